@@ -1,0 +1,1 @@
+"""The HTTP service of Cherish: people, data, jobs and money. Never loads torch."""

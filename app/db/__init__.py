@@ -1,0 +1,1 @@
+"""The database's declarative base and sessions."""

@@ -1,0 +1,61 @@
+"""All settings of the service and its workers, read from the environment (prefix ``CHERISH_``), nowhere else.
+
+Outside development the secrets must be set and must not be the defaults; the process refuses to start otherwise.
+"""
+
+from functools import lru_cache
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105  refused outside development
+
+
+class Settings(BaseSettings):
+    """One object holds every knob; sizes are in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="CHERISH_", extra="ignore", frozen=True)
+
+    environment: Literal["development", "production"] = "development"
+    database_url: SecretStr = SecretStr("postgresql://cherish@localhost/cherish")
+    # unix:///path/redis.sock or redis://host:port/0
+    redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
+    # file:///folder, or s3://bucket/prefix with the usual AWS_* variables
+    blob_url: str = "file:///var/lib/cherish/blobs"
+    public_url: str = "http://127.0.0.1:8000"
+
+    # keyed hashing of API keys; rotating it revokes every key
+    key_pepper: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
+    # signs pagination cursors and session cookies
+    signing_secret: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
+
+    log_level: str = "INFO"
+    log_json: bool = False
+
+    max_upload_bytes: int = Field(default=2 * 1024**3, gt=0)
+    max_body_bytes: int = Field(default=1024**2, gt=0, description="JSON bodies; uploads have their own limit")
+    max_rows: int = Field(default=5_000_000, gt=0)
+    max_columns: int = Field(default=20_000, gt=0)
+
+    lease_seconds: float = Field(default=60.0, gt=0)
+    shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")
+    shard_time_limit: float = Field(default=600.0, gt=0)
+    max_attempts: int = Field(default=3, gt=0)
+
+    @model_validator(mode="after")
+    def _refuse_default_secrets(self) -> Self:
+        if self.environment != "development":
+            for name in ("key_pepper", "signing_secret"):
+                if getattr(self, name).get_secret_value() == _DEVELOPMENT_SECRET:
+                    raise ValueError(
+                        f"CHERISH_{name.upper()} still has its development default; "
+                        "outside development set it to a long random string"
+                    )
+        return self
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings; read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""The compute side of Cherish: Celery and torch."""

@@ -1,0 +1,1 @@
+"""The valuation engine: torch, numpy and the standard library, nothing else. Read ``valuation.py`` first."""
