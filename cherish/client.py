@@ -1,0 +1,161 @@
+"""A thin synchronous client of the Cherish API, on httpx.
+
+It adds three things to plain HTTP: every POST carries an Idempotency-Key and is retried with the same key when the
+connection breaks or the service is away, an answer that is a problem (RFC 9457) becomes a ``Problem`` exception, and
+``wait`` follows a valuation to its end. It keeps no state but the connection and never interprets values or money.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
+_RETRIED_STATUS = frozenset({502, 503, 504})
+
+Json = dict[str, Any]
+
+
+class Problem(Exception):
+    """The service refused. ``status``, ``type`` (a URI), ``title``, ``detail`` and ``errors`` are RFC 9457's."""
+
+    def __init__(self, status: int, body: Mapping[str, Any]) -> None:
+        self.status = status
+        self.type = str(body.get("type", "about:blank"))
+        self.title = str(body.get("title", f"HTTP {status}"))
+        self.detail = str(body.get("detail", ""))
+        self.errors = list(body.get("errors", []))
+        self.request_id = body.get("request_id")
+        fields = "; ".join(f"{e.get('pointer', '')}: {e.get('detail', '')}" for e in self.errors)
+        super().__init__(f"{self.title}: {self.detail}" + (f" ({fields})" if fields else ""))
+
+
+class Client:
+    """One caller's connection. ``retries`` bounds the attempts after the first; ``timeout`` is in seconds."""
+
+    def __init__(self, base_url: str, key: str | None = None, *, timeout: float = 60.0, retries: int = 4) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout)
+        self._retries = retries
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    # --- the three verbs everything else is made of ---
+
+    def get(self, path: str, *, wait: float | None = None, **params: Any) -> Json:
+        """GET a JSON answer; ``wait`` asks the service to hold the answer up to that many seconds for a change."""
+        headers = {"Prefer": f"wait={int(wait)}"} if wait else {}
+        query = {name: value for name, value in params.items() if value is not None}
+        return self._json("GET", path, params=query, headers=headers)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
+        """POST JSON under a fresh Idempotency-Key, which stays the same over retries."""
+        return self._json("POST", path, json=dict(body or {}), headers={"Idempotency-Key": uuid.uuid4().hex})
+
+    def put(self, path: str, content: bytes | Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
+        """PUT bytes, or a file as a stream; ``on_progress(sent, total)`` is called as it goes."""
+        total = content.stat().st_size if isinstance(content, Path) else len(content)
+        headers = {"Content-Length": str(total), "Content-Type": "application/octet-stream"}
+        return self._json("PUT", path, content=lambda: _chunks(content, total, on_progress), headers=headers)
+
+    def _json(
+        self, method: str, path: str, *, content: Callable[[], Iterator[bytes]] | None = None, **how: Any
+    ) -> Json:
+        answer = self._send(method, path, content, how)
+        if answer.is_success:
+            return dict(answer.json()) if answer.content else {}
+        try:
+            body = answer.json()
+        except ValueError:
+            body = {"detail": answer.text[:500]}
+        raise Problem(answer.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+
+    def _send(
+        self, method: str, path: str, content: Callable[[], Iterator[bytes]] | None, how: dict[str, Any]
+    ) -> httpx.Response:
+        for attempt in range(self._retries + 1):
+            last = attempt == self._retries
+            try:
+                answer = self._http.request(method, path, content=content() if content else None, **how)
+            except httpx.TransportError:
+                if last:
+                    raise
+            else:
+                if last or answer.status_code not in _RETRIED_STATUS:
+                    return answer
+            time.sleep(min(0.2 * 2**attempt, 5.0))
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    # --- what people do with the market ---
+
+    def upload_dataset(
+        self,
+        name: str,
+        content: bytes | Path,
+        *,
+        target: str,
+        format: str,  # noqa: A002  the API's own word
+        kind: str = "provider",
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Json:
+        """Create a dataset and upload its bytes; returns the dataset."""
+        draft = self.post("/v1/datasets", {"name": name, "target": target, "format": format, "kind": kind})
+        return self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
+
+    def create_valuation(self, **spec: Any) -> Json:
+        """Post a valuation job; returns it, queued."""
+        return self.post("/v1/valuations", spec)
+
+    def wait(
+        self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
+    ) -> Json:
+        """Follow a valuation until it has ended; ``on_progress`` sees each answer.
+
+        Raises:
+            TimeoutError: it has not ended within ``timeout`` seconds; it goes on at the service.
+        """
+        ends = time.monotonic() + timeout
+        while True:
+            job = self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            if on_progress:
+                on_progress(job)
+            if job["status"] in TERMINAL:
+                return job
+            if time.monotonic() > ends:
+                raise TimeoutError(f"valuation {valuation_id} is still {job['status']} after {timeout:.0f} s")
+            time.sleep(0.1)
+
+
+def _chunks(
+    content: bytes | Path, total: int, on_progress: Callable[[int, int], None] | None, size: int = 256 * 1024
+) -> Iterator[bytes]:
+    sent = 0
+    if isinstance(content, bytes):
+        pieces: Iterator[bytes] = (content[i : i + size] for i in range(0, total, size))
+    else:
+        pieces = _read(content, size)
+    for piece in pieces:
+        yield piece
+        sent += len(piece)
+        if on_progress:
+            on_progress(sent, total)
+
+
+def _read(path: Path, size: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(size):
+            yield piece
