@@ -1,0 +1,201 @@
+"""Tables of the valuations' room: jobs, their players, games with their worths, rounds, shards, events, workers.
+
+Postgres is the truth about work: who holds which shard under which fencing token, which worths exist, what comes
+next. A worth lives in ``evaluations`` under (game, source, coalition) and is inserted once and never updated; a game
+belongs to one buyer, so worths are shared between one buyer's jobs and never across tenants.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, Text, UniqueConstraint, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
+
+
+class Game(Base, Timestamped):
+    """One buyer's game: everything that determines a worth, under one digest. ``prepared`` is trained once."""
+
+    __tablename__ = "games"
+    __table_args__ = (UniqueConstraint("buyer_id", "digest"),)
+
+    id: Mapped[PrimaryKey]
+    buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    frozen: Mapped[dict[str, Any]]
+    # blob of the base and full models (safetensors), written once by whoever finished first
+    prepared: Mapped[str | None] = mapped_column(String(64))
+    prepare_seconds: Mapped[float | None]
+
+
+class Valuation(Base, Timestamped):
+    """A job: what was asked, where it stands, what it holds in escrow, what came out."""
+
+    __tablename__ = "valuations"
+    __table_args__ = (
+        Index("ix_valuations_buyer_id_id", "buyer_id", "id"),
+        Index(
+            "ix_valuations_active",
+            "status",
+            "id",
+            postgresql_where=text("status IN ('queued', 'planning', 'running', 'settling', 'cancelling')"),
+        ),
+        Index("ix_valuations_game_id", "game_id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"))
+    status: Mapped[ValuationStatus] = mapped_column(enum_by_value(ValuationStatus))
+    reason: Mapped[str | None] = mapped_column(String(32))
+    # a plain sentence for the buyer, and what an administrator needs; never the one in place of the other
+    error: Mapped[str | None] = mapped_column(Text)
+    traceback: Mapped[str | None] = mapped_column(Text, deferred=True)
+    spec: Mapped[dict[str, Any]]
+    labels: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
+    pool_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    queue: Mapped[str] = mapped_column(String(16))
+    round: Mapped[int] = mapped_column(server_default=text("0"))
+    # goes up by one with every change that a reader may see; the ETag
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    event_seq: Mapped[int] = mapped_column(server_default=text("0"))
+    progress: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    # the engine's whole answer, written when the job begins to settle, shown once it has succeeded
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
+    deadline: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class ValuationPlayer(Base):
+    """One player of one job, in the game's canonical order, with what it was found to be worth."""
+
+    __tablename__ = "valuation_players"
+    __table_args__ = (Index("ix_valuation_players_provider_id_valuation_id", "provider_id", "valuation_id"),)
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    name: Mapped[str] = mapped_column(Text)
+    datasets: Mapped[list[Any]]
+    digest: Mapped[str] = mapped_column(String(64))
+    rows: Mapped[int] = mapped_column(BigInteger)
+    value: Mapped[float | None]
+    stderr: Mapped[float | None]
+    value_low: Mapped[float | None]
+    value_high: Mapped[float | None]
+    share: Mapped[float | None]
+    share_low: Mapped[float | None]
+    share_high: Mapped[float | None]
+    amount_minor: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class ValuationDataset(Base):
+    """Which datasets a job reads: a dataset in use by a job cannot be deleted, only withdrawn."""
+
+    __tablename__ = "valuation_datasets"
+    __table_args__ = (Index("ix_valuation_datasets_dataset_id", "dataset_id"),)
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+
+
+class Evaluation(Base):
+    """One worth. ``coalition`` is the bit set of the players kept (bit i of the game's canonical order), packed."""
+
+    __tablename__ = "evaluations"
+
+    game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    coalition: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    worth: Mapped[float]
+    seconds: Mapped[float]
+    # which work computed it; plain ids, so that the hottest insert of the service checks one foreign key only
+    valuation_id: Mapped[uuid.UUID]
+    shard_id: Mapped[uuid.UUID]
+    fence: Mapped[int]
+
+
+class Round(Base, Timestamped):
+    """One request of the estimator. ``open`` counts its unfinished shards; who brings it to zero records the plan."""
+
+    __tablename__ = "rounds"
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(String(64))
+    worths: Mapped[int]
+    shards: Mapped[int]
+    open: Mapped[int]
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    seconds: Mapped[float] = mapped_column(server_default=text("0"))
+    finished_at: Mapped[datetime | None]
+
+
+class Shard(Base, Timestamped):
+    """One piece of work under a lease: preparing, planning, a batch of worths, or settling.
+
+    ``fence`` goes up with every claim and stands in the WHERE of every write of the holder. ``attempt`` counts claims
+    that did not end well; at the limit the job fails with the cause. ``dispatched_at`` is when its message was last
+    recorded; NULL means the shard waits for a place in its job's window.
+    """
+
+    __tablename__ = "shards"
+    __table_args__ = (
+        UniqueConstraint("valuation_id", "round", "kind", "ordinal"),
+        Index("ix_shards_valuation_id_status", "valuation_id", "status"),
+        Index("ix_shards_lease", "lease_until", postgresql_where=text("status = 'running'")),
+        Index("ix_shards_waiting", "queue", "dispatched_at", postgresql_where=text("status = 'queued'")),
+    )
+
+    id: Mapped[PrimaryKey]
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
+    round: Mapped[int]
+    kind: Mapped[ShardKind] = mapped_column(enum_by_value(ShardKind))
+    ordinal: Mapped[int]
+    status: Mapped[ShardStatus] = mapped_column(enum_by_value(ShardStatus))
+    queue: Mapped[str] = mapped_column(String(16))
+    source: Mapped[str | None] = mapped_column(String(64))
+    # m packed coalitions, one after the other
+    coalitions: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    count: Mapped[int] = mapped_column(server_default=text("0"))
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    fence: Mapped[int] = mapped_column(server_default=text("0"))
+    worker: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(Text, deferred=True)
+
+
+class ValuationEvent(Base, Timestamped):
+    """What happened to a job, numbered from 1 without gaps."""
+
+    __tablename__ = "valuation_events"
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(String(64))
+    data: Mapped[dict[str, Any]]
+
+
+class WorkerHeartbeat(Base):
+    """A worker process that said it was alive at ``seen_at``, by the database's clock."""
+
+    __tablename__ = "worker_heartbeats"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    queue: Mapped[str] = mapped_column(String(16))
+    device: Mapped[str] = mapped_column(String(64))
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    shard_id: Mapped[uuid.UUID | None]
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
