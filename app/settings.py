@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")
     shard_time_limit: float = Field(default=600.0, gt=0)
     max_attempts: int = Field(default=3, gt=0)
+    heartbeat_seconds: float = Field(default=1.0, gt=0, description="how often a worker looks for a cancelled job")
+    redispatch_seconds: float = Field(default=15.0, gt=0, description="when an unclaimed shard's message counts as lost")
+    sweep_seconds: float = Field(default=5.0, gt=0)
+    max_running_per_buyer: int = Field(default=4, gt=0, description="jobs at once; more wait in the queue")
+    max_shard_worths: int = Field(default=4096, gt=0)
+    worker_cache_bytes: int = Field(default=2 * 1024**3, gt=0, description="games a worker keeps loaded")
+    worker_max_memory_bytes: int = Field(default=8 * 1024**3, gt=0, description="a worker process above it is replaced")
 
     @model_validator(mode="after")
     def _refuse_default_secrets(self) -> Self:
