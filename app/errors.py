@@ -6,7 +6,9 @@ CherishError
 ├── InvalidInput           422  something the caller sent breaks a rule
 │   ├── InvalidData        422  the bytes of a dataset, test set or checkpoint break a rule
 │   └── PayloadTooLarge    413  more bytes than declared or allowed
+├── UnsupportedMediaType   415  the body is of a kind that is not read here
 ├── NotFound               404  it does not exist, or it is somebody else's
+├── MethodNotAllowed       405  the thing exists, but not for this method
 ├── Conflict               409  the thing is in a state that forbids this
 ├── Unauthorized           401  no key, or one that is not valid
 ├── Forbidden              403  a valid key without the scope
@@ -55,6 +57,14 @@ class InvalidData(InvalidInput):
 
 class PayloadTooLarge(CherishError):
     status, type, title = 413, "payload-too-large", "Payload too large"
+
+
+class UnsupportedMediaType(CherishError):
+    status, type, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class MethodNotAllowed(CherishError):
+    status, type, title = 405, "method-not-allowed", "Method not allowed"
 
 
 class NotFound(CherishError):

@@ -1,0 +1,102 @@
+"""The caller types that endpoints name in their signatures, so that a signature says who may call.
+
+The scope a key needs is read off the route (``/v1/<room>`` and the method), so that no endpoint can forget it:
+GET and HEAD need ``<room>:read``, everything else ``<room>:write``; ``/v1/me`` needs ``accounts:read`` and
+``/v1/me/<room>`` that room's. Rooms under ``/v1/admin`` need ``accounts:<verb>``.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Header, Request, params
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.accounts import service
+from app.accounts.roles import Caller, Role
+from app.errors import Forbidden, Unauthorized
+from app.http import idempotency
+from app.http.deps import SessionDep, SettingsDep
+
+__all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "ProviderCaller", "Role", "idempotent"]
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="key",
+    description="An API key: `Authorization: Bearer cherish_…`. Its scopes are those of its account's role, or fewer.",
+)
+
+
+def required_scope(method: str, path: str) -> str:
+    """The scope that a call of ``method`` on ``path`` needs."""
+    steps = [*path.removeprefix("/v1/").split("/"), ""]
+    room = steps[0]
+    if room == "me":
+        room = steps[1] or "accounts"
+    if room == "admin":
+        room = "accounts"
+    return f"{room}:{'read' if method in ('GET', 'HEAD') else 'write'}"
+
+
+def authenticated(
+    request: Request,
+    session: SessionDep,
+    settings: SettingsDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Whoever holds a valid key with the scope of this route."""
+    if credentials is None:
+        raise Unauthorized("this call needs a key; send Authorization: Bearer cherish_…")
+    caller = service.authenticate(session, settings, credentials.credentials)
+    structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
+    scope = required_scope(request.method, request.url.path)
+    if scope not in caller.scopes:
+        raise Forbidden(f"this call needs the scope {scope}, which this {caller.role.value} key does not carry")
+    return caller
+
+
+AnyCaller = Annotated[Caller, Depends(authenticated)]
+
+
+def _only(*roles: Role) -> Callable[[Caller], Caller]:
+    def check(caller: AnyCaller) -> Caller:
+        if caller.role not in roles:
+            wanted = " or ".join(role.value for role in roles)
+            raise Forbidden(f"this call is for a {wanted}; the key belongs to a {caller.role.value}")
+        return caller
+
+    return check
+
+
+ProviderCaller = Annotated[Caller, Depends(_only(Role.PROVIDER))]
+BuyerCaller = Annotated[Caller, Depends(_only(Role.BUYER))]
+AdminCaller = Annotated[Caller, Depends(_only(Role.ADMIN))]
+
+
+def idempotent(*, secret_fields: tuple[str, ...] = ()) -> params.Depends:
+    """A route dependency that makes a POST repeatable by ``Idempotency-Key``; see ``app.http.idempotency``.
+
+    ``secret_fields`` of the answer are stored, and so replayed, as null: a token must not lie in the table.
+    """
+
+    async def check(
+        request: Request,
+        session: SessionDep,
+        caller: AnyCaller,
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                min_length=1,
+                max_length=255,
+                description="Your own unique name for this call; a repeat is answered with the first answer.",
+                examples=["6f1c0a52-order-17"],
+            ),
+        ] = None,
+    ) -> None:
+        if idempotency_key is not None:
+            await idempotency.begin(request, session, caller.account_id, idempotency_key, secret_fields)
+
+    return params.Depends(check)
+
+
+IDEMPOTENT = idempotent()

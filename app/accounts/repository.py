@@ -1,0 +1,58 @@
+"""All SQL on accounts and API keys. It decides nothing."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.tables import Account, ApiKey
+from app.http.pages import PageRequest
+
+
+def add(session: Session, row: Account | ApiKey) -> None:
+    """Insert now, so that a broken constraint is known here and not at the commit."""
+    session.add(row)
+    session.flush()
+
+
+def account_by_name(session: Session, name: str) -> Account | None:
+    return session.scalar(select(Account).where(Account.name == name))
+
+
+def account(session: Session, account_id: uuid.UUID) -> Account | None:
+    return session.get(Account, account_id)
+
+
+def accounts(session: Session, page: PageRequest) -> tuple[list[Account], str | None]:
+    return page.fetch(session, select(Account), Account, {"list": "accounts"})
+
+
+def key_and_account(session: Session, prefix: str) -> tuple[ApiKey, Account] | None:
+    """The key with this public prefix, whatever its state, and its account."""
+    row = session.execute(
+        select(ApiKey, Account).join(Account, Account.id == ApiKey.account_id).where(ApiKey.prefix == prefix)
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else None
+
+
+def touch(session: Session, key_id: uuid.UUID, now: datetime) -> None:
+    """Note that a key was used. Skipped where another request is noting it: this must never be waited for."""
+    free = select(ApiKey.id).where(ApiKey.id == key_id).with_for_update(skip_locked=True).scalar_subquery()
+    session.execute(update(ApiKey).where(ApiKey.id == free).values(last_used_at=now))
+
+
+def own_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> ApiKey | None:
+    return session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id))
+
+
+def own_keys(session: Session, account_id: uuid.UUID, page: PageRequest) -> tuple[list[ApiKey], str | None]:
+    statement = select(ApiKey).where(ApiKey.account_id == account_id)
+    return page.fetch(session, statement, ApiKey, {"list": "keys", "account": account_id})
+
+
+def all_keys(session: Session) -> Sequence[tuple[ApiKey, Account]]:
+    """Every key of the deployment with its account, oldest first; for the operator's command line."""
+    rows = session.execute(select(ApiKey, Account).join(Account).order_by(ApiKey.created_at, ApiKey.id))
+    return [(row[0], row[1]) for row in rows]

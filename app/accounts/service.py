@@ -1,0 +1,141 @@
+"""The rules of accounts and keys: who may exist, what a key may do, when it stops working. Never commits.
+
+A token leaves this module once, as the return value of ``issue_key``; afterwards only its fingerprint exists.
+"""
+
+import uuid
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from app.accounts import repository, tokens
+from app.accounts.roles import SCOPES, Caller, Role
+from app.accounts.tables import Account, ApiKey
+from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unauthorized
+from app.http.pages import PageRequest
+from app.settings import Settings
+
+# last_used_at is only as fine as this, so that reading does not write
+_USE_RESOLUTION = timedelta(minutes=5)
+_ADMIN_NAME = "admin"
+
+
+def create_account(session: Session, name: str, role: Role) -> Account:
+    """A new organisation; raises Conflict where the name is taken."""
+    if repository.account_by_name(session, name) is not None:
+        raise Conflict(f"an account named {name!r} exists already; names are unique, choose another")
+    account = Account(name=name, role=role)
+    repository.add(session, account)
+    return account
+
+
+def get_account(session: Session, account_id: uuid.UUID) -> Account:
+    """One account; raises NotFound."""
+    account = repository.account(session, account_id)
+    if account is None:
+        raise NotFound(f"no account acc_{account_id.hex}")
+    return account
+
+
+def list_accounts(session: Session, page: PageRequest) -> tuple[list[Account], str | None]:
+    """All organisations, newest first; for administrators."""
+    return repository.accounts(session, page)
+
+
+def issue_key(
+    session: Session,
+    settings: Settings,
+    account: Account,
+    name: str,
+    *,
+    scopes: Collection[str] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its token. ``scopes`` defaults to all of the role's; raises InvalidInput for any beyond them."""
+    allowed = SCOPES[account.role]
+    wanted = allowed if scopes is None else frozenset(scopes)
+    if beyond := sorted(wanted - allowed):
+        refused, possible = ", ".join(beyond), ", ".join(sorted(allowed))
+        detail = f"a {account.role.value} key cannot carry {refused}; it can carry {possible}"
+        raise InvalidInput(detail, errors=[FieldError("/scopes", detail)])
+    if expires_at is not None and expires_at <= datetime.now(UTC):
+        detail = f"expires_at {expires_at.isoformat()} is in the past; give a future time, or none"
+        raise InvalidInput(detail, errors=[FieldError("/expires_at", detail)])
+    token = tokens.new_token()
+    key = ApiKey(
+        account_id=account.id,
+        name=name,
+        prefix=tokens.prefix_of(token),
+        fingerprint=tokens.fingerprint(token, settings.key_pepper.get_secret_value()),
+        scopes=sorted(wanted),
+        expires_at=expires_at,
+    )
+    repository.add(session, key)
+    return key, token
+
+
+def delegate_key(
+    session: Session,
+    settings: Settings,
+    caller: Caller,
+    name: str,
+    scopes: Collection[str] | None,
+    expires_at: datetime | None,
+) -> tuple[ApiKey, str]:
+    """A further key of the caller's account, carrying at most what the key at hand carries: keys cannot grow."""
+    wanted = caller.scopes if scopes is None else frozenset(scopes)
+    if beyond := sorted(wanted - caller.scopes):
+        detail = f"the key at hand does not carry {', '.join(beyond)}, so it cannot hand them on; leave them out"
+        raise InvalidInput(detail, errors=[FieldError("/scopes", detail)])
+    account = get_account(session, caller.account_id)
+    return issue_key(session, settings, account, name, scopes=wanted, expires_at=expires_at)
+
+
+def authenticate(session: Session, settings: Settings, token: str) -> Caller:
+    """The caller that a token stands for; raises Unauthorized, saying which of the three things is wrong with it."""
+    prefix = tokens.prefix_of(token)
+    if prefix is None:
+        raise Unauthorized("this is not a Cherish key: its form or checksum is wrong; was it cut off when copied?")
+    found = repository.key_and_account(session, prefix)
+    given = tokens.fingerprint(token, settings.key_pepper.get_secret_value())
+    # compare even where no key was found, so that the time taken does not tell which prefixes exist
+    matches = tokens.same(given, found[0].fingerprint if found else "0" * len(given))
+    if found is None or not matches:
+        raise Unauthorized("no such key; create one with POST /v1/keys, or ask your administrator")
+    key, account = found
+    now = datetime.now(UTC)
+    if key.revoked_at is not None:
+        raise Unauthorized(f"key {key.prefix} was revoked on {key.revoked_at:%Y-%m-%d}; use another")
+    if key.expires_at is not None and key.expires_at <= now:
+        raise Unauthorized(f"key {key.prefix} expired on {key.expires_at:%Y-%m-%d}; create another")
+    if key.last_used_at is None or now - key.last_used_at > _USE_RESOLUTION:
+        repository.touch(session, key.id, now)
+    # a key never outgrows its role, whatever it was issued with
+    return Caller(account.id, account.role, frozenset(key.scopes) & SCOPES[account.role], key.id)
+
+
+def list_keys(session: Session, caller: Caller, page: PageRequest) -> tuple[list[ApiKey], str | None]:
+    """The caller's own keys, revoked ones included, newest first."""
+    return repository.own_keys(session, caller.account_id, page)
+
+
+def revoke_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> None:
+    """End a key of an account at once; doing it twice is one. Raises NotFound for anybody else's."""
+    key = repository.own_key(session, account_id, key_id)
+    if key is None:
+        raise NotFound(f"no key key_{key_id.hex} of yours; list them with GET /v1/keys")
+    if key.revoked_at is None:
+        key.revoked_at = datetime.now(UTC)
+        session.flush()
+
+
+def bootstrap_admin(session: Session, settings: Settings, name: str = _ADMIN_NAME) -> tuple[Account, str]:
+    """The way in to an empty deployment: the administrator's account (made if missing) and a new key's token for it."""
+    account = repository.account_by_name(session, name)
+    if account is None:
+        account = create_account(session, name, Role.ADMIN)
+    if account.role is not Role.ADMIN:
+        raise Conflict(f"account {name!r} exists and is a {account.role.value}; name another for the administrator")
+    _, token = issue_key(session, settings, account, "bootstrap")
+    return account, token

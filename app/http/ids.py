@@ -1,0 +1,74 @@
+"""Public ids: what HTTP shows of a primary key, ``ds_`` and the UUID's 32 hex digits. The prefix says what it names.
+
+Used as types in schemas and path parameters; a malformed id in a path is answered 404, in a body 422. Nothing is
+looked up here.
+"""
+
+import re
+import uuid
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_HEX = re.compile(r"[0-9a-f]{32}")
+
+
+def public_id(prefix: str, value: uuid.UUID) -> str:
+    """``prefix`` and 32 hex digits."""
+    return f"{prefix}_{value.hex}"
+
+
+def parse_id(prefix: str, text: object) -> uuid.UUID:
+    """The UUID of a public id; raises ValueError saying what one looks like. A UUID passes as it is."""
+    if isinstance(text, uuid.UUID):
+        return text
+    head, _, digits = text.partition("_") if isinstance(text, str) else ("", "", "")
+    if head != prefix or not _HEX.fullmatch(digits):
+        raise ValueError(f"{text!r} is not an id of this kind; it starts with {prefix}_ and has 32 hex digits")
+    return uuid.UUID(hex=digits)
+
+
+def _example(prefix: str) -> str:
+    return f"{prefix}_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
+
+
+def _schema(prefix: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{prefix}_[0-9a-f]{{32}}$", "examples": [_example(prefix)]})
+
+
+AccountId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("acc", v)),
+    PlainSerializer(lambda v: public_id("acc", v), return_type=str),
+    _schema("acc"),
+]
+KeyId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("key", v)),
+    PlainSerializer(lambda v: public_id("key", v), return_type=str),
+    _schema("key"),
+]
+DatasetId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("ds", v)),
+    PlainSerializer(lambda v: public_id("ds", v), return_type=str),
+    _schema("ds"),
+]
+CheckpointId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("ck", v)),
+    PlainSerializer(lambda v: public_id("ck", v), return_type=str),
+    _schema("ck"),
+]
+ValuationId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("val", v)),
+    PlainSerializer(lambda v: public_id("val", v), return_type=str),
+    _schema("val"),
+]
+WebhookId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("wh", v)),
+    PlainSerializer(lambda v: public_id("wh", v), return_type=str),
+    _schema("wh"),
+]

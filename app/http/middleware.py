@@ -1,0 +1,115 @@
+"""Pure ASGI middleware around the whole application: request ids, the last word on errors, headers of every answer.
+
+It never reads a body and buffers nothing, so streams pass through it untouched.
+"""
+
+import re
+import time
+import uuid
+
+import structlog
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import CherishError, PayloadTooLarge
+from app.http import problems
+from app.settings import Settings
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+log = structlog.get_logger(__name__)
+
+
+class RequestContext:
+    """Outermost: names the request, logs its end, and answers what nothing else caught with a bare 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        status = 0
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _dress(MutableHeaders(scope=message), scope, request_id)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_named)
+        except Exception:
+            log.exception("unforeseen_error", method=scope["method"], path=scope["path"])
+            if status:
+                raise
+            error = CherishError("")
+            await problems.problem_response(Request(scope), error)(scope, receive, send_named)
+        finally:
+            milliseconds = round(1000 * (time.perf_counter() - started), 1)
+            log.info("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
+
+
+def _dress(headers: MutableHeaders, scope: Scope, request_id: str) -> None:
+    headers["X-Request-ID"] = request_id
+    for name, value in _SECURITY_HEADERS.items():
+        headers.setdefault(name, value)
+    if scope["path"].startswith("/v1/"):
+        headers.setdefault("Cache-Control", "private, no-store")
+
+
+class BodyLimit:
+    """Refuses a body over its limit, declared or not, with the 413 problem; ``PUT …/content`` is an upload.
+
+    The framework has such a limit too, but answers it in text/plain from outside of every middleware.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        settings: Settings = scope["app"].state.settings
+        upload = scope["method"] == "PUT" and scope["path"].endswith("/content")
+        limit = settings.max_upload_bytes if upload else settings.max_body_bytes
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdecimal() and int(declared) > limit:
+            await problems.problem_response(Request(scope), _too_large(scope, limit))(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                # the framework lets only its own exceptions pass while it reads a body
+                raise HTTPException(413, str(_too_large(scope, limit)))
+            return message
+
+        await self.app(scope, receive_counted, send)
+
+
+def _too_large(scope: Scope, limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"the body of {scope['method']} {scope['path']} may have {limit} bytes at most; send less")

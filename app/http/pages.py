@@ -1,0 +1,103 @@
+"""Lists by keyset: newest first, a signed opaque cursor instead of a page number, no COUNT.
+
+A cursor holds the last row's (created_at, id) and is signed together with the filters of its list, so that it can
+neither be forged nor carried to another list. Rows inserted meanwhile neither repeat nor hide others.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import ConfigDict
+from sqlalchemy import Select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.errors import FieldError, InvalidInput
+from app.http.schemas import Answer
+
+_SIGNATURE_BYTES = 16
+T = TypeVar("T")
+
+
+class _Listed(Protocol):
+    """A table that can be listed: both columns are in an index, created_at never changes."""
+
+    id: Any
+    created_at: Any
+
+
+R = TypeVar("R", bound=_Listed)
+
+
+def _page_example(schema: dict[str, Any], cls: type[Any]) -> None:
+    item = cls.model_fields["items"].annotation.__args__[0]
+    extra = getattr(item, "model_config", {}).get("json_schema_extra")
+    if isinstance(extra, dict):
+        schema["examples"] = [{"items": [extra["examples"][0]], "next_cursor": None}]
+
+
+class Page(Answer, Generic[T]):
+    """One page of a list, newest first; ``next_cursor`` is null on the last one."""
+
+    model_config = ConfigDict(json_schema_extra=_page_example)
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which page a caller wants. ``secret`` signs the cursors."""
+
+    limit: int
+    cursor: str | None
+    secret: bytes
+
+    def fetch(
+        self, session: Session, statement: Select[R], table: type[R], filters: Mapping[str, object]
+    ) -> tuple[list[R], str | None]:
+        """The rows of this page of ``statement`` and the next cursor; for repositories.
+
+        ``filters`` must hold whatever narrows the list (owner included): a cursor of other filters is refused.
+        """
+        created_at: InstrumentedAttribute[datetime] = table.created_at
+        id_: InstrumentedAttribute[uuid.UUID] = table.id
+        if self.cursor is not None:
+            statement = statement.where(tuple_(created_at, id_) < tuple_(*self._position(self.cursor, filters)))
+        statement = statement.order_by(created_at.desc(), id_.desc()).limit(self.limit + 1)
+        rows = list(session.scalars(statement))
+        if len(rows) <= self.limit:
+            return rows, None
+        rows = rows[: self.limit]
+        return rows, self._cursor(rows[-1].created_at, rows[-1].id, filters)
+
+    def _cursor(self, created_at: datetime, id_: uuid.UUID, filters: Mapping[str, object]) -> str:
+        body = f"{created_at.isoformat()} {id_.hex}".encode()
+        return base64.urlsafe_b64encode(self._signature(body, filters) + body).decode().rstrip("=")
+
+    def _position(self, cursor: str, filters: Mapping[str, object]) -> tuple[datetime, uuid.UUID]:
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise _bad_cursor() from None
+        signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
+        if not hmac.compare_digest(signature, self._signature(body, filters)):
+            raise _bad_cursor()
+        moment, _, digits = body.decode().partition(" ")
+        return datetime.fromisoformat(moment), uuid.UUID(hex=digits)
+
+    def _signature(self, body: bytes, filters: Mapping[str, object]) -> bytes:
+        bound = json.dumps({name: str(value) for name, value in filters.items()}, sort_keys=True).encode()
+        return hmac.new(self.secret, b"cursor\0" + bound + b"\0" + body, hashlib.sha256).digest()[:_SIGNATURE_BYTES]
+
+
+def _bad_cursor() -> InvalidInput:
+    detail = "this cursor is not one that this list handed out with these filters; start without a cursor"
+    return InvalidInput(detail, errors=[FieldError("?cursor", detail, "invalid_cursor")])

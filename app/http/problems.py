@@ -1,0 +1,194 @@
+"""Every error as an RFC 9457 problem (``application/problem+json``): ours, the framework's, and the unforeseen.
+
+A problem's ``type`` is the address of a small page that explains it, its ``detail`` names the thing, the rule and the
+mend. An unforeseen error says nothing but its request id: the log has the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+
+from app.errors import (
+    CherishError,
+    FieldError,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    TooManyRequests,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from app.http.schemas import example
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger(__name__)
+
+
+class Fault(BaseModel):
+    """One broken rule inside a larger input."""
+
+    pointer: str
+    detail: str
+    type: str
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 shapes it."""
+
+    model_config = example(
+        type="https://cherish.example/problems/not-found",
+        title="Not found",
+        status=404,
+        detail="no dataset ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b; list yours with GET /v1/datasets",
+        instance="/v1/datasets/ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
+        request_id="01d0f3a2b4c54f6e8a9b0c1d2e3f4a5b",
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    instance: str | None = None
+    request_id: str | None = None
+    errors: list[Fault] | None = None
+
+
+def responses(*kinds: type[CherishError]) -> dict[int | str, dict[str, Any]]:
+    """The ``responses=`` of a route: one documented problem, with an example, for each kind of error it can raise."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        shown: dict[str, Any] = {
+            "type": f"https://cherish.example/problems/{kind.type}",
+            "title": kind.title,
+            "status": kind.status,
+            "detail": _summary(kind),
+            "request_id": "01d0f3a2b4c54f6e8a9b0c1d2e3f4a5b",
+        }
+        if kind.status == 422:
+            shown["errors"] = [{"pointer": "/name", "detail": "Field required", "type": "missing"}]
+        reference = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": shown}
+        documented[kind.status] = {"description": kind.title, "content": {MEDIA_TYPE: reference}}
+    return documented
+
+
+def _summary(kind: type[CherishError]) -> str:
+    return (kind.__doc__ or kind.title).split("\n", 1)[0]
+
+
+def problem_response(request: Request, error: CherishError, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for one error."""
+    base: str = request.app.state.settings.public_url.rstrip("/")
+    body: dict[str, Any] = {
+        "type": f"{base}/problems/{error.type}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail or None,
+        "instance": request.url.path,
+        "request_id": request.scope.get("state", {}).get("request_id"),
+    }
+    if error.errors:
+        body["errors"] = [{"pointer": e.pointer, "detail": e.detail, "type": e.type} for e in error.errors]
+    sent = dict(headers or {})
+    if isinstance(error, Unauthorized):
+        sent["WWW-Authenticate"] = 'Bearer realm="cherish"'
+    if error.retry_after is not None:
+        sent["Retry-After"] = str(error.retry_after)
+    return JSONResponse(
+        {key: value for key, value in body.items() if value is not None}, error.status, sent, media_type=MEDIA_TYPE
+    )
+
+
+def register(app: FastAPI) -> None:
+    """Install the handlers. What nothing here catches is answered by the outermost middleware, as a bare 500."""
+    app.add_exception_handler(CherishError, _on_ours)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_framework)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
+
+
+async def _on_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, CherishError)  # noqa: S101  the registry only sends these
+    if error.status >= 500:
+        log.warning("problem", type=error.type, status=error.status, detail=error.detail)
+    return problem_response(request, error)
+
+
+async def _on_validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  the registry only sends these
+    faults = [_fault(item) for item in error.errors()]
+    if any(item["loc"][:1] == ("path",) for item in error.errors()):
+        return problem_response(request, NotFound(f"nothing is at {request.url.path}: {faults[0].detail}"))
+    named = "; ".join(f"{fault.pointer or '(body)'}: {fault.detail}" for fault in faults[:3])
+    more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
+    return problem_response(request, InvalidInput(f"the request breaks a rule at {named}{more}", errors=faults))
+
+
+def _fault(item: Mapping[str, Any]) -> FieldError:
+    """Pydantic's error with its place as a JSON pointer into the body, or ``?name`` / ``header name`` elsewhere."""
+    where: Sequence[Any] = item["loc"]
+    kind, rest = (where[0], where[1:]) if where else ("body", ())
+    if kind == "body":
+        # a JSON syntax error's place is a byte offset, not a member
+        steps = () if item["type"] == "json_invalid" else rest
+        pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+    elif kind == "query":
+        pointer = "?" + ".".join(map(str, rest))
+    else:
+        pointer = f"{kind} " + ".".join(map(str, rest))
+    detail = str(item["msg"])
+    if item["type"] == "json_invalid":
+        detail = f"{detail}: {item.get('ctx', {}).get('error', '')}, at byte {rest[0] if rest else 0}"
+    if item["type"] == "extra_forbidden":
+        detail = "this field is not known here; remove it or check its spelling"
+    return FieldError(pointer, detail.removeprefix("Value error, "), str(item["type"]))
+
+
+async def _on_framework(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  the registry only sends these
+    path = request.url.path
+    match error.status_code:
+        case 404:
+            return problem_response(request, NotFound(f"nothing is at {path}; the API is described at /docs"))
+        case 405:
+            allowed = ", ".join(allowed_methods(request))
+            detail = f"{request.method} is not possible on {path}; use {allowed}"
+            return problem_response(request, MethodNotAllowed(detail), {"Allow": allowed})
+        case 413:
+            return problem_response(request, PayloadTooLarge(str(error.detail)))
+        case 415:
+            return problem_response(request, UnsupportedMediaType(str(error.detail)))
+        case 429:
+            return problem_response(request, TooManyRequests(str(error.detail)), error.headers)
+        case status if status < 500:
+            other = CherishError(str(error.detail))
+            other.status, other.type, other.title = status, "http-error", HTTPStatus(status).phrase
+            return problem_response(request, other, error.headers)
+        case _:
+            raise error
+
+
+async def _on_disconnect(request: Request, _error: Exception) -> Response:
+    """The client hung up in the middle of its body: nobody reads this answer, but the log does."""
+    log.info("client_disconnected", path=request.url.path)
+    return problem_response(request, InvalidInput("the body was cut off; nothing was stored, send it again"))
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """All methods that some route offers on the request's path, sorted."""
+    paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
+    asked = request.url.path.strip("/").split("/")
+    found: set[str] = set()
+    for template, operations in paths.items():
+        steps = template.strip("/").split("/")
+        if len(steps) == len(asked) and all(s.startswith("{") or s == a for s, a in zip(steps, asked, strict=True)):
+            found.update(method.upper() for method in operations if method != "parameters")
+    return sorted(found) or ["GET"]

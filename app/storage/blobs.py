@@ -1,0 +1,158 @@
+"""Content-addressed bytes: a blob is found by the SHA-256 of what it holds, in a folder or an S3-compatible store.
+
+It never overwrites, never hands out bytes that do not hash to their name, and leaves nothing visible behind a write
+that was cut off. Who may see which blob is not decided here.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+from urllib.parse import unquote, urlsplit
+
+from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
+
+from app.errors import NotFound, PayloadTooLarge, Unavailable
+
+CHUNK_BYTES = 1024 * 1024
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What was stored: the hex SHA-256 of the bytes and how many there are."""
+
+    digest: str
+    size: int
+
+
+class BlobStore:
+    """Blobs under ``sha256/<2 hex>/<62 hex>`` of one object store. Safe to share between threads."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """``file:///folder`` (made when missing, mode 0700), ``memory://``, or ``s3://bucket/prefix``."""
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            folder = Path(unquote(parts.path))
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return cls(LocalStore(folder))
+        if parts.scheme == "memory":
+            return cls(MemoryStore())
+        return cls(from_url(url))
+
+    def put_stream(self, chunks: Iterable[bytes], max_bytes: int) -> Blob:
+        """Store what the chunks add up to; more than ``max_bytes`` raises PayloadTooLarge and stores nothing.
+
+        The bytes wait in a temporary file until their digest, and so their name, is known.
+        """
+        with tempfile.TemporaryFile(prefix="cherish-blob-") as spool:
+            hasher = hashlib.sha256()
+            size = 0
+            for chunk in chunks:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise PayloadTooLarge(f"the body is larger than the {max_bytes} bytes allowed here; send less")
+                hasher.update(chunk)
+                spool.write(chunk)
+            spool.seek(0)
+            return self._put(spool, hasher.hexdigest(), size)
+
+    def put_file(self, path: Path) -> Blob:
+        """Store a file's bytes."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            return self._put(file, digest, size)
+
+    def put_bytes(self, data: bytes) -> Blob:
+        """Store bytes that are already in memory."""
+        digest = hashlib.sha256(data).hexdigest()
+        if not self.exists(digest):
+            self._store.put(_key(digest), data)
+        return Blob(digest, len(data))
+
+    def get(self, digest: str) -> bytes:
+        """All bytes of a blob, checked against its digest; raises NotFound or, where they rotted, Unavailable."""
+        try:
+            data = bytes(self._store.get(_key(digest)).bytes())
+        except FileNotFoundError:
+            raise _missing(digest) from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise _rotten(digest)
+        return data
+
+    def open(self, digest: str) -> Iterator[bytes]:
+        """The bytes of a blob in chunks of about a mebibyte; the last step raises Unavailable if they rotted."""
+        try:
+            stream = self._store.get(_key(digest)).stream(min_chunk_size=CHUNK_BYTES)
+        except FileNotFoundError:
+            raise _missing(digest) from None
+        return _checked(stream, digest)
+
+    def download(self, digest: str, path: Path) -> None:
+        """Write a blob's bytes to a file of one's own, for readers that need a file."""
+        with path.open("wb") as file:
+            for chunk in self.open(digest):
+                file.write(chunk)
+
+    def exists(self, digest: str) -> bool:
+        try:
+            self._store.head(_key(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete(self, digest: str) -> None:
+        """Remove a blob, there or not. Whether others still use it is the caller's to know."""
+        try:
+            self._store.delete(_key(digest))
+        except FileNotFoundError:
+            return
+
+    def check(self) -> None:
+        """Write, read and remove a probe, so that readiness means what it says; raises what the store raises."""
+        probe = f"probe/{os.urandom(8).hex()}"
+        self._store.put(probe, b"ready")
+        try:
+            if bytes(self._store.get(probe).bytes()) != b"ready":
+                raise Unavailable("the blob store returned other bytes than were written; check its disk")
+        finally:
+            self._store.delete(probe)
+
+    def _put(self, file: IO[bytes], digest: str, size: int) -> Blob:
+        if not self.exists(digest):
+            self._store.put(_key(digest), file)
+        return Blob(digest, size)
+
+
+def _key(digest: str) -> str:
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest!r} is not a hex SHA-256 digest")
+    return f"sha256/{digest[:2]}/{digest[2:]}"
+
+
+def _checked(stream: Iterable[bytes], digest: str) -> Iterator[bytes]:
+    hasher = hashlib.sha256()
+    for chunk in stream:
+        data = bytes(chunk)
+        hasher.update(data)
+        yield data
+    if hasher.hexdigest() != digest:
+        raise _rotten(digest)
+
+
+def _missing(digest: str) -> NotFound:
+    return NotFound(f"blob {digest} is not in the blob store; was it erased, or is CHERISH_BLOB_URL another store?")
+
+
+def _rotten(digest: str) -> Unavailable:
+    return Unavailable(f"blob {digest} no longer hashes to its name; restore it from a backup")
