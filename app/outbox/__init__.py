@@ -1,0 +1,1 @@
+"""Persist first, dispatch after: a message is a row of the transaction that decided to send it."""

@@ -27,5 +27,5 @@ class OutboxMessage(Base, Timestamped):
     lane: Mapped[str | None] = mapped_column(String(64))
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())
     sent_at: Mapped[datetime | None]
-    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
     last_error: Mapped[str | None] = mapped_column(Text)

@@ -37,7 +37,7 @@ class Valuation(Base, Timestamped):
 
     __tablename__ = "valuations"
     __table_args__ = (
-        Index("ix_valuations_buyer_id_id", "buyer_id", "id"),
+        Index("ix_valuations_buyer_id_created_at_id", "buyer_id", "created_at", "id"),
         Index(
             "ix_valuations_active",
             "status",
@@ -56,6 +56,8 @@ class Valuation(Base, Timestamped):
     error: Mapped[str | None] = mapped_column(Text)
     traceback: Mapped[str | None] = mapped_column(Text, deferred=True)
     spec: Mapped[dict[str, Any]]
+    # which blobs to read: {"players": [[{"digest", "format", "target"}]], "test": {...}, "checkpoint": digest or null}
+    inputs: Mapped[dict[str, Any]]
     labels: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
     pool_minor: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
@@ -151,7 +153,19 @@ class Shard(Base, Timestamped):
         UniqueConstraint("valuation_id", "round", "kind", "ordinal"),
         Index("ix_shards_valuation_id_status", "valuation_id", "status"),
         Index("ix_shards_lease", "lease_until", postgresql_where=text("status = 'running'")),
-        Index("ix_shards_waiting", "queue", "dispatched_at", postgresql_where=text("status = 'queued'")),
+        Index(
+            "ix_shards_dispatched",
+            "queue",
+            "dispatched_at",
+            postgresql_where=text("status = 'queued' AND dispatched_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_shards_waiting",
+            "valuation_id",
+            "round",
+            "ordinal",
+            postgresql_where=text("status = 'queued' AND dispatched_at IS NULL"),
+        ),
     )
 
     id: Mapped[PrimaryKey]

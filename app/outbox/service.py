@@ -1,0 +1,59 @@
+"""Recording messages: inside the caller's transaction, so that effect and message appear together or not at all.
+
+It never talks to Redis; the relay does that, after the commit.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.outbox import repository
+
+URGENT = 0
+NORMAL = 5
+
+
+def record(
+    session: Session,
+    task: str,
+    args: Mapping[str, Any],
+    *,
+    queue: str = "cpu",
+    delay: float = 0,
+    priority: int = NORMAL,
+    lane: str | None = None,
+) -> None:
+    """Record one task, to be sent by name with ``args`` as its keyword arguments (JSON only).
+
+    ``delay`` in seconds; ``priority`` 0 (first) to 9; ``lane`` names what the message belongs to (a job): the relay
+    takes lanes in turn, so that one job's thousand messages do not hold up another job's one.
+    """
+    record_all(session, task, [args], queue=queue, delay=delay, priority=priority, lane=lane)
+
+
+def record_all(
+    session: Session,
+    task: str,
+    args: Sequence[Mapping[str, Any]],
+    *,
+    queue: str = "cpu",
+    delay: float = 0,
+    priority: int = NORMAL,
+    lane: str | None = None,
+) -> None:
+    """Record the same task several times with one statement."""
+    if not args:
+        return
+    rows = [
+        {
+            "task": task,
+            "args": dict(each),
+            "queue": queue,
+            "priority": priority,
+            "lane": lane,
+            "available_at": repository.due(delay),
+        }
+        for each in args
+    ]
+    repository.add(session, rows)

@@ -1,0 +1,152 @@
+"""The life of a job: started, ended, its escrow let go. Each move is checked against ``states`` and leaves an event.
+
+Everything here happens inside the caller's transaction, on a job whose row is locked; nothing here commits, computes a
+worth or talks to a worker.
+"""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db.base import uuid7
+from app.outbox import service as outbox
+from app.payouts import service as payouts
+from app.settings import Settings
+from app.valuations import repository, shard_repository
+from app.valuations.states import (
+    TERMINAL,
+    Reason,
+    ShardKind,
+    ShardStatus,
+    ValuationStatus,
+    transition,
+)
+from app.valuations.tables import Valuation
+
+# where tasks that compute no worths run; every deployment has a worker on it
+CONTROL_QUEUE = "cpu"
+
+_S = ValuationStatus
+
+
+def move(
+    session: Session, valuation: Valuation, status: ValuationStatus, data: dict[str, Any] | None = None
+) -> None:
+    """Change a locked job's status and tell it as an event ``valuation.<status>``."""
+    valuation.status = transition(valuation.status, status)
+    now = repository.now(session)
+    if status is _S.PLANNING:
+        valuation.started_at = now
+    if status in TERMINAL:
+        valuation.finished_at = now
+    repository.add_event(session, valuation, f"valuation.{status}", data or {})
+
+
+def start_next(session: Session, settings: Settings, buyer_id: uuid.UUID) -> None:
+    """Start a buyer's waiting jobs, oldest first, as far as the limit of jobs at once allows."""
+    repository.lock_buyer(session, buyer_id)
+    while repository.busy_jobs(session, buyer_id) < settings.max_running_per_buyer:
+        valuation = repository.lock_next_queued(session, buyer_id)
+        if valuation is None:
+            return
+        _start(session, valuation)
+
+
+def _start(session: Session, valuation: Valuation) -> None:
+    move(session, valuation, _S.PLANNING)
+    if repository.get_game(session, valuation.game_id).prepared is None:
+        add_step(session, valuation, ShardKind.PREPARE, valuation.queue)
+    else:
+        add_step(session, valuation, ShardKind.PLAN, CONTROL_QUEUE)
+
+
+def add_step(session: Session, valuation: Valuation, kind: ShardKind, queue: str) -> None:
+    """Write the one shard that prepares, plans or settles at the job's present round, with its message."""
+    shard_id = uuid7()
+    shard_repository.add_shards(
+        session,
+        [
+            {
+                "id": shard_id,
+                "valuation_id": valuation.id,
+                "round": valuation.round,
+                "kind": kind,
+                "ordinal": 0,
+                "status": ShardStatus.QUEUED,
+                "queue": queue,
+                "dispatched_at": repository.now(session),
+            }
+        ],
+    )
+    send(session, valuation.id, kind, [shard_id], queue)
+
+
+def send(
+    session: Session, valuation_id: uuid.UUID, kind: ShardKind, shard_ids: list[uuid.UUID], queue: str, delay: float = 0
+) -> None:
+    """Record the messages of shards. Planning and settling overtake computing: they are short and others wait."""
+    outbox.record_all(
+        session,
+        f"worker.tasks.{kind}",
+        [{"shard_id": str(shard_id)} for shard_id in shard_ids],
+        queue=queue,
+        delay=delay,
+        priority=outbox.NORMAL if kind is ShardKind.EVALUATE else outbox.URGENT,
+        lane=str(valuation_id),
+    )
+
+
+def fail(
+    session: Session, settings: Settings, valuation: Valuation, reason: Reason, sentence: str, traceback: str | None
+) -> None:
+    """End a locked job without a result: the cause for the buyer, the traceback for the administrator, money back."""
+    if valuation.status in TERMINAL or valuation.status is _S.CANCELLING:
+        return
+    valuation.reason, valuation.error, valuation.traceback = reason, sentence, traceback
+    move(session, valuation, _S.FAILED, {"reason": reason, "error": sentence})
+    _end(session, settings, valuation)
+
+
+def request_stop(session: Session, settings: Settings, valuation: Valuation, reason: Reason) -> None:
+    """Begin to cancel a locked job; it ends at once where no worker holds any of its work."""
+    valuation.reason = reason
+    if valuation.status is _S.QUEUED:
+        valuation.cancel_requested_at = repository.now(session)
+        _finish_stop(session, settings, valuation)
+        return
+    valuation.cancel_requested_at = repository.now(session)
+    move(session, valuation, _S.CANCELLING, {"reason": reason})
+    shard_repository.abandon_queued(session, valuation.id)
+    end_if_idle(session, settings, valuation)
+
+
+def end_if_idle(session: Session, settings: Settings, valuation: Valuation) -> None:
+    """Finish cancelling a locked job once no worker holds a lease on its work."""
+    if valuation.status is _S.CANCELLING and not shard_repository.any_held(session, valuation.id):
+        _finish_stop(session, settings, valuation)
+
+
+def past_deadline(valuation: Valuation, now: datetime) -> bool:
+    """Whether a job that can still be stopped has run out of time."""
+    stoppable = valuation.status in (_S.QUEUED, _S.PLANNING, _S.RUNNING)
+    return stoppable and valuation.deadline is not None and valuation.deadline <= now
+
+
+def _finish_stop(session: Session, settings: Settings, valuation: Valuation) -> None:
+    final = _S.EXPIRED if valuation.reason == Reason.DEADLINE else _S.CANCELLED
+    valuation.error = (
+        "the job's deadline passed before it had a result; nothing was charged"
+        if final is _S.EXPIRED
+        else "the job was cancelled; nothing was charged"
+    )
+    move(session, valuation, final, {"reason": valuation.reason})
+    _end(session, settings, valuation)
+
+
+def _end(session: Session, settings: Settings, valuation: Valuation) -> None:
+    shard_repository.abandon_queued(session, valuation.id)
+    shard_repository.abandon_expired(session, valuation.id)
+    payouts.release(session, valuation.id)
+    start_next(session, settings, valuation.buyer_id)

@@ -1,0 +1,208 @@
+"""SQL of jobs as people see them: posting, reading, listing, players, events. Work's SQL is in ``shard_repository``.
+
+Every query on behalf of a caller takes the caller's account: another tenant's job is not found.
+"""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session, undefer
+
+from app.http.pages import PageRequest
+from app.valuations.states import TERMINAL, ValuationStatus
+from app.valuations.tables import (
+    Game,
+    Shard,
+    Valuation,
+    ValuationDataset,
+    ValuationEvent,
+    ValuationPlayer,
+)
+
+_BUSY = (ValuationStatus.PLANNING, ValuationStatus.RUNNING, ValuationStatus.SETTLING, ValuationStatus.CANCELLING)
+
+
+def add_game(session: Session, buyer_id: uuid.UUID, digest: str, frozen: dict[str, Any]) -> Game:
+    """The buyer's game of this digest: the one that exists, or a new one."""
+    session.execute(
+        upsert(Game).values(buyer_id=buyer_id, digest=digest, frozen=frozen).on_conflict_do_nothing(
+            index_elements=["buyer_id", "digest"]
+        )
+    )
+    return session.scalars(select(Game).where(Game.buyer_id == buyer_id, Game.digest == digest)).one()
+
+
+def get_game(session: Session, game_id: uuid.UUID) -> Game:
+    return session.get_one(Game, game_id)
+
+
+def set_prepared(session: Session, game_id: uuid.UUID, blob: str, seconds: float) -> None:
+    """Name the blob of a game's trained models; the first one stays."""
+    session.execute(
+        update(Game).where(Game.id == game_id, Game.prepared.is_(None)).values(prepared=blob, prepare_seconds=seconds)
+    )
+
+
+def add_valuation(
+    session: Session, valuation: Valuation, players: Sequence[dict[str, Any]], datasets: Sequence[uuid.UUID]
+) -> None:
+    session.add(valuation)
+    session.flush()
+    session.execute(insert(ValuationPlayer), [{"valuation_id": valuation.id, **player} for player in players])
+    session.execute(insert(ValuationDataset), [{"valuation_id": valuation.id, "dataset_id": each} for each in datasets])
+
+
+def lock(session: Session, valuation_id: uuid.UUID) -> Valuation:
+    """The job, current and locked until the transaction ends."""
+    statement = select(Valuation).where(Valuation.id == valuation_id).with_for_update()
+    return session.scalars(statement.execution_options(populate_existing=True)).one()
+
+
+def lock_buyer(session: Session, buyer_id: uuid.UUID) -> None:
+    """One at a time decides how many of a buyer's jobs may run; held until the transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"valuations of {buyer_id}", 0))))
+
+
+def of_buyer(session: Session, buyer_id: uuid.UUID, valuation_id: uuid.UUID) -> Valuation | None:
+    return session.scalar(select(Valuation).where(Valuation.id == valuation_id, Valuation.buyer_id == buyer_id))
+
+
+def any_valuation(session: Session, valuation_id: uuid.UUID) -> Valuation | None:
+    """For administrators, the traceback included."""
+    return session.scalar(
+        select(Valuation).where(Valuation.id == valuation_id).options(undefer(Valuation.traceback))
+    )
+
+
+def version_of(session: Session, valuation_id: uuid.UUID) -> tuple[int, ValuationStatus] | None:
+    row = session.execute(select(Valuation.version, Valuation.status).where(Valuation.id == valuation_id)).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def page_of_buyer(
+    session: Session, buyer_id: uuid.UUID | None, statuses: Sequence[ValuationStatus], page: PageRequest
+) -> tuple[list[Valuation], str | None]:
+    """A buyer's jobs, or everybody's (``None``, administrators only), newest first."""
+    statement = select(Valuation)
+    if buyer_id is not None:
+        statement = statement.where(Valuation.buyer_id == buyer_id)
+    if statuses:
+        statement = statement.where(Valuation.status.in_(statuses))
+    filters = {"list": "valuations", "buyer": buyer_id, "status": ",".join(sorted(statuses))}
+    return page.fetch(session, statement, Valuation, filters)
+
+
+def page_of_provider(
+    session: Session, provider_id: uuid.UUID, page: PageRequest
+) -> tuple[list[tuple[Valuation, list[ValuationPlayer]]], str | None]:
+    """The jobs in which a provider is a player, newest first, each with this provider's players only."""
+    mine = select(ValuationPlayer.valuation_id).where(ValuationPlayer.provider_id == provider_id)
+    statement = select(Valuation).where(Valuation.id.in_(mine))
+    jobs, cursor = page.fetch(session, statement, Valuation, {"list": "my-valuations", "provider": provider_id})
+    players = session.scalars(
+        select(ValuationPlayer)
+        .where(ValuationPlayer.provider_id == provider_id, ValuationPlayer.valuation_id.in_([job.id for job in jobs]))
+        .order_by(ValuationPlayer.valuation_id, ValuationPlayer.position)
+    ).all()
+    grouped: dict[uuid.UUID, list[ValuationPlayer]] = {job.id: [] for job in jobs}
+    for player in players:
+        grouped[player.valuation_id].append(player)
+    return [(job, grouped[job.id]) for job in jobs], cursor
+
+
+def players(session: Session, valuation_id: uuid.UUID) -> Sequence[ValuationPlayer]:
+    """A job's players in canonical order."""
+    statement = select(ValuationPlayer).where(ValuationPlayer.valuation_id == valuation_id)
+    return session.scalars(statement.order_by(ValuationPlayer.position)).all()
+
+
+def result_of(session: Session, valuation_id: uuid.UUID) -> dict[str, Any] | None:
+    return session.scalar(select(Valuation.result).where(Valuation.id == valuation_id))
+
+
+def datasets_of(session: Session, valuation_id: uuid.UUID) -> Sequence[uuid.UUID]:
+    return session.scalars(
+        select(ValuationDataset.dataset_id)
+        .where(ValuationDataset.valuation_id == valuation_id)
+        .order_by(ValuationDataset.dataset_id)
+    ).all()
+
+
+def uses_dataset(session: Session, dataset_id: uuid.UUID) -> bool:
+    """Whether any job, ended or not, has read this dataset."""
+    return session.scalar(select(ValuationDataset).where(ValuationDataset.dataset_id == dataset_id).limit(1)) is not None
+
+
+def add_event(session: Session, valuation: Valuation, type_: str, data: dict[str, Any]) -> None:
+    """Append to a locked job's events; the new version is what readers wait for."""
+    valuation.event_seq += 1
+    valuation.version += 1
+    session.add(ValuationEvent(valuation_id=valuation.id, seq=valuation.event_seq, type=type_, data=data))
+    session.flush()
+
+
+def events(session: Session, valuation_id: uuid.UUID, after: int, limit: int) -> Sequence[ValuationEvent]:
+    statement = (
+        select(ValuationEvent)
+        .where(ValuationEvent.valuation_id == valuation_id, ValuationEvent.seq > after)
+        .order_by(ValuationEvent.seq)
+        .limit(limit)
+    )
+    return session.scalars(statement).all()
+
+
+def busy_jobs(session: Session, buyer_id: uuid.UUID) -> int:
+    """How many of a buyer's jobs are under way."""
+    statement = select(func.count()).where(Valuation.buyer_id == buyer_id, Valuation.status.in_(_BUSY))
+    return int(session.scalar(statement) or 0)
+
+
+def lock_next_queued(session: Session, buyer_id: uuid.UUID) -> Valuation | None:
+    """A buyer's oldest waiting job, locked."""
+    statement = (
+        select(Valuation)
+        .where(Valuation.buyer_id == buyer_id, Valuation.status == ValuationStatus.QUEUED)
+        .order_by(Valuation.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return session.scalar(statement)
+
+
+def buyers_with_queued_jobs(session: Session) -> Sequence[uuid.UUID]:
+    return session.scalars(
+        select(Valuation.buyer_id).where(Valuation.status == ValuationStatus.QUEUED).distinct()
+    ).all()
+
+
+def overdue_jobs(session: Session) -> Sequence[uuid.UUID]:
+    """Jobs whose deadline has passed while they could still be stopped, and jobs that are being cancelled."""
+    stoppable = (ValuationStatus.QUEUED, ValuationStatus.PLANNING, ValuationStatus.RUNNING)
+    statement = select(Valuation.id).where(
+        Valuation.status.not_in(tuple(TERMINAL)),
+        or_(
+            and_(Valuation.status.in_(stoppable), Valuation.deadline < func.clock_timestamp()),
+            Valuation.status == ValuationStatus.CANCELLING,
+        ),
+    )
+    return session.scalars(statement).all()
+
+
+def now(session: Session) -> datetime:
+    """The database's clock."""
+    return session.scalars(select(func.clock_timestamp())).one()
+
+
+def last_error(session: Session, valuation_id: uuid.UUID) -> str | None:
+    """The latest traceback that a shard of this job left behind."""
+    statement = (
+        select(Shard.last_error)
+        .where(Shard.valuation_id == valuation_id, Shard.last_error.is_not(None))
+        .order_by(Shard.finished_at.desc().nulls_last(), Shard.started_at.desc())
+        .limit(1)
+    )
+    return session.scalar(statement)

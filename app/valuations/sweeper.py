@@ -1,0 +1,131 @@
+"""The sweeper: looks, every few seconds, for what fell between two chairs, and records its message again.
+
+It finds leases that ran out (a worker died), shards whose message never came (Redis was wiped), jobs whose window has
+room, waiting jobs whose turn it is, deadlines that passed and cancellations whose last worker is gone. Safe to run
+twice at once: it locks what it mends and skips what another sweeper holds. It never computes and never overrides a
+lease that still runs.
+"""
+
+import threading
+from datetime import timedelta
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.session import transaction
+from app.outbox import repository as outbox_repository
+from app.outbox.broker import Broker
+from app.settings import Settings
+from app.valuations import lifecycle, repository, shard_repository, work
+from app.valuations.states import Reason, ValuationStatus
+from app.valuations.tables import Shard
+
+log = structlog.get_logger(__name__)
+
+QUEUES = ("cpu", "gpu")
+_LIMIT = 500
+_KEEP_SENT = timedelta(days=1)
+_KEEP_WORKERS_SECONDS = 3600.0
+
+
+class Sweeper:
+    """One sweeper over one database and one broker."""
+
+    def __init__(self, factory: sessionmaker[Session], broker: Broker, settings: Settings) -> None:
+        self._factory = factory
+        self._broker = broker
+        self._settings = settings
+
+    def sweep_once(self) -> int:
+        """One look at everything; returns how much was mended."""
+        mended = self._expired_leases() + self._overdue_jobs() + self._waiting()
+        for queue in QUEUES:
+            mended += self._lost_messages(queue)
+        self._purge()
+        return mended
+
+    def run(self, stop: threading.Event) -> None:
+        """Sweep until told to stop; outlives restarts of Postgres and of Redis."""
+        while not stop.is_set():
+            try:
+                mended = self.sweep_once()
+                if mended:
+                    log.info("sweeper.mended", count=mended)
+            except (OperationalError, RedisError, OSError) as error:
+                log.warning("sweeper.away", error=str(error))
+            stop.wait(self._settings.sweep_seconds)
+
+    def _expired_leases(self) -> int:
+        with transaction(self._factory) as session:
+            expired = shard_repository.lock_expired(session, _LIMIT)
+            for shard in expired:
+                log.warning("sweeper.lease_expired", shard_id=str(shard.id), worker=shard.worker, attempt=shard.attempt)
+                if shard.attempt < self._settings.max_attempts:
+                    shard_repository.requeue_expired(session, shard.id)
+                    lifecycle.send(session, shard.valuation_id, shard.kind, [shard.id], shard.queue)
+                else:
+                    self._give_up(session, shard)
+        return len(expired)
+
+    def _give_up(self, session: Session, shard: Shard) -> None:
+        valuation = repository.lock(session, shard.valuation_id)
+        lifecycle.fail(
+            session,
+            self._settings,
+            valuation,
+            Reason.WORKER_LOST,
+            f"a part of the computation ended its worker {shard.attempt} times, so it was not tried again; "
+            "nothing was charged",
+            shard.last_error
+            or f"shard {shard.id} ({shard.kind}): worker {shard.worker} let its lease run out on attempt {shard.attempt}",
+        )
+
+    def _lost_messages(self, queue: str) -> int:
+        """A shard that nobody claimed may wait in a long queue; its message is lost when the queue is too short."""
+        with transaction(self._factory) as session:
+            underway = shard_repository.count_dispatched(session, queue)
+            if not underway or self._broker.length(queue) >= underway:
+                return 0
+            overdue = shard_repository.lock_overdue(session, queue, self._settings.redispatch_seconds, _LIMIT)
+            for shard in overdue:
+                lifecycle.send(session, shard.valuation_id, shard.kind, [shard.id], shard.queue)
+            if overdue:
+                shard_repository.mark_dispatched(session, [shard.id for shard in overdue])
+                log.warning("sweeper.messages_lost", queue=queue, count=len(overdue))
+        return len(overdue)
+
+    def _overdue_jobs(self) -> int:
+        mended = 0
+        with transaction(self._factory) as session:
+            candidates = repository.overdue_jobs(session)
+        for valuation_id in candidates:
+            with transaction(self._factory) as session:
+                valuation = repository.lock(session, valuation_id)
+                before = valuation.status
+                if lifecycle.past_deadline(valuation, repository.now(session)):
+                    lifecycle.request_stop(session, self._settings, valuation, Reason.DEADLINE)
+                elif valuation.status is ValuationStatus.CANCELLING:
+                    lifecycle.end_if_idle(session, self._settings, valuation)
+                mended += valuation.status is not before
+        return mended
+
+    def _waiting(self) -> int:
+        mended = 0
+        with transaction(self._factory) as session:
+            jobs = shard_repository.jobs_with_waiting_shards(session)
+        for valuation_id, queue in jobs:
+            with transaction(self._factory) as session:
+                mended += work.fill_window(session, self._settings, valuation_id, queue)
+        with transaction(self._factory) as session:
+            buyers = repository.buyers_with_queued_jobs(session)
+        for buyer_id in buyers:
+            with transaction(self._factory) as session:
+                lifecycle.start_next(session, self._settings, buyer_id)
+        return mended
+
+    def _purge(self) -> None:
+        with transaction(self._factory) as session:
+            outbox_repository.purge_sent(session, _KEEP_SENT)
+            shard_repository.purge_workers(session, _KEEP_WORKERS_SECONDS)

@@ -1,0 +1,231 @@
+"""The rules of the work protocol: who may do a piece of work, and what follows when it is done, failed or given back.
+
+A worker claims a shard (lease and fencing token), works outside any transaction, and comes back with one of
+``finish_*``, ``fail_attempt``, ``give_back`` or ``stand_down``. Each of these first touches the shard ``WHERE fence =
+:fence``; where that touches nothing the lease was lost, ``LeaseLost`` is raised and the caller's transaction rolls
+back whole. So a second delivery of any message, or a worker back from the dead, changes nothing. Never commits.
+
+Locks are always taken in the order shard, round, job.
+"""
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db.base import uuid7
+from app.settings import Settings
+from app.valuations import lifecycle, repository, shard_repository
+from app.valuations.shard_repository import Claim
+from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
+
+# a worker counts as alive for this many heartbeats after its last one, and at least this many seconds
+ALIVE_BEATS, ALIVE_SECONDS = 10, 10.0
+_BACKOFF_SECONDS = 1.0
+
+
+class LeaseLost(Exception):
+    """Somebody else holds this shard now, or its job has ended; whatever was computed is dropped."""
+
+
+@dataclass(frozen=True)
+class FoundWorth:
+    """One worth as a worker found it: the packed coalition, its worth, the device seconds it took."""
+
+    coalition: bytes
+    worth: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the estimator wants to know next: packed coalitions, each once, of one source."""
+
+    source: str
+    coalitions: Sequence[bytes]
+    size: int  # worths per shard
+
+
+def alive_within(settings: Settings) -> float:
+    """How recent a heartbeat must be for its worker to count as alive, in seconds."""
+    return max(ALIVE_SECONDS, ALIVE_BEATS * settings.heartbeat_seconds)
+
+
+def claim(session: Session, settings: Settings, shard_id: uuid.UUID, worker: str) -> Claim | None:
+    """Take a shard's lease; None where it is done, held by another, or its job has ended."""
+    return shard_repository.claim(session, shard_id, worker, settings.lease_seconds, settings.max_attempts)
+
+
+def finish_prepare(session: Session, claim: Claim, blob: str, seconds: float) -> None:
+    """The game's models are trained and stored under ``blob``; planning is next."""
+    _finish(session, claim)
+    repository.set_prepared(session, claim.game_id, blob, seconds)
+    valuation = repository.lock(session, claim.valuation_id)
+    if valuation.status in WORKING:
+        repository.add_event(session, valuation, "valuation.prepared", {"seconds": round(seconds, 3)})
+        lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
+
+
+def finish_plan_with_round(
+    session: Session, settings: Settings, claim: Claim, request: Request, progress: Mapping[str, Any]
+) -> None:
+    """The plan wants more worths: write the next round's shards and dispatch as many as the job's window holds."""
+    _finish(session, claim)
+    valuation = repository.lock(session, claim.valuation_id)
+    if valuation.status not in WORKING:
+        return
+    valuation.round += 1
+    chunks = [request.coalitions[i : i + request.size] for i in range(0, len(request.coalitions), request.size)]
+    shard_repository.add_round(
+        session,
+        {
+            "valuation_id": valuation.id,
+            "number": valuation.round,
+            "source": request.source,
+            "worths": len(request.coalitions),
+            "shards": len(chunks),
+            "open": len(chunks),
+        },
+    )
+    shard_repository.add_shards(
+        session,
+        [
+            {
+                "id": uuid7(),
+                "valuation_id": valuation.id,
+                "round": valuation.round,
+                "kind": ShardKind.EVALUATE,
+                "ordinal": ordinal,
+                "status": ShardStatus.QUEUED,
+                "queue": valuation.queue,
+                "source": request.source,
+                "coalitions": b"".join(chunk),
+                "count": len(chunk),
+            }
+            for ordinal, chunk in enumerate(chunks)
+        ],
+    )
+    valuation.progress = dict(progress)
+    if valuation.status is ValuationStatus.PLANNING:
+        lifecycle.move(session, valuation, ValuationStatus.RUNNING)
+    told = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
+    repository.add_event(session, valuation, "valuation.progressed", told | {"progress": dict(progress)})
+    fill_window(session, settings, valuation.id, valuation.queue)
+
+
+def finish_plan_with_result(
+    session: Session, claim: Claim, result: Mapping[str, Any], progress: Mapping[str, Any]
+) -> None:
+    """The plan has its answer: keep it, sealed until the money has moved, and record the settlement."""
+    _finish(session, claim)
+    valuation = repository.lock(session, claim.valuation_id)
+    if valuation.status not in WORKING:
+        return
+    valuation.result = dict(result)
+    valuation.progress = dict(progress)
+    lifecycle.move(session, valuation, ValuationStatus.SETTLING)
+    lifecycle.add_step(session, valuation, ShardKind.SETTLE, lifecycle.CONTROL_QUEUE)
+
+
+def finish_evaluate(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth]) -> None:
+    """Write a shard's worths, each once; whoever finishes the round's last shard records the next plan."""
+    _finish(session, claim)
+    _store(session, claim, worths)
+    seconds = sum(worth.seconds for worth in worths)
+    still_open = shard_repository.count_down(session, claim.valuation_id, claim.round, len(worths), seconds)
+    if still_open:
+        fill_window(session, settings, claim.valuation_id, claim.queue)
+        return
+    valuation = repository.lock(session, claim.valuation_id)
+    if valuation.status is ValuationStatus.CANCELLING:
+        lifecycle.end_if_idle(session, settings, valuation)
+    elif valuation.status in WORKING:
+        lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
+
+
+def finish_settle(session: Session, claim: Claim) -> None:
+    """Release the lease of a settlement; the caller settles in the same transaction, after this."""
+    _finish(session, claim)
+
+
+def fail_attempt(
+    session: Session, settings: Settings, claim: Claim, reason: Reason, sentence: str, traceback: str, *, final: bool
+) -> None:
+    """A try at a shard failed: it is queued again after a pause, or, at the limit or when ``final``, the job fails."""
+    limit = claim.attempt if final else settings.max_attempts
+    delay = _BACKOFF_SECONDS * 2.0 ** (claim.attempt - 1)
+    status = shard_repository.fail_attempt(session, claim.shard_id, claim.fence, traceback, limit, delay)
+    if status is None:
+        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
+    if status is ShardStatus.QUEUED:
+        lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue, delay)
+        return
+    valuation = repository.lock(session, claim.valuation_id)
+    tries = "once" if claim.attempt == 1 else f"{claim.attempt} times"
+    lifecycle.fail(session, settings, valuation, reason, f"{sentence} (tried {tries}); nothing was charged", traceback)
+    lifecycle.end_if_idle(session, settings, valuation)
+
+
+def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:
+    """The worker is being shut down: keep what it found and return the rest to the queue, at once."""
+    if not shard_repository.give_back(session, claim.shard_id, claim.fence):
+        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
+    _store(session, claim, worths)
+    lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue)
+
+
+def stand_down(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:
+    """The job was cancelled or its deadline has passed: keep what was found, let go, end the job if we were the last."""
+    if not shard_repository.abandon_held(session, claim.shard_id, claim.fence):
+        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
+    _store(session, claim, worths)
+    valuation = repository.lock(session, claim.valuation_id)
+    if lifecycle.past_deadline(valuation, repository.now(session)):
+        lifecycle.request_stop(session, settings, valuation, Reason.DEADLINE)
+    else:
+        lifecycle.end_if_idle(session, settings, valuation)
+
+
+def fill_window(session: Session, settings: Settings, valuation_id: uuid.UUID, queue: str) -> int:
+    """Dispatch waiting shards of a job up to its window; returns how many.
+
+    The window is the job's part of twice the live workers of its queue, shared equally among the buyers who compute
+    and then among a buyer's jobs: enough to keep every worker busy, and a short job never waits behind more than that.
+    """
+    buyers = shard_repository.active_jobs(session, queue)
+    workers = max(1, shard_repository.live_workers(session, queue, alive_within(settings)))
+    rivals = max(1, len(buyers)) * max([1, *buyers.values()])
+    window = max(2, math.ceil(2 * workers / rivals))
+    room = window - shard_repository.in_flight(session, valuation_id)
+    if room <= 0:
+        return 0
+    taken = shard_repository.take_waiting(session, valuation_id, room)
+    lifecycle.send(session, valuation_id, ShardKind.EVALUATE, list(taken), queue)
+    return len(taken)
+
+
+def _finish(session: Session, claim: Claim) -> None:
+    if not shard_repository.finish(session, claim.shard_id, claim.fence):
+        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}, or its job has ended")
+
+
+def _store(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
+    shard_repository.store_worths(
+        session,
+        [
+            {
+                "game_id": claim.game_id,
+                "source": claim.source,
+                "coalition": worth.coalition,
+                "worth": worth.worth,
+                "seconds": worth.seconds,
+                "valuation_id": claim.valuation_id,
+                "shard_id": claim.shard_id,
+                "fence": claim.fence,
+            }
+            for worth in worths
+        ],
+    )

@@ -1,0 +1,32 @@
+"""``python -m worker [cpu|gpu]``: one worker, one child process, one device. Ends clean on SIGTERM.
+
+The shard in hand is finished or given back at once; what Redis still holds is not touched.
+"""
+
+import os
+import sys
+
+from app.settings import get_settings
+from worker.celery_app import app
+
+
+def main(argv: list[str]) -> None:
+    queue = argv[0] if argv else "cpu"
+    if queue not in ("cpu", "gpu") or len(argv) > 1:
+        sys.exit("usage: python -m worker [cpu|gpu]")
+    app.worker_main(
+        [
+            "worker",
+            f"--queues={queue}",
+            f"--hostname={queue}-{os.getpid()}@%h",
+            f"--loglevel={get_settings().log_level}",
+            # workers say that they are alive in Postgres; through Redis each would hear of every other
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,49 @@
+"""The Celery application of the workers: ``celery -A worker.celery_app worker``, or ``python -m worker``.
+
+The main process of a worker only listens to Redis; the child that it spawns does the work and is the only one that
+loads torch. Reading this module opens no connection.
+"""
+
+import os
+import signal
+from typing import Any
+
+from billiard.process import active_children
+from celery import Celery, signals
+
+from app.settings import get_settings
+from worker.config import celery_settings
+
+QUEUE_VARIABLE = "CHERISH_WORKER_QUEUE"
+
+app = Celery("cherish", include=["worker.tasks"])
+app.conf.update(celery_settings(get_settings()))
+
+
+@signals.celeryd_init.connect
+def _tell_children_their_queue(options: dict[str, Any] | None = None, **_: Any) -> None:
+    # spawned children inherit the environment and nothing else of this process
+    queues = (options or {}).get("queues") or ["cpu"]
+    names = queues.split(",") if isinstance(queues, str) else list(queues)
+    os.environ.setdefault(QUEUE_VARIABLE, "gpu" if "gpu" in names else "cpu")
+
+
+@signals.worker_shutting_down.connect
+def _ask_children_to_let_go(**_: Any) -> None:
+    # Celery waits for the task in hand, which may take minutes; the child gives its shard back instead
+    for child in active_children():
+        os.kill(child.pid, signal.SIGUSR2)
+
+
+@signals.worker_process_init.connect
+def _open_runtime(**_: Any) -> None:
+    from worker import runtime
+
+    runtime.open_runtime(get_settings(), os.environ.get(QUEUE_VARIABLE, "cpu"))
+
+
+@signals.worker_process_shutdown.connect
+def _close_runtime(**_: Any) -> None:
+    from worker import runtime
+
+    runtime.close_runtime()

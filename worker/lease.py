@@ -1,0 +1,168 @@
+"""The heart of a worker process: one thread that keeps leases alive, hears of cancellations and says who is alive.
+
+It runs beside the computation (torch lets go of the interpreter's lock), decides when the work in hand must stop and
+why, and never does any work itself. A process whose parent has died ends here, within a second.
+"""
+
+import enum
+import os
+import socket
+import threading
+import time
+import uuid
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.session import transaction
+from app.settings import Settings
+from app.valuations import shard_repository
+from app.valuations.shard_repository import Claim
+
+log = structlog.get_logger(__name__)
+
+_BEAT_SECONDS = 2.0
+_ORPHANED = 70
+
+
+class Stop(enum.Enum):
+    """Why the work in hand must stop."""
+
+    LOST = "the lease was taken over or ran out"
+    UNWANTED = "the job was cancelled, has ended, or is past its deadline"
+    DRAINING = "the worker is shutting down"
+    TIME_LIMIT = "the shard took longer than allowed"
+
+
+class Stopped(Exception):
+    """Raised inside the work when it must stop; carries why."""
+
+    def __init__(self, why: Stop) -> None:
+        super().__init__(why.value)
+        self.why = why
+
+
+class Heart:
+    """Beats for one worker process; at most one claim is in hand at a time."""
+
+    def __init__(self, factory: sessionmaker[Session], settings: Settings, queue: str, device: str) -> None:
+        self._factory = factory
+        self._settings = settings
+        self._row = {"queue": queue, "device": device, "host": socket.gethostname(), "pid": os.getpid()}
+        self.name = f"{queue}-{self._row['host']}-{os.getpid()}-{uuid.uuid4().hex[:6]}"[:128]
+        self._parent = os.getppid()
+        self._closing = threading.Event()
+        self._draining = threading.Event()
+        self._lock = threading.Lock()
+        self._claim: Claim | None = None
+        self._why: Stop | None = None
+        self._since = self._extended = self._beaten = 0.0
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._run, self._watch_parent)]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Stop beating and take the process off the list of workers."""
+        self._closing.set()
+        self._threads[0].join(timeout=5)
+        try:
+            with transaction(self._factory) as session:
+                shard_repository.forget_worker(session, self.name)
+        except DBAPIError as error:
+            log.warning("worker.farewell_failed", error=str(error))
+
+    def drain(self) -> None:
+        """The process is to end: the shard in hand is given back, no further one is taken."""
+        self._draining.set()
+
+    @property
+    def draining(self) -> bool:
+        return self._draining.is_set()
+
+    def take(self, claim: Claim, claimed_at: float) -> None:
+        """Begin to watch over a claim made at ``claimed_at`` (monotonic seconds, read before the claim was sent)."""
+        with self._lock:
+            self._claim, self._why = claim, None
+            self._since = self._extended = claimed_at
+        self._beaten = 0.0
+
+    def drop(self) -> None:
+        with self._lock:
+            self._claim = None
+
+    def why_stop(self) -> Stop | None:
+        """Why the work in hand must stop, or None: go on."""
+        if self._draining.is_set():
+            return Stop.DRAINING
+        # read without the lock: a stale None only means one more chunk
+        return self._why
+
+    def should_stop(self) -> bool:
+        return self.why_stop() is not None
+
+    def check(self) -> None:
+        """Raise ``Stopped`` when the work in hand must stop."""
+        why = self.why_stop()
+        if why is not None:
+            raise Stopped(why)
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._settings.heartbeat_seconds):
+            try:
+                self._beat()
+            except DBAPIError as error:
+                log.warning("worker.database_away", error=str(error))
+            except Exception:
+                # a heart that stops silently would let every lease run out; say so and go on
+                log.exception("worker.heartbeat_failed")
+            self._check_time()
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            claim, extended = self._claim, self._extended
+        with transaction(self._factory) as session:
+            if now - self._beaten >= _BEAT_SECONDS:
+                shard_repository.beat(
+                    session, {"name": self.name, **self._row, "shard_id": claim.shard_id if claim else None}
+                )
+                self._beaten = now
+            if claim is None:
+                return
+            lease = self._settings.lease_seconds
+            if now - extended >= min(lease / 3, 10.0):
+                if not shard_repository.extend(session, claim.shard_id, claim.fence, lease):
+                    self._stop(claim, Stop.LOST)
+                else:
+                    extended = now
+            wanted = shard_repository.may_go_on(session, claim.shard_id, claim.fence)
+        with self._lock:
+            if self._claim is claim:
+                self._extended = extended
+        if not wanted:
+            self._stop(claim, Stop.UNWANTED)
+
+    def _check_time(self) -> None:
+        with self._lock:
+            claim, since, extended = self._claim, self._since, self._extended
+        if claim is None:
+            return
+        now = time.monotonic()
+        if now - extended > self._settings.lease_seconds:
+            self._stop(claim, Stop.LOST)
+        elif now - since > self._settings.shard_time_limit:
+            self._stop(claim, Stop.TIME_LIMIT)
+
+    def _stop(self, claim: Claim, why: Stop) -> None:
+        with self._lock:
+            if self._claim is claim and self._why is None:
+                self._why = why
+                log.info("worker.stopping_shard", shard_id=str(claim.shard_id), why=why.name)
+
+    def _watch_parent(self) -> None:
+        while not self._closing.wait(0.5):
+            if os.getppid() != self._parent:
+                os._exit(_ORPHANED)

@@ -1,0 +1,34 @@
+"""The tasks that the relay sends by name. Each is one line: the work is in ``steps``, the protocol in ``runtime``.
+
+A message carries a shard's id and nothing else, so a second delivery, a late one or one out of order finds in Postgres
+that there is nothing to do.
+"""
+
+import uuid
+
+from worker.celery_app import app
+from worker.runtime import the_runtime
+
+
+@app.task(name="worker.tasks.prepare")  # type: ignore[untyped-decorator]  # Celery's decorator has no types
+def prepare(shard_id: str) -> None:
+    """Train a game's base and full model once."""
+    the_runtime().work_on(uuid.UUID(shard_id))
+
+
+@app.task(name="worker.tasks.plan")  # type: ignore[untyped-decorator]
+def plan(shard_id: str) -> None:
+    """Replay the valuation on the worths that are stored; ask for more, or keep its answer."""
+    the_runtime().work_on(uuid.UUID(shard_id))
+
+
+@app.task(name="worker.tasks.evaluate")  # type: ignore[untyped-decorator]
+def evaluate(shard_id: str) -> None:
+    """Compute a batch of worths."""
+    the_runtime().work_on(uuid.UUID(shard_id))
+
+
+@app.task(name="worker.tasks.settle")  # type: ignore[untyped-decorator]
+def settle(shard_id: str) -> None:
+    """Turn values into shares and money."""
+    the_runtime().work_on(uuid.UUID(shard_id))
