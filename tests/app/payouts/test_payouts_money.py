@@ -64,7 +64,9 @@ def test_negative_amounts_can_be_shown_though_never_given() -> None:
 
 
 def test_the_table_holds_the_exponents_of_iso_4217() -> None:
-    assert {code for code, exponent in EXPONENTS.items() if exponent == 3} == set("BHD IQD JOD KWD LYD OMR TND".split())
+    assert {code for code, exponent in EXPONENTS.items() if exponent == 3} == {
+        *("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+    }
     assert EXPONENTS["JPY"] == 0
     assert EXPONENTS["KRW"] == 0
     assert EXPONENTS["EUR"] == EXPONENTS["USD"] == EXPONENTS["IDR"] == 2

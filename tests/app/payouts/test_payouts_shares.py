@@ -134,8 +134,8 @@ def test_plain_largest_remainders_would_split_the_copies_and_this_does_not() -> 
 
 
 def test_a_selection_in_the_order_of_weights_is_preferred_to_one_with_larger_remainders() -> None:
-    # quotas 1.60 | 1.52 1.52 | 0.36 of 5: two units over. The copies' remainders (1.04) are worth more than those of the
-    # first and the last (0.96), but would pay the copies more than the first.
+    # quotas 1.60 | 1.52 1.52 | 0.36 of 5: two units over. The copies' remainders (1.04) are worth more than
+    # those of the first and the last (0.96), but would pay the copies more than the first.
     assert apportion([160, 152, 152, 36], 5, keys(4)) == [2, 1, 1, 1]
 
 
