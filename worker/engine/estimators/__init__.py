@@ -1,0 +1,19 @@
+"""Estimators of Shapley values, one file each, all ``(game, budget, rng) -> Estimate``; ``LONE`` finds them by name."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from worker.engine.estimators.estimate import Estimate
+from worker.engine.estimators.exact import exact
+from worker.engine.estimators.leverage import leverage
+from worker.engine.estimators.multifidelity import multifidelity
+from worker.engine.game import Game
+
+Estimator = Callable[[Game, int, np.random.Generator], Estimate]
+
+LONE: Mapping[str, Estimator] = {
+    "exact": exact,
+    "leverage": leverage,
+    "multifidelity": multifidelity,
+}

@@ -1,0 +1,63 @@
+"""What every estimator returns. An estimator is one function ``(game, budget, rng) -> Estimate``.
+
+``budget`` counts distinct coalitions whose worth is asked, the empty and the full one included. Estimators wrap the
+game in a memory, so that none is asked twice, and hand over to exact enumeration once the budget covers all 2^n.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from worker.engine.coalitions import Floats
+from worker.engine.game import Game
+from worker.engine.memo import MemoGame
+
+
+@dataclass(frozen=True)
+class TracePoint:
+    """Where the values stood after so many evaluations."""
+
+    evaluations: int
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Shapley values float64[n], their error covariance float64[n, n] and how they came about.
+
+    ``freedom`` is the degrees of freedom behind the covariance (Student's t); infinite where the values are exact.
+    """
+
+    values: Floats
+    covariance: Floats
+    evaluations: int
+    freedom: float = float("inf")
+    trace: tuple[TracePoint, ...] = field(default=())
+
+    @property
+    def stderr(self) -> Floats:
+        """Standard errors float64[n]."""
+        return np.sqrt(np.clip(np.diag(self.covariance), 0.0, None))
+
+
+def remembered(game: Game) -> MemoGame:
+    """The game behind a memory; a game that already has one keeps it, so that a resumed run pays only for the rest."""
+    return game if isinstance(game, MemoGame) else MemoGame(game)
+
+
+def require_budget(budget: int, least: int, name: str) -> None:
+    """Refuse a budget under which the named estimator cannot say anything."""
+    if budget < least:
+        raise ValueError(f"the {name} estimator needs a budget of at least {least} evaluations here; got {budget}")
+
+
+def make_efficient(values: Floats, total: float) -> Floats:
+    """Values shifted alike so that they sum to v(N) - v(empty): the projection onto the efficient values."""
+    return np.asarray(values + (total - values.sum()) / len(values), dtype=np.float64)
+
+
+def centre_covariance(covariance: Floats) -> Floats:
+    """The covariance after ``make_efficient``: the direction of the sum has no error."""
+    n = len(covariance)
+    centre = np.eye(n) - 1.0 / n
+    return np.asarray(centre @ covariance @ centre, dtype=np.float64)

@@ -1,0 +1,188 @@
+"""A Gaussian process over coalitions: what a few dear worths say about all of them, and so about Shapley values.
+
+Shapley values are linear in the worths, so a posterior over the worths of a grid of coalitions is a joint posterior
+over values: phi = W v. The prior is a sum of kernels, each a guess at how worths vary: with membership, membership by
+size, size alone, nearness of coalitions, and with the worths of each surrogate (linearly, and smoothly bent). How much
+of each is learned from the observed worths by maximising their marginal likelihood (minorise-maximise updates for
+variance components, Zhou et al. 2019, "MM algorithms for variance components models"), which is the shrinkage: a
+surrogate that does not help gets no weight. Observed worths are reproduced, so with all of a grid observed the values
+are exact.
+
+It never asks for a worth and never draws a random number.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from worker.engine.coalitions import Floats, Ints
+from worker.engine.game import Coalitions
+
+ITERATIONS = 60
+BLOCK = 512  # rows of a kernel held at once, so that a grid of thousands needs megabytes, not gigabytes
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The coalitions that stand for the whole game, and the linear map from their worths to values.
+
+    ``coalitions`` bool[M, n]; ``operator`` float64[n, M]; ``images`` float64[M, n], membership averaged over
+    exchanges of exact copies. Row 0 is the empty coalition and the last row is the full one. ``sampled`` where
+    coalitions are missing, so that the map is itself an estimate.
+    """
+
+    coalitions: Coalitions
+    operator: Floats
+    images: Floats
+    sampled: bool = False
+
+    @property
+    def n_players(self) -> int:
+        return int(self.coalitions.shape[1])
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Values float64[n], covariance float64[n, n], worths expected on the grid float64[M], and the fit's health.
+
+    ``residuals`` are standardised leave-one-out residuals float64[m] of the observed worths; ``weights`` the share of
+    the prior variance that each kernel ended with.
+    """
+
+    values: Floats
+    covariance: Floats
+    worths: Floats
+    residuals: Floats
+    errors: Floats
+    weights: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Component:
+    name: str
+    block: Callable[[Ints, Ints], Floats]
+    diagonal: Floats
+
+
+def standardise(worths: Floats, sizes: Ints) -> Floats:
+    """Worths float64[M] shifted and scaled to mean 0 and variance 1 with every coalition size weighing alike."""
+    weight = 1.0 / np.bincount(sizes)[sizes]
+    weight = weight / weight.sum()
+    centred = worths - weight @ worths
+    spread = float(np.sqrt(weight @ centred**2))
+    return np.asarray(centred / spread if spread > 0 else centred, dtype=np.float64)
+
+
+class CoalitionProcess:
+    """The prior for one grid and its surrogates' worths float64[M, L]; ``fit`` conditions it on observed worths."""
+
+    def __init__(self, grid: Grid, surrogates: Floats) -> None:
+        self._grid = grid
+        sizes = np.asarray(np.rint(grid.coalitions.sum(axis=1)), dtype=np.int64)
+        self._components = _components(grid, sizes, surrogates)
+        self._everything = np.arange(len(grid.coalitions), dtype=np.int64)
+        self._prior = np.stack([self._project(component) for component in self._components])
+
+    def _project(self, component: _Component) -> Floats:
+        """W K W^T float64[n, n] of one kernel, block by block."""
+        operator = self._grid.operator
+        result = np.zeros((len(operator), len(operator)))
+        if component.name.startswith("own"):
+            return np.asarray((operator * component.diagonal) @ operator.T, dtype=np.float64)
+        for start in range(0, len(self._everything), BLOCK):
+            rows = self._everything[start : start + BLOCK]
+            result += operator[:, rows] @ (component.block(rows, self._everything) @ operator.T)
+        return result
+
+    def fit(self, observed: Ints, worths: Floats, noise: Floats) -> Posterior:
+        """Condition on the worths float64[m] of grid rows int64[m], each with observation variance ``noise``
+        float64[m]."""
+        centre, scale = float(worths.mean()), float(worths.std())
+        if scale == 0.0:
+            scale = 1.0
+        target, known_noise = (worths - centre) / scale, np.diag(noise / scale**2 + 1e-9)
+        kernels = np.stack([component.block(observed, observed) for component in self._components])
+        amounts = _variance_components(kernels, target, known_noise)
+        inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + known_noise)
+        inverse = (inverse + inverse.T) / 2
+        lifted = inverse @ target
+        cross = np.zeros((len(self._everything), len(observed)))
+        for amount, component in zip(amounts, self._components, strict=True):
+            cross += amount * component.block(self._everything, observed)
+        expected = cross @ lifted
+        projected = self._grid.operator @ cross
+        covariance = np.tensordot(amounts, self._prior, 1) - projected @ inverse @ projected.T
+        precision = np.diag(inverse)
+        size = amounts * np.array([component.diagonal.mean() for component in self._components])
+        return Posterior(
+            values=self._grid.operator @ (centre + scale * expected),
+            covariance=scale**2 * (covariance + covariance.T) / 2,
+            worths=centre + scale * expected,
+            residuals=lifted / np.sqrt(precision),
+            errors=scale * lifted / precision,
+            weights={c.name: float(s) for c, s in zip(self._components, size / size.sum(), strict=True)},
+        )
+
+
+def _variance_components(kernels: Floats, target: Floats, noise: Floats) -> Floats:
+    """Amounts float64[k] >= 0 that maximise the likelihood of target float64[m] ~ N(0, sum_k a_k K_k + noise)."""
+    size = np.maximum(np.einsum("kii->k", kernels) / len(target), 1e-12)
+    amounts = 1.0 / (len(kernels) * size)
+    flat = kernels.reshape(len(kernels), -1)
+    for _ in range(ITERATIONS):
+        inverse = np.linalg.inv((amounts @ flat).reshape(noise.shape) + noise)
+        lifted = inverse @ target
+        gained = np.einsum("i,kij,j->k", lifted, kernels, lifted, optimize=True)
+        expected = np.maximum(flat @ inverse.ravel(), 1e-300)
+        amounts = np.maximum(amounts * np.sqrt(np.maximum(gained, 0.0) / expected), 1e-12 / size)
+    return np.asarray(amounts, dtype=np.float64)
+
+
+def _components(grid: Grid, sizes: Ints, surrogates: Floats) -> list[_Component]:
+    """The kernels of the prior. ``near`` decays with the number of differing members, at two ranges; the worths of
+    small coalitions vary most, hence versions that shrink with size; ``own`` is what no other coalition tells."""
+    n = grid.n_players
+    images = grid.images
+    shrink = 1.0 / np.maximum(sizes, 1)
+    square = (images**2).sum(axis=1)
+
+    def features(name: str, matrix: Floats) -> _Component:
+        return _Component(name, lambda a, b: matrix[a] @ matrix[b].T, (matrix**2).sum(axis=1))
+
+    def near(name: str, rate: float, factor: Floats) -> _Component:
+        def block(a: Ints, b: Ints) -> Floats:
+            distance = square[a][:, None] + square[b][None, :] - 2.0 * images[a] @ images[b].T
+            return np.asarray(np.exp(-rate * distance / n) * factor[a][:, None] * factor[b][None, :], dtype=np.float64)
+
+        return _Component(name, block, factor**2)
+
+    def bent(name: str, worths: Floats, reach: float) -> _Component:
+        def block(a: Ints, b: Ints) -> Floats:
+            return np.asarray(np.exp(-0.5 * ((worths[a][:, None] - worths[b][None, :]) / reach) ** 2), dtype=np.float64)
+
+        return _Component(name, block, np.ones(len(worths)))
+
+    def own(name: str, variance: Floats) -> _Component:
+        return _Component(
+            name, lambda a, b: np.asarray((a[:, None] == b[None, :]) * variance[a][:, None], dtype=np.float64), variance
+        )
+
+    one = np.ones(len(sizes))
+    result = [
+        features("level", one[:, None]),
+        features("membership", (images - 0.5) / np.sqrt(n)),
+        features("membership/size", images * shrink[:, None]),
+        features("size", np.eye(n + 1)[sizes]),
+        near("near", 2.0, one),
+        near("near/size", 2.0, shrink),
+        near("nearer/size", 5.0, shrink),
+    ]
+    for number in range(surrogates.shape[1]):
+        worths = standardise(surrogates[:, number], sizes)
+        result += [
+            features(f"surrogate {number}", worths[:, None]),
+            bent(f"surrogate {number} bent", worths, 1.0),
+            bent(f"surrogate {number} sharp", worths, 0.3),
+        ]
+    return [*result, own("own", one), own("own/size", shrink), own("own/size^2", shrink**2)]
