@@ -1,0 +1,28 @@
+"""How large a table may be once it is read. A file is measured against these BEFORE it is expanded into memory."""
+
+from dataclasses import dataclass
+
+from app.errors import InvalidData
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``max_bytes`` bounds the expanded table, not the file: a small archive may hold a very large array."""
+
+    max_rows: int = 5_000_000
+    max_columns: int = 20_000
+    max_bytes: int = 4 * 1024**3
+
+    def check_rows(self, rows: int, name: str) -> None:
+        if rows > self.max_rows:
+            raise InvalidData(f"{name}: {rows} rows, and {self.max_rows} are allowed; split it or sample it")
+
+    def check_columns(self, columns: int, name: str) -> None:
+        if columns > self.max_columns:
+            raise InvalidData(f"{name}: {columns} columns, and {self.max_columns} are allowed; drop some")
+
+    def check_bytes(self, size: int, name: str) -> None:
+        if size > self.max_bytes:
+            raise InvalidData(
+                f"{name}: it unpacks to {size} bytes, and {self.max_bytes} are allowed; split it or use smaller types"
+            )

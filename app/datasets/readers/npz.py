@@ -1,0 +1,152 @@
+"""NPZ: arrays ``X`` [n, ...] and ``y`` [n] (with optional ``columns`` [d] of names), or one 1-D array per column.
+
+Every member's header is read before its data: an object array (a pickle) is refused by its dtype, and an array whose
+shape does not fit its size in the archive, or which is too large, is never expanded. ``allow_pickle`` is always False.
+"""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from app.datasets.readers.limits import Limits
+from app.errors import InvalidData
+
+_MAX_HEADER = 10_000
+_ALLOWED_KINDS = "biufU"
+
+
+@dataclass(frozen=True)
+class _Member:
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
+    """The table of an NPZ archive; raises InvalidData."""
+    origin = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with zipfile.ZipFile(origin) as archive:
+            members = _members(archive, limits, name)
+        if isinstance(origin, io.BytesIO):
+            origin.seek(0)
+        with np.load(origin, allow_pickle=False) as arrays:
+            if any(member.name == "X" for member in members):
+                return _from_matrix(members, arrays, limits, name)
+            return _from_columns(members, arrays, limits, name)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+        raise InvalidData(
+            f"{name}: this is not a whole NPZ archive ({error}); write it with numpy.savez_compressed and send it whole"
+        ) from None
+
+
+def _members(archive: zipfile.ZipFile, limits: Limits, name: str) -> list[_Member]:
+    infos = archive.infolist()
+    if not infos:
+        raise InvalidData(f"{name}: the archive holds no array; save X and y into it")
+    limits.check_columns(len(infos), name)
+    limits.check_bytes(sum(info.file_size for info in infos), name)
+    members = [_member(archive, info, name) for info in infos]
+    # what numpy will allocate is the header's shape times its type, whatever the archive says
+    limits.check_bytes(sum(int(np.prod(m.shape, dtype=object)) * m.dtype.itemsize for m in members), name)
+    seen: set[str] = set()
+    for member in members:
+        if member.name in seen:
+            raise InvalidData(f"{name}: array `{member.name}` is there twice; names must be unique")
+        seen.add(member.name)
+    return members
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Member:
+    if not info.filename.endswith(".npy"):
+        raise InvalidData(f"{name}: `{info.filename}` is not an array; an NPZ archive holds .npy files only, remove it")
+    label = info.filename.removesuffix(".npy")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = reader(file, max_header_size=_MAX_HEADER)
+        header = file.tell()
+    if dtype.hasobject:
+        raise InvalidData(
+            f"{name}: array `{label}` holds pickled Python objects, which are never loaded; "
+            "save it as numbers or as text (dtype U)"
+        )
+    if dtype.kind not in _ALLOWED_KINDS:
+        raise InvalidData(f"{name}: array `{label}` is of type {dtype}; only bool, integers, floats and text are read")
+    promised = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if promised != info.file_size - header:
+        raise InvalidData(
+            f"{name}: array `{label}` says it has shape {shape} ({promised} bytes), "
+            f"but the archive holds {info.file_size - header} bytes of it; write the file again"
+        )
+    return _Member(label, tuple(shape), dtype)
+
+
+def _from_matrix(members: list[_Member], arrays: Any, limits: Limits, name: str) -> pa.Table:
+    found = {member.name: member for member in members}
+    if extra := sorted(set(found) - {"X", "y", "columns"}):
+        raise InvalidData(
+            f"{name}: beside X and y the array `{extra[0]}` is not known; remove it, or save one 1-D array per column"
+        )
+    if "y" not in found:
+        raise InvalidData(f"{name}: X is there but y is not; save the labels as y, one per row of X")
+    shape, labels = found["X"].shape, found["y"].shape
+    if len(shape) < 2 or 0 in shape[1:]:
+        raise InvalidData(
+            f"{name}: X has shape {shape}; it must be [rows, features], or [rows, height, width(, channels)]"
+        )
+    if labels != shape[:1]:
+        raise InvalidData(
+            f"{name}: y has shape {labels}, but X has {shape[0]} rows; y must be 1-D with one label per row"
+        )
+    limits.check_rows(shape[0], name)
+    if len(shape) > 2:
+        return _from_images(found, arrays, name)
+    limits.check_columns(shape[1], name)
+    names = _column_names(found, arrays, shape[1], name)
+    matrix = arrays["X"]
+    columns = [pa.array(np.ascontiguousarray(matrix[:, i])) for i in range(shape[1])]
+    return pa.Table.from_arrays([*columns, pa.array(arrays["y"])], names=[*names, "y"])
+
+
+def _from_images(found: dict[str, _Member], arrays: Any, name: str) -> pa.Table:
+    shape, kind = found["X"].shape, found["X"].dtype.kind
+    if len(shape) > 4 or kind == "U" or "columns" in found:
+        raise InvalidData(
+            f"{name}: X has shape {shape} and type {found['X'].dtype}; "
+            "images are numbers [rows, height, width(, channels)] without `columns`"
+        )
+    images = np.ascontiguousarray(arrays["X"], dtype=np.float32)
+    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(images)
+    return pa.Table.from_arrays([tensor, pa.array(arrays["y"])], names=["X", "y"])
+
+
+def _column_names(found: dict[str, _Member], arrays: Any, width: int, name: str) -> list[str]:
+    if "columns" not in found:
+        return [f"x{i}" for i in range(width)]
+    columns = found["columns"]
+    if columns.dtype.kind != "U" or columns.shape != (width,):
+        raise InvalidData(f"{name}: `columns` is {columns.dtype} of shape {columns.shape}; it must be {width} texts")
+    return [str(column) for column in arrays["columns"]]
+
+
+def _from_columns(members: list[_Member], arrays: Any, limits: Limits, name: str) -> pa.Table:
+    rows = members[0].shape[0] if members[0].shape else 0
+    for member in members:
+        if len(member.shape) != 1:
+            raise InvalidData(
+                f"{name}: array `{member.name}` has shape {member.shape}; "
+                "save X [rows, features] and y, or one 1-D array per column"
+            )
+        if member.shape[0] != rows:
+            raise InvalidData(
+                f"{name}: array `{member.name}` has {member.shape[0]} values and `{members[0].name}` has {rows}; "
+                "all columns need the same number of rows"
+            )
+    limits.check_rows(rows, name)
+    return pa.Table.from_arrays([pa.array(arrays[m.name]) for m in members], names=[m.name for m in members])

@@ -1,0 +1,121 @@
+"""What a readable table must also be before it can be valued: a target, features, no gaps, finite numbers, few labels.
+
+The rules of one file are checked at upload (``check_table``), those between files when a job fixes its encoding. A
+single provider may hold one class only (label skew is what markets look like); a TEST SET of one class, or a job whose
+providers together have one, is refused: nothing can be told apart there.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.datasets.readers import table_format, table_name
+from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
+from app.errors import FieldError, InvalidData
+
+MAX_CLASSES = 1_000
+
+
+def check_table(table: pa.Table, target: str, *, is_test: bool) -> None:
+    """Raises InvalidData for the first rule that the table breaks."""
+    check_target_exists(table, target)
+    if table.num_columns < 2:
+        raise _broken(table, target, "it is the only column", "add at least one feature column", "no_features")
+    for label in table.column_names:
+        column = table.column(label)
+        if (row := first_null(column)) is not None:
+            raise _broken(table, label, f"row {row + 1} has no value there", "fill it or drop the row", "missing_value")
+        if label != target:
+            _check_feature(table, label, column)
+    found = class_names(table, target)
+    if is_test and len(found) == 1:
+        raise _broken(
+            table, target, f"every row of this test set is {found[0]!r}", "add rows of the other classes", "one_class"
+        )
+
+
+def check_target_exists(table: pa.Table, target: str) -> None:
+    """Raises InvalidData where the target column is missing, naming what is there."""
+    if target in table.column_names:
+        return
+    there = ", ".join(f"`{c}`" for c in table.column_names[:8]) + (", …" if table.num_columns > 8 else "")
+    hint = "; the labels of an NPZ with X and y are column `y`" if table_format(table) == "npz" else ""
+    raise _broken(
+        table,
+        target,
+        f"the target column is missing; there are {there}",
+        f"rename one or declare another{hint}",
+        "missing",
+    )
+
+
+def class_names(table: pa.Table, target: str) -> list[str]:
+    """The distinct labels of a table as text, sorted; raises InvalidData where they are not classes.
+
+    1 (integer), 1.0 and "1" are the same class, so that formats can be mixed; booleans are "true" and "false".
+    """
+    return sorted(set(label_texts(table, target).unique().to_pylist()), key=class_order)
+
+
+def class_order(label: str) -> tuple[int, float, str]:
+    """Sorts labels: whole numbers by value first, then texts."""
+    digits = label.removeprefix("-")
+    return (0, float(label), label) if digits.isdecimal() else (1, 0.0, label)
+
+
+def label_texts(table: pa.Table, target: str) -> pa.ChunkedArray:
+    """The target column as text labels (dictionary-encoded)."""
+    column = table.column(target)
+    if is_tensor(column.type):
+        raise _broken(table, target, "it holds arrays", "a target is one label per row", "not_labels")
+    if pa.types.is_floating(column.type):
+        values = column.to_numpy()
+        whole = np.isfinite(values) & (np.floor(values) == values) & (np.abs(values) < 2**53)
+        if not whole.all():
+            row = int(np.argmin(whole))
+            raise _broken(
+                table,
+                target,
+                f"row {row + 1} is {values[row]}",
+                "labels are classes: use whole numbers or text, and bin a continuous target",
+                "not_labels",
+            )
+        column = column.cast(pa.int64())
+    if not is_text(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    distinct = column.unique()
+    if len(distinct) > MAX_CLASSES:
+        detail = f"it has {len(distinct)} distinct labels, and {MAX_CLASSES} are allowed"
+        raise _broken(
+            table, target, detail, "is it an identifier? declare another column, or merge classes", "not_labels"
+        )
+    if "" in distinct.to_pylist():
+        row = int(pc.index(column.cast(pa.string()), value="").as_py())
+        raise _broken(table, target, f"row {row + 1} has an empty label", "fill it or drop the row", "missing_value")
+    return column
+
+
+def _check_feature(table: pa.Table, label: str, column: pa.ChunkedArray) -> None:
+    if is_tensor(column.type):
+        flat = np.concatenate([chunk.to_numpy_ndarray().reshape(len(chunk), -1) for chunk in column.chunks])
+        finite = np.isfinite(flat).all(axis=1)
+    elif pa.types.is_floating(column.type):
+        finite = np.isfinite(column.to_numpy())
+    else:
+        return
+    if not finite.all():
+        row = int(np.argmin(finite))
+        what = "NaN or infinite" if is_tensor(column.type) else str(column[row].as_py())
+        raise _broken(
+            table, label, f"row {row + 1} is {what}", "features are finite: fill it or drop the row", "not_finite"
+        )
+
+
+def columns_of(table: pa.Table) -> list[dict[str, str]]:
+    """What is shown of a table's columns: name and type, in file order."""
+    return [{"name": field.name, "type": type_name(field.type)} for field in table.schema]
+
+
+def _broken(table: pa.Table, column: str, fact: str, mend: str, kind: str) -> InvalidData:
+    detail = f"{table_name(table)}: column `{column}`: {fact}; {mend}"
+    return InvalidData(detail, errors=[FieldError(column, f"{fact}; {mend}", kind)])

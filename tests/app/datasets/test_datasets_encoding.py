@@ -1,0 +1,155 @@
+"""One encoding per job: what it computes, what it refuses, and that row order and format never matter."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.datasets.encoding import Encoding, canonical_rows, encode, fit_encoding, rows_digest
+from app.datasets.readers import read_table
+from app.errors import InvalidData
+
+
+def csv(text: str, name: str = "dataset ds_1") -> pa.Table:
+    return read_table(text.encode(), name=name)
+
+
+def npz(X: np.ndarray, y: np.ndarray) -> pa.Table:
+    buffer = io.BytesIO()
+    np.savez(buffer, X=X, y=y)
+    return read_table(buffer.getvalue())
+
+
+TEST = "age,city,label\n0,Oslo,no\n2,Bergen,yes\n4,Oslo,no\n"
+PLAYER = "age,city,label\n2,Oslo,no\n1000,Moss,yes\n"
+
+
+def test_numbers_are_scaled_by_the_test_set_alone_and_text_is_one_hot_with_a_bucket_for_the_unknown() -> None:
+    encoding = fit_encoding(csv(TEST), [csv(PLAYER)], "label")
+    assert encoding.classes == ("no", "yes")
+    assert encoding.scale == "standard"
+    assert encoding.shape == (4,)
+    rows = encode(csv(PLAYER), encoding)
+    assert rows.X.dtype == np.float32
+    assert rows.y.dtype == np.int64
+    # age: centre 2, clipped at 10; city: Bergen, Oslo, other
+    assert rows.X.tolist() == [[0, 0, 1, 0], [10, 0, 0, 1]]
+    assert rows.y.tolist() == [0, 1]
+
+
+def test_another_provider_changes_nothing_for_the_rest() -> None:
+    alone = fit_encoding(csv(TEST), [csv(PLAYER)], "label")
+    crowd = fit_encoding(csv(TEST), [csv(PLAYER), csv("age,city,label\n1e9,Nowhere,yes\n")], "label")
+    assert alone.digest == crowd.digest
+
+
+def test_constant_columns_are_centred_and_not_divided() -> None:
+    table = csv("a,b,label\n7,1,x\n7,2,y\n")
+    assert encode(table, fit_encoding(table, [table], "label")).X[:, 0].tolist() == [0.0, 0.0]
+
+
+def test_arrays_are_taken_as_given_when_every_file_is_npz() -> None:
+    table = npz(np.array([[1.0, 500.0], [2.0, -3.0]]), np.array([0, 1]))
+    encoding = fit_encoding(table, [table], "y")
+    assert encoding.scale == "none"
+    assert encode(table, encoding).X.tolist() == [[1.0, 500.0], [2.0, -3.0]]
+    mixed = fit_encoding(table, [csv("x0,x1,y\n1,2,0\n3,4,1\n")], "y")
+    assert mixed.scale == "standard"
+
+
+def test_images_keep_their_shape() -> None:
+    X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    table = npz(X, np.array([0, 1]))
+    encoding = fit_encoding(table, [table], "y")
+    assert encoding.shape == (3, 4)
+    assert (encode(table, encoding).X == X).all()
+
+
+def test_an_encoding_survives_json_with_its_digest() -> None:
+    for table, target in ((csv(TEST), "label"), (npz(np.ones((2, 3, 4)), np.array([0, 1])), "y")):
+        encoding = fit_encoding(table, [table], target)
+        again = Encoding.from_json(json.loads(json.dumps(encoding.to_json())))
+        assert again == encoding
+        assert again.digest == encoding.digest
+
+
+def test_columns_are_matched_by_name_whatever_their_order() -> None:
+    swapped = csv("label,city,age\nno,Oslo,2\nyes,Moss,1000\n")
+    encoding = fit_encoding(csv(TEST), [swapped], "label")
+    assert (encode(swapped, encoding).X == encode(csv(PLAYER), encoding).X).all()
+
+
+@pytest.mark.parametrize(
+    ("player", "says"),
+    [
+        ("age,label\n1,no\n2,yes\n", "dataset ds_1 lacks `city`, which the test set has; add it"),
+        ("age,city,zip,label\n1,a,5,no\n2,a,5,yes\n", "dataset ds_1 has `zip`, which the test set lacks; drop it"),
+        ("age,city,label\nold,a,no\nnew,a,yes\n", "column `age` is text in dataset ds_1 and number in the test set"),
+        ("age,city\n1,a\n", "dataset ds_1: column `label`: the target column is missing"),
+        ("age,city,label\n1,a,no\n", "all providers of the job have the one class 'no'"),
+        ("age,city,label\n1,a,no\n2,a,maybe\n", "the test set has `yes`, which no provider's dataset has"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_named_with_the_mend(player: str, says: str) -> None:
+    with pytest.raises(InvalidData) as caught:
+        fit_encoding(csv(TEST, "the test set"), [csv(player)], "label")
+    assert says in str(caught.value)
+    assert caught.value.errors
+
+
+def test_images_of_different_sizes_do_not_fit_together() -> None:
+    with pytest.raises(InvalidData, match=r"column `X` is tensor\[3, 3\].* and tensor\[2, 2\]"):
+        fit_encoding(npz(np.ones((2, 2, 2)), np.arange(2)), [npz(np.ones((2, 3, 3)), np.arange(2))], "y")
+
+
+def test_a_test_set_of_one_class_is_refused() -> None:
+    with pytest.raises(InvalidData, match="every row of the test set is 'no'"):
+        fit_encoding(csv("age,city,label\n0,Oslo,no\n"), [csv(PLAYER)], "label")
+
+
+def test_values_beyond_a_32_bit_float_are_refused() -> None:
+    table = npz(np.array([[1e300], [1.0]]), np.array([0, 1]))
+    with pytest.raises(InvalidData, match="row 1 of `x0` does not fit a 32-bit float"):
+        encode(table, fit_encoding(table, [table], "y"))
+
+
+def test_labels_unknown_to_the_encoding_are_refused() -> None:
+    encoding = fit_encoding(csv(TEST), [csv(PLAYER)], "label")
+    with pytest.raises(InvalidData, match="`maybe`"):
+        encode(csv("age,city,label\n1,a,maybe\n"), encoding)
+
+
+def test_the_same_rows_in_another_order_or_format_are_a_copy() -> None:
+    encoding = fit_encoding(csv(TEST), [csv(PLAYER)], "label")
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"label": ["yes", "no"], "age": [1000.0, 2.0], "city": ["Moss", "Oslo"]}), buffer)
+    copy = read_table(buffer.getvalue())
+    assert encode(copy, encoding).digest == encode(csv(PLAYER), encoding).digest
+    other = csv(PLAYER.replace("1000", "3"))
+    assert encode(other, encoding).digest != encode(csv(PLAYER), encoding).digest
+
+
+@given(
+    st.lists(st.tuples(st.floats(width=32, allow_nan=False), st.integers(0, 3)), min_size=1, max_size=30), st.randoms()
+)
+def test_canonical_rows_do_not_depend_on_the_order(rows: list[tuple[float, int]], random: object) -> None:
+    X = np.array([[row[0], 1.0] for row in rows], dtype=np.float32) + np.float32(0)
+    y = np.array([row[1] for row in rows])
+    order = np.random.default_rng(random.randint(0, 10**6)).permutation(len(rows))  # type: ignore[attr-defined]
+    first, second = canonical_rows(X, y), canonical_rows(X[order], y[order])
+    assert first[0].tobytes() == second[0].tobytes()
+    assert first[1].tobytes() == second[1].tobytes()
+    assert rows_digest(X, y) == rows_digest(X[order], y[order])
+    assert sorted(zip(first[0][:, 0].tolist(), first[1].tolist(), strict=True)) == sorted(
+        zip(X[:, 0].tolist(), y.tolist(), strict=True)
+    )
+
+
+def test_a_row_with_another_label_is_another_row() -> None:
+    X = np.zeros((2, 1), dtype=np.float32)
+    assert rows_digest(X, np.array([0, 1])) != rows_digest(X, np.array([0, 0]))
