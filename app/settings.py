@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     blob_url: str = "file:///var/lib/cherish/blobs"
     public_url: str = "http://127.0.0.1:8000"
 
-    # keyed hashing of API keys; rotating it revokes every key
+    # keyed hashing of API keys and source of webhook secrets; rotating it revokes every key and every webhook secret
     key_pepper: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
     # signs pagination cursors and session cookies
     signing_secret: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
@@ -49,6 +49,20 @@ class Settings(BaseSettings):
     max_shard_worths: int = Field(default=4096, gt=0)
     worker_cache_bytes: int = Field(default=2 * 1024**3, gt=0, description="games a worker keeps loaded")
     worker_max_memory_bytes: int = Field(default=8 * 1024**3, gt=0, description="a worker process above it is replaced")
+
+    webhook_allow_private: bool = Field(
+        default=False, description="deliver webhooks to private addresses and over http; for development and tests"
+    )
+    webhook_failed_events: int = Field(default=5, gt=0, description="failed in a row, they disable an endpoint")
+
+    @model_validator(mode="after")
+    def _refuse_private_webhooks(self) -> Self:
+        if self.environment != "development" and self.webhook_allow_private:
+            raise ValueError(
+                "CHERISH_WEBHOOK_ALLOW_PRIVATE is set outside development; it would let customers reach the "
+                "service's own network, so unset it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_default_secrets(self) -> Self:

@@ -72,3 +72,15 @@ WebhookId = Annotated[
     PlainSerializer(lambda v: public_id("wh", v), return_type=str),
     _schema("wh"),
 ]
+EventId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("evt", v)),
+    PlainSerializer(lambda v: public_id("evt", v), return_type=str),
+    _schema("evt"),
+]
+DeliveryId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("whd", v)),
+    PlainSerializer(lambda v: public_id("whd", v), return_type=str),
+    _schema("whd"),
+]
