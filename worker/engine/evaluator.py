@@ -1,0 +1,351 @@
+"""Worths of coalitions, by training or by unlearning, in batches: the game that a valuation is played on.
+
+An ``Evaluator`` holds one problem on one device: the base model, M_full, and the worths found so far. It returns the
+same bits for a coalition whatever the batch, the order, the process or the copies of players it is asked with. It
+never makes a number up: a training that fails, or a worth that is not finite, is an ``EvaluationFailed`` that names
+source and coalition.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.engine import batching
+from worker.engine.batching import Chunk, Pool, ShouldStop, Stopped
+from worker.engine.game import Coalitions, EvaluationFailed, Player, Worths, family
+from worker.engine.learners import make_learner
+from worker.engine.problem import InvalidProblem, Problem
+from worker.engine.seeds import coalition_seed
+from worker.engine.unlearning import METHODS, method_of
+from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.method import Method
+from worker.engine.utility import scores
+
+Seconds = NDArray[np.float64]
+Coalition = NDArray[np.bool_]
+_BASE = "base."
+_CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
+
+
+def never() -> bool:
+    """The should_stop of a caller that never stops."""
+    return False
+
+
+class Evaluator:
+    """Implements ``FidelityGame`` in this process.
+
+    ``prepared`` is what ``prepared_state`` of another evaluator of the same problem returned: models are then loaded
+    instead of trained. ``threads`` chunks are computed at a time, each with one torch thread; ``stack`` limits how
+    many coalitions are stacked (None: by memory). Neither changes a bit.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        device: str = "cpu",
+        *,
+        prepared: Mapping[str, NDArray[Any]] | None = None,
+        threads: int = 1,
+        stack: int | None = None,
+    ) -> None:
+        self.problem, self.device = problem, torch.device(device)
+        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes)
+        self.threads, self.stack = threads, stack
+        self._prepared = dict(prepared) if prepared is not None else None
+        self._context: Context | None = None
+        self._found: dict[tuple[str, bytes], tuple[float, float]] = {}
+        self._seconds: dict[str, float] = {}
+        self._should_stop: ShouldStop = never
+        self._lock = threading.Lock()
+        self._whole: Pool | None = None
+        self.test_X = torch.from_numpy(problem.test.X).to(device=self.device, dtype=self.learner.dtype)
+        self.test_y = torch.from_numpy(problem.test.y).to(self.device)
+        self._copy_of = _first_of_equals([p.digest for p in problem.players])
+
+    @property
+    def players(self) -> Sequence[Player]:
+        """The players in the order of the coalitions' columns."""
+        return [Player(p.name, len(p), p.digest) for p in self.problem.players]
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """What can be evaluated in this problem's mode and with its learner, cheapest first."""
+        methods = [m for m in METHODS.values() if self._allows(m.name)]
+        ordered = sorted(methods, key=lambda m: (self.cost(m.source), m.source))
+        return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else [])]
+
+    def _allows(self, name: str) -> bool:
+        method = METHODS[name]
+        fits = method.learners is None or self.learner.name in method.learners
+        return fits and (self.problem.mode == "full" or method.partial)
+
+    @property
+    def _can_retrain(self) -> bool:
+        return self.problem.mode == "full" or self._with_rest
+
+    @property
+    def _with_rest(self) -> bool:
+        return self.problem.rest is not None
+
+    # Preparation
+
+    def prepare(self) -> None:
+        """Trains or loads the base model and M_full and scores both; a second call does nothing."""
+        if self._context is None:
+            with batching.single_threaded():
+                self._context = self._prepare()
+
+    def _prepare(self) -> Context:
+        begun = time.perf_counter()
+        problem, learner = self.problem, self.learner
+        pool = Pool(problem, self.device, learner.dtype, with_rest=problem.mode == "full")
+        given, empty = dict(problem.checkpoint or {}), np.zeros((1, len(problem.players)), dtype=bool)
+        base_arrays = {k.removeprefix(_BASE): v for k, v in given.items() if k.startswith(_BASE)}
+        full_arrays = {k: v for k, v in given.items() if not k.startswith(_BASE)}
+        stored = self._prepared
+        if stored is not None:
+            base_arrays = {k.removeprefix(_BASE): v for k, v in stored.items() if k.startswith(_BASE)}
+            full_arrays = {k.removeprefix("full."): v for k, v in stored.items() if k.startswith("full.")}
+        base = learner.layout.pack(base_arrays, learner.dtype) if base_arrays else learner.start(problem.seed)
+        base = base.to(self.device)
+        if full_arrays:
+            full = learner.layout.pack(full_arrays, learner.dtype).to(self.device)
+        else:
+            whole = pool if pool.rest_rows or not self._with_rest else Pool(problem, self.device, learner.dtype)
+            full = self._trained(base, whole, ~empty, "retrain")[0]
+        nothing = base
+        if pool.rest_rows:
+            nothing = self._trained(base, pool, empty, "retrain")[0]
+        worths = scores(problem.metric, learner.logits(torch.stack([nothing, full]), self.test_X), self.test_y)
+        worths_of = {"the base model": float(worths[0]), "the full model": float(worths[1])}
+        for name, worth in worths_of.items():
+            if not np.isfinite(worth):
+                raise EvaluationFailed(f"{name} has a worth that is not finite ({worth}); lower lr or scale features")
+        self._seconds["prepare"] = time.perf_counter() - begun
+        return Context(
+            problem=problem,
+            learner=learner,
+            pool=pool,
+            base=base,
+            full=full,
+            empty_worth=float(worths[0]),
+            full_worth=float(worths[1]),
+            anchor=None,
+            hidden_rows=0,
+            statistics=problem.statistics or {},
+            check=self._check,
+        )
+
+    @property
+    def context(self) -> Context:
+        self.prepare()
+        assert self._context is not None  # noqa: S101 - prepare either sets it or raises
+        return self._context
+
+    def prepared_state(self) -> dict[str, NDArray[Any]]:
+        """Base and full model as named arrays, to be shared with other processes."""
+        layout, context = self.learner.layout, self.context
+        state = {f"{_BASE}{name}": array for name, array in layout.unpack(context.base).items()}
+        return state | {f"full.{name}": array for name, array in layout.unpack(context.full).items()}
+
+    @property
+    def empty_worth(self) -> float:
+        return self.context.empty_worth
+
+    @property
+    def full_worth(self) -> float:
+        return self.context.full_worth
+
+    # Worths
+
+    def worth(self, source: str, coalitions: Coalitions) -> Worths:
+        return self.worths_with_seconds(source, coalitions)[0]
+
+    def worths_with_seconds(
+        self, source: str, coalitions: Coalitions, should_stop: ShouldStop = never
+    ) -> tuple[Worths, Seconds]:
+        """Worths and device seconds, float64[m] each, of coalitions bool[m, n].
+
+        Raises:
+            Stopped: ``should_stop`` answered true; asked again, only what is missing is computed.
+            EvaluationFailed: a worth could not be computed.
+        """
+        coalitions = np.asarray(coalitions)
+        n = len(self.problem.players)
+        if coalitions.ndim != 2 or coalitions.shape[1] != n or coalitions.dtype != np.bool_:
+            raise ValueError(f"coalitions must be bool[m, {n}]; got {coalitions.dtype}{list(coalitions.shape)}")
+        self._refuse_unavailable(source)
+        self.prepare()
+        canonical = self.canonical(coalitions)
+        keys = [(source, row.tobytes()) for row in canonical]
+        missing = {key[1]: row for key, row in zip(keys, canonical, strict=True) if key not in self._found}
+        if missing:
+            self._compute(source, np.stack(list(missing.values())), should_stop)
+        found = [self._found[key] for key in keys]
+        return np.array([w for w, _ in found], dtype=np.float64), np.array([s for _, s in found], dtype=np.float64)
+
+    def canonical(self, coalitions: Coalitions) -> Coalitions:
+        """Coalitions by content: of k kept among equal players, the first k are kept."""
+        result = coalitions.copy()
+        for members in self._copy_of:
+            kept = coalitions[:, members].sum(axis=1)
+            result[:, members] = np.arange(len(members))[None, :] < kept[:, None]
+        return result
+
+    def cost(self, source: str) -> float:
+        """Model cost of one mean-size coalition in units of one full retraining; a function of sizes alone."""
+        rows = sum(len(p) for p in self.problem.players)
+        whole = self.learner.row_gradients(rows)
+        if family(source) == "retrain":
+            return self.learner.row_gradients(0.5 * rows) / whole
+        return method_of(source).cost(self.context) / whole
+
+    def seconds(self, source: str) -> float:
+        """Device seconds spent so far on this source's worths; "prepare" for the models."""
+        return self._seconds.get(source, 0.0)
+
+    def _refuse_unavailable(self, source: str) -> None:
+        if re.fullmatch(r"retrain(:r[0-9]+)?", source):
+            if not self._can_retrain:
+                raise InvalidProblem(
+                    f"source {source!r} needs retained data, and mode 'partial' has none; use an unlearning method"
+                )
+        elif not self._allows(method_of(source).name):
+            raise InvalidProblem(
+                f"source {source!r} cannot be used with learner {self.learner.name!r} in mode {self.problem.mode!r};"
+                f" choose one of {', '.join(self.sources)}"
+            )
+
+    # Computation
+
+    def _compute(self, source: str, coalitions: Coalitions, should_stop: ShouldStop) -> None:
+        context = self.context
+        self._should_stop = should_stop
+        known = self._known(source, coalitions)
+        self._found.update({(source, key): (worth, 0.0) for key, worth in known.items()})
+        rest = coalitions[[row.tobytes() not in known for row in coalitions]]
+        if not len(rest):
+            return
+        with batching.single_threaded():
+            work = self._work(source, context)
+            chunks = batching.plan([work.key(row) for row in rest], self._stack_limit)
+
+            def compute(chunk: Chunk) -> None:
+                begun = time.perf_counter()
+                rows = rest[chunk.positions]
+                worths = self._scored(source, rows, work.outputs(rows))
+                spent = time.perf_counter() - begun
+                with self._lock:
+                    self._seconds[source] = self._seconds.get(source, 0.0) + spent
+                    for row, worth in zip(rows, worths, strict=True):
+                        self._found[(source, row.tobytes())] = (float(worth), spent / len(rows))
+
+            batching.run_chunks(chunks, compute, self.threads, should_stop)
+
+    def _known(self, source: str, coalitions: Coalitions) -> dict[bytes, float]:
+        """Anchors: worths that are known exactly, whatever the source (a replicate has its own full model)."""
+        context, known = self.context, {}
+        for row in coalitions:
+            if row.all() and not source.startswith("retrain:"):
+                known[row.tobytes()] = context.full_worth
+            elif not row.any() and not context.partial:
+                known[row.tobytes()] = context.empty_worth
+        return known
+
+    def _work(self, source: str, context: Context) -> "_Work":
+        if family(source) == "retrain":
+            pool = self._retraining_pool()
+            key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
+            return _Work(
+                key, lambda rows: self.learner.logits(self._trained(context.base, pool, rows, source), self.test_X)
+            )
+        method = method_of(source)
+        if method.prepare is not None:
+            begun = time.perf_counter()
+            method.prepare(context)
+            self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
+        key = self._method_key(method, context.pool)
+        outputs, params = method.outputs, method.params
+        if outputs is not None:
+            return _Work(key, lambda rows: outputs(context, rows, self.test_X))
+        assert params is not None  # noqa: S101 - a method has one of the two
+        return _Work(key, lambda rows: self.learner.logits(params(context, rows), self.test_X))
+
+    def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
+        if method.shape == "fixed" or not self.learner.by_rows():
+            return _same
+        if method.shape == "kept":
+            return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
+        return lambda row: batching.rung(int(pool.row_counts(~row[None])[0]))
+
+    def _retraining_pool(self) -> Pool:
+        """Rows that retraining sees: in partial mode the rest comes back, for the reference alone."""
+        pool = self.context.pool
+        if pool.rest_rows or self.problem.rest is None:
+            return pool
+        with self._lock:
+            if self._whole is None:
+                self._whole = Pool(self.problem, self.device, self.learner.dtype)
+            return self._whole
+
+    def _trained(self, base: Tensor, pool: Pool, coalitions: Coalitions, source: str) -> Tensor:
+        digests = [p.digest for p in self.problem.players]
+        rest = [self.problem.rest.digest] if pool.rest_rows and self.problem.rest is not None else []
+        seeds = [
+            coalition_seed(self.problem.seed, source, [*rest, *(d for d, k in zip(digests, row, strict=True) if k)])
+            for row in coalitions
+        ]
+        return self.learner.train(base, pool, coalitions, seeds, self._check)
+
+    def _scored(self, source: str, coalitions: Coalitions, outputs: Tensor) -> Worths:
+        worths = scores(self.problem.metric, outputs, self.test_y).cpu().numpy()
+        for row, worth in zip(coalitions, worths, strict=True):
+            if not np.isfinite(worth):
+                names = [p.name for p, kept in zip(self.problem.players, row, strict=True) if kept]
+                raise EvaluationFailed(
+                    f"source {source!r} gave a worth that is not finite ({worth}) for the coalition of"
+                    f" {', '.join(names) or 'nobody'}; lower the learning rate or scale the features"
+                )
+        return np.asarray(worths, dtype=np.float64)
+
+    def _stack_limit(self, key: int) -> int:
+        """How many coalitions to stack: what fits half the free memory, and on a CPU what stays near its caches."""
+        if self.stack is not None:
+            return self.stack
+        each = self.learner.bytes_per_model(key)
+        if self.device.type == "cuda":
+            return max(1, min(1024, torch.cuda.mem_get_info(self.device)[0] // 2 // each))
+        return max(1, min(64, _CPU_BYTES // each))
+
+    def _check(self) -> None:
+        if self._should_stop():
+            raise Stopped("stopped inside a training as asked")
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How one source is computed: which coalitions may be stacked together, and their outputs [K, T, C]."""
+
+    key: Callable[[Coalition], int]
+    outputs: Callable[[Coalitions], Tensor]
+
+
+def _same(_row: Coalition) -> int:
+    return 0
+
+
+def _first_of_equals(digests: Sequence[str]) -> list[list[int]]:
+    """Groups of players with equal digests, of two members or more, as column numbers in order."""
+    groups: dict[str, list[int]] = {}
+    for index, digest in enumerate(digests):
+        groups.setdefault(digest, []).append(index)
+    return [members for members in groups.values() if len(members) > 1]

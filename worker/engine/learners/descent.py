@@ -1,0 +1,76 @@
+"""Adam on a stack of models: full batches, or minibatches whose order derives from each coalition's content.
+
+Element-wise updates of a stack are exactly K separate optimisers. Every model takes the same number of steps, so a
+small coalition sees its rows more often under minibatches; that is the definition of the learner, not an accident.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching import Batch, Pool, rung
+from worker.engine.game import Coalitions
+from worker.engine.seeds import torch_generator
+
+Gradient = Callable[[Tensor, Batch], Tensor]
+Check = Callable[[], None]
+
+
+class Adam:
+    """Kingma & Ba (2015), bias-corrected, on one tensor [K, P] in place."""
+
+    def __init__(self, params: Tensor, lr: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> None:
+        self.params, self.lr, self.betas, self.eps = params, lr, betas, eps
+        self.first = torch.zeros_like(params)
+        self.second = torch.zeros_like(params)
+        self.steps = 0
+
+    def step(self, gradient: Tensor) -> None:
+        self.steps += 1
+        a, b = self.betas
+        self.first.mul_(a).add_(gradient, alpha=1 - a)
+        self.second.mul_(b).addcmul_(gradient, gradient, value=1 - b)
+        scale = (self.second / (1 - b**self.steps)).sqrt_().add_(self.eps)
+        self.params.addcdiv_(self.first, scale, value=-self.lr / (1 - a**self.steps))
+
+
+def descend(
+    gradient: Gradient, start: Tensor, batches: Callable[[int], Batch], steps: int, lr: float, l2: float, check: Check
+) -> Tensor:
+    """``steps`` Adam steps on the mean loss of each step's batch plus (l2/2)||params||^2; ``start`` is [K, P]."""
+    params = start.clone()
+    optimiser = Adam(params, lr)
+    for step in range(steps):
+        check()
+        batch = batches(step)
+        update = gradient(params, batch).div_(batch.counts.unsqueeze(1))
+        if l2:
+            update.add_(params, alpha=l2)
+        optimiser.step(update)
+    return params
+
+
+def full_batches(pool: Pool, coalitions: Coalitions) -> Callable[[int], Batch]:
+    """Every step sees all rows of the coalition."""
+    batch = pool.gather(coalitions, rung(int(pool.row_counts(coalitions).max(initial=1))))
+    return lambda _step: batch
+
+
+def mini_batches(pool: Pool, coalitions: Coalitions, size: int, seeds: Sequence[int]) -> Callable[[int], Batch]:
+    """Epochs of shuffled rows, each coalition by its own seed; a short last batch is topped up from the next."""
+    generators = [torch_generator(seed) for seed in seeds]
+    rows = [pool.indices(coalition).cpu() for coalition in coalitions]
+    queues = [torch.empty(0, dtype=torch.int64) for _ in rows]
+    weight = torch.ones((len(rows), size), dtype=pool.X.dtype, device=pool.device)
+
+    def draw(_step: int) -> Batch:
+        for k, generator in enumerate(generators):
+            while len(queues[k]) < size:
+                queues[k] = torch.cat([queues[k], rows[k][torch.randperm(len(rows[k]), generator=generator)]])
+        index = torch.stack([queue[:size] for queue in queues]).to(pool.device)
+        for k in range(len(queues)):
+            queues[k] = queues[k][size:]
+        return Batch(pool.X[index], pool.y[index], weight)
+
+    return draw

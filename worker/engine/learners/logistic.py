@@ -1,0 +1,188 @@
+"""Multinomial logistic regression, solved to its unique optimum for every coalition.
+
+Minimises mean cross-entropy over the coalition's rows + (l2/2)(||W||^2 + ||b||^2) to a gradient norm of at most
+``tol``; the bias is penalised too, so the optimum exists and is unique even where a coalition lacks a class. The
+solver is L-BFGS on all coalitions at once, preconditioned by Böhning's bound on the Hessian,
+(1/2) X'X/n + l2 (Böhning 1992); a coalition that has converged is frozen, so its bits do not depend on its company.
+It never returns a model that has not reached the tolerance.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching import Batch, Pool
+from worker.engine.game import Coalitions, EvaluationFailed
+from worker.engine.layout import Layout, aligned
+from worker.engine.learners.learner import Check
+from worker.engine.learners.quasi_newton import minimise
+from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
+
+DEFAULTS: dict[str, float | int] = {"l2": 1e-3, "tol": 1e-6, "iterations": 5000}
+_DENSE_FEATURES = 640  # above it a Cholesky factor per coalition costs more than the iterations it saves
+_TYPICAL_ITERATIONS = 60
+_SLOTS = 16  # every stack is filled up to this many: shared-row products round differently at other widths
+
+
+class Logistic:
+    """``logistic:l2=0.001,tol=1e-6,iterations=5000``."""
+
+    name = "logistic"
+    dtype = torch.float64
+    lr = 0.05  # for methods that descend by Adam; training itself does not
+    batch = 0
+
+    def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
+        options = checked_hyper(self.name, hyper, DEFAULTS)
+        if options["l2"] <= 0 or options["tol"] <= 0:
+            raise InvalidProblem("learner 'logistic': l2 and tol must be above 0 (without l2 an optimum may not exist)")
+        self.classes, self.feature_shape, self.features = classes, feature_shape, math.prod(feature_shape)
+        self.l2, self.tol, self.iterations = float(options["l2"]), float(options["tol"]), int(options["iterations"])
+        self.layout = Layout.of([("weight", (classes, self.features)), ("bias", (classes,))])
+
+    @property
+    def gradients_per_row(self) -> float:
+        return float(_TYPICAL_ITERATIONS)
+
+    def row_gradients(self, rows: float) -> float:
+        return _TYPICAL_ITERATIONS * rows
+
+    def by_rows(self) -> bool:
+        return False
+
+    def start(self, seed: int) -> Tensor:  # noqa: ARG002 - the interface's seed: the start is always zero
+        return torch.zeros(self.layout.width, dtype=self.dtype)
+
+    def logits(self, params: Tensor, X: Tensor) -> Tensor:
+        weight, bias = self.layout.views(params)
+        shared = X.dim() == len(self.feature_shape) + 1
+        flat = X.flatten(1).expand(len(params), -1, -1) if shared else X.flatten(2)
+        return torch.bmm(flat, weight.transpose(1, 2)) + bias.unsqueeze(1)
+
+    def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
+        flat = batch.X.flatten(2)
+        if residual is None:
+            residual = torch.softmax(self.logits(params, batch.X), dim=2)
+            residual.scatter_add_(2, batch.y.unsqueeze(2), torch.full_like(batch.weight, -1.0).unsqueeze(2))
+            residual.mul_(batch.weight.unsqueeze(2))
+        result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
+        weight, bias = self.layout.views(result)
+        weight.copy_(torch.bmm(residual.transpose(1, 2), flat))
+        bias.copy_(residual.sum(dim=1))
+        return result
+
+    def train(
+        self,
+        start: Tensor,
+        pool: Pool,
+        coalitions: Coalitions,
+        seeds: Sequence[int],  # noqa: ARG002 - the interface's seeds: the optimum is unique
+        check: Check,
+    ) -> Tensor:
+        problem = _Stack(self, pool, pool.masks(coalitions), check)
+        theta, norm = minimise(problem, problem.initial(start), self.tol, self.iterations)
+        worst = float(norm.max())
+        if not worst <= self.tol:
+            raise EvaluationFailed(
+                f"logistic regression stopped at gradient norm {worst:.2e} after {self.iterations} iterations; the rule"
+                f" is {self.tol:.0e}: scale the features, raise l2 ({self.l2}), or allow more iterations"
+            )
+        return problem.finish(theta)
+
+    def bytes_per_model(self, rows: int) -> int:
+        return 8 * (4 * rows * self.classes + 40 * self.layout.width + 3 * self.features**2)
+
+
+class _Stack:
+    """The objective of a stack of coalitions over shared rows; unknowns are [K, C, d], the bias after the features."""
+
+    def __init__(self, learner: Logistic, pool: Pool, masks: Tensor, check: Check) -> None:
+        self.learner, self.check, self.asked = learner, check, len(masks)
+        if len(masks) % _SLOTS:
+            masks = torch.cat([masks, masks[-1:].expand(_SLOTS - len(masks) % _SLOTS, -1)])
+        rows = pool.X.flatten(1)
+        # Rows and columns are padded with zeros: every slot of every stack is then aligned alike.
+        height, width = aligned(len(rows)), aligned(learner.features + 1)
+        self.X = torch.zeros((height, width), dtype=rows.dtype, device=rows.device)
+        self.X[: len(rows), : learner.features] = rows
+        self.X[: len(rows), learner.features] = 1
+        self.y = torch.zeros(height, dtype=torch.int64, device=rows.device)
+        self.y[: len(rows)] = pool.y
+        self.weight = torch.zeros((len(masks), height), dtype=rows.dtype, device=rows.device)
+        self.weight[:, : len(rows)] = masks.to(rows.dtype) / masks.sum(dim=1, keepdim=True).clamp(min=1)
+        self.precondition = self._preconditioner(pool, masks)
+
+    def _preconditioner(self, pool: Pool, masks: Tensor) -> "_Dense | _Diagonal":
+        d = self.X.shape[1]
+        if d > _DENSE_FEATURES:
+            return _Diagonal(0.5 * (self.weight @ self.X.square()) + self.learner.l2)
+        spans = ([(0, pool.rest_rows)] if pool.rest_rows else []) + pool.spans
+        grams = torch.stack([self.X[a:b].T @ self.X[a:b] for a, b in spans])
+        shares = torch.stack([self.weight[:, a] for a, _ in spans], dim=1)
+        bound = torch.zeros((len(masks), d, d), dtype=self.X.dtype, device=self.X.device)
+        for i in range(len(spans)):  # a loop, because a product over players would round by the size of the stack
+            bound.add_(shares[:, i, None, None] * grams[i], alpha=0.5)
+        bound.diagonal(dim1=1, dim2=2).add_(self.learner.l2)
+        return _Dense(torch.cholesky_inverse(torch.linalg.cholesky(bound)))
+
+    def initial(self, start: Tensor) -> Tensor:
+        weight, bias = self.learner.layout.views(start.unsqueeze(0))
+        theta = torch.zeros((1, self.learner.classes, self.X.shape[1]), dtype=start.dtype, device=start.device)
+        theta[:, :, : self.learner.features] = weight
+        theta[:, :, self.learner.features] = bias
+        return theta.expand(len(self.weight), -1, -1).contiguous()
+
+    def finish(self, theta: Tensor) -> Tensor:
+        result = torch.zeros((self.asked, self.learner.layout.width), dtype=theta.dtype, device=theta.device)
+        weight, bias = self.learner.layout.views(result)
+        weight.copy_(theta[: self.asked, :, : self.learner.features])
+        bias.copy_(theta[: self.asked, :, self.learner.features])
+        return result
+
+    def evaluate(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """Objective [K] and gradient [K, C, d]; rows go in blocks of fixed size to bound memory."""
+        self.check()
+        K, C, d = theta.shape
+        value = 0.5 * self.learner.l2 * theta.square().sum(dim=(1, 2))
+        gradient = self.learner.l2 * theta
+        for a in range(0, len(self.X), 1 << 15):
+            X, y, weight = self.X[a : a + (1 << 15)], self.y[a : a + (1 << 15)], self.weight[:, a : a + (1 << 15)]
+            out = torch.cat([(part.reshape(-1, d) @ X.T).view(-1, C, len(X)) for part in _blocks(theta)])
+            top = out.amax(dim=1, keepdim=True)
+            out.sub_(top)
+            picked = out.gather(1, y.expand(K, 1, -1)).squeeze(1)
+            out.exp_()
+            total = out.sum(dim=1, keepdim=True)
+            value = value + ((total.squeeze(1).log() - picked) * weight).sum(dim=1)
+            out.div_(total)
+            out.scatter_add_(1, y.expand(K, 1, -1), torch.full_like(total, -1.0))
+            out.mul_(weight.unsqueeze(1))
+            gradient += torch.cat([(part.reshape(-1, len(X)) @ X).view(-1, C, d) for part in _blocks(out)])
+        return value, gradient
+
+
+class _Dense:
+    """Applies one inverse [d, d] per coalition."""
+
+    def __init__(self, inverse: Tensor) -> None:
+        self.inverse = inverse
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return torch.bmm(gradient, self.inverse)
+
+
+class _Diagonal:
+    """Divides by one diagonal [d] per coalition."""
+
+    def __init__(self, diagonal: Tensor) -> None:
+        self.diagonal = diagonal.unsqueeze(1)
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        return gradient / self.diagonal
+
+
+def _blocks(stack: Tensor) -> list[Tensor]:
+    """A stack as blocks of exactly ``_SLOTS`` slots."""
+    return [stack[a : a + _SLOTS] for a in range(0, len(stack), _SLOTS)]

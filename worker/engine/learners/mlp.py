@@ -1,0 +1,109 @@
+"""A multi-layer perceptron with ReLU, trained for a fixed number of Adam steps from a common start.
+
+Parameters are named as torch.nn.Sequential(Linear, ReLU, ..., Linear) names them, so a state dict fits. The backward
+pass is written out as batched matrix products: on stacks of small models autograd's bookkeeping costs more than the
+arithmetic does.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching import Batch, Pool
+from worker.engine.game import Coalitions
+from worker.engine.layout import Layout
+from worker.engine.learners import descent
+from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.seeds import derive, torch_generator
+
+DEFAULTS: dict[str, float | int] = {"hidden": 64, "layers": 1, "steps": 150, "lr": 0.01, "l2": 0.0, "batch": 0}
+
+
+class MLP:
+    """``mlp:hidden=64,layers=1,steps=150,lr=0.01,l2=0,batch=0``; ``batch=0`` means all rows at every step."""
+
+    name = "mlp"
+    dtype = torch.float32
+
+    def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
+        options = checked_hyper(self.name, hyper, DEFAULTS)
+        if min(options["hidden"], options["layers"], options["steps"], options["lr"]) <= 0:
+            raise InvalidProblem("learner 'mlp': hidden, layers, steps and lr must be above 0")
+        self.classes, self.feature_shape = classes, feature_shape
+        widths = [math.prod(feature_shape), *[int(options["hidden"])] * int(options["layers"]), classes]
+        shapes: list[tuple[str, tuple[int, ...]]] = []
+        for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+            shapes += [(f"{2 * i}.weight", (fan_out, fan_in)), (f"{2 * i}.bias", (fan_out,))]
+        self.layout, self.widths = Layout.of(shapes), widths
+        self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
+        self.batch = int(options["batch"])
+
+    @property
+    def gradients_per_row(self) -> float:
+        return float(self.steps)
+
+    def row_gradients(self, rows: float) -> float:
+        return self.steps * (self.batch or rows)
+
+    def by_rows(self) -> bool:
+        return not self.batch
+
+    def start(self, seed: int) -> Tensor:
+        """He-scaled normal weights and zero biases, drawn on the CPU in float64."""
+        generator = torch_generator(derive(seed, "start", self.name, *self.widths))
+        arrays = {}
+        for slot in self.layout.slots:
+            draw = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
+            scale = math.sqrt(2.0 / slot.shape[-1]) if len(slot.shape) == 2 else 0.0
+            arrays[slot.name] = (draw * scale).numpy()
+        return self.layout.pack(arrays, self.dtype)
+
+    def logits(self, params: Tensor, X: Tensor) -> Tensor:
+        return self._forward(params, X)[-1]
+
+    def _forward(self, params: Tensor, X: Tensor) -> list[Tensor]:
+        """The input [K, m, d], each hidden layer's activations and the outputs [K, m, C]."""
+        shared = X.dim() == len(self.feature_shape) + 1
+        flat = X.reshape(len(X), -1).expand(len(params), -1, -1) if shared else X.flatten(2)
+        views = self.layout.views(params)
+        layers = [flat]
+        for i in range(0, len(views), 2):
+            out = torch.bmm(layers[-1], views[i].transpose(1, 2)).add_(views[i + 1].unsqueeze(1))
+            layers.append(out if i + 2 == len(views) else out.relu_())
+        return layers
+
+    def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
+        layers = self._forward(params, batch.X)
+        if residual is None:
+            delta = torch.softmax(layers[-1], dim=2)
+            delta.scatter_add_(2, batch.y.unsqueeze(2), torch.full_like(batch.weight, -1.0).unsqueeze(2))
+            delta.mul_(batch.weight.unsqueeze(2))
+        else:
+            delta = residual
+        result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
+        views, out = self.layout.views(params), self.layout.views(result)
+        for i in range(len(views) - 2, -1, -2):
+            below = layers[i // 2]
+            out[i].copy_(torch.bmm(delta.transpose(1, 2), below))
+            out[i + 1].copy_(delta.sum(dim=1))
+            if i:
+                delta = torch.bmm(delta, views[i]).mul_(below > 0)
+        return result
+
+    def train(
+        self, start: Tensor, pool: Pool, coalitions: Coalitions, seeds: Sequence[int], check: descent.Check
+    ) -> Tensor:
+        stacked = start.expand(len(coalitions), -1)
+        batches = (
+            descent.mini_batches(pool, coalitions, self.batch, seeds)
+            if self.batch
+            else descent.full_batches(pool, coalitions)
+        )
+        return descent.descend(self.gradient, stacked, batches, self.steps, self.lr, self.l2, check)
+
+    def bytes_per_model(self, rows: int) -> int:
+        rows = self.batch or rows
+        return 4 * (rows * (self.widths[0] + 3 * sum(self.widths[1:])) + 8 * self.layout.width)

@@ -1,0 +1,30 @@
+"""Seeds that derive from content, so that the same coalition is computed alike wherever and whenever it is asked for.
+
+Nothing here knows time, process, worker or order of arrival. A seed is a hash of what it is for; torch and numpy
+generators are made from it on the CPU, so that a GPU draws the same numbers.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+
+def derive(seed: int, *parts: str | int) -> int:
+    """A 63-bit seed from a job's seed and the parts that say what it is for."""
+    text = "\x1f".join([str(seed), *map(str, parts)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def coalition_seed(seed: int, purpose: str, digests: Iterable[str]) -> int:
+    """The seed of one coalition: its members' content digests in sorted order, so copies and order cannot matter."""
+    return derive(seed, purpose, *sorted(digests))
+
+
+def torch_generator(seed: int) -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def numpy_generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)

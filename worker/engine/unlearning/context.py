@@ -1,0 +1,74 @@
+"""What an unlearning method is given: the models, the rows it may see, its options, and a place for what it prepares.
+
+In partial mode the pool holds the target players' rows only and ``anchor`` some of the buyer's held-out rows; a
+method cannot reach anything else, because nothing else is here. Test rows that measure worth are never here: methods
+return models, or a function of rows, and the evaluator alone scores them.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching import Pool
+from worker.engine.game import Coalitions
+from worker.engine.learners.learner import Check, Learner
+from worker.engine.problem import Problem
+from worker.engine.seeds import coalition_seed
+
+T = TypeVar("T")
+
+
+@dataclass
+class Context:
+    """One problem on one device, as methods see it.
+
+    ``base`` and ``full`` are models [P]; ``anchor`` is (X [A, ...], y [A]) of held-out rows that measure no worth
+    (None in full mode); ``hidden_rows`` counts the rows M_full was trained on that are not here; ``statistics`` are
+    stored arrays of earlier jobs.
+    """
+
+    problem: Problem
+    learner: Learner
+    pool: Pool
+    base: Tensor
+    full: Tensor
+    empty_worth: float
+    full_worth: float
+    anchor: tuple[Tensor, Tensor] | None
+    hidden_rows: int
+    statistics: Mapping[str, Any]
+    check: Check
+    _cache: dict[str, Any] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pool.device
+
+    @property
+    def partial(self) -> bool:
+        return self.problem.mode == "partial"
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """What ``make`` returns, computed once per problem (features, factors, provider vectors)."""
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = make()
+            value: T = self._cache[key]
+            return value
+
+    def option(self, name: str, default: float) -> float:
+        return self.problem.option(name, default)
+
+    def seeds(self, purpose: str, coalitions: Coalitions) -> list[int]:
+        """One seed per coalition, from its members' contents."""
+        digests = [p.digest for p in self.problem.players]
+        rest = "rest" if self.pool.rest_rows else ""
+        return [
+            coalition_seed(self.problem.seed, f"{purpose}{rest}", [d for d, k in zip(digests, row, strict=True) if k])
+            for row in coalitions
+        ]

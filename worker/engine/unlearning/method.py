@@ -1,0 +1,36 @@
+"""The description of an unlearning method: its name, what it needs, what it costs, and its one function.
+
+A method either returns models ("params": (context, coalitions bool[K, n]) -> [K, P]) or, where it has no models,
+outputs ("outputs": (context, coalitions, X [T, ...]) -> [K, T, C]). Nothing here runs anything.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from worker.engine.game import Coalitions
+from worker.engine.unlearning.context import Context
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to get from M_full to a model that never saw some players.
+
+    ``family`` is "unlearn" or "repair". ``retained``: needs the kept players' rows; ``partial``: allowed in partial
+    mode. ``cost``: one mean-size coalition in row-gradients; ``shape``: the number that coalitions stacked together
+    must share ("kept" or "forgotten" padded rows, or "fixed"). ``learners`` limits it to some learners.
+    """
+
+    name: str
+    family: str
+    source: str
+    about: str
+    cost: Callable[[Context], float]
+    params: Callable[[Context, Coalitions], Tensor] | None = None
+    outputs: Callable[[Context, Coalitions, Tensor], Tensor] | None = None
+    prepare: Callable[[Context], object] | None = None
+    retained: bool = False
+    partial: bool = False
+    shape: str = "fixed"
+    learners: tuple[str, ...] | None = None

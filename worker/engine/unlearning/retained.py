@@ -1,0 +1,22 @@
+"""Descent on retained rows from any start: what the methods of the repair family have in common.
+
+Uses the learner's own gradient and its own recipe where it has one (learning rate, minibatches); never the test set.
+"""
+
+from torch import Tensor
+
+from worker.engine.game import Coalitions
+from worker.engine.learners import descent
+from worker.engine.unlearning.context import Context
+
+
+def train_on_retained(context: Context, start: Tensor, coalitions: Coalitions, steps: int, purpose: str) -> Tensor:
+    """Models [K, P] after ``steps`` Adam steps on each coalition's rows from ``start`` [P] or [K, P]."""
+    learner = context.learner
+    stacked = start.expand(len(coalitions), -1)
+    if learner.by_rows():
+        batches = descent.full_batches(context.pool, coalitions)
+    else:
+        seeds = context.seeds(purpose, coalitions)
+        batches = descent.mini_batches(context.pool, coalitions, learner.batch, seeds)
+    return descent.descend(learner.gradient, stacked, batches, steps, learner.lr, learner.l2, context.check)
