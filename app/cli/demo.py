@@ -1,0 +1,173 @@
+"""``cherish demo``: the whole market once, on this machine, with real parts and as a client over HTTP.
+
+It starts the embedded stack, makes a buyer and ten providers with keys, uploads ten files in three formats, posts one
+valuation job, follows it, prints who is paid what, writes ``.cherish/demo.json`` and shuts everything down. It never
+reaches into the service: after the keys are made, every step is an HTTP request.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.accounts import repository, service
+from app.accounts.roles import Role
+from app.db.session import make_engine, make_session_factory, transaction
+from app.demo.digits import TARGET, File, digits_market
+from app.embedded.stack import Stack
+from app.settings import Settings
+from cherish import Client
+
+POOL, CURRENCY = "10000.00", "EUR"
+RETRAININGS = 60
+_SPEC: dict[str, Any] = {
+    "pool": POOL,
+    "currency": CURRENCY,
+    "model": {"name": "mlp", "hyper": {"hidden": 64}},
+    "metric": "clipped_log_loss",
+    "max_retrains": RETRAININGS,
+    "seed": 7,
+}
+_Home = Annotated[Path, typer.Option(help="Where the demonstration keeps its database, blobs and logs.")]
+_Workers = Annotated[int, typer.Option(min=1, help="Worker processes.")]
+
+
+def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2) -> None:
+    """Run the market once, end to end, and print who is paid what."""
+    console = Console()
+    started = time.monotonic()
+    with Stack(home.resolve(), workers=workers, say=lambda line: console.print(f"[dim]{line}[/dim]")) as stack:
+        admin, buyer, providers = _people(Settings(**_plain(stack.settings_env())))
+        console.print(f"The API is at {stack.api_url}; its documentation at {stack.api_url}/docs while this runs.")
+        with Client(stack.api_url, admin.token) as client:
+            deposit = {"account_id": buyer.id, "amount": POOL, "currency": CURRENCY, "reference": f"demo {buyer.name}"}
+            client.post("/v1/ledger/deposits", deposit)
+        datasets, test_file = _upload_all(stack.api_url, providers, console)
+        with Client(stack.api_url, buyer.token) as client:
+            result = _value(client, datasets, test_file, console)
+        result["seconds"] = round(time.monotonic() - started, 1)
+    path = home.resolve().parent / "demo.json"
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    _show(result, console)
+    console.print(f"Written to {path}")
+    if result["status"] != "succeeded":
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Person:
+    """An account and a key of its own."""
+
+    id: str
+    name: str
+    token: str
+
+
+def _plain(env: dict[str, str]) -> dict[str, Any]:
+    return {name.removeprefix("CHERISH_").lower(): value for name, value in env.items()}
+
+
+def _people(settings: Settings) -> tuple[_Person, _Person, list[_Person]]:
+    """The administrator, a buyer who is new at each run, and the ten providers, who stay."""
+    files, _ = digits_market()
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        with transaction(make_session_factory(engine)) as session:
+
+            def person(name: str, role: Role) -> _Person:
+                account = repository.account_by_name(session, name) or service.create_account(session, name, role)
+                _, token = service.issue_key(session, settings, account, "demo")
+                return _Person(f"acc_{account.id.hex}", name, token)
+
+            admin = person("admin", Role.ADMIN)
+            buyer = person(f"Demo buyer {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", Role.BUYER)
+            return admin, buyer, [person(file.owner, Role.PROVIDER) for file in files]
+    finally:
+        engine.dispose()
+
+
+def _upload_all(api_url: str, providers: list[_Person], console: Console) -> tuple[list[str], File]:
+    """Every provider uploads its own file with its own key; returns the datasets' ids, and the test set's file."""
+    files, test_file = digits_market()
+    ids = []
+    for person, file in zip(providers, files, strict=True):
+        with Client(api_url, person.token) as client:
+            name = f"digits of {file.owner}"
+            dataset = client.upload_dataset(name, file.content, target=TARGET, format=file.format)
+        ids.append(str(dataset["id"]))
+    formats = ", ".join(sorted({file.format for file in files}))
+    console.print(f"Ten providers uploaded {sum(file.rows for file in files)} rows ({formats}).")
+    return ids, test_file
+
+
+def _value(client: Client, datasets: list[str], test_file: File, console: Console) -> dict[str, Any]:
+    """Post the job, follow it to its end, and collect what ``demo.json`` holds."""
+    test = client.upload_dataset(
+        "digits test set", test_file.content, target=TARGET, format=test_file.format, kind="test"
+    )
+    started = time.monotonic()
+    job = client.create_valuation(datasets=datasets, test_dataset=test["id"], **_SPEC)
+    console.print(f"The buyer posted {job['id']} with a pool of {POOL} {CURRENCY}.")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("queued", total=2 ** len(datasets) + RETRAININGS, note="")
+        job = client.wait(job["id"], timeout=600, on_progress=lambda seen: _draw(bar, task, seen))
+    result: dict[str, Any] = {
+        "valuation_id": job["id"],
+        "status": job["status"],
+        "pool": POOL,
+        "currency": CURRENCY,
+        "seconds": 0.0,
+        "evaluations": job["progress"]["evaluations"],
+        "players": [],
+    }
+    if job["status"] != "succeeded":
+        console.print(f"[red]The job ended as {job['status']}: {job['error'] or job['reason']}[/red]")
+        return result
+    values = client.get(f"/v1/valuations/{job['id']}/values")
+    console.print(f"Valued in {time.monotonic() - started:.1f} s; stopped by {values['stopped_by']}.")
+    if values["audit"] and values["audit"].get("sentence"):
+        console.print(values["audit"]["sentence"])
+    result["evaluations"] = values["evaluations"]
+    names = ("provider", "rows", "value", "stderr", "share", "amount")
+    result["players"] = [{name: player[name] for name in names} for player in values["players"]]
+    result["players"].sort(key=lambda player: player["provider"])
+    return result
+
+
+def _draw(bar: Progress, task: TaskID, job: dict[str, Any]) -> None:
+    progress = job["progress"]
+    done = sum(progress["evaluations"].values())
+    widest = progress["widest_share_interval"]
+    note = f"{done} worths" + (f", widest share interval {widest:.1f} points" if widest is not None else "")
+    total = max(bar.tasks[task].total or 0, done)
+    bar.update(task, description=job["status"], note=note, total=total, completed=done)
+    if job["status"] == "succeeded":
+        bar.update(task, total=done, completed=done)
+
+
+def _show(result: dict[str, Any], console: Console) -> None:
+    table = Table(title=f"{result['valuation_id']}: {result['status']}")
+    for heading in ("provider", "rows", "value", "standard error", "share", f"amount ({result['currency']})"):
+        table.add_column(heading, justify="left" if heading == "provider" else "right")
+    for player in sorted(result["players"], key=lambda player: -player["value"]):
+        table.add_row(
+            player["provider"],
+            str(player["rows"]),
+            f"{player['value']:.4f}",
+            "" if player["stderr"] is None else f"{player['stderr']:.4f}",
+            f"{100 * player['share']:.2f} %",
+            player["amount"],
+        )
+    console.print(table)
+    counts = result["evaluations"]
+    console.print(
+        f"{counts['unlearn']} worths by unlearning, {counts['repair']} by repair, {counts['retrain']} by retraining."
+    )
