@@ -26,7 +26,8 @@ class Child:
 
     ``stop`` and ``orphan`` are ladders: signals sent one after the other with the seconds to wait after each, SIGKILL
     being the last; the second is used when the supervisor has died. ``owner`` is the user to drop to (root only),
-    ``keep`` are file descriptors that stay open until the server has ended.
+    ``keep`` are file descriptors that stay open until the server has ended, ``inherit`` those that the server itself
+    gets (a listening socket).
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Child:
         death_signal: signal.Signals = signal.SIGKILL,
         owner: Owner | None = None,
         keep: Sequence[int] = (),
+        inherit: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -53,6 +55,7 @@ class Child:
         self._death_signal = death_signal
         self._owner = owner
         self._keep = list(keep)
+        self._inherit = list(inherit)
         self._minder: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
         self.pid: int | None = None
@@ -81,7 +84,7 @@ class Child:
                     stderr=log,
                     env=self._env,
                     cwd=self._cwd,
-                    pass_fds=(lifeline_read, report_write, *self._keep),
+                    pass_fds=(lifeline_read, report_write, *self._keep, *self._inherit),
                     start_new_session=True,
                 )
         except BaseException:
@@ -109,11 +112,15 @@ class Child:
     def running(self) -> bool:
         return self._minder is not None and self.poll() is None
 
+    def processes(self) -> list[int]:
+        """The server's process and all that descend from it, oldest first; empty when it has ended."""
+        return [] if self.pid is None or not self.running else _tree(self.pid)
+
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server itself and to its process group (for fault tests: kill, pause, resume)."""
-        if self.pid is not None:
+        """Send a signal to the server and all that descend from it (for fault tests: kill, pause, resume)."""
+        for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
+                os.kill(pid, number)
 
     def request_stop(self) -> None:
         """Ask the minder to climb down its ladder; does not wait."""
@@ -159,3 +166,17 @@ def _append(path: Path) -> IO[bytes]:
     if path.exists() and path.stat().st_size > 16 * 1024**2:
         path.replace(path.with_suffix(path.suffix + ".1"))
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab")
+
+
+def _tree(root: int) -> list[int]:
+    """``root`` and its descendants, parents before children."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
+                children.setdefault(int(fields[1]), []).append(int(name))
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found

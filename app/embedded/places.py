@@ -179,6 +179,20 @@ class FolderLock:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self.descriptor = descriptor
 
+    def held(self) -> bool:
+        """Whether anybody holds the lock now."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
     def release(self) -> None:
         if self.descriptor is not None:
             os.close(self.descriptor)
@@ -186,10 +200,11 @@ class FolderLock:
 
 
 def _alive(pid: int) -> bool:
+    """Whether a process runs; one that is dead but not yet reaped by its parent does not."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        return Path("/proc", str(pid), "stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     except PermissionError:
         return True
-    return True
+    except (ProcessLookupError, FileNotFoundError):
+        return False

@@ -191,7 +191,7 @@ class EmbeddedPostgres:
             raise EmbeddedError(f"{self._home / 'postgres.password'} is empty; restore it, or move {data} away")
 
     def _run(self, argv: list[str]) -> None:
-        drop = {"user": self._owner.uid, "group": self._owner.gid, "extra_groups": []} if self._owner.dropped else {}
+        drop = self._owner.dropped
         done = subprocess.run(  # noqa: S603  our own program and arguments
             argv,
             env=_CLEAN_ENVIRONMENT,
@@ -200,7 +200,9 @@ class EmbeddedPostgres:
             capture_output=True,
             text=True,
             check=False,
-            **drop,
+            user=self._owner.uid if drop else None,
+            group=self._owner.gid if drop else None,
+            extra_groups=[] if drop else None,
         )
         if done.returncode:
             raise EmbeddedError(f"{Path(argv[0]).name} ended with code {done.returncode}: {done.stderr.strip()}")

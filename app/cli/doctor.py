@@ -1,0 +1,161 @@
+"""``cherish doctor``: looks at every part that a working deployment needs and says what to do about each failure.
+
+It changes nothing but one probe in the blob store, which it removes again. Exit code 1 when any part fails.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import redis
+import typer
+from obstore.exceptions import BaseError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.cli import place
+from app.db.migrate import current_revision, head_revision
+from app.db.session import make_engine
+from app.errors import CherishError
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+
+# a worker says that it lives every few seconds; one that has not for this long is gone
+_SILENT = "30 seconds"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one part; ``mend`` says what to do where it is not ``ok``."""
+
+    part: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor() -> None:
+    """Check database, Redis, blobs, migrations, workers and device."""
+    findings = examine()
+    table = Table("", "part", "found", "what to do")
+    for each in findings:
+        table.add_row("[green]ok[/]" if each.ok else "[red]FAIL[/]", each.part, escape(each.found), escape(each.mend))
+    Console().print(table)
+    if not all(each.ok for each in findings):
+        raise typer.Exit(1)
+
+
+def examine() -> list[Finding]:
+    """All findings; a part that cannot be looked at because of another says so."""
+    try:
+        settings = place.operator_settings()
+    except CherishError as error:
+        return [Finding("settings", False, "no deployment to look at", error.detail), _device()]
+    except ValueError as error:
+        return [Finding("settings", False, str(error), "set the variable that it names"), _device()]
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        database = _database(engine)
+        findings = [database]
+        for check in (_migrations, _workers):
+            if database.ok:
+                findings.append(_guarded(check, engine))
+            else:
+                part = check.__name__.strip("_")
+                findings.append(Finding(part, False, "not looked at", "mend the database first"))
+    finally:
+        engine.dispose()
+    return [*findings, _redis(settings), _blobs(settings), _device()]
+
+
+def _guarded(check: Callable[[Engine], Finding], engine: Engine) -> Finding:
+    try:
+        return check(engine)
+    except SQLAlchemyError as error:
+        return Finding(check.__name__.strip("_"), False, _first_line(error), "run `cherish migrate`")
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__
+
+
+def _database(engine: Engine) -> Finding:
+    try:
+        with engine.connect() as connection:
+            version = str(connection.scalar(text("SHOW server_version"))).split()[0]
+    except SQLAlchemyError as error:
+        mend = "is Postgres running, and is CHERISH_DATABASE_URL right? On one machine `cherish up` starts one"
+        return Finding("database", False, _first_line(error), mend)
+    if int(version.split(".")[0]) < 14:
+        return Finding("database", False, f"Postgres {version}", "use Postgres 14 or newer; 18 is what is tested")
+    return Finding("database", True, f"Postgres {version}")
+
+
+def _migrations(engine: Engine) -> Finding:
+    now, newest = current_revision(engine), head_revision()
+    if now == newest:
+        return Finding("migrations", True, f"schema {now}")
+    return Finding("migrations", False, f"schema {now}, this code wants {newest}", "run `cherish migrate`")
+
+
+def _workers(engine: Engine) -> Finding:
+    with engine.connect() as connection:
+        query = f"SELECT count(*) FROM worker_heartbeats WHERE seen_at > now() - interval '{_SILENT}'"  # noqa: S608
+        alive = int(connection.scalar(text(query)) or 0)
+    if alive:
+        return Finding("workers", True, f"{alive} alive")
+    return Finding("workers", False, f"none heard of for {_SILENT}", "start one: `cherish work cpu` (or gpu)")
+
+
+def _redis(settings: Settings) -> Finding:
+    client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5)
+    try:
+        version = client.info("server")["redis_version"]
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "unknown")
+    except redis.RedisError as error:
+        mend = "is Redis running, and is CHERISH_REDIS_URL right? Jobs wait meanwhile; none is lost"
+        return Finding("redis", False, _first_line(error), mend)
+    finally:
+        client.close()
+    if policy != "noeviction":
+        mend = "set maxmemory-policy noeviction: an evicted message is only found again by the sweeper"
+        return Finding("redis", False, f"Redis {version} with {policy}", mend)
+    return Finding("redis", True, f"Redis {version}")
+
+
+def _blobs(settings: Settings) -> Finding:
+    try:
+        BlobStore.from_url(settings.blob_url).check()
+    except (CherishError, BaseError, OSError, ValueError) as error:
+        mend = "is CHERISH_BLOB_URL right, is there space, and may this user write there?"
+        return Finding("blobs", False, _first_line(error), mend)
+    return Finding("blobs", True, settings.blob_url.split("?")[0])
+
+
+_DEVICE_SCRIPT = """
+import json, torch
+found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+print(json.dumps({"torch": torch.__version__, "gpus": found, "threads": torch.get_num_threads()}))
+"""
+
+
+def _device() -> Finding:
+    """Asked in a process of its own: this one never loads torch."""
+    done = subprocess.run(  # noqa: S603  our own interpreter and script
+        [sys.executable, "-c", _DEVICE_SCRIPT], capture_output=True, text=True, check=False, timeout=120
+    )
+    if done.returncode:
+        mend = "on a worker's machine install the extra: pip install -c constraints.txt 'cherish[worker]'"
+        return Finding("device", False, _first_line(Exception(done.stderr.strip().split("\n")[-1])), mend)
+    found = json.loads(done.stdout)
+    where = ", ".join(found["gpus"]) or f"no GPU, {found['threads']} CPU threads"
+    return Finding("device", True, f"{where} (torch {found['torch']})")

@@ -1,0 +1,151 @@
+"""Running Cherish: ``up`` (everything here, in the foreground), ``serve``, ``work``, ``migrate``.
+
+Only wiring: what is started lives in app.embedded, app.main and worker.
+"""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from app import logs
+from app.accounts import repository, service
+from app.accounts.roles import Role
+from app.cli import place
+from app.db.migrate import current_revision, upgrade
+from app.db.session import make_engine, make_session_factory, transaction
+from app.embedded import credentials
+from app.embedded.stack import Stack
+from app.settings import Settings, get_settings
+
+_USUAL_PORT = 8000
+
+
+def register(app: typer.Typer) -> None:
+    for command in (up, serve, work, migrate):
+        app.command()(command)
+
+
+def up(
+    workers: Annotated[int, typer.Option(min=0, help="Worker processes on this machine.")] = 2,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 8000, or a free one where that is taken.")
+    ] = None,
+) -> None:
+    """Start everything on this machine, in the foreground; Ctrl-C ends it."""
+    console = Console()
+    home = place.home()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    stack = Stack(
+        home,
+        workers=workers,
+        port=_usual_or_free() if port is None else port,
+        say=lambda line: console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True),
+    )
+    try:
+        with stack:
+            _greet(console, stack, _first_keys(home, stack))
+            signal.pause()
+    except KeyboardInterrupt:
+        # the stack has ended; a second Ctrl-C while it was ending lands here as well
+        stack.stop()
+    console.print("ended", style="dim")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    # one more of them must not cut the orderly end short
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _usual_or_free() -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", _USUAL_PORT))
+        except OSError:
+            return 0
+    return _USUAL_PORT
+
+
+def _first_keys(home: Path, stack: Stack) -> dict[str, str]:
+    """One account of each role with a key, made when the database has no account; kept in ``keys.json`` (0600)."""
+    path = home / "keys.json"
+    settings = Settings.model_validate(
+        {name.removeprefix("CHERISH_").lower(): value for name, value in stack.settings_env().items()}
+    )
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        with transaction(make_session_factory(engine)) as session:
+            if repository.all_keys(session):
+                return {name: str(token) for name, token in (credentials.read_private(path) or {}).items()}
+            found = {}
+            for role in (Role.ADMIN, Role.BUYER, Role.PROVIDER):
+                account = service.create_account(session, role.value, role)
+                _, found[role.value] = service.issue_key(session, settings, account, "first")
+            # before the commit: a key that is in the database and nowhere else would be lost
+            credentials.write_private(path, found)
+        return found
+    finally:
+        engine.dispose()
+
+
+def _greet(console: Console, stack: Stack, keys: dict[str, str]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("API", f"{stack.api_url}/v1")
+    table.add_row("documentation", f"{stack.api_url}/docs")
+    table.add_row("logs", str(stack.home / "logs"))
+    for name, token in keys.items():
+        table.add_row(f"key of `{name}`", token)
+    console.print(table, soft_wrap=True, highlight=False)
+    console.print("ready; Ctrl-C ends it", style="bold")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = _USUAL_PORT,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+    fd: Annotated[int | None, typer.Option(help="Serve on this open socket instead (used by `up`).")] = None,
+) -> None:
+    """Run the API only; settings come from CHERISH_* variables."""
+    settings = get_settings()
+    logs.configure_logging(settings.log_level, as_json=settings.log_json)
+    options: dict[str, Any] = {
+        # by name, so that each server process makes its own
+        "app": "app.asgi:application",
+        "factory": True,
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "timeout_graceful_shutdown": 10,
+    }
+    if fd is not None:
+        uvicorn.Server(uvicorn.Config(**options)).run(sockets=[socket.socket(fileno=fd)])
+    else:
+        uvicorn.run(host=host, port=port, workers=workers, **options)
+
+
+def work(queue: Annotated[str, typer.Argument(help="cpu or gpu")] = "cpu") -> None:
+    """Run one worker (one device); settings come from CHERISH_* variables."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "worker", queue])  # noqa: S606  the worker's own program
+
+
+def migrate() -> None:
+    """Bring the database's schema to the newest revision."""
+    engine = make_engine(place.operator_settings().database_url.get_secret_value(), pool_size=1)
+    before = current_revision(engine)
+    upgrade(engine)
+    after = current_revision(engine)
+    engine.dispose()
+    Console().print(f"schema {after} (was {before})" if before != after else f"schema {after}, nothing to do")
