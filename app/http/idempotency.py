@@ -11,31 +11,17 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from fastapi import Request
-from sqlalchemy import LargeBinary, String, delete, func, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from app.db.base import Base, Timestamped
 from app.errors import Conflict, InvalidInput
+from app.http.tables import IdempotentAnswer
 
 KEPT_HEADERS = ("location", "etag", "retry-after", "content-type")
-
-
-class IdempotentAnswer(Timestamped, Base):
-    """The answer that one principal's key stands for."""
-
-    __tablename__ = "idempotent_answers"
-
-    principal: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    fingerprint: Mapped[str] = mapped_column(String(64))
-    status: Mapped[int]
-    headers: Mapped[dict[str, Any]]
-    body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Replayed(Exception):

@@ -1,0 +1,106 @@
+"""Raw request bodies, streamed to a temporary file, hashed and measured on the way. It never holds a body in memory.
+
+The file exists only inside ``received``: whatever goes wrong (hung up, too large, other bytes than declared), nothing
+of it stays.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
+
+_BATCH = 1024 * 1024
+_CONTENT_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):")
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A received body: where it lies for now, the hex SHA-256 of its bytes, and how many there are."""
+
+    path: Path
+    digest: str
+    size: int
+
+
+@asynccontextmanager
+async def received(request: Request, max_bytes: int, sha256: str | None = None) -> AsyncIterator[Upload]:
+    """The request's body as a file; raises PayloadTooLarge, UnsupportedMediaType, InvalidData or ClientDisconnect.
+
+    ``sha256`` or a ``Content-Digest: sha-256=:...:`` header (RFC 9530), if given, must be the digest of what arrives.
+    """
+    kind = request.headers.get("content-type", "").lower()
+    if kind.startswith(("multipart/", "application/x-www-form-urlencoded")):
+        raise UnsupportedMediaType("send the bytes themselves as the body, not a form: curl --upload-file data.csv URL")
+    expected = _expected_digest(request, sha256)
+    handle, name = await run_in_threadpool(tempfile.mkstemp, prefix="cherish-upload-")
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            digest, size = await _spool(request, file, max_bytes)
+        declared = request.headers.get("content-length")
+        if declared is not None and declared.isdecimal() and int(declared) != size:
+            raise InvalidData(
+                f"the body has {size} bytes and Content-Length says {declared}; it was cut off, send it again"
+            )
+        if expected is not None and digest != expected:
+            raise InvalidData(
+                f"the body's SHA-256 is {digest} and {expected} was declared; it was damaged, send it again"
+            )
+        yield Upload(path, digest, size)
+    finally:
+        await run_in_threadpool(path.unlink, missing_ok=True)
+
+
+async def _spool(request: Request, file: IO[bytes], max_bytes: int) -> tuple[str, int]:
+    hasher = hashlib.sha256()
+    size = 0
+    batch = bytearray()
+
+    def flush() -> None:
+        hasher.update(batch)
+        file.write(batch)
+        batch.clear()
+
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > max_bytes:
+                raise PayloadTooLarge(f"the body is larger than the {max_bytes} bytes allowed here; send less")
+            batch += chunk
+            if len(batch) >= _BATCH:
+                await run_in_threadpool(flush)
+        await run_in_threadpool(flush)
+        await run_in_threadpool(file.flush)
+    except OSError as error:
+        raise Unavailable(
+            f"the upload could not be written ({error.strerror}); nothing was stored", retry_after=60
+        ) from error
+    return hasher.hexdigest(), size
+
+
+def _expected_digest(request: Request, sha256: str | None) -> str | None:
+    if sha256 is not None:
+        if not _HEX.fullmatch(sha256.lower()):
+            raise InvalidData("sha256 must be 64 hex digits")
+        return sha256.lower()
+    match = _CONTENT_DIGEST.search(request.headers.get("content-digest", ""))
+    if match is None:
+        return None
+    try:
+        raw = base64.b64decode(match.group(1), validate=True)
+    except binascii.Error:
+        raise InvalidData("Content-Digest is not valid Base64; it looks like sha-256=:…:") from None
+    return raw.hex()
