@@ -1,0 +1,358 @@
+"""All SQL of the ledger. It reads, locks and appends; the triggers in ``ledger_ddl`` keep the books, it only asks them.
+
+Locks are taken in one order everywhere (accounts by id), so that writers queue and do not deadlock.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from app.db.base import uuid7
+from app.payouts.tables import (
+    AccountKind,
+    LedgerAccount,
+    LedgerSeal,
+    LedgerTransfer,
+    Settlement,
+    TransferState,
+)
+
+
+@dataclass(frozen=True, order=True)
+class AccountKey:
+    """What makes an account of the chart unique. Ordered, so that several are opened in one order by everybody."""
+
+    kind: str
+    owner: str  # hex of the owner's id, or empty
+    job: str  # hex of the job's id, or empty
+    currency: str
+
+    @classmethod
+    def of(
+        cls, kind: AccountKind, currency: str, *, owner: uuid.UUID | None = None, job: uuid.UUID | None = None
+    ) -> "AccountKey":
+        return cls(kind.value, owner.hex if owner else "", job.hex if job else "", currency)
+
+    @property
+    def where(self) -> ColumnElement[bool]:
+        return and_(
+            LedgerAccount.kind == AccountKind(self.kind),
+            LedgerAccount.owner_id.is_not_distinct_from(uuid.UUID(self.owner) if self.owner else None),
+            LedgerAccount.job_id.is_not_distinct_from(uuid.UUID(self.job) if self.job else None),
+            LedgerAccount.currency == self.currency,
+        )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a statement: what a transfer did to the available money of one account."""
+
+    position: int
+    transfer_id: uuid.UUID
+    account_id: uuid.UUID
+    account: AccountKind
+    currency: str
+    amount: int  # signed, minor units
+    code: str
+    state: TransferState
+    job_id: uuid.UUID | None
+    reference: str | None
+    created_at: datetime
+
+
+def now(session: Session) -> datetime:
+    """The transaction's time by the database's clock, the only clock that money goes by."""
+    return session.execute(select(func.now())).scalar_one()
+
+
+def open_accounts(session: Session, keys: Sequence[AccountKey]) -> dict[AccountKey, LedgerAccount]:
+    """The accounts of ``keys``, opened where they did not exist, all locked until the transaction ends."""
+    wanted = sorted(set(keys))
+    for key in wanted:
+        existing = session.execute(select(LedgerAccount.id).where(key.where)).scalar_one_or_none()
+        if existing is None:
+            session.execute(
+                insert(LedgerAccount)
+                .values(
+                    id=uuid7(),
+                    kind=AccountKind(key.kind),
+                    owner_id=uuid.UUID(key.owner) if key.owner else None,
+                    job_id=uuid.UUID(key.job) if key.job else None,
+                    currency=key.currency,
+                    may_overdraw=AccountKind(key.kind) is AccountKind.PAYMENT_CLEARING,
+                )
+                .on_conflict_do_nothing()
+            )
+    rows = lock_accounts(session, or_(*(key.where for key in wanted)))
+    return {AccountKey.of(row.kind, row.currency, owner=row.owner_id, job=row.job_id): row for row in rows}
+
+
+def lock_accounts(session: Session, where: ColumnElement[bool]) -> list[LedgerAccount]:
+    """The matching accounts in the order of their ids, locked and freshly read."""
+    return list(
+        session.execute(
+            select(LedgerAccount)
+            .where(where)
+            .order_by(LedgerAccount.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        ).scalars()
+    )
+
+
+def holdbacks(session: Session, job_id: uuid.UUID) -> list[LedgerAccount]:
+    """A job's holdback accounts, locked."""
+    return lock_accounts(session, and_(LedgerAccount.kind == AccountKind.HOLDBACK, LedgerAccount.job_id == job_id))
+
+
+def get_account(session: Session, account_id: uuid.UUID) -> LedgerAccount:
+    """One account, not locked: good for what never changes, its key."""
+    return session.get_one(LedgerAccount, account_id)
+
+
+def get_transfer(session: Session, transfer_id: uuid.UUID) -> LedgerTransfer | None:
+    return session.get(LedgerTransfer, transfer_id)
+
+
+def resolution_of(session: Session, pending_id: uuid.UUID) -> LedgerTransfer | None:
+    """The row that resolved a pending transfer, if it has been resolved."""
+    return session.execute(select(LedgerTransfer).where(LedgerTransfer.pending_id == pending_id)).scalar_one_or_none()
+
+
+def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> None:
+    """Append transfers in the order given: one statement, all of them or none."""
+    rows = [
+        {
+            "id": t.id,
+            "debit_id": t.debit_id,
+            "credit_id": t.credit_id,
+            "amount": t.amount,
+            "currency": t.currency,
+            "state": t.state,
+            "pending_id": t.pending_id,
+            "code": t.code,
+            "reference": t.reference,
+            "job_id": t.job_id,
+            "expires_at": t.expires_at,
+        }
+        for t in transfers
+    ]
+    if rows:
+        session.execute(insert(LedgerTransfer).values(rows))
+        # the trigger has moved the balances behind the session's back; only accounts are read anew, because expiring
+        # everything would throw away changes that the caller has not flushed yet
+        for loaded in list(session.identity_map.values()):
+            if isinstance(loaded, LedgerAccount):
+                session.expire(loaded)
+
+
+def overdue(session: Session, at: datetime, limit: int) -> list[LedgerTransfer]:
+    """Pending transfers whose time has come and that nothing has resolved, oldest first."""
+    resolution = aliased(LedgerTransfer)
+    return list(
+        session.execute(
+            select(LedgerTransfer)
+            .outerjoin(resolution, resolution.pending_id == LedgerTransfer.id)
+            .where(
+                LedgerTransfer.state == TransferState.PENDING,
+                LedgerTransfer.expires_at <= at,
+                resolution.id.is_(None),
+            )
+            .order_by(LedgerTransfer.position)
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def pending_with_code(session: Session, code: str, limit: int) -> list[tuple[LedgerTransfer, uuid.UUID | None]]:
+    """Unresolved pending transfers of one kind with the owner of the debited account, oldest first."""
+    resolution = aliased(LedgerTransfer)
+    rows = session.execute(
+        select(LedgerTransfer, LedgerAccount.owner_id)
+        .join(LedgerAccount, LedgerAccount.id == LedgerTransfer.debit_id)
+        .outerjoin(resolution, resolution.pending_id == LedgerTransfer.id)
+        .where(LedgerTransfer.state == TransferState.PENDING, LedgerTransfer.code == code, resolution.id.is_(None))
+        .order_by(LedgerTransfer.position)
+        .limit(limit)
+    )
+    return [(transfer, owner) for transfer, owner in rows]
+
+
+def transfers_of_job(session: Session, job_id: uuid.UUID, code: str) -> list[tuple[LedgerTransfer, LedgerAccount]]:
+    """A job's transfers of one kind with the account each one debited, oldest first."""
+    rows = session.execute(
+        select(LedgerTransfer, LedgerAccount)
+        .join(LedgerAccount, LedgerAccount.id == LedgerTransfer.debit_id)
+        .where(LedgerTransfer.job_id == job_id, LedgerTransfer.code == code)
+        .order_by(LedgerTransfer.position)
+    )
+    return [(transfer, account) for transfer, account in rows]
+
+
+def get_settlement(session: Session, valuation_id: uuid.UUID) -> Settlement | None:
+    return session.get(Settlement, valuation_id)
+
+
+def add_settlement(session: Session, settlement: Settlement) -> None:
+    session.add(settlement)
+    session.flush()
+
+
+def owned_accounts(session: Session, owner_id: uuid.UUID) -> list[LedgerAccount]:
+    """All accounts of an organisation, as they are now, in the order of the chart."""
+    rows = session.execute(
+        select(LedgerAccount).where(LedgerAccount.owner_id == owner_id).execution_options(populate_existing=True)
+    ).scalars()
+    chart = list(AccountKind)
+    return sorted(rows, key=lambda row: (row.currency, chart.index(row.kind), str(row.job_id)))
+
+
+def entries(
+    session: Session,
+    owner_id: uuid.UUID,
+    *,
+    currency: str | None,
+    before: tuple[int, uuid.UUID] | None,
+    limit: int,
+) -> list[Entry]:
+    """An organisation's entries, newest first, below (position, account id) ``before``.
+
+    The amounts of an account's entries add up to what is available on it: setting money aside takes it away, and the
+    resolution brings back what was not spent.
+    """
+    held = aliased(LedgerTransfer)
+    returned = func.coalesce(held.amount, 0)
+    state = LedgerTransfer.state
+    spent = case(
+        (state == TransferState.POST, returned - LedgerTransfer.amount),
+        (state.in_([TransferState.VOID, TransferState.EXPIRE]), returned),
+        else_=-LedgerTransfer.amount,
+    )
+    received = case((state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
+    amount = case((LedgerTransfer.debit_id == LedgerAccount.id, spent), else_=received)
+    query = (
+        select(LedgerTransfer, LedgerAccount.id, LedgerAccount.kind, amount.label("effect"))
+        .join(
+            LedgerAccount,
+            or_(LedgerTransfer.debit_id == LedgerAccount.id, LedgerTransfer.credit_id == LedgerAccount.id),
+        )
+        .outerjoin(held, held.id == LedgerTransfer.pending_id)
+        .where(LedgerAccount.owner_id == owner_id, amount != 0)
+        .order_by(LedgerTransfer.position.desc(), LedgerAccount.id.desc())
+        .limit(limit)
+    )
+    if currency is not None:
+        query = query.where(LedgerAccount.currency == currency)
+    if before is not None:
+        query = query.where(tuple_(LedgerTransfer.position, LedgerAccount.id) < before)
+    return [
+        Entry(
+            position=transfer.position,
+            transfer_id=transfer.id,
+            account_id=account_id,
+            account=kind,
+            currency=transfer.currency,
+            amount=int(effect),
+            code=transfer.code,
+            state=transfer.state,
+            job_id=transfer.job_id,
+            reference=transfer.reference,
+            created_at=transfer.created_at,
+        )
+        for transfer, account_id, kind, effect in session.execute(query)
+    ]
+
+
+def last_seal(session: Session) -> LedgerSeal | None:
+    """The end of the chain; takes the sealers' lock, so that the chain has one end."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("ledger_seals"))))
+    return session.execute(
+        select(LedgerSeal).order_by(LedgerSeal.day.desc(), LedgerSeal.number.desc()).limit(1)
+    ).scalar_one_or_none()
+
+
+def unsealed(session: Session, limit: int) -> list[LedgerTransfer]:
+    """Transfers that no link of the chain covers yet, in the order of their positions."""
+    return list(
+        session.execute(
+            select(LedgerTransfer)
+            .outerjoin(LedgerSeal, LedgerSeal.transfer_id == LedgerTransfer.id)
+            .where(LedgerSeal.transfer_id.is_(None))
+            .order_by(LedgerTransfer.position)
+            .limit(limit)
+        ).scalars()
+    )
+
+
+def add_seals(session: Session, seals: Sequence[LedgerSeal]) -> None:
+    session.add_all(seals)
+    session.flush()
+
+
+def chain(session: Session, after: tuple[date, int] | None, limit: int) -> list[tuple[LedgerSeal, LedgerTransfer]]:
+    """Links with their transfers, in the chain's order, after a (day, number)."""
+    query = (
+        select(LedgerSeal, LedgerTransfer)
+        .join(LedgerTransfer, LedgerTransfer.id == LedgerSeal.transfer_id)
+        .order_by(LedgerSeal.day, LedgerSeal.number)
+        .limit(limit)
+    )
+    if after is not None:
+        day, number = after
+        query = query.where(or_(LedgerSeal.day > day, and_(LedgerSeal.day == day, LedgerSeal.number > number)))
+    return [(seal, transfer) for seal, transfer in session.execute(query)]
+
+
+def counts(session: Session) -> tuple[int, int]:
+    """How many transfers and how many seals there are."""
+    transfers = session.execute(select(func.count()).select_from(LedgerTransfer)).scalar_one()
+    seals = session.execute(select(func.count()).select_from(LedgerSeal)).scalar_one()
+    return transfers, seals
+
+
+def recomputed_balances(session: Session) -> list[tuple[LedgerAccount, int, int, int, int]]:
+    """Each account with (debits posted, credits posted, debits pending, credits pending) summed anew from transfers."""
+    resolution = aliased(LedgerTransfer)
+    moved = case((LedgerTransfer.state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
+    open_ = case(
+        (and_(LedgerTransfer.state == TransferState.PENDING, resolution.id.is_(None)), LedgerTransfer.amount), else_=0
+    )
+    facts = (
+        select(
+            LedgerTransfer.debit_id,
+            LedgerTransfer.credit_id,
+            moved.label("moved"),
+            open_.label("open"),
+        )
+        .outerjoin(resolution, resolution.pending_id == LedgerTransfer.id)
+        .cte("facts")
+    )
+    debits = (
+        select(facts.c.debit_id, func.sum(facts.c.moved).label("moved"), func.sum(facts.c.open).label("open"))
+        .group_by(facts.c.debit_id)
+        .cte("debits")
+    )
+    credits_ = (
+        select(facts.c.credit_id, func.sum(facts.c.moved).label("moved"), func.sum(facts.c.open).label("open"))
+        .group_by(facts.c.credit_id)
+        .cte("credits")
+    )
+    query = (
+        select(
+            LedgerAccount,
+            func.coalesce(debits.c.moved, 0),
+            func.coalesce(credits_.c.moved, 0),
+            func.coalesce(debits.c.open, 0),
+            func.coalesce(credits_.c.open, 0),
+        )
+        .outerjoin(debits, debits.c.debit_id == LedgerAccount.id)
+        .outerjoin(credits_, credits_.c.credit_id == LedgerAccount.id)
+        .order_by(LedgerAccount.id)
+        .execution_options(populate_existing=True)
+    )
+    return [(row[0], int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in session.execute(query)]
