@@ -1,9 +1,9 @@
 """From values to shares, with intervals from the joint distribution of the values.
 
-share_i = max(phi_i, 0) / sum_j max(phi_j, 0). A share is a ratio with a kink at zero, so its interval cannot be read off the
-standard error of one value: values are drawn from their joint distribution (multivariate t), each draw is turned into
-shares, and intervals are quantiles of those. Never uses absolute values (that would pay saboteurs), never divides by a
-signed sum. Money is not made here: that is app/payouts/shares.py, held to the same definition by a test.
+The share of i is max(phi_i, 0) / sum_j max(phi_j, 0): a ratio with a kink at zero, so its interval cannot be read off
+the standard error of one value: values are drawn from their joint distribution (multivariate t), each draw is turned
+into shares, and intervals are quantiles of those. Never uses absolute values (that would pay saboteurs), never divides
+by a signed sum. Money is not made here: that is app/payouts/shares.py, held to the same definition by a test.
 """
 
 from collections.abc import Sequence

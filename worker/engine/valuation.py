@@ -21,10 +21,9 @@ from worker.engine.coalitions import Floats, classes_of, sizes_of, unique
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.exact import exact
-from worker.engine.estimators.grid import ENUMERATE_UP_TO, full_grid, grid_pairs, grid_size, sampled_grid
-from worker.engine.estimators.multifidelity import Corrector, anchors, audit_pairs, halves
-from worker.engine.estimators.posterior import Grid
-from worker.engine.game import Coalitions, FidelityGame, all_coalitions, family
+from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid, collapse, full_grid, grid_size, outer_and_pairs
+from worker.engine.estimators.multifidelity import Corrector, anchors, audit_pairs, halves, sampled_grid
+from worker.engine.game import Coalitions, FidelityGame, family
 from worker.engine.purchases import Purchases
 from worker.engine.recorded import RecordedGame
 from worker.engine.result import Candidate, PlayerResult, TraceRow, Valuation, WorthRow
@@ -158,8 +157,8 @@ class _Run:
         """Cheap worths everywhere, audited retrainings in antithetic pairs, the difference corrected."""
         if self.spec.max_retrains is None and self.distinct() <= self.max_retrains and self.enumerable(RETRAIN):
             self.notes.append(
-                f"All {self.distinct()} distinct coalitions were retrained: no dearer than the audit that would correct "
-                "unlearned worths."
+                f"All {self.distinct()} distinct coalitions were retrained: no dearer than the audit that would "
+                "correct unlearned worths."
             )
             return self.enumerated()
         if self.max_retrains < 6:
@@ -242,7 +241,7 @@ class _Run:
         grid = self.grid(plan, len(names))
         rows = len(grid.coalitions)
         kept: list[str] = []
-        trial = Grid(audited, np.zeros((self.n, len(audited))), audited.astype(np.float64))
+        trial = collapse(audited, lambda c: np.zeros(c.T.shape), self.classes, sampled=False)
         for name in sorted(names, key=self.game.cost):
             cost = self.game.cost(name)
             free = cost * rows <= FREE
@@ -272,7 +271,9 @@ class _Run:
     def left(self, trial: Grid, audited: Coalitions, worths: Floats, kept: list[str], name: str) -> float:
         """Ratio of leave-one-out squared errors on the audited pairs with and without one more surrogate."""
         errors = [
-            Corrector(trial, self.table(names, audited, worths), ()).corrected(audited, worths).posterior.errors[2:]
+            Corrector(trial, self.table(names, trial.coalitions, worths), self.classes)
+            .corrected(audited, worths)
+            .posterior.errors[2:]
             for names in (kept, [*kept, name])
         ]
         without = float((errors[0] ** 2).sum())
@@ -296,7 +297,7 @@ class _Run:
         if self.n <= ENUMERATE_UP_TO and (limit is None or self.distinct() <= limit):
             return full_grid(self.n, self.classes)
         size = max(len(plan), grid_size(self.n, limit))
-        return sampled_grid(grid_pairs(self.n, size, self.rng, plan[2:]), self.classes)
+        return sampled_grid(outer_and_pairs(self.n, size, self.rng, plan[2:]), self.classes)
 
     def enumerated(self) -> Valuation:
         """Retrain every coalition: exact values, nothing to correct."""
@@ -331,7 +332,7 @@ class _Run:
             return self.single(source)
         name = self.spec.estimator
         if name in ("auto", "multifidelity"):
-            name = "exact" if self.enumerable(source) else "leverage"
+            name = "exact" if self.enumerable(source) else "regression"
         limit, budget_name = self.lone_limit(source, name)
         if name == "exact":
             estimate = symmetric(exact(memo, limit), self.classes)

@@ -6,24 +6,27 @@ values. The covariance is a leave-one-pair-out (HC3) sandwich.
 
 import numpy as np
 
+from worker.engine.coalitions import kernel_by_size, sizes_of
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import MOST_PLAYERS, exact
-from worker.engine.estimators.grid import grid_pairs, pair_sandwich, sampled_grid
+from worker.engine.estimators.grid import pairs_only, with_ends
+from worker.engine.estimators.kernelshap import paired_least_squares
 from worker.engine.game import Game
 
 
 def leverage(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
-    """Values from ``budget`` distinct worths, the empty and the full coalition's among them."""
+    """Values from ``budget`` distinct worths, the empty and the full coalition's among them; needs about 4 n."""
     n = game.n_players
     if n <= MOST_PLAYERS and budget >= 1 << n:
         return exact(game, budget)
     require_budget(budget, 4, "leverage")
     memo = remembered(game)
-    grid = sampled_grid(grid_pairs(n, budget, rng), ())
-    worths = memo.worth(grid.coalitions)
-    values = grid.operator @ worths
-    pairs = (len(worths) - 2) // 2
-    covariance = pair_sandwich(grid, worths)
-    return Estimate(
-        values, covariance, memo.evaluations, float(max(2, pairs - n)), (TracePoint(memo.evaluations, values),)
-    )
+    coalitions = with_ends(pairs_only(n, budget, rng))
+    worths = memo.worth(coalitions)
+    half = coalitions[1:-1:2]
+    size = sizes_of(half)
+    weight = kernel_by_size(n)[size] / np.bincount(size, minlength=n + 1)[size]
+    odd = (worths[1:-1:2] - worths[2:-1:2]) / 2
+    values, covariance = paired_least_squares(half.astype(np.float64) - 0.5, odd, weight, float(worths[-1] - worths[0]))
+    freedom = float(max(2, len(half) - n))
+    return Estimate(values, covariance, memo.evaluations, freedom, (TracePoint(memo.evaluations, values),))

@@ -18,13 +18,15 @@ from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, 
 from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import (
     ENUMERATE_UP_TO,
+    Grid,
+    collapse,
     full_grid,
-    grid_pairs,
     grid_size,
-    sampled_grid,
-    sampling_error,
+    outer_and_pairs,
+    with_ends,
 )
-from worker.engine.estimators.posterior import CoalitionProcess, Grid, Posterior
+from worker.engine.estimators.posterior import CoalitionProcess, Posterior
+from worker.engine.estimators.regression import regression_covariance, regression_operator
 from worker.engine.game import Coalitions, Game, Worths
 
 
@@ -65,11 +67,18 @@ class Corrector:
         posterior = self._process.fit(rows, worths[first], np.where(inner, noise, 0.0))
         pairs = max(1, int(inner.sum()) // 2)
         covariance = posterior.covariance * calibration(posterior, inner)
-        covariance = covariance + sampling_error(self.grid, posterior.worths)
+        if self.grid.sampled:
+            # The grid itself is a sample: the map to values errs too, by what the expected worths say.
+            covariance = covariance + regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
         if len(rows) == len(self.grid.coalitions) and not self.grid.sampled and noise == 0.0:
             covariance = np.zeros_like(covariance)
         estimate = Estimate(posterior.values, covariance, len(rows), freedom=float(max(4, pairs - 1)))
         return Corrected(estimate, posterior)
+
+
+def sampled_grid(pairs: Coalitions, classes: Sequence[Sequence[int]]) -> Grid:
+    """A grid of the empty coalition, pairs bool[2p, n] (each row next to its complement), and the full coalition."""
+    return collapse(with_ends(pairs), regression_operator, classes, sampled=True)
 
 
 def calibration(posterior: Posterior, inner: NDArray[np.bool_]) -> float:
@@ -120,7 +129,7 @@ def multifidelity(game: Game, budget: int, rng: np.random.Generator, surrogates:
         grid = full_grid(n, no_copies)
     else:
         size = max(grid_size(n), len(audited))
-        grid = sampled_grid(grid_pairs(n, size, rng, audited[2:]), no_copies)
+        grid = sampled_grid(outer_and_pairs(n, size, rng, audited[2:]), no_copies)
     table = (
         np.stack([s.worth(grid.coalitions) for s in surrogates], axis=1)
         if surrogates

@@ -17,29 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from worker.engine.coalitions import Floats, Ints
-from worker.engine.game import Coalitions
+from worker.engine.estimators.grid import Grid
 
 ITERATIONS = 60
 BLOCK = 512  # rows of a kernel held at once, so that a grid of thousands needs megabytes, not gigabytes
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The coalitions that stand for the whole game, and the linear map from their worths to values.
-
-    ``coalitions`` bool[M, n]; ``operator`` float64[n, M]; ``images`` float64[M, n], membership averaged over
-    exchanges of exact copies. Row 0 is the empty coalition and the last row is the full one. ``sampled`` where
-    coalitions are missing, so that the map is itself an estimate.
-    """
-
-    coalitions: Coalitions
-    operator: Floats
-    images: Floats
-    sampled: bool = False
-
-    @property
-    def n_players(self) -> int:
-        return int(self.coalitions.shape[1])
 
 
 @dataclass(frozen=True)
