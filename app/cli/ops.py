@@ -127,7 +127,7 @@ def serve(
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": 10,
+        "timeout_graceful_shutdown": 5,
     }
     if fd is not None:
         uvicorn.Server(uvicorn.Config(**options)).run(sockets=[socket.socket(fileno=fd)])

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform == "linux"
+_HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 def _prctl(option: int, value: int) -> None:
@@ -35,9 +36,11 @@ def _become(spec: dict[str, Any], minder: int) -> NoReturn:
     """In the forked child: own session, own user, own death signal, then the server's program."""
     try:
         os.setsid()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
+        for number in _HEEDED:
+            signal.signal(number, signal.SIG_DFL)
+        # a signal sent since the fork is delivered here, and ends us as it would have ended the server
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
         if spec["uid"] is not None:
             os.setgroups([])
             os.setgid(spec["gid"])
@@ -83,13 +86,16 @@ class Minder:
             os.set_inheritable(descriptor, False)
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        for number in _HEEDED:
             signal.signal(number, lambda *_: None)
 
         minder = os.getpid()
+        # until the new process has put the default actions back it must not lose a signal to our handlers
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
         self.child = os.fork()
         if self.child == 0:
             _become(self.spec, minder)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HEEDED)
         os.write(self.spec["report"], f"{self.child}\n".encode())
         os.close(self.spec["report"])
 

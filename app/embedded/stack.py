@@ -11,11 +11,9 @@ import os
 import signal
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,20 +27,18 @@ from app.embedded.child import Child, Ladder
 from app.embedded.places import EmbeddedError, FolderLock, home_folder, server_owner
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
+from app.embedded.supervisor import Supervisor
 
 _SOURCE = Path(__file__).parents[2]
 _STATE = "stack.json"
 _LOCK = "lock"
 _READY_PATIENCE = 120.0
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
-# a child that ran this long before it ended starts again with the first delay
-_STEADY_SECONDS = 60.0
 _PYTHON_STOP: Ladder = ((signal.SIGTERM, 15.0),)
 _WORKER_STOP: Ladder = ((signal.SIGTERM, 30.0), (signal.SIGQUIT, 5.0))
 _ORPHAN: Ladder = ((signal.SIGTERM, 2.0),)
 
 
-class Stack:
+class Stack(Supervisor):
     """One stack in one folder. ``port`` 0 takes a free one; ``env`` adds settings (``CHERISH_...``) for the children.
 
     ``say`` is told in one line each what happens; it may be called from another thread.
@@ -60,18 +56,15 @@ class Stack:
     ) -> None:
         if workers < 0:
             raise EmbeddedError(f"the number of workers is {workers}; it must be 0 or more")
+        super().__init__(say)
         self.home = home
         self._workers = workers
         self._port = port
         self._extra = dict(env or {})
-        self._say = say or (lambda _: None)
-        self._durable = durable
+        self._postgres = EmbeddedPostgres(home, durable=durable, say=say)
+        self._redis = EmbeddedRedis(home)
         self._lock: FolderLock | None = None
         self._listener: socket.socket | None = None
-        self._parts: dict[str, _Part] = {}
-        self._stopping = threading.Event()
-        self._watcher: threading.Thread | None = None
-        self._guard = threading.RLock()
 
     def __enter__(self) -> Self:
         self.start()
@@ -95,102 +88,46 @@ class Stack:
         lock = FolderLock(self.home / _LOCK, f"the Cherish stack of {self.home}")
         lock.acquire(patience=10.0)
         self._lock = lock
-        self._stopping.clear()
         self._listener = _listen(self._port)
         self.api_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         secret = credentials.load_or_make(self.home)
         (self.home / "blobs").mkdir(mode=0o700, exist_ok=True)
-        self._postgres = EmbeddedPostgres(self.home, durable=self._durable, say=self._say)
-        self._redis = EmbeddedRedis(self.home)
         self._say("starting Postgres and Redis")
         database_url, redis_url = self._postgres.start(), self._redis.start()
         self._settings = {
-            **self._extra,
             "CHERISH_DATABASE_URL": database_url,
             "CHERISH_REDIS_URL": redis_url,
             "CHERISH_BLOB_URL": (self.home / "blobs").as_uri(),
             "CHERISH_PUBLIC_URL": self.api_url,
             "CHERISH_KEY_PEPPER": secret["key_pepper"],
             "CHERISH_SIGNING_SECRET": secret["signing_secret"],
+            **self._extra,
         }
         self._migrate(database_url)
         self._say(f"starting the API and {self._workers} worker{'' if self._workers == 1 else 's'}")
-        self._parts = {
-            "postgres": _Part("postgres", self._postgres.start, lambda: self._postgres.child),
-            "redis": _Part("redis", self._redis.start, lambda: self._redis.child),
-            **{child.name: _Part(child.name, child.start, partial(_itself, child)) for child in self._programs()},
-        }
-        for name, part in self._parts.items():
-            if name not in ("postgres", "redis"):
-                part.start()
+        self.add("postgres", self._postgres.start, lambda: self._postgres.child)
+        self.add("redis", self._redis.start, lambda: self._redis.child)
+        for child in self._programs():
+            self.add_child(child)
+            child.start()
         self._wait_ready()
         credentials.write_private(
             self.home / _STATE, {"pid": os.getpid(), "api_url": self.api_url, "env": self._settings}
         )
-        self._watcher = threading.Thread(target=self._watch, name="cherish-supervisor", daemon=True)
-        self._watcher.start()
+        self.watch()
 
     def settings_env(self) -> dict[str, str]:
         """The ``CHERISH_*`` variables of this stack, secrets included: what a process needs to take part in it."""
         return dict(self._settings)
 
-    @property
-    def children(self) -> dict[str, int]:
-        """Name -> process id of every child that runs now: postgres, redis, api, relay, sweeper, worker-1, ..."""
-        alive = {name: part.child for name, part in self._parts.items() if part.child and part.child.running}
-        return {name: child.pid for name, child in alive.items() if child.pid is not None}
-
-    def processes(self, name: str) -> list[int]:
-        """The ids of a child and all that descend from it (a worker's spawned child, a server's backends)."""
-        child = self._part(name).child
-        return child.processes() if child else []
-
-    def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to a child and its descendants; the supervisor restarts what it ended."""
-        child = self._part(name).child
-        if child:
-            child.signal(number)
-
-    def pause(self, name: str) -> None:
-        """Freeze a child and its descendants (SIGSTOP)."""
-        self.kill(name, signal.SIGSTOP)
-
-    def resume(self, name: str) -> None:
-        """Let a frozen child go on."""
-        self.kill(name, signal.SIGCONT)
-
-    def take_down(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """End a child and keep it down until ``bring_up``."""
-        with self._guard:
-            part = self._part(name)
-            part.held = True
-            if part.child:
-                part.child.signal(number)
-                part.child.stop()
-
-    def bring_up(self, name: str) -> None:
-        """Start a child that was taken down; Redis comes back empty."""
-        with self._guard:
-            part = self._part(name)
-            part.held = False
-            part.start()
-
     def stop(self) -> None:
         """End everything in order: API, workers, sweeper and relay, Redis, Postgres. Harmless when stopped."""
-        self._stopping.set()
-        if self._watcher is not None:
-            self._watcher.join()
-            self._watcher = None
-        workers = [name for name in self._parts if name.startswith("worker-")]
-        for group in (["api"], workers, ["sweeper", "relay"]):
-            children = [part.child for name in group if (part := self._parts.get(name)) and part.child]
-            for child in children:
-                child.request_stop()
-            for child in children:
-                child.stop()
-        for server in (getattr(self, "_redis", None), getattr(self, "_postgres", None)):
-            if server is not None:
-                server.stop()
+        self.stop_watching()
+        self.stop_children("api")
+        self.stop_children(*(name for name in self._parts if name.startswith("worker-")))
+        self.stop_children("sweeper", "relay")
+        self._redis.stop()
+        self._postgres.stop()
         self._parts = {}
         if self._listener is not None:
             self._listener.close()
@@ -205,12 +142,6 @@ class Stack:
         self.stop()
         self._postgres.destroy()
         self._redis.destroy()
-
-    def _part(self, name: str) -> "_Part":
-        try:
-            return self._parts[name]
-        except KeyError:
-            raise EmbeddedError(f"no child is named {name!r}; there are {', '.join(self._parts) or 'none'}") from None
 
     def _migrate(self, database_url: str) -> None:
         engine = make_engine(database_url, pool_size=1)
@@ -288,61 +219,6 @@ class Stack:
         raise EmbeddedError(
             f"the API was not ready after {_READY_PATIENCE:.0f} s ({answer}); the end of its log:\n{tail}"
         )
-
-    def _watch(self) -> None:
-        """Restart what ended, each child with its own growing delay, until told to stop."""
-        while not self._stopping.wait(0.1):
-            with self._guard:
-                for part in self._parts.values():
-                    if self._stopping.is_set():
-                        return
-                    part.look_after(self._say)
-
-
-class _Part:
-    """A child and when to start it again."""
-
-    def __init__(self, name: str, start: Callable[[], object], child: "Callable[[], Child | None]") -> None:
-        self.name = name
-        self._start = start
-        self._child = child
-        self.held = False
-        self._started = time.monotonic()
-        self._delay = _FIRST_DELAY
-        self._due: float | None = None
-
-    @property
-    def child(self) -> Child | None:
-        return self._child()
-
-    def start(self) -> None:
-        self._started = time.monotonic()
-        self._due = None
-        self._start()
-
-    def look_after(self, say: Callable[[str], None]) -> None:
-        """Start the child again when its delay has passed; a failure to start counts as another crash."""
-        child = self.child
-        if self.held or (child is not None and child.running):
-            return
-        now = time.monotonic()
-        if self._due is None:
-            if now - self._started > _STEADY_SECONDS:
-                self._delay = _FIRST_DELAY
-            code = child.poll() if child else None
-            log = f"; see {child.log}" if child else ""
-            say(f"{self.name} ended (code {code}); starting it again in {self._delay:g} s{log}")
-            self._due = now + self._delay
-            self._delay = min(self._delay * 2, _LONGEST_DELAY)
-        elif now >= self._due:
-            try:
-                self.start()
-            except (EmbeddedError, OSError) as error:
-                say(f"{self.name} could not be started: {error}")
-
-
-def _itself(child: Child) -> Child:
-    return child
 
 
 @dataclass(frozen=True)
