@@ -1,0 +1,66 @@
+# Everything a newcomer needs, with nothing installed but Python 3.11 or newer:
+#   make demo    the market once, end to end, on this machine
+#   make test    the whole test suite on its own Postgres and Redis
+# The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test lint schema bench faults clean
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+READY := .venv/.cherish-ready
+N ?= 40
+
+# a PYTHONPATH or PYTHONHOME of the caller's would mix other packages into ours
+unexport PYTHONPATH
+unexport PYTHONHOME
+unexport PYTHONSTARTUP
+export PYTHONNOUSERSITE := 1
+
+help:
+	@echo 'make demo     ten providers, one buyer, one valuation: the whole market once'
+	@echo 'make up       the whole stack in the foreground; Ctrl-C ends it'
+	@echo 'make test     the test suite'
+	@echo 'make lint     format, lint, types, imports'
+	@echo 'make schema   migrations: up, down, up, complete, safe to run'
+	@echo 'make faults   kill, pause and restart real processes, N=$(N) times'
+	@echo 'make bench    the benchmarks'
+	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
+
+# Made anew when the pins change, and when the checkout was moved (a virtual environment knows its own path).
+$(READY): pyproject.toml constraints.txt
+	@sh tools/venv.sh
+
+.PHONY: moved
+ifneq ($(wildcard $(READY)),)
+ifneq ($(shell cat $(READY)),$(shell pwd))
+$(READY): moved
+endif
+endif
+
+demo: $(READY)
+	@$(PY) -m app.cli demo
+
+up: $(READY)
+	@$(PY) -m app.cli up
+
+test: $(READY)
+	@$(PY) -m pytest
+
+lint: $(READY)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())'
+
+schema: $(READY)
+	$(PY) tools/schema.py
+
+faults: $(READY)
+	@CHERISH_FAULTS=$(N) $(PY) -m pytest tests/faults
+
+bench: $(READY)
+	@$(PY) -m benchmarks
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis cherish.egg-info

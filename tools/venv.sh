@@ -1,0 +1,37 @@
+#!/bin/sh
+# Makes .venv with everything that Cherish needs, pinned by constraints.txt. Run by make; needs Python 3.11 or newer.
+# An environment that was cut off half way, or that was moved with its folder, is made again.
+set -eu
+
+fits() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+}
+
+choose() {
+    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11 python3.14 python; do
+        if [ -n "$candidate" ] && command -v "$candidate" >/dev/null 2>&1 && fits "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    echo "Cherish needs Python 3.11 or newer, and found none; python3 is $(python3 --version 2>&1 || true)." >&2
+    echo "Install one, or name it: make PYTHON=/path/to/python3.12" >&2
+    exit 1
+}
+
+ready=.venv/.cherish-ready
+if [ ! -f "$ready" ] || [ "$(cat "$ready")" != "$(pwd)" ] || ! fits .venv/bin/python; then
+    python=$(choose)
+    rm -rf .venv
+    echo "making .venv with $python ($("$python" --version 2>&1))"
+    if ! "$python" -m venv .venv; then
+        rm -rf .venv
+        echo "$python cannot make virtual environments; on Debian or Ubuntu install python3-venv" >&2
+        exit 1
+    fi
+fi
+rm -f "$ready"
+echo "installing what constraints.txt pins (the first time this takes a few minutes)"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore \
+    -c constraints.txt "torch==2.13.0" -e ".[worker,embedded,dev]"
+pwd >"$ready"
