@@ -298,10 +298,8 @@ def _line(terms: Terms, claim: Claim, before: Fraction, share: Fraction, amount:
     if amount and terms.policy is Policy.INTERVAL_AWARE:
         if claim.share_band is None:
             raise InvalidInput(f"policy interval_aware needs an interval of each share; {claim.player_id} has none")
-        half_width = max(before - exact(claim.share_band[0]), Fraction(0))
-        if half_width > _ROUNDING:
-            certain = max(before - half_width, Fraction(0)) * share / before
-            released = min(amount, int(certain * pool))
+        certain = max(exact(claim.share_band[0]) + _ROUNDING, Fraction(0)) * share / before
+        released = min(amount, int(certain * pool)) if certain < share else amount
     elif terms.dispute_window_seconds:
         released = 0
     held, accrued = amount - released, 0

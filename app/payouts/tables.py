@@ -154,7 +154,7 @@ def _attach_triggers() -> None:
 
         def create(_target: Any, connection: Any, statements: tuple[str, ...] = statements, **_: Any) -> None:
             for statement in statements:
-                connection.exec_driver_sql(statement)
+                connection.execute(text(statement))
 
         event.listen(Base.metadata.tables[table], "after_create", create)
 
