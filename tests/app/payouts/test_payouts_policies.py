@@ -1,0 +1,221 @@
+"""Payout plans: each policy's rule, and conservation to the minor unit under all of them as a property."""
+
+import json
+import uuid
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.errors import InvalidInput
+from app.payouts.policies import Claim, PayoutPlan, Policy, Terms, harmful, make_plan
+
+JOB = uuid.UUID(int=99)
+POOL = 1_000_000
+
+
+def claim(number: int, value: float, *, half: float = 0.0, share: float | None = None, reserve: int = 0) -> Claim:
+    id_ = uuid.UUID(int=number + 1)
+    band = None if share is None else (max(share - half, 0.0), min(share + half, 1.0))
+    return Claim(id_, id_, value, (value - half, value + half), band, reserve)
+
+
+def plan(claims: list[Claim], terms: Terms | None = None, budget: int = POOL, **more: float) -> PayoutPlan:
+    return make_plan(JOB, "EUR", budget, terms or Terms(), claims, **more)  # type: ignore[arg-type]
+
+
+def amounts(made: PayoutPlan) -> list[int]:
+    return [line.amount for line in made.lines]
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[list[Claim], Terms, int, dict[str, float]]:
+    """Any claims under any terms; few distinct values, so that copies are common."""
+    values = draw(st.lists(st.sampled_from([-0.5, 0.0, 0.01, 0.1, 0.3, 1 / 3]), min_size=0, max_size=8))
+    total = sum(max(v, 0) for v in values) or 1.0
+    half = draw(st.sampled_from([0.0, 0.02, 0.2]))
+    claims = [
+        claim(i, v, half=half, share=max(v, 0) / total, reserve=draw(st.sampled_from([0, 0, 1, 300, 10**6])))
+        for i, v in enumerate(values)
+    ]
+    terms = Terms(
+        policy=draw(st.sampled_from(list(Policy))),
+        minimum_payout=draw(st.sampled_from([0, 50, 10**5])),
+        performance_target=draw(st.sampled_from([None, 0.3, 2.0])),
+        fee_basis_points=draw(st.sampled_from([0, 1, 333, 4_000])),
+        compute_quote=draw(st.sampled_from([0, 7])),
+        dispute_window_seconds=60,
+    )
+    worths = {"empty_worth": 0.1, "full_worth": draw(st.sampled_from([0.0, 0.25, 0.9]))}
+    return claims, terms, draw(st.integers(20, 10**6)), {**worths, "metered_compute": draw(st.sampled_from([0, 5, 9]))}
+
+
+@settings(max_examples=400)
+@given(situations())
+def test_every_plan_adds_up_to_the_budget_and_pays_copies_alike_in_cents_of_one(situation) -> None:
+    claims, terms, budget, more = situation
+    made = plan(claims, terms, budget, **more)
+    parts = [p for line in made.lines for p in (line.released, line.held, line.accrued)]
+    assert min([0, *parts]) == 0
+    assert sum(parts) + made.refund + made.fee + made.compute == budget
+    for first, one in zip(claims, made.lines, strict=True):
+        for second, other in zip(claims, made.lines, strict=True):
+            if (first.value, first.reserve) == (second.value, second.reserve):
+                assert abs(one.amount - other.amount) <= 1
+        assert one.amount == 0 or (first.value > 0 and one.amount >= first.reserve)
+
+
+@settings(max_examples=200)
+@given(situations(), st.randoms(use_true_random=False))
+def test_a_plan_does_not_depend_on_the_order_of_its_players(situation, random) -> None:
+    claims, terms, budget, more = situation
+    shuffled = claims[:]
+    random.shuffle(shuffled)
+    straight = {line.player_id: line for line in plan(claims, terms, budget, **more).lines}
+    assert {line.player_id: line for line in plan(shuffled, terms, budget, **more).lines} == straight
+
+
+@given(situations())
+def test_the_same_plan_has_the_same_digest_and_another_has_another(situation) -> None:
+    claims, terms, budget, more = situation
+    made = plan(claims, terms, budget, **more)
+    assert made.digest == plan(claims, terms, budget, **more).digest
+    assert made.digest != plan(claims, terms, budget + 1, **more).digest
+    assert json.loads(json.dumps(made.to_json())) == made.to_json()
+
+
+def test_a_copy_is_paid_to_the_cent_what_its_original_is() -> None:
+    # quotas end in .4, .4 and .2 cents: the plain method would give one of the copies a cent more
+    made = plan([claim(0, 0.334), claim(1, 0.334), claim(2, 0.332)], budget=100)
+    assert amounts(made) == [33, 33, 34]
+
+
+def test_negative_values_earn_nothing_and_take_nothing_from_others() -> None:
+    assert amounts(plan([claim(0, 0.3), claim(1, -9.0), claim(2, 0.1), claim(3, 0.0)])) == [750_000, 0, 250_000, 0]
+
+
+def test_when_nobody_has_a_positive_value_the_buyer_gets_the_pool_back() -> None:
+    made = plan([claim(0, -0.3), claim(1, 0.0)], Terms(fee_basis_points=100))
+    assert (made.refund, made.fee, amounts(made)) == (POOL - 10_000, 10_000, [0, 0])
+    assert "goes back to the buyer" in made.explanation[-1]
+
+
+def test_significant_pays_nothing_to_a_value_that_may_be_zero() -> None:
+    claims = [claim(0, 0.3, half=0.1), claim(1, 0.1, half=0.1), claim(2, 0.1, half=0.05)]
+    assert amounts(plan(claims, Terms(policy=Policy.SIGNIFICANT))) == [750_000, 0, 250_000]
+    assert amounts(plan(claims, Terms())) == [600_000, 200_000, 200_000]
+
+
+def test_interval_aware_releases_what_is_certain_and_holds_the_rest() -> None:
+    claims = [claim(0, 0.6, half=0.1, share=0.6), claim(1, 0.4, half=0.5, share=0.4)]
+    made = plan(claims, Terms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=60))
+    assert [(line.released, line.held) for line in made.lines] == [(500_000, 100_000), (0, 400_000)]
+
+
+def test_interval_aware_holds_no_cent_of_a_share_that_is_known_exactly() -> None:
+    values = [0.1, 0.2, 0.7 / 3, 1 / 7]
+    claims = [claim(i, v, share=v / sum(values)) for i, v in enumerate(values)]
+    made = plan(claims, Terms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=60))
+    assert [line.held for line in made.lines] == [0, 0, 0, 0]
+
+
+def test_what_is_certain_grows_with_the_share_when_others_leave_the_deal() -> None:
+    claims = [claim(0, 0.4, half=0.1, share=0.4), claim(1, 0.6, half=0.1, share=0.6, reserve=900_000)]
+    made = plan(claims, Terms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=60))
+    assert [(line.released, line.held) for line in made.lines] == [(750_000, 250_000), (0, 0)]
+
+
+def test_a_dispute_window_holds_all_under_the_other_policies() -> None:
+    made = plan([claim(0, 0.6), claim(1, 0.4)], Terms(dispute_window_seconds=60))
+    assert [(line.released, line.held) for line in made.lines] == [(0, 600_000), (0, 400_000)]
+
+
+def test_who_stays_below_its_reserve_leaves_and_the_rest_is_divided_anew() -> None:
+    claims = [claim(0, 0.5, reserve=600_000), claim(1, 0.3, reserve=290_000), claim(2, 0.2)]
+    # the first asks for more than its half; without it the second's share grows beyond its reserve
+    assert amounts(plan(claims)) == [0, 600_000, 400_000]
+
+
+def test_the_furthest_below_its_reserve_leaves_first_so_that_others_can_stay() -> None:
+    claims = [claim(0, 0.4, reserve=410_000), claim(1, 0.4, reserve=800_000), claim(2, 0.2)]
+    # both are below at first; once the second has left, the first has two thirds
+    assert amounts(plan(claims)) == [666_667, 0, 333_333]
+
+
+def test_equals_with_equal_reserves_leave_together() -> None:
+    claims = [claim(0, 0.4, reserve=410_000), claim(1, 0.4, reserve=410_000), claim(2, 0.2)]
+    assert amounts(plan(claims)) == [0, 0, POOL]
+
+
+def test_small_amounts_accrue() -> None:
+    made = plan([claim(0, 0.999), claim(1, 0.001)], Terms(minimum_payout=1_001))
+    assert [(line.released, line.accrued) for line in made.lines] == [(999_000, 0), (0, 1_000)]
+
+
+@pytest.mark.parametrize(
+    ("empty", "full", "paid"), [(0.5, 0.75, 500_000), (0.5, 1.5, POOL), (0.5, 0.4, 0), (0.0, 1 / 3 * 0.5, 333_333)]
+)
+def test_the_performance_clause_pays_the_earned_part_and_refunds_the_rest(empty: float, full: float, paid: int) -> None:
+    made = plan([claim(0, 0.1)], Terms(performance_target=0.5), empty_worth=empty, full_worth=full)
+    assert (made.paid, made.refund) == (paid, POOL - paid)
+
+
+def test_compute_is_charged_up_to_the_quote_and_no_further() -> None:
+    terms = Terms(compute_quote=700, fee_basis_points=250)
+    for metered, charged in ((300, 300), (900, 700)):
+        made = plan([claim(0, 0.1)], terms, metered_compute=metered)
+        assert (made.compute, made.fee, made.paid) == (charged, 25_000, POOL - 25_000 - charged)
+
+
+def test_harmful_is_who_is_below_zero_at_the_upper_bound() -> None:
+    claims = [claim(0, -0.2, half=0.1), claim(1, -0.2, half=0.3), claim(2, 0.2, half=0.1)]
+    assert harmful(claims) == [claims[0].player_id]
+    assert "even at the upper bound" in plan(claims).lines[0].reason
+
+
+def test_a_plan_that_does_not_add_up_cannot_be_made() -> None:
+    made = plan([claim(0, 0.1)])
+    with pytest.raises(ValueError, match="do not add up"):
+        replace(made, refund=1)
+    with pytest.raises(ValueError, match="are not the amount"):
+        replace(made, lines=(replace(made.lines[0], amount=1),))
+    with pytest.raises(ValueError, match="do not add up"):
+        replace(made, refund=-1, fee=1)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: plan([], budget=0), "more than zero"),
+        (lambda: plan([claim(0, 1.0), claim(0, 2.0)]), "appears twice"),
+        (lambda: plan([claim(0, float("nan"))]), "failed evaluation"),
+        (lambda: plan([claim(0, float("inf"))]), "failed evaluation"),
+        (lambda: plan([claim(0, 1.0, reserve=-1)]), "reserve price"),
+        (lambda: plan([claim(0, 1.0)], metered_compute=-1), "metered compute"),
+        (lambda: plan([claim(0, 1.0)], Terms(performance_target=0.1)), "worths of nobody and of everybody"),
+        (lambda: plan([claim(0, 1.0)], Terms(compute_quote=50), budget=40, metered_compute=50), "more than the budget"),
+        (
+            lambda: plan([replace(claim(0, 1.0), value_band=None)], Terms(policy=Policy.SIGNIFICANT)),
+            "needs an interval of each value",
+        ),
+        (
+            lambda: plan([claim(0, 1.0)], Terms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=5)),
+            "needs an interval of each share",
+        ),
+        (lambda: Terms(policy=Policy.INTERVAL_AWARE), "give a window"),
+        (lambda: Terms(minimum_payout=-1), "zero or more"),
+        (lambda: Terms(fee_basis_points=10_000), "less than 10000"),
+        (lambda: Terms(performance_target=0.0), "finite gain above zero"),
+        (lambda: Terms(performance_target=float("nan")), "finite gain above zero"),
+    ],
+)
+def test_terms_and_claims_that_break_a_rule_are_refused_with_it(make, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        make()
+
+
+def test_lines_carry_exact_shares() -> None:
+    made = plan([claim(0, 0.25), claim(1, 0.5)])
+    assert [line.share for line in made.lines] == [Fraction(1, 3), Fraction(2, 3)]
