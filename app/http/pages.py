@@ -69,29 +69,34 @@ class PageRequest:
         """
         created_at: InstrumentedAttribute[datetime] = table.created_at
         id_: InstrumentedAttribute[uuid.UUID] = table.id
-        if self.cursor is not None:
-            statement = statement.where(tuple_(created_at, id_) < tuple_(*self._position(self.cursor, filters)))
+        if (position := self.position(filters)) is not None:
+            moment, _, digits = position.partition(" ")
+            last = (datetime.fromisoformat(moment), uuid.UUID(hex=digits))
+            statement = statement.where(tuple_(created_at, id_) < tuple_(*last))
         statement = statement.order_by(created_at.desc(), id_.desc()).limit(self.limit + 1)
         rows = list(session.scalars(statement))
         if len(rows) <= self.limit:
             return rows, None
         rows = rows[: self.limit]
-        return rows, self._cursor(rows[-1].created_at, rows[-1].id, filters)
+        return rows, self.sign(f"{rows[-1].created_at.isoformat()} {rows[-1].id.hex}", filters)
 
-    def _cursor(self, created_at: datetime, id_: uuid.UUID, filters: Mapping[str, object]) -> str:
-        body = f"{created_at.isoformat()} {id_.hex}".encode()
+    def sign(self, position: str, filters: Mapping[str, object]) -> str:
+        """A cursor for a list whose order is not (created_at, id); ``position`` is the list's own text."""
+        body = position.encode()
         return base64.urlsafe_b64encode(self._signature(body, filters) + body).decode().rstrip("=")
 
-    def _position(self, cursor: str, filters: Mapping[str, object]) -> tuple[datetime, uuid.UUID]:
+    def position(self, filters: Mapping[str, object]) -> str | None:
+        """What ``sign`` was given when it made this page's cursor; None on the first page."""
+        if self.cursor is None:
+            return None
         try:
-            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            raw = base64.b64decode(self.cursor + "=" * (-len(self.cursor) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raise _bad_cursor() from None
         signature, body = raw[:_SIGNATURE_BYTES], raw[_SIGNATURE_BYTES:]
         if not hmac.compare_digest(signature, self._signature(body, filters)):
             raise _bad_cursor()
-        moment, _, digits = body.decode().partition(" ")
-        return datetime.fromisoformat(moment), uuid.UUID(hex=digits)
+        return body.decode()
 
     def _signature(self, body: bytes, filters: Mapping[str, object]) -> bytes:
         bound = json.dumps({name: str(value) for name, value in filters.items()}, sort_keys=True).encode()
