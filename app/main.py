@@ -6,11 +6,13 @@ Each room brings one router; the lifespan opens what they share (database, blobs
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import anyio
 import redis
 from fastapi import FastAPI
 
 from app import logs
 from app.accounts import endpoints as accounts
+from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_session_factory
 from app.http import etags, idempotency, problems
 from app.http.middleware import BodyLimit, RequestContext
@@ -27,6 +29,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.engine = engine
     app.state.session_factory = make_session_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
+    app.state.parsing = anyio.CapacityLimiter(settings.max_parsing)
     app.state.redis = redis.Redis.from_url(settings.redis_url.get_secret_value())
     try:
         yield
@@ -54,4 +57,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestContext)
     # one line for each room
     app.include_router(accounts.router)
+    app.include_router(datasets.router)
     return app

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1024**2, gt=0, description="JSON bodies; uploads have their own limit")
     max_rows: int = Field(default=5_000_000, gt=0)
     max_columns: int = Field(default=20_000, gt=0)
+    max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
+    max_parsing: int = Field(default=2, gt=0, description="uploads that one API process parses at a time")
 
     lease_seconds: float = Field(default=60.0, gt=0)
     shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")

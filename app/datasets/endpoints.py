@@ -1,0 +1,120 @@
+"""Datasets over HTTP: create a draft, PUT its bytes as a raw stream, list, get, withdraw, delete while unused."""
+
+from functools import partial
+from typing import Annotated, Any
+
+import anyio
+from fastapi import BackgroundTasks, Query, Request, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from app.accounts.callers import IDEMPOTENT, AnyCaller
+from app.datasets import schemas, service
+from app.datasets.tables import DatasetKind, DatasetStatus
+from app.db.session import transaction
+from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, end_transaction
+from app.http.etags import conditional, make_etag
+from app.http.ids import DatasetId, public_id
+from app.http.pages import Page
+from app.http.problems import responses
+from app.http.routes import api_router
+from app.http.uploads import received
+
+router = api_router("/v1/datasets", "datasets")
+
+_BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
+_CONTENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The file itself, whatever the Content-Type says: its format is read off its first bytes.",
+        "content": {
+            "application/octet-stream": {"schema": _BYTES, "example": "age,city,label\n61,Oslo,yes\n34,Bergen,no\n"},
+            "text/csv": {"schema": {"type": "string"}, "example": "age,city,label\n61,Oslo,yes\n34,Bergen,no\n"},
+        },
+    }
+}
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, dependencies=[IDEMPOTENT])
+def create_dataset(
+    body: schemas.DatasetBody, caller: AnyCaller, session: SessionDep, response: Response
+) -> schemas.DatasetAnswer:
+    """Create a dataset as a draft; then `PUT` its bytes to `/v1/datasets/{id}/content`."""
+    dataset = service.create(session, caller, body.name, body.target, body.format, body.kind)
+    response.headers["Location"] = f"/v1/datasets/{public_id('ds', dataset.id)}"
+    return schemas.DatasetAnswer.model_validate(dataset)
+
+
+@router.put(
+    "/{dataset_id}/content",
+    openapi_extra=_CONTENT,
+    responses=responses(NotFound, Conflict, PayloadTooLarge, UnsupportedMediaType, InvalidData),
+)
+async def put_dataset_content(
+    dataset_id: DatasetId,
+    caller: AnyCaller,
+    request: Request,
+    session: SessionDep,
+    settings: SettingsDep,
+    blobs: BlobsDep,
+    sha256: Annotated[
+        str | None, Query(description="Refuse the body unless this is its hex SHA-256.", examples=["2c26b46b…"])
+    ] = None,
+) -> schemas.DatasetAnswer:
+    """Upload the file: hashed, measured and validated, then stored whole or not at all.
+
+    The same bytes may be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
+    """
+    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
+    await run_in_threadpool(end_transaction, session)
+    async with received(request, settings.max_upload_bytes, sha256) as upload:
+        # few at a time: each holds a whole table in memory
+        read = partial(service.read_content, settings, expected, upload.path)
+        table = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+        dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, table)
+    return schemas.DatasetAnswer.model_validate(dataset)
+
+
+@router.get("")
+def list_datasets(
+    caller: AnyCaller,
+    session: SessionDep,
+    page: PageDep,
+    kind: DatasetKind | None = None,
+    status: DatasetStatus | None = None,
+) -> Page[schemas.DatasetAnswer]:
+    """One's own datasets, newest first."""
+    rows, following = service.list_own(session, caller, kind, status, page)
+    return Page(items=[schemas.DatasetAnswer.model_validate(row) for row in rows], next_cursor=following)
+
+
+@router.get("/{dataset_id}", responses=responses(NotFound))
+def get_dataset(
+    dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, request: Request, response: Response
+) -> schemas.DatasetAnswer:
+    """One of one's own datasets."""
+    answer = schemas.DatasetAnswer.model_validate(service.get(session, caller, dataset_id))
+    conditional(request, response, make_etag(answer.model_dump_json()))
+    return answer
+
+
+@router.post("/{dataset_id}/withdraw", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
+def withdraw_dataset(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.DatasetAnswer:
+    """Withdraw a dataset: no new job can use it. Jobs that already have it keep their record."""
+    return schemas.DatasetAnswer.model_validate(service.withdraw(session, caller, dataset_id))
+
+
+@router.delete("/{dataset_id}", status_code=status.HTTP_204_NO_CONTENT, responses=responses(NotFound, Conflict))
+def delete_dataset(
+    dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, request: Request, after: BackgroundTasks
+) -> None:
+    """Delete a dataset that no job has used, and erase its bytes unless another dataset has the same."""
+    digest = service.delete(session, caller, dataset_id)
+    if digest is not None:
+        after.add_task(_erase, request, digest)
+
+
+def _erase(request: Request, digest: str) -> None:
+    """Runs after the answer, so after the deletion's commit: bytes are never gone while a row still names them."""
+    with transaction(request.app.state.session_factory) as session:
+        service.erase_unused(session, request.app.state.blobs, digest)
