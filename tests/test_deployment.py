@@ -1,0 +1,119 @@
+"""The image and the compose file, checked by their structure: there is no engine here to run them."""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from app.cli import app
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+ROLES = ("migrate", "api", "relay", "worker", "gpu-worker")
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8")))
+
+
+@pytest.fixture(scope="module")
+def dockerfile() -> list[list[str]]:
+    """Each instruction with its words, continued lines joined."""
+    text = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
+    return [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def values(dockerfile: list[list[str]], instruction: str) -> list[str]:
+    return [" ".join(words[1:]) for words in dockerfile if words[0] == instruction]
+
+
+def test_every_role_is_there_beside_the_two_servers(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {*ROLES, "postgres", "redis"}
+    assert compose["services"]["postgres"]["image"] == "postgres:18"
+    assert compose["services"]["gpu-worker"]["profiles"] == ["gpu"]
+
+
+def test_all_roles_run_one_image_without_privileges(compose: dict[str, Any]) -> None:
+    for role in ROLES:
+        service = compose["services"][role]
+        assert service["image"] == "cherish:latest"
+        assert service["cap_drop"] == ["ALL"]
+        assert service["read_only"] is True
+        assert "privileged" not in service
+
+
+def test_only_the_api_has_a_port_and_only_on_this_host(compose: dict[str, Any]) -> None:
+    ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert ports == {"api": ["127.0.0.1:8000:8000"]}
+
+
+def test_nothing_starts_before_the_schema_is_there(compose: dict[str, Any]) -> None:
+    for role in ROLES[1:]:
+        assert compose["services"][role]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert compose["services"]["migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert compose["services"]["migrate"]["restart"] == "no"
+
+
+def test_every_setting_in_the_compose_file_exists(compose: dict[str, Any]) -> None:
+    for role in ROLES:
+        for name in compose["services"][role]["environment"]:
+            assert name.removeprefix("CHERISH_").lower() in Settings.model_fields
+
+
+def test_secrets_have_no_defaults(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["api"]["environment"]
+    for name in ("CHERISH_KEY_PEPPER", "CHERISH_SIGNING_SECRET", "CHERISH_DATABASE_URL"):
+        assert re.search(r"\$\{\w+:\?", environment[name])
+
+
+def test_redis_forgets_and_never_evicts(compose: dict[str, Any]) -> None:
+    command = compose["services"]["redis"]["command"]
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert command[command.index("--save") + 1] == ""
+
+
+def test_every_volume_that_is_used_is_declared(compose: dict[str, Any]) -> None:
+    used = {v.partition(":")[0] for service in compose["services"].values() for v in service.get("volumes", [])}
+    assert used == set(compose["volumes"])
+
+
+def test_every_command_of_a_role_is_a_command_of_cherish(compose: dict[str, Any], dockerfile: list[list[str]]) -> None:
+    assert values(dockerfile, "ENTRYPOINT") == ['["cherish"]']
+    for role in ROLES:
+        service = compose["services"][role]
+        if "entrypoint" not in service:
+            answer = CliRunner().invoke(app, [service["command"][0], "--help"])
+            assert answer.exit_code == 0, role
+    assert compose["services"]["relay"]["entrypoint"] == ["python", "-m", "app.outbox"]
+    assert (ROOT / "app" / "outbox" / "__main__.py").is_file()
+
+
+def test_the_image_does_not_run_as_root(dockerfile: list[list[str]]) -> None:
+    user = values(dockerfile, "USER")[-1]
+    assert user.partition(":")[0] not in ("root", "0", "")
+
+
+def test_the_image_pins_torch_as_the_constraints_do(dockerfile: list[list[str]]) -> None:
+    pinned = re.search(r"^torch==.*$", (ROOT / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+    assert pinned is not None
+    assert f"TORCH={pinned.group()}" in values(dockerfile, "ARG")
+
+
+def test_everything_the_image_copies_exists_and_is_let_through(dockerfile: list[list[str]]) -> None:
+    let_through = {
+        line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")
+    }
+    for copied in values(dockerfile, "COPY"):
+        words = shlex.split(copied)
+        if not words[0].startswith("--from"):
+            assert set(words[:-1]) <= let_through
+            assert all((ROOT / source).exists() for source in words[:-1])
+
+
+def test_the_image_refuses_to_start_with_development_secrets(dockerfile: list[list[str]]) -> None:
+    assert "CHERISH_ENVIRONMENT=production" in " ".join(values(dockerfile, "ENV"))
