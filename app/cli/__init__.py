@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import doctor, keys, ops
+from app.cli import demo, doctor, keys, ops
 from app.errors import CherishError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 ops.register(app)
+demo.register(app)
 doctor.register(app)
 keys.register(app)
 

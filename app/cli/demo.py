@@ -39,6 +39,10 @@ _Home = Annotated[Path, typer.Option(help="Where the demonstration keeps its dat
 _Workers = Annotated[int, typer.Option(min=1, help="Worker processes.")]
 
 
+def register(app: typer.Typer) -> None:
+    app.command()(demo)
+
+
 def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2) -> None:
     """Run the market once, end to end, and print who is paid what."""
     console = Console()
