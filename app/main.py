@@ -16,6 +16,7 @@ from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_session_factory
 from app.http import etags, idempotency, problems
 from app.http.middleware import BodyLimit, RequestContext
+from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
@@ -58,4 +59,5 @@ def create_app(settings: Settings) -> FastAPI:
     # one line for each room
     app.include_router(accounts.router)
     app.include_router(datasets.router)
+    app.include_router(payouts.router)
     return app

@@ -2,7 +2,7 @@
 
 The scope a key needs is read off the route (``/v1/<room>`` and the method), so that no endpoint can forget it:
 GET and HEAD need ``<room>:read``, everything else ``<room>:write``; ``/v1/me`` needs ``accounts:read`` and
-``/v1/me/<room>`` that room's. Rooms under ``/v1/admin`` need ``accounts:<verb>``.
+``/v1/me/<room>`` that room's. Under ``/v1/admin`` it is ``accounts:<verb>``, for all that is money ``payouts:<verb>``.
 """
 
 from collections.abc import Callable
@@ -27,15 +27,22 @@ _bearer = HTTPBearer(
 )
 
 
+# parts of paths that are not called as their room is
+_ROOMS = {
+    "admin": "accounts",
+    "ledger": "payouts",
+    "balance": "payouts",
+    "statement": "payouts",
+    "statement.csv": "payouts",
+    "withdrawals": "payouts",
+}
+
+
 def required_scope(method: str, path: str) -> str:
     """The scope that a call of ``method`` on ``path`` needs."""
     steps = [*path.removeprefix("/v1/").split("/"), ""]
-    room = steps[0]
-    if room == "me":
-        room = steps[1] or "accounts"
-    if room == "admin":
-        room = "accounts"
-    return f"{room}:{'read' if method in ('GET', 'HEAD') else 'write'}"
+    room = steps[1] or "accounts" if steps[0] == "me" else steps[0]
+    return f"{_ROOMS.get(room, room)}:{'read' if method in ('GET', 'HEAD') else 'write'}"
 
 
 def authenticated(

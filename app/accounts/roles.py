@@ -21,7 +21,7 @@ def _both(*rooms: str) -> frozenset[str]:
 
 
 SCOPES: dict[Role, frozenset[str]] = {
-    Role.PROVIDER: _both("keys", "datasets", "webhooks") | {"accounts:read", "valuations:read", "payouts:read"},
+    Role.PROVIDER: _both("keys", "datasets", "payouts", "webhooks") | {"accounts:read", "valuations:read"},
     Role.BUYER: _both("keys", "datasets", "checkpoints", "valuations", "payouts", "webhooks") | {"accounts:read"},
     Role.ADMIN: _both("keys", "datasets", "checkpoints", "valuations", "payouts", "webhooks", "accounts"),
 }

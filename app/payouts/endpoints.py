@@ -1,0 +1,200 @@
+"""Money over HTTP: deposits, balances, statements, disputes, withdrawals and the ledger's proof. Thin."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import Query, Response, status
+
+from app.accounts import service as accounts
+from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller, Role
+from app.errors import Conflict, InvalidInput, NotFound
+from app.http.deps import PageDep, SessionDep
+from app.http.ids import ValuationId
+from app.http.pages import Page, PageRequest
+from app.http.problems import responses
+from app.http.routes import api_router
+from app.payouts import money, proof, repository, schemas, service, statements, withdrawals
+
+router = api_router("/v1", "payouts")
+
+CurrencyQuery = Annotated[
+    str | None, Query(min_length=3, max_length=3, description="Only this currency (ISO 4217).", examples=["EUR"])
+]
+
+
+@router.post(
+    "/ledger/deposits",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(Conflict, NotFound),
+    dependencies=[IDEMPOTENT],
+)
+def record_deposit(body: schemas.DepositBody, _caller: AdminCaller, session: SessionDep) -> schemas.DepositAnswer:
+    """Record money that has come in for a buyer, so that it can reserve pools. Telling it twice records it once."""
+    account = accounts.get_account(session, body.account_id)
+    if account.role is not Role.BUYER:
+        raise InvalidInput(f"account acc_{account.id.hex} is a {account.role.value}; only buyers have a wallet")
+    amount = money.parse(body.amount, body.currency)
+    return schemas.DepositAnswer.of(
+        account.id, service.deposit(session, account.id, amount, body.currency, body.reference)
+    )
+
+
+@router.get("/me/balance")
+def get_balance(caller: AnyCaller, session: SessionDep) -> schemas.BalancesAnswer:
+    """One's own money, by currency."""
+    found = service.balances(session, caller.account_id)
+    return schemas.BalancesAnswer(balances=[schemas.BalanceAnswer.of(balance) for balance in found])
+
+
+@router.get("/me/statement")
+def get_statement(
+    caller: AnyCaller, session: SessionDep, page: PageDep, currency: CurrencyQuery = None
+) -> Page[schemas.StatementEntry]:
+    """One's own ledger entries, newest first. Summed over all pages, an account's entries are its balance."""
+    entries, following = _entries(caller.account_id, session, page, currency)
+    return Page(items=[schemas.StatementEntry.of(entry) for entry in entries], next_cursor=following)
+
+
+@router.get(
+    "/me/statement.csv",
+    response_class=Response,
+    responses={
+        200: {
+            "description": 'The same entries as CSV; `Link: <…>; rel="next"` leads to the next page.',
+            "content": {
+                "text/csv": {
+                    "schema": {"type": "string"},
+                    "example": ",".join(statements.COLUMNS) + "\r\n",
+                }
+            },
+        }
+    },
+)
+def get_statement_csv(
+    caller: AnyCaller, session: SessionDep, page: PageDep, currency: CurrencyQuery = None
+) -> Response:
+    """One's own ledger entries as CSV, newest first, safe to open in a spreadsheet."""
+    entries, following = _entries(caller.account_id, session, page, currency)
+    headers = {"Content-Disposition": 'attachment; filename="statement.csv"'}
+    if following is not None:
+        chosen = f"&currency={currency}" if currency else ""
+        headers["Link"] = f'</v1/me/statement.csv?limit={page.limit}{chosen}&cursor={following}>; rel="next"'
+    return Response(statements.to_csv(entries), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _entries(
+    owner_id: uuid.UUID, session: SessionDep, page: PageRequest, currency: str | None
+) -> tuple[list[repository.Entry], str | None]:
+    if currency is not None:
+        money.exponent_of(currency)
+    filters = {"list": "statement", "owner": owner_id, "currency": currency}
+    before = None
+    if (position := page.position(filters)) is not None:
+        number, _, digits = position.partition(" ")
+        before = (int(number), uuid.UUID(hex=digits))
+    found = list(service.statement(session, owner_id, currency=currency, before=before, limit=page.limit + 1))
+    if len(found) <= page.limit:
+        return found, None
+    last = found[page.limit - 1]
+    return found[: page.limit], page.sign(f"{last.position} {last.account_id.hex}", filters)
+
+
+@router.get("/ledger/proof")
+def prove_ledger(_caller: AdminCaller, session: SessionDep) -> schemas.ProofAnswer:
+    """Check the whole ledger: every balance summed anew, every currency's sum zero, every hash in its chain."""
+    return schemas.ProofAnswer.of(proof.prove(session))
+
+
+@router.post(
+    "/ledger/disputes/{valuation_id}",
+    responses=responses(Conflict, NotFound),
+    dependencies=[IDEMPOTENT],
+)
+def open_dispute(
+    valuation_id: ValuationId, body: schemas.DisputeBody, caller: BuyerCaller, session: SessionDep
+) -> schemas.DisputeAnswer:
+    """Dispute what one's own job still holds back, while its window is open; an administrator decides."""
+    disputed = service.open_dispute(session, valuation_id, caller.account_id, body.reason)
+    currency = _currency(session, valuation_id)
+    return schemas.DisputeAnswer(valuation_id=valuation_id, disputed=money.plain(disputed, currency), currency=currency)
+
+
+@router.post(
+    "/ledger/disputes/{valuation_id}/resolution",
+    responses=responses(Conflict, NotFound),
+    dependencies=[IDEMPOTENT],
+)
+def resolve_dispute(
+    valuation_id: ValuationId, body: schemas.ResolutionBody, _caller: AdminCaller, session: SessionDep
+) -> schemas.MovedAnswer:
+    """End a dispute: what is named goes back to the buyer, the rest is paid out."""
+    currency = _currency(session, valuation_id)
+    to_buyer: dict[uuid.UUID, int] = {}
+    for refund in body.to_buyer:
+        if refund.provider_id in to_buyer:
+            raise InvalidInput(f"provider acc_{refund.provider_id.hex} is named twice; give one amount for each")
+        to_buyer[refund.provider_id] = money.parse(refund.amount, currency, zero=True)
+    moved = service.resolve_dispute(session, valuation_id, to_buyer)
+    return schemas.MovedAnswer.of(valuation_id, currency, moved)
+
+
+@router.post(
+    "/ledger/holdbacks/{valuation_id}/release",
+    responses=responses(Conflict, NotFound),
+    dependencies=[IDEMPOTENT],
+)
+def release_holdback(valuation_id: ValuationId, _caller: AdminCaller, session: SessionDep) -> schemas.MovedAnswer:
+    """Pay out what a job holds back, once its dispute window has ended."""
+    moved = service.release_holdback(session, valuation_id)
+    return schemas.MovedAnswer.of(valuation_id, _currency(session, valuation_id), moved)
+
+
+def _currency(session: SessionDep, valuation_id: uuid.UUID) -> str:
+    settlement = service.settlement_of(session, valuation_id)
+    if settlement is None:
+        raise NotFound(f"there is no settled job val_{valuation_id.hex}; wait until it is settled")
+    return settlement.currency
+
+
+@router.post(
+    "/me/withdrawals",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(Conflict),
+    dependencies=[IDEMPOTENT],
+)
+def request_withdrawal(
+    body: schemas.WithdrawalBody, caller: ProviderCaller, session: SessionDep
+) -> schemas.WithdrawalAnswer:
+    """Ask for one's payable money; it is set aside until an administrator decides."""
+    amount = money.parse(body.amount, body.currency)
+    return schemas.WithdrawalAnswer.of(withdrawals.request(session, caller.account_id, amount, body.currency))
+
+
+@router.get("/ledger/withdrawals")
+def list_withdrawals(_caller: AdminCaller, session: SessionDep) -> schemas.WithdrawalsAnswer:
+    """Withdrawals that wait for a decision, oldest first."""
+    return schemas.WithdrawalsAnswer(items=[schemas.WithdrawalAnswer.of(w) for w in withdrawals.waiting(session)])
+
+
+@router.post(
+    "/ledger/withdrawals/{withdrawal_id}/approval",
+    responses=responses(Conflict, NotFound),
+    dependencies=[IDEMPOTENT],
+)
+def approve_withdrawal(
+    withdrawal_id: schemas.WithdrawalId, _caller: AdminCaller, session: SessionDep
+) -> schemas.WithdrawalAnswer:
+    """Say that the money has left."""
+    return schemas.WithdrawalAnswer.of(withdrawals.decide(session, withdrawal_id, approve=True))
+
+
+@router.post(
+    "/ledger/withdrawals/{withdrawal_id}/rejection",
+    responses=responses(Conflict, NotFound),
+    dependencies=[IDEMPOTENT],
+)
+def reject_withdrawal(
+    withdrawal_id: schemas.WithdrawalId, _caller: AdminCaller, session: SessionDep
+) -> schemas.WithdrawalAnswer:
+    """Give the money back to the provider's balance."""
+    return schemas.WithdrawalAnswer.of(withdrawals.decide(session, withdrawal_id, approve=False))

@@ -1,0 +1,85 @@
+"""Withdrawals: a provider asks for its payable money, an administrator says yes or no. No real money moves here.
+
+A request IS a pending transfer from the payable account to payment clearing: the money is set aside at once, cannot be
+asked for twice, and the decision is the transfer's one resolution. There is no second table that could disagree.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.db.base import uuid7
+from app.errors import Conflict, InvalidInput, NotFound
+from app.payouts import ledger, repository
+from app.payouts.money import MAX_MINOR, format_money
+from app.payouts.repository import AccountKey
+from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, TransferState
+
+CODE = "withdrawal"
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """A request and where it stands: ``pending``, ``approved`` or ``rejected``."""
+
+    id: uuid.UUID
+    account_id: uuid.UUID
+    amount: int
+    currency: str
+    status: str
+    created_at: datetime
+
+
+def request(
+    session: Session, owner_id: uuid.UUID, amount: int, currency: str, *, id_: uuid.UUID | None = None
+) -> Withdrawal:
+    """Set ``amount`` of the payable balance aside. ``id_`` makes a repeated request the same one."""
+    if not 0 < amount <= MAX_MINOR:
+        raise InvalidInput(f"the withdrawal is {format_money(amount, currency)}; give more than zero")
+    payable = AccountKey.of(AccountKind.PROVIDER_PAYABLE, currency, owner=owner_id)
+    clearing = AccountKey.of(AccountKind.PAYMENT_CLEARING, currency)
+    accounts = repository.open_accounts(session, [payable, clearing])
+    asked = ledger.pending(accounts, id_ or uuid7(), payable, clearing, amount, CODE)
+    available = accounts[payable].available
+    if repository.get_transfer(session, asked.id) is None and available < amount:
+        raise Conflict(
+            f"{format_money(amount, currency)} cannot be withdrawn: {format_money(available, currency)} is available; "
+            "ask for less, or wait until what is held or accrued is released"
+        )
+    return _told(session, ledger.record(session, [asked])[0])
+
+
+def decide(session: Session, withdrawal_id: uuid.UUID, *, approve: bool) -> Withdrawal:
+    """Approve (the money has left) or reject (it returns to the provider). ``Conflict`` after the other decision."""
+    asked = repository.get_transfer(session, withdrawal_id)
+    if asked is None or asked.code != CODE or asked.state is not TransferState.PENDING:
+        raise NotFound(f"there is no withdrawal wd_{withdrawal_id.hex}; list those that wait for a decision")
+    repository.lock_accounts(session, LedgerAccount.id.in_([asked.debit_id, asked.credit_id]))
+    state = TransferState.POST if approve else TransferState.VOID
+    known = repository.resolution_of(session, asked.id)
+    if known is not None and known.state is not state:
+        raise Conflict(f"withdrawal wd_{withdrawal_id.hex} was {_status(known)} before; a decision stands")
+    if known is None:
+        ledger.record(session, [ledger.resolve(asked, state, CODE)])
+    return _told(session, asked)
+
+
+def waiting(session: Session, limit: int = 200) -> list[Withdrawal]:
+    """Withdrawals that wait for a decision, oldest first."""
+    return [_told(session, transfer) for transfer, _ in repository.pending_with_code(session, CODE, limit)]
+
+
+def _told(session: Session, asked: LedgerTransfer) -> Withdrawal:
+    owner = repository.get_account(session, asked.debit_id).owner_id
+    if owner is None:
+        raise RuntimeError(f"withdrawal {asked.id} is from an account that nobody owns")
+    status = _status(repository.resolution_of(session, asked.id))
+    return Withdrawal(asked.id, owner, asked.amount, asked.currency, status, asked.created_at)
+
+
+def _status(resolution: LedgerTransfer | None) -> str:
+    if resolution is None:
+        return "pending"
+    return "approved" if resolution.state is TransferState.POST else "rejected"
