@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint schema bench faults clean
+.PHONY: help demo up test lint lint-format lint-rules lint-types lint-imports schema bench faults clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -47,10 +47,18 @@ up: $(READY)
 test: $(READY)
 	@$(PY) -m pytest
 
-lint: $(READY)
+lint: lint-format lint-rules lint-types lint-imports
+
+lint-format: $(READY)
 	$(PY) -m ruff format --check .
+
+lint-rules: $(READY)
 	$(PY) -m ruff check .
+
+lint-types: $(READY)
 	$(PY) -m mypy
+
+lint-imports: $(READY)
 	$(PY) -c 'import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())'
 
 schema: $(READY)
