@@ -10,25 +10,25 @@ from worker.celery_app import app
 from worker.runtime import the_runtime
 
 
-@app.task(name="worker.tasks.prepare")  # type: ignore[untyped-decorator]  # Celery's decorator has no types
+@app.task(name="worker.tasks.prepare")
 def prepare(shard_id: str) -> None:
     """Train a game's base and full model once."""
     the_runtime().work_on(uuid.UUID(shard_id))
 
 
-@app.task(name="worker.tasks.plan")  # type: ignore[untyped-decorator]
+@app.task(name="worker.tasks.plan")
 def plan(shard_id: str) -> None:
     """Replay the valuation on the worths that are stored; ask for more, or keep its answer."""
     the_runtime().work_on(uuid.UUID(shard_id))
 
 
-@app.task(name="worker.tasks.evaluate")  # type: ignore[untyped-decorator]
+@app.task(name="worker.tasks.evaluate")
 def evaluate(shard_id: str) -> None:
     """Compute a batch of worths."""
     the_runtime().work_on(uuid.UUID(shard_id))
 
 
-@app.task(name="worker.tasks.settle")  # type: ignore[untyped-decorator]
+@app.task(name="worker.tasks.settle")
 def settle(shard_id: str) -> None:
     """Turn values into shares and money."""
     the_runtime().work_on(uuid.UUID(shard_id))

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import psycopg
 import structlog
-from sqlalchemy import make_url
 from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import RedisError
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 

@@ -19,7 +19,7 @@ def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def lock_unsent(session: Session, limit: int) -> Sequence[OutboxMessage]:
-    """Up to ``limit`` messages that are due, locked until the transaction ends; those another relay holds are skipped."""
+    """Up to ``limit`` messages that are due, locked until the transaction ends; another relay's are skipped."""
     statement = (
         select(OutboxMessage)
         .where(OutboxMessage.sent_at.is_(None), OutboxMessage.available_at <= func.now())

@@ -31,9 +31,7 @@ CONTROL_QUEUE = "cpu"
 _S = ValuationStatus
 
 
-def move(
-    session: Session, valuation: Valuation, status: ValuationStatus, data: dict[str, Any] | None = None
-) -> None:
+def move(session: Session, valuation: Valuation, status: ValuationStatus, data: dict[str, Any] | None = None) -> None:
     """Change a locked job's status and tell it as an event ``valuation.<status>``."""
     valuation.status = transition(valuation.status, status)
     now = repository.now(session)
@@ -148,5 +146,5 @@ def _finish_stop(session: Session, settings: Settings, valuation: Valuation) -> 
 def _end(session: Session, settings: Settings, valuation: Valuation) -> None:
     shard_repository.abandon_queued(session, valuation.id)
     shard_repository.abandon_expired(session, valuation.id)
-    payouts.release(session, valuation.id)
+    payouts.refund(session, valuation.id)
     start_next(session, settings, valuation.buyer_id)

@@ -4,7 +4,8 @@ Every query on behalf of a caller takes the caller's account: another tenant's j
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +13,14 @@ from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, undefer
 
+from app.accounts.tables import Account
+from app.checkpoints.tables import Checkpoint
+from app.datasets.tables import Dataset
 from app.http.pages import PageRequest
-from app.valuations.states import TERMINAL, ValuationStatus
+from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
     Game,
+    Round,
     Shard,
     Valuation,
     ValuationDataset,
@@ -23,15 +28,39 @@ from app.valuations.tables import (
     ValuationPlayer,
 )
 
+
+@dataclass(frozen=True)
+class WorkInHand:
+    """How many worker processes hold a lease of a job, and the device seconds its rounds have taken."""
+
+    workers: int
+    device_seconds: float
+
+
 _BUSY = (ValuationStatus.PLANNING, ValuationStatus.RUNNING, ValuationStatus.SETTLING, ValuationStatus.CANCELLING)
+
+
+def datasets_by_id(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Dataset]:
+    """Datasets of any provider, locked against being withdrawn or deleted while a job that names them is posted."""
+    statement = select(Dataset).where(Dataset.id.in_(ids)).order_by(Dataset.id).with_for_update(read=True)
+    return {row.id: row for row in session.scalars(statement)}
+
+
+def account_names(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    rows = session.execute(select(Account.id, Account.name).where(Account.id.in_(ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def own_checkpoint(session: Session, buyer_id: uuid.UUID, checkpoint_id: uuid.UUID) -> Checkpoint | None:
+    return session.scalar(select(Checkpoint).where(Checkpoint.id == checkpoint_id, Checkpoint.buyer_id == buyer_id))
 
 
 def add_game(session: Session, buyer_id: uuid.UUID, digest: str, frozen: dict[str, Any]) -> Game:
     """The buyer's game of this digest: the one that exists, or a new one."""
     session.execute(
-        upsert(Game).values(buyer_id=buyer_id, digest=digest, frozen=frozen).on_conflict_do_nothing(
-            index_elements=["buyer_id", "digest"]
-        )
+        upsert(Game)
+        .values(buyer_id=buyer_id, digest=digest, frozen=frozen)
+        .on_conflict_do_nothing(index_elements=["buyer_id", "digest"])
     )
     return session.scalars(select(Game).where(Game.buyer_id == buyer_id, Game.digest == digest)).one()
 
@@ -40,11 +69,9 @@ def get_game(session: Session, game_id: uuid.UUID) -> Game:
     return session.get_one(Game, game_id)
 
 
-def set_prepared(session: Session, game_id: uuid.UUID, blob: str, seconds: float) -> None:
-    """Name the blob of a game's trained models; the first one stays."""
-    session.execute(
-        update(Game).where(Game.id == game_id, Game.prepared.is_(None)).values(prepared=blob, prepare_seconds=seconds)
-    )
+def set_prepared(session: Session, game_id: uuid.UUID, blob: str, facts: dict[str, Any]) -> None:
+    """Name the blob of a game's trained models and what planning needs to know of them; the first one stays."""
+    session.execute(update(Game).where(Game.id == game_id, Game.prepared.is_(None)).values(prepared=blob, facts=facts))
 
 
 def add_valuation(
@@ -67,15 +94,18 @@ def lock_buyer(session: Session, buyer_id: uuid.UUID) -> None:
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"valuations of {buyer_id}", 0))))
 
 
+def of_id(session: Session, valuation_id: uuid.UUID) -> Valuation:
+    """The job, for workers and sweepers, who act for the service itself."""
+    return session.get_one(Valuation, valuation_id)
+
+
 def of_buyer(session: Session, buyer_id: uuid.UUID, valuation_id: uuid.UUID) -> Valuation | None:
     return session.scalar(select(Valuation).where(Valuation.id == valuation_id, Valuation.buyer_id == buyer_id))
 
 
 def any_valuation(session: Session, valuation_id: uuid.UUID) -> Valuation | None:
     """For administrators, the traceback included."""
-    return session.scalar(
-        select(Valuation).where(Valuation.id == valuation_id).options(undefer(Valuation.traceback))
-    )
+    return session.scalar(select(Valuation).where(Valuation.id == valuation_id).options(undefer(Valuation.traceback)))
 
 
 def version_of(session: Session, valuation_id: uuid.UUID) -> tuple[int, ValuationStatus] | None:
@@ -120,6 +150,21 @@ def players(session: Session, valuation_id: uuid.UUID) -> Sequence[ValuationPlay
     return session.scalars(statement.order_by(ValuationPlayer.position)).all()
 
 
+def count_players(session: Session, valuation_id: uuid.UUID) -> int:
+    statement = select(func.count()).where(ValuationPlayer.valuation_id == valuation_id)
+    return int(session.scalar(statement) or 0)
+
+
+def work_in_hand(session: Session, valuation_id: uuid.UUID) -> WorkInHand:
+    held = select(func.count(Shard.worker.distinct())).where(
+        Shard.valuation_id == valuation_id,
+        Shard.status == ShardStatus.RUNNING,
+        Shard.lease_until >= func.clock_timestamp(),
+    )
+    spent = select(func.coalesce(func.sum(Round.seconds), 0.0)).where(Round.valuation_id == valuation_id)
+    return WorkInHand(int(session.scalar(held) or 0), float(session.scalar(spent) or 0.0))
+
+
 def result_of(session: Session, valuation_id: uuid.UUID) -> dict[str, Any] | None:
     return session.scalar(select(Valuation.result).where(Valuation.id == valuation_id))
 
@@ -134,7 +179,9 @@ def datasets_of(session: Session, valuation_id: uuid.UUID) -> Sequence[uuid.UUID
 
 def uses_dataset(session: Session, dataset_id: uuid.UUID) -> bool:
     """Whether any job, ended or not, has read this dataset."""
-    return session.scalar(select(ValuationDataset).where(ValuationDataset.dataset_id == dataset_id).limit(1)) is not None
+    return (
+        session.scalar(select(ValuationDataset).where(ValuationDataset.dataset_id == dataset_id).limit(1)) is not None
+    )
 
 
 def add_event(session: Session, valuation: Valuation, type_: str, data: dict[str, Any]) -> None:
@@ -194,7 +241,8 @@ def overdue_jobs(session: Session) -> Sequence[uuid.UUID]:
 
 def now(session: Session) -> datetime:
     """The database's clock."""
-    return session.scalars(select(func.clock_timestamp())).one()
+    moment: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return moment
 
 
 def last_error(session: Session, valuation_id: uuid.UUID) -> str | None:

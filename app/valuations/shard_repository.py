@@ -62,13 +62,13 @@ def claim(session: Session, shard_id: uuid.UUID, worker: str, lease: float, max_
             started_at=_NOW,
         )
         .returning(
-            Shard.id, Shard.valuation_id, Valuation.game_id, Shard.kind, Shard.round, Shard.queue, Shard.source,
+            Shard.id.label("shard_id"), Shard.valuation_id, Valuation.game_id, Shard.kind, Shard.round, Shard.queue, Shard.source,
             Shard.coalitions, Shard.count, Shard.attempt, Shard.fence,
         )
         .execution_options(**_NO_SYNC)
     )  # fmt: skip
     row = session.execute(statement).one_or_none()
-    return Claim(*row) if row else None
+    return Claim(**row._mapping) if row else None
 
 
 def _held(shard_id: uuid.UUID, fence: int) -> Any:
@@ -157,7 +157,7 @@ def store_worths(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         session.execute(upsert(Evaluation).on_conflict_do_nothing(), list(rows))
 
 
-def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[tuple[str, bytes, float, float]]]:
+def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, float, float]]:
     """All worths of a game: source, packed coalition, worth, device seconds."""
     statement = select(Evaluation.source, Evaluation.coalition, Evaluation.worth, Evaluation.seconds)
     return session.execute(statement.where(Evaluation.game_id == game_id)).all()
@@ -229,9 +229,7 @@ def take_waiting(session: Session, valuation_id: uuid.UUID, limit: int) -> Seque
     """The next shards of a job that wait for a place, marked as dispatched; their messages must be recorded now."""
     chosen = (
         select(Shard.id)
-        .where(
-            Shard.valuation_id == valuation_id, Shard.status == ShardStatus.QUEUED, Shard.dispatched_at.is_(None)
-        )
+        .where(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.QUEUED, Shard.dispatched_at.is_(None))
         .order_by(Shard.round, Shard.ordinal)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -262,9 +260,7 @@ def abandon_expired(session: Session, valuation_id: uuid.UUID) -> None:
     """Drop the shards of a job whose holder let the lease run out."""
     session.execute(
         update(Shard)
-        .where(
-            Shard.valuation_id == valuation_id, Shard.status == ShardStatus.RUNNING, Shard.lease_until < _NOW
-        )
+        .where(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.RUNNING, Shard.lease_until < _NOW)
         .values(status=ShardStatus.ABANDONED, finished_at=_NOW, lease_until=None)
         .execution_options(**_NO_SYNC)
     )
@@ -328,7 +324,7 @@ def lock_overdue(session: Session, queue: str, older_than: float, limit: int) ->
     return session.scalars(statement).all()
 
 
-def jobs_with_waiting_shards(session: Session) -> Sequence[Row[tuple[uuid.UUID, str]]]:
+def jobs_with_waiting_shards(session: Session) -> Sequence[Row[uuid.UUID, str]]:
     """Working jobs, with their queue, that have shards without a place."""
     waiting = exists().where(
         Shard.valuation_id == Valuation.id, Shard.status == ShardStatus.QUEUED, Shard.dispatched_at.is_(None)

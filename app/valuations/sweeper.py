@@ -79,7 +79,7 @@ class Sweeper:
             f"a part of the computation ended its worker {shard.attempt} times, so it was not tried again; "
             "nothing was charged",
             shard.last_error
-            or f"shard {shard.id} ({shard.kind}): worker {shard.worker} let its lease run out on attempt {shard.attempt}",
+            or f"shard {shard.id} ({shard.kind}): worker {shard.worker} let its lease run out, attempt {shard.attempt}",
         )
 
     def _lost_messages(self, queue: str) -> int:

@@ -9,7 +9,18 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, Text, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -29,7 +40,8 @@ class Game(Base, Timestamped):
     frozen: Mapped[dict[str, Any]]
     # blob of the base and full models (safetensors), written once by whoever finished first
     prepared: Mapped[str | None] = mapped_column(String(64))
-    prepare_seconds: Mapped[float | None]
+    # found with the models, so that planning needs no data: {"sources": [{"name", "cost"}], "seconds"}
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class Valuation(Base, Timestamped):

@@ -49,6 +49,48 @@ class Request:
     size: int  # worths per shard
 
 
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know of a job to work on it; plain data, so that no transaction stays open meanwhile.
+
+    ``names``, ``digests`` and ``rows`` are the players' in canonical order, ``files`` their inputs.
+    """
+
+    game_id: uuid.UUID
+    game_digest: str
+    frozen: dict[str, Any]
+    prepared: str | None
+    facts: dict[str, Any] | None
+    spec: dict[str, Any]
+    names: list[str]
+    digests: list[str]
+    rows: list[int]
+    files: list[list[dict[str, str]]]
+    test: dict[str, str]
+    checkpoint: str | None
+
+
+def load_job(session: Session, claim: Claim) -> Job:
+    """The job behind a claim."""
+    valuation = repository.of_id(session, claim.valuation_id)
+    game = repository.get_game(session, claim.game_id)
+    players = repository.players(session, claim.valuation_id)
+    return Job(
+        game_id=game.id,
+        game_digest=game.digest,
+        frozen=game.frozen,
+        prepared=game.prepared,
+        facts=game.facts,
+        spec=valuation.spec,
+        names=valuation.inputs["names"],
+        digests=[player.digest for player in players],
+        rows=[player.rows for player in players],
+        files=valuation.inputs["players"],
+        test=valuation.inputs["test"],
+        checkpoint=valuation.inputs["checkpoint"],
+    )
+
+
 def alive_within(settings: Settings) -> float:
     """How recent a heartbeat must be for its worker to count as alive, in seconds."""
     return max(ALIVE_SECONDS, ALIVE_BEATS * settings.heartbeat_seconds)
@@ -59,13 +101,13 @@ def claim(session: Session, settings: Settings, shard_id: uuid.UUID, worker: str
     return shard_repository.claim(session, shard_id, worker, settings.lease_seconds, settings.max_attempts)
 
 
-def finish_prepare(session: Session, claim: Claim, blob: str, seconds: float) -> None:
+def finish_prepare(session: Session, claim: Claim, blob: str, facts: Mapping[str, Any]) -> None:
     """The game's models are trained and stored under ``blob``; planning is next."""
     _finish(session, claim)
-    repository.set_prepared(session, claim.game_id, blob, seconds)
+    repository.set_prepared(session, claim.game_id, blob, dict(facts))
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status in WORKING:
-        repository.add_event(session, valuation, "valuation.prepared", {"seconds": round(seconds, 3)})
+        repository.add_event(session, valuation, "valuation.prepared", {"seconds": round(facts["seconds"], 3)})
         lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
 
 
@@ -178,7 +220,7 @@ def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = ())
 
 
 def stand_down(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:
-    """The job was cancelled or its deadline has passed: keep what was found, let go, end the job if we were the last."""
+    """The job was cancelled or its deadline has passed: keep what was found, and let go."""
     if not shard_repository.abandon_held(session, claim.shard_id, claim.fence):
         raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
     _store(session, claim, worths)

@@ -1,0 +1,215 @@
+"""Admission: everything that is checked before a job exists or money is held. A bad order leaves nothing behind.
+
+It reads every file of the job once, fixes the one encoding that all of them share, puts the players in canonical order
+(by the digest of their rows, then by name) and so fixes the game and its digest.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy.orm import Session
+
+from app.accounts.roles import Caller
+from app.checkpoints.tables import Checkpoint
+from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
+from app.datasets.service import limits_of
+from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
+from app.errors import FieldError, InvalidInput
+from app.payouts import money
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations import repository
+from app.valuations.games import digest_of, frozen_game
+from app.valuations.inputs import InputFile, join_rows, load_table
+from app.valuations.schemas import Model, NewValuation
+from app.valuations.terms import payout_terms
+
+
+@dataclass(frozen=True)
+class AdmittedPlayer:
+    """A player before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people."""
+
+    name: str
+    shown: str
+    provider_id: uuid.UUID
+    datasets: tuple[uuid.UUID, ...]
+    files: tuple[InputFile, ...]
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """An order that may become a job: the game, its players in canonical order, the money in minor units."""
+
+    frozen: dict[str, Any]
+    game_digest: str
+    players: tuple[AdmittedPlayer, ...]
+    test: InputFile
+    test_dataset: uuid.UUID
+    checkpoint: str | None
+    pool_minor: int
+
+
+def admit(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Admitted:
+    """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend."""
+    pool_minor = _pool(order)
+    _check_terms(order)
+    _check_deadline(order)
+    model, checkpoint = _model(session, caller, order)
+    found = _datasets(session, order)
+    test = _test_dataset(session, caller, order)
+    target = order.target or test.target
+    groups = _groups(order, found)
+    if len(groups) == 1 and order.mode == "full":
+        raise _refused(
+            "/datasets",
+            "a full valuation divides a pool among players, and this job has one; "
+            "name another provider's dataset, set players to dataset, or set mode to partial",
+        )
+    limits = limits_of(settings)
+    test_file = _file(test)
+    test_table = load_table(blobs, test_file, target, limits)
+    tables = {each.id: load_table(blobs, _file(each), target, limits) for each in found}
+    encoding = fit_encoding(test_table, [tables[each.id] for each in found], target)
+    _check_shape(encoding, model)
+    names = repository.account_names(session, {each.provider_id for each in found})
+    players = tuple(
+        sorted(
+            (_player(order, group, tables, encoding, names) for group in groups),
+            key=lambda player: (player.digest, player.name),
+        )
+    )
+    frozen = frozen_game(
+        players=[player.digest for player in players],
+        test=encode(test_table, encoding).digest,
+        encoding=encoding.to_json(),
+        learner={"name": model.name, "hyper": dict(model.hyper)},
+        checkpoint=checkpoint,
+        metric=order.metric,
+        mode=order.mode,
+        unlearning=dict(order.unlearning.options),
+        seed=order.seed,
+        device=order.device,
+    )
+    return Admitted(frozen, digest_of(frozen), players, test_file, test.id, checkpoint, pool_minor)
+
+
+def _pool(order: NewValuation) -> int:
+    try:
+        return money.parse(order.pool, order.currency, name="pool")
+    except InvalidInput as error:
+        field = "/currency" if order.currency not in money.EXPONENTS else "/pool"
+        raise _refused(field, error.detail) from None
+
+
+def _check_terms(order: NewValuation) -> None:
+    try:
+        payout_terms(order.payout, order.currency)
+    except InvalidInput as error:
+        raise _refused("/payout", error.detail) from None
+
+
+def _check_deadline(order: NewValuation) -> None:
+    if order.deadline is not None and order.deadline <= datetime.now(UTC):
+        raise _refused("/deadline", f"deadline {order.deadline.isoformat()} has passed; give a later one, or none")
+
+
+def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, str | None]:
+    if order.checkpoint is None:
+        return order.model or Model(), None
+    checkpoint: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, order.checkpoint)
+    if checkpoint is None:
+        raise _refused(
+            "/checkpoint", f"no checkpoint ck_{order.checkpoint.hex} of yours; list them with GET /v1/checkpoints"
+        )
+    return Model.model_validate({"name": checkpoint.architecture.value, "hyper": checkpoint.hyper}), checkpoint.digest
+
+
+def _datasets(session: Session, order: NewValuation) -> list[Dataset]:
+    """The datasets in the order's order; all that is wrong with them is told at once."""
+    rows = repository.datasets_by_id(session, order.datasets)
+    faults = []
+    for index, dataset_id in enumerate(order.datasets):
+        fault = _fault(rows.get(dataset_id), dataset_id)
+        if fault is not None:
+            faults.append(FieldError(f"/datasets/{index}", fault, "dataset"))
+    if faults:
+        raise InvalidInput(faults[0].detail, errors=faults)
+    return [rows[each] for each in order.datasets]
+
+
+def _fault(dataset: Dataset | None, dataset_id: uuid.UUID) -> str | None:
+    name = f"dataset ds_{dataset_id.hex}"
+    if dataset is None or dataset.status is DatasetStatus.DRAFT:
+        return f"{name} does not exist or has no content yet; name published datasets"
+    if dataset.status is DatasetStatus.WITHDRAWN:
+        return f"{name} was withdrawn by its provider and no new job may use it; leave it out"
+    if dataset.kind is not DatasetKind.TRAIN:
+        return f"{name} is a test set and cannot be valued; give it as test_dataset"
+    return None
+
+
+def _test_dataset(session: Session, caller: Caller, order: NewValuation) -> Dataset:
+    dataset = repository.datasets_by_id(session, [order.test_dataset]).get(order.test_dataset)
+    name = f"dataset ds_{order.test_dataset.hex}"
+    if dataset is None or dataset.provider_id != caller.account_id or dataset.status is DatasetStatus.DRAFT:
+        raise _refused("/test_dataset", f"{name} is not a test set of yours with content; upload one of kind test")
+    if dataset.kind is not DatasetKind.TEST:
+        raise _refused("/test_dataset", f"{name} is of kind {dataset.kind.value}; upload the test set with kind test")
+    if dataset.status is DatasetStatus.WITHDRAWN:
+        raise _refused("/test_dataset", f"{name} was withdrawn; upload another test set")
+    return dataset
+
+
+def _file(dataset: Dataset) -> InputFile:
+    if dataset.digest is None or dataset.format is None:
+        raise AssertionError(f"dataset {dataset.id} is ready without content; its table's CHECK forbids that")
+    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, dataset.target)
+
+
+def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]]:
+    """The datasets of each player."""
+    groups: dict[uuid.UUID, list[Dataset]] = {}
+    for dataset in found:
+        groups.setdefault(dataset.provider_id if order.players == "provider" else dataset.id, []).append(dataset)
+    return list(groups.values())
+
+
+def _player(
+    order: NewValuation,
+    group: Sequence[Dataset],
+    tables: dict[uuid.UUID, pa.Table],
+    encoding: Encoding,
+    names: dict[uuid.UUID, str],
+) -> AdmittedPlayer:
+    rows: EncodedRows = join_rows([encode(tables[each.id], encoding) for each in group])
+    provider = group[0].provider_id
+    by_provider = order.players == "provider"
+    return AdmittedPlayer(
+        name=f"acc_{provider.hex}" if by_provider else f"ds_{group[0].id.hex}",
+        shown=names[provider] if by_provider else f"{names[provider]}: {group[0].name}",
+        provider_id=provider,
+        datasets=tuple(each.id for each in group),
+        files=tuple(_file(each) for each in group),
+        digest=rows.digest,
+        rows=len(rows.y),
+    )
+
+
+def _check_shape(encoding: Encoding, model: Model) -> None:
+    images = len(encoding.shape) > 1
+    if images and model.name != "cnn":
+        raise _refused(
+            "/model/name", f"these datasets hold images, and {model.name} takes columns; set the model to cnn"
+        )
+    if not images and model.name == "cnn":
+        raise _refused("/model/name", "cnn takes images (NPZ, X of shape [n, height, width]); choose logistic or mlp")
+
+
+def _refused(pointer: str, detail: str) -> InvalidInput:
+    return InvalidInput(detail, errors=[FieldError(pointer, detail)])

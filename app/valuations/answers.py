@@ -1,0 +1,176 @@
+"""From rows to answers: what of a job is shown to whom. Pure; it reads no database and hides nothing it should show."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from app.http.ids import public_id
+from app.payouts import money
+from app.valuations.repository import WorkInHand
+from app.valuations.schemas import (
+    MyPlayer,
+    MyValuation,
+    PayoutLine,
+    Payouts,
+    PlayerValue,
+    Progress,
+    ValuationAnswer,
+    ValuationSummary,
+    Values,
+)
+from app.valuations.states import TERMINAL, ValuationStatus
+from app.valuations.tables import Round, Valuation, ValuationPlayer
+
+FAMILIES = ("unlearn", "repair", "retrain")
+
+
+def progress(valuation: Valuation, last: Round | None, hand: WorkInHand) -> Progress:
+    """What the last plan knew, plus what the present round has done since."""
+    known: dict[str, int] = dict.fromkeys(FAMILIES, 0) | dict(valuation.progress.get("evaluations", {}))
+    active = valuation.status not in TERMINAL
+    left = None
+    if last is not None and valuation.status in (ValuationStatus.RUNNING, ValuationStatus.CANCELLING):
+        family = last.source.split(":", 1)[0]
+        known[family] = known.get(family, 0) + last.done
+        if last.done:
+            left = (last.worths - last.done) * (last.seconds / last.done) / max(1, hand.workers)
+    return Progress(
+        round=valuation.round,
+        evaluations=known,
+        round_done=last.done if last else 0,
+        round_worths=last.worths if last else 0,
+        widest_share_interval=valuation.progress.get("widest_share_interval"),
+        workers=hand.workers if active else 0,
+        seconds_left=round(left, 3) if left is not None and active else None,
+        device_seconds=round(hand.device_seconds, 3),
+    )
+
+
+def full(valuation: Valuation, game_digest: str, players: int, last: Round | None, hand: WorkInHand) -> ValuationAnswer:
+    """The job as its buyer sees it."""
+    path = f"/v1/valuations/{public_id('val', valuation.id)}"
+    links = {"self": path, "cancel": f"{path}/cancel", "events": f"{path}/events"}
+    if valuation.status is ValuationStatus.SUCCEEDED:
+        links |= {"values": f"{path}/values", "payouts": f"{path}/payouts"}
+    return ValuationAnswer(
+        id=valuation.id,
+        status=valuation.status,
+        reason=valuation.reason,
+        error=valuation.error,
+        pool=money.plain(valuation.pool_minor, valuation.currency),
+        currency=valuation.currency,
+        spec=valuation.spec,
+        metadata=valuation.labels,
+        game_digest=game_digest,
+        players=players,
+        progress=progress(valuation, last, hand),
+        created_at=valuation.created_at,
+        started_at=valuation.started_at,
+        finished_at=valuation.finished_at,
+        deadline=valuation.deadline,
+        version=valuation.version,
+        links=links,
+    )
+
+
+def summary(valuation: Valuation) -> ValuationSummary:
+    return ValuationSummary(
+        id=valuation.id,
+        status=valuation.status,
+        pool=money.plain(valuation.pool_minor, valuation.currency),
+        currency=valuation.currency,
+        metadata=valuation.labels,
+        created_at=valuation.created_at,
+        finished_at=valuation.finished_at,
+    )
+
+
+def values(
+    valuation: Valuation,
+    game_digest: str,
+    players: Sequence[ValuationPlayer],
+    result: dict[str, Any],
+    digests: dict[str, str],
+) -> Values:
+    """The result of a job that has succeeded."""
+    found: list[dict[str, Any]] = result["players"]
+    return Values(
+        valuation_id=valuation.id,
+        game_digest=game_digest,
+        pool=money.plain(valuation.pool_minor, valuation.currency),
+        currency=valuation.currency,
+        players=[
+            PlayerValue(
+                position=player.position,
+                provider_id=player.provider_id,
+                provider=player.name,
+                datasets=[uuid.UUID(each) for each in player.datasets],
+                rows=player.rows,
+                digest=player.digest,
+                value=each["value"],
+                stderr=each["stderr"],
+                value_ci=each["value_ci"],
+                share=player.share,
+                share_ci=each["share_ci"],
+                share_band=each["share_band"],
+                amount=money.plain(player.amount_minor or 0, valuation.currency),
+            )
+            for player, each in zip(players, found, strict=True)
+        ],
+        digests=digests | result["digests"],
+        **{
+            name: result[name]
+            for name in (
+                "empty_worth", "full_worth", "estimator", "source", "evaluations", "stopped_by", "notes", "shares_note",
+                "audit", "bake_off", "seconds", "seconds_by_source", "retrain_seconds_estimate", "trace",
+            )
+        },
+    )  # fmt: skip
+
+
+def payouts(valuation: Valuation, players: Sequence[ValuationPlayer]) -> Payouts:
+    """Who gets how much of a job that has succeeded."""
+    paid = sum(player.amount_minor or 0 for player in players)
+    return Payouts(
+        valuation_id=valuation.id,
+        pool=money.plain(valuation.pool_minor, valuation.currency),
+        currency=valuation.currency,
+        refunded=money.plain(valuation.pool_minor - paid, valuation.currency),
+        payouts=[
+            PayoutLine(
+                provider_id=player.provider_id,
+                provider=player.name,
+                share=player.share,
+                amount=money.plain(player.amount_minor or 0, valuation.currency),
+            )
+            for player in players
+        ],
+    )
+
+
+def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuation:
+    """A provider's own part of a job."""
+    return MyValuation(
+        id=valuation.id,
+        status=valuation.status,
+        currency=valuation.currency,
+        created_at=valuation.created_at,
+        finished_at=valuation.finished_at,
+        players=[
+            MyPlayer(
+                datasets=[uuid.UUID(each) for each in player.datasets],
+                rows=player.rows,
+                value=player.value,
+                stderr=player.stderr,
+                value_ci=_interval(player.value_low, player.value_high),
+                share=player.share,
+                share_ci=_interval(player.share_low, player.share_high),
+                amount=None if player.amount_minor is None else money.plain(player.amount_minor, valuation.currency),
+            )
+            for player in players
+        ],
+    )
+
+
+def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
+    return (low, high) if low is not None and high is not None else None

@@ -1,0 +1,158 @@
+"""Valuations over HTTP. Thin: parse, authorise, call the service, shape the answer.
+
+Reading a job can wait for it to change (``Prefer: wait=N``); while it waits it holds neither a thread nor a database
+connection.
+"""
+
+import asyncio
+import re
+import time
+from typing import Annotated
+
+from fastapi import Header, Query, Request, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
+from app.errors import Conflict, NotFound, Unavailable
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, end_transaction
+from app.http.etags import conditional, make_etag
+from app.http.ids import ValuationId, public_id
+from app.http.pages import Page
+from app.http.problems import responses
+from app.http.routes import api_router
+from app.valuations import repository, schemas, service
+from app.valuations.states import TERMINAL, ValuationStatus
+
+router = api_router("/v1", "valuations")
+
+_LONGEST_WAIT = 60.0
+_LOOK_SECONDS = 0.25
+
+Prefer = Annotated[
+    str | None,
+    Header(max_length=200, description="`wait=N` holds the answer up to N seconds for a change.", examples=["wait=30"]),
+]
+
+
+@router.post(
+    "/valuations",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(Conflict, NotFound, Unavailable),
+    dependencies=[IDEMPOTENT],
+)
+def create_valuation(
+    body: schemas.NewValuation,
+    caller: BuyerCaller,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
+    response: Response,
+) -> schemas.ValuationAnswer:
+    """Post a valuation: everything is checked, the pool goes into escrow, and the job starts."""
+    valuation = service.post(session, blobs, settings, caller, body)
+    response.headers["Location"] = f"/v1/valuations/{public_id('val', valuation.id)}"
+    response.headers["Retry-After"] = "2"
+    return service.describe(session, valuation)
+
+
+@router.get("/valuations")
+def list_valuations(
+    caller: AnyCaller,
+    session: SessionDep,
+    page: PageDep,
+    status_: Annotated[
+        list[ValuationStatus] | None,
+        Query(alias="status", description="Only these; repeat it.", examples=[["running"]]),
+    ] = None,
+) -> Page[schemas.ValuationSummary]:
+    """One's own jobs, newest first."""
+    items, following = service.list_valuations(session, caller, status_ or [], page)
+    return Page(items=items, next_cursor=following)
+
+
+@router.get("/valuations/{valuation_id}", responses=responses(NotFound))
+async def get_valuation(
+    valuation_id: ValuationId,
+    caller: AnyCaller,
+    session: SessionDep,
+    request: Request,
+    response: Response,
+    prefer: Prefer = None,
+) -> schemas.ValuationAnswer:
+    """A job: where it stands, how far it is, what it cost so far."""
+    valuation = await run_in_threadpool(service.get, session, caller, valuation_id)
+    before, ends = valuation.version, time.monotonic() + _wait_seconds(prefer)
+    if ends > time.monotonic():
+        response.headers["Preference-Applied"] = f"wait={int(_wait_seconds(prefer))}"
+        while valuation.status not in TERMINAL and time.monotonic() < ends:
+            await run_in_threadpool(end_transaction, session)
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await request.is_disconnected():
+                break
+            now = await run_in_threadpool(repository.version_of, session, valuation_id)
+            if now is None or now[0] != before:
+                break
+        await run_in_threadpool(session.refresh, valuation)
+    answer = await run_in_threadpool(service.describe, session, valuation)
+    if valuation.status not in TERMINAL:
+        response.headers["Retry-After"] = "2"
+    conditional(request, response, make_etag(answer.model_dump_json()))
+    return answer
+
+
+@router.post(
+    "/valuations/{valuation_id}/cancel", status_code=status.HTTP_202_ACCEPTED, responses=responses(NotFound, Conflict)
+)
+def cancel_valuation(
+    valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
+) -> schemas.ValuationAnswer:
+    """Stop a job: work on devices ends within seconds, the pool goes back, what was computed stays stored."""
+    return service.describe(session, service.cancel(session, settings, caller, valuation_id))
+
+
+@router.get("/valuations/{valuation_id}/values", responses=responses(NotFound, Conflict))
+def get_values(
+    valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, request: Request, response: Response
+) -> schemas.Values:
+    """The result: values, intervals, shares, amounts, the audit, and every digest needed to repeat it."""
+    answer = service.values(session, caller, valuation_id)
+    conditional(request, response, make_etag(valuation_id, answer.digests["result"]))
+    return answer
+
+
+@router.get("/valuations/{valuation_id}/payouts", responses=responses(NotFound, Conflict))
+def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> schemas.Payouts:
+    """Who gets how much of the pool."""
+    return service.payout_lines(session, caller, valuation_id)
+
+
+@router.get("/valuations/{valuation_id}/events", responses=responses(NotFound))
+def list_events(
+    valuation_id: ValuationId,
+    caller: AnyCaller,
+    session: SessionDep,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="The last `seq` you have.", examples=[0])] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000, examples=[100])] = 100,
+) -> schemas.Events:
+    """What happened to a job, in order."""
+    rows = service.events(session, caller, valuation_id, after, limit)
+    return schemas.Events(items=[schemas.Event.model_validate(row) for row in rows])
+
+
+@router.get("/me/valuations")
+def list_my_valuations(caller: ProviderCaller, session: SessionDep, page: PageDep) -> Page[schemas.MyValuation]:
+    """The jobs in which your data is valued: your own value, interval, share and amount, and nobody else's."""
+    items, following = service.list_mine(session, caller, page)
+    return Page(items=items, next_cursor=following)
+
+
+@router.get("/admin/valuations/{valuation_id}/failure", responses=responses(NotFound))
+def get_failure(valuation_id: ValuationId, _caller: AdminCaller, session: SessionDep) -> schemas.Failure:
+    """The last traceback of a job's work, for administrators."""
+    return schemas.Failure.model_validate(service.admin_view(session, valuation_id))
+
+
+def _wait_seconds(prefer: str | None) -> float:
+    """The seconds asked for by ``Prefer: wait=N`` (RFC 7240), at most a minute; an unknown preference is no error."""
+    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
+    return min(float(found[1]), _LONGEST_WAIT) if found else 0.0

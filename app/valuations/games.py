@@ -1,0 +1,55 @@
+"""What a game is made of, and its digest: the key under which worths are stored and reused. Pure.
+
+Two jobs have the same game when nothing that can change a worth differs: the players' encoded rows (in any order, from
+any file format), the test set, the encoding, the checkpoint, learner, unlearning options, metric, mode, seed and kind
+of device. Names, ids, money and precision are no part of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+# raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
+ENGINE_RULES = 1
+
+
+def canonical_json(value: Any) -> bytes:
+    """One spelling for one value: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+
+
+def digest_of(value: Any) -> str:
+    """Hex SHA-256 of a JSON value."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def frozen_game(
+    *,
+    players: Sequence[str],
+    test: str,
+    encoding: dict[str, Any],
+    learner: dict[str, Any],
+    checkpoint: str | None,
+    metric: str,
+    mode: str,
+    unlearning: dict[str, Any],
+    seed: int,
+    device: str,
+) -> dict[str, Any]:
+    """The game as plain JSON; ``players`` and ``test`` are content digests, players in canonical (sorted) order."""
+    if list(players) != sorted(players):
+        raise ValueError("the players of a game are in the order of their digests")
+    return {
+        "rules": ENGINE_RULES,
+        "players": list(players),
+        "test": test,
+        "encoding": encoding,
+        "learner": learner,
+        "checkpoint": checkpoint,
+        "metric": metric,
+        "mode": mode,
+        "unlearning": unlearning,
+        "seed": seed,
+        "device": device,
+    }

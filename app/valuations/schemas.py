@@ -1,0 +1,353 @@
+"""What HTTP sees of valuations: the order a buyer posts, and the answers. Shapes only; rules are in ``admission``."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from app.http.ids import AccountId, CheckpointId, DatasetId, ValuationId
+from app.http.schemas import Answer, Body, example
+from app.payouts.policies import Policy
+from app.valuations.states import ValuationStatus
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Label = Annotated[str, StringConstraints(max_length=500)]
+Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+_DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
+_DS2 = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"
+_TEST = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d"
+_VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
+_ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
+
+_ORDER: dict[str, Any] = {
+    "datasets": [_DS, _DS2],
+    "test_dataset": _TEST,
+    "pool": "10000.00",
+    "currency": "EUR",
+    "model": {"name": "logistic", "hyper": {"l2": 0.001}},
+    "metric": "accuracy",
+    "share_ci": 2.0,
+    "seed": 7,
+    "metadata": {"order": "17"},
+}
+
+
+class Model(Body):
+    """What is trained and unlearned: a learner by its name, and its hyper-parameters."""
+
+    name: Literal["logistic", "mlp", "cnn"] = "logistic"
+    hyper: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
+
+
+class Unlearning(Body):
+    """How forgetting is computed: a method ("auto": they compete on the audited sample) and its options."""
+
+    method: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "tangent"
+    options: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
+
+
+class Payout(Body):
+    """How values become money; providers are shown it before they agree."""
+
+    policy: Policy = Policy.PROPORTIONAL
+    minimum_payout: str | None = Field(default=None, max_length=40, description="Less than this accrues.")
+    performance_target: Number | None = Field(
+        default=None, gt=0, description="The gain over the untrained model that earns the whole pool."
+    )
+    dispute_window_seconds: int = Field(default=0, ge=0, le=366 * 86_400)
+
+
+class NewValuation(Body):
+    """An order: whose data, measured on what, for how much money, how precisely."""
+
+    model_config = ConfigDict(**(Body.model_config | example(**_ORDER)))
+
+    datasets: list[DatasetId] = Field(min_length=1, max_length=10_000, description="The providers' datasets.")
+    test_dataset: DatasetId = Field(description="Your own test set; it never leaves the workers.")
+    target: str | None = Field(default=None, max_length=200, description="The label column; default: the test set's.")
+    players: Literal["provider", "dataset"] = Field(
+        default="provider", description="provider: a provider's datasets are one player; dataset: each is its own."
+    )
+    pool: str = Field(max_length=40, description="What is to be divided, a decimal string.", examples=["10000.00"])
+    currency: str = Field(default="EUR", min_length=3, max_length=3)
+    model: Model | None = None
+    checkpoint: CheckpointId | None = Field(default=None, description="Instead of `model`.")
+    metric: Literal["accuracy", "clipped_log_loss", "log_loss"] = "accuracy"
+    mode: Literal["full", "partial"] = "full"
+    fidelity: Literal["auto", "unlearn", "repair", "retrain"] = "auto"
+    unlearning: Unlearning = Field(default_factory=Unlearning)
+    estimator: Literal[
+        "auto", "exact", "multifidelity", "permutation", "antithetic", "stratified", "kernelshap", "leverage", "svarm",
+        "regression",
+    ] = "auto"  # fmt: skip
+    share_ci: Number = Field(
+        default=2.0, gt=0, le=100, description="Widest 95 % share interval, in points of the pool."
+    )
+    max_evaluations: int | None = Field(default=None, ge=2, le=10_000_000)
+    max_retrains: int | None = Field(default=None, ge=0, le=10_000_000)
+    max_seconds: Number | None = Field(default=None, gt=0, description="Device seconds, not seconds on the clock.")
+    deadline: AwareDatetime | None = Field(default=None, description="The job ends as `expired` when it passes.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    device: Literal["cpu", "gpu"] = "cpu"
+    metadata: dict[Key, Label] = Field(default_factory=dict, max_length=32)
+    payout: Payout = Field(default_factory=Payout)
+
+    @field_validator("datasets")
+    @classmethod
+    def _each_once(cls, value: list[uuid.UUID]) -> list[uuid.UUID]:
+        if len(set(value)) != len(value):
+            raise ValueError("a dataset is named twice; name each once")
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.model is not None and self.checkpoint is not None:
+            raise ValueError("give a model or a checkpoint, not both: a checkpoint names its own model")
+        if self.mode == "partial" and self.fidelity in ("repair", "retrain"):
+            raise ValueError(f"partial mode has nothing to {self.fidelity} with; set fidelity to auto or unlearn")
+        return self
+
+
+class Progress(Answer):
+    """How far the job is, from what Postgres holds; as true after a restart as before it."""
+
+    round: int = Field(description="Requests of the estimator so far.")
+    evaluations: dict[str, int] = Field(description="Worths known, by fidelity.")
+    round_done: int = Field(description="Worths of the present round that are done.")
+    round_worths: int = Field(description="Worths of the present round.")
+    widest_share_interval: float | None = Field(description="In points of the pool; null before there is one.")
+    workers: int = Field(description="Worker processes that hold work of this job.")
+    seconds_left: float | None = Field(description="Estimate for the present round; null when unknown.")
+    device_seconds: float
+
+
+class ValuationAnswer(Answer):
+    """A job as its buyer sees it."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _VAL,
+                    "object": "valuation",
+                    "status": "running",
+                    "reason": None,
+                    "error": None,
+                    "pool": "10000.00",
+                    "currency": "EUR",
+                    "spec": _ORDER,
+                    "metadata": {"order": "17"},
+                    "game_digest": "5f" * 32,
+                    "players": 2,
+                    "progress": {
+                        "round": 2,
+                        "evaluations": {"unlearn": 4, "repair": 0, "retrain": 2},
+                        "round_done": 2,
+                        "round_worths": 4,
+                        "widest_share_interval": 3.2,
+                        "workers": 2,
+                        "seconds_left": 1.5,
+                        "device_seconds": 3.1,
+                    },
+                    "created_at": "2026-11-23T12:00:00Z",
+                    "started_at": "2026-11-23T12:00:01Z",
+                    "finished_at": None,
+                    "deadline": None,
+                    "version": 5,
+                    "links": {"self": f"/v1/valuations/{_VAL}"},
+                }
+            ]
+        },
+    )
+
+    id: ValuationId
+    object: Literal["valuation"] = "valuation"
+    status: ValuationStatus
+    reason: str | None
+    error: str | None
+    pool: str
+    currency: str
+    spec: dict[str, Any]
+    metadata: dict[str, str]
+    game_digest: str
+    players: int
+    progress: Progress
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    deadline: datetime | None
+    version: int
+    links: dict[str, str]
+
+
+class ValuationSummary(Answer):
+    """A job in a list."""
+
+    model_config = example(
+        id=_VAL, status="succeeded", pool="10000.00", currency="EUR", metadata={"order": "17"},
+        created_at="2026-11-23T12:00:00Z", finished_at="2026-11-23T12:01:00Z",
+    )  # fmt: skip
+
+    id: ValuationId
+    status: ValuationStatus
+    pool: str
+    currency: str
+    metadata: dict[str, str]
+    created_at: datetime
+    finished_at: datetime | None
+
+
+_PLAYER: dict[str, Any] = {
+    "position": 0, "provider_id": _ACC, "provider": "Provider A", "datasets": [_DS], "rows": 150, "digest": "ab" * 32,
+    "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117], "share": 0.131, "share_ci": [0.124, 0.138],
+    "share_band": [0.121, 0.141], "amount": "1310.00",
+}  # fmt: skip
+_EVENT: dict[str, Any] = {
+    "seq": 3, "type": "valuation.progressed", "created_at": "2026-11-23T12:00:03Z",
+    "data": {"round": 1, "worths": 1024},
+}  # fmt: skip
+
+
+class PlayerValue(Answer):
+    """What one player was found to be worth: value and interval on the metric, share and interval as parts of one;
+    ``share_band`` holds for all players at once."""
+
+    model_config = example(**_PLAYER)
+
+    position: int
+    provider_id: AccountId
+    provider: str
+    datasets: list[DatasetId]
+    rows: int
+    digest: str
+    value: float
+    stderr: float | None
+    value_ci: tuple[float, float] | None
+    share: float | None
+    share_ci: tuple[float, float] | None
+    share_band: tuple[float, float] | None
+    amount: str
+
+
+class Values(Answer):
+    """The result: every player's value, and how it was found, how far it can be trusted, what it cost."""
+
+    model_config = example(
+        valuation_id=_VAL, game_digest="5f" * 32, pool="10000.00", currency="EUR", empty_worth=0.1, full_worth=0.91,
+        players=[_PLAYER], estimator="multifidelity", source="retrain",
+        evaluations={"unlearn": 1024, "repair": 0, "retrain": 60}, stopped_by="share_ci", notes=[], shares_note=None,
+        audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
+        seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
+        digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[],
+    )  # fmt: skip
+
+    valuation_id: ValuationId
+    game_digest: str
+    pool: str
+    currency: str
+    empty_worth: float
+    full_worth: float
+    players: list[PlayerValue]
+    estimator: str
+    source: str
+    evaluations: dict[str, int]
+    stopped_by: str
+    notes: list[str]
+    shares_note: str | None
+    audit: dict[str, Any]
+    bake_off: list[dict[str, Any]]
+    seconds: float
+    seconds_by_source: dict[str, float]
+    retrain_seconds_estimate: float | None
+    digests: dict[str, str]
+    trace: list[dict[str, Any]]
+
+
+class PayoutLine(Answer):
+    provider_id: AccountId
+    provider: str
+    share: float | None
+    amount: str
+
+
+class Payouts(Answer):
+    """Who gets how much; the amounts and what went back to the buyer add up to the pool."""
+
+    model_config = example(
+        valuation_id=_VAL, pool="10000.00", currency="EUR", refunded="0.00",
+        payouts=[{"provider_id": _ACC, "provider": "Provider A", "share": 0.131, "amount": "1310.00"}],
+    )  # fmt: skip
+
+    valuation_id: ValuationId
+    pool: str
+    currency: str
+    refunded: str
+    payouts: list[PayoutLine]
+
+
+class Event(Answer):
+    model_config = example(**_EVENT)
+
+    seq: int
+    type: str
+    created_at: datetime
+    data: dict[str, Any]
+
+
+class Events(Answer):
+    """A job's events from ``after`` on; ask again with the last ``seq``."""
+
+    model_config = example(items=[_EVENT])
+
+    items: list[Event]
+
+
+class MyPlayer(Answer):
+    """A provider's own part in a job, as a player; nothing of the others."""
+
+    datasets: list[DatasetId]
+    rows: int
+    value: float | None
+    stderr: float | None
+    value_ci: tuple[float, float] | None
+    share: float | None
+    share_ci: tuple[float, float] | None
+    amount: str | None
+
+
+class MyValuation(Answer):
+    """A job in which this provider's data is valued."""
+
+    model_config = example(
+        id=_VAL, status="succeeded", currency="EUR", created_at="2026-11-23T12:00:00Z",
+        finished_at="2026-11-23T12:01:00Z",
+        players=[
+            {
+                "datasets": [_DS], "rows": 150, "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117],
+                "share": 0.131, "share_ci": [0.124, 0.138], "amount": "1310.00",
+            }
+        ],
+    )  # fmt: skip
+
+    id: ValuationId
+    status: ValuationStatus
+    currency: str
+    created_at: datetime
+    finished_at: datetime | None
+    players: list[MyPlayer]
+
+
+class Failure(Answer):
+    """What an administrator needs to know of a job that failed."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={"examples": [{"valuation_id": _VAL, "buyer_id": _ACC, "traceback": "Traceback ..."}]},
+    )
+
+    valuation_id: ValuationId
+    buyer_id: AccountId
+    traceback: str | None

@@ -1,0 +1,183 @@
+"""The rules of jobs for people: who may post, see and stop one. Never commits; never computes a worth.
+
+Posting is one transaction: job, players, escrow and the first message exist together or not at all. Somebody else's
+job is not found, whoever asks; an administrator sees every job.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts.roles import Caller, Role
+from app.errors import Conflict, NotFound
+from app.http.pages import PageRequest
+from app.payouts import service as payouts
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations import answers, lifecycle, repository, shard_repository
+from app.valuations.admission import Admitted, admit
+from app.valuations.games import digest_of
+from app.valuations.schemas import MyValuation, NewValuation, Payouts, ValuationAnswer, ValuationSummary, Values
+from app.valuations.states import TERMINAL, Reason, ValuationStatus
+from app.valuations.tables import Valuation, ValuationEvent
+
+
+@dataclass(frozen=True)
+class AdminView:
+    """What only an administrator sees of a job that failed."""
+
+    valuation_id: uuid.UUID
+    buyer_id: uuid.UUID
+    traceback: str | None
+
+
+def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Valuation:
+    """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
+    admitted = admit(session, blobs, settings, caller, order)
+    game = repository.add_game(session, caller.account_id, admitted.game_digest, admitted.frozen)
+    valuation = Valuation(
+        buyer_id=caller.account_id,
+        game_id=game.id,
+        status=ValuationStatus.QUEUED,
+        spec=order.model_dump(mode="json", exclude={"metadata"}),
+        inputs=_inputs(admitted),
+        labels=order.metadata,
+        pool_minor=admitted.pool_minor,
+        currency=order.currency,
+        queue=order.device,
+        deadline=order.deadline,
+        progress={},
+        round=0,
+        version=1,
+        event_seq=0,
+    )
+    players = [
+        {
+            "position": position,
+            "provider_id": player.provider_id,
+            "name": player.shown,
+            "datasets": [str(each) for each in player.datasets],
+            "digest": player.digest,
+            "rows": player.rows,
+        }
+        for position, player in enumerate(admitted.players)
+    ]
+    datasets = {each for player in admitted.players for each in player.datasets} | {admitted.test_dataset}
+    repository.add_valuation(session, valuation, players, sorted(datasets))
+    payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
+    repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
+    lifecycle.start_next(session, settings, caller.account_id)
+    session.refresh(valuation)
+    return valuation
+
+
+def _inputs(admitted: Admitted) -> dict[str, Any]:
+    return {
+        "names": [player.name for player in admitted.players],
+        "players": [[file.to_json() for file in player.files] for player in admitted.players],
+        "test": admitted.test.to_json(),
+        "checkpoint": admitted.checkpoint,
+    }
+
+
+def get(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
+    """The caller's job (an administrator's: any); raises NotFound."""
+    if caller.role is Role.ADMIN:
+        valuation = repository.any_valuation(session, valuation_id)
+    else:
+        valuation = repository.of_buyer(session, caller.account_id, valuation_id)
+    if valuation is None:
+        raise NotFound(f"no valuation val_{valuation_id.hex}; list yours with GET /v1/valuations")
+    return valuation
+
+
+def describe(session: Session, valuation: Valuation) -> ValuationAnswer:
+    """The job and how far it is."""
+    rounds = shard_repository.rounds(session, valuation.id)
+    return answers.full(
+        valuation,
+        repository.get_game(session, valuation.game_id).digest,
+        repository.count_players(session, valuation.id),
+        rounds[-1] if rounds else None,
+        repository.work_in_hand(session, valuation.id),
+    )
+
+
+def list_valuations(
+    session: Session, caller: Caller, statuses: Sequence[ValuationStatus], page: PageRequest
+) -> tuple[list[ValuationSummary], str | None]:
+    """The caller's jobs (an administrator's: all), newest first."""
+    buyer_id = None if caller.role is Role.ADMIN else caller.account_id
+    rows, cursor = repository.page_of_buyer(session, buyer_id, statuses, page)
+    return [answers.summary(row) for row in rows], cursor
+
+
+def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list[MyValuation], str | None]:
+    """The jobs in which the calling provider's data is valued, with its own part of each."""
+    rows, cursor = repository.page_of_provider(session, caller.account_id, page)
+    return [answers.mine(job, players) for job, players in rows], cursor
+
+
+def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
+    """Stop a job. One that is cancelling or cancelled stays so; one that settles or has ended raises Conflict."""
+    get(session, caller, valuation_id)
+    valuation = repository.lock(session, valuation_id)
+    if valuation.status in (ValuationStatus.CANCELLING, ValuationStatus.CANCELLED):
+        return valuation
+    if valuation.status is ValuationStatus.SETTLING or valuation.status in TERMINAL:
+        raise Conflict(
+            f"valuation val_{valuation_id.hex} is {valuation.status.value} and can no longer be cancelled; "
+            "only a job that is queued, planning or running can"
+        )
+    lifecycle.request_stop(session, settings, valuation, Reason.BUYER)
+    return valuation
+
+
+def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
+    """The result; raises Conflict before there is one."""
+    valuation = _succeeded(session, caller, valuation_id)
+    result = repository.result_of(session, valuation_id)
+    if result is None:
+        raise AssertionError(f"valuation {valuation_id} has succeeded without a result")
+    game = repository.get_game(session, valuation.game_id)
+    digests = {"game": game.digest, "result": digest_of(result), "spec": digest_of(valuation.spec)}
+    return answers.values(valuation, game.digest, repository.players(session, valuation_id), result, digests)
+
+
+def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Payouts:
+    """Who gets how much; raises Conflict before the job has settled."""
+    valuation = _succeeded(session, caller, valuation_id)
+    return answers.payouts(valuation, repository.players(session, valuation_id))
+
+
+def events(
+    session: Session, caller: Caller, valuation_id: uuid.UUID, after: int, limit: int
+) -> Sequence[ValuationEvent]:
+    """A job's events after a number, oldest first."""
+    get(session, caller, valuation_id)
+    return repository.events(session, valuation_id, after, limit)
+
+
+def admin_view(session: Session, valuation_id: uuid.UUID) -> AdminView:
+    """The traceback behind a failure, for administrators."""
+    valuation = repository.any_valuation(session, valuation_id)
+    if valuation is None:
+        raise NotFound(f"no valuation val_{valuation_id.hex}")
+    return AdminView(
+        valuation_id, valuation.buyer_id, valuation.traceback or repository.last_error(session, valuation_id)
+    )
+
+
+def _succeeded(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
+    valuation = get(session, caller, valuation_id)
+    if valuation.status is not ValuationStatus.SUCCEEDED:
+        rest = (
+            "and has no result"
+            if valuation.status in TERMINAL
+            else "; wait for it with Prefer: wait=30 on the job itself"
+        )
+        raise Conflict(f"valuation val_{valuation_id.hex} is {valuation.status.value} {rest}")
+    return valuation

@@ -1,0 +1,91 @@
+"""Settlement: the players' values, the money, the status and the event, in one transaction or not at all.
+
+Runs on a job that is ``settling`` and locked; a job that has settled is left as it is, so settling twice pays once (the
+ledger's unique settlement stands behind that). It computes no value: those were kept, sealed, by the last plan.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.payouts import service as payouts
+from app.payouts.policies import Claim, PayoutPlan, Terms, make_plan
+from app.settings import Settings
+from app.valuations import lifecycle, repository
+from app.valuations.games import digest_of
+from app.valuations.schemas import Payout
+from app.valuations.states import ValuationStatus
+from app.valuations.tables import Valuation, ValuationPlayer
+from app.valuations.terms import payout_terms
+
+
+class SettlementImpossible(Exception):
+    """The result cannot be turned into money under the agreed terms; says why. Trying again changes nothing."""
+
+
+def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> bool:
+    """Settle a job; False where there is nothing to settle (it has settled, or ended otherwise)."""
+    valuation = repository.lock(session, valuation_id)
+    if valuation.status is not ValuationStatus.SETTLING:
+        return False
+    result = repository.result_of(session, valuation_id)
+    if result is None:
+        raise SettlementImpossible(f"job {valuation_id} is settling without a result")
+    players = repository.players(session, valuation_id)
+    plan = _plan(valuation, players, result)
+    for player, found, line in zip(players, result["players"], plan.lines, strict=True):
+        _write(player, found, float(line.share), line.amount)
+    payouts.settle(session, valuation.id, plan)
+    told = {"result_digest": digest_of(result), "plan_digest": plan.digest, "stopped_by": result["stopped_by"]}
+    lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, told)
+    lifecycle.start_next(session, settings, valuation.buyer_id)
+    return True
+
+
+def player_key(valuation: Valuation, player: ValuationPlayer) -> uuid.UUID:
+    """What a player is called in the payout plan: its provider, or its dataset where each dataset is a player."""
+    if valuation.spec.get("players") == "dataset":
+        return uuid.UUID(player.datasets[0])
+    return player.provider_id
+
+
+def _plan(valuation: Valuation, players: Sequence[ValuationPlayer], result: dict[str, Any]) -> PayoutPlan:
+    terms = payout_terms(Payout.model_validate(valuation.spec["payout"]), valuation.currency)
+    if [found["digest"] for found in result["players"]] != [player.digest for player in players]:
+        raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
+    no_shares = any(found["share"] is None for found in result["players"])
+    claims = [
+        Claim(
+            player_id=player_key(valuation, player),
+            provider_id=player.provider_id,
+            # where nothing can be shared (one target player alone) nobody has a claim and the pool goes back
+            value=0.0 if no_shares else found["value"],
+            value_band=None if no_shares else _pair(found["value_band"]),
+            share_band=_pair(found["share_band"]),
+        )
+        for player, found in zip(players, result["players"], strict=True)
+    ]
+    return make_plan(
+        valuation.id,
+        valuation.currency,
+        valuation.pool_minor,
+        Terms() if no_shares else terms,
+        claims,
+        empty_worth=result["empty_worth"],
+        full_worth=result["full_worth"],
+    )
+
+
+def _write(player: ValuationPlayer, found: dict[str, Any], share: float, amount: int) -> None:
+    player.value, player.stderr = found["value"], found["stderr"]
+    player.value_low, player.value_high = found["value_ci"]
+    if found["share"] is not None:
+        player.share = share
+        player.share_low, player.share_high = found["share_ci"]
+    player.amount_minor = amount
+
+
+def _pair(band: Sequence[float] | None) -> tuple[float, float] | None:
+    return (band[0], band[1]) if band is not None else None

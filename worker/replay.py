@@ -1,0 +1,104 @@
+"""Replaying a valuation against the worths that are stored: the game that knows only what Postgres knows.
+
+The engine's loop starts from the beginning at every plan. Where it asks for a worth that is not stored, ``NeedWorths``
+ends the replay; the planner has those computed and replays again. Nothing here computes a worth, and nothing depends on
+which worker found one, or when.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from worker.engine.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
+
+
+def pack(coalitions: Coalitions) -> list[bytes]:
+    """Each coalition of bool[m, n] as ceil(n / 8) bytes, bit i of byte j being player 8 j + i."""
+    return [row.tobytes() for row in np.packbits(coalitions, axis=1, bitorder="little")]
+
+
+def unpack(packed: bytes, count: int, n: int) -> Coalitions:
+    """bool[count, n] from ``count`` packed coalitions in a row."""
+    rows = np.frombuffer(packed, dtype=np.uint8).reshape(count, -(-n // 8))
+    return np.unpackbits(rows, axis=1, count=n, bitorder="little").astype(bool)
+
+
+@dataclass
+class StoredGame:
+    """A ``FidelityGame`` over stored worths.
+
+    ``stored`` maps a source to {packed coalition: (worth, device seconds)}; ``costs`` are those found when the models
+    were prepared, cheapest first. ``seconds`` counts what this replay has asked for, so that a budget of seconds is
+    used up at the same place in every replay.
+    """
+
+    players: Sequence[Player]
+    costs: Mapping[str, float]
+    stored: Mapping[str, Mapping[bytes, tuple[float, float]]]
+    digests: Mapping[str, str] = field(default_factory=dict)
+    _asked: dict[str, set[bytes]] = field(default_factory=dict, init=False)
+    _seconds: dict[str, float] = field(default_factory=dict, init=False)
+
+    @property
+    def sources(self) -> Sequence[str]:
+        return list(self.costs)
+
+    def cost(self, source: str) -> float:
+        return self.costs[source]
+
+    def seconds(self, source: str) -> float:
+        return self._seconds.get(source, 0.0)
+
+    def worth(self, source: str, coalitions: Coalitions) -> Worths:
+        """Worths float64[m]; raises NeedWorths with those that are missing, each once."""
+        known = self.stored.get(source, {})
+        asked = self._asked.setdefault(source, set())
+        worths = np.empty(len(coalitions), dtype=np.float64)
+        missing: dict[bytes, int] = {}
+        spent = 0.0
+        for row, packed in enumerate(pack(coalitions)):
+            found = known.get(packed)
+            if found is None:
+                missing.setdefault(packed, row)
+                continue
+            worths[row] = found[0]
+            if packed not in asked:
+                asked.add(packed)
+                spent += found[1]
+        if missing:
+            raise NeedWorths(source, coalitions[list(missing.values())])
+        self._seconds[source] = self.seconds(source) + spent
+        return worths
+
+    def evaluations(self) -> dict[str, int]:
+        """Distinct worths that this replay has asked for and got or found stored, by fidelity."""
+        counts = dict.fromkeys(FAMILIES, 0)
+        for source, asked in self._asked.items():
+            counts[family(source)] += len(asked)
+        return counts
+
+
+def group_worths(rows: Iterable[Any]) -> dict[str, dict[bytes, tuple[float, float]]]:
+    """Stored rows (source, coalition, worth, seconds) by source and coalition."""
+    grouped: dict[str, dict[bytes, tuple[float, float]]] = {}
+    for source, coalition, worth, seconds in rows:
+        grouped.setdefault(source, {})[bytes(coalition)] = (worth, seconds)
+    return grouped
+
+
+def shard_size(wanted: int, seconds_each: float | None, shard_seconds: float, workers: int, largest: int) -> int:
+    """Worths per shard: about ``shard_seconds`` of work, but small enough that every worker gets two.
+
+    ``seconds_each`` is what a worth of this source took so far; without it a round is only split among the workers. The
+    size changes when a result is known, never what it is.
+    """
+    fair = -(-wanted // max(1, 2 * workers))
+    timed = largest if not seconds_each else max(1, int(shard_seconds / seconds_each))
+    return max(1, min(timed, fair, largest))
+
+
+def player_names(names: Sequence[str], digests: Sequence[str], rows: Sequence[int]) -> list[Player]:
+    """The engine's players, in canonical order."""
+    return [Player(name, count, digest) for name, digest, count in zip(names, digests, rows, strict=True)]

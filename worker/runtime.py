@@ -1,0 +1,186 @@
+"""One worker process at work: claim a shard, do it under a beating heart, write the end of it.
+
+Whatever happens to a shard ends in exactly one of five ways, each one fenced transaction: finished, failed, given back
+(the worker is shutting down), stood down (the job no longer wants it), or dropped without a word because somebody else
+holds it now. This module loads torch only when a process opens its runtime.
+"""
+
+import os
+import signal
+import time
+import traceback
+import uuid
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.orm import Session
+
+from app import logs
+from app.db.session import make_engine, make_session_factory, transaction
+from app.errors import InvalidInput
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations import work
+from app.valuations.shard_repository import Claim
+from app.valuations.states import Reason
+from app.valuations.work import LeaseLost
+from worker.lease import Heart, Stop, Stopped
+
+if TYPE_CHECKING:
+    pass
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+_INTERNAL = "the computation was stopped by an internal error, which an administrator can look up"
+_PAUSE_SECONDS = 0.5
+
+
+class Runtime:
+    """What one worker process holds: database, blobs, loaded games, and the heart that keeps its leases."""
+
+    def __init__(self, settings: Settings, queue: str) -> None:
+        # torch takes a second to load; the process that only listens must not pay for it
+        import torch
+
+        from worker.games import LoadedGames
+        from worker.steps import Steps
+
+        self.settings = settings
+        device = "cpu"
+        if queue == "gpu":
+            if not torch.cuda.is_available():
+                raise RuntimeError(
+                    "this worker serves the queue gpu but sees no CUDA device; serve cpu, or fix the driver"
+                )
+            device = "cuda"
+        self.engine = make_engine(settings.database_url.get_secret_value(), pool_size=3)
+        self.factory = make_session_factory(self.engine)
+        self.heart = Heart(self.factory, settings, queue, device)
+        blobs = BlobStore.from_url(settings.blob_url)
+        self.games = LoadedGames(blobs, settings, device)
+        self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heart)
+
+    def open(self) -> None:
+        self.heart.start()
+        log.info("worker.ready", worker=self.heart.name)
+
+    def close(self) -> None:
+        self.heart.close()
+        self.engine.dispose()
+
+    def work_on(self, shard_id: uuid.UUID) -> None:
+        """Take the shard if it is free, and bring it to one of its ends."""
+        claimed_at = time.monotonic()
+        claim = self._persist(lambda s: work.claim(s, self.settings, shard_id, self.heart.name), claimed_at)
+        if claim is None:
+            return
+        structlog.contextvars.bind_contextvars(shard_id=str(shard_id), valuation_id=str(claim.valuation_id))
+        self.heart.take(claim, claimed_at)
+        try:
+            self._under_lease(claim, claimed_at)
+        except LeaseLost as lost:
+            log.warning("worker.lease_lost", detail=str(lost))
+        finally:
+            self.heart.drop()
+            structlog.contextvars.unbind_contextvars("shard_id", "valuation_id")
+
+    def _under_lease(self, claim: Claim, claimed_at: float) -> None:
+        try:
+            self.heart.check()
+            write = self.steps.run(claim)
+            self._persist(write, claimed_at)
+        except LeaseLost:
+            raise
+        except Stopped as stopped:
+            self._stopped(claim, stopped.why)
+        except Exception as error:
+            self._failed(claim, error)
+
+    def _stopped(self, claim: Claim, why: Stop) -> None:
+        now = time.monotonic()
+        if why is Stop.DRAINING:
+            self._persist(lambda session: work.give_back(session, claim), now)
+        elif why is Stop.UNWANTED:
+            self._persist(lambda session: work.stand_down(session, self.settings, claim), now)
+        elif why is Stop.TIME_LIMIT:
+            limit = self.settings.shard_time_limit
+            sentence = f"a part of the computation took longer than the {limit:g} seconds allowed"
+            self._fail(claim, Reason.TIME_LIMIT, sentence, why.value, final=False)
+        else:
+            raise LeaseLost(f"shard {claim.shard_id}: {why.value}")
+
+    def _failed(self, claim: Claim, error: Exception) -> None:
+        from app.valuations.settlement import SettlementImpossible
+        from worker.engine.game import EvaluationFailed
+        from worker.engine.problem import InvalidProblem
+        from worker.engine.valuation import Impossible
+
+        log.exception("worker.shard_failed", attempt=claim.attempt, kind=claim.kind)
+        told = "".join(traceback.format_exception(error))
+        # whatever the evaluator holds after an error is not to be trusted
+        self.games.forget(claim.game_id)
+        if isinstance(error, InvalidProblem | Impossible | InvalidInput):
+            self._fail(claim, Reason.INVALID_DATA, str(error), told, final=True)
+        elif isinstance(error, EvaluationFailed):
+            self._fail(claim, Reason.EVALUATION_FAILED, f"a worth could not be computed: {error}", told, final=False)
+        elif isinstance(error, SettlementImpossible):
+            self._fail(claim, Reason.INTERNAL, _INTERNAL, told, final=True)
+        else:
+            self._fail(claim, Reason.INTERNAL, _INTERNAL, told, final=False)
+
+    def _fail(self, claim: Claim, reason: Reason, sentence: str, told: str, *, final: bool) -> None:
+        self._persist(
+            lambda session: work.fail_attempt(session, self.settings, claim, reason, sentence, told, final=final),
+            time.monotonic(),
+        )
+
+    def _persist(self, write: Callable[[Session], T], since: float) -> T:
+        """``write`` in one transaction; again while the database is away, for as long as a lease can last.
+
+        A commit whose answer was lost is found out by the fence: the second try touches no row and the shard is left
+        alone. Errors that another try cannot mend are raised.
+        """
+        while True:
+            try:
+                with transaction(self.factory) as session:
+                    return write(session)
+            except (OperationalError, InterfaceError) as error:
+                if time.monotonic() - since > self.settings.lease_seconds:
+                    raise LeaseLost("the database was away for longer than the lease") from error
+                log.warning("worker.database_away", error=str(error).splitlines()[0])
+                time.sleep(_PAUSE_SECONDS)
+
+
+_runtime: Runtime | None = None
+
+
+def open_runtime(settings: Settings, queue: str) -> None:
+    """Make this process a worker; called once, in the child that Celery spawned."""
+    global _runtime
+    logs.configure_logging(settings.log_level, as_json=settings.log_json)
+    _runtime = Runtime(settings, queue)
+    signal.signal(signal.SIGUSR2, _drain)
+    _runtime.open()
+
+
+def close_runtime() -> None:
+    global _runtime
+    if _runtime is not None:
+        _runtime.close()
+        _runtime = None
+
+
+def the_runtime() -> Runtime:
+    """This process's runtime."""
+    if _runtime is None:
+        raise RuntimeError(f"process {os.getpid()} has no runtime; tasks run in the children of `python -m worker`")
+    return _runtime
+
+
+def _drain(_number: int, _frame: FrameType | None) -> None:
+    if _runtime is not None:
+        _runtime.heart.drain()

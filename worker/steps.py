@@ -1,0 +1,178 @@
+"""What the four kinds of shards do: prepare, plan, evaluate, settle. The protocol around them is in ``runtime``.
+
+A step reads what it needs in a short transaction, computes outside any, and returns what is to be written, as a
+function of a session: ``runtime`` calls that in one transaction with the fenced end of the lease, and again should the
+database go away meanwhile. A step that must stop raises ``Stopped``.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.session import transaction
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations import settlement, shard_repository, work
+from app.valuations.shard_repository import Claim
+from app.valuations.states import ShardKind
+from app.valuations.work import FoundWorth, Job
+from worker.engine import batching
+from worker.engine.game import NeedWorths
+from worker.engine.spec import ValuationSpec
+from worker.engine.valuation import Progress, value
+from worker.games import LoadedGames
+from worker.lease import Heart, Stop, Stopped
+from worker.replay import StoredGame, group_worths, pack, player_names, shard_size, unpack
+
+Write = Callable[[Session], None]
+
+
+class Steps:
+    """The steps of one worker process."""
+
+    def __init__(
+        self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, games: LoadedGames, heart: Heart
+    ) -> None:
+        self._factory = factory
+        self._blobs = blobs
+        self._settings = settings
+        self._games = games
+        self._heart = heart
+
+    def run(self, claim: Claim) -> Write:
+        """Do the work of a claim; returns what to write."""
+        match claim.kind:
+            case ShardKind.PREPARE:
+                return self.prepare(claim)
+            case ShardKind.PLAN:
+                return self.plan(claim)
+            case ShardKind.EVALUATE:
+                return self.evaluate(claim)
+            case ShardKind.SETTLE:
+                return self.settle(claim)
+
+    def prepare(self, claim: Claim) -> Write:
+        """Train base and full model once per game, and note what planning needs to know of the game."""
+        job = self._job(claim)
+        if job.prepared is not None and job.facts is not None:
+            blob, facts = job.prepared, job.facts
+        else:
+            evaluator = self._games.evaluator(job)
+            evaluator.prepare()
+            self._heart.check()
+            blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(evaluator.prepared_state()))).digest
+            sources = [{"name": source, "cost": evaluator.cost(source)} for source in evaluator.sources]
+            facts = {"sources": sources, "seconds": evaluator.seconds("prepare")}
+        return lambda session: work.finish_prepare(session, claim, blob, facts)
+
+    def plan(self, claim: Claim) -> Write:
+        """Replay the valuation on the stored worths: it ends in a request for more, or in the result."""
+        job = self._job(claim)
+        if job.facts is None:
+            raise AssertionError(f"game {job.game_id} is planned before it was prepared")
+        with transaction(self._factory) as session:
+            stored = group_worths(shard_repository.stored_worths(session, claim.game_id))
+            workers = shard_repository.live_workers(session, _queue(job), work.alive_within(self._settings))
+        game = StoredGame(
+            players=player_names(job.names, job.digests, job.rows),
+            costs={source["name"]: source["cost"] for source in job.facts["sources"]},
+            stored=stored,
+            digests={"game": job.game_digest},
+        )
+        looks: list[Progress] = []
+        try:
+            result = value(game, _spec(job), looks.append)
+        except NeedWorths as need:
+            self._heart.check()
+            coalitions = pack(need.coalitions)
+            size = shard_size(
+                len(coalitions), _seconds_each(stored, need.source), self._settings.shard_seconds, max(1, workers),
+                self._settings.max_shard_worths,
+            )  # fmt: skip
+            request = work.Request(need.source, coalitions, size)
+            progress = _progress(game, looks)
+            return lambda session: work.finish_plan_with_round(session, self._settings, claim, request, progress)
+        self._heart.check()
+        # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
+        told = {name: part for name, part in result.to_dict().items() if name != "worths"}
+        progress = _progress(game, looks)
+        return lambda session: work.finish_plan_with_result(session, claim, told, progress)
+
+    def evaluate(self, claim: Claim) -> Write:
+        """Compute the shard's worths that are not stored yet, as one batch."""
+        if claim.source is None or claim.coalitions is None:
+            raise AssertionError(f"shard {claim.shard_id} asks for worths of nothing")
+        job = self._job(claim)
+        source = claim.source
+        coalitions = unpack(claim.coalitions, claim.count, len(job.names))
+        packed = pack(coalitions)
+        with transaction(self._factory) as session:
+            known = shard_repository.stored_among(session, claim.game_id, source, packed)
+        todo = [row for row, each in enumerate(packed) if each not in known]
+        found: list[FoundWorth] = []
+        if todo:
+            evaluator = self._games.evaluator(job)
+            self._heart.check()
+            try:
+                worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heart.should_stop)
+            except batching.Stopped:
+                raise Stopped(self._heart.why_stop() or Stop.LOST) from None
+            found = [
+                FoundWorth(packed[row], float(worth), float(spent))
+                for row, worth, spent in zip(todo, worths, seconds, strict=True)
+            ]
+        return lambda session: work.finish_evaluate(session, self._settings, claim, found)
+
+    def settle(self, claim: Claim) -> Write:
+        """Values, shares, money, status and event: all in the transaction that ends the lease."""
+
+        def write(session: Session) -> None:
+            work.finish_settle(session, claim)
+            settlement.settle(session, self._settings, claim.valuation_id)
+
+        return write
+
+    def _job(self, claim: Claim) -> Job:
+        with transaction(self._factory) as session:
+            return work.load_job(session, claim)
+
+
+def _queue(job: Job) -> str:
+    queue: str = job.frozen["device"]
+    return queue
+
+
+def _spec(job: Job) -> ValuationSpec:
+    order = job.spec
+    return ValuationSpec(
+        mode=order["mode"],
+        metric=order["metric"],
+        fidelity=order["fidelity"],
+        unlearning=order["unlearning"]["method"],
+        estimator=order["estimator"],
+        share_ci=order["share_ci"],
+        max_evaluations=order["max_evaluations"],
+        max_retrains=order["max_retrains"],
+        max_seconds=order["max_seconds"],
+        seed=order["seed"],
+    )
+
+
+def _seconds_each(stored: Mapping[str, Mapping[bytes, tuple[float, float]]], source: str) -> float | None:
+    """Mean device seconds of a worth of this source, or None while there is none."""
+    spent = [seconds for _, seconds in stored.get(source, {}).values()]
+    return float(np.mean(spent)) if spent else None
+
+
+def _progress(game: StoredGame, looks: list[Progress]) -> dict[str, Any]:
+    """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far."""
+    widest = looks[-1].widest if looks and np.isfinite(looks[-1].widest) else None
+    return {"evaluations": game.evaluations(), "widest_share_interval": widest}
+
+
+def _contiguous(state: Mapping[str, Any]) -> dict[str, Any]:
+    # safetensors writes the memory as it lies
+    return {name: np.ascontiguousarray(array) for name, array in state.items()}
