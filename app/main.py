@@ -19,6 +19,7 @@ from app.http.middleware import BodyLimit, RequestContext
 from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
+from app.valuations import endpoints as valuations
 
 
 @asynccontextmanager
@@ -60,4 +61,5 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(accounts.router)
     app.include_router(datasets.router)
     app.include_router(payouts.router)
+    app.include_router(valuations.router)
     return app

@@ -62,8 +62,8 @@ def claim(session: Session, shard_id: uuid.UUID, worker: str, lease: float, max_
             started_at=_NOW,
         )
         .returning(
-            Shard.id.label("shard_id"), Shard.valuation_id, Valuation.game_id, Shard.kind, Shard.round, Shard.queue, Shard.source,
-            Shard.coalitions, Shard.count, Shard.attempt, Shard.fence,
+            Shard.id.label("shard_id"), Shard.valuation_id, Valuation.game_id, Shard.kind, Shard.round, Shard.queue,
+            Shard.source, Shard.coalitions, Shard.count, Shard.attempt, Shard.fence,
         )
         .execution_options(**_NO_SYNC)
     )  # fmt: skip
