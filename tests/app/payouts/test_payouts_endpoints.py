@@ -1,0 +1,264 @@
+"""Money over HTTP: who may do what, amounts as strings, pages, spreadsheets, and the whole way of a pool."""
+
+import csv
+import io
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.payouts import service
+from app.payouts.policies import Claim, Terms, make_plan
+
+
+def account(known: Any) -> str:
+    return f"acc_{known.account.id.hex}"
+
+
+def deposit(admin: Any, buyer: Any, **change: Any) -> Any:
+    body = {"account_id": account(buyer), "amount": "100.00", "currency": "EUR", "reference": "bank 1"}
+    return admin.client.post("/v1/ledger/deposits", json=body | change)
+
+
+def earn(session: Session, buyer: Any, provider: Any, pool: int = 5_000, **terms: Any) -> uuid.UUID:
+    """A job of ``buyer`` settled with everything to ``provider``."""
+    job = uuid.uuid4()
+    service.reserve(session, job, buyer.account.id, pool, "EUR")
+    claims = [Claim(provider.account.id, provider.account.id, 1.0)]
+    service.settle(session, job, make_plan(job, "EUR", pool, Terms(**terms), claims))
+    return job
+
+
+def balance(known: Any) -> dict[str, str]:
+    (found,) = known.client.get("/v1/me/balance").json()["balances"]
+    return {name: amount for name, amount in found.items() if amount != "0.00" and name != "currency"}
+
+
+def test_an_administrator_s_deposit_is_the_buyer_s_balance(admin: Any, buyer: Any) -> None:
+    answer = deposit(admin, buyer)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["amount"] == "100.00"
+    assert deposit(admin, buyer).json() == answer.json()
+    assert balance(buyer) == {"available": "100.00"}
+
+
+def test_a_reference_used_for_another_deposit_is_a_conflict(admin: Any, buyer: Any) -> None:
+    deposit(admin, buyer)
+    answer = deposit(admin, buyer, amount="100.01")
+    assert answer.status_code == 409
+    assert "use another reference" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"amount": "1.001"}, "3 decimals, but EUR has 2"),
+        ({"amount": "0"}, "more than zero"),
+        ({"amount": "-5"}, "is negative"),
+        ({"amount": 5}, "valid string"),
+        ({"currency": "XXX"}, "ISO 4217"),
+        ({"reference": ""}, "at least 1 character"),
+        ({"surplus": 1}, "not known here"),
+    ],
+)
+def test_a_deposit_that_breaks_a_rule_is_refused_with_it(
+    admin: Any, buyer: Any, change: dict[str, Any], words: str
+) -> None:
+    answer = deposit(admin, buyer, **change)
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert buyer.client.get("/v1/me/balance").json() == {"balances": []}
+
+
+def test_only_a_buyer_gets_deposits_and_only_a_known_one(admin: Any, provider: Any) -> None:
+    assert deposit(admin, provider).status_code == 422
+    assert deposit(admin, provider, account_id=f"acc_{uuid.uuid4().hex}").status_code == 404
+
+
+def test_only_administrators_record_prove_and_decide(buyer: Any, provider: Any, client: Any) -> None:
+    some = uuid.uuid4().hex
+    for method, path, body in [
+        ("POST", "/v1/ledger/deposits", {}),
+        ("GET", "/v1/ledger/proof", None),
+        ("GET", "/v1/ledger/withdrawals", None),
+        ("POST", f"/v1/ledger/withdrawals/wd_{some}/approval", None),
+        ("POST", f"/v1/ledger/withdrawals/wd_{some}/rejection", None),
+        ("POST", f"/v1/ledger/disputes/val_{some}/resolution", {"to_buyer": []}),
+        ("POST", f"/v1/ledger/holdbacks/val_{some}/release", None),
+    ]:
+        for caller in (buyer, provider):
+            assert caller.client.request(method, path, json=body).status_code == 403, path
+        assert client.request(method, path, json=body).status_code == 401, path
+
+
+def test_a_key_without_the_scope_for_money_reads_none(known: Callable[..., Any], admin: Any) -> None:
+    from app.accounts.roles import Role
+
+    narrow = known(Role.BUYER, scopes=["datasets:read"])
+    for path in ("/v1/me/balance", "/v1/me/statement", "/v1/me/statement.csv"):
+        assert narrow.client.get(path).status_code == 403
+
+
+def test_nobody_sees_another_s_money(session: Session, admin: Any, buyer: Any, provider: Any) -> None:
+    deposit(admin, buyer)
+    assert provider.client.get("/v1/me/balance").json() == {"balances": []}
+    assert provider.client.get("/v1/me/statement").json()["items"] == []
+
+
+def test_a_statement_pages_through_all_entries_and_adds_up(
+    session: Session, admin: Any, buyer: Any, provider: Any
+) -> None:
+    deposit(admin, buyer)
+    job = earn(session, buyer, provider)
+    seen, cursor = [], None
+    while True:
+        page = buyer.client.get("/v1/me/statement", params={"limit": 1} | ({"cursor": cursor} if cursor else {}))
+        assert page.status_code == 200, page.text
+        seen += page.json()["items"]
+        cursor = page.json()["next_cursor"]
+        if cursor is None:
+            break
+    assert [(e["code"], e["amount"]) for e in seen] == [("reserve", "-50.00"), ("deposit", "100.00")]
+    assert seen[0]["valuation_id"] == f"val_{job.hex}"
+    assert balance(provider) == {"available": "50.00"}
+
+
+def test_a_cursor_of_another_s_statement_or_a_forged_one_is_refused(
+    session: Session, admin: Any, buyer: Any, provider: Any
+) -> None:
+    deposit(admin, buyer)
+    earn(session, buyer, provider)
+    cursor = buyer.client.get("/v1/me/statement?limit=1").json()["next_cursor"]
+    assert provider.client.get("/v1/me/statement", params={"cursor": cursor}).status_code == 422
+    assert buyer.client.get("/v1/me/statement", params={"cursor": cursor, "currency": "EUR"}).status_code == 422
+    assert buyer.client.get("/v1/me/statement", params={"cursor": "zzz"}).status_code == 422
+
+
+def test_a_statement_opens_in_a_spreadsheet_without_running_anything(admin: Any, buyer: Any) -> None:
+    for reference in ('=HYPERLINK("http://evil")', "+1", "@SUM(A1)", " =1", "a,b\nc", "fine"):
+        assert deposit(admin, buyer, reference=reference).status_code == 201
+    answer = buyer.client.get("/v1/me/statement.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert {row["amount"] for row in rows} == {"100.00"}
+    assert [row["reference"] for row in rows][::-1] == [
+        '\'=HYPERLINK("http://evil")',
+        "'+1",
+        "'@SUM(A1)",
+        "'=1",
+        "a,b\nc",
+        "fine",
+    ]
+
+
+def test_a_long_csv_statement_links_to_its_next_page(admin: Any, buyer: Any) -> None:
+    for number in range(3):
+        deposit(admin, buyer, reference=f"r{number}")
+    first = buyer.client.get("/v1/me/statement.csv?limit=2&currency=EUR")
+    address = first.headers["link"].split(">")[0].removeprefix("<")
+    second = buyer.client.get(address)
+    assert second.status_code == 200, second.text
+    rows = [row for text in (first.text, second.text) for row in csv.DictReader(io.StringIO(text))]
+    assert [row["reference"] for row in rows] == ["r2", "r1", "r0"]
+    assert "link" not in second.headers
+
+
+def test_the_proof_is_told_over_http(session: Session, admin: Any, buyer: Any, provider: Any) -> None:
+    deposit(admin, buyer)
+    earn(session, buyer, provider)
+    told = admin.client.get("/v1/ledger/proof").json()
+    assert (told["ok"], told["problems"], told["unsealed"]) == (True, [], 0)
+    assert told["sums"]["EUR"] == "0.00"
+    assert told["heads"]
+
+
+def test_a_withdrawal_is_set_aside_and_decided_once(session: Session, admin: Any, buyer: Any, provider: Any) -> None:
+    deposit(admin, buyer)
+    earn(session, buyer, provider)
+    body = {"amount": "30.00", "currency": "EUR"}
+    asked = provider.client.post("/v1/me/withdrawals", json=body)
+    assert asked.status_code == 201, asked.text
+    assert balance(provider) == {"available": "20.00", "reserved": "30.00"}
+    refused = provider.client.post("/v1/me/withdrawals", json=body)
+    assert refused.status_code == 409
+    assert "20.00 EUR is available" in refused.json()["detail"]
+    assert asked.json() in admin.client.get("/v1/ledger/withdrawals").json()["items"]
+    path = f"/v1/ledger/withdrawals/{asked.json()['id']}"
+    for _ in range(2):
+        assert admin.client.post(f"{path}/approval").json()["status"] == "approved"
+    assert admin.client.post(f"{path}/rejection").status_code == 409
+    assert balance(provider) == {"available": "20.00"}
+    assert asked.json()["id"] not in [w["id"] for w in admin.client.get("/v1/ledger/withdrawals").json()["items"]]
+
+
+def test_a_rejected_withdrawal_returns_to_the_balance(session: Session, admin: Any, buyer: Any, provider: Any) -> None:
+    deposit(admin, buyer)
+    earn(session, buyer, provider)
+    asked = provider.client.post("/v1/me/withdrawals", json={"amount": "50", "currency": "EUR"}).json()
+    path = f"/v1/ledger/withdrawals/{asked['id']}"
+    assert admin.client.post(f"{path}/rejection").json()["status"] == "rejected"
+    assert balance(provider) == {"available": "50.00"}
+
+
+def test_a_transfer_that_is_no_withdrawal_cannot_be_approved_as_one(session: Session, admin: Any, buyer: Any) -> None:
+    deposit(admin, buyer)
+    held = service.reserve(session, uuid.uuid4(), buyer.account.id, 100, "EUR")
+    assert admin.client.post(f"/v1/ledger/withdrawals/wd_{held.id.hex}/approval").status_code == 404
+
+
+def test_a_buyer_disputes_what_is_held_and_an_administrator_decides(
+    session: Session, admin: Any, buyer: Any, provider: Any, known: Callable[..., Any]
+) -> None:
+    deposit(admin, buyer)
+    job = earn(session, buyer, provider, dispute_window_seconds=60)
+    assert balance(provider) == {"held": "50.00"}
+    path = f"/v1/ledger/disputes/val_{job.hex}"
+    assert provider.client.post(path, json={"reason": "x"}).status_code == 403
+    assert known(buyer.account.role).client.post(path, json={"reason": "x"}).status_code == 404
+    told = buyer.client.post(path, json={"reason": "labels are wrong"})
+    assert told.json() == {"valuation_id": f"val_{job.hex}", "disputed": "50.00", "currency": "EUR"}
+    back = {"to_buyer": [{"provider_id": account(provider), "amount": "40.00"}]}
+    twice = {"to_buyer": back["to_buyer"] * 2}
+    assert admin.client.post(f"{path}/resolution", json=twice).status_code == 422
+    assert admin.client.post(f"{path}/resolution", json=back).json()["amount"] == "50.00"
+    assert balance(provider) == {"available": "10.00"}
+    assert balance(buyer) == {"available": "90.00"}
+
+
+def test_a_holdback_is_not_released_while_it_can_be_disputed(
+    session: Session, admin: Any, buyer: Any, provider: Any
+) -> None:
+    deposit(admin, buyer)
+    job = earn(session, buyer, provider, dispute_window_seconds=60)
+    answer = admin.client.post(f"/v1/ledger/holdbacks/val_{job.hex}/release")
+    assert answer.status_code == 409
+    assert "can be disputed until" in answer.json()["detail"]
+    assert admin.client.post(f"/v1/ledger/holdbacks/val_{uuid.uuid4().hex}/release").status_code == 404
+
+
+def test_an_idempotency_key_replays_a_withdrawal(session: Session, admin: Any, buyer: Any, provider: Any) -> None:
+    deposit(admin, buyer)
+    earn(session, buyer, provider)
+    send = {"json": {"amount": "10.00", "currency": "EUR"}, "headers": {"Idempotency-Key": "w1"}}
+    first, second = (provider.client.post("/v1/me/withdrawals", **send) for _ in range(2))
+    assert second.json() == first.json()
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert balance(provider) == {"available": "40.00", "reserved": "10.00"}
+
+
+def test_every_operation_on_money_shows_an_example(client: Any) -> None:
+    spec = client.get("/openapi.json").json()
+    ours = [
+        operation
+        for path in spec["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict) and operation.get("tags") == ["payouts"]
+    ]
+    assert len(ours) >= 10
+    for operation in ours:
+        success = next(answer for code, answer in operation["responses"].items() if code.startswith("2"))
+        (content,) = success["content"].values()
+        name = content["schema"].get("$ref", "").rpartition("/")[2]
+        assert "example" in content or spec["components"]["schemas"][name].get("examples"), operation["operationId"]
