@@ -12,9 +12,13 @@ from app.outbox.tables import OutboxMessage
 CHANNEL = "cherish_outbox"
 
 
-def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert messages and ring the relay's bell; the bell rings when the transaction commits, or never."""
-    session.execute(insert(OutboxMessage), list(rows))
+def add(session: Session, rows: Sequence[dict[str, Any]], delay: float) -> None:
+    """Insert messages, due after ``delay`` seconds by the database's clock, and ring the relay's bell.
+
+    The bell rings when the transaction commits, or never.
+    """
+    table = OutboxMessage.metadata.tables[OutboxMessage.__tablename__]
+    session.execute(insert(table).values(available_at=func.now() + timedelta(seconds=delay)), list(rows))
     session.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
 
 
@@ -63,8 +67,3 @@ def backlog(session: Session) -> tuple[int, float]:
         ).where(OutboxMessage.sent_at.is_(None), OutboxMessage.available_at <= func.now())
     ).one()
     return int(count), float(age)
-
-
-def due(delay: float) -> Any:
-    """When a message recorded now with this delay (seconds) may be sent, by the database's clock."""
-    return func.now() + timedelta(seconds=delay)

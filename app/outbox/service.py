@@ -52,8 +52,7 @@ def record_all(
             "queue": queue,
             "priority": priority,
             "lane": lane,
-            "available_at": repository.due(delay),
         }
         for each in args
     ]
-    repository.add(session, rows)
+    repository.add(session, rows, delay)

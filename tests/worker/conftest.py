@@ -1,0 +1,244 @@
+"""Fixtures of tests that need committed data and real processes: a database and a Redis number of the test's own."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import redis
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.accounts.roles import Caller, Role
+from app.accounts.tables import Account
+from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
+from app.db.registry import load_tables
+from app.db.session import make_engine, make_session_factory, transaction
+from app.outbox.broker import CeleryBroker
+from app.payouts import service as payouts
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations import service
+from app.valuations.schemas import NewValuation
+from app.valuations.states import TERMINAL, ValuationStatus
+from app.valuations.tables import Valuation
+
+ROOT = Path(__file__).parents[2]
+_redis_numbers = itertools.cycle(range(1, 16))
+
+
+@dataclass
+class Market:
+    """A small market whose data is committed: one buyer with money, providers with digit-like rows, a test set."""
+
+    settings: Settings
+    factory: sessionmaker[Session]
+    blobs: BlobStore
+    buyer: Caller
+    providers: list[uuid.UUID] = field(default_factory=list)
+    datasets: list[uuid.UUID] = field(default_factory=list)
+    test: uuid.UUID | None = None
+
+    def order(self, **changes: Any) -> NewValuation:
+        """An order over all of the market's datasets."""
+        body: dict[str, Any] = {
+            "datasets": self.datasets,
+            "test_dataset": self.test,
+            "pool": "1000.00",
+            "model": {"name": "logistic", "hyper": {"l2": 0.01}},
+            "seed": 3,
+        }
+        return NewValuation.model_validate(body | changes)
+
+    def post(self, buyer: Caller | None = None, **changes: Any) -> uuid.UUID:
+        """Post an order and commit."""
+        with transaction(self.factory) as session:
+            return service.post(session, self.blobs, self.settings, buyer or self.buyer, self.order(**changes)).id
+
+    def job(self, valuation_id: uuid.UUID) -> Valuation:
+        with self.factory() as session:
+            job = session.get_one(Valuation, valuation_id)
+            _ = job.traceback, job.result
+            return job
+
+    def wait(self, valuation_id: uuid.UUID, *statuses: ValuationStatus, seconds: float = 60.0) -> Valuation:
+        """The job once it has one of these statuses (or any terminal one)."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            job = self.job(valuation_id)
+            if job.status in (statuses or TERMINAL) or job.status in TERMINAL:
+                return job
+            time.sleep(0.05)
+        raise AssertionError(f"after {seconds} s the job is {self.job(valuation_id).status}")
+
+    def scalar(self, statement: str, **values: Any) -> Any:
+        with self.factory() as session:
+            return session.execute(text(statement), values).scalar_one()
+
+    def rows(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        with self.factory() as session:
+            return [tuple(row) for row in session.execute(text(statement), values)]
+
+    def add_buyer(self, name: str) -> Caller:
+        """Another buyer with money, who owns a copy of the test set."""
+        with transaction(self.factory) as session:
+            account = Account(name=name, role=Role.BUYER)
+            session.add(account)
+            session.flush()
+            payouts.deposit(session, account.id, 10_000_00, "EUR", "a first deposit")
+            return Caller(account.id, Role.BUYER, frozenset(), uuid.uuid4())
+
+    def add_dataset(self, owner: uuid.UUID, kind: DatasetKind, X: Any, y: Any) -> uuid.UUID:
+        path = Path(self.settings.blob_url.removeprefix("file://")).parent / f"{uuid.uuid4().hex}.npz"
+        np.savez(path, X=X, y=y)
+        with transaction(self.factory) as session:
+            blob = self.blobs.put_file(path)
+            dataset = Dataset(
+                provider_id=owner, name=path.stem, kind=kind, status=DatasetStatus.READY, target="y",
+                format=DatasetFormat.NPZ, digest=blob.digest, size_bytes=blob.size, rows=len(y), columns=[],
+            )  # fmt: skip
+            session.add(dataset)
+            session.flush()
+            return dataset.id
+
+
+def rows_of(seed: int, count: int, flip: float = 0.0) -> tuple[Any, Any]:
+    """``count`` rows of three well separated classes in four columns; a part of the labels flipped."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, count)
+    X = (np.eye(4)[y] * 2 + rng.normal(size=(count, 4))).astype(np.float32)
+    wrong = rng.random(count) < flip
+    return X, np.where(wrong, (y + 1) % 3, y).astype(np.int64)
+
+
+@pytest.fixture
+def own_settings(postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings over an empty database with the schema, an empty Redis number and a blob folder; leases are short."""
+    name = f"own_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    engine = make_engine(url)
+    load_tables().create_all(engine)
+    engine.dispose()
+    broker = f"{redis_url}?db={next(_redis_numbers)}"
+    with redis.Redis.from_url(broker) as client:
+        client.flushdb()
+    yield Settings(
+        database_url=url,  # type: ignore[arg-type]  # pydantic makes the secrets
+        redis_url=broker,  # type: ignore[arg-type]  # same
+        blob_url=f"file://{tmp_path}/blobs",
+        log_level="INFO",
+        lease_seconds=2.0,
+        heartbeat_seconds=0.2,
+        sweep_seconds=0.3,
+        redispatch_seconds=0.5,
+    )
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def market(own_settings: Settings) -> Iterator[Market]:
+    """Four providers (one with flipped labels, one an exact copy of another) and one buyer with 10,000 EUR."""
+    engine = make_engine(own_settings.database_url.get_secret_value())
+    factory = make_session_factory(engine)
+    blobs = BlobStore.from_url(own_settings.blob_url)
+    buyer = Caller(uuid.uuid4(), Role.BUYER, frozenset(), uuid.uuid4())
+    market = Market(own_settings, factory, blobs, buyer)
+    with transaction(factory) as session:
+        session.add(Account(id=buyer.account_id, name="buyer", role=Role.BUYER))
+        session.flush()
+        payouts.deposit(session, buyer.account_id, 10_000_00, "EUR", "a first deposit")
+        for number in range(4):
+            account = Account(name=f"provider {number}", role=Role.PROVIDER)
+            session.add(account)
+            session.flush()
+            market.providers.append(account.id)
+    parts = [rows_of(1, 60), rows_of(2, 40), rows_of(3, 50, flip=0.5), rows_of(1, 60)]
+    for owner, (X, y) in zip(market.providers, parts, strict=True):
+        market.datasets.append(market.add_dataset(owner, DatasetKind.TRAIN, X, y))
+    market.test = market.add_dataset(buyer.account_id, DatasetKind.TEST, *rows_of(9, 80))
+    yield market
+    engine.dispose()
+
+
+@dataclass
+class Processes:
+    """Real processes of the service, each in a session of its own; none outlives the test."""
+
+    settings: Settings
+    folder: Path
+    running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *module: str, **more: str) -> subprocess.Popen[bytes]:
+        """``python -m <module>`` with this test's settings; ``more`` are further environment variables."""
+        env = os.environ | {
+            "CHERISH_DATABASE_URL": self.settings.database_url.get_secret_value(),
+            "CHERISH_REDIS_URL": self.settings.redis_url.get_secret_value(),
+            "CHERISH_BLOB_URL": self.settings.blob_url,
+            "CHERISH_LOG_LEVEL": "INFO",
+            "OMP_NUM_THREADS": "1",
+        }
+        for name in ("lease_seconds", "heartbeat_seconds", "sweep_seconds", "redispatch_seconds", "shard_seconds"):
+            env[f"CHERISH_{name.upper()}"] = str(getattr(self.settings, name))
+        with (self.folder / f"{'-'.join(module)}-{len(self.running)}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *module],
+                cwd=ROOT,
+                env=env | more,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.running.append(process)
+        return process
+
+    def worker(self, **more: str) -> subprocess.Popen[bytes]:
+        return self.start("worker", "cpu", **more)
+
+    def housekeeping(self) -> subprocess.Popen[bytes]:
+        return self.start("app.outbox")
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """kill -9 of a process and of all its children."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def end(self) -> None:
+        for process in self.running:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            process.wait()
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-4000:]}" for path in sorted(self.folder.glob("*.log")))
+
+
+@pytest.fixture
+def processes(own_settings: Settings, tmp_path: Path) -> Iterator[Processes]:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    started = Processes(own_settings, folder)
+    yield started
+    started.end()
+
+
+@pytest.fixture
+def broker(own_settings: Settings) -> Iterator[CeleryBroker]:
+    broker = CeleryBroker(own_settings.redis_url.get_secret_value())
+    yield broker
+    broker.close()
