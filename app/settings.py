@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     # signs pagination cursors and session cookies
     signing_secret: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
 
+    # verifies a payment provider's events; without it none are received
+    payment_webhook_secret: SecretStr | None = None
+
     log_level: str = "INFO"
     log_json: bool = False
 
@@ -45,7 +48,9 @@ class Settings(BaseSettings):
     shard_time_limit: float = Field(default=600.0, gt=0)
     max_attempts: int = Field(default=3, gt=0)
     heartbeat_seconds: float = Field(default=1.0, gt=0, description="how often a worker looks for a cancelled job")
-    redispatch_seconds: float = Field(default=15.0, gt=0, description="when an unclaimed shard's message counts as lost")
+    redispatch_seconds: float = Field(
+        default=15.0, gt=0, description="when an unclaimed shard's message counts as lost"
+    )
     sweep_seconds: float = Field(default=5.0, gt=0)
     max_running_per_buyer: int = Field(default=4, gt=0, description="jobs at once; more wait in the queue")
     max_shard_worths: int = Field(default=4096, gt=0)

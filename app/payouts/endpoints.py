@@ -1,19 +1,21 @@
 """Money over HTTP: deposits, balances, statements, disputes, withdrawals and the ledger's proof. Thin."""
 
+import time
 import uuid
 from typing import Annotated
 
-from fastapi import Query, Response, status
+from fastapi import Depends, Header, Query, Request, Response, status
 
 from app.accounts import service as accounts
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller, Role
-from app.errors import Conflict, InvalidInput, NotFound
-from app.http.deps import PageDep, SessionDep
+from app.errors import Conflict, InvalidInput, NotFound, Unauthorized
+from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import ValuationId
 from app.http.pages import Page, PageRequest
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.payouts import money, proof, repository, schemas, service, statements, withdrawals
+from app.payouts import money, proof, provider_events, repository, schemas, service, statements, withdrawals
+from app.payouts.providers import stripe_like
 
 router = api_router("/v1", "payouts")
 
@@ -198,3 +200,38 @@ def reject_withdrawal(
 ) -> schemas.WithdrawalAnswer:
     """Give the money back to the provider's balance."""
     return schemas.WithdrawalAnswer.of(withdrawals.decide(session, withdrawal_id, approve=False))
+
+
+async def raw_body(request: Request) -> bytes:
+    """The bytes as they were sent: a signature is of bytes, not of what they mean."""
+    return await request.body()
+
+
+@router.post(
+    "/ledger/provider-events",
+    responses=responses(Conflict, InvalidInput, NotFound, Unauthorized),
+    openapi_extra={
+        "security": [],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "example": schemas.PROVIDER_EVENT},
+            },
+        },
+    },
+)
+def receive_provider_event(
+    body: Annotated[bytes, Depends(raw_body)],
+    session: SessionDep,
+    settings: SettingsDep,
+    stripe_signature: Annotated[str, Header(max_length=1000, description="`t=…,v1=…`", examples=["t=1,v1=5f…"])] = "",
+) -> schemas.ReceivedAnswer:
+    """For a payment provider: a signed event, in Stripe's form, about a deposit or a payout. It counts once."""
+    secret = settings.payment_webhook_secret
+    if secret is None:
+        raise NotFound("no payment provider is set up here; set CHERISH_PAYMENT_WEBHOOK_SECRET to receive its events")
+    stripe_like.verify(body, stripe_signature, secret.get_secret_value(), time.time())
+    event = stripe_like.read(body)
+    if event is not None:
+        provider_events.apply(session, event)
+    return schemas.ReceivedAnswer(received=True, applied=event is not None)

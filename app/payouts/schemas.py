@@ -299,3 +299,19 @@ class WithdrawalsAnswer(Answer):
     )
 
     items: list[WithdrawalAnswer]
+
+
+PROVIDER_EVENT = {
+    "id": "evt_1",
+    "type": "payment_intent.succeeded",
+    "data": {"object": {"id": "pi_1", "amount": 1000000, "currency": "eur", "metadata": {"account": _ACCOUNT}}},
+}
+
+
+class ReceivedAnswer(Answer):
+    """An event was understood; ``applied`` is false for kinds that do not move the ledger."""
+
+    model_config = example(received=True, applied=True)
+
+    received: bool
+    applied: bool

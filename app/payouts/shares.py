@@ -49,7 +49,6 @@ class _Group:
     floor: int
     remainder: int
     members: tuple[int, ...]  # in the order of their tie keys
-    key: bytes  # the least tie key among them
 
     @property
     def gain(self) -> int:
@@ -103,12 +102,10 @@ def _groups(scaled: list[int], total: int, pool: int, keys: Sequence[bytes]) -> 
     members: dict[int, list[int]] = {}
     for player in sorted(range(len(scaled)), key=lambda i: keys[i]):
         members.setdefault(scaled[player], []).append(player)
-    groups = [
-        _Group(weight, *divmod(weight * pool, total), tuple(players), keys[players[0]])
-        for weight, players in members.items()
-    ]
+    groups = [_Group(weight, *divmod(weight * pool, total), tuple(players)) for weight, players in members.items()]
     # a whole quota is its own floor and ceiling: it never gets more
-    return sorted((g for g in groups if g.remainder), key=lambda g: (-g.remainder, g.key))
+    # the sort is stable: equal remainders stay in the order of their least tie keys, in which they were found
+    return sorted((g for g in groups if g.remainder), key=lambda g: -g.remainder)
 
 
 def _extra(groups: list[_Group], units: int) -> list[int]:

@@ -53,9 +53,7 @@ def request(
 
 def decide(session: Session, withdrawal_id: uuid.UUID, *, approve: bool) -> Withdrawal:
     """Approve (the money has left) or reject (it returns to the provider). ``Conflict`` after the other decision."""
-    asked = repository.get_transfer(session, withdrawal_id)
-    if asked is None or asked.code != CODE or asked.state is not TransferState.PENDING:
-        raise NotFound(f"there is no withdrawal wd_{withdrawal_id.hex}; list those that wait for a decision")
+    asked = _asked(session, withdrawal_id)
     repository.lock_accounts(session, LedgerAccount.id.in_([asked.debit_id, asked.credit_id]))
     state = TransferState.POST if approve else TransferState.VOID
     known = repository.resolution_of(session, asked.id)
@@ -66,9 +64,21 @@ def decide(session: Session, withdrawal_id: uuid.UUID, *, approve: bool) -> With
     return _told(session, asked)
 
 
+def get(session: Session, withdrawal_id: uuid.UUID) -> Withdrawal:
+    """One withdrawal, decided or not; NotFound."""
+    return _told(session, _asked(session, withdrawal_id))
+
+
 def waiting(session: Session, limit: int = 200) -> list[Withdrawal]:
     """Withdrawals that wait for a decision, oldest first."""
     return [_told(session, transfer) for transfer, _ in repository.pending_with_code(session, CODE, limit)]
+
+
+def _asked(session: Session, withdrawal_id: uuid.UUID) -> LedgerTransfer:
+    asked = repository.get_transfer(session, withdrawal_id)
+    if asked is None or asked.code != CODE or asked.state is not TransferState.PENDING:
+        raise NotFound(f"there is no withdrawal wd_{withdrawal_id.hex}; list those that wait for a decision")
+    return asked
 
 
 def _told(session: Session, asked: LedgerTransfer) -> Withdrawal:

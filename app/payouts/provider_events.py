@@ -1,0 +1,43 @@
+"""What a payment provider's verified events do to the ledger. Each may be told twice and out of order; it counts once.
+
+An event that contradicts the ledger is refused and changes nothing: people look at it. It never commits.
+"""
+
+from sqlalchemy.orm import Session
+
+from app.accounts import service as accounts
+from app.accounts.roles import Role
+from app.errors import Conflict, InvalidInput
+from app.payouts import service, withdrawals
+from app.payouts.money import format_money
+from app.payouts.providers.interface import EventKind, PaymentEvent, PaymentProvider, ProviderPayout
+
+
+def apply(session: Session, event: PaymentEvent) -> None:
+    """Record a deposit, or decide a withdrawal, as the provider says."""
+    if event.kind is EventKind.DEPOSIT_SUCCEEDED:
+        account = accounts.get_account(session, event.subject)
+        if account.role is not Role.BUYER:
+            raise InvalidInput(f"event {event.id}: acc_{account.id.hex} is a {account.role.value}, who has no wallet")
+        # named for the payment, not for the event: one payment can be told by several events
+        service.deposit(session, account.id, event.amount, event.currency, f"provider {event.object_id}"[:200])
+        return
+    asked = withdrawals.get(session, event.subject)
+    if (asked.amount, asked.currency) != (event.amount, event.currency):
+        raise Conflict(
+            f"event {event.id} is about {format_money(event.amount, event.currency)}, but withdrawal wd_{asked.id.hex} "
+            f"is of {format_money(asked.amount, asked.currency)}; compare the provider's books with the ledger"
+        )
+    withdrawals.decide(session, asked.id, approve=event.kind is EventKind.PAYOUT_PAID)
+
+
+def send(
+    session: Session, provider: PaymentProvider, withdrawal: withdrawals.Withdrawal, destination: str
+) -> ProviderPayout:
+    """Ask the provider to pay a withdrawal that waits. It stays pending until an event tells how it went."""
+    asked = withdrawals.get(session, withdrawal.id)
+    if asked.status != "pending":
+        raise Conflict(f"withdrawal wd_{asked.id.hex} is {asked.status}; only one that waits can be sent")
+    return provider.pay_out(
+        withdrawal_id=asked.id, amount=asked.amount, currency=asked.currency, destination=destination
+    )
