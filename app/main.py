@@ -12,14 +12,19 @@ from fastapi import FastAPI
 
 from app import logs
 from app.accounts import endpoints as accounts
+from app.checkpoints import endpoints as checkpoints
 from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_session_factory
-from app.http import etags, idempotency, problems
+from app.http import etags, health, idempotency, openapi, problems
 from app.http.middleware import BodyLimit, RequestContext
 from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
+from app.web import endpoints as web
+
+# requests with a session at a time: a few fewer than the pool's 20 connections, which streams and health share
+CONNECTIONS = 16
 
 
 @asynccontextmanager
@@ -28,11 +33,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
     engine = make_engine(settings.database_url.get_secret_value())
+    app.state.connections = anyio.Semaphore(CONNECTIONS)
     app.state.engine = engine
     app.state.session_factory = make_session_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
     app.state.parsing = anyio.CapacityLimiter(settings.max_parsing)
-    app.state.redis = redis.Redis.from_url(settings.redis_url.get_secret_value())
+    app.state.redis = redis.Redis.from_url(
+        settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
+    )
     try:
         yield
     finally:
@@ -46,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Cherish",
         version="1",
         lifespan=lifespan,
+        # our own pages, which work offline
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
@@ -57,9 +66,14 @@ def create_app(settings: Settings) -> FastAPI:
     # the last one added is the outermost
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestContext)
+    app.mount("/static", web.static, name="static")
     # one line for each room
+    app.include_router(web.router)
+    app.include_router(health.router)
     app.include_router(accounts.router)
     app.include_router(datasets.router)
+    app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)
+    openapi.install(app)
     return app

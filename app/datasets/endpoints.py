@@ -1,5 +1,6 @@
 """Datasets over HTTP: create a draft, PUT its bytes as a raw stream, list, get, withdraw, delete while unused."""
 
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from app.datasets import schemas, service
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, end_transaction
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
 from app.http.ids import DatasetId, public_id
 from app.http.pages import Page
@@ -66,11 +67,12 @@ async def put_dataset_content(
     The same bytes may be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
     """
     expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
-    await run_in_threadpool(end_transaction, session)
-    async with received(request, settings.max_upload_bytes, sha256) as upload:
-        # few at a time: each holds a whole table in memory
-        read = partial(service.read_content, settings, expected, upload.path)
-        table = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+    async with AsyncExitStack() as stack:
+        async with without_connection(request, session):
+            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes, sha256))
+            # few at a time: each holds a whole table in memory
+            read = partial(service.read_content, settings, expected, upload.path)
+            table = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
         dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, table)
     return schemas.DatasetAnswer.model_validate(dataset)
 

@@ -4,25 +4,34 @@
 With FastAPI's default scope a failed commit would come after the client has read its 201.
 """
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
+import anyio
 from fastapi import Depends, Query, Request
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.concurrency import run_in_threadpool
 
 from app.http.pages import PageRequest
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
 
-def get_session(request: Request) -> Iterator[Session]:
-    """One transaction for one request: committed when the endpoint returns, rolled back when it raises."""
+async def get_session(request: Request) -> AsyncIterator[Session]:
+    """One transaction for one request: committed when the endpoint returns, rolled back when it raises.
+
+    Requests wait for their turn here, in the event loop. Were they to wait for a connection of the pool they would do
+    so in threads, and once all threads wait, those that hold connections cannot run to give them back.
+    """
     factory: sessionmaker[Session] = request.app.state.session_factory
-    with factory() as session:
-        # SSE and idempotency need to know the request's transaction without asking for another one
-        request.state.session = session
-        yield session
-        session.commit()
+    async with request.app.state.connections:
+        session = factory()
+        try:
+            yield session
+            await run_in_threadpool(session.commit)
+        finally:
+            await run_in_threadpool(session.close)
 
 
 def get_settings(request: Request) -> Settings:
@@ -53,6 +62,13 @@ def page_request(
 PageDep = Annotated[PageRequest, Depends(page_request)]
 
 
-def end_transaction(session: Session) -> None:
-    """Commit what was read so far and give the connection back, before a long wait that needs no database."""
-    session.commit()
+@asynccontextmanager
+async def without_connection(request: Request, session: Session) -> AsyncIterator[None]:
+    """Commit what was read so far and let others have the connection, during a long wait that needs no database."""
+    await run_in_threadpool(session.commit)
+    request.app.state.connections.release()
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await request.app.state.connections.acquire()

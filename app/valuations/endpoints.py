@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
 from app.errors import Conflict, NotFound, Unavailable
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, end_transaction
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
 from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
@@ -85,8 +85,8 @@ async def get_valuation(
     if ends > time.monotonic():
         response.headers["Preference-Applied"] = f"wait={int(_wait_seconds(prefer))}"
         while valuation.status not in TERMINAL and time.monotonic() < ends:
-            await run_in_threadpool(end_transaction, session)
-            await asyncio.sleep(_LOOK_SECONDS)
+            async with without_connection(request, session):
+                await asyncio.sleep(_LOOK_SECONDS)
             if await request.is_disconnected():
                 break
             now = await run_in_threadpool(repository.version_of, session, valuation_id)

@@ -1,0 +1,92 @@
+"""Checkpoints over HTTP: create from an architecture, PUT weights as a raw safetensors stream, list, get."""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Annotated, Any
+
+import anyio
+from fastapi import Query, Request, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from app.accounts.callers import IDEMPOTENT, BuyerCaller
+from app.checkpoints import schemas, service
+from app.checkpoints.weights import read_tensors
+from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
+from app.http.etags import conditional, make_etag
+from app.http.ids import CheckpointId, public_id
+from app.http.pages import Page
+from app.http.problems import responses
+from app.http.routes import api_router
+from app.http.uploads import received
+
+router = api_router("/v1/checkpoints", "checkpoints")
+
+_CONTENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A safetensors file; anything that can hold code is refused.",
+        "content": {
+            "application/octet-stream": {
+                "schema": {"type": "string", "contentMediaType": "application/octet-stream"},
+                "example": "(the bytes of weights.safetensors)",
+            }
+        },
+    }
+}
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, dependencies=[IDEMPOTENT])
+def create_checkpoint(
+    body: schemas.CheckpointBody, caller: BuyerCaller, session: SessionDep, response: Response
+) -> schemas.CheckpointAnswer:
+    """Create a checkpoint; then `PUT` its weights to `/v1/checkpoints/{id}/content`, or let the job train it."""
+    checkpoint = service.create(session, caller, body.name, body.architecture, body.hyper)
+    response.headers["Location"] = f"/v1/checkpoints/{public_id('ck', checkpoint.id)}"
+    return schemas.CheckpointAnswer.model_validate(checkpoint)
+
+
+@router.put(
+    "/{checkpoint_id}/content",
+    openapi_extra=_CONTENT,
+    responses=responses(NotFound, Conflict, PayloadTooLarge, UnsupportedMediaType, InvalidData),
+)
+async def put_checkpoint_content(
+    checkpoint_id: CheckpointId,
+    caller: BuyerCaller,
+    request: Request,
+    session: SessionDep,
+    settings: SettingsDep,
+    blobs: BlobsDep,
+    sha256: Annotated[
+        str | None, Query(description="Refuse the body unless this is its hex SHA-256.", examples=["2c26b46b…"])
+    ] = None,
+) -> schemas.CheckpointAnswer:
+    """Upload weights: parameter names and shapes are checked against the data when a job names the checkpoint."""
+    await run_in_threadpool(service.get, session, caller, checkpoint_id)
+    async with AsyncExitStack() as stack:
+        async with without_connection(request, session):
+            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes, sha256))
+            read = partial(read_tensors, upload.path, f"checkpoint {public_id('ck', checkpoint_id)}")
+            tensors = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+        checkpoint = await run_in_threadpool(
+            service.store_content, session, blobs, caller, checkpoint_id, upload, tensors
+        )
+    return schemas.CheckpointAnswer.model_validate(checkpoint)
+
+
+@router.get("")
+def list_checkpoints(caller: BuyerCaller, session: SessionDep, page: PageDep) -> Page[schemas.CheckpointAnswer]:
+    """One's own checkpoints, newest first."""
+    rows, following = service.list_own(session, caller, page)
+    return Page(items=[schemas.CheckpointAnswer.model_validate(row) for row in rows], next_cursor=following)
+
+
+@router.get("/{checkpoint_id}", responses=responses(NotFound))
+def get_checkpoint(
+    checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep, request: Request, response: Response
+) -> schemas.CheckpointAnswer:
+    """One of one's own checkpoints."""
+    answer = schemas.CheckpointAnswer.model_validate(service.get(session, caller, checkpoint_id))
+    conditional(request, response, make_etag(answer.model_dump_json()))
+    return answer

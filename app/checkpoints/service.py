@@ -1,0 +1,79 @@
+"""The rules of checkpoints: known hyper-parameters, and weights that never change once they are set. Never commits."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.accounts.roles import Caller
+from app.checkpoints import repository
+from app.checkpoints.tables import Architecture, Checkpoint
+from app.errors import Conflict, FieldError, InvalidInput, NotFound
+from app.http.ids import public_id
+from app.http.pages import PageRequest
+from app.http.uploads import Upload
+from app.storage.blobs import BlobStore
+
+# the learners' own names; one test holds the two lists together
+HYPER: dict[Architecture, frozenset[str]] = {
+    Architecture.LOGISTIC: frozenset({"l2", "tol", "iterations"}),
+    Architecture.MLP: frozenset({"hidden", "layers", "steps", "lr", "l2", "batch"}),
+}
+
+
+def create(
+    session: Session, caller: Caller, name: str, architecture: Architecture, hyper: Mapping[str, float]
+) -> Checkpoint:
+    """A checkpoint without weights; raises InvalidInput for a hyper-parameter that the architecture lacks."""
+    known = HYPER.get(architecture)
+    if known is not None and (unknown := sorted(set(hyper) - known)):
+        detail = f"{architecture.value} has no hyper-parameter {unknown[0]!r}; it knows {', '.join(sorted(known))}"
+        raise InvalidInput(detail, errors=[FieldError(f"/hyper/{unknown[0]}", detail, "unknown_hyper_parameter")])
+    checkpoint = Checkpoint(
+        buyer_id=caller.account_id,
+        name=name,
+        architecture=architecture,
+        hyper=dict(hyper),
+        digest=None,
+        size_bytes=None,
+        tensors=None,
+    )
+    repository.add(session, checkpoint)
+    return checkpoint
+
+
+def get(session: Session, caller: Caller, checkpoint_id: uuid.UUID, *, lock: bool = False) -> Checkpoint:
+    """One of the caller's own checkpoints; raises NotFound for anybody else's."""
+    checkpoint = repository.own(session, caller.account_id, checkpoint_id, lock=lock)
+    if checkpoint is None:
+        raise NotFound(f"no checkpoint {public_id('ck', checkpoint_id)} of yours; list them with GET /v1/checkpoints")
+    return checkpoint
+
+
+def list_own(session: Session, caller: Caller, page: PageRequest) -> tuple[list[Checkpoint], str | None]:
+    """The caller's own checkpoints, newest first."""
+    return repository.own_page(session, caller.account_id, page)
+
+
+def store_content(
+    session: Session,
+    blobs: BlobStore,
+    caller: Caller,
+    checkpoint_id: uuid.UUID,
+    upload: Upload,
+    tensors: dict[str, dict[str, Any]],
+) -> Checkpoint:
+    """Make a checked upload the checkpoint's weights. The same bytes again change nothing; others are a Conflict."""
+    checkpoint = get(session, caller, checkpoint_id, lock=True)
+    if checkpoint.digest == upload.digest:
+        return checkpoint
+    if checkpoint.digest is not None:
+        raise Conflict(
+            f"checkpoint {public_id('ck', checkpoint_id)} already has other weights, and weights never change; "
+            "create a new checkpoint for them"
+        )
+    found = blobs.put_file(upload.path)
+    checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = found.digest, found.size, tensors
+    session.flush()
+    return checkpoint

@@ -1,0 +1,128 @@
+"""Uploaded weights: a safetensors file is checked header first, then tensor by tensor, and never executed.
+
+Pure Python and numpy over a memory map: no torch, no pickle. ``expected_shapes`` says what an architecture's weights
+look like for a given encoding, so that a job can refuse weights of another shape before any money is held.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.checkpoints.tables import Architecture
+from app.errors import FieldError, InvalidData, InvalidInput
+
+_DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_MAX_HEADER = 1024 * 1024
+_MAX_TENSORS = 1_000
+_MAX_DIMENSIONS = 8
+_SLICE = 1 << 22
+# names under this prefix are the model before any of the players' data; plain names are the model trained on all
+BASE = "base."
+
+
+def read_tensors(path: Path, name: str) -> dict[str, dict[str, Any]]:
+    """{parameter: {"dtype", "shape"}} of a safetensors file whose every number is finite; raises InvalidData."""
+    size = path.stat().st_size
+    if size == 0:
+        raise InvalidData(f"{name}: the file is empty; send a safetensors file")
+    header, start = _header(path, size, name)
+    tensors = {label: entry for label, entry in header.items() if label != "__metadata__"}
+    if not tensors or len(tensors) > _MAX_TENSORS:
+        raise InvalidData(f"{name}: it holds {len(tensors)} tensors; a checkpoint has 1 to {_MAX_TENSORS}")
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    at = 0
+    for label, entry in sorted(tensors.items(), key=lambda item: _offsets(item[1], item[0], name)):
+        dtype, shape = _described(entry, label, name)
+        begin, end = _offsets(entry, label, name)
+        if begin != at or end - begin != math.prod(shape) * dtype.itemsize or start + end > size:
+            raise InvalidData(
+                f"{name}: the place of tensor `{label}` does not fit its shape or the file; send it again"
+            )
+        values = data[start + begin : start + end].view(dtype)
+        if not all(np.isfinite(values[i : i + _SLICE]).all() for i in range(0, len(values), _SLICE)):
+            raise InvalidData(f"{name}: tensor `{label}` holds NaN or infinity; weights must be finite")
+        at = end
+    if start + at != size:
+        raise InvalidData(f"{name}: {size - start - at} bytes follow the last tensor; save the file again")
+    return {label: {"dtype": entry["dtype"], "shape": entry["shape"]} for label, entry in sorted(tensors.items())}
+
+
+def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
+    """The header and where the data begins."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if size < 8 or length > min(_MAX_HEADER, size - 8):
+            raise InvalidData(f"{name}: this is not a whole safetensors file; save the weights with safetensors")
+        raw = file.read(length)
+    try:
+        header = json.loads(raw)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise InvalidData(f"{name}: its header is not JSON, so this is not safetensors; pickles are never loaded")
+    return header, 8 + length
+
+
+def _described(entry: Mapping[str, Any], label: str, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    kind: Any = entry.get("dtype")
+    shape: Any = entry.get("shape")
+    if kind not in _DTYPES:
+        raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 (F16 and F64 are read as well)")
+    if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
+        raise InvalidData(f"{name}: tensor `{label}` has shape {shape}; at most {_MAX_DIMENSIONS} positive sizes")
+    return _DTYPES[kind], tuple(shape)
+
+
+def _offsets(entry: Any, label: str, name: str) -> tuple[int, int]:
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if not (isinstance(offsets, list) and len(offsets) == 2 and all(type(n) is int and n >= 0 for n in offsets)):
+        raise InvalidData(f"{name}: tensor `{label}` has no valid place in the file; save it again")
+    return offsets[0], offsets[1]
+
+
+def expected_shapes(
+    architecture: Architecture, hyper: Mapping[str, float], feature_shape: tuple[int, ...], classes: int
+) -> dict[str, tuple[int, ...]] | None:
+    """{parameter: shape} of an architecture on these rows; None where only the engine knows (convolutions)."""
+    features = math.prod(feature_shape)
+    if architecture is Architecture.LOGISTIC:
+        return {"weight": (classes, features), "bias": (classes,)}
+    if architecture is Architecture.MLP:
+        hidden, layers = int(hyper.get("hidden", 64)), int(hyper.get("layers", 1))
+        shapes: dict[str, tuple[int, ...]] = {}
+        for i, (fan_in, fan_out) in enumerate(itertools.pairwise([features, *[hidden] * layers, classes])):
+            shapes |= {f"{2 * i}.weight": (fan_out, fan_in), f"{2 * i}.bias": (fan_out,)}
+        return shapes
+    return None
+
+
+def check_fit(
+    tensors: Mapping[str, Mapping[str, Any]],
+    architecture: Architecture,
+    hyper: Mapping[str, float],
+    feature_shape: tuple[int, ...],
+    classes: int,
+) -> None:
+    """Raises InvalidInput where weights are not those of the architecture on these rows, naming the first tensor."""
+    expected = expected_shapes(architecture, hyper, feature_shape, classes)
+    if expected is None:
+        return
+    for prefix in ("", BASE):
+        part = {label.removeprefix(BASE): t for label, t in tensors.items() if label.startswith(BASE) == bool(prefix)}
+        if not part:
+            continue
+        for label in sorted(expected.keys() | part.keys()):
+            found = tuple(part[label]["shape"]) if label in part else None
+            if found != expected.get(label):
+                wanted = f"has shape {list(expected[label])}" if label in expected else "is not there"
+                given = f"has shape {list(found)}" if found is not None else "is missing"
+                detail = (
+                    f"checkpoint: tensor `{prefix}{label}` {given}, but in this job's {architecture.value} it {wanted};"
+                    " upload weights that fit the data, or change the hyper-parameters"
+                )
+                raise InvalidInput(detail, errors=[FieldError("/checkpoint", detail, "checkpoint_shape")])

@@ -1,0 +1,97 @@
+"""The OpenAPI 3.1 document: what FastAPI derives from the code, with problems, tags and examples made complete.
+
+Every operation documents the problems that any call can meet (401, 403, 422 where it reads something, 500), each as
+``application/problem+json`` with an example, in place of the framework's own 422.
+"""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.errors import (
+    CherishError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    PayloadTooLarge,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from app.http.problems import MEDIA_TYPE, Fault, Problem, responses
+
+_DESCRIPTION = """\
+A data market that can prove its payouts: Shapley values of training data by unlearning, with the error measured.
+
+Providers upload datasets; a buyer uploads a test set and posts a valuation; workers compute what each provider's rows
+did for the model, with intervals, and the pool is shared by it. Errors are `application/problem+json` (RFC 9457). Every
+POST takes an `Idempotency-Key`. Lists go by cursor: pass `next_cursor` back as `cursor`.
+"""
+_TAGS = {
+    "accounts": "Organisations, and the keys by which they call.",
+    "datasets": "Files to be valued (providers) and test sets (buyers): create, upload, list, withdraw, delete.",
+    "checkpoints": "A buyer's models: architecture, hyper-parameters and, if there are any, weights.",
+    "valuations": "Jobs: who is valued, on what, for how much; their progress and results.",
+    "payouts": "Money: what was shared out, held and released.",
+    "webhooks": "Where to be told of what happens.",
+    "health": "Whether this process lives, and whether it can do its work.",
+}
+
+
+def install(app: FastAPI) -> None:
+    """Replace the application's ``openapi()`` by one that completes the document, made once."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # the way that FastAPI documents
+
+
+def _complete(app: FastAPI) -> dict[str, Any]:
+    spec = get_openapi(
+        title="Cherish", version="1", description=_DESCRIPTION, routes=app.routes, openapi_version="3.1.0"
+    )
+    schemas = spec.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for model in (Problem, Fault):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema.pop("$defs", None)
+        schemas[model.__name__] = schema
+    used: set[str] = set()
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            used.update(operation.get("tags", []))
+            _add_problems(operation, method, path)
+    spec["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items() if name in used]
+    spec["tags"] += [{"name": name} for name in sorted(used - _TAGS.keys())]
+    return spec
+
+
+def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
+    documented = operation["responses"]
+    # the framework's own 422 is never sent
+    if "application/json" in documented.get("422", {}).get("content", {}):
+        del documented["422"]
+    for status, answer in responses(*_common_problems(operation, method, path)).items():
+        documented.setdefault(str(status), answer)
+    for status, answer in documented.items():
+        if status.isdecimal() and int(status) >= 400 and MEDIA_TYPE in answer.get("content", {}):
+            answer["content"] = {MEDIA_TYPE: answer["content"][MEDIA_TYPE]}
+    operation["responses"] = dict(sorted(documented.items()))
+
+
+def _common_problems(operation: dict[str, Any], method: str, path: str) -> list[type[CherishError]]:
+    found: list[type[CherishError]] = []
+    if path.startswith("/v1/"):
+        found += [Unauthorized, Forbidden]
+    if operation.get("parameters") or "requestBody" in operation:
+        found.append(InvalidInput)
+    if "requestBody" in operation:
+        found += [PayloadTooLarge, UnsupportedMediaType]
+    if method == "post":
+        # an Idempotency-Key that is still at work
+        found.append(Conflict)
+    return [*found, CherishError]

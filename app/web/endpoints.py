@@ -1,0 +1,80 @@
+"""The pages themselves: ``/docs`` (Swagger UI, vendored), ``/problems`` and one page for each kind of problem."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from starlette.staticfiles import StaticFiles
+
+from app import errors
+from app.errors import CherishError, NotFound
+
+_HERE = Path(__file__).parent
+_pages = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape())
+_CACHE = {"Cache-Control": "public, max-age=300"}
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+static = StaticFiles(directory=_HERE / "static")
+
+_MENDS = {
+    400: "Correct the request; it could not be read.",
+    401: "Send a valid key: Authorization: Bearer cherish_… . Expired and revoked keys are replaced, not repaired.",
+    403: "Use a key whose account has the role, and which carries the scope, that the detail names.",
+    404: "Check the address and the id. What belongs to others looks the same as what does not exist.",
+    405: "Use one of the methods in the Allow header.",
+    409: "Look at the current state of the thing, then decide whether the request still makes sense.",
+    413: "Send less: the detail names the limit.",
+    415: "Send JSON as application/json, and files as raw bytes.",
+    422: "Correct what the detail and the list of errors name, and send the request again.",
+    429: "Wait for as long as Retry-After says.",
+    500: "This is a mistake of ours. Tell the operator the request_id; nothing of the request was stored.",
+    503: "Wait for as long as Retry-After says, then send the request again.",
+}
+
+
+def kinds() -> dict[str, type[CherishError]]:
+    """Every kind of problem by its slug, the base included (an unforeseen error)."""
+    found: dict[str, type[CherishError]] = {}
+    pending: list[type[CherishError]] = [CherishError]
+    while pending:
+        kind = pending.pop()
+        found.setdefault(kind.type, kind)
+        pending += kind.__subclasses__()
+    return dict(sorted(found.items(), key=lambda item: (item[1].status, item[0])))
+
+
+@router.get("/")
+def index() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+@router.get("/docs")
+def docs() -> HTMLResponse:
+    return HTMLResponse(_pages.get_template("docs.html").render(), headers=_CACHE)
+
+
+@router.get("/problems")
+def problems() -> HTMLResponse:
+    listed = [(slug, kind.title, kind.status) for slug, kind in kinds().items()]
+    return HTMLResponse(_pages.get_template("problems.html").render(problems=listed), headers=_CACHE)
+
+
+@router.get("/problems/{slug}")
+def problem(slug: str) -> HTMLResponse:
+    kind = kinds().get(slug)
+    if kind is None:
+        raise NotFound(f"no kind of problem is called {slug!r}; /problems lists them")
+    text = _pages.get_template("problem.html").render(
+        slug=slug, title=kind.title, status=kind.status, meaning=_meaning(kind), mend=_MENDS[kind.status]
+    )
+    return HTMLResponse(text, headers=_CACHE)
+
+
+def _meaning(kind: type[CherishError]) -> str:
+    """The kind's line in the tree that ``app.errors`` draws."""
+    for line in (errors.__doc__ or "").splitlines():
+        _, found, rest = line.partition(f" {kind.__name__} ")
+        if found:
+            return rest.strip().partition(" ")[2].strip().capitalize() + "."
+    return "Something went wrong that nobody foresaw."
