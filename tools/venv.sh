@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes .venv with everything that Cherish needs, pinned by constraints.txt. Run by make; needs Python 3.11 or newer.
-# An environment that was cut off half way, or that was moved with its folder, is made again.
+# An environment that was cut off half way is completed; one that was moved with its folder is made again.
 set -eu
 
 fits() {
@@ -20,7 +20,7 @@ choose() {
 }
 
 ready=.venv/.cherish-ready
-if [ ! -f "$ready" ] || [ "$(cat "$ready")" != "$(pwd)" ] || ! fits .venv/bin/python; then
+if ! fits .venv/bin/python || { [ -f "$ready" ] && [ "$(cat "$ready")" != "$(pwd)" ]; }; then
     python=$(choose)
     rm -rf .venv
     echo "making .venv with $python ($("$python" --version 2>&1))"
