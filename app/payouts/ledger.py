@@ -86,19 +86,20 @@ def record(session: Session, transfers: Sequence[LedgerTransfer]) -> list[Ledger
     Call it with the accounts locked (``repository.open_accounts``): then nobody else can be writing the same ids.
     ``Conflict`` where an id was used for something else.
     """
-    new = []
+    ids = [transfer.id for transfer in transfers]
+    stored = repository.get_transfers(session, ids)
     for transfer in transfers:
-        known = repository.get_transfer(session, transfer.id)
-        if known is None:
-            new.append(transfer)
-        elif _facts(known) != _facts(transfer):
+        known = stored.get(transfer.id)
+        if known is not None and _facts(known) != _facts(transfer):
             raise Conflict(
                 f"transfer {transfer.id} ({transfer.code}) is already in the ledger as "
                 f"{format_money(known.amount, known.currency)}, {known.state.value}; a ledger entry never changes, "
                 "so use another reference for another payment"
             )
-    repository.add_transfers(session, new)
-    return [_stored(session, transfer.id) for transfer in transfers]
+    if new := [transfer for transfer in transfers if transfer.id not in stored]:
+        repository.add_transfers(session, new)
+        stored = repository.get_transfers(session, ids)
+    return [stored[id_] for id_ in ids]
 
 
 def _facts(transfer: LedgerTransfer) -> tuple[object, ...]:
@@ -111,13 +112,6 @@ def _facts(transfer: LedgerTransfer) -> tuple[object, ...]:
         transfer.pending_id,
         transfer.code,
     )
-
-
-def _stored(session: Session, id_: uuid.UUID) -> LedgerTransfer:
-    stored = repository.get_transfer(session, id_)
-    if stored is None:
-        raise RuntimeError(f"transfer {id_} was written and is not there")
-    return stored
 
 
 def sweep_accrued(

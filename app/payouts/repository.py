@@ -4,7 +4,7 @@ Locks are taken in one order everywhere (accounts by id), so that writers queue 
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -37,6 +37,17 @@ class AccountKey:
         cls, kind: AccountKind, currency: str, *, owner: uuid.UUID | None = None, job: uuid.UUID | None = None
     ) -> "AccountKey":
         return cls(kind.value, owner.hex if owner else "", job.hex if job else "", currency)
+
+    def row(self) -> dict[str, object]:
+        """The columns of a new, empty account."""
+        return {
+            "id": uuid7(),
+            "kind": AccountKind(self.kind),
+            "owner_id": uuid.UUID(self.owner) if self.owner else None,
+            "job_id": uuid.UUID(self.job) if self.job else None,
+            "currency": self.currency,
+            "may_overdraw": AccountKind(self.kind) is AccountKind.PAYMENT_CLEARING,
+        }
 
     @property
     def where(self) -> ColumnElement[bool]:
@@ -73,22 +84,15 @@ def now(session: Session) -> datetime:
 def open_accounts(session: Session, keys: Sequence[AccountKey]) -> dict[AccountKey, LedgerAccount]:
     """The accounts of ``keys``, opened where they did not exist, all locked until the transaction ends."""
     wanted = sorted(set(keys))
-    for key in wanted:
-        existing = session.execute(select(LedgerAccount.id).where(key.where)).scalar_one_or_none()
-        if existing is None:
-            session.execute(
-                insert(LedgerAccount)
-                .values(
-                    id=uuid7(),
-                    kind=AccountKind(key.kind),
-                    owner_id=uuid.UUID(key.owner) if key.owner else None,
-                    job_id=uuid.UUID(key.job) if key.job else None,
-                    currency=key.currency,
-                    may_overdraw=AccountKind(key.kind) is AccountKind.PAYMENT_CLEARING,
-                )
-                .on_conflict_do_nothing()
-            )
-    rows = lock_accounts(session, or_(*(key.where for key in wanted)))
+    where = or_(*(key.where for key in wanted))
+    found = session.execute(
+        select(LedgerAccount.kind, LedgerAccount.currency, LedgerAccount.owner_id, LedgerAccount.job_id).where(where)
+    )
+    known = {AccountKey.of(kind, currency, owner=owner, job=job) for kind, currency, owner, job in found}
+    if missing := [key for key in wanted if key not in known]:
+        # two who open the same account wait here for each other, holding no other account's lock yet
+        session.execute(insert(LedgerAccount).values([key.row() for key in missing]).on_conflict_do_nothing())
+    rows = lock_accounts(session, where)
     return {AccountKey.of(row.kind, row.currency, owner=row.owner_id, job=row.job_id): row for row in rows}
 
 
@@ -117,6 +121,12 @@ def get_account(session: Session, account_id: uuid.UUID) -> LedgerAccount:
 
 def get_transfer(session: Session, transfer_id: uuid.UUID) -> LedgerTransfer | None:
     return session.get(LedgerTransfer, transfer_id)
+
+
+def get_transfers(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, LedgerTransfer]:
+    """Those of the transfers that exist, by id."""
+    rows = session.execute(select(LedgerTransfer).where(LedgerTransfer.id.in_(ids))).scalars()
+    return {row.id: row for row in rows}
 
 
 def resolution_of(session: Session, pending_id: uuid.UUID) -> LedgerTransfer | None:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.payouts import ledger, proof, repository, service
+from app.payouts import ledger, ledger_ddl, proof, repository, service
 from app.payouts.policies import Claim, Terms, make_plan
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, TransferState
@@ -258,3 +258,15 @@ def test_a_day_s_chain_follows_the_day_before(session: Session, buyer: uuid.UUID
 
 def test_orm_updates_of_the_books_are_refused_too(session: Session, held: LedgerTransfer) -> None:
     refused(session, "append-only", lambda: session.execute(update(LedgerTransfer).values(amount=1)))
+
+
+def test_the_migrated_database_has_the_rules_that_the_code_shows(session: Session) -> None:
+    written = "\n".join(ledger_ddl.UPGRADE)
+    stored = session.execute(text("SELECT proname, prosrc FROM pg_proc WHERE proname LIKE 'ledger\\_%'")).all()
+    assert {name for name, _ in stored} == set(re.findall(r"FUNCTION (ledger_\w+)\(\) RETURNS", written))
+    for name, source in stored:
+        assert f"$${source}$$" in written, f"{name} differs from ledger_ddl.py; write a migration that replaces it"
+    triggers = session.scalars(
+        text("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgname ~ '^(ledger|payout)_'")
+    )
+    assert set(triggers) == set(re.findall(r"CREATE TRIGGER (\w+)", written))
