@@ -109,7 +109,7 @@ class Client:
         *,
         target: str,
         format: str,  # noqa: A002  the API's own word
-        kind: str = "provider",
+        kind: str = "train",
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Json:
         """Create a dataset and upload its bytes; returns the dataset."""

@@ -9,6 +9,7 @@ import typer
 
 from app.cli import demo, doctor, keys, ops
 from app.errors import CherishError
+from cherish import Problem
 
 app = typer.Typer(
     name="cherish",
@@ -31,4 +32,7 @@ def main() -> None:
         sys.stderr.write(f"cherish: {error.detail}\n")
         for each in error.errors:
             sys.stderr.write(f"  {each.pointer}: {each.detail}\n")
+        sys.exit(1)
+    except (Problem, TimeoutError) as error:
+        sys.stderr.write(f"cherish: {error}\n")
         sys.exit(1)
