@@ -1,0 +1,1 @@
+"""Webhooks: telling a customer's own server what happened, signed, retried and logged; never into our own network."""

@@ -1,0 +1,116 @@
+"""What webhooks tell: the event types and the shape of each one's ``data``. Pure; no other type can be sent.
+
+Events are thin: they name the thing and its state, and the receiver asks the API for the rest with its own key. So a
+receiver's URL that leaks, leaks no values and no money.
+"""
+
+import uuid
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.http.ids import CheckpointId, DatasetId, ValuationId, WebhookId
+from app.http.schemas import Body, example
+
+_VALUATION = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
+_DATASET = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"
+_CHECKPOINT = "ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d"
+_WEBHOOK = "wh_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
+
+
+class EventType(StrEnum):
+    """The types of events; what an endpoint's filter is made of."""
+
+    VALUATION_SUCCEEDED = "valuation.succeeded"
+    VALUATION_FAILED = "valuation.failed"
+    VALUATION_CANCELLED = "valuation.cancelled"
+    VALUATION_EXPIRED = "valuation.expired"
+    DATASET_WITHDRAWN = "dataset.withdrawn"
+    PAYOUT_AVAILABLE = "payout.available"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    WEBHOOK_PING = "webhook.ping"
+
+
+class ValuationEnded(Body):
+    """A valuation came to its end."""
+
+    model_config = example(id=_VALUATION, status="succeeded", reason=None)
+
+    id: ValuationId
+    status: str
+    reason: str | None = None
+
+
+class DatasetWithdrawn(Body):
+    """A provider withdrew a dataset; ``checkpoints`` names those of the receiver that have seen it."""
+
+    model_config = example(id=_DATASET, checkpoints=[_CHECKPOINT])
+
+    id: DatasetId
+    checkpoints: list[CheckpointId] = Field(default_factory=list)
+
+
+class PayoutAvailable(Body):
+    """Money of the receiver's can be withdrawn; ``amount`` is a decimal string in ``currency`` (ISO 4217)."""
+
+    model_config = example(amount="1250.00", currency="EUR", valuation_id=_VALUATION)
+
+    amount: str = Field(pattern=r"^[0-9]+(\.[0-9]+)?$")
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    valuation_id: ValuationId | None = None
+
+
+class WebhookDisabled(Body):
+    """Another endpoint of the receiver's account was disabled by the service."""
+
+    model_config = example(id=_WEBHOOK, reason="5 events in a row could not be delivered")
+
+    id: WebhookId
+    reason: str
+
+
+class WebhookPing(Body):
+    """Sent on request, to see whether an endpoint works; tried once, and never counted as a failure."""
+
+    model_config = example(id=_WEBHOOK)
+
+    id: WebhookId
+
+
+DATA: dict[EventType, type[Body]] = {
+    EventType.VALUATION_SUCCEEDED: ValuationEnded,
+    EventType.VALUATION_FAILED: ValuationEnded,
+    EventType.VALUATION_CANCELLED: ValuationEnded,
+    EventType.VALUATION_EXPIRED: ValuationEnded,
+    EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
+    EventType.PAYOUT_AVAILABLE: PayoutAvailable,
+    EventType.WEBHOOK_DISABLED: WebhookDisabled,
+    EventType.WEBHOOK_PING: WebhookPing,
+}
+
+SUMMARIES: dict[EventType, str] = {
+    EventType.VALUATION_SUCCEEDED: "A valuation has values, shares and a certificate; sent to its buyer.",
+    EventType.VALUATION_FAILED: "A valuation ended without a result and nothing was charged; sent to its buyer.",
+    EventType.VALUATION_CANCELLED: "A valuation was cancelled by its buyer and nothing was charged.",
+    EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
+    EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
+    EventType.PAYOUT_AVAILABLE: "An amount of the receiver's can be withdrawn.",
+    EventType.WEBHOOK_DISABLED: "The service disabled another endpoint of the same account.",
+    EventType.WEBHOOK_PING: "A test, sent on request to one endpoint whatever its filter.",
+}
+
+
+def shaped(event_type: EventType, data: Mapping[str, Any]) -> dict[str, Any]:
+    """``data`` as HTTP shows it (public ids); raises pydantic's ValidationError where it breaks the type's shape.
+
+    UUIDs are taken as they are, so that callers inside the service need not know the public form of ids.
+    """
+    model: BaseModel = DATA[event_type].model_validate(dict(data))
+    return model.model_dump(mode="json")
+
+
+def id_text(prefix: str, value: uuid.UUID) -> str:
+    """The public form of an event's or a delivery's id."""
+    return f"{prefix}_{value.hex}"
