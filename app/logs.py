@@ -47,7 +47,8 @@ def configure_logging(level: str, *, as_json: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.format_exc_info] if as_json else []),
+            # before the mask: the text of an exception may hold a secret too
+            structlog.processors.format_exc_info,
             mask_secrets,
             renderer,
         ],

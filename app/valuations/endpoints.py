@@ -101,7 +101,10 @@ async def get_valuation(
 
 
 @router.post(
-    "/valuations/{valuation_id}/cancel", status_code=status.HTTP_202_ACCEPTED, responses=responses(NotFound, Conflict)
+    "/valuations/{valuation_id}/cancel",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(NotFound, Conflict),
+    dependencies=[IDEMPOTENT],
 )
 def cancel_valuation(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep

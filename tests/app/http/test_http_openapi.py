@@ -1,0 +1,100 @@
+"""The OpenAPI document: complete, with an example for each request and each answer."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app.main import create_app
+from app.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    return create_app(Settings()).openapi()
+
+
+def operations(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def has_example(spec: dict[str, Any], media: dict[str, Any]) -> bool:
+    schema = media.get("schema", {})
+    if "$ref" in schema:
+        schema = spec["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    return bool(media.get("example") or media.get("examples") or schema.get("examples") or schema.get("example"))
+
+
+def test_every_request_and_every_answer_has_an_example(spec: dict[str, Any]) -> None:
+    bare = []
+    for name, operation in operations(spec):
+        for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+            if not has_example(spec, media):
+                bare.append(f"{name} request {kind}")
+        for status, answer in operation["responses"].items():
+            if status not in ("204", "304") and not answer.get("content"):
+                bare.append(f"{name} {status} has no content")
+            for kind, media in answer.get("content", {}).items():
+                if not has_example(spec, media):
+                    bare.append(f"{name} {status} {kind}")
+    assert bare == []
+
+
+def test_every_error_is_a_problem(spec: dict[str, Any]) -> None:
+    for name, operation in operations(spec):
+        for status, answer in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(answer["content"]) == ["application/problem+json"], (name, status)
+        assert "500" in operation["responses"], name
+
+
+def test_operations_have_short_unique_names_tags_and_words(spec: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(spec)]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+){1,3}", name) for name in names), names
+    described = {tag["name"] for tag in spec["tags"] if tag.get("description")}
+    for name, operation in operations(spec):
+        assert operation["tags"], name
+        assert set(operation["tags"]) <= described, name
+        assert operation.get("description"), name
+
+
+def test_every_operation_of_the_api_says_how_to_authenticate(spec: dict[str, Any]) -> None:
+    assert spec["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    signed = {"POST /v1/ledger/provider-events"}
+    for name, operation in operations(spec):
+        if " /v1/" in name and name not in signed:
+            assert operation["security"] == [{"key": []}], name
+
+
+def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
+    signed = {"POST /v1/ledger/provider-events"}
+    for name, operation in operations(spec):
+        if name.startswith("POST ") and name not in signed:
+            assert "idempotency-key" in {p["name"] for p in operation.get("parameters", [])}, name
+
+
+def test_bodies_refuse_unknown_fields(spec: dict[str, Any]) -> None:
+    for name, operation in operations(spec):
+        for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+            if kind == "application/json" and "$ref" in media["schema"]:
+                schema = spec["components"]["schemas"][media["schema"]["$ref"].rsplit("/", 1)[1]]
+                assert schema["additionalProperties"] is False, name
+
+
+def test_the_service_starts_without_torch_and_without_the_workers_code() -> None:
+    code = """
+import sys
+from app.main import create_app
+from app.settings import Settings
+create_app(Settings()).openapi()
+found = sorted(name for name in sys.modules if name.split(".")[0] in ("torch", "worker", "celery"))
+assert not found, found
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
