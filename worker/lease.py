@@ -67,7 +67,8 @@ class Heart:
     def close(self) -> None:
         """Stop beating and take the process off the list of workers."""
         self._closing.set()
-        self._threads[0].join(timeout=5)
+        if self._threads[0].is_alive():
+            self._threads[0].join(timeout=5)
         try:
             with transaction(self._factory) as session:
                 shard_repository.forget_worker(session, self.name)

@@ -5,6 +5,7 @@ ends the replay; the planner has those computed and replays again. Nothing here 
 which worker found one, or when.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from worker.engine.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
+
+LEAST_SHARD_SECONDS = 1.0
 
 
 def pack(coalitions: Coalitions) -> list[bytes]:
@@ -88,15 +91,15 @@ def group_worths(rows: Iterable[Any]) -> dict[str, dict[bytes, tuple[float, floa
     return grouped
 
 
-def shard_size(wanted: int, seconds_each: float | None, shard_seconds: float, workers: int, largest: int) -> int:
-    """Worths per shard: about ``shard_seconds`` of work, but small enough that every worker gets two.
+def shard_size(wanted: int, seconds_each: float, shard_seconds: float, workers: int, largest: int) -> int:
+    """Worths per shard: about ``shard_seconds`` of work, less where that lets every worker have two shards.
 
-    ``seconds_each`` is what a worth of this source took so far; without it a round is only split among the workers. The
-    size changes when a result is known, never what it is.
+    ``seconds_each`` is what a worth of this source takes, measured or estimated. A shard of less than a second costs
+    more to hand out than it gains. The size changes when a result is known, never what it is.
     """
-    fair = -(-wanted // max(1, 2 * workers))
-    timed = largest if not seconds_each else max(1, int(shard_seconds / seconds_each))
-    return max(1, min(timed, fair, largest))
+    total = wanted * seconds_each
+    parts = max(1, min(2 * workers, int(total / LEAST_SHARD_SECONDS)), math.ceil(total / shard_seconds))
+    return max(1, min(-(-wanted // parts), largest))
 
 
 def player_names(names: Sequence[str], digests: Sequence[str], rows: Sequence[int]) -> list[Player]:

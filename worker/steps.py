@@ -5,6 +5,7 @@ function of a session: ``runtime`` calls that in one transaction with the fenced
 database go away meanwhile. A step that must stop raises ``Stopped``.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from app.valuations.shard_repository import Claim
 from app.valuations.states import ShardKind
 from app.valuations.work import FoundWorth, Job
 from worker.engine import batching
-from worker.engine.game import NeedWorths
+from worker.engine.game import NeedWorths, family
 from worker.engine.spec import ValuationSpec
 from worker.engine.valuation import Progress, value
 from worker.games import LoadedGames
@@ -88,16 +89,16 @@ class Steps:
         except NeedWorths as need:
             self._heart.check()
             coalitions = pack(need.coalitions)
+            each = _seconds_each(stored, need.source, _cost(game, need.source), job.facts["seconds"])
             size = shard_size(
-                len(coalitions), _seconds_each(stored, need.source), self._settings.shard_seconds, max(1, workers),
-                self._settings.max_shard_worths,
+                len(coalitions), each, self._settings.shard_seconds, max(1, workers), self._settings.max_shard_worths
             )  # fmt: skip
             request = work.Request(need.source, coalitions, size)
             progress = _progress(game, looks)
             return lambda session: work.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heart.check()
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
-        told = {name: part for name, part in result.to_dict().items() if name != "worths"}
+        told = _plain({name: part for name, part in result.to_dict().items() if name != "worths"})
         progress = _progress(game, looks)
         return lambda session: work.finish_plan_with_result(session, claim, told, progress)
 
@@ -161,16 +162,30 @@ def _spec(job: Job) -> ValuationSpec:
     )
 
 
-def _seconds_each(stored: Mapping[str, Mapping[bytes, tuple[float, float]]], source: str) -> float | None:
-    """Mean device seconds of a worth of this source, or None while there is none."""
+def _cost(game: StoredGame, source: str) -> float:
+    """The model cost of a source; a further seed of a source ("retrain:r1") costs what the source does."""
+    return game.costs.get(source, game.costs.get(family(source), 1.0))
+
+
+def _seconds_each(
+    stored: Mapping[str, Mapping[bytes, tuple[float, float]]], source: str, cost: float, training: float
+) -> float:
+    """Device seconds of a worth of this source: the mean of those stored, or its model cost times one training."""
     spent = [seconds for _, seconds in stored.get(source, {}).values()]
-    return float(np.mean(spent)) if spent else None
+    return float(np.mean(spent)) if spent else cost * training
 
 
 def _progress(game: StoredGame, looks: list[Progress]) -> dict[str, Any]:
     """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far."""
     widest = looks[-1].widest if looks and np.isfinite(looks[-1].widest) else None
     return {"evaluations": game.evaluations(), "widest_share_interval": widest}
+
+
+def _plain(result: dict[str, Any]) -> dict[str, Any]:
+    """The result as JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""
+    text = json.dumps(result, allow_nan=False, default=lambda number: number.item())
+    plain: dict[str, Any] = json.loads(text)
+    return plain
 
 
 def _contiguous(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -58,6 +58,12 @@ def purge_sent(session: Session, older_than: timedelta) -> int:
     return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE answers with a CursorResult
 
 
+def count_unsent(session: Session, queue: str) -> int:
+    """How many messages of a queue still wait for the relay, those for later included."""
+    statement = select(func.count()).where(OutboxMessage.sent_at.is_(None), OutboxMessage.queue == queue)
+    return int(session.scalar(statement) or 0)
+
+
 def backlog(session: Session) -> tuple[int, float]:
     """How many due messages are unsent, and the age of the oldest in seconds."""
     count, age = session.execute(

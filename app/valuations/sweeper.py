@@ -83,12 +83,17 @@ class Sweeper:
         )
 
     def _lost_messages(self, queue: str) -> int:
-        """A shard that nobody claimed may wait in a long queue; its message is lost when the queue is too short."""
+        """A shard that nobody claimed may wait in a long queue; its message is lost when too few messages are left."""
         with transaction(self._factory) as session:
             underway = shard_repository.count_dispatched(session, queue)
-            if not underway or self._broker.length(queue) >= underway:
+            if not underway:
                 return 0
-            overdue = shard_repository.lock_overdue(session, queue, self._settings.redispatch_seconds, _LIMIT)
+            waiting = outbox_repository.count_unsent(session, queue) + self._broker.length(queue)
+            if waiting >= underway:
+                return 0
+            # no more than are missing: a message on its way from Redis to its claim is missing for a moment, too
+            missing = min(underway - waiting, _LIMIT)
+            overdue = shard_repository.lock_overdue(session, queue, self._settings.redispatch_seconds, missing)
             for shard in overdue:
                 lifecycle.send(session, shard.valuation_id, shard.kind, [shard.id], shard.queue)
             if overdue:

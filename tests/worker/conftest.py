@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,16 @@ from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStat
 from app.db.registry import load_tables
 from app.db.session import make_engine, make_session_factory, transaction
 from app.outbox.broker import CeleryBroker
+from app.outbox.relay import Relay
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import service
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
+from app.valuations.sweeper import Sweeper
 from app.valuations.tables import Valuation
+from worker.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
 _redis_numbers = itertools.cycle(range(1, 16))
@@ -120,17 +123,30 @@ def rows_of(seed: int, count: int, flip: float = 0.0) -> tuple[Any, Any]:
     return X, np.where(wrong, (y + 1) % 3, y).astype(np.int64)
 
 
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> Iterator[str]:
+    """An empty database with the schema, to be copied by each test that needs one of its own."""
+    name = f"template_{uuid.uuid4().hex[:12]}"
+    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine = make_engine(make_url(postgres_url).set(database=name).render_as_string(hide_password=False))
+    load_tables().create_all(engine)
+    engine.dispose()
+    yield name
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
 @pytest.fixture
-def own_settings(postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[Settings]:
+def own_settings(postgres_url: str, redis_url: str, template: str, tmp_path: Path) -> Iterator[Settings]:
     """Settings over an empty database with the schema, an empty Redis number and a blob folder; leases are short."""
     name = f"own_{uuid.uuid4().hex[:12]}"
     admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-    engine = make_engine(url)
-    load_tables().create_all(engine)
-    engine.dispose()
     broker = f"{redis_url}?db={next(_redis_numbers)}"
     with redis.Redis.from_url(broker) as client:
         client.flushdb()
@@ -172,6 +188,65 @@ def market(own_settings: Settings) -> Iterator[Market]:
     market.test = market.add_dataset(buyer.account_id, DatasetKind.TEST, *rows_of(9, 80))
     yield market
     engine.dispose()
+
+
+@dataclass
+class Letters:
+    """A broker of the test's own: it keeps messages until the test hands them on, in any order."""
+
+    waiting: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    away: bool = False
+
+    def send(self, task: str, args: Mapping[str, Any], queue: str, priority: int) -> None:
+        if self.away:
+            raise ConnectionError("the broker is away")
+        self.waiting.append((task, dict(args), queue))
+
+    def length(self, queue: str) -> int:
+        return sum(each[2] == queue for each in self.waiting)
+
+
+@dataclass
+class Hand:
+    """A worker, a relay and a sweeper in this process, moved by hand: nothing happens unasked."""
+
+    market: Market
+    letters: Letters
+    runtime: Runtime
+    relay: Relay
+    sweeper: Sweeper
+
+    def deliver(self, shard_id: str) -> None:
+        """What a task does when its message comes."""
+        self.runtime.work_on(uuid.UUID(shard_id))
+
+    def collect(self) -> list[str]:
+        """Everything that is due goes from the outbox to the broker and out of it; the shards that are named."""
+        while self.relay.drain_once():
+            pass
+        shards = [args["shard_id"] for _, args, _ in self.letters.waiting]
+        self.letters.waiting.clear()
+        return shards
+
+    def finish(self, valuation_id: uuid.UUID, arrange: Callable[[list[str]], list[str]] = list) -> Valuation:
+        """Deliver messages, as ``arrange`` orders and repeats them, until the job has ended."""
+        for _ in range(500):
+            for shard_id in arrange(self.collect()):
+                self.deliver(shard_id)
+            job = self.market.job(valuation_id)
+            if job.status in TERMINAL:
+                return job
+        raise AssertionError(f"the job is still {job.status}")
+
+
+@pytest.fixture
+def hand(market: Market) -> Iterator[Hand]:
+    letters = Letters()
+    runtime = Runtime(market.settings, "cpu")
+    yield Hand(
+        market, letters, runtime, Relay(market.factory, letters), Sweeper(market.factory, letters, market.settings)
+    )
+    runtime.close()
 
 
 @dataclass
