@@ -18,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine import batching
+from worker.engine import batching, held_out
 from worker.engine.batching import Chunk, Pool, ShouldStop, Stopped
 from worker.engine.game import Coalitions, EvaluationFailed, Player, Worths, family
 from worker.engine.learners import make_learner
-from worker.engine.problem import InvalidProblem, Problem
+from worker.engine.problem import InvalidProblem, Problem, Rows
 from worker.engine.seeds import coalition_seed
-from worker.engine.unlearning import METHODS, method_of
+from worker.engine.unlearning import METHODS, method_of, tangent
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.utility import scores
@@ -32,6 +32,7 @@ from worker.engine.utility import scores
 Seconds = NDArray[np.float64]
 Coalition = NDArray[np.bool_]
 _BASE = "base."
+_ANCHOR_SHARE = 1 / 3  # of the test rows, in partial mode
 _CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
 
 
@@ -67,9 +68,21 @@ class Evaluator:
         self._should_stop: ShouldStop = never
         self._lock = threading.Lock()
         self._whole: Pool | None = None
-        self.test_X = torch.from_numpy(problem.test.X).to(device=self.device, dtype=self.learner.dtype)
-        self.test_y = torch.from_numpy(problem.test.y).to(self.device)
+        self.notes: list[str] = []
+        self._rest_rows = 0 if problem.rest is None else len(problem.rest)
+        measure = np.arange(len(problem.test))
+        self._anchor: tuple[Tensor, Tensor] | None = None
+        if problem.mode == "partial":
+            share = problem.option("anchor_share", _ANCHOR_SHARE)
+            anchor, measure = held_out.split(problem.test.y, share, problem.seed)
+            self._anchor = self._rows(anchor)
+        self.test_X, self.test_y = self._rows(measure)
         self._copy_of = _first_of_equals([p.digest for p in problem.players])
+
+    def _rows(self, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Some of the test set's rows (X, y) on the device."""
+        X = torch.from_numpy(self.problem.test.X[index]).to(device=self.device, dtype=self.learner.dtype)
+        return X, torch.from_numpy(self.problem.test.y[index]).to(self.device)
 
     @property
     def players(self) -> Sequence[Player]:
@@ -90,11 +103,7 @@ class Evaluator:
 
     @property
     def _can_retrain(self) -> bool:
-        return self.problem.mode == "full" or self._with_rest
-
-    @property
-    def _with_rest(self) -> bool:
-        return self.problem.rest is not None
+        return self.problem.mode == "full" or self._rest_rows > 0
 
     # Preparation
 
@@ -120,7 +129,7 @@ class Evaluator:
         if full_arrays:
             full = learner.layout.pack(full_arrays, learner.dtype).to(self.device)
         else:
-            whole = pool if pool.rest_rows or not self._with_rest else Pool(problem, self.device, learner.dtype)
+            whole = pool if pool.rest_rows == self._rest_rows else Pool(problem, self.device, learner.dtype)
             full = self._trained(base, whole, ~empty, "retrain")[0]
         nothing = base
         if pool.rest_rows:
@@ -139,11 +148,28 @@ class Evaluator:
             full=full,
             empty_worth=float(worths[0]),
             full_worth=float(worths[1]),
-            anchor=None,
-            hidden_rows=0,
+            anchor=self._anchor,
+            held_out=self._anchor or (self.test_X, self.test_y),
+            hidden_rows=self._hidden_rows(pool) if problem.mode == "partial" else 0,
             statistics=problem.statistics or {},
             check=self._check,
         )
+
+    def _hidden_rows(self, pool: Pool) -> int:
+        """How many rows M_full saw that are not here: told, stored, trained on here, or assumed and noted."""
+        told = self.problem.option("hidden_rows", -1)
+        if told >= 0:
+            return int(told)
+        stored = [v for k, v in (self.problem.statistics or {}).items() if k.endswith("/hidden/rows")]
+        if stored:
+            return int(stored[0][0])
+        if self._rest_rows:
+            return self._rest_rows
+        self.notes.append(
+            f"How many rows the checkpoint was trained on besides the players' is not known; as many as theirs"
+            f" ({len(pool)}) are assumed. Give the unlearning option hidden_rows to say."
+        )
+        return len(pool)
 
     @property
     def context(self) -> Context:
@@ -156,6 +182,24 @@ class Evaluator:
         layout, context = self.learner.layout, self.context
         state = {f"{_BASE}{name}": array for name, array in layout.unpack(context.base).items()}
         return state | {f"full.{name}": array for name, array in layout.unpack(context.full).items()}
+
+    def player_statistics(self) -> dict[str, NDArray[Any]]:
+        """Players' sufficient statistics as named arrays, keyed by reference model and content: ``Problem.statistics``
+        of any later job on the same base model (partial mode: on the same checkpoint) uses them instead of the rows'
+        gradients."""
+        context = self.context
+        with batching.single_threaded():
+            tangents = tangent.tangents_of(context)
+            found = tangent.player_statistics(context)
+        named: dict[str, NDArray[Any]] = {}
+        for player, sums in zip(self.problem.players, found, strict=True):
+            named |= sums.arrays(tangent.storage_prefix(context, tangents, player.digest))
+        return named
+
+    def hidden_statistics(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """For whoever holds D_0: its statistics at M_full, to be stored with the checkpoint for partial mode."""
+        with batching.single_threaded():
+            return tangent.hidden_statistics(self.context, rows)
 
     @property
     def empty_worth(self) -> float:
@@ -257,7 +301,7 @@ class Evaluator:
         for row in coalitions:
             if row.all() and not source.startswith("retrain:"):
                 known[row.tobytes()] = context.full_worth
-            elif not row.any() and not context.partial:
+            elif not row.any() and not context.partial and not source.startswith("retrain:"):
                 known[row.tobytes()] = context.empty_worth
         return known
 
@@ -285,12 +329,12 @@ class Evaluator:
             return _same
         if method.shape == "kept":
             return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
-        return lambda row: batching.rung(int(pool.row_counts(~row[None])[0]))
+        return lambda row: batching.rung(int(~row @ pool.player_rows))
 
     def _retraining_pool(self) -> Pool:
         """Rows that retraining sees: in partial mode the rest comes back, for the reference alone."""
         pool = self.context.pool
-        if pool.rest_rows or self.problem.rest is None:
+        if pool.rest_rows == self._rest_rows:
             return pool
         with self._lock:
             if self._whole is None:

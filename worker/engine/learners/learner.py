@@ -27,6 +27,8 @@ class Learner(Protocol):
     lr: float
     l2: float
     batch: int
+    features: int
+    linear: bool
 
     @property
     def gradients_per_row(self) -> float:

@@ -27,6 +27,7 @@ class MLP:
 
     name = "mlp"
     dtype = torch.float32
+    linear = False
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
         options = checked_hyper(self.name, hyper, DEFAULTS)
@@ -37,7 +38,7 @@ class MLP:
         shapes: list[tuple[str, tuple[int, ...]]] = []
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
             shapes += [(f"{2 * i}.weight", (fan_out, fan_in)), (f"{2 * i}.bias", (fan_out,))]
-        self.layout, self.widths = Layout.of(shapes), widths
+        self.layout, self.widths, self.features = Layout.of(shapes), widths, widths[0]
         self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
         self.batch = int(options["batch"])
 

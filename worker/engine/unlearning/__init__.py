@@ -1,10 +1,37 @@
 """Unlearning methods by name. One module per method; adding one is adding a line to ``METHODS``."""
 
 from worker.engine.problem import InvalidProblem
-from worker.engine.unlearning import shrink_and_repair, tangent
+from worker.engine.unlearning import (
+    finetune_retained,
+    gradient_ascent,
+    interpolation,
+    kl_to_base,
+    merge,
+    natural_gradient,
+    negation,
+    neggrad_plus,
+    paper,
+    shrink_and_repair,
+    tangent,
+)
 from worker.engine.unlearning.method import Method
 
-METHODS: dict[str, Method] = {m.name: m for m in (tangent.METHOD, shrink_and_repair.METHOD)}
+METHODS: dict[str, Method] = {
+    m.name: m
+    for m in (
+        tangent.METHOD,
+        natural_gradient.METHOD,
+        shrink_and_repair.METHOD,
+        merge.METHOD,
+        negation.METHOD,
+        interpolation.METHOD,
+        gradient_ascent.METHOD,
+        kl_to_base.METHOD,
+        neggrad_plus.METHOD,
+        finetune_retained.METHOD,
+        paper.METHOD,
+    )
+}
 _BY_SOURCE = {m.source: m for m in METHODS.values()}
 
 

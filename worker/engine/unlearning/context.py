@@ -27,8 +27,9 @@ class Context:
     """One problem on one device, as methods see it.
 
     ``base`` and ``full`` are models [P]; ``anchor`` is (X [A, ...], y [A]) of held-out rows that measure no worth
-    (None in full mode); ``hidden_rows`` counts the rows M_full was trained on that are not here; ``statistics`` are
-    stored arrays of earlier jobs.
+    (None in full mode); ``held_out`` is those rows, or in full mode the test rows: outside training, for methods that
+    need answers of M_full there (their labels are for the seed paper's own method alone); ``hidden_rows`` counts the
+    rows M_full was trained on that are not here; ``statistics`` are stored arrays of earlier jobs.
     """
 
     problem: Problem
@@ -39,6 +40,7 @@ class Context:
     empty_worth: float
     full_worth: float
     anchor: tuple[Tensor, Tensor] | None
+    held_out: tuple[Tensor, Tensor]
     hidden_rows: int
     statistics: Mapping[str, Any]
     check: Check
@@ -60,6 +62,17 @@ class Context:
                 self._cache[key] = make()
             value: T = self._cache[key]
             return value
+
+    @property
+    def total_rows(self) -> int:
+        """Rows that M_full was trained on: those here and those hidden."""
+        return len(self.pool) + self.hidden_rows
+
+    def players_only(self) -> Pool:
+        """The pool without the rest: what can be forgotten."""
+        if not self.pool.rest_rows:
+            return self.pool
+        return self.once("players only", lambda: Pool(self.problem, self.device, self.learner.dtype, with_rest=False))
 
     def option(self, name: str, default: float) -> float:
         return self.problem.option(name, default)

@@ -20,3 +20,8 @@ def train_on_retained(context: Context, start: Tensor, coalitions: Coalitions, s
         seeds = context.seeds(purpose, coalitions)
         batches = descent.mini_batches(context.pool, coalitions, learner.batch, seeds)
     return descent.descend(learner.gradient, stacked, batches, steps, learner.lr, learner.l2, context.check)
+
+
+def mean_row_gradients(context: Context, steps: int) -> float:
+    """Row-gradients of ``steps`` steps on a mean-size coalition."""
+    return steps * float(context.learner.batch or 0.5 * len(context.pool))

@@ -10,7 +10,7 @@ from torch import Tensor
 from worker.engine.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.unlearning.retained import train_on_retained
+from worker.engine.unlearning.retained import mean_row_gradients, train_on_retained
 
 
 def steps(context: Context) -> int:
@@ -26,7 +26,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 def cost(context: Context) -> float:
-    return steps(context) * 0.5 * len(context.pool)
+    return mean_row_gradients(context, steps(context))
 
 
 METHOD = Method(

@@ -1,53 +1,119 @@
 """Tangent unlearning: exact unlearning of the linearised model by sufficient statistics.
 
-Features are the gradients of the model's outputs at a reference point, brought to k dimensions; a player is its
-statistics A_i = sum phi phi^T and b_i = sum phi y^T, and forgetting a player is subtracting them. A coalition is one
-k x k solve, (A_S + lambda N_S I) theta = b_S, whatever its number of rows. Damping is chosen so that the linearised
-game agrees with what is known exactly, never from retrained worths.
+A player is its statistics A_i = sum phi phi^T and b_i = sum phi t^T over its rows; forgetting it is subtracting them.
+A coalition is one k x k solve whatever its number of rows, (A_S + lambda N_S I) theta = b_S.
+
+Full mode: phi are tangents at the base model and t the labels; damping is the minimum of generalised
+cross-validation (Golub et al. 1979) over all players, and outputs are sharpened by the temperature at which the
+linearised full model agrees best (least KL) with M_full's own answers on unlabelled held-out rows. Partial mode: the
+delta form around M_full. There the retained gradient is minus the forgotten one, so
+delta_S = -(c A_R + lambda N_R I)^-1 sum over forgotten of phi r^T with r = y - p_full, and A_R comes from statistics
+stored with the checkpoint or from anchor rows scaled up. Nothing is ever chosen by a retrained worth.
 """
 
-import math
 from dataclasses import dataclass
+from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine.batching import Batch
 from worker.engine.game import Coalitions
-from worker.engine.seeds import derive, torch_generator
+from worker.engine.problem import Rows
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.tangents import Statistics, Tangents, default_width
+
+_DAMPINGS = np.geomspace(1e-6, 1e-1, 21)
+_TEMPERATURES = np.geomspace(1.0, 64.0, 49)
+_COST_SHARE = 0.01  # of a mean-size retraining: what the width of the solve is chosen by
+_SOLVE_PENALTY = 6.0  # a small Cholesky runs this much slower, per multiplication, than training's products
+_NARROWEST, _WIDEST = 96, 512
 
 
 @dataclass(frozen=True)
 class Linearised:
-    """The statistics of every player: A [n, k, k] and b [n, k, C] in float64, the rest's as (A0, b0), and damping."""
+    """Players' statistics A [n, k, k], b [n, k, C]; the rest's (or the hidden rows') A0, b0; how rows are mapped to
+    k dimensions; damping relative to the number of rows; the temperature of outputs."""
 
     A: Tensor
     b: Tensor
     A0: Tensor
     b0: Tensor
+    tangents: Tangents
+    basis: Tensor
     damping: float
-    sketch: Tensor
-    direction: Tensor
+    temperature: float
+
+    def features(self, X: Tensor) -> Tensor:
+        return self.tangents(X) @ self.basis
 
 
-def row_gradients(context: Context, params: Tensor, X: Tensor, direction: Tensor) -> Tensor:
-    """Gradients [m, P] of the outputs' combination ``direction`` [C] at one model, for each row."""
-    parts = []
-    for a in range(0, len(X), 256):
-        rows = X[a : a + 256].unsqueeze(1)
-        ones = torch.ones(rows.shape[:2], dtype=X.dtype, device=X.device)
-        batch = Batch(rows, torch.zeros(rows.shape[:2], dtype=torch.int64, device=X.device), ones)
-        residual = direction.expand(len(rows), 1, -1)
-        parts.append(context.learner.gradient(params.expand(len(rows), -1), batch, residual))
-    return torch.cat(parts)
+def tangents_of(context: Context) -> Tangents:
+    """Tangents at the base model, or in partial mode at M_full."""
+    reference = context.full if context.partial else context.base
+    width = int(context.option("tangent.sketch", default_width(context.learner.layout.width)))
+    return Tangents(context.learner, reference, width)
 
 
-def features(context: Context, X: Tensor, sketch: Tensor, direction: Tensor) -> Tensor:
-    """Tangent features [m, k + 1] in float64; the last is constant."""
-    raw = row_gradients(context, context.base, X, direction) @ sketch
-    return torch.cat([raw.double(), torch.ones((len(X), 1), dtype=torch.float64, device=X.device)], dim=1)
+def player_statistics(context: Context) -> list[Statistics]:
+    """Each player's statistics, from storage where an earlier job left them, else computed."""
+    return context.once("tangent statistics", lambda: _player_statistics(context))
+
+
+def _player_statistics(context: Context) -> list[Statistics]:
+    tangents, pool = tangents_of(context), context.players_only()
+    targets = _targets(context, pool.X, pool.y)
+    result = []
+    for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
+        found = stored(context, tangents, player.digest)
+        result.append(found or tangents.statistics(pool.X[a:b], targets[a:b]))
+    return result
+
+
+def _targets(context: Context, X: Tensor, y: Tensor) -> Tensor:
+    """Labels, or in partial mode what M_full leaves of them: r = y - p_full, float64[m, C]."""
+    labels = torch.nn.functional.one_hot(y, context.learner.classes).double()
+    if not context.partial:
+        return labels
+    return labels - torch.softmax(context.learner.logits(context.full.unsqueeze(0), X)[0].double(), dim=1)
+
+
+def storage_prefix(context: Context, tangents: Tangents, digest: str) -> str:
+    """Names of stored arrays: the feature map (and so the checkpoint), what the targets are, and whose rows."""
+    return f"tangent/{tangents.digest}/{'residuals' if context.partial else 'labels'}/{digest}/"
+
+
+def stored(context: Context, tangents: Tangents, digest: str) -> Statistics | None:
+    prefix, arrays = storage_prefix(context, tangents, digest), context.statistics
+    if f"{prefix}A" not in arrays:
+        return None
+    A, b = (torch.from_numpy(np.array(arrays[f"{prefix}{name}"])).to(context.device) for name in "Ab")
+    return Statistics(A, b, int(arrays[f"{prefix}rows"][0]))
+
+
+def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
+    """Of rows that no coalition forgets: the rest; in partial mode what is known about hidden rows."""
+    classes, pool = context.learner.classes, context.pool
+    if not context.partial:
+        X, y = pool.X[: pool.rest_rows], pool.y[: pool.rest_rows]
+        return tangents.statistics(X, _targets(context, X, y))
+    found = stored(context, tangents, "hidden")
+    if found is not None:
+        return found
+    assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
+    rows = context.anchor[0]
+    sums = tangents.statistics(rows, torch.zeros((len(rows), classes), dtype=torch.float64, device=rows.device))
+    return Statistics(sums.A * (context.hidden_rows / max(len(rows), 1)), sums.b, context.hidden_rows)
+
+
+def hidden_statistics(context: Context, rows: Rows) -> dict[str, NDArray[Any]]:
+    """Statistics at M_full of rows that will be hidden, as named arrays; computed by who holds them."""
+    tangents = Tangents(context.learner, context.full, tangents_of(context).width - 1)
+    X = torch.from_numpy(rows.X).to(device=context.device, dtype=context.learner.dtype)
+    targets = torch.zeros((len(rows), context.learner.classes), dtype=torch.float64, device=context.device)
+    return tangents.statistics(X, targets).arrays(f"tangent/{tangents.digest}/residuals/hidden/")
 
 
 def prepare(context: Context) -> Linearised:
@@ -55,41 +121,111 @@ def prepare(context: Context) -> Linearised:
 
 
 def _prepare(context: Context) -> Linearised:
-    learner, pool = context.learner, context.pool
-    k = min(int(context.option("tangent.k", 400)), learner.layout.width)
-    generator = torch_generator(derive(0, "tangent sketch", learner.layout.width, k))
-    sketch = torch.randn((learner.layout.width, k), generator=generator).to(pool.X) / math.sqrt(k)
-    direction = (torch.randint(0, 2, (learner.classes,), generator=generator) * 2 - 1).to(pool.X)
-    phi = features(context, pool.X, sketch, direction)
-    targets = torch.nn.functional.one_hot(pool.y, learner.classes).double()
-    spans = [(0, pool.rest_rows), *pool.spans]
-    A = torch.stack([phi[a:b].T @ phi[a:b] for a, b in spans])
-    b = torch.stack([phi[a:b].T @ targets[a:b] for a, b in spans])
-    scale = float(A.sum(dim=0).diagonal()[:-1].mean()) / len(pool)
-    return Linearised(A[1:], b[1:], A[0], b[0], context.option("tangent.damping", 0.01) * scale, sketch, direction)
+    tangents = tangents_of(context)
+    players, rest = player_statistics(context), rest_statistics(context, tangents)
+    total = rest.A + torch.stack([s.A for s in players]).sum(dim=0)
+    rows = rest.rows + sum(s.rows for s in players)
+    basis = _basis(total, rows, solve_width(context))
+    A = torch.stack([basis.T @ s.A @ basis for s in players])
+    b = torch.stack([basis.T @ s.b for s in players])
+    A0, b0 = basis.T @ rest.A @ basis, basis.T @ rest.b
+    model = Linearised(A, b, A0, b0, tangents, basis, 0.0, 1.0)
+    if context.partial:
+        damping = context.option("tangent.damping", 1e-2)
+        return Linearised(A, b, A0, b0, tangents, basis, damping, 1.0)
+    damping = context.option("tangent.damping", _cross_validated(A.sum(dim=0) + A0, b.sum(dim=0) + b0, rows))
+    temperature = context.option("tangent.temperature", _temperature(context, model, damping, rows))
+    return Linearised(A, b, A0, b0, tangents, basis, damping, temperature)
+
+
+def solve_width(context: Context) -> int:
+    """k: as wide as a hundredth of a mean-size retraining allows, between 96 and 512."""
+    learner, rows = context.learner, len(context.pool)
+    budget = _COST_SHARE * learner.row_gradients(0.5 * rows) * 3 * learner.layout.width
+    affordable = (3 * budget / _SOLVE_PENALTY) ** (1 / 3)
+    return int(context.option("tangent.k", min(max(affordable, _NARROWEST), _WIDEST)))
+
+
+def _basis(total: Tensor, rows: int, k: int) -> Tensor:
+    """[width, k']: features scaled to mean square 1, then the k leading eigenvectors of their pooled second moment."""
+    scale = torch.ones(len(total), dtype=total.dtype, device=total.device)
+    scale[:-1] = (total.diagonal()[:-1].sum() / rows).clamp(min=1e-300).rsqrt()
+    values, vectors = torch.linalg.eigh(scale[:, None] * total * scale[None, :])
+    keep = int((values > 1e-10 * values[-1]).sum().clamp(max=k))
+    return cast(Tensor, scale[:, None] * vectors[:, -keep:])
+
+
+def _cross_validated(A: Tensor, b: Tensor, rows: int) -> float:
+    """The damping of least generalised cross-validation error; sums of squares of one-hot labels are ``rows``."""
+    values, vectors = torch.linalg.eigh(A)
+    projected = (vectors.T @ b).square().sum(dim=1)
+    errors = []
+    for damping in _DAMPINGS:
+        shrunk = values + damping * rows
+        residual = rows - (projected * (2 / shrunk - values / shrunk.square())).sum()
+        freedom = (values / shrunk).sum()
+        errors.append(float(residual / (1 - freedom / rows).clamp(min=1e-3).square()))
+    return float(_DAMPINGS[int(np.argmin(errors))])
+
+
+def _temperature(context: Context, model: Linearised, damping: float, rows: int) -> float:
+    """Where the linearised full model's answers are nearest to M_full's own, on held-out rows without their labels."""
+    X = context.held_out[0]
+    phi = context.once(f"tangent rows {X.data_ptr()}", lambda: model.features(X))
+    A = model.A.sum(dim=0) + model.A0
+    A.diagonal().add_(damping * rows)
+    outputs = phi @ torch.linalg.solve(A, model.b.sum(dim=0) + model.b0)
+    answers = torch.softmax(context.learner.logits(context.full.unsqueeze(0), X)[0].double(), dim=1)
+    gains = [float((answers * torch.log_softmax(t * outputs, dim=1)).sum()) for t in _TEMPERATURES]
+    return float(_TEMPERATURES[int(np.argmax(gains))])
 
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
-    """Outputs [K, T, C]."""
+    """Outputs [K, T, C]; one coalition at a time, so that its bits know no other."""
     model = prepare(context)
-    counts = torch.from_numpy(context.pool.row_counts(coalitions)).to(context.device)
-    phi = context.once(f"tangent rows {X.data_ptr()}", lambda: features(context, X, model.sketch, model.direction))
-    results = []
-    for coalition, count in zip(coalitions, counts, strict=True):
-        A, b = model.A0.clone(), model.b0.clone()
-        for i in coalition.nonzero()[0]:
+    phi = context.once(f"tangent rows {X.data_ptr()}", lambda: model.features(X))
+    kept_rows = context.pool.row_counts(coalitions) + context.hidden_rows
+    if not context.partial:
+        solved = [_kept(model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
+        return torch.stack([model.temperature * (phi @ theta) for theta in solved])
+    full = context.once(
+        f"full outputs {X.data_ptr()}",
+        lambda: context.learner.logits(context.full.unsqueeze(0), X)[0].double(),
+    )
+    moved = [_delta(context, model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
+    return torch.stack([full + phi @ delta for delta in moved])
+
+
+def _kept(model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_]], rows: int) -> Tensor:
+    """theta_S [k, C]."""
+    A, b = model.A0.clone(), model.b0.clone()
+    for i in np.flatnonzero(coalition):
+        A += model.A[i]
+        b += model.b[i]
+    A.diagonal().add_(model.damping * max(rows, 1))
+    return torch.cholesky_solve(b, torch.linalg.cholesky(A))
+
+
+def _delta(
+    context: Context, model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_]], rows: int
+) -> Tensor:
+    """delta_S [k, C] around M_full."""
+    A, b = model.A0.clone(), torch.zeros_like(model.b0)
+    for i, kept in enumerate(coalition):
+        if kept:
             A += model.A[i]
+        else:
             b += model.b[i]
-        A.diagonal().add_(model.damping * count)
-        results.append(phi @ torch.cholesky_solve(b, torch.linalg.cholesky(A)))
-    # Outputs of a regression on labels are probabilities, roughly: their logarithm makes them logits.
-    return torch.stack(results).clamp(min=1e-3).log()
+    A *= context.option("tangent.curvature", 1.0)
+    A.diagonal().add_(model.damping * max(rows, 1))
+    return -torch.cholesky_solve(b, torch.linalg.cholesky(A))
 
 
 def cost(context: Context) -> float:
     """One Cholesky of k^3/3 multiplications, next to a row-gradient's 3 P."""
-    k = min(context.option("tangent.k", 400), context.learner.layout.width)
-    return (k**3 / 3 + k**2 * context.learner.classes * 2) / (3 * context.learner.layout.width)
+    k = solve_width(context)
+    multiplications = k**3 / 3 + k * k * context.learner.classes
+    return _SOLVE_PENALTY * multiplications / (3 * context.learner.layout.width)
 
 
 METHOD = Method(
@@ -100,4 +236,5 @@ METHOD = Method(
     cost=cost,
     outputs=outputs,
     prepare=prepare,
+    partial=True,
 )

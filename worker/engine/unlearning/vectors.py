@@ -1,0 +1,49 @@
+"""Provider vectors: what a training on one provider's rows alone adds to the base model.
+
+tau_i = train(base, D_i) - base, computed once per job (or once beside the data, by the provider itself). Methods
+that add or subtract them never touch a row again. Sums run in player order, so that a stack's size changes no bit.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worker.engine.game import Coalitions
+from worker.engine.unlearning.context import Context
+
+
+def provider_vectors(context: Context) -> Tensor:
+    """tau [n, P], trained by the learner's own recipe."""
+    return context.once("provider vectors", lambda: _train(context))
+
+
+def _train(context: Context) -> Tensor:
+    alone = np.eye(len(context.problem.players), dtype=bool)
+    pool = context.players_only()
+    models = [
+        context.learner.train(context.base, pool, row[None], context.seeds("vector", row[None]), context.check)
+        for row in alone
+    ]
+    return torch.cat(models) - context.base
+
+
+def weighted_sum(start: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:
+    """start [P] + sum_i weights[:, i] vectors[i], [K, P], added one player at a time."""
+    result = start.expand(len(weights), -1).clone()
+    for i in range(len(vectors)):
+        result += weights[:, i : i + 1] * vectors[i]
+    return result
+
+
+def row_shares(context: Context, coalitions: Coalitions, *, of_kept: bool) -> Tensor:
+    """n_i / n_S (of kept rows) or n_i / n (of all rows M_full saw) where a player is in the coalition, [K, n]."""
+    counts = torch.from_numpy(coalitions * context.pool.player_rows).to(context.base)
+    if of_kept:
+        return counts / torch.from_numpy(context.pool.row_counts(coalitions)).to(counts).clamp(min=1).unsqueeze(1)
+    return counts / context.total_rows
+
+
+def training_cost(context: Context) -> float:
+    """Row-gradients of all vectors, spread over a thousand coalitions at most."""
+    rows = [float(r) for r in context.pool.player_rows]
+    return sum(context.learner.row_gradients(r) for r in rows) / min(1 << len(rows), 1024)
