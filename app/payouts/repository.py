@@ -53,8 +53,9 @@ class AccountKey:
     def where(self) -> ColumnElement[bool]:
         return and_(
             LedgerAccount.kind == AccountKind(self.kind),
-            LedgerAccount.owner_id.is_not_distinct_from(uuid.UUID(self.owner) if self.owner else None),
-            LedgerAccount.job_id.is_not_distinct_from(uuid.UUID(self.job) if self.job else None),
+            # not IS NOT DISTINCT FROM, for which Postgres would not use the unique index
+            LedgerAccount.owner_id == uuid.UUID(self.owner) if self.owner else LedgerAccount.owner_id.is_(None),
+            LedgerAccount.job_id == uuid.UUID(self.job) if self.job else LedgerAccount.job_id.is_(None),
             LedgerAccount.currency == self.currency,
         )
 
@@ -300,8 +301,8 @@ def unsealed(session: Session, limit: int) -> list[LedgerTransfer]:
 
 
 def add_seals(session: Session, seals: Sequence[LedgerSeal]) -> None:
-    session.add_all(seals)
-    session.flush()
+    rows = [{"day": s.day, "number": s.number, "transfer_id": s.transfer_id, "digest": s.digest} for s in seals]
+    session.execute(insert(LedgerSeal), rows)
 
 
 def chain(session: Session, after: tuple[date, int] | None, limit: int) -> list[tuple[LedgerSeal, LedgerTransfer]]:
