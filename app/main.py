@@ -22,6 +22,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
 from app.web import endpoints as web
+from app.webhooks import endpoints as webhooks
 
 # requests with a session at a time: a few fewer than the pool's 20 connections, which streams and health share
 CONNECTIONS = 16
@@ -75,5 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)
+    app.include_router(webhooks.router)
+    app.webhooks.include_router(webhooks.described)
     openapi.install(app)
     return app

@@ -61,6 +61,7 @@ class Settings(BaseSettings):
         default=False, description="deliver webhooks to private addresses and over http; for development and tests"
     )
     webhook_failed_events: int = Field(default=5, gt=0, description="failed in a row, they disable an endpoint")
+    webhook_log_days: int = Field(default=30, gt=0, description="how long finished deliveries are kept")
 
     @model_validator(mode="after")
     def _refuse_private_webhooks(self) -> Self:

@@ -51,7 +51,12 @@ def install(app: FastAPI) -> None:
 
 def _complete(app: FastAPI) -> dict[str, Any]:
     spec = get_openapi(
-        title="Cherish", version="1", description=_DESCRIPTION, routes=app.routes, openapi_version="3.1.0"
+        title="Cherish",
+        version="1",
+        description=_DESCRIPTION,
+        routes=app.routes,
+        webhooks=app.webhooks.routes,
+        openapi_version="3.1.0",
     )
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):

@@ -1,4 +1,6 @@
-"""``python -m app.outbox [relay|sweeper]``: the two housekeeping loops, both in one process unless one is named.
+"""``python -m app.outbox [relay|sweeper]``: the housekeeping loops, all in one process unless one is named.
+
+The relay hands on what was recorded: tasks to Redis and, beside it, webhook deliveries to their receivers.
 
 Wiring only. Ends clean on SIGTERM and SIGINT; any number of these processes may run at once.
 """
@@ -13,6 +15,7 @@ from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
 from app.settings import get_settings
 from app.valuations.sweeper import Sweeper
+from app.webhooks.deliverer import Deliverer
 
 
 def main(argv: list[str]) -> int:
@@ -52,6 +55,7 @@ def main(argv: list[str]) -> int:
     threads = []
     if "relay" in wanted:
         threads.append(start(lambda broker: Relay(factory, broker).run(stop, database_url)))
+        threads.append(start(lambda _: Deliverer(factory, settings).run(stop)))
     if "sweeper" in wanted:
         threads.append(start(lambda broker: Sweeper(factory, broker, settings).run(stop)))
     while not stop.wait(0.5):

@@ -1,8 +1,8 @@
 """Making one attempt at a delivery: claim it, send it outside of any transaction, write down what happened.
 
-The claim is a conditional update, so of two workers with the same message one sends and the other finds nothing to do;
-a worker that dies leaves a lease that runs out, and the sweeper sends the delivery's message again. A receiver may thus
-see an event twice, with the same ``webhook-id``: delivery is at least once, and never in a promised order.
+The claim is a conditional update, so of two processes that found the same delivery one sends it and the other nothing;
+a process that dies leaves a lease that runs out, and the delivery is due again. A receiver may thus see an event twice,
+with the same ``webhook-id``: delivery is at least once, and in no promised order.
 """
 
 import random
@@ -26,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 # longer than the longest exchange by far: a second request while the first is out would need a worker that stood still
 _LEASE = timedelta(seconds=90)
-_GRACE = timedelta(seconds=60)
-_SWEPT = 500
 _HTTP_GONE = 410
 
 
@@ -182,7 +180,6 @@ def _outcome(
     if delay is not None:
         if not repository.postpone_delivery(session, attempt.delivery_id, attempt.number, answer.error, delay):
             return None
-        service.dispatch(session, [attempt.delivery_id], delay)
         return DeliveryStatus.PENDING
     if not repository.close_delivery(session, attempt.delivery_id, attempt.number, DeliveryStatus.FAILED, answer.error):
         return None
@@ -205,15 +202,3 @@ def _disable(session: Session, endpoint: WebhookEndpoint, reason: str) -> None:
     session.flush()
     service.emit(session, endpoint.account_id, EventType.WEBHOOK_DISABLED, {"id": endpoint.id, "reason": reason})
     log.warning("webhook.disabled", webhook=events.id_text("wh", endpoint.id), reason=reason)
-
-
-def redispatch_overdue(session: Session) -> int:
-    """Record again the messages of deliveries that are due but were not taken for a minute; for the sweeper."""
-    overdue = repository.take_overdue(session, _GRACE, _SWEPT)
-    service.dispatch(session, overdue)
-    return len(overdue)
-
-
-def purge(session: Session, older_than: timedelta) -> int:
-    """Forget events and deliveries older than that; returns how many events. For the sweeper."""
-    return repository.purge_events(session, older_than)

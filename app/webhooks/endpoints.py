@@ -174,7 +174,11 @@ def _described() -> APIRouter:
             methods=["POST"],
             name="on_" + kind.value.replace(".", "_"),
             operation_id="on_" + kind.value.replace(".", "_"),
-            responses=responses(InvalidInput),
+            responses={
+                # declared, so that the framework adds no 422 of its own here
+                "4XX": {"description": "Not received; tried again, up to ten times in three days."},
+                410: {"description": "No more, please: the endpoint is disabled."},
+            },
             summary=SUMMARIES[kind],
             tags=["webhooks"],
             status_code=status.HTTP_204_NO_CONTENT,

@@ -1,7 +1,7 @@
 """All SQL of webhooks. Due times and leases go by the database's clock. It decides nothing."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -150,8 +150,8 @@ def close_delivery(
 
 def postpone_delivery(session: Session, delivery_id: uuid.UUID, attempt: int, error: str | None, delay: float) -> bool:
     """Let a delivery wait ``delay`` seconds if ``attempt`` is still its last one; returns whether it was."""
-    due = func.clock_timestamp() + timedelta(seconds=delay)
-    return _write(session, delivery_id, attempt, {"error": error, "next_attempt_at": due, "dispatched_at": due})
+    moment = func.clock_timestamp() + timedelta(seconds=delay)
+    return _write(session, delivery_id, attempt, {"error": error, "next_attempt_at": moment})
 
 
 def _write(session: Session, delivery_id: uuid.UUID, attempt: int, values: dict[str, Any]) -> bool:
@@ -169,30 +169,22 @@ def _write(session: Session, delivery_id: uuid.UUID, attempt: int, values: dict[
     return session.scalar(statement) is not None
 
 
-def take_overdue(session: Session, grace: timedelta, limit: int) -> Sequence[uuid.UUID]:
-    """Pending deliveries due, dispatched and leased longer ago than ``grace``; marked as dispatched now."""
-    late = func.clock_timestamp() - grace
-    overdue = (
-        select(WebhookDelivery.id)
+def due(session: Session, limit: int, busy: Collection[uuid.UUID]) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
+    """The longest due delivery of each endpoint that is not ``busy``: pairs of delivery id and endpoint id."""
+    first = (
+        select(WebhookDelivery.id, WebhookDelivery.endpoint_id, WebhookDelivery.next_attempt_at)
         .where(
             WebhookDelivery.status == _PENDING,
-            WebhookDelivery.next_attempt_at < late,
-            WebhookDelivery.dispatched_at < late,
+            WebhookDelivery.next_attempt_at <= func.clock_timestamp(),
             or_(WebhookDelivery.lease_until.is_(None), WebhookDelivery.lease_until < func.clock_timestamp()),
+            WebhookDelivery.endpoint_id.not_in(busy),
         )
-        .order_by(WebhookDelivery.next_attempt_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=WebhookDelivery)
+        .distinct(WebhookDelivery.endpoint_id)
+        .order_by(WebhookDelivery.endpoint_id, WebhookDelivery.next_attempt_at)
+        .subquery()
     )
-    ids = session.scalars(overdue).all()
-    if ids:
-        session.execute(
-            update(WebhookDelivery)
-            .where(WebhookDelivery.id.in_(ids))
-            .values(dispatched_at=func.clock_timestamp())
-            .execution_options(synchronize_session=False)
-        )
-    return ids
+    rows = session.execute(select(first.c.id, first.c.endpoint_id).order_by(first.c.next_attempt_at).limit(limit))
+    return [(row[0], row[1]) for row in rows]
 
 
 def purge_events(session: Session, older_than: timedelta) -> int:

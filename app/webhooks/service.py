@@ -1,7 +1,7 @@
 """The rules of webhooks as their owners see them: endpoints, secrets, the log, redelivery, and telling an event.
 
-Never commits and sends nothing: what ``emit`` decides to send becomes rows of the caller's transaction, and
-``app.webhooks.delivery`` makes the requests.
+Never commits and sends nothing: what ``emit`` decides to send becomes rows of the caller's transaction, which
+``app.webhooks.deliverer`` finds there.
 """
 
 import json
@@ -16,16 +16,12 @@ from sqlalchemy.orm import Session
 from app.db.base import uuid7
 from app.errors import Conflict, FieldError, InvalidInput, NotFound
 from app.http.pages import PageRequest
-from app.outbox import service as outbox
 from app.settings import Settings
 from app.webhooks import events, guard, repository, signing
 from app.webhooks.events import EventType
 from app.webhooks.tables import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 MAX_ENDPOINTS = 20
-TASK = "worker.tasks.deliver_webhook"
-# every deployment has a worker on it
-QUEUE = "cpu"
 
 
 def create_endpoint(
@@ -173,18 +169,10 @@ def redeliver(
         raise Conflict("this delivery is being sent at this moment; look at its attempts first", retry_after=5)
     delivery.status = DeliveryStatus.PENDING
     delivery.step = 0
-    delivery.next_attempt_at = delivery.dispatched_at = now
+    delivery.next_attempt_at = now
     delivery.finished_at = delivery.error = delivery.lease_until = None
     session.flush()
-    dispatch(session, [delivery.id])
     return delivery
-
-
-def dispatch(session: Session, delivery_ids: Sequence[uuid.UUID], delay: float = 0) -> None:
-    """Record the messages of deliveries; ``delay`` in seconds."""
-    outbox.record_all(
-        session, TASK, [{"delivery_id": str(id_)} for id_ in delivery_ids], queue=QUEUE, delay=delay, lane="webhooks"
-    )
 
 
 def message_body(event: WebhookEvent) -> bytes:
@@ -209,7 +197,6 @@ def _write_event(
     repository.add(session, event)
     ids = [uuid7() for _ in endpoint_ids]
     repository.add_deliveries(session, event.id, list(zip(ids, endpoint_ids, strict=True)))
-    dispatch(session, ids)
     return ids
 
 

@@ -86,8 +86,6 @@ class WebhookDelivery(Timestamped, Base):
     # by the database's clock; NULL once it is finished
     next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     lease_until: Mapped[datetime | None]
-    # when its message was last recorded
-    dispatched_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
     # why it is not (yet) delivered, for its owner
     error: Mapped[str | None] = mapped_column(Text)
