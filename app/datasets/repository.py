@@ -1,7 +1,6 @@
-"""All SQL on datasets. Every query on owned rows takes the owner, but the one by which a job names others' datasets."""
+"""All SQL on datasets. Every query on owned rows takes the owner."""
 
 import uuid
-from collections.abc import Collection
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
@@ -35,12 +34,6 @@ def own_page(
         statement = statement.where(Dataset.status == status)
     filters = {"list": "datasets", "owner": owner, "kind": kind, "status": status}
     return page.fetch(session, statement, Dataset, filters)
-
-
-def shared(session: Session, dataset_ids: Collection[uuid.UUID]) -> list[Dataset]:
-    """Datasets of anybody, share-locked in id order, so that none is withdrawn or deleted under a job being posted."""
-    statement = select(Dataset).where(Dataset.id.in_(dataset_ids)).order_by(Dataset.id).with_for_update(read=True)
-    return list(session.scalars(statement.execution_options(populate_existing=True)))
 
 
 def delete(session: Session, dataset: Dataset) -> bool:

@@ -3,9 +3,7 @@
 Bytes are validated before a row says that they are there. Another tenant's dataset does not exist here (404).
 """
 
-import tempfile
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,33 +144,6 @@ def erase_unused(session: Session, blobs: BlobStore, digest: str) -> None:
     repository.lock_digest(session, digest)
     if not repository.digest_in_use(session, digest):
         blobs.delete(digest)
-
-
-def for_job(session: Session, dataset_ids: Sequence[uuid.UUID], kind: DatasetKind) -> list[Dataset]:
-    """Ready datasets of any owner, in the order asked for, locked against withdrawal until the transaction ends.
-
-    Raises NotFound for one that does not exist or is of the other kind, Conflict for a draft or a withdrawn one.
-    """
-    found = {dataset.id: dataset for dataset in repository.shared(session, set(dataset_ids))}
-    for dataset_id in dataset_ids:
-        dataset = found.get(dataset_id)
-        name = public_id("ds", dataset_id)
-        if dataset is None or dataset.kind is not kind:
-            raise NotFound(f"no {kind.value} dataset {name}; check the id")
-        if dataset.status is not DatasetStatus.READY:
-            why = "has no content yet" if dataset.status is DatasetStatus.DRAFT else "was withdrawn by its provider"
-            raise Conflict(f"dataset {name} {why}; leave it out of the job")
-    return [found[dataset_id] for dataset_id in dataset_ids]
-
-
-def load_table(blobs: BlobStore, dataset: Dataset, limits: Limits | None = None) -> pa.Table:
-    """The table of a dataset that has content, read from its blob; raises NotFound where the blob was erased."""
-    if dataset.digest is None or dataset.format is None:
-        raise Conflict(f"dataset {public_id('ds', dataset.id)} has no content yet; upload it first")
-    with tempfile.TemporaryDirectory(prefix="cherish-table-") as folder:
-        path = Path(folder) / "content"
-        blobs.download(dataset.digest, path)
-        return read_table(path, dataset.format.value, limits=limits, name=f"dataset {public_id('ds', dataset.id)}")
 
 
 def _check_open(dataset: Dataset) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
 from app.checkpoints.tables import Checkpoint
+from app.checkpoints.weights import check_fit
 from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.datasets.service import limits_of
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
@@ -77,6 +78,10 @@ def admit(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     tables = {each.id: load_table(blobs, _file(each), target, limits) for each in found}
     encoding = fit_encoding(test_table, [tables[each.id] for each in found], target)
     _check_shape(encoding, model)
+    if checkpoint is not None and checkpoint.tensors is not None:
+        shape, classes = encoding.shape, len(encoding.classes)
+        check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes)
+    weights = checkpoint.digest if checkpoint is not None else None
     names = repository.account_names(session, {each.provider_id for each in found})
     players = tuple(
         sorted(
@@ -89,14 +94,14 @@ def admit(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         test=encode(test_table, encoding).digest,
         encoding=encoding.to_json(),
         learner={"name": model.name, "hyper": dict(model.hyper)},
-        checkpoint=checkpoint,
+        checkpoint=weights,
         metric=order.metric,
         mode=order.mode,
         unlearning=dict(order.unlearning.options),
         seed=order.seed,
         device=order.device,
     )
-    return Admitted(frozen, digest_of(frozen), players, test_file, test.id, checkpoint, pool_minor)
+    return Admitted(frozen, digest_of(frozen), players, test_file, test.id, weights, pool_minor)
 
 
 def _pool(order: NewValuation) -> int:
@@ -119,7 +124,7 @@ def _check_deadline(order: NewValuation) -> None:
         raise _refused("/deadline", f"deadline {order.deadline.isoformat()} has passed; give a later one, or none")
 
 
-def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, str | None]:
+def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, Checkpoint | None]:
     if order.checkpoint is None:
         return order.model or Model(), None
     checkpoint: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, order.checkpoint)
@@ -127,7 +132,7 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
         raise _refused(
             "/checkpoint", f"no checkpoint ck_{order.checkpoint.hex} of yours; list them with GET /v1/checkpoints"
         )
-    return Model.model_validate({"name": checkpoint.architecture.value, "hyper": checkpoint.hyper}), checkpoint.digest
+    return Model.model_validate({"name": checkpoint.architecture.value, "hyper": checkpoint.hyper}), checkpoint
 
 
 def _datasets(session: Session, order: NewValuation) -> list[Dataset]:
