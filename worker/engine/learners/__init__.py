@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from worker.engine.learners.cnn import CNN
 from worker.engine.learners.learner import Learner
 from worker.engine.learners.logistic import Logistic
 from worker.engine.learners.mlp import MLP
 from worker.engine.problem import Hyper, InvalidProblem, LearnerSpec
 
-_MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP}
+_MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP, "cnn": CNN}
 NAMES = tuple(_MAKERS)
 
 

@@ -18,6 +18,7 @@ from worker.engine.game import Coalitions, EvaluationFailed
 from worker.engine.layout import Layout, aligned
 from worker.engine.learners.learner import Check
 from worker.engine.learners.quasi_newton import minimise
+from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
 
 DEFAULTS: dict[str, float | int] = {"l2": 1e-3, "tol": 1e-6, "iterations": 5000}
@@ -59,15 +60,15 @@ class Logistic:
     def logits(self, params: Tensor, X: Tensor) -> Tensor:
         weight, bias = self.layout.views(params)
         shared = X.dim() == len(self.feature_shape) + 1
-        flat = X.flatten(1).expand(len(params), -1, -1) if shared else X.flatten(2)
-        return torch.bmm(flat, weight.transpose(1, 2)) + bias.unsqueeze(1)
+        rows = X.unsqueeze(0) if shared else X
+        flat = fill_rows(rows).flatten(2).expand(len(params), -1, -1)
+        return (torch.bmm(flat, weight.transpose(1, 2)) + bias.unsqueeze(1))[:, : rows.shape[1]]
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
+        batch, residual = whole_rows(batch, residual)
         flat = batch.X.flatten(2)
         if residual is None:
-            residual = torch.softmax(self.logits(params, batch.X), dim=2)
-            residual.scatter_add_(2, batch.y.unsqueeze(2), torch.full_like(batch.weight, -1.0).unsqueeze(2))
-            residual.mul_(batch.weight.unsqueeze(2))
+            residual = output_gradient(self.logits(params, batch.X), batch)
         result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
         weight, bias = self.layout.views(result)
         weight.copy_(torch.bmm(residual.transpose(1, 2), flat))

@@ -16,8 +16,9 @@ from worker.engine.batching import Batch, Pool
 from worker.engine.game import Coalitions
 from worker.engine.layout import Layout
 from worker.engine.learners import descent
+from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
+from worker.engine.learners.start import he_start
 from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
-from worker.engine.seeds import derive, torch_generator
 
 DEFAULTS: dict[str, float | int] = {"hidden": 64, "layers": 1, "steps": 150, "lr": 0.01, "l2": 0.0, "batch": 0}
 
@@ -53,37 +54,26 @@ class MLP:
         return not self.batch
 
     def start(self, seed: int) -> Tensor:
-        """He-scaled normal weights and zero biases, drawn on the CPU in float64."""
-        generator = torch_generator(derive(seed, "start", self.name, *self.widths))
-        arrays = {}
-        for slot in self.layout.slots:
-            draw = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
-            scale = math.sqrt(2.0 / slot.shape[-1]) if len(slot.shape) == 2 else 0.0
-            arrays[slot.name] = (draw * scale).numpy()
-        return self.layout.pack(arrays, self.dtype)
+        return he_start(self.name, self.layout, self.dtype, seed)
 
     def logits(self, params: Tensor, X: Tensor) -> Tensor:
-        return self._forward(params, X)[-1]
-
-    def _forward(self, params: Tensor, X: Tensor) -> list[Tensor]:
-        """The input [K, m, d], each hidden layer's activations and the outputs [K, m, C]."""
         shared = X.dim() == len(self.feature_shape) + 1
-        flat = X.reshape(len(X), -1).expand(len(params), -1, -1) if shared else X.flatten(2)
+        rows = X.unsqueeze(0) if shared else X
+        return self._forward(params, fill_rows(rows))[-1][:, : rows.shape[1]]
+
+    def _forward(self, params: Tensor, rows: Tensor) -> list[Tensor]:
+        """The input [K, m, d], each hidden layer's activations and the outputs [K, m, C]."""
         views = self.layout.views(params)
-        layers = [flat]
+        layers = [rows.flatten(2).expand(len(params), -1, -1)]
         for i in range(0, len(views), 2):
             out = torch.bmm(layers[-1], views[i].transpose(1, 2)).add_(views[i + 1].unsqueeze(1))
             layers.append(out if i + 2 == len(views) else out.relu_())
         return layers
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
+        batch, residual = whole_rows(batch, residual)
         layers = self._forward(params, batch.X)
-        if residual is None:
-            delta = torch.softmax(layers[-1], dim=2)
-            delta.scatter_add_(2, batch.y.unsqueeze(2), torch.full_like(batch.weight, -1.0).unsqueeze(2))
-            delta.mul_(batch.weight.unsqueeze(2))
-        else:
-            delta = residual
+        delta = output_gradient(layers[-1], batch) if residual is None else residual
         result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
         views, out = self.layout.views(params), self.layout.views(result)
         for i in range(len(views) - 2, -1, -2):

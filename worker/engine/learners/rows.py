@@ -1,0 +1,34 @@
+"""Row counts that keep slots aligned, and the derivative of the loss at the outputs: shared by stacked learners.
+
+A stack [K, m, C] starts every slot at the same alignment only where m is a multiple of 32; learners therefore fill
+rows up with zeros of weight zero. Single rows (m = 1, per-row gradients) are left alone.
+"""
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching import Batch
+from worker.engine.layout import ALIGNMENT, aligned
+
+
+def fill_rows(X: Tensor) -> Tensor:
+    """X [K, m, ...] with m filled up to the alignment by zero rows; m = 1 stays."""
+    missing = aligned(X.shape[1]) - X.shape[1]
+    if missing == 0 or X.shape[1] == 1:
+        return X
+    return torch.cat([X, X.new_zeros((X.shape[0], missing, *X.shape[2:]))], dim=1)
+
+
+def whole_rows(batch: Batch, residual: Tensor | None) -> tuple[Batch, Tensor | None]:
+    """A batch, and its residual where given, filled up likewise."""
+    if batch.y.shape[1] % ALIGNMENT == 0 or batch.y.shape[1] == 1:
+        return batch, residual
+    filled = Batch(fill_rows(batch.X), fill_rows(batch.y), fill_rows(batch.weight))
+    return filled, None if residual is None else fill_rows(residual)
+
+
+def output_gradient(outputs: Tensor, batch: Batch) -> Tensor:
+    """Derivative [K, m, C] of the weighted sum of cross-entropies with respect to outputs [K, m, C]."""
+    delta = torch.softmax(outputs, dim=2)
+    delta.scatter_add_(2, batch.y.unsqueeze(2), torch.full_like(batch.weight, -1.0).unsqueeze(2))
+    return delta.mul_(batch.weight.unsqueeze(2))
