@@ -1,6 +1,7 @@
 """``python -m app.outbox [relay|sweeper]``: the housekeeping loops, all in one process unless one is named.
 
 The relay hands on what was recorded: tasks to Redis and, beside it, webhook deliveries to their receivers.
+The sweeper mends what fell between two chairs and, beside it, the bookkeeper does what time does to money.
 
 Wiring only. Ends clean on SIGTERM and SIGINT; any number of these processes may run at once.
 """
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from app.db.session import make_engine, make_session_factory
 from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
+from app.payouts.bookkeeper import Bookkeeper
 from app.settings import get_settings
 from app.valuations.sweeper import Sweeper
 from app.webhooks.deliverer import Deliverer
@@ -58,6 +60,7 @@ def main(argv: list[str]) -> int:
         threads.append(start(lambda _: Deliverer(factory, settings).run(stop)))
     if "sweeper" in wanted:
         threads.append(start(lambda broker: Sweeper(factory, broker, settings).run(stop)))
+        threads.append(start(lambda _: Bookkeeper(factory).run(stop)))
     while not stop.wait(0.5):
         pass
     for thread in threads:

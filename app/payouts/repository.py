@@ -205,6 +205,26 @@ def transfers_of_job(session: Session, job_id: uuid.UUID, code: str) -> list[tup
     return [(transfer, account) for transfer, account in rows]
 
 
+def due_holdbacks(session: Session, at: datetime, limit: int) -> list[uuid.UUID]:
+    """Jobs whose dispute window has ended and that still hold money back, longest ended first."""
+    still_held = (
+        select(LedgerAccount.id)
+        .where(
+            LedgerAccount.job_id == Settlement.valuation_id,
+            LedgerAccount.kind == AccountKind.HOLDBACK,
+            LedgerAccount.credits_posted > LedgerAccount.debits_posted,
+        )
+        .exists()
+    )
+    query = (
+        select(Settlement.valuation_id)
+        .where(Settlement.dispute_until <= at, still_held)
+        .order_by(Settlement.dispute_until)
+        .limit(limit)
+    )
+    return list(session.execute(query).scalars())
+
+
 def get_settlement(session: Session, valuation_id: uuid.UUID) -> Settlement | None:
     return session.get(Settlement, valuation_id)
 

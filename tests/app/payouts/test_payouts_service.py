@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import make_session_factory, transaction
 from app.errors import Conflict, InvalidInput, NotFound
 from app.payouts import proof, repository, service
+from app.payouts.bookkeeper import Bookkeeper
 from app.payouts.policies import Claim, PayoutPlan, Policy, Terms, make_plan
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerTransfer
@@ -284,6 +285,27 @@ def test_an_overdue_reservation_is_given_back_by_the_sweeper(session: Session, b
     assert only(session, buyer).available == POOL
     with pytest.raises(Conflict, match=r"went back to its buyer \(expired\)"):
         service.settle(session, job, make_plan(job, "EUR", 500, Terms(), claims(1.0)))
+
+
+def test_the_bookkeeper_releases_what_is_due_expires_what_is_overdue_and_seals(
+    session: Session, buyer: uuid.UUID, job: uuid.UUID
+) -> None:
+    factory = sessionmaker(session.connection(), join_transaction_mode="create_savepoint", expire_on_commit=False)
+    players = claims(0.75, 0.25)
+    service.settle(session, job, plan_of(job, players, WINDOW))
+    service.deposit(session, buyer, 500, "EUR", "bank-2")
+    late = uuid.uuid4()
+    service.reserve(session, late, buyer, 500, "EUR", expires_at=repository.now(session))
+    session.commit()
+    Bookkeeper(factory).once()
+    assert [only(session, claim.provider_id).held for claim in players] == [50_000, 50_000]
+    assert only(session, buyer).available == 500
+    end_of_window(session, job)
+    session.commit()
+    Bookkeeper(factory).once()
+    assert [only(session, claim.provider_id).held for claim in players] == [0, 0]
+    assert repository.unsealed(session, 10) == []
+    assert Bookkeeper(factory).once() == 0
 
 
 def at_once(count: int, engine: Engine, act: Callable[[Session, int], object]) -> list[object]:

@@ -1,0 +1,54 @@
+"""The bookkeeper: what time does to money. It pays out what is held once dispute windows end, gives back pools whose
+reservation ran out, and seals new transfers into the day's hash chain.
+
+Safe to run twice at once: each step does its work once, whoever asks. It decides nothing: what is due was agreed when
+a job was posted and written down when it was settled.
+"""
+
+import threading
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.session import transaction
+from app.payouts import proof, repository, service
+
+log = structlog.get_logger(__name__)
+
+_LIMIT = 100
+
+
+class Bookkeeper:
+    """One bookkeeper over one database."""
+
+    def __init__(self, factory: sessionmaker[Session], *, every_seconds: float = 30.0) -> None:
+        self._factory = factory
+        self._every = every_seconds
+
+    def once(self) -> int:
+        """One look at everything; how much was done. Each job in its own transaction, so that none holds up another."""
+        with transaction(self._factory) as session:
+            due = repository.due_holdbacks(session, repository.now(session), _LIMIT)
+        done = 0
+        for valuation_id in due:
+            with transaction(self._factory) as session:
+                moved = service.release_holdback(session, valuation_id)
+            log.info("bookkeeper.released", valuation_id=str(valuation_id), transfers=len(moved))
+            done += len(moved)
+        with transaction(self._factory) as session:
+            expired = service.expire_reservations(session, _LIMIT)
+        for valuation_id in expired:
+            log.warning("bookkeeper.reservation_expired", valuation_id=str(valuation_id))
+        with transaction(self._factory) as session:
+            done += proof.seal(session)
+        return done + len(expired)
+
+    def run(self, stop: threading.Event) -> None:
+        """Keep books until told to stop; outlives restarts of Postgres."""
+        while not stop.is_set():
+            try:
+                self.once()
+            except (OperationalError, OSError) as error:
+                log.warning("bookkeeper.away", error=str(error))
+            stop.wait(self._every)
