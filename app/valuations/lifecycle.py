@@ -24,6 +24,7 @@ from app.valuations.states import (
     transition,
 )
 from app.valuations.tables import Valuation
+from app.webhooks import service as webhooks
 
 # where tasks that compute no worths run; every deployment has a worker on it
 CONTROL_QUEUE = "cpu"
@@ -39,6 +40,8 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
         valuation.started_at = now
     if status in TERMINAL:
         valuation.finished_at = now
+        told = {"id": valuation.id, "status": status, "reason": valuation.reason}
+        webhooks.emit(session, valuation.buyer_id, f"valuation.{status}", told)
     repository.add_event(session, valuation, f"valuation.{status}", data or {})
 
 

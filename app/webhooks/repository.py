@@ -38,7 +38,8 @@ def own_endpoint(
         WebhookEndpoint.id == endpoint_id, WebhookEndpoint.account_id == account_id
     )
     if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
+        # does not hold up those who only refer to it: emit, and other deliveries
+        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
     return session.scalar(statement)
 
 
@@ -56,11 +57,16 @@ def remove_endpoint(session: Session, endpoint: WebhookEndpoint) -> None:
 
 
 def listening(session: Session, account_id: uuid.UUID, event_type: str) -> Sequence[uuid.UUID]:
-    """The enabled endpoints of an account whose filter has this type."""
-    statement = select(WebhookEndpoint.id).where(
-        WebhookEndpoint.account_id == account_id,
-        WebhookEndpoint.enabled,
-        or_(WebhookEndpoint.events.is_(None), WebhookEndpoint.events.any_() == event_type),
+    """The enabled endpoints of an account whose filter has this type, kept from being deleted until we have ended."""
+    statement = (
+        select(WebhookEndpoint.id)
+        .where(
+            WebhookEndpoint.account_id == account_id,
+            WebhookEndpoint.enabled,
+            or_(WebhookEndpoint.events.is_(None), WebhookEndpoint.events.any_() == event_type),
+        )
+        .order_by(WebhookEndpoint.id)
+        .with_for_update(read=True, key_share=True)
     )
     return session.scalars(statement).all()
 
@@ -136,7 +142,8 @@ def endpoint(session: Session, endpoint_id: uuid.UUID, *, lock: bool = False) ->
     """An endpoint whoever owns it; for deliveries, never for callers."""
     statement = select(WebhookEndpoint).where(WebhookEndpoint.id == endpoint_id)
     if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
+        # does not hold up those who only refer to it: emit, and other deliveries
+        statement = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
     return session.scalar(statement)
 
 
