@@ -107,9 +107,13 @@ class Evaluator:
 
     # Preparation
 
-    def prepare(self) -> None:
-        """Trains or loads the base model and M_full and scores both; a second call does nothing."""
+    def prepare(self, should_stop: ShouldStop | None = None) -> None:
+        """Trains or loads the base model and M_full and scores both; a second call does nothing.
+
+        Raises Stopped when ``should_stop`` answered true (asked again, it starts anew).
+        """
         if self._context is None:
+            self._should_stop = should_stop or self._should_stop
             with batching.single_threaded():
                 self._context = self._prepare()
 
@@ -228,7 +232,7 @@ class Evaluator:
         if coalitions.ndim != 2 or coalitions.shape[1] != n or coalitions.dtype != np.bool_:
             raise ValueError(f"coalitions must be bool[m, {n}]; got {coalitions.dtype}{list(coalitions.shape)}")
         self._refuse_unavailable(source)
-        self.prepare()
+        self.prepare(should_stop)
         canonical = self.canonical(coalitions)
         keys = [(source, row.tobytes()) for row in canonical]
         missing = {key[1]: row for key, row in zip(keys, canonical, strict=True) if key not in self._found}
