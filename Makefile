@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint lint-format lint-rules lint-types lint-imports schema bench faults clean
+.PHONY: help demo up test lint lint-format lint-rules lint-types lint-imports schema bench peers-env faults clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -24,7 +24,8 @@ help:
 	@echo 'make lint     format, lint, types, imports'
 	@echo 'make schema   migrations: up, down, up, complete, safe to run'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times'
-	@echo 'make bench    the benchmarks'
+	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
+	@echo 'make peers-env  the environment of pyDVL and shapiq, for the benchmarks beside them'
 	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
 
 # Made anew when the pins change, and when the checkout was moved (a virtual environment knows its own path).
@@ -68,7 +69,11 @@ faults: $(READY)
 	@CHERISH_FAULTS=$(N) $(PY) -m pytest tests/faults
 
 bench: $(READY)
-	@$(PY) -m benchmarks
+	@$(PY) -m benchmarks $(ARGS)
+
+# Apart from ours, because pyDVL needs an older numpy.
+peers-env:
+	@bash benchmarks/peers/make_env.sh
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis cherish.egg-info

@@ -17,7 +17,8 @@ def shares(values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class ShareError:
-    """``worst``: largest share error in points of the pool; ``tv``: half the sum of errors, as a fraction of the pool."""
+    """``worst``: largest share error in points of the pool; ``tv``: half the sum of errors, as a fraction of the
+    pool."""
 
     worst: float
     tv: float
@@ -25,7 +26,8 @@ class ShareError:
 
 
 def share_error(values: Floats, exact: Floats) -> ShareError:
-    """Errors of the shares that follow from ``values`` against those from ``exact``, and Spearman's rho of the values."""
+    """Errors of the shares that follow from ``values`` against those from ``exact``, and Spearman's rho of the
+    values."""
     error = np.abs(shares(values) - shares(exact))
     return ShareError(float(100.0 * error.max()), float(error.sum() / 2), spearman(values, exact))
 

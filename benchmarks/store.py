@@ -1,8 +1,8 @@
 """Where measurements live between runs: one JSON file per cell under .cherish/bench, tables of worths as NPZ.
 
-A cell is one measurement of one benchmark (game, seed, method, ...). A cell that is there is not measured again, so a run
-that was stopped goes on where it was; ``FRESH`` measures anew. Every cell says with which versions, machine and commit
-it was measured. Nothing here measures.
+A cell is one measurement of one benchmark (game, seed, method, ...). A cell that is there is not measured again, so a
+run that was stopped goes on where it was; ``FRESH`` measures anew. Every cell says with which versions, machine and
+commit it was measured. Nothing here measures.
 """
 
 import hashlib
@@ -55,7 +55,9 @@ def machine() -> dict[str, str]:
 
 
 def _commit() -> str:
-    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or "unknown"
 
 

@@ -1,7 +1,7 @@
 """Tables of all 2^n worths of a game at one source, for every metric at once, kept on disk.
 
-Truth is here: the table of the source ``retrain`` holds every coalition retrained. A table is keyed by the digest of the
-game; before a stored one is used, a few of its coalitions are computed again, and where they differ by a bit the
+Truth is here: the table of the source ``retrain`` holds every coalition retrained. A table is keyed by the digest of
+the game; before a stored one is used, a few of its coalitions are computed again, and where they differ by a bit the
 table is made anew (the learner has changed). The engine does all the training; nothing is estimated here.
 """
 
@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from benchmarks import store
 from benchmarks.markets import Market
-from worker.engine.evaluator import Evaluator
 from worker.engine.estimators.exact import exact_values
+from worker.engine.evaluator import Evaluator
 from worker.engine.game import Coalitions, Worths, all_coalitions
 from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.utility import scores
 
 METRICS = ("accuracy", "clipped_log_loss")
 SPOT_CHECKS = 3
+LOGISTIC_STACK = 16  # how many coalitions a logistic truth stacks: the learner's solver fills its slots up to 16
 
 
 def learner_spec(text: str) -> LearnerSpec:
@@ -65,9 +66,9 @@ class Witness(Evaluator):
 
 @dataclass(frozen=True)
 class Table:
-    """All worths of one game at one source, rows by bitmask: worths by metric float64[2^n], seconds float64[2^n] of each
-    coalition, predictions uint8[2^n, T]; ``wall`` and ``cpu`` seconds of the whole, preparation included; ``computed``
-    coalitions of distinct content."""
+    """All worths of one game at one source, rows by bitmask: worths by metric float64[2^n], seconds float64[2^n] of
+    each coalition, predictions uint8[2^n, T]; ``wall`` and ``cpu`` seconds of the whole, preparation included;
+    ``computed`` coalitions of distinct content."""
 
     source: str
     names: list[str]
@@ -104,14 +105,14 @@ def table(game: Market, source: str, seed: int = 0) -> Table:
 def _still_true(found: Table, problem: Problem, source: str) -> bool:
     n = len(problem.players)
     some = np.random.default_rng(n).choice(np.arange(1, (1 << n) - 1), SPOT_CHECKS, replace=False)
-    again = Evaluator(problem).worth(source, all_coalitions(n)[some])
+    again = Evaluator(problem, stack=SPOT_CHECKS).worth(source, all_coalitions(n)[some])
     return bool(np.array_equal(again, found.worths[problem.metric][some]))
 
 
 def _compute(problem: Problem, source: str) -> Table:
     coalitions = all_coalitions(len(problem.players))
     wall, cpu = time.perf_counter(), time.process_time()
-    witness = Witness(problem)
+    witness = Witness(problem, stack=LOGISTIC_STACK if problem.learner.name == "logistic" else None)
     witness.prepare()
     _, seconds = witness.worths_with_seconds(source, coalitions)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
