@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -272,3 +274,20 @@ def test_an_upload_that_is_cut_off_stores_nothing(
     assert list(spool.iterdir()) == []
     assert blobs_in(tmp_path) == []
     assert session.scalar(select(Dataset.status)) is DatasetStatus.DRAFT
+
+
+def test_a_slow_upload_holds_no_connection(port: int, app: FastAPI, provider: Any) -> None:
+    app.state.connections = anyio.Semaphore(1)
+    identifier = draft(provider)
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        head = (
+            f"PUT /v1/datasets/{identifier}/content HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {provider.token}\r\n"
+            f"Expect: 100-continue\r\nConnection: close\r\nContent-Length: {len(CSV)}\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        # the server asks for the body: from here on the upload waits for its client
+        assert b"100 Continue" in connection.recv(1000)
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/me", headers={"Authorization": f"Bearer {provider.token}"})
+        assert answer.status_code == 200
+        connection.sendall(CSV)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
