@@ -42,9 +42,10 @@ DECLARE
     pending bigint := 0;  -- what the pending totals grow by
     matching integer;
 BEGIN
-    -- both accounts are locked in the order of their ids, so that two transfers never wait for each other
+    -- both accounts are locked in the order of their ids, so that two transfers never wait for each other; not FOR
+    -- UPDATE, which would wait for the key locks that the foreign keys of the other transfer have taken already
     SELECT count(*) INTO matching FROM (
-        SELECT currency FROM ledger_accounts WHERE id IN (NEW.debit_id, NEW.credit_id) ORDER BY id FOR UPDATE
+        SELECT currency FROM ledger_accounts WHERE id IN (NEW.debit_id, NEW.credit_id) ORDER BY id FOR NO KEY UPDATE
     ) locked WHERE locked.currency = NEW.currency;
     IF matching <> 2 THEN
         RAISE EXCEPTION 'transfer % is in % but its accounts are not both; money is never converted here',

@@ -104,7 +104,7 @@ def lock_accounts(session: Session, where: ColumnElement[bool]) -> list[LedgerAc
             select(LedgerAccount)
             .where(where)
             .order_by(LedgerAccount.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         ).scalars()
     )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import make_session_factory, transaction
 from app.errors import Conflict, InvalidInput, NotFound
-from app.payouts import proof, repository, service
+from app.payouts import ledger, proof, repository, service
 from app.payouts.bookkeeper import Bookkeeper
 from app.payouts.policies import Claim, PayoutPlan, Policy, Terms, make_plan
 from app.payouts.repository import AccountKey
@@ -394,6 +394,22 @@ def test_settling_and_refunding_at_once_do_one_of_the_two(engine: Engine) -> Non
     done = {a for a in answers if isinstance(a, str)}
     assert len(done) == 1
     assert all(isinstance(a, Conflict) for a in answers if not isinstance(a, str))
+
+
+def test_the_trigger_s_own_locks_never_deadlock_transfers_that_cross(engine: Engine) -> None:
+    """Even for a writer who does not lock the accounts first, as the service does."""
+    keys = [AccountKey.of(AccountKind.BUYER_WALLET, "EUR", owner=uuid.uuid4()) for _ in range(2)]
+    with transaction(make_session_factory(engine)) as session:
+        for key in keys:
+            service.deposit(session, uuid.UUID(key.owner), 1_000, "EUR", "b")
+        accounts = repository.open_accounts(session, keys)
+
+    def cross(session: Session, number: int) -> int:
+        source, target = keys if number % 2 else keys[::-1]
+        repository.add_transfers(session, [ledger.posted(accounts, uuid.uuid4(), source, target, 1, "cross")])
+        return 1
+
+    assert at_once(40, engine, cross) == [1] * 40
 
 
 def test_fifty_deposits_told_at_once_are_one(engine: Engine) -> None:
