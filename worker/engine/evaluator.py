@@ -372,7 +372,7 @@ class Evaluator:
         each = self.learner.bytes_per_model(key)
         if self.device.type == "cuda":
             return max(1, min(1024, torch.cuda.mem_get_info(self.device)[0] // 2 // each))
-        return max(1, min(64, _CPU_BYTES // each))
+        return max(self.learner.slots, min(64, _CPU_BYTES // each))
 
     def _check(self) -> None:
         if self._should_stop():

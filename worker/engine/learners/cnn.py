@@ -28,6 +28,7 @@ class CNN:
     name = "cnn"
     dtype = torch.float32
     linear = False
+    slots = 1
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
         options = checked_hyper(self.name, hyper, DEFAULTS)

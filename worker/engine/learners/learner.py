@@ -29,6 +29,7 @@ class Learner(Protocol):
     batch: int
     features: int
     linear: bool
+    slots: int  # a stack is computed as a multiple of this many models, so smaller stacks cost as much
 
     @property
     def gradients_per_row(self) -> float:

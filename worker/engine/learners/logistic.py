@@ -33,6 +33,7 @@ class Logistic:
     name = "logistic"
     dtype = torch.float64
     linear = True
+    slots = _SLOTS
     lr = 0.05  # for methods that descend by Adam; training itself does not
     batch = 0
 
