@@ -84,7 +84,7 @@ class Logistic:
         seeds: Sequence[int],  # noqa: ARG002 - the interface's seeds: the optimum is unique
         check: Check,
     ) -> Tensor:
-        problem = _Stack(self, pool, pool.masks(coalitions), check)
+        problem = Stack(self, pool, pool.masks(coalitions), check)
         theta, norm = minimise(problem, problem.initial(start), self.tol, self.iterations)
         worst = float(norm.max())
         if not worst <= self.tol:
@@ -98,7 +98,7 @@ class Logistic:
         return 8 * (4 * rows * self.classes + 40 * self.layout.width + 3 * self.features**2)
 
 
-class _Stack:
+class Stack:
     """The objective of a stack of coalitions over shared rows; unknowns are [K, C, d], the bias after the features."""
 
     def __init__(self, learner: Logistic, pool: Pool, masks: Tensor, check: Check) -> None:
@@ -164,6 +164,20 @@ class _Stack:
             out.mul_(weight.unsqueeze(1))
             gradient += torch.cat([(part.reshape(-1, len(X)) @ X).view(-1, C, d) for part in _blocks(out)])
         return value, gradient
+
+    def curve(self, theta: Tensor, step: Tensor) -> Tensor:
+        """The Hessian at theta times a step, both [K, C, d]."""
+        self.check()
+        _, C, d = theta.shape
+        result = self.learner.l2 * step
+        for a in range(0, len(self.X), 1 << 15):
+            X, weight = self.X[a : a + (1 << 15)], self.weight[:, a : a + (1 << 15)]
+            p = torch.cat([(part.reshape(-1, d) @ X.T).view(-1, C, len(X)) for part in _blocks(theta)])
+            p = torch.softmax(p, dim=1)
+            moved = torch.cat([(part.reshape(-1, d) @ X.T).view(-1, C, len(X)) for part in _blocks(step)])
+            moved = p * (moved - (p * moved).sum(dim=1, keepdim=True)) * weight.unsqueeze(1)
+            result += torch.cat([(part.reshape(-1, len(X)) @ X).view(-1, C, d) for part in _blocks(moved)])
+        return result
 
 
 class _Dense:

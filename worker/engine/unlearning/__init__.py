@@ -10,6 +10,7 @@ from worker.engine.unlearning import (
     natural_gradient,
     negation,
     neggrad_plus,
+    newton,
     paper,
     shrink_and_repair,
     tangent,
@@ -30,6 +31,7 @@ METHODS: dict[str, Method] = {
         neggrad_plus.METHOD,
         finetune_retained.METHOD,
         paper.METHOD,
+        newton.METHOD,
     )
 }
 _BY_SOURCE = {m.source: m for m in METHODS.values()}

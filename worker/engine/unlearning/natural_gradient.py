@@ -35,7 +35,7 @@ def _directions(context: Context) -> Tensor:
     labels = torch.multinomial(p.cpu(), 1, generator=generator).squeeze(1).to(context.device)
     G = _row_gradients(context, rows, labels).double()
     gram = G @ G.T / len(G)
-    damping = context.option("natural_gradient.damping", 0.01) * float(gram.diagonal().mean())
+    damping = context.option("natural_gradient.damping", 1.0) * float(gram.diagonal().mean())
     factor = torch.linalg.cholesky(gram + damping * torch.eye(len(G), dtype=gram.dtype, device=gram.device))
     result = []
     for a, b in pool.spans:

@@ -27,6 +27,7 @@ from worker.engine.unlearning.tangents import Statistics, Tangents, default_widt
 
 _DAMPINGS = np.geomspace(1e-6, 1e-1, 21)
 _TEMPERATURES = np.geomspace(1.0, 64.0, 49)
+_PARTIAL_DAMPING = 1e-3  # of the curvature; tried by hand on two partial games, and flat around it
 _COST_SHARE = 0.01  # of a mean-size retraining: what the width of the solve is chosen by
 _SOLVE_PENALTY = 6.0  # a small Cholesky runs this much slower, per multiplication, than training's products
 _NARROWEST, _WIDEST = 96, 512
@@ -45,6 +46,7 @@ class Linearised:
     basis: Tensor
     damping: float
     temperature: float
+    curvature: float = 1.0
 
     def features(self, X: Tensor) -> Tensor:
         return self.tangents(X) @ self.basis
@@ -131,11 +133,19 @@ def _prepare(context: Context) -> Linearised:
     A0, b0 = basis.T @ rest.A @ basis, basis.T @ rest.b
     model = Linearised(A, b, A0, b0, tangents, basis, 0.0, 1.0)
     if context.partial:
-        damping = context.option("tangent.damping", 1e-2)
-        return Linearised(A, b, A0, b0, tangents, basis, damping, 1.0)
+        curvature = _curvature(context)
+        damping = context.option("tangent.damping", _PARTIAL_DAMPING * curvature)
+        return Linearised(A, b, A0, b0, tangents, basis, damping, 1.0, curvature)
     damping = context.option("tangent.damping", _cross_validated(A.sum(dim=0) + A0, b.sum(dim=0) + b0, rows))
     temperature = context.option("tangent.temperature", _temperature(context, model, damping, rows))
     return Linearised(A, b, A0, b0, tangents, basis, damping, temperature)
+
+
+def _curvature(context: Context) -> float:
+    """c: twice the mean of p (1 - p) over anchor rows and classes, what the cross-entropy bends by at M_full."""
+    assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
+    p = torch.softmax(context.learner.logits(context.full.unsqueeze(0), context.anchor[0])[0].double(), dim=1)
+    return context.option("tangent.curvature", max(2.0 * float((p * (1 - p)).mean()), 1e-4))
 
 
 def solve_width(context: Context) -> int:
@@ -192,7 +202,7 @@ def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
         f"full outputs {X.data_ptr()}",
         lambda: context.learner.logits(context.full.unsqueeze(0), X)[0].double(),
     )
-    moved = [_delta(context, model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
+    moved = [_delta(model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
     return torch.stack([full + phi @ delta for delta in moved])
 
 
@@ -206,9 +216,7 @@ def _kept(model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_
     return torch.cholesky_solve(b, torch.linalg.cholesky(A))
 
 
-def _delta(
-    context: Context, model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_]], rows: int
-) -> Tensor:
+def _delta(model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_]], rows: int) -> Tensor:
     """delta_S [k, C] around M_full."""
     A, b = model.A0.clone(), torch.zeros_like(model.b0)
     for i, kept in enumerate(coalition):
@@ -216,7 +224,7 @@ def _delta(
             A += model.A[i]
         else:
             b += model.b[i]
-    A *= context.option("tangent.curvature", 1.0)
+    A *= model.curvature
     A.diagonal().add_(model.damping * max(rows, 1))
     return -torch.cholesky_solve(b, torch.linalg.cholesky(A))
 
