@@ -38,6 +38,7 @@ _NEVER = tuple(
     ipaddress.ip_network(network)
     for network in (
         "168.63.129.16/32",  # Azure's own services, metadata among them
+        "192.0.0.0/24",  # protocol assignments; a metadata service of Oracle's
         "192.88.99.0/24",  # 6to4 relays
         "::/96",  # IPv4-compatible, deprecated
         "2001::/23",  # Teredo and other protocol assignments
@@ -82,7 +83,7 @@ def parse(url: str, policy: Policy) -> httpx.URL:
         raise Refused(f"this is not a URL: {error}") from None
     if parsed.scheme not in (("https", "http") if policy.allow_http else ("https",)):
         raise Refused("the URL must start with https://")
-    if parsed.userinfo or "@" in parsed.netloc.decode("ascii"):
+    if parsed.userinfo:
         raise Refused("the URL holds a user name or password; put what the receiver must know into the path or query")
     if parsed.fragment:
         raise Refused("the URL has a fragment (#…), which is never sent; remove it")

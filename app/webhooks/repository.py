@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from app.http.pages import PageRequest
@@ -186,7 +187,7 @@ def due(session: Session, limit: int, busy: Collection[uuid.UUID]) -> Sequence[t
             or_(WebhookDelivery.lease_until.is_(None), WebhookDelivery.lease_until < func.clock_timestamp()),
             WebhookDelivery.endpoint_id.not_in(busy),
         )
-        .distinct(WebhookDelivery.endpoint_id)
+        .ext(distinct_on(WebhookDelivery.endpoint_id))
         .order_by(WebhookDelivery.endpoint_id, WebhookDelivery.next_attempt_at)
         .subquery()
     )

@@ -225,4 +225,4 @@ def _check_url(settings: Settings, url: str) -> None:
 
 
 def _names(event_types: Sequence[EventType] | None) -> list[str] | None:
-    return None if event_types is None else sorted({kind.value for kind in event_types})
+    return None if event_types is None else sorted({EventType(kind).value for kind in event_types})
