@@ -4,6 +4,7 @@ The main process of a worker only listens to Redis; the child that it spawns doe
 loads torch. Reading this module opens no connection.
 """
 
+import logging
 import os
 import signal
 from typing import Any
@@ -15,6 +16,7 @@ from app.settings import get_settings
 from worker.config import celery_settings
 
 QUEUE_VARIABLE = "CHERISH_WORKER_QUEUE"
+_UNFIT = 78
 
 app = Celery("cherish", include=["worker.tasks"])
 app.conf.update(celery_settings(get_settings()))
@@ -39,7 +41,14 @@ def _ask_children_to_let_go(**_: Any) -> None:
 def _open_runtime(**_: Any) -> None:
     from worker import runtime
 
-    runtime.open_runtime(get_settings(), os.environ.get(QUEUE_VARIABLE, "cpu"))
+    try:
+        runtime.open_runtime(get_settings(), os.environ.get(QUEUE_VARIABLE, "cpu"))
+    except Exception:
+        # Celery would log this and go on with a child that can do nothing but lose messages: end the whole worker,
+        # so that whoever started it sees it end and why
+        logging.getLogger(__name__).critical("this worker cannot work and ends", exc_info=True)
+        os.kill(os.getppid(), signal.SIGTERM)
+        os._exit(_UNFIT)
 
 
 @signals.worker_process_shutdown.connect

@@ -62,8 +62,10 @@ class Steps:
             blob, facts = job.prepared, job.facts
         else:
             evaluator = self._games.evaluator(job)
-            evaluator.prepare()
-            self._heart.check()
+            try:
+                evaluator.prepare(self._heart.should_stop)
+            except batching.Stopped:
+                raise Stopped(self._heart.why_stop() or Stop.LOST) from None
             blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(evaluator.prepared_state()))).digest
             sources = [{"name": source, "cost": evaluator.cost(source)} for source in evaluator.sources]
             facts = {"sources": sources, "seconds": evaluator.seconds("prepare")}
