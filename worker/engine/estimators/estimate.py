@@ -45,10 +45,14 @@ def remembered(game: Game) -> MemoGame:
     return game if isinstance(game, MemoGame) else MemoGame(game)
 
 
+class BudgetTooSmall(ValueError):
+    """The budget is under what the estimator needs to say anything."""
+
+
 def require_budget(budget: int, least: int, name: str) -> None:
     """Refuse a budget under which the named estimator cannot say anything."""
     if budget < least:
-        raise ValueError(f"the {name} estimator needs a budget of at least {least} evaluations here; got {budget}")
+        raise BudgetTooSmall(f"the {name} estimator needs a budget of at least {least} evaluations here; got {budget}")
 
 
 def make_efficient(values: Floats, total: float) -> Floats:

@@ -66,7 +66,7 @@ class Corrector:
         inner = (size > 0) & (size < self.grid.n_players)
         posterior = self._process.fit(rows, worths[first], np.where(inner, noise, 0.0))
         pairs = max(1, int(inner.sum()) // 2)
-        covariance = posterior.covariance * calibration(posterior, inner)
+        covariance = posterior.covariance * calibration(posterior, inner, self.grid.n_players, pairs)
         if self.grid.sampled:
             # The grid itself is a sample: the map to values errs too, by what the expected worths say.
             covariance = covariance + regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
@@ -81,16 +81,23 @@ def sampled_grid(pairs: Coalitions, classes: Sequence[Sequence[int]]) -> Grid:
     return collapse(with_ends(pairs), regression_operator, classes, sampled=True)
 
 
-def calibration(posterior: Posterior, inner: NDArray[np.bool_]) -> float:
-    """The factor by which leave-one-out residuals say the posterior's variance is too small; at least 1."""
+def calibration(posterior: Posterior, inner: NDArray[np.bool_], n: int, pairs: int) -> float:
+    """The factor, at least 1, by which the posterior's variance is widened.
+
+    Two corrections. What leave-one-out residuals say is missing; and 1 + 4 n / pairs, because the kernels' amounts were
+    learned from the same few pairs: on tables of retrained digits games (10 players, 13 tables) the mean squared
+    z-score of the values was 4.0, 4.7, 3.2, 2.4 and 1.8 at 10, 14, 20, 29 and 59 pairs without it. It fades as pairs
+    are added, and says again what regressions on pairs teach: under 4 n of them, do not trust the model's own word.
+    """
     residuals = posterior.residuals[inner]
-    return max(1.0, float((residuals**2).mean())) if len(residuals) else 1.0
+    missing = max(1.0, float((residuals**2).mean())) if len(residuals) else 1.0
+    return missing * (1.0 + 4.0 * n / pairs)
 
 
 def audit_pairs(n: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Antithetic pairs bool[2, n] in the order in which they are worth retraining: sizes k in proportion to 1 / k^2."""
+    """Antithetic pairs bool[2, n] in the order in which they are worth retraining: sizes k in proportion to 1 / k."""
     size = np.arange(n // 2 + 1, dtype=np.float64)
-    return pair_stream(n, rng, np.concatenate([[0.0], np.maximum(size[1:] ** -2.0, 0.04)]))
+    return pair_stream(n, rng, np.concatenate([[0.0], 1.0 / size[1:]]))
 
 
 def anchors(n: int) -> Coalitions:

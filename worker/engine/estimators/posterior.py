@@ -149,11 +149,23 @@ def _components(grid: Grid, sizes: Ints, surrogates: Floats) -> list[_Component]
             name, lambda a, b: np.asarray((a[:, None] == b[None, :]) * variance[a][:, None], dtype=np.float64), variance
         )
 
+    def drifting(name: str, factor: Floats) -> _Component:
+        # A player's part of a worth, changing smoothly with the size of the coalition.
+        centred = (images - 0.5) / np.sqrt(n)
+
+        def block(a: Ints, b: Ints) -> Floats:
+            apart = np.exp(-0.5 * ((sizes[a][:, None] - sizes[b][None, :]) / 1.5) ** 2)
+            return np.asarray(centred[a] @ centred[b].T * apart * factor[a][:, None] * factor[b][None, :])
+
+        return _Component(name, block, (centred**2).sum(axis=1) * factor**2)
+
     one = np.ones(len(sizes))
     result = [
         features("level", one[:, None]),
         features("membership", (images - 0.5) / np.sqrt(n)),
         features("membership/size", images * shrink[:, None]),
+        drifting("membership by size", one),
+        drifting("membership by size/size", shrink),
         features("size", np.eye(n + 1)[sizes]),
         near("near", 2.0, one),
         near("near/size", 2.0, shrink),

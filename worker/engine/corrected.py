@@ -1,0 +1,80 @@
+"""The corrected route: cheap worths everywhere, audited retrainings in antithetic pairs, the difference corrected.
+
+One request per round and source, few rounds: pairs double from look to look. The first round also holds the bake-off
+(bake_off.py), which decides which cheap sources are bought at all. Where retraining every coalition is no dearer than
+the audit, that is done instead, and said.
+"""
+
+import numpy as np
+
+from worker.engine import stopping
+from worker.engine.audit import Audit, exact_audit
+from worker.engine.bake_off import bake
+from worker.engine.coalitions import Floats
+from worker.engine.estimators.multifidelity import Corrector, anchors, halves
+from worker.engine.game import Coalitions
+from worker.engine.result import Valuation
+from worker.engine.run import REPLICATE, REPLICATES, RETRAIN, Run
+from worker.engine.shares import shares_of, symmetric
+
+FIRST_PAIRS = 8
+
+
+def corrected(run: Run) -> Valuation:
+    """Value by audited correction until the shares are precise or a budget is used up."""
+    if run.distinct() <= min(run.max_retrains, run.planned) and run.enumerable(RETRAIN):
+        run.notes.append(
+            f"All {run.distinct()} distinct coalitions were retrained: no dearer than the audit that would correct "
+            "unlearned worths."
+        )
+        return run.enumerated(RETRAIN)
+    ends = anchors(run.n)
+    pairs, budget = run.audit_plan()
+    bought = min(len(pairs), max(FIRST_PAIRS, run.n))
+    look, noise = 0, 0.0
+    corrector: Corrector | None = None
+    while True:
+        look += 1
+        audited = np.concatenate([ends, *pairs[:bought]])
+        worths = run.purse.worth(RETRAIN, audited)
+        if corrector is None:
+            noise = _seed_noise(run, audited)
+            corrector = bake(run, audited, worths, np.concatenate([ends, *pairs]))
+        estimate = symmetric(corrector.corrected(audited, worths, noise).estimate, run.classes)
+        ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths, noise))
+        if done:
+            stopped_by = stopping.SHARE_CI
+        elif bought == len(pairs):
+            stopped_by = stopping.ENUMERATED if len(run.purse.known(RETRAIN)) == run.distinct() else budget
+        elif run.out_of_seconds():
+            stopped_by = stopping.MAX_SECONDS
+        else:
+            bought = min(len(pairs), 2 * bought)
+            continue
+        return run.report(estimate, ranges, "multifidelity", RETRAIN, stopped_by, _audit(run))
+
+
+def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats, noise: float) -> float:
+    """Largest difference of a share, in points, between two halves of the audited pairs."""
+    left, right = (
+        shares_of(symmetric(corrector.corrected(audited[half], worths[half], noise).estimate, run.classes).values)
+        for half in halves(audited)
+    )
+    return stopping.disagreement(left, right)
+
+
+def _seed_noise(run: Run, audited: Coalitions) -> float:
+    """Variance of a retrained worth over seeds, from a few coalitions retrained with a second seed; else 0."""
+    if REPLICATE not in run.game.sources:
+        return 0.0
+    inner = audited[2 : 2 + REPLICATES]
+    difference = run.purse.worth(RETRAIN, inner) - run.purse.worth(REPLICATE, inner)
+    return float((difference**2).mean() / 2.0)
+
+
+def _audit(run: Run) -> Audit:
+    """The audit of the best surrogate kept; where none was, every worth is a retraining."""
+    kept = [c for c in run.bake_off if c.kept]
+    if not kept:
+        return exact_audit(RETRAIN)
+    return run.compare(min(kept, key=lambda c: 1.0 if c.left is None else c.left).source)
