@@ -73,9 +73,9 @@ def admit(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             "name another provider's dataset, set players to dataset, or set mode to partial",
         )
     limits = limits_of(settings)
-    test_file = _file(test)
+    test_file = _file(test, order.target)
     test_table = load_table(blobs, test_file, target, limits)
-    tables = {each.id: load_table(blobs, _file(each), target, limits) for each in found}
+    tables = {each.id: load_table(blobs, _file(each, order.target), target, limits) for each in found}
     encoding = fit_encoding(test_table, [tables[each.id] for each in found], target)
     _check_shape(encoding, model)
     if checkpoint is not None and checkpoint.tensors is not None:
@@ -171,10 +171,11 @@ def _test_dataset(session: Session, caller: Caller, order: NewValuation) -> Data
     return dataset
 
 
-def _file(dataset: Dataset) -> InputFile:
+def _file(dataset: Dataset, target: str | None) -> InputFile:
+    """The dataset's bytes; a target that the order names is looked for by that name in every file."""
     if dataset.digest is None or dataset.format is None:
         raise AssertionError(f"dataset {dataset.id} is ready without content; its table's CHECK forbids that")
-    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, dataset.target)
+    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, target or dataset.target)
 
 
 def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]]:
@@ -200,7 +201,7 @@ def _player(
         shown=names[provider] if by_provider else f"{names[provider]}: {group[0].name}",
         provider_id=provider,
         datasets=tuple(each.id for each in group),
-        files=tuple(_file(each) for each in group),
+        files=tuple(_file(each, order.target) for each in group),
         digest=rows.digest,
         rows=len(rows.y),
     )

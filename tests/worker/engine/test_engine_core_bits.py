@@ -1,0 +1,96 @@
+"""The same bits for a coalition whatever the batch, the order, the stack, the threads or the process."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from worker.engine.evaluator import Evaluator
+from worker.engine.game import all_coalitions
+
+CASES = [
+    ("mlp", {"steps": 12, "hidden": 20}, (5,), "retrain"),
+    ("mlp", {"steps": 12, "batch": 10}, (5,), "retrain"),
+    ("logistic", {}, (5,), "retrain"),
+    ("logistic", {}, (5,), "repair:newton"),
+    ("cnn", {"steps": 5, "batch": 12}, (6, 6), "retrain"),
+    ("mlp", {"steps": 12}, (5,), "unlearn:tangent"),
+    ("mlp", {"steps": 30}, (5,), "repair"),
+    ("mlp", {"steps": 12}, (5,), "unlearn:natural_gradient"),
+    ("mlp", {"steps": 12}, (5,), "unlearn:merge"),
+    ("mlp", {"steps": 12}, (5,), "unlearn:paper"),
+    ("mlp", {"steps": 12}, (5,), "repair:neggrad_plus"),
+    ("cnn", {"steps": 5, "batch": 12}, (6, 6), "unlearn:kl_to_base"),
+]
+
+
+@pytest.mark.parametrize(("learner", "hyper", "shape", "source"), CASES)
+def test_bits_do_not_depend_on_batch_order_stack_or_threads(blobs, learner, hyper, shape, source) -> None:
+    problem = blobs(learner, hyper, n=6, features=shape, metric="log_loss")
+    whole = Evaluator(problem)
+    coalitions = all_coalitions(7)[np.random.default_rng(0).permutation(128)[:64]]
+    expected = whole.worth(source, coalitions)
+    state = whole.prepared_state()
+    for size, stack, threads in ((1, None, 1), (2, None, 2), (7, 3, 2), (64, 1, 1), (64, 5, 2)):
+        evaluator = Evaluator(problem, prepared=state, stack=stack, threads=threads)
+        order = np.random.default_rng(size).permutation(64)
+        found = np.concatenate([evaluator.worth(source, coalitions[order[a : a + size]]) for a in range(0, 64, size)])
+        assert found.tobytes() == expected[order].tobytes(), (size, stack, threads)
+
+
+_OTHER_PROCESS = """
+import sys, numpy as np
+from sklearn.datasets import load_digits
+from worker.engine.evaluator import Evaluator
+from worker.engine.game import all_coalitions
+from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+data = load_digits()
+X, y = (data.data / 16).astype(np.float32), data.target
+players = [PlayerData(f"p{i}", X[i * 60 : i * 60 + 40 + 3 * i], y[i * 60 : i * 60 + 40 + 3 * i]) for i in range(5)]
+problem = Problem(players, Rows(X[600:701], y[600:701]), 10, LearnerSpec("mlp", {"steps": 20}), "log_loss")
+part, parts = int(sys.argv[1]), int(sys.argv[2])
+evaluator = Evaluator(problem)
+for source in ("retrain", "unlearn:tangent"):
+    for worth in evaluator.worth(source, all_coalitions(5)[part::parts]):
+        print(worth.hex())
+"""
+
+
+def test_two_processes_find_the_bits_that_one_finds() -> None:
+    def run(part: int, parts: int) -> list[str]:
+        command = [sys.executable, "-c", _OTHER_PROCESS, str(part), str(parts)]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        return lines
+
+    one, even, odd = run(0, 1), run(0, 2), run(1, 2)
+    assert len(one) == 64
+    assert [one[:32:2], one[32::2]] == [even[:16], even[16:]]
+    assert [one[1:32:2], one[33::2]] == [odd[:16], odd[16:]]
+
+
+@pytest.mark.parametrize(
+    ("learner", "hyper", "shape"), [("mlp", {"steps": 12, "batch": 10}, (5,)), ("logistic", {}, (5,))]
+)
+@pytest.mark.parametrize("source", ["retrain", "unlearn:tangent", "repair"])
+def test_copies_are_worth_the_same_to_the_bit(blobs, learner, hyper, shape, source) -> None:
+    problem = blobs(learner, hyper, n=3, features=shape, metric="log_loss")
+    evaluator = Evaluator(problem)
+    digests = [p.digest for p in evaluator.players]
+    first, second = (i for i, d in enumerate(digests) if digests.count(d) == 2)
+    coalitions = all_coalitions(4)
+    exchanged = coalitions.copy()
+    exchanged[:, [first, second]] = coalitions[:, [second, first]]
+    one = evaluator.worth(source, coalitions)
+    two = Evaluator(problem).worth(source, exchanged)
+    assert one.tobytes() == two.tobytes()
+
+
+def test_names_and_order_of_arrival_change_no_bit(blobs) -> None:
+    from dataclasses import replace
+
+    problem = blobs("mlp", {"steps": 12, "batch": 10}, n=3, metric="log_loss")
+    renamed = [replace(p, name=f"other {len(p)} {i}") for i, p in enumerate(problem.players)][::-1]
+    one = Evaluator(problem).worth("retrain", all_coalitions(4))
+    two = Evaluator(replace(problem, players=renamed)).worth("retrain", all_coalitions(4))
+    assert one.tobytes() == two.tobytes()
