@@ -181,8 +181,7 @@ def default(market: Market, metric: str, truth: Table) -> dict[str, Any]:
 
 def retraining_seconds(market: Market, metric: str = "accuracy") -> tuple[float, float]:
     """Wall and processor seconds of one retraining of a uniformly drawn coalition, batched as exact retraining is."""
-    stack = None if not market.learner.startswith("logistic") else 16
-    evaluator = Evaluator(problem_of(market, metric), stack=stack)
+    evaluator = Evaluator(problem_of(market, metric))
     evaluator.prepare()
     n = len(market.players)
     distinct = np.unique(evaluator.canonical(all_coalitions(n)[1:-1]), axis=0)

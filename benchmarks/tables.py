@@ -25,7 +25,6 @@ from worker.engine.utility import scores
 
 METRICS = ("accuracy", "clipped_log_loss")
 SPOT_CHECKS = 3
-LOGISTIC_STACK = 16  # how many coalitions a logistic truth stacks: the learner's solver fills its slots up to 16
 
 
 def learner_spec(text: str) -> LearnerSpec:
@@ -112,7 +111,7 @@ def _still_true(found: Table, problem: Problem, source: str) -> bool:
 def _compute(problem: Problem, source: str) -> Table:
     coalitions = all_coalitions(len(problem.players))
     wall, cpu = time.perf_counter(), time.process_time()
-    witness = Witness(problem, stack=LOGISTIC_STACK if problem.learner.name == "logistic" else None)
+    witness = Witness(problem)
     witness.prepare()
     _, seconds = witness.worths_with_seconds(source, coalitions)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

@@ -26,7 +26,7 @@ from worker.engine.problem import Problem
 from worker.engine.valuation import ValuationSpec, value
 
 PYTHON = store.ROOT / ".venv-peers" / "bin" / "python"
-GAMES = ("adult-logistic", "digits-logistic", "digits-mlp")
+GAMES = ("adult-logistic", "digits-mlp")
 LIMIT_SECONDS = 900
 
 
