@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import demo, doctor, keys, ops
+from app.cli import demo, doctor, keys, ops, value, verify
 from app.errors import CherishError
 from cherish import Problem
 
@@ -22,6 +22,8 @@ ops.register(app)
 demo.register(app)
 doctor.register(app)
 keys.register(app)
+value.register(app)
+verify.register(app)
 
 
 def main() -> None:

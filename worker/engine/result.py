@@ -120,6 +120,8 @@ class Valuation:
         """The result from plain data; raises ValueError as ``from_json`` does."""
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
+        # What was asked (files, model) may be stored beside the answer; it is no part of it.
+        data = {name: value for name, value in data.items() if name != "request"}
         try:
             return cls(
                 **{

@@ -1,0 +1,157 @@
+"""``cherish value``: value providers' files on this machine, without a server.
+
+The same readers, encoding and engine as the service's jobs, so the same files give the same numbers. It writes nothing
+but the files named by --json and --plot, and sends nothing anywhere.
+"""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.cli.local import Request, engine_errors, evaluator_of, parse_providers
+from app.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from worker.engine.result import Valuation
+    from worker.engine.valuation import Progress
+
+THREADS = max(1, os.cpu_count() or 1)
+
+_Providers = Annotated[list[str], typer.Option("--provider", help="NAME=FILE; a name given twice has several files.")]
+_Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ.")]
+_Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`).")]
+_Model = Annotated[str, typer.Option(help="logistic, mlp or cnn; with hyper-parameters as mlp:hidden=64,steps=150.")]
+_Metric = Annotated[str, typer.Option(help="accuracy, clipped_log_loss or log_loss.")]
+_Mode = Annotated[str, typer.Option(help="full: all providers' rows train; partial: only weights and their rows.")]
+_Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, a safetensors file.")]
+_Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
+_Fidelity = Annotated[str, typer.Option(help="auto, unlearn, repair or retrain.")]
+_Unlearning = Annotated[str, typer.Option(help="The unlearning method; auto lets all of them compete.")]
+_Estimator = Annotated[str, typer.Option(help="auto, exact, multifidelity, permutation, antithetic, stratified, ...")]
+_ShareCi = Annotated[float, typer.Option(help="Stop when every share's interval is narrower than this, in points.")]
+_MaxEvaluations = Annotated[int | None, typer.Option(help="The most worths to compute, of all kinds.")]
+_MaxRetrains = Annotated[int | None, typer.Option(help="The most models to train anew; 0 switches the audit off.")]
+_MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of computing.")]
+_Seed = Annotated[int, typer.Option(help="Seeds training and sampling.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Where to write the whole result.")]
+_Plot = Annotated[Path | None, typer.Option(help="Where to draw it (PNG).")]
+_Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
+_Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time; changes no number.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(value)
+
+
+def value(
+    provider: _Providers,
+    test: _Test,
+    target: _Target,
+    model: _Model = "logistic",
+    metric: _Metric = "accuracy",
+    mode: _Mode = "full",
+    checkpoint: _Checkpoint = None,
+    rest: _Rest = None,
+    fidelity: _Fidelity = "auto",
+    unlearning: _Unlearning = "tangent",
+    estimator: _Estimator = "auto",
+    share_ci: _ShareCi = 2.0,
+    max_evaluations: _MaxEvaluations = None,
+    max_retrains: _MaxRetrains = None,
+    max_seconds: _MaxSeconds = None,
+    seed: _Seed = 0,
+    json_path: _Json = None,
+    plot: _Plot = None,
+    device: _Device = "cpu",
+    threads: _Threads = THREADS,
+) -> None:
+    """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
+    from worker.engine.spec import ValuationSpec
+
+    try:
+        spec = ValuationSpec(
+            mode=mode,
+            metric=metric,
+            fidelity=fidelity,
+            unlearning=unlearning,
+            estimator=estimator,
+            share_ci=share_ci,
+            max_evaluations=max_evaluations,
+            max_retrains=max_retrains,
+            max_seconds=max_seconds,
+            seed=seed,
+        )
+    except ValueError as refused:
+        raise InvalidInput(str(refused)) from refused
+    request = Request(parse_providers(provider), test, target, model, metric, mode, seed, rest, checkpoint, device)
+    _check_writable(json_path, plot)
+    console = Console()
+    evaluator, digests = evaluator_of(request, threads)
+    with engine_errors(), console.status("Training the full model ...") as status:
+        from worker.engine.valuation import value as value_game
+
+        def follow(progress: "Progress") -> None:
+            status.update(_line(progress))
+            if not console.is_terminal:
+                console.print(_line(progress), soft_wrap=True)
+
+        evaluator.prepare()
+        status.update("Computing the first worths ...")
+        result = replace(value_game(evaluator, spec, follow), digests=digests)
+    show(result, console)
+    if json_path is not None:
+        json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
+        console.print(f"Written to {json_path}", soft_wrap=True)
+    if plot is not None:
+        from app.cli.plots import draw
+
+        draw(result, plot)
+        console.print(f"Drawn in {plot}", soft_wrap=True)
+
+
+def as_json(result: "Valuation", request: Request) -> dict[str, Any]:
+    """The result as plain data, with the request that ``cherish verify`` asks again."""
+    return {**result.to_dict(), "request": request.to_json()}
+
+
+def _check_writable(*paths: Path | None) -> None:
+    """Refuse before hours of computing, not after."""
+    for path in paths:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InvalidInput(f"{path}: there is no folder {path.absolute().parent}; make it first")
+
+
+def _line(progress: "Progress") -> str:
+    bought = ", ".join(f"{count} {kind}ed" for kind, count in progress.evaluations.items() if count)
+    widest = f"widest share interval {progress.widest:.2f} points (goal {progress.share_ci:g})"
+    return f"Round {progress.round}: {bought} worths; {widest}"
+
+
+def show(result: "Valuation", console: Console) -> None:
+    """The table of players and the sentences that belong to it."""
+    table = Table("provider", "rows", "value", "std. error", "share", "95 % interval", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for player in sorted(result.players, key=lambda p: -p.value):
+        share = "" if player.share is None else f"{100 * player.share:.2f} %"
+        interval = "" if player.share_ci is None else " to ".join(f"{100 * end:.2f}" for end in player.share_ci)
+        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", f"{player.stderr:.5f}", share, interval)
+    console.print(table)
+    counts = ", ".join(f"{count} {kind}" for kind, count in result.evaluations.items())
+    console.print(
+        f"Worth of nobody {result.empty_worth:.4f}, of everybody {result.full_worth:.4f}. Evaluations: {counts}. "
+        f"Ended by {result.stopped_by} after {result.seconds:.1f} s of computing.",
+        soft_wrap=True,
+    )
+    if result.retrain_seconds_estimate is not None:
+        estimate = result.retrain_seconds_estimate
+        console.print(f"Training anew for every coalition would take about {estimate:.0f} s.", soft_wrap=True)
+    for sentence in (result.audit.sentence, result.shares_note, *result.notes):
+        if sentence:
+            console.print(sentence, soft_wrap=True)

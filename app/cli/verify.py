@@ -1,0 +1,204 @@
+"""``cherish verify``: does a stored result follow from its worths, and are its worths true?
+
+It repeats the estimate from the stored worths, computes some of them again from the files, and says whether both match.
+With --audit it retrains a few coalitions of a result that was not audited. It changes nothing; exit code 1 on a
+mismatch.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from app.cli.local import Request, engine_errors, evaluator_of, parse_providers
+from app.cli.value import THREADS
+from app.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from worker.engine.evaluator import Evaluator
+    from worker.engine.result import Valuation
+
+TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
+AUDITED_PAIRS = 8
+
+_Result = Annotated[Path, typer.Argument(help="A result that `cherish value --json` wrote.")]
+_Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=FILE; the files to compute from.")]
+_Test = Annotated[str | None, typer.Option(help="The test set, where it is not where the result says.")]
+_Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
+_Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, where they are not where it says.")]
+_Worths = Annotated[int, typer.Option(min=0, help="How many stored worths to compute again.")]
+_Audit = Annotated[bool, typer.Option("--audit", help="Retrain a few coalitions of a result that is unaudited.")]
+_Seed = Annotated[int, typer.Option(help="Chooses which worths are computed again.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Where to write what was found.")]
+_Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+
+
+def verify(
+    result: _Result,
+    provider: _Providers = None,
+    test: _Test = None,
+    rest: _Rest = None,
+    checkpoint: _Checkpoint = None,
+    worths: _Worths = 5,
+    audit: _Audit = False,
+    seed: _Seed = 0,
+    json_path: _Json = None,
+    threads: _Threads = THREADS,
+) -> None:
+    """Check a result: its estimate against its worths, and random worths against the files."""
+    stored, request = _read(result)
+    console = Console()
+    findings: dict[str, Any] = {"estimate": _estimate(stored)}
+    console.print(f"Estimate: {findings['estimate']['found']}", soft_wrap=True)
+    if provider:
+        request = replace(
+            request,
+            providers=parse_providers(provider),
+            test=test or request.test,
+            rest=rest or request.rest,
+            checkpoint=checkpoint or request.checkpoint,
+        )
+        evaluator, digests = evaluator_of(request, threads)
+        findings["files"] = _files(stored, evaluator, digests)
+        console.print(f"Files: {findings['files']['found']}", soft_wrap=True)
+        if findings["files"]["match"]:
+            findings["worths"] = _worths(stored, evaluator, worths, seed)
+            console.print(f"Worths: {findings['worths']['found']}", soft_wrap=True)
+            if audit:
+                findings["audit"] = _audit(stored, evaluator)
+                console.print(f"Audit: {findings['audit']['found']}", soft_wrap=True)
+    elif audit or worths:
+        console.print("Worths: not computed again; name the files with --provider NAME=FILE.", soft_wrap=True)
+    matches = all(each["match"] for each in findings.values())
+    if json_path is not None:
+        json_path.write_text(json.dumps({"match": matches, **findings}, indent=1) + "\n")
+    console.print("The result holds." if matches else "The result does NOT hold.")
+    if not matches:
+        raise typer.Exit(1)
+
+
+def _read(path: Path) -> "tuple[Valuation, Request]":
+    from worker.engine.result import Valuation
+
+    if not path.is_file():
+        raise InvalidInput(f"there is no file {path}; name a result that `cherish value --json` wrote")
+    try:
+        data = json.loads(path.read_bytes())
+        stored = Valuation.from_dict(data)
+    except (ValueError, UnicodeDecodeError) as refused:
+        raise InvalidInput(f"{path}: {refused}") from refused
+    if not isinstance(data.get("request"), dict):
+        raise InvalidInput(f"{path}: it does not say what was asked; write it with `cherish value --json`")
+    return stored, Request.from_json(data["request"])
+
+
+def _estimate(stored: "Valuation") -> dict[str, Any]:
+    """Whether values, intervals, audit and counts follow from the stored worths."""
+    from worker.engine.game import EvaluationFailed
+    from worker.engine.valuation import recompute
+
+    try:
+        again = recompute(stored)
+    except (EvaluationFailed, ValueError) as cause:
+        return {"match": False, "found": f"it cannot be repeated from the stored worths: {cause}"}
+    old, new = stored.to_dict(), again.to_dict()
+    if json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True):
+        return {"match": True, "found": f"repeated from {len(stored.worths)} stored worths, the same to the last digit"}
+    names = [player.provider for player in stored.players]
+    before = np.array([[p.value, p.stderr, p.share or 0.0, *p.value_ci] for p in stored.players])
+    after = np.array([[p.value, p.stderr, p.share or 0.0, *p.value_ci] for p in again.players])
+    furthest = int(np.argmax(np.abs(before - after).max(axis=1)))
+    gap = float(np.abs(before - after).max())
+    rest = [name for name in old if name not in ("players", "covariance", "trace") and old[name] != new[name]]
+    if gap <= TOLERANCE and not set(rest) - {"audit", "bake_off"}:
+        return {"match": True, "found": f"repeated from the stored worths, the same to {gap:.1g}"}
+    where = f"; other fields that differ: {', '.join(rest)}" if rest else ""
+    return {
+        "match": False,
+        "found": f"it does not follow from the stored worths: {names[furthest]} is off by {gap:.3g}{where}",
+    }
+
+
+def _files(stored: "Valuation", evaluator: "Evaluator", digests: dict[str, str]) -> dict[str, Any]:
+    """Whether the files are those that the result was computed from."""
+    wanted = {p.provider: p.digest for p in stored.players}
+    given = {p.name: p.digest for p in evaluator.players}
+    wrong = [name for name in wanted if given.get(name) != wanted[name]] + [
+        name for name in given if name not in wanted
+    ]
+    # The rest may be given only now, for an audit: what the result did not have is not compared.
+    wrong += [name for name in digests if name in stored.digests and stored.digests[name] != digests[name]]
+    if wrong:
+        return {"match": False, "found": f"not those of the result: {', '.join(dict.fromkeys(wrong))}"}
+    return {"match": True, "found": f"the rows of {len(wanted)} providers and the test set are those of the result"}
+
+
+def _coalition(stored: "Valuation", names: tuple[str, ...]) -> Any:
+    kept = set(names)
+    return np.array([[p.provider in kept for p in stored.players]])
+
+
+def _worths(stored: "Valuation", evaluator: "Evaluator", count: int, seed: int) -> dict[str, Any]:
+    """Whether randomly chosen stored worths come out the same again; each fidelity gets its turn."""
+    rng = np.random.default_rng(seed)
+    order = [stored.worths[i] for i in rng.permutation(len(stored.worths))]
+    sources = list(dict.fromkeys(row.source for row in stored.worths))
+    chosen = [
+        row for turn in range(count) for s in sources for row in [r for r in order if r.source == s][turn : turn + 1]
+    ]
+    chosen = chosen[:count]
+    gaps = []
+    with engine_errors():
+        for row in chosen:
+            again = float(evaluator.worth(row.source, _coalition(stored, row.coalition))[0])
+            gaps.append((abs(again - row.worth), row))
+    if not gaps:
+        return {"match": True, "found": "none asked for"}
+    gap, row = max(gaps, key=lambda each: each[0])
+    if gap <= TOLERANCE:
+        return {"match": True, "found": f"{len(gaps)} computed again, the same{'' if gap == 0 else f' to {gap:.1g}'}"}
+    found = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {gap:.3g}"
+    return {"match": False, "found": found}
+
+
+def _audit(stored: "Valuation", evaluator: "Evaluator") -> dict[str, Any]:
+    """Retrain a few coalitions and compare the stored unlearned worths with them."""
+    from worker.engine.audit import audit
+    from worker.engine.estimators.multifidelity import audit_pairs
+
+    if stored.audit.status != "unaudited":
+        return {"match": True, "found": f"the result carries its own: {stored.audit.sentence}"}
+    if "retrain" not in evaluator.sources:
+        raise InvalidInput("an audit of a partial valuation retrains with the other rows: name them with --rest FILE")
+    n = len(stored.players)
+    known = {row.coalition: row.worth for row in stored.worths if row.source == stored.source}
+    chosen, unlearned = [], []
+    pairs = audit_pairs(n, np.random.default_rng(int(stored.spec["seed"]))) if n > 1 else iter(())
+    for pair in pairs:
+        for row in evaluator.canonical(pair):
+            names = tuple(p.provider for p, kept in zip(stored.players, row, strict=True) if kept)
+            if names in known:
+                chosen.append(row)
+                unlearned.append(known[names])
+        if len(chosen) >= 2 * max(AUDITED_PAIRS, n):
+            break
+    if not chosen:
+        raise InvalidInput("the result holds no coalition that an audit could retrain")
+    with engine_errors():
+        retrained = evaluator.worth("retrain", np.array(chosen))
+    rows = np.array([p.rows for p in stored.players], dtype=np.float64)
+    span = stored.full_worth - stored.empty_worth
+    report = audit(stored.source, np.array(chosen), np.array(unlearned), retrained, rows, span)
+    return {
+        "match": True,
+        "found": report.sentence,
+        "report": report.__dict__ | {"by_size": [s.__dict__ for s in report.by_size]},
+    }
