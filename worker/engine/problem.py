@@ -41,7 +41,8 @@ class Rows:
             )
         if not np.issubdtype(y.dtype, np.integer):
             raise InvalidProblem(f"{self.name}: labels must be class numbers (integers from 0); got {y.dtype}")
-        X = np.ascontiguousarray(X, dtype=np.float32)
+        # Adding zero turns -0.0 into 0.0: one value, one pattern of bytes.
+        X = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0.0)
         if not np.isfinite(X).all():
             raise InvalidProblem(f"{self.name}: features hold NaN or infinity; drop or fill those rows")
         order = _content_order(X, y.astype(np.int64))
@@ -62,8 +63,9 @@ class Rows:
 
 def _content_order(X: Array, y: Array) -> Array:
     """The order of rows by their bytes (features, then label), int[n]."""
-    # -0.0 and 0.0 are the same value with two byte patterns.
-    flat = (X.reshape(len(X), -1) + np.float32(0.0)).view(np.uint32)
+    if len(X) == 0:
+        return np.zeros(0, dtype=np.int64)
+    flat = X.reshape(len(X), -1).view(np.uint32)
     table = np.concatenate([flat, y.astype(np.uint64).reshape(-1, 1).view(np.uint32)], axis=1)
     keys = np.ascontiguousarray(table.astype(">u4")).view(np.dtype((np.void, table.shape[1] * 4))).ravel()
     return np.argsort(keys, kind="stable")

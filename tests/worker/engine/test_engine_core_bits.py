@@ -12,8 +12,8 @@ from worker.engine.game import all_coalitions
 CASES = [
     ("mlp", {"steps": 12, "hidden": 20}, (5,), "retrain"),
     ("mlp", {"steps": 12, "batch": 10}, (5,), "retrain"),
-    ("logistic", {}, (5,), "retrain"),
-    ("logistic", {}, (5,), "repair:newton"),
+    ("logistic", {"l2": 0.1}, (5,), "retrain"),
+    ("logistic", {"l2": 0.1}, (5,), "repair:newton"),
     ("cnn", {"steps": 5, "batch": 12}, (6, 6), "retrain"),
     ("mlp", {"steps": 12}, (5,), "unlearn:tangent"),
     ("mlp", {"steps": 30}, (5,), "repair"),
@@ -60,8 +60,7 @@ for source in ("retrain", "unlearn:tangent"):
 def test_two_processes_find_the_bits_that_one_finds() -> None:
     def run(part: int, parts: int) -> list[str]:
         command = [sys.executable, "-c", _OTHER_PROCESS, str(part), str(parts)]
-        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        return lines
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
     one, even, odd = run(0, 1), run(0, 2), run(1, 2)
     assert len(one) == 64

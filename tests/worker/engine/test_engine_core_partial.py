@@ -1,0 +1,105 @@
+"""Partial mode reads the targets' rows, the checkpoint and the test set, and keeps anchor and measure apart."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from worker.engine import held_out
+from worker.engine.evaluator import Evaluator
+from worker.engine.game import all_coalitions
+from worker.engine.problem import InvalidProblem, Problem, Rows
+
+
+class Forbidden:
+    """Stands where hidden rows were; whatever touches it fails the test."""
+
+    def __getattribute__(self, name: str) -> object:
+        raise AssertionError(f"hidden rows were read ({name})")
+
+    def __len__(self) -> int:
+        raise AssertionError("hidden rows were counted")
+
+
+def partial(blobs, **options: object) -> Problem:
+    problem = blobs("mlp", {"steps": 15}, n=4, **options)
+    hidden = problem.players[-1]
+    return replace(problem, players=problem.players[:-1], rest=Rows(hidden.X, hidden.y), mode="partial")
+
+
+def test_nothing_but_targets_checkpoint_and_test_set_is_read(blobs) -> None:
+    problem = partial(blobs)
+    evaluator = Evaluator(problem)
+    evaluator.prepare()
+    object.__setattr__(problem, "rest", Forbidden())
+    for source in evaluator.sources:
+        if source != "retrain":
+            assert np.isfinite(evaluator.worth(source, all_coalitions(4))).all()
+
+
+def test_a_checkpoint_needs_no_hidden_rows_at_all_and_says_what_it_assumes(blobs) -> None:
+    problem = partial(blobs)
+    state = Evaluator(problem).prepared_state()
+    full = {name.removeprefix("full."): array for name, array in state.items() if name.startswith("full.")}
+    bare = replace(problem, rest=None, checkpoint=full)
+    evaluator = Evaluator(bare)
+    assert np.isfinite(evaluator.worth("unlearn:tangent", all_coalitions(4))).all()
+    assert "hidden_rows" in evaluator.notes[0]
+    told = Evaluator(replace(bare, unlearning={"hidden_rows": 500}))
+    told.prepare()
+    assert not told.notes
+    assert "retrain" not in evaluator.sources
+    with pytest.raises(InvalidProblem, match="needs retained data"):
+        evaluator.worth("retrain", all_coalitions(4))
+
+
+def test_methods_that_need_retained_rows_are_not_offered(blobs) -> None:
+    evaluator = Evaluator(partial(blobs))
+    assert not [s for s in evaluator.sources if s.startswith("repair") or s == "unlearn:merge"]
+    with pytest.raises(InvalidProblem, match="mode 'partial'"):
+        evaluator.worth("repair", all_coalitions(4))
+
+
+def test_retraining_as_a_reference_keeps_the_hidden_rows_in_every_coalition(blobs) -> None:
+    problem = partial(blobs, metric="log_loss")
+    evaluator = Evaluator(problem)
+    assert problem.rest is not None
+    assert evaluator.worth("retrain", all_coalitions(4)[:1]) > evaluator.context.empty_worth
+    assert evaluator.worth("retrain", all_coalitions(4)[-1:]).tolist() == [evaluator.full_worth]
+
+
+def test_rows_that_anchor_never_measure(blobs) -> None:
+    evaluator = Evaluator(partial(blobs))
+    anchor = evaluator.context.anchor
+    assert anchor is not None
+    measuring = {row.tobytes() for row in evaluator.test_X.numpy()}
+    anchoring = {row.tobytes() for row in anchor[0].numpy()}
+    assert not measuring & anchoring
+    assert len(measuring) + len(anchoring) == len(evaluator.problem.test)
+
+
+def test_the_split_is_stratified_and_fixed_by_the_seed() -> None:
+    labels = np.repeat(np.arange(5), [30, 60, 3, 9, 90])
+    anchor, measure = held_out.split(labels, 1 / 3, 4)
+    again, _ = held_out.split(labels, 1 / 3, 4)
+    other, _ = held_out.split(labels, 1 / 3, 5)
+    assert sorted([*anchor, *measure]) == list(range(len(labels)))
+    assert np.abs(np.bincount(labels[anchor], minlength=5) - np.array([10, 20, 1, 3, 30])).max() <= 1
+    assert (anchor == again).all()
+    assert set(anchor) != set(other)
+
+
+def test_too_few_test_rows_to_split_is_an_error() -> None:
+    with pytest.raises(InvalidProblem, match="add test rows"):
+        held_out.split(np.array([0]), 1 / 3, 0)
+
+
+def test_statistics_stored_with_the_checkpoint_stand_for_the_hidden_rows(blobs) -> None:
+    problem = partial(blobs, metric="clipped_log_loss")
+    first = Evaluator(problem)
+    assert problem.rest is not None
+    hidden = first.hidden_statistics(problem.rest)
+    told = Evaluator(replace(problem, statistics=hidden), prepared=first.prepared_state())
+    anchored, stored = (e.worth("unlearn:tangent", all_coalitions(4)) for e in (first, told))
+    assert (anchored[:-1] != stored[:-1]).all()
+    assert np.corrcoef(anchored, stored)[0, 1] > 0.9
