@@ -24,7 +24,7 @@ from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
 DEFAULTS: dict[str, float | int] = {"l2": 1e-3, "tol": 1e-6, "iterations": 5000}
 _DENSE_FEATURES = 640  # above it a Cholesky factor per coalition costs more than the iterations it saves
 _TYPICAL_ITERATIONS = 60
-_SLOTS = 16  # every stack is filled up to this many: shared-row products round differently at other widths
+_SLOTS, _SLOTS_FEW_CLASSES = 16, 32  # every stack is filled up to one of these: see ``Stack``
 
 
 class Logistic:
@@ -43,6 +43,7 @@ class Logistic:
             raise InvalidProblem("learner 'logistic': l2 and tol must be above 0 (without l2 an optimum may not exist)")
         self.classes, self.feature_shape, self.features = classes, feature_shape, math.prod(feature_shape)
         self.l2, self.tol, self.iterations = float(options["l2"]), float(options["tol"]), int(options["iterations"])
+        self.slots = _SLOTS if classes > 4 else _SLOTS_FEW_CLASSES
         self.layout = Layout.of([("weight", (classes, self.features)), ("bias", (classes,))])
 
     @property
@@ -84,27 +85,34 @@ class Logistic:
         seeds: Sequence[int],  # noqa: ARG002 - the interface's seeds: the optimum is unique
         check: Check,
     ) -> Tensor:
-        problem = Stack(self, pool, pool.masks(coalitions), check)
-        theta, norm = minimise(problem, problem.initial(start), self.tol, self.iterations)
-        worst = float(norm.max())
-        if not worst <= self.tol:
-            raise EvaluationFailed(
-                f"logistic regression stopped at gradient norm {worst:.2e} after {self.iterations} iterations; the rule"
-                f" is {self.tol:.0e}: scale the features, raise l2 ({self.l2}), or allow more iterations"
-            )
-        return problem.finish(theta)
+        models = []
+        for a in range(0, len(coalitions), self.slots):
+            stack = Stack(self, pool, coalitions[a : a + self.slots], check)
+            theta, norm = minimise(stack, stack.initial(start), self.tol, self.iterations)
+            worst = float(norm.max())
+            if not worst <= self.tol:
+                raise EvaluationFailed(
+                    f"logistic regression stopped at gradient norm {worst:.2e} after {self.iterations} iterations; the"
+                    f" rule is {self.tol:.0e}: scale the features, raise l2 ({self.l2}), or allow more iterations"
+                )
+            models.append(stack.finish(theta))
+        return torch.cat(models)
 
     def bytes_per_model(self, rows: int) -> int:
         return 8 * (4 * rows * self.classes + 40 * self.layout.width + 3 * self.features**2)
 
 
 class Stack:
-    """The objective of a stack of coalitions over shared rows; unknowns are [K, C, d], the bias after the features."""
+    """The objective of ``slots`` coalitions over shared rows; unknowns are [K, C, d], the bias after the features.
 
-    def __init__(self, learner: Logistic, pool: Pool, masks: Tensor, check: Check) -> None:
-        self.learner, self.check, self.asked = learner, check, len(masks)
-        if len(masks) % _SLOTS:
-            masks = torch.cat([masks, masks[-1:].expand(_SLOTS - len(masks) % _SLOTS, -1)])
+    Filled up by repeating the last coalition: products with shared rows round differently at other widths, but alike
+    in every slot of one width.
+    """
+
+    def __init__(self, learner: Logistic, pool: Pool, coalitions: Coalitions, check: Check) -> None:
+        self.learner, self.check, self.asked = learner, check, len(coalitions)
+        masks = pool.masks(coalitions)
+        masks = torch.cat([masks, masks[-1:].expand(learner.slots - len(masks), -1)])
         rows = pool.X.flatten(1)
         # Rows and columns are padded with zeros: every slot of every stack is then aligned alike.
         height, width = aligned(len(rows)), aligned(learner.features + 1)
@@ -152,7 +160,7 @@ class Stack:
         gradient = self.learner.l2 * theta
         for a in range(0, len(self.X), 1 << 15):
             X, y, weight = self.X[a : a + (1 << 15)], self.y[a : a + (1 << 15)], self.weight[:, a : a + (1 << 15)]
-            out = torch.cat([(part.reshape(-1, d) @ X.T).view(-1, C, len(X)) for part in _blocks(theta)])
+            out = (theta.view(-1, d) @ X.T).view(K, C, len(X))
             top = out.amax(dim=1, keepdim=True)
             out.sub_(top)
             picked = out.gather(1, y.expand(K, 1, -1)).squeeze(1)
@@ -162,21 +170,20 @@ class Stack:
             out.div_(total)
             out.scatter_add_(1, y.expand(K, 1, -1), torch.full_like(total, -1.0))
             out.mul_(weight.unsqueeze(1))
-            gradient += torch.cat([(part.reshape(-1, len(X)) @ X).view(-1, C, d) for part in _blocks(out)])
+            gradient += (out.view(-1, len(X)) @ X).view(K, C, d)
         return value, gradient
 
     def curve(self, theta: Tensor, step: Tensor) -> Tensor:
         """The Hessian at theta times a step, both [K, C, d]."""
         self.check()
-        _, C, d = theta.shape
+        K, C, d = theta.shape
         result = self.learner.l2 * step
         for a in range(0, len(self.X), 1 << 15):
             X, weight = self.X[a : a + (1 << 15)], self.weight[:, a : a + (1 << 15)]
-            p = torch.cat([(part.reshape(-1, d) @ X.T).view(-1, C, len(X)) for part in _blocks(theta)])
-            p = torch.softmax(p, dim=1)
-            moved = torch.cat([(part.reshape(-1, d) @ X.T).view(-1, C, len(X)) for part in _blocks(step)])
+            p = torch.softmax((theta.reshape(-1, d) @ X.T).view(K, C, len(X)), dim=1)
+            moved = (step.reshape(-1, d) @ X.T).view(K, C, len(X))
             moved = p * (moved - (p * moved).sum(dim=1, keepdim=True)) * weight.unsqueeze(1)
-            result += torch.cat([(part.reshape(-1, len(X)) @ X).view(-1, C, d) for part in _blocks(moved)])
+            result += (moved.view(-1, len(X)) @ X).view(K, C, d)
         return result
 
 
@@ -198,8 +205,3 @@ class _Diagonal:
 
     def __call__(self, gradient: Tensor) -> Tensor:
         return gradient / self.diagonal
-
-
-def _blocks(stack: Tensor) -> list[Tensor]:
-    """A stack as blocks of exactly ``_SLOTS`` slots."""
-    return [stack[a : a + _SLOTS] for a in range(0, len(stack), _SLOTS)]

@@ -18,7 +18,14 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     """Models [K, P]."""
     learner = context.learner
     assert isinstance(learner, Logistic)  # noqa: S101 - the method is offered to no other learner
-    stack = Stack(learner, context.pool, context.pool.masks(coalitions), context.check)
+    slots = learner.slots
+    stacks = [
+        Stack(learner, context.pool, coalitions[a : a + slots], context.check) for a in range(0, len(coalitions), slots)
+    ]
+    return torch.cat([_descend(context, stack) for stack in stacks])
+
+
+def _descend(context: Context, stack: Stack) -> Tensor:
     theta = stack.initial(context.full)
     value, gradient = stack.evaluate(theta)
     for _ in range(int(context.option("newton.steps", 2))):
