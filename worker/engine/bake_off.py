@@ -38,7 +38,7 @@ def bake(run: Run, audited: Coalitions, worths: Floats, plan: Coalitions) -> Cor
         explained = 1.0 - min(1.0, left)
         gain = (np.sqrt(1.0 - explained) + np.sqrt(explained * cost)) ** -2.0
         saved = explained * len(plan)
-        keep = free or (gain > 1.0 and cost * rows < saved)
+        keep = bool(free or (gain > 1.0 and cost * rows < saved))
         ratio = residual_variance_ratio(audited, run.purse.worth(name, audited), worths)
         reason = _reason(free=free, keep=keep, rows=rows, price=cost * rows, saved=saved)
         run.bake_off.append(Candidate(name, cost, ratio, left, float(gain), keep, reason))

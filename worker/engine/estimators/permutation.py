@@ -39,9 +39,23 @@ def _sample(game: Game, budget: int, rng: np.random.Generator, *, mirrored: bool
     draws = marginals.reshape(-1, 2, n).mean(axis=1) if mirrored else marginals
     running = np.cumsum(draws, axis=0) / np.arange(1, len(draws) + 1)[:, None]
     values = running[-1]
-    covariance = np.cov(draws.T) / len(draws) if len(draws) > 1 else np.diag(np.full(n, float(np.ptp(draws)) ** 2))
+    covariance = _covariance(draws)
     trace = tuple(TracePoint((k + 1) * (n + 1), running[k]) for k in range(len(draws)))
-    return Estimate(values, covariance.reshape(n, n), memo.evaluations, float(max(1, len(draws) - 1)), trace[-64:])
+    return Estimate(values, covariance, memo.evaluations, float(max(1, len(draws) - 1)), trace[-64:])
+
+
+def _covariance(draws: Floats) -> Floats:
+    """Covariance float64[n, n] of the mean of draws float64[b, n].
+
+    A player whose few draws happen to agree is not known exactly: each variance is mixed with the players' mean one,
+    which counts as one more draw.
+    """
+    count, n = draws.shape
+    if count == 1:
+        return np.diag(np.full(n, max(float(draws.var()), float((draws**2).mean()))))
+    own = np.cov(draws.T).reshape(n, n)
+    pooled = np.eye(n) * float(np.trace(own)) / n
+    return np.asarray((own * count + pooled) / (count + 1) / count, dtype=np.float64)
 
 
 def _affordable(n: int, budget: int, rng: np.random.Generator, *, mirrored: bool) -> list[Ints]:
