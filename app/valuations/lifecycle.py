@@ -43,6 +43,9 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
         told = {"id": valuation.id, "status": status, "reason": valuation.reason}
         webhooks.emit(session, valuation.buyer_id, f"valuation.{status}", told)
     repository.add_event(session, valuation, f"valuation.{status}", data or {})
+    if status in TERMINAL:
+        told = {"id": valuation.id, "status": status.value, "reason": valuation.reason}
+        webhooks.emit(session, valuation.buyer_id, f"valuation.{status}", told)
 
 
 def start_next(session: Session, settings: Settings, buyer_id: uuid.UUID) -> None:

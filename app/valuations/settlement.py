@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.payouts import money
 from app.payouts import service as payouts
 from app.payouts.policies import Claim, PayoutPlan, Terms, make_plan
 from app.settings import Settings
@@ -19,6 +20,8 @@ from app.valuations.schemas import Payout
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.terms import payout_terms
+from app.webhooks import service as webhooks
+from app.webhooks.events import EventType
 
 
 class SettlementImpossible(Exception):
@@ -38,10 +41,22 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
     for player, found, line in zip(players, result["players"], plan.lines, strict=True):
         _write(player, found, float(line.share), line.amount)
     payouts.settle(session, valuation.id, plan)
+    _tell_providers(session, valuation, plan)
     told = {"result_digest": digest_of(result), "plan_digest": plan.digest, "stopped_by": result["stopped_by"]}
     lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, told)
     lifecycle.start_next(session, settings, valuation.buyer_id)
     return True
+
+
+def _tell_providers(session: Session, valuation: Valuation, plan: PayoutPlan) -> None:
+    released: dict[uuid.UUID, int] = {}
+    for line in plan.lines:
+        released[line.provider_id] = released.get(line.provider_id, 0) + line.released
+    for provider_id, minor in sorted(released.items()):
+        if minor:
+            amount = {"amount": money.plain(minor, valuation.currency), "currency": valuation.currency}
+            told = amount | {"valuation_id": valuation.id}
+            webhooks.emit(session, provider_id, EventType.PAYOUT_AVAILABLE, told)
 
 
 def player_key(valuation: Valuation, player: ValuationPlayer) -> uuid.UUID:

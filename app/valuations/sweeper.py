@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
+from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 QUEUES = ("cpu", "gpu")
 _LIMIT = 500
 _KEEP_SENT = timedelta(days=1)
+_KEEP_ANSWERS = timedelta(days=2)
 _KEEP_WORKERS_SECONDS = 3600.0
 
 
@@ -133,4 +135,5 @@ class Sweeper:
     def _purge(self) -> None:
         with transaction(self._factory) as session:
             outbox_repository.purge_sent(session, _KEEP_SENT)
+            idempotency.purge(session, repository.now(session) - _KEEP_ANSWERS)
             shard_repository.purge_workers(session, _KEEP_WORKERS_SECONDS)
