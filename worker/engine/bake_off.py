@@ -1,8 +1,9 @@
 """The bake-off: each job measures what its cheap sources leave unexplained, what they cost, and keeps those that pay.
 
 A source that is nearly free for the whole grid is kept at once, for the correction's shrinkage takes no harm from it.
-Any other is tried on the first audited pairs only, and bought for the grid where the retrainings it saves cost more
-than it does. Costs are the game's model costs, in retrainings; no clock is read.
+Any other is tried on the first audited pairs only, and bought for the grid where the retrainings it saves cost more than
+it does; one that would not pay even if it were perfect is not tried, but for the method that the spec names, whose error
+the audit reports. Costs are the game's model costs, in retrainings; no clock is read.
 """
 
 import numpy as np
@@ -32,6 +33,10 @@ def bake(run: Run, audited: Coalitions, worths: Floats, plan: Coalitions) -> Cor
     for name in sorted(names, key=run.game.cost):
         cost = run.game.cost(name) / run.game.cost(RETRAIN)
         free = cost * rows <= FREE
+        if cost * rows >= len(plan) and name != run.wanted():
+            reason = f"not tried: {rows} worths would cost {cost * rows:.1f} retrainings, and {len(plan)} are planned"
+            run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
+            continue
         if free:
             run.purse.worth(name, grid.coalitions)
         left = _left(run, trial, audited, worths, kept, name)

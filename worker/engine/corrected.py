@@ -73,8 +73,8 @@ def _seed_noise(run: Run, audited: Coalitions) -> float:
 
 
 def _audit(run: Run) -> Audit:
-    """The audit of the best surrogate kept; where none was, every worth is a retraining."""
-    kept = [c for c in run.bake_off if c.kept]
-    if not kept:
+    """The audit of the best source kept, or else tried; where none was, every worth is a retraining."""
+    tried = [c for c in run.bake_off if c.kept] or [c for c in run.bake_off if c.left is not None]
+    if not tried:
         return exact_audit(RETRAIN)
-    return run.compare(min(kept, key=lambda c: 1.0 if c.left is None else c.left).source)
+    return run.compare(min(tried, key=lambda c: 1.0 if c.left is None else c.left).source)

@@ -93,14 +93,18 @@ class Run:
         offered = [s for s in self.game.sources if family(s) != RETRAIN]
         if self.spec.fidelity == RETRAIN:
             return []
-        if self.spec.unlearning == "auto":
+        wanted = self.wanted()
+        if wanted is None:
             return offered
-        wanted = f"unlearn:{self.spec.unlearning}"
         if wanted not in offered and self.spec.fidelity != "repair":
             raise Impossible(
                 f"unlearning method {self.spec.unlearning!r} is not among this game's sources ({', '.join(offered)})"
             )
         return [s for s in offered if s == wanted or family(s) == "repair"]
+
+    def wanted(self) -> str | None:
+        """The unlearning source that the spec names; None where all compete."""
+        return None if self.spec.unlearning == "auto" else f"unlearn:{self.spec.unlearning}"
 
     def lone_source(self) -> str:
         """The one source of the lone route."""
