@@ -15,7 +15,8 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from app.accounts import repository, service
-from app.accounts.roles import Role
+from app.accounts.roles import SCOPES, Role
+from app.accounts.tables import Account, ApiKey
 from app.cli import place
 from app.db.session import make_engine, make_session_factory, transaction
 from app.errors import Conflict, NotFound
@@ -68,10 +69,14 @@ def list_() -> None:
     with _session() as session:
         for key, owner in repository.all_keys(session):
             table.add_row(
-                key.prefix, owner.name, owner.role.value, key.name, " ".join(key.scopes),
+                key.prefix, owner.name, owner.role.value, key.name, _scopes(key, owner),
                 f"{key.created_at:%Y-%m-%d}", _state(key.revoked_at, key.expires_at),
             )  # fmt: skip
     Console().print(table)
+
+
+def _scopes(key: ApiKey, owner: Account) -> str:
+    return "all of its role" if frozenset(key.scopes) == SCOPES[owner.role] else " ".join(key.scopes)
 
 
 def _state(revoked_at: datetime | None, expires_at: datetime | None) -> str:

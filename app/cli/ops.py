@@ -43,8 +43,10 @@ def up(
     """Start everything on this machine, in the foreground; Ctrl-C ends it."""
     console = Console()
     home = place.home()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # nohup leaves SIGHUP ignored, and means it; a shell's `&` does the same to SIGINT, without meaning it
+        if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     stack = Stack(
         home,
         workers=workers,
@@ -56,14 +58,13 @@ def up(
             _greet(console, stack, _first_keys(home, stack))
             signal.pause()
     except KeyboardInterrupt:
-        # the stack has ended; a second Ctrl-C while it was ending lands here as well
-        stack.stop()
+        pass
     console.print("ended", style="dim")
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     # one more of them must not cut the orderly end short
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
