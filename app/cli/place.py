@@ -25,6 +25,5 @@ def operator_settings() -> Settings:
                 f"CHERISH_DATABASE_URL is not set and no stack runs in {home()}; "
                 "start one with `cherish up`, or set the variables of your deployment"
             )
-        os.environ.update(state.env)
-        get_settings.cache_clear()
+        return Settings.model_validate({name.removeprefix("CHERISH_").lower(): v for name, v in state.env.items()})
     return get_settings()
