@@ -352,7 +352,11 @@ def test_a_long_job_leaves_room_for_a_short_one(hand: Any, monkeypatch: Any) -> 
 def test_a_round_is_planned_once_however_its_shards_end(hand: Any, monkeypatch: Any) -> None:
     market = hand.market
     monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
-    hand.finish(market.post(**CORRECTED), lambda letters: letters + letters[::-1])
+    job = hand.finish(market.post(**CORRECTED), lambda letters: letters + letters[::-1])
+    assert job.status is ValuationStatus.SUCCEEDED
+    early = """SELECT count(*) FROM shards p JOIN shards e USING (valuation_id, round)
+        WHERE p.kind = 'plan' AND e.kind = 'evaluate' AND p.started_at < e.finished_at"""
+    assert market.scalar(early) == 0, "no plan before the last worth of its round"
     plans = market.rows("SELECT round, count(*) FROM shards WHERE kind = 'plan' GROUP BY round")
     assert plans
     assert {count for _, count in plans} == {1}
