@@ -1,9 +1,9 @@
 """The bake-off: each job measures what its cheap sources leave unexplained, what they cost, and keeps those that pay.
 
 A source that is nearly free for the whole grid is kept at once, for the correction's shrinkage takes no harm from it.
-Any other is tried on the first audited pairs only, and bought for the grid where the retrainings it saves cost more than
-it does; one that would not pay even if it were perfect is not tried, but for the method that the spec names, whose error
-the audit reports. Costs are the game's model costs, in retrainings; no clock is read.
+Any other is tried on the first audited pairs only, and bought for the grid where the retrainings it saves cost more
+than it does; one that would not pay even if it were perfect is not tried, but for the method that the spec names,
+whose error the audit reports. Costs are the game's model costs, in retrainings; no clock is read.
 """
 
 import numpy as np

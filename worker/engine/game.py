@@ -121,3 +121,32 @@ class FunctionGame:
 def all_coalitions(n: int) -> Coalitions:
     """Every coalition of n players, bool[2^n, n], row k being the bits of k (bit i = player i)."""
     return (np.arange(1 << n)[:, None] >> np.arange(n)[None, :] & 1).astype(bool)
+
+
+@dataclass
+class TableFidelityGame:
+    """A fidelity game given as one table of all 2^n worths per source. For tests and benchmarks.
+
+    ``costs`` are in full retrainings (a mean-size retraining, if not given, costs 0.5; anything else 0.001); every
+    worth takes one device second per unit of cost. ``requests`` lists what was asked: (source, coalitions).
+    """
+
+    players: Sequence[Player]
+    tables: dict[str, Worths]
+    costs: dict[str, float] = field(default_factory=dict)
+    requests: list[tuple[str, Coalitions]] = field(default_factory=list, init=False)
+
+    @property
+    def sources(self) -> Sequence[str]:
+        return sorted(self.tables, key=self.cost)
+
+    def worth(self, source: str, coalitions: Coalitions) -> Worths:
+        self.requests.append((source, coalitions))
+        index = coalitions @ (1 << np.arange(len(self.players)))
+        return np.asarray(self.tables[source][index], dtype=np.float64)
+
+    def cost(self, source: str) -> float:
+        return self.costs.get(source, 0.5 if family(source) == "retrain" else 0.001)
+
+    def seconds(self, source: str) -> float:
+        return self.cost(source) * sum(len(coalitions) for name, coalitions in self.requests if name == source)
