@@ -41,7 +41,13 @@ class Settings(BaseSettings):
     max_rows: int = Field(default=5_000_000, gt=0)
     max_columns: int = Field(default=20_000, gt=0)
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
-    max_parsing: int = Field(default=2, gt=0, description="uploads that one API process parses at a time")
+    max_parsing: int = Field(default=2, gt=0, description="uploads that one API process has parsed at a time")
+    parse_memory_bytes: int = Field(default=4 * 1024**3, gt=0, description="of the process that parses an upload")
+    parse_seconds: float = Field(default=300.0, gt=0, description="of the process that parses an upload")
+    blob_grace_seconds: float = Field(
+        default=86_400.0, gt=0, description="bytes that nothing refers to are kept this long before they are erased"
+    )
+    collect_seconds: float = Field(default=3600.0, gt=0, description="how often such bytes are looked for")
 
     lease_seconds: float = Field(default=60.0, gt=0)
     shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")

@@ -70,10 +70,10 @@ async def put_dataset_content(
     async with AsyncExitStack() as stack:
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, settings.max_upload_bytes, sha256))
-            # few at a time: each holds a whole table in memory
+            # few at a time: each has a process with a core and memory of its own
             read = partial(service.read_content, settings, expected, upload.path)
-            table = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
-        dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, table)
+            found = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+        dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
     return schemas.DatasetAnswer.model_validate(dataset)
 
 

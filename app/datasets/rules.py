@@ -18,15 +18,27 @@ MAX_CLASSES = 1_000
 
 def check_table(table: pa.Table, target: str, *, is_test: bool) -> None:
     """Raises InvalidData for the first rule that the table breaks."""
+    check_names(table, target)
+    check_values(table, target, is_test=is_test)
+
+
+def check_names(table: pa.Table, target: str) -> None:
+    """The rules of names; the table may be without rows."""
     check_target_exists(table, target)
     if table.num_columns < 2:
         raise _broken(table, target, "it is the only column", "add at least one feature column", "no_features")
+
+
+def check_values(table: pa.Table, target: str, *, is_test: bool) -> None:
+    """The rules of values, for all or for some columns of a table, with or without the target among them."""
     for label in table.column_names:
         column = table.column(label)
         if (row := first_null(column)) is not None:
             raise _broken(table, label, f"row {row + 1} has no value there", "fill it or drop the row", "missing_value")
         if label != target:
             _check_feature(table, label, column)
+    if target not in table.column_names:
+        return
     found = class_names(table, target)
     if is_test and len(found) == 1:
         raise _broken(

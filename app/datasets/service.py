@@ -4,15 +4,15 @@ Bytes are validated before a row says that they are there. Another tenant's data
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller, Role
-from app.datasets import repository, rules
-from app.datasets.readers import Limits, read_table, table_format
+from app.datasets import enclosure, repository
+from app.datasets.inspection import Inspection
+from app.datasets.readers import Limits
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
 from app.errors import Conflict, Forbidden, NotFound
 from app.http.ids import public_id
@@ -87,16 +87,22 @@ def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID) -> E
     return Expected(public_id("ds", dataset_id), dataset.format, dataset.target, dataset.kind)
 
 
-def read_content(settings: Settings, expected: Expected, path: Path) -> pa.Table:
-    """The valid table in an uploaded file; raises InvalidData. Takes long, and needs no transaction."""
-    declared = expected.format.value if expected.format else None
-    table = read_table(path, declared, limits=limits_of(settings), name=f"dataset {expected.name}")
-    rules.check_table(table, expected.target, is_test=expected.kind is DatasetKind.TEST)
-    return table
+def read_content(settings: Settings, expected: Expected, path: Path) -> Inspection:
+    """What a valid uploaded file holds; raises InvalidData. Takes long, needs no transaction and little memory."""
+    question = {
+        "path": str(path),
+        "format": expected.format.value if expected.format else None,
+        "target": expected.target,
+        "is_test": expected.kind is DatasetKind.TEST,
+        "limits": asdict(limits_of(settings)),
+        "name": f"dataset {expected.name}",
+    }
+    memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
+    return Inspection(**enclosure.shared().ask(question, memory_bytes=memory, seconds=seconds))
 
 
 def store_content(
-    session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, upload: Upload, table: pa.Table
+    session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, upload: Upload, found: Inspection
 ) -> Dataset:
     """Make a validated upload the dataset's content. The same bytes again change nothing; others are a Conflict."""
     dataset = get(session, caller, dataset_id, lock=True)
@@ -109,11 +115,11 @@ def store_content(
             "create a new dataset for it"
         )
     repository.lock_digest(session, upload.digest)
-    found = blobs.put_file(upload.path)
+    blob = blobs.put_file(upload.path)
     dataset.status = DatasetStatus.READY
-    dataset.format = DatasetFormat(table_format(table))
-    dataset.digest, dataset.size_bytes = found.digest, found.size
-    dataset.rows, dataset.columns = table.num_rows, rules.columns_of(table)
+    dataset.format = DatasetFormat(found.format)
+    dataset.digest, dataset.size_bytes = blob.digest, blob.size
+    dataset.rows, dataset.columns = found.rows, found.columns
     session.flush()
     return dataset
 

@@ -1,7 +1,8 @@
 """``python -m app.outbox [relay|sweeper]``: the housekeeping loops, all in one process unless one is named.
 
 The relay hands on what was recorded: tasks to Redis and, beside it, webhook deliveries to their receivers.
-The sweeper mends what fell between two chairs and, beside it, the bookkeeper does what time does to money.
+The sweeper mends what fell between two chairs and, beside it, the bookkeeper does what time does to money
+and the collector erases bytes that nothing refers to.
 
 Wiring only. Ends clean on SIGTERM and SIGINT; any number of these processes may run at once.
 """
@@ -16,6 +17,8 @@ from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
 from app.payouts.bookkeeper import Bookkeeper
 from app.settings import get_settings
+from app.storage.blobs import BlobStore
+from app.valuations.collector import Collector
 from app.valuations.sweeper import Sweeper
 from app.webhooks.deliverer import Deliverer
 
@@ -61,6 +64,8 @@ def main(argv: list[str]) -> int:
     if "sweeper" in wanted:
         threads.append(start(lambda broker: Sweeper(factory, broker, settings).run(stop)))
         threads.append(start(lambda _: Bookkeeper(factory).run(stop)))
+        blobs = BlobStore.from_url(settings.blob_url)
+        threads.append(start(lambda _: Collector(factory, blobs, settings).run(stop)))
     while not stop.wait(0.5):
         pass
     for thread in threads:

@@ -1,7 +1,7 @@
 """Content-addressed bytes: a blob is found by the SHA-256 of what it holds, in a folder or an S3-compatible store.
 
-It never overwrites, never hands out bytes that do not hash to their name, and leaves nothing visible behind a write
-that was cut off. Who may see which blob is not decided here.
+It never changes what a name holds, never hands out bytes that do not hash to their name, and leaves nothing visible
+behind a write that was cut off. Who may see which blob is not decided here.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Self
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,7 @@ from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 from app.errors import NotFound, PayloadTooLarge, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
+_FRESH = timedelta(minutes=30)
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -28,6 +30,15 @@ class Blob:
 
     digest: str
     size: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A blob as the store lists it."""
+
+    digest: str
+    size: int
+    modified: datetime
 
 
 class BlobStore:
@@ -76,7 +87,7 @@ class BlobStore:
     def put_bytes(self, data: bytes) -> Blob:
         """Store bytes that are already in memory."""
         digest = hashlib.sha256(data).hexdigest()
-        if not self.exists(digest):
+        if not self._fresh(digest):
             self._store.put(_key(digest), data)
         return Blob(digest, len(data))
 
@@ -118,6 +129,24 @@ class BlobStore:
         except FileNotFoundError:
             return
 
+    def listed(self) -> Iterator[list[Stored]]:
+        """All blobs, some at a time, in no particular order."""
+        for batch in self._store.list("sha256", chunk_size=1000):
+            found = []
+            for item in batch:
+                digest = "".join(item["path"].split("/")[1:])
+                if _DIGEST.fullmatch(digest):
+                    found.append(Stored(digest, item["size"], item["last_modified"]))
+            yield found
+
+    def modified(self, digest: str) -> datetime | None:
+        """When a blob was last stored; None where it is not there."""
+        try:
+            found: datetime = self._store.head(_key(digest))["last_modified"]
+        except FileNotFoundError:
+            return None
+        return found
+
     def check(self) -> None:
         """Write, read and remove a probe, so that readiness means what it says; raises what the store raises."""
         probe = f"probe/{os.urandom(8).hex()}"
@@ -129,9 +158,17 @@ class BlobStore:
             self._store.delete(probe)
 
     def _put(self, file: IO[bytes], digest: str, size: int) -> Blob:
-        if not self.exists(digest):
+        if not self._fresh(digest):
             self._store.put(_key(digest), file)
         return Blob(digest, size)
+
+    def _fresh(self, digest: str) -> bool:
+        """Whether a blob is there and young; an old one is written again, so that its age says when it was last wanted.
+
+        The collector erases old bytes that nothing refers to, and those just stored are about to be referred to.
+        """
+        found = self.modified(digest)
+        return found is not None and datetime.now(UTC) - found < _FRESH
 
 
 def _key(digest: str) -> str:

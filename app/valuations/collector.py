@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import obstore.exceptions
 import structlog
-from sqlalchemy import Column, String, literal_column, select
+from sqlalchemy import Column, ColumnElement, String, literal_column, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -45,8 +45,8 @@ def referred(session: Session, digests: Collection[str]) -> set[str]:
     for column in digest_columns():
         found.update(session.scalars(select(column).where(column.in_(digests)).distinct()))
     # every digest anywhere among the inputs of jobs; ended jobs can be computed again from theirs
-    each = select(literal_column("jsonb_path_query(inputs, '$.**.digest') #>> '{}'").label("digest"))
-    inputs = each.select_from(Valuation).subquery()
+    each: ColumnElement[str] = literal_column("jsonb_path_query(inputs, '$.**.digest') #>> '{}'").label("digest")
+    inputs = select(each).select_from(Valuation).subquery()
     found.update(session.scalars(select(inputs.c.digest).where(inputs.c.digest.in_(digests)).distinct()))
     weights = Valuation.inputs["checkpoint"].astext
     found.update(session.scalars(select(weights).where(weights.in_(digests)).distinct()))

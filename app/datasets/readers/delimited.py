@@ -7,6 +7,8 @@ table. Types are inferred by column over the whole file; a column of dates is le
 import codecs
 import csv
 import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,71 @@ _HEADER_BYTES = 8 * 1024 * 1024
 
 def read(source: Path | bytes, delimiter: str, limits: Limits, name: str) -> pa.Table:
     """The table of a delimited text file; raises InvalidData."""
+    check(source, delimiter, limits, name)
+    return _parse(source, delimiter, name, None)
+
+
+def check(source: Path | bytes, delimiter: str, limits: Limits, name: str) -> None:
+    """Raises InvalidData for what can be seen without parsing: encoding, quotes, length, header."""
     lines = _check_text(source, name)
     # a quoted field may span lines, so this is an upper bound of the rows; it keeps the parser from running away
     limits.check_rows(max(0, lines - 1), name)
-    columns = _header(source, delimiter, name)
-    limits.check_columns(len(columns), name)
+    limits.check_columns(len(_header(source, delimiter, name)), name)
+
+
+def column_names(source: Path, delimiter: str, name: str) -> list[str]:
+    """The header as the parser reads it; raises InvalidData."""
+    with _explained(name) as handler:
+        return [column for column, _ in _first_types(source, delimiter, handler)]
+
+
+def read_some(source: Path, delimiter: str, name: str, columns: list[str]) -> pa.Table:
+    """Some columns of a file that ``check`` has passed: the whole file is parsed, the others are not kept."""
+    return _parse(source, delimiter, name, columns)
+
+
+def _parse(source: Path | bytes, delimiter: str, name: str, columns: list[str] | None) -> pa.Table:
+    """Types are those of the whole file. A parser that infers them keeps all the text until the end, so the first
+    block's types are tried first: where they fit every row, they are what inferring would have found.
+    """
+    with _explained(name) as handler:
+        found = _first_types(source, delimiter, handler)
+        kept = {column: kind for column, kind in found if columns is None or column in columns}
+        try:
+            return _convert(source, delimiter, handler, columns, kept)
+        except pa.ArrowInvalid as error:
+            if "conversion error" not in str(error):
+                raise
+        return _convert(source, delimiter, handler, columns, None)
+
+
+def _first_types(source: Path | bytes, delimiter: str, handler: Any) -> list[tuple[str, Any]]:
+    reading = pa_csv.ReadOptions(use_threads=False, encoding="utf8")
+    converting = pa_csv.ConvertOptions(strings_can_be_null=False)
+    with _open(source) as file, pa_csv.open_csv(file, reading, _parsing(delimiter, handler), converting) as stream:
+        return [(field.name, field.type) for field in stream.schema]
+
+
+def _convert(source: Path | bytes, delimiter: str, handler: Any, columns: list[str] | None, kinds: Any) -> pa.Table:
+    with _open(source) as file:
+        return pa_csv.read_csv(
+            file,
+            # one thread: row numbers in errors, and the same inference on every machine
+            pa_csv.ReadOptions(use_threads=False, skip_rows=0, encoding="utf8"),
+            _parsing(delimiter, handler),
+            pa_csv.ConvertOptions(strings_can_be_null=False, include_columns=columns, column_types=kinds),
+        )
+
+
+def _parsing(delimiter: str, handler: Any) -> Any:
+    return pa_csv.ParseOptions(
+        delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=True, invalid_row_handler=handler
+    )
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[Callable[[Any], str]]:
+    """Turns the parser's errors into ours; yields the handler that remembers the first row of a wrong length."""
     bad_rows: list[Any] = []
 
     def on_bad_row(row: Any) -> str:
@@ -34,19 +96,7 @@ def read(source: Path | bytes, delimiter: str, limits: Limits, name: str) -> pa.
         return "error"
 
     try:
-        with _open(source) as file:
-            return pa_csv.read_csv(
-                file,
-                # one thread: row numbers in errors, and the same inference on every machine
-                pa_csv.ReadOptions(use_threads=False, skip_rows=0, encoding="utf8"),
-                pa_csv.ParseOptions(
-                    delimiter=delimiter,
-                    newlines_in_values=True,
-                    ignore_empty_lines=True,
-                    invalid_row_handler=on_bad_row,
-                ),
-                pa_csv.ConvertOptions(strings_can_be_null=False),
-            )
+        yield on_bad_row
     except pa.ArrowInvalid as error:
         if bad_rows:
             row = bad_rows[0]

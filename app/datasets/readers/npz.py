@@ -6,6 +6,8 @@ shape does not fit its size in the archive, or which is too large, is never expa
 
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,38 @@ class _Member:
 
 def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
     """The table of an NPZ archive; raises InvalidData."""
+    with _opened(source, limits, name) as (members, arrays):
+        if any(member.name == "X" for member in members):
+            return _from_matrix(members, arrays, limits, name)
+        return _from_columns(members, arrays, limits, name)
+
+
+def wide_matrix(source: Path, limits: Limits, name: str) -> tuple[list[str], int] | None:
+    """The columns' names and the bytes of X where X is 2-D, and may be read some columns at a time; else None."""
+    with _opened(source, limits, name) as (members, arrays):
+        found = {member.name: member for member in members}
+        if "X" not in found:
+            return None
+        shape = _check_matrix(found, limits, name)
+        if len(shape) > 2:
+            return None
+        return [*_column_names(found, arrays, shape[1], name), "y"], shape[0] * shape[1] * found["X"].dtype.itemsize
+
+
+def read_some(source: Path, limits: Limits, name: str, groups: list[list[str]]) -> Iterator[pa.Table]:
+    """The columns of a 2-D X and y group by group: the matrix is held once, each group is copied out of it."""
+    with _opened(source, limits, name) as (members, arrays):
+        width = {member.name: member for member in members}["X"].shape[1]
+        names = [*_column_names({member.name: member for member in members}, arrays, width, name), "y"]
+        where = {column: index for index, column in enumerate(names)}
+        matrix, labels = arrays["X"], arrays["y"]
+        for group in groups:
+            columns = [labels if where[c] == width else np.ascontiguousarray(matrix[:, where[c]]) for c in group]
+            yield pa.Table.from_arrays([pa.array(column) for column in columns], names=group)
+
+
+@contextmanager
+def _opened(source: Path | bytes, limits: Limits, name: str) -> Iterator[tuple[list[_Member], Any]]:
     origin = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         with zipfile.ZipFile(origin) as archive:
@@ -36,9 +70,7 @@ def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
         if isinstance(origin, io.BytesIO):
             origin.seek(0)
         with np.load(origin, allow_pickle=False) as arrays:
-            if any(member.name == "X" for member in members):
-                return _from_matrix(members, arrays, limits, name)
-            return _from_columns(members, arrays, limits, name)
+            yield members, arrays
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise InvalidData(
             f"{name}: this is not a whole NPZ archive ({error}); write it with numpy.savez_compressed and send it whole"
@@ -87,8 +119,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
     return _Member(label, tuple(shape), dtype)
 
 
-def _from_matrix(members: list[_Member], arrays: Any, limits: Limits, name: str) -> pa.Table:
-    found = {member.name: member for member in members}
+def _check_matrix(found: dict[str, _Member], limits: Limits, name: str) -> tuple[int, ...]:
     if extra := sorted(set(found) - {"X", "y", "columns"}):
         raise InvalidData(
             f"{name}: beside X and y the array `{extra[0]}` is not known; remove it, or save one 1-D array per column"
@@ -105,9 +136,16 @@ def _from_matrix(members: list[_Member], arrays: Any, limits: Limits, name: str)
             f"{name}: y has shape {labels}, but X has {shape[0]} rows; y must be 1-D with one label per row"
         )
     limits.check_rows(shape[0], name)
+    if len(shape) == 2:
+        limits.check_columns(shape[1], name)
+    return shape
+
+
+def _from_matrix(members: list[_Member], arrays: Any, limits: Limits, name: str) -> pa.Table:
+    found = {member.name: member for member in members}
+    shape = _check_matrix(found, limits, name)
     if len(shape) > 2:
         return _from_images(found, arrays, name)
-    limits.check_columns(shape[1], name)
     names = _column_names(found, arrays, shape[1], name)
     matrix = arrays["X"]
     columns = [pa.array(np.ascontiguousarray(matrix[:, i])) for i in range(shape[1])]

@@ -14,8 +14,8 @@ from app.errors import InvalidData
 _BATCH_ROWS = 65_536
 
 
-def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
-    """The table of a Parquet file; raises InvalidData."""
+def read(source: Path | bytes, limits: Limits, name: str, columns: list[str] | None = None) -> pa.Table:
+    """The table of a Parquet file, or some of its columns; raises InvalidData."""
     origin = pa.BufferReader(source) if isinstance(source, bytes) else str(source)
     try:
         schema = pq.read_schema(origin if isinstance(origin, str) else pa.BufferReader(source))
@@ -25,12 +25,36 @@ def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
             limits.check_rows(file.metadata.num_rows, name)
             groups = range(file.metadata.num_row_groups)
             limits.check_bytes(sum(file.metadata.row_group(i).total_byte_size for i in groups), name)
-            return _read_batches(file, limits, name)
+            return _read_batches(file, limits, name, columns)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise InvalidData(
-            f"{name}: this is not a whole Parquet file ({str(error).splitlines()[0]}); "
-            "was it cut off? write it again and send it whole"
-        ) from None
+        raise _damaged(error, name) from None
+
+
+def column_sizes(source: Path, limits: Limits, name: str) -> dict[str, int]:
+    """Column name -> the bytes that the footer says it unpacks to; raises InvalidData."""
+    try:
+        schema = pq.read_schema(str(source))
+        _check_schema(schema, limits, name)
+        footer = pq.read_metadata(str(source))
+        sizes = dict.fromkeys(schema.names, 0)
+        for group in range(footer.num_row_groups):
+            for index in range(footer.num_columns):
+                column = footer.row_group(group).column(index)
+                sizes[column.path_in_schema] += column.total_uncompressed_size
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise _damaged(error, name) from None
+    return sizes
+
+
+def _damaged(error: Exception, name: str) -> InvalidData:
+    return InvalidData(
+        f"{name}: this is not a whole Parquet file ({str(error).splitlines()[0]}); "
+        "was it cut off? write it again and send it whole"
+    )
 
 
 def _check_schema(schema: pa.Schema, limits: Limits, name: str) -> None:
@@ -42,14 +66,17 @@ def _check_schema(schema: pa.Schema, limits: Limits, name: str) -> None:
             )
 
 
-def _read_batches(file: pq.ParquetFile, limits: Limits, name: str) -> pa.Table:
+def _read_batches(file: pq.ParquetFile, limits: Limits, name: str, columns: list[str] | None) -> pa.Table:
     batches: list[pa.RecordBatch] = []
     rows = size = 0
-    for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False):
         rows += batch.num_rows
         size += batch.nbytes
         # the footer may lie, so what really comes out is counted as well
         limits.check_rows(rows, name)
         limits.check_bytes(size, name)
         batches.append(batch)
-    return pa.Table.from_batches(batches, schema=file.schema_arrow if not batches else batches[0].schema)
+    if batches:
+        return pa.Table.from_batches(batches)
+    empty = file.schema_arrow.empty_table()
+    return empty if columns is None else empty.select(columns)

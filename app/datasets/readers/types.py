@@ -30,15 +30,20 @@ def type_name(kind: pa.DataType) -> str:
     return {"bool": "boolean", "int64": "integer", "double": "number"}[str(kind)]
 
 
-def normalise(table: pa.Table, name: str) -> pa.Table:
-    """The table with every column of one of the five types; raises InvalidData for the first that has none."""
+def check_names(columns: list[str], name: str) -> None:
+    """Raises InvalidData for a column without a name, or for two of one name."""
     seen: set[str] = set()
-    for column in table.column_names:
+    for column in columns:
         if not column.strip():
             raise InvalidData(f"{name}: a column has no name; name every column")
         if column in seen:
             raise InvalidData(f"{name}: two columns are named `{column}`; names must be unique, rename one")
         seen.add(column)
+
+
+def normalise(table: pa.Table, name: str) -> pa.Table:
+    """The table with every column of one of the five types; raises InvalidData for the first that has none."""
+    check_names(table.column_names, name)
     columns = [_column(table.column(i), field.name, name) for i, field in enumerate(table.schema)]
     return pa.Table.from_arrays(columns, names=table.column_names)
 
@@ -58,6 +63,8 @@ def _column(column: pa.ChunkedArray, label: str, name: str) -> pa.ChunkedArray:
             return column.cast(pa.int64())
         if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             return column.cast(pa.float64())
+    except MemoryError:
+        raise
     except pa.ArrowException as error:
         raise InvalidData(
             f"{name}: column `{label}` ({kind}) does not fit 64-bit numbers or UTF-8 text: {error}"
