@@ -92,6 +92,8 @@ class CoalitionProcess:
         for amount, component in zip(amounts, self._components, strict=True):
             cross += amount * component.block(self._everything, observed)
         expected = cross @ lifted
+        # What was observed without noise is known, not expected: no rounding may blur it.
+        expected[observed] = np.where(noise == 0.0, target, expected[observed])
         projected = self._grid.operator @ cross
         covariance = np.tensordot(amounts, self._prior, 1) - projected @ inverse @ projected.T
         precision = np.diag(inverse)
