@@ -3,6 +3,7 @@
 Runs on a Postgres of its own; exits with 1 and says which rule was broken.
 """
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,7 @@ def main() -> int:
         engine.dispose()
     finally:
         server.destroy()
+        shutil.rmtree(home, ignore_errors=True)
     for rule in broken:
         sys.stderr.write(f"{rule}\n")
     return 1 if broken else 0

@@ -8,6 +8,7 @@ API's.
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -138,10 +139,11 @@ class Stack(Supervisor):
             self._lock = None
 
     def destroy(self) -> None:
-        """Stop, and remove the database with everything in it (tests)."""
+        """Stop, and remove the folder and the database with everything in them (tests)."""
         self.stop()
         self._postgres.destroy()
         self._redis.destroy()
+        shutil.rmtree(self.home)
 
     def _migrate(self, database_url: str) -> None:
         engine = make_engine(database_url, pool_size=1)

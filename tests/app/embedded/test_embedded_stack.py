@@ -27,7 +27,7 @@ def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
 
 
 def make_home() -> Path:
-    return Path(tempfile.gettempdir()) / f"cherish-test-{uuid.uuid4().hex[:12]}" / ".cherish"
+    return Path(tempfile.gettempdir()) / f"cherish-test-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +73,10 @@ def test_a_second_stack_in_the_same_folder_is_explained_and_harms_nothing(stack:
     assert state.api_url == stack.api_url
 
 
-def test_a_port_in_use_is_explained(stack: Stack) -> None:
+def test_a_port_in_use_is_explained(stack: Stack, tmp_path: Path) -> None:
     port = int(stack.api_url.rpartition(":")[2])
     with pytest.raises(EmbeddedError, match=rf"port {port} .*another with --port"):
-        Stack(make_home(), port=port).start()
+        Stack(tmp_path / "home", port=port).start()
 
 
 def test_the_doctor_finds_all_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
