@@ -22,6 +22,7 @@ FIRST_PAIRS = 8
 
 def corrected(run: Run) -> Valuation:
     """Value by audited correction until the shares are precise or a budget is used up."""
+    run.surrogates()  # refuses a method that the game lacks, also where enumeration will not need it
     if run.distinct() <= min(run.max_retrains, run.planned) and run.enumerable(RETRAIN):
         run.notes.append(
             f"All {run.distinct()} distinct coalitions were retrained: no dearer than the audit that would correct "

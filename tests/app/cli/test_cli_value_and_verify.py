@@ -1,0 +1,208 @@
+"""``cherish value`` and ``cherish verify`` on real files, without a server."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from app.cli.local import parse_model, parse_providers
+from app.errors import CherishError, InvalidInput
+
+COLUMNS = "a,b,c,label\n"
+
+
+def write_rows(path: Path, X: NDArray[np.float64], y: NDArray[np.int64]) -> None:
+    lines = [",".join([*(f"{v:.4f}" for v in row), "yes" if label else "no"]) for row, label in zip(X, y, strict=True)]
+    path.write_text(COLUMNS + "\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six providers of a two-class task: one with flipped labels, one an exact copy of the first in another order."""
+    where = tmp_path_factory.mktemp("market")
+    rng = np.random.default_rng(0)
+
+    def rows(count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        X = rng.normal(size=(count, 3))
+        return X, (X @ [1.0, -1.0, 0.3] + 0.3 * rng.normal(size=count) > 0).astype(np.int64)
+
+    for name, count in (("alder", 12), ("birch", 20), ("cedar", 8), ("elm", 15)):
+        write_rows(where / f"{name}.csv", *rows(count))
+    X, y = rows(14)
+    write_rows(where / "flipped.csv", X, 1 - y)
+    first = (where / "alder.csv").read_text().splitlines()
+    (where / "copy.csv").write_text("\n".join([first[0], *reversed(first[1:])]) + "\n")
+    write_rows(where / "test.csv", *rows(120))
+    write_rows(where / "rest.csv", *rows(30))
+    return where
+
+
+NAMES = ("alder", "birch", "cedar", "copy", "elm", "flipped")
+
+
+def files(folder: Path) -> list[str]:
+    return [argument for name in NAMES for argument in ("--provider", f"{name}={folder / name}.csv")]
+
+
+def run(*arguments: str | Path) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def value(folder: Path, out: str, *more: str | Path) -> dict[str, object]:
+    path = folder / out
+    result = run(
+        "value",
+        *files(folder),
+        "--test",
+        folder / "test.csv",
+        "--target",
+        "label",
+        "--metric",
+        "clipped_log_loss",
+        "--json",
+        path,
+        *more,
+    )
+    assert result.exit_code == 0, result.output
+    answer: dict[str, object] = json.loads(path.read_text())
+    return answer
+
+
+@pytest.fixture(scope="module")
+def answered(folder: Path) -> dict[str, object]:
+    return value(folder, "full.json", "--max-retrains", "30", "--plot", folder / "full.png")
+
+
+def test_the_json_holds_everything_that_was_promised(folder: Path, answered: dict[str, object]) -> None:
+    players = {p["provider"]: p for p in answered["players"]}  # type: ignore[attr-defined]  # plain JSON
+    assert set(players) == set(NAMES)
+    for player in players.values():
+        assert set(player) >= {"provider", "rows", "value", "stderr", "value_ci", "share", "share_ci"}
+        assert player["share_ci"][0] <= player["share"] <= player["share_ci"][1]
+    assert sum(p["share"] for p in players.values()) == pytest.approx(1.0)
+    assert set(answered) >= {
+        "empty_worth",
+        "full_worth",
+        "evaluations",
+        "audit",
+        "stopped_by",
+        "seconds",
+        "retrain_seconds_estimate",
+        "digests",
+        "worths",
+    }
+    assert set(answered["worths"][0]) >= {"fidelity", "coalition", "worth"}  # type: ignore[index]
+    assert answered["audit"]["status"] == "audited"  # type: ignore[index]
+    assert (folder / "full.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_flipped_provider_earns_nothing_and_the_copy_what_its_original_does(answered: dict[str, object]) -> None:
+    players = {p["provider"]: p for p in answered["players"]}  # type: ignore[attr-defined]  # plain JSON
+    assert players["flipped"]["share"] == 0.0
+    assert min(players, key=lambda name: players[name]["value"]) == "flipped"
+    for field in ("value", "stderr", "share", "share_ci"):
+        assert players["copy"][field] == players["alder"][field]
+
+
+def test_an_honest_result_is_verified_from_its_worths_and_its_files(folder: Path, answered: dict[str, object]) -> None:
+    result = run("verify", folder / "full.json", *files(folder), "--worths", "8", "--json", folder / "found.json")
+    assert result.exit_code == 0, result.output
+    assert "the same to the last digit" in result.output
+    assert "8 computed again, the same" in result.output
+    assert json.loads((folder / "found.json").read_text())["match"] is True
+
+
+def test_an_altered_worth_is_found_out(folder: Path, answered: dict[str, object]) -> None:
+    data = json.loads((folder / "full.json").read_text())
+    for row in data["worths"]:
+        row["worth"] += 0.05 if row["coalition"] == ["cedar"] or len(row["coalition"]) == 2 else 0.0
+    (folder / "altered.json").write_text(json.dumps(data))
+    result = run("verify", folder / "altered.json", *files(folder), "--worths", "200")
+    assert result.exit_code == 1
+    assert "does not follow from the stored worths" in result.output
+    assert "is off by 0.05" in result.output
+    assert "does NOT hold" in result.output
+
+
+def test_an_altered_value_is_found_out_without_any_file(folder: Path, answered: dict[str, object]) -> None:
+    data = json.loads((folder / "full.json").read_text())
+    data["players"][0]["value"] += 1e-4
+    (folder / "raised.json").write_text(json.dumps(data))
+    assert run("verify", folder / "raised.json").exit_code == 1
+
+
+def test_other_files_are_found_out(folder: Path, answered: dict[str, object]) -> None:
+    swapped = [a.replace("elm.csv", "cedar.csv") for a in files(folder)]
+    result = run("verify", folder / "full.json", *swapped)
+    assert result.exit_code == 1
+    assert "not those of the result: elm" in result.output
+
+
+def test_partial_mode_is_unaudited_until_whoever_holds_the_rest_audits_it(folder: Path) -> None:
+    answer = value(folder, "partial.json", "--mode", "partial", "--rest", folder / "rest.csv")
+    assert answer["audit"]["status"] == "unaudited"  # type: ignore[index]
+    assert answer["evaluations"]["retrain"] == 0  # type: ignore[index]
+    result = run("verify", folder / "partial.json", *files(folder), "--audit")
+    assert result.exit_code == 0, result.output
+    assert "of the unlearned worths were checked by training anew" in result.output
+
+
+def test_the_papers_own_algorithm_runs_as_published(folder: Path) -> None:
+    answer = value(
+        folder,
+        "paper.json",
+        "--unlearning",
+        "paper",
+        "--estimator",
+        "permutation",
+        "--max-evaluations",
+        "20",
+        "--max-retrains",
+        "0",
+    )
+    assert (answer["source"], answer["estimator"]) == ("unlearn:paper", "permutation")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--provider", "elm"], "write NAME=FILE"),
+        (["--provider", "elm=nowhere.csv"], "there is no file nowhere.csv"),
+        (["--share-ci", "0"], "share_ci"),
+        (["--fidelity", "magic"], "fidelity must be one of"),
+        (["--unlearning", "magic"], "'magic' is not among this game's sources"),
+        (["--model", "forest"], "forest"),
+        (["--model", "mlp:hidden"], "key=value"),
+        (["--json", "no/such/folder/out.json"], "there is no folder"),
+        (["--checkpoint", "weights.pt"], "there is no file weights.pt"),
+    ],
+)
+def test_bad_options_are_one_sentence_that_names_thing_rule_and_mend(
+    folder: Path, arguments: list[str], told: str
+) -> None:
+    with pytest.raises(CherishError, match=told):
+        run("value", *files(folder), "--test", folder / "test.csv", "--target", "label", *arguments)
+
+
+def test_what_is_no_result_is_refused(folder: Path) -> None:
+    (folder / "list.json").write_text("[1, 2]")
+    for name, told in (
+        ("list.json", "not a valuation result"),
+        ("alder.csv", "JSON|Expecting"),
+        ("gone.json", "no file"),
+    ):
+        with pytest.raises(InvalidInput, match=told):
+            run("verify", folder / name)
+
+
+def test_models_and_providers_are_read_as_documented() -> None:
+    assert parse_model("mlp:hidden=64,steps=150,lr=0.01") == ("mlp", {"hidden": 64, "steps": 150, "lr": 0.01})
+    assert parse_model("logistic") == ("logistic", {})
+    assert parse_providers(["a=x=1.csv", "a=y.csv"]) == (("a", "x=1.csv"), ("a", "y.csv"))
