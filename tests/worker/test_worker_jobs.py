@@ -24,10 +24,10 @@ LONG: dict[str, Any] = {
 }
 
 
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], Any], processes: Any, seconds: float = 60.0) -> None:
     ends = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < ends, "it never came to pass"
+        assert time.monotonic() < ends, f"it never came to pass\n{processes.logs()}"
         time.sleep(0.05)
 
 
@@ -52,7 +52,7 @@ def test_jobs_survive_killed_and_stopped_workers_and_a_lost_redis_with_the_same_
     test = market.add_dataset(other.account_id, DatasetKind.TEST, *rows_of(9, 80))
     stormy = market.post(other, test_dataset=test, **LONG)
     held = "SELECT count(*) FROM shards WHERE status = 'running' AND kind = 'evaluate' AND valuation_id = :id"
-    until(lambda: market.scalar(held, id=stormy))
+    until(lambda: market.scalar(held, id=stormy), processes)
     processes.kill(first)
     with redis.Redis.from_url(market.settings.redis_url.get_secret_value()) as client:
         client.flushdb()
@@ -72,7 +72,7 @@ def test_a_task_that_kills_its_worker_fails_its_job_and_nobody_elses(market: Any
     processes.housekeeping()
     # the kernel ends the child as it would when memory runs out: nothing of ours hears of it
     worker = processes.worker(CHERISH_LEASE_SECONDS="1")
-    until(lambda: market.scalar("SELECT count(*) FROM worker_heartbeats"))
+    until(lambda: market.scalar("SELECT count(*) FROM worker_heartbeats"), processes)
     job_id = market.post(**LONG | {"model": {"name": "mlp", "hyper": {"hidden": 256, "steps": 600}}})
     running = """SELECT h.pid, s.fence FROM shards s JOIN worker_heartbeats h ON h.name = s.worker
         WHERE s.status = 'running' AND s.kind = 'evaluate' AND s.lease_until > now()"""
@@ -85,7 +85,7 @@ def test_a_task_that_kills_its_worker_fails_its_job_and_nobody_elses(market: Any
                 killed.add(pid)
         return market.job(job_id).status in (ValuationStatus.FAILED, ValuationStatus.SUCCEEDED)
 
-    until(ended, seconds=100)
+    until(ended, processes, seconds=100)
     assert len(killed) == 3
     job = market.job(job_id)
     assert (job.status, job.reason) == (ValuationStatus.FAILED, "worker_lost"), processes.logs()
@@ -98,7 +98,7 @@ def test_cancelling_stops_the_work_in_hand_within_five_seconds(market: Any, proc
     processes.worker()
     heavy = LONG | {"model": {"name": "mlp", "hyper": {"hidden": 512, "steps": 100_000}}}
     job_id = market.post(**heavy)
-    until(lambda: market.scalar("SELECT count(*) FROM shards WHERE status = 'running'"))
+    until(lambda: market.scalar("SELECT count(*) FROM shards WHERE status = 'running'"), processes)
     with transaction(market.factory) as session:
         service.cancel(session, market.settings, market.buyer, job_id)
     # the job ends only when no worker holds any of it; the pool of devices is the buyer's no longer
