@@ -5,9 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
+from worker.engine.batching import single_threaded
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import all_coalitions
+from worker.engine.learners import make_learner
+from worker.engine.problem import LearnerSpec
 
 CASES = [
     ("mlp", {"steps": 12, "hidden": 20}, (5,), "retrain"),
@@ -93,3 +97,17 @@ def test_names_and_order_of_arrival_change_no_bit(blobs) -> None:
     one = Evaluator(problem).worth("retrain", all_coalitions(4))
     two = Evaluator(replace(problem, players=renamed)).worth("retrain", all_coalitions(4))
     assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize(("name", "rows", "features", "classes"), [("mlp", 137, 65, 10), ("logistic", 301, 30, 3)])
+def test_odd_numbers_of_rows_keep_every_slot_alike(name: str, rows: int, features: int, classes: int) -> None:
+    """Slots that start unaligned would round differently from one another; rows are filled up so that none does."""
+    learner = make_learner(LearnerSpec(name, {"hidden": 10} if name == "mlp" else {}), (features,), classes)
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn((rows, features), generator=generator).to(learner.dtype)
+    params = torch.randn((64, learner.layout.width), generator=generator).to(learner.dtype)
+    with single_threaded():
+        whole = learner.logits(params, X)
+        for size in (1, 3, 7):
+            for a in range(0, 64, size):
+                assert torch.equal(learner.logits(params[a : a + size], X), whole[a : a + size]), (size, a)
