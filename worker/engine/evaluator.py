@@ -21,17 +21,17 @@ from torch import Tensor
 from worker.engine import batching, held_out
 from worker.engine.batching import Chunk, Pool, ShouldStop, Stopped
 from worker.engine.game import Coalitions, EvaluationFailed, Player, Worths, family
-from worker.engine.learners import make_learner
+from worker.engine.learners import make_learner, model_scores
 from worker.engine.problem import InvalidProblem, Problem, Rows
 from worker.engine.seeds import coalition_seed
-from worker.engine.unlearning import METHODS, method_of, tangent
+from worker.engine.unlearning import method_of, methods_for, tangent
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.utility import scores
 
 Seconds = NDArray[np.float64]
 Coalition = NDArray[np.bool_]
-_BASE = "base."
+_BASE, _FROZEN = "base.", "frozen."
 _ANCHOR_SHARE = 1 / 3  # of the test rows, in partial mode
 _CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
 
@@ -59,7 +59,9 @@ class Evaluator:
         stack: int | None = None,
     ) -> None:
         self.problem, self.device = problem, torch.device(device)
-        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes)
+        frozen = {k.removeprefix(_FROZEN): v for k, v in (problem.checkpoint or {}).items() if k.startswith(_FROZEN)}
+        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen)
+        self._methods = methods_for(self.learner.name)
         self.threads, self.stack = threads, stack
         self._prepared = dict(prepared) if prepared is not None else None
         self._context: Context | None = None
@@ -92,12 +94,11 @@ class Evaluator:
     @property
     def sources(self) -> Sequence[str]:
         """What can be evaluated in this problem's mode and with its learner, cheapest first."""
-        methods = [m for m in METHODS.values() if self._allows(m.name)]
+        methods = [m for m in self._methods.values() if self._allows(m)]
         ordered = sorted(methods, key=lambda m: (self.cost(m.source), m.source))
         return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else [])]
 
-    def _allows(self, name: str) -> bool:
-        method = METHODS[name]
+    def _allows(self, method: Method) -> bool:
         fits = method.learners is None or self.learner.name in method.learners
         return fits and (self.problem.mode == "full" or method.partial)
 
@@ -123,7 +124,7 @@ class Evaluator:
         pool = Pool(problem, self.device, learner.dtype, with_rest=problem.mode == "full")
         given, empty = dict(problem.checkpoint or {}), np.zeros((1, len(problem.players)), dtype=bool)
         base_arrays = {k.removeprefix(_BASE): v for k, v in given.items() if k.startswith(_BASE)}
-        full_arrays = {k: v for k, v in given.items() if not k.startswith(_BASE)}
+        full_arrays = {k: v for k, v in given.items() if not k.startswith((_BASE, _FROZEN))}
         stored = self._prepared
         if stored is not None:
             base_arrays = {k.removeprefix(_BASE): v for k, v in stored.items() if k.startswith(_BASE)}
@@ -138,7 +139,7 @@ class Evaluator:
         nothing = base
         if pool.rest_rows:
             nothing = self._trained(base, pool, empty, "retrain")[0]
-        worths = scores(problem.metric, learner.logits(torch.stack([nothing, full]), self.test_X), self.test_y)
+        worths = self._models_worths(torch.stack([nothing, full]))
         worths_of = {"the base model": float(worths[0]), "the full model": float(worths[1])}
         for name, worth in worths_of.items():
             if not np.isfinite(worth):
@@ -255,7 +256,7 @@ class Evaluator:
         whole = self.learner.row_gradients(rows)
         if family(source) == "retrain":
             return self.learner.row_gradients(0.5 * rows) / whole
-        return method_of(source).cost(self.context) / whole
+        return method_of(source, self.learner.name).cost(self.context) / whole
 
     def seconds(self, source: str) -> float:
         """Device seconds spent so far on this source's worths; "prepare" for the models."""
@@ -267,7 +268,7 @@ class Evaluator:
                 raise InvalidProblem(
                     f"source {source!r} needs retained data, and mode 'partial' has none; use an unlearning method"
                 )
-        elif not self._allows(method_of(source).name):
+        elif not self._allows(method_of(source, self.learner.name)):
             raise InvalidProblem(
                 f"source {source!r} cannot be used with learner {self.learner.name!r} in mode {self.problem.mode!r};"
                 f" choose one of {', '.join(self.sources)}"
@@ -290,7 +291,7 @@ class Evaluator:
             def compute(chunk: Chunk) -> None:
                 begun = time.perf_counter()
                 rows = rest[chunk.positions]
-                worths = self._scored(source, rows, work.outputs(rows))
+                worths = self._checked(source, rows, work.worths(rows))
                 spent = time.perf_counter() - begun
                 with self._lock:
                     self._seconds[source] = self._seconds.get(source, 0.0) + spent
@@ -313,10 +314,8 @@ class Evaluator:
         if family(source) == "retrain":
             pool = self._retraining_pool()
             key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
-            return _Work(
-                key, lambda rows: self.learner.logits(self._trained(context.base, pool, rows, source), self.test_X)
-            )
-        method = method_of(source)
+            return _Work(key, lambda rows: self._models_worths(self._trained(context.base, pool, rows, source)))
+        method = method_of(source, self.learner.name)
         if method.prepare is not None:
             begun = time.perf_counter()
             method.prepare(context)
@@ -324,9 +323,11 @@ class Evaluator:
         key = self._method_key(method, context.pool)
         outputs, params = method.outputs, method.params
         if outputs is not None:
-            return _Work(key, lambda rows: outputs(context, rows, self.test_X))
+            return _Work(
+                key, lambda rows: scores(self.problem.metric, outputs(context, rows, self.test_X), self.test_y)
+            )
         assert params is not None  # noqa: S101 - a method has one of the two
-        return _Work(key, lambda rows: self.learner.logits(params(context, rows), self.test_X))
+        return _Work(key, lambda rows: self._models_worths(params(context, rows)))
 
     def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
         if method.shape == "fixed" or not self.learner.by_rows():
@@ -354,8 +355,12 @@ class Evaluator:
         ]
         return self.learner.train(base, pool, coalitions, seeds, self._check)
 
-    def _scored(self, source: str, coalitions: Coalitions, outputs: Tensor) -> Worths:
-        worths = scores(self.problem.metric, outputs, self.test_y).cpu().numpy()
+    def _models_worths(self, params: Tensor) -> Tensor:
+        """Worths float64[K] of models [K, P] on the rows that measure."""
+        return model_scores(self.learner, self.problem.metric, params, self.test_X, self.test_y)
+
+    def _checked(self, source: str, coalitions: Coalitions, found: Tensor) -> Worths:
+        worths = found.cpu().numpy()
         for row, worth in zip(coalitions, worths, strict=True):
             if not np.isfinite(worth):
                 names = [p.name for p, kept in zip(self.problem.players, row, strict=True) if kept]
@@ -381,10 +386,10 @@ class Evaluator:
 
 @dataclass(frozen=True)
 class _Work:
-    """How one source is computed: which coalitions may be stacked together, and their outputs [K, T, C]."""
+    """How one source is computed: which coalitions may be stacked together, and their worths float64[K]."""
 
     key: Callable[[Coalition], int]
-    outputs: Callable[[Coalitions], Tensor]
+    worths: Callable[[Coalitions], Tensor]
 
 
 def _same(_row: Coalition) -> int:

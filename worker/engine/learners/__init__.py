@@ -1,19 +1,40 @@
 """Learners by name: what can be trained and unlearned. One module per learner; adding one is adding a line here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
 
 from worker.engine.learners.cnn import CNN
+from worker.engine.learners.language import LanguageModel
 from worker.engine.learners.learner import Learner
 from worker.engine.learners.logistic import Logistic
 from worker.engine.learners.mlp import MLP
 from worker.engine.problem import Hyper, InvalidProblem, LearnerSpec
+from worker.engine.utility import scores
 
 _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP, "cnn": CNN}
-NAMES = tuple(_MAKERS)
+NAMES = (*_MAKERS, LanguageModel.name)
 
 
-def make_learner(spec: LearnerSpec, feature_shape: tuple[int, ...], classes: int) -> Learner:
-    """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists what there is."""
+def make_learner(
+    spec: LearnerSpec, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
+) -> Learner:
+    """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists what there is.
+
+    ``frozen`` are weights that all coalitions share and no training moves; only a language model has any.
+    """
+    if spec.name == LanguageModel.name:
+        return LanguageModel(spec.hyper, feature_shape, classes, frozen)
     if spec.name not in _MAKERS:
         raise InvalidProblem(f"learner {spec.name!r} is unknown; choose one of {', '.join(NAMES)}")
+    if frozen:
+        raise InvalidProblem(f"learner {spec.name!r} takes no frozen weights; drop {', '.join(sorted(frozen)[:3])} ...")
     return _MAKERS[spec.name](spec.hyper, feature_shape, classes)
+
+
+def model_scores(learner: Learner, metric: str, params: Tensor, X: Tensor, y: Tensor) -> Tensor:
+    """Worths float64[K] of models [K, P] on rows: a language model's are over its tokens, all others' over labels."""
+    if isinstance(learner, LanguageModel):
+        return learner.scores(metric, params, X)
+    return scores(metric, learner.logits(params, X), y)

@@ -1,19 +1,26 @@
-"""Unlearning methods by name. One module per method; adding one is adding a line to ``METHODS``."""
+"""Unlearning methods by name. One module per method; adding one is adding a line to ``METHODS``, or to
+``TOKEN_METHODS`` where it is written for language models."""
 
+from worker.engine.learners.language import LanguageModel
 from worker.engine.problem import InvalidProblem
 from worker.engine.unlearning import (
+    adapter_sum,
     finetune_retained,
     gradient_ascent,
     interpolation,
     kl_to_base,
+    kl_tokens,
     merge,
     natural_gradient,
+    natural_tokens,
     negation,
     neggrad_plus,
     newton,
     paper,
+    preference,
     shrink_and_repair,
     tangent,
+    token_tangent,
 )
 from worker.engine.unlearning.method import Method
 
@@ -34,20 +41,33 @@ METHODS: dict[str, Method] = {
         newton.METHOD,
     )
 }
-_BY_SOURCE = {m.source: m for m in METHODS.values()}
+# Written for labelled rows, or of them; the same names where a language model has its own.
+_LABELS_ONLY = ("tangent", "natural_gradient", "kl_to_base", "paper", "newton")
+TOKEN_METHODS: dict[str, Method] = {
+    **{name: method for name, method in METHODS.items() if name not in _LABELS_ONLY},
+    **{m.name: m for m in (token_tangent.METHOD, natural_tokens.METHOD, kl_tokens.METHOD, adapter_sum.METHOD)},
+    **{m.name: m for m in preference.METHODS},
+}
+_EVERY = {**TOKEN_METHODS, **METHODS}
 
 
-def method_of(source: str) -> Method:
-    """The method behind a source ("unlearn:tangent", "repair", ...)."""
-    if source not in _BY_SOURCE:
-        raise InvalidProblem(f"source {source!r} is unknown; choose one of {', '.join([*_BY_SOURCE, 'retrain'])}")
-    return _BY_SOURCE[source]
+def methods_for(learner: str) -> dict[str, Method]:
+    """The methods written for a learner's kind of rows (labelled, or tokens), by name."""
+    return TOKEN_METHODS if learner == LanguageModel.name else METHODS
+
+
+def method_of(source: str, learner: str | None = None) -> Method:
+    """The method behind a source ("unlearn:tangent", "repair", ...), as written for a learner's kind of rows."""
+    found = {m.source: m for m in (_EVERY if learner is None else methods_for(learner)).values()}
+    if source not in found:
+        raise InvalidProblem(f"source {source!r} is unknown; choose one of {', '.join([*found, 'retrain'])}")
+    return found[source]
 
 
 def source_of(name: str) -> str:
     """The source string of a method's name ("tangent" -> "unlearn:tangent"); sources pass through."""
-    if name == "retrain" or name in _BY_SOURCE:
+    if name == "retrain" or name in {m.source for m in _EVERY.values()}:
         return name
-    if name not in METHODS:
-        raise InvalidProblem(f"unlearning method {name!r} is unknown; choose one of {', '.join([*METHODS, 'retrain'])}")
-    return METHODS[name].source
+    if name not in _EVERY:
+        raise InvalidProblem(f"unlearning method {name!r} is unknown; choose one of {', '.join([*_EVERY, 'retrain'])}")
+    return _EVERY[name].source

@@ -1,0 +1,250 @@
+"""A causal language model: one frozen base that all coalitions share, and LoRA adapters that are each coalition's own.
+
+A row is a block of L + 1 token numbers (float32 holds them exactly up to 2^24), NO_TOKEN where a short block ends: the
+model reads the first L and is asked for the last L. A row's label is the number of its domain and trains nothing.
+Blocks are cut from one document each, in order, and never joined: no token is predicted from another document.
+
+The parameters [K, P] that methods move are the adapters: W x + (alpha / rank) B A x beside every projection (Hu et al.
+2022), A random from the seed and alike for all, B zero, so the untrained adapter is the base model bit for bit. With
+``rank=0`` there is no base, and all weights are the parameters: so a small base is made. Worth is the mean over tokens,
+not over rows, of the log-likelihood (in nats) or of the hits.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worker.engine.batching import Batch, Pool
+from worker.engine.game import Coalitions
+from worker.engine.layout import ALIGNMENT, Layout, aligned
+from worker.engine.learners import descent
+from worker.engine.learners.transformer import HEAD, Architecture, forward
+from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.seeds import derive, torch_generator
+
+NO_TOKEN = -1
+MAX_VOCABULARY = 1 << 24
+DEFAULTS: dict[str, float | int] = {
+    "layers": 2,
+    "width": 128,
+    "heads": 4,
+    "kv_heads": 0,
+    "inner": 0,
+    "rank": 4,
+    "alpha": 8.0,
+    "steps": 60,
+    "lr": 0.005,
+    "l2": 0.0,
+    "batch": 8,
+    "rope_base": 10000.0,
+    "eps": 1e-5,
+    "tied": 1,
+}
+_SCORE_ROWS = 16
+
+
+class LanguageModel:
+    """``lm:layers=2,width=128,heads=4,rank=4,alpha=8,steps=60,lr=0.005,batch=8,...``; ``kv_heads=0`` means as many as
+    heads, ``inner=0`` eight thirds of the width. ``classes`` is the vocabulary; ``frozen`` holds the base's weights."""
+
+    name = "lm"
+    dtype = torch.float32
+    linear = False
+    slots = 1
+    features = 0
+
+    def __init__(
+        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
+    ) -> None:
+        options = checked_hyper(self.name, hyper, DEFAULTS)
+        _refuse_zeros(options)
+        if len(feature_shape) != 1 or (feature_shape[0] - 1) % 8 or feature_shape[0] < 9:
+            raise InvalidProblem(
+                f"learner 'lm' takes blocks of token numbers, one more than a context that is a multiple of 8; rows"
+                f" have shape {list(feature_shape)}: pack text with context=128, say"
+            )
+        if classes > MAX_VOCABULARY:
+            raise InvalidProblem(f"learner 'lm': a vocabulary of {classes} tokens is over the limit {MAX_VOCABULARY}")
+        self.classes, self.context = classes, feature_shape[0] - 1
+        self.architecture = _architecture(options, classes)
+        self.rank, self.scale = int(options["rank"]), float(options["alpha"]) / max(int(options["rank"]), 1)
+        self.layout = Layout.of(self.architecture.shapes() if not self.rank else self._adapter_shapes())
+        self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
+        self.batch = int(options["batch"])
+        self._slot_of = {slot.name: i for i, slot in enumerate(self.layout.slots)}
+        self._frozen: dict[str, Tensor] = {}
+        self._frozen_on: dict[torch.device, dict[str, Tensor]] = {}
+        self._freeze(dict(frozen or {}))
+
+    def _adapter_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        shapes: list[tuple[str, tuple[int, ...]]] = []
+        for name, (out, into) in self.architecture.projections():
+            shapes += [(f"{name}.lora_A.weight", (self.rank, into)), (f"{name}.lora_B.weight", (out, self.rank))]
+        return shapes
+
+    def _freeze(self, arrays: dict[str, Any]) -> None:
+        if not self.rank:
+            if arrays:
+                raise InvalidProblem("learner 'lm' with rank=0 trains all weights and takes no base; set rank=4, say")
+            return
+        if not arrays:
+            raise InvalidProblem("learner 'lm' needs a base model for its adapters; give a checkpoint, or train a base")
+        if self.architecture.tied:
+            arrays.pop(HEAD, None)  # some exporters write the shared matrix twice
+        base = Layout.of(self.architecture.shapes())
+        flat = base.pack(arrays, self.dtype).unsqueeze(0)
+        self._frozen = {slot.name: view for slot, view in zip(base.slots, base.views(flat), strict=True)}
+
+    def frozen(self, device: torch.device) -> dict[str, Tensor]:
+        """The base's weights [1, ...] on a device, copied there once."""
+        if device not in self._frozen_on:
+            self._frozen_on[device] = {name: array.to(device) for name, array in self._frozen.items()}
+        return self._frozen_on[device]
+
+    @property
+    def gradients_per_row(self) -> float:
+        return float(self.steps)
+
+    def row_gradients(self, rows: float) -> float:  # noqa: ARG002 - every coalition takes the same steps
+        return float(self.steps * self.batch)
+
+    def by_rows(self) -> bool:
+        return False
+
+    def start(self, seed: int) -> Tensor:
+        generator = torch_generator(
+            derive(seed, "start", self.name, *(f"{s.name}{s.shape}" for s in self.layout.slots))
+        )
+        arrays = {}
+        for slot in self.layout.slots:
+            draw = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
+            arrays[slot.name] = (draw * self._start_scale(slot.name, slot.shape)).numpy()
+            if "norm" in slot.name:
+                arrays[slot.name] = torch.ones(slot.shape, dtype=torch.float64).numpy()
+        return self.layout.pack(arrays, self.dtype)
+
+    def _start_scale(self, name: str, shape: tuple[int, ...]) -> float:
+        if ".lora_" in name:
+            return 0.0 if name.endswith("lora_B.weight") else 1 / math.sqrt(3 * shape[1])
+        deep = name.endswith(("o_proj.weight", "down_proj.weight"))
+        return 0.02 / math.sqrt(2 * self.architecture.layers) if deep else 0.02
+
+    def logits(self, params: Tensor, X: Tensor) -> Tensor:
+        """Outputs [K, m, L, V] of K models [K, P] on blocks [K, m, L + 1], or on shared blocks [m, L + 1]."""
+        blocks = X.unsqueeze(0) if X.dim() == 2 else X
+        tokens = blocks[..., :-1].clamp(min=0).long().expand(len(params), -1, -1)
+        views = self.layout.views(params)
+        if not self.rank:
+            return forward(
+                self.architecture,
+                lambda name: views[self._slot_of[name]],
+                lambda x, name: torch.bmm(x, views[self._slot_of[f"{name}.weight"]].transpose(1, 2)),
+                tokens,
+            )
+        base = self.frozen(params.device)
+
+        def project(x: Tensor, name: str) -> Tensor:
+            a, b = views[self._slot_of[f"{name}.lora_A.weight"]], views[self._slot_of[f"{name}.lora_B.weight"]]
+            shared = base[f"{name}.weight"].transpose(1, 2).expand(len(x), -1, -1)
+            low = torch.bmm(x, a.transpose(1, 2))
+            return torch.baddbmm(torch.bmm(x, shared), low, b.transpose(1, 2), alpha=self.scale)
+
+        return forward(self.architecture, lambda name: base[name], project, tokens)
+
+    def likelihoods(self, params: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-likelihood [K, m, L] of each next token, 0 where there is none, and where there is one [K or 1, m, L]."""
+        targets = (X.unsqueeze(0) if X.dim() == 2 else X)[..., 1:].long()
+        there = targets != NO_TOKEN
+        log_p = torch.log_softmax(self.logits(params, X), dim=3)
+        wanted = targets.clamp(min=0).expand(len(params), -1, -1).unsqueeze(3)
+        return log_p.gather(3, wanted).squeeze(3) * there, there
+
+    def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
+        """Gradient [K, P] of the weighted sum over rows of the negative log-likelihood per token of a whole block;
+        ``residual`` [K, m, L, V] replaces the derivative at the outputs."""
+        with torch.enable_grad():
+            moved = params.detach().clone().requires_grad_()
+            if residual is not None:
+                (found,) = torch.autograd.grad(self.logits(moved, batch.X), moved, residual)
+                return found
+            likelihood, _ = self.likelihoods(moved, batch.X)
+            loss = -(likelihood.sum(dim=2) * batch.weight).sum() / self.context
+            (found,) = torch.autograd.grad(loss, moved)
+        return found
+
+    def train(
+        self, start: Tensor, pool: Pool, coalitions: Coalitions, seeds: Sequence[int], check: descent.Check
+    ) -> Tensor:
+        models = start.expand(len(coalitions), -1).clone()
+        some = [k for k, count in enumerate(pool.row_counts(coalitions)) if count]
+        if some:
+            batches = descent.mini_batches(pool, coalitions[some], self.batch, [seeds[k] for k in some])
+            models[some] = descent.descend(self.gradient, models[some], batches, self.steps, self.lr, self.l2, check)
+        return models
+
+    def scores(self, metric: str, params: Tensor, X: Tensor) -> Tensor:
+        """Worths float64[K] over all tokens of blocks X [m, L + 1]; a broken model's is not finite."""
+        total = torch.zeros(len(params), dtype=torch.float64, device=params.device)
+        count = 0.0
+        for a in range(0, len(X), _SCORE_ROWS):
+            rows = X[a : a + _SCORE_ROWS]
+            short = _SCORE_ROWS - len(rows)
+            if short:
+                rows = torch.cat([rows, rows.new_full((short, rows.shape[1]), NO_TOKEN)])
+            each, there = self._token_scores(metric, params, rows)
+            total += each.double().sum(dim=2).sum(dim=1)
+            count += float(there.sum())
+        return total / max(count, 1.0)
+
+    def _token_scores(self, metric: str, params: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        if metric == "accuracy":
+            targets = rows[:, 1:].long()
+            outputs = self.logits(params, rows)
+            hits = (outputs.argmax(dim=3) == targets).to(outputs.dtype)
+            return torch.where(torch.isfinite(outputs).all(dim=3), hits, torch.nan), targets != NO_TOKEN
+        likelihood, there = self.likelihoods(params, rows)
+        if metric == "clipped_log_loss":
+            likelihood = torch.where(torch.isnan(likelihood), likelihood, likelihood.clamp(min=self.floor))
+        return likelihood, there
+
+    @property
+    def floor(self) -> float:
+        """What one token's log-likelihood counts at least in ``clipped_log_loss``: -2 log(vocabulary)."""
+        return -2.0 * math.log(self.classes)
+
+    def bytes_per_model(self, rows: int) -> int:  # noqa: ARG002 - a step holds one minibatch
+        """Activations kept for the backward pass, the outputs, and the adapters with Adam's two moments."""
+        shape = self.architecture
+        per_token = shape.layers * (14 * shape.width + 5 * shape.inner) + 4 * self.classes
+        scored = max(self.batch, _SCORE_ROWS)
+        return 4 * (scored * self.context * per_token + 6 * self.layout.width)
+
+
+def _refuse_zeros(options: Mapping[str, float | int]) -> None:
+    zero = [name for name in ("layers", "width", "heads", "steps", "lr", "batch", "rope_base") if not options[name]]
+    if zero:
+        raise InvalidProblem(f"learner 'lm': {', '.join(zero)} must be above 0")
+
+
+def _architecture(options: Mapping[str, float | int], vocabulary: int) -> Architecture:
+    width, heads = int(options["width"]), int(options["heads"])
+    kv_heads = int(options["kv_heads"]) or heads
+    if width % ALIGNMENT or width % heads or (width // heads) % 2 or heads % kv_heads:
+        raise InvalidProblem(
+            f"learner 'lm': width must be a multiple of {ALIGNMENT} and of twice the heads, and heads of kv_heads; got"
+            f" width={width}, heads={heads}, kv_heads={kv_heads}"
+        )
+    return Architecture(
+        vocabulary=vocabulary,
+        layers=int(options["layers"]),
+        width=width,
+        heads=heads,
+        kv_heads=kv_heads,
+        inner=int(options["inner"]) or aligned(8 * width // 3),
+        rope_base=float(options["rope_base"]),
+        eps=float(options["eps"]),
+        tied=bool(options["tied"]),
+    )
