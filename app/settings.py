@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     # signs pagination cursors and session cookies
     signing_secret: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
 
+    registration: Literal["closed", "approval", "open"] = Field(
+        default="closed", description="whether organisations may register themselves, and whether an admin approves them"
+    )
+    session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
+    invitation_hours: float = Field(default=168.0, gt=0, description="how long an invited user may set a password")
+
     # verifies a payment provider's events; without it none are received
     payment_webhook_secret: SecretStr | None = None
 

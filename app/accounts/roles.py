@@ -16,6 +16,14 @@ class Role(enum.Enum):
     ADMIN = "admin"
 
 
+class AccountStatus(enum.Enum):
+    """Whether an organisation may act. Only ``active`` ones may; the others' keys and sessions are refused."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
 def _both(*rooms: str) -> frozenset[str]:
     return frozenset(f"{room}:{verb}" for room in rooms for verb in ("read", "write"))
 
@@ -30,9 +38,11 @@ ALL_SCOPES: frozenset[str] = frozenset().union(*SCOPES.values())
 
 @dataclass(frozen=True)
 class Caller:
-    """The authenticated caller of a request: an account, through one of its keys."""
+    """The authenticated caller of a request: an account, through one of its keys or one of its signed-in users."""
 
     account_id: uuid.UUID
     role: Role
     scopes: frozenset[str]
-    key_id: uuid.UUID
+    # exactly one of the two is set
+    key_id: uuid.UUID | None
+    user_id: uuid.UUID | None = None

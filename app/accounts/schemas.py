@@ -67,7 +67,7 @@ class MeAnswer(Answer):
     name: str
     role: Role
     created_at: datetime
-    key_id: KeyId
+    key_id: KeyId | None
     scopes: list[str]
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.accounts import repository, tokens
+from app.accounts import repository, standing, tokens
 from app.accounts.roles import SCOPES, Caller, Role
 from app.accounts.tables import Account, ApiKey
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unauthorized
@@ -93,7 +93,10 @@ def delegate_key(
 
 
 def authenticate(session: Session, settings: Settings, token: str) -> Caller:
-    """The caller that a token stands for; raises Unauthorized, saying which of the three things is wrong with it."""
+    """The caller that a token stands for; raises Unauthorized, saying which of the three things is wrong with it.
+
+    Raises Forbidden, with the reason, where the organisation is suspended or not yet approved.
+    """
     prefix = tokens.prefix_of(token)
     if prefix is None:
         raise Unauthorized("this is not a Cherish key: its form or checksum is wrong; was it cut off when copied?")
@@ -109,6 +112,7 @@ def authenticate(session: Session, settings: Settings, token: str) -> Caller:
         raise Unauthorized(f"key {key.prefix} was revoked on {key.revoked_at:%Y-%m-%d}; use another")
     if key.expires_at is not None and key.expires_at <= now:
         raise Unauthorized(f"key {key.prefix} expired on {key.expires_at:%Y-%m-%d}; create another")
+    standing.insist(account)
     if key.last_used_at is None or now - key.last_used_at > _USE_RESOLUTION:
         repository.touch(session, key.id, now)
     # a key never outgrows its role, whatever it was issued with

@@ -1,13 +1,16 @@
-"""Tables of accounts (organisations) and their API keys. A key's token is never here: only its HMAC is."""
+"""Tables of accounts (organisations), their API keys, users and sessions. No token is here: only its HMAC is.
+
+Of a password only its argon2 hash is here, which carries its own salt and cost.
+"""
 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.accounts.roles import Role
+from app.accounts.roles import AccountStatus, Role
 from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
 
 
@@ -20,13 +23,23 @@ class Account(Timestamped, Base):
     id: Mapped[PrimaryKey]
     name: Mapped[str] = mapped_column(String(200), unique=True)
     role: Mapped[Role] = mapped_column(enum_by_value(Role))
+    status: Mapped[AccountStatus] = mapped_column(enum_by_value(AccountStatus), server_default="active")
+    # why it is suspended, in the administrator's words; told to whoever calls with one of its keys
+    status_reason: Mapped[str | None] = mapped_column(String(500))
+    # where an administrator decided otherwise than the settings; NULL is the settings' number
+    max_running_jobs: Mapped[int | None]
+    reads_per_minute: Mapped[int | None]
+    writes_per_minute: Mapped[int | None]
 
 
 class ApiKey(Timestamped, Base):
     """One bearer key of an account. Revoked keys stay, so that the log of who did what keeps its names."""
 
     __tablename__ = "api_keys"
-    __table_args__ = (Index("ix_api_keys_account_id_created_at_id", "account_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_api_keys_account_id_created_at_id", "account_id", "created_at", "id"),
+        Index("ix_api_keys_replaced_by", "replaced_by"),
+    )
 
     id: Mapped[PrimaryKey]
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
@@ -37,3 +50,44 @@ class ApiKey(Timestamped, Base):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    # the key that took this one's place by rotation; this one then expires when the overlap ends
+    replaced_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("api_keys.id", ondelete="RESTRICT"))
+
+
+class User(Timestamped, Base):
+    """A person of an organisation, who signs in with an email address and a password.
+
+    Before the invitation is accepted there is no password hash. Removed users stay, for the audit log's sake; their
+    address may be invited again.
+    """
+
+    __tablename__ = "users"
+    __table_args__ = (
+        Index("uq_users_email", "email", unique=True, postgresql_where=text("removed_at IS NULL")),
+        Index("ix_users_account_id_created_at_id", "account_id", "created_at", "id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
+    # lower case
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(200))
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    # HMAC of the token that sets the first password
+    invitation: Mapped[str | None] = mapped_column(String(64), unique=True)
+    invited_until: Mapped[datetime | None]
+    last_login_at: Mapped[datetime | None]
+    removed_at: Mapped[datetime | None]
+
+
+class UserSession(Timestamped, Base):
+    """One signed-in browser of a user, until it expires or is ended."""
+
+    __tablename__ = "user_sessions"
+    __table_args__ = (Index("ix_user_sessions_user_id", "user_id"), Index("ix_user_sessions_expires_at", "expires_at"))
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]

@@ -15,7 +15,8 @@ down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# The ledger's rules as they stood at this revision; app/payouts/ledger_ddl.py holds the present ones.
+# The ledger's and the audit log's rules as they stood at this revision; app/payouts/ledger_ddl.py and
+# app/audit/audit_ddl.py hold the present ones.
 LEDGER_RULES = (
     """CREATE OR REPLACE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -113,6 +114,15 @@ BEGIN
 END $$""",
     """CREATE TRIGGER ledger_seals_append_only BEFORE UPDATE OR DELETE ON ledger_seals FOR EACH ROW EXECUTE FUNCTION ledger_refuse_change()""",
     """CREATE TRIGGER ledger_seals_keep BEFORE TRUNCATE ON ledger_seals FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()""",
+    """CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: % is refused; it is the record of what happened', TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'restrict_violation';
+END $$""",
+    """CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION audit_refuse_change()""",
+    """CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change()""",
 )
 
 
@@ -126,11 +136,52 @@ def upgrade() -> None:
             sa.Enum("provider", "buyer", "admin", name="role", native_enum=False, create_constraint=True, length=32),
             nullable=False,
         ),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "pending",
+                "active",
+                "suspended",
+                name="accountstatus",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            server_default="active",
+            nullable=False,
+        ),
+        sa.Column("status_reason", sa.String(length=500), nullable=True),
+        sa.Column("max_running_jobs", sa.Integer(), nullable=True),
+        sa.Column("reads_per_minute", sa.Integer(), nullable=True),
+        sa.Column("writes_per_minute", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("name", name=op.f("uq_accounts_name")),
     )
     op.create_index("ix_accounts_created_at_id", "accounts", ["created_at", "id"], unique=False)
+    op.create_table(
+        "audit_log",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("key_id", sa.Uuid(), nullable=True),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("subject_id", sa.Uuid(), nullable=True),
+        sa.Column("action", sa.String(length=100), nullable=False),
+        sa.Column("object", sa.String(length=200), nullable=True),
+        sa.Column("address", sa.String(length=64), nullable=True),
+        sa.Column("request_id", sa.String(length=128), nullable=True),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
+    )
+    op.create_index(
+        "ix_audit_log_account_id_created_at_id", "audit_log", ["account_id", "created_at", "id"], unique=False
+    )
+    op.create_index("ix_audit_log_created_at_id", "audit_log", ["created_at", "id"], unique=False)
+    op.create_index(
+        "ix_audit_log_subject_id_created_at_id", "audit_log", ["subject_id", "created_at", "id"], unique=False
+    )
     op.create_table(
         "idempotent_answers",
         sa.Column("principal", sa.Uuid(), nullable=False),
@@ -262,9 +313,13 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_api_keys_account_id_accounts"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["replaced_by"], ["api_keys.id"], name=op.f("fk_api_keys_replaced_by_api_keys"), ondelete="RESTRICT"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
         sa.UniqueConstraint("prefix", name=op.f("uq_api_keys_prefix")),
@@ -272,6 +327,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_api_keys_account_id_created_at_id", "api_keys", ["account_id", "created_at", "id"], unique=False
     )
+    op.create_index("ix_api_keys_replaced_by", "api_keys", ["replaced_by"], unique=False)
     op.create_table(
         "checkpoints",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -302,6 +358,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("provider_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column(
             "kind",
             sa.Enum("train", "test", name="datasetkind", native_enum=False, create_constraint=True, length=32),
@@ -312,6 +369,7 @@ def upgrade() -> None:
             sa.Enum(
                 "draft",
                 "ready",
+                "published",
                 "withdrawn",
                 name="datasetstatus",
                 native_enum=False,
@@ -320,7 +378,21 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.Column("target", sa.String(length=200), nullable=False),
+        sa.Column("target", sa.String(length=200), nullable=True),
+        sa.Column(
+            "modality",
+            sa.Enum(
+                "tabular",
+                "array",
+                "text",
+                "image",
+                name="modality",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=True,
+        ),
         sa.Column(
             "format",
             sa.Enum(
@@ -328,6 +400,9 @@ def upgrade() -> None:
                 "tsv",
                 "parquet",
                 "npz",
+                "jsonl",
+                "text",
+                "zip",
                 name="datasetformat",
                 native_enum=False,
                 create_constraint=True,
@@ -335,15 +410,35 @@ def upgrade() -> None:
             ),
             nullable=True,
         ),
+        sa.Column("version", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("rows", sa.BigInteger(), nullable=True),
-        sa.Column("columns", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("columns", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("licence", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("reserve_minor", sa.BigInteger(), nullable=True),
+        sa.Column("reserve_currency", sa.String(length=3), nullable=True),
+        sa.Column("preview_rows", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "search",
+            postgresql.TSVECTOR(),
+            sa.Computed(
+                "setweight(to_tsvector('english', name), 'A') || setweight(to_tsvector('english', description), 'B') || setweight(jsonb_to_tsvector('simple', coalesce(columns, '[]'::jsonb), '[\"string\"]'::jsonb), 'C')",
+                persisted=True,
+            ),
+            nullable=False,
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "status <> 'ready' OR (digest IS NOT NULL AND size_bytes IS NOT NULL AND rows IS NOT NULL AND columns IS NOT NULL AND format IS NOT NULL)",
+            "status NOT IN ('ready', 'published') OR (digest IS NOT NULL AND size_bytes IS NOT NULL AND rows IS NOT NULL AND columns IS NOT NULL AND format IS NOT NULL)",
             name=op.f("ck_datasets_ready_is_complete"),
         ),
+        sa.CheckConstraint(
+            "(reserve_minor IS NULL) = (reserve_currency IS NULL)", name=op.f("ck_datasets_reserve_has_currency")
+        ),
+        sa.CheckConstraint("reserve_minor >= 0", name=op.f("ck_datasets_reserve_is_no_debt")),
         sa.ForeignKeyConstraint(
             ["provider_id"], ["accounts.id"], name=op.f("fk_datasets_provider_id_accounts"), ondelete="RESTRICT"
         ),
@@ -353,6 +448,14 @@ def upgrade() -> None:
     op.create_index(
         "ix_datasets_provider_id_created_at_id", "datasets", ["provider_id", "created_at", "id"], unique=False
     )
+    op.create_index(
+        "ix_datasets_published",
+        "datasets",
+        ["published_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'published'"),
+    )
+    op.create_index("ix_datasets_search", "datasets", ["search"], unique=False, postgresql_using="gin")
     op.create_table(
         "games",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -426,6 +529,26 @@ def upgrade() -> None:
         postgresql_where=sa.text("job_id IS NOT NULL"),
     )
     op.create_table(
+        "users",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("password_hash", sa.String(length=255), nullable=True),
+        sa.Column("invitation", sa.String(length=64), nullable=True),
+        sa.Column("invited_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_login_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_users_account_id_accounts"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("invitation", name=op.f("uq_users_invitation")),
+    )
+    op.create_index("ix_users_account_id_created_at_id", "users", ["account_id", "created_at", "id"], unique=False)
+    op.create_index("uq_users_email", "users", ["email"], unique=True, postgresql_where=sa.text("removed_at IS NULL"))
+    op.create_table(
         "webhook_endpoints",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -463,6 +586,71 @@ def upgrade() -> None:
     op.create_index("ix_webhook_events_account_id", "webhook_events", ["account_id"], unique=False)
     op.create_index("ix_webhook_events_created_at", "webhook_events", ["created_at"], unique=False)
     op.create_table(
+        "dataset_versions",
+        sa.Column("dataset_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column(
+            "format",
+            sa.Enum(
+                "csv",
+                "tsv",
+                "parquet",
+                "npz",
+                "jsonl",
+                "text",
+                "zip",
+                name="datasetformat",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "modality",
+            sa.Enum(
+                "tabular",
+                "array",
+                "text",
+                "image",
+                name="modality",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            nullable=False,
+        ),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("columns", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "profile_status",
+            sa.Enum(
+                "pending", "done", "failed", name="profilestatus", native_enum=False, create_constraint=True, length=32
+            ),
+            nullable=False,
+        ),
+        sa.Column("profile_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("profile_attempts", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("profile", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("preview", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"], ["datasets.id"], name=op.f("fk_dataset_versions_dataset_id_datasets"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("dataset_id", "number", name=op.f("pk_dataset_versions")),
+        sa.UniqueConstraint("dataset_id", "digest", name=op.f("uq_dataset_versions_dataset_id_digest")),
+    )
+    op.create_index("ix_dataset_versions_digest", "dataset_versions", ["digest"], unique=False)
+    op.create_index(
+        "ix_dataset_versions_pending",
+        "dataset_versions",
+        ["profile_due_at"],
+        unique=False,
+        postgresql_where=sa.text("profile_status = 'pending'"),
+    )
+    op.create_table(
         "evaluations",
         sa.Column("game_id", sa.Uuid(), nullable=False),
         sa.Column("source", sa.String(length=64), nullable=False),
@@ -487,6 +675,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("day", "number", name=op.f("pk_ledger_seals")),
         sa.UniqueConstraint("transfer_id", name=op.f("uq_ledger_seals_transfer_id")),
     )
+    op.create_table(
+        "user_sessions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_user_sessions_user_id_users"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_sessions")),
+        sa.UniqueConstraint("fingerprint", name=op.f("uq_user_sessions_fingerprint")),
+    )
+    op.create_index("ix_user_sessions_expires_at", "user_sessions", ["expires_at"], unique=False)
+    op.create_index("ix_user_sessions_user_id", "user_sessions", ["user_id"], unique=False)
     op.create_table(
         "valuations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -601,6 +805,24 @@ def upgrade() -> None:
         "webhook_deliveries",
         ["endpoint_id", "created_at", "id"],
         unique=False,
+    )
+    op.create_table(
+        "dataset_signatures",
+        sa.Column("dataset_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("hashes", sa.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("distinct", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["dataset_id", "number"],
+            ["dataset_versions.dataset_id", "dataset_versions.number"],
+            name="fk_dataset_signatures_version",
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("dataset_id", "number", "kind", name=op.f("pk_dataset_signatures")),
+    )
+    op.create_index(
+        "ix_dataset_signatures_hashes", "dataset_signatures", ["hashes"], unique=False, postgresql_using="gin"
     )
     op.create_table(
         "rounds",
@@ -787,6 +1009,8 @@ def downgrade() -> None:
     )
     op.drop_table("shards")
     op.drop_table("rounds")
+    op.drop_index("ix_dataset_signatures_hashes", table_name="dataset_signatures", postgresql_using="gin")
+    op.drop_table("dataset_signatures")
     op.drop_index("ix_webhook_deliveries_endpoint_id_created_at_id", table_name="webhook_deliveries")
     op.drop_index(
         "ix_webhook_deliveries_due", table_name="webhook_deliveries", postgresql_where=sa.text("status = 'pending'")
@@ -800,13 +1024,26 @@ def downgrade() -> None:
         postgresql_where=sa.text("status IN ('queued', 'planning', 'running', 'settling', 'cancelling')"),
     )
     op.drop_table("valuations")
+    op.drop_index("ix_user_sessions_user_id", table_name="user_sessions")
+    op.drop_index("ix_user_sessions_expires_at", table_name="user_sessions")
+    op.drop_table("user_sessions")
     op.drop_table("ledger_seals")
     op.drop_table("evaluations")
+    op.drop_index(
+        "ix_dataset_versions_pending",
+        table_name="dataset_versions",
+        postgresql_where=sa.text("profile_status = 'pending'"),
+    )
+    op.drop_index("ix_dataset_versions_digest", table_name="dataset_versions")
+    op.drop_table("dataset_versions")
     op.drop_index("ix_webhook_events_created_at", table_name="webhook_events")
     op.drop_index("ix_webhook_events_account_id", table_name="webhook_events")
     op.drop_table("webhook_events")
     op.drop_index("ix_webhook_endpoints_account_id_created_at_id", table_name="webhook_endpoints")
     op.drop_table("webhook_endpoints")
+    op.drop_index("uq_users_email", table_name="users", postgresql_where=sa.text("removed_at IS NULL"))
+    op.drop_index("ix_users_account_id_created_at_id", table_name="users")
+    op.drop_table("users")
     op.drop_index(
         "ix_ledger_transfers_job_id", table_name="ledger_transfers", postgresql_where=sa.text("job_id IS NOT NULL")
     )
@@ -814,11 +1051,14 @@ def downgrade() -> None:
     op.drop_index("ix_ledger_transfers_credit_id_position", table_name="ledger_transfers")
     op.drop_table("ledger_transfers")
     op.drop_table("games")
+    op.drop_index("ix_datasets_search", table_name="datasets", postgresql_using="gin")
+    op.drop_index("ix_datasets_published", table_name="datasets", postgresql_where=sa.text("status = 'published'"))
     op.drop_index("ix_datasets_provider_id_created_at_id", table_name="datasets")
     op.drop_index("ix_datasets_digest", table_name="datasets")
     op.drop_table("datasets")
     op.drop_index("ix_checkpoints_buyer_id_created_at_id", table_name="checkpoints")
     op.drop_table("checkpoints")
+    op.drop_index("ix_api_keys_replaced_by", table_name="api_keys")
     op.drop_index("ix_api_keys_account_id_created_at_id", table_name="api_keys")
     op.drop_table("api_keys")
     op.drop_table("worker_heartbeats")
@@ -835,8 +1075,13 @@ def downgrade() -> None:
     op.drop_table("ledger_accounts")
     op.drop_index("ix_idempotent_answers_created_at", table_name="idempotent_answers")
     op.drop_table("idempotent_answers")
+    op.drop_index("ix_audit_log_subject_id_created_at_id", table_name="audit_log")
+    op.drop_index("ix_audit_log_created_at_id", table_name="audit_log")
+    op.drop_index("ix_audit_log_account_id_created_at_id", table_name="audit_log")
+    op.drop_table("audit_log")
     op.drop_index("ix_accounts_created_at_id", table_name="accounts")
     op.drop_table("accounts")
     op.execute("DROP FUNCTION IF EXISTS ledger_apply_transfer()")
     op.execute("DROP FUNCTION IF EXISTS ledger_guard_account()")
     op.execute("DROP FUNCTION IF EXISTS ledger_refuse_change()")
+    op.execute("DROP FUNCTION IF EXISTS audit_refuse_change()")

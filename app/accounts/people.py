@@ -1,0 +1,69 @@
+"""All SQL on users and their sessions. It decides nothing; e-mail addresses come in lower case."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.accounts.tables import Account, User, UserSession
+from app.http.pages import PageRequest
+
+
+def add(session: Session, row: User | UserSession) -> None:
+    session.add(row)
+    session.flush()
+
+
+def lock_account(session: Session, account_id: uuid.UUID) -> None:
+    """One at a time adds or removes users of an organisation, so that the last one cannot be removed twice."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"users of {account_id}", 0))))
+
+
+def user_by_email(session: Session, email: str) -> tuple[User, Account] | None:
+    """The present user of this address, and the organisation."""
+    row = session.execute(
+        select(User, Account).join(Account).where(User.email == email, User.removed_at.is_(None))
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else None
+
+
+def user_by_invitation(session: Session, fingerprint: str) -> User | None:
+    statement = select(User).where(User.invitation == fingerprint, User.removed_at.is_(None)).with_for_update()
+    return session.scalar(statement)
+
+
+def own_user(session: Session, account_id: uuid.UUID, user_id: uuid.UUID) -> User | None:
+    return session.scalar(select(User).where(User.id == user_id, User.account_id == account_id))
+
+
+def own_users(session: Session, account_id: uuid.UUID, page: PageRequest) -> tuple[list[User], str | None]:
+    statement = select(User).where(User.account_id == account_id, User.removed_at.is_(None))
+    return page.fetch(session, statement, User, {"list": "users", "account": account_id})
+
+
+def count_users(session: Session, account_id: uuid.UUID) -> int:
+    statement = select(func.count()).where(User.account_id == account_id, User.removed_at.is_(None))
+    return int(session.scalar(statement) or 0)
+
+
+def signed_in(session: Session, fingerprint: str) -> tuple[UserSession, User, Account] | None:
+    """The session of this fingerprint, whatever its state, with its user and organisation."""
+    row = session.execute(
+        select(UserSession, User, Account)
+        .join(User, User.id == UserSession.user_id)
+        .join(Account, Account.id == User.account_id)
+        .where(UserSession.fingerprint == fingerprint)
+    ).one_or_none()
+    return (row[0], row[1], row[2]) if row is not None else None
+
+
+def end_sessions(session: Session, user_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None) -> None:
+    statement = update(UserSession).where(UserSession.user_id == user_id, UserSession.ended_at.is_(None))
+    if but is not None:
+        statement = statement.where(UserSession.id != but)
+    session.execute(statement.values(ended_at=now))
+
+
+def purge_sessions(session: Session, expired_before: datetime) -> None:
+    session.execute(delete(UserSession).where(UserSession.expires_at < expired_before))

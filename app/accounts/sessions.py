@@ -1,0 +1,92 @@
+"""Signing in with email and password: an opaque session token for a browser's cookie, its caller, and its end.
+
+The token leaves this module once, as the return value of ``login``; only its HMAC is stored. Unknown address, wrong
+password and invitation not yet accepted take the same time and get the same answer. It never commits.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from app.accounts import passwords, people, standing, tokens
+from app.accounts.roles import SCOPES, Caller
+from app.accounts.tables import UserSession
+from app.errors import Unauthorized
+from app.settings import Settings
+
+_REFUSED = "this address and password do not belong together; check both, or ask your organisation to invite you"
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Who a session stands for, as a page shows it."""
+
+    caller: Caller
+    user_id: uuid.UUID
+    email: str
+    name: str
+    account_name: str
+    expires_at: datetime
+
+
+def login(session: Session, settings: Settings, email: str, password: str) -> str:
+    """A new session's token; raises Unauthorized for a wrong pair and Forbidden where the organisation may not act."""
+    found = people.user_by_email(session, normal_email(email))
+    matches, renewed = passwords.verify(password, found[0].password_hash if found else None)
+    if found is None or not matches:
+        raise Unauthorized(_REFUSED)
+    user, account = found
+    standing.insist(account)
+    now = datetime.now(UTC)
+    if renewed is not None:
+        user.password_hash = renewed
+    user.last_login_at = now
+    people.purge_sessions(session, now - timedelta(days=30))
+    token = tokens.new_token()
+    people.add(
+        session,
+        UserSession(
+            user_id=user.id,
+            fingerprint=_fingerprint(settings, token),
+            expires_at=now + timedelta(hours=settings.session_hours),
+        ),
+    )
+    return token
+
+
+def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
+    """Who a session token stands for; raises Unauthorized once it has ended, Forbidden for a suspended organisation."""
+    found = people.signed_in(session, _fingerprint(settings, token)) if tokens.prefix_of(token) else None
+    if found is None:
+        raise Unauthorized("no such session; sign in again")
+    row, user, account = found
+    if row.ended_at is not None or user.removed_at is not None or row.expires_at <= datetime.now(UTC):
+        raise Unauthorized("this session has ended; sign in again")
+    standing.insist(account)
+    caller = Caller(account.id, account.role, SCOPES[account.role], key_id=None, user_id=user.id)
+    return SignedIn(caller, user.id, user.email, user.name, account.name, row.expires_at)
+
+
+def caller_of_session(session: Session, settings: Settings, token: str) -> Caller:
+    """The caller that a session token stands for; raises as ``signed_in`` does."""
+    return signed_in(session, settings, token).caller
+
+
+def logout(session: Session, settings: Settings, token: str) -> None:
+    """End a session at once; a token of no session is no error."""
+    found = people.signed_in(session, _fingerprint(settings, token))
+    if found is not None and found[0].ended_at is None:
+        found[0].ended_at = datetime.now(UTC)
+        session.flush()
+
+
+def normal_email(email: str) -> str:
+    """The form in which an address is stored and compared."""
+    return email.strip().lower()
+
+
+def _fingerprint(settings: Settings, token: str) -> str:
+    # another purpose than a key's, so that neither can ever stand for the other
+    return tokens.fingerprint(f"session\0{token}", settings.key_pepper.get_secret_value())
