@@ -38,6 +38,8 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "worker_pool": "prefork",
         "worker_pool_start_method": "spawn",
         "worker_concurrency": 1,
+        # loading torch takes seconds, many on a busy machine; after the default of 4 Celery kills the child, for ever
+        "worker_proc_alive_timeout": 180.0,
         # the child's own limit lets go of the shard in order; this one kills a child that no longer listens
         "task_time_limit": settings.shard_time_limit + 60.0,
         "worker_max_memory_per_child": settings.worker_max_memory_bytes // 1024,
