@@ -10,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from worker.engine.coalitions import pair_stream
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall
 from worker.engine.estimators.exact import exact, exact_values
+from worker.engine.estimators.grid import full_grid, with_ends
+from worker.engine.estimators.regression import regression_operator
+from worker.engine.estimators.svarm import strata_operator, strata_variance
 from worker.engine.game import FunctionGame, TableGame, all_coalitions
 
 Floats = NDArray[np.float64]
@@ -135,3 +139,25 @@ def test_exact_refuses_more_than_twenty_players_and_too_small_a_budget() -> None
         exact(FunctionGame(21, lambda rows: rows.sum(axis=1).astype(float)), 1 << 21)
     with pytest.raises(BudgetTooSmall, match="at least 8 evaluations"):
         exact(TableGame(np.zeros(8)), 7)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 6])
+def test_the_linear_maps_of_sampled_grids_are_exact_once_the_grid_is_full(n: int) -> None:
+    """The maps themselves, not the hand-over to enumeration: size regression, and SVARM's strata made efficient."""
+    pairs = np.concatenate(list(pair_stream(n, np.random.default_rng(0))))
+    coalitions = with_ends(pairs)
+    table = np.random.default_rng(n).normal(size=1 << n)
+    worths = TableGame(table).worth(coalitions)
+    np.testing.assert_allclose(regression_operator(coalitions) @ worths, exact_values(table), atol=1e-9)
+    np.testing.assert_allclose(strata_operator(coalitions) @ worths, exact_values(table), atol=1e-9)
+    assert strata_variance(coalitions, worths).max() == pytest.approx(0.0, abs=1e-12)
+
+
+def test_exact_copies_share_one_row_of_a_grid_and_equal_rows_of_its_map() -> None:
+    grid = full_grid(4, [[0, 2], [1], [3]])
+    assert len(grid.coalitions) == 12
+    assert grid.operator[0].tolist() == grid.operator[2].tolist()
+    rows = all_coalitions(4)
+    either = np.sqrt(rows[:, 0].astype(float) + rows[:, 2]) + rows[:, 1] * rows[:, 3]
+    worths = TableGame(either).worth(grid.coalitions)
+    np.testing.assert_allclose(grid.operator @ worths, exact_values(either), atol=1e-12)

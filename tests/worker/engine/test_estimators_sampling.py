@@ -157,3 +157,16 @@ def test_evaluations_for_a_hundred_players_grow_no_faster_than_n_log_n() -> None
     estimate = LONE["regression"](game, 1000, np.random.default_rng(0))
     assert estimate.evaluations <= 1000
     assert np.corrcoef(estimate.values, weights)[0, 1] > 0.98
+
+
+def test_pairs_of_many_players_are_distinct_too() -> None:
+    """Where a size has too many coalitions to list, draws are random and must still not repeat."""
+    stream = pair_stream(16, np.random.default_rng(0), np.array([0.0] + [0.0] * 5 + [1.0, 0.0, 0.0]))
+    rows = [next(stream)[0] for _ in range(2500)]
+    assert len({key(row) for row in rows}) == 2500
+    assert all(row.sum() == 6 for row in rows)
+
+
+def test_pairs_of_half_the_players_come_once_not_once_from_each_side() -> None:
+    rows = [row for pair in pair_stream(4, np.random.default_rng(1)) for row in pair]
+    assert sorted(int(row.sum()) for row in rows) == [1] * 4 + [2] * 6 + [3] * 4

@@ -115,6 +115,19 @@ def test_exact_copies_are_paid_alike_to_the_last_bit_and_bought_once() -> None:
     assert len(asked) == len(set(asked))
 
 
+@pytest.mark.parametrize("estimator", ["permutation", "regression", "kernelshap"])
+def test_exact_copies_are_paid_alike_by_every_estimator(estimator: str) -> None:
+    spec = ValuationSpec(estimator=estimator, fidelity="unlearn", max_evaluations=50, max_retrains=0)
+    result = value(market(7, copy=True), spec)
+    first, last = result.players[0], result.players[-1]
+    assert (first.value, first.stderr, first.share, first.share_ci) == (
+        last.value,
+        last.stderr,
+        last.share,
+        last.share_ci,
+    )
+
+
 def test_a_result_survives_json_and_repeats_from_its_own_worths() -> None:
     result = value(market(8), ValuationSpec(seed=4))
     assert Valuation.from_json(result.to_json()) == result
