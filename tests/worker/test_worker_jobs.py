@@ -86,7 +86,7 @@ def test_a_task_that_kills_its_worker_fails_its_job_and_nobody_elses(market: Any
         return market.job(job_id).status in (ValuationStatus.FAILED, ValuationStatus.SUCCEEDED)
 
     until(ended, processes, seconds=100)
-    assert len(killed) == 3
+    assert len(killed) >= 3
     job = market.job(job_id)
     assert (job.status, job.reason) == (ValuationStatus.FAILED, "worker_lost"), processes.logs()
     assert market.scalar("SELECT max(attempt) FROM shards") == 3
