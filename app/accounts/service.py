@@ -119,6 +119,15 @@ def authenticate(session: Session, settings: Settings, token: str) -> Caller:
     return Caller(account.id, account.role, frozenset(key.scopes) & SCOPES[account.role], key.id)
 
 
+def resume(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> Caller:
+    """The caller of a session that a key began; raises Unauthorized once the key is revoked or has expired."""
+    key = repository.own_key(session, account_id, key_id)
+    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= datetime.now(UTC)):
+        raise Unauthorized("the key that began this session is no longer valid; log in again")
+    account = get_account(session, account_id)
+    return Caller(account.id, account.role, frozenset(key.scopes) & SCOPES[account.role], key.id)
+
+
 def list_keys(session: Session, caller: Caller, page: PageRequest) -> tuple[list[ApiKey], str | None]:
     """The caller's own keys, revoked ones included, newest first."""
     return repository.own_keys(session, caller.account_id, page)

@@ -4,7 +4,7 @@ A problem's ``type`` is the address of a small page that explains it, its ``deta
 mend. An unforeseen error says nothing but its request id: the log has the rest.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -85,7 +85,10 @@ def _summary(kind: type[CherishError]) -> str:
 
 
 def problem_response(request: Request, error: CherishError, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer for one error."""
+    """The answer for one error; a page where the application has one for people, see ``app.state.error_page``."""
+    error_page: Callable[[Request, CherishError], Response] | None = getattr(request.app.state, "error_page", None)
+    if error_page is not None and _is_for_people(request):
+        return error_page(request, error)
     base: str = request.app.state.settings.public_url.rstrip("/")
     body: dict[str, Any] = {
         "type": f"{base}/problems/{error.type}",
@@ -105,6 +108,13 @@ def problem_response(request: Request, error: CherishError, headers: Mapping[str
     return JSONResponse(
         {key: value for key, value in body.items() if value is not None}, error.status, sent, media_type=MEDIA_TYPE
     )
+
+
+def _is_for_people(request: Request) -> bool:
+    """Whether a browser asks for a page, or for a part of one; never under ``/v1``."""
+    if request.url.path.startswith("/v1/"):
+        return False
+    return "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
 
 
 def register(app: FastAPI) -> None:

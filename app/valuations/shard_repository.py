@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, and_, case, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.valuations.states import WORKING, ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Evaluation, Round, Shard, Valuation, WorkerHeartbeat
@@ -161,6 +161,16 @@ def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, byt
     """All worths of a game: source, packed coalition, worth, device seconds."""
     statement = select(Evaluation.source, Evaluation.coalition, Evaluation.worth, Evaluation.seconds)
     return session.execute(statement.where(Evaluation.game_id == game_id)).all()
+
+
+def stored_in_both(
+    session: Session, game_id: uuid.UUID, source: str, other: str
+) -> Sequence[Row[bytes, float, float]]:
+    """(coalition, worth by ``source``, worth by ``other``) of the coalitions that have both."""
+    one, two = aliased(Evaluation), aliased(Evaluation)
+    same = and_(two.game_id == game_id, two.source == other, two.coalition == one.coalition)
+    statement = select(one.coalition, one.worth, two.worth).join(two, same)
+    return session.execute(statement.where(one.game_id == game_id, one.source == source)).all()
 
 
 def stored_among(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> set[bytes]:
