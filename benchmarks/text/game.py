@@ -18,7 +18,7 @@ from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
 
 CONTEXT = 128
 SHAPE = {"layers": 2, "width": 128, "heads": 4}
-ADAPTERS = {**SHAPE, "rank": 4, "alpha": 8.0, "steps": 100, "batch": 8, "lr": 0.005}
+ADAPTERS = {**SHAPE, "rank": 4, "alpha": 8.0, "steps": 80, "batch": 8, "lr": 0.005}
 BASE = {**SHAPE, "rank": 0, "steps": 1200, "batch": 16, "lr": 0.003}
 # provider -> (files, blocks): unequal on purpose
 AUTHORS = {
@@ -30,7 +30,7 @@ AUTHORS = {
     "whitman": (("whitman-leaves",), 120),
 }
 NOISE, COPY, COPIED = "chesterton-shuffled", "milton-copy", "milton"
-TEST_BLOCKS = 8
+TEST_BLOCKS = 5
 BASE_FILES = ("bryant-stories", "burgess-busterbrown", "edgeworth-parents", "chesterton-brown")
 Blocks = NDArray[np.float32]
 

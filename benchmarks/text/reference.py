@@ -48,14 +48,15 @@ def key(row: NDArray[np.bool_]) -> str:
 
 
 def measure(seed: int, part: int = 0, parts: int = 1, source: str = "retrain") -> None:
-    """Train what is missing of one part of the coalitions; several processes may take a part each."""
+    """Train what is missing of the coalitions; several processes may each begin at a part of its own."""
     problem = game.problem(seed, base())
     evaluator = Evaluator(problem)
     learner, pool = evaluator.learner, Pool(problem, torch.device("cpu"), torch.float32)
     start = learner.start(problem.seed)
     digests = [p.digest for p in problem.players]
     order = sorted((row for row in distinct(problem)), key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
-    for row in order[part::parts]:
+    first = part * len(order) // parts
+    for row in order[first:] + order[:first]:
         path = folder(seed) / source.replace(":", "-") / f"{key(row)}.npz"
         if path.is_file():
             continue

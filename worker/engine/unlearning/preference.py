@@ -2,7 +2,8 @@
 
 Negative preference optimisation (Zhang et al. 2024, arXiv 2404.05868): loss (2/b) log(1 + (p / p_ref)^b) on forgotten
 sequences, p_ref M_full's own; its gradient is ascent with weight 2 s(b (l_ref - l)) on a sequence of loss l. SimNPO
-(Fan et al. 2024, arXiv 2410.07163) drops the reference: weight 2 s(g - b l) with l per token. Needs forgotten rows only. Named baselines.
+(Fan et al. 2024, arXiv 2410.07163) drops the reference: weight 2 s(g - b l) with l per token. Needs forgotten rows
+only. Named baselines.
 """
 
 from collections.abc import Callable
