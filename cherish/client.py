@@ -112,9 +112,14 @@ class Client:
         kind: str = "train",
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Json:
-        """Create a dataset and upload its bytes; returns the dataset."""
+        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published."""
         draft = self.post("/v1/datasets", {"name": name, "target": target, "format": format, "kind": kind})
         return self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
+
+    def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
+        """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""
+        limits = {"spdx": licence} if isinstance(licence, str) else dict(licence)
+        return self.post(f"/v1/datasets/{dataset_id}/publish", {"licence": limits, **terms})
 
     def create_valuation(self, **spec: Any) -> Json:
         """Post a valuation job; returns it, queued."""

@@ -100,13 +100,14 @@ def _people(settings: Settings) -> tuple[_Person, _Person, list[_Person]]:
 
 
 def _upload_all(api_url: str, providers: list[_Person], console: Console) -> tuple[list[str], File]:
-    """Every provider uploads its own file with its own key; returns the datasets' ids, and the test set's file."""
+    """Every provider uploads and publishes its own file; returns the datasets' ids, and the test set's file."""
     files, test_file = digits_market()
     ids = []
     for person, file in zip(providers, files, strict=True):
         with Client(api_url, person.token) as client:
             name = f"digits of {file.owner}"
             dataset = client.upload_dataset(name, file.content, target=TARGET, format=file.format)
+            client.publish_dataset(dataset["id"], "CC0-1.0")
         ids.append(str(dataset["id"]))
     formats = ", ".join(sorted({file.format for file in files}))
     console.print(f"Ten providers uploaded {sum(file.rows for file in files)} rows ({formats}).")

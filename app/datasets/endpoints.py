@@ -1,4 +1,4 @@
-"""Datasets over HTTP: create a draft, PUT its bytes as a raw stream, list, get, withdraw, delete while unused."""
+"""One's own datasets over HTTP: create a draft, PUT its bytes as a raw stream, publish, withdraw, delete."""
 
 from contextlib import AsyncExitStack
 from functools import partial
@@ -12,7 +12,7 @@ from app.accounts.callers import IDEMPOTENT, AnyCaller
 from app.datasets import schemas, service
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
-from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
+from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
 from app.http.ids import DatasetId, public_id
@@ -41,9 +41,9 @@ def create_dataset(
     body: schemas.DatasetBody, caller: AnyCaller, session: SessionDep, response: Response
 ) -> schemas.DatasetAnswer:
     """Create a dataset as a draft; then `PUT` its bytes to `/v1/datasets/{id}/content`."""
-    dataset = service.create(session, caller, body.name, body.target, body.format, body.kind)
+    dataset = service.create(session, caller, body.draft())
     response.headers["Location"] = f"/v1/datasets/{public_id('ds', dataset.id)}"
-    return schemas.DatasetAnswer.model_validate(dataset)
+    return schemas.DatasetAnswer.of(dataset)
 
 
 @router.put(
@@ -64,7 +64,8 @@ async def put_dataset_content(
 ) -> schemas.DatasetAnswer:
     """Upload the file: hashed, measured and validated, then stored whole or not at all.
 
-    The same bytes may be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
+    Other bytes for a dataset that has some are its next version; jobs that were posted keep theirs. The same bytes may
+    be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
     """
     expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
     async with AsyncExitStack() as stack:
@@ -74,7 +75,7 @@ async def put_dataset_content(
             read = partial(service.read_content, settings, expected, upload.path)
             found = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
         dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
-    return schemas.DatasetAnswer.model_validate(dataset)
+    return schemas.DatasetAnswer.of(dataset)
 
 
 @router.get("")
@@ -87,7 +88,7 @@ def list_datasets(
 ) -> Page[schemas.DatasetAnswer]:
     """One's own datasets, newest first."""
     rows, following = service.list_own(session, caller, kind, status, page)
-    return Page(items=[schemas.DatasetAnswer.model_validate(row) for row in rows], next_cursor=following)
+    return Page(items=[schemas.DatasetAnswer.of(row) for row in rows], next_cursor=following)
 
 
 @router.get("/{dataset_id}", responses=responses(NotFound))
@@ -95,15 +96,33 @@ def get_dataset(
     dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, request: Request, response: Response
 ) -> schemas.DatasetAnswer:
     """One of one's own datasets."""
-    answer = schemas.DatasetAnswer.model_validate(service.get(session, caller, dataset_id))
+    answer = schemas.DatasetAnswer.of(service.get(session, caller, dataset_id))
     conditional(request, response, make_etag(answer.model_dump_json()))
     return answer
+
+
+@router.post("/{dataset_id}/publish", responses=responses(NotFound, Conflict, InvalidInput), dependencies=[IDEMPOTENT])
+def publish_dataset(
+    dataset_id: DatasetId, body: schemas.PublishBody, caller: AnyCaller, session: SessionDep
+) -> schemas.DatasetAnswer:
+    """Publish a dataset: it is in the catalogue from now on, and buyers may name it in jobs on these terms.
+
+    Publishing again changes the terms for jobs to come.
+    """
+    return schemas.DatasetAnswer.of(service.publish(session, caller, dataset_id, body.terms()))
+
+
+@router.get("/{dataset_id}/versions", responses=responses(NotFound))
+def list_dataset_versions(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.Versions:
+    """The versions of one of one's own datasets, newest first."""
+    found = service.versions(session, caller, dataset_id)
+    return schemas.Versions(items=[schemas.VersionAnswer.model_validate(each) for each in found])
 
 
 @router.post("/{dataset_id}/withdraw", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
 def withdraw_dataset(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.DatasetAnswer:
     """Withdraw a dataset: no new job can use it. Jobs that already have it keep their record."""
-    return schemas.DatasetAnswer.model_validate(service.withdraw(session, caller, dataset_id))
+    return schemas.DatasetAnswer.of(service.withdraw(session, caller, dataset_id))
 
 
 @router.delete("/{dataset_id}", status_code=status.HTTP_204_NO_CONTENT, responses=responses(NotFound, Conflict))
@@ -111,8 +130,7 @@ def delete_dataset(
     dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, request: Request, after: BackgroundTasks
 ) -> None:
     """Delete a dataset that no job has used, and erase its bytes unless another dataset has the same."""
-    digest = service.delete(session, caller, dataset_id)
-    if digest is not None:
+    for digest in service.delete(session, caller, dataset_id):
         after.add_task(_erase, request, digest)
 
 

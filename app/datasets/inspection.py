@@ -3,7 +3,7 @@
 It is what runs in the enclosure (see ``enclosure``): no database, no blob store, no settings.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ class Inspection:
     """What a valid file holds. ``columns`` is [{"name", "type"}] in file order, target included."""
 
     format: str
+    modality: str
     rows: int
     columns: list[dict[str, str]]
 
@@ -44,7 +45,7 @@ def inspect(
         rules.check_values(group, target, is_test=is_test)
         rows = group.num_rows
         columns += rules.columns_of(group)
-    return Inspection(opened.format, rows, columns)
+    return Inspection(opened.format, _modality(opened.format, columns), rows, columns)
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
@@ -57,4 +58,10 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
         limits=Limits(**question["limits"]),
         name=question["name"],
     )
-    return {"format": found.format, "rows": found.rows, "columns": found.columns}
+    return asdict(found)
+
+
+def _modality(format: str, columns: list[dict[str, str]]) -> str:  # noqa: A002  as above
+    if any(column["type"].startswith("tensor") for column in columns):
+        return "image"
+    return "array" if format == "npz" and columns[-1]["name"] == "y" else "tabular"

@@ -1,15 +1,63 @@
-"""What HTTP sees of datasets."""
+"""What HTTP sees of datasets: drafts, terms, and answers to their owners."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
-from app.datasets.tables import DatasetFormat, DatasetKind, DatasetStatus
+from app.datasets.licences import Licence, canonical_spdx
+from app.datasets.service import Draft, Terms
+from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus, Modality, ProfileStatus
+from app.errors import InvalidInput
 from app.http.ids import DatasetId
 from app.http.schemas import Answer, Body, example
+from app.payouts import money
 
+MAX_PREVIEW_ROWS = 20
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Territory = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+_NOW = "2026-11-23T12:00:00Z"
+_LICENCE: dict[str, Any] = {
+    "spdx": "CC-BY-4.0",
+    "purposes": ["research", "evaluation"],
+    "territories": None,
+    "expires_at": "2030-01-01T00:00:00Z",
+}
+DATASET_EXAMPLE: dict[str, Any] = {
+    "id": "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
+    "name": "ward 3, 2025",
+    "description": "Admissions of one ward, one row a stay.",
+    "kind": "train",
+    "status": "published",
+    "target": "label",
+    "modality": "tabular",
+    "format": "csv",
+    "version": 1,
+    "digest": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "size_bytes": 18233,
+    "rows": 412,
+    "columns": [{"name": "age", "type": "number"}, {"name": "label", "type": "text"}],
+    "licence": _LICENCE,
+    "reserve_price": "25.00",
+    "reserve_currency": "EUR",
+    "preview_rows": 3,
+    "published_at": _NOW,
+    "created_at": _NOW,
+}
+
+
+_VERSION: dict[str, Any] = {
+    "number": 1,
+    "digest": DATASET_EXAMPLE["digest"],
+    "format": "csv",
+    "modality": "tabular",
+    "size_bytes": 18233,
+    "rows": 412,
+    "profile_status": "done",
+    "created_at": _NOW,
+}
 
 
 class DatasetBody(Body):
@@ -18,43 +66,147 @@ class DatasetBody(Body):
     model_config = example(name="ward 3, 2025", target="label", format="csv", kind="train")
 
     name: Name
-    target: Annotated[str, Field(min_length=1, max_length=200, description="The column to predict; `y` for NPZ.")]
+    target: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="The column to predict; `y` for NPZ. Null: documents without labels, of modality text.",
+        ),
+    ]
+    description: Annotated[str, Field(max_length=5000)] = ""
     format: Annotated[DatasetFormat | None, Field(description="Read off the bytes unless given.")] = None
     kind: DatasetKind | None = None
+    modality: Annotated[
+        Modality | None, Field(description="What one row is. Read off the bytes; say `text` for a table of documents.")
+    ] = None
+
+    def draft(self) -> Draft:
+        return Draft(self.name, self.target, self.description, self.format, self.kind, self.modality)
+
+
+class LicenceBody(Body):
+    """What the data may be used for. What is null is not limited."""
+
+    model_config = example(**_LICENCE)
+
+    spdx: Annotated[str, Field(max_length=200, description="An SPDX expression, or `LicenseRef-` and your own name.")]
+    purposes: Annotated[list[Purpose] | None, Field(min_length=1, max_length=20)] = None
+    territories: Annotated[
+        list[Territory] | None, Field(min_length=1, max_length=250, description="ISO 3166 country codes.")
+    ] = None
+    expires_at: AwareDatetime | None = None
+
+    @field_validator("spdx")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            return canonical_spdx(value)
+        except InvalidInput as error:
+            raise ValueError(error.detail) from None
+
+    def licence(self) -> Licence:
+        purposes = None if self.purposes is None else tuple(self.purposes)
+        territories = None if self.territories is None else tuple(self.territories)
+        return Licence(self.spdx, purposes, territories, self.expires_at)
+
+
+class PublishBody(Body):
+    """On what terms a dataset is published."""
+
+    model_config = example(licence=_LICENCE, reserve_price="25.00", reserve_currency="EUR", preview_rows=3)
+
+    licence: LicenceBody
+    reserve_price: Annotated[
+        str | None, Field(max_length=40, description="The least a job must pay for this dataset, else it is left out.")
+    ] = None
+    reserve_currency: Annotated[str, Field(min_length=3, max_length=3, description="ISO 4217.")] = "EUR"
+    preview_rows: Annotated[
+        int, Field(ge=0, le=MAX_PREVIEW_ROWS, description="How many rows anybody in the market may see.")
+    ] = 0
+
+    def terms(self) -> Terms:
+        """Raises InvalidInput for an amount that is no money."""
+        licence = self.licence.licence()
+        if self.reserve_price is None:
+            return Terms(licence, preview_rows=self.preview_rows)
+        minor = money.parse(self.reserve_price, self.reserve_currency, name="reserve_price")
+        return Terms(licence, minor, self.reserve_currency, self.preview_rows)
 
 
 class Column(Answer):
     """One column of the file."""
 
     name: str
-    type: Annotated[str, Field(description="number, integer, boolean, text or tensor[height, width]")]
+    type: Annotated[str, Field(description="number, integer, boolean, text, image or tensor[height, width]")]
+
+
+class LicenceAnswer(Answer):
+    """What the data may be used for."""
+
+    spdx: str
+    purposes: list[str] | None
+    territories: list[str] | None
+    expires_at: datetime | None
 
 
 class DatasetAnswer(Answer):
-    """One dataset; what the bytes told is null until they are uploaded."""
+    """One dataset; what the bytes told is null until they are uploaded, and its terms until it is published."""
 
-    model_config = example(
-        id="ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
-        name="ward 3, 2025",
-        kind="train",
-        status="ready",
-        target="label",
-        format="csv",
-        digest="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
-        size_bytes=18233,
-        rows=412,
-        columns=[{"name": "age", "type": "number"}, {"name": "label", "type": "text"}],
-        created_at="2026-11-23T12:00:00Z",
-    )
+    model_config = example(**DATASET_EXAMPLE)
 
     id: DatasetId
     name: str
+    description: str
     kind: DatasetKind
     status: DatasetStatus
-    target: str
+    target: str | None
+    modality: Modality | None
     format: DatasetFormat | None
+    version: int
     digest: str | None
     size_bytes: int | None
     rows: int | None
     columns: list[Column] | None
+    licence: LicenceAnswer | None
+    reserve_price: str | None
+    reserve_currency: str | None
+    preview_rows: int
+    published_at: datetime | None
     created_at: datetime
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """The answer for one row."""
+        shown = {name: getattr(dataset, name) for name in cls.model_fields if name != "reserve_price"}
+        return cls.model_validate(shown | {"reserve_price": reserve_of(dataset)})
+
+
+def reserve_of(dataset: Dataset) -> str | None:
+    """The reserve price as a decimal string."""
+    if dataset.reserve_minor is None or dataset.reserve_currency is None:
+        return None
+    return money.plain(dataset.reserve_minor, dataset.reserve_currency)
+
+
+class VersionAnswer(Answer):
+    """One content of a dataset."""
+
+    model_config = example(**_VERSION)
+
+    number: int
+    digest: str
+    format: DatasetFormat
+    modality: Modality
+    size_bytes: int
+    rows: int
+    profile_status: ProfileStatus
+    created_at: datetime
+
+
+class Versions(Answer):
+    """All versions of a dataset, newest first."""
+
+    model_config = example(items=[_VERSION])
+
+    items: list[VersionAnswer]

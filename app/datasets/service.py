@@ -1,20 +1,25 @@
-"""The rules of datasets: draft -> ready -> withdrawn, who may see what, what bytes may become one. Never commits.
+"""The rules of datasets: who may see what, what bytes may become one, what is published on which terms. Never commits.
 
-Bytes are validated before a row says that they are there. Another tenant's dataset does not exist here (404).
+Bytes are validated before a row says that they are there. Another tenant's dataset does not exist here (404): what
+others may see of a published one is in ``catalog``. The states and moves are in ``lifecycle``.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller, Role
-from app.datasets import enclosure, repository
+from app.datasets import enclosure, lifecycle, profiling, repository
 from app.datasets.inspection import Inspection
+from app.datasets.licences import Licence
+from app.datasets.lifecycle import DatasetStatus, Move
 from app.datasets.readers import Limits
-from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
-from app.errors import Conflict, Forbidden, NotFound
+from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetVersion, Modality
+from app.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.http.uploads import Upload
@@ -30,8 +35,31 @@ class Expected:
 
     name: str
     format: DatasetFormat | None
-    target: str
+    target: str | None
     kind: DatasetKind
+    modality: Modality | None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a new dataset says of itself; None is read off the bytes (``kind``: follows from the caller's role)."""
+
+    name: str
+    target: str | None
+    description: str = ""
+    format: DatasetFormat | None = None
+    kind: DatasetKind | None = None
+    modality: Modality | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms a dataset is published. The reserve is the least a job must pay for it, in minor units."""
+
+    licence: Licence
+    reserve_minor: int | None = None
+    reserve_currency: str | None = None
+    preview_rows: int = 0
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -39,27 +67,37 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.max_rows, settings.max_columns, settings.max_table_bytes)
 
 
-def create(
-    session: Session, caller: Caller, name: str, target: str, format_: DatasetFormat | None, kind: DatasetKind | None
-) -> Dataset:
+def create(session: Session, caller: Caller, draft: Draft) -> Dataset:
     """A draft. Providers offer data to be valued, buyers bring test sets; anything else is Forbidden."""
     fitting = _KIND_OF.get(caller.role)
-    if fitting is None or (kind is not None and kind is not fitting):
-        what = f"a {kind.value} dataset" if kind is not None else "a dataset"
+    if fitting is None or (draft.kind is not None and draft.kind is not fitting):
+        what = f"a {draft.kind.value} dataset" if draft.kind is not None else "a dataset"
         raise Forbidden(
             f"a {caller.role.value} cannot create {what}; providers create train datasets, buyers test sets"
         )
+    if draft.target is None and draft.modality is not Modality.TEXT:
+        detail = "a dataset without a target can only be text (documents); name the target, or set modality to text"
+        raise InvalidInput(detail, errors=[FieldError("/target", detail, "missing")])
     dataset = Dataset(
         provider_id=caller.account_id,
-        name=name,
-        target=target,
-        format=format_,
+        name=draft.name,
+        description=draft.description,
+        target=draft.target,
+        format=draft.format,
+        modality=draft.modality,
         kind=fitting,
         status=DatasetStatus.DRAFT,
+        version=0,
+        preview_rows=0,
         digest=None,
         size_bytes=None,
         rows=None,
         columns=None,
+        licence=None,
+        reserve_minor=None,
+        reserve_currency=None,
+        published_at=None,
+        withdrawn_at=None,
     )
     repository.add(session, dataset)
     return dataset
@@ -83,8 +121,11 @@ def list_own(
 def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Expected:
     """What the dataset's bytes must be; raises NotFound or Conflict before a long body is read in vain."""
     dataset = get(session, caller, dataset_id)
-    _check_open(dataset)
-    return Expected(public_id("ds", dataset_id), dataset.format, dataset.target, dataset.kind)
+    _moved(dataset, Move.UPLOAD)
+    name = public_id("ds", dataset_id)
+    # a version may come in another format, and never turns a table into images
+    declared = dataset.format if dataset.version == 0 else None
+    return Expected(name, declared, dataset.target, dataset.kind, dataset.modality)
 
 
 def read_content(settings: Settings, expected: Expected, path: Path) -> Inspection:
@@ -93,6 +134,7 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
         "path": str(path),
         "format": expected.format.value if expected.format else None,
         "target": expected.target,
+        "modality": expected.modality.value if expected.modality else None,
         "is_test": expected.kind is DatasetKind.TEST,
         "limits": asdict(limits_of(settings)),
         "name": f"dataset {expected.name}",
@@ -104,45 +146,86 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
 def store_content(
     session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, upload: Upload, found: Inspection
 ) -> Dataset:
-    """Make a validated upload the dataset's content. The same bytes again change nothing; others are a Conflict."""
+    """Make a validated upload the dataset's content, as a new version. The newest version's bytes change nothing."""
     dataset = get(session, caller, dataset_id, lock=True)
-    _check_open(dataset)
-    if dataset.status is DatasetStatus.READY:
-        if dataset.digest == upload.digest:
-            return dataset
-        raise Conflict(
-            f"dataset {public_id('ds', dataset.id)} already has other content, and content never changes; "
-            "create a new dataset for it"
-        )
+    status = _moved(dataset, Move.UPLOAD)
+    if dataset.digest == upload.digest:
+        return dataset
     repository.lock_digest(session, upload.digest)
     blob = blobs.put_file(upload.path)
-    dataset.status = DatasetStatus.READY
-    dataset.format = DatasetFormat(found.format)
-    dataset.digest, dataset.size_bytes = blob.digest, blob.size
-    dataset.rows, dataset.columns = found.rows, found.columns
+    known = repository.versions(session, dataset.id)
+    version = next((each for each in known if each.digest == blob.digest), None)
+    if version is None:
+        version = DatasetVersion(
+            dataset_id=dataset.id,
+            number=known[0].number + 1 if known else 1,
+            digest=blob.digest,
+            format=DatasetFormat(found.format),
+            modality=Modality(found.modality),
+            size_bytes=blob.size,
+            rows=found.rows,
+            columns=found.columns,
+        )
+        repository.add(session, version)
+    dataset.status, dataset.version = status, version.number
+    dataset.format, dataset.modality = version.format, version.modality
+    dataset.digest, dataset.size_bytes = version.digest, version.size_bytes
+    dataset.rows, dataset.columns = version.rows, version.columns
     session.flush()
+    profiling.request(session, version)
     return dataset
+
+
+def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Terms) -> Dataset:
+    """Put a dataset into the catalogue, or change the terms of one that is there; jobs posted before keep theirs."""
+    dataset = get(session, caller, dataset_id, lock=True)
+    name = public_id("ds", dataset_id)
+    if dataset.kind is not DatasetKind.TRAIN:
+        raise Conflict(f"dataset {name} is a test set, which is never published; name it as test_dataset in your jobs")
+    status = _moved(dataset, Move.PUBLISH)
+    now = datetime.now(UTC)
+    if terms.licence.expires_at is not None and terms.licence.expires_at <= now:
+        detail = f"the licence expired at {terms.licence.expires_at.isoformat()}; give a later moment, or none"
+        raise InvalidInput(detail, errors=[FieldError("/licence/expires_at", detail, "expired")])
+    dataset.status = status
+    dataset.licence = terms.licence.to_json()
+    dataset.reserve_minor, dataset.reserve_currency = terms.reserve_minor, terms.reserve_currency
+    dataset.preview_rows = terms.preview_rows
+    dataset.published_at = dataset.published_at or now
+    session.flush()
+    version = repository.version(session, dataset.id, dataset.version, lock=True)
+    if version is None:
+        raise AssertionError(f"dataset {dataset.id} is published without its version {dataset.version}")
+    # once more: other listings may have come since, and a preview may be allowed now
+    profiling.request(session, version)
+    return dataset
+
+
+def versions(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
+    """The versions of one of the caller's own datasets, newest first."""
+    return repository.versions(session, get(session, caller, dataset_id).id)
 
 
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:
-    """No new job may name it from now on; doing it twice is one. Drafts are deleted instead."""
+    """No new job may name it from now on, and what was derived from its rows is erased; doing it twice is one."""
     dataset = get(session, caller, dataset_id, lock=True)
-    if dataset.status is DatasetStatus.DRAFT:
-        raise Conflict(f"dataset {public_id('ds', dataset_id)} is a draft; delete it instead of withdrawing it")
-    dataset.status = DatasetStatus.WITHDRAWN
+    dataset.status = _moved(dataset, Move.WITHDRAW)
+    dataset.withdrawn_at = dataset.withdrawn_at or datetime.now(UTC)
+    dataset.preview_rows = 0
+    repository.forget_findings(session, dataset.id)
     session.flush()
     return dataset
 
 
-def delete(session: Session, caller: Caller, dataset_id: uuid.UUID) -> str | None:
-    """Remove a dataset that no job has used; returns the digest of its bytes, to be erased once this has committed."""
+def delete(session: Session, caller: Caller, dataset_id: uuid.UUID) -> list[str]:
+    """Remove a dataset that no job has used; returns the digests of its bytes, to be erased once this has committed."""
     dataset = get(session, caller, dataset_id, lock=True)
-    digest = dataset.digest
+    digests = [version.digest for version in repository.versions(session, dataset.id)]
     if not repository.delete(session, dataset):
         raise Conflict(
             f"dataset {public_id('ds', dataset_id)} is part of a valuation, whose record must stay; withdraw it instead"
         )
-    return digest
+    return digests
 
 
 def erase_unused(session: Session, blobs: BlobStore, digest: str) -> None:
@@ -152,6 +235,8 @@ def erase_unused(session: Session, blobs: BlobStore, digest: str) -> None:
         blobs.delete(digest)
 
 
-def _check_open(dataset: Dataset) -> None:
-    if dataset.status is DatasetStatus.WITHDRAWN:
-        raise Conflict(f"dataset {public_id('ds', dataset.id)} was withdrawn; create a new one")
+def _moved(dataset: Dataset, move: Move) -> DatasetStatus:
+    status = lifecycle.after(dataset.status, move)
+    if status is None:
+        raise Conflict(f"dataset {public_id('ds', dataset.id)} {lifecycle.why_not(dataset.status, move)}")
+    return status

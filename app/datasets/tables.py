@@ -1,13 +1,31 @@
-"""The table of datasets: what is known of each file that providers offer or buyers test on. The bytes are blobs."""
+"""The tables of datasets: what providers offer or buyers test on, its versions, and what workers found in them.
+
+The bytes are blobs; a row only names them by their digest.
+"""
 
 import enum
 import uuid
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import BigInteger
 
+from app.datasets.lifecycle import DatasetStatus as DatasetStatus
 from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
 
 
@@ -18,14 +36,6 @@ class DatasetKind(enum.Enum):
     TEST = "test"
 
 
-class DatasetStatus(enum.Enum):
-    """draft: no bytes yet; ready: validated bytes are stored; withdrawn: no new job may name it."""
-
-    DRAFT = "draft"
-    READY = "ready"
-    WITHDRAWN = "withdrawn"
-
-
 class DatasetFormat(enum.Enum):
     """The file formats that the readers know."""
 
@@ -33,30 +43,130 @@ class DatasetFormat(enum.Enum):
     TSV = "tsv"
     PARQUET = "parquet"
     NPZ = "npz"
+    JSONL = "jsonl"
+    TEXT = "text"
+    ZIP = "zip"
+
+
+class Modality(enum.Enum):
+    """What one row is: named values, a vector of numbers, a document, or an image."""
+
+    TABULAR = "tabular"
+    ARRAY = "array"
+    TEXT = "text"
+    IMAGE = "image"
+
+
+class ProfileStatus(enum.Enum):
+    """Whether a worker has looked at a version. ``failed``: it tried often enough."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+# weights: a word in the name counts more than one in the description, and that more than one in a column's name
+_SEARCH = (
+    "setweight(to_tsvector('english', name), 'A') || setweight(to_tsvector('english', description), 'B') || "
+    "setweight(jsonb_to_tsvector('simple', coalesce(columns, '[]'::jsonb), '[\"string\"]'::jsonb), 'C')"
+)
 
 
 class Dataset(Timestamped, Base):
-    """One file of one account. ``columns`` is [{"name", "type"}] in file order, target included."""
+    """One dataset of one account. What the bytes tell (``digest`` to ``columns``) is that of its newest version.
+
+    ``columns`` is [{"name", "type"}] in file order, target included. ``licence`` is ``Licence.to_json()``.
+    """
 
     __tablename__ = "datasets"
     __table_args__ = (
         Index("ix_datasets_provider_id_created_at_id", "provider_id", "created_at", "id"),
         Index("ix_datasets_digest", "digest"),
+        Index("ix_datasets_published", "published_at", "id", postgresql_where=text("status = 'published'")),
+        Index("ix_datasets_search", "search", postgresql_using="gin"),
         CheckConstraint(
-            "status <> 'ready' OR (digest IS NOT NULL AND size_bytes IS NOT NULL AND rows IS NOT NULL"
-            " AND columns IS NOT NULL AND format IS NOT NULL)",
+            "status NOT IN ('ready', 'published') OR (digest IS NOT NULL AND size_bytes IS NOT NULL"
+            " AND rows IS NOT NULL AND columns IS NOT NULL AND format IS NOT NULL)",
             name="ready_is_complete",
         ),
+        CheckConstraint("(reserve_minor IS NULL) = (reserve_currency IS NULL)", name="reserve_has_currency"),
+        CheckConstraint("reserve_minor >= 0", name="reserve_is_no_debt"),
     )
 
     id: Mapped[PrimaryKey]
     provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
     name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
     kind: Mapped[DatasetKind] = mapped_column(enum_by_value(DatasetKind))
     status: Mapped[DatasetStatus] = mapped_column(enum_by_value(DatasetStatus), default=DatasetStatus.DRAFT)
-    target: Mapped[str] = mapped_column(String(200))
+    # None: documents without labels
+    target: Mapped[str | None] = mapped_column(String(200))
+    modality: Mapped[Modality | None] = mapped_column(enum_by_value(Modality))
     format: Mapped[DatasetFormat | None] = mapped_column(enum_by_value(DatasetFormat))
+    # 0 while there are no bytes
+    version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     digest: Mapped[str | None] = mapped_column(String(64))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     rows: Mapped[int | None] = mapped_column(BigInteger)
-    columns: Mapped[list[Any] | None]
+    columns: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    licence: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    reserve_minor: Mapped[int | None] = mapped_column(BigInteger)
+    reserve_currency: Mapped[str | None] = mapped_column(String(3))
+    # how many rows anybody may see
+    preview_rows: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
+    published_at: Mapped[datetime | None]
+    withdrawn_at: Mapped[datetime | None]
+    search: Mapped[Any] = mapped_column(TSVECTOR, Computed(_SEARCH, persisted=True), deferred=True)
+
+
+class DatasetVersion(Timestamped, Base):
+    """One content of a dataset, numbered from 1; it never changes. Jobs name the digest of the one they use.
+
+    ``profile`` and ``preview`` are a worker's (see ``profile``); ``preview`` is [[value, ...], ...] in column order.
+    """
+
+    __tablename__ = "dataset_versions"
+    __table_args__ = (
+        UniqueConstraint("dataset_id", "digest"),
+        Index("ix_dataset_versions_digest", "digest"),
+        Index("ix_dataset_versions_pending", "profile_due_at", postgresql_where=text("profile_status = 'pending'")),
+    )
+
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    format: Mapped[DatasetFormat] = mapped_column(enum_by_value(DatasetFormat))
+    modality: Mapped[Modality] = mapped_column(enum_by_value(Modality))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    rows: Mapped[int] = mapped_column(BigInteger)
+    columns: Mapped[list[Any]]
+    profile_status: Mapped[ProfileStatus] = mapped_column(enum_by_value(ProfileStatus), default=ProfileStatus.PENDING)
+    # when the task counts as lost and is sent again
+    profile_due_at: Mapped[datetime | None]
+    profile_attempts: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
+    profile: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
+    preview: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
+
+
+class DatasetSignature(Base):
+    """The MinHash of one version's rows: what finds copies without looking at the rows again.
+
+    ``hashes`` are the smallest hashes, ascending; ``distinct`` is how many there were, exact while all are kept.
+    """
+
+    __tablename__ = "dataset_signatures"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["dataset_id", "number"],
+            ["dataset_versions.dataset_id", "dataset_versions.number"],
+            name="fk_dataset_signatures_version",
+            ondelete="CASCADE",
+        ),
+        Index("ix_dataset_signatures_hashes", "hashes", postgresql_using="gin"),
+    )
+
+    dataset_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    hashes: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    distinct: Mapped[int] = mapped_column(BigInteger)

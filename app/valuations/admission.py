@@ -17,8 +17,9 @@ from app.accounts.roles import Caller
 from app.checkpoints.tables import Checkpoint
 from app.checkpoints.weights import check_fit
 from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
+from app.datasets.licences import Licence
 from app.datasets.service import limits_of
-from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
+from app.datasets.tables import Dataset, DatasetKind, DatasetStatus, Modality
 from app.errors import FieldError, InvalidInput
 from app.payouts import money
 from app.settings import Settings
@@ -64,7 +65,7 @@ def admit(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     model, checkpoint = _model(session, caller, order)
     found = _datasets(session, order)
     test = _test_dataset(session, caller, order)
-    target = order.target or test.target
+    target = _file(test, order.target).target
     groups = _groups(order, found)
     if len(groups) == 1 and order.mode == "full":
         raise _refused(
@@ -140,7 +141,7 @@ def _datasets(session: Session, order: NewValuation) -> list[Dataset]:
     rows = repository.datasets_by_id(session, order.datasets)
     faults = []
     for index, dataset_id in enumerate(order.datasets):
-        fault = _fault(rows.get(dataset_id), dataset_id)
+        fault = _fault(order, rows.get(dataset_id), dataset_id)
         if fault is not None:
             faults.append(FieldError(f"/datasets/{index}", fault, "dataset"))
     if faults:
@@ -148,14 +149,30 @@ def _datasets(session: Session, order: NewValuation) -> list[Dataset]:
     return [rows[each] for each in order.datasets]
 
 
-def _fault(dataset: Dataset | None, dataset_id: uuid.UUID) -> str | None:
+def _fault(order: NewValuation, dataset: Dataset | None, dataset_id: uuid.UUID) -> str | None:
     name = f"dataset ds_{dataset_id.hex}"
-    if dataset is None or dataset.status is DatasetStatus.DRAFT:
-        return f"{name} does not exist or has no content yet; name published datasets"
-    if dataset.status is DatasetStatus.WITHDRAWN:
+    if dataset is not None and dataset.status is DatasetStatus.WITHDRAWN:
         return f"{name} was withdrawn by its provider and no new job may use it; leave it out"
-    if dataset.kind is not DatasetKind.TRAIN:
+    if dataset is not None and dataset.kind is not DatasetKind.TRAIN:
         return f"{name} is a test set and cannot be valued; give it as test_dataset"
+    # what is not published is nobody's business: a stranger cannot tell it from what does not exist
+    if dataset is None or dataset.status is not DatasetStatus.PUBLISHED or dataset.licence is None:
+        return f"{name} does not exist or is not published; name published datasets"
+    if (unfit := _unfit(dataset)) is not None:
+        return f"{name} {unfit}"
+    licence = Licence.from_json(dataset.licence)
+    problems = licence.problems(purpose=order.purpose, territory=order.territory, at=datetime.now(UTC))
+    if problems:
+        return f"{name} {problems[0]}"
+    if dataset.reserve_currency not in (None, order.currency):
+        return f"{name} has a reserve price in {dataset.reserve_currency}; post the job in it, or leave it out"
+    return None
+
+
+def _unfit(dataset: Dataset) -> str | None:
+    """Why no learner can read a dataset; the rest of a sentence that begins with it."""
+    if dataset.target is None or dataset.modality is Modality.TEXT:
+        return "holds documents, which the models of this job do not read; name datasets with columns or images"
     return None
 
 
@@ -168,14 +185,17 @@ def _test_dataset(session: Session, caller: Caller, order: NewValuation) -> Data
         raise _refused("/test_dataset", f"{name} is of kind {dataset.kind.value}; upload the test set with kind test")
     if dataset.status is DatasetStatus.WITHDRAWN:
         raise _refused("/test_dataset", f"{name} was withdrawn; upload another test set")
+    if (unfit := _unfit(dataset)) is not None:
+        raise _refused("/test_dataset", f"{name} {unfit}")
     return dataset
 
 
 def _file(dataset: Dataset, target: str | None) -> InputFile:
     """The dataset's bytes; a target that the order names is looked for by that name in every file."""
-    if dataset.digest is None or dataset.format is None:
-        raise AssertionError(f"dataset {dataset.id} is ready without content; its table's CHECK forbids that")
-    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, target or dataset.target)
+    wanted = target or dataset.target
+    if dataset.digest is None or dataset.format is None or wanted is None:
+        raise AssertionError(f"dataset {dataset.id} has no content or no target, and was not refused")
+    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, wanted)
 
 
 def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]]:

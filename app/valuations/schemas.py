@@ -91,6 +91,18 @@ class NewValuation(Body):
     deadline: AwareDatetime | None = Field(default=None, description="The job ends as `expired` when it passes.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     device: Literal["cpu", "gpu"] = "cpu"
+    purpose: str | None = Field(
+        default=None,
+        max_length=40,
+        description="What the data is used for, where a licence limits it.",
+        examples=["research"],
+    )
+    territory: str | None = Field(
+        default=None,
+        max_length=2,
+        description="Where it is used (ISO 3166), where a licence limits it.",
+        examples=["NO"],
+    )
     metadata: dict[Key, Label] = Field(default_factory=dict, max_length=32)
     payout: Payout = Field(default_factory=Payout)
 

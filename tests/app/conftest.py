@@ -102,6 +102,20 @@ def upload() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture
+def publish(upload: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A factory: ``publish(known, b"a,label\\n...", licence={...})`` uploads a dataset and publishes it."""
+
+    def make(owner: Known, content: bytes, target: str = "label", name: str = "data", **terms: Any) -> dict[str, Any]:
+        dataset = upload(owner, content, target, name)
+        told = owner.client.post(f"/v1/datasets/{dataset['id']}/publish", json={"licence": {"spdx": "CC0-1.0"}} | terms)
+        assert told.status_code == 200, told.text
+        answer: dict[str, Any] = told.json()
+        return answer
+
+    return make
+
+
+@pytest.fixture
 def npz() -> Callable[..., bytes]:
     """A factory: ``npz(X=..., y=...)`` is an NPZ file's bytes."""
 

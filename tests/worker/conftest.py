@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts.roles import Caller, Role
 from app.accounts.tables import Account
+from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
 from app.db.registry import load_tables
 from app.db.session import make_engine, make_session_factory, transaction
@@ -105,9 +106,11 @@ class Market:
         np.savez(path, X=X, y=y)
         with transaction(self.factory) as session:
             blob = self.blobs.put_file(path)
+            status = DatasetStatus.PUBLISHED if kind is DatasetKind.TRAIN else DatasetStatus.READY
             dataset = Dataset(
-                provider_id=owner, name=path.stem, kind=kind, status=DatasetStatus.READY, target="y",
-                format=DatasetFormat.NPZ, digest=blob.digest, size_bytes=blob.size, rows=len(y), columns=[],
+                provider_id=owner, name=path.stem, kind=kind, status=status, target="y",
+                licence=Licence("CC0-1.0").to_json(), format=DatasetFormat.NPZ,
+                digest=blob.digest, size_bytes=blob.size, rows=len(y), columns=[],
             )  # fmt: skip
             session.add(dataset)
             session.flush()

@@ -49,10 +49,13 @@ def test_a_dataset_goes_from_draft_to_ready_to_withdrawn(provider: Any, tmp_path
     assert stored.json() | {"created_at": None} == {
         "id": identifier,
         "name": "ward 3",
+        "description": "",
         "kind": "train",
         "status": "ready",
         "target": "label",
+        "modality": "tabular",
         "format": "csv",
+        "version": 1,
         "digest": hashlib.sha256(CSV).hexdigest(),
         "size_bytes": len(CSV),
         "rows": 2,
@@ -61,6 +64,11 @@ def test_a_dataset_goes_from_draft_to_ready_to_withdrawn(provider: Any, tmp_path
             {"name": "city", "type": "text"},
             {"name": "label", "type": "text"},
         ],
+        "licence": None,
+        "reserve_price": None,
+        "reserve_currency": None,
+        "preview_rows": 0,
+        "published_at": None,
         "created_at": None,
     }
     assert [path.read_bytes() for path in blobs_in(tmp_path)] == [CSV]
@@ -70,13 +78,24 @@ def test_a_dataset_goes_from_draft_to_ready_to_withdrawn(provider: Any, tmp_path
     assert provider.client.put(f"/v1/datasets/{identifier}/content", content=CSV).status_code == 409
 
 
-def test_content_never_changes_but_may_be_sent_again(provider: Any, upload: Callable[..., Any]) -> None:
+def test_the_same_bytes_change_nothing_and_others_are_the_next_version(
+    provider: Any, upload: Callable[..., Any], tmp_path: Path
+) -> None:
     dataset = upload(provider, CSV)
-    again = provider.client.put(f"/v1/datasets/{dataset['id']}/content", content=CSV)
+    path = f"/v1/datasets/{dataset['id']}"
+    again = provider.client.put(f"{path}/content", content=CSV)
     assert (again.status_code, again.json()) == (200, dataset)
-    other = provider.client.put(f"/v1/datasets/{dataset['id']}/content", content=CSV + b"5,Oslo,no\n")
-    assert other.status_code == 409
-    assert "content never changes" in other.json()["detail"]
+    other = provider.client.put(f"{path}/content", content=CSV + b"5,Oslo,no\n")
+    assert (other.status_code, other.json()["version"], other.json()["rows"]) == (200, 2, 3)
+    found = provider.client.get(f"{path}/versions").json()["items"]
+    assert [(each["number"], each["rows"]) for each in found] == [(2, 3), (1, 2)]
+    assert found[1]["digest"] == dataset["digest"]
+    assert len(blobs_in(tmp_path)) == 2
+    back = provider.client.put(f"{path}/content", content=CSV).json()
+    assert (back["version"], back["digest"]) == (1, dataset["digest"])
+    assert len(provider.client.get(f"{path}/versions").json()["items"]) == 2
+    assert provider.client.delete(path).status_code == 204
+    assert blobs_in(tmp_path) == []
 
 
 def test_a_draft_cannot_be_withdrawn_but_deleted(provider: Any) -> None:
@@ -117,9 +136,12 @@ def test_anothers_dataset_does_not_exist(provider: Any, known: Callable[..., Any
         ("DELETE", ""),
         ("PUT", "/content"),
         ("POST", "/withdraw"),
+        ("POST", "/publish"),
+        ("GET", "/versions"),
     ]:
-        own = stranger.client.request(method, f"/v1/datasets/{dataset['id']}{path}")
-        none = stranger.client.request(method, f"/v1/datasets/{MISSING}{path}")
+        body = {"json": {"licence": {"spdx": "CC0-1.0"}}} if path == "/publish" else {}
+        own = stranger.client.request(method, f"/v1/datasets/{dataset['id']}{path}", **body)
+        none = stranger.client.request(method, f"/v1/datasets/{MISSING}{path}", **body)
         assert own.status_code == none.status_code == 404
         assert own.json()["detail"].replace(dataset["id"], MISSING) == none.json()["detail"]
     assert stranger.client.get("/v1/datasets").json() == {"items": [], "next_cursor": None}

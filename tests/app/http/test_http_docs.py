@@ -54,7 +54,8 @@ def test_a_stranger_can_follow_the_page_with_curl(
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert '"status":"ready","target":"label","format":"csv"' in done.stdout
+    assert '"status":"ready","target":"label","modality":"tabular","format":"csv"' in done.stdout
+    assert '"status":"published"' in done.stdout
     assert '"available":"500.00"' in done.stdout
     assert '"status":"cancelled"' in done.stdout, "nobody was at work on it, so it ended at once"
 

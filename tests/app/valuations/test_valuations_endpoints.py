@@ -48,9 +48,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(known: Callable[..., Any], upload: Callable[..., Any], session: Session) -> Bench:
+def bench(
+    known: Callable[..., Any], upload: Callable[..., Any], publish: Callable[..., Any], session: Session
+) -> Bench:
     buyer, providers = known(Role.BUYER), [known(Role.PROVIDER), known(Role.PROVIDER)]
-    datasets = [upload(each, csv(i, 12))["id"] for i, each in enumerate(providers)]
+    datasets = [publish(each, csv(i, 12))["id"] for i, each in enumerate(providers)]
     test = upload(buyer, csv(9, 9))["id"]
     payouts.deposit(session, buyer.account.id, 1_000_00, "EUR", "start")
     session.commit()
@@ -138,9 +140,9 @@ def test_a_withdrawn_dataset_is_refused(bench: Bench, session: Session) -> None:
     ],
 )
 def test_datasets_that_disagree_are_refused_and_those_that_add_a_class_are_not(
-    bench: Bench, upload: Callable[..., Any], content: bytes, words: str
+    bench: Bench, publish: Callable[..., Any], content: bytes, words: str
 ) -> None:
-    other = upload(bench.providers[1], content)["id"]
+    other = publish(bench.providers[1], content)["id"]
     answer = bench.post(datasets=[bench.datasets[0], other])
     if words:
         assert answer.status_code == 422
@@ -163,9 +165,9 @@ def test_more_than_the_wallet_holds_is_a_conflict_and_stores_nothing(bench: Benc
 
 
 def test_a_providers_datasets_are_one_player_unless_asked_otherwise(
-    bench: Bench, upload: Callable[..., Any], session: Session
+    bench: Bench, publish: Callable[..., Any], session: Session
 ) -> None:
-    second = upload(bench.providers[0], csv(7, 8))["id"]
+    second = publish(bench.providers[0], csv(7, 8))["id"]
     datasets = [*bench.datasets, second]
     assert bench.post(datasets=datasets).json()["players"] == 2
     assert bench.post(datasets=datasets, players="dataset").json()["players"] == 3
@@ -174,10 +176,10 @@ def test_a_providers_datasets_are_one_player_unless_asked_otherwise(
 
 
 def test_the_game_is_the_same_for_the_same_rows_in_any_format_and_order(
-    bench: Bench, upload: Callable[..., Any], session: Session
+    bench: Bench, publish: Callable[..., Any], session: Session
 ) -> None:
     lines = csv(0, 12).decode().splitlines()
-    turned = upload(bench.providers[0], "\n".join([lines[0], *lines[:0:-1]]).encode() + b"\n")["id"]
+    turned = publish(bench.providers[0], "\n".join([lines[0], *lines[:0:-1]]).encode() + b"\n")["id"]
     first = bench.post().json()
     second = bench.post(datasets=[bench.datasets[1], turned], pool="7.00", metadata={"a": "b"}).json()
     assert second["game_digest"] == first["game_digest"]
@@ -326,14 +328,16 @@ def test_progress_counts_what_the_tables_hold(bench: Bench, session: Session, se
     assert session.get_one(Valuation, job_id).round == 1
 
 
-def test_images_want_a_cnn(bench: Bench, upload: Callable[..., Any], known: Callable[..., Any]) -> None:
+def test_images_want_a_cnn(
+    bench: Bench, upload: Callable[..., Any], publish: Callable[..., Any], known: Callable[..., Any]
+) -> None:
     def images(seed: int) -> bytes:
         buffer = io.BytesIO()
         rng = np.random.default_rng(seed)
         np.savez(buffer, X=rng.random((6, 4, 4), dtype=np.float32), y=np.arange(6) % 2)
         return buffer.getvalue()
 
-    datasets = [upload(each, images(i), target="y")["id"] for i, each in enumerate(bench.providers)]
+    datasets = [publish(each, images(i), target="y")["id"] for i, each in enumerate(bench.providers)]
     test = upload(bench.buyer, images(9), target="y")["id"]
     assert "set the model to cnn" in bench.post(datasets=datasets, test_dataset=test).text
     assert bench.post(datasets=datasets, test_dataset=test, model={"name": "cnn"}).status_code == 202

@@ -1,0 +1,111 @@
+"""Licences of published datasets: an SPDX expression, and terms beside it in ODRL's words. Pure.
+
+A licence says what the bytes are given for: ``purposes`` and ``territories`` (None: any) and ``expires_at`` (None:
+never). ``problems`` is asked when a job is posted. Nothing here reads a licence's text.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from app.errors import InvalidInput
+
+_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
+_SPDX_URL = "https://spdx.org/licenses/"
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What a provider allows. ``spdx`` is a canonical SPDX expression, or a ``LicenseRef-`` of the provider's own."""
+
+    spdx: str
+    purposes: tuple[str, ...] | None = None
+    territories: tuple[str, ...] | None = None
+    expires_at: datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "spdx": self.spdx,
+            "purposes": None if self.purposes is None else list(self.purposes),
+            "territories": None if self.territories is None else list(self.territories),
+            "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Licence":
+        """The licence that ``to_json`` wrote."""
+        expires, purposes, territories = data["expires_at"], data["purposes"], data["territories"]
+        return cls(
+            data["spdx"],
+            None if purposes is None else tuple(purposes),
+            None if territories is None else tuple(territories),
+            None if expires is None else datetime.fromisoformat(expires),
+        )
+
+    def problems(self, *, purpose: str | None, territory: str | None, at: datetime) -> list[str]:
+        """Why a job may not use the data, as ends of sentences that begin with the dataset; empty where it may."""
+        found = []
+        if self.expires_at is not None and self.expires_at <= at:
+            found.append(f"is licensed until {self.expires_at.isoformat()}, which has passed; leave it out")
+        found += _outside("purpose", purpose, self.purposes)
+        found += _outside("territory", territory, self.territories)
+        return found
+
+    def to_odrl(self, target: str) -> dict[str, Any]:
+        """The licence as an ODRL 2.2 offer about ``target`` (an IRI), in JSON-LD."""
+        rules = (
+            ("purpose", self.purposes),
+            ("spatial", self.territories),
+            ("dateTime", self.expires_at.isoformat() if self.expires_at else None),
+        )
+        constraints = [
+            {
+                "leftOperand": left,
+                "operator": "lt" if left == "dateTime" else "isAnyOf",
+                "rightOperand": list(right) if isinstance(right, tuple) else right,
+            }
+            for left, right in rules
+            if right is not None
+        ]
+        permission: dict[str, Any] = {"target": target, "action": "use"}
+        if constraints:
+            permission["constraint"] = constraints
+        return {
+            "@context": "http://www.w3.org/ns/odrl.jsonld",
+            "@type": "Offer",
+            "uid": f"{target}#licence",
+            "permission": [permission],
+        }
+
+
+def canonical_spdx(expression: str) -> str:
+    """The SPDX expression in its canonical spelling; raises InvalidInput for one that the SPDX list does not know."""
+    text = expression.strip()
+    if _REFERENCE.fullmatch(text):
+        return text
+    try:
+        return str(canonicalize_license_expression(text))
+    except InvalidLicenseExpression:
+        raise InvalidInput(
+            f"licence {expression[:80]!r} is no SPDX expression; give one such as CC-BY-4.0 or ODbL-1.0 (the ids are "
+            f"at {_SPDX_URL}), or LicenseRef- and a name of your own"
+        ) from None
+
+
+def url_of(spdx: str) -> str:
+    """Where the licence is described, or the expression itself where it is more than one id."""
+    return f"{_SPDX_URL}{spdx}.html" if re.fullmatch(r"[A-Za-z0-9.+-]+", spdx) and "Ref-" not in spdx else spdx
+
+
+def _outside(what: str, asked: str | None, allowed: Sequence[str] | None) -> list[str]:
+    if allowed is None or asked in allowed:
+        return []
+    only = ", ".join(allowed)
+    if asked is None:
+        return [f"is licensed for {what} {only} only; state the job's `{what}`"]
+    return [f"is licensed for {what} {only} only, not {asked}; leave it out"]
