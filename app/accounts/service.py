@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.accounts import repository, standing, tokens
-from app.accounts.roles import SCOPES, Caller, Role
+from app.accounts.roles import SCOPES, AccountStatus, Caller, Role
 from app.accounts.tables import Account, ApiKey
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unauthorized
 from app.http.pages import PageRequest
@@ -38,9 +38,11 @@ def get_account(session: Session, account_id: uuid.UUID) -> Account:
     return account
 
 
-def list_accounts(session: Session, page: PageRequest) -> tuple[list[Account], str | None]:
-    """All organisations, newest first; for administrators."""
-    return repository.accounts(session, page)
+def list_accounts(
+    session: Session, page: PageRequest, status: AccountStatus | None = None
+) -> tuple[list[Account], str | None]:
+    """All organisations, or those of one status, newest first; for administrators."""
+    return repository.accounts(session, page, status)
 
 
 def issue_key(
@@ -122,7 +124,11 @@ def authenticate(session: Session, settings: Settings, token: str) -> Caller:
 def resume(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> Caller:
     """The caller of a session that a key began; raises Unauthorized once the key is revoked or has expired."""
     key = repository.own_key(session, account_id, key_id)
-    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= datetime.now(UTC)):
+    if (
+        key is None
+        or key.revoked_at is not None
+        or (key.expires_at is not None and key.expires_at <= datetime.now(UTC))
+    ):
         raise Unauthorized("the key that began this session is no longer valid; log in again")
     account = get_account(session, account_id)
     return Caller(account.id, account.role, frozenset(key.scopes) & SCOPES[account.role], key.id)
@@ -141,6 +147,39 @@ def revoke_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> No
     if key.revoked_at is None:
         key.revoked_at = datetime.now(UTC)
         session.flush()
+
+
+def rotate_key(
+    session: Session,
+    settings: Settings,
+    caller: Caller,
+    key_id: uuid.UUID,
+    overlap: timedelta,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key in the place of one of the caller's: same name, same scopes; the present one ends after ``overlap``.
+
+    ``expires_at`` defaults to as long a life as the present key was given, from now on. Raises NotFound for anybody
+    else's key, Conflict for one that has ended or been rotated, InvalidInput where the key at hand carries less.
+    """
+    key = repository.own_key(session, caller.account_id, key_id, lock=True)
+    if key is None:
+        raise NotFound(f"no key key_{key_id.hex} of yours; list them with GET /v1/keys")
+    now = datetime.now(UTC)
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        raise Conflict(f"key {key.prefix} has ended and cannot be rotated; create another with POST /v1/keys")
+    if key.replaced_by is not None:
+        raise Conflict(f"key {key.prefix} was rotated already; rotate the key that took its place")
+    if expires_at is None and key.expires_at is not None:
+        expires_at = now + (key.expires_at - key.created_at)
+    # a key never outgrows its role: what the role has lost since is left behind
+    scopes = frozenset(key.scopes) & SCOPES[caller.role]
+    fresh, token = delegate_key(session, settings, caller, key.name, scopes, expires_at)
+    key.replaced_by = fresh.id
+    ends = now + overlap
+    key.expires_at = ends if key.expires_at is None else min(key.expires_at, ends)
+    session.flush()
+    return fresh, token
 
 
 def bootstrap_admin(session: Session, settings: Settings, name: str = _ADMIN_NAME) -> tuple[Account, str]:
