@@ -52,7 +52,7 @@ def run(names: tuple[str, ...] | list[str], games: list[str], seeds: int, quick:
     if "scale" in names:
         scale.measure(reference=1024 if quick else scale.REFERENCE)
     if "peers" in names:
-        side_by_side.measure(range(1 if quick else 3))
+        side_by_side.measure(range(1 if quick else 3), side_by_side.QUICK if quick else side_by_side.CONFIGS)
     if "report" in names:
         report.write()
 

@@ -55,6 +55,8 @@ def machine() -> dict[str, str]:
 
 
 def _commit() -> str:
+    if os.environ.get("CHERISH_COMMIT"):  # an exported tree has no history of its own
+        return os.environ["CHERISH_COMMIT"]
     done = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )

@@ -28,9 +28,10 @@ from worker.engine.valuation import ValuationSpec, value
 PYTHON = store.ROOT / ".venv-peers" / "bin" / "python"
 GAMES = ("adult-logistic", "digits-mlp")
 LIMIT_SECONDS = 900
+QUICK = ("pydvl-tmc-defaults", "shapiq-kernelshap-paired-200", "shapiq-svarm-paired-200")
 
 
-def measure(seeds: Sequence[int]) -> None:
+def measure(seeds: Sequence[int], configs: Sequence[str] = CONFIGS) -> None:
     """Measure every cell that is not there yet; says so and does nothing where the peers' environment is absent."""
     if not PYTHON.is_file():
         print("peers: skipped, .venv-peers is absent; make it with `make peers-env`", flush=True)
@@ -42,11 +43,11 @@ def measure(seeds: Sequence[int]) -> None:
             except DataMissing as missing:
                 print(f"{name}: skipped, {missing}", flush=True)
                 continue
-            data = store.cell("peers", f"{name}/{seed}", lambda market=market: side_by_side(market))
+            data = store.cell("peers", f"{name}/{seed}", lambda market=market: side_by_side(market, configs))
             print(f"peers {name} seed {seed}: {len(data)} configurations", flush=True)
 
 
-def side_by_side(market: Market) -> dict[str, Any]:
+def side_by_side(market: Market, configs: Sequence[str]) -> dict[str, Any]:
     """Every configuration once: wall and processor seconds, trainings, share error."""
     truth = table(market, "retrain")
     problem = problem_of(market)
@@ -55,7 +56,7 @@ def side_by_side(market: Market) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "game.npz"
         write_game(path, problem, truth)
-        for config in CONFIGS:
+        for config in configs:
             result[config] = peer(path, config, market.seed, truth)
     result["cherish again"] = cherish(problem, truth, market.seed)  # the machine at the end of the run
     return result
