@@ -19,6 +19,7 @@ from rich.table import Table
 
 from app.accounts import repository, service
 from app.accounts.roles import Role
+from app.cli.demo_text import demo_text
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, File, digits_market
 from app.embedded.stack import Stack
@@ -38,6 +39,10 @@ _SPEC: dict[str, Any] = {
     "seed": 7,
 }
 _Home = Annotated[Path, typer.Option(help="Where the demonstration keeps its database, blobs and logs.")]
+_Text = Annotated[
+    Path | None,
+    typer.Option(help="A folder of text files: value their authors for a language model, no server."),
+]
 _Workers = Annotated[int, typer.Option(min=1, help="Worker processes.")]
 
 
@@ -45,8 +50,11 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2) -> None:
+def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text = None) -> None:
     """Run the market once, end to end, and print who is paid what."""
+    if text is not None:
+        demo_text(text, home.resolve() / "text")
+        return
     console = Console()
     started = time.monotonic()
     with Stack(home.resolve(), workers=workers, say=lambda line: console.print(f"[dim]{line}[/dim]")) as stack:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.checkpoints.weights import read_tensors
+from app.cli.text import evaluator_of_texts
 from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.datasets.readers import read_table
 from app.errors import InvalidInput
@@ -38,6 +39,7 @@ class Request:
     rest: str | None = None
     checkpoint: str | None = None
     device: str = "cpu"
+    base: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, with the versions that computed it."""
@@ -106,19 +108,23 @@ def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, 
     from worker.engine.evaluator import Evaluator
     from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
 
+    name, hyper = parse_model(request.model)
+    if name == "lm":
+        return evaluator_of_texts(request, hyper, threads)
+    if not request.target:
+        raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     test_table = _table(request.test, "the test set")
-    tables = [(name, _table(file, f"{name} ({file})")) for name, file in request.providers]
+    tables = [(player, _table(file, f"{player} ({file})")) for player, file in request.providers]
     rest_table = _table(request.rest, "the rest") if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     encoding = fit_encoding(test_table, known, request.target)
     rows: dict[str, list[EncodedRows]] = {}
-    for name, table in tables:
-        rows.setdefault(name, []).append(encode(table, encoding))
-    players = {name: join_rows(parts) for name, parts in rows.items()}
+    for player, table in tables:
+        rows.setdefault(player, []).append(encode(table, encoding))
+    players = {player: join_rows(parts) for player, parts in rows.items()}
     test = encode(test_table, encoding)
     rest = encode(rest_table, encoding).canonical() if rest_table is not None else None
     checkpoint = _checkpoint(request.checkpoint) if request.checkpoint else None
-    name, hyper = parse_model(request.model)
     with engine_errors():
         problem = Problem(
             players=[PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()],

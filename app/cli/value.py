@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.local import Request, engine_errors, evaluator_of, parse_providers
+from app.cli.text import domains, perplexities
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -24,12 +25,15 @@ if TYPE_CHECKING:
 THREADS = max(1, os.cpu_count() or 1)
 
 _Providers = Annotated[list[str], typer.Option("--provider", help="NAME=FILE; a name given twice has several files.")]
-_Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ.")]
-_Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`).")]
-_Model = Annotated[str, typer.Option(help="logistic, mlp or cnn; with hyper-parameters as mlp:hidden=64,steps=150.")]
+_Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ; for lm a text, or a folder of them.")]
+_Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`); lm has none.")]
+_Model = Annotated[
+    str, typer.Option(help="logistic, mlp, cnn or lm; with hyper-parameters as mlp:hidden=64,steps=150.")
+]
+_Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
 _Metric = Annotated[str, typer.Option(help="accuracy, clipped_log_loss or log_loss.")]
 _Mode = Annotated[str, typer.Option(help="full: all providers' rows train; partial: only weights and their rows.")]
-_Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, a safetensors file.")]
+_Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model: safetensors; for lm a PEFT folder.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
 _Fidelity = Annotated[str, typer.Option(help="auto, unlearn, repair or retrain.")]
 _Unlearning = Annotated[str, typer.Option(help="The unlearning method; auto lets all of them compete.")]
@@ -52,11 +56,12 @@ def register(app: typer.Typer) -> None:
 def value(
     provider: _Providers,
     test: _Test,
-    target: _Target,
+    target: _Target = "",
     model: _Model = "logistic",
     metric: _Metric = "accuracy",
     mode: _Mode = "full",
     checkpoint: _Checkpoint = None,
+    base: _Base = None,
     rest: _Rest = None,
     fidelity: _Fidelity = "auto",
     unlearning: _Unlearning = "tangent",
@@ -89,7 +94,9 @@ def value(
         )
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
-    request = Request(parse_providers(provider), test, target, model, metric, mode, seed, rest, checkpoint, device)
+    request = Request(
+        parse_providers(provider), test, target, model, metric, mode, seed, rest, checkpoint, device, base
+    )
     _check_writable(json_path, plot)
     console = Console()
     evaluator, digests = evaluator_of(request, threads)
@@ -105,6 +112,9 @@ def value(
         status.update("Computing the first worths ...")
         result = replace(value_game(evaluator, spec, follow), digests=digests)
     show(result, console)
+    names = [file.stem for file in domains(Path(test))] if evaluator.learner.name == "lm" else []
+    for domain, before, after in perplexities(evaluator, names):
+        console.print(f"Perplexity per token on {domain}: {before:.2f} before, {after:.2f} with everybody.")
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
         console.print(f"Written to {json_path}", soft_wrap=True)

@@ -1,0 +1,136 @@
+"""Language models on the command line: files and folders of text become the blocks of learner ``lm``.
+
+``--model lm:context=128,steps=60`` says how long a block is beside the learner's own hyper-parameters; ``--base`` is a
+model folder in the Hugging Face layout; ``--checkpoint``, where given, a PEFT adapter of the model trained on everyone.
+A provider is one corpus (a name given twice has several); each file of a test folder is a domain. It starts no server,
+opens no database and reaches no network.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.datasets.corpora import BYTES, Encode, pack, read_corpus, tokens_of
+from app.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from app.cli.local import Request
+    from worker.engine.evaluator import Evaluator
+    from worker.engine.problem import PlayerData, Rows
+
+CONTEXT = 128
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """How this request's texts become blocks: context, tokenizer (None: bytes), vocabulary."""
+
+    context: int = CONTEXT
+    encode: Encode | None = None
+    vocabulary: int = BYTES
+
+    def blocks(self, path: Path, name: str) -> NDArray[np.float32]:
+        """float32[n, context + 1] of a file or folder."""
+        return pack([tokens_of(text, self.encode) for text in read_corpus(path, name)], self.context, name)
+
+    def player(self, name: str, files: Sequence[str]) -> "PlayerData":
+        from worker.engine.problem import PlayerData
+
+        blocks = np.concatenate([self.blocks(Path(file), f"{name} ({file})") for file in files])
+        return PlayerData(name, blocks, np.zeros(len(blocks), dtype=np.int64))
+
+    def rows(self, path: Path, name: str) -> "Rows":
+        """Blocks whose labels number their domains: the files of a folder, by name."""
+        from worker.engine.problem import Rows
+
+        parts = [self.blocks(file, f"{name} ({file.name})") for file in domains(path)]
+        labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        return Rows(np.concatenate(parts), labels, name=name)
+
+
+def domains(path: Path) -> list[Path]:
+    """The files that are a test set's domains, by name; a file is one domain."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(p for p in path.iterdir() if p.suffix in (".txt", ".jsonl", ".zip"))
+    if not files:
+        raise InvalidInput(f"{path}: the folder has no .txt, .jsonl or .zip file; put one text a domain there")
+    return files
+
+
+def evaluator_of_texts(
+    request: "Request", hyper: dict[str, float | int | str], threads: int
+) -> "tuple[Evaluator, dict[str, str]]":
+    """The game of a request whose model is ``lm``, and the digests that name what it rests on."""
+    from app.cli.local import engine_errors
+    from worker.engine.evaluator import Evaluator
+    from worker.engine.problem import LearnerSpec, Problem
+    from worker.pretrained import read_adapter, read_base
+
+    if request.base is None:
+        raise InvalidInput(
+            "--model lm: adapters need a base model; give --base FOLDER (config.json, safetensors, tokenizer.json), or"
+            " see `cherish demo --text`, which trains a small one"
+        )
+    context = hyper.pop("context", CONTEXT)
+    if not isinstance(context, int):
+        raise InvalidInput(f"--model lm: context must be a whole number; got {context!r}")
+    with engine_errors():
+        base = read_base(Path(request.base))
+        checkpoint: dict[str, Any] = {f"frozen.{name}": array for name, array in base.weights.items()}
+        if request.checkpoint:
+            sizes, arrays = read_adapter(Path(request.checkpoint))
+            hyper = {**sizes, **hyper}
+            checkpoint |= arrays
+        corpora = Corpora(context, base.encode, base.vocabulary)
+        by_name: dict[str, list[str]] = {}
+        for name, file in request.providers:
+            by_name.setdefault(name, []).append(file)
+        test = corpora.rows(Path(request.test), "the test set")
+        problem = Problem(
+            players=[corpora.player(name, files) for name, files in by_name.items()],
+            test=test,
+            classes=base.vocabulary,
+            learner=LearnerSpec("lm", {**base.hyper, **hyper}),
+            metric=request.metric,
+            mode=request.mode,
+            seed=request.seed,
+            rest=corpora.rows(Path(request.rest), "the rest") if request.rest else None,
+            checkpoint=checkpoint,
+        )
+        evaluator = Evaluator(problem, request.device, threads=threads)
+    return evaluator, {"test": test.digest, "base": _digest(checkpoint)}
+
+
+def _digest(arrays: dict[str, Any]) -> str:
+    hasher = hashlib.sha256()
+    for name in sorted(arrays):
+        hasher.update(f"{name} {arrays[name].shape}".encode())
+        hasher.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return hasher.hexdigest()
+
+
+def perplexities(evaluator: "Evaluator", names: Sequence[str]) -> list[tuple[str, float, float]]:
+    """(domain, perplexity of the base, perplexity of the full model) over a domain's tokens that measure worth."""
+    import torch
+
+    from worker.engine import batching
+    from worker.engine.learners.language import LanguageModel
+
+    learner, context = evaluator.learner, evaluator.context
+    if not isinstance(learner, LanguageModel):
+        return []
+    found = []
+    with batching.single_threaded():
+        models = torch.stack([context.base, context.full])
+        for number, name in enumerate(names):
+            rows = evaluator.test_X[evaluator.test_y == number]
+            if len(rows):
+                base, full = torch.exp(-learner.scores("log_loss", models, rows)).tolist()
+                found.append((name, base, full))
+    return found

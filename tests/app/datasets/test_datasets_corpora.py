@@ -1,0 +1,88 @@
+"""Corpora: what a document is, where blocks begin and end, and what is refused by name."""
+
+import itertools
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.datasets.corpora import NO_TOKEN, pack, read_corpus, tokens_of
+from app.errors import InvalidData, PayloadTooLarge
+
+
+def test_every_token_but_a_documents_first_is_predicted_once_and_none_from_another_document() -> None:
+    documents = [np.arange(1, 20), np.arange(100, 109), np.array([7]), np.array([200, 201])]
+    blocks = pack(documents, 8)
+    predicted = [(int(a), int(b)) for row in blocks for a, b in itertools.pairwise(row) if b != NO_TOKEN]
+    wanted = [(int(a), int(b)) for each in documents for a, b in itertools.pairwise(each)]
+    assert predicted == wanted
+    assert blocks.shape == (3 + 1 + 1, 9)
+
+
+def test_a_document_that_just_fills_its_blocks_has_no_empty_one() -> None:
+    assert len(pack([np.arange(17)], 8)) == 2
+
+
+def test_bytes_are_tokens_where_there_is_no_tokenizer() -> None:
+    assert tokens_of("né").tolist() == [110, 195, 169]
+
+
+def test_a_tokenizer_sees_one_line_of_any_length_in_bounded_pieces() -> None:
+    seen: list[int] = []
+
+    def encode(piece: str) -> list[int]:
+        seen.append(len(piece))
+        return [ord(c) for c in piece]
+
+    text = "word " * 30_000 + "x" * 200_000
+    assert tokens_of(text, encode).tolist() == [ord(c) for c in text]
+    assert max(seen) <= 1 << 16
+
+
+def test_a_line_of_two_hundred_megabytes_is_read_and_packed(tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_bytes(b"a" * 200_000_000)
+    (document,) = read_corpus(tmp_path / "long.txt")
+    assert len(document) == 200_000_000
+    with pytest.raises(PayloadTooLarge, match=r"long.txt: 200000000 bytes, and 1000 are allowed"):
+        read_corpus(tmp_path / "long.txt", max_bytes=1000)
+
+
+def test_jsonl_zip_and_folders_are_documents_in_a_fixed_order(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in ("one", "", "two")))
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.writestr("z.txt", "four")
+        archive.writestr("a.txt", "three")
+        archive.writestr("ignored.pt", b"\x80\x04")
+    (tmp_path / "a.txt").write_text("zero")
+    assert read_corpus(tmp_path) == ["zero", "one", "two", "three", "four"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.txt", b"", "there is no text in it"),
+        ("latin.txt", b"caf\xe9", r"byte 4 \(0xe9\) is not UTF-8"),
+        ("model.pt", b"\x80\x04", "never read"),
+        ("bad.jsonl", b'{"text": "a"}\n{"text"', "line 2 is not JSON"),
+        ("other.jsonl", b'{"body": "a"}', "line 1 has no string `text`"),
+        ("deep.jsonl", b"[" * 100_000, "line 1 is not JSON"),
+        ("none.jsonl", b'{"text": ""}', "there is no text in it"),
+        ("torn.zip", b"PK\x03\x04torn", "this zip cannot be read"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_name(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidData, match=words) as refused:
+        read_corpus(tmp_path / name)
+    assert refused.value.detail.startswith(name)
+
+
+def test_a_missing_file_an_empty_folder_and_one_token_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidData, match="there is no file or folder"):
+        read_corpus(tmp_path / "absent.txt")
+    with pytest.raises(InvalidData, match=r"has no .txt, .jsonl or .zip file"):
+        read_corpus(tmp_path)
+    with pytest.raises(InvalidData, match="no document has two tokens"):
+        pack([np.array([1])], 8)
