@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,8 @@ class Enclosure:
                 f"{question['name']}: reading it takes more than the {memory_bytes} bytes of memory allowed; "
                 "split the file, or use smaller types"
             )
+        if "mistake" in found:
+            raise RuntimeError(f"the enclosure failed on {question['name']}:\n{found['mistake']}")
         raise InvalidData(found["detail"], errors=[FieldError(**error) for error in found["errors"]])
 
     def close(self) -> None:
@@ -162,6 +165,8 @@ def _answer(connection: socket.socket, inspection: Any) -> None:
         found = {"detail": error.detail, "errors": faults}
     except MemoryError:
         found = {"memory": True}
+    except Exception:
+        found = {"mistake": traceback.format_exc()}
     connection.sendall(json.dumps(found).encode())
 
 

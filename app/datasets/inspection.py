@@ -10,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets import rules
-from app.datasets.readers import Limits, open_columns
+from app.datasets.readers import Limits, archive, images, open_columns, sniff
+from app.datasets.readers.types import normalise
+from app.errors import InvalidData
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,64 @@ def inspect(
     path: Path,
     *,
     format: str | None,  # noqa: A002  the API's own word
-    target: str,
+    modality: str | None,
+    target: str | None,
     is_test: bool,
     limits: Limits,
     name: str,
 ) -> Inspection:
     """Check a file against every rule of its kind; raises InvalidData for the first one it breaks."""
-    opened = open_columns(path, format, limits=limits, name=name)
-    # a table without rows that has all the names: what the rules on names ask for
-    header = pa.schema(
-        [(column, pa.null()) for column in opened.names], {"cherish.name": name, "cherish.format": opened.format}
-    )
-    rules.check_names(header.empty_table(), target)
+    found = sniff(path, format, name)
+    if found == "zip":
+        with archive.opened(path, limits, name) as packed:
+            if packed.images:
+                return _agreed(_inspect_images(packed, target, is_test), modality, name)
+    opened = open_columns(path, found, limits=limits, name=name)
+    header = _header(opened.names, found, name)
+    documents = found in ("text", "zip") or modality == "text"
+    if documents:
+        rules.check_document_names(header, target)
+    elif target is None:
+        raise InvalidData(f"{name}: a dataset without a target can only be documents; name its target")
+    else:
+        rules.check_names(header, target)
     rows = 0
     columns: list[dict[str, str]] = []
     for group in opened.groups:
         rules.check_values(group, target, is_test=is_test)
+        if documents:
+            rules.check_documents(group)
         rows = group.num_rows
         columns += rules.columns_of(group)
-    return Inspection(opened.format, _modality(opened.format, columns), rows, columns)
+    kind = "text" if documents else _modality(found, columns)
+    return _agreed(Inspection(found, kind, rows, columns), modality, name)
+
+
+def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -> Inspection:
+    """Images are decoded one at a time; only their labels are held."""
+    name = packed.name
+    looked = images.look(packed)
+    rules.check_names(_header([images.IMAGE_COLUMN, *packed.columns.column_names], "zip", name), target or "")
+    labels = normalise(looked.columns, name).replace_schema_metadata({"cherish.name": name, "cherish.format": "zip"})
+    rules.check_values(labels, target, is_test=is_test)
+    shown = "image" if looked.shape is None else f"tensor{list(looked.shape)}"
+    columns = [{"name": images.IMAGE_COLUMN, "type": shown}, *rules.columns_of(labels)]
+    return Inspection("zip", "image", looked.count, columns)
+
+
+def _header(names: list[str], found: str, name: str) -> pa.Table:
+    """A table without rows that has all the names: what the rules on names ask for."""
+    fields = [(column, pa.null()) for column in names]
+    return pa.schema(fields, {"cherish.name": name, "cherish.format": found}).empty_table()
+
+
+def _agreed(found: Inspection, declared: str | None, name: str) -> Inspection:
+    if declared is not None and declared != found.modality:
+        raise InvalidData(
+            f"{name}: declared as {declared}, but its rows are {found.modality}; send {declared} data, or create a new "
+            f"dataset of modality {found.modality}"
+        )
+    return found
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
@@ -53,6 +94,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
     found = inspect(
         Path(question["path"]),
         format=question["format"],
+        modality=question["modality"],
         target=question["target"],
         is_test=question["is_test"],
         limits=Limits(**question["limits"]),

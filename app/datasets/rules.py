@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.readers import table_format, table_name
+from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
 from app.errors import FieldError, InvalidData
 
@@ -22,6 +23,35 @@ def check_table(table: pa.Table, target: str, *, is_test: bool) -> None:
     check_values(table, target, is_test=is_test)
 
 
+def check_document_names(table: pa.Table, target: str | None) -> None:
+    """The rules of names for documents: a column ``text``, and the target where one is declared."""
+    if TEXT_COLUMN not in table.column_names or target == TEXT_COLUMN:
+        raise _broken(
+            table,
+            TEXT_COLUMN,
+            "documents stand in this column, beside their target",
+            f"name it `{TEXT_COLUMN}`",
+            "missing",
+        )
+    if target is not None:
+        check_target_exists(table, target)
+
+
+def check_documents(table: pa.Table) -> None:
+    """Raises InvalidData where the column ``text`` of a table (of some columns) is no text, or has an empty one."""
+    if TEXT_COLUMN not in table.column_names:
+        return
+    column = table.column(TEXT_COLUMN)
+    if not is_text(column.type):
+        raise _broken(
+            table, TEXT_COLUMN, f"it holds {type_name(column.type)} values", "documents are texts", "not_text"
+        )
+    empty = pc.equal(pc.utf8_trim_whitespace(column.cast(pa.string())), "")
+    if pc.any(empty).as_py():
+        row = int(pc.index(empty, value=True).as_py())
+        raise _broken(table, TEXT_COLUMN, f"row {row + 1} is empty", "drop the row", "missing_value")
+
+
 def check_names(table: pa.Table, target: str) -> None:
     """The rules of names; the table may be without rows."""
     check_target_exists(table, target)
@@ -29,7 +59,7 @@ def check_names(table: pa.Table, target: str) -> None:
         raise _broken(table, target, "it is the only column", "add at least one feature column", "no_features")
 
 
-def check_values(table: pa.Table, target: str, *, is_test: bool) -> None:
+def check_values(table: pa.Table, target: str | None, *, is_test: bool) -> None:
     """The rules of values, for all or for some columns of a table, with or without the target among them."""
     for label in table.column_names:
         column = table.column(label)
@@ -37,7 +67,7 @@ def check_values(table: pa.Table, target: str, *, is_test: bool) -> None:
             raise _broken(table, label, f"row {row + 1} has no value there", "fill it or drop the row", "missing_value")
         if label != target:
             _check_feature(table, label, column)
-    if target not in table.column_names:
+    if target is None or target not in table.column_names:
         return
     found = class_names(table, target)
     if is_test and len(found) == 1:
@@ -51,7 +81,11 @@ def check_target_exists(table: pa.Table, target: str) -> None:
     if target in table.column_names:
         return
     there = ", ".join(f"`{c}`" for c in table.column_names[:8]) + (", …" if table.num_columns > 8 else "")
-    hint = "; the labels of an NPZ with X and y are column `y`" if table_format(table) == "npz" else ""
+    hints = {
+        "npz": "; the labels of an NPZ with X and y are column `y`",
+        "zip": "; folders are column `label`, and a manifest's columns are its own",
+    }
+    hint = hints.get(table_format(table) or "", "")
     raise _broken(
         table,
         target,

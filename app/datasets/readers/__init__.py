@@ -1,8 +1,9 @@
 """Files to Arrow tables: ``read_table`` sniffs the format by its magic, reads it under limits, normalises the types.
 
-What comes out has two kinds of columns: numbers (bool, int64, float64) and text (dictionary of strings); or one column
-``X`` of fixed-shape tensors (images). Everything else is refused by name. Nothing is executed, unpickled or guessed:
-a file either reads whole or raises InvalidData naming the file, the place, the rule and the mend.
+What comes out has two kinds of columns: numbers (bool, int64, float64) and text (dictionary of strings); for images one
+column ``X`` of fixed-shape tensors, for documents a column ``text``. Everything else is refused by name. Nothing is
+executed, unpickled or guessed: a file either reads whole or raises InvalidData naming the file, the place, the rule and
+the mend.
 
 ``open_columns`` reads the same table some columns at a time, for those who look at a large file and do not keep it:
 types are still inferred over all rows, and the memory is that of one group of columns.
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from app.datasets.readers import delimited, npz, parquet
+from app.datasets.readers import archive, delimited, documents, images, jsonl, npz, parquet
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.types import check_names, normalise
@@ -42,7 +43,7 @@ def read_table(
     limits: Limits | None = None,
     name: str = "the file",
 ) -> pa.Table:
-    """The table in a file (or in its bytes). ``format`` is csv, tsv, parquet or npz; None sniffs it.
+    """The table in a file (or in its bytes). ``format`` is a ``DatasetFormat``'s value; None sniffs it.
 
     ``name`` is what errors call it; it and the format travel in the schema's metadata. Raises InvalidData.
     """
@@ -55,6 +56,13 @@ def read_table(
             table = delimited.read(source, "\t", limits, name)
         case "parquet":
             table = parquet.read(source, limits, name)
+        case "jsonl":
+            table = jsonl.read(source, limits, name)
+        case "text":
+            table = documents.read(source, limits, name)
+        case "zip":
+            with archive.opened(source, limits, name) as packed:
+                table = images.read(packed) if packed.images else documents.read_archive(packed)
         case _:
             table = npz.read(source, limits, name)
     return _finished(table, found, name)

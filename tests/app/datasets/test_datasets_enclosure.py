@@ -29,7 +29,15 @@ def enclosure() -> Iterator[Enclosure]:
 
 def question(path: Path, **changes: Any) -> dict[str, Any]:
     limits = asdict(Limits())
-    told = {"path": str(path), "format": None, "target": "label", "is_test": False, "limits": limits, "name": "it"}
+    told = {
+        "path": str(path),
+        "format": None,
+        "modality": None,
+        "target": "label",
+        "is_test": False,
+        "limits": limits,
+        "name": "it",
+    }
     return told | changes
 
 
@@ -78,6 +86,15 @@ def test_a_file_that_takes_too_long_is_refused(enclosure: Enclosure, tmp_path: P
     os.mkfifo(path)
     with pytest.raises(InvalidData, match=r"took more than 0\.3 seconds"):
         ask(enclosure, path, seconds=0.3)
+
+
+def test_a_mistake_of_ours_is_no_fault_of_the_file(enclosure: Enclosure, tmp_path: Path) -> None:
+    path = tmp_path / "it"
+    path.write_bytes(CSV)
+    asked = question(path)
+    del asked["modality"]
+    with pytest.raises(RuntimeError, match="KeyError: 'modality'"):
+        enclosure.ask(asked, memory_bytes=1024**3, seconds=60.0)
 
 
 def test_a_killed_server_process_is_replaced(enclosure: Enclosure, tmp_path: Path) -> None:

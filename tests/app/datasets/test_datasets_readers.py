@@ -155,6 +155,7 @@ def test_an_npz_holds_arrays_only() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("../evil.txt", "x")
+        archive.writestr("X.npy", "x")
     assert "`../evil.txt` is not an array" in refusal(buffer.getvalue())
 
 

@@ -1,0 +1,51 @@
+"""Documents: a plain text file is one, a zip archive of text files holds one a file. A table with a column ``text``.
+
+Strict UTF-8. Where documents are cut for a model is not decided here.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from app.datasets.readers import archive
+from app.datasets.readers.limits import Limits
+from app.errors import InvalidData
+
+TEXT_COLUMN = "text"
+MAX_DOCUMENT = 256 * 1024**2
+
+
+def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
+    """The table of one plain text file: one row; raises InvalidData."""
+    size = len(source) if isinstance(source, bytes) else source.stat().st_size
+    limits.check_bytes(size, name)
+    if size > MAX_DOCUMENT:
+        raise InvalidData(
+            f"{name}: the text is {size} bytes long, and a document may have {MAX_DOCUMENT}; "
+            "send a zip of several text files"
+        )
+    return pa.table({TEXT_COLUMN: [_decoded(source if isinstance(source, bytes) else source.read_bytes(), name)]})
+
+
+def read_archive(packed: archive.Packed) -> pa.Table:
+    """The table of a zip of text files: ``text``, and the columns that folders or manifest give."""
+    if TEXT_COLUMN in packed.columns.column_names:
+        raise InvalidData(f"{packed.name}: the manifest has a column `{TEXT_COLUMN}`, which the files are; rename it")
+    texts = []
+    for file, data in packed.contents():
+        if len(data) > MAX_DOCUMENT:
+            raise InvalidData(f"{packed.name}: `{file}` is longer than {MAX_DOCUMENT} bytes; split it")
+        texts.append(_decoded(data, f"{packed.name}, {file}"))
+    return pa.table({TEXT_COLUMN: texts} | {c: packed.columns.column(c) for c in packed.columns.column_names})
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidData(
+            f"{name}: byte {error.start + 1} (0x{data[error.start]:02x}) is not UTF-8; save the text as UTF-8"
+        ) from None
+    if "\0" in text:
+        raise InvalidData(f"{name}: it holds a NUL byte; this is not a text file")
+    return text
