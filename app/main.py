@@ -12,6 +12,8 @@ from fastapi import FastAPI
 
 from app import logs
 from app.accounts import endpoints as accounts
+from app.admin import endpoints as admin
+from app.audit import endpoints as audit
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_session_factory
@@ -72,6 +74,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(web.router)
     app.include_router(health.router)
     app.include_router(accounts.router)
+    app.include_router(admin.router)
+    app.include_router(audit.router)
     app.include_router(datasets.router)
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)

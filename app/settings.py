@@ -31,13 +31,22 @@ class Settings(BaseSettings):
     signing_secret: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
 
     registration: Literal["closed", "approval", "open"] = Field(
-        default="closed", description="whether organisations may register themselves, and whether an admin approves them"
+        default="closed", description="whether organisations register themselves, and whether an admin approves"
     )
     session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
     invitation_hours: float = Field(default=168.0, gt=0, description="how long an invited user may set a password")
 
+    reads_per_minute: int = Field(default=60_000, gt=0, description="of one key; an account may have its own number")
+    writes_per_minute: int = Field(default=12_000, gt=0, description="of one key; an account may have its own number")
+    anonymous_per_minute: int = Field(default=3_000, gt=0, description="calls without a valid key, of one address")
+    sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
+
     # verifies a payment provider's events; without it none are received
     payment_webhook_secret: SecretStr | None = None
+
+    platform_fee_basis_points: int = Field(
+        default=0, ge=0, lt=10_000, description="of each pool, as it is when a job is posted; 250 is 2.5 percent"
+    )
 
     log_level: str = "INFO"
     log_json: bool = False

@@ -30,6 +30,10 @@ _bearer = HTTPBearer(
 # parts of paths that are not called as their room is
 _ROOMS = {
     "admin": "accounts",
+    # who may hand out keys may invite people
+    "users": "keys",
+    # what was done here is part of the account
+    "audit": "accounts",
     "ledger": "payouts",
     "balance": "payouts",
     "statement": "payouts",
@@ -55,6 +59,7 @@ def authenticated(
     if credentials is None:
         raise Unauthorized("this call needs a key; send Authorization: Bearer cherish_…")
     caller = service.authenticate(session, settings, credentials.credentials)
+    request.state.caller = caller
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
     scope = required_scope(request.method, request.url.path)
     if scope not in caller.scopes:

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from app.accounts.roles import AccountStatus
 from app.accounts.tables import Account, ApiKey
 from app.http.pages import PageRequest
 
@@ -25,8 +26,17 @@ def account(session: Session, account_id: uuid.UUID) -> Account | None:
     return session.get(Account, account_id)
 
 
-def accounts(session: Session, page: PageRequest) -> tuple[list[Account], str | None]:
-    return page.fetch(session, select(Account), Account, {"list": "accounts"})
+def locked_account(session: Session, account_id: uuid.UUID) -> Account | None:
+    """The account, current and locked until the transaction ends."""
+    statement = select(Account).where(Account.id == account_id).with_for_update(key_share=True)
+    return session.scalar(statement.execution_options(populate_existing=True))
+
+
+def accounts(session: Session, page: PageRequest, status: AccountStatus | None) -> tuple[list[Account], str | None]:
+    statement = select(Account)
+    if status is not None:
+        statement = statement.where(Account.status == status)
+    return page.fetch(session, statement, Account, {"list": "accounts", "status": status})
 
 
 def key_and_account(session: Session, prefix: str) -> tuple[ApiKey, Account] | None:
@@ -43,8 +53,9 @@ def touch(session: Session, key_id: uuid.UUID, now: datetime) -> None:
     session.execute(update(ApiKey).where(ApiKey.id == free).values(last_used_at=now))
 
 
-def own_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> ApiKey | None:
-    return session.scalar(select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id))
+def own_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID, *, lock: bool = False) -> ApiKey | None:
+    statement = select(ApiKey).where(ApiKey.id == key_id, ApiKey.account_id == account_id)
+    return session.scalar(statement.with_for_update() if lock else statement)
 
 
 def own_keys(session: Session, account_id: uuid.UUID, page: PageRequest) -> tuple[list[ApiKey], str | None]:

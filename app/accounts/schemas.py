@@ -1,12 +1,12 @@
 """What HTTP sees of accounts and keys. A token appears once, in the answer that creates its key."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from app.accounts.roles import Role
-from app.http.ids import AccountId, KeyId
+from app.accounts.roles import AccountStatus, Role
+from app.http.ids import AccountId, KeyId, UserId
 from app.http.schemas import Answer, Body, example
 
 _ACCOUNT = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
@@ -29,11 +29,15 @@ class AccountBody(Body):
 class AccountAnswer(Answer):
     """One organisation."""
 
-    model_config = example(id=_ACCOUNT, name="Harbour Hospital", role="provider", created_at=_NOW)
+    model_config = example(
+        id=_ACCOUNT, name="Harbour Hospital", role="provider", status="active", status_reason=None, created_at=_NOW
+    )
 
     id: AccountId
     name: str
     role: Role
+    status: AccountStatus
+    status_reason: str | None
     created_at: datetime
 
 
@@ -44,6 +48,8 @@ class CreatedAccount(AccountAnswer):
         id=_ACCOUNT,
         name="Harbour Hospital",
         role="provider",
+        status="active",
+        status_reason=None,
         created_at=_NOW,
         token="cherish_Xk29bQ7d_4m1Zt8Wq…_2Rk9aB",  # noqa: S106  an example
     )
@@ -121,3 +127,112 @@ class CreatedKey(KeyAnswer):
     )
 
     token: str | None
+
+
+class RotationBody(Body):
+    """How long the present token goes on working beside the new one; how long the new one lives."""
+
+    model_config = example(overlap_seconds=86400, expires_at=None)
+
+    overlap_seconds: Annotated[int, Field(ge=0, le=30 * 86400)] = 86400
+    # left out, the new key lives as long as the present one was given, from now on
+    expires_at: AwareDatetime | None = None
+
+
+_USER = "usr_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
+_EMAIL = "ada@harbour.example"
+_PASSWORD = "a quiet harbour at dawn"  # noqa: S105  an example
+
+
+Email = Annotated[str, Field(min_length=3, max_length=254)]
+Password = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class RegistrationBody(Body):
+    """An organisation that registers itself, with its first user."""
+
+    model_config = example(name="Harbour Hospital", role="provider", email=_EMAIL, user_name="Ada", password=_PASSWORD)
+
+    name: Name
+    role: Literal["provider", "buyer"]
+    email: Email
+    user_name: Name
+    password: Password
+
+
+class UserBody(Body):
+    """Somebody to invite into one's own organisation."""
+
+    model_config = example(email=_EMAIL, name="Ada")
+
+    email: Email
+    name: Name
+
+
+class UserAnswer(Answer):
+    """One user. Without ``joined`` the invitation has not been accepted."""
+
+    model_config = example(id=_USER, email=_EMAIL, name="Ada", joined=True, created_at=_NOW, last_login_at=_NOW)
+
+    id: UserId
+    email: str
+    name: str
+    joined: bool
+    created_at: datetime
+    last_login_at: datetime | None
+
+
+class InvitedUser(UserAnswer):
+    """An invited user and the invitation's token, shown this once; null when the answer is replayed."""
+
+    model_config = example(
+        id=_USER,
+        email=_EMAIL,
+        name="Ada",
+        joined=False,
+        created_at=_NOW,
+        last_login_at=None,
+        invitation_token="cherish_Xk29bQ7d_4m1Zt8Wq…_2Rk9aB",  # noqa: S106  an example
+        invited_until=_NOW,
+    )
+
+    invitation_token: str | None
+    invited_until: datetime
+
+
+class AcceptanceBody(Body):
+    """An invitation's token and the password that its user chooses."""
+
+    model_config = example(token="cherish_Xk29bQ7d_4m1Zt8Wq…_2Rk9aB", password=_PASSWORD)  # noqa: S106  an example
+
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+    password: Password
+
+
+class SuspensionBody(Body):
+    """Why; whoever calls with one of the organisation's keys is told."""
+
+    model_config = example(reason="invoices are open since March")
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class LimitsBody(Body):
+    """An organisation's own limits; null means the settings' number again, what is left out stays."""
+
+    model_config = example(max_running_jobs=8, reads_per_minute=None, writes_per_minute=600)
+
+    max_running_jobs: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    reads_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    writes_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+
+
+class LimitsAnswer(Answer):
+    """What applies to an organisation: its own numbers, else the settings'."""
+
+    model_config = example(account_id=_ACCOUNT, max_running_jobs=8, reads_per_minute=60000, writes_per_minute=600)
+
+    account_id: AccountId
+    max_running_jobs: int
+    reads_per_minute: int
+    writes_per_minute: int

@@ -131,6 +131,7 @@ def resume(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> Caller
     ):
         raise Unauthorized("the key that began this session is no longer valid; log in again")
     account = get_account(session, account_id)
+    standing.insist(account)
     return Caller(account.id, account.role, frozenset(key.scopes) & SCOPES[account.role], key.id)
 
 

@@ -79,6 +79,11 @@ class User(Timestamped, Base):
     last_login_at: Mapped[datetime | None]
     removed_at: Mapped[datetime | None]
 
+    @property
+    def joined(self) -> bool:
+        """Whether this user has set a password."""
+        return self.password_hash is not None
+
 
 class UserSession(Timestamped, Base):
     """One signed-in browser of a user, until it expires or is ended."""

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.accounts import passwords, people, tokens
-from app.accounts.roles import Caller
+from app.accounts.roles import SCOPES, Caller
 from app.accounts.sessions import normal_email
 from app.accounts.tables import Account, User
-from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unauthorized
+from app.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound, Unauthorized
 from app.http.pages import PageRequest
 from app.settings import Settings
 
@@ -36,7 +36,12 @@ def create_user(session: Session, account: Account, email: str, name: str, passw
 
 
 def invite(session: Session, settings: Settings, caller: Caller, email: str, name: str) -> tuple[User, str]:
-    """A user of the caller's organisation who has no password yet, and the token that sets it; raises as above."""
+    """A user of the caller's organisation who has no password yet, and the token that sets it; raises as above.
+
+    Raises Forbidden for a key with less than all scopes of its role: a user has them all, and a key cannot grow.
+    """
+    if missing := sorted(SCOPES[caller.role] - caller.scopes):
+        raise Forbidden(f"users can do all that a {caller.role.value} can, and this key lacks {', '.join(missing)}")
     address = _free_address(session, caller.account_id, email)
     token = tokens.new_token()
     user = User(

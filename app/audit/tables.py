@@ -7,7 +7,7 @@ foreign keys, because a row outlives what it speaks of.
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, Index, String, Text, event
+from sqlalchemy import Connection, Index, String, Text, event, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.audit import audit_ddl
@@ -44,7 +44,7 @@ class AuditEntry(Timestamped, Base):
 
 def _add_trigger(_table: Any, connection: Connection, **_: Any) -> None:
     for statement in audit_ddl.UPGRADE:
-        connection.exec_driver_sql(statement)
+        connection.execute(text(statement))
 
 
 event.listen(Base.metadata.tables["audit_log"], "after_create", _add_trigger)

@@ -27,6 +27,8 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
     factory: sessionmaker[Session] = request.app.state.session_factory
     async with request.app.state.connections:
         session = factory()
+        # what surrounds the endpoint (idempotent answers, the audit log) writes in the same transaction
+        request.state.session = session
         try:
             yield session
             await run_in_threadpool(session.commit)

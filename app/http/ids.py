@@ -84,3 +84,21 @@ DeliveryId = Annotated[
     PlainSerializer(lambda v: public_id("whd", v), return_type=str),
     _schema("whd"),
 ]
+UserId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("usr", v)),
+    PlainSerializer(lambda v: public_id("usr", v), return_type=str),
+    _schema("usr"),
+]
+AuditId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("aud", v)),
+    PlainSerializer(lambda v: public_id("aud", v), return_type=str),
+    _schema("aud"),
+]
+ShardId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("sh", v)),
+    PlainSerializer(lambda v: public_id("sh", v), return_type=str),
+    _schema("sh"),
+]

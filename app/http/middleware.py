@@ -45,7 +45,7 @@ class RequestContext:
         request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id, address=_address(scope))
         started = time.perf_counter()
         status = 0
 
@@ -67,6 +67,12 @@ class RequestContext:
         finally:
             milliseconds = round(1000 * (time.perf_counter() - started), 1)
             log.info("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
+
+
+def _address(scope: Scope) -> str | None:
+    """Who is on the line. Behind a proxy the server reads it from X-Forwarded-For (``--forwarded-allow-ips``)."""
+    client = scope.get("client")
+    return str(client[0])[:64] if client else None
 
 
 def _dress(headers: MutableHeaders, scope: Scope, request_id: str) -> None:

@@ -29,6 +29,8 @@ POST takes an `Idempotency-Key`. Lists go by cursor: pass `next_cursor` back as 
 """
 _TAGS = {
     "accounts": "Organisations, and the keys by which they call.",
+    "audit": "Every change: who did what to which object, when, and from where.",
+    "admin": "For administrators: who may act, what is under way, what went wrong, and setting it right.",
     "datasets": "Files to be valued (providers) and test sets (buyers): create, upload, list, withdraw, delete.",
     "checkpoints": "A buyer's models: architecture, hyper-parameters and, if there are any, weights.",
     "valuations": "Jobs: who is valued, on what, for how much; their progress and results.",

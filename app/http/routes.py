@@ -1,16 +1,23 @@
 """The route class of all API routers: what every operation does around its endpoint, inside its transaction.
 
-It refuses bodies that are not JSON where JSON is read (415), and stores idempotent answers before the commit.
+It refuses bodies that are not JSON where JSON is read (415); before the commit it writes every change into the audit
+log and stores idempotent answers.
 """
 
-from collections.abc import Callable, Coroutine
+import json
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
+from app.audit import service as audit
 from app.errors import UnsupportedMediaType
 from app.http import idempotency
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ApiRoute(APIRoute):
@@ -25,10 +32,47 @@ class ApiRoute(APIRoute):
                 _insist_on_json(request)
             response = await handle(request)
             # runs inside the function scope: the session of this request has not committed yet
+            if request.method not in _READING and response.status_code < 300:
+                await _record(request, response, self.name)
             await idempotency.remember(request, response)
             return response
 
         return handler
+
+
+def affects(request: Request, account_id: uuid.UUID) -> None:
+    """Name the organisation to which this request does something, so that its audit log shows it, too."""
+    request.state.subject = account_id
+
+
+async def _record(request: Request, response: Response, action: str) -> None:
+    """The audit log's entry of a change: its object is named by the path, else by the answer."""
+    session = getattr(request.state, "session", None)
+    if session is None:
+        return
+    named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
+    object_ = named or _members(bytes(response.body)).get("id")
+    detail: dict[str, Any] = dict(request.query_params)
+    if "json" in request.headers.get("content-type", ""):
+        detail.update(_members(await request.body()))
+    await run_in_threadpool(
+        audit.record,
+        session,
+        getattr(request.state, "caller", None),
+        action,
+        object_ if isinstance(object_, str) else None,
+        detail,
+        subject=getattr(request.state, "subject", None),
+    )
+
+
+def _members(body: bytes) -> Mapping[str, Any]:
+    """The members of a JSON object; none of anything else."""
+    try:
+        read = json.loads(body)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def _insist_on_json(request: Request) -> None:

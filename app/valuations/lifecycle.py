@@ -40,8 +40,6 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
         valuation.started_at = now
     if status in TERMINAL:
         valuation.finished_at = now
-        told = {"id": valuation.id, "status": status, "reason": valuation.reason}
-        webhooks.emit(session, valuation.buyer_id, f"valuation.{status}", told)
     repository.add_event(session, valuation, f"valuation.{status}", data or {})
     if status in TERMINAL:
         told = {"id": valuation.id, "status": status.value, "reason": valuation.reason}
@@ -51,7 +49,9 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
 def start_next(session: Session, settings: Settings, buyer_id: uuid.UUID) -> None:
     """Start a buyer's waiting jobs, oldest first, as far as the limit of jobs at once allows."""
     repository.lock_buyer(session, buyer_id)
-    while repository.busy_jobs(session, buyer_id) < settings.max_running_per_buyer:
+    own = repository.own_quota(session, buyer_id)
+    quota = settings.max_running_per_buyer if own is None else own
+    while repository.busy_jobs(session, buyer_id) < quota:
         valuation = repository.lock_next_queued(session, buyer_id)
         if valuation is None:
             return

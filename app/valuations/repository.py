@@ -89,6 +89,12 @@ def lock(session: Session, valuation_id: uuid.UUID) -> Valuation:
     return session.scalars(statement.execution_options(populate_existing=True)).one()
 
 
+def lock_status(session: Session, valuation_id: uuid.UUID) -> ValuationStatus:
+    """The status of a job, which stays what it is until the transaction ends; nothing else of the job is read."""
+    statement = select(Valuation.status).where(Valuation.id == valuation_id).with_for_update()
+    return session.scalars(statement).one()
+
+
 def lock_buyer(session: Session, buyer_id: uuid.UUID) -> None:
     """One at a time decides how many of a buyer's jobs may run; held until the transaction ends."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"valuations of {buyer_id}", 0))))
@@ -208,6 +214,11 @@ def busy_jobs(session: Session, buyer_id: uuid.UUID) -> int:
     return int(session.scalar(statement) or 0)
 
 
+def own_quota(session: Session, buyer_id: uuid.UUID) -> int | None:
+    """How many jobs at once an administrator allows this buyer; None where the settings decide."""
+    return session.scalar(select(Account.max_running_jobs).where(Account.id == buyer_id))
+
+
 def lock_next_queued(session: Session, buyer_id: uuid.UUID) -> Valuation | None:
     """A buyer's oldest waiting job, locked."""
     statement = (
@@ -254,3 +265,9 @@ def last_error(session: Session, valuation_id: uuid.UUID) -> str | None:
         .limit(1)
     )
     return session.scalar(statement)
+
+
+def last_failed(session: Session, limit: int) -> Sequence[Valuation]:
+    """The jobs that failed last, newest first."""
+    statement = select(Valuation).where(Valuation.status == ValuationStatus.FAILED)
+    return session.scalars(statement.order_by(Valuation.created_at.desc(), Valuation.id.desc()).limit(limit)).all()

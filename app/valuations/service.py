@@ -132,7 +132,8 @@ def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: u
             f"valuation val_{valuation_id.hex} is {valuation.status.value} and can no longer be cancelled; "
             "only a job that is queued, planning or running can"
         )
-    lifecycle.request_stop(session, settings, valuation, Reason.BUYER)
+    reason = Reason.ADMIN if caller.role is Role.ADMIN else Reason.BUYER
+    lifecycle.request_stop(session, settings, valuation, reason)
     return valuation
 
 

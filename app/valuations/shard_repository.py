@@ -7,15 +7,16 @@ write of a shard's holder carries ``fence = :fence``; when it touches no row, th
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, case, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
+from app.valuations.quotes import Measured
 from app.valuations.states import WORKING, ShardKind, ShardStatus, ValuationStatus
-from app.valuations.tables import Evaluation, Round, Shard, Valuation, WorkerHeartbeat
+from app.valuations.tables import Evaluation, Game, Round, Shard, Valuation, ValuationPlayer, WorkerHeartbeat
 
 _NO_SYNC = {"synchronize_session": False}
 _NOW = func.clock_timestamp()
@@ -163,9 +164,39 @@ def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, byt
     return session.execute(statement.where(Evaluation.game_id == game_id)).all()
 
 
-def stored_in_both(
-    session: Session, game_id: uuid.UUID, source: str, other: str
-) -> Sequence[Row[bytes, float, float]]:
+def measured(session: Session, learner: str) -> Measured:
+    """Device seconds per worth and training row of finished rounds with this learner, of all jobs."""
+    job_rows = (
+        select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
+        .group_by(ValuationPlayer.valuation_id)
+        .subquery()
+    )
+    name = Game.frozen["learner"]["name"].astext
+    family = func.split_part(Round.source, ":", 1)
+    rounds = session.execute(
+        select(family, func.sum(Round.seconds), func.sum(Round.done * job_rows.c.rows), func.count())
+        .join(Valuation, Valuation.id == Round.valuation_id)
+        .join(Game, Game.id == Valuation.game_id)
+        .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
+        .where(name == learner, Round.done > 0)
+        .group_by(family)
+    ).all()
+    of_learner = (
+        select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(name == learner, Game.facts.is_not(None))
+    )
+    prepared = session.execute(
+        select(func.sum(Game.facts["seconds"].as_float()), func.sum(job_rows.c.rows), func.count())
+        .join(Valuation, Valuation.game_id == Game.id)
+        .join(job_rows, job_rows.c.valuation_id == Valuation.id)
+        .where(Valuation.id.in_(of_learner))
+    ).one()
+    per_row = {row[0]: float(row[1]) / float(row[2]) for row in rounds if row[2]}
+    if prepared[1]:
+        per_row["prepare"] = float(prepared[0]) / float(prepared[1])
+    return Measured(per_row, int(prepared[2]))
+
+
+def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str) -> Sequence[Row[bytes, float, float]]:
     """(coalition, worth by ``source``, worth by ``other``) of the coalitions that have both."""
     one, two = aliased(Evaluation), aliased(Evaluation)
     same = and_(two.game_id == game_id, two.source == other, two.coalition == one.coalition)
@@ -204,6 +235,16 @@ def count_down(session: Session, valuation_id: uuid.UUID, number: int, done: int
         .execution_options(**_NO_SYNC)
     )
     return int(session.scalars(statement).one())
+
+
+def count_found(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
+    """Worths of a round were found by a shard that stays open."""
+    session.execute(
+        update(Round)
+        .where(Round.valuation_id == valuation_id, Round.number == number)
+        .values(done=Round.done + done, seconds=Round.seconds + seconds)
+        .execution_options(**_NO_SYNC)
+    )
 
 
 def rounds(session: Session, valuation_id: uuid.UUID) -> Sequence[Round]:
@@ -359,3 +400,20 @@ def purge_workers(session: Session, older_than: float) -> None:
     stale = select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < _NOW - timedelta(seconds=older_than))
     for worker in session.scalars(stale.with_for_update(skip_locked=True)):
         session.delete(worker)
+
+
+def unfinished(session: Session) -> Sequence[Row[str, ShardKind, ShardStatus, int, datetime]]:
+    """(queue, kind, status, how many, oldest) of the shards of working jobs that are not done."""
+    open_ = (ShardStatus.QUEUED, ShardStatus.RUNNING)
+    statement = (
+        select(Shard.queue, Shard.kind, Shard.status, func.count(), func.min(Shard.created_at))
+        .join(Valuation, Valuation.id == Shard.valuation_id)
+        .where(Shard.status.in_(open_), Valuation.status.in_(WORKING))
+        .group_by(Shard.queue, Shard.kind, Shard.status)
+    )
+    return session.execute(statement.order_by(Shard.queue, Shard.kind, Shard.status)).all()
+
+
+def known_workers(session: Session) -> Sequence[WorkerHeartbeat]:
+    """Every worker that has not been forgotten, by name."""
+    return session.scalars(select(WorkerHeartbeat).order_by(WorkerHeartbeat.name)).all()

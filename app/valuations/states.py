@@ -50,6 +50,7 @@ class Reason(StrEnum):
     """Why a valuation ended without a result."""
 
     BUYER = "cancelled_by_buyer"
+    ADMIN = "cancelled_by_admin"
     DEADLINE = "deadline"
     INVALID_DATA = "invalid_data"
     EVALUATION_FAILED = "evaluation_failed"

@@ -3,16 +3,18 @@
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.errors import CherishError, NotFound
+from app.web import accounting, admin, jobs, landing, offers, progress, sessions
+from app.web.rendering import POLICY, TEMPLATES
 
 _HERE = Path(__file__).parent
-_pages = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=select_autoescape())
-_CACHE = {"Cache-Control": "public, max-age=300"}
+_CACHE = {"Cache-Control": "public, max-age=300", "Content-Security-Policy": POLICY}
+# Swagger UI writes styles into its own elements; no page of ours does
+_DOCS = _CACHE | {"Content-Security-Policy": POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")}
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 static = StaticFiles(directory=_HERE / "static")
@@ -44,20 +46,15 @@ def kinds() -> dict[str, type[CherishError]]:
     return dict(sorted(found.items(), key=lambda item: (item[1].status, item[0])))
 
 
-@router.get("/")
-def index() -> RedirectResponse:
-    return RedirectResponse("/docs")
-
-
 @router.get("/docs")
 def docs() -> HTMLResponse:
-    return HTMLResponse(_pages.get_template("docs.html").render(), headers=_CACHE)
+    return HTMLResponse(TEMPLATES.get_template("docs.html").render(), headers=_DOCS)
 
 
 @router.get("/problems")
 def problems() -> HTMLResponse:
     listed = [(slug, kind.title, kind.status) for slug, kind in kinds().items()]
-    return HTMLResponse(_pages.get_template("problems.html").render(problems=listed), headers=_CACHE)
+    return HTMLResponse(TEMPLATES.get_template("problems.html").render(problems=listed), headers=_CACHE)
 
 
 @router.get("/problems/{slug}")
@@ -65,7 +62,7 @@ def problem(slug: str) -> HTMLResponse:
     kind = kinds().get(slug)
     if kind is None:
         raise NotFound(f"no kind of problem is called {slug!r}; /problems lists them")
-    text = _pages.get_template("problem.html").render(
+    text = TEMPLATES.get_template("problem.html").render(
         slug=slug, title=kind.title, status=kind.status, meaning=_meaning(kind), mend=_MENDS[kind.status]
     )
     return HTMLResponse(text, headers=_CACHE)
@@ -78,3 +75,8 @@ def _meaning(kind: type[CherishError]) -> str:
         if found:
             return rest.strip().partition(" ")[2].strip().capitalize() + "."
     return "Something went wrong that nobody foresaw."
+
+
+# one line for each group of pages; the stream of a job before the job itself
+for pages in (landing, sessions, progress, jobs, offers, accounting, admin):
+    router.include_router(pages.router)

@@ -1,0 +1,102 @@
+"""Administration over HTTP: who may act, how much, what is under way, what went wrong. Thin, as all endpoints are.
+
+Cancelling any job, recording deposits and proving the ledger are in the rooms of those nouns.
+"""
+
+from fastapi import Request
+
+from app.accounts import registration
+from app.accounts.callers import IDEMPOTENT, AdminCaller
+from app.accounts.schemas import AccountAnswer, LimitsAnswer, LimitsBody, SuspensionBody
+from app.accounts.service import get_account
+from app.admin import schemas, service
+from app.errors import Conflict, NotFound, Unavailable
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.ids import AccountId, ValuationId
+from app.http.pages import Page
+from app.http.problems import responses
+from app.http.routes import affects, api_router
+
+router = api_router("/v1/admin", "admin")
+
+
+@router.post("/accounts/{account_id}/approve", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
+def approve_account(
+    account_id: AccountId, _caller: AdminCaller, session: SessionDep, request: Request
+) -> AccountAnswer:
+    """Let an organisation that registered itself act: its keys and users work from now on."""
+    affects(request, account_id)
+    return AccountAnswer.model_validate(registration.approve(session, account_id))
+
+
+@router.post("/accounts/{account_id}/suspend", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
+def suspend_account(
+    account_id: AccountId, body: SuspensionBody, caller: AdminCaller, session: SessionDep, request: Request
+) -> AccountAnswer:
+    """Refuse an organisation's keys and users from now on, telling them why. Jobs under way go on."""
+    affects(request, account_id)
+    return AccountAnswer.model_validate(registration.suspend(session, caller, account_id, body.reason))
+
+
+@router.post("/accounts/{account_id}/reinstate", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
+def reinstate_account(
+    account_id: AccountId, _caller: AdminCaller, session: SessionDep, request: Request
+) -> AccountAnswer:
+    """Lift a suspension."""
+    affects(request, account_id)
+    return AccountAnswer.model_validate(registration.reinstate(session, account_id))
+
+
+@router.get("/accounts/{account_id}/limits", responses=responses(NotFound))
+def get_limits(account_id: AccountId, _caller: AdminCaller, session: SessionDep, settings: SettingsDep) -> LimitsAnswer:
+    """What applies to an organisation: jobs at once, reads and writes a minute."""
+    return LimitsAnswer.model_validate(registration.limits(settings, get_account(session, account_id)))
+
+
+@router.patch("/accounts/{account_id}/limits", responses=responses(NotFound))
+def change_limits(
+    account_id: AccountId,
+    body: LimitsBody,
+    _caller: AdminCaller,
+    session: SessionDep,
+    settings: SettingsDep,
+    request: Request,
+) -> LimitsAnswer:
+    """Give an organisation limits of its own, or with null the settings' again. 0 jobs at once holds new jobs back."""
+    affects(request, account_id)
+    changed = registration.adjust(session, settings, account_id, body.model_dump(exclude_unset=True))
+    return LimitsAnswer.model_validate(changed)
+
+
+@router.get("/workers")
+def list_workers(_caller: AdminCaller, session: SessionDep) -> schemas.WorkersAnswer:
+    """The worker processes: where they run, what they hold, when they were last heard of."""
+    return schemas.WorkersAnswer(items=[schemas.WorkerAnswer.model_validate(row) for row in service.workers(session)])
+
+
+@router.get("/queues")
+def list_queues(_caller: AdminCaller, session: SessionDep) -> schemas.QueuesAnswer:
+    """Jobs, shards and unsent messages that wait or are under way, by state, with the age of the oldest."""
+    return schemas.QueuesAnswer.model_validate(service.queues(session))
+
+
+@router.get("/failures")
+def list_failures(_caller: AdminCaller, session: SessionDep, page: PageDep) -> Page[schemas.FailureAnswer]:
+    """Failed jobs, newest first, each with the last traceback of its work."""
+    rows, following = service.failures(session, page)
+    return Page(items=[schemas.FailureAnswer.model_validate(row) for row in rows], next_cursor=following)
+
+
+@router.post(
+    "/valuations/{valuation_id}/requeue",
+    responses=responses(NotFound, Conflict, Unavailable),
+    dependencies=[IDEMPOTENT],
+)
+def requeue_valuation(
+    valuation_id: ValuationId, caller: AdminCaller, session: SessionDep, blobs: BlobsDep, settings: SettingsDep
+) -> schemas.RequeuedAnswer:
+    """Send a working job's waiting shards again, with all their attempts; repeat a failed job as a new one.
+
+    A repeated job costs what the failed one did, whose pool went back; worths that were computed are not paid again.
+    """
+    return schemas.RequeuedAnswer.model_validate(service.requeue(session, blobs, settings, caller, valuation_id))

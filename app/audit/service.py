@@ -1,0 +1,92 @@
+"""Recording changes: called inside the transaction of the change, so that there is never one without the other.
+
+The HTTP API calls it for every successful request that changes something (``app.http.routes``); what changes things
+without the API (the command line, signing in) calls it itself. It never records a secret and never decides anything.
+"""
+
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from app.accounts.roles import Caller, Role
+from app.audit import repository
+from app.audit.tables import AuditEntry
+from app.db.base import uuid7
+from app.http.pages import PageRequest
+from app.logs import mask
+
+_SECRET = re.compile(r"password|token|secret|pepper|authorization", re.IGNORECASE)
+_LONGEST_TEXT, _MOST_ITEMS, _DEEPEST = 500, 50, 4
+
+
+def record(
+    session: Session,
+    caller: Caller | None,
+    action: str,
+    object_: str | None,
+    detail: Mapping[str, Any],
+    *,
+    subject: uuid.UUID | None = None,
+    note: str | None = None,
+) -> None:
+    """Record that ``caller`` (None: nobody with an account, or the service itself) did ``action`` to ``object_``.
+
+    ``subject`` is the organisation that it was done to, where it is another one: it then sees the entry, too. Request
+    id and address are those of the request at hand. Secrets in ``detail`` are masked and long values cut.
+    """
+    bound = structlog.contextvars.get_contextvars()
+    acting = caller.account_id if caller is not None else None
+    values = {
+        "id": uuid7(),
+        "account_id": acting,
+        "key_id": caller.key_id if caller is not None else None,
+        "user_id": caller.user_id if caller is not None else None,
+        "subject_id": subject if subject != acting else None,
+        "action": action,
+        "object": object_,
+        "address": bound.get("address"),
+        "request_id": bound.get("request_id"),
+        "detail": {str(name): told(str(name), value) for name, value in list(detail.items())[:_MOST_ITEMS]},
+        "note": note,
+    }
+    repository.add(session, values)
+
+
+def told(name: str, value: Any, depth: int = 0) -> Any:
+    """A value as the log keeps it: no secret, nothing long, nothing that Postgres cannot hold."""
+    if _SECRET.search(name) and value is not None:
+        return "***"
+    if isinstance(value, str):
+        text = mask(value).replace("\0", "")
+        return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}… ({len(text)} characters)"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth == _DEEPEST:
+        return "…"
+    if isinstance(value, Mapping):
+        return {
+            str(key).replace("\0", "")[:100]: told(str(key), each, depth + 1)
+            for key, each in list(value.items())[:_MOST_ITEMS]
+        }
+    if isinstance(value, list | tuple):
+        return [told(name, each, depth + 1) for each in value[:_MOST_ITEMS]]
+    return told(name, str(value), depth)
+
+
+def entries(
+    session: Session,
+    caller: Caller,
+    filters: Mapping[str, str | uuid.UUID | None],
+    since: datetime | None,
+    until: datetime | None,
+    page: PageRequest,
+) -> tuple[list[AuditEntry], str | None]:
+    """What was done, newest first: by and to the caller's organisation; everything for an administrator."""
+    own = None if caller.role is Role.ADMIN else caller.account_id
+    given = {name: value for name, value in filters.items() if value is not None}
+    return repository.page(session, own, given, since, until, page)

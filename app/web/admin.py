@@ -1,0 +1,125 @@
+"""The administrator's pages: work, workers, failures with their cause, organisations, money and its proof."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.accounts import service as accounts
+from app.accounts.roles import Role
+from app.errors import CherishError, InvalidInput
+from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.ids import parse_id
+from app.payouts import money, proof, withdrawals
+from app.payouts import schemas as payout_schemas
+from app.payouts import service as payouts
+from app.valuations import oversight
+from app.web.forms import FormDep
+from app.web.rendering import page, see_other
+from app.web.visitors import Visitor, visiting
+
+router = APIRouter(include_in_schema=False, prefix="/admin")
+
+Overseer = Annotated[Visitor, visiting("valuations:read", Role.ADMIN)]
+Registrar = Annotated[Visitor, visiting("accounts:read", Role.ADMIN)]
+Founder = Annotated[Visitor, visiting("accounts:write", Role.ADMIN)]
+Cashier = Annotated[Visitor, visiting("payouts:read", Role.ADMIN)]
+Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
+
+
+@router.get("")
+def show_work(request: Request, visitor: Overseer, session: SessionDep) -> Response:
+    shown = {
+        "queue": oversight.queue(session),
+        "workers": oversight.workers(session),
+        "failures": oversight.failures(session),
+    }
+    return page(request, "admin.html", shown, visitor=visitor)
+
+
+@router.get("/accounts")
+def show_accounts(request: Request, visitor: Registrar, session: SessionDep, paging: PageDep) -> Response:
+    found, following = accounts.list_accounts(session, paging)
+    shown = {"accounts": found, "next": following, "token": None, "error": None, "created": None}
+    return page(request, "accounts.html", shown, visitor=visitor)
+
+
+@router.post("/accounts")
+def create_account(
+    request: Request, visitor: Founder, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
+) -> Response:
+    token, created, error = None, None, None
+    try:
+        with session.begin_nested():
+            name, role = form.text("name"), form.text("role")
+            if not 0 < len(name) <= 200 or role not in {each.value for each in Role}:
+                raise InvalidInput("an organisation has a name of at most 200 characters and a role; fill in both")
+            created = accounts.create_account(session, name, Role(role))
+            _, token = accounts.issue_key(session, settings, created, "first key")
+    except CherishError as refused:
+        error = refused
+    found, following = accounts.list_accounts(session, paging)
+    shown = {"accounts": found, "next": following, "token": token, "error": error, "created": created}
+    return page(request, "accounts.html", shown, visitor=visitor, status=error.status if error else 201)
+
+
+@router.get("/ledger")
+def show_ledger(request: Request, visitor: Cashier, session: SessionDep) -> Response:
+    return _ledger_page(request, visitor, session, None, None)
+
+
+@router.post("/ledger/proof")
+def prove(request: Request, visitor: Treasurer, session: SessionDep) -> Response:
+    found = payout_schemas.ProofAnswer.of(proof.prove(session))
+    return _ledger_page(request, visitor, session, found, None)
+
+
+@router.post("/ledger/deposits")
+def deposit(request: Request, visitor: Treasurer, session: SessionDep, form: FormDep) -> Response:
+    try:
+        with session.begin_nested():
+            _deposit(session, form.text("account"), form.text("amount"), form.text("currency"), form.text("reference"))
+    except CherishError as error:
+        return _ledger_page(request, visitor, session, None, error)
+    return see_other("/admin/ledger")
+
+
+@router.post("/ledger/withdrawals/{withdrawal_id}")
+def decide(
+    request: Request,
+    visitor: Treasurer,
+    session: SessionDep,
+    withdrawal_id: payout_schemas.WithdrawalId,
+    form: FormDep,
+) -> Response:
+    try:
+        with session.begin_nested():
+            withdrawals.decide(session, withdrawal_id, approve=form.text("decision") == "approve")
+    except CherishError as error:
+        return _ledger_page(request, visitor, session, None, error)
+    return see_other("/admin/ledger")
+
+
+def _deposit(session: SessionDep, account: str, amount: str, currency: str, reference: str) -> None:
+    try:
+        account_id = parse_id("acc", account)
+    except ValueError as error:
+        raise InvalidInput(f"account: {error}") from None
+    buyer = accounts.get_account(session, account_id)
+    if buyer.role is not Role.BUYER:
+        raise InvalidInput(f"account {account} is a {buyer.role.value}; only buyers have a wallet")
+    if not 0 < len(reference) <= 200:
+        raise InvalidInput("a deposit has a reference of at most 200 characters; the same one is booked once")
+    payouts.deposit(session, account_id, money.parse(amount, currency), currency, reference)
+
+
+def _ledger_page(
+    request: Request,
+    visitor: Visitor,
+    session: SessionDep,
+    proved: payout_schemas.ProofAnswer | None,
+    error: CherishError | None,
+) -> Response:
+    waiting = [payout_schemas.WithdrawalAnswer.of(each) for each in withdrawals.waiting(session)]
+    names: dict[Any, str] = {each.account_id: accounts.get_account(session, each.account_id).name for each in waiting}
+    shown = {"proof": proved, "waiting": waiting, "names": names, "error": error}
+    return page(request, "ledger.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -1,0 +1,199 @@
+"""Charts of a job and of a provider's record, as Vega-Lite specifications. Pure: numbers in, JSON out; no colours.
+
+The script in the page gives them width and the colours of the theme. Each chart has its numbers in a table of the page
+too, so that nobody needs to see the drawing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.valuations.evidence import Pair
+from app.valuations.schemas import MyValuation, Values
+
+Spec = dict[str, Any]
+_POINTS = 100
+_ROW = 30
+
+
+def shares(values: Values) -> Spec:
+    """A bar for each player's share, in points, with its 95 % interval."""
+    rows = [
+        {
+            "who": player.provider,
+            "share": _POINTS * player.share,
+            "low": _POINTS * (player.share_ci or (player.share, player.share))[0],
+            "high": _POINTS * (player.share_ci or (player.share, player.share))[1],
+            "paid": "paid" if player.share > 0 else "not paid",
+        }
+        for player in values.players
+        if player.share is not None
+    ]
+    y = {"field": "who", "type": "nominal", "sort": {"field": "share", "order": "descending"}, "title": None}
+    x = {"field": "share", "type": "quantitative", "title": "share of the pool, %"}
+    tip = [
+        {"field": "who", "title": "provider"},
+        {"field": "share", "format": ".2f", "title": "share, %"},
+        {"field": "low", "format": ".2f"},
+        {"field": "high", "format": ".2f"},
+    ]
+    return {
+        "data": {"values": rows},
+        "height": max(2, len(rows)) * _ROW,
+        "encoding": {"y": y},
+        "layer": [
+            {
+                "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3},
+                "encoding": {"x": x, "tooltip": tip},
+            },
+            {
+                "mark": {"type": "rule", "strokeWidth": 2, "style": "interval"},
+                "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
+            },
+            *(
+                {
+                    "mark": {"type": "tick", "thickness": 2, "size": 11, "style": "interval"},
+                    "encoding": {"x": {"field": end, "type": "quantitative"}},
+                }
+                for end in ("low", "high")
+            ),
+        ],
+    }
+
+
+def audit(pairs: Sequence[Pair]) -> Spec:
+    """Each coalition that was both unlearned and trained anew: on the line, unlearning was right."""
+    rows = [{"unlearned": pair.unlearned, "retrained": pair.retrained, "size": pair.size} for pair in pairs]
+    ends = [min(min(p.unlearned, p.retrained) for p in pairs), max(max(p.unlearned, p.retrained) for p in pairs)]
+    scale = {"zero": False, "nice": True}
+    return {
+        "height": 300,
+        "layer": [
+            {
+                "data": {"values": [{"a": end, "b": end} for end in ends]},
+                "mark": {"type": "line", "style": "reference", "strokeDash": [5, 4]},
+                "encoding": {
+                    "x": {"field": "a", "type": "quantitative"},
+                    "y": {"field": "b", "type": "quantitative"},
+                },
+            },
+            {
+                "data": {"values": rows},
+                "mark": {"type": "point", "filled": True, "opacity": 0.8, "size": 55},
+                "encoding": {
+                    "x": {"field": "unlearned", "type": "quantitative", "scale": scale, "title": "worth by unlearning"},
+                    "y": {
+                        "field": "retrained",
+                        "type": "quantitative",
+                        "scale": scale,
+                        "title": "worth by training anew",
+                    },
+                    "tooltip": [
+                        {"field": "size", "title": "players kept"},
+                        {"field": "unlearned", "format": ".4f"},
+                        {"field": "retrained", "format": ".4f"},
+                    ],
+                },
+            },
+        ],
+    }
+
+
+def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Spec:
+    """The widest share interval after each round, and the width that was asked for."""
+    rows = [
+        {"retrained": step["evaluations"].get("retrain", 0), "widest": step["widest"], "round": step["round"]}
+        for step in trace
+        if step.get("widest") is not None
+    ]
+    layers: list[Spec] = [
+        {
+            "data": {"values": rows},
+            "mark": {"type": "line", "point": {"filled": True, "size": 60}, "strokeWidth": 2},
+            "encoding": {
+                "x": {"field": "round", "type": "ordinal", "title": "round", "axis": {"labelAngle": 0}},
+                "y": {
+                    "field": "widest",
+                    "type": "quantitative",
+                    "title": "widest interval, points",
+                    "scale": {"zero": True},
+                },
+                "tooltip": [
+                    {"field": "round"},
+                    {"field": "widest", "format": ".2f", "title": "points"},
+                    {"field": "retrained", "title": "retrained so far"},
+                ],
+            },
+        }
+    ]
+    if target is not None:
+        layers.append(
+            {
+                "data": {"values": [{"target": target}]},
+                "mark": {"type": "rule", "style": "reference", "strokeDash": [5, 4]},
+                "encoding": {"y": {"field": "target", "type": "quantitative"}},
+            }
+        )
+    return {"height": 220, "layer": layers}
+
+
+def cost(values: Values) -> Spec | None:
+    """Device seconds of this job beside the estimate for retraining every coalition; None where it is not known."""
+    if values.retrain_seconds_estimate is None:
+        return None
+    rows = [
+        {"what": "this job", "seconds": values.seconds},
+        {"what": "exact retraining", "seconds": values.retrain_seconds_estimate},
+    ]
+    return {
+        "data": {"values": rows},
+        "height": 80,
+        "mark": {"type": "bar", "height": {"band": 0.6}, "cornerRadiusEnd": 3},
+        "encoding": {
+            "y": {"field": "what", "type": "nominal", "title": None, "sort": None},
+            "x": {"field": "seconds", "type": "quantitative", "title": "device seconds"},
+            "tooltip": [{"field": "what"}, {"field": "seconds", "format": ".1f"}],
+        },
+    }
+
+
+def own_shares(jobs: Sequence[MyValuation]) -> Spec | None:
+    """A provider's own share in each ended job, with its interval, by the day it ended."""
+    rows = [
+        {
+            "ended": job.finished_at.isoformat(),
+            "share": _POINTS * player.share,
+            "low": _POINTS * (player.share_ci or (player.share, player.share))[0],
+            "high": _POINTS * (player.share_ci or (player.share, player.share))[1],
+        }
+        for job in jobs
+        for player in job.players
+        if job.finished_at is not None and player.share is not None
+    ]
+    if not rows:
+        return None
+    x = {"field": "ended", "type": "temporal", "title": None}
+    return {
+        "data": {"values": rows},
+        "height": 220,
+        "encoding": {"x": x},
+        "layer": [
+            {
+                "mark": {"type": "rule", "style": "interval", "strokeWidth": 2},
+                "encoding": {
+                    "y": {"field": "low", "type": "quantitative", "title": "your share, %"},
+                    "y2": {"field": "high"},
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 70},
+                "encoding": {
+                    "y": {"field": "share", "type": "quantitative"},
+                    "tooltip": [
+                        {"field": "share", "format": ".2f"},
+                        {"field": "low", "format": ".2f"},
+                        {"field": "high", "format": ".2f"},
+                    ],
+                },
+            },
+        ],
+    }

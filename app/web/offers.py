@@ -1,0 +1,122 @@
+"""Pages on datasets: a provider's offers and a buyer's test sets; uploading, where each was used, withdrawing.
+
+An upload is a raw stream from the page's script to the same checks as the API's; nothing is kept of one that fails.
+"""
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from app.accounts.roles import Role
+from app.datasets import service
+from app.datasets.service import Draft
+from app.db.session import transaction
+from app.errors import InvalidInput
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
+from app.http.ids import DatasetId, public_id
+from app.http.pages import PageRequest
+from app.http.uploads import received
+from app.valuations import service as valuations
+from app.valuations.schemas import MyValuation
+from app.web import charts
+from app.web.forms import FormDep
+from app.web.rendering import page, see_other
+from app.web.visitors import Visitor, visiting
+
+router = APIRouter(include_in_schema=False)
+
+_ROLES = (Role.PROVIDER, Role.BUYER)
+Reader = Annotated[Visitor, visiting("datasets:read", *_ROLES)]
+Writer = Annotated[Visitor, visiting("datasets:write", *_ROLES)]
+Provider = Annotated[Visitor, visiting("valuations:read", Role.PROVIDER)]
+
+
+@router.get("/datasets")
+def list_datasets(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
+    found, following = service.list_own(session, visitor.caller, None, None, paging)
+    return page(request, "datasets.html", {"datasets": found, "next": following}, visitor=visitor)
+
+
+@router.post("/datasets")
+def create_dataset(visitor: Writer, session: SessionDep, form: FormDep) -> Response:
+    """A draft, for the script that uploads its bytes next."""
+    name, target = form.text("name"), form.text("target")
+    if not name or not target:
+        raise InvalidInput("a dataset has a name and the column to predict; fill in both")
+    if len(name) > 200 or len(target) > 200:
+        raise InvalidInput("the name and the column to predict have 200 characters at most; shorten them")
+    dataset = service.create(session, visitor.caller, Draft(name, target))
+    address = f"/datasets/{public_id('ds', dataset.id)}"
+    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+
+
+@router.put("/datasets/{dataset_id}/content")
+async def put_content(
+    request: Request,
+    dataset_id: DatasetId,
+    visitor: Writer,
+    session: SessionDep,
+    settings: SettingsDep,
+    blobs: BlobsDep,
+) -> Response:
+    """The file's bytes: streamed, hashed and validated, then stored whole or not at all."""
+    caller = visitor.caller
+    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
+    async with AsyncExitStack() as stack:
+        async with without_connection(request, session):
+            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
+            read = partial(service.read_content, settings, expected, upload.path)
+            found = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
+    return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
+
+
+@router.get("/datasets/{dataset_id}")
+def show_dataset(
+    request: Request, visitor: Reader, session: SessionDep, paging: PageDep, dataset_id: DatasetId
+) -> Response:
+    dataset = service.get(session, visitor.caller, dataset_id)
+    shown: dict[str, Any] = {"dataset": dataset, "uses": [], "chart": None, "versions": []}
+    shown["versions"] = service.versions(session, visitor.caller, dataset_id)
+    if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
+        mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
+        shown["uses"] = uses = [job for job in (_part_in(each, dataset_id) for each in mine) if job is not None]
+        shown["chart"] = charts.own_shares(uses)
+    return page(request, "dataset.html", shown, visitor=visitor)
+
+
+@router.post("/datasets/{dataset_id}/withdraw")
+def withdraw(visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: FormDep) -> Response:
+    if form.text("understood") != "yes":
+        raise InvalidInput("tick that you have read what withdrawing does; nothing was changed")
+    service.withdraw(session, visitor.caller, dataset_id)
+    return see_other(f"/datasets/{public_id('ds', dataset_id)}")
+
+
+@router.post("/datasets/{dataset_id}/delete")
+def delete(request: Request, visitor: Writer, session: SessionDep, dataset_id: DatasetId) -> Response:
+    digests = service.delete(session, visitor.caller, dataset_id)
+    # rows first: bytes must never be gone while a row still names them
+    session.commit()
+    with transaction(request.app.state.session_factory) as erasing:
+        for digest in digests:
+            service.erase_unused(erasing, request.app.state.blobs, digest)
+    return see_other("/datasets")
+
+
+@router.get("/earnings")
+def show_earnings(request: Request, visitor: Provider, session: SessionDep, paging: PageDep) -> Response:
+    jobs, following = valuations.list_mine(session, visitor.caller, paging)
+    shown = {"jobs": jobs, "next": following, "chart": charts.own_shares(jobs)}
+    return page(request, "earnings.html", shown, visitor=visitor)
+
+
+def _part_in(job: MyValuation, dataset_id: Any) -> MyValuation | None:
+    """The job with those of the provider's players that this dataset belongs to; None where it was not used."""
+    players = [player for player in job.players if dataset_id in player.datasets]
+    return job.model_copy(update={"players": players}) if players else None

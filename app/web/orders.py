@@ -1,0 +1,108 @@
+"""From a form to an order, and what the order would cost: for the page on which a buyer posts a job. Never commits."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from app.accounts.roles import Caller
+from app.datasets import service as datasets
+from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
+from app.errors import FieldError, InvalidInput
+from app.http.pages import PageRequest
+from app.payouts import money
+from app.payouts import service as payouts
+from app.valuations.schemas import NewValuation
+from app.web.forms import Form
+
+# what the engine plans by itself where an order names no limit grows with the players; the page says so
+_ENUMERATED = 12
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the form offers: the buyer's own test sets, and the files that may be valued."""
+
+    test_sets: list[Dataset]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known of an order before it is posted."""
+
+    players: int
+    exact_retrainings: str
+    unlearned: str
+    retrainings: str
+    pool: str
+    currency: str
+    available: str
+    enough: bool
+
+
+def choices(session: Session, caller: Caller, page: PageRequest) -> Choices:
+    """The newest of the caller's test sets with content."""
+    newest = PageRequest(200, None, page.secret)
+    found, _ = datasets.list_own(session, caller, DatasetKind.TEST, DatasetStatus.READY, newest)
+    return Choices(found)
+
+
+def named_datasets(form: Form) -> list[str]:
+    """The dataset ids of the form, ticked or written, each once and in order."""
+    written = re.split(r"[\s,]+", form.text("datasets_text"))
+    return list(dict.fromkeys(each for each in [*form.all("datasets"), *written] if each))
+
+
+def order_of(form: Form) -> NewValuation:
+    """The order that the form describes; raises InvalidInput naming what is wrong."""
+    model: dict[str, Any] = {"name": form.text("model") or "logistic"}
+    fields: dict[str, Any] = {
+        "datasets": named_datasets(form),
+        "test_dataset": form.text("test_dataset"),
+        "pool": form.text("pool"),
+        "currency": (form.text("currency") or "EUR").upper(),
+        "model": model,
+        "metric": form.text("metric") or "accuracy",
+        "players": form.text("players") or "provider",
+        "share_ci": form.number("share_ci"),
+        "max_retrains": form.whole("max_retrains"),
+        "seed": form.whole("seed"),
+        "payout": {"policy": form.text("policy") or "proportional"},
+    }
+    if label := form.text("label"):
+        fields["metadata"] = {"order": label}
+    given = {name: value for name, value in fields.items() if value not in (None, "")}
+    try:
+        return NewValuation.model_validate(given)
+    except ValidationError as error:
+        faults = [
+            FieldError("/" + "/".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, "), each["type"])
+            for each in error.errors()
+        ]
+        told = "; ".join(f"{fault.pointer.strip('/').replace('_', ' ') or 'order'}: {fault.detail}" for fault in faults)
+        raise InvalidInput(f"the order cannot be posted yet: {told}", errors=faults) from None
+
+
+def estimate(session: Session, caller: Caller, form: Form) -> Estimate:
+    """The size of the order and whether the wallet covers it; raises InvalidInput while the form is incomplete."""
+    named = named_datasets(form)
+    if not named:
+        raise InvalidInput("name the datasets to be valued, and the estimate appears here")
+    currency = (form.text("currency") or "EUR").upper()
+    pool = money.parse(form.text("pool"), currency, name="pool")
+    wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
+    limit = form.whole("max_retrains")
+    players = len(named)
+    counted = f"{2**players:,}".replace(",", " ") if players <= 40 else f"2^{players}"
+    return Estimate(
+        players=players,
+        exact_retrainings=counted,
+        unlearned=f"at most {counted}" if players <= _ENUMERATED else "a sample that grows with the number of players",
+        retrainings=f"at most {limit}" if limit is not None else "as many as your interval needs",
+        pool=money.plain(pool, currency),
+        currency=currency,
+        available=money.plain(wallet.get(currency, 0), currency),
+        enough=wallet.get(currency, 0) >= pool,
+    )

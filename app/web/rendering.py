@@ -1,0 +1,167 @@
+"""From templates to answers: the environment, its filters, the headers of every page, and pages for errors.
+
+Filters write amounts and times with the plain value beside the shown one, so that a script can say them again in the
+viewer's own locale and zone; without the script the page reads well too. Nothing here reads a database.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from app.errors import CherishError, Unauthorized
+from app.http.ids import public_id
+from app.payouts import money
+from app.settings import Settings
+from app.web.visitors import Visitor, form_token
+
+HERE = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_MINUTE, _HOUR = 60, 3600
+
+
+def moment(value: datetime | None) -> Markup:
+    """A time, in UTC until the script puts it into the viewer's zone."""
+    if value is None:
+        return Markup('<span class="none">—</span>')
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{value:%Y-%m-%d %H:%M} UTC")
+
+
+def amount(value: str | None, currency: str) -> Markup:
+    """A decimal string with its currency, said in the viewer's locale by the script."""
+    if value is None:
+        return Markup('<span class="none">—</span>')
+    return Markup('<data class="money" value="{0}" data-currency="{1}">{0} {1}</data>').format(value, currency)
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    return "—" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number of the metric, with a real minus sign."""
+    return "—" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def whole(value: int | None) -> str:
+    return "—" if value is None else f"{value:,}".replace(",", " ")
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "—"
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < _HOUR:
+        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE)} s"
+    return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
+
+
+def size(count: int | None) -> str:
+    if count is None:
+        return "—"
+    scaled = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if scaled < 1000 or unit == "GB":
+            break
+        scaled /= 1000
+    return f"{scaled:.0f} {unit}" if unit == "bytes" else f"{scaled:.1f} {unit}"
+
+
+@lru_cache(maxsize=64)
+def static(path: str) -> str:
+    """The address of a vendored or own file, with its digest so that browsers may keep it."""
+    digest = hashlib.sha256((HERE / "static" / path).read_bytes()).hexdigest()[:12]
+    return f"/static/{path}?v={digest}"
+
+
+def _id(value: uuid.UUID, prefix: str) -> str:
+    return public_id(prefix, value)
+
+
+def environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "moment": moment,
+        "percent": percent,
+        "number": number,
+        "whole": whole,
+        "duration": duration,
+        "size": size,
+        "pid": _id,
+        "minor": money.plain,
+    }
+    made.globals |= {"static": static, "amount": amount}
+    return made
+
+
+TEMPLATES = environment()
+
+
+def page(
+    request: Request,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    visitor: Visitor | None,
+    status: int = 200,
+) -> HTMLResponse:
+    """A whole page for this visitor, never kept by caches."""
+    settings: Settings = request.app.state.settings
+    response = HTMLResponse(status_code=status)
+    shown: dict[str, Any] = {
+        "visitor": visitor,
+        "csrf": form_token(request, response, settings),
+        "theme": request.cookies.get("theme") if request.cookies.get("theme") in ("light", "dark") else None,
+        "path": request.url.path,
+        **(context or {}),
+    }
+    response.body = TEMPLATES.get_template(template).render(shown).encode()
+    response.headers["Content-Length"] = str(len(response.body))
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def fragment(template: str, context: Mapping[str, Any]) -> str:
+    """A part of a page, to be put into one that is open."""
+    return TEMPLATES.get_template(template).render(context)
+
+
+def see_other(path: str) -> Response:
+    """After a form has done its work: look there now."""
+    return RedirectResponse(path, status_code=303)
+
+
+def error_page(request: Request, error: CherishError) -> Response:
+    """An error as a page; who is not logged in is sent to the login, and comes back afterwards."""
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    if isinstance(error, Unauthorized) and request.url.path != "/login":
+        target = f"/login?next={quote(request.url.path)}"
+        if "hx-request" in request.headers:
+            return Response(status_code=401, headers={"HX-Redirect": target})
+        return RedirectResponse(target, status_code=303)
+    request_id = request.scope.get("state", {}).get("request_id")
+    shown = {"error": error, "request_id": request_id}
+    if "hx-request" in request.headers:
+        return HTMLResponse(fragment("_error.html", shown), status_code=error.status)
+    return page(request, "error.html", shown, visitor=visitor, status=error.status)

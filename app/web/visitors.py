@@ -1,0 +1,131 @@
+"""Who looks at a page: the session cookie, the form token, and the types that page endpoints name in signatures.
+
+A visitor is a ``Caller`` like any other, with the scopes of the key that logged in. Nothing here asks for a key in a
+header: pages are for browsers, the API is for programs.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from fastapi import Depends, Request, Response, params
+from sqlalchemy.orm import Session
+
+from app.accounts import service as accounts
+from app.accounts.roles import Caller, Role
+from app.errors import Forbidden, Unauthorized
+from app.http.deps import SessionDep, SettingsDep
+from app.settings import Settings
+from app.web import cookies
+from app.web.forms import FormDep
+
+SESSION_COOKIE = "cherish_session"
+VISIT_COOKIE = "cherish_visit"
+_SAFE = ("GET", "HEAD")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who has logged in, and the name of their organisation."""
+
+    caller: Caller
+    name: str
+
+    @property
+    def role(self) -> Role:
+        return self.caller.role
+
+    def may(self, scope: str) -> bool:
+        return scope in self.caller.scopes
+
+
+def secret_of(settings: Settings) -> str:
+    return settings.signing_secret.get_secret_value()
+
+
+def identify(session: Session, settings: Settings, cookie: str) -> Caller | None:
+    """Whoever a session cookie stands for; None for nobody, for an ended session and for a revoked key."""
+    ticket = cookies.read(secret_of(settings), cookie)
+    if ticket is None:
+        return None
+    try:
+        return accounts.resume(session, ticket.account_id, ticket.key_id)
+    except Unauthorized:
+        return None
+
+
+def current(request: Request, session: SessionDep, settings: SettingsDep) -> Visitor | None:
+    """Whoever this browser is logged in as, if anybody."""
+    caller = identify(session, settings, request.cookies.get(SESSION_COOKIE, ""))
+    if caller is None:
+        return None
+    structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
+    found = Visitor(caller, accounts.get_account(session, caller.account_id).name)
+    # so that an error page keeps the navigation
+    request.state.visitor = found
+    return found
+
+
+def checked_form(request: Request, settings: SettingsDep, form: FormDep) -> None:
+    """Refuse a change that does not come from a page of ours: its token must belong to this browser's cookie."""
+    if request.method in _SAFE:
+        return
+    bound = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE, "")
+    given = form.text("csrf") or request.headers.get("x-csrf-token", "")
+    if not bound or not cookies.same_token(secret_of(settings), bound, given):
+        raise Forbidden("this form is too old or came from another site; reload the page and send it again")
+
+
+CHECKED = Depends(checked_form)
+
+
+def visiting(scope: str, *roles: Role) -> Any:
+    """A dependency: the visitor, logged in, of one of ``roles`` (none given: any), with ``scope``, form checked."""
+
+    def check(request: Request, session: SessionDep, settings: SettingsDep, form: FormDep) -> Visitor:
+        visitor = current(request, session, settings)
+        if visitor is None:
+            raise Unauthorized("log in to see this page")
+        checked_form(request, settings, form)
+        if roles and visitor.role not in roles:
+            wanted = " or ".join(f"{role.value}s" for role in roles)
+            raise Forbidden(f"this page is for {wanted}, and you are logged in as a {visitor.role.value}")
+        if not visitor.may(scope):
+            raise Forbidden(f"this page needs the scope {scope}, which the key you logged in with does not carry")
+        return visitor
+
+    return params.Depends(check)
+
+
+def log_in(response: Response, settings: Settings, caller: Caller) -> None:
+    """Give this browser a session that lives as long as the key, and no longer than a working day."""
+    if caller.key_id is None:
+        raise Unauthorized("a session is begun with a key")
+    value = cookies.issue(secret_of(settings), caller.account_id, caller.key_id)
+    _set(response, settings, SESSION_COOKIE, value, cookies.SECONDS)
+    response.delete_cookie(VISIT_COOKIE, path="/")
+
+
+def log_out(response: Response) -> None:
+    response.delete_cookie(SESSION_COOKIE, path="/")
+
+
+def form_token(request: Request, response: Response, settings: Settings) -> str:
+    """The token for forms on a page; a browser without a cookie gets one to tie it to."""
+    bound = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE)
+    if not bound:
+        bound = cookies.new_visit()
+        _set(response, settings, VISIT_COOKIE, bound, cookies.SECONDS)
+    return cookies.csrf_token(secret_of(settings), bound)
+
+
+def _set(response: Response, settings: Settings, name: str, value: str, seconds: int) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=settings.public_url.startswith("https://"),
+    )
