@@ -4,6 +4,7 @@ It reads every file of the job once, fixes the one encoding that all of them sha
 (by the digest of their rows, then by name) and so fixes the game and its digest.
 """
 
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.games import digest_of, frozen_game
 from app.valuations.inputs import InputFile, join_rows, load_table
+from app.valuations.quotes import Size
 from app.valuations.schemas import Model, NewValuation
 from app.valuations.terms import payout_terms
 
@@ -42,6 +44,7 @@ class AdmittedPlayer:
     files: tuple[InputFile, ...]
     digest: str
     rows: int
+    reserve: int  # the least this player takes, in minor units; 0 is no reserve
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,27 @@ class Admitted:
     test_dataset: uuid.UUID
     checkpoint: str | None
     pool_minor: int
+    size: Size
+    notes: tuple[str, ...] = ()
 
 
-def admit(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Admitted:
-    """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend."""
+def admit(
+    session: Session,
+    blobs: BlobStore,
+    settings: Settings,
+    caller: Caller,
+    order: NewValuation,
+    licence_problems: list[FieldError] | None = None,
+) -> Admitted:
+    """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
+
+    With ``licence_problems`` (a quote) licences that forbid the job are added there and do not refuse it.
+    """
     pool_minor = _pool(order)
-    _check_terms(order)
+    _check_terms(order, settings)
     _check_deadline(order)
     model, checkpoint = _model(session, caller, order)
-    found = _datasets(session, order)
+    found = _datasets(session, order, licence_problems)
     test = _test_dataset(session, caller, order)
     target = _file(test, order.target).target
     groups = _groups(order, found)
@@ -102,7 +117,9 @@ def admit(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         seed=order.seed,
         device=order.device,
     )
-    return Admitted(frozen, digest_of(frozen), players, test_file, test.id, weights, pool_minor)
+    rows = sum(player.rows for player in players)
+    size = Size(rows, math.prod(encoding.shape), len(encoding.classes), test_table.num_rows)
+    return Admitted(frozen, digest_of(frozen), players, test_file, test.id, weights, pool_minor, size)
 
 
 def _pool(order: NewValuation) -> int:
@@ -113,9 +130,9 @@ def _pool(order: NewValuation) -> int:
         raise _refused(field, error.detail) from None
 
 
-def _check_terms(order: NewValuation) -> None:
+def _check_terms(order: NewValuation, settings: Settings) -> None:
     try:
-        payout_terms(order.payout, order.currency)
+        payout_terms(order.payout, order.currency, settings.platform_fee_basis_points)
     except InvalidInput as error:
         raise _refused("/payout", error.detail) from None
 
@@ -136,14 +153,18 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
     return Model.model_validate({"name": checkpoint.architecture.value, "hyper": checkpoint.hyper}), checkpoint
 
 
-def _datasets(session: Session, order: NewValuation) -> list[Dataset]:
+def _datasets(session: Session, order: NewValuation, licence_problems: list[FieldError] | None) -> list[Dataset]:
     """The datasets in the order's order; all that is wrong with them is told at once."""
     rows = repository.datasets_by_id(session, order.datasets)
-    faults = []
+    faults: list[FieldError] = []
     for index, dataset_id in enumerate(order.datasets):
-        fault = _fault(order, rows.get(dataset_id), dataset_id)
+        dataset = rows.get(dataset_id)
+        fault = _fault(order, dataset, dataset_id)
         if fault is not None:
             faults.append(FieldError(f"/datasets/{index}", fault, "dataset"))
+        elif dataset is not None and (problem := _licence_problem(order, dataset)) is not None:
+            told = FieldError(f"/datasets/{index}", problem, "licence")
+            (faults if licence_problems is None else licence_problems).append(told)
     if faults:
         raise InvalidInput(faults[0].detail, errors=faults)
     return [rows[each] for each in order.datasets]
@@ -160,13 +181,16 @@ def _fault(order: NewValuation, dataset: Dataset | None, dataset_id: uuid.UUID) 
         return f"{name} does not exist or is not published; name published datasets"
     if (unfit := _unfit(dataset)) is not None:
         return f"{name} {unfit}"
-    licence = Licence.from_json(dataset.licence)
-    problems = licence.problems(purpose=order.purpose, territory=order.territory, at=datetime.now(UTC))
-    if problems:
-        return f"{name} {problems[0]}"
     if dataset.reserve_currency not in (None, order.currency):
         return f"{name} has a reserve price in {dataset.reserve_currency}; post the job in it, or leave it out"
     return None
+
+
+def _licence_problem(order: NewValuation, dataset: Dataset) -> str | None:
+    """Why the licence forbids this job, if it does."""
+    licence = Licence.from_json(dataset.licence or {})
+    problems = licence.problems(purpose=order.purpose, territory=order.territory, at=datetime.now(UTC))
+    return f"dataset ds_{dataset.id.hex} {problems[0]}" if problems else None
 
 
 def _unfit(dataset: Dataset) -> str | None:
@@ -224,6 +248,7 @@ def _player(
         files=tuple(_file(each, order.target) for each in group),
         digest=rows.digest,
         rows=len(rows.y),
+        reserve=sum(each.reserve_minor or 0 for each in group),
     )
 
 

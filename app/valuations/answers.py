@@ -6,10 +6,13 @@ from typing import Any
 
 from app.http.ids import public_id
 from app.payouts import money
+from app.payouts.policies import Policy
+from app.payouts.tables import Settlement
 from app.valuations.repository import WorkInHand
 from app.valuations.schemas import (
     MyPlayer,
     MyValuation,
+    Payout,
     PayoutLine,
     Payouts,
     PlayerValue,
@@ -20,6 +23,7 @@ from app.valuations.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Round, Valuation, ValuationPlayer
+from app.valuations.terms import sentences
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -128,23 +132,46 @@ def values(
     )  # fmt: skip
 
 
-def payouts(valuation: Valuation, players: Sequence[ValuationPlayer]) -> Payouts:
-    """Who gets how much of a job that has succeeded."""
-    paid = sum(player.amount_minor or 0 for player in players)
+def agreed_terms(valuation: Valuation) -> list[str]:
+    """The terms of a job in sentences, as they were fixed when it was posted."""
+    agreed = valuation.inputs["terms"]
+    payout = Payout.model_validate(valuation.spec["payout"])
+    return sentences(payout, valuation.currency, agreed["fee_basis_points"], any(agreed["reserves"]))
+
+
+def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement: Settlement) -> Payouts:
+    """Who gets how much of a job that has succeeded, when, and why."""
+    plan = settlement.plan
+
+    def plain(minor: int) -> str:
+        return money.plain(minor, valuation.currency)
+
     return Payouts(
         valuation_id=valuation.id,
-        pool=money.plain(valuation.pool_minor, valuation.currency),
+        pool=plain(valuation.pool_minor),
         currency=valuation.currency,
-        refunded=money.plain(valuation.pool_minor - paid, valuation.currency),
+        policy=Policy(plan["terms"]["policy"]),
+        fee=plain(plan["fee"]),
+        compute=plain(plan["compute"]),
+        refunded=plain(plan["refund"]),
+        performance=plan["performance"],
+        disputable_until=settlement.dispute_until,
         payouts=[
             PayoutLine(
                 provider_id=player.provider_id,
                 provider=player.name,
                 share=player.share,
-                amount=money.plain(player.amount_minor or 0, valuation.currency),
+                amount=plain(line["amount"]),
+                released=plain(line["released"]),
+                held=plain(line["held"]),
+                accrued=plain(line["accrued"]),
+                reason=line["reason"],
             )
-            for player in players
+            for player, line in zip(players, plan["lines"], strict=True)
         ],
+        terms=agreed_terms(valuation),
+        explanation=plan["explanation"],
+        plan_digest=settlement.plan_digest,
     )
 
 
@@ -156,6 +183,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
         currency=valuation.currency,
         created_at=valuation.created_at,
         finished_at=valuation.finished_at,
+        terms=agreed_terms(valuation),
         players=[
             MyPlayer(
                 datasets=[uuid.UUID(each) for each in player.datasets],

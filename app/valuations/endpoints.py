@@ -55,6 +55,14 @@ def create_valuation(
     return service.describe(session, valuation)
 
 
+@router.post("/valuations/quote", responses=responses(NotFound, Unavailable))
+def quote_valuation(
+    body: schemas.NewValuation, caller: BuyerCaller, session: SessionDep, blobs: BlobsDep, settings: SettingsDep
+) -> schemas.Quote:
+    """What the same order would take and cost if it were posted: nothing is stored, no money is held."""
+    return service.quote(session, blobs, settings, caller, body)
+
+
 @router.get("/valuations")
 def list_valuations(
     caller: AnyCaller,

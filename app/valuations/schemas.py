@@ -57,6 +57,14 @@ class Payout(Body):
         default=None, gt=0, description="The gain over the untrained model that earns the whole pool."
     )
     dispute_window_seconds: int = Field(default=0, ge=0, le=366 * 86_400)
+    copies: Literal["separate", "group", "first"] = Field(
+        default="separate",
+        description="separate: copies are players; group: near copies are one player, split by rows; first: a row "
+        "counts for whoever uploaded it first, and rows of the test set for nobody.",
+    )
+    revalue_without_harm: bool = Field(
+        default=True, description="Value the others again without whoever's value is below zero for certain."
+    )
 
 
 class NewValuation(Body):
@@ -278,26 +286,50 @@ class Values(Answer):
     trace: list[dict[str, Any]]
 
 
+_LINE: dict[str, Any] = {
+    "provider_id": _ACC, "provider": "Provider A", "share": 0.131, "amount": "1310.00", "released": "1240.00",
+    "held": "70.00", "accrued": "0.00", "reason": "in proportion to its value",
+}  # fmt: skip
+
+
 class PayoutLine(Answer):
+    """One player's amount: released now, held until the dispute window ends, or accrued below the minimum payout."""
+
+    model_config = example(**_LINE)
+
     provider_id: AccountId
     provider: str
     share: float | None
     amount: str
+    released: str
+    held: str
+    accrued: str
+    reason: str
 
 
 class Payouts(Answer):
-    """Who gets how much; the amounts and what went back to the buyer add up to the pool."""
+    """Who gets how much: the amounts, the fee, compute and what went back to the buyer add up to the pool."""
 
     model_config = example(
-        valuation_id=_VAL, pool="10000.00", currency="EUR", refunded="0.00",
-        payouts=[{"provider_id": _ACC, "provider": "Provider A", "share": 0.131, "amount": "1310.00"}],
+        valuation_id=_VAL, pool="10000.00", currency="EUR", policy="interval_aware", fee="0.00", compute="0.00",
+        refunded="0.00", performance=1.0, disputable_until="2026-12-07T12:01:00Z", payouts=[_LINE],
+        terms=["The pool is divided in proportion to the values that are above zero."],
+        explanation=["The budget is 10000.00 EUR."], plan_digest="ef" * 32,
     )  # fmt: skip
 
     valuation_id: ValuationId
     pool: str
     currency: str
+    policy: Policy
+    fee: str
+    compute: str
     refunded: str
+    performance: float = Field(description="The part of the pool that the model's gain earned, 0 to 1.")
+    disputable_until: datetime
     payouts: list[PayoutLine]
+    terms: list[str] = Field(description="The terms as they were agreed at posting, in sentences.")
+    explanation: list[str] = Field(description="How this settlement came about, in sentences.")
+    plan_digest: str
 
 
 class Event(Answer):
@@ -336,6 +368,7 @@ class MyValuation(Answer):
     model_config = example(
         id=_VAL, status="succeeded", currency="EUR", created_at="2026-11-23T12:00:00Z",
         finished_at="2026-11-23T12:01:00Z",
+        terms=["The pool is divided in proportion to the values that are above zero."],
         players=[
             {
                 "datasets": [_DS], "rows": 150, "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117],
@@ -349,6 +382,7 @@ class MyValuation(Answer):
     currency: str
     created_at: datetime
     finished_at: datetime | None
+    terms: list[str] = Field(description="How values will become money, as agreed at posting, in sentences.")
     players: list[MyPlayer]
 
 
@@ -363,3 +397,40 @@ class Failure(Answer):
     valuation_id: ValuationId
     buyer_id: AccountId
     traceback: str | None
+
+
+class LicenceProblem(Answer):
+    """Why one of the datasets cannot be used as ordered."""
+
+    model_config = example(pointer="/datasets/0", detail="is licensed for purpose research only; state the `purpose`")
+
+    pointer: str
+    detail: str
+
+
+class Quote(Answer):
+    """What an order would take and cost. Nothing is stored and no money is held; posting may still be refused."""
+
+    model_config = example(
+        players=10, distinct_coalitions=768, evaluations={"unlearn": 768, "repair": 0, "retrain": 60},
+        device_seconds=14.2, device_seconds_basis="measured",
+        device_seconds_note="from the measured device seconds of 3 past jobs with mlp, in proportion to rows",
+        pool="10000.00", currency="EUR", fee="250.00", distributable="9750.00", balance="12000.00", sufficient=True,
+        licence_problems=[], notes=[], terms=["The pool is divided in proportion to the values that are above zero."],
+    )  # fmt: skip
+
+    players: int
+    distinct_coalitions: int
+    evaluations: dict[str, int] = Field(description="The most worths that will be computed, by fidelity.")
+    device_seconds: float
+    device_seconds_basis: Literal["measured", "model"]
+    device_seconds_note: str
+    pool: str
+    currency: str
+    fee: str
+    distributable: str = Field(description="The pool less the fee: what providers can get at most.")
+    balance: str = Field(description="What your wallet has in this currency.")
+    sufficient: bool
+    licence_problems: list[LicenceProblem]
+    notes: list[str]
+    terms: list[str]

@@ -12,17 +12,29 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller, Role
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, FieldError, NotFound
 from app.http.pages import PageRequest
+from app.payouts import money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import answers, lifecycle, repository, shard_repository
 from app.valuations.admission import Admitted, admit
 from app.valuations.games import digest_of
-from app.valuations.schemas import MyValuation, NewValuation, Payouts, ValuationAnswer, ValuationSummary, Values
+from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations
+from app.valuations.schemas import (
+    LicenceProblem,
+    MyValuation,
+    NewValuation,
+    Payouts,
+    Quote,
+    ValuationAnswer,
+    ValuationSummary,
+    Values,
+)
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
+from app.valuations.terms import frozen_terms, sentences
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         game_id=game.id,
         status=ValuationStatus.QUEUED,
         spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=_inputs(admitted),
+        inputs=_inputs(admitted, settings),
         labels=order.metadata,
         pool_minor=admitted.pool_minor,
         currency=order.currency,
@@ -74,12 +86,45 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     return valuation
 
 
-def _inputs(admitted: Admitted) -> dict[str, Any]:
+def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Quote:
+    """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
+    licences: list[FieldError] = []
+    admitted = admit(session, blobs, settings, caller, order, licences)
+    digests = [player.digest for player in admitted.players]
+    counts = expected_evaluations(order, digests)
+    learner: str = admitted.frozen["learner"]["name"]
+    past = shard_repository.measured(session, learner)
+    taken = estimate(order, learner, admitted.size, counts, past)
+    fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
+    wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
+    balance = wallet.get(order.currency, 0)
+    reserves = any(player.reserve for player in admitted.players)
+    return Quote(
+        players=len(digests),
+        distinct_coalitions=distinct_coalitions(digests),
+        evaluations=counts,
+        device_seconds=taken.seconds,
+        device_seconds_basis="measured" if taken.basis == "measured" else "model",
+        device_seconds_note=taken.sentence,
+        pool=money.plain(admitted.pool_minor, order.currency),
+        currency=order.currency,
+        fee=money.plain(fee, order.currency),
+        distributable=money.plain(admitted.pool_minor - fee, order.currency),
+        balance=money.plain(balance, order.currency),
+        sufficient=balance >= admitted.pool_minor,
+        licence_problems=[LicenceProblem(pointer=each.pointer, detail=each.detail) for each in licences],
+        notes=list(admitted.notes),
+        terms=sentences(order.payout, order.currency, settings.platform_fee_basis_points, reserves),
+    )
+
+
+def _inputs(admitted: Admitted, settings: Settings) -> dict[str, Any]:
     return {
         "names": [player.name for player in admitted.players],
         "players": [[file.to_json() for file in player.files] for player in admitted.players],
         "test": admitted.test.to_json(),
         "checkpoint": admitted.checkpoint,
+        "terms": frozen_terms(settings.platform_fee_basis_points, [player.reserve for player in admitted.players]),
     }
 
 
@@ -151,7 +196,10 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
 def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Payouts:
     """Who gets how much; raises Conflict before the job has settled."""
     valuation = _succeeded(session, caller, valuation_id)
-    return answers.payouts(valuation, repository.players(session, valuation_id))
+    settlement = payouts.settlement_of(session, valuation_id)
+    if settlement is None:
+        raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement")
+    return answers.payouts(valuation, repository.players(session, valuation_id), settlement)
 
 
 def events(

@@ -67,7 +67,10 @@ def player_key(valuation: Valuation, player: ValuationPlayer) -> uuid.UUID:
 
 
 def _plan(valuation: Valuation, players: Sequence[ValuationPlayer], result: dict[str, Any]) -> PayoutPlan:
-    terms = payout_terms(Payout.model_validate(valuation.spec["payout"]), valuation.currency)
+    agreed = valuation.inputs["terms"]
+    terms = payout_terms(
+        Payout.model_validate(valuation.spec["payout"]), valuation.currency, agreed["fee_basis_points"]
+    )
     if [found["digest"] for found in result["players"]] != [player.digest for player in players]:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
     no_shares = any(found["share"] is None for found in result["players"])
@@ -79,6 +82,7 @@ def _plan(valuation: Valuation, players: Sequence[ValuationPlayer], result: dict
             value=0.0 if no_shares else found["value"],
             value_band=None if no_shares else _pair(found["value_band"]),
             share_band=_pair(found["share_band"]),
+            reserve=agreed["reserves"][player.position],
         )
         for player, found in zip(players, result["players"], strict=True)
     ]

@@ -7,7 +7,7 @@ write of a shard's holder carries ``fence = :fence``; when it touches no row, th
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, case, exists, func, insert, or_, select, update
@@ -400,20 +400,3 @@ def purge_workers(session: Session, older_than: float) -> None:
     stale = select(WorkerHeartbeat).where(WorkerHeartbeat.seen_at < _NOW - timedelta(seconds=older_than))
     for worker in session.scalars(stale.with_for_update(skip_locked=True)):
         session.delete(worker)
-
-
-def unfinished(session: Session) -> Sequence[Row[str, ShardKind, ShardStatus, int, datetime]]:
-    """(queue, kind, status, how many, oldest) of the shards of working jobs that are not done."""
-    open_ = (ShardStatus.QUEUED, ShardStatus.RUNNING)
-    statement = (
-        select(Shard.queue, Shard.kind, Shard.status, func.count(), func.min(Shard.created_at))
-        .join(Valuation, Valuation.id == Shard.valuation_id)
-        .where(Shard.status.in_(open_), Valuation.status.in_(WORKING))
-        .group_by(Shard.queue, Shard.kind, Shard.status)
-    )
-    return session.execute(statement.order_by(Shard.queue, Shard.kind, Shard.status)).all()
-
-
-def known_workers(session: Session) -> Sequence[WorkerHeartbeat]:
-    """Every worker that has not been forgotten, by name."""
-    return session.scalars(select(WorkerHeartbeat).order_by(WorkerHeartbeat.name)).all()

@@ -1,0 +1,99 @@
+"""A quote says what an order would take, stores nothing, and refuses what posting would refuse."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.accounts.roles import Role
+from app.payouts import service as payouts
+from app.valuations.quotes import Measured, Size, distinct_coalitions, estimate, expected_evaluations
+from app.valuations.schemas import NewValuation
+from app.valuations.tables import Game, Valuation
+
+SIZE = Size(rows=1000, width=64, classes=10, test_rows=500)
+
+
+def order(**changes: Any) -> NewValuation:
+    ids = [f"ds_{number:032x}" for number in range(3)]
+    return NewValuation.model_validate({"datasets": ids[:2], "test_dataset": ids[2], "pool": "100.00"} | changes)
+
+
+def rows(seed: int, count: int) -> bytes:
+    lines = [f"{(seed * 7 + i) % 11},{(seed + i * 3) % 5},{'abc'[i % 3]}" for i in range(count)]
+    return "\n".join(["u,v,label", *lines]).encode() + b"\n"
+
+
+def test_exact_copies_are_one_coalition_less() -> None:
+    assert distinct_coalitions(["a", "b", "c"]) == 8
+    assert distinct_coalitions(["a", "a", "b"]) == 6
+
+
+def test_ten_players_are_unlearned_everywhere_and_audited_by_sixty_retrainings() -> None:
+    digests = [str(i) for i in range(10)]
+    assert expected_evaluations(order(), digests) == {"unlearn": 1024, "repair": 0, "retrain": 60}
+    assert expected_evaluations(order(max_retrains=20), digests)["retrain"] == 20
+
+
+def test_where_retraining_everything_is_no_dearer_nothing_is_unlearned() -> None:
+    assert expected_evaluations(order(), ["a", "b", "c"]) == {"unlearn": 0, "repair": 0, "retrain": 8}
+
+
+def test_partial_mode_retrains_nothing() -> None:
+    counts = expected_evaluations(order(mode="partial"), ["a", "b", "c"])
+    assert counts == {"unlearn": 8, "repair": 0, "retrain": 0}
+
+
+def test_measured_seconds_are_used_where_every_needed_fidelity_was_measured() -> None:
+    counts = {"unlearn": 100, "repair": 0, "retrain": 10}
+    past = Measured({"unlearn": 1e-6, "retrain": 1e-4, "prepare": 1e-4}, jobs=3)
+    found = estimate(order(), "mlp", SIZE, counts, past)
+    assert (found.basis, found.seconds) == ("measured", pytest.approx(1.2))
+    less = estimate(order(), "mlp", SIZE, counts, Measured({"retrain": 1e-4}, jobs=3))
+    assert less.basis == "model"
+    assert "stated" in less.sentence
+    assert estimate(order(max_seconds=0.5), "mlp", SIZE, counts, past).seconds == 0.5
+
+
+@pytest.fixture
+def posted(
+    known: Callable[..., Any], upload: Callable[..., Any], publish: Callable[..., Any], session: Session
+) -> tuple[Any, dict[str, Any]]:
+    buyer = known(Role.BUYER)
+    licence = {"spdx": "CC-BY-4.0", "purposes": ["research"]}
+    datasets = [publish(known(Role.PROVIDER), rows(1, 12))["id"]]
+    datasets.append(publish(known(Role.PROVIDER), rows(2, 15), licence=licence)["id"])
+    payouts.deposit(session, buyer.account.id, 60_00, "EUR", "start")
+    body = {"datasets": datasets, "test_dataset": upload(buyer, rows(9, 9))["id"], "pool": "100.00"}
+    return buyer, body
+
+
+def test_a_quote_tells_cost_and_licence_problems_and_leaves_nothing_behind(
+    posted: tuple[Any, dict[str, Any]], app: FastAPI, session: Session
+) -> None:
+    buyer, body = posted
+    app.state.settings = app.state.settings.model_copy(update={"platform_fee_basis_points": 250})
+    answer = buyer.client.post("/v1/valuations/quote", json=body)
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert (told["players"], told["distinct_coalitions"]) == (2, 4)
+    assert told["evaluations"] == {"unlearn": 0, "repair": 0, "retrain": 4}
+    assert (told["fee"], told["distributable"]) == ("2.50", "97.50")
+    assert (told["balance"], told["sufficient"]) == ("60.00", False)
+    assert told["device_seconds_basis"] == "model"
+    assert [each["pointer"] for each in told["licence_problems"]] == ["/datasets/1"]
+    assert any("2.5 %" in sentence for sentence in told["terms"])
+    allowed = buyer.client.post("/v1/valuations/quote", json=body | {"purpose": "research"})
+    assert allowed.json()["licence_problems"] == []
+    for table in (Valuation, Game):
+        assert session.scalar(select(func.count()).select_from(table)) == 0
+
+
+def test_a_quote_refuses_what_posting_refuses(posted: tuple[Any, dict[str, Any]]) -> None:
+    buyer, body = posted
+    answer = buyer.client.post("/v1/valuations/quote", json=body | {"pool": "1.005"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/pool"
