@@ -24,6 +24,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
 from app.web import endpoints as web
+from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
 
 # requests with a session at a time: a few fewer than the pool's 20 connections, which streams and health share
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     problems.register(app)
+    app.state.error_page = error_page
     app.add_exception_handler(etags.NotModified, etags.answer_not_modified)
     app.add_exception_handler(idempotency.Replayed, idempotency.answer_replayed)
     # the last one added is the outermost

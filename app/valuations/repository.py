@@ -265,9 +265,3 @@ def last_error(session: Session, valuation_id: uuid.UUID) -> str | None:
         .limit(1)
     )
     return session.scalar(statement)
-
-
-def last_failed(session: Session, limit: int) -> Sequence[Valuation]:
-    """The jobs that failed last, newest first."""
-    statement = select(Valuation).where(Valuation.status == ValuationStatus.FAILED)
-    return session.scalars(statement.order_by(Valuation.created_at.desc(), Valuation.id.desc()).limit(limit)).all()
