@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +20,7 @@ from app.db.session import transaction
 from app.settings import Settings
 from app.valuations import shard_repository
 from app.valuations.shard_repository import Claim
+from app.valuations.work import FoundWorth
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +38,12 @@ class Stop(enum.Enum):
 
 
 class Stopped(Exception):
-    """Raised inside the work when it must stop; carries why."""
+    """Raised inside the work when it must stop; carries why, and the worths that were found before."""
 
-    def __init__(self, why: Stop) -> None:
+    def __init__(self, why: Stop, found: Sequence[FoundWorth] = ()) -> None:
         super().__init__(why.value)
         self.why = why
+        self.found = found
 
 
 class Heart:

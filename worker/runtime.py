@@ -10,9 +10,9 @@ import signal
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -26,11 +26,8 @@ from app.storage.blobs import BlobStore
 from app.valuations import work
 from app.valuations.shard_repository import Claim
 from app.valuations.states import Reason
-from app.valuations.work import LeaseLost
+from app.valuations.work import FoundWorth, LeaseLost
 from worker.lease import Heart, Stop, Stopped
-
-if TYPE_CHECKING:
-    pass
 
 log = structlog.get_logger(__name__)
 
@@ -96,20 +93,20 @@ class Runtime:
         except LeaseLost:
             raise
         except Stopped as stopped:
-            self._stopped(claim, stopped.why)
+            self._stopped(claim, stopped)
         except Exception as error:
             self._failed(claim, error)
 
-    def _stopped(self, claim: Claim, why: Stop) -> None:
-        now = time.monotonic()
+    def _stopped(self, claim: Claim, stopped: Stopped) -> None:
+        now, why, found = time.monotonic(), stopped.why, stopped.found
         if why is Stop.DRAINING:
-            self._persist(lambda session: work.give_back(session, claim), now)
+            self._persist(lambda session: work.give_back(session, claim, found), now)
         elif why is Stop.UNWANTED:
-            self._persist(lambda session: work.stand_down(session, self.settings, claim), now)
+            self._persist(lambda session: work.stand_down(session, self.settings, claim, found), now)
         elif why is Stop.TIME_LIMIT:
             limit = self.settings.shard_time_limit
             sentence = f"a part of the computation took longer than the {limit:g} seconds allowed"
-            self._fail(claim, Reason.TIME_LIMIT, sentence, why.value, final=False)
+            self._fail(claim, Reason.TIME_LIMIT, sentence, why.value, final=False, found=found)
         else:
             raise LeaseLost(f"shard {claim.shard_id}: {why.value}")
 
@@ -132,9 +129,20 @@ class Runtime:
         else:
             self._fail(claim, Reason.INTERNAL, _INTERNAL, told, final=False)
 
-    def _fail(self, claim: Claim, reason: Reason, sentence: str, told: str, *, final: bool) -> None:
+    def _fail(
+        self,
+        claim: Claim,
+        reason: Reason,
+        sentence: str,
+        told: str,
+        *,
+        final: bool,
+        found: Sequence[FoundWorth] = (),
+    ) -> None:
         self._persist(
-            lambda session: work.fail_attempt(session, self.settings, claim, reason, sentence, told, final=final),
+            lambda session: work.fail_attempt(
+                session, self.settings, claim, reason, sentence, told, final=final, worths=found
+            ),
             time.monotonic(),
         )
 

@@ -122,7 +122,9 @@ class Steps:
             try:
                 worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heart.should_stop)
             except batching.Stopped:
-                raise Stopped(self._heart.why_stop() or Stop.LOST) from None
+                partial = evaluator.found(source, coalitions[todo])
+                found = [FoundWorth(packed[todo[each]], *worth) for each, worth in partial.items()]
+                raise Stopped(self._heart.why_stop() or Stop.LOST, found) from None
             found = [
                 FoundWorth(packed[row], float(worth), float(spent))
                 for row, worth, spent in zip(todo, worths, seconds, strict=True)

@@ -173,19 +173,24 @@ def finish_plan_with_result(
 
 
 def finish_evaluate(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth]) -> None:
-    """Write a shard's worths, each once; whoever finishes the round's last shard records the next plan."""
+    """Write a shard's worths, each once; whoever finishes the round's last shard records the next plan.
+
+    The window is filled before the round's row is locked, so that a job's workers wait for one another only as long as
+    two short statements and the commit take.
+    """
     _finish(session, claim)
     _store(session, claim, worths)
+    fill_window(session, settings, claim.valuation_id, claim.queue)
     seconds = sum(worth.seconds for worth in worths)
     still_open = shard_repository.count_down(session, claim.valuation_id, claim.round, len(worths), seconds)
-    if still_open:
-        fill_window(session, settings, claim.valuation_id, claim.queue)
-        return
-    valuation = repository.lock(session, claim.valuation_id)
-    if valuation.status is ValuationStatus.CANCELLING:
-        lifecycle.end_if_idle(session, settings, valuation)
-    elif valuation.status in WORKING:
-        lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
+    # locked: a cancellation either comes before and is seen here, or waits and then sees this shard done
+    status = repository.lock_status(session, claim.valuation_id)
+    if status is ValuationStatus.CANCELLING:
+        lifecycle.end_if_idle(session, settings, repository.lock(session, claim.valuation_id))
+    elif status in WORKING and not still_open:
+        lifecycle.add_step(
+            session, repository.lock(session, claim.valuation_id), ShardKind.PLAN, lifecycle.CONTROL_QUEUE
+        )
 
 
 def finish_settle(session: Session, claim: Claim) -> None:
@@ -194,14 +199,26 @@ def finish_settle(session: Session, claim: Claim) -> None:
 
 
 def fail_attempt(
-    session: Session, settings: Settings, claim: Claim, reason: Reason, sentence: str, traceback: str, *, final: bool
+    session: Session,
+    settings: Settings,
+    claim: Claim,
+    reason: Reason,
+    sentence: str,
+    traceback: str,
+    *,
+    final: bool,
+    worths: Sequence[FoundWorth] = (),
 ) -> None:
-    """A try at a shard failed: it is queued again after a pause, or, at the limit or when ``final``, the job fails."""
+    """A try at a shard failed: it is queued again after a pause, or, at the limit or when ``final``, the job fails.
+
+    ``worths`` are those found before, by a try that only took too long; the next one has less to do.
+    """
     limit = claim.attempt if final else settings.max_attempts
     delay = _BACKOFF_SECONDS * 2.0 ** (claim.attempt - 1)
     status = shard_repository.fail_attempt(session, claim.shard_id, claim.fence, traceback, limit, delay)
     if status is None:
         raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
+    _keep(session, claim, worths)
     if status is ShardStatus.QUEUED:
         lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue, delay)
         return
@@ -215,7 +232,7 @@ def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = ())
     """The worker is being shut down: keep what it found and return the rest to the queue, at once."""
     if not shard_repository.give_back(session, claim.shard_id, claim.fence):
         raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
-    _store(session, claim, worths)
+    _keep(session, claim, worths)
     lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue)
 
 
@@ -223,7 +240,7 @@ def stand_down(session: Session, settings: Settings, claim: Claim, worths: Seque
     """The job was cancelled or its deadline has passed: keep what was found, and let go."""
     if not shard_repository.abandon_held(session, claim.shard_id, claim.fence):
         raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
-    _store(session, claim, worths)
+    _keep(session, claim, worths)
     valuation = repository.lock(session, claim.valuation_id)
     if lifecycle.past_deadline(valuation, repository.now(session)):
         lifecycle.request_stop(session, settings, valuation, Reason.DEADLINE)
@@ -252,6 +269,14 @@ def fill_window(session: Session, settings: Settings, valuation_id: uuid.UUID, q
 def _finish(session: Session, claim: Claim) -> None:
     if not shard_repository.finish(session, claim.shard_id, claim.fence):
         raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}, or its job has ended")
+
+
+def _keep(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
+    """Worths of a shard that is not finished: stored and told as progress, while the shard stays open."""
+    if worths:
+        _store(session, claim, worths)
+        seconds = sum(worth.seconds for worth in worths)
+        shard_repository.count_found(session, claim.valuation_id, claim.round, len(worths), seconds)
 
 
 def _store(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:

@@ -242,6 +242,11 @@ class Evaluator:
         found = [self._found[key] for key in keys]
         return np.array([w for w, _ in found], dtype=np.float64), np.array([s for _, s in found], dtype=np.float64)
 
+    def found(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
+        """(worth, device seconds) of those rows of bool[m, n] that are computed already, by row; computes nothing."""
+        keys = [(source, row.tobytes()) for row in self.canonical(coalitions)]
+        return {row: self._found[key] for row, key in enumerate(keys) if key in self._found}
+
     def canonical(self, coalitions: Coalitions) -> Coalitions:
         """Coalitions by content: of k kept among equal players, the first k are kept."""
         result = coalitions.copy()
