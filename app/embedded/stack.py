@@ -89,6 +89,8 @@ class Stack(Supervisor):
         lock = FolderLock(self.home / _LOCK, f"the Cherish stack of {self.home}")
         lock.acquire(patience=10.0)
         self._lock = lock
+        # what a killed supervisor left says where its API was, not where ours will be
+        (self.home / _STATE).unlink(missing_ok=True)
         self._listener = _listen(self._port)
         self.api_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         secret = credentials.load_or_make(self.home)
