@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, undefer
 
 from app.accounts.tables import Account
 from app.checkpoints.tables import Checkpoint
-from app.datasets.tables import Dataset
+from app.datasets.tables import Dataset, DatasetVersion
 from app.http.pages import PageRequest
 from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
@@ -44,6 +44,21 @@ def datasets_by_id(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UU
     """Datasets of any provider, locked against being withdrawn or deleted while a job that names them is posted."""
     statement = select(Dataset).where(Dataset.id.in_(ids)).order_by(Dataset.id).with_for_update(read=True)
     return {row.id: row for row in session.scalars(statement)}
+
+
+def upload_moments(session: Session, datasets: Collection[Dataset]) -> dict[uuid.UUID, datetime]:
+    """When the bytes of each dataset were first uploaded to it; where no version says so, when it was created."""
+    moments = {each.id: each.created_at for each in datasets}
+    digests = {each.id: each.digest for each in datasets}
+    rows = session.execute(
+        select(DatasetVersion.dataset_id, DatasetVersion.digest, DatasetVersion.created_at).where(
+            DatasetVersion.dataset_id.in_(moments)
+        )
+    )
+    for dataset_id, digest, moment in rows:
+        if digest == digests[dataset_id]:
+            moments[dataset_id] = moment
+    return moments
 
 
 def account_names(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
@@ -87,12 +102,6 @@ def lock(session: Session, valuation_id: uuid.UUID) -> Valuation:
     """The job, current and locked until the transaction ends."""
     statement = select(Valuation).where(Valuation.id == valuation_id).with_for_update()
     return session.scalars(statement.execution_options(populate_existing=True)).one()
-
-
-def lock_status(session: Session, valuation_id: uuid.UUID) -> ValuationStatus:
-    """The status of a job, which stays what it is until the transaction ends; nothing else of the job is read."""
-    statement = select(Valuation.status).where(Valuation.id == valuation_id).with_for_update()
-    return session.scalars(statement).one()
 
 
 def lock_status(session: Session, valuation_id: uuid.UUID) -> ValuationStatus:

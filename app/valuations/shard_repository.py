@@ -247,16 +247,6 @@ def count_found(session: Session, valuation_id: uuid.UUID, number: int, done: in
     )
 
 
-def count_found(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
-    """Worths of a round were found by a shard that stays open."""
-    session.execute(
-        update(Round)
-        .where(Round.valuation_id == valuation_id, Round.number == number)
-        .values(done=Round.done + done, seconds=Round.seconds + seconds)
-        .execution_options(**_NO_SYNC)
-    )
-
-
 def rounds(session: Session, valuation_id: uuid.UUID) -> Sequence[Round]:
     return session.scalars(select(Round).where(Round.valuation_id == valuation_id).order_by(Round.number)).all()
 
