@@ -18,6 +18,7 @@ from app.valuations.states import Reason, ShardKind, ShardStatus, ValuationStatu
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import FoundWorth, LeaseLost
 from tests.worker.conftest import rows_of
+from worker.engine import batching
 from worker.engine.evaluator import Evaluator
 from worker.lease import Stop
 
@@ -397,3 +398,61 @@ def test_the_heart_stops_work_on_a_job_that_was_cancelled(hand: Any) -> None:
             break
         time.sleep(0.05)
     assert hand.runtime.heart.why_stop() is Stop.UNWANTED
+
+
+def first_evaluation(hand: Any, job_id: uuid.UUID) -> Any:
+    """The one shard of the job's first round, prepared and planned."""
+    hand.deliver(str(shards(hand.market, valuation_id=job_id, kind=ShardKind.PREPARE)[0].id))
+    hand.deliver(str(shards(hand.market, valuation_id=job_id, kind=ShardKind.PLAN)[0].id))
+    return shards(hand.market, valuation_id=job_id, kind=ShardKind.EVALUATE)[0]
+
+
+def test_a_shard_finished_during_a_cancellation_ends_the_job_without_the_sweeper(hand: Any, monkeypatch: Any) -> None:
+    market = hand.market
+    monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
+    job_id = market.post()
+    held = claim(market, first_evaluation(hand, job_id).id)
+    cancel(market, job_id)
+    assert market.job(job_id).status is ValuationStatus.CANCELLING
+    with transaction(market.factory) as session:
+        work.finish_evaluate(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
+    assert market.job(job_id).status is ValuationStatus.CANCELLED
+    assert market.scalar("SELECT count(*) FROM evaluations") == 1, "what was computed stays"
+    assert money(market) == (10_000_00, 0)
+
+
+@pytest.mark.parametrize("why", [Stop.DRAINING, Stop.UNWANTED, Stop.TIME_LIMIT])
+def test_what_a_stopped_shard_had_computed_is_kept_and_not_computed_again(
+    hand: Any, monkeypatch: Any, why: Stop
+) -> None:
+    market = hand.market
+    job_id = market.post()
+    shard = first_evaluation(hand, job_id)
+    assert shard.count > 4
+    real = Evaluator.worths_with_seconds
+
+    def stopped_half_way(self: Any, source: str, coalitions: Any, should_stop: Any) -> Any:
+        real(self, source, coalitions[:3])
+        raise batching.Stopped("as asked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Evaluator, "worths_with_seconds", stopped_half_way)
+        patch.setattr(type(hand.runtime.heart), "check", lambda _: None)
+        patch.setattr(type(hand.runtime.heart), "why_stop", lambda _: why)
+        hand.deliver(str(shard.id))
+    kept = market.rows("SELECT coalition, worth, fence FROM evaluations ORDER BY coalition")
+    assert len(kept) == 3
+    assert market.scalar("SELECT done FROM rounds") == 3
+    asked: list[int] = []
+
+    def counted(self: Any, source: str, coalitions: Any, should_stop: Any) -> Any:
+        asked.append(len(coalitions))
+        return real(self, source, coalitions, should_stop)
+
+    monkeypatch.setattr(Evaluator, "worths_with_seconds", counted)
+    if why is not Stop.UNWANTED:
+        hand.deliver(str(shard.id))
+        assert asked == [shard.count - 3]
+        assert market.scalar("SELECT done FROM rounds") == shard.count
+        statement = "SELECT coalition, worth, fence FROM evaluations WHERE fence = 1 ORDER BY coalition"
+        assert market.rows(statement) == kept
