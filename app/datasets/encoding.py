@@ -5,7 +5,8 @@ It is fixed before anything is trained and enters the game digest, so the same f
 - Scale ``standard``: centre and spread come from the TEST SET alone, which is the buyer's: no provider can shift
   another's features. Constant columns have spread 1; values are clipped at +-10. Scale ``none``: taken as given.
   ``auto`` is none where every file of the job is an NPZ (arrays come prepared), else standard.
-- Text columns become one column per category OF THE TEST SET plus one, last, for every category it lacks.
+- Text columns become one column per category OF THE TEST SET plus one, last, for every category it lacks; one whose
+  values in the test set have four words or more on average is prose, and becomes hashed words (``prose``), unscaled.
 - Classes are the labels of all providers; a test label that no provider has is an error.
 - Rows have a canonical order (``canonical_rows``), in which they are both hashed and trained on: neither the order of
   rows in a file nor its format can change anybody's pay.
@@ -21,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from app.datasets import prose
 from app.datasets.readers import table_format, table_name
 from app.datasets.readers.types import is_tensor, is_text, type_name
 from app.datasets.rules import check_target_exists, class_names, class_order, label_texts
@@ -33,10 +35,11 @@ Scale = Literal["auto", "none", "standard"]
 
 @dataclass(frozen=True)
 class Feature:
-    """One column. ``kind`` is "number" (centre, spread), "text" (categories) or "tensor" (shape, centre, spread)."""
+    """One column. ``kind`` is "number" (centre, spread), "text" (categories), "prose" (hashed words) or "tensor"
+    (shape, centre, spread)."""
 
     name: str
-    kind: Literal["number", "text", "tensor"]
+    kind: Literal["number", "text", "prose", "tensor"]
     center: float = 0.0
     spread: float = 1.0
     categories: tuple[str, ...] = ()
@@ -47,6 +50,8 @@ class Feature:
         """How many columns of X it becomes (a tensor: its number of elements)."""
         if self.kind == "text":
             return len(self.categories) + 1
+        if self.kind == "prose":
+            return prose.WIDTH
         return int(np.prod(self.shape)) if self.kind == "tensor" else 1
 
 
@@ -72,6 +77,8 @@ class Encoding:
             item: dict[str, Any] = {"name": feature.name, "kind": feature.kind}
             if feature.kind == "text":
                 item["categories"] = list(feature.categories)
+            elif feature.kind == "prose":
+                item["width"] = prose.WIDTH
             else:
                 item |= {"center": feature.center, "spread": feature.spread}
             if feature.kind == "tensor":
@@ -162,6 +169,8 @@ def encode(table: pa.Table, encoding: Encoding) -> EncodedRows:
         block = X[:, at : at + feature.width]
         if feature.kind == "text":
             _one_hot(column, feature, block)
+        elif feature.kind == "prose":
+            _hashed(column, block)
         else:
             _numbers(table, column, feature, encoding.scale, block)
         at += feature.width
@@ -220,6 +229,8 @@ def _check_same_columns(test: pa.Table, player: pa.Table, target: str) -> None:
 def _fit_feature(test: pa.Table, name: str, scale: Scale) -> Feature:
     column = test.column(name)
     if is_text(column.type):
+        if prose.is_prose(column.cast(pa.string()).to_pylist()):
+            return Feature(name, "prose")
         return Feature(name, "text", categories=tuple(sorted(set(column.unique().to_pylist()))))
     shape = tuple(column.type.shape) if is_tensor(column.type) else ()
     kind: Literal["number", "tensor"] = "tensor" if shape else "number"
@@ -266,6 +277,14 @@ def _numbers(
 def _one_hot(column: pa.ChunkedArray, feature: Feature, block: NDArray[np.float32]) -> None:
     block[:] = 0.0
     block[np.arange(len(column)), _lookup(column, feature.categories, len(feature.categories))] = 1.0
+
+
+def _hashed(column: pa.ChunkedArray, block: NDArray[np.float32]) -> None:
+    at = 0
+    for chunk in column.chunks:
+        rows = [prose.hashed(text) for text in chunk.dictionary.to_pylist()]
+        block[at : at + len(chunk)] = np.stack(rows)[chunk.indices.to_numpy()] if rows else 0.0
+        at += len(chunk)
 
 
 def _encode_labels(table: pa.Table, encoding: Encoding) -> NDArray[np.int64]:
