@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
 from app.checkpoints import repository
+from app.checkpoints.hyper import faults
 from app.checkpoints.tables import Architecture, Checkpoint
 from app.errors import Conflict, FieldError, InvalidInput, NotFound
 from app.http.ids import public_id
@@ -15,21 +16,14 @@ from app.http.pages import PageRequest
 from app.http.uploads import Upload
 from app.storage.blobs import BlobStore
 
-# the learners' own names; one test holds the two lists together
-HYPER: dict[Architecture, frozenset[str]] = {
-    Architecture.LOGISTIC: frozenset({"l2", "tol", "iterations"}),
-    Architecture.MLP: frozenset({"hidden", "layers", "steps", "lr", "l2", "batch"}),
-}
-
 
 def create(
     session: Session, caller: Caller, name: str, architecture: Architecture, hyper: Mapping[str, float]
 ) -> Checkpoint:
-    """A checkpoint without weights; raises InvalidInput for a hyper-parameter that the architecture lacks."""
-    known = HYPER.get(architecture)
-    if known is not None and (unknown := sorted(set(hyper) - known)):
-        detail = f"{architecture.value} has no hyper-parameter {unknown[0]!r}; it knows {', '.join(sorted(known))}"
-        raise InvalidInput(detail, errors=[FieldError(f"/hyper/{unknown[0]}", detail, "unknown_hyper_parameter")])
+    """A checkpoint without weights; raises InvalidInput for hyper-parameters that the architecture cannot have."""
+    if wrong := faults(architecture, hyper):
+        told = [FieldError(f"/hyper/{each}", fault, "hyper_parameter") for each, fault in wrong.items()]
+        raise InvalidInput(told[0].detail, errors=told)
     checkpoint = Checkpoint(
         buyer_id=caller.account_id,
         name=name,

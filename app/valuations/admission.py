@@ -15,7 +15,8 @@ import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
-from app.checkpoints.tables import Checkpoint
+from app.checkpoints.hyper import faults
+from app.checkpoints.tables import Architecture, Checkpoint
 from app.checkpoints.weights import check_fit
 from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.datasets.licences import Licence
@@ -144,7 +145,11 @@ def _check_deadline(order: NewValuation) -> None:
 
 def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, Checkpoint | None]:
     if order.checkpoint is None:
-        return order.model or Model(), None
+        model = order.model or Model()
+        if wrong := faults(Architecture(model.name), model.hyper):
+            told = [FieldError(f"/model/hyper/{name}", fault, "hyper_parameter") for name, fault in wrong.items()]
+            raise InvalidInput(told[0].detail, errors=told)
+        return model, None
     checkpoint: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, order.checkpoint)
     if checkpoint is None:
         raise _refused(

@@ -201,9 +201,9 @@ def test_a_failing_evaluation_is_tried_three_times_and_is_never_a_score(hand: An
 
 def test_what_no_second_try_can_mend_fails_at_once_with_the_engines_sentence(hand: Any) -> None:
     market = hand.market
-    job = hand.finish(market.post(model={"name": "logistic", "hyper": {"nonsense": 1}}))
+    job = hand.finish(market.post(model={"name": "logistic", "hyper": {"l2": 0}}))
     assert (job.status, job.reason) == (ValuationStatus.FAILED, "invalid_data")
-    assert "no hyper-parameter 'nonsense'" in job.error
+    assert "l2 and tol must be above 0" in job.error
     assert market.scalar("SELECT max(attempt) FROM shards") == 1
 
 

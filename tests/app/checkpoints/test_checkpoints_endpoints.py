@@ -11,11 +11,12 @@ import pytest
 from safetensors.numpy import save
 
 from app.accounts.roles import Role
-from app.checkpoints.service import HYPER
+from app.checkpoints.hyper import HYPER
 from app.checkpoints.tables import Architecture
 from app.checkpoints.weights import check_fit, expected_shapes, read_tensors
 from app.errors import InvalidData, InvalidInput
 from worker.engine.learners import make_learner
+from worker.engine.learners.cnn import DEFAULTS as CNN
 from worker.engine.learners.logistic import DEFAULTS as LOGISTIC
 from worker.engine.learners.mlp import DEFAULTS as MLP
 from worker.engine.problem import LearnerSpec
@@ -56,7 +57,8 @@ def test_checkpoints_are_their_buyers_alone(buyer: Any, provider: Any, known: Ca
 
 
 def test_hyper_parameters_are_those_of_the_learner(buyer: Any) -> None:
-    assert {Architecture.LOGISTIC: frozenset(LOGISTIC), Architecture.MLP: frozenset(MLP)} == HYPER
+    learners = {Architecture.LOGISTIC: LOGISTIC, Architecture.MLP: MLP, Architecture.CNN: CNN}
+    assert {each: {name: type(value) for name, value in known.items()} for each, known in learners.items()} == HYPER
     body = {"name": "x", "architecture": "mlp", "hyper": {"hiden": 3}}
     refused = buyer.client.post("/v1/checkpoints", json=body)
     assert refused.status_code == 422
