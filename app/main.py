@@ -13,11 +13,13 @@ from fastapi import FastAPI
 from app import logs
 from app.accounts import endpoints as accounts
 from app.admin import endpoints as admin
+from app.admin import metrics
 from app.audit import endpoints as audit
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_session_factory
-from app.http import etags, health, idempotency, openapi, problems
+from app.http import etags, health, idempotency, limits, openapi, problems
+from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
 from app.payouts import endpoints as payouts
 from app.settings import Settings
@@ -42,12 +44,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.session_factory = make_session_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
     app.state.parsing = anyio.CapacityLimiter(settings.max_parsing)
+    app.state.limiter = limits.Limiter(settings.redis_url.get_secret_value(), app.state.metrics)
     app.state.redis = redis.Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
     )
     try:
         yield
     finally:
+        app.state.limiter.close()
         app.state.redis.close()
         engine.dispose()
 
@@ -64,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics()
     problems.register(app)
     app.state.error_page = error_page
     app.add_exception_handler(etags.NotModified, etags.answer_not_modified)
@@ -77,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(accounts.router)
     app.include_router(admin.router)
+    app.include_router(metrics.router)
     app.include_router(audit.router)
     app.include_router(datasets.router)
     app.include_router(checkpoints.router)

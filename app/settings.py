@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     reads_per_minute: int = Field(default=60_000, gt=0, description="of one key; an account may have its own number")
     writes_per_minute: int = Field(default=12_000, gt=0, description="of one key; an account may have its own number")
     anonymous_per_minute: int = Field(default=3_000, gt=0, description="calls without a valid key, of one address")
+    metrics_open: bool = Field(default=False, description="/metrics without a key; for a network of one's own")
     sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
 
     # verifies a payment provider's events; without it none are received

@@ -9,8 +9,9 @@ import os
 import signal
 from typing import Any
 
+import structlog
 from billiard.process import active_children
-from celery import Celery, signals
+from celery import Celery, Task, signals
 
 from app.settings import get_settings
 from worker.config import celery_settings
@@ -18,7 +19,16 @@ from worker.config import celery_settings
 QUEUE_VARIABLE = "CHERISH_WORKER_QUEUE"
 _UNFIT = 78
 
-app = Celery("cherish", include=["worker.tasks"])
+
+class Bound(Task):
+    """A task whose log lines carry the request that caused it: its argument ``context`` is bound, not passed on."""
+
+    def __call__(self, *args: Any, context: dict[str, str] | None = None, **kwargs: Any) -> Any:
+        with structlog.contextvars.bound_contextvars(**(context or {})):
+            return super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]  # Celery has no types
+
+
+app = Celery("cherish", include=["worker.tasks"], task_cls=Bound)
 app.conf.update(celery_settings(get_settings()))
 
 

@@ -15,12 +15,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from app.accounts import service
 from app.accounts.roles import Caller, Role
 from app.errors import Forbidden, Unauthorized
-from app.http import idempotency
+from app.http import idempotency, limits
 from app.http.deps import SessionDep, SettingsDep
+from app.settings import Settings
 
 __all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "ProviderCaller", "Role", "idempotent"]
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     scheme_name="key",
     description="An API key: `Authorization: Bearer cherish_…`. Its scopes are those of its account's role, or fewer.",
@@ -29,6 +30,8 @@ _bearer = HTTPBearer(
 
 # parts of paths that are not called as their room is
 _ROOMS = {
+    # outside /v1: /metrics
+    "": "accounts",
     "admin": "accounts",
     # who may hand out keys may invite people
     "users": "keys",
@@ -53,18 +56,32 @@ def authenticated(
     request: Request,
     session: SessionDep,
     settings: SettingsDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
     """Whoever holds a valid key with the scope of this route."""
-    if credentials is None:
-        raise Unauthorized("this call needs a key; send Authorization: Bearer cherish_…")
-    caller = service.authenticate(session, settings, credentials.credentials)
+    try:
+        if credentials is None:
+            raise Unauthorized("this call needs a key; send Authorization: Bearer cherish_…")
+        caller = service.authenticate(session, settings, credentials.credentials)
+    except Unauthorized:
+        limits.spend(request, "anonymous", limits.address_of(request), settings.anonymous_per_minute)
+        raise
     request.state.caller = caller
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
     scope = required_scope(request.method, request.url.path)
     if scope not in caller.scopes:
         raise Forbidden(f"this call needs the scope {scope}, which this {caller.role.value} key does not carry")
+    spend(request, settings, caller)
     return caller
+
+
+def spend(request: Request, settings: Settings, caller: Caller) -> None:
+    """Count a call against its key's or user's budget; reading and changing have one each."""
+    who = str(caller.key_id or caller.user_id)
+    if request.method in ("GET", "HEAD"):
+        limits.spend(request, "read", who, caller.reads_per_minute or settings.reads_per_minute)
+    else:
+        limits.spend(request, "write", who, caller.writes_per_minute or settings.writes_per_minute)
 
 
 AnyCaller = Annotated[Caller, Depends(authenticated)]

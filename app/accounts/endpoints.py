@@ -9,6 +9,7 @@ from app.accounts import registration, schemas, service, users
 from app.accounts.callers import AdminCaller, AnyCaller, idempotent
 from app.accounts.roles import AccountStatus, Role
 from app.errors import Conflict, Forbidden, NotFound
+from app.http import limits
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import AccountId, KeyId, UserId, public_id
 from app.http.pages import Page
@@ -109,7 +110,12 @@ def rotate_key(
     return schemas.CreatedKey(**schemas.KeyAnswer.model_validate(key).__dict__, token=token)
 
 
-@router.post("/registrations", status_code=status.HTTP_201_CREATED, responses=responses(Conflict, Forbidden))
+@router.post(
+    "/registrations",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(Conflict, Forbidden),
+    dependencies=[limits.SIGN_IN],
+)
 def create_registration(
     body: schemas.RegistrationBody, session: SessionDep, settings: SettingsDep
 ) -> schemas.CreatedAccount:
@@ -120,7 +126,7 @@ def create_registration(
     return schemas.CreatedAccount(**schemas.AccountAnswer.model_validate(account).__dict__, token=token)
 
 
-@router.post("/invitations/accept", responses=responses(NotFound))
+@router.post("/invitations/accept", responses=responses(NotFound), dependencies=[limits.SIGN_IN])
 def accept_invitation(body: schemas.AcceptanceBody, session: SessionDep, settings: SettingsDep) -> schemas.UserAnswer:
     """Set the password of an invited user; needs no key. The user can then sign in."""
     return schemas.UserAnswer.model_validate(users.accept(session, settings, body.token, body.password))

@@ -46,3 +46,6 @@ class Caller:
     # exactly one of the two is set
     key_id: uuid.UUID | None
     user_id: uuid.UUID | None = None
+    # calls a minute that an administrator allows this account; None is the settings' number
+    reads_per_minute: int | None = None
+    writes_per_minute: int | None = None

@@ -117,8 +117,19 @@ def authenticate(session: Session, settings: Settings, token: str) -> Caller:
     standing.insist(account)
     if key.last_used_at is None or now - key.last_used_at > _USE_RESOLUTION:
         repository.touch(session, key.id, now)
-    # a key never outgrows its role, whatever it was issued with
-    return Caller(account.id, account.role, frozenset(key.scopes) & SCOPES[account.role], key.id)
+    return _caller(account, key)
+
+
+def _caller(account: Account, key: ApiKey) -> Caller:
+    return Caller(
+        account.id,
+        account.role,
+        # a key never outgrows its role, whatever it was issued with
+        frozenset(key.scopes) & SCOPES[account.role],
+        key.id,
+        reads_per_minute=account.reads_per_minute,
+        writes_per_minute=account.writes_per_minute,
+    )
 
 
 def resume(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> Caller:
@@ -132,7 +143,7 @@ def resume(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> Caller
         raise Unauthorized("the key that began this session is no longer valid; log in again")
     account = get_account(session, account_id)
     standing.insist(account)
-    return Caller(account.id, account.role, frozenset(key.scopes) & SCOPES[account.role], key.id)
+    return _caller(account, key)
 
 
 def list_keys(session: Session, caller: Caller, page: PageRequest) -> tuple[list[ApiKey], str | None]:

@@ -65,7 +65,15 @@ def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
     if row.ended_at is not None or user.removed_at is not None or row.expires_at <= datetime.now(UTC):
         raise Unauthorized("this session has ended; sign in again")
     standing.insist(account)
-    caller = Caller(account.id, account.role, SCOPES[account.role], key_id=None, user_id=user.id)
+    caller = Caller(
+        account.id,
+        account.role,
+        SCOPES[account.role],
+        key_id=None,
+        user_id=user.id,
+        reads_per_minute=account.reads_per_minute,
+        writes_per_minute=account.writes_per_minute,
+    )
     return SignedIn(caller, user.id, user.email, user.name, account.name, row.expires_at)
 
 

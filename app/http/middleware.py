@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import CherishError, PayloadTooLarge
 from app.http import problems
+from app.http.metrics import Metrics
 from app.settings import Settings
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
@@ -28,6 +29,7 @@ _SECURITY_HEADERS = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+_TRACE = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 log = structlog.get_logger(__name__)
 
 
@@ -46,6 +48,10 @@ class RequestContext:
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id, address=_address(scope))
+        trace = Headers(scope=scope).get("traceparent", "")
+        if _TRACE.fullmatch(trace):
+            # handed on to tasks (app.outbox) and webhooks; a malformed one is as none (W3C Trace Context, 3.2)
+            structlog.contextvars.bind_contextvars(traceparent=trace)
         started = time.perf_counter()
         status = 0
 
@@ -65,7 +71,11 @@ class RequestContext:
             error = CherishError("")
             await problems.problem_response(Request(scope), error)(scope, receive, send_named)
         finally:
-            milliseconds = round(1000 * (time.perf_counter() - started), 1)
+            seconds = time.perf_counter() - started
+            milliseconds = round(1000 * seconds, 1)
+            route = getattr(scope.get("route"), "path", "unmatched")
+            metrics: Metrics = scope["app"].state.metrics
+            metrics.observe(scope["method"] if route != "unmatched" else "ANY", route, status, seconds)
             log.info("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
 
 
@@ -79,6 +89,8 @@ def _dress(headers: MutableHeaders, scope: Scope, request_id: str) -> None:
     headers["X-Request-ID"] = request_id
     for name, value in _SECURITY_HEADERS.items():
         headers.setdefault(name, value)
+    for name, value in scope.get("state", {}).get("rate_limit", {}).items():
+        headers[name] = value
     if scope["path"].startswith("/v1/"):
         headers.setdefault("Cache-Control", "private, no-store")
 

@@ -15,6 +15,7 @@ from app.errors import (
     Forbidden,
     InvalidInput,
     PayloadTooLarge,
+    TooManyRequests,
     Unauthorized,
     UnsupportedMediaType,
 )
@@ -93,7 +94,7 @@ def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
 def _common_problems(operation: dict[str, Any], method: str, path: str) -> list[type[CherishError]]:
     found: list[type[CherishError]] = []
     if path.startswith("/v1/"):
-        found += [Unauthorized, Forbidden]
+        found += [Unauthorized, Forbidden, TooManyRequests]
     if operation.get("parameters") or "requestBody" in operation:
         found.append(InvalidInput)
     if "requestBody" in operation:

@@ -6,10 +6,13 @@ It never talks to Redis; the relay does that, after the commit.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
 from sqlalchemy.orm import Session
 
 from app.outbox import repository
 
+# of the log context, what is handed on to tasks as their argument ``context`` and goes on to what they cause
+CONTEXT = ("request_id", "traceparent")
 URGENT = 0
 NORMAL = 5
 
@@ -45,10 +48,11 @@ def record_all(
     """Record the same task several times with one statement."""
     if not args:
         return
+    context = _context()
     rows = [
         {
             "task": task,
-            "args": dict(each),
+            "args": dict(each) | context,
             "queue": queue,
             "priority": priority,
             "lane": lane,
@@ -56,3 +60,10 @@ def record_all(
         for each in args
     ]
     repository.add(session, rows, delay)
+
+
+def _context() -> dict[str, Any]:
+    """What binds a task's log lines to the request, or the task, that caused it; nothing where neither is at hand."""
+    bound = structlog.contextvars.get_contextvars()
+    told = {name: bound[name] for name in CONTEXT if bound.get(name)}
+    return {"context": told} if told else {}

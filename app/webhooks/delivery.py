@@ -100,6 +100,8 @@ def _claim(session: Session, settings: Settings, delivery_id: uuid.UUID) -> _Att
     headers = signing.signed_headers(message_id, body, service.signing_secrets(settings, endpoint, now), now)
     if event.request_id is not None:
         headers["X-Request-ID"] = event.request_id
+    if event.traceparent is not None:
+        headers["traceparent"] = event.traceparent
     return _Attempt(
         delivery_id=delivery.id,
         endpoint_id=endpoint.id,

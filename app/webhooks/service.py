@@ -193,6 +193,7 @@ def _write_event(
         type=kind.value,
         data=data,
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        traceparent=structlog.contextvars.get_contextvars().get("traceparent"),
     )
     repository.add(session, event)
     ids = [uuid7() for _ in endpoint_ids]

@@ -61,6 +61,7 @@ class WebhookEvent(Timestamped, Base):
     data: Mapped[dict[str, Any]]
     # the request that caused it, so that a receiver's log and ours can be laid side by side
     request_id: Mapped[str | None] = mapped_column(String(128))
+    traceparent: Mapped[str | None] = mapped_column(String(55))
 
 
 class WebhookDelivery(Timestamped, Base):

@@ -579,6 +579,7 @@ def upgrade() -> None:
         sa.Column("type", sa.String(length=64), nullable=False),
         sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("request_id", sa.String(length=128), nullable=True),
+        sa.Column("traceparent", sa.String(length=55), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_webhook_events_account_id_accounts")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_events")),
@@ -811,7 +812,7 @@ def upgrade() -> None:
         sa.Column("dataset_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
-        sa.Column("hashes", sa.ARRAY(sa.BigInteger()), nullable=False),
+        sa.Column("hashes", postgresql.ARRAY(sa.BigInteger()), nullable=False),
         sa.Column("distinct", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["dataset_id", "number"],
