@@ -27,6 +27,7 @@ from app.valuations import work
 from app.valuations.shard_repository import Claim
 from app.valuations.states import Reason
 from app.valuations.work import FoundWorth, LeaseLost
+from worker import profiles
 from worker.lease import Heart, Stop, Stopped
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ class Runtime:
         self.engine = make_engine(settings.database_url.get_secret_value(), pool_size=3)
         self.factory = make_session_factory(self.engine)
         self.heart = Heart(self.factory, settings, queue, device)
-        blobs = BlobStore.from_url(settings.blob_url)
+        blobs = self.blobs = BlobStore.from_url(settings.blob_url)
         self.games = LoadedGames(blobs, settings, device)
         self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heart)
 
@@ -84,6 +85,10 @@ class Runtime:
         finally:
             self.heart.drop()
             structlog.contextvars.unbind_contextvars("shard_id", "valuation_id")
+
+    def profile(self, dataset_id: uuid.UUID, number: int) -> None:
+        """Look at a dataset's version."""
+        profiles.profile(self.factory, self.blobs, self.settings, dataset_id, number)
 
     def _under_lease(self, claim: Claim, claimed_at: float) -> None:
         try:

@@ -1,6 +1,6 @@
 """The tasks that the relay sends by name. Each is one line: the work is in ``steps``, the protocol in ``runtime``.
 
-A message carries a shard's id and nothing else, so a second delivery, a late one or one out of order finds in Postgres
+A message carries an id and nothing else, so a second delivery, a late one or one out of order finds in Postgres
 that there is nothing to do.
 """
 
@@ -32,3 +32,9 @@ def evaluate(shard_id: str) -> None:
 def settle(shard_id: str) -> None:
     """Turn values into shares and money."""
     the_runtime().work_on(uuid.UUID(shard_id))
+
+
+@app.task(name="worker.tasks.profile")
+def profile(dataset_id: str, number: int) -> None:
+    """Look at a dataset's version: columns, labels, copies."""
+    the_runtime().profile(uuid.UUID(dataset_id), number)

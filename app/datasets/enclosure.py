@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ class Enclosure:
         self._control: socket.socket | None = None
 
     def ask(self, question: dict[str, Any], *, memory_bytes: int, seconds: float) -> dict[str, Any]:
-        """The answer of ``inspection.answer``; raises the InvalidData that it raised, or one for a limit it met."""
+        """The answer of the ``task`` that the question names: inspect or profile.
+
+        Raises the InvalidData that it raised, or one for a limit that it met.
+        """
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -135,7 +139,7 @@ def _read_all(connection: socket.socket) -> bytes:
 
 def _serve() -> None:
     """The server process: fork for each connection that comes in; end when the control socket closes."""
-    from app.datasets import inspection
+    from app.datasets import inspection, profile
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -148,18 +152,18 @@ def _serve() -> None:
             try:
                 control.close()
                 with socket.socket(fileno=handles[0]) as connection:
-                    _answer(connection, inspection)
+                    _answer(connection, {"inspect": inspection.answer, "profile": profile.answer})
             finally:
                 os._exit(0)
         for handle in handles:
             os.close(handle)
 
 
-def _answer(connection: socket.socket, inspection: Any) -> None:
+def _answer(connection: socket.socket, tasks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
     told = json.loads(_read_all(connection))
     _confine(told["memory_bytes"], told["seconds"])
     try:
-        found = {"answer": inspection.answer(told["question"])}
+        found: dict[str, Any] = {"answer": tasks[told["question"]["task"]](told["question"])}
     except InvalidData as error:
         faults = [{"pointer": e.pointer, "detail": e.detail, "type": e.type} for e in error.errors]
         found = {"detail": error.detail, "errors": faults}

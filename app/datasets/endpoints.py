@@ -119,6 +119,12 @@ def list_dataset_versions(dataset_id: DatasetId, caller: AnyCaller, session: Ses
     return schemas.Versions(items=[schemas.VersionAnswer.model_validate(each) for each in found])
 
 
+@router.get("/{dataset_id}/profile", responses=responses(NotFound))
+def get_dataset_profile(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.ProfileAnswer:
+    """What a worker found in the newest version: columns, labels, repeated rows, copies in other listings."""
+    return schemas.ProfileAnswer.model_validate(service.profile(session, caller, dataset_id))
+
+
 @router.post("/{dataset_id}/withdraw", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
 def withdraw_dataset(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.DatasetAnswer:
     """Withdraw a dataset: no new job can use it. Jobs that already have it keep their record."""

@@ -1,17 +1,99 @@
-"""When a version's profile is computed: recorded as a worker's task, at upload and at publication. Never commits."""
+"""When a version's profile is computed: recorded as a worker's task at upload and at publication. Never commits.
 
+``begin`` and ``finish`` are the worker's; ``send_lost`` the sweeper's, for tasks whose message or worker was lost.
+"""
+
+import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.datasets.tables import DatasetVersion, ProfileStatus
+from app.datasets import copies
+from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion, ProfileStatus
+from app.outbox import service as outbox
 
+TASK = "worker.tasks.profile"
+MAX_ATTEMPTS = 4
 _DUE = timedelta(minutes=10)
+_LIMIT = 100
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker needs to know to look at a version."""
+
+    digest: str
+    format: str
+    modality: str
+    target: str | None
+    preview_rows: int
 
 
 def request(session: Session, version: DatasetVersion) -> None:
     """Have a worker look at a version, again if it did before."""
     version.profile_status = ProfileStatus.PENDING
     version.profile_attempts = 0
+    _send(session, version)
+
+
+def begin(session: Session, dataset_id: uuid.UUID, number: int) -> Work | None:
+    """Take the task up; None where there is nothing to do (any more)."""
+    dataset = session.get(Dataset, dataset_id)
+    version = copies.version_of(session, dataset_id, number)
+    if dataset is None or version is None or version.profile_status is not ProfileStatus.PENDING:
+        return None
+    if dataset.status is DatasetStatus.WITHDRAWN:
+        version.profile_due_at = None
+        return None
+    version.profile_attempts += 1
+    version.profile_due_at = datetime.now(UTC) + _DUE
+    return Work(version.digest, version.format.value, version.modality.value, dataset.target, dataset.preview_rows)
+
+
+def finish(session: Session, dataset_id: uuid.UUID, number: int, found: dict[str, Any]) -> None:
+    """Keep what the worker found, and compare it with other listings."""
+    dataset = session.get(Dataset, dataset_id, with_for_update={"read": True}, populate_existing=True)
+    version = copies.version_of(session, dataset_id, number)
+    # withdrawn meanwhile: nothing that was derived from its rows is kept
+    if dataset is None or version is None or dataset.status is DatasetStatus.WITHDRAWN:
+        return
+    copies.store(session, dataset_id, number, found["sketches"])
+    version.profile = found["profile"] | {"in_other_listings": copies.elsewhere(session, dataset, number)}
+    version.preview = found["preview"][: dataset.preview_rows]
+    version.profile_status, version.profile_due_at = ProfileStatus.DONE, None
+    session.flush()
+
+
+def give_up(session: Session, dataset_id: uuid.UUID, number: int) -> None:
+    """The version cannot be profiled; its owner sees ``failed``."""
+    version = copies.version_of(session, dataset_id, number)
+    if version is not None and version.profile_status is ProfileStatus.PENDING:
+        version.profile_status, version.profile_due_at = ProfileStatus.FAILED, None
+        session.flush()
+
+
+def send_lost(session: Session) -> int:
+    """Send tasks again that are overdue, and give up those that were tried often enough; returns how many."""
+    overdue = session.scalars(
+        select(DatasetVersion)
+        .where(
+            DatasetVersion.profile_status == ProfileStatus.PENDING, DatasetVersion.profile_due_at < datetime.now(UTC)
+        )
+        .limit(_LIMIT)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for version in overdue:
+        if version.profile_attempts < MAX_ATTEMPTS:
+            _send(session, version)
+        else:
+            give_up(session, version.dataset_id, version.number)
+    return len(overdue)
+
+
+def _send(session: Session, version: DatasetVersion) -> None:
     version.profile_due_at = datetime.now(UTC) + _DUE
     session.flush()
+    outbox.record(session, TASK, {"dataset_id": str(version.dataset_id), "number": version.number}, priority=7)

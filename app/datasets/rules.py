@@ -103,6 +103,12 @@ def class_names(table: pa.Table, target: str) -> list[str]:
     return sorted(set(label_texts(table, target).unique().to_pylist()), key=class_order)
 
 
+def label_counts(table: pa.Table, target: str) -> dict[str, int]:
+    """How many rows each label has, by the label's name as a class."""
+    column = label_texts(table, target)
+    return {str(item["values"]): item["counts"] for item in column.cast(pa.string()).value_counts().to_pylist()}
+
+
 def class_order(label: str) -> tuple[int, float, str]:
     """Sorts labels: whole numbers by value first, then texts."""
     digits = label.removeprefix("-")

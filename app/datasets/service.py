@@ -131,6 +131,7 @@ def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID) -> E
 def read_content(settings: Settings, expected: Expected, path: Path) -> Inspection:
     """What a valid uploaded file holds; raises InvalidData. Takes long, needs no transaction and little memory."""
     question = {
+        "task": "inspect",
         "path": str(path),
         "format": expected.format.value if expected.format else None,
         "target": expected.target,
@@ -204,6 +205,16 @@ def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Term
 def versions(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
     """The versions of one of the caller's own datasets, newest first."""
     return repository.versions(session, get(session, caller, dataset_id).id)
+
+
+def profile(session: Session, caller: Caller, dataset_id: uuid.UUID) -> DatasetVersion:
+    """The newest version of one of the caller's own datasets, with what a worker found in it."""
+    dataset = get(session, caller, dataset_id)
+    found = repository.version(session, dataset.id, dataset.version)
+    if found is None or (found.profile is None and dataset.status is DatasetStatus.WITHDRAWN):
+        name = public_id("ds", dataset_id)
+        raise NotFound(f"dataset {name} has no profile: it has no content yet, or was withdrawn and its profile erased")
+    return found
 
 
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.datasets import profiling
 from app.db.session import transaction
 from app.http import idempotency
 from app.outbox import repository as outbox_repository
@@ -42,7 +43,7 @@ class Sweeper:
 
     def sweep_once(self) -> int:
         """One look at everything; returns how much was mended."""
-        mended = self._expired_leases() + self._overdue_jobs() + self._waiting()
+        mended = self._expired_leases() + self._overdue_jobs() + self._waiting() + self._lost_profiles()
         for queue in QUEUES:
             mended += self._lost_messages(queue)
         self._purge()
@@ -131,6 +132,10 @@ class Sweeper:
             with transaction(self._factory) as session:
                 lifecycle.start_next(session, self._settings, buyer_id)
         return mended
+
+    def _lost_profiles(self) -> int:
+        with transaction(self._factory) as session:
+            return profiling.send_lost(session)
 
     def _purge(self) -> None:
         with transaction(self._factory) as session:

@@ -46,7 +46,7 @@ def look(packed: Packed) -> Looked:
     _check_columns(packed)
     shapes: set[tuple[int, ...]] = set()
     count = 0
-    for pixels in _decoded(packed):
+    for pixels in decoded(packed):
         shapes.add(pixels.shape)
         count += 1
     return Looked(count, shapes.pop() if len(shapes) == 1 else None, packed.columns)
@@ -59,7 +59,7 @@ def read(packed: Packed, size: tuple[int, int] | None = None) -> pa.Table:
     """
     _check_columns(packed)
     rows: list[NDArray[np.uint8]] = []
-    for pixels in _decoded(packed, size):
+    for pixels in decoded(packed, size):
         if rows and pixels.shape != rows[0].shape:
             raise InvalidData(
                 f"{packed.name}: images differ in shape ({list(rows[0].shape)} and {list(pixels.shape)}); "
@@ -76,7 +76,7 @@ def _check_columns(packed: Packed) -> None:
         raise InvalidData(f"{packed.name}: the manifest has a column `{IMAGE_COLUMN}`, which the images are; rename it")
 
 
-def _decoded(packed: Packed, size: tuple[int, int] | None = None) -> Iterator[NDArray[np.uint8]]:
+def decoded(packed: Packed, size: tuple[int, int] | None = None) -> Iterator[NDArray[np.uint8]]:
     """uint8[h, w] or uint8[h, w, 3] of each image, in order."""
     for file, data in packed.contents():
         where = f"{packed.name}: `{file}`"

@@ -30,6 +30,7 @@ def enclosure() -> Iterator[Enclosure]:
 def question(path: Path, **changes: Any) -> dict[str, Any]:
     limits = asdict(Limits())
     told = {
+        "task": "inspect",
         "path": str(path),
         "format": None,
         "modality": None,

@@ -1,0 +1,112 @@
+"""Copies among datasets, from their stored sketches: SQL and arithmetic, no rows. Never commits.
+
+What a provider is told of others is a band, never a number, a row or a name, and nothing where its dataset is so small
+that the answer would tell whether one row is somebody else's.
+"""
+
+import uuid
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import and_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from app.datasets.minhash import Sketch, contained, similarity
+from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion
+
+KINDS = ("rows", "coarse")
+LEAST_ROWS = 100
+_BANDS = ((0.95, "all"), (0.5, "most"), (0.1, "some"))
+_MOST_CANDIDATES = 500
+
+
+def store(session: Session, dataset_id: uuid.UUID, number: int, sketches: dict[str, dict[str, Any]]) -> None:
+    """Keep a version's sketches; again is the same."""
+    for kind in KINDS:
+        told = sketches[kind]
+        row = {"dataset_id": dataset_id, "number": number, "kind": kind}
+        found = {"hashes": told["hashes"], "distinct": told["distinct"]}
+        statement = upsert(DatasetSignature).values(**row, **found)
+        session.execute(statement.on_conflict_do_update(index_elements=["dataset_id", "number", "kind"], set_=found))
+
+
+def elsewhere(session: Session, dataset: Dataset, number: int) -> dict[str, str]:
+    """Kind of sketch -> how much of a dataset is in the one other provider's published dataset that has most of it.
+
+    "none", "some" (a tenth), "most" (half), "all" (19 in 20), or "unknown" for fewer than ``LEAST_ROWS`` rows.
+    """
+    told: dict[str, str] = {}
+    for kind in KINDS:
+        mine = session.get(DatasetSignature, (dataset.id, number, kind))
+        if mine is None or mine.distinct < LEAST_ROWS:
+            told[kind] = "unknown"
+            continue
+        others = session.scalars(
+            select(DatasetSignature)
+            .join(Dataset, and_(Dataset.id == DatasetSignature.dataset_id, Dataset.version == DatasetSignature.number))
+            .where(
+                DatasetSignature.kind == kind,
+                DatasetSignature.hashes.overlap(mine.hashes),
+                Dataset.provider_id != dataset.provider_id,
+                Dataset.status == DatasetStatus.PUBLISHED,
+                Dataset.kind == DatasetKind.TRAIN,
+            )
+            .limit(_MOST_CANDIDATES)
+        )
+        share = max((contained(_sketch(mine), _sketch(other)) for other in others), default=0.0)
+        told[kind] = next((band for least, band in _BANDS if share >= least), "none")
+    return told
+
+
+def near_copy_groups(
+    session: Session, dataset_ids: Collection[uuid.UUID], threshold: float = 0.8
+) -> list[list[uuid.UUID]]:
+    """The datasets in groups of copies: two whose newest versions are alike (Jaccard) by ``threshold`` are in one.
+
+    Every dataset is in exactly one group, most of them alone; groups and their members are in the order of the ids.
+    Equal bytes are copies even before a worker has looked at them; otherwise what has no sketch is nobody's copy.
+    """
+    ids = sorted(set(dataset_ids))
+    leader = {each: each for each in ids}
+
+    def find(each: uuid.UUID) -> uuid.UUID:
+        while leader[each] != each:
+            each = leader[each]
+        return each
+
+    for first, second in _alike(session, ids, threshold):
+        low, high = sorted((find(first), find(second)))
+        leader[high] = low
+    groups: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for each in ids:
+        groups.setdefault(find(each), []).append(each)
+    return list(groups.values())
+
+
+def _alike(session: Session, ids: Sequence[uuid.UUID], threshold: float) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    pairs: list[tuple[uuid.UUID, uuid.UUID]] = []
+    seen: dict[str, uuid.UUID] = {}
+    for dataset_id, digest in session.execute(select(Dataset.id, Dataset.digest).where(Dataset.id.in_(ids))):
+        if digest is not None:
+            pairs.append((seen.setdefault(digest, dataset_id), dataset_id))
+    for kind in KINDS:
+        rows = session.scalars(
+            select(DatasetSignature)
+            .join(Dataset, and_(Dataset.id == DatasetSignature.dataset_id, Dataset.version == DatasetSignature.number))
+            .where(Dataset.id.in_(ids), DatasetSignature.kind == kind)
+        )
+        found = [(row.dataset_id, _sketch(row)) for row in rows]
+        for index, (one, mine) in enumerate(found):
+            pairs += [(one, other) for other, theirs in found[:index] if similarity(mine, theirs) >= threshold]
+    return pairs
+
+
+def _sketch(row: DatasetSignature) -> Sketch:
+    return Sketch(np.array(row.hashes, dtype=np.int64), row.distinct)
+
+
+def version_of(session: Session, dataset_id: uuid.UUID, number: int) -> DatasetVersion | None:
+    """A version, locked, for whoever writes what was found in it."""
+    return session.get(DatasetVersion, (dataset_id, number), with_for_update=True, populate_existing=True)
