@@ -1,0 +1,185 @@
+"""Every unlearning method against exact retraining on the Gutenberg game, in full and in partial mode.
+
+Cheap methods answer for every coalition, dear ones for a seeded sample of antithetic pairs. Seconds are the
+processor's (one thread), everything included: preparation, unlearning, and scoring the test set.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks import measures, store
+from benchmarks.text import game, reference
+from worker.engine import batching
+from worker.engine.estimators.exact import exact_values
+from worker.engine.evaluator import Evaluator
+from worker.engine.game import Coalitions, all_coalitions
+from worker.engine.learners.language import LanguageModel
+from worker.engine.problem import Problem
+
+CHEAP = ("interpolation", "tangent", "natural_gradient", "merge", "adapter_sum", "negation")
+DEAR = (
+    "shrink_and_repair",
+    "gradient_ascent",
+    "finetune_retained",
+    "simnpo",
+    "npo",
+    "kl_to_base",
+    "neggrad_plus",
+)
+PARTIAL = ("interpolation", "tangent", "natural_gradient", "negation", "gradient_ascent", "simnpo", "npo", "kl_to_base")
+PAIRS = 10
+HIDDEN = (("austen", "whitman", "shakespeare"), ("melville", "carroll", game.NOISE), ("austen", "milton", "carroll"))
+Floats = NDArray[np.float64]
+
+
+def full_evaluator(seed: int) -> Evaluator:
+    """The game with M_full as exact retraining left it: nothing is trained twice."""
+    problem = game.problem(seed, reference.base())
+    learner = Evaluator(problem).learner
+    everybody = reference.load(seed, np.ones((1, len(problem.players)), dtype=bool))[0][0]
+    layout = learner.layout
+    prepared = {f"base.{name}": array for name, array in layout.unpack(learner.start(problem.seed)).items()}
+    return Evaluator(problem, prepared=prepared | {f"full.{n}": a for n, a in layout.unpack(everybody).items()})
+
+
+def sampled(evaluator: Evaluator, seed: int) -> Coalitions:
+    """Nobody, everybody and antithetic pairs of uniform sizes, bool[2 + 2 PAIRS, n]."""
+    rng, n = np.random.default_rng(seed), len(evaluator.players)
+    rows = [np.zeros(n, dtype=bool), np.ones(n, dtype=bool)]
+    for _ in range(PAIRS):
+        kept = np.isin(np.arange(n), rng.permutation(n)[: rng.integers(1, n)])
+        rows += [kept, ~kept]
+    return np.array(rows)
+
+
+def method(seed: int, name: str) -> dict[str, Any]:
+    """Worths by coalition, and the processor seconds they took."""
+
+    def measure() -> dict[str, Any]:
+        evaluator = full_evaluator(seed)
+        coalitions = reference.distinct(evaluator.problem) if name in CHEAP else sampled(evaluator, seed)
+        evaluator.prepare()
+        source = {m.name: m.source for m in evaluator._methods.values()}[name]
+        begun = time.process_time()
+        worths = evaluator.worth(source, coalitions)
+        spent = time.process_time() - begun
+        rows = evaluator.canonical(coalitions)
+        return {
+            "seconds": spent,
+            "worths": {reference.key(row): float(w) for row, w in zip(rows, worths, strict=True)},
+        }
+
+    return store.cell("text", f"seed{seed}/method/{name}", measure)
+
+
+def retrained(seed: int, evaluator: Evaluator, source: str = "retrain") -> dict[str, float]:
+    """Worths of exact retraining on the rows that an evaluator measures with, by coalition."""
+    learner = evaluator.learner
+    assert isinstance(learner, LanguageModel)
+    found = {}
+    folder = reference.folder(seed) / source
+    with batching.single_threaded():
+        for path in sorted(folder.glob("*[01].npz")):
+            with np.load(path, allow_pickle=False) as stored:
+                models = torch.from_numpy(stored["model"]).unsqueeze(0)
+            found[path.stem] = float(learner.scores(evaluator.problem.metric, models, evaluator.test_X))
+    return found
+
+
+def exact_seconds(seed: int) -> float:
+    """Processor seconds that training every distinct coalition took."""
+    spent = 0.0
+    for path in sorted((reference.folder(seed) / "retrain").glob("*[01].npz")):
+        with np.load(path, allow_pickle=False) as stored:
+            spent += float(stored["seconds"])
+    return spent
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table; ``spearman`` and ``tv`` are nan where only a sample was computed."""
+
+    name: str
+    correlation: float
+    spearman: float
+    tv: float
+    worst: float
+    share_of_time: float
+    coalitions: int
+
+
+def rows(seed: int, names: tuple[str, ...]) -> list[Row]:
+    """The table of full mode for methods that were measured."""
+    evaluator = full_evaluator(seed)
+    exact = exact_worths(seed, evaluator)
+    n = len(evaluator.players)
+    grid = [reference.key(row) for row in evaluator.canonical(all_coalitions(n))]
+    truth = exact_values(np.array([exact[k] for k in grid]))
+    per_coalition = exact_seconds(seed) / len(exact)
+    result = []
+    for name in names:
+        cell = method(seed, name)
+        worths = cell["worths"]
+        inner = [k for k in worths if k in exact and 0 < k.count("1") < n]
+        r = measures.correlation(np.array([worths[k] for k in inner]), np.array([exact[k] for k in inner]))
+        share = cell["seconds"] / (per_coalition * len(worths))
+        if name in CHEAP:
+            error = measures.share_error(exact_values(np.array([worths[k] for k in grid])), truth)
+            result.append(Row(name, r, error.spearman, error.tv, error.worst, share, len(worths)))
+        else:
+            result.append(Row(name, r, np.nan, np.nan, np.nan, share, len(inner)))
+    return result
+
+
+def exact_worths(seed: int, evaluator: Evaluator) -> dict[str, float]:
+    """All of exact retraining's worths, the base model's for nobody, scored once and kept."""
+
+    def measure() -> dict[str, Any]:
+        return {**retrained(seed, evaluator), "0" * len(evaluator.players): evaluator.empty_worth}
+
+    return store.cell("text", f"seed{seed}/exact", measure)
+
+
+def partial(seed: int, hidden: tuple[str, ...], names: tuple[str, ...] = PARTIAL) -> dict[str, Any]:
+    """Correlations of worths with retraining where the hidden players' rows are out of reach, by method."""
+
+    def measure() -> dict[str, Any]:
+        whole = full_evaluator(seed)
+        problem = whole.problem
+        targets = [p for p in problem.players if p.name not in hidden]
+        count = sum(len(p) for p in problem.players if p.name in hidden)
+        arrays = whole.learner.layout.unpack(whole.context.full)
+        smaller = Problem(
+            players=targets,
+            test=problem.test,
+            classes=problem.classes,
+            learner=problem.learner,
+            metric=problem.metric,
+            mode="partial",
+            seed=problem.seed,
+            checkpoint={**dict(problem.checkpoint or {}), **arrays},
+            unlearning={"hidden_rows": count},
+        )
+        evaluator = Evaluator(smaller)
+        exact = retrained(seed, evaluator)
+        coalitions = all_coalitions(len(targets))[:-1]
+        place = {p.name: i for i, p in enumerate(problem.players)}
+        wide = np.zeros((len(coalitions), len(problem.players)), dtype=bool)
+        wide[:, [place[name] for name in hidden]] = True
+        for i, player in enumerate(evaluator.players):
+            wide[:, place[player.name]] = coalitions[:, i]
+        truth = np.array([exact[reference.key(row)] for row in whole.canonical(wide)])
+        found: dict[str, Any] = {}
+        for name in names:
+            source = {m.name: m.source for m in evaluator._methods.values()}[name]
+            begun = time.process_time()
+            worths = evaluator.worth(source, coalitions)
+            found[name] = [measures.correlation(worths, truth), time.process_time() - begun]
+        return {"targets": len(targets), "coalitions": len(coalitions), "methods": found}
+
+    return store.cell("text", f"seed{seed}/partial/{'+'.join(hidden)}", measure)
