@@ -1,13 +1,14 @@
-"""Pages that every organisation has: money, statement and withdrawals; API keys; webhooks and their log."""
+"""Pages of every organisation: money, statement, withdrawals; API keys; webhooks with their log; the audit log."""
 
 import uuid
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.accounts import service as accounts
 from app.accounts.roles import Role
+from app.audit import service as audit
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import DeliveryId, KeyId, WebhookId, public_id
@@ -17,16 +18,18 @@ from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
 from app.web.forms import FormDep
 from app.web.rendering import page, see_other
+from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 PayoutReader = Annotated[Visitor, visiting("payouts:read")]
 PayoutProvider = Annotated[Visitor, visiting("payouts:write", Role.PROVIDER)]
 KeyReader = Annotated[Visitor, visiting("keys:read")]
 KeyWriter = Annotated[Visitor, visiting("keys:write")]
+Auditor = Annotated[Visitor, visiting("accounts:read")]
 HookReader = Annotated[Visitor, visiting("webhooks:read")]
 HookWriter = Annotated[Visitor, visiting("webhooks:write")]
 
@@ -200,3 +203,9 @@ def _webhooks_page(
         "types": [each.value for each in EventType],
     }
     return page(request, "webhooks.html", shown, visitor=visitor, status=error.status if error else 200)
+
+
+@router.get("/audit")
+def show_audit(request: Request, visitor: Auditor, session: SessionDep, paging: PageDep) -> Response:
+    found, following = audit.entries(session, visitor.caller, {}, None, None, paging)
+    return page(request, "audit.html", {"entries": found, "next": following}, visitor=visitor)

@@ -2,22 +2,23 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from app.accounts import service as accounts
 from app.accounts.roles import Role
+from app.admin import service as administration
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import parse_id
 from app.payouts import money, proof, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
-from app.valuations import oversight
 from app.web.forms import FormDep
 from app.web.rendering import page, see_other
+from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 
-router = APIRouter(include_in_schema=False, prefix="/admin")
+router = page_router("/admin")
 
 Overseer = Annotated[Visitor, visiting("valuations:read", Role.ADMIN)]
 Registrar = Annotated[Visitor, visiting("accounts:read", Role.ADMIN)]
@@ -27,11 +28,15 @@ Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
 
 
 @router.get("")
-def show_work(request: Request, visitor: Overseer, session: SessionDep) -> Response:
+def show_work(request: Request, visitor: Overseer, session: SessionDep, paging: PageDep) -> Response:
+    failed, following = administration.failures(session, paging)
+    names = {each.buyer_id: accounts.get_account(session, each.buyer_id).name for each in failed}
     shown = {
-        "queue": oversight.queue(session),
-        "workers": oversight.workers(session),
-        "failures": oversight.failures(session),
+        "queues": administration.queues(session),
+        "workers": administration.workers(session),
+        "failures": failed,
+        "next": following,
+        "names": names,
     }
     return page(request, "admin.html", shown, visitor=visitor)
 

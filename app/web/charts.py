@@ -17,18 +17,18 @@ _ROW = 30
 
 def shares(values: Values) -> Spec:
     """A bar for each player's share, in points, with its 95 % interval."""
+    ranked = sorted(values.players, key=lambda player: -player.value)
     rows = [
         {
             "who": player.provider,
             "share": _POINTS * player.share,
             "low": _POINTS * (player.share_ci or (player.share, player.share))[0],
             "high": _POINTS * (player.share_ci or (player.share, player.share))[1],
-            "paid": "paid" if player.share > 0 else "not paid",
         }
-        for player in values.players
+        for player in ranked
         if player.share is not None
     ]
-    y = {"field": "who", "type": "nominal", "sort": {"field": "share", "order": "descending"}, "title": None}
+    y = {"field": "who", "type": "nominal", "sort": None, "title": None}
     x = {"field": "share", "type": "quantitative", "title": "share of the pool, %"}
     tip = [
         {"field": "who", "title": "provider"},
@@ -169,9 +169,10 @@ def own_shares(jobs: Sequence[MyValuation]) -> Spec | None:
         for player in job.players
         if job.finished_at is not None and player.share is not None
     ]
-    if not rows:
+    # one point is no course of time, and the table has it
+    if len(rows) < 2:
         return None
-    x = {"field": "ended", "type": "temporal", "title": None}
+    x = {"field": "ended", "type": "temporal", "title": None, "axis": {"format": "%-d %b %H:%M", "labelAngle": 0}}
     return {
         "data": {"values": rows},
         "height": 220,

@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.errors import CherishError, NotFound
-from app.web import accounting, admin, jobs, landing, offers, progress, sessions
+from app.web import accounting, admin, jobs, landing, offers, people, progress, sessions
 from app.web.rendering import POLICY, TEMPLATES
 
 _HERE = Path(__file__).parent
@@ -78,5 +78,5 @@ def _meaning(kind: type[CherishError]) -> str:
 
 
 # one line for each group of pages; the stream of a job before the job itself
-for pages in (landing, sessions, progress, jobs, offers, accounting, admin):
+for pages in (landing, sessions, people, progress, jobs, offers, accounting, admin):
     router.include_router(pages.router)

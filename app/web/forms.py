@@ -17,6 +17,10 @@ class Form:
     def __init__(self, fields: dict[str, list[str]]) -> None:
         self._fields = fields
 
+    def shown(self) -> dict[str, str]:
+        """Every field as one text, for the audit log."""
+        return {name: ", ".join(values) for name, values in self._fields.items() if any(values)}
+
     def text(self, name: str) -> str:
         """The first value of a field, without surrounding spaces."""
         return self._fields.get(name, [""])[0].strip()
@@ -53,9 +57,11 @@ async def read_form(request: Request) -> Form:
     body = await request.body()
     try:
         text = body.decode("ascii")
-        return Form(parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS))
+        form = Form(parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS))
     except (UnicodeDecodeError, ValueError):
         raise InvalidInput("the form could not be read; reload the page and send it again") from None
+    request.state.form = form
+    return form
 
 
 FormDep = Annotated[Form, Depends(read_form)]

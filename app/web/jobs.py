@@ -6,11 +6,11 @@ An administrator sees every job here, and orders none. Each page is one transact
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Role
-from app.errors import CherishError, InvalidInput
+from app.errors import CherishError
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import ValuationId, public_id
 from app.payouts import service as payouts
@@ -22,9 +22,10 @@ from app.web import charts, orders
 from app.web.forms import Form, FormDep
 from app.web.progress import progress_view
 from app.web.rendering import fragment, page, see_other
+from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 
-router = APIRouter(include_in_schema=False, prefix="/jobs")
+router = page_router("/jobs")
 
 _READ, _WRITE = "valuations:read", "valuations:write"
 Reader = Annotated[Visitor, visiting(_READ, Role.BUYER, Role.ADMIN)]
@@ -52,12 +53,15 @@ def new_job(request: Request, visitor: Buyer, session: SessionDep, paging: PageD
 
 
 @router.post("/estimate")
-def estimate(visitor: Buyer, session: SessionDep, form: FormDep) -> Response:
-    """The live estimate beside the form; what cannot be read yet is said, not refused."""
-    try:
-        shown: dict[str, Any] = {"estimate": orders.estimate(session, visitor.caller, form), "problem": None}
-    except InvalidInput as error:
-        shown = {"estimate": None, "problem": error.detail}
+def estimate(visitor: Buyer, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, form: FormDep) -> Response:
+    """The live quote beside the form; what cannot be read yet is said, not refused."""
+    shown: dict[str, Any] = {"quote": None, "problem": "Name the datasets, and the quote appears here."}
+    if orders.named_datasets(form):
+        try:
+            order = orders.order_of(form)
+            shown = {"quote": service.quote(session, blobs, settings, visitor.caller, order), "problem": None}
+        except CherishError as error:
+            shown["problem"] = error.detail
     return Response(fragment("_estimate.html", shown), media_type="text/html")
 
 

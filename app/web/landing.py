@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from app.web.rendering import page
+from app.web.routes import page_router
 from app.web.visitors import Visitor, current
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 
 @router.get("/")

@@ -3,17 +3,19 @@
 An upload is a raw stream from the page's script to the same checks as the API's; nothing is kept of one that fails.
 """
 
+import re
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.roles import Role
-from app.datasets import service
+from app.datasets import schemas, service
 from app.datasets.service import Draft
 from app.db.session import transaction
 from app.errors import InvalidInput
@@ -26,9 +28,10 @@ from app.valuations.schemas import MyValuation
 from app.web import charts
 from app.web.forms import FormDep
 from app.web.rendering import page, see_other
+from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 _ROLES = (Role.PROVIDER, Role.BUYER)
 Reader = Annotated[Visitor, visiting("datasets:read", *_ROLES)]
@@ -88,6 +91,26 @@ def show_dataset(
         shown["uses"] = uses = [job for job in (_part_in(each, dataset_id) for each in mine) if job is not None]
         shown["chart"] = charts.own_shares(uses)
     return page(request, "dataset.html", shown, visitor=visitor)
+
+
+@router.post("/datasets/{dataset_id}/publish")
+def publish(visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: FormDep) -> Response:
+    """Put it into the catalogue on these terms, or change the terms of one that is there."""
+    fields: dict[str, Any] = {
+        "licence": {"spdx": form.text("spdx"), "purposes": re.split(r"[\s,]+", form.text("purposes")) or None},
+        "reserve_price": form.text("reserve_price") or None,
+        "reserve_currency": (form.text("reserve_currency") or "EUR").upper(),
+        "preview_rows": form.whole("preview_rows") or 0,
+    }
+    if not form.text("purposes"):
+        fields["licence"]["purposes"] = None
+    try:
+        terms = schemas.PublishBody.model_validate(fields).terms()
+    except ValidationError as error:
+        told = "; ".join(f"{each['loc'][-1]}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors())
+        raise InvalidInput(f"the terms cannot be published: {told}") from None
+    service.publish(session, visitor.caller, dataset_id, terms)
+    return see_other(f"/datasets/{public_id('ds', dataset_id)}")
 
 
 @router.post("/datasets/{dataset_id}/withdraw")

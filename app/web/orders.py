@@ -1,4 +1,4 @@
-"""From a form to an order, and what the order would cost: for the page on which a buyer posts a job. Never commits."""
+"""From a form to an order, and what the form offers: for the page on which a buyer posts a job. Never commits."""
 
 import re
 from dataclasses import dataclass
@@ -12,13 +12,8 @@ from app.datasets import service as datasets
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
 from app.http.pages import PageRequest
-from app.payouts import money
-from app.payouts import service as payouts
 from app.valuations.schemas import NewValuation
 from app.web.forms import Form
-
-# what the engine plans by itself where an order names no limit grows with the players; the page says so
-_ENUMERATED = 12
 
 
 @dataclass(frozen=True)
@@ -26,20 +21,6 @@ class Choices:
     """What the form offers: the buyer's own test sets, and the files that may be valued."""
 
     test_sets: list[Dataset]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What is known of an order before it is posted."""
-
-    players: int
-    exact_retrainings: str
-    unlearned: str
-    retrainings: str
-    pool: str
-    currency: str
-    available: str
-    enough: bool
 
 
 def choices(session: Session, caller: Caller, page: PageRequest) -> Choices:
@@ -83,26 +64,3 @@ def order_of(form: Form) -> NewValuation:
         ]
         told = "; ".join(f"{fault.pointer.strip('/').replace('_', ' ') or 'order'}: {fault.detail}" for fault in faults)
         raise InvalidInput(f"the order cannot be posted yet: {told}", errors=faults) from None
-
-
-def estimate(session: Session, caller: Caller, form: Form) -> Estimate:
-    """The size of the order and whether the wallet covers it; raises InvalidInput while the form is incomplete."""
-    named = named_datasets(form)
-    if not named:
-        raise InvalidInput("name the datasets to be valued, and the estimate appears here")
-    currency = (form.text("currency") or "EUR").upper()
-    pool = money.parse(form.text("pool"), currency, name="pool")
-    wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
-    limit = form.whole("max_retrains")
-    players = len(named)
-    counted = f"{2**players:,}".replace(",", " ") if players <= 40 else f"2^{players}"
-    return Estimate(
-        players=players,
-        exact_retrainings=counted,
-        unlearned=f"at most {counted}" if players <= _ENUMERATED else "a sample that grows with the number of players",
-        retrainings=f"at most {limit}" if limit is not None else "as many as your interval needs",
-        pool=money.plain(pool, currency),
-        currency=currency,
-        available=money.plain(wallet.get(currency, 0), currency),
-        enough=wallet.get(currency, 0) >= pool,
-    )

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
@@ -24,9 +24,10 @@ from app.valuations.schemas import ValuationAnswer
 from app.valuations.states import TERMINAL
 from app.valuations.tables import ValuationEvent
 from app.web.rendering import fragment
+from app.web.routes import page_router
 from app.web.visitors import SESSION_COOKIE, Visitor, identify, visiting
 
-router = APIRouter(include_in_schema=False, prefix="/jobs")
+router = page_router("/jobs")
 
 _LOOK_SECONDS = 0.5
 _ALIVE_SECONDS = 15.0

@@ -1,49 +1,62 @@
-"""Logging in and out of the pages: an API key is exchanged, once, for a signed session cookie."""
+"""Logging in and out of the pages: with an address and a password, or by exchanging a key for a signed cookie."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from app.accounts import service as accounts
+from app.accounts import sessions as users
 from app.accounts.roles import Role
-from app.errors import Unauthorized
+from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
+from app.http.limits import SIGN_IN
 from app.web import visitors
 from app.web.forms import FormDep
 from app.web.rendering import page, see_other
+from app.web.routes import page_router
 from app.web.visitors import CHECKED, Visitor, current
 
-router = APIRouter(include_in_schema=False)
+router = page_router()
 
 _HOMES = {Role.BUYER: "/jobs", Role.PROVIDER: "/datasets", Role.ADMIN: "/admin"}
-Nobody = Annotated[Visitor | None, Depends(current)]
+Anybody = Annotated[Visitor | None, Depends(current)]
 
 
 @router.get("/login")
 def show_login(
-    request: Request, visitor: Nobody, next_: Annotated[str, Query(alias="next", max_length=500)] = ""
+    request: Request, visitor: Anybody, next_: Annotated[str, Query(alias="next", max_length=500)] = ""
 ) -> Response:
     if visitor is not None:
         return see_other(_home(visitor.role, next_))
-    return page(request, "login.html", {"next": next_, "error": None}, visitor=None)
+    return page(request, "login.html", {"next": next_, "error": None, "email": ""}, visitor=None)
 
 
-@router.post("/login", dependencies=[CHECKED])
+@router.post("/login", dependencies=[SIGN_IN, CHECKED])
 def log_in(request: Request, session: SessionDep, settings: SettingsDep, form: FormDep) -> Response:
+    """With an address and its password, or with a key."""
+    token = None
     try:
-        caller = accounts.authenticate(session, settings, form.text("key"))
-    except Unauthorized as error:
-        shown = {"next": form.text("next"), "error": error.detail}
-        return page(request, "login.html", shown, visitor=None, status=401)
+        if key := form.text("key"):
+            caller = accounts.authenticate(session, settings, key)
+        else:
+            token = users.login(session, settings, form.text("email"), form.text("password"))
+            caller = users.caller_of_session(session, settings, token)
+    except (Unauthorized, Forbidden) as error:
+        shown = {"next": form.text("next"), "error": error.detail, "email": form.text("email")}
+        return page(request, "login.html", shown, visitor=None, status=error.status)
+    request.state.visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
     response = see_other(_home(caller.role, form.text("next")))
-    visitors.log_in(response, settings, caller)
+    if token is not None:
+        visitors.log_in_user(response, settings, token)
+    else:
+        visitors.log_in_key(response, settings, caller)
     return response
 
 
 @router.post("/logout", dependencies=[CHECKED])
-def log_out() -> Response:
+def log_out(request: Request, session: SessionDep, settings: SettingsDep, _visitor: Anybody) -> Response:
     response = see_other("/")
-    visitors.log_out(response)
+    visitors.log_out(request, response, session, settings)
     return response
 
 

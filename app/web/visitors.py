@@ -12,6 +12,7 @@ from fastapi import Depends, Request, Response, params
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
+from app.accounts import sessions
 from app.accounts.roles import Caller, Role
 from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
@@ -21,6 +22,8 @@ from app.web.forms import FormDep
 
 SESSION_COOKIE = "cherish_session"
 VISIT_COOKIE = "cherish_visit"
+# how the tokens of users' sessions begin; the tickets of keys are Base64 of something signed
+_USERS = "cherish_"
 _SAFE = ("GET", "HEAD")
 
 
@@ -44,13 +47,18 @@ def secret_of(settings: Settings) -> str:
 
 
 def identify(session: Session, settings: Settings, cookie: str) -> Caller | None:
-    """Whoever a session cookie stands for; None for nobody, for an ended session and for a revoked key."""
+    """Whoever a session cookie stands for, a user's or a key's; None for nobody, and once it has ended."""
+    if cookie.startswith(_USERS):
+        try:
+            return sessions.caller_of_session(session, settings, cookie)
+        except (Unauthorized, Forbidden):
+            return None
     ticket = cookies.read(secret_of(settings), cookie)
     if ticket is None:
         return None
     try:
         return accounts.resume(session, ticket.account_id, ticket.key_id)
-    except Unauthorized:
+    except (Unauthorized, Forbidden):
         return None
 
 
@@ -97,7 +105,13 @@ def visiting(scope: str, *roles: Role) -> Any:
     return params.Depends(check)
 
 
-def log_in(response: Response, settings: Settings, caller: Caller) -> None:
+def log_in_user(response: Response, settings: Settings, token: str) -> None:
+    """Give this browser the session that a user has begun with a password."""
+    _set(response, settings, SESSION_COOKIE, token, int(settings.session_hours * 3600))
+    response.delete_cookie(VISIT_COOKIE, path="/")
+
+
+def log_in_key(response: Response, settings: Settings, caller: Caller) -> None:
     """Give this browser a session that lives as long as the key, and no longer than a working day."""
     if caller.key_id is None:
         raise Unauthorized("a session is begun with a key")
@@ -106,7 +120,11 @@ def log_in(response: Response, settings: Settings, caller: Caller) -> None:
     response.delete_cookie(VISIT_COOKIE, path="/")
 
 
-def log_out(response: Response) -> None:
+def log_out(request: Request, response: Response, session: Session, settings: Settings) -> None:
+    """End a user's session here and on the server; a key's ends with its cookie, or when the key is revoked."""
+    cookie = request.cookies.get(SESSION_COOKIE, "")
+    if cookie.startswith(_USERS):
+        sessions.logout(session, settings, cookie)
     response.delete_cookie(SESSION_COOKIE, path="/")
 
 

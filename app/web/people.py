@@ -1,0 +1,78 @@
+"""Pages on the people of an organisation: who they are, inviting and removing them, and accepting an invitation."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from app.accounts import users
+from app.errors import CherishError, InvalidInput
+from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.ids import UserId
+from app.http.limits import SIGN_IN
+from app.http.pages import PageRequest
+from app.web.forms import FormDep
+from app.web.rendering import page, see_other
+from app.web.routes import page_router
+from app.web.visitors import CHECKED, Visitor, visiting
+
+router = page_router()
+
+Reader = Annotated[Visitor, visiting("accounts:read")]
+Writer = Annotated[Visitor, visiting("keys:write")]
+
+
+@router.get("/people")
+def show_people(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
+    return _people_page(request, visitor, session, paging, None, None)
+
+
+@router.post("/people")
+def invite_user(
+    request: Request, visitor: Writer, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
+) -> Response:
+    token, error = None, None
+    try:
+        with session.begin_nested():
+            name = form.text("name")
+            if not 0 < len(name) <= 200:
+                raise InvalidInput("a user has a name of at most 200 characters")
+            _, token = users.invite(session, settings, visitor.caller, form.text("email"), name)
+    except CherishError as refused:
+        error = refused
+    return _people_page(request, visitor, session, paging, token, error)
+
+
+@router.post("/people/{user_id}/remove")
+def remove_user(visitor: Writer, session: SessionDep, user_id: UserId) -> Response:
+    users.remove(session, visitor.caller, user_id)
+    return see_other("/people")
+
+
+@router.get("/invitation")
+def show_invitation(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> Response:
+    return page(request, "invitation.html", {"token": token, "error": None}, visitor=None)
+
+
+@router.post("/invitation", dependencies=[SIGN_IN, CHECKED])
+def accept_invitation(request: Request, session: SessionDep, settings: SettingsDep, form: FormDep) -> Response:
+    """Set the first password; then log in with it."""
+    try:
+        with session.begin_nested():
+            users.accept(session, settings, form.text("token"), form.text("password"))
+    except CherishError as error:
+        shown = {"token": form.text("token"), "error": error}
+        return page(request, "invitation.html", shown, visitor=None, status=error.status)
+    return see_other("/login")
+
+
+def _people_page(
+    request: Request,
+    visitor: Visitor,
+    session: SessionDep,
+    paging: PageRequest,
+    token: str | None,
+    error: CherishError | None,
+) -> Response:
+    found, following = users.list_users(session, visitor.caller, paging)
+    shown = {"users": found, "next": following, "token": token, "error": error}
+    return page(request, "people.html", shown, visitor=visitor, status=error.status if error else 200)

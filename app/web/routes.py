@@ -1,0 +1,52 @@
+"""The route class of pages that change something: each change is in the audit log, in the transaction of the change."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from app.audit import service as audit
+from app.web.forms import Form
+from app.web.visitors import Visitor
+
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# posts that change nothing
+_ASKING = frozenset({"estimate"})
+_UNSAID = frozenset({"csrf", "key", "password", "token", "understood", "next"})
+
+
+class PageRoute(APIRoute):
+    """A page, or what a form of one does."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            response = await handle(request)
+            # inside the function scope: the session of this request has not committed yet
+            if request.method not in _READING and self.name not in _ASKING and response.status_code < 400:
+                await _record(request, response, self.name)
+            return response
+
+        return handler
+
+
+async def _record(request: Request, response: Response, action: str) -> None:
+    session = getattr(request.state, "session", None)
+    if session is None:
+        return
+    visitor: Visitor | None = getattr(request.state, "visitor", None)
+    form: Form = getattr(request.state, "form", Form({}))
+    named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
+    made = response.headers.get("location", "").rpartition("/")[2]
+    object_ = named or (made if "_" in made else None)
+    detail = {name: values for name, values in form.shown().items() if name not in _UNSAID}
+    caller = visitor.caller if visitor is not None else None
+    await run_in_threadpool(audit.record, session, caller, action, object_, detail)
+
+
+def page_router(prefix: str = "") -> APIRouter:
+    """A router of pages; none of them is in the API's document."""
+    return APIRouter(prefix=prefix, include_in_schema=False, route_class=PageRoute)
