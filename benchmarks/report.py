@@ -372,22 +372,24 @@ def _peers() -> str:
             here = [c[config] for c in cells.values() if config in c]
             done = [c for c in here if "failed" not in c]
             if not done:
-                rows.append([config, here[0]["failed"], "", "", "", "", ""])
+                rows.append([config, here[0]["failed"], *[""] * 6])
                 continue
-            ours = spread([c["cherish"]["wall"] for c in cells.values()]).mean
-            wall = spread([c["wall"] for c in done])
+            ours = [run for c in cells.values() for run in (c["cherish"], c["cherish again"])]
+            wall, cpu = spread([c["wall"] for c in done]), spread([c["cpu"] for c in done])
             rows.append(
                 [
                     config,
                     spread([c["trainings"] for c in done]).text(0),
                     wall.text(1),
-                    spread([c["cpu"] for c in done]).text(1),
+                    cpu.text(1),
                     spread([c.get("worst", 0.0) for c in done]).text(2),
                     spread([c.get("tv", 0.0) for c in done]).text(3),
-                    f"{wall.mean / ours:.1f}×",
+                    f"{wall.mean / spread([c['wall'] for c in ours]).mean:.1f}×",
+                    f"{cpu.mean / spread([c['cpu'] for c in ours]).mean:.1f}×",
                 ]
             )
-        head = ["configuration", "trainings", "wall s", "processor s", "worst share error", "TV", "wall next to ours"]
+        head = ["configuration", "trainings", "wall s", "processor s", "worst share error", "TV"]
+        head += ["wall next to ours", "processor next to ours (bar 20× for TMC)"]
         parts += [f"### {name} ({len(cells)} seeds)", grid(head, rows)]
     return "\n\n".join(parts)
 
@@ -495,4 +497,6 @@ def _scale() -> str:
         head = ["game", "source", *(f"stack {k}" if k.isdigit() else k for k in labels)]
         head += ["best over one at a time", "default on 2 threads over one at a time, wall (bar 4×)"]
         parts += ["### Coalitions per processor second by stack size", grid(head, rows)]
+    if not parts:
+        return "## Scale\n\nNot measured in this run (`python -m benchmarks scale`)."
     return "\n\n".join(parts)
