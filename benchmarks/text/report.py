@@ -54,8 +54,8 @@ def _game(seed: int) -> str:
         "",
         f"{len(exact)} distinct coalitions of {n} providers (of {1 << n}: copies are alike), each trained anew in"
         f" {compare.exact_seconds(seed) / len(exact):.1f} s, {compare.exact_seconds(seed):.0f} s in all."
-        f" Worth of nobody {evaluator.empty_worth:.4f} (perplexity {np.exp(-evaluator.empty_worth):.2f} per byte), of everybody"
-        f" {evaluator.full_worth:.4f} ({np.exp(-evaluator.full_worth):.2f}).",
+        f" Worth of nobody {evaluator.empty_worth:.4f} (perplexity {np.exp(-evaluator.empty_worth):.2f} per byte),"
+        f" of everybody {evaluator.full_worth:.4f} ({np.exp(-evaluator.full_worth):.2f}).",
         "",
         "| provider | blocks | exact value | exact share |",
         "|---|---|---|---|",
