@@ -22,9 +22,11 @@ from app.valuations.states import ShardKind
 from app.valuations.work import FoundWorth, Job
 from worker.engine import batching
 from worker.engine.game import NeedWorths, family
+from worker.engine.harm import without_harm
 from worker.engine.spec import ValuationSpec
 from worker.engine.valuation import Progress, value
 from worker.games import LoadedGames
+from worker.jobs import KnownJobs
 from worker.lease import Heart, Stop, Stopped
 from worker.replay import StoredGame, group_worths, pack, player_names, shard_size, unpack
 
@@ -42,6 +44,7 @@ class Steps:
         self._settings = settings
         self._games = games
         self._heart = heart
+        self._jobs = KnownJobs(factory)
 
     def run(self, claim: Claim) -> Write:
         """Do the work of a claim; returns what to write."""
@@ -57,7 +60,7 @@ class Steps:
 
     def prepare(self, claim: Claim) -> Write:
         """Train base and full model once per game, and note what planning needs to know of the game."""
-        job = self._job(claim)
+        job = self._jobs.behind(claim)
         if job.prepared is not None and job.facts is not None:
             blob, facts = job.prepared, job.facts
         else:
@@ -73,11 +76,11 @@ class Steps:
 
     def plan(self, claim: Claim) -> Write:
         """Replay the valuation on the stored worths: it ends in a request for more, or in the result."""
-        job = self._job(claim)
+        job = self._jobs.behind(claim)
         if job.facts is None:
             raise AssertionError(f"game {job.game_id} is planned before it was prepared")
         with transaction(self._factory) as session:
-            stored = group_worths(shard_repository.stored_worths(session, claim.game_id))
+            stored = group_worths(shard_repository.stored_worths(session, claim.game_id), len(job.names))
             workers = shard_repository.live_workers(session, _queue(job), work.alive_within(self._settings))
         game = StoredGame(
             players=player_names(job.names, job.digests, job.rows),
@@ -88,6 +91,7 @@ class Steps:
         looks: list[Progress] = []
         try:
             result = value(game, _spec(job), looks.append)
+            again = without_harm(game, _spec(job), result) if job.spec["payout"]["revalue_without_harm"] else None
         except NeedWorths as need:
             self._heart.check()
             coalitions = pack(need.coalitions)
@@ -100,7 +104,10 @@ class Steps:
             return lambda session: work.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heart.check()
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
-        told = _plain({name: part for name, part in result.to_dict().items() if name != "worths"})
+        told = _plain(
+            {name: part for name, part in result.to_dict().items() if name != "worths"}
+            | {"without_harm": None if again is None else again.to_dict()}
+        )
         progress = _progress(game, looks)
         return lambda session: work.finish_plan_with_result(session, claim, told, progress)
 
@@ -108,7 +115,7 @@ class Steps:
         """Compute the shard's worths that are not stored yet, as one batch."""
         if claim.source is None or claim.coalitions is None:
             raise AssertionError(f"shard {claim.shard_id} asks for worths of nothing")
-        job = self._job(claim)
+        job = self._jobs.behind(claim)
         source = claim.source
         coalitions = unpack(claim.coalitions, claim.count, len(job.names))
         packed = pack(coalitions)
@@ -139,10 +146,6 @@ class Steps:
             settlement.settle(session, self._settings, claim.valuation_id)
 
         return write
-
-    def _job(self, claim: Claim) -> Job:
-        with transaction(self._factory) as session:
-            return work.load_job(session, claim)
 
 
 def _queue(job: Job) -> str:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from app.accounts.roles import Caller
 from app.checkpoints.hyper import faults
 from app.checkpoints.tables import Architecture, Checkpoint
 from app.checkpoints.weights import check_fit
-from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
+from app.datasets.encoding import Encoding, encode, fit_encoding
 from app.datasets.licences import Licence
 from app.datasets.service import limits_of
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus, Modality
@@ -28,32 +29,38 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.games import digest_of, frozen_game
-from app.valuations.inputs import InputFile, join_rows, load_table
+from app.valuations.inputs import InputFile, load_table
 from app.valuations.quotes import Size
 from app.valuations.schemas import Model, NewValuation
+from app.valuations.seating import Member, Seat, seat
 from app.valuations.terms import payout_terms
 
 
 @dataclass(frozen=True)
 class AdmittedPlayer:
-    """A player before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people."""
+    """Whoever is paid, before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people.
+
+    ``seat`` is its player of the game (None: nothing of it is used), of whose amount it gets ``part``.
+    """
 
     name: str
     shown: str
     provider_id: uuid.UUID
     datasets: tuple[uuid.UUID, ...]
-    files: tuple[InputFile, ...]
     digest: str
     rows: int
     reserve: int  # the least this player takes, in minor units; 0 is no reserve
+    seat: int | None
+    part: Fraction
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """An order that may become a job: the game, its players in canonical order, the money in minor units."""
+    """An order that may become a job: the game, its seats in canonical order, who is paid, the money in minor units."""
 
     frozen: dict[str, Any]
     game_digest: str
+    seats: tuple[Seat, ...]
     players: tuple[AdmittedPlayer, ...]
     test: InputFile
     test_dataset: uuid.UUID
@@ -100,15 +107,18 @@ def admit(
         check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes)
     weights = checkpoint.digest if checkpoint is not None else None
     names = repository.account_names(session, {each.provider_id for each in found})
-    players = tuple(
-        sorted(
-            (_player(order, group, tables, encoding, names) for group in groups),
-            key=lambda player: (player.digest, player.name),
+    members = [_member(order, group, tables, encoding, names) for group in groups]
+    test_rows = encode(test_table, encoding)
+    seating = seat(members, order.payout.copies, test_rows, repository.upload_moments(session, found))
+    if len(seating.seats) < 2 and len(groups) > 1 and order.mode == "full":
+        raise _refused(
+            "/payout/copies",
+            f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
+            "name other data, or set copies to separate",
         )
-    )
     frozen = frozen_game(
-        players=[player.digest for player in players],
-        test=encode(test_table, encoding).digest,
+        players=[each.digest for each in seating.seats],
+        test=test_rows.digest,
         encoding=encoding.to_json(),
         learner={"name": model.name, "hyper": dict(model.hyper)},
         checkpoint=weights,
@@ -118,9 +128,28 @@ def admit(
         seed=order.seed,
         device=order.device,
     )
-    rows = sum(player.rows for player in players)
-    size = Size(rows, math.prod(encoding.shape), len(encoding.classes), test_table.num_rows)
-    return Admitted(frozen, digest_of(frozen), players, test_file, test.id, weights, pool_minor, size)
+    players = tuple(
+        AdmittedPlayer(
+            name=member.name,
+            shown=member.shown,
+            provider_id=member.provider_id,
+            datasets=member.datasets,
+            digest=member.digest,
+            rows=member.count,
+            reserve=member.reserve,
+            seat=seating.seat_of[index],
+            part=seating.parts[index],
+        )
+        for index, member in sorted(
+            enumerate(members), key=lambda each: (seating.order_of(each[0]), each[1].digest, each[1].name)
+        )
+    )
+    size = Size(
+        sum(each.rows for each in seating.seats), math.prod(encoding.shape), len(encoding.classes), test_table.num_rows
+    )
+    return Admitted(
+        frozen, digest_of(frozen), seating.seats, players, test_file, test.id, weights, pool_minor, size, seating.notes
+    )
 
 
 def _pool(order: NewValuation) -> int:
@@ -235,24 +264,22 @@ def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]
     return list(groups.values())
 
 
-def _player(
+def _member(
     order: NewValuation,
     group: Sequence[Dataset],
     tables: dict[uuid.UUID, pa.Table],
     encoding: Encoding,
     names: dict[uuid.UUID, str],
-) -> AdmittedPlayer:
-    rows: EncodedRows = join_rows([encode(tables[each.id], encoding) for each in group])
+) -> Member:
     provider = group[0].provider_id
     by_provider = order.players == "provider"
-    return AdmittedPlayer(
+    return Member(
         name=f"acc_{provider.hex}" if by_provider else f"ds_{group[0].id.hex}",
         shown=names[provider] if by_provider else f"{names[provider]}: {group[0].name}",
         provider_id=provider,
         datasets=tuple(each.id for each in group),
         files=tuple(_file(each, order.target) for each in group),
-        digest=rows.digest,
-        rows=len(rows.y),
+        encoded=tuple(encode(tables[each.id], encoding) for each in group),
         reserve=sum(each.reserve_minor or 0 for each in group),
     )
 

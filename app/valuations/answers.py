@@ -8,6 +8,7 @@ from app.http.ids import public_id
 from app.payouts import money
 from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
+from app.valuations.parts import part_of, seat_and_part
 from app.valuations.repository import WorkInHand
 from app.valuations.schemas import (
     MyPlayer,
@@ -20,6 +21,7 @@ from app.valuations.schemas import (
     ValuationAnswer,
     ValuationSummary,
     Values,
+    WithoutHarm,
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Round, Valuation, ValuationPlayer
@@ -97,7 +99,9 @@ def values(
     digests: dict[str, str],
 ) -> Values:
     """The result of a job that has succeeded."""
-    found: list[dict[str, Any]] = result["players"]
+    found = [part_of(valuation, player.position, result["players"]) for player in players]
+    seats = [seat_and_part(valuation, player.position) for player in players]
+    again = result.get("without_harm")
     return Values(
         valuation_id=valuation.id,
         game_digest=game_digest,
@@ -118,14 +122,18 @@ def values(
                 share_ci=each["share_ci"],
                 share_band=each["share_band"],
                 amount=money.plain(player.amount_minor or 0, valuation.currency),
+                seat=seat,
+                part=part,
             )
-            for player, each in zip(players, found, strict=True)
+            for player, each, (seat, part) in zip(players, found, seats, strict=True)
         ],
+        notes=[*valuation.inputs["notes"], *result["notes"]],
+        without_harm=None if again is None else WithoutHarm.model_validate(again),
         digests=digests | result["digests"],
         **{
             name: result[name]
             for name in (
-                "empty_worth", "full_worth", "estimator", "source", "evaluations", "stopped_by", "notes", "shares_note",
+                "empty_worth", "full_worth", "estimator", "source", "evaluations", "stopped_by", "shares_note",
                 "audit", "bake_off", "seconds", "seconds_by_source", "retrain_seconds_estimate", "trace",
             )
         },

@@ -1,9 +1,9 @@
 """Whose rows are whose: rows that several providers of a job hold, exactly or nearly, and what follows. Pure numpy.
 
 Rows are compared as the job sees them, encoded. Two rows are the same when features and label are equal, or when the
-label is equal and their distance is under half of what is usual between neighbouring rows of the earlier file. Near
-rows are looked for up to ``NEAR_ROWS`` rows in a job, equal rows always. Chance matches are left alone: rows of two
-files count as copied only where they are a tenth of either file.
+label is equal and they are nearer to each other than all but one in a hundred neighbours within the earlier file, and
+than half of what is usual there. Near rows are looked for up to ``NEAR_ROWS`` rows in a job, equal rows always. Chance
+matches are left alone: rows of two files count as copied only where they are a tenth of either file.
 
 Two rules follow from it, chosen in the order (``payout.copies``). ``first``: a row counts for whoever uploaded it first
 and is taken out of every later file; rows of the buyer's test set are taken out of all. ``group``: files of which one
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 NEAR_ROWS = 20_000
 COPIED_PART = Fraction(1, 10)
 GROUPED_PART = Fraction(1, 2)
-_NEAR = 0.5  # of the usual distance between neighbours
+_NEAR, _RARE = 0.5, 0.01  # of the usual distance between neighbours; and the quantile of it below which it is rare
 _BLOCK = 1024
 
 Ids = NDArray[np.int64]
@@ -106,24 +106,31 @@ def _same_rows(files: Sequence[Holding]) -> list[Ids]:
                 count += 1
             mine[row] = equal[key]
         if near:
-            for earlier in range(index):
-                if files[earlier].owner != file.owner:
-                    _join_near(flat[earlier], files[earlier].y, numbers[earlier], flat[index], file.y, mine)
+            others = [earlier for earlier in range(index) if files[earlier].owner != file.owner]
+            known = np.zeros(len(mine), dtype=np.bool_)
+            for earlier in others:
+                known |= np.isin(mine, numbers[earlier])
+            for earlier in others:
+                found = _near_rows(flat[earlier], files[earlier].y, flat[index], file.y, ~known)
+                mine[found[0]] = numbers[earlier][found[1]]
+                known[found[0]] = True
         numbers.append(mine)
     return _without_chance(files, numbers, count)
 
 
-def _join_near(ex: NDArray[Any], ey: NDArray[Any], eids: Ids, x: NDArray[Any], y: NDArray[Any], mine: Ids) -> None:
-    """Give rows of a later file the number of the earlier row that they are near to, of the same label."""
-    strange = ~np.isin(mine, eids)
-    for label in np.unique(y[strange]):
-        there, here = np.flatnonzero(ey == label), np.flatnonzero(strange & (y == label))
+def _near_rows(ex: NDArray[Any], ey: NDArray[Any], x: NDArray[Any], y: NDArray[Any], asked: Mask) -> tuple[Ids, Ids]:
+    """Rows of a later file, among those asked for, that are near to a row of the earlier one, and which row that is."""
+    here_all, there_all = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    for label in np.unique(y[asked]):
+        there, here = np.flatnonzero(ey == label), np.flatnonzero(asked & (y == label))
         if len(there) < 2 or not len(here):
             continue
-        usual = float(np.median(_nearest(ex[there], ex[there], own=True)[0]))
+        between = _nearest(ex[there], ex[there], own=True)[0]
+        near = min(_NEAR * float(np.median(between)), float(np.quantile(between, _RARE)))
         distance, which = _nearest(x[here], ex[there], own=False)
-        close = distance < _NEAR * usual
-        mine[here[close]] = eids[there[which[close]]]
+        here_all.append(here[distance < near])
+        there_all.append(there[which[distance < near]])
+    return np.concatenate(here_all), np.concatenate(there_all)
 
 
 def _nearest(rows: NDArray[Any], among: NDArray[Any], *, own: bool) -> tuple[NDArray[np.float64], Ids]:

@@ -3,6 +3,7 @@
 A file is named by its blob, so what was checked at posting is, to the byte, what is valued. No torch here.
 """
 
+import base64
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from app.datasets.encoding import EncodedRows, Encoding, encode
 from app.datasets.readers import Limits, read_table
@@ -21,12 +23,14 @@ from app.storage.blobs import BlobStore
 
 @dataclass(frozen=True)
 class InputFile:
-    """One dataset's bytes: what errors call it, which blob holds it, how to read it, its label column."""
+    """One dataset's bytes: what errors call it, which blob holds it, how to read it, its label column, what to skip."""
 
     name: str
     digest: str
     format: str
     target: str
+    # rows that are not used: one bit for each row of the file, packed, in base64; empty: all are used
+    drop: str = ""
 
     def to_json(self) -> dict[str, str]:
         return asdict(self)
@@ -44,6 +48,20 @@ def load_table(blobs: BlobStore, file: InputFile, target: str, limits: Limits) -
     return table
 
 
+def drop_mask(keep: NDArray[np.bool_]) -> str:
+    """``InputFile.drop`` for the rows that ``keep`` bool[n] leaves out."""
+    return "" if keep.all() else base64.b64encode(np.packbits(~keep).tobytes()).decode()
+
+
+def used_rows(rows: EncodedRows, drop: str) -> EncodedRows:
+    """The rows of a file without those that are dropped."""
+    if not drop:
+        return rows
+    bits = np.frombuffer(base64.b64decode(drop), dtype=np.uint8)
+    keep = ~np.unpackbits(bits, count=len(rows.y)).astype(np.bool_)
+    return EncodedRows(rows.X[keep], rows.y[keep])
+
+
 def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
     """The rows of one player's datasets as one set of rows, in canonical order."""
     if len(parts) == 1:
@@ -55,5 +73,7 @@ def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
 def load_rows(blobs: BlobStore, files: Sequence[dict[str, Any]], encoding: Encoding, settings: Settings) -> EncodedRows:
     """A player's (or the test set's) rows in canonical order, from the files that a job names."""
     limits = limits_of(settings)
-    tables = (load_table(blobs, InputFile(**file), encoding.target, limits) for file in files)
-    return join_rows([encode(table, encoding) for table in tables])
+    named = [InputFile(**file) for file in files]
+    tables = (load_table(blobs, file, encoding.target, limits) for file in named)
+    encoded = (encode(table, encoding) for table in tables)
+    return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, named, strict=True)])

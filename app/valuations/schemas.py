@@ -223,7 +223,7 @@ class ValuationSummary(Answer):
 _PLAYER: dict[str, Any] = {
     "position": 0, "provider_id": _ACC, "provider": "Provider A", "datasets": [_DS], "rows": 150, "digest": "ab" * 32,
     "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117], "share": 0.131, "share_ci": [0.124, 0.138],
-    "share_band": [0.121, 0.141], "amount": "1310.00",
+    "share_band": [0.121, 0.141], "amount": "1310.00", "seat": 0, "part": 1.0,
 }  # fmt: skip
 _EVENT: dict[str, Any] = {
     "seq": 3, "type": "valuation.progressed", "created_at": "2026-11-23T12:00:03Z",
@@ -250,6 +250,25 @@ class PlayerValue(Answer):
     share_ci: tuple[float, float] | None
     share_band: tuple[float, float] | None
     amount: str
+    seat: int | None = Field(description="Its player of the game; null where all of its rows count for others.")
+    part: float = Field(description="The part of that player's value that is its own: 1 but for groups of copies.")
+
+
+class WithoutHarm(Answer):
+    """Who was left out because its value is below zero for certain, and the values of the others without it."""
+
+    model_config = example(
+        excluded=[3], kept=[0, 1, 2], empty_worth=0.1, full_worth=0.93,
+        evaluations={"unlearn": 0, "repair": 0, "retrain": 8},
+        players=[{"provider": "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f", "value": 0.12, "share": 0.3}],
+    )  # fmt: skip
+
+    excluded: list[int] = Field(description="Seats left out.")
+    kept: list[int] = Field(description="Seats valued again, in the order of `players`.")
+    empty_worth: float
+    full_worth: float
+    evaluations: dict[str, int]
+    players: list[dict[str, Any]]
 
 
 class Values(Answer):
@@ -261,7 +280,7 @@ class Values(Answer):
         evaluations={"unlearn": 1024, "repair": 0, "retrain": 60}, stopped_by="share_ci", notes=[], shares_note=None,
         audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
         seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
-        digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[],
+        digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[], without_harm=None,
     )  # fmt: skip
 
     valuation_id: ValuationId
@@ -284,6 +303,7 @@ class Values(Answer):
     retrain_seconds_estimate: float | None
     digests: dict[str, str]
     trace: list[dict[str, Any]]
+    without_harm: WithoutHarm | None = Field(description="What was paid on, where somebody does harm for certain.")
 
 
 _LINE: dict[str, Any] = {

@@ -90,7 +90,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
     licences: list[FieldError] = []
     admitted = admit(session, blobs, settings, caller, order, licences)
-    digests = [player.digest for player in admitted.players]
+    digests = [seat.digest for seat in admitted.seats]
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
     past = shard_repository.measured(session, learner)
@@ -120,8 +120,11 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
 
 def _inputs(admitted: Admitted, settings: Settings) -> dict[str, Any]:
     return {
-        "names": [player.name for player in admitted.players],
-        "players": [[file.to_json() for file in player.files] for player in admitted.players],
+        "names": [seat.name for seat in admitted.seats],
+        "players": [[file.to_json() for file in seat.files] for seat in admitted.seats],
+        "rows": [seat.rows for seat in admitted.seats],
+        "seating": [[player.seat, *player.part.as_integer_ratio()] for player in admitted.players],
+        "notes": list(admitted.notes),
         "test": admitted.test.to_json(),
         "checkpoint": admitted.checkpoint,
         "terms": frozen_terms(settings.platform_fee_basis_points, [player.reserve for player in admitted.players]),

@@ -4,18 +4,21 @@ Runs on a job that is ``settling`` and locked; a job that has settled is left as
 ledger's unique settlement stands behind that). It computes no value: those were kept, sealed, by the last plan.
 """
 
+import sys
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import Claim, PayoutPlan, Terms, make_plan
+from app.payouts.policies import Claim, PayoutPlan, Policy, make_plan
 from app.settings import Settings
 from app.valuations import lifecycle, repository
 from app.valuations.games import digest_of
+from app.valuations.parts import part_of
 from app.valuations.schemas import Payout
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
@@ -37,9 +40,9 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
     if result is None:
         raise SettlementImpossible(f"job {valuation_id} is settling without a result")
     players = repository.players(session, valuation_id)
-    plan = _plan(valuation, players, result)
-    for player, found, line in zip(players, result["players"], plan.lines, strict=True):
-        _write(player, found, float(line.share), line.amount)
+    plan = _plan(session, valuation, players, result)
+    for player, line in zip(players, plan.lines, strict=True):
+        _write(player, part_of(valuation, player.position, result["players"]), float(line.share), line.amount)
     payouts.settle(session, valuation.id, plan)
     _tell_providers(session, valuation, plan)
     told = {"result_digest": digest_of(result), "plan_digest": plan.digest, "stopped_by": result["stopped_by"]}
@@ -66,35 +69,57 @@ def player_key(valuation: Valuation, player: ValuationPlayer) -> uuid.UUID:
     return player.provider_id
 
 
-def _plan(valuation: Valuation, players: Sequence[ValuationPlayer], result: dict[str, Any]) -> PayoutPlan:
+def _plan(
+    session: Session, valuation: Valuation, players: Sequence[ValuationPlayer], result: dict[str, Any]
+) -> PayoutPlan:
     agreed = valuation.inputs["terms"]
     terms = payout_terms(
         Payout.model_validate(valuation.spec["payout"]), valuation.currency, agreed["fee_basis_points"]
     )
-    if [found["digest"] for found in result["players"]] != [player.digest for player in players]:
+    game = repository.get_game(session, valuation.game_id)
+    if [found["digest"] for found in result["players"]] != game.frozen["players"]:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
     no_shares = any(found["share"] is None for found in result["players"])
-    claims = [
-        Claim(
-            player_id=player_key(valuation, player),
-            provider_id=player.provider_id,
-            # where nothing can be shared (one target player alone) nobody has a claim and the pool goes back
-            value=0.0 if no_shares else found["value"],
-            value_band=None if no_shares else _pair(found["value_band"]),
-            share_band=_pair(found["share_band"]),
-            reserve=agreed["reserves"][player.position],
+    again = result.get("without_harm")
+    seats = _seats_paid(result, again)
+    claims = []
+    for player in players:
+        found = part_of(valuation, player.position, seats)
+        claims.append(
+            Claim(
+                player_id=player_key(valuation, player),
+                provider_id=player.provider_id,
+                # where nothing can be shared (one target player alone) nobody has a claim and the pool goes back
+                value=0.0 if no_shares else found["value"],
+                value_band=None if no_shares else _pair(found["value_band"]),
+                share_band=_pair(found["share_band"]),
+                reserve=agreed["reserves"][player.position],
+            )
         )
-        for player, found in zip(players, result["players"], strict=True)
-    ]
+    ends = again or result
     return make_plan(
         valuation.id,
         valuation.currency,
         valuation.pool_minor,
-        Terms() if no_shares else terms,
+        replace(terms, policy=Policy.PROPORTIONAL, performance_target=None) if no_shares else terms,
         claims,
-        empty_worth=result["empty_worth"],
-        full_worth=result["full_worth"],
+        empty_worth=ends["empty_worth"],
+        full_worth=ends["full_worth"],
     )
+
+
+def _seats_paid(result: dict[str, Any], again: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """What each player of the game is paid on: valued again without those who do harm, where there were any."""
+    seats = list(result["players"])
+    if again is not None:
+        for seat, found in zip(again["kept"], again["players"], strict=True):
+            seats[seat] = found
+        for seat in again["excluded"]:
+            # it was below zero for certain at some round; its first interval may not say so
+            low, high = seats[seat]["value_band"]
+            band = [min(low, -sys.float_info.min), min(high, -sys.float_info.min)]
+            seats[seat] = seats[seat] | {"value": min(seats[seat]["value"], 0.0), "value_band": band}
+    return seats
 
 
 def _write(player: ValuationPlayer, found: dict[str, Any], share: float, amount: int) -> None:

@@ -74,7 +74,6 @@ def load_job(session: Session, claim: Claim) -> Job:
     """The job behind a claim."""
     valuation = repository.of_id(session, claim.valuation_id)
     game = repository.get_game(session, claim.game_id)
-    players = repository.players(session, claim.valuation_id)
     return Job(
         game_id=game.id,
         game_digest=game.digest,
@@ -83,8 +82,8 @@ def load_job(session: Session, claim: Claim) -> Job:
         facts=game.facts,
         spec=valuation.spec,
         names=valuation.inputs["names"],
-        digests=[player.digest for player in players],
-        rows=[player.rows for player in players],
+        digests=game.frozen["players"],
+        rows=valuation.inputs["rows"],
         files=valuation.inputs["players"],
         test=valuation.inputs["test"],
         checkpoint=valuation.inputs["checkpoint"],
@@ -254,15 +253,15 @@ def fill_window(session: Session, settings: Settings, valuation_id: uuid.UUID, q
     The window is the job's part of twice the live workers of its queue, shared equally among the buyers who compute
     and then among a buyer's jobs: enough to keep every worker busy, and a short job never waits behind more than that.
     """
-    buyers = shard_repository.active_jobs(session, queue)
-    workers = max(1, shard_repository.live_workers(session, queue, alive_within(settings)))
-    rivals = max(1, len(buyers)) * max([1, *buyers.values()])
-    window = max(2, math.ceil(2 * workers / rivals))
-    room = window - shard_repository.in_flight(session, valuation_id)
+    crowd = shard_repository.crowd(session, queue, valuation_id, alive_within(settings))
+    rivals = max(1, crowd.buyers) * max(1, crowd.most_jobs)
+    window = max(2, math.ceil(2 * max(1, crowd.workers) / rivals))
+    room = window - crowd.in_flight
     if room <= 0:
         return 0
     taken = shard_repository.take_waiting(session, valuation_id, room)
-    lifecycle.send(session, valuation_id, ShardKind.EVALUATE, list(taken), queue)
+    if taken:
+        lifecycle.send(session, valuation_id, ShardKind.EVALUATE, list(taken), queue)
     return len(taken)
 
 
@@ -280,19 +279,11 @@ def _keep(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
 
 
 def _store(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
-    shard_repository.store_worths(
-        session,
-        [
-            {
-                "game_id": claim.game_id,
-                "source": claim.source,
-                "coalition": worth.coalition,
-                "worth": worth.worth,
-                "seconds": worth.seconds,
-                "valuation_id": claim.valuation_id,
-                "shard_id": claim.shard_id,
-                "fence": claim.fence,
-            }
-            for worth in worths
-        ],
-    )
+    if worths:
+        shard_repository.store_worths(
+            session,
+            claim,
+            [worth.coalition for worth in worths],
+            [worth.worth for worth in worths],
+            [worth.seconds for worth in worths],
+        )

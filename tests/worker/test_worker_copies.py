@@ -1,0 +1,87 @@
+"""Copies and harm in whole jobs: a row is paid once, a group is one player, and the others are valued without harm."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.datasets.tables import DatasetKind
+from app.db.session import transaction
+from app.payouts import service as payouts
+from app.valuations.states import ValuationStatus
+from tests.worker.conftest import rows_of
+
+
+def paid(market: Any, job_id: Any) -> dict[str, int]:
+    sql = "SELECT provider_id, amount_minor FROM valuation_players WHERE valuation_id = :id"
+    return {market.providers.index(row[0]): row[1] for row in market.rows(sql, id=job_id)}
+
+
+def finished(market: Any, hand: Any, **changes: Any) -> Any:
+    job = hand.finish(market.post(**changes))
+    assert job.status is ValuationStatus.SUCCEEDED, f"{job.error}\n{job.traceback}"
+    return job
+
+
+def test_under_first_a_copy_earns_nothing_and_its_original_what_it_earns_alone(market: Any, hand: Any) -> None:
+    # provider 3 holds the rows of provider 0, uploaded later
+    job = finished(market, hand, payout={"copies": "first"})
+    amounts = paid(market, job.id)
+    assert amounts[3] == 0
+    alone = finished(market, hand, datasets=market.datasets[:3])
+    assert amounts == {**paid(market, alone.id), 3: 0}
+    assert any("were there before" in note for note in job.inputs["notes"])
+
+
+def test_under_group_copies_share_what_their_original_earns_alone(market: Any, hand: Any) -> None:
+    job = finished(market, hand, payout={"copies": "group"})
+    alone = finished(market, hand, datasets=market.datasets[:3])
+    amounts, before = paid(market, job.id), paid(market, alone.id)
+    assert amounts[0] + amounts[3] == pytest.approx(before[0], abs=1)
+    assert abs(amounts[0] - amounts[3]) <= 1
+    assert sum(amounts.values()) == 1000_00
+
+
+def test_rows_of_the_test_set_count_for_nobody_under_first(market: Any, hand: Any) -> None:
+    X, y = rows_of(9, 80)
+    market.datasets[2] = market.add_dataset(market.providers[2], DatasetKind.TRAIN, X[:40], y[:40])
+    job = finished(market, hand, datasets=market.datasets[:3], payout={"copies": "first"})
+    assert paid(market, job.id)[2] == 0
+
+
+def test_whoever_does_harm_for_certain_is_left_out_and_the_others_are_valued_without_it(market: Any, hand: Any) -> None:
+    X, y = rows_of(5, 200)
+    market.datasets[2] = market.add_dataset(market.providers[2], DatasetKind.TRAIN, X, (y + 1) % 3)
+    three = finished(market, hand, datasets=market.datasets[:3])
+    again = three.result["without_harm"]
+    assert again is not None
+    assert len(again["excluded"]) == 1
+    assert paid(market, three.id)[2] == 0
+    two = finished(market, hand, datasets=market.datasets[:2])
+    values = [player["value"] for player in two.result["players"]]
+    np.testing.assert_allclose([player["value"] for player in again["players"]], values, atol=1e-12)
+    left = paid(market, three.id)
+    left.pop(2)
+    assert left == paid(market, two.id)
+    kept = finished(market, hand, datasets=market.datasets[:3], payout={"revalue_without_harm": False})
+    assert kept.result["without_harm"] is None
+    assert paid(market, kept.id)[2] == 0
+
+
+def test_fee_reserve_and_window_reach_the_settlement(market: Any, hand: Any) -> None:
+    with transaction(market.factory) as session:
+        from app.datasets.tables import Dataset
+
+        dataset = session.get_one(Dataset, market.datasets[1])
+        dataset.reserve_minor, dataset.reserve_currency = 900_00, "EUR"
+    market.settings = market.settings.model_copy(update={"platform_fee_basis_points": 1000})
+    job = finished(market, hand, payout={"policy": "interval_aware", "dispute_window_seconds": 86_400})
+    with market.factory() as session:
+        settlement = payouts.settlement_of(session, job.id)
+        assert settlement is not None
+        plan = settlement.plan
+    assert plan["fee"] == 100_00
+    assert paid(market, job.id)[1] == 0
+    reasons = {line["reason"] for line in plan["lines"]}
+    assert any("reserve" in reason for reason in reasons)
+    assert sum(line["amount"] for line in plan["lines"]) + plan["refund"] == 900_00
