@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.corpora import BYTES, Encode, pack, read_corpus, tokens_of
+from app.datasets.corpora import BYTES, Encode, pack, read_corpus, text_files, tokens_of
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -57,10 +57,7 @@ def domains(path: Path) -> list[Path]:
     """The files that are a test set's domains, by name; a file is one domain."""
     if not path.is_dir():
         return [path]
-    files = sorted(p for p in path.iterdir() if p.suffix in (".txt", ".jsonl", ".zip"))
-    if not files:
-        raise InvalidInput(f"{path}: the folder has no .txt, .jsonl or .zip file; put one text a domain there")
-    return files
+    return text_files(path)
 
 
 def evaluator_of_texts(

@@ -1,102 +1,55 @@
 """Text corpora: files become documents, documents become blocks of token numbers for a language model. No torch here.
 
-A ``.txt`` (or any other) file is one document; ``.jsonl`` one document a line, its field ``text``; a ``.zip`` one
-document per ``.txt`` member; a folder all of these beneath it, by name. Everything is UTF-8 or refused with the place
-of the first bad byte. ``pack`` cuts each document by itself: blocks of L + 1 tokens that overlap by one, so that every
-token but a document's first is predicted exactly once, and no token from another document. The last block is filled
-with NO_TOKEN. Nothing is shuffled, truncated or joined, and nothing is unpickled or executed.
+Files are read by ``readers``: a ``.txt`` or ``.md`` is one document, a zip one per text file in it, and in JSON lines,
+CSV and Parquet each value of the column ``text`` is one; a folder is all of these beneath it, by name. ``pack`` cuts
+each document by itself: blocks of L + 1 tokens that overlap by one, so that every token but a document's first is
+predicted exactly once, and no token from another document. The last block is filled with NO_TOKEN. Nothing is shuffled,
+truncated or joined.
 """
 
-import json
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.errors import InvalidData, PayloadTooLarge
+from app.datasets.readers import read_table
+from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.types import is_text
+from app.errors import InvalidData
 
 NO_TOKEN = -1
 BYTES = 256
-MAX_BYTES = 1 << 30
+SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".zip": "zip", ".csv": "csv", ".parquet": "parquet"}
 Tokens = NDArray[np.int64]
 Encode = Callable[[str], Sequence[int]]
 _PIECE = 1 << 16
 
 
-def read_corpus(path: Path, name: str = "", *, max_bytes: int = MAX_BYTES) -> list[str]:
-    """The documents of a file or folder; raises InvalidData, naming file, place and mend, or PayloadTooLarge."""
+def read_corpus(path: Path, name: str = "") -> list[str]:
+    """The documents of a file or folder that are not empty; raises InvalidData naming file, place and mend."""
     name = name or path.name
     if not path.exists():
         raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix in (".txt", ".jsonl", ".zip"))
-        if not files:
-            raise InvalidData(f"{name}: the folder {path} has no .txt, .jsonl or .zip file; put the texts there")
-        documents = [text for file in files for text in read_corpus(file, file.name, max_bytes=max_bytes)]
-    elif path.suffix in (".pt", ".bin", ".pkl", ".pickle"):
-        raise InvalidData(f"{name}: {path.suffix} files are never read; send text, JSONL or a zip of text files")
-    else:
-        if path.stat().st_size > max_bytes:
-            raise PayloadTooLarge(f"{name}: {path.stat().st_size} bytes, and {max_bytes} are allowed; split the corpus")
-        documents = _documents(path, name, max_bytes)
-    if not any(documents):
+        return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name)]
+    table = read_table(path, SUFFIXES.get(path.suffix), name=name)
+    if TEXT_COLUMN not in table.column_names or not is_text(table.column(TEXT_COLUMN).type):
+        there = ", ".join(f"`{column}`" for column in table.column_names[:8])
+        raise InvalidData(f"{name}: no column `{TEXT_COLUMN}` of texts, only {there}; name the documents' column so")
+    documents = [text for text in table.column(TEXT_COLUMN).cast(pa.string()).to_pylist() if text]
+    if not documents:
         raise InvalidData(f"{name}: there is no text in it; send at least one document that is not empty")
-    return [text for text in documents if text]
-
-
-def _documents(path: Path, name: str, max_bytes: int) -> list[str]:
-    if path.suffix == ".zip":
-        return _unzipped(path, name, max_bytes)
-    text = _decoded(path.read_bytes(), name)
-    return _lines(text, name) if path.suffix == ".jsonl" else [text]
-
-
-def _decoded(raw: bytes, name: str) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidData(
-            f"{name}: byte {error.start + 1} (0x{raw[error.start]:02x}) is not UTF-8; save the text as UTF-8"
-        ) from None
-
-
-def _lines(text: str, name: str) -> list[str]:
-    documents = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError):
-            raise InvalidData(f'{name}: line {number} is not JSON; write one object {{"text": ...}} a line') from None
-        if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-            raise InvalidData(f'{name}: line {number} has no string `text`; write one object {{"text": ...}} a line')
-        documents.append(record["text"])
     return documents
 
 
-def _unzipped(path: Path, name: str, max_bytes: int) -> list[str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = sorted(
-                (each for each in archive.infolist() if not each.is_dir() and each.filename.endswith(".txt")),
-                key=lambda each: each.filename,
-            )
-            size = sum(each.file_size for each in members)
-            if size > max_bytes:
-                raise PayloadTooLarge(
-                    f"{name}: it unpacks to {size} bytes, and {max_bytes} are allowed; split the corpus"
-                )
-            # the sizes a header claims bound what is read, so a false one cannot fill the memory
-            documents = []
-            for each in members:
-                with archive.open(each) as member:
-                    documents.append(_decoded(member.read(each.file_size), f"{name}, {each.filename}"))
-            return documents
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise InvalidData(f"{name}: this zip cannot be read ({error}); pack the text files again") from None
+def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """The files of a folder that can hold texts, by name; raises InvalidData where there is none."""
+    found = sorted(p for p in (folder.rglob("*") if recursive else folder.iterdir()) if p.suffix in SUFFIXES)
+    if not found:
+        raise InvalidData(f"{folder}: the folder has no {', '.join(SUFFIXES)} file; put the texts there")
+    return found
 
 
 def tokens_of(document: str, encode: Encode | None = None) -> Tokens:
