@@ -16,6 +16,7 @@ from app.admin import endpoints as admin
 from app.admin import metrics
 from app.audit import endpoints as audit
 from app.checkpoints import endpoints as checkpoints
+from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_session_factory
 from app.http import etags, health, idempotency, limits, openapi, problems
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(audit.router)
     app.include_router(datasets.router)
+    app.include_router(catalog.router)
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)

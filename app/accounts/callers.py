@@ -35,6 +35,8 @@ _ROOMS = {
     "admin": "accounts",
     # who may hand out keys may invite people
     "users": "keys",
+    # other people's datasets are read by whoever reads datasets
+    "catalog": "datasets",
     # what was done here is part of the account
     "audit": "accounts",
     "ledger": "payouts",

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import anyio
 from fastapi import BackgroundTasks, Query, Request, Response, status
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AnyCaller
-from app.datasets import schemas, service
+from app.datasets import catalog, schemas, service
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
@@ -23,6 +24,14 @@ from app.http.uploads import received
 
 router = api_router("/v1/datasets", "datasets")
 
+
+class JsonLd(JSONResponse):
+    """A linked-data document."""
+
+    media_type = "application/ld+json"
+
+
+_CROISSANT = {"@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0", "name": "ward 3, 2025"}
 _BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
 _CONTENT: dict[str, Any] = {
     "requestBody": {
@@ -89,6 +98,35 @@ def list_datasets(
     """One's own datasets, newest first."""
     rows, following = service.list_own(session, caller, kind, status, page)
     return Page(items=[schemas.DatasetAnswer.of(row) for row in rows], next_cursor=following)
+
+
+@router.post(
+    "/croissant",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(InvalidInput),
+    dependencies=[IDEMPOTENT],
+)
+def import_croissant(
+    body: schemas.CroissantBody, caller: AnyCaller, session: SessionDep, response: Response
+) -> schemas.ImportedAnswer:
+    """Create a draft from a Croissant 1.0 document: name, description, format, label column. Then `PUT` its bytes."""
+    dataset, spdx = catalog.from_croissant(session, caller, body.croissant, body.target, body.modality)
+    response.headers["Location"] = f"/v1/datasets/{public_id('ds', dataset.id)}"
+    answer = schemas.ImportedAnswer.of(dataset)
+    answer.proposed_licence = spdx
+    return answer
+
+
+@router.get(
+    "/{dataset_id}/croissant",
+    response_class=JsonLd,
+    responses=responses(NotFound) | {200: {"content": {JsonLd.media_type: {"example": _CROISSANT}}}},
+)
+def get_dataset_croissant(
+    dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
+) -> JsonLd:
+    """A dataset as a Croissant 1.0 document (JSON-LD): one's own with content, or anybody's published one."""
+    return JsonLd(catalog.croissant(session, caller, dataset_id, settings.public_url))
 
 
 @router.get("/{dataset_id}", responses=responses(NotFound))

@@ -1,14 +1,24 @@
-"""All SQL on datasets. Every query on owned rows takes the owner; what serves the catalogue is in ``catalog``."""
+"""SQL on datasets and the catalogue. Every query on owned rows takes the owner; copies are found in ``copies``."""
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
 
-from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion
+from app.accounts.tables import Account
+from app.datasets.tables import (
+    Dataset,
+    DatasetFormat,
+    DatasetKind,
+    DatasetSignature,
+    DatasetStatus,
+    DatasetVersion,
+    Modality,
+)
 from app.http.pages import PageRequest
 
 
@@ -36,6 +46,50 @@ def own_page(
         statement = statement.where(Dataset.status == status)
     filters = {"list": "datasets", "owner": owner, "kind": kind, "status": status}
     return page.fetch(session, statement, Dataset, filters)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What narrows the catalogue; None does not."""
+
+    words: str | None = None
+    modality: Modality | None = None
+    format: DatasetFormat | None = None
+    licence: str | None = None
+    min_rows: int | None = None
+    max_rows: int | None = None
+
+
+def published_page(session: Session, search: Search, page: PageRequest) -> tuple[list[Dataset], str | None]:
+    """Published datasets that fit the search, newest first."""
+    statement = select(Dataset).where(Dataset.status == DatasetStatus.PUBLISHED)
+    if search.words is not None:
+        # prose by its stems, names of columns as they are written
+        prose = func.websearch_to_tsquery("english", search.words)
+        names = func.websearch_to_tsquery("simple", search.words)
+        statement = statement.where(Dataset.search.op("@@")(prose.op("||")(names)))
+    if search.modality is not None:
+        statement = statement.where(Dataset.modality == search.modality)
+    if search.format is not None:
+        statement = statement.where(Dataset.format == search.format)
+    if search.licence is not None:
+        statement = statement.where(Dataset.licence["spdx"].astext == search.licence)
+    if search.min_rows is not None:
+        statement = statement.where(Dataset.rows >= search.min_rows)
+    if search.max_rows is not None:
+        statement = statement.where(Dataset.rows <= search.max_rows)
+    return page.fetch(session, statement, Dataset, {"list": "catalog"} | asdict(search))
+
+
+def published(session: Session, dataset_id: uuid.UUID) -> Dataset | None:
+    return session.scalar(select(Dataset).where(Dataset.id == dataset_id, Dataset.status == DatasetStatus.PUBLISHED))
+
+
+def provider_names(session: Session, datasets: Sequence[Dataset]) -> dict[uuid.UUID, str]:
+    """Account id -> name, of those who offer these datasets."""
+    ids = {dataset.provider_id for dataset in datasets}
+    rows = session.execute(select(Account.id, Account.name).where(Account.id.in_(ids)))
+    return {row[0]: row[1] for row in rows}
 
 
 def delete(session: Session, dataset: Dataset) -> bool:

@@ -6,14 +6,13 @@ from typing import Annotated, Any, Self
 from pydantic import AwareDatetime, Field, StringConstraints, field_validator
 
 from app.datasets.licences import Licence, canonical_spdx
-from app.datasets.service import Draft, Terms
+from app.datasets.service import MAX_PREVIEW_ROWS, Draft, Terms
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus, Modality, ProfileStatus
 from app.errors import InvalidInput
 from app.http.ids import DatasetId
 from app.http.schemas import Answer, Body, example
 from app.payouts import money
 
-MAX_PREVIEW_ROWS = 20
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Territory = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -178,7 +177,7 @@ class DatasetAnswer(Answer):
     @classmethod
     def of(cls, dataset: Dataset) -> Self:
         """The answer for one row."""
-        shown = {name: getattr(dataset, name) for name in cls.model_fields if name != "reserve_price"}
+        shown = {name: getattr(dataset, name) for name in DatasetAnswer.model_fields if name != "reserve_price"}
         return cls.model_validate(shown | {"reserve_price": reserve_of(dataset)})
 
 
@@ -262,3 +261,78 @@ class ProfileAnswer(Answer):
     number: int
     profile_status: ProfileStatus
     profile: Findings | None
+
+
+class CroissantBody(Body):
+    """A Croissant 1.0 document, and what it cannot say. Its bytes are uploaded afterwards, like any others."""
+
+    model_config = example(
+        croissant={
+            "@type": "sc:Dataset",
+            "conformsTo": "http://mlcommons.org/croissant/1.0",
+            "name": "ward 3, 2025",
+            "description": "Admissions of one ward, one row a stay.",
+            "license": "https://spdx.org/licenses/CC-BY-4.0.html",
+        },
+        target="label",
+    )
+
+    croissant: dict[str, Any]
+    target: Annotated[
+        str | None,
+        Field(
+            min_length=1, max_length=200, description="The column to predict; default: the one field of type cr:Label."
+        ),
+    ] = None
+    modality: Modality | None = None
+
+
+class ImportedAnswer(DatasetAnswer):
+    """The draft that a Croissant document became, and the licence it names; null where that is no SPDX id."""
+
+    model_config = example(**DATASET_EXAMPLE, proposed_licence="CC-BY-4.0")
+
+    proposed_licence: str | None = None
+
+
+class Listing(Answer):
+    """A published dataset, as anybody in the market sees it."""
+
+    model_config = example(
+        **{name: value for name, value in DATASET_EXAMPLE.items() if name not in ("kind", "status", "created_at")},
+        provider="Hill Clinic",
+    )
+
+    id: DatasetId
+    name: str
+    description: str
+    provider: Annotated[str, Field(description="The name of the organisation that offers it.")]
+    target: str | None
+    modality: Modality
+    format: DatasetFormat
+    version: int
+    digest: str
+    size_bytes: int
+    rows: int
+    columns: list[Column]
+    licence: LicenceAnswer
+    reserve_price: str | None
+    reserve_currency: str | None
+    preview_rows: int
+    published_at: datetime | None
+
+    @classmethod
+    def of(cls, dataset: Dataset, provider: str) -> Self:
+        """The listing of one row."""
+        known = ("provider", "reserve_price")
+        shown = {name: getattr(dataset, name) for name in cls.model_fields if name not in known}
+        return cls.model_validate(shown | {"provider": provider, "reserve_price": reserve_of(dataset)})
+
+
+class Preview(Answer):
+    """As many rows as the provider allows; long texts are cut, arrays are null."""
+
+    model_config = example(columns=["age", "label"], rows=[[61, "yes"], [34, "no"]])
+
+    columns: list[str]
+    rows: list[list[Any]]

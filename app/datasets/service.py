@@ -26,6 +26,7 @@ from app.http.uploads import Upload
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
+MAX_PREVIEW_ROWS = 20
 _KIND_OF = {Role.PROVIDER: DatasetKind.TRAIN, Role.BUYER: DatasetKind.TEST}
 
 

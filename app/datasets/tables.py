@@ -81,7 +81,7 @@ class Dataset(Timestamped, Base):
     __table_args__ = (
         Index("ix_datasets_provider_id_created_at_id", "provider_id", "created_at", "id"),
         Index("ix_datasets_digest", "digest"),
-        Index("ix_datasets_published", "published_at", "id", postgresql_where=text("status = 'published'")),
+        Index("ix_datasets_published", "created_at", "id", postgresql_where=text("status = 'published'")),
         Index("ix_datasets_search", "search", postgresql_using="gin"),
         CheckConstraint(
             "status NOT IN ('ready', 'published') OR (digest IS NOT NULL AND size_bytes IS NOT NULL"

@@ -451,7 +451,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_datasets_published",
         "datasets",
-        ["published_at", "id"],
+        ["created_at", "id"],
         unique=False,
         postgresql_where=sa.text("status = 'published'"),
     )
