@@ -108,6 +108,8 @@ document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = token;
 });
 
+document.addEventListener("htmx:afterSwap", (event) => localise(event.detail.target));
+
 // ---- uploads ----
 const upload = document.getElementById("upload");
 if (upload) {

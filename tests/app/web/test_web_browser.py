@@ -269,7 +269,9 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     expect(page.locator("[data-stream]")).to_contain_text(re.compile("round [1-9]"), timeout=PATIENCE)
     assert page.evaluate("window.before") is True
     visit.see("job-running")
-    expect(page.get_by_text("Who gets how much, and how sure that is")).to_be_visible(timeout=PATIENCE)
+    # the page loads itself again when the job is over, however it ended
+    expect(page.locator("[data-stream]")).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_text("Who gets how much, and how sure that is")).to_be_visible()
     visit.see("job")
     amounts = page.locator("tbody data.money").evaluate_all("(all) => all.map((each) => Number(each.value))")
     assert len(amounts) == PLAYERS
