@@ -83,11 +83,17 @@ class StoredGame:
         return counts
 
 
-def group_worths(rows: Iterable[Any]) -> dict[str, dict[bytes, tuple[float, float]]]:
-    """Stored rows (source, coalition, worth, seconds) by source and coalition."""
+def group_worths(rows: Iterable[Any], n: int) -> dict[str, dict[bytes, tuple[float, float]]]:
+    """Stored worths of ``n`` players by source and coalition, from rows (source, coalitions, worths, seconds).
+
+    A row holds all worths of its source: packed coalitions in a row, and big-endian doubles in a row.
+    """
+    size = -(-n // 8)
     grouped: dict[str, dict[bytes, tuple[float, float]]] = {}
-    for source, coalition, worth, seconds in rows:
-        grouped.setdefault(source, {})[bytes(coalition)] = (worth, seconds)
+    for source, joined, worths, seconds in rows:
+        coalitions = (joined[start : start + size] for start in range(0, len(joined), size))
+        numbers = (np.frombuffer(each, dtype=">f8").tolist() for each in (worths, seconds))
+        grouped[source] = dict(zip(coalitions, zip(*numbers, strict=True), strict=True))
     return grouped
 
 

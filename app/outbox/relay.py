@@ -24,6 +24,8 @@ from app.outbox.tables import OutboxMessage
 
 log = structlog.get_logger(__name__)
 
+_GATHER_SECONDS = 0.01
+
 _AWAY = (BrokerAway, RedisError, OSError)
 
 
@@ -77,8 +79,9 @@ class Relay:
 
     def _serve(self, stop: threading.Event, bell: psycopg.Connection[tuple[object, ...]], poll_seconds: float) -> None:
         while not stop.is_set():
-            while self.drain_once() and not stop.is_set():
+            while self.drain_once() == self._batch and not stop.is_set():
                 pass
             # several rings while we were busy are one: the next drain takes everything that is due
             for _ in bell.notifies(timeout=poll_seconds, stop_after=1):
-                pass
+                # where one message comes others follow: a moment's wait sends them in one transaction
+                stop.wait(_GATHER_SECONDS)

@@ -10,7 +10,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, case, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    Double,
+    LargeBinary,
+    Row,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
@@ -37,6 +52,16 @@ class Claim:
     count: int
     attempt: int
     fence: int
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Live workers of a queue, buyers who compute on it, the most jobs of one of them, a job's shards in flight."""
+
+    workers: int
+    buyers: int
+    most_jobs: int
+    in_flight: int
 
 
 def _after(seconds: float) -> Any:
@@ -152,16 +177,35 @@ def fail_attempt(
     return session.scalar(statement)
 
 
-def store_worths(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert worths; one that is there already stays as it is."""
-    if rows:
-        session.execute(upsert(Evaluation).on_conflict_do_nothing(), list(rows))
+def store_worths(
+    session: Session, claim: Claim, coalitions: Sequence[bytes], worths: Sequence[float], seconds: Sequence[float]
+) -> None:
+    """Insert the worths of a claim with one statement; one that is there already stays as it is."""
+    arrays = (
+        literal(list(coalitions), ARRAY(LargeBinary)),
+        literal(list(worths), ARRAY(Double)),
+        literal(list(seconds), ARRAY(Double)),
+    )
+    found = func.unnest(*arrays).table_valued("coalition", "worth", "seconds").render_derived(name="found")
+    same = (claim.game_id, claim.source, claim.valuation_id, claim.shard_id, claim.fence)
+    rows = select(*(literal(each) for each in same), found.c.coalition, found.c.worth, found.c.seconds)
+    columns = ["game_id", "source", "valuation_id", "shard_id", "fence", "coalition", "worth", "seconds"]
+    session.execute(upsert(Evaluation).from_select(columns, rows).on_conflict_do_nothing())
 
 
-def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, float, float]]:
-    """All worths of a game: source, packed coalition, worth, device seconds."""
-    statement = select(Evaluation.source, Evaluation.coalition, Evaluation.worth, Evaluation.seconds)
-    return session.execute(statement.where(Evaluation.game_id == game_id)).all()
+def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, bytes, bytes]]:
+    """All worths of a game by source: coalitions, worths and device seconds, each joined to one string of bytes.
+
+    Row by row, a hundred thousand worths take a second to read. Numbers are in Postgres's own binary form (big-endian
+    doubles), so they come back bit for bit.
+    """
+    statement = select(
+        Evaluation.source,
+        cast(func.string_agg(Evaluation.coalition, b""), LargeBinary),
+        cast(func.string_agg(func.float8send(Evaluation.worth), b""), LargeBinary),
+        cast(func.string_agg(func.float8send(Evaluation.seconds), b""), LargeBinary),
+    )
+    return session.execute(statement.where(Evaluation.game_id == game_id).group_by(Evaluation.source)).all()
 
 
 def measured(session: Session, learner: str) -> Measured:
@@ -257,23 +301,27 @@ def live_workers(session: Session, queue: str, within: float) -> int:
     return int(session.scalar(select(func.count()).where(WorkerHeartbeat.queue == queue, seen)) or 0)
 
 
-def active_jobs(session: Session, queue: str) -> dict[uuid.UUID, int]:
-    """How many jobs of each buyer are computing on a queue."""
-    statement = (
-        select(Valuation.buyer_id, func.count())
-        .where(Valuation.status.in_((ValuationStatus.PLANNING, ValuationStatus.RUNNING)), Valuation.queue == queue)
-        .group_by(Valuation.buyer_id)
+def crowd(session: Session, queue: str, valuation_id: uuid.UUID, within: float) -> Crowd:
+    """Who shares a queue, in one statement."""
+    computing = and_(
+        Valuation.status.in_((ValuationStatus.PLANNING, ValuationStatus.RUNNING)), Valuation.queue == queue
     )
-    return {buyer: int(count) for buyer, count in session.execute(statement)}
-
-
-def in_flight(session: Session, valuation_id: uuid.UUID) -> int:
-    """How many of a job's shards are running, or on their way to a worker."""
-    flying = or_(
-        Shard.status == ShardStatus.RUNNING,
-        and_(Shard.status == ShardStatus.QUEUED, Shard.dispatched_at.is_not(None)),
+    per_buyer = select(func.count().label("jobs")).where(computing).group_by(Valuation.buyer_id).subquery()
+    alive = WorkerHeartbeat.seen_at > _NOW - timedelta(seconds=within)
+    # two counts, so that each can be answered by an index of its own
+    running = and_(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.RUNNING)
+    sent = and_(
+        Shard.valuation_id == valuation_id, Shard.status == ShardStatus.QUEUED, Shard.dispatched_at.is_not(None)
     )
-    return int(session.scalar(select(func.count()).where(Shard.valuation_id == valuation_id, flying)) or 0)
+    row = session.execute(
+        select(
+            select(func.count()).where(WorkerHeartbeat.queue == queue, alive).scalar_subquery(),
+            select(func.count()).select_from(per_buyer).scalar_subquery(),
+            select(func.coalesce(func.max(per_buyer.c.jobs), 0)).scalar_subquery(),
+            select(func.count()).where(running).scalar_subquery() + select(func.count()).where(sent).scalar_subquery(),
+        )
+    ).one()
+    return Crowd(*(int(each) for each in row))
 
 
 def take_waiting(session: Session, valuation_id: uuid.UUID, limit: int) -> Sequence[uuid.UUID]:
@@ -284,11 +332,12 @@ def take_waiting(session: Session, valuation_id: uuid.UUID, limit: int) -> Seque
         .order_by(Shard.round, Shard.ordinal)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("chosen")
+        # read once: a plan that looked again for each row would lock more than ``limit``
+        .prefix_with("MATERIALIZED")
     )
-    ids = session.scalars(chosen).all()
-    if ids:
-        mark_dispatched(session, ids)
-    return ids
+    taken = update(Shard).where(Shard.id == chosen.c.id).values(dispatched_at=_NOW).returning(Shard.id)
+    return session.scalars(taken.execution_options(**_NO_SYNC)).all()
 
 
 def mark_dispatched(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:
