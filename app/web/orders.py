@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
+from app.datasets import catalog
 from app.datasets import service as datasets
+from app.datasets.repository import Search
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
 from app.http.pages import PageRequest
@@ -21,13 +23,16 @@ class Choices:
     """What the form offers: the buyer's own test sets, and the files that may be valued."""
 
     test_sets: list[Dataset]
+    offers: list[tuple[Dataset, str]]
+    more: bool
 
 
 def choices(session: Session, caller: Caller, page: PageRequest) -> Choices:
-    """The newest of the caller's test sets with content."""
+    """The newest of the caller's test sets with content, and the newest of the catalogue with their providers."""
     newest = PageRequest(200, None, page.secret)
     found, _ = datasets.list_own(session, caller, DatasetKind.TEST, DatasetStatus.READY, newest)
-    return Choices(found)
+    offers, more = catalog.search(session, Search(), PageRequest(100, None, page.secret))
+    return Choices(found, offers, more is not None)
 
 
 def named_datasets(form: Form) -> list[str]:

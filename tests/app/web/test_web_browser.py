@@ -252,7 +252,9 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     page.wait_for_url(re.compile(r"/datasets/ds_"))
 
     page.goto("/jobs/new")
-    page.get_by_label("Datasets to be valued").fill("\n".join(datasets))
+    for box in page.get_by_role("group", name="Datasets to be valued").get_by_role("checkbox").all()[1:]:
+        box.check()
+    page.get_by_label("Others, by their ids").fill("\n".join(datasets))
     page.get_by_label("Pool").fill("1000.00")
     page.get_by_label("Metric").select_option("clipped_log_loss")
     page.get_by_label("Model").select_option("mlp")

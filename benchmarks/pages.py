@@ -1,0 +1,108 @@
+"""``python -m benchmarks.pages [REQUESTS]``: the server's time for each page, on a stack of its own with data in it.
+
+A buyer, a provider and an administrator are logged in; each page is asked for REQUESTS times (40), one after the other,
+on this machine, so that what is measured is rendering and the database, and no network. Prints medians and 95th
+percentiles in milliseconds as a table.
+"""
+
+import re
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import httpx
+
+from app.accounts import service
+from app.accounts.roles import Role
+from app.db.session import make_engine, make_session_factory, transaction
+from app.demo.digits import TARGET, digits_market
+from app.embedded.stack import Stack
+from app.settings import Settings
+from cherish import Client
+
+PAGES = {
+    "buyer": ["/", "/jobs", "/jobs/new", "JOB", "/datasets", "/money", "/keys", "/people", "/webhooks", "/audit"],
+    "provider": ["/datasets", "DATASET", "/earnings", "/money"],
+    "admin": ["/admin", "/admin/accounts", "/admin/ledger", "/audit"],
+}
+PLAYERS = 6
+
+
+def main() -> None:
+    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 40
+    stack = Stack(Path(tempfile.gettempdir()) / f"cherish-pages-{uuid.uuid4().hex[:10]}", workers=1, durable=False)
+    try:
+        stack.start()
+        tokens, known = _market(stack)
+        print("| page | as | median ms | 95 % ms | kB |\n|---|---|---|---|---|")
+        for role, paths in PAGES.items():
+            with _logged_in(stack.api_url, tokens[role]) as browser:
+                for path in paths:
+                    _measure(browser, role, path, known.get(path, path), requests)
+    finally:
+        stack.destroy()
+
+
+def _measure(browser: httpx.Client, role: str, name: str, path: str, requests: int) -> None:
+    seconds = []
+    for _ in range(requests + 3):
+        started = time.perf_counter()
+        answer = browser.get(path)
+        seconds.append(time.perf_counter() - started)
+        assert answer.status_code == 200, (path, answer.status_code)
+    # the first few fill caches
+    taken = sorted(1000 * each for each in seconds[3:])
+    worst = taken[int(0.95 * (len(taken) - 1))]
+    print(f"| {name} | {role} | {statistics.median(taken):.1f} | {worst:.1f} | {len(answer.content) / 1000:.1f} |")
+
+
+def _logged_in(url: str, token: str) -> httpx.Client:
+    browser = httpx.Client(base_url=url, headers={"Accept": "text/html"}, trust_env=False)
+    page = browser.get("/login").text
+    found = re.search(r'name="csrf" content="([^"]+)"', page)
+    assert found is not None
+    assert browser.post("/login", data={"csrf": found[1], "key": token}).status_code == 303
+    return browser
+
+
+def _market(stack: Stack) -> tuple[dict[str, str], dict[str, str]]:
+    """A job that has ended, among providers of digits: the keys by role, and the paths of what was made."""
+    plain = {name.removeprefix("CHERISH_").lower(): value for name, value in stack.settings_env().items()}
+    settings = Settings(**plain)
+    files, test = digits_market()
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    with transaction(make_session_factory(engine)) as session:
+
+        def person(name: str, role: Role) -> tuple[str, str]:
+            account = service.create_account(session, name, role)
+            return f"acc_{account.id.hex}", service.issue_key(session, settings, account, "first key")[1]
+
+        admin = person("Operator", Role.ADMIN)[1]
+        buyer_id, buyer = person("Buyer", Role.BUYER)
+        providers = [person(file.owner, Role.PROVIDER)[1] for file in files[:PLAYERS]]
+    engine.dispose()
+    datasets = []
+    for token, file in zip(providers, files, strict=False):
+        with Client(stack.api_url, token) as client:
+            made = client.upload_dataset(file.owner, file.content, target=TARGET, format=file.format)
+            client.publish_dataset(made["id"], "CC0-1.0")
+            datasets.append(made["id"])
+    with Client(stack.api_url, admin) as client:
+        deposit = {"account_id": buyer_id, "amount": "1000.00", "currency": "EUR", "reference": "benchmark"}
+        client.post("/v1/ledger/deposits", deposit)
+    with Client(stack.api_url, buyer) as client:
+        mine = client.upload_dataset("test", test.content, target=TARGET, format=test.format, kind="test")
+        job = client.create_valuation(
+            datasets=datasets, test_dataset=mine["id"], pool="500.00", currency="EUR", max_retrains=16
+        )
+        ended = client.wait(job["id"], timeout=300)
+    assert ended["status"] == "succeeded", ended
+    tokens = {"buyer": buyer, "provider": providers[0], "admin": admin}
+    return tokens, {"JOB": f"/jobs/{job['id']}", "DATASET": f"/datasets/{datasets[0]}"}
+
+
+if __name__ == "__main__":
+    main()
