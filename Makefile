@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint lint-format lint-rules lint-types lint-imports schema bench peers-env faults clean
+.PHONY: help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz bench peers-env faults clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -23,6 +23,8 @@ help:
 	@echo 'make test     the test suite'
 	@echo 'make lint     format, lint, types, imports'
 	@echo 'make schema   migrations: up, down, up, complete, safe to run'
+	@echo 'make openapi  docs/openapi.json is current and breaks no client'
+	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
 	@echo 'make peers-env  the environment of pyDVL and shapiq, for the benchmarks beside them'
@@ -64,6 +66,12 @@ lint-imports: $(READY)
 
 schema: $(READY)
 	$(PY) tools/schema.py
+
+openapi: $(READY)
+	$(PY) tools/openapi.py
+
+fuzz: $(READY)
+	@CHERISH_FUZZ=$(N) $(PY) -m pytest tests/app/api/test_api_fuzz.py
 
 faults: $(READY)
 	@CHERISH_FAULTS=$(N) $(PY) -m pytest tests/faults

@@ -166,6 +166,9 @@ async def _on_framework(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  the registry only sends these
     path = request.url.path
     match error.status_code:
+        case 400:
+            # the framework's word for a body that is not text at all
+            return problem_response(request, InvalidInput(f"{error.detail}; send JSON in UTF-8"))
         case 404:
             return problem_response(request, NotFound(f"nothing is at {path}; the API is described at /docs"))
         case 405:

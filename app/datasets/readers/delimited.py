@@ -161,7 +161,10 @@ def _header(source: Path | bytes, delimiter: str, name: str) -> list[str]:
         first = file.readline(_HEADER_BYTES)
     if not first.endswith(b"\n") and len(first) == _HEADER_BYTES:
         raise InvalidData(f"{name}: the header line is longer than {_HEADER_BYTES} bytes; is this a CSV file?")
-    columns = next(csv.reader([first.decode("utf-8-sig", errors="replace")], delimiter=delimiter), [])
+    try:
+        columns = next(csv.reader([first.decode("utf-8-sig", errors="replace")], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise InvalidData(f"{name}: the header line cannot be read ({error}); end lines with \\n or \\r\\n") from None
     if not columns or not any(column.strip() for column in columns):
         raise InvalidData(f"{name}: the first line is empty; it must name the columns")
     return columns

@@ -1,0 +1,96 @@
+"""Schemathesis over the whole document, as nobody and as each role: no 500, no answer that the document does not have.
+
+A seeded sample runs by default; ``make fuzz`` (CHERISH_FUZZ examples for each operation, role and mode) runs more.
+"""
+
+import os
+from typing import Any
+
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.config import SchemathesisConfig
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from app.accounts.roles import Role
+from app.main import create_app
+from app.settings import Settings
+from tests.app.api.conftest import World
+
+EXAMPLES = int(os.environ.get("CHERISH_FUZZ", "1"))
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+# each starts a process that reads the file
+SLOW = {"upload_dataset", "upload_checkpoint"}
+SPEC = create_app(Settings()).openapi()
+
+
+@pytest.mark.timeout(3600 if EXAMPLES > 10 else 300)
+def test_every_answer_is_in_the_document(app: FastAPI, world: World) -> None:
+    schema = schemathesis.openapi.from_dict(SPEC, config=SchemathesisConfig())
+    found: list[str] = []
+    for role in (None, *Role):
+        client = TestClient(app, raise_server_exceptions=False)
+        if role is not None:
+            client.headers.update(world.known(role).client.headers)
+        ids = world.owned[role or Role.BUYER]
+        for result in schema.get_all_operations():
+            operation = result.ok()
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                walk(client, operation, mode, ids, found)
+    assert found == [], "\n".join(found)
+
+
+def walk(client: TestClient, operation: Any, mode: GenerationMode, ids: dict[str, str], found: list[str]) -> None:
+    """Call one operation with generated arguments, every second time with ids of things that exist."""
+    times = max(1, EXAMPLES // 2) if operation.definition.raw.get("operationId") in SLOW else EXAMPLES
+    count = 0
+
+    @seed(17)
+    @settings(
+        max_examples=times,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def call(case: Any) -> None:
+        nonlocal count
+        count += 1
+        if count % 2:
+            for name in case.path_parameters or {}:
+                case.path_parameters[name] = ids.get(name, case.path_parameters[name])
+        sent = case.as_transport_kwargs(base_url="http://testserver")
+        body = sent.get("data")
+        headers = {
+            name: value for name, value in dict(sent["headers"] or {}).items() if name.lower() != "authorization"
+        }
+        answer = client.request(
+            sent["method"],
+            sent["url"],
+            params=sent.get("params"),
+            headers=headers,
+            **({"json": sent["json"]} if "json" in sent else {"content": body if body is not None else b""}),
+        )
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except BaseExceptionGroup as group:
+            for each in group.exceptions:
+                found.append(f"{case.method} {case.formatted_path}: {type(each).__name__} {str(each)[:600]}")
+        except Exception as refused:
+            found.append(f"{case.method} {case.formatted_path}: {type(refused).__name__} {str(refused)[:600]}")
+
+    try:
+        call()
+    except Unsatisfiable:
+        # an operation without arguments has nothing to be wrong about
+        assert mode is GenerationMode.NEGATIVE
