@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     metrics_open: bool = Field(default=False, description="/metrics without a key; for a network of one's own")
     sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
 
+    # 32 bytes in base64, the seed of the Ed25519 key that signs certificates; without it, derived from signing_secret
+    certificate_key: SecretStr | None = None
+
     # verifies a payment provider's events; without it none are received
     payment_webhook_secret: SecretStr | None = None
 

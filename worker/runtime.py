@@ -27,7 +27,7 @@ from app.valuations import work
 from app.valuations.shard_repository import Claim
 from app.valuations.states import Reason
 from app.valuations.work import FoundWorth, LeaseLost
-from worker import profiles
+from worker import forgets, profiles
 from worker.lease import Heart, Stop, Stopped
 
 log = structlog.get_logger(__name__)
@@ -89,6 +89,10 @@ class Runtime:
     def profile(self, dataset_id: uuid.UUID, number: int) -> None:
         """Look at a dataset's version."""
         profiles.profile(self.factory, self.blobs, self.settings, dataset_id, number)
+
+    def forget(self, dataset_id: uuid.UUID) -> None:
+        """Erase what a withdrawn dataset left."""
+        forgets.forget(self.factory, self.blobs, self.settings, self.games, dataset_id)
 
     def _under_lease(self, claim: Claim, claimed_at: float) -> None:
         try:

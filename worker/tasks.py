@@ -38,3 +38,9 @@ def settle(shard_id: str) -> None:
 def profile(dataset_id: str, number: int) -> None:
     """Look at a dataset's version: columns, labels, copies."""
     the_runtime().profile(uuid.UUID(dataset_id), number)
+
+
+@app.task(name="worker.tasks.forget")
+def forget(dataset_id: str) -> None:
+    """Erase what a withdrawn dataset left."""
+    the_runtime().forget(uuid.UUID(dataset_id))

@@ -90,3 +90,10 @@ def get_checkpoint(
     answer = schemas.CheckpointAnswer.model_validate(service.get(session, caller, checkpoint_id))
     conditional(request, response, make_etag(answer.model_dump_json()))
     return answer
+
+
+@router.get("/{checkpoint_id}/lineage", responses=responses(NotFound))
+def get_lineage(checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep) -> schemas.Lineage:
+    """Which dataset versions one of one's own checkpoints has seen."""
+    found = service.lineage(session, caller, checkpoint_id)
+    return schemas.Lineage(items=[schemas.SeenDataset.model_validate(row) for row in found])

@@ -1,7 +1,7 @@
 """The rules of checkpoints: known hyper-parameters, and weights that never change once they are set. Never commits."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.accounts.roles import Caller
 from app.checkpoints import repository
 from app.checkpoints.hyper import faults
-from app.checkpoints.tables import Architecture, Checkpoint
+from app.checkpoints.tables import Architecture, Checkpoint, CheckpointLineage
 from app.errors import Conflict, FieldError, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
@@ -32,6 +32,7 @@ def create(
         digest=None,
         size_bytes=None,
         tensors=None,
+        erased_at=None,
     )
     repository.add(session, checkpoint)
     return checkpoint
@@ -62,6 +63,11 @@ def store_content(
     checkpoint = get(session, caller, checkpoint_id, lock=True)
     if checkpoint.digest == upload.digest:
         return checkpoint
+    if checkpoint.erased_at is not None:
+        raise Conflict(
+            f"checkpoint {public_id('ck', checkpoint_id)} had weights that were erased, because they had seen a "
+            "withdrawn dataset; create a new checkpoint"
+        )
     if checkpoint.digest is not None:
         raise Conflict(
             f"checkpoint {public_id('ck', checkpoint_id)} already has other weights, and weights never change; "
@@ -71,3 +77,9 @@ def store_content(
     checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = found.digest, found.size, tensors
     session.flush()
     return checkpoint
+
+
+def lineage(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -> Sequence[CheckpointLineage]:
+    """What one of the caller's checkpoints has seen."""
+    get(session, caller, checkpoint_id)
+    return repository.lineage(session, checkpoint_id)

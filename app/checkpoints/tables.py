@@ -2,6 +2,7 @@
 
 import enum
 import uuid
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String
@@ -36,3 +37,16 @@ class Checkpoint(Timestamped, Base):
     digest: Mapped[str | None] = mapped_column(String(64))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     tensors: Mapped[dict[str, Any] | None]
+    # when its weights were erased because a dataset that they had seen was withdrawn
+    erased_at: Mapped[datetime | None]
+
+
+class CheckpointLineage(Timestamped, Base):
+    """A dataset's content that a checkpoint with weights has seen, as its buyer's jobs said."""
+
+    __tablename__ = "checkpoint_lineage"
+    __table_args__ = (Index("ix_checkpoint_lineage_dataset_id", "dataset_id"),)
+
+    checkpoint_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("checkpoints.id"), primary_key=True)
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -67,6 +67,7 @@ class Admitted:
     checkpoint: str | None
     pool_minor: int
     size: Size
+    contents: dict[uuid.UUID, str]  # each dataset's digest
     notes: tuple[str, ...] = ()
 
 
@@ -147,9 +148,9 @@ def admit(
     size = Size(
         sum(each.rows for each in seating.seats), math.prod(encoding.shape), len(encoding.classes), test_table.num_rows
     )
-    return Admitted(
-        frozen, digest_of(frozen), seating.seats, players, test_file, test.id, weights, pool_minor, size, seating.notes
-    )
+    contents = {each.id: each.digest for each in found if each.digest is not None}
+    money_and_more = (pool_minor, size, contents, seating.notes)
+    return Admitted(frozen, digest_of(frozen), seating.seats, players, test_file, test.id, weights, *money_and_more)
 
 
 def _pool(order: NewValuation) -> int:

@@ -7,20 +7,21 @@ connection.
 import asyncio
 import re
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Header, Query, Request, Response, status
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
 from app.errors import Conflict, NotFound, Unavailable
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
-from app.http.ids import ValuationId, public_id
+from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import repository, schemas, service
+from app.valuations import certificates, exports, forgetting, outcomes, reports, repository, schemas, service, streams
 from app.valuations.states import TERMINAL, ValuationStatus
 
 router = api_router("/v1", "valuations")
@@ -121,14 +122,100 @@ def cancel_valuation(
     return service.describe(session, service.cancel(session, settings, caller, valuation_id))
 
 
-@router.get("/valuations/{valuation_id}/values", responses=responses(NotFound, Conflict))
+@router.get(
+    "/valuations/{valuation_id}/values",
+    response_model=schemas.Values,
+    responses=responses(NotFound, Conflict)
+    | {
+        200: {
+            "description": "The result; with `Accept: text/csv` or Parquet's media type one row for each player.",
+            "content": {
+                exports.CSV_TYPE: {"schema": {"type": "string"}, "example": ",".join(exports.COLUMNS) + "\r\n"},
+                exports.PARQUET_TYPE: {"schema": {"type": "string", "format": "binary"}, "example": "PAR1..."},
+            },
+        }
+    },
+)
 def get_values(
-    valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, request: Request, response: Response
-) -> schemas.Values:
+    valuation_id: ValuationId,
+    caller: AnyCaller,
+    session: SessionDep,
+    request: Request,
+    response: Response,
+    format_: Annotated[
+        Literal["json", "csv", "parquet"] | None, Query(alias="format", description="Instead of an `Accept` header.")
+    ] = None,
+) -> schemas.Values | Response:
     """The result: values, intervals, shares, amounts, the audit, and every digest needed to repeat it."""
     answer = service.values(session, caller, valuation_id)
-    conditional(request, response, make_etag(valuation_id, answer.digests["result"]))
+    kind = format_ or _wanted(request.headers.get("accept", ""))
+    tag = make_etag(valuation_id, answer.digests["result"], kind)
+    response.headers["Vary"] = "Accept"
+    conditional(request, response, tag)
+    name = public_id("val", valuation_id)
+    headers = {"ETag": tag, "Vary": "Accept"}
+    if kind == "csv":
+        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+        return Response(exports.to_csv(answer), media_type=exports.CSV_TYPE, headers=headers)
+    if kind == "parquet":
+        headers["Content-Disposition"] = f'attachment; filename="{name}.parquet"'
+        return Response(exports.to_parquet(answer), media_type=exports.PARQUET_TYPE, headers=headers)
     return answer
+
+
+@router.get(
+    "/valuations/{valuation_id}/report",
+    response_class=Response,
+    responses=responses(NotFound, Conflict)
+    | {
+        200: {
+            "description": "The report, as HTML or PDF.",
+            "content": {
+                "text/html": {"schema": {"type": "string"}, "example": "<!doctype html>..."},
+                "application/pdf": {"schema": {"type": "string", "format": "binary"}, "example": "%PDF-1.4..."},
+            },
+        }
+    },
+)
+def get_report(
+    valuation_id: ValuationId,
+    caller: AnyCaller,
+    session: SessionDep,
+    format_: Annotated[Literal["html", "pdf"], Query(alias="format", examples=["html"])] = "html",
+) -> Response:
+    """The result as one page to keep, with its drawings, that loads nothing from anywhere."""
+    report = outcomes.report(session, caller, valuation_id)
+    if format_ == "pdf":
+        name = f'attachment; filename="{public_id("val", valuation_id)}.pdf"'
+        headers = {"Content-Disposition": name}
+        return Response(reports.to_pdf(report), media_type="application/pdf", headers=headers)
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(reports.to_html(report), media_type="text/html", headers=headers)
+
+
+@router.get("/valuations/{valuation_id}/certificate", responses=responses(NotFound, Conflict))
+def get_certificate(
+    valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
+) -> schemas.Certificate:
+    """Everything that was found and paid, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
+    return schemas.Certificate.model_validate(outcomes.certificate(session, settings, caller, valuation_id))
+
+
+@router.get("/datasets/{dataset_id}/erasure", responses=responses(NotFound, Conflict))
+def get_erasure(
+    dataset_id: DatasetId, caller: ProviderCaller, session: SessionDep, settings: SettingsDep
+) -> schemas.Certificate:
+    """The signed record of what was erased when one's own dataset was withdrawn: digests, models, checkpoints."""
+    erasure = forgetting.erasure_of(session, caller, dataset_id)
+    if erasure.finished_at is None:
+        raise Conflict(f"dataset {public_id('ds', dataset_id)} is still being erased; ask again in a minute")
+    return schemas.Certificate.model_validate(certificates.sign(settings, forgetting.record_of(erasure)))
+
+
+@router.get("/valuations/certificates/key")
+def get_certificate_key(_caller: AnyCaller, settings: SettingsDep) -> schemas.CertificateKey:
+    """The public key of this deployment's certificates; keep it where you trust it."""
+    return schemas.CertificateKey(algorithm="Ed25519", public_key=certificates.public_key(settings))
 
 
 @router.get("/valuations/{valuation_id}/payouts", responses=responses(NotFound, Conflict))
@@ -137,15 +224,38 @@ def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDe
     return service.payout_lines(session, caller, valuation_id)
 
 
-@router.get("/valuations/{valuation_id}/events", responses=responses(NotFound))
+@router.get(
+    "/valuations/{valuation_id}/events",
+    response_model=schemas.Events,
+    responses=responses(NotFound)
+    | {
+        200: {
+            "description": "The events; with `Accept: text/event-stream` as they come, from `Last-Event-ID` on.",
+            "content": {
+                streams.EVENT_STREAM: {
+                    "schema": {"type": "string"},
+                    "example": "id: 3\nevent: valuation.progressed\n...",
+                }
+            },
+        }
+    },
+)
 def list_events(
     valuation_id: ValuationId,
     caller: AnyCaller,
     session: SessionDep,
+    request: Request,
     after: Annotated[int, Query(ge=0, le=2**31 - 1, description="The last `seq` you have.", examples=[0])] = 0,
     limit: Annotated[int, Query(ge=1, le=1000, examples=[100])] = 100,
-) -> schemas.Events:
-    """What happened to a job, in order."""
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=2**31 - 1, description="Of a stream that broke: what follows it is sent.")
+    ] = None,
+) -> schemas.Events | StreamingResponse:
+    """What happened to a job, in order: as a list, or as a stream that ends with the job."""
+    if streams.EVENT_STREAM in request.headers.get("accept", ""):
+        service.get(session, caller, valuation_id)
+        begin = after if last_event_id is None else last_event_id
+        return streams.answer(request, caller, valuation_id, begin)
     rows = service.events(session, caller, valuation_id, after, limit)
     return schemas.Events(items=[schemas.Event.model_validate(row) for row in rows])
 
@@ -167,3 +277,13 @@ def _wait_seconds(prefer: str | None) -> float:
     """The seconds asked for by ``Prefer: wait=N`` (RFC 7240), at most a minute; an unknown preference is no error."""
     found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
     return min(float(found[1]), _LONGEST_WAIT) if found else 0.0
+
+
+def _wanted(accept: str) -> str:
+    """json, csv or parquet: the first of the accepted types that there is; JSON where there is none."""
+    known = {"application/json": "json", exports.CSV_TYPE: "csv", exports.PARQUET_TYPE: "parquet"}
+    for part in accept.lower().split(","):
+        kind = known.get(part.split(";")[0].strip())
+        if kind is not None:
+            return kind
+    return "json"

@@ -6,19 +6,21 @@ Every query on behalf of a caller takes the caller's account: another tenant's j
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, undefer
 
 from app.accounts.tables import Account
 from app.checkpoints.tables import Checkpoint
-from app.datasets.tables import Dataset, DatasetVersion
+from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.pages import PageRequest
 from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
+    Erasure,
+    Evaluation,
     Game,
     Round,
     Shard,
@@ -269,6 +271,75 @@ def now(session: Session) -> datetime:
     """The database's clock."""
     moment: datetime = session.scalars(select(func.clock_timestamp())).one()
     return moment
+
+
+def unerased(session: Session, resend: timedelta, limit: int) -> Sequence[uuid.UUID]:
+    """Withdrawn datasets whose erasure has not been sent, or was sent long ago and is not finished."""
+    statement = (
+        select(Dataset.id)
+        .outerjoin(Erasure, Erasure.dataset_id == Dataset.id)
+        .where(
+            Dataset.status == DatasetStatus.WITHDRAWN,
+            Erasure.finished_at.is_(None),
+            or_(Erasure.sent_at.is_(None), Erasure.sent_at < func.clock_timestamp() - resend),
+        )
+        .limit(limit)
+    )
+    return session.scalars(statement).all()
+
+
+def mark_erasure_sent(session: Session, dataset_id: uuid.UUID) -> None:
+    moment = func.clock_timestamp()
+    statement = upsert(Erasure).values(dataset_id=dataset_id, sent_at=moment)
+    session.execute(statement.on_conflict_do_update(index_elements=["dataset_id"], set_={"sent_at": moment}))
+
+
+def lock_erasure(session: Session, dataset_id: uuid.UUID) -> Erasure | None:
+    """The erasure, locked: one worker at a time erases a dataset."""
+    return session.scalar(select(Erasure).where(Erasure.dataset_id == dataset_id).with_for_update())
+
+
+def erasure_of(session: Session, dataset_id: uuid.UUID) -> Erasure | None:
+    return session.get(Erasure, dataset_id)
+
+
+def digests_of_dataset(session: Session, dataset_id: uuid.UUID) -> set[str]:
+    """Digests of every content that a dataset ever had."""
+    known = select(Dataset.digest).where(Dataset.id == dataset_id, Dataset.digest.is_not(None))
+    versions = select(DatasetVersion.digest).where(DatasetVersion.dataset_id == dataset_id)
+    return {digest for digest in [*session.scalars(known), *session.scalars(versions)] if digest}
+
+
+def others_with_content(session: Session, dataset_id: uuid.UUID, digests: Collection[str]) -> set[str]:
+    """Those of the digests that another dataset, not withdrawn, has as well."""
+    standing = and_(Dataset.id != dataset_id, Dataset.status != DatasetStatus.WITHDRAWN)
+    now_ = select(Dataset.digest).where(standing, Dataset.digest.in_(digests))
+    before = (
+        select(DatasetVersion.digest)
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+        .where(standing, DatasetVersion.digest.in_(digests))
+    )
+    return {digest for digest in [*session.scalars(now_), *session.scalars(before)] if digest}
+
+
+def jobs_with_dataset(session: Session, dataset_id: uuid.UUID) -> Sequence[Valuation]:
+    """Every job that names a dataset, oldest first."""
+    named = select(ValuationDataset.valuation_id).where(ValuationDataset.dataset_id == dataset_id)
+    return session.scalars(select(Valuation).where(Valuation.id.in_(named)).order_by(Valuation.id)).all()
+
+
+def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, int]:
+    """Erase a game's models' name, its facts and its worths; the models' blob and how many worths there were."""
+    game = session.scalars(select(Game).where(Game.id == game_id).with_for_update()).one()
+    blob, game.prepared, game.facts = game.prepared, None, None
+    erased = session.execute(delete(Evaluation).where(Evaluation.game_id == game_id).returning(Evaluation.source)).all()
+    return blob, len(erased)
+
+
+def names_of_prepared(session: Session, blob: str) -> int:
+    """How many games name these trained models."""
+    session.flush()
+    return int(session.scalar(select(func.count()).select_from(Game).where(Game.prepared == blob)) or 0)
 
 
 def last_error(session: Session, valuation_id: uuid.UUID) -> str | None:

@@ -454,3 +454,27 @@ class Quote(Answer):
     licence_problems: list[LicenceProblem]
     notes: list[str]
     terms: list[str]
+
+
+class Certificate(Answer):
+    """What was found and paid, signed: Ed25519 over the canonical JSON (sorted keys, no spaces) of `certificate`."""
+
+    model_config = example(
+        certificate={"format": "cherish-certificate-1", "valuation": _VAL, "digests": {"game": "5f" * 32}},
+        digest="cd" * 32, algorithm="Ed25519", public_key="MCowBQ...", signature="kGp3...",
+    )  # fmt: skip
+
+    certificate: dict[str, Any]
+    digest: str
+    algorithm: str
+    public_key: str
+    signature: str
+
+
+class CertificateKey(Answer):
+    """The public key that this deployment's certificates are checked with, base64 of 32 bytes."""
+
+    model_config = example(algorithm="Ed25519", public_key="MCowBQ...")
+
+    algorithm: str
+    public_key: str

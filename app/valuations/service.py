@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller, Role
+from app.checkpoints import repository as checkpoints
 from app.errors import Conflict, FieldError, NotFound
 from app.http.pages import PageRequest
 from app.payouts import money
@@ -79,6 +80,9 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     ]
     datasets = {each for player in admitted.players for each in player.datasets} | {admitted.test_dataset}
     repository.add_valuation(session, valuation, players, sorted(datasets))
+    if order.checkpoint is not None and admitted.checkpoint is not None:
+        # these weights are the model trained on everything, so they have seen every dataset of the job
+        checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
     repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
     lifecycle.start_next(session, settings, caller.account_id)

@@ -20,7 +20,7 @@ from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
-from app.valuations import lifecycle, repository, shard_repository, work
+from app.valuations import forgetting, lifecycle, repository, shard_repository, work
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
 
@@ -46,6 +46,8 @@ class Sweeper:
         mended = self._expired_leases() + self._overdue_jobs() + self._waiting() + self._lost_profiles()
         for queue in QUEUES:
             mended += self._lost_messages(queue)
+        with transaction(self._factory) as session:
+            mended += forgetting.send_due(session)
         self._purge()
         return mended
 

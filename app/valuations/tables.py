@@ -225,3 +225,14 @@ class WorkerHeartbeat(Base):
     shard_id: Mapped[uuid.UUID | None]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Erasure(Base, Timestamped):
+    """What was erased when a dataset was withdrawn. ``record`` names digests and ids only; null until it is done."""
+
+    __tablename__ = "erasures"
+
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
+    sent_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    record: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

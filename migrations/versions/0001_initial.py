@@ -344,6 +344,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("tensors", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["buyer_id"], ["accounts.id"], name=op.f("fk_checkpoints_buyer_id_accounts"), ondelete="RESTRICT"
@@ -587,6 +588,21 @@ def upgrade() -> None:
     op.create_index("ix_webhook_events_account_id", "webhook_events", ["account_id"], unique=False)
     op.create_index("ix_webhook_events_created_at", "webhook_events", ["created_at"], unique=False)
     op.create_table(
+        "checkpoint_lineage",
+        sa.Column("checkpoint_id", sa.Uuid(), nullable=False),
+        sa.Column("dataset_id", sa.Uuid(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["checkpoint_id"], ["checkpoints.id"], name=op.f("fk_checkpoint_lineage_checkpoint_id_checkpoints")
+        ),
+        sa.ForeignKeyConstraint(
+            ["dataset_id"], ["datasets.id"], name=op.f("fk_checkpoint_lineage_dataset_id_datasets")
+        ),
+        sa.PrimaryKeyConstraint("checkpoint_id", "dataset_id", "digest", name=op.f("pk_checkpoint_lineage")),
+    )
+    op.create_index("ix_checkpoint_lineage_dataset_id", "checkpoint_lineage", ["dataset_id"], unique=False)
+    op.create_table(
         "dataset_versions",
         sa.Column("dataset_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -650,6 +666,16 @@ def upgrade() -> None:
         ["profile_due_at"],
         unique=False,
         postgresql_where=sa.text("profile_status = 'pending'"),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("dataset_id", sa.Uuid(), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("record", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["dataset_id"], ["datasets.id"], name=op.f("fk_erasures_dataset_id_datasets")),
+        sa.PrimaryKeyConstraint("dataset_id", name=op.f("pk_erasures")),
     )
     op.create_table(
         "evaluations",
@@ -1030,6 +1056,7 @@ def downgrade() -> None:
     op.drop_table("user_sessions")
     op.drop_table("ledger_seals")
     op.drop_table("evaluations")
+    op.drop_table("erasures")
     op.drop_index(
         "ix_dataset_versions_pending",
         table_name="dataset_versions",
@@ -1037,6 +1064,8 @@ def downgrade() -> None:
     )
     op.drop_index("ix_dataset_versions_digest", table_name="dataset_versions")
     op.drop_table("dataset_versions")
+    op.drop_index("ix_checkpoint_lineage_dataset_id", table_name="checkpoint_lineage")
+    op.drop_table("checkpoint_lineage")
     op.drop_index("ix_webhook_events_created_at", table_name="webhook_events")
     op.drop_index("ix_webhook_events_account_id", table_name="webhook_events")
     op.drop_table("webhook_events")

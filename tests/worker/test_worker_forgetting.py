@@ -1,0 +1,99 @@
+"""The right to be forgotten: after a withdrawal nothing that saw the data is kept, money and certificates stay."""
+
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from sqlalchemy import update
+
+from app.checkpoints.tables import Architecture, Checkpoint
+from app.datasets.tables import Dataset, DatasetStatus
+from app.db.session import transaction
+from app.valuations.states import ValuationStatus
+
+
+def withdraw(market: Any, dataset_id: Any) -> None:
+    with transaction(market.factory) as session:
+        session.execute(update(Dataset).where(Dataset.id == dataset_id).values(status=DatasetStatus.WITHDRAWN))
+
+
+def erase(market: Any, hand: Any, dataset_id: Any) -> None:
+    hand.sweeper.sweep_once()
+    while hand.relay.drain_once():
+        pass
+    tasks = [args["dataset_id"] for task, args, _ in hand.letters.waiting if task == "worker.tasks.forget"]
+    assert tasks == [str(dataset_id)]
+    hand.letters.waiting.clear()
+    hand.runtime.forget(dataset_id)
+
+
+def test_models_worths_and_bytes_go_results_and_money_stay(market: Any, hand: Any) -> None:
+    job = hand.finish(market.post())
+    assert job.status is ValuationStatus.SUCCEEDED, job.traceback
+    gone = market.datasets[1]
+    digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=gone)
+    prepared = market.scalar("SELECT prepared FROM games")
+    withdraw(market, gone)
+    erase(market, hand, gone)
+    assert not market.blobs.exists(digest)
+    assert not market.blobs.exists(prepared)
+    assert market.scalar("SELECT count(*) FROM evaluations") == 0
+    assert market.scalar("SELECT count(*) FROM games WHERE prepared IS NOT NULL") == 0
+    record = market.scalar("SELECT record FROM erasures WHERE finished_at IS NOT NULL")
+    assert record["contents"] == [digest]
+    assert record["worths"] > 0
+    assert market.job(job.id).result is not None
+    assert market.scalar("SELECT sum(amount_minor) FROM valuation_players") == 1000_00
+    hand.runtime.forget(gone)
+    assert market.scalar("SELECT record FROM erasures") == record
+    assert hand.sweeper.sweep_once() == 0
+
+
+def test_bytes_that_another_provider_offers_as_well_are_kept_for_it(market: Any, hand: Any) -> None:
+    # providers 0 and 3 hold the same rows, in files of their own
+    with transaction(market.factory) as session:
+        first, other = (session.get_one(Dataset, market.datasets[i]) for i in (0, 3))
+        other.digest = first.digest
+    digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=market.datasets[0])
+    withdraw(market, market.datasets[0])
+    erase(market, hand, market.datasets[0])
+    assert market.blobs.exists(digest)
+
+
+def test_a_job_under_way_is_stopped_and_its_money_goes_back(market: Any, hand: Any) -> None:
+    job_id = market.post()
+    withdraw(market, market.datasets[2])
+    hand.letters.waiting.clear()
+    hand.sweeper.sweep_once()
+    hand.runtime.forget(market.datasets[2])
+    job = market.job(job_id)
+    assert job.status is ValuationStatus.CANCELLED
+    assert job.reason == "dataset_withdrawn"
+    assert "withdrawn" in job.error
+    assert market.scalar("SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL") == 1
+
+
+def test_weights_that_have_seen_it_are_erased_and_the_lineage_says_so(market: Any, hand: Any) -> None:
+    weights = {"weight": np.zeros((3, 4), dtype=np.float32), "bias": np.zeros(3, dtype=np.float32)}
+    blob = market.blobs.put_bytes(safetensors.numpy.save(weights))
+    with transaction(market.factory) as session:
+        checkpoint = Checkpoint(
+            buyer_id=market.buyer.account_id, name="model", architecture=Architecture.LOGISTIC, hyper={},
+            digest=blob.digest, size_bytes=blob.size,
+            tensors={name: {"dtype": "F32", "shape": list(array.shape)} for name, array in weights.items()},
+        )  # fmt: skip
+        session.add(checkpoint)
+        session.flush()
+        checkpoint_id = checkpoint.id
+    job = hand.finish(market.post(model=None, checkpoint=checkpoint_id, mode="partial"))
+    assert job.status is ValuationStatus.SUCCEEDED, job.traceback
+    seen = {row[0] for row in market.rows("SELECT dataset_id FROM checkpoint_lineage")}
+    assert seen == set(market.datasets)
+    withdraw(market, market.datasets[0])
+    erase(market, hand, market.datasets[0])
+    assert not market.blobs.exists(blob.digest)
+    row = market.rows("SELECT digest, erased_at FROM checkpoints")[0]
+    assert row[0] is None
+    assert row[1] is not None
+    record = market.scalar("SELECT record FROM erasures")
+    assert [each["method"] for each in record["checkpoints"]] == ["erased"]
