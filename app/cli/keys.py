@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.accounts import repository, service
 from app.accounts.roles import SCOPES, Role
 from app.accounts.tables import Account, ApiKey
+from app.audit import service as audit
 from app.cli import place
 from app.db.session import make_engine, make_session_factory, transaction
 from app.errors import Conflict, NotFound
@@ -56,8 +57,11 @@ def create(
             raise Conflict(
                 f"account {account!r} is a {owner.role.value}; pass --role {owner.role.value}, or a new name"
             )
-        _, token = service.issue_key(
+        made, token = service.issue_key(
             session, place.operator_settings(), owner, name, scopes=scope or None, expires_at=expires
+        )
+        audit.record(
+            session, None, "create_key", f"key_{made.id.hex}", {"name": name}, subject=owner.id, note="command line"
         )
     Console().print(token, soft_wrap=True, highlight=False)
 
@@ -96,6 +100,9 @@ def revoke(
         for found, owner in repository.all_keys(session):
             if key in (found.prefix, f"key_{found.id.hex}") or _same_id(key, found.id):
                 service.revoke_key(session, owner.id, found.id)
+                audit.record(
+                    session, None, "revoke_key", f"key_{found.id.hex}", {}, subject=owner.id, note="command line"
+                )
                 break
         else:
             raise NotFound(f"no key {key!r}; `cherish keys list` shows them all")
