@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
-_RETRIED_STATUS = frozenset({502, 503, 504})
+RETRIED_STATUS = frozenset({502, 503, 504})
 
 Json = dict[str, Any]
 
@@ -37,9 +37,17 @@ class Problem(Exception):
 class Client:
     """One caller's connection. ``retries`` bounds the attempts after the first; ``timeout`` is in seconds."""
 
-    def __init__(self, base_url: str, key: str | None = None, *, timeout: float = 60.0, retries: int = 4) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        retries: int = 4,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout)
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout, transport=transport)
         self._retries = retries
 
     def __enter__(self) -> Self:
@@ -70,19 +78,12 @@ class Client:
         """PUT bytes, or a file as a stream; ``on_progress(sent, total)`` is called as it goes."""
         total = content.stat().st_size if isinstance(content, Path) else len(content)
         headers = {"Content-Length": str(total), "Content-Type": "application/octet-stream"}
-        return self._json("PUT", path, content=lambda: _chunks(content, total, on_progress), headers=headers)
+        return self._json("PUT", path, content=lambda: pieces_of(content, total, on_progress), headers=headers)
 
     def _json(
         self, method: str, path: str, *, content: Callable[[], Iterator[bytes]] | None = None, **how: Any
     ) -> Json:
-        answer = self._send(method, path, content, how)
-        if answer.is_success:
-            return dict(answer.json()) if answer.content else {}
-        try:
-            body = answer.json()
-        except ValueError:
-            body = {"detail": answer.text[:500]}
-        raise Problem(answer.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+        return read_answer(self._send(method, path, content, how))
 
     def _send(
         self, method: str, path: str, content: Callable[[], Iterator[bytes]] | None, how: dict[str, Any]
@@ -95,9 +96,9 @@ class Client:
                 if last:
                     raise
             else:
-                if last or answer.status_code not in _RETRIED_STATUS:
+                if last or answer.status_code not in RETRIED_STATUS:
                     return answer
-            time.sleep(min(0.2 * 2**attempt, 5.0))
+            time.sleep(pause_before(attempt))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     # --- what people do with the market ---
@@ -120,6 +121,35 @@ class Client:
         """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""
         limits = {"spdx": licence} if isinstance(licence, str) else dict(licence)
         return self.post(f"/v1/datasets/{dataset_id}/publish", {"licence": limits, **terms})
+
+    def datasets(self, **filters: Any) -> Iterator[Json]:
+        """One's own datasets, newest first, page after page."""
+        return self._pages("/v1/datasets", filters)
+
+    def valuations(self, **filters: Any) -> Iterator[Json]:
+        """One's own jobs, newest first, page after page."""
+        return self._pages("/v1/valuations", filters)
+
+    def statement(self, currency: str | None = None) -> Iterator[Json]:
+        """One's own ledger entries, newest first, page after page."""
+        return self._pages("/v1/me/statement", {"currency": currency})
+
+    def _pages(self, path: str, filters: Mapping[str, Any]) -> Iterator[Json]:
+        cursor: str | None = None
+        while True:
+            page = self.get(path, **filters, cursor=cursor, limit=200)
+            yield from page["items"]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    def quote_valuation(self, **spec: Any) -> Json:
+        """What a job would take and cost; stores nothing."""
+        return self.post("/v1/valuations/quote", spec)
+
+    def values(self, valuation_id: str) -> Json:
+        """The result of a job that has succeeded."""
+        return self.get(f"/v1/valuations/{valuation_id}/values")
 
     def create_valuation(self, **spec: Any) -> Json:
         """Post a valuation job; returns it, queued."""
@@ -145,9 +175,26 @@ class Client:
             time.sleep(0.1)
 
 
-def _chunks(
+def read_answer(answer: httpx.Response) -> Json:
+    """The JSON of a success; raises Problem for everything else."""
+    if answer.is_success:
+        return dict(answer.json()) if answer.content else {}
+    try:
+        body = answer.json()
+    except ValueError:
+        body = {"detail": answer.text[:500]}
+    raise Problem(answer.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+
+
+def pause_before(attempt: int) -> float:
+    """Seconds to wait after the attempt of this number, from 0."""
+    return float(min(0.2 * 2**attempt, 5.0))
+
+
+def pieces_of(
     content: bytes | Path, total: int, on_progress: Callable[[int, int], None] | None, size: int = 256 * 1024
 ) -> Iterator[bytes]:
+    """The content in pieces, ``on_progress(sent, total)`` called after each."""
     sent = 0
     if isinstance(content, bytes):
         pieces: Iterator[bytes] = (content[i : i + size] for i in range(0, total, size))

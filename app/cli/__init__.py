@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import demo, doctor, keys, ops, value, verify
+from app.cli import demo, doctor, keys, market, ops, value, verify
 from app.errors import CherishError
 from cherish import Problem
 
@@ -24,6 +24,7 @@ doctor.register(app)
 keys.register(app)
 value.register(app)
 verify.register(app)
+market.register(app)
 
 
 def main() -> None:

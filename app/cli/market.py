@@ -1,0 +1,156 @@
+"""``cherish datasets``, ``valuations``, ``statements``, ``certificate``: the market from a terminal, over HTTP alone.
+
+Everything goes through ``cherish.client``; address and key come from options, or from CHERISH_API and CHERISH_API_KEY.
+Nothing here knows the service from within, but for the check of a certificate's signature.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from app.errors import InvalidInput
+from cherish.client import Client
+
+_Api = Annotated[str, typer.Option(envvar="CHERISH_API", help="The service's address.")]
+_Key = Annotated[str, typer.Option(envvar="CHERISH_API_KEY", help="An API key.", show_default=False)]
+_URL = "http://127.0.0.1:8000"
+
+datasets = typer.Typer(help="Your datasets: push a file, list what there is.", no_args_is_help=True)
+valuations = typer.Typer(help="Your jobs: create, watch, read the result.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(datasets, name="datasets")
+    app.add_typer(valuations, name="valuations")
+    app.command()(statements)
+    app.command()(certificate)
+
+
+@datasets.command("push")
+def push(
+    file: Annotated[Path, typer.Argument(help="The file to upload.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    key: _Key,
+    name: Annotated[str | None, typer.Option(help="Its name; by default the file's.")] = None,
+    kind: Annotated[str, typer.Option(help="train (providers) or test (buyers).")] = "train",
+    licence: Annotated[str | None, typer.Option(help="Publish it under this SPDX licence.")] = None,
+    api: _Api = _URL,
+) -> None:
+    """Upload a file as a dataset, and publish it if a licence is given."""
+    if not file.is_file():
+        raise InvalidInput(f"{file}: there is no such file; check the path")
+    progress = Console(stderr=True)
+    with Client(api, key) as client:
+        draft = client.post("/v1/datasets", {"name": name or file.stem, "target": target, "kind": kind})
+        with progress.status("Uploading ...") as status:
+            told = client.put(
+                f"/v1/datasets/{draft['id']}/content",
+                file,
+                lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
+            )
+        if licence is not None:
+            told = client.publish_dataset(draft["id"], licence)
+    _print(f"{told['id']}\t{told['status']}\t{told['rows']} rows")
+
+
+@datasets.command("list")
+def list_datasets(key: _Key, api: _Api = _URL) -> None:
+    """List your own datasets, newest first."""
+    with Client(api, key) as client:
+        for each in client.datasets():
+            _print(f"{each['id']}\t{each['status']}\t{each['rows'] or 0} rows\t{each['name']}")
+
+
+@valuations.command("create")
+def create(
+    order: Annotated[Path, typer.Argument(help="The order as JSON, as POST /v1/valuations takes it.")],
+    key: _Key,
+    quote: Annotated[bool, typer.Option("--quote", help="Only say what it would take and cost.")] = False,
+    api: _Api = _URL,
+) -> None:
+    """Post a job, or ask what it would cost."""
+    try:
+        body: Any = json.loads(order.read_text())
+    except (OSError, ValueError) as cause:
+        raise InvalidInput(f"{order}: this is not a JSON file ({cause}); write the order as JSON") from cause
+    if not isinstance(body, dict):
+        raise InvalidInput(f"{order}: an order is a JSON object")
+    with Client(api, key) as client:
+        if quote:
+            _print(json.dumps(client.quote_valuation(**body), indent=2))
+        else:
+            _print(client.create_valuation(**body)["id"])
+
+
+@valuations.command("watch")
+def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
+    """Follow a job to its end; exit code 1 where it has no result."""
+    said = ""
+
+    def follow(job: dict[str, Any]) -> None:
+        nonlocal said
+        counts = ", ".join(f"{count} {kind}" for kind, count in job["progress"]["evaluations"].items() if count)
+        line = f"{job['status']}\t{counts}"
+        if line != said:
+            said = line
+            _print(line)
+
+    with Client(api, key) as client:
+        job = client.wait(valuation_id, on_progress=follow)
+    if job["status"] != "succeeded":
+        raise InvalidInput(job["error"] or f"the job is {job['status']}")
+
+
+@valuations.command("result")
+def result(
+    valuation_id: str,
+    key: _Key,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
+    api: _Api = _URL,
+) -> None:
+    """Show who is worth what and is paid how much."""
+    with Client(api, key) as client:
+        found = client.values(valuation_id)
+    if as_json:
+        _print(json.dumps(found, indent=2))
+        return
+    table = Table("provider", "rows", "value", "share", "amount", box=None, pad_edge=False)
+    for player in found["players"]:
+        share = "" if player["share"] is None else f"{100 * player['share']:.2f} %"
+        cells = (str(player["rows"]), f"{player['value']:.5f}", share, f"{player['amount']} {found['currency']}")
+        table.add_row(player["provider"], *cells)
+    Console().print(table)
+
+
+def statements(
+    key: _Key, currency: Annotated[str | None, typer.Option(help="Only this one.")] = None, api: _Api = _URL
+) -> None:
+    """Your ledger entries, newest first."""
+    with Client(api, key) as client:
+        for entry in client.statement(currency):
+            _print(f"{entry['created_at']}\t{entry['code']}\t{entry['amount']} {entry['currency']}")
+
+
+def certificate(
+    file: Annotated[Path, typer.Argument(help="A certificate as the service answered it.")],
+    key: Annotated[str, typer.Option(help="The service's public key, from where you trust it.")],
+) -> None:
+    """Check a certificate's signature; exit code 1 where the key did not sign it."""
+    from app.valuations.certificates import is_genuine
+
+    try:
+        signed: Any = json.loads(file.read_text())
+    except (OSError, ValueError) as cause:
+        raise InvalidInput(f"{file}: this is not a JSON file ({cause})") from cause
+    if not isinstance(signed, dict) or not is_genuine(signed, key):
+        raise InvalidInput(f"{file}: this key did not sign this certificate; it was altered, or is another service's")
+    _print(f"Genuine. Digest {signed['digest']}")
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")

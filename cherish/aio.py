@@ -1,0 +1,119 @@
+"""The same thin client for asyncio: ``AsyncClient`` has the calls of ``Client``, awaited.
+
+What a retry, a problem and the end of a job are is said once, in ``client``; this module only waits differently.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from cherish.client import RETRIED_STATUS, TERMINAL, Json, pause_before, pieces_of, read_answer
+
+
+class AsyncClient:
+    """One caller's connection. ``retries`` bounds the attempts after the first; ``timeout`` is in seconds."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        retries: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=timeout, transport=transport)
+        self._retries = retries
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, *, wait: float | None = None, **params: Any) -> Json:
+        """GET a JSON answer; ``wait`` asks the service to hold the answer up to that many seconds for a change."""
+        headers = {"Prefer": f"wait={int(wait)}"} if wait else {}
+        query = {name: value for name, value in params.items() if value is not None}
+        return read_answer(await self._send("GET", path, None, {"params": query, "headers": headers}))
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
+        """POST JSON under a fresh Idempotency-Key, which stays the same over retries."""
+        how = {"json": dict(body or {}), "headers": {"Idempotency-Key": uuid.uuid4().hex}}
+        return read_answer(await self._send("POST", path, None, how))
+
+    async def put(
+        self, path: str, content: bytes | Path, on_progress: Callable[[int, int], None] | None = None
+    ) -> Json:
+        """PUT bytes, or a file as a stream; ``on_progress(sent, total)`` is called as it goes."""
+        total = content.stat().st_size if isinstance(content, Path) else len(content)
+        headers = {"Content-Length": str(total), "Content-Type": "application/octet-stream"}
+
+        async def body() -> AsyncIterator[bytes]:
+            for piece in pieces_of(content, total, on_progress):
+                yield piece
+
+        return read_answer(await self._send("PUT", path, body, {"headers": headers}))
+
+    async def upload_dataset(
+        self,
+        name: str,
+        content: bytes | Path,
+        *,
+        target: str,
+        format: str | None = None,  # noqa: A002  the API's own word
+        kind: str = "train",
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Json:
+        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published."""
+        given = {"name": name, "target": target, "format": format, "kind": kind}
+        draft = await self.post("/v1/datasets", {key: value for key, value in given.items() if value is not None})
+        return await self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
+
+    async def quote_valuation(self, **spec: Any) -> Json:
+        """What a job would take and cost; stores nothing."""
+        return await self.post("/v1/valuations/quote", spec)
+
+    async def create_valuation(self, **spec: Any) -> Json:
+        """Post a valuation job; returns it, queued."""
+        return await self.post("/v1/valuations", spec)
+
+    async def wait(
+        self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
+    ) -> Json:
+        """Follow a valuation to its end; ``on_progress`` sees each answer. Raises TimeoutError; the job goes on."""
+        ends = time.monotonic() + timeout
+        while True:
+            job = await self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            if on_progress:
+                on_progress(job)
+            if job["status"] in TERMINAL:
+                return job
+            if time.monotonic() > ends:
+                raise TimeoutError(f"valuation {valuation_id} is still {job['status']} after {timeout:.0f} s")
+            await asyncio.sleep(0.1)
+
+    async def _send(
+        self, method: str, path: str, content: Callable[[], AsyncIterator[bytes]] | None, how: dict[str, Any]
+    ) -> httpx.Response:
+        for attempt in range(self._retries + 1):
+            last = attempt == self._retries
+            try:
+                answer = await self._http.request(method, path, content=content() if content else None, **how)
+            except httpx.TransportError:
+                if last:
+                    raise
+            else:
+                if last or answer.status_code not in RETRIED_STATUS:
+                    return answer
+            await asyncio.sleep(pause_before(attempt))
+        raise AssertionError("unreachable: the last attempt returns or raises")

@@ -1,0 +1,72 @@
+"""The market from a terminal, against a real server: push, list, quote and create, statements, a certificate."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy.orm import Session
+from typer.testing import CliRunner
+
+from app.accounts.roles import Role
+from app.cli import app as cli
+from app.payouts import service as payouts
+from app.settings import Settings
+from app.valuations import certificates
+
+ROWS = "u,v,label\n" + "".join(f"{i % 7},{i % 5},{'abc'[i % 3]}\n" for i in range(15))
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+def test_a_market_from_the_terminal(address: str, known: Callable[..., Any], session: Session, tmp_path: Path) -> None:
+    def run(key: str, *words: str) -> str:
+        done = CliRunner().invoke(cli, [*words, "--api", address, "--key", key])
+        assert done.exit_code == 0, done.output + repr(done.exception)
+        return done.stdout
+
+    file = tmp_path / "rows.csv"
+    file.write_text(ROWS)
+    buyer, providers = known(Role.BUYER), [known(Role.PROVIDER), known(Role.PROVIDER)]
+    pushed = []
+    for provider in providers:
+        words = run(provider.token, "datasets", "push", str(file), "--target", "label", "--licence", "CC0-1.0")
+        pushed.append(words.split("\t")[0])
+        assert "published" in words
+    assert pushed[0] in run(providers[0].token, "datasets", "list")
+    test = run(buyer.token, "datasets", "push", str(file), "--target", "label", "--kind", "test").split("\t")[0]
+    payouts.deposit(session, buyer.account.id, 100_00, "EUR", "start")
+    session.commit()
+    order = tmp_path / "order.json"
+    order.write_text(json.dumps({"datasets": pushed, "test_dataset": test, "pool": "50.00"}))
+    assert json.loads(run(buyer.token, "valuations", "create", str(order), "--quote"))["players"] == 2
+    assert run(buyer.token, "valuations", "create", str(order)).startswith("val_")
+    assert "100.00 EUR" in run(buyer.token, "statements")
+
+
+def test_a_certificate_is_checked_with_the_key_that_is_given(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "certificate.json"
+    file.write_text(json.dumps(certificates.sign(settings, {"valuation": "val_1"})))
+    good = CliRunner().invoke(cli, ["certificate", str(file), "--key", certificates.public_key(settings)])
+    assert good.exit_code == 0
+    assert "Genuine" in good.stdout
+    file.write_text(file.read_text().replace("val_1", "val_2"))
+    assert (
+        CliRunner().invoke(cli, ["certificate", str(file), "--key", certificates.public_key(settings)]).exit_code != 0
+    )

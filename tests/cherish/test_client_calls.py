@@ -1,0 +1,99 @@
+"""The client: one effect for a POST however often it is sent, progress to the last byte, pages to the end."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import cherish.aio
+import cherish.client
+from cherish import AsyncClient, Client, Problem
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cherish.client, "pause_before", lambda _attempt: 0.0)
+    monkeypatch.setattr(cherish.aio, "pause_before", lambda _attempt: 0.0)
+
+
+class Service:
+    """What answers: it is away for the first calls, then says what it was told."""
+
+    def __init__(self, away: int = 2) -> None:
+        self.away, self.seen, self.bodies = away, list[httpx.Request](), list[bytes]()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        self.bodies.append(request.read() if request.method != "PUT" else b"")
+        if len(self.seen) <= self.away:
+            return httpx.Response(503)
+        if request.url.path.endswith("/values"):
+            return httpx.Response(409, json={"title": "Conflict", "detail": "not yet", "type": "about:conflict"})
+        if request.url.path == "/v1/datasets":
+            second = "cursor" in request.url.params
+            return httpx.Response(200, json={"items": [{"id": int(second)}], "next_cursor": None if second else "c"})
+        return httpx.Response(200, json={"id": "val_1", "status": "succeeded"})
+
+
+def test_a_post_is_repeated_under_one_key() -> None:
+    service = Service()
+    with Client("http://x", "k", transport=httpx.MockTransport(service)) as client:
+        assert client.create_valuation(pool="1.00")["id"] == "val_1"
+    keys = {request.headers["idempotency-key"] for request in service.seen}
+    assert (len(service.seen), len(keys)) == (3, 1)
+    assert [json.loads(body) for body in service.bodies] == [{"pool": "1.00"}] * 3
+
+
+def test_the_same_awaited() -> None:
+    service = Service()
+
+    async def call() -> Any:
+        async with AsyncClient("http://x", "k", transport=httpx.MockTransport(service)) as client:
+            seen: list[str] = []
+            await client.create_valuation(pool="1.00")
+            job = await client.wait("val_1", on_progress=lambda each: seen.append(each["status"]))
+            return job, seen
+
+    job, seen = asyncio.run(call())
+    assert job["status"] == "succeeded"
+    assert seen == ["succeeded"]
+    assert len({request.headers["idempotency-key"] for request in service.seen[:3]}) == 1
+
+
+def test_a_problem_is_raised_with_its_words() -> None:
+    with (
+        Client("http://x", transport=httpx.MockTransport(Service(0))) as client,
+        pytest.raises(Problem, match="not yet"),
+    ):
+        client.values("val_1")
+
+
+def test_lists_go_to_their_end() -> None:
+    with Client("http://x", transport=httpx.MockTransport(Service(0))) as client:
+        assert [each["id"] for each in client.datasets()] == [0, 1]
+
+
+def test_an_upload_tells_how_far_it_is_by_either_client(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_bytes(b"x" * 600_000)
+    told: list[tuple[int, int]] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"size": len(request.read())})
+
+    async def take_async(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"size": len(await request.aread())})
+
+    async def call() -> Any:
+        async with AsyncClient("http://x", transport=httpx.MockTransport(take_async)) as client:
+            return await client.put("/v1/x", file, lambda sent, total: told.append((sent, total)))
+
+    with Client("http://x", transport=httpx.MockTransport(take)) as client:
+        assert client.put("/v1/x", file, lambda sent, total: told.append((sent, total)))["size"] == 600_000
+    assert told[-1] == (600_000, 600_000)
+    told.clear()
+    assert asyncio.run(call())["size"] == 600_000
+    assert told[-1] == (600_000, 600_000)
