@@ -1,0 +1,103 @@
+"""Workers whose engine sleeps: ``python -m benchmarks.dispatch.sleeping THREADS SECONDS``.
+
+Each thread is one worker of the product: its own heart, its own lease, the product's ``Runtime`` from the claim to the
+fenced write. Two things stand in: worths are slept for instead of computed, and messages are taken from Redis by the
+queue's own library without Celery's pool around it, so that 64 workers fit a small machine. No torch is loaded.
+"""
+
+import json
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+import numpy as np
+from kombu import Connection
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.session import make_engine, make_session_factory, transaction
+from app.outbox.broker import broker_url
+from app.settings import Settings, get_settings
+from app.valuations import shard_repository, work
+from app.valuations.shard_repository import Claim
+from app.valuations.states import ShardKind
+from app.valuations.work import FoundWorth
+from worker.jobs import KnownJobs
+from worker.lease import Heart, Stop, Stopped
+from worker.replay import pack, unpack
+from worker.runtime import Runtime
+
+
+class SleepingEngine:
+    """The steps of a worker whose worths cost ``seconds`` a shard, and nothing else."""
+
+    def __init__(self, factory: sessionmaker[Session], heart: Heart, seconds: float) -> None:
+        self._factory = factory
+        self._heart = heart
+        self._seconds = seconds
+        self._jobs = KnownJobs(factory)
+
+    def run(self, claim: Claim) -> Callable[[Session], None]:
+        """What ``Steps.evaluate`` does, in its order, with a sleep in place of the worths."""
+        if claim.kind is not ShardKind.EVALUATE:
+            # planning is not measured here; the lease is given back and the next job begins
+            raise Stopped(Stop.UNWANTED)
+        job = self._jobs.behind(claim)
+        coalitions = unpack(claim.coalitions or b"", claim.count, len(job.names))
+        packed = pack(coalitions)
+        with transaction(self._factory) as session:
+            known = shard_repository.stored_among(session, claim.game_id, claim.source or "", packed)
+        todo = [each for each in packed if each not in known]
+        self._heart.check()
+        time.sleep(self._seconds)
+        each_took = self._seconds / max(1, len(todo))
+        worths = np.random.default_rng(claim.fence).random(len(todo))
+        found = [FoundWorth(each, float(worth), each_took) for each, worth in zip(todo, worths, strict=True)]
+        settings = get_settings()
+        return lambda session: work.finish_evaluate(session, settings, claim, found)
+
+
+class SleepingRuntime(Runtime):
+    """The product's runtime, equipped with the engine that sleeps."""
+
+    def __init__(self, settings: Settings, factory: sessionmaker[Session], seconds: float) -> None:
+        self.settings, self.factory = settings, factory
+        self.heart = Heart(factory, settings, "cpu", "sleeping")
+        self.steps = SleepingEngine(factory, self.heart, seconds)  # type: ignore[assignment]  # all that is asked of it
+
+
+def serve(runtime: SleepingRuntime, stop: threading.Event) -> None:
+    """Take messages, as a Celery worker would: acknowledged at once, nothing fetched ahead."""
+    with Connection(broker_url(runtime.settings.redis_url.get_secret_value())) as connection:
+        queue = connection.SimpleQueue("cpu", no_ack=True)
+        while not stop.is_set():
+            try:
+                message = queue.get(timeout=0.5)
+            except queue.Empty:
+                continue
+            body = json.loads(message.body)
+            runtime.work_on(uuid.UUID(body[1]["shard_id"]))
+
+
+def main(argv: list[str]) -> None:
+    threads, seconds = int(argv[0]), float(argv[1])
+    settings = get_settings()
+    engine = make_engine(settings.database_url.get_secret_value(), pool_size=2 * threads)
+    factory = make_session_factory(engine)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    runtimes = [SleepingRuntime(settings, factory, seconds) for _ in range(threads)]
+    serving = [threading.Thread(target=serve, args=(runtime, stop), daemon=True) for runtime in runtimes]
+    for runtime, thread in zip(runtimes, serving, strict=True):
+        runtime.heart.start()
+        thread.start()
+    while not stop.wait(0.5):
+        pass
+    for thread in serving:
+        thread.join(timeout=10)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
