@@ -15,7 +15,7 @@ from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import ValuationId, public_id
 from app.payouts import service as payouts
 from app.payouts import statements
-from app.valuations import evidence, service
+from app.valuations import evidence, outcomes, service
 from app.valuations.schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts, orders
@@ -128,6 +128,16 @@ def download_payouts(visitor: Reader, session: SessionDep, valuation_id: Valuati
         share = "" if line.share is None else repr(line.share)
         lines.append(f'{public_id("acc", line.provider_id)},"{who}",{share},{line.amount},{paid.currency}')
     return _download("\r\n".join(lines) + "\r\n", "text/csv", f"{public_id('val', valuation_id)}-payouts.csv")
+
+
+@router.get("/{valuation_id}/certificate.json")
+def download_certificate(
+    visitor: Reader, session: SessionDep, settings: SettingsDep, valuation_id: ValuationId
+) -> Response:
+    signed = outcomes.certificate(session, settings, visitor.caller, valuation_id)
+    return _download(
+        json.dumps(signed, indent=2), "application/json", f"{public_id('val', valuation_id)}-certificate.json"
+    )
 
 
 @router.get("/{valuation_id}/order.json")

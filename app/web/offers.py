@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.roles import Role
 from app.datasets import schemas, service
 from app.datasets.service import Draft
+from app.datasets.tables import DatasetStatus
 from app.db.session import transaction
 from app.errors import InvalidInput
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
@@ -84,8 +85,9 @@ def show_dataset(
     request: Request, visitor: Reader, session: SessionDep, paging: PageDep, dataset_id: DatasetId
 ) -> Response:
     dataset = service.get(session, visitor.caller, dataset_id)
-    shown: dict[str, Any] = {"dataset": dataset, "uses": [], "chart": None, "versions": []}
-    shown["versions"] = service.versions(session, visitor.caller, dataset_id)
+    shown: dict[str, Any] = {"dataset": dataset, "uses": [], "chart": None, "profile": None}
+    if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
+        shown["profile"] = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
         mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
         shown["uses"] = uses = [job for job in (_part_in(each, dataset_id) for each in mine) if job is not None]

@@ -215,7 +215,7 @@ def _provider_offers(chromium: Browser, market: Market, folder: Path) -> str:
     page.wait_for_url(re.compile(r"/datasets/ds_"))
     visit.see("dataset-ready")
     page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("published").first).to_be_visible()
+    expect(page.locator(".head .status")).to_have_text("published")
     visit.see("datasets", "/datasets")
     page.locator("tbody a").first.click()
     found = re.search(r"ds_[0-9a-f]{32}", page.url)
@@ -280,7 +280,7 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     assert abs(sum(amounts) - 1000) < 1e-6
     # in the viewer's own terms
     assert page.locator("tfoot data.money").last.inner_text() == "1.000,00\xa0€"
-    for name in ("Payouts (CSV)", "Values, audit and digests (JSON)", "The order (JSON)"):
+    for name in ("Payouts (CSV)", "Values, audit and digests (JSON)", "The signed certificate (JSON)"):
         with page.expect_download() as download:
             page.get_by_text(name).click()
         assert download.value.failure() is None
@@ -338,11 +338,11 @@ def _provider_withdraws(chromium: Browser, market: Market, dataset: str) -> None
     visit.see("money-provider", "/money")
     page.get_by_label("Amount").fill("1.00")
     page.get_by_role("button", name="Ask for it").click()
-    expect(page.get_by_text("withdrawal").first).to_be_visible()
+    expect(page.get_by_role("cell", name="withdrawal pending")).to_be_visible()
     visit.see("dataset", f"/datasets/{dataset}")
     page.get_by_label("I have read this").check()
     page.get_by_role("button", name="Withdraw").click()
-    expect(page.get_by_text("withdrawn").first).to_be_visible()
+    expect(page.locator(".head .status")).to_have_text("withdrawn")
     visit.calm("withdrawing")
     visit.close()
 
