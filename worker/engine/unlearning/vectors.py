@@ -18,13 +18,12 @@ def provider_vectors(context: Context) -> Tensor:
 
 
 def _train(context: Context) -> Tensor:
-    alone = np.eye(len(context.problem.players), dtype=bool)
-    pool = context.players_only()
-    models = [
-        context.learner.train(context.base, pool, row[None], context.seeds("vector", row[None]), context.check)
-        for row in alone
-    ]
-    return torch.cat(models) - context.base
+    pool, models = context.players_only(), dict[str, Tensor]()
+    for player, row in zip(context.problem.players, np.eye(len(context.problem.players), dtype=bool), strict=True):
+        if player.digest not in models:  # copies have one content, one seed and so one vector
+            seeds = context.seeds("vector", row[None])
+            models[player.digest] = context.learner.train(context.base, pool, row[None], seeds, context.check)
+    return torch.cat([models[player.digest] for player in context.problem.players]) - context.base
 
 
 def weighted_sum(start: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:
