@@ -100,6 +100,12 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
         values = service.values(session, visitor.caller, valuation_id)
         shown["values"] = values
         shown["ranked"] = sorted(values.players, key=lambda player: -player.value)
+        shown["outside"] = any(
+            player.share is not None
+            and player.share_ci is not None
+            and not player.share_ci[0] <= player.share <= player.share_ci[1]
+            for player in values.players
+        )
         shown["payouts"] = service.payout_lines(session, visitor.caller, valuation_id)
         shown["charts"] = _charts(session, visitor, values, answer.spec.get("share_ci"))
     if valuation.status is ValuationStatus.FAILED and visitor.role is Role.ADMIN:
