@@ -86,7 +86,7 @@ def _grid(run: Run, plan: Coalitions, sources: int) -> Grid:
     """All coalitions up to 12 players where the budget allows it, else a sample that begins with the audit's."""
     limit = None
     if run.spec.max_evaluations is not None and sources:
-        limit = max((run.spec.max_evaluations - len(plan)) // sources, len(plan))
+        limit = max((run.spec.max_evaluations - len(plan) - run.replicates) // sources, len(plan))
     if run.n <= ENUMERATE_UP_TO and (limit is None or run.distinct() <= limit):
         return full_grid(run.n, run.classes)
     size = max(len(plan), grid_size(run.n, limit))

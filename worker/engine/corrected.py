@@ -14,7 +14,7 @@ from worker.engine.coalitions import Floats
 from worker.engine.estimators.multifidelity import Corrector, anchors, halves
 from worker.engine.game import Coalitions
 from worker.engine.result import Valuation
-from worker.engine.run import REPLICATE, REPLICATES, RETRAIN, Run
+from worker.engine.run import REPLICATE, RETRAIN, Run
 from worker.engine.shares import shares_of, symmetric
 
 FIRST_PAIRS = 8
@@ -66,9 +66,14 @@ def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: F
 
 def _seed_noise(run: Run, audited: Coalitions) -> float:
     """Variance of a retrained worth over seeds, from a few coalitions retrained with a second seed; else 0."""
-    if REPLICATE not in run.game.sources:
+    if not run.replicates:
+        if REPLICATE in run.game.sources:
+            run.notes.append(
+                "Training is random, and the budgets leave no retraining with a second seed: the intervals do not"
+                " include seed noise. Allow more retrainings to include it."
+            )
         return 0.0
-    inner = audited[2 : 2 + REPLICATES]
+    inner = audited[2 : 2 + run.replicates]
     difference = run.purse.worth(RETRAIN, inner) - run.purse.worth(REPLICATE, inner)
     return float((difference**2).mean() / 2.0)
 

@@ -22,6 +22,7 @@ from worker.engine import batching, held_out
 from worker.engine.batching import Chunk, Pool, ShouldStop, Stopped
 from worker.engine.game import Coalitions, EvaluationFailed, Player, Worths, family
 from worker.engine.learners import make_learner, model_scores
+from worker.engine.learners.language import LanguageModel
 from worker.engine.problem import InvalidProblem, Problem, Rows
 from worker.engine.seeds import coalition_seed
 from worker.engine.unlearning import method_of, methods_for, tangent
@@ -93,10 +94,12 @@ class Evaluator:
 
     @property
     def sources(self) -> Sequence[str]:
-        """What can be evaluated in this problem's mode and with its learner, cheapest first."""
+        """What can be evaluated in this problem's mode and with its learner, cheapest first; last, where training draws
+        minibatches, retraining with another seed, by which a valuation measures seed noise."""
         methods = [m for m in self._methods.values() if self._allows(m)]
         ordered = sorted(methods, key=lambda m: (self.cost(m.source), m.source))
-        return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else [])]
+        seeded = ["retrain:r1"] if self._can_retrain and self.learner.batch else []
+        return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else []), *seeded]
 
     def _allows(self, method: Method) -> bool:
         fits = method.learners is None or self.learner.name in method.learners
@@ -319,7 +322,9 @@ class Evaluator:
         if family(source) == "retrain":
             pool = self._retraining_pool()
             key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
-            return _Work(key, lambda rows: self._models_worths(self._trained(context.base, pool, rows, source)))
+            return _Work(
+                key, lambda rows: self._of_models(source, rows, self._trained(context.base, pool, rows, source))
+            )
         method = method_of(source, self.learner.name)
         if method.prepare is not None:
             begun = time.perf_counter()
@@ -328,11 +333,9 @@ class Evaluator:
         key = self._method_key(method, context.pool)
         outputs, params = method.outputs, method.params
         if outputs is not None:
-            return _Work(
-                key, lambda rows: scores(self.problem.metric, outputs(context, rows, self.test_X), self.test_y)
-            )
+            return _Work(key, lambda rows: self._scored(source, rows, outputs(context, rows, self.test_X)))
         assert params is not None  # noqa: S101 - a method has one of the two
-        return _Work(key, lambda rows: self._models_worths(params(context, rows)))
+        return _Work(key, lambda rows: self._of_models(source, rows, params(context, rows)))
 
     def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
         if method.shape == "fixed" or not self.learner.by_rows():
@@ -359,6 +362,16 @@ class Evaluator:
             for row in coalitions
         ]
         return self.learner.train(base, pool, coalitions, seeds, self._check)
+
+    def _of_models(self, source: str, coalitions: Coalitions, params: Tensor) -> Tensor:
+        """Worths float64[K] of the models [K, P] of coalitions."""
+        if self.learner.name == LanguageModel.name:
+            return self._models_worths(params)
+        return self._scored(source, coalitions, self.learner.logits(params, self.test_X))
+
+    def _scored(self, source: str, coalitions: Coalitions, outputs: Tensor) -> Tensor:  # noqa: ARG002 - see below
+        """Worths float64[K] of outputs [K, T, C]; benchmarks override it to see which coalition's outputs pass by."""
+        return scores(self.problem.metric, outputs, self.test_y)
 
     def _models_worths(self, params: Tensor) -> Tensor:
         """Worths float64[K] of models [K, P] on the rows that measure."""

@@ -118,14 +118,20 @@ class Run:
             raise Impossible(f"this game has no {wanted} source (it has: {', '.join(self.game.sources)})")
         return fitting[0]
 
+    @property
+    def replicates(self) -> int:
+        """How many coalitions are retrained with a second seed: none where training draws nothing, or where the
+        budgets are so small that measuring noise would take the place of measuring worths."""
+        budgets = [self.max_retrains, self.spec.max_evaluations]
+        afforded = all(budget is None or budget >= 4 * REPLICATES for budget in budgets)
+        return REPLICATES if REPLICATE in self.game.sources and afforded else 0
+
     def audit_plan(self) -> tuple[list[Coalitions], str]:
         """Pairs bool[2, n] to retrain, in order of purchase, distinct in content, and the budget that ends them."""
-        limit, budget = self.max_retrains, stopping.MAX_RETRAINS
-        if REPLICATE in self.game.sources:
-            limit -= REPLICATES
+        limit, budget = self.max_retrains - self.replicates, stopping.MAX_RETRAINS
         if self.spec.max_evaluations is not None:
             # Half may go to retrainings; the other half buys the cheap worths that they correct.
-            room = max(6, self.spec.max_evaluations // 2)
+            room = max(6, self.spec.max_evaluations // 2 - self.replicates)
             if room < limit:
                 limit, budget = room, stopping.MAX_EVALUATIONS
         chosen: list[Coalitions] = []

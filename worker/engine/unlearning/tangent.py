@@ -1,16 +1,21 @@
 """Tangent unlearning: exact unlearning of the linearised model by sufficient statistics.
 
-A player is its statistics A_i = sum phi phi^T and b_i = sum phi t^T over its rows; forgetting it is subtracting them.
-A coalition is one k x k solve whatever its number of rows, (A_S + lambda N_S I) theta = b_S.
+A player is its statistics A_i = sum w phi phi^T and b_i = sum phi t^T over its rows; forgetting it is subtracting
+them. A coalition is one k x k solve whatever its number of rows, (A_S + lambda N_S I) theta = b_S.
 
-Full mode: phi are tangents at the base model and t the labels; damping is the minimum of generalised
+Full mode, networks: phi are tangents at the base model, w = 1 and t the labels; damping is the minimum of generalised
 cross-validation (Golub et al. 1979) over all players, and outputs are sharpened by the temperature at which the
-linearised full model agrees best (least KL) with M_full's own answers on unlabelled held-out rows. Partial mode: the
-delta form around M_full. There the retained gradient is minus the forgotten one, so
-delta_S = -(c A_R + lambda N_R I)^-1 sum over forgotten of phi r^T with r = y - p_full, and A_R comes from statistics
-stored with the checkpoint or from anchor rows scaled up. Nothing is ever chosen by a retrained worth.
+linearised full model agrees best (least KL) with M_full's own answers on unlabelled held-out rows.
+Full mode, learners linear in their rows: one Newton step towards every coalition's own optimum, from half of M_full
+(between the optima of large coalitions and of small ones): w is the row's mean curvature at that point and
+t = w z + y - p its working response, z being its outputs there. The damping is then the learner's own l2.
+Partial mode: the delta form around M_full. There the retained gradient is minus the forgotten one, so
+delta_S = -(A_R + lambda N_R I)^-1 sum over forgotten of phi r^T with r = y - p_full and w the rows' curvature at
+M_full; A_R comes from statistics stored with the checkpoint or from anchor rows scaled up. Nothing is ever chosen by a
+retrained worth.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,9 +32,10 @@ from worker.engine.unlearning.tangents import Statistics, Tangents, default_widt
 
 _DAMPINGS = np.geomspace(1e-6, 1e-1, 21)
 _TEMPERATURES = np.geomspace(1.0, 64.0, 49)
-_PARTIAL_DAMPING = 1e-3  # of the curvature; tried by hand on two partial games, and flat around it
-_COST_SHARE = 0.01  # of a mean-size retraining: what the width of the solve is chosen by
-_SOLVE_PENALTY = 6.0  # a small Cholesky runs this much slower, per multiplication, than training's products
+_PARTIAL_DAMPING = 1e-2  # of the mean curvature; tried by hand on eight partial games
+_START = 0.5  # of M_full: where linear learners' Newton step starts; tried by hand on three games against 0, .7 and 1
+_COST_SHARE = 0.015  # of a mean-size retraining: what the width of the solve is chosen by
+_SOLVE_PENALTY = 4.0  # a small Cholesky runs this much slower, per multiplication, than training's products
 _NARROWEST, _WIDEST = 96, 512
 
 
@@ -46,7 +52,6 @@ class Linearised:
     basis: Tensor
     damping: float
     temperature: float
-    curvature: float = 1.0
 
     def features(self, X: Tensor) -> Tensor:
         return self.tangents(X) @ self.basis
@@ -66,25 +71,47 @@ def player_statistics(context: Context) -> list[Statistics]:
 
 def _player_statistics(context: Context) -> list[Statistics]:
     tangents, pool = tangents_of(context), context.players_only()
-    targets = _targets(context, pool.X, pool.y)
+    targets, weight = _targets(context, pool.X, pool.y)
     result = []
     for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
         found = stored(context, tangents, player.digest)
-        result.append(found or tangents.statistics(pool.X[a:b], targets[a:b]))
+        result.append(found or tangents.statistics(pool.X[a:b], targets[a:b], weight[a:b]))
     return result
 
 
-def _targets(context: Context, X: Tensor, y: Tensor) -> Tensor:
-    """Labels, or in partial mode what M_full leaves of them: r = y - p_full, float64[m, C]."""
+def _targets(context: Context, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Targets float64[m, C] and weights float64[m] of rows: labels; or, for learners linear in their rows, working
+    responses; or, in partial mode, what M_full leaves of the labels."""
     labels = torch.nn.functional.one_hot(y, context.learner.classes).double()
-    if not context.partial:
-        return labels
-    return labels - torch.softmax(context.learner.logits(context.full.unsqueeze(0), X)[0].double(), dim=1)
+    if not context.partial and not context.learner.linear:
+        return labels, torch.ones(len(y), dtype=torch.float64, device=y.device)
+    z = _reference(context, X)
+    p, weight = torch.softmax(z, dim=1), _bend(z)
+    left = labels - p
+    return (left if context.partial else left + weight.unsqueeze(1) * z), weight
+
+
+def _reference(context: Context, X: Tensor) -> Tensor:
+    """Outputs float64[m, C] of M_full, or where a full-mode Newton step starts."""
+    model = context.full if context.partial else context.option("tangent.start", _START) * context.full
+    return context.learner.logits(model.unsqueeze(0), X)[0].double()
+
+
+def _bend(outputs: Tensor) -> Tensor:
+    """Mean eigenvalue float64[m], over the directions that matter, of cross-entropy's Hessian diag(p) - p p^T."""
+    p = torch.softmax(outputs, dim=1)
+    return ((1.0 - p.square().sum(dim=1)) / (p.shape[1] - 1)).clamp(min=1e-6)
 
 
 def storage_prefix(context: Context, tangents: Tangents, digest: str) -> str:
     """Names of stored arrays: the feature map (and so the checkpoint), what the targets are, and whose rows."""
-    return f"tangent/{tangents.digest}/{'residuals' if context.partial else 'labels'}/{digest}/"
+    kind = "labels"
+    if context.partial:
+        kind = "residuals"
+    elif context.learner.linear:
+        start = context.option("tangent.start", _START) * context.full
+        kind = f"working-{hashlib.sha256(start.cpu().numpy().tobytes()).hexdigest()[:16]}"
+    return f"tangent/{tangents.digest}/{kind}/{digest}/"
 
 
 def stored(context: Context, tangents: Tangents, digest: str) -> Statistics | None:
@@ -100,13 +127,14 @@ def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
     classes, pool = context.learner.classes, context.pool
     if not context.partial:
         X, y = pool.X[: pool.rest_rows], pool.y[: pool.rest_rows]
-        return tangents.statistics(X, _targets(context, X, y))
+        return tangents.statistics(X, *_targets(context, X, y))
     found = stored(context, tangents, "hidden")
     if found is not None:
         return found
     assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
     rows = context.anchor[0]
-    sums = tangents.statistics(rows, torch.zeros((len(rows), classes), dtype=torch.float64, device=rows.device))
+    nothing = torch.zeros((len(rows), classes), dtype=torch.float64, device=rows.device)
+    sums = tangents.statistics(rows, nothing, _bend(_reference(context, rows)))
     return Statistics(sums.A * (context.hidden_rows / max(len(rows), 1)), sums.b, context.hidden_rows)
 
 
@@ -115,7 +143,8 @@ def hidden_statistics(context: Context, rows: Rows) -> dict[str, NDArray[Any]]:
     tangents = Tangents(context.learner, context.full, tangents_of(context).width - 1)
     X = torch.from_numpy(rows.X).to(device=context.device, dtype=context.learner.dtype)
     targets = torch.zeros((len(rows), context.learner.classes), dtype=torch.float64, device=context.device)
-    return tangents.statistics(X, targets).arrays(f"tangent/{tangents.digest}/residuals/hidden/")
+    weight = _bend(context.learner.logits(context.full.unsqueeze(0), X)[0].double())
+    return tangents.statistics(X, targets, weight).arrays(f"tangent/{tangents.digest}/residuals/hidden/")
 
 
 def prepare(context: Context) -> Linearised:
@@ -127,39 +156,35 @@ def _prepare(context: Context) -> Linearised:
     players, rest = player_statistics(context), rest_statistics(context, tangents)
     total = rest.A + torch.stack([s.A for s in players]).sum(dim=0)
     rows = rest.rows + sum(s.rows for s in players)
-    basis = _basis(total, rows, solve_width(context))
+    basis = _basis(total, rows, solve_width(context), scaled=context.partial or not context.learner.linear)
     A = torch.stack([basis.T @ s.A @ basis for s in players])
     b = torch.stack([basis.T @ s.b for s in players])
     A0, b0 = basis.T @ rest.A @ basis, basis.T @ rest.b
     model = Linearised(A, b, A0, b0, tangents, basis, 0.0, 1.0)
-    if context.partial:
-        curvature = _curvature(context)
-        damping = context.option("tangent.damping", _PARTIAL_DAMPING * curvature)
-        return Linearised(A, b, A0, b0, tangents, basis, damping, 1.0, curvature)
+    if context.partial or context.learner.linear:
+        # The basis makes the mean square of the weighted features one: damping there is relative to mean curvature.
+        own = _PARTIAL_DAMPING if context.partial else context.learner.l2
+        return Linearised(A, b, A0, b0, tangents, basis, context.option("tangent.damping", own), 1.0)
     damping = context.option("tangent.damping", _cross_validated(A.sum(dim=0) + A0, b.sum(dim=0) + b0, rows))
     temperature = context.option("tangent.temperature", _temperature(context, model, damping, rows))
     return Linearised(A, b, A0, b0, tangents, basis, damping, temperature)
 
 
-def _curvature(context: Context) -> float:
-    """c: twice the mean of p (1 - p) over anchor rows and classes, what the cross-entropy bends by at M_full."""
-    assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
-    p = torch.softmax(context.learner.logits(context.full.unsqueeze(0), context.anchor[0])[0].double(), dim=1)
-    return context.option("tangent.curvature", max(2.0 * float((p * (1 - p)).mean()), 1e-4))
-
-
 def solve_width(context: Context) -> int:
-    """k: as wide as a hundredth of a mean-size retraining allows, between 96 and 512."""
+    """k: as wide as 1.5 % of a mean-size retraining allows, between 96 and 512, and never wider than the features."""
     learner, rows = context.learner, len(context.pool)
     budget = _COST_SHARE * learner.row_gradients(0.5 * rows) * 3 * learner.layout.width
     affordable = (3 * budget / _SOLVE_PENALTY) ** (1 / 3)
-    return int(context.option("tangent.k", min(max(affordable, _NARROWEST), _WIDEST)))
+    wanted = int(context.option("tangent.k", min(max(affordable, _NARROWEST), _WIDEST)))
+    return min(wanted, learner.features + 1) if learner.linear else wanted
 
 
-def _basis(total: Tensor, rows: int, k: int) -> Tensor:
-    """[width, k']: features scaled to mean square 1, then the k leading eigenvectors of their pooled second moment."""
+def _basis(total: Tensor, rows: int, k: int, *, scaled: bool) -> Tensor:
+    """[width, k']: the k leading eigenvectors of the pooled second moment, of features that are first ``scaled`` to
+    mean square 1 where they have no scale of their own."""
     scale = torch.ones(len(total), dtype=total.dtype, device=total.device)
-    scale[:-1] = (total.diagonal()[:-1].sum() / rows).clamp(min=1e-300).rsqrt()
+    if scaled:
+        scale[:-1] = (total.diagonal()[:-1].sum() / rows).clamp(min=1e-300).rsqrt()
     values, vectors = torch.linalg.eigh(scale[:, None] * total * scale[None, :])
     keep = int((values > 1e-10 * values[-1]).sum().clamp(max=k))
     return cast(Tensor, scale[:, None] * vectors[:, -keep:])
@@ -224,16 +249,17 @@ def _delta(model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool
             A += model.A[i]
         else:
             b += model.b[i]
-    A *= model.curvature
     A.diagonal().add_(model.damping * max(rows, 1))
     return -torch.cholesky_solve(b, torch.linalg.cholesky(A))
 
 
 def cost(context: Context) -> float:
-    """One Cholesky of k^3/3 multiplications, next to a row-gradient's 3 P."""
-    k = solve_width(context)
-    multiplications = k**3 / 3 + k * k * context.learner.classes
-    return _SOLVE_PENALTY * multiplications / (3 * context.learner.layout.width)
+    """One Cholesky of k^3/3 multiplications, the sums behind it and the outputs of the test rows, next to a
+    row-gradient's 3 P."""
+    k, classes = solve_width(context), context.learner.classes
+    solve = k**3 / 3 + k * k * (classes + 0.5 * len(context.problem.players))
+    multiplications = _SOLVE_PENALTY * solve + len(context.problem.test) * k * classes
+    return multiplications / (3 * context.learner.layout.width)
 
 
 METHOD = Method(

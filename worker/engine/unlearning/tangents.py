@@ -25,7 +25,8 @@ _BLOCK = 128
 
 @dataclass(frozen=True)
 class Statistics:
-    """Sums over some rows: A = sum phi phi^T [k, k], b = sum phi t^T [k, C] with targets t, and the number of rows."""
+    """Sums over some rows: A = sum w phi phi^T [k, k] with weights w, b = sum phi t^T [k, C] with targets t, and the
+    number of rows."""
 
     A: Tensor
     b: Tensor
@@ -78,13 +79,14 @@ class Tangents:
         padded = torch.nn.functional.pad(gradients, (0, len(self.signs) - gradients.shape[1]))
         return padded.mul_(self.signs).view(len(rows), -1, self.width - 1).sum(dim=1).double()
 
-    def statistics(self, X: Tensor, targets: Tensor) -> Statistics:
-        """Statistics of rows X [m, ...] with targets float64[m, C]; blocks bound the memory."""
+    def statistics(self, X: Tensor, targets: Tensor, weight: Tensor) -> Statistics:
+        """Statistics of rows X [m, ...] with targets float64[m, C] and weights float64[m] of phi phi^T (targets carry
+        their own); blocks bound the memory."""
         A = torch.zeros((self.width, self.width), dtype=torch.float64, device=X.device)
         b = torch.zeros((self.width, targets.shape[1]), dtype=torch.float64, device=X.device)
         for a in range(0, len(X), 4096):
             phi = self(X[a : a + 4096])
-            A.addmm_(phi.T, phi)
+            A.addmm_((phi * weight[a : a + 4096, None]).T, phi)
             b.addmm_(phi.T, targets[a : a + 4096])
         return Statistics(A, b, len(X))
 
