@@ -1,4 +1,4 @@
-"""The audit log: each change leaves one row in its own transaction; none can be altered, and only the right ones seen."""
+"""The audit log: each change leaves one row in its own transaction; none can be altered, only the right ones seen."""
 
 from collections.abc import Callable
 from typing import Any
