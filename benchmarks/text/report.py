@@ -1,6 +1,7 @@
 """docs/benchmarks-text.md from the cells: the game, the tables, the machine. Says what is missing rather than guess."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from benchmarks.text import compare, game, reference
 from worker.engine.estimators.exact import exact_values
 from worker.engine.game import all_coalitions
 
+_BUDGETS = (16, 32, 48)
 PAGE = store.ROOT / "docs" / "benchmarks-text.md"
 
 
@@ -18,7 +20,7 @@ def write(seeds: tuple[int, ...]) -> None:
     parts = [_head(seeds)]
     for seed in seeds:
         parts += [_game(seed), _full(seed), _partial(seed)]
-    parts.append(_rates(seeds[0]))
+    parts += [_rates(seeds[0]), (Path(__file__).parent / "notes.md").read_text().rstrip()]
     PAGE.write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -74,17 +76,20 @@ def _full(seed: int) -> str:
     lines = [
         f"## Full mode, seed {seed}",
         "",
-        "Against exact retraining; values by enumeration, anchored at both ends, no retraining used. Methods without"
-        " Spearman were measured on a sample of antithetic pairs: they cost too much for every coalition.",
+        "Against exact retraining; values by enumeration, anchored at both ends. Lines without"
+        " correlation are the product's own loop, merge, natural gradient and tangent corrected by retrainings; those"
+        " without Spearman were measured on a sample of antithetic pairs: they cost too much for every coalition.",
         "",
         "| method | correlation of worths | Spearman of values | TV of shares | worst share error, points | time |",
         "|---|---|---|---|---|---|",
     ]
-    for row in compare.rows(seed, _measured(seed, (*compare.CHEAP, *compare.DEAR))):
+    table = compare.rows(seed, _measured(seed, (*compare.CHEAP, *compare.DEAR)))
+    for row in [*table, *(compare.corrected(seed, budget) for budget in _BUDGETS)]:
         found = ["", "", ""]
         if np.isfinite(row.spearman):
             found = [f"{row.spearman:.2f}", f"{row.tv:.3f}", f"{row.worst:.1f}"]
-        cells = [row.name, f"{row.correlation:.2f}", *found, f"{100 * row.share_of_time:.1f} %"]
+        r = f"{row.correlation:.2f}" if np.isfinite(row.correlation) else ""
+        cells = [row.name, r, *found, f"{100 * row.share_of_time:.1f} %"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
