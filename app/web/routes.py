@@ -35,7 +35,8 @@ class PageRoute(APIRoute):
 
 async def _record(request: Request, response: Response, action: str) -> None:
     session = getattr(request.state, "session", None)
-    if session is None:
+    # a sign-in with a password has told of itself
+    if session is None or getattr(request.state, "recorded", False):
         return
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     form: Form = getattr(request.state, "form", Form({}))

@@ -47,6 +47,7 @@ def log_in(request: Request, session: SessionDep, settings: SettingsDep, form: F
     request.state.visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
     response = see_other(_home(caller.role, form.text("next")))
     if token is not None:
+        request.state.recorded = True
         visitors.log_in_user(response, settings, token)
     else:
         visitors.log_in_key(response, settings, caller)
