@@ -39,7 +39,8 @@ def main() -> None:
         tokens, known = _market(stack)
         print("| page | as | median ms | 95 % ms | kB |\n|---|---|---|---|---|")
         for role, paths in PAGES.items():
-            with _logged_in(stack.api_url, tokens[role]) as browser:
+            with httpx.Client(base_url=stack.api_url, headers={"Accept": "text/html"}, trust_env=False) as browser:
+                _log_in(browser, tokens[role])
                 for path in paths:
                     _measure(browser, role, path, known.get(path, path), requests)
     finally:
@@ -59,13 +60,10 @@ def _measure(browser: httpx.Client, role: str, name: str, path: str, requests: i
     print(f"| {name} | {role} | {statistics.median(taken):.1f} | {worst:.1f} | {len(answer.content) / 1000:.1f} |")
 
 
-def _logged_in(url: str, token: str) -> httpx.Client:
-    browser = httpx.Client(base_url=url, headers={"Accept": "text/html"}, trust_env=False)
-    page = browser.get("/login").text
-    found = re.search(r'name="csrf" content="([^"]+)"', page)
+def _log_in(browser: httpx.Client, token: str) -> None:
+    found = re.search(r'name="csrf" content="([^"]+)"', browser.get("/login").text)
     assert found is not None
     assert browser.post("/login", data={"csrf": found[1], "key": token}).status_code == 303
-    return browser
 
 
 def _market(stack: Stack) -> tuple[dict[str, str], dict[str, str]]:
