@@ -8,7 +8,7 @@ from app.http.ids import public_id
 from app.payouts import money
 from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
-from app.valuations.parts import part_of, seat_and_part
+from app.valuations.parts import part_of, seat_and_part, seats_paid
 from app.valuations.repository import WorkInHand
 from app.valuations.schemas import (
     MyPlayer,
@@ -100,6 +100,8 @@ def values(
 ) -> Values:
     """The result of a job that has succeeded."""
     found = [part_of(valuation, player.position, result["players"]) for player in players]
+    paid_on = seats_paid(result)
+    paid = [part_of(valuation, player.position, paid_on) for player in players]
     seats = [seat_and_part(valuation, player.position) for player in players]
     again = result.get("without_harm")
     return Values(
@@ -119,13 +121,13 @@ def values(
                 stderr=each["stderr"],
                 value_ci=each["value_ci"],
                 share=player.share,
-                share_ci=each["share_ci"],
-                share_band=each["share_band"],
+                share_ci=paid_for["share_ci"],
+                share_band=paid_for["share_band"],
                 amount=money.plain(player.amount_minor or 0, valuation.currency),
                 seat=seat,
                 part=part,
             )
-            for player, each, (seat, part) in zip(players, found, seats, strict=True)
+            for player, each, paid_for, (seat, part) in zip(players, found, paid, seats, strict=True)
         ],
         notes=[*valuation.inputs["notes"], *result["notes"]],
         without_harm=None if again is None else WithoutHarm.model_validate(again),

@@ -3,6 +3,7 @@
 Most are players alone, with a part of one; members of a group of copies have less, and who has no seat has nothing.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,25 @@ def part_of(valuation: Valuation, position: int, seats: Sequence[Mapping[str, An
     if part == 1.0:
         return dict(found)
     return {name: _times(found[name], part) for name in _NOTHING}
+
+
+def seats_paid(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each player of the game is paid on: valued again without those who do harm, where there were any.
+
+    Shares and their intervals belong together: both are those of the valuation that is paid.
+    """
+    seats = [dict(seat) for seat in result["players"]]
+    again = result.get("without_harm")
+    if again is not None:
+        for seat, found in zip(again["kept"], again["players"], strict=True):
+            seats[seat] = dict(found)
+        for seat in again["excluded"]:
+            # it was below zero for certain at some round; its first interval may not say so
+            low, high = seats[seat]["value_band"]
+            band = [min(low, -sys.float_info.min), min(high, -sys.float_info.min)]
+            nothing = {"share": 0.0, "share_ci": [0.0, 0.0], "share_band": [0.0, 0.0]}
+            seats[seat] |= {"value": min(seats[seat]["value"], 0.0), "value_band": band} | nothing
+    return seats
 
 
 def _times(value: Any, part: float) -> Any:

@@ -4,7 +4,6 @@ Runs on a job that is ``settling`` and locked; a job that has settled is left as
 ledger's unique settlement stands behind that). It computes no value: those were kept, sealed, by the last plan.
 """
 
-import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from app.payouts.policies import Claim, PayoutPlan, Policy, make_plan
 from app.settings import Settings
 from app.valuations import lifecycle, repository
 from app.valuations.games import digest_of
-from app.valuations.parts import part_of
+from app.valuations.parts import part_of, seats_paid
 from app.valuations.schemas import Payout
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
@@ -40,9 +39,11 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
     if result is None:
         raise SettlementImpossible(f"job {valuation_id} is settling without a result")
     players = repository.players(session, valuation_id)
-    plan = _plan(session, valuation, players, result)
+    paid_on = seats_paid(result)
+    plan = _plan(session, valuation, players, result, paid_on)
     for player, line in zip(players, plan.lines, strict=True):
-        _write(player, part_of(valuation, player.position, result["players"]), float(line.share), line.amount)
+        found, paid = (part_of(valuation, player.position, seats) for seats in (result["players"], paid_on))
+        _write(player, found, paid, float(line.share), line.amount)
     payouts.settle(session, valuation.id, plan)
     _tell_providers(session, valuation, plan)
     told = {"result_digest": digest_of(result), "plan_digest": plan.digest, "stopped_by": result["stopped_by"]}
@@ -70,7 +71,11 @@ def player_key(valuation: Valuation, player: ValuationPlayer) -> uuid.UUID:
 
 
 def _plan(
-    session: Session, valuation: Valuation, players: Sequence[ValuationPlayer], result: dict[str, Any]
+    session: Session,
+    valuation: Valuation,
+    players: Sequence[ValuationPlayer],
+    result: dict[str, Any],
+    paid_on: Sequence[dict[str, Any]],
 ) -> PayoutPlan:
     agreed = valuation.inputs["terms"]
     terms = payout_terms(
@@ -80,11 +85,9 @@ def _plan(
     if [found["digest"] for found in result["players"]] != game.frozen["players"]:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
     no_shares = any(found["share"] is None for found in result["players"])
-    again = result.get("without_harm")
-    seats = _seats_paid(result, again)
     claims = []
     for player in players:
-        found = part_of(valuation, player.position, seats)
+        found = part_of(valuation, player.position, paid_on)
         claims.append(
             Claim(
                 player_id=player_key(valuation, player),
@@ -96,7 +99,7 @@ def _plan(
                 reserve=agreed["reserves"][player.position],
             )
         )
-    ends = again or result
+    ends = result.get("without_harm") or result
     return make_plan(
         valuation.id,
         valuation.currency,
@@ -108,26 +111,13 @@ def _plan(
     )
 
 
-def _seats_paid(result: dict[str, Any], again: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """What each player of the game is paid on: valued again without those who do harm, where there were any."""
-    seats = list(result["players"])
-    if again is not None:
-        for seat, found in zip(again["kept"], again["players"], strict=True):
-            seats[seat] = found
-        for seat in again["excluded"]:
-            # it was below zero for certain at some round; its first interval may not say so
-            low, high = seats[seat]["value_band"]
-            band = [min(low, -sys.float_info.min), min(high, -sys.float_info.min)]
-            seats[seat] = seats[seat] | {"value": min(seats[seat]["value"], 0.0), "value_band": band}
-    return seats
-
-
-def _write(player: ValuationPlayer, found: dict[str, Any], share: float, amount: int) -> None:
+def _write(player: ValuationPlayer, found: dict[str, Any], paid: dict[str, Any], share: float, amount: int) -> None:
+    """The value as it was found among all; the share, with its interval, as it is paid."""
     player.value, player.stderr = found["value"], found["stderr"]
     player.value_low, player.value_high = found["value_ci"]
     if found["share"] is not None:
         player.share = share
-        player.share_low, player.share_high = found["share_ci"]
+        player.share_low, player.share_high = paid["share_ci"]
     player.amount_minor = amount
 
 

@@ -63,6 +63,9 @@ def test_whoever_does_harm_for_certain_is_left_out_and_the_others_are_valued_wit
     left = paid(market, three.id)
     left.pop(2)
     assert left == paid(market, two.id)
+    # what is paid and how sure that is come from the same valuation
+    sql = "SELECT share_low, share, share_high FROM valuation_players WHERE valuation_id = :id"
+    assert all(low - 1e-12 <= share <= high + 1e-12 for low, share, high in market.rows(sql, id=three.id))
     kept = finished(market, hand, datasets=market.datasets[:3], payout={"revalue_without_harm": False})
     assert kept.result["without_harm"] is None
     assert paid(market, kept.id)[2] == 0
