@@ -80,8 +80,7 @@ def test_the_pages_problems_and_states_are_the_codes() -> None:
     rows = re.findall(r"^\| (\d{3}) \| (`[^|]*`) \|", PAGE, re.MULTILINE)
     named = {(int(status), slug) for status, slugs in rows for slug in re.findall(r"`([a-z-]+)`", slugs)}
     here = {(kind.status, kind.type) for kind in kinds(CherishError) if kind.__module__ == "app.errors"}
-    # nothing is limited yet
-    assert named == here - {(429, "too-many-requests")}
+    assert named == here
     states = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ", PAGE, re.MULTILINE)
     assert {name for row in states for name in re.findall(r"`(\w+)`", row)} == {each.value for each in ValuationStatus}
 
