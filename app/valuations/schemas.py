@@ -63,7 +63,9 @@ class Payout(Body):
         "counts for whoever uploaded it first, and rows of the test set for nobody.",
     )
     revalue_without_harm: bool = Field(
-        default=True, description="Value the others again without whoever's value is below zero for certain."
+        default=False,
+        description="Value the others again without whoever's value is below zero for certain, and pay on that; "
+        "otherwise shares are those of the values among all, and whoever does harm gets nothing.",
     )
 
 

@@ -52,7 +52,7 @@ def test_rows_of_the_test_set_count_for_nobody_under_first(market: Any, hand: An
 def test_whoever_does_harm_for_certain_is_left_out_and_the_others_are_valued_without_it(market: Any, hand: Any) -> None:
     X, y = rows_of(5, 200)
     market.datasets[2] = market.add_dataset(market.providers[2], DatasetKind.TRAIN, X, (y + 1) % 3)
-    three = finished(market, hand, datasets=market.datasets[:3])
+    three = finished(market, hand, datasets=market.datasets[:3], payout={"revalue_without_harm": True})
     again = three.result["without_harm"]
     assert again is not None
     assert len(again["excluded"]) == 1
@@ -66,7 +66,7 @@ def test_whoever_does_harm_for_certain_is_left_out_and_the_others_are_valued_wit
     # what is paid and how sure that is come from the same valuation
     sql = "SELECT share_low, share, share_high FROM valuation_players WHERE valuation_id = :id"
     assert all(low - 1e-12 <= share <= high + 1e-12 for low, share, high in market.rows(sql, id=three.id))
-    kept = finished(market, hand, datasets=market.datasets[:3], payout={"revalue_without_harm": False})
+    kept = finished(market, hand, datasets=market.datasets[:3])
     assert kept.result["without_harm"] is None
     assert paid(market, kept.id)[2] == 0
 
