@@ -5,6 +5,7 @@ drops what this process holds of the games concerned; other processes lose their
 """
 
 import uuid
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
@@ -13,13 +14,15 @@ from app.db.session import transaction
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import forgetting, repository
-from worker.games import LoadedGames
+
+if TYPE_CHECKING:
+    from worker.games import LoadedGames
 
 log = structlog.get_logger(__name__)
 
 
 def forget(
-    factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, games: LoadedGames, dataset_id: uuid.UUID
+    factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, games: "LoadedGames", dataset_id: uuid.UUID
 ) -> None:
     """Erase a withdrawn dataset; where a job is still at work on it, the sweeper sends this task again."""
     with transaction(factory) as session:
