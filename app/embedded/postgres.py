@@ -24,14 +24,12 @@ from app.embedded.binaries import postgres_bin
 from app.embedded.child import Child
 from app.embedded.places import (
     EmbeddedError,
-    FolderLock,
-    home_folder,
     private_folder,
     reachable,
-    server_owner,
     socket_folder,
     system_folder,
 )
+from app.embedded.server import EmbeddedServer
 
 _USER = "cherish"
 _DATABASE = "cherish"
@@ -42,44 +40,28 @@ _PATIENCE = 600.0
 _CLEAN_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-class EmbeddedPostgres:
-    """One Postgres server under ``home``.
+class EmbeddedPostgres(EmbeddedServer):
+    """One Postgres server under ``home``; ``url`` is ``postgresql://user:password@/database?host=socket-folder``.
 
     ``durable=False`` gives up safety in a power cut for speed (tests); a killed server loses nothing either way.
     """
 
+    name, title = "postgres", "Postgres folder"
+
     def __init__(self, home: Path, *, durable: bool = True, say: Callable[[str], None] | None = None) -> None:
-        self._owner = server_owner()
-        self._home = home
+        super().__init__(home)
         self._durable = durable
         self._say = say or (lambda _: None)
-        self._lock: FolderLock | None = None
-        self._sockets: Path | None = None
-        self.child: Child | None = None
 
-    def start(self) -> str:
-        """Start the server and return ``postgresql://user:password@/database?host=socket-folder``.
-
-        Raises EmbeddedError with the reason and what to do.
-        """
-        self._home = home_folder(self._home, self._owner)
+    def _open(self) -> None:
         binaries = postgres_bin(self._owner)
-        if self._lock is None:
-            lock = FolderLock(self._home / "postgres.lock", f"the Postgres folder of {self._home}")
-            lock.acquire(patience=30.0)
-            self._lock = lock
-        try:
-            data = self._data_folder()
-            password = self._password()
-            self._make_cluster(binaries, data, password)
-            _clear_stale_lock_file(data)
-            self._sockets = socket_folder(self._home, "pg", self._owner)
-            self._launch(binaries, data)
-            self._make_database(password)
-        except BaseException:
-            self.stop()
-            raise
-        return self.url
+        data = self._data_folder()
+        password = self._password()
+        self._make_cluster(binaries, data, password)
+        _clear_stale_lock_file(data)
+        self._sockets = socket_folder(self._home, "pg", self._owner)
+        self._launch(binaries, data)
+        self._make_database(password)
 
     @property
     def url(self) -> str:
@@ -90,21 +72,6 @@ class EmbeddedPostgres:
         if self._sockets is None:
             raise EmbeddedError("Postgres has not been started; call start() first")
         return f"postgresql://{_USER}:{password}@/{database}?host={self._sockets}"
-
-    @property
-    def running(self) -> bool:
-        return self.child is not None and self.child.running
-
-    def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back, everything committed is on disk. Harmless when stopped."""
-        if self.child is not None:
-            self.child.stop()
-            self.child = None
-        if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
 
     def destroy(self) -> None:
         """Stop, and remove the cluster with everything in it (tests)."""
@@ -226,8 +193,6 @@ class EmbeddedPostgres:
         argv = [str(binaries / "postgres"), "-D", str(data)]
         for name, value in options.items():
             argv += ["-c", f"{name}={value}"]
-        if self._lock is None or self._lock.descriptor is None:
-            raise EmbeddedError("the Postgres folder is not locked; call start()")
         child = Child(
             "postgres",
             argv,
@@ -238,7 +203,7 @@ class EmbeddedPostgres:
             death_signal=signal.SIGQUIT,
             owner=self._owner,
             # the lock outlives a killed supervisor until its server has ended
-            keep=(self._lock.descriptor,),
+            keep=(self._lock_descriptor(),),
         )
         for attempt in range(5):
             child.start()

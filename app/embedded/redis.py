@@ -4,7 +4,6 @@ It never listens on TCP, never writes to disk and never evicts: Postgres is the 
 """
 
 import contextlib
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -13,55 +12,25 @@ import redis
 
 from app.embedded.binaries import redis_server
 from app.embedded.child import Child
-from app.embedded.places import EmbeddedError, FolderLock, home_folder, server_owner, socket_folder
+from app.embedded.places import EmbeddedError, socket_folder
+from app.embedded.server import EmbeddedServer
 
 
-class EmbeddedRedis:
-    """One Redis server under ``home``."""
+class EmbeddedRedis(EmbeddedServer):
+    """One Redis server under ``home``, empty at each start; ``url`` is ``unix:///...`` of its socket."""
 
-    def __init__(self, home: Path) -> None:
-        self._owner = server_owner()
-        self._home = home
-        self._lock: FolderLock | None = None
-        self._sockets: Path | None = None
-        self.child: Child | None = None
+    name, title = "redis", "Redis"
 
-    def start(self) -> str:
-        """Start the server, empty, and return ``unix:///...`` of its socket. Raises EmbeddedError."""
-        self._home = home_folder(self._home, self._owner)
+    def _open(self) -> None:
         program = redis_server(self._owner)
-        if self._lock is None:
-            lock = FolderLock(self._home / "redis.lock", f"the Redis of {self._home}")
-            lock.acquire(patience=30.0)
-            self._lock = lock
-        try:
-            self._sockets = socket_folder(self._home, "redis", self._owner)
-            self._launch(program, self._sockets / "redis.sock")
-        except BaseException:
-            self.stop()
-            raise
-        return self.url
+        self._sockets = socket_folder(self._home, "redis", self._owner)
+        self._launch(program, self._sockets / "redis.sock")
 
     @property
     def url(self) -> str:
         if self._sockets is None:
             raise EmbeddedError("Redis has not been started; call start() first")
         return f"unix://{self._sockets / 'redis.sock'}"
-
-    @property
-    def running(self) -> bool:
-        return self.child is not None and self.child.running
-
-    def stop(self) -> None:
-        """Stop the server; what it held is gone. Harmless when stopped."""
-        if self.child is not None:
-            self.child.stop()
-            self.child = None
-        if self._sockets is not None:
-            shutil.rmtree(self._sockets, ignore_errors=True)
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
 
     def destroy(self) -> None:
         """Stop, and remove the lock file (tests)."""
@@ -82,8 +51,6 @@ class EmbeddedRedis:
         argv = [str(program)]
         for name, value in options.items():
             argv += [f"--{name}", value]
-        if self._lock is None or self._lock.descriptor is None:
-            raise EmbeddedError("the Redis folder is not locked; call start()")
         self.child = child = Child(
             "redis",
             argv,
@@ -92,7 +59,7 @@ class EmbeddedRedis:
             stop=((signal.SIGTERM, 5.0),),
             orphan=((signal.SIGTERM, 2.0),),
             owner=self._owner,
-            keep=(self._lock.descriptor,),
+            keep=(self._lock_descriptor(),),
         )
         child.start()
         until = time.monotonic() + 30.0
