@@ -1,24 +1,21 @@
 """Checkpoints over HTTP: create from an architecture, PUT weights as a raw safetensors stream, list, get."""
 
-from contextlib import AsyncExitStack
-from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-import anyio
-from fastapi import Query, Request, Response, status
+from fastapi import Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, BuyerCaller
 from app.checkpoints import schemas, service
 from app.checkpoints.weights import read_tensors
 from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
 from app.http.ids import CheckpointId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.http.uploads import received
+from app.http.uploads import Sha256Query, parsed
 
 router = api_router("/v1/checkpoints", "checkpoints")
 
@@ -58,17 +55,15 @@ async def put_checkpoint_content(
     session: SessionDep,
     settings: SettingsDep,
     blobs: BlobsDep,
-    sha256: Annotated[
-        str | None, Query(description="Refuse the body unless this is its hex SHA-256.", examples=["2c26b46b…"])
-    ] = None,
+    sha256: Sha256Query = None,
 ) -> schemas.CheckpointAnswer:
     """Upload weights: parameter names and shapes are checked against the data when a job names the checkpoint."""
     await run_in_threadpool(service.get, session, caller, checkpoint_id)
-    async with AsyncExitStack() as stack:
-        async with without_connection(request, session):
-            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes, sha256))
-            read = partial(read_tensors, upload.path, f"checkpoint {public_id('ck', checkpoint_id)}")
-            tensors = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+    name = f"checkpoint {public_id('ck', checkpoint_id)}"
+    async with parsed(request, session, settings.max_upload_bytes, sha256, lambda path: read_tensors(path, name)) as (
+        upload,
+        tensors,
+    ):
         checkpoint = await run_in_threadpool(
             service.store_content, session, blobs, caller, checkpoint_id, upload, tensors
         )

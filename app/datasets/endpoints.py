@@ -1,11 +1,9 @@
 """One's own datasets over HTTP: create a draft, PUT its bytes as a raw stream, publish, withdraw, delete."""
 
-from contextlib import AsyncExitStack
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-import anyio
-from fastapi import BackgroundTasks, Query, Request, Response, status
+from fastapi import BackgroundTasks, Request, Response, status
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -14,13 +12,13 @@ from app.datasets import catalog, schemas, service
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
-from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
 from app.http.ids import DatasetId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.http.uploads import received
+from app.http.uploads import Sha256Query, parsed
 
 router = api_router("/v1/datasets", "datasets")
 
@@ -67,9 +65,7 @@ async def put_dataset_content(
     session: SessionDep,
     settings: SettingsDep,
     blobs: BlobsDep,
-    sha256: Annotated[
-        str | None, Query(description="Refuse the body unless this is its hex SHA-256.", examples=["2c26b46b…"])
-    ] = None,
+    sha256: Sha256Query = None,
 ) -> schemas.DatasetAnswer:
     """Upload the file: hashed, measured and validated, then stored whole or not at all.
 
@@ -77,12 +73,8 @@ async def put_dataset_content(
     be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
     """
     expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
-    async with AsyncExitStack() as stack:
-        async with without_connection(request, session):
-            upload = await stack.enter_async_context(received(request, settings.max_upload_bytes, sha256))
-            # few at a time: each has a process with a core and memory of its own
-            read = partial(service.read_content, settings, expected, upload.path)
-            found = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+    read = partial(service.read_content, settings, expected)
+    async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, found):
         dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
     return schemas.DatasetAnswer.of(dataset)
 

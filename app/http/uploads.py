@@ -10,20 +10,28 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Annotated, TypeVar
 
-from fastapi import Request
+import anyio
+from fastapi import Query, Request
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
+from app.http.deps import without_connection
 
 _BATCH = 1024 * 1024
 _CONTENT_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):")
 _HEX = re.compile(r"[0-9a-f]{64}")
+
+Parsed = TypeVar("Parsed")
+Sha256Query = Annotated[
+    str | None, Query(description="Refuse the body unless this is its hex SHA-256.", examples=["2c26b46b…"])
+]
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,22 @@ class Upload:
     path: Path
     digest: str
     size: int
+
+
+@asynccontextmanager
+async def parsed(
+    request: Request, session: Session, max_bytes: int, sha256: str | None, read: Callable[[Path], Parsed]
+) -> AsyncIterator[tuple[Upload, Parsed]]:
+    """The request's body as a file, and what ``read`` makes of it, for as long as it takes to store both.
+
+    While the body arrives and is read the request holds no database connection; few bodies are read at a time, because
+    each may take a core and memory of its own. Raises what ``received`` and ``read`` raise.
+    """
+    async with AsyncExitStack() as stack:
+        async with without_connection(request, session):
+            upload = await stack.enter_async_context(received(request, max_bytes, sha256))
+            found = await anyio.to_thread.run_sync(read, upload.path, limiter=request.app.state.parsing)
+        yield upload, found
 
 
 @asynccontextmanager
