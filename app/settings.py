@@ -3,6 +3,7 @@
 Outside development the secrets must be set and must not be the defaults; the process refuses to start otherwise.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, Self
 
@@ -96,6 +97,12 @@ class Settings(BaseSettings):
                 "service's own network, so unset it"
             )
         return self
+
+    @classmethod
+    def from_variables(cls, variables: Mapping[str, str]) -> Self:
+        """The settings that these ``CHERISH_*`` variables name; they come before this process's own environment."""
+        prefix = cls.model_config["env_prefix"]
+        return cls.model_validate({name.removeprefix(prefix).lower(): value for name, value in variables.items()})
 
     @model_validator(mode="after")
     def _refuse_default_secrets(self) -> Self:

@@ -68,8 +68,7 @@ def _log_in(browser: httpx.Client, token: str) -> None:
 
 def _market(stack: Stack) -> tuple[dict[str, str], dict[str, str]]:
     """A job that has ended, among providers of digits: the keys by role, and the paths of what was made."""
-    plain = {name.removeprefix("CHERISH_").lower(): value for name, value in stack.settings_env().items()}
-    settings = Settings(**plain)
+    settings = Settings.from_variables(stack.settings_env())
     files, test = digits_market()
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     with transaction(make_session_factory(engine)) as session:

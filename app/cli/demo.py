@@ -57,13 +57,14 @@ def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text
         return
     console = Console()
     started = time.monotonic()
+    files, test_file = digits_market()
     with Stack(home.resolve(), workers=workers, say=lambda line: console.print(f"[dim]{line}[/dim]")) as stack:
-        admin, buyer, providers = _people(Settings(**_plain(stack.settings_env())))
+        admin, buyer, providers = _people(Settings.from_variables(stack.settings_env()), files)
         console.print(f"API {stack.api_url}, documentation {stack.api_url}/docs (while this runs)", soft_wrap=True)
         with Client(stack.api_url, admin.token) as client:
             deposit = {"account_id": buyer.id, "amount": POOL, "currency": CURRENCY, "reference": f"demo {buyer.name}"}
             client.post("/v1/ledger/deposits", deposit)
-        datasets, test_file = _upload_all(stack.api_url, providers, console)
+        datasets = _upload_all(stack.api_url, providers, files, console)
         with Client(stack.api_url, buyer.token) as client:
             result = _value(client, datasets, test_file, console)
         result["seconds"] = round(time.monotonic() - started, 1)
@@ -84,13 +85,8 @@ class _Person:
     token: str
 
 
-def _plain(env: dict[str, str]) -> dict[str, Any]:
-    return {name.removeprefix("CHERISH_").lower(): value for name, value in env.items()}
-
-
-def _people(settings: Settings) -> tuple[_Person, _Person, list[_Person]]:
+def _people(settings: Settings, files: list[File]) -> tuple[_Person, _Person, list[_Person]]:
     """The administrator, a buyer who is new at each run, and the ten providers, who stay."""
-    files, _ = digits_market()
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     try:
         with transaction(make_session_factory(engine)) as session:
@@ -107,9 +103,8 @@ def _people(settings: Settings) -> tuple[_Person, _Person, list[_Person]]:
         engine.dispose()
 
 
-def _upload_all(api_url: str, providers: list[_Person], console: Console) -> tuple[list[str], File]:
-    """Every provider uploads and publishes its own file; returns the datasets' ids, and the test set's file."""
-    files, test_file = digits_market()
+def _upload_all(api_url: str, providers: list[_Person], files: list[File], console: Console) -> list[str]:
+    """Every provider uploads and publishes its own file; returns the datasets' ids."""
     ids = []
     for person, file in zip(providers, files, strict=True):
         with Client(api_url, person.token) as client:
@@ -119,7 +114,7 @@ def _upload_all(api_url: str, providers: list[_Person], console: Console) -> tup
         ids.append(str(dataset["id"]))
     formats = ", ".join(sorted({file.format for file in files}))
     console.print(f"Ten providers uploaded {sum(file.rows for file in files)} rows ({formats}).")
-    return ids, test_file
+    return ids
 
 
 def _value(client: Client, datasets: list[str], test_file: File, console: Console) -> dict[str, Any]:

@@ -82,9 +82,7 @@ def _usual_or_free() -> int:
 def _first_keys(home: Path, stack: Stack) -> dict[str, str]:
     """One account of each role with a key, made when the database has no account; kept in ``keys.json`` (0600)."""
     path = home / "keys.json"
-    settings = Settings.model_validate(
-        {name.removeprefix("CHERISH_").lower(): value for name, value in stack.settings_env().items()}
-    )
+    settings = Settings.from_variables(stack.settings_env())
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     try:
         with transaction(make_session_factory(engine)) as session:

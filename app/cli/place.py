@@ -25,5 +25,5 @@ def operator_settings() -> Settings:
                 f"CHERISH_DATABASE_URL is not set and no stack runs in {home()}; "
                 "start one with `cherish up`, or set the variables of your deployment"
             )
-        return Settings.model_validate({name.removeprefix("CHERISH_").lower(): v for name, v in state.env.items()})
+        return Settings.from_variables(state.env)
     return get_settings()

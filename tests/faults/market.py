@@ -108,8 +108,7 @@ class StormyMarket:
 
     @classmethod
     def on(cls, place: Stack | Seen) -> "StormyMarket":
-        env = {name.removeprefix("CHERISH_").lower(): value for name, value in place.settings_env().items()}
-        settings = Settings.model_validate(env)
+        settings = Settings.from_variables(place.settings_env())
         market = cls(place, settings, make_engine(settings.database_url.get_secret_value(), pool_size=2))
         rng = np.random.default_rng(11)
         for number in range(_PROVIDERS):

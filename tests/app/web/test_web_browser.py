@@ -81,8 +81,7 @@ def market() -> Iterator[Market]:
 
 
 def _people(stack: Stack) -> Market:
-    plain = {name.removeprefix("CHERISH_").lower(): value for name, value in stack.settings_env().items()}
-    settings = Settings(**plain)  # type: ignore[arg-type]  # pydantic reads texts
+    settings = Settings.from_variables(stack.settings_env())
     files = digits_market()[0]
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     with transaction(make_session_factory(engine)) as session:
