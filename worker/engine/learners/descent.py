@@ -61,6 +61,8 @@ def mini_batches(pool: Pool, coalitions: Coalitions, size: int, seeds: Sequence[
     """Epochs of shuffled rows, each coalition by its own seed; a short last batch is topped up from the next."""
     generators = [torch_generator(seed) for seed in seeds]
     rows = [pool.indices(coalition).cpu() for coalition in coalitions]
+    if not all(len(each) for each in rows):
+        raise ValueError("a coalition without rows has no batches to draw; its worth is the base model's")
     queues = [torch.empty(0, dtype=torch.int64) for _ in rows]
     weight = torch.ones((len(rows), size), dtype=pool.X.dtype, device=pool.device)
 
