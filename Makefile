@@ -25,7 +25,7 @@ help:
 	@echo 'make schema   migrations: up, down, up, complete, safe to run'
 	@echo 'make openapi  docs/openapi.json is current and breaks no client'
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
-	@echo 'make faults   kill, pause and restart real processes, N=$(N) times'
+	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
 	@echo 'make peers-env  the environment of pyDVL and shapiq, for the benchmarks beside them'
 	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
@@ -74,7 +74,7 @@ fuzz: $(READY)
 	@CHERISH_FUZZ=$(N) $(PY) -m pytest tests/app/api/test_api_fuzz.py
 
 faults: $(READY)
-	@CHERISH_FAULTS=$(N) $(PY) -m pytest tests/faults
+	@$(PY) -m tests.faults.storm $(N) $(ARGS)
 
 bench: $(READY)
 	@$(PY) -m benchmarks $(ARGS)

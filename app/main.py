@@ -24,6 +24,7 @@ from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
 from app.payouts import endpoints as payouts
 from app.settings import Settings
+from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
 from app.web import endpoints as web
@@ -39,6 +40,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the engine, the blob store and Redis; none of them is contacted before it is needed."""
     settings: Settings = app.state.settings
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
+    # what an earlier process left when it was killed goes now
+    scratch.folder()
     engine = make_engine(settings.database_url.get_secret_value())
     app.state.connections = anyio.Semaphore(CONNECTIONS)
     app.state.engine = engine

@@ -7,6 +7,7 @@ import os
 import sys
 
 from app.settings import get_settings
+from app.storage import scratch
 from worker.celery_app import app
 
 
@@ -14,6 +15,8 @@ def main(argv: list[str]) -> None:
     queue = argv[0] if argv else "cpu"
     if queue not in ("cpu", "gpu") or len(argv) > 1:
         sys.exit("usage: python -m worker [cpu|gpu]")
+    # billiard keeps files for as long as its processes live, and leaves them when these are killed
+    scratch.adopt()
     app.worker_main(
         [
             "worker",

@@ -4,10 +4,8 @@ Doing it twice is doing it once, so a message that comes twice needs no care; on
 sweeper. The file is parsed in a confined process, as at upload.
 """
 
-import tempfile
 import uuid
 from dataclasses import asdict
-from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,6 +16,7 @@ from app.db.session import transaction
 from app.errors import InvalidData, NotFound
 from app.http.ids import public_id
 from app.settings import Settings
+from app.storage import scratch
 from app.storage.blobs import BlobStore
 
 log = structlog.get_logger(__name__)
@@ -33,8 +32,7 @@ def profile(
         return
     name = f"dataset {public_id('ds', dataset_id)}"
     try:
-        with tempfile.TemporaryDirectory(prefix="cherish-profile-") as folder:
-            path = Path(folder) / "content"
+        with scratch.file() as path:
             blobs.download(work.digest, path)
             told = {key: value for key, value in asdict(work).items() if key != "digest"}
             question = told | {

@@ -22,6 +22,7 @@ from app import logs
 from app.db.session import make_engine, make_session_factory, transaction
 from app.errors import InvalidInput
 from app.settings import Settings
+from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import work
 from app.valuations.shard_repository import Claim
@@ -63,12 +64,16 @@ class Runtime:
         self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heart)
 
     def open(self) -> None:
+        # what an earlier process left when it was killed goes now
+        scratch.folder()
         self.heart.start()
         log.info("worker.ready", worker=self.heart.name)
 
     def close(self) -> None:
         self.heart.close()
         self.engine.dispose()
+        # Celery's children end without what Python does at an end
+        scratch.close()
 
     def work_on(self, shard_id: uuid.UUID) -> None:
         """Take the shard if it is free, and bring it to one of its ends."""

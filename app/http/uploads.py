@@ -7,9 +7,7 @@ of it stays.
 import base64
 import binascii
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from app.http.deps import without_connection
+from app.storage import scratch
 
 _BATCH = 1024 * 1024
 _CONTENT_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]+):")
@@ -69,10 +68,8 @@ async def received(request: Request, max_bytes: int, sha256: str | None = None) 
     if kind.startswith(("multipart/", "application/x-www-form-urlencoded")):
         raise UnsupportedMediaType("send the bytes themselves as the body, not a form: curl --upload-file data.csv URL")
     expected = _expected_digest(request, sha256)
-    handle, name = await run_in_threadpool(tempfile.mkstemp, prefix="cherish-upload-")
-    path = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    async with _scratch_file() as path:
+        with await run_in_threadpool(path.open, "wb") as file:
             digest, size = await _spool(request, file, max_bytes)
         declared = request.headers.get("content-length")
         if declared is not None and declared.isdecimal() and int(declared) != size:
@@ -84,8 +81,16 @@ async def received(request: Request, max_bytes: int, sha256: str | None = None) 
                 f"the body's SHA-256 is {digest} and {expected} was declared; it was damaged, send it again"
             )
         yield Upload(path, digest, size)
+
+
+@asynccontextmanager
+async def _scratch_file() -> AsyncIterator[Path]:
+    held = scratch.file()
+    path = await run_in_threadpool(held.__enter__)
+    try:
+        yield path
     finally:
-        await run_in_threadpool(path.unlink, missing_ok=True)
+        await run_in_threadpool(held.__exit__, None, None, None)
 
 
 async def _spool(request: Request, file: IO[bytes], max_bytes: int) -> tuple[str, int]:

@@ -4,6 +4,7 @@ It never changes what a name holds, never hands out bytes that do not hash to th
 behind a write that was cut off. Who may see which blob is not decided here.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -44,8 +45,9 @@ class Stored:
 class BlobStore:
     """Blobs under ``sha256/<2 hex>/<62 hex>`` of one object store. Safe to share between threads."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
         self._store = store
+        self._folder = folder
 
     @classmethod
     def from_url(cls, url: str) -> Self:
@@ -54,7 +56,7 @@ class BlobStore:
         if parts.scheme == "file":
             folder = Path(unquote(parts.path))
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return cls(LocalStore(folder))
+            return cls(LocalStore(folder), folder)
         if parts.scheme == "memory":
             return cls(MemoryStore())
         return cls(from_url(url))
@@ -64,7 +66,7 @@ class BlobStore:
 
         The bytes wait in a temporary file until their digest, and so their name, is known.
         """
-        with tempfile.TemporaryFile(prefix="cherish-blob-") as spool:
+        with tempfile.TemporaryFile() as spool:
             hasher = hashlib.sha256()
             size = 0
             for chunk in chunks:
@@ -146,6 +148,24 @@ class BlobStore:
         except FileNotFoundError:
             return None
         return found
+
+    def tidy(self, before: datetime) -> int:
+        """Remove what killed writers left behind since before then: half-written files, and probes; returns how many.
+
+        A store of objects keeps no half-written ones visible; a folder has them beside their place as ``name#1``.
+        """
+        removed = 0
+        for batch in self._store.list("probe", chunk_size=1000):
+            for item in batch:
+                if item["last_modified"] < before:
+                    self._store.delete(item["path"])
+                    removed += 1
+        for path in self._folder.rglob("*#*") if self._folder is not None else ():
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def check(self) -> None:
         """Write, read and remove a probe, so that readiness means what it says; raises what the store raises."""

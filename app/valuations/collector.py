@@ -1,4 +1,5 @@
-"""The collector: erases blobs that nothing refers to any more, once they are old enough to be nobody's upload.
+"""The collector: erases blobs that nothing refers to any more, once they are old enough to be nobody's upload, and what
+writers that were killed left half-written.
 
 A blob is referred to when its digest stands in any column for digests of any table (``digest_columns``: found in the
 tables, so that a new room cannot be forgotten), or among the inputs of a job. It runs in the sweeper's process, and any
@@ -19,6 +20,7 @@ from app.datasets.repository import lock_digest
 from app.db.registry import load_tables
 from app.db.session import transaction
 from app.settings import Settings
+from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.tables import Valuation
 
@@ -62,9 +64,9 @@ class Collector:
         self._settings = settings
 
     def collect_once(self) -> int:
-        """One look at all blobs; returns how many were erased."""
+        """One look at all blobs; returns how many were erased, half-written ones included."""
         before = datetime.now(UTC) - timedelta(seconds=self._settings.blob_grace_seconds)
-        erased = 0
+        erased = self._blobs.tidy(before)
         for listed in self._blobs.listed():
             old = [blob.digest for blob in listed if blob.modified < before]
             for start in range(0, len(old), _BATCH):
@@ -78,6 +80,7 @@ class Collector:
         """Collect until told to stop; outlives absences of the database and of the store."""
         while not stop.wait(self._settings.collect_seconds):
             try:
+                scratch.tidy()
                 if erased := self.collect_once():
                     log.info("collector.erased", count=erased)
             except (OperationalError, OSError, obstore.exceptions.BaseError) as error:

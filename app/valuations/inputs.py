@@ -4,10 +4,8 @@ A file is named by its blob, so what was checked at posting is, to the byte, wha
 """
 
 import base64
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from app.datasets.encoding import EncodedRows, Encoding, encode
 from app.datasets.readers import Limits, read_table
 from app.datasets.service import limits_of
 from app.settings import Settings
+from app.storage import scratch
 from app.storage.blobs import BlobStore
 
 
@@ -38,8 +37,7 @@ class InputFile:
 
 def load_table(blobs: BlobStore, file: InputFile, target: str, limits: Limits) -> pa.Table:
     """The file's table, its label column under the job's name for it; raises InvalidData, NotFound, Unavailable."""
-    with tempfile.TemporaryDirectory(prefix="cherish-input-") as folder:
-        path = Path(folder) / "content"
+    with scratch.file() as path:
         blobs.download(file.digest, path)
         table = read_table(path, file.format, limits=limits, name=file.name)
     if file.target != target and file.target in table.column_names and target not in table.column_names:

@@ -1,4 +1,4 @@
-"""The faults themselves: each takes a market under way and a seeded generator, breaks one thing, and mends nothing
+"""The faults: each takes a market with a job under way and a seeded generator, breaks one thing, and mends nothing
 that the product must mend by itself. What only an operator could mend (a paused server, a quota) is undone here.
 """
 
@@ -9,29 +9,40 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
+import httpx
 import numpy as np
+import pytest
 import redis
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.accounts.roles import Role
 from app.outbox.broker import CeleryBroker
-from tests.faults.market import StormyMarket
+from cherish import Problem
+from tests.faults.market import StormyMarket, leftovers, rows
+from tests.faults.upped import SOURCE
 
-SOURCE = Path(__file__).parents[2]
 Fault = Callable[[StormyMarket, np.random.Generator], None]
+
+# how long an ill process does the work of the well ones, in worths and at most in seconds
+_ILL_WORTHS, _ILL_SECONDS = 4, 40.0
+
+
+def _worker(rng: np.random.Generator) -> str:
+    return f"worker-{rng.integers(1, 3)}"
 
 
 def kill_a_worker(market: StormyMarket, rng: np.random.Generator) -> None:
     """kill -9 of a worker and its child, mid-shard."""
-    market.stack.kill(f"worker-{rng.integers(1, 3)}")
+    market.place.kill(_worker(rng))
 
 
 def kill_a_workers_child(market: StormyMarket, rng: np.random.Generator) -> None:
     """kill -9 of the child alone, as the kernel does when memory runs out."""
-    processes = market.stack.processes(f"worker-{rng.integers(1, 3)}")
+    processes = market.place.processes(_worker(rng))
     if processes:
         with contextlib.suppress(ProcessLookupError):
             os.kill(processes[-1], signal.SIGKILL)
@@ -39,32 +50,72 @@ def kill_a_workers_child(market: StormyMarket, rng: np.random.Generator) -> None
 
 def stop_a_worker(market: StormyMarket, rng: np.random.Generator) -> None:
     """SIGTERM: the shard in hand is finished or given back."""
-    market.stack.kill(f"worker-{rng.integers(1, 3)}", signal.SIGTERM)
+    market.place.kill(_worker(rng), signal.SIGTERM)
 
 
 def pause_a_worker(market: StormyMarket, rng: np.random.Generator) -> None:
     """Frozen for longer than a lease: somebody else takes the shard, and the sleeper must not write."""
-    name = f"worker-{rng.integers(1, 3)}"
-    market.stack.pause(name)
+    name = _worker(rng)
+    market.place.pause(name)
     time.sleep(5.0)
-    market.stack.resume(name)
+    market.place.resume(name)
 
 
 def kill_the_api(market: StormyMarket, _rng: np.random.Generator) -> None:
-    market.stack.kill("api")
+    market.place.kill("api")
+
+
+def kill_the_api_before_dispatch(market: StormyMarket, _rng: np.random.Generator) -> None:
+    """A job is committed, its message is not sent yet, and the API is gone."""
+    for name in ("relay", "sweeper"):
+        market.place.pause(name)
+    market.beside.append(market.post())
+    market.place.kill("api")
+    for name in ("relay", "sweeper"):
+        market.place.resume(name)
+
+
+def kill_the_api_during_an_upload(market: StormyMarket, rng: np.random.Generator) -> None:
+    """Its last byte is held back for a moment, and before it comes the API is gone."""
+    market.ready()
+    _, key = market.key(f"provider {uuid.uuid4().hex[:6]}", Role.PROVIDER)
+    with market.briefly(key) as client:
+        draft = client.post("/v1/datasets", {"name": "cut off", "target": "y", "format": "npz"})
+    content = rows(rng, 30_000)
+
+    def dripping() -> Iterator[bytes]:
+        yield content[:-1]
+        time.sleep(0.5)
+        market.place.kill("api")
+        yield content[-1:]
+
+    with contextlib.suppress(httpx.TransportError):
+        httpx.put(
+            f"{market.place.api_url}/v1/datasets/{draft['id']}/content",
+            content=dripping(), headers={"Authorization": f"Bearer {key}"}, timeout=60, trust_env=False,
+        )  # fmt: skip
+    market.ready()
+    with market.briefly(key) as client:
+        assert client.get(f"/v1/datasets/{draft['id']}")["status"] == "draft", "half an upload became a dataset"
 
 
 def kill_the_relay(market: StormyMarket, _rng: np.random.Generator) -> None:
-    market.stack.kill("relay")
+    market.place.kill("relay")
 
 
 def kill_the_sweeper(market: StormyMarket, _rng: np.random.Generator) -> None:
-    market.stack.kill("sweeper")
+    market.place.kill("sweeper")
+
+
+def kill_the_supervisor(market: StormyMarket, _rng: np.random.Generator) -> None:
+    """kill -9; nothing of it lives on, and `cherish up` again goes on where it was."""
+    market.wrong += market.place.crash()
+    market.place.start()
 
 
 def kill_redis(market: StormyMarket, _rng: np.random.Generator) -> None:
     """It comes back empty."""
-    market.stack.kill("redis")
+    market.place.kill("redis")
 
 
 def wipe_redis(market: StormyMarket, _rng: np.random.Generator) -> None:
@@ -76,15 +127,15 @@ def wipe_redis(market: StormyMarket, _rng: np.random.Generator) -> None:
 
 
 def pause_redis(market: StormyMarket, rng: np.random.Generator) -> None:
-    """Deaf for up to half a minute."""
-    market.stack.pause("redis")
-    time.sleep(float(rng.choice([1.0, 3.0, 30.0], p=[0.5, 0.45, 0.05])))
-    market.stack.resume("redis")
+    """Deaf for a moment, for longer than its clients' patience, or for half a minute."""
+    market.place.pause("redis")
+    time.sleep(float(rng.choice([1.0, 8.0, 30.0])))
+    market.place.resume("redis")
 
 
 def restart_postgres(market: StormyMarket, rng: np.random.Generator) -> None:
     """Fast shutdown or kill -9, mid-round."""
-    market.stack.kill("postgres", signal.SIGINT if rng.random() < 0.5 else signal.SIGKILL)
+    market.place.kill("postgres", signal.SIGINT if rng.random() < 0.5 else signal.SIGKILL)
 
 
 def time_out_statements(market: StormyMarket, _rng: np.random.Generator) -> None:
@@ -96,7 +147,7 @@ def time_out_statements(market: StormyMarket, _rng: np.random.Generator) -> None
         connection.execute(text(set_to.format("5")))
         connection.execute(text(cut))
     time.sleep(1.0)
-    for _ in range(100):
+    for _ in range(200):
         try:
             with engine.connect() as connection:
                 connection.execute(text("SET statement_timeout = 0"))
@@ -110,7 +161,7 @@ def time_out_statements(market: StormyMarket, _rng: np.random.Generator) -> None
 
 
 def deliver_everything_again(market: StormyMarket, rng: np.random.Generator) -> None:
-    """Every message of the last job once more: doubled, late and out of order."""
+    """Every message of the last job once more, in any order."""
     statement = """SELECT s.id, s.kind FROM shards s JOIN valuations v ON v.id = s.valuation_id
         WHERE v.created_at = (SELECT max(created_at) FROM valuations)"""
     with contextlib.suppress(DBAPIError, ConnectionError, redis.RedisError, OSError), market.engine.connect() as found:
@@ -122,14 +173,57 @@ def deliver_everything_again(market: StormyMarket, rng: np.random.Generator) -> 
         broker.close()
 
 
+def deliver_everything_twice_and_late(market: StormyMarket, rng: np.random.Generator) -> None:
+    """For a while the relay is one whose messages all come twice, late, and in any order."""
+    market.place.pause("relay")
+    try:
+        with _ill(market, "stuttering", ["app.outbox", "relay"], int(rng.integers(2**31))):
+            market.goes_on(8, _ILL_SECONDS)
+    finally:
+        market.place.resume("relay")
+
+
 def pause_the_relay(market: StormyMarket, rng: np.random.Generator) -> None:
     """Messages wait, then all come at once."""
-    market.stack.pause("relay")
+    market.place.pause("relay")
     time.sleep(float(rng.uniform(0.5, 3.0)))
-    market.stack.resume("relay")
+    market.place.resume("relay")
 
 
-ANY_TIME: dict[str, Fault] = {
+def set_a_workers_clock_wrong(market: StormyMarket, rng: np.random.Generator) -> None:
+    """An hour ahead, or behind."""
+    _work_by(market, "late" if rng.random() < 0.5 else "early")
+
+
+def fail_one_read_in_five(market: StormyMarket, _rng: np.random.Generator) -> None:
+    _work_by(market, "forgetful")
+
+
+def run_out_of_memory(market: StormyMarket, _rng: np.random.Generator) -> None:
+    """In the middle of a batch, as the device's allocator says it."""
+    _work_by(market, "crammed")
+
+
+def fill_the_disk_during_an_upload(market: StormyMarket, rng: np.random.Generator) -> None:
+    """No file of the API may grow beyond half of what is sent; then it may, and the same upload is taken."""
+    market.ready()
+    _, key = market.key(f"provider {uuid.uuid4().hex[:6]}", Role.PROVIDER)
+    content = rows(rng, 60_000)
+    with market.briefly(key) as client:
+        draft = client.post("/v1/datasets", {"name": "large", "target": "y", "format": "npz"})
+        path = f"/v1/datasets/{draft['id']}"
+        with contextlib.ExitStack() as limits:
+            for pid in market.place.processes("api"):
+                limits.enter_context(_full_disk(pid, len(content) // 2))
+            with pytest.raises(Problem) as refused:
+                client.put(f"{path}/content", content)
+        assert refused.value.status >= 500, f"a full disk is no fault of the caller's: {refused.value}"
+        assert client.get(path)["status"] == "draft", "an upload that was refused became a dataset"
+        assert leftovers(market.place.home / "blobs") == []
+        assert client.put(f"{path}/content", content)["status"] != "draft"
+
+
+FAULTS: dict[str, Fault] = {
     each.__name__: each
     for each in (
         kill_a_worker,
@@ -137,52 +231,76 @@ ANY_TIME: dict[str, Fault] = {
         stop_a_worker,
         pause_a_worker,
         kill_the_api,
+        kill_the_api_before_dispatch,
+        kill_the_api_during_an_upload,
         kill_the_relay,
         kill_the_sweeper,
+        kill_the_supervisor,
         kill_redis,
         wipe_redis,
         pause_redis,
         restart_postgres,
         time_out_statements,
         deliver_everything_again,
+        deliver_everything_twice_and_late,
         pause_the_relay,
+        set_a_workers_clock_wrong,
+        fail_one_read_in_five,
+        run_out_of_memory,
+        fill_the_disk_during_an_upload,
     )
 }
 
 
 @contextlib.contextmanager
 def only_worker(market: StormyMarket, disease: str) -> Iterator[None]:
-    """The stack's workers are away and one with a disease does all the work (see ``workers/sitecustomize.py``)."""
-    names = [name for name in market.stack.children if name.startswith("worker-")]
+    """The stack's workers are frozen and one with a disease does all the work (see ``workers/sitecustomize.py``)."""
+    names = market.place.workers
     for name in names:
-        market.stack.take_down(name, signal.SIGTERM)
-    env = os.environ | market.stack.settings_env()
-    env |= {"FAULTY_WORKER": disease, "PYTHONPATH": f"{SOURCE / 'tests/faults/workers'}:{SOURCE}"}
-    log = market.stack.home / "logs" / f"worker-{disease}.log"
-    with log.open("wb") as out:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "worker", "cpu"],
-            cwd=market.stack.home, env=env, stdout=out, stderr=out, start_new_session=True,
+        market.place.pause(name)
+    try:
+        with _ill(market, disease, ["worker", "cpu"], 0):
+            yield
+    finally:
+        for name in names:
+            market.place.resume(name)
+
+
+def _work_by(market: StormyMarket, disease: str) -> None:
+    with only_worker(market, disease):
+        market.goes_on(_ILL_WORTHS, _ILL_SECONDS)
+
+
+@contextlib.contextmanager
+def _ill(market: StormyMarket, disease: str, module: list[str], seed: int) -> Iterator[None]:
+    """One more process of the stack, with a disease."""
+    env = market.place.env | market.place.settings_env()
+    env |= {"FAULTY": disease, "FAULTY_SEED": str(seed), "OMP_NUM_THREADS": "1"}
+    env["PYTHONPATH"] = f"{SOURCE / 'tests/faults/workers'}:{SOURCE}"
+    log = market.place.home / "logs" / f"{disease}.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=market.place.home, env=env, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
         yield
     finally:
-        worker.terminate()
+        process.terminate()
         try:
-            worker.wait(timeout=30)
+            process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait()
-        for name in names:
-            market.stack.bring_up(name)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextlib.contextmanager
-def full_disk(pid: int, allowed: int) -> Iterator[None]:
+def _full_disk(pid: int, allowed: int) -> Iterator[None]:
     """No file of this process may grow beyond ``allowed`` bytes: the write fails as on a full disk."""
     before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (allowed, before[1]))
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)

@@ -6,12 +6,13 @@ the answer must be the same to the last bit. ``verdict`` says what a storm left 
 
 import hashlib
 import json
-import os
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -19,11 +20,12 @@ from sqlalchemy.exc import DBAPIError
 from app.accounts import service as accounts
 from app.accounts.roles import Role
 from app.db.session import make_engine, make_session_factory, transaction
-from app.embedded.stack import Stack
 from app.payouts import proof
 from app.payouts import service as payouts
 from app.settings import Settings
+from app.storage import scratch
 from cherish import Client
+from tests.faults.upped import Upped
 
 # short leases, so that a test sees in seconds what a deployment sees in minutes
 SHORT = {
@@ -32,6 +34,8 @@ SHORT = {
     "CHERISH_SWEEP_SECONDS": "0.5",
     "CHERISH_REDISPATCH_SECONDS": "1.5",
     "CHERISH_SHARD_SECONDS": "0.3",
+    # often, so that it meets faults, too; what it may erase must be half an hour old all the same
+    "CHERISH_COLLECT_SECONDS": "5",
     # in a storm one shard may meet several faults, none of them its own fault
     "CHERISH_MAX_ATTEMPTS": "12",
 }
@@ -43,20 +47,10 @@ _SPEC: dict[str, Any] = {
     "estimator": "exact",
     "seed": 3,
 }
+# how an object store's folder names a file that is being written
+STAGED = re.compile(r"#\d+$")
 _PROVIDERS = 5
 _COALITIONS = 2**_PROVIDERS
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A stack of another process, as its state file tells: enough to be its customer, not to break its parts."""
-
-    home: Path
-    api_url: str
-    env: dict[str, str]
-
-    def settings_env(self) -> dict[str, str]:
-        return self.env
 
 
 @dataclass
@@ -91,23 +85,23 @@ class Job:
 
 @dataclass
 class StormyMarket:
-    """The stack, its providers' datasets, and an engine to look behind the curtain with."""
+    """The stack, its providers' datasets, and an engine to look behind the curtain with.
 
-    place: Stack | Seen
+    ``beside`` are jobs that a fault posted, ``wrong`` what it found amiss itself; ``verdict`` looks at both.
+    """
+
+    place: Upped
     settings: Settings
     engine: Engine
     datasets: list[str] = field(default_factory=list)
     clients: list[Client] = field(default_factory=list)
     jobs: int = 0
-
-    @property
-    def stack(self) -> Stack:
-        """The stack as its supervisor holds it, to break its parts."""
-        assert isinstance(self.place, Stack), "only a stack of this process can be broken part by part"
-        return self.place
+    job: Job | None = None
+    beside: list[Job] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
     @classmethod
-    def on(cls, place: Stack | Seen) -> "StormyMarket":
+    def on(cls, place: Upped) -> "StormyMarket":
         settings = Settings.from_variables(place.settings_env())
         market = cls(place, settings, make_engine(settings.database_url.get_secret_value(), pool_size=2))
         rng = np.random.default_rng(11)
@@ -121,22 +115,44 @@ class StormyMarket:
         return market
 
     def key(self, name: str, role: Role, deposit: int = 0) -> tuple[str, str]:
-        """A new account, its id and a key of it."""
-        with transaction(make_session_factory(self.engine)) as session:
-            account = accounts.create_account(session, name, role)
-            if deposit:
-                payouts.deposit(session, account.id, deposit, "EUR", f"first deposit of {name}")
-            _, token = accounts.issue_key(session, self.settings, account, "faults")
-            return f"acc_{account.id.hex}", token
+        """A new account, its id and a key of it; the database may just be coming back."""
+        for _ in range(100):
+            try:
+                with transaction(make_session_factory(self.engine)) as session:
+                    account = accounts.create_account(session, name, role)
+                    if deposit:
+                        payouts.deposit(session, account.id, deposit, "EUR", f"first deposit of {name}")
+                    _, token = accounts.issue_key(session, self.settings, account, "faults")
+                    return f"acc_{account.id.hex}", token
+            except DBAPIError:
+                time.sleep(0.3)
+        raise AssertionError("the database did not come back within 30 s")
+
+    def briefly(self, key: str) -> Client:
+        """A client that takes no for an answer after a few tries."""
+        return Client(self.place.api_url, key, retries=3)
+
+    def ready(self, seconds: float = 60.0) -> None:
+        """Wait until the API says that it and all it needs are there."""
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            try:
+                if httpx.get(f"{self.place.api_url}/readyz", timeout=5, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
+        raise AssertionError(f"the API was not ready within {seconds:.0f} s")
 
     def client(self, key: str) -> Client:
         """A patient client, closed with the market."""
-        self.clients.append(Client(self.place.api_url, key, retries=12))
+        self.clients.append(Client(self.place.api_url, key, retries=30))
         return self.clients[-1]
 
     def post(self) -> Job:
-        """The one job, for a new buyer."""
+        """The one job, for a new buyer; the API may just be coming back."""
         self.jobs += 1
+        self.ready()
         _, key = self.key(f"buyer {self.jobs}", Role.BUYER, deposit=1000_00)
         client = self.client(key)
         content = rows(np.random.default_rng(12), 120)
@@ -154,18 +170,48 @@ class StormyMarket:
                 time.sleep(0.2)
         raise AssertionError("the database did not come back within 20 s")
 
-    def under_way(self, job: Job, evaluations: int, seconds: float = 60.0) -> None:
-        """Wait until the job has that many worths (or has ended)."""
-        statement = """SELECT (SELECT count(*) FROM evaluations e WHERE e.game_id = v.game_id) >= :wanted
-            OR v.status NOT IN ('queued', 'planning', 'running') FROM valuations v WHERE v.id = :id"""
+    def under_way(self, job: Job, worths: int, seconds: float = 120.0) -> bool:
+        """Wait until the job has that many worths; False when it has ended before."""
         ends = time.monotonic() + seconds
-        while not self.scalar(statement, id=job.id.removeprefix("val_"), wanted=evaluations):
+        while (found := self._worths(job)) is not None and found < worths:
             if time.monotonic() > ends:
-                raise AssertionError(f"{job.id} did not reach {evaluations} worths within {seconds:.0f} s")
+                raise AssertionError(f"{job.id} did not reach {worths} worths within {seconds:.0f} s; it has {found}")
             time.sleep(0.05)
+        return found is not None
 
-    def verdict(self, job: Job, calm: str, seconds: float = 120.0) -> list[str]:
-        """What is wrong after a storm: nothing, one hopes."""
+    def goes_on_to(self, worths: int) -> bool:
+        """Wait until the present job has so many worths more; False when it has ended before."""
+        assert self.job is not None, "no job is under way"
+        found = self._worths(self.job)
+        return found is not None and self.under_way(self.job, found + worths)
+
+    def goes_on(self, worths: int, seconds: float) -> None:
+        """Wait until the present job has so many worths more, has ended, or the time is over."""
+        ends = time.monotonic() + seconds
+        before = None if self.job is None else self._worths(self.job)
+        while self.job is not None and before is not None and time.monotonic() < ends:
+            found = self._worths(self.job)
+            if found is None or found >= before + worths:
+                return
+            time.sleep(0.1)
+
+    def _worths(self, job: Job) -> int | None:
+        """How many worths a job has; None once it has ended."""
+        statement = """SELECT CASE WHEN v.status IN ('queued', 'planning', 'running')
+            THEN (SELECT count(*) FROM evaluations e WHERE e.game_id = v.game_id) ELSE -1 END
+            FROM valuations v WHERE v.id = :id"""
+        found = int(self.scalar(statement, id=job.id.removeprefix("val_")))
+        return None if found < 0 else found
+
+    def verdict(self, job: Job, calm: str, seconds: float = 180.0) -> list[str]:
+        """What is wrong after a storm, with this job and those posted beside it: nothing, one hopes."""
+        found, self.wrong = self.wrong, []
+        jobs, self.beside = [job, *self.beside], []
+        for each in jobs:
+            found += self._of_job(each, calm, seconds)
+        return found + self.books() + self.place.orphans() + self.litter()
+
+    def _of_job(self, job: Job, calm: str, seconds: float) -> list[str]:
         ended = job.end(seconds)
         if ended["status"] != "succeeded":
             return [f"the job ended as {ended['status']}: {ended['reason']}: {ended['error']}"]
@@ -182,7 +228,19 @@ class StormyMarket:
         held = "SELECT count(*) FROM shards WHERE valuation_id = :id AND status NOT IN ('done')"
         if count := self.scalar(held, id=plain):
             wrong.append(f"{count} shards of a job that has ended are not done")
-        return wrong + self.books() + leftovers(self.place.home / "blobs")
+        return wrong
+
+    def litter(self) -> list[str]:
+        """Files that nobody will use, once what was killed has had a while to come back and clear up."""
+        ends = time.monotonic() + 60
+        while True:
+            found = leftovers(self.place.home / "blobs")
+            found += [f"{each} belongs to no process" for each in scratch.left_over(self.place.temporary)]
+            known = [each for each in self.place.temporary.iterdir() if not each.name.startswith("cherish-")]
+            found += [f"{each} is left over" for each in known]
+            if not found or time.monotonic() > ends:
+                return found
+            time.sleep(0.5)
 
     def books(self) -> list[str]:
         """What the ledger's own proof objects to."""
@@ -215,28 +273,14 @@ def rows(rng: np.random.Generator, count: int, flip: float = 0.0) -> bytes:
 
 
 def leftovers(blobs: Path) -> list[str]:
-    """Files in the blob folder that are not whole blobs under their own digest."""
+    """Files in the blob folder that are neither whole blobs under their own digest nor marked as half-written.
+
+    What a killed writer has half-written is the collector's, once it is old.
+    """
     found = []
-    for path in blobs.rglob("*"):
-        if path.is_file():
+    for path in (blobs / "sha256").rglob("*"):
+        if path.is_file() and not STAGED.search(path.name):
             name = "".join(path.relative_to(blobs / "sha256").parts)
             if hashlib.sha256(path.read_bytes()).hexdigest() != name:
                 found.append(f"{path} is left over: it is no blob under its digest")
-    return found
-
-
-def orphans(home: Path) -> list[str]:
-    """Processes that still belong to a stack in this folder: by command line, working folder or environment."""
-    mark = os.fsencode(str(home))
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            belongs = mark in (entry / "cmdline").read_bytes() or mark in (entry / "environ").read_bytes()
-            if belongs and (entry / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                found.append(f"process {entry.name} is an orphan: {(entry / 'cmdline').read_bytes()[:200]!r}")
-        except OSError:
-            # it ended while we looked, or is another user's
-            continue
     return found

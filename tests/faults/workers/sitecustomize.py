@@ -1,10 +1,13 @@
-"""Makes a worker ill as FAULTY_WORKER says; Python runs this at the start of each of its processes.
+"""Makes a process ill as FAULTY says; Python runs this at the start of each of its processes.
 
-The product's own code is not replaced: a clock is wrong, a disk read fails, memory runs out, and the rest is real.
+The product's own code is not replaced: a clock is wrong, a disk read fails, memory runs out, a message comes twice and
+late, and the rest is real.
 """
 
 import os
+import random
 import sys
+import threading
 import time
 
 
@@ -12,6 +15,12 @@ def late() -> None:
     """The wall clock is an hour ahead."""
     real = time.time
     time.time = lambda: real() + 3600.0
+
+
+def early() -> None:
+    """The wall clock is an hour behind."""
+    real = time.time
+    time.time = lambda: real() - 3600.0
 
 
 def forgetful() -> None:
@@ -54,6 +63,29 @@ def crammed() -> None:
     MLP.train = train
 
 
-# the spawned child does the work; the main process and Python's own helpers stay well
-if "--multiprocessing-fork" in sys.argv or "billiard" in " ".join(sys.orig_argv):
-    {"late": late, "forgetful": forgetful, "crammed": crammed}.get(os.environ.get("FAULTY_WORKER", ""), lambda: None)()
+def stuttering() -> None:
+    """A relay whose every message arrives twice, each time late by up to three seconds, in any order."""
+    from app.outbox.broker import CeleryBroker
+
+    chance = random.Random(int(os.environ.get("FAULTY_SEED", "0")))  # noqa: S311  a fault, not a secret
+    real = CeleryBroker.send
+    lock = threading.Lock()
+
+    def send(self, *args, **kwargs):
+        def later():
+            with lock:
+                real(self, *args, **kwargs)
+
+        # taken, so it is marked as sent; what dies with the relay before its time is a message lost, and found missing
+        for wait in (3.0 * chance.random() * (chance.random() < 0.5), 3.0 * chance.random()):
+            timer = threading.Timer(wait, later)
+            timer.daemon = True
+            timer.start()
+
+    CeleryBroker.send = send
+
+
+_ILL = {each.__name__: each for each in (late, early, forgetful, crammed, stuttering)}
+# a worker's spawned child does the work; its main process and Python's own helpers stay well
+if "--multiprocessing-fork" in sys.argv or "billiard" in " ".join(sys.orig_argv) or "app.outbox" in sys.orig_argv:
+    _ILL.get(os.environ.get("FAULTY", ""), lambda: None)()

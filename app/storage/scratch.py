@@ -1,0 +1,123 @@
+"""Files that a process needs for a moment, in a folder of its own that does not outlive it, ``kill -9`` included.
+
+Each process holds a lock on its folder for as long as it lives, however it ends. Whoever begins to use scratch files
+first removes the folders whose lock is free: those of processes that were killed. Nothing here is ever read again by
+another process.
+"""
+
+import atexit
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import Unavailable
+
+_guard = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Own:
+    pid: int
+    folder: Path
+    lock: int
+
+
+_own: _Own | None = None
+
+
+def folder() -> Path:
+    """This process's folder, made at the first call; raises Unavailable where there can be none."""
+    global _own
+    with _guard:
+        if _own is None or _own.pid != os.getpid():
+            try:
+                _own = _Own(os.getpid(), *_make(_base()))
+            except OSError as error:
+                raise Unavailable(
+                    f"no temporary folder can be made in {tempfile.gettempdir()} ({error.strerror})", retry_after=60
+                ) from error
+            atexit.register(close)
+        return _own.folder
+
+
+def adopt() -> None:
+    """From now on all temporary files of this process, of its libraries and of its children are in its folder."""
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder())
+
+
+def close() -> None:
+    """Remove this process's folder; called at its orderly end, by those too who end without ``atexit``."""
+    global _own
+    with _guard:
+        if _own is not None and _own.pid == os.getpid():
+            shutil.rmtree(_own.folder, ignore_errors=True)
+            os.close(_own.lock)
+            _own = None
+
+
+def tidy() -> None:
+    """Remove the folders of processes that were killed."""
+    for place in left_over(Path(tempfile.gettempdir())):
+        shutil.rmtree(place, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def file(name: str = "content") -> Iterator[Path]:
+    """A path that is free, in a folder that goes with whatever is in it when the block ends."""
+    with tempfile.TemporaryDirectory(dir=folder()) as inner:
+        yield Path(inner) / name
+
+
+def left_over(temporary: Path) -> list[Path]:
+    """The folders in a directory for temporary files that belong to no process any more."""
+    base = temporary / f"cherish-{os.geteuid()}"
+    return [place for place in base.iterdir() if _free(place)] if base.is_dir() else []
+
+
+def _base() -> Path:
+    """The folder of all of this user's processes: nobody else may look in, or lay a trap there beforehand."""
+    base = Path(tempfile.gettempdir()) / f"cherish-{os.geteuid()}"
+    base.mkdir(mode=0o700, exist_ok=True)
+    found = base.lstat()
+    if base.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PermissionError(13, f"{base} is not a private folder of this user; remove it")
+    return base
+
+
+def _make(base: Path) -> tuple[Path, int]:
+    whole = os.open(base, os.O_RDONLY)
+    try:
+        # a folder that is there and not yet locked would look like a dead process's
+        fcntl.flock(whole, fcntl.LOCK_EX)
+        for place in base.iterdir():
+            if _free(place):
+                shutil.rmtree(place, ignore_errors=True)
+        own = base / uuid.uuid4().hex[:12]
+        own.mkdir(mode=0o700)
+        held = os.open(own, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return own, held
+    finally:
+        os.close(whole)
+
+
+def _free(place: Path) -> bool:
+    try:
+        probe = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(probe)
