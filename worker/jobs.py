@@ -4,15 +4,16 @@ Only jobs whose game is prepared are kept: from then on nothing of what a worker
 more than a few, and nothing of a job but its description.
 """
 
+import time
 from collections import OrderedDict
 from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import transaction
 from app.valuations import work
-from app.valuations.shard_repository import Claim
+from app.valuations.lease_repository import Claim
 from app.valuations.work import Job
+from worker.patience import patiently
 
 _KEPT = 16
 
@@ -20,16 +21,17 @@ _KEPT = 16
 class KnownJobs:
     """The jobs of one worker process, least recently used first."""
 
-    def __init__(self, factory: sessionmaker[Session]) -> None:
+    def __init__(self, factory: sessionmaker[Session], patience: float = 30.0) -> None:
         self._factory = factory
+        self._patience = patience
         self._jobs: OrderedDict[UUID, Job] = OrderedDict()
 
     def behind(self, claim: Claim) -> Job:
         """The job behind a claim."""
         job = self._jobs.pop(claim.valuation_id, None)
         if job is None:
-            with transaction(self._factory) as session:
-                job = work.load_job(session, claim)
+            ends = time.monotonic() + self._patience
+            job = patiently(self._factory, lambda session: work.load_job(session, claim), ends)
         if job.prepared is not None and job.facts is not None:
             self._jobs[claim.valuation_id] = job
             if len(self._jobs) > _KEPT:

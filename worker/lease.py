@@ -16,10 +16,10 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import transaction
+from app.db.session import glance, transaction
 from app.settings import Settings
-from app.valuations import shard_repository
-from app.valuations.shard_repository import Claim
+from app.valuations import lease_repository
+from app.valuations.lease_repository import Claim
 from app.valuations.work import FoundWorth
 
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class Heart:
             self._threads[0].join(timeout=5)
         try:
             with transaction(self._factory) as session:
-                shard_repository.forget_worker(session, self.name)
+                lease_repository.forget_worker(session, self.name)
         except DBAPIError as error:
             log.warning("worker.farewell_failed", error=str(error))
 
@@ -91,7 +91,6 @@ class Heart:
         with self._lock:
             self._claim, self._why = claim, None
             self._since = self._extended = claimed_at
-        self._beaten = 0.0
 
     def drop(self) -> None:
         with self._lock:
@@ -128,21 +127,30 @@ class Heart:
         now = time.monotonic()
         with self._lock:
             claim, extended = self._claim, self._extended
+        lease = self._settings.lease_seconds
+        told, held = now - self._beaten < _BEAT_SECONDS, now - extended < min(lease / 3, 10.0)
+        if told and (claim is None or held):
+            # most beats have nothing to write
+            if claim is not None:
+                with glance(self._factory) as session:
+                    wanted = lease_repository.may_go_on(session, claim.shard_id, claim.fence)
+                if not wanted:
+                    self._stop(claim, Stop.UNWANTED)
+            return
         with transaction(self._factory) as session:
-            if now - self._beaten >= _BEAT_SECONDS:
-                shard_repository.beat(
+            if not told:
+                lease_repository.beat(
                     session, {"name": self.name, **self._row, "shard_id": claim.shard_id if claim else None}
                 )
                 self._beaten = now
             if claim is None:
                 return
-            lease = self._settings.lease_seconds
-            if now - extended >= min(lease / 3, 10.0):
-                if not shard_repository.extend(session, claim.shard_id, claim.fence, lease):
+            if not held:
+                if not lease_repository.extend(session, claim.shard_id, claim.fence, lease):
                     self._stop(claim, Stop.LOST)
                 else:
                     extended = now
-            wanted = shard_repository.may_go_on(session, claim.shard_id, claim.fence)
+            wanted = lease_repository.may_go_on(session, claim.shard_id, claim.fence)
         with self._lock:
             if self._claim is claim:
                 self._extended = extended

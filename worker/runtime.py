@@ -15,27 +15,26 @@ from types import FrameType
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from app import logs
-from app.db.session import make_engine, make_session_factory, transaction
+from app.db.session import make_engine, make_session_factory
 from app.errors import InvalidInput
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import work
-from app.valuations.shard_repository import Claim
+from app.valuations.lease_repository import Claim
 from app.valuations.states import Reason
 from app.valuations.work import FoundWorth, LeaseLost
 from worker import forgets, profiles
 from worker.lease import Heart, Stop, Stopped
+from worker.patience import patiently
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 _INTERNAL = "the computation was stopped by an internal error, which an administrator can look up"
-_PAUSE_SECONDS = 0.5
 
 
 class Runtime:
@@ -161,20 +160,7 @@ class Runtime:
         )
 
     def _persist(self, write: Callable[[Session], T], since: float) -> T:
-        """``write`` in one transaction; again while the database is away, for as long as a lease can last.
-
-        A commit whose answer was lost is found out by the fence: the second try touches no row and the shard is left
-        alone. Errors that another try cannot mend are raised.
-        """
-        while True:
-            try:
-                with transaction(self.factory) as session:
-                    return write(session)
-            except (OperationalError, InterfaceError) as error:
-                if time.monotonic() - since > self.settings.lease_seconds:
-                    raise LeaseLost("the database was away for longer than the lease") from error
-                log.warning("worker.database_away", error=str(error).splitlines()[0])
-                time.sleep(_PAUSE_SECONDS)
+        return patiently(self.factory, write, since + self.settings.lease_seconds)
 
 
 _runtime: Runtime | None = None

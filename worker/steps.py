@@ -6,6 +6,7 @@ database go away meanwhile. A step that must stop raises ``Stopped``.
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,11 +14,10 @@ import numpy as np
 import safetensors.numpy
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import transaction
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import settlement, shard_repository, work
-from app.valuations.shard_repository import Claim
+from app.valuations import lease_repository, settlement, work, worth_repository
+from app.valuations.lease_repository import Claim
 from app.valuations.states import ShardKind
 from app.valuations.work import FoundWorth, Job
 from worker.engine import batching
@@ -28,6 +28,7 @@ from worker.engine.valuation import Progress, value
 from worker.games import LoadedGames
 from worker.jobs import KnownJobs
 from worker.lease import Heart, Stop, Stopped
+from worker.patience import patiently
 from worker.replay import StoredGame, group_worths, pack, player_names, shard_size, unpack
 
 Write = Callable[[Session], None]
@@ -44,7 +45,7 @@ class Steps:
         self._settings = settings
         self._games = games
         self._heart = heart
-        self._jobs = KnownJobs(factory)
+        self._jobs = KnownJobs(factory, settings.lease_seconds)
 
     def run(self, claim: Claim) -> Write:
         """Do the work of a claim; returns what to write."""
@@ -79,9 +80,15 @@ class Steps:
         job = self._jobs.behind(claim)
         if job.facts is None:
             raise AssertionError(f"game {job.game_id} is planned before it was prepared")
-        with transaction(self._factory) as session:
-            stored = group_worths(shard_repository.stored_worths(session, claim.game_id), len(job.names))
-            workers = shard_repository.live_workers(session, _queue(job), work.alive_within(self._settings))
+        rows, workers = patiently(
+            self._factory,
+            lambda session: (
+                worth_repository.stored_worths(session, claim.game_id),
+                lease_repository.live_workers(session, _queue(job), work.alive_within(self._settings)),
+            ),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+        stored = group_worths(rows, len(job.names))
         game = StoredGame(
             players=player_names(job.names, job.digests, job.rows),
             costs={source["name"]: source["cost"] for source in job.facts["sources"]},
@@ -118,10 +125,8 @@ class Steps:
         job = self._jobs.behind(claim)
         source = claim.source
         coalitions = unpack(claim.coalitions, claim.count, len(job.names))
-        packed = pack(coalitions)
-        with transaction(self._factory) as session:
-            known = shard_repository.stored_among(session, claim.game_id, source, packed)
-        todo = [row for row, each in enumerate(packed) if each not in known]
+        packed = claim.each()
+        todo = [row for row, each in enumerate(packed) if each not in claim.known]
         found: list[FoundWorth] = []
         if todo:
             evaluator = self._games.evaluator(job)

@@ -1,26 +1,56 @@
 """Engine and session factory. Sync sessions everywhere: one repository layer for endpoints and tasks."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
+
+# a connection that was used this recently is taken to be there still; where it is not, its user hears of it
+_FRESH_SECONDS = 1.0
 
 
 def make_engine(url: str, *, pool_size: int = 10) -> Engine:
-    """An engine on psycopg 3 whose connections are checked before use and speak UTC."""
-    return create_engine(
+    """An engine on psycopg 3 whose connections speak UTC, and are checked before use after a pause."""
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=10,
-        pool_pre_ping=True,
         connect_args={"options": "-c timezone=utc", "connect_timeout": 10},
     )
+
+    @event.listens_for(engine, "checkin")
+    def note(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, record: Any, _proxy: Any) -> None:
+        used = record.info.get("used")
+        if used is None or time.monotonic() - used < _FRESH_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # the pool makes a new one, and drops all that are as old
+            raise InvalidatePoolError(str(error)) from error
+
+    return engine
 
 
 def make_session_factory(engine: Engine) -> sessionmaker[Session]:
     """Sessions that keep loaded attributes after commit, so that answers can be built from them."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def glance(factory: sessionmaker[Session]) -> Iterator[Session]:
+    """A session for one statement that only reads: no transaction is begun and ended around it."""
+    with factory() as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        yield session
 
 
 @contextmanager

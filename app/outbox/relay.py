@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.session import transaction
 from app.outbox import repository
 from app.outbox.broker import Broker
-from app.outbox.tables import OutboxMessage
+from app.outbox.repository import Due
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ _GATHER_SECONDS = 0.01
 _AWAY = (BrokerAway, RedisError, OSError)
 
 
-def in_turn(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
+def in_turn(messages: Sequence[Due]) -> list[Due]:
     """The messages by priority, and within one priority the lanes in turn: first of each lane, then second, ..."""
     seen: dict[tuple[int, str | None], int] = defaultdict(int)
     ranked = []

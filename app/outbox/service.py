@@ -49,17 +49,8 @@ def record_all(
     if not args:
         return
     context = _context()
-    rows = [
-        {
-            "task": task,
-            "args": dict(each) | context,
-            "queue": queue,
-            "priority": priority,
-            "lane": lane,
-        }
-        for each in args
-    ]
-    repository.add(session, rows, delay)
+    told = [dict(each) | context for each in args]
+    repository.add(session, task, told, queue=queue, priority=priority, lane=lane, delay=delay)
 
 
 def _context() -> dict[str, Any]:

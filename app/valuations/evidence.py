@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
-from app.valuations import repository, service, shard_repository
+from app.valuations import repository, service, worth_repository
 
 _RETRAIN = "retrain"
 
@@ -30,6 +30,6 @@ def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> 
     source = (result or {}).get("audit", {}).get("source")
     if not source:
         return []
-    rows = shard_repository.stored_in_both(session, valuation.game_id, source, _RETRAIN)
+    rows = worth_repository.stored_in_both(session, valuation.game_id, source, _RETRAIN)
     pairs = [Pair(sum(byte.bit_count() for byte in row[0]), row[1], row[2]) for row in rows]
     return sorted(pairs, key=lambda pair: (pair.size, pair.unlearned))

@@ -1,4 +1,5 @@
-"""SQL of jobs as people see them: posting, reading, listing, players, events. Work's SQL is in ``shard_repository``.
+"""SQL of jobs as people see them: posting, reading, listing, players, events. Work's SQL is in ``shard_repository``
+and ``lease_repository``, that of worths in ``worth_repository``.
 
 Every query on behalf of a caller takes the caller's account: another tenant's job is not found.
 """

@@ -19,7 +19,7 @@ from app.payouts import money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import answers, lifecycle, repository, shard_repository
+from app.valuations import answers, lifecycle, repository, shard_repository, worth_repository
 from app.valuations.admission import Admitted, admit
 from app.valuations.games import digest_of
 from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations
@@ -97,7 +97,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     digests = [seat.digest for seat in admitted.seats]
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
-    past = shard_repository.measured(session, learner)
+    past = worth_repository.measured(session, learner)
     taken = estimate(order, learner, admitted.size, counts, past)
     fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
     wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}

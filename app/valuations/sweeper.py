@@ -20,7 +20,7 @@ from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
-from app.valuations import forgetting, lifecycle, repository, shard_repository, work
+from app.valuations import forgetting, lease_repository, lifecycle, repository, shard_repository, work
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
 
@@ -143,4 +143,4 @@ class Sweeper:
         with transaction(self._factory) as session:
             outbox_repository.purge_sent(session, _KEEP_SENT)
             idempotency.purge(session, repository.now(session) - _KEEP_ANSWERS)
-            shard_repository.purge_workers(session, _KEEP_WORKERS_SECONDS)
+            lease_repository.purge_workers(session, _KEEP_WORKERS_SECONDS)

@@ -8,7 +8,6 @@ back whole. So a second delivery of any message, or a worker back from the dead,
 Locks are always taken in the order shard, round, job.
 """
 
-import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from app.db.base import uuid7
 from app.settings import Settings
-from app.valuations import lifecycle, repository, shard_repository
-from app.valuations.shard_repository import Claim
+from app.valuations import lease_repository, lifecycle, repository, shard_repository
+from app.valuations.lease_repository import Claim
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
 
 # a worker counts as alive for this many heartbeats after its last one, and at least this many seconds
@@ -97,7 +96,7 @@ def alive_within(settings: Settings) -> float:
 
 def claim(session: Session, settings: Settings, shard_id: uuid.UUID, worker: str) -> Claim | None:
     """Take a shard's lease; None where it is done, held by another, or its job has ended."""
-    return shard_repository.claim(session, shard_id, worker, settings.lease_seconds, settings.max_attempts)
+    return lease_repository.claim(session, shard_id, worker, settings.lease_seconds, settings.max_attempts)
 
 
 def finish_prepare(session: Session, claim: Claim, blob: str, facts: Mapping[str, Any]) -> None:
@@ -177,8 +176,8 @@ def finish_evaluate(session: Session, settings: Settings, claim: Claim, worths: 
     The window is filled before the round's row is locked, so that a job's workers wait for one another only as long as
     two short statements and the commit take.
     """
-    _finish(session, claim)
-    _store(session, claim, worths)
+    if not lease_repository.finish_with_worths(session, claim, *_columns(worths)):
+        raise _lost(claim)
     fill_window(session, settings, claim.valuation_id, claim.queue)
     seconds = sum(worth.seconds for worth in worths)
     still_open = shard_repository.count_down(session, claim.valuation_id, claim.round, len(worths), seconds)
@@ -214,9 +213,9 @@ def fail_attempt(
     """
     limit = claim.attempt if final else settings.max_attempts
     delay = _BACKOFF_SECONDS * 2.0 ** (claim.attempt - 1)
-    status = shard_repository.fail_attempt(session, claim.shard_id, claim.fence, traceback, limit, delay)
+    status = lease_repository.fail_attempt(session, claim.shard_id, claim.fence, traceback, limit, delay)
     if status is None:
-        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
+        raise _lost(claim)
     _keep(session, claim, worths)
     if status is ShardStatus.QUEUED:
         lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue, delay)
@@ -229,16 +228,16 @@ def fail_attempt(
 
 def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:
     """The worker is being shut down: keep what it found and return the rest to the queue, at once."""
-    if not shard_repository.give_back(session, claim.shard_id, claim.fence):
-        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
+    if not lease_repository.give_back(session, claim.shard_id, claim.fence):
+        raise _lost(claim)
     _keep(session, claim, worths)
     lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue)
 
 
 def stand_down(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:
     """The job was cancelled or its deadline has passed: keep what was found, and let go."""
-    if not shard_repository.abandon_held(session, claim.shard_id, claim.fence):
-        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}")
+    if not lease_repository.abandon_held(session, claim.shard_id, claim.fence):
+        raise _lost(claim)
     _keep(session, claim, worths)
     valuation = repository.lock(session, claim.valuation_id)
     if lifecycle.past_deadline(valuation, repository.now(session)):
@@ -250,40 +249,35 @@ def stand_down(session: Session, settings: Settings, claim: Claim, worths: Seque
 def fill_window(session: Session, settings: Settings, valuation_id: uuid.UUID, queue: str) -> int:
     """Dispatch waiting shards of a job up to its window; returns how many.
 
-    The window is the job's part of twice the live workers of its queue, shared equally among the buyers who compute
-    and then among a buyer's jobs: enough to keep every worker busy, and a short job never waits behind more than that.
+    The window (``shard_repository.take_room``) is enough to keep every worker busy, and a short job never waits behind
+    more than that.
     """
-    crowd = shard_repository.crowd(session, queue, valuation_id, alive_within(settings))
-    rivals = max(1, crowd.buyers) * max(1, crowd.most_jobs)
-    window = max(2, math.ceil(2 * max(1, crowd.workers) / rivals))
-    room = window - crowd.in_flight
-    if room <= 0:
-        return 0
-    taken = shard_repository.take_waiting(session, valuation_id, room)
+    taken = shard_repository.take_room(session, queue, valuation_id, alive_within(settings))
     if taken:
         lifecycle.send(session, valuation_id, ShardKind.EVALUATE, list(taken), queue)
     return len(taken)
 
 
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}, or its job has ended")
+
+
 def _finish(session: Session, claim: Claim) -> None:
-    if not shard_repository.finish(session, claim.shard_id, claim.fence):
-        raise LeaseLost(f"shard {claim.shard_id} was taken over after fence {claim.fence}, or its job has ended")
+    if not lease_repository.finish(session, claim.shard_id, claim.fence):
+        raise _lost(claim)
 
 
 def _keep(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
     """Worths of a shard that is not finished: stored and told as progress, while the shard stays open."""
     if worths:
-        _store(session, claim, worths)
+        lease_repository.store_worths(session, claim, *_columns(worths))
         seconds = sum(worth.seconds for worth in worths)
         shard_repository.count_found(session, claim.valuation_id, claim.round, len(worths), seconds)
 
 
-def _store(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
-    if worths:
-        shard_repository.store_worths(
-            session,
-            claim,
-            [worth.coalition for worth in worths],
-            [worth.worth for worth in worths],
-            [worth.seconds for worth in worths],
-        )
+def _columns(worths: Sequence[FoundWorth]) -> tuple[list[bytes], list[float], list[float]]:
+    return (
+        [worth.coalition for worth in worths],
+        [worth.worth for worth in worths],
+        [worth.seconds for worth in worths],
+    )

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from app.db.session import transaction
-from app.valuations import shard_repository, work
+from app.valuations import lease_repository, work
 from benchmarks.dispatch.jobs import add_job, add_round, drawn
 from benchmarks.dispatch.place import Place
 
@@ -38,7 +38,7 @@ def start_workers(place: Place, workers: int, seconds: float) -> None:
     ends = time.monotonic() + _PATIENCE
     while True:
         with transaction(place.factory) as session:
-            if shard_repository.live_workers(session, "cpu", alive) >= workers:
+            if lease_repository.live_workers(session, "cpu", alive) >= workers:
                 return
         if time.monotonic() > ends:
             raise TimeoutError(f"{workers} workers did not start; see {place.home}/workers.log")

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.db.session import transaction
 from app.outbox import repository as outbox
 from app.settings import Settings
-from app.valuations import repository, shard_repository, work
+from app.valuations import repository, shard_repository, work, worth_repository
 from app.valuations.sweeper import Sweeper
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import FoundWorth
@@ -111,8 +111,8 @@ def _acts(
 
     return {
         "claim, write back 50 worths, dispatch the next": finish,
-        "which worths of a shard exist": lambda s: shard_repository.stored_among(s, game_id, SOURCE, asked),
-        "all worths, for a plan": lambda s: shard_repository.stored_worths(s, game_id),
+        "which worths of a shard exist": lambda s: worth_repository.stored_among(s, game_id, SOURCE, asked),
+        "all worths, for a plan": lambda s: worth_repository.stored_worths(s, game_id),
         "the relay's next batch": lambda s: outbox.lock_unsent(s, 200),
         "the sweeper: leases that ran out": lambda s: shard_repository.lock_expired(s, 500),
         "the sweeper: messages that are missing": lambda s: (
@@ -134,7 +134,7 @@ def _replay(place: Place, game_id: uuid.UUID) -> float:
     for _ in range(5):
         begun = time.perf_counter()
         with transaction(place.factory) as session:
-            stored = group_worths(shard_repository.stored_worths(session, game_id), PLAYERS)
+            stored = group_worths(worth_repository.stored_worths(session, game_id), PLAYERS)
         took.append(time.perf_counter() - begun)
         assert len(stored[SOURCE]) == WORTHS
     return statistics.median(took)

@@ -17,16 +17,15 @@ import numpy as np
 from kombu import Connection
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import make_engine, make_session_factory, transaction
+from app.db.session import make_engine, make_session_factory
 from app.outbox.broker import broker_url
 from app.settings import Settings, get_settings
-from app.valuations import shard_repository, work
-from app.valuations.shard_repository import Claim
+from app.valuations import work
+from app.valuations.lease_repository import Claim
 from app.valuations.states import ShardKind
 from app.valuations.work import FoundWorth
 from worker.jobs import KnownJobs
 from worker.lease import Heart, Stop, Stopped
-from worker.replay import pack, unpack
 from worker.runtime import Runtime
 
 
@@ -44,12 +43,8 @@ class SleepingEngine:
         if claim.kind is not ShardKind.EVALUATE:
             # planning is not measured here; the lease is given back and the next job begins
             raise Stopped(Stop.UNWANTED)
-        job = self._jobs.behind(claim)
-        coalitions = unpack(claim.coalitions or b"", claim.count, len(job.names))
-        packed = pack(coalitions)
-        with transaction(self._factory) as session:
-            known = shard_repository.stored_among(session, claim.game_id, claim.source or "", packed)
-        todo = [each for each in packed if each not in known]
+        self._jobs.behind(claim)
+        todo = [each for each in claim.each() if each not in claim.known]
         self._heart.check()
         time.sleep(self._seconds)
         each_took = self._seconds / max(1, len(todo))

@@ -13,7 +13,7 @@ from app.datasets.tables import DatasetKind
 from app.db.session import transaction
 from app.outbox.tables import OutboxMessage
 from app.payouts import service as payouts
-from app.valuations import service, settlement, shard_repository, work
+from app.valuations import lease_repository, service, settlement, work
 from app.valuations.states import Reason, ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import FoundWorth, LeaseLost
@@ -37,7 +37,7 @@ def claim(market: Any, shard_id: uuid.UUID, worker: str = "somebody") -> Any:
 
 def expire(market: Any, shard_id: uuid.UUID) -> None:
     with transaction(market.factory) as session:
-        session.get_one(Shard, shard_id).lease_until = shard_repository._after(-1.0)
+        session.get_one(Shard, shard_id).lease_until = lease_repository.seconds_ago(1.0)
 
 
 def outcome(market: Any, valuation_id: uuid.UUID) -> str:
@@ -271,7 +271,7 @@ def test_a_cancelled_job_gives_the_money_back_and_keeps_what_was_computed(hand: 
     assert cancel(market, job_id) is ValuationStatus.CANCELLING
     assert money(market)[1] == 1000_00, "the pool is held until nobody works on it"
     with market.factory() as session:
-        assert not shard_repository.may_go_on(session, held.shard_id, held.fence)
+        assert not lease_repository.may_go_on(session, held.shard_id, held.fence)
     with transaction(market.factory) as session:
         work.stand_down(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
     assert market.job(job_id).status is ValuationStatus.CANCELLED
@@ -302,7 +302,7 @@ def test_a_deadline_expires_the_job(hand: Any) -> None:
     market = hand.market
     job_id = market.post()
     with transaction(market.factory) as session:
-        session.get_one(Valuation, job_id).deadline = shard_repository._after(-1.0)
+        session.get_one(Valuation, job_id).deadline = lease_repository.seconds_ago(1.0)
     assert claim(market, shards(market)[0].id) is None
     hand.sweeper.sweep_once()
     job = market.job(job_id)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.outbox.tables import OutboxMessage
 from app.settings import Settings
-from app.valuations import lifecycle, repository, shard_repository
+from app.valuations import lease_repository, lifecycle, repository
 from app.valuations.states import Reason, ShardStatus
 from app.valuations.tables import Shard
 from tests.app.conftest import Known
@@ -107,7 +107,7 @@ def test_queues_and_workers_are_seen(admin: Known, post: Any, session: Session) 
     (work,) = seen["work"]
     assert (work["queue"], work["kind"], work["status"], work["shards"]) == ("cpu", "prepare", "queued", 1)
     assert seen["outbox"][0]["unsent"] >= 1
-    shard_repository.beat(
+    lease_repository.beat(
         session, {"name": "w", "queue": "cpu", "device": "cpu", "host": "h", "pid": 1, "shard_id": None}
     )
     session.commit()

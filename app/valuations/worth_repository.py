@@ -1,0 +1,79 @@
+"""SQL of worths: stored once under (game, source, coalition), read for plans, quotes and evidence, never changed."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, func, select
+from sqlalchemy.orm import Session, aliased
+
+from app.valuations.quotes import Measured
+from app.valuations.tables import Evaluation, Game, Round, Valuation, ValuationPlayer
+
+
+def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, bytes, bytes]]:
+    """All worths of a game by source: coalitions, worths and device seconds, each joined to one string of bytes.
+
+    Row by row, a hundred thousand worths take a second to read. Numbers are in Postgres's own binary form (big-endian
+    doubles), so they come back bit for bit.
+    """
+    statement = select(
+        Evaluation.source,
+        cast(func.string_agg(Evaluation.coalition, b""), LargeBinary),
+        cast(func.string_agg(func.float8send(Evaluation.worth), b""), LargeBinary),
+        cast(func.string_agg(func.float8send(Evaluation.seconds), b""), LargeBinary),
+    )
+    return session.execute(statement.where(Evaluation.game_id == game_id).group_by(Evaluation.source)).all()
+
+
+def measured(session: Session, learner: str) -> Measured:
+    """Device seconds per worth and training row of finished rounds with this learner, of all jobs."""
+    job_rows = (
+        select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
+        .group_by(ValuationPlayer.valuation_id)
+        .subquery()
+    )
+    name = Game.frozen["learner"]["name"].astext
+    family = func.split_part(Round.source, ":", 1)
+    rounds = session.execute(
+        select(family, func.sum(Round.seconds), func.sum(Round.done * job_rows.c.rows), func.count())
+        .join(Valuation, Valuation.id == Round.valuation_id)
+        .join(Game, Game.id == Valuation.game_id)
+        .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
+        .where(name == learner, Round.done > 0)
+        .group_by(family)
+    ).all()
+    of_learner = (
+        select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(name == learner, Game.facts.is_not(None))
+    )
+    prepared = session.execute(
+        select(func.sum(Game.facts["seconds"].as_float()), func.sum(job_rows.c.rows), func.count())
+        .join(Valuation, Valuation.game_id == Game.id)
+        .join(job_rows, job_rows.c.valuation_id == Valuation.id)
+        .where(Valuation.id.in_(of_learner))
+    ).one()
+    per_row = {row[0]: float(row[1]) / float(row[2]) for row in rounds if row[2]}
+    if prepared[1]:
+        per_row["prepare"] = float(prepared[0]) / float(prepared[1])
+    return Measured(per_row, int(prepared[2]))
+
+
+def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str) -> Sequence[Row[bytes, float, float]]:
+    """(coalition, worth by ``source``, worth by ``other``) of the coalitions that have both."""
+    one, two = aliased(Evaluation), aliased(Evaluation)
+    same = and_(two.game_id == game_id, two.source == other, two.coalition == one.coalition)
+    statement = select(one.coalition, one.worth, two.worth).join(two, same)
+    return session.execute(statement.where(one.game_id == game_id, one.source == source)).all()
+
+
+_WORTHS = Evaluation.metadata.tables["evaluations"]
+_AMONG = select(_WORTHS.c.coalition).where(
+    _WORTHS.c.game_id == bindparam("game"),
+    _WORTHS.c.source == bindparam("source_of"),
+    # one parameter, so that it is one statement however many there are
+    _WORTHS.c.coalition == any_(bindparam("coalitions", type_=ARRAY(LargeBinary))),
+)
+
+
+def stored_among(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> set[bytes]:
+    """Which of these coalitions have a worth already."""
+    return set(session.scalars(_AMONG, {"game": game_id, "source_of": source, "coalitions": list(coalitions)}))
