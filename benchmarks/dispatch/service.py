@@ -1,8 +1,8 @@
 """The whole service around the real engine: two workers against one, and what the service adds to the engine alone.
 
 A stack without workers, whose workers are started here, each with one thread, so that two of them on two cores are
-twice one. Every job has the same files, order and seed and a buyer of its own, so nothing is reused; all answers must be
-equal, and equal to the bare engine's. Processor time is measured beside the clock, because the machine may be busy.
+twice one. Every job has the same files, order and seed and a buyer of its own, so nothing is reused; all answers must
+be equal, and equal to the bare engine's. Processor time stands beside the clock, because the machine may be busy.
 """
 
 import json
