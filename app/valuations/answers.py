@@ -10,19 +10,8 @@ from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
 from app.valuations.parts import part_of, seat_and_part, seats_paid
 from app.valuations.repository import WorkInHand
-from app.valuations.schemas import (
-    MyPlayer,
-    MyValuation,
-    Payout,
-    PayoutLine,
-    Payouts,
-    PlayerValue,
-    Progress,
-    ValuationAnswer,
-    ValuationSummary,
-    Values,
-    WithoutHarm,
-)
+from app.valuations.result_schemas import PayoutLine, Payouts, PlayerValue, Values, WithoutHarm
+from app.valuations.schemas import MyPlayer, MyValuation, Payout, Progress, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Round, Valuation, ValuationPlayer
 from app.valuations.terms import sentences

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from app.http.ids import public_id
 from app.settings import Settings
 from app.valuations.games import canonical_json
-from app.valuations.schemas import Payouts, Values
+from app.valuations.result_schemas import Payouts, Values
 
 FORMAT = "cherish-certificate-1"
 

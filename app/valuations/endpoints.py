@@ -21,7 +21,18 @@ from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import certificates, exports, forgetting, outcomes, reports, repository, schemas, service, streams
+from app.valuations import (
+    certificates,
+    exports,
+    forgetting,
+    outcomes,
+    reports,
+    repository,
+    result_schemas,
+    schemas,
+    service,
+    streams,
+)
 from app.valuations.states import TERMINAL, ValuationStatus
 
 router = api_router("/v1", "valuations")
@@ -124,7 +135,7 @@ def cancel_valuation(
 
 @router.get(
     "/valuations/{valuation_id}/values",
-    response_model=schemas.Values,
+    response_model=result_schemas.Values,
     responses=responses(NotFound, Conflict)
     | {
         200: {
@@ -145,7 +156,7 @@ def get_values(
     format_: Annotated[
         Literal["json", "csv", "parquet"] | None, Query(alias="format", description="Instead of an `Accept` header.")
     ] = None,
-) -> schemas.Values | Response:
+) -> result_schemas.Values | Response:
     """The result: values, intervals, shares, amounts, the audit, and every digest needed to repeat it."""
     answer = service.values(session, caller, valuation_id)
     kind = format_ or _wanted(request.headers.get("accept", ""))
@@ -196,30 +207,30 @@ def get_report(
 @router.get("/valuations/{valuation_id}/certificate", responses=responses(NotFound, Conflict))
 def get_certificate(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
-) -> schemas.Certificate:
+) -> result_schemas.Certificate:
     """Everything that was found and paid, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
-    return schemas.Certificate.model_validate(outcomes.certificate(session, settings, caller, valuation_id))
+    return result_schemas.Certificate.model_validate(outcomes.certificate(session, settings, caller, valuation_id))
 
 
 @router.get("/datasets/{dataset_id}/erasure", responses=responses(NotFound, Conflict))
 def get_erasure(
     dataset_id: DatasetId, caller: ProviderCaller, session: SessionDep, settings: SettingsDep
-) -> schemas.Certificate:
+) -> result_schemas.Certificate:
     """The signed record of what was erased when one's own dataset was withdrawn: digests, models, checkpoints."""
     erasure = forgetting.erasure_of(session, caller, dataset_id)
     if erasure.finished_at is None:
         raise Conflict(f"dataset {public_id('ds', dataset_id)} is still being erased; ask again in a minute")
-    return schemas.Certificate.model_validate(certificates.sign(settings, forgetting.record_of(erasure)))
+    return result_schemas.Certificate.model_validate(certificates.sign(settings, forgetting.record_of(erasure)))
 
 
 @router.get("/valuations/certificates/key")
-def get_certificate_key(_caller: AnyCaller, settings: SettingsDep) -> schemas.CertificateKey:
+def get_certificate_key(_caller: AnyCaller, settings: SettingsDep) -> result_schemas.CertificateKey:
     """The public key of this deployment's certificates; keep it where you trust it."""
-    return schemas.CertificateKey(algorithm="Ed25519", public_key=certificates.public_key(settings))
+    return result_schemas.CertificateKey(algorithm="Ed25519", public_key=certificates.public_key(settings))
 
 
 @router.get("/valuations/{valuation_id}/payouts", responses=responses(NotFound, Conflict))
-def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> schemas.Payouts:
+def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> result_schemas.Payouts:
     """Who gets how much of the pool."""
     return service.payout_lines(session, caller, valuation_id)
 

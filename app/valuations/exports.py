@@ -8,7 +8,7 @@ import pyarrow.parquet
 
 from app.http.ids import public_id
 from app.payouts.statements import safe_cell
-from app.valuations.schemas import PlayerValue, Values
+from app.valuations.result_schemas import PlayerValue, Values
 
 CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.http.ids import public_id
 from app.valuations.evidence import Pair
-from app.valuations.schemas import Payouts, Values
+from app.valuations.result_schemas import Payouts, Values
 
 _INK, _BLUE, _GREY = "#1c2733", "#2f6f9f", "#c9d1d8"
 _STYLE = (

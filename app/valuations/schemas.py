@@ -1,4 +1,6 @@
-"""What HTTP sees of valuations: the order a buyer posts, and the answers. Shapes only; rules are in ``admission``."""
+"""What HTTP sees of valuations: the order a buyer posts, how it goes on, and what providers see of it. Shapes only: the
+rules are in ``admission``, the answers about a result in ``result_schemas``.
+"""
 
 import uuid
 from datetime import datetime
@@ -222,136 +224,10 @@ class ValuationSummary(Answer):
     finished_at: datetime | None
 
 
-_PLAYER: dict[str, Any] = {
-    "position": 0, "provider_id": _ACC, "provider": "Provider A", "datasets": [_DS], "rows": 150, "digest": "ab" * 32,
-    "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117], "share": 0.131, "share_ci": [0.124, 0.138],
-    "share_band": [0.121, 0.141], "amount": "1310.00", "seat": 0, "part": 1.0,
-}  # fmt: skip
 _EVENT: dict[str, Any] = {
     "seq": 3, "type": "valuation.progressed", "created_at": "2026-11-23T12:00:03Z",
     "data": {"round": 1, "worths": 1024},
 }  # fmt: skip
-
-
-class PlayerValue(Answer):
-    """What one player was found to be worth: value and interval on the metric, share and interval as parts of one;
-    ``share_band`` holds for all players at once."""
-
-    model_config = example(**_PLAYER)
-
-    position: int
-    provider_id: AccountId
-    provider: str
-    datasets: list[DatasetId]
-    rows: int
-    digest: str
-    value: float
-    stderr: float | None
-    value_ci: tuple[float, float] | None
-    share: float | None
-    share_ci: tuple[float, float] | None
-    share_band: tuple[float, float] | None
-    amount: str
-    seat: int | None = Field(description="Its player of the game; null where all of its rows count for others.")
-    part: float = Field(description="The part of that player's value that is its own: 1 but for groups of copies.")
-
-
-class WithoutHarm(Answer):
-    """Who was left out because its value is below zero for certain, and the values of the others without it."""
-
-    model_config = example(
-        excluded=[3], kept=[0, 1, 2], empty_worth=0.1, full_worth=0.93,
-        evaluations={"unlearn": 0, "repair": 0, "retrain": 8},
-        players=[{"provider": "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f", "value": 0.12, "share": 0.3}],
-    )  # fmt: skip
-
-    excluded: list[int] = Field(description="Seats left out.")
-    kept: list[int] = Field(description="Seats valued again, in the order of `players`.")
-    empty_worth: float
-    full_worth: float
-    evaluations: dict[str, int]
-    players: list[dict[str, Any]]
-
-
-class Values(Answer):
-    """The result: every player's value, and how it was found, how far it can be trusted, what it cost."""
-
-    model_config = example(
-        valuation_id=_VAL, game_digest="5f" * 32, pool="10000.00", currency="EUR", empty_worth=0.1, full_worth=0.91,
-        players=[_PLAYER], estimator="multifidelity", source="retrain",
-        evaluations={"unlearn": 1024, "repair": 0, "retrain": 60}, stopped_by="share_ci", notes=[], shares_note=None,
-        audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
-        seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
-        digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[], without_harm=None,
-    )  # fmt: skip
-
-    valuation_id: ValuationId
-    game_digest: str
-    pool: str
-    currency: str
-    empty_worth: float
-    full_worth: float
-    players: list[PlayerValue]
-    estimator: str
-    source: str
-    evaluations: dict[str, int]
-    stopped_by: str
-    notes: list[str]
-    shares_note: str | None
-    audit: dict[str, Any]
-    bake_off: list[dict[str, Any]]
-    seconds: float
-    seconds_by_source: dict[str, float]
-    retrain_seconds_estimate: float | None
-    digests: dict[str, str]
-    trace: list[dict[str, Any]]
-    without_harm: WithoutHarm | None = Field(description="What was paid on, where somebody does harm for certain.")
-
-
-_LINE: dict[str, Any] = {
-    "provider_id": _ACC, "provider": "Provider A", "share": 0.131, "amount": "1310.00", "released": "1240.00",
-    "held": "70.00", "accrued": "0.00", "reason": "in proportion to its value",
-}  # fmt: skip
-
-
-class PayoutLine(Answer):
-    """One player's amount: released now, held until the dispute window ends, or accrued below the minimum payout."""
-
-    model_config = example(**_LINE)
-
-    provider_id: AccountId
-    provider: str
-    share: float | None
-    amount: str
-    released: str
-    held: str
-    accrued: str
-    reason: str
-
-
-class Payouts(Answer):
-    """Who gets how much: the amounts, the fee, compute and what went back to the buyer add up to the pool."""
-
-    model_config = example(
-        valuation_id=_VAL, pool="10000.00", currency="EUR", policy="interval_aware", fee="0.00", compute="0.00",
-        refunded="0.00", performance=1.0, disputable_until="2026-12-07T12:01:00Z", payouts=[_LINE],
-        terms=["The pool is divided in proportion to the values that are above zero."],
-        explanation=["The budget is 10000.00 EUR."], plan_digest="ef" * 32,
-    )  # fmt: skip
-
-    valuation_id: ValuationId
-    pool: str
-    currency: str
-    policy: Policy
-    fee: str
-    compute: str
-    refunded: str
-    performance: float = Field(description="The part of the pool that the model's gain earned, 0 to 1.")
-    disputable_until: datetime
-    payouts: list[PayoutLine]
-    terms: list[str] = Field(description="The terms as they were agreed at posting, in sentences.")
-    explanation: list[str] = Field(description="How this settlement came about, in sentences.")
-    plan_digest: str
 
 
 class Event(Answer):
@@ -456,27 +332,3 @@ class Quote(Answer):
     licence_problems: list[LicenceProblem]
     notes: list[str]
     terms: list[str]
-
-
-class Certificate(Answer):
-    """What was found and paid, signed: Ed25519 over the canonical JSON (sorted keys, no spaces) of `certificate`."""
-
-    model_config = example(
-        certificate={"format": "cherish-certificate-1", "valuation": _VAL, "digests": {"game": "5f" * 32}},
-        digest="cd" * 32, algorithm="Ed25519", public_key="MCowBQ...", signature="kGp3...",
-    )  # fmt: skip
-
-    certificate: dict[str, Any]
-    digest: str
-    algorithm: str
-    public_key: str
-    signature: str
-
-
-class CertificateKey(Answer):
-    """The public key that this deployment's certificates are checked with, base64 of 32 bytes."""
-
-    model_config = example(algorithm="Ed25519", public_key="MCowBQ...")
-
-    algorithm: str
-    public_key: str

@@ -23,16 +23,8 @@ from app.valuations import answers, lifecycle, repository, shard_repository, wor
 from app.valuations.admission import Admitted, admit
 from app.valuations.games import digest_of
 from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations
-from app.valuations.schemas import (
-    LicenceProblem,
-    MyValuation,
-    NewValuation,
-    Payouts,
-    Quote,
-    ValuationAnswer,
-    ValuationSummary,
-    Values,
-)
+from app.valuations.result_schemas import Payouts, Values
+from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.terms import frozen_terms, sentences

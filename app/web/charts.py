@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.valuations.evidence import Pair
-from app.valuations.schemas import MyValuation, Values
+from app.valuations.result_schemas import Values
+from app.valuations.schemas import MyValuation
 
 Spec = dict[str, Any]
 _POINTS = 100

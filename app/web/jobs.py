@@ -16,7 +16,7 @@ from app.http.ids import ValuationId, public_id
 from app.payouts import service as payouts
 from app.payouts import statements
 from app.valuations import evidence, outcomes, service
-from app.valuations.schemas import Values
+from app.valuations.result_schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts, orders
 from app.web.forms import Form, FormDep
