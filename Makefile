@@ -71,7 +71,7 @@ openapi: $(READY)
 	$(PY) tools/openapi.py
 
 fuzz: $(READY)
-	@CHERISH_FUZZ=$(N) $(PY) -m pytest tests/app/api/test_api_fuzz.py
+	@CHERISH_FUZZ=$(N) $(PY) -m pytest -s tests/app/api/test_api_fuzz.py
 
 faults: $(READY)
 	@$(PY) -m tests.faults.storm $(N) $(ARGS)

@@ -51,6 +51,14 @@ class AsyncClient:
         how = {"json": dict(body or {}), "headers": {"Idempotency-Key": uuid.uuid4().hex}}
         return read_answer(await self._send("POST", path, None, how))
 
+    async def patch(self, path: str, body: Mapping[str, Any]) -> Json:
+        """PATCH: change the named fields; saying it twice is saying it once."""
+        return read_answer(await self._send("PATCH", path, None, {"json": dict(body)}))
+
+    async def delete(self, path: str) -> None:
+        """DELETE; saying it twice is answered 404."""
+        read_answer(await self._send("DELETE", path, None, {}))
+
     async def put(
         self, path: str, content: bytes | Path, on_progress: Callable[[int, int], None] | None = None
     ) -> Json:

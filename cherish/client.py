@@ -74,6 +74,14 @@ class Client:
         """POST JSON under a fresh Idempotency-Key, which stays the same over retries."""
         return self._json("POST", path, json=dict(body or {}), headers={"Idempotency-Key": uuid.uuid4().hex})
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Json:
+        """PATCH: change the named fields; saying it twice is saying it once."""
+        return self._json("PATCH", path, json=dict(body))
+
+    def delete(self, path: str) -> None:
+        """DELETE; saying it twice is answered 404."""
+        self._json("DELETE", path)
+
     def put(self, path: str, content: bytes | Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
         """PUT bytes, or a file as a stream; ``on_progress(sent, total)`` is called as it goes."""
         total = content.stat().st_size if isinstance(content, Path) else len(content)

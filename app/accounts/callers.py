@@ -10,9 +10,9 @@ from typing import Annotated
 
 import structlog
 from fastapi import Depends, Header, Request, params
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
-from app.accounts import service
+from app.accounts import browsers, service, sessions
 from app.accounts.roles import Caller, Role
 from app.errors import Forbidden, Unauthorized
 from app.http import idempotency, limits
@@ -26,6 +26,13 @@ bearer = HTTPBearer(
     scheme_name="key",
     description="An API key: `Authorization: Bearer cherish_…`. Its scopes are those of its account's role, or fewer.",
 )
+cookie = APIKeyCookie(
+    name=browsers.SESSION_COOKIE,
+    auto_error=False,
+    scheme_name="session",
+    description="A web client's session, begun with `POST /v1/sessions`. A call that is not a GET also sends the "
+    "session's `csrf_token` as `X-CSRF-Token`.",
+)
 
 
 # parts of paths that are not called as their room is
@@ -35,6 +42,8 @@ _ROOMS = {
     "admin": "accounts",
     # who may hand out keys may invite people
     "users": "keys",
+    "password": "keys",
+    "sessions": "keys",
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
     # what was done here is part of the account
@@ -59,12 +68,18 @@ def authenticated(
     session: SessionDep,
     settings: SettingsDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    _cookie: Annotated[str | None, Depends(cookie)],
 ) -> Caller:
-    """Whoever holds a valid key with the scope of this route."""
+    """Whoever holds a valid key with the scope of this route, or has signed in with this browser."""
+    browser = browsers.session_token(request)
     try:
-        if credentials is None:
+        if credentials is not None:
+            caller = service.authenticate(session, settings, credentials.credentials)
+        elif browser is not None:
+            caller = sessions.caller_of_session(session, settings, browser)
+            browsers.insist_on_token(request, settings, browser)
+        else:
             raise Unauthorized("this call needs a key; send Authorization: Bearer cherish_…")
-        caller = service.authenticate(session, settings, credentials.credentials)
     except Unauthorized:
         limits.spend(request, "anonymous", limits.address_of(request), settings.anonymous_per_minute)
         raise

@@ -3,18 +3,20 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Query, Response, status
+from fastapi import Query, Request, Response, status
+from sqlalchemy.orm import Session
 
-from app.accounts import registration, schemas, service, users
+from app.accounts import browsers, registration, schemas, service, sessions, users
 from app.accounts.callers import AdminCaller, AnyCaller, idempotent
 from app.accounts.roles import AccountStatus, Role
-from app.errors import Conflict, Forbidden, NotFound
+from app.errors import Conflict, Forbidden, NotFound, Unauthorized
 from app.http import limits
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import AccountId, KeyId, UserId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
+from app.settings import Settings
 
 router = api_router("/v1", "accounts")
 
@@ -130,6 +132,79 @@ def create_registration(
 def accept_invitation(body: schemas.AcceptanceBody, session: SessionDep, settings: SettingsDep) -> schemas.UserAnswer:
     """Set the password of an invited user; needs no key. The user can then sign in."""
     return schemas.UserAnswer.model_validate(users.accept(session, settings, body.token, body.password))
+
+
+@router.post(
+    "/sessions",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(Unauthorized, Forbidden),
+    dependencies=[limits.SIGN_IN],
+)
+def create_session(
+    body: schemas.SignInBody, session: SessionDep, settings: SettingsDep, request: Request, response: Response
+) -> schemas.SessionAnswer:
+    """Sign a browser in with address and password: the session is in the `cherish_session` cookie of this answer.
+
+    The cookie stands for a key in every call; one that is not a GET also sends `csrf_token` as `X-CSRF-Token`.
+    """
+    browsers.insist_on_own_site(request)
+    limits.spend(request, "sign-in", sessions.normal_email(body.email), settings.sign_ins_per_minute)
+    token = sessions.login(session, settings, body.email, body.password)
+    # it is in the audit log already, as sign_in
+    request.state.recorded = True
+    browsers.begin(response, settings, token)
+    return _session_answer(session, settings, token)
+
+
+@router.get("/sessions/current")
+def get_current_session(
+    _caller: AnyCaller, session: SessionDep, settings: SettingsDep, request: Request
+) -> schemas.SessionAnswer:
+    """Who is signed in with this browser, until when, and the token that changes carry. A key has no session: 403."""
+    return _session_answer(session, settings, _own_token(request))
+
+
+@router.delete("/sessions/current", status_code=status.HTTP_204_NO_CONTENT)
+def end_current_session(
+    _caller: AnyCaller, session: SessionDep, settings: SettingsDep, request: Request, response: Response
+) -> None:
+    """Sign out: the session ends at once, here and on the server. A key has no session: 403."""
+    sessions.logout(session, settings, _own_token(request))
+    browsers.end(response)
+
+
+@router.put(
+    "/me/password",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=responses(NotFound),
+    dependencies=[limits.SIGN_IN],
+)
+def change_password(body: schemas.PasswordBody, caller: AnyCaller, session: SessionDep, response: Response) -> None:
+    """Choose another password, as a signed-in user; every session of the user ends, this one included."""
+    users.change_password(session, caller, body.present, body.password)
+    browsers.end(response)
+
+
+def _own_token(request: Request) -> str:
+    token = browsers.session_token(request)
+    if token is None or request.headers.get("authorization"):
+        raise Forbidden("this call came with a key, and a key has no session; sign in with POST /v1/sessions")
+    return token
+
+
+def _session_answer(session: Session, settings: Settings, token: str) -> schemas.SessionAnswer:
+    found = sessions.signed_in(session, settings, token)
+    return schemas.SessionAnswer(
+        user_id=found.user_id,
+        email=found.email,
+        name=found.name,
+        account_id=found.caller.account_id,
+        account_name=found.account_name,
+        role=found.caller.role,
+        scopes=sorted(found.caller.scopes),
+        expires_at=found.expires_at,
+        csrf_token=browsers.csrf_token(settings.signing_secret.get_secret_value(), token),
+    )
 
 
 @router.post(

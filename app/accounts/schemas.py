@@ -209,6 +209,50 @@ class AcceptanceBody(Body):
     password: Password
 
 
+class SignInBody(Body):
+    """A user's address and password."""
+
+    model_config = example(email=_EMAIL, password=_PASSWORD)
+
+    email: Email
+    password: Password
+
+
+class SessionAnswer(Answer):
+    """Who is signed in with this browser, and the token that its changes carry as `X-CSRF-Token`."""
+
+    model_config = example(
+        user_id=_USER,
+        email=_EMAIL,
+        name="Ada",
+        account_id=_ACCOUNT,
+        account_name="Harbour Hospital",
+        role="provider",
+        scopes=["datasets:read", "datasets:write"],
+        expires_at=_NOW,
+        csrf_token="b3J0aG9kb3ggc2hpcHdyZWNr",  # noqa: S106  an example
+    )
+
+    user_id: UserId
+    email: str
+    name: str
+    account_id: AccountId
+    account_name: str
+    role: Role
+    scopes: list[str]
+    expires_at: datetime
+    csrf_token: str
+
+
+class PasswordBody(Body):
+    """A signed-in user's present password, and the one to come."""
+
+    model_config = example(present=_PASSWORD, password="another quiet harbour")  # noqa: S106  an example
+
+    present: Password
+    password: Password
+
+
 class SuspensionBody(Body):
     """Why; whoever calls with one of the organisation's keys is told."""
 

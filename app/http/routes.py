@@ -48,7 +48,8 @@ def affects(request: Request, account_id: uuid.UUID) -> None:
 async def _record(request: Request, response: Response, action: str) -> None:
     """The audit log's entry of a change: its object is named by the path, else by the answer."""
     session = getattr(request.state, "session", None)
-    if session is None:
+    # a sign-in has told of itself
+    if session is None or getattr(request.state, "recorded", False):
         return
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
     object_ = named or _members(bytes(response.body)).get("id")

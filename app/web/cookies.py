@@ -1,4 +1,4 @@
-"""Signed cookie values for browsers: who is logged in, and the tokens that tie a form to the browser it was sent to.
+"""Signed cookie values for browsers that have logged in with a key, and names for those that have not logged in.
 
 A value carries its own end and is signed with the deployment's signing secret, so nothing of it is stored. It holds no
 API key and no password; a revoked key ends its sessions, because each request looks the key up again.
@@ -50,16 +50,6 @@ def read(secret: str, value: str) -> Ticket | None:
 def new_visit() -> str:
     """A random name for a browser that nobody has logged in with yet."""
     return secrets.token_urlsafe(18)
-
-
-def csrf_token(secret: str, bound_to: str) -> str:
-    """The token that forms carry: it belongs to one cookie, so another site cannot know it."""
-    return base64.urlsafe_b64encode(_sign(secret, b"csrf", bound_to.encode())[:18]).decode()
-
-
-def same_token(secret: str, bound_to: str, given: str) -> bool:
-    """Whether a form came from a page that was sent to this browser; in constant time."""
-    return hmac.compare_digest(csrf_token(secret, bound_to).encode(), given.encode())
 
 
 def _sign(secret: str, purpose: bytes, body: bytes) -> bytes:

@@ -15,6 +15,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
+from app.accounts.browsers import SESSION_COOKIE
 from app.accounts.roles import Role
 from app.db.session import transaction
 from app.http.deps import SessionDep
@@ -25,7 +26,7 @@ from app.valuations.states import TERMINAL
 from app.valuations.tables import ValuationEvent
 from app.web.rendering import fragment
 from app.web.routes import page_router
-from app.web.visitors import SESSION_COOKIE, Visitor, identify, visiting
+from app.web.visitors import Visitor, identify, visiting
 
 router = page_router("/jobs")
 

@@ -11,8 +11,9 @@ import structlog
 from fastapi import Depends, Request, Response, params
 from sqlalchemy.orm import Session
 
+from app.accounts import browsers, sessions
 from app.accounts import service as accounts
-from app.accounts import sessions
+from app.accounts.browsers import SESSION_COOKIE
 from app.accounts.roles import Caller, Role
 from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
@@ -20,7 +21,6 @@ from app.settings import Settings
 from app.web import cookies
 from app.web.forms import FormDep
 
-SESSION_COOKIE = "cherish_session"
 VISIT_COOKIE = "cherish_visit"
 # how the tokens of users' sessions begin; the tickets of keys are Base64 of something signed
 _USERS = "cherish_"
@@ -80,7 +80,7 @@ def checked_form(request: Request, settings: SettingsDep, form: FormDep) -> None
         return
     bound = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE, "")
     given = form.text("csrf") or request.headers.get("x-csrf-token", "")
-    if not bound or not cookies.same_token(secret_of(settings), bound, given):
+    if not bound or not browsers.same_token(secret_of(settings), bound, given):
         raise Forbidden("this form is too old or came from another site; reload the page and send it again")
 
 
@@ -107,7 +107,7 @@ def visiting(scope: str, *roles: Role) -> Any:
 
 def log_in_user(response: Response, settings: Settings, token: str) -> None:
     """Give this browser the session that a user has begun with a password."""
-    _set(response, settings, SESSION_COOKIE, token, int(settings.session_hours * 3600))
+    browsers.begin(response, settings, token)
     response.delete_cookie(VISIT_COOKIE, path="/")
 
 
@@ -116,7 +116,7 @@ def log_in_key(response: Response, settings: Settings, caller: Caller) -> None:
     if caller.key_id is None:
         raise Unauthorized("a session is begun with a key")
     value = cookies.issue(secret_of(settings), caller.account_id, caller.key_id)
-    _set(response, settings, SESSION_COOKIE, value, cookies.SECONDS)
+    browsers.set_cookie(response, settings, SESSION_COOKIE, value, cookies.SECONDS)
     response.delete_cookie(VISIT_COOKIE, path="/")
 
 
@@ -125,7 +125,7 @@ def log_out(request: Request, response: Response, session: Session, settings: Se
     cookie = request.cookies.get(SESSION_COOKIE, "")
     if cookie.startswith(_USERS):
         sessions.logout(session, settings, cookie)
-    response.delete_cookie(SESSION_COOKIE, path="/")
+    browsers.end(response)
 
 
 def form_token(request: Request, response: Response, settings: Settings) -> str:
@@ -133,17 +133,5 @@ def form_token(request: Request, response: Response, settings: Settings) -> str:
     bound = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE)
     if not bound:
         bound = cookies.new_visit()
-        _set(response, settings, VISIT_COOKIE, bound, cookies.SECONDS)
-    return cookies.csrf_token(secret_of(settings), bound)
-
-
-def _set(response: Response, settings: Settings, name: str, value: str, seconds: int) -> None:
-    response.set_cookie(
-        name,
-        value,
-        max_age=seconds,
-        path="/",
-        httponly=True,
-        samesite="strict",
-        secure=settings.public_url.startswith("https://"),
-    )
+        browsers.set_cookie(response, settings, VISIT_COOKIE, bound, cookies.SECONDS)
+    return browsers.csrf_token(secret_of(settings), bound)

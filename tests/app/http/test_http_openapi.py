@@ -11,8 +11,14 @@ import pytest
 from app.main import create_app
 from app.settings import Settings
 
-# signed by the payment provider; by people who have no key yet, of whom a second call is a conflict
-WITHOUT_A_KEY = {"POST /v1/ledger/provider-events", "POST /v1/registrations", "POST /v1/invitations/accept"}
+# signed by the payment provider; by people who have no key yet, of whom a second call is a conflict, or a second
+# session
+WITHOUT_A_KEY = {
+    "POST /v1/ledger/provider-events",
+    "POST /v1/registrations",
+    "POST /v1/invitations/accept",
+    "POST /v1/sessions",
+}
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +74,11 @@ def test_operations_have_short_unique_names_tags_and_words(spec: dict[str, Any])
 
 
 def test_every_operation_of_the_api_says_how_to_authenticate(spec: dict[str, Any]) -> None:
-    assert spec["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    schemes = spec["components"]["securitySchemes"]
+    assert (schemes["key"]["scheme"], schemes["session"]["in"]) == ("bearer", "cookie")
     for name, operation in operations(spec):
         if " /v1/" in name and name not in WITHOUT_A_KEY:
-            assert operation["security"] == [{"key": []}], name
+            assert operation["security"] == [{"key": []}, {"session": []}], name
 
 
 def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:

@@ -1,0 +1,157 @@
+"""Web clients of the API: a session in a cookie stands for a key, and only changes that are meant are made by it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.accounts import users
+from app.accounts.roles import Role
+from app.audit.tables import AuditEntry
+from app.settings import Settings
+from tests.app.conftest import Known
+
+EMAIL, PASSWORD = "ada@harbour.example", "a quiet harbour at dawn"
+PAIR = {"email": EMAIL, "password": PASSWORD}
+
+
+@pytest.fixture
+def ada(buyer: Known, session: Session) -> Known:
+    users.create_user(session, buyer.account, EMAIL, "Ada", PASSWORD)
+    session.commit()
+    return buyer
+
+
+@pytest.fixture
+def browser(app: FastAPI, ada: Known) -> TestClient:
+    """A browser that Ada has signed in with; the token of its changes in its headers."""
+    client = TestClient(app)
+    told = client.post("/v1/sessions", json=PAIR)
+    assert told.status_code == 201, told.text
+    client.headers["X-CSRF-Token"] = told.json()["csrf_token"]
+    return client
+
+
+def actions(session: Session) -> list[str]:
+    return list(session.scalars(select(AuditEntry.action).order_by(AuditEntry.created_at)))
+
+
+def test_signing_in_gives_a_cookie_that_no_script_reads_and_no_other_site_sends(client: TestClient, ada: Known) -> None:
+    told = client.post("/v1/sessions", json=PAIR)
+    cookie = told.headers["set-cookie"].lower()
+    assert cookie.startswith("cherish_session=cherish_")
+    assert {"httponly", "samesite=strict", "path=/", "max-age=43200"} <= {part.strip() for part in cookie.split(";")}
+    assert (told.json()["email"], told.json()["role"], told.json()["account_name"]) == (
+        EMAIL,
+        "buyer",
+        ada.account.name,
+    )
+    assert client.cookies["cherish_session"] not in told.text
+
+
+def test_over_https_the_cookie_never_leaves_it(ada: Known, app: FastAPI, settings: Settings) -> None:
+    app.state.settings = settings.model_copy(update={"public_url": "https://market.example"})
+    assert "secure" in TestClient(app).post("/v1/sessions", json=PAIR).headers["set-cookie"].lower()
+
+
+def test_the_cookie_stands_for_a_key(browser: TestClient, ada: Known) -> None:
+    assert browser.get("/v1/me").json()["id"] == ada.client.get("/v1/me").json()["id"]
+    made = browser.post("/v1/datasets", json={"name": "test", "target": "y", "kind": "test"})
+    assert made.status_code == 201, made.text
+    assert browser.get("/v1/sessions/current").json()["csrf_token"] == browser.headers["X-CSRF-Token"]
+
+
+def test_a_change_by_cookie_needs_its_token_and_reading_does_not(browser: TestClient, app: FastAPI, ada: Known) -> None:
+    body = {"name": "test", "target": "y", "kind": "test"}
+    other = TestClient(app).post("/v1/sessions", json=PAIR).json()["csrf_token"]
+    for token in ("", "x" * 24, "ä", other):
+        refused = browser.post("/v1/datasets", json=body, headers={b"X-CSRF-Token": token.encode("latin-1")})
+        assert refused.status_code == 403, token
+        assert "X-CSRF-Token" in refused.json()["detail"]
+    del browser.headers["X-CSRF-Token"]
+    assert browser.post("/v1/datasets", json=body).status_code == 403
+    assert browser.delete("/v1/sessions/current").status_code == 403
+    assert browser.get("/v1/datasets").json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 201),
+        ({"Sec-Fetch-Site": "same-origin"}, 201),
+        ({"Origin": "http://testserver"}, 201),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Origin": "http://testserver"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_another_site_cannot_sign_somebody_in(
+    client: TestClient, ada: Known, headers: dict[str, str], status: int
+) -> None:
+    assert client.post("/v1/sessions", json=PAIR, headers=headers).status_code == status
+
+
+def test_what_is_wrong_with_a_pair_is_not_told_over_http_either(client: TestClient, ada: Known) -> None:
+    told = []
+    for email, password in ((EMAIL, "another harbour"), ("nobody@harbour.example", PASSWORD)):
+        answer = client.post("/v1/sessions", json={"email": email, "password": password})
+        problem = answer.json()
+        del problem["request_id"]
+        assert "set-cookie" not in answer.headers
+        told.append((answer.status_code, problem))
+    assert told[0] == told[1]
+    assert told[0][0] == 401
+
+
+def test_a_key_has_no_session(ada: Known) -> None:
+    for method in ("GET", "DELETE"):
+        assert ada.client.request(method, "/v1/sessions/current").status_code == 403
+
+
+def test_signing_out_ends_the_session_on_the_server_too(browser: TestClient, app: FastAPI) -> None:
+    kept = browser.cookies["cherish_session"]
+    assert browser.delete("/v1/sessions/current").status_code == 204
+    assert "cherish_session" not in browser.cookies
+    again = TestClient(app, cookies={"cherish_session": kept})
+    assert again.get("/v1/me").status_code == 401
+
+
+def test_a_new_password_ends_every_session_of_the_user(browser: TestClient, app: FastAPI, ada: Known) -> None:
+    other = TestClient(app)
+    other.post("/v1/sessions", json=PAIR)
+    fresh = "another quiet harbour"
+    assert browser.put("/v1/me/password", json={"present": "wrong", "password": fresh}).status_code == 401
+    assert other.get("/v1/me").status_code == 200
+    assert browser.put("/v1/me/password", json={"present": PASSWORD, "password": fresh}).status_code == 204
+    assert other.get("/v1/me").status_code == 401
+    assert other.post("/v1/sessions", json=PAIR).status_code == 401
+    assert other.post("/v1/sessions", json=PAIR | {"password": fresh}).status_code == 201
+    assert ada.client.put("/v1/me/password", json={"present": fresh, "password": PASSWORD}).status_code == 404
+
+
+def test_signing_in_and_out_are_in_the_audit_log_once_each_and_without_the_password(
+    browser: TestClient, session: Session
+) -> None:
+    browser.delete("/v1/sessions/current")
+    assert [each for each in actions(session) if "s" in each] == ["sign_in", "end_current_session"]
+    for entry in session.scalars(select(AuditEntry)):
+        assert entry.user_id is not None
+        assert PASSWORD not in str(entry.detail)
+
+
+def test_passwords_are_tried_a_few_times_a_minute_for_one_address_of_mail(
+    ada: Known, app: FastAPI, settings: Settings, known: Callable[..., Any]
+) -> None:
+    app.state.settings = settings.model_copy(update={"sign_ins_per_minute": 3})
+    wrong = {"email": f"{known(Role.BUYER).account.id.hex}@harbour.example", "password": "another harbour"}
+    # each from another machine: what is counted is whom they try to be
+    tried = [
+        TestClient(app, client=(f"192.0.2.{number}", 1)).post("/v1/sessions", json=wrong).status_code
+        for number in range(4)
+    ]
+    assert tried == [401, 401, 401, 429]
