@@ -18,7 +18,7 @@ from app.audit import endpoints as audit
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
-from app.db.session import make_engine, make_session_factory
+from app.db.session import make_engine, make_reading_factory, make_session_factory
 from app.http import etags, health, idempotency, limits, openapi, problems
 from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
@@ -46,6 +46,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.connections = anyio.Semaphore(CONNECTIONS)
     app.state.engine = engine
     app.state.session_factory = make_session_factory(engine)
+    app.state.reading_factory = make_reading_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
     app.state.parsing = anyio.CapacityLimiter(settings.max_parsing)
     app.state.limiter = limits.Limiter(settings.redis_url.get_secret_value(), app.state.metrics)
@@ -82,7 +83,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(RequestContext)
     app.mount("/static", web.static, name="static")
     # one line for each room
-    app.include_router(web.router)
     app.include_router(health.router)
     app.include_router(accounts.router)
     app.include_router(admin.router)
@@ -94,6 +94,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(payouts.router)
     app.include_router(valuations.router)
     app.include_router(webhooks.router)
+    # last, because each call is tried against the routes in order
+    app.include_router(web.router)
     app.webhooks.include_router(webhooks.described)
     openapi.install(app)
     return app

@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     worker_cache_bytes: int = Field(default=2 * 1024**3, gt=0, description="games a worker keeps loaded")
     worker_max_memory_bytes: int = Field(default=8 * 1024**3, gt=0, description="a worker process above it is replaced")
 
+    worker_nice: int = Field(
+        default=0, ge=0, le=19, description="how much a worker gives way to what shares its processors (see nice(1))"
+    )
+
     webhook_allow_private: bool = Field(
         default=False, description="deliver webhooks to private addresses and over http; for development and tests"
     )

@@ -15,6 +15,7 @@ def main(argv: list[str]) -> None:
     queue = argv[0] if argv else "cpu"
     if queue not in ("cpu", "gpu") or len(argv) > 1:
         sys.exit("usage: python -m worker [cpu|gpu]")
+    os.nice(get_settings().worker_nice)
     # billiard keeps files for as long as its processes live, and leaves them when these are killed
     scratch.adopt()
     app.worker_main(

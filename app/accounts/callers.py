@@ -5,7 +5,7 @@ GET and HEAD need ``<room>:read``, everything else ``<room>:write``; ``/v1/me`` 
 ``/v1/me/<room>`` that room's. Under ``/v1/admin`` it is ``accounts:<verb>``, for all that is money ``payouts:<verb>``.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import structlog
@@ -104,8 +104,8 @@ def spend(request: Request, settings: Settings, caller: Caller) -> None:
 AnyCaller = Annotated[Caller, Depends(authenticated)]
 
 
-def _only(*roles: Role) -> Callable[[Caller], Caller]:
-    def check(caller: AnyCaller) -> Caller:
+def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
+    async def check(caller: AnyCaller) -> Caller:
         if caller.role not in roles:
             wanted = " or ".join(role.value for role in roles)
             raise Forbidden(f"this call is for a {wanted}; the key belongs to a {caller.role.value}")

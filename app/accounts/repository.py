@@ -4,12 +4,17 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import AccountStatus
 from app.accounts.tables import Account, ApiKey
 from app.http.pages import PageRequest
+
+# made once: every call of the API begins with it
+_KEY_AND_ACCOUNT = (
+    select(ApiKey, Account).join(Account, Account.id == ApiKey.account_id).where(ApiKey.prefix == bindparam("prefix"))
+)
 
 
 def add(session: Session, row: Account | ApiKey) -> None:
@@ -41,9 +46,7 @@ def accounts(session: Session, page: PageRequest, status: AccountStatus | None) 
 
 def key_and_account(session: Session, prefix: str) -> tuple[ApiKey, Account] | None:
     """The key with this public prefix, whatever its state, and its account."""
-    row = session.execute(
-        select(ApiKey, Account).join(Account, Account.id == ApiKey.account_id).where(ApiKey.prefix == prefix)
-    ).one_or_none()
+    row = session.execute(_KEY_AND_ACCOUNT, {"prefix": prefix}).one_or_none()
     return (row[0], row[1]) if row is not None else None
 
 

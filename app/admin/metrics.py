@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
-from app.accounts.callers import authenticated, bearer
+from app.accounts.callers import authenticated, bearer, cookie
 from app.accounts.roles import Role
 from app.admin import service
 from app.errors import Forbidden, TooManyRequests, Unauthorized
@@ -39,11 +39,12 @@ def may_scrape(
     session: SessionDep,
     settings: SettingsDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    browser: Annotated[str | None, Depends(cookie)],
 ) -> None:
     """Anybody where the settings say so; else an administrator's key."""
     if settings.metrics_open:
         return
-    if authenticated(request, session, settings, credentials).role is not Role.ADMIN:
+    if authenticated(request, session, settings, credentials, browser).role is not Role.ADMIN:
         raise Forbidden("metrics are for an admin key; the operator may open them with CHERISH_METRICS_OPEN")
 
 

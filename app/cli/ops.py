@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
 
 def up(
     workers: Annotated[int, typer.Option(min=0, help="Worker processes on this machine.")] = 2,
+    servers: Annotated[int, typer.Option(min=1, help="API processes; one uses one core at most.")] = 1,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 8000, or a free one where that is taken.")
     ] = None,
@@ -50,7 +51,10 @@ def up(
     stack = Stack(
         home,
         workers=workers,
+        servers=servers,
         port=_usual_or_free() if port is None else port,
+        # people wait for the API; nobody waits for one worth
+        env={"CHERISH_WORKER_NICE": os.environ.get("CHERISH_WORKER_NICE", "10")},
         say=lambda line: console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True),
     )
     try:

@@ -19,6 +19,8 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=10,
+        # what reads in autocommit has nothing to roll back
+        skip_autocommit_rollback=True,
         connect_args={"options": "-c timezone=utc", "connect_timeout": 10},
     )
 
@@ -43,6 +45,15 @@ def make_engine(url: str, *, pool_size: int = 10) -> Engine:
 def make_session_factory(engine: Engine) -> sessionmaker[Session]:
     """Sessions that keep loaded attributes after commit, so that answers can be built from them."""
     return sessionmaker(engine, expire_on_commit=False)
+
+
+def make_reading_factory(engine: Engine) -> sessionmaker[Session]:
+    """Sessions for what only reads: each statement sees what is committed, as in a transaction of READ COMMITTED.
+
+    They need no BEGIN and no COMMIT, which are trips to the database like statements. What is written all the same is
+    committed at once.
+    """
+    return make_session_factory(engine.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 @contextmanager

@@ -40,7 +40,7 @@ _ORPHAN: Ladder = ((signal.SIGTERM, 2.0),)
 
 
 class Stack(Supervisor):
-    """One stack in one folder. ``port`` 0 takes a free one; ``env`` adds settings (``CHERISH_...``) for the children.
+    """One stack in one folder, of ``servers`` API processes. ``port`` 0 takes a free one; ``env`` adds settings (``CHERISH_...``) for the children.
 
     ``say`` is told in one line each what happens; it may be called from another thread.
     """
@@ -50,16 +50,18 @@ class Stack(Supervisor):
         home: Path,
         *,
         workers: int = 2,
+        servers: int = 1,
         port: int = 0,
         durable: bool = True,
         env: Mapping[str, str] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
-        if workers < 0:
-            raise EmbeddedError(f"the number of workers is {workers}; it must be 0 or more")
+        if workers < 0 or servers < 1:
+            raise EmbeddedError(f"{workers} workers and {servers} servers: there are 0 or more and 1 or more")
         super().__init__(say)
         self.home = home
         self._workers = workers
+        self._servers = servers
         self._port = port
         self._extra = dict(env or {})
         self._postgres = EmbeddedPostgres(home, durable=durable, say=say)
@@ -126,7 +128,7 @@ class Stack(Supervisor):
     def stop(self) -> None:
         """End everything in order: API, workers, sweeper and relay, Redis, Postgres. Harmless when stopped."""
         self.stop_watching()
-        self.stop_children("api")
+        self.stop_children(*(name for name in self._parts if name.startswith("api")))
         self.stop_children(*(name for name in self._parts if name.startswith("worker-")))
         self.stop_children("sweeper", "relay")
         self._redis.stop()
@@ -160,8 +162,10 @@ class Stack(Supervisor):
             raise EmbeddedError("the API's port is not open; call start()")
         listener = self._listener.fileno()
         serve = [sys.executable, "-m", "app.cli", "serve", f"--fd={listener}"]
+        # they take turns at one socket
+        names = ["api", *(f"api-{number}" for number in range(2, self._servers + 1))]
         found = [
-            self._program("api", serve, stop=_PYTHON_STOP, inherit=(listener,)),
+            *(self._program(name, serve, stop=_PYTHON_STOP, inherit=(listener,)) for name in names),
             self._program("relay", [sys.executable, "-m", "app.outbox", "relay"], stop=_PYTHON_STOP),
             self._program("sweeper", [sys.executable, "-m", "app.outbox", "sweeper"], stop=_PYTHON_STOP),
         ]

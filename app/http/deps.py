@@ -21,27 +21,39 @@ from app.storage.blobs import BlobStore
 async def get_session(request: Request) -> AsyncIterator[Session]:
     """One transaction for one request: committed when the endpoint returns, rolled back when it raises.
 
+    A request that reads (GET, HEAD) has none: each of its statements sees what is committed.
+
     Requests wait for their turn here, in the event loop. Were they to wait for a connection of the pool they would do
     so in threads, and once all threads wait, those that hold connections cannot run to give them back.
     """
-    factory: sessionmaker[Session] = request.app.state.session_factory
+    state = request.app.state
+    reads = request.method in ("GET", "HEAD")
+    factory: sessionmaker[Session] = state.reading_factory if reads else state.session_factory
     async with request.app.state.connections:
         session = factory()
         # what surrounds the endpoint (idempotent answers, the audit log) writes in the same transaction
         request.state.session = session
         try:
             yield session
-            await run_in_threadpool(session.commit)
-        finally:
-            await run_in_threadpool(session.close)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(session.close)
+            raise
+        await run_in_threadpool(_finish, session)
 
 
-def get_settings(request: Request) -> Settings:
+def _finish(session: Session) -> None:
+    with session:
+        session.commit()
+
+
+# these and their like are coroutines: a plain function would be handed to a thread, which costs more than it does
+async def get_settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
 
-def get_blobs(request: Request) -> BlobStore:
+async def get_blobs(request: Request) -> BlobStore:
     blobs: BlobStore = request.app.state.blobs
     return blobs
 
@@ -51,7 +63,7 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 BlobsDep = Annotated[BlobStore, Depends(get_blobs)]
 
 
-def page_request(
+async def page_request(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=200, description="How many items at most.", examples=[50])] = 50,
     cursor: Annotated[

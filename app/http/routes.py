@@ -11,7 +11,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Scope
 
 from app.audit import service as audit
 from app.errors import UnsupportedMediaType
@@ -82,6 +85,32 @@ def _insist_on_json(request: Request) -> None:
         raise UnsupportedMediaType(f"this call reads application/json, not {given}; send JSON with that Content-Type")
 
 
+class Room(APIRouter):
+    """A room's router, which knows at a glance which paths are none of its own.
+
+    Without it a call is tried against each operation of each room before its own one is found, and that costs as much
+    as a statement of SQL.
+    """
+
+    _heads: frozenset[str] | None = None
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if self._heads is None:
+            self._heads = frozenset(_head(_path_of(route)) for route in self.routes)
+        if _head(get_route_path(scope)) not in self._heads:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def _path_of(route: BaseRoute) -> str:
+    return route.path if isinstance(route, Route) else ""
+
+
+def _head(path: str) -> str:
+    """What tells rooms apart: the step after ``/v1``."""
+    return path.split("/", 3)[2] if path.startswith("/v1/") else path
+
+
 def api_router(prefix: str, tag: str) -> APIRouter:
     """A router whose operations carry one tag and behave as all of the API does."""
-    return APIRouter(prefix=prefix, tags=[tag], route_class=ApiRoute)
+    return Room(prefix=prefix, tags=[tag], route_class=ApiRoute)

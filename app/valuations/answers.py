@@ -9,39 +9,39 @@ from app.payouts import money
 from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
 from app.valuations.parts import part_of, seat_and_part, seats_paid
-from app.valuations.repository import WorkInHand
+from app.valuations.repository import Standing
 from app.valuations.result_schemas import PayoutLine, Payouts, PlayerValue, Values, WithoutHarm
 from app.valuations.schemas import MyPlayer, MyValuation, Payout, Progress, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, ValuationStatus
-from app.valuations.tables import Round, Valuation, ValuationPlayer
+from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.terms import sentences
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
 
-def progress(valuation: Valuation, last: Round | None, hand: WorkInHand) -> Progress:
+def progress(valuation: Valuation, now: Standing) -> Progress:
     """What the last plan knew, plus what the present round has done since."""
     known: dict[str, int] = dict.fromkeys(FAMILIES, 0) | dict(valuation.progress.get("evaluations", {}))
     active = valuation.status not in TERMINAL
-    left = None
+    last, left = now.last, None
     if last is not None and valuation.status in (ValuationStatus.RUNNING, ValuationStatus.CANCELLING):
         family = last.source.split(":", 1)[0]
         known[family] = known.get(family, 0) + last.done
         if last.done:
-            left = (last.worths - last.done) * (last.seconds / last.done) / max(1, hand.workers)
+            left = (last.worths - last.done) * (last.seconds / last.done) / max(1, now.workers)
     return Progress(
         round=valuation.round,
         evaluations=known,
         round_done=last.done if last else 0,
         round_worths=last.worths if last else 0,
         widest_share_interval=valuation.progress.get("widest_share_interval"),
-        workers=hand.workers if active else 0,
+        workers=now.workers if active else 0,
         seconds_left=round(left, 3) if left is not None and active else None,
-        device_seconds=round(hand.device_seconds, 3),
+        device_seconds=round(now.device_seconds, 3),
     )
 
 
-def full(valuation: Valuation, game_digest: str, players: int, last: Round | None, hand: WorkInHand) -> ValuationAnswer:
+def full(valuation: Valuation, now: Standing) -> ValuationAnswer:
     """The job as its buyer sees it."""
     path = f"/v1/valuations/{public_id('val', valuation.id)}"
     links = {"self": path, "cancel": f"{path}/cancel", "events": f"{path}/events"}
@@ -56,9 +56,9 @@ def full(valuation: Valuation, game_digest: str, players: int, last: Round | Non
         currency=valuation.currency,
         spec=valuation.spec,
         metadata=valuation.labels,
-        game_digest=game_digest,
-        players=players,
-        progress=progress(valuation, last, hand),
+        game_digest=now.game_digest,
+        players=now.players,
+        progress=progress(valuation, now),
         created_at=valuation.created_at,
         started_at=valuation.started_at,
         finished_at=valuation.finished_at,

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import Select, Uuid, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session, load_only, undefer
 
 from app.accounts.tables import Account
 from app.checkpoints.tables import Checkpoint
@@ -33,13 +33,20 @@ from app.valuations.tables import (
 
 
 @dataclass(frozen=True)
-class WorkInHand:
-    """How many worker processes hold a lease of a job, and the device seconds its rounds have taken."""
+class Standing:
+    """Where a job stands beside its own row: its game, its players, its last round, who works on it, what it took."""
 
+    game_digest: str
+    players: int
+    last: Round | None
     workers: int
     device_seconds: float
 
 
+_LISTED = (
+    Valuation.id, Valuation.status, Valuation.pool_minor, Valuation.currency, Valuation.labels, Valuation.created_at,
+    Valuation.finished_at,
+)  # fmt: skip
 _BUSY = (ValuationStatus.PLANNING, ValuationStatus.RUNNING, ValuationStatus.SETTLING, ValuationStatus.CANCELLING)
 
 
@@ -83,6 +90,10 @@ def add_game(session: Session, buyer_id: uuid.UUID, digest: str, frozen: dict[st
     return session.scalars(select(Game).where(Game.buyer_id == buyer_id, Game.digest == digest)).one()
 
 
+def game_digest(session: Session, game_id: uuid.UUID) -> str:
+    return session.scalars(select(Game.digest).where(Game.id == game_id)).one()
+
+
 def get_game(session: Session, game_id: uuid.UUID) -> Game:
     return session.get_one(Game, game_id)
 
@@ -124,7 +135,7 @@ def of_id(session: Session, valuation_id: uuid.UUID) -> Valuation:
 
 
 def of_buyer(session: Session, buyer_id: uuid.UUID, valuation_id: uuid.UUID) -> Valuation | None:
-    return session.scalar(select(Valuation).where(Valuation.id == valuation_id, Valuation.buyer_id == buyer_id))
+    return session.scalar(_OF_BUYER, {"job": valuation_id, "buyer": buyer_id})
 
 
 def any_valuation(session: Session, valuation_id: uuid.UUID) -> Valuation | None:
@@ -140,8 +151,8 @@ def version_of(session: Session, valuation_id: uuid.UUID) -> tuple[int, Valuatio
 def page_of_buyer(
     session: Session, buyer_id: uuid.UUID | None, statuses: Sequence[ValuationStatus], page: PageRequest
 ) -> tuple[list[Valuation], str | None]:
-    """A buyer's jobs, or everybody's (``None``, administrators only), newest first."""
-    statement = select(Valuation)
+    """A buyer's jobs, or everybody's (``None``, administrators only), newest first; only what a list shows of them."""
+    statement = select(Valuation).options(load_only(*_LISTED))
     if buyer_id is not None:
         statement = statement.where(Valuation.buyer_id == buyer_id)
     if statuses:
@@ -174,19 +185,32 @@ def players(session: Session, valuation_id: uuid.UUID) -> Sequence[ValuationPlay
     return session.scalars(statement.order_by(ValuationPlayer.position)).all()
 
 
-def count_players(session: Session, valuation_id: uuid.UUID) -> int:
-    statement = select(func.count()).where(ValuationPlayer.valuation_id == valuation_id)
-    return int(session.scalar(statement) or 0)
-
-
-def work_in_hand(session: Session, valuation_id: uuid.UUID) -> WorkInHand:
-    held = select(func.count(Shard.worker.distinct())).where(
-        Shard.valuation_id == valuation_id,
-        Shard.status == ShardStatus.RUNNING,
-        Shard.lease_until >= func.clock_timestamp(),
+def _standing() -> Select[Any]:
+    job = bindparam("job", type_=Uuid())
+    workers = select(func.count(Shard.worker.distinct())).where(
+        Shard.valuation_id == job, Shard.status == ShardStatus.RUNNING, Shard.lease_until >= func.clock_timestamp()
     )
-    spent = select(func.coalesce(func.sum(Round.seconds), 0.0)).where(Round.valuation_id == valuation_id)
-    return WorkInHand(int(session.scalar(held) or 0), float(session.scalar(spent) or 0.0))
+    spent = select(func.coalesce(func.sum(Round.seconds), 0.0)).where(Round.valuation_id == job)
+    players = select(func.count()).where(ValuationPlayer.valuation_id == job)
+    last = select(func.max(Round.number)).where(Round.valuation_id == job)
+    return (
+        select(Game.digest, players.scalar_subquery(), Round, workers.scalar_subquery(), spent.scalar_subquery())
+        .outerjoin(Round, and_(Round.valuation_id == job, Round.number == last.scalar_subquery()))
+        .where(Game.id == bindparam("game", type_=Uuid()))
+    )
+
+
+# made once: jobs are read more often than anything else, and making a statement takes as long as running it
+_STANDING = _standing()
+_OF_BUYER = select(Valuation).where(
+    Valuation.id == bindparam("job", type_=Uuid()), Valuation.buyer_id == bindparam("buyer", type_=Uuid())
+)
+
+
+def standing(session: Session, valuation: Valuation) -> Standing:
+    """Where a job stands now, in one statement."""
+    row = session.execute(_STANDING, {"job": valuation.id, "game": valuation.game_id}).one()
+    return Standing(row[0], int(row[1]), row[2], int(row[3]), float(row[4]))
 
 
 def result_of(session: Session, valuation_id: uuid.UUID) -> dict[str, Any] | None:

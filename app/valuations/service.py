@@ -140,14 +140,7 @@ def get(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
 
 def describe(session: Session, valuation: Valuation) -> ValuationAnswer:
     """The job and how far it is."""
-    rounds = shard_repository.rounds(session, valuation.id)
-    return answers.full(
-        valuation,
-        repository.get_game(session, valuation.game_id).digest,
-        repository.count_players(session, valuation.id),
-        rounds[-1] if rounds else None,
-        repository.work_in_hand(session, valuation.id),
-    )
+    return answers.full(valuation, repository.standing(session, valuation))
 
 
 def list_valuations(
@@ -187,9 +180,9 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
     result = repository.result_of(session, valuation_id)
     if result is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a result")
-    game = repository.get_game(session, valuation.game_id)
-    digests = {"game": game.digest, "result": digest_of(result), "spec": digest_of(valuation.spec)}
-    return answers.values(valuation, game.digest, repository.players(session, valuation_id), result, digests)
+    game_digest = repository.game_digest(session, valuation.game_id)
+    digests = {"game": game_digest, "result": digest_of(result), "spec": digest_of(valuation.spec)}
+    return answers.values(valuation, game_digest, repository.players(session, valuation_id), result, digests)
 
 
 def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Payouts:

@@ -1,1 +1,1 @@
-"""The HTTP API measured: under load beside a running job, and with files of a gigabyte. ``python -m benchmarks.api``."""
+"""The HTTP API measured: under load beside a running job, and with files of a gigabyte."""

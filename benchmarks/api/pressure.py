@@ -1,7 +1,8 @@
 """Reads and posts under load, beside a job at work: what each kind of call takes, and whose processor it was.
 
-Two phases on one stack: reads alone with nothing else at work, and reads and posts beside a running job. The calls are what a dashboard and an integration ask: one's jobs, a job (half of the time with its ETag), events, values,
-payouts, datasets, the catalogue with a search, balance, statement.
+Two phases on one stack: reads alone with nothing else at work, and reads and posts beside a running job. The calls are
+what a dashboard and an integration ask: one's jobs, a job (half of the time with its ETag), events, values, payouts,
+datasets, the catalogue with a search, balance, statement.
 """
 
 import asyncio
@@ -27,7 +28,8 @@ POSTS_PER_SECOND = 2.0
 def measure(rate: float, seconds: float) -> dict[str, Any]:
     """The two phases; each with its quantiles by call and the processor seconds by process."""
     home = Path(tempfile.gettempdir()) / f"cherish-load-{uuid.uuid4().hex[:10]}"
-    stack = Stack(home, workers=2)
+    # as `cherish up --servers 2` has it
+    stack = Stack(home, workers=2, servers=2, env={"CHERISH_WORKER_NICE": "10"})
     try:
         stack.start()
         market = settle(stack)

@@ -48,11 +48,11 @@ def _load(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Reads and posts",
         "",
-        f"One API process, Postgres (durable), Redis, relay, sweeper, two workers and the client, all on this machine. "
-        f"{found['rate']:.0f} reads a second for {found['seconds']:.0f} s in a mix, and {found['posts']:g} posts a second "
-        "(half of them jobs on ten datasets, half drafts of datasets). A call's time counts from the moment it was due, so "
-        "that waiting behind others is in it. The running job trains 1 multi-layer perceptron for each coalition, and keeps "
-        "both workers at work.",
+        f"Two API processes, Postgres (durable), Redis, relay, sweeper, two workers and the client, all on this machine, "
+        f"as `cherish up --servers 2` starts them. {found['rate']:.0f} reads a second for {found['seconds']:.0f} s in a "
+        f"mix, and {found['posts']:g} posts a second (half of them jobs on ten datasets, half drafts of datasets). A "
+        "call's time counts from the moment it was due, so that waiting behind others is in it. The running job trains "
+        "a multi-layer perceptron for each coalition and keeps both workers at work, at a lower priority.",
         "",
         f"| phase | reads | p50 ms | p90 ms | p99 ms (bar {READ_BAR:g}) | posts | p50 ms | p99 ms (bar {POST_BAR:g}) | "
         "not 2xx or 304 |",
@@ -88,8 +88,9 @@ def _uploads(found: list[dict[str, Any]]) -> list[str]:
     lines = [
         "## Files of a gigabyte",
         "",
-        "One upload at a time to a fresh API process, file and client on the same machine; peak resident memory, which for "
-        "the API process is the kernel's count (VmHWM). Files are parsed in a process of its own, which ends with the file.",
+        "One upload at a time to a fresh API process, file and client on the same machine; peak resident memory, which "
+        "for the API process is the kernel's count (VmHWM). Files are parsed in a process of its own, which ends with "
+        "the file.",
         "",
         f"| format | MB | rows | columns | API process before, MB | API process at most, MB (bar {MEMORY_BAR}) | "
         "parsing process at most, MB | upload and validation, s |",

@@ -35,7 +35,7 @@ def app(settings: Settings, session: Session) -> Iterator[FastAPI]:
     """The application, started; its sessions live in the test's transaction, their commits are savepoints."""
     app = create_app(settings)
     with TestClient(app):
-        app.state.session_factory = sessionmaker(
+        app.state.session_factory = app.state.reading_factory = sessionmaker(
             session.connection(), join_transaction_mode="create_savepoint", expire_on_commit=False
         )
         yield app
