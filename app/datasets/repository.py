@@ -1,13 +1,18 @@
 """SQL on datasets and the catalogue. Every query on owned rows takes the owner; copies are found in ``copies``."""
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import reduce
+from typing import Any
 
+from sqlalchemy import ColumnElement, case, exists, func, select
 from sqlalchemy import delete as sql_delete
-from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, undefer
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import custom_op
 
 from app.accounts.tables import Account
 from app.datasets.tables import (
@@ -64,10 +69,7 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     """Published datasets that fit the search, newest first."""
     statement = select(Dataset).where(Dataset.status == DatasetStatus.PUBLISHED)
     if search.words is not None:
-        # prose by its stems, names of columns as they are written
-        prose = func.websearch_to_tsquery("english", search.words)
-        names = func.websearch_to_tsquery("simple", search.words)
-        statement = statement.where(Dataset.search.op("@@")(prose.op("||")(names)))
+        statement = statement.where(Dataset.search.op("@@")(_asked(search.words)))
     if search.modality is not None:
         statement = statement.where(Dataset.modality == search.modality)
     if search.format is not None:
@@ -79,6 +81,26 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     if search.max_rows is not None:
         statement = statement.where(Dataset.rows <= search.max_rows)
     return page.fetch(session, statement, Dataset, {"list": "catalog"} | asdict(search))
+
+
+def _asked(words: str) -> ColumnElement[Any]:
+    """What people write into a search box as a tsquery: words, ``"a phrase"``, ``or``, ``-without``.
+
+    Each term is looked for by its stem, as prose is kept, or as it is written, as names of columns are: in one search
+    one word may be found in a description and the next among the columns, so the two cannot be two searches.
+    """
+    choices: list[list[ColumnElement[Any]]] = [[]]
+    for found in re.findall(r'-?"[^"]*"|[^\s"]+', words):
+        if found.lower() == "or":
+            choices.append([])
+            continue
+        term = found.lstrip("-").strip('"')
+        stem, written = func.phraseto_tsquery("english", term), func.phraseto_tsquery("simple", term)
+        # a word like "the" has no stem, and asks for nothing
+        either: ColumnElement[Any] = case((func.numnode(stem) == 0, stem), else_=stem.op("||")(written))
+        choices[-1].append(UnaryExpression(either, operator=custom_op("!!")) if found.startswith("-") else either)
+    together = [reduce(lambda a, b: a.op("&&")(b), terms) for terms in choices if terms]
+    return reduce(lambda a, b: a.op("||")(b), together) if together else func.to_tsquery("simple", "")
 
 
 def published(session: Session, dataset_id: uuid.UUID) -> Dataset | None:

@@ -40,7 +40,9 @@ _ORPHAN: Ladder = ((signal.SIGTERM, 2.0),)
 
 
 class Stack(Supervisor):
-    """One stack in one folder, of ``servers`` API processes. ``port`` 0 takes a free one; ``env`` adds settings (``CHERISH_...``) for the children.
+    """One stack in one folder, of ``servers`` API processes.
+
+    ``port`` 0 takes a free one; ``env`` adds settings (``CHERISH_...``) for the children.
 
     ``say`` is told in one line each what happens; it may be called from another thread.
     """

@@ -48,9 +48,9 @@ def _load(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Reads and posts",
         "",
-        f"Two API processes, Postgres (durable), Redis, relay, sweeper, two workers and the client, all on this machine, "
-        f"as `cherish up --servers 2` starts them. {found['rate']:.0f} reads a second for {found['seconds']:.0f} s in a "
-        f"mix, and {found['posts']:g} posts a second (half of them jobs on ten datasets, half drafts of datasets). A "
+        f"Two API processes, Postgres (durable), Redis, relay, sweeper, two workers and the client, on this machine, "
+        f"as `cherish up --servers 2` starts them. {found['rate']:.0f} reads a second for {found['seconds']:.0f} s in "
+        f"a mix, and {found['posts']:g} posts a second (half of them jobs on ten datasets, half drafts of datasets). A "
         "call's time counts from the moment it was due, so that waiting behind others is in it. The running job trains "
         "a multi-layer perceptron for each coalition and keeps both workers at work, at a lower priority.",
         "",

@@ -56,6 +56,12 @@ def test_words_modality_licence_and_rows_narrow_it(
         ({"q": "salary"}, ["pay"]),
         ({"q": "ward or salary"}, ["pay", "admissions of wards"]),
         ({"q": "nothing"}, []),
+        # one word of the name, one of a column, in one search
+        ({"q": "the wards label"}, ["admissions of wards"]),
+        ({"q": "label -wards -y"}, ["pay"]),
+        ({"q": '"admissions of wards" or salary'}, ["pay", "admissions of wards"]),
+        ({"q": '"wards of admissions"'}, []),
+        ({"q": "or - --"}, []),
         ({"q": "'; drop table datasets; --"}, []),
         ({"modality": "array"}, ["vectors"]),
         ({"format": "csv"}, ["pay", "admissions of wards"]),

@@ -1,0 +1,29 @@
+"""docs/threat-model.md names tests that exist, and the guides' and its links lead somewhere."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "threat-model.md").read_text()
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    code = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", PAGE))
+    assert len(named) > 40
+    assert {name for name in named if f"def {name}(" not in code} == set()
+
+
+def test_every_threat_has_a_mitigation_and_a_test() -> None:
+    rows = [row for row in re.findall(r"^\|(.*)\|$", PAGE.partition("## Threats")[2], re.MULTILINE) if "---" not in row]
+    for row in rows:
+        cells = [cell.strip() for cell in row.split("|")]
+        assert len(cells) == 3, row
+        assert all(cells), row
+        assert cells[0] == "threat" or "`test_" in cells[2], row
+
+
+def test_links_between_the_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
