@@ -10,6 +10,8 @@
 PY := .venv/bin/python
 READY := .venv/.cherish-ready
 N ?= 40
+# the revision whose API clients know
+AGAINST ?= HEAD
 
 # a PYTHONPATH or PYTHONHOME of the caller's would mix other packages into ours
 unexport PYTHONPATH
@@ -68,7 +70,7 @@ schema: $(READY)
 	$(PY) tools/schema.py
 
 openapi: $(READY)
-	$(PY) tools/openapi.py
+	$(PY) tools/openapi.py --against $(AGAINST)
 
 fuzz: $(READY)
 	@CHERISH_FUZZ=$(N) $(PY) -m pytest -s tests/app/api/test_api_fuzz.py

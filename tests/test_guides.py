@@ -96,7 +96,8 @@ def parts() -> list[str]:
     for name, until in STORY:
         end = len(read[name]) if until is None else read[name].index(until)
         page, done[name] = read[name][done[name] : end], end
-        found += [f"# --- {name}", *_blocks(page)]
+        # a guide's first block says who one is; whoever's turn it is says it again
+        found += [f"# --- {name}", next(_blocks(read[name])), *_blocks(page)]
     return found
 
 

@@ -5,6 +5,8 @@ GET and HEAD need ``<room>:read``, everything else ``<room>:write``; ``/v1/me`` 
 ``/v1/me/<room>`` that room's. Under ``/v1/admin`` it is ``accounts:<verb>``, for all that is money ``payouts:<verb>``.
 """
 
+import json
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -119,6 +121,17 @@ BuyerCaller = Annotated[Caller, Depends(_only(Role.BUYER))]
 AdminCaller = Annotated[Caller, Depends(_only(Role.ADMIN))]
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="Your own unique name for this call; a repeat is answered with the first answer.",
+        examples=["6f1c0a52-order-17"],
+    ),
+]
+
+
 def idempotent(*, secret_fields: tuple[str, ...] = ()) -> params.Depends:
     """A route dependency that makes a POST repeatable by ``Idempotency-Key``; see ``app.http.idempotency``.
 
@@ -129,15 +142,7 @@ def idempotent(*, secret_fields: tuple[str, ...] = ()) -> params.Depends:
         request: Request,
         session: SessionDep,
         caller: AnyCaller,
-        idempotency_key: Annotated[
-            str | None,
-            Header(
-                min_length=1,
-                max_length=255,
-                description="Your own unique name for this call; a repeat is answered with the first answer.",
-                examples=["6f1c0a52-order-17"],
-            ),
-        ] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> None:
         if idempotency_key is not None:
             await idempotency.begin(request, session, caller.account_id, idempotency_key, secret_fields)
@@ -146,3 +151,18 @@ def idempotent(*, secret_fields: tuple[str, ...] = ()) -> params.Depends:
 
 
 IDEMPOTENT = idempotent()
+
+
+def idempotent_without_key(member: str, *, secret_fields: tuple[str, ...] = ()) -> params.Depends:
+    """The same for a POST of somebody who has no key yet: the caller is whoever the body's ``member`` names.
+
+    Who repeats such a call must know all of its first body, the password included: another is another call's.
+    """
+
+    async def check(request: Request, session: SessionDep, idempotency_key: IdempotencyKey = None) -> None:
+        body = json.loads(await request.body()) if idempotency_key is not None else None
+        if idempotency_key is not None and isinstance(body, dict):
+            named = uuid.uuid5(uuid.NAMESPACE_URL, f"{request.url.path} {body.get(member)}")
+            await idempotency.begin(request, session, named, idempotency_key, secret_fields)
+
+    return params.Depends(check)

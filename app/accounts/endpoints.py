@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response, status
 from sqlalchemy.orm import Session
 
 from app.accounts import browsers, registration, schemas, service, sessions, users
-from app.accounts.callers import AdminCaller, AnyCaller, idempotent
+from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key
 from app.accounts.roles import AccountStatus, Role
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
 from app.http import limits
@@ -116,7 +116,7 @@ def rotate_key(
     "/registrations",
     status_code=status.HTTP_201_CREATED,
     responses=responses(Conflict, Forbidden),
-    dependencies=[limits.SIGN_IN],
+    dependencies=[limits.SIGN_IN, idempotent_without_key("email", secret_fields=("token",))],
 )
 def create_registration(
     body: schemas.RegistrationBody, session: SessionDep, settings: SettingsDep
@@ -128,7 +128,11 @@ def create_registration(
     return schemas.CreatedAccount(**schemas.AccountAnswer.model_validate(account).__dict__, token=token)
 
 
-@router.post("/invitations/accept", responses=responses(NotFound), dependencies=[limits.SIGN_IN])
+@router.post(
+    "/invitations/accept",
+    responses=responses(NotFound),
+    dependencies=[limits.SIGN_IN, idempotent_without_key("token")],
+)
 def accept_invitation(body: schemas.AcceptanceBody, session: SessionDep, settings: SettingsDep) -> schemas.UserAnswer:
     """Set the password of an invited user; needs no key. The user can then sign in."""
     return schemas.UserAnswer.model_validate(users.accept(session, settings, body.token, body.password))

@@ -26,7 +26,7 @@ A data market that can prove its payouts: Shapley values of training data by unl
 
 Providers upload datasets; a buyer uploads a test set and posts a valuation; workers compute what each provider's rows
 did for the model, with intervals, and the pool is shared by it. Errors are `application/problem+json` (RFC 9457). Every
-POST takes an `Idempotency-Key`. Lists go by cursor: pass `next_cursor` back as `cursor`.
+POST that changes something takes an `Idempotency-Key`. Lists go by cursor: pass `next_cursor` back as `cursor`.
 """
 _TAGS = {
     "accounts": "Organisations, and the keys by which they call.",

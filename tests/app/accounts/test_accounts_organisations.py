@@ -52,6 +52,26 @@ def test_where_registration_is_open_an_organisation_can_act_and_its_user_sign_in
     assert client.post("/v1/registrations", json=FORM | {"role": "admin"}).status_code == 422
 
 
+@pytest.mark.parametrize("settings", ["open"], indirect=True)
+def test_registering_and_accepting_again_under_one_key_is_once(client: TestClient) -> None:
+    key = {"Idempotency-Key": "ours"}
+    made, again = (client.post("/v1/registrations", json=FORM, headers=key) for _ in range(2))
+    assert (made.status_code, again.status_code) == (201, 201)
+    assert again.json() == made.json() | {"token": None}
+    # the same key of somebody else is another key, and the same person's other words are a mistake
+    other = FORM | {"name": "Other", "email": "other@harbour.example"}
+    assert client.post("/v1/registrations", json=other, headers=key).status_code == 201
+    assert client.post("/v1/registrations", json=FORM | {"password": "another harbour"}, headers=key).status_code == 422
+    assert client.post("/v1/registrations", content=b"[1]", headers=key).status_code == 422
+    assert client.post("/v1/registrations", content=b"{", headers=key).status_code == 422
+    own = bearer(made.json()["token"])
+    invited = client.post("/v1/users", json={"email": "bob@harbour.example", "name": "Bob"}, headers=own).json()
+    body = {"token": invited["invitation_token"], "password": FORM["password"]}
+    first, second = (client.post("/v1/invitations/accept", json=body, headers=key) for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert second.json() == first.json()
+
+
 @pytest.mark.parametrize("settings", ["approval"], indirect=True)
 def test_where_registration_needs_approval_keys_work_from_the_approval_on(client: TestClient, admin: Known) -> None:
     made = client.post("/v1/registrations", json=FORM).json()
