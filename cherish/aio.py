@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-from cherish.client import RETRIED_STATUS, TERMINAL, Json, pause_before, pieces_of, read_answer
+from cherish.client import RETRIED_STATUS, TERMINAL, Json, asked_pause, pause_before, pieces_of, read_answer
 
 
 class AsyncClient:
@@ -87,6 +87,37 @@ class AsyncClient:
         draft = await self.post("/v1/datasets", {key: value for key, value in given.items() if value is not None})
         return await self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
 
+    async def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
+        """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""
+        limits = {"spdx": licence} if isinstance(licence, str) else dict(licence)
+        return await self.post(f"/v1/datasets/{dataset_id}/publish", {"licence": limits, **terms})
+
+    def datasets(self, **filters: Any) -> AsyncIterator[Json]:
+        """One's own datasets, newest first, page after page."""
+        return self._pages("/v1/datasets", filters)
+
+    def valuations(self, **filters: Any) -> AsyncIterator[Json]:
+        """One's own jobs, newest first, page after page."""
+        return self._pages("/v1/valuations", filters)
+
+    def statement(self, currency: str | None = None) -> AsyncIterator[Json]:
+        """One's own ledger entries, newest first, page after page."""
+        return self._pages("/v1/me/statement", {"currency": currency})
+
+    async def _pages(self, path: str, filters: Mapping[str, Any]) -> AsyncIterator[Json]:
+        cursor: str | None = None
+        while True:
+            page = await self.get(path, **filters, cursor=cursor, limit=200)
+            for each in page["items"]:
+                yield each
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+
+    async def values(self, valuation_id: str) -> Json:
+        """The result of a job that has succeeded."""
+        return await self.get(f"/v1/valuations/{valuation_id}/values")
+
     async def quote_valuation(self, **spec: Any) -> Json:
         """What a job would take and cost; stores nothing."""
         return await self.post("/v1/valuations/quote", spec)
@@ -115,6 +146,7 @@ class AsyncClient:
     ) -> httpx.Response:
         for attempt in range(self._retries + 1):
             last = attempt == self._retries
+            wait = pause_before(attempt)
             try:
                 answer = await self._http.request(method, path, content=content() if content else None, **how)
             except httpx.TransportError:
@@ -123,5 +155,6 @@ class AsyncClient:
             else:
                 if last or answer.status_code not in RETRIED_STATUS:
                     return answer
-            await asyncio.sleep(pause_before(attempt))
+                wait = max(wait, asked_pause(answer))
+            await asyncio.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")

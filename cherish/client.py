@@ -1,8 +1,9 @@
 """A thin synchronous client of the Cherish API, on httpx.
 
 It adds three things to plain HTTP: every POST carries an Idempotency-Key and is retried with the same key when the
-connection breaks or the service is away, an answer that is a problem (RFC 9457) becomes a ``Problem`` exception, and
-``wait`` follows a valuation to its end. It keeps no state but the connection and never interprets values or money.
+connection breaks, the service is away or the caller is too fast, an answer that is a problem (RFC 9457) becomes a
+``Problem`` exception, and ``wait`` follows a valuation to its end. It keeps no state but the connection and never
+interprets values or money.
 """
 
 import time
@@ -15,7 +16,7 @@ from typing import Any, Self
 import httpx
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
-RETRIED_STATUS = frozenset({502, 503, 504})
+RETRIED_STATUS = frozenset({429, 502, 503, 504})
 
 Json = dict[str, Any]
 
@@ -98,6 +99,7 @@ class Client:
     ) -> httpx.Response:
         for attempt in range(self._retries + 1):
             last = attempt == self._retries
+            wait = pause_before(attempt)
             try:
                 answer = self._http.request(method, path, content=content() if content else None, **how)
             except httpx.TransportError:
@@ -106,7 +108,8 @@ class Client:
             else:
                 if last or answer.status_code not in RETRIED_STATUS:
                     return answer
-            time.sleep(pause_before(attempt))
+                wait = max(wait, asked_pause(answer))
+            time.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     # --- what people do with the market ---
@@ -197,6 +200,12 @@ def read_answer(answer: httpx.Response) -> Json:
 def pause_before(attempt: int) -> float:
     """Seconds to wait after the attempt of this number, from 0."""
     return float(min(0.2 * 2**attempt, 5.0))
+
+
+def asked_pause(answer: httpx.Response) -> float:
+    """Seconds that ``Retry-After`` asks for, at most a minute; 0 where it says nothing, or a date."""
+    told = answer.headers.get("retry-after", "")
+    return min(float(told), 60.0) if told.isdecimal() else 0.0
 
 
 def pieces_of(

@@ -5,6 +5,7 @@ GET and HEAD need ``<room>:read``, everything else ``<room>:write``; ``/v1/me`` 
 ``/v1/me/<room>`` that room's. Under ``/v1/admin`` it is ``accounts:<verb>``, for all that is money ``payouts:<verb>``.
 """
 
+import contextlib
 import json
 import uuid
 from collections.abc import Awaitable, Callable
@@ -160,8 +161,13 @@ def idempotent_without_key(member: str, *, secret_fields: tuple[str, ...] = ()) 
     """
 
     async def check(request: Request, session: SessionDep, idempotency_key: IdempotencyKey = None) -> None:
-        body = json.loads(await request.body()) if idempotency_key is not None else None
-        if idempotency_key is not None and isinstance(body, dict):
+        if idempotency_key is None:
+            return
+        body = None
+        # what is no JSON is refused with its place when the body itself is read
+        with contextlib.suppress(ValueError):
+            body = json.loads(await request.body())
+        if isinstance(body, dict):
             named = uuid.uuid5(uuid.NAMESPACE_URL, f"{request.url.path} {body.get(member)}")
             await idempotency.begin(request, session, named, idempotency_key, secret_fields)
 

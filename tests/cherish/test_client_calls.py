@@ -76,6 +76,30 @@ def test_lists_go_to_their_end() -> None:
         assert [each["id"] for each in client.datasets()] == [0, 1]
 
 
+def test_lists_go_to_their_end_awaited_too() -> None:
+    async def call() -> list[int]:
+        async with AsyncClient("http://x", transport=httpx.MockTransport(Service(0))) as client:
+            return [each["id"] async for each in client.datasets()]
+
+    assert asyncio.run(call()) == [0, 1]
+
+
+def test_who_is_too_fast_waits_as_long_as_the_service_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(cherish.client.time, "sleep", waited.append)
+    answers = [httpx.Response(429, headers={"Retry-After": "7"}), httpx.Response(200, json={"id": "val_1"})]
+    with Client("http://x", transport=httpx.MockTransport(lambda _: answers.pop(0))) as client:
+        assert client.create_valuation(pool="1.00")["id"] == "val_1"
+    assert waited == [7.0]
+
+
+def test_both_clients_have_the_same_calls() -> None:
+    def calls(kind: type) -> set[str]:
+        return {name for name in vars(kind) if not name.startswith("_")} - {"close"}
+
+    assert calls(Client) == calls(AsyncClient)
+
+
 def test_an_upload_tells_how_far_it_is_by_either_client(tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     file.write_bytes(b"x" * 600_000)
