@@ -19,7 +19,7 @@ from app.payouts import money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import answers, lifecycle, repository, shard_repository, worth_repository
+from app.valuations import answers, lifecycle, repository, worth_repository
 from app.valuations.admission import Admitted, admit
 from app.valuations.games import digest_of
 from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations
