@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from worker.engine import held_out
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import all_coalitions
 from worker.engine.problem import InvalidProblem, Problem, Rows
+from worker.engine.unlearning import tangent
 
 
 class Forbidden:
@@ -103,3 +105,45 @@ def test_statistics_stored_with_the_checkpoint_stand_for_the_hidden_rows(blobs) 
     anchored, stored = (e.worth("unlearn:tangent", all_coalitions(4)) for e in (first, told))
     assert (anchored[:-1] != stored[:-1]).all()
     assert np.corrcoef(anchored, stored)[0, 1] > 0.9
+
+
+def test_logistic_models_forget_a_providers_share_of_the_penalty_with_its_rows(blobs) -> None:
+    problem = partial(blobs, classes=2, metric="log_loss")
+    problem = replace(problem, learner=replace(problem.learner, name="logistic", hyper={"l2": 0.5}))
+    first = Evaluator(problem)
+    assert problem.rest is not None
+    known = replace(problem, statistics=first.hidden_statistics(problem.rest))
+    evaluator = Evaluator(known, prepared=first.prepared_state())
+    unlearned, retrained = (evaluator.worth(source, all_coalitions(4)) for source in ("unlearn:tangent", "retrain"))
+    assert np.abs(unlearned - retrained)[1:].max() < 0.1 * np.ptp(retrained)
+
+
+def doubtful(evaluator: Evaluator) -> int:
+    """How many players, once forgotten with their copies, are no better known than anchor rows of the same labels."""
+    context, found = evaluator.context, 0
+    assert context.anchor is not None
+    anchors, labels = context.anchor
+    outputs = context.learner.logits(context.full.unsqueeze(0), anchors)[0].double()
+    seen = torch.softmax(outputs, dim=1)[torch.arange(len(labels)), labels]
+    for player in evaluator.problem.players:
+        kept = np.array([[p.digest != player.digest for p in evaluator.problem.players]])
+        X, y = torch.from_numpy(player.X), torch.from_numpy(player.y)
+        sure = torch.softmax(tangent.outputs(context, kept, X)[0], dim=1)[torch.arange(len(y)), y]
+        wanted = torch.stack([seen[labels == c].mean() for c in y.tolist()])
+        found += float(sure.mean()) <= float(wanted.mean())
+    return found
+
+
+def test_networks_that_know_their_rows_by_heart_forget_until_those_are_as_doubtful_as_rows_never_seen(blobs) -> None:
+    problem = partial(blobs)
+    rng = np.random.default_rng(0)
+    loud = [replace(p, X=p.X + rng.normal(size=p.X.shape).astype(np.float32) * 2, digest="") for p in problem.players]
+    problem = replace(problem, players=loud, learner=replace(problem.learner, hyper={"steps": 300, "lr": 0.02}))
+    whole = Evaluator(problem)
+    single = Evaluator(replace(problem, unlearning={"tangent.stretch": 1.0}), prepared=whole.prepared_state())
+    assert doubtful(single) < len(problem.players) / 2 <= doubtful(whole)
+    assert 1.0 < tangent.prepare(whole.context).scale < 32.0
+
+
+def test_networks_that_know_no_row_by_heart_take_one_step(blobs) -> None:
+    assert tangent.prepare(Evaluator(partial(blobs)).context).scale == 1.0

@@ -11,12 +11,14 @@ Full mode, learners linear in their rows: one Newton step towards every coalitio
 t = w z + y - p its working response, z being its outputs there. The damping is then the learner's own l2.
 Partial mode: the delta form around M_full. There the retained gradient is minus the forgotten one, so
 delta_S = -(A_R + lambda N_R I)^-1 sum over forgotten of phi r^T with r = y - p_full and w the rows' curvature at
-M_full; A_R comes from statistics stored with the checkpoint or from anchor rows scaled up. Nothing is ever chosen by a
-retrained worth.
+M_full; A_R comes from statistics stored with the checkpoint or from anchor rows scaled up. Learners linear in their
+rows forget their share of the l2 penalty too. A network that was trained until it knew its rows by heart leaves
+residuals too small for one step, so its step is stretched until forgotten rows are no surer than rows it never saw.
+Nothing is ever chosen by a retrained worth.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -32,7 +34,8 @@ from worker.engine.unlearning.tangents import Statistics, Tangents, default_widt
 
 _DAMPINGS = np.geomspace(1e-6, 1e-1, 21)
 _TEMPERATURES = np.geomspace(1.0, 64.0, 49)
-_PARTIAL_DAMPING = 1e-2  # of the mean curvature; tried by hand on eight partial games
+_PARTIAL_DAMPING = 3e-3  # of the mean curvature, for networks; tried by hand on three partial games, two seeds each
+_STRETCHES = np.geomspace(1.0, 32.0, 41)
 _START = 0.5  # of M_full: where linear learners' Newton step starts; tried by hand on three games against 0, .7 and 1
 _COST_SHARE = 0.015  # of a mean-size retraining: what the width of the solve is chosen by
 _SOLVE_PENALTY = 4.0  # a small Cholesky runs this much slower, per multiplication, than training's products
@@ -42,7 +45,8 @@ _NARROWEST, _WIDEST = 96, 512
 @dataclass(frozen=True)
 class Linearised:
     """Players' statistics A [n, k, k], b [n, k, C]; the rest's (or the hidden rows') A0, b0; how rows are mapped to
-    k dimensions; damping relative to the number of rows; the temperature of outputs."""
+    k dimensions; damping relative to the number of rows; what outputs, or in partial mode their way from M_full's, are
+    multiplied by."""
 
     A: Tensor
     b: Tensor
@@ -51,7 +55,7 @@ class Linearised:
     tangents: Tangents
     basis: Tensor
     damping: float
-    temperature: float
+    scale: float
 
     def features(self, X: Tensor) -> Tensor:
         return self.tangents(X) @ self.basis
@@ -156,26 +160,69 @@ def _prepare(context: Context) -> Linearised:
     players, rest = player_statistics(context), rest_statistics(context, tangents)
     total = rest.A + torch.stack([s.A for s in players]).sum(dim=0)
     rows = rest.rows + sum(s.rows for s in players)
-    basis = _basis(total, rows, solve_width(context), scaled=context.partial or not context.learner.linear)
+    basis = _basis(total, rows, solve_width(context), scaled=not context.learner.linear)
     A = torch.stack([basis.T @ s.A @ basis for s in players])
     b = torch.stack([basis.T @ s.b for s in players])
     A0, b0 = basis.T @ rest.A @ basis, basis.T @ rest.b
     model = Linearised(A, b, A0, b0, tangents, basis, 0.0, 1.0)
-    if context.partial or context.learner.linear:
-        # The basis makes the mean square of the weighted features one: damping there is relative to mean curvature.
-        own = _PARTIAL_DAMPING if context.partial else context.learner.l2
-        return Linearised(A, b, A0, b0, tangents, basis, context.option("tangent.damping", own), 1.0)
+    if context.learner.linear:
+        model = replace(model, damping=context.option("tangent.damping", context.learner.l2))
+        return replace(model, b=b - _penalties(context, basis)) if context.partial else model
+    if context.partial:
+        # The basis makes the mean square of the weighted features one: damping is relative to the mean curvature.
+        model = replace(model, damping=context.option("tangent.damping", _PARTIAL_DAMPING))
+        return replace(model, scale=context.option("tangent.stretch", 0.0) or _stretch(context, model))
     damping = context.option("tangent.damping", _cross_validated(A.sum(dim=0) + A0, b.sum(dim=0) + b0, rows))
     temperature = context.option("tangent.temperature", _temperature(context, model, damping, rows))
-    return Linearised(A, b, A0, b0, tangents, basis, damping, temperature)
+    return replace(model, damping=damping, scale=temperature)
+
+
+def _penalties(context: Context, basis: Tensor) -> Tensor:
+    """The gradient [n, k, C] of l2's penalty at M_full that goes with each player's rows: l2 times rows times M_full."""
+    weight, bias = context.learner.layout.views(context.full.unsqueeze(0))
+    full = basis.T @ torch.cat([weight[0].T, bias]).double()
+    rows = torch.tensor([len(p) for p in context.problem.players], dtype=full.dtype, device=full.device)
+    return context.learner.l2 * rows[:, None, None] * full
+
+
+def _stretch(context: Context, model: Linearised) -> float:
+    """How many times further than one step outputs must go, 1 to 32: for each player the least that leaves M_full no
+    surer of the player's labels, once it alone is forgotten, than of the same labels on anchor rows, which it never
+    saw; of these the median, because players with wrong labels are past that point already. Copies are forgotten
+    together: M_full goes on knowing the rows of one that is kept."""
+    assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
+    rows, labels = context.anchor
+    sure = _certainty(_reference(context, rows), labels)
+    wanted = torch.full((context.learner.classes,), float(sure.mean()), dtype=sure.dtype, device=sure.device)
+    for c in torch.unique(labels):
+        wanted[c] = sure[labels == c].mean()
+    pool, digests = context.players_only(), [p.digest for p in context.problem.players]
+    needed = []
+    for i, digest in enumerate(digests):
+        if digest in digests[:i]:
+            continue
+        kept = np.array([other != digest for other in digests])
+        a, b = pool.spans[i]
+        step = model.features(pool.X[a:b]) @ _delta(model, kept, int(kept @ pool.player_rows) + context.hidden_rows)
+        outputs, y = _reference(context, pool.X[a:b]), pool.y[a:b]
+        enough = [t for t in _STRETCHES if float((_certainty(outputs + t * step, y) - wanted[y]).mean()) <= 0]
+        needed.append(enough[0] if enough else _STRETCHES[-1])
+    return float(np.median(needed))
+
+
+def _certainty(outputs: Tensor, labels: Tensor) -> Tensor:
+    """The probability float64[m] that outputs [m, C] give to each row's label."""
+    return torch.softmax(outputs, dim=1).gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def solve_width(context: Context) -> int:
-    """k: as wide as 1.5 % of a mean-size retraining allows, between 96 and 512, and never wider than the features."""
+    """k: as wide as 1.5 % of a mean-size retraining allows, between 96 and 512, and never wider than the features. In
+    partial mode, where nothing corrects what is left out, learners linear in their rows get 512."""
     learner, rows = context.learner, len(context.pool)
     budget = _COST_SHARE * learner.row_gradients(0.5 * rows) * 3 * learner.layout.width
     affordable = (3 * budget / _SOLVE_PENALTY) ** (1 / 3)
-    wanted = int(context.option("tangent.k", min(max(affordable, _NARROWEST), _WIDEST)))
+    wide = _WIDEST if context.partial and learner.linear else min(max(affordable, _NARROWEST), _WIDEST)
+    wanted = int(context.option("tangent.k", wide))
     return min(wanted, learner.features + 1) if learner.linear else wanted
 
 
@@ -222,13 +269,13 @@ def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     kept_rows = context.pool.row_counts(coalitions) + context.hidden_rows
     if not context.partial:
         solved = [_kept(model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
-        return torch.stack([model.temperature * (phi @ theta) for theta in solved])
+        return torch.stack([model.scale * (phi @ theta) for theta in solved])
     full = context.once(
         f"full outputs {X.data_ptr()}",
         lambda: context.learner.logits(context.full.unsqueeze(0), X)[0].double(),
     )
     moved = [_delta(model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
-    return torch.stack([full + phi @ delta for delta in moved])
+    return torch.stack([full + model.scale * (phi @ delta) for delta in moved])
 
 
 def _kept(model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_]], rows: int) -> Tensor:
