@@ -28,8 +28,8 @@ class Context:
 
     ``base`` and ``full`` are models [P]; ``anchor`` is (X [A, ...], y [A]) of held-out rows that measure no worth
     (None in full mode); ``held_out`` is those rows, or in full mode the test rows: outside training, for methods that
-    need answers of M_full there (their labels are for the seed paper's own method alone); ``hidden_rows`` counts the
-    rows M_full was trained on that are not here; ``statistics`` are stored arrays of earlier jobs.
+    need answers of M_full there (labels of test rows are for the seed paper's own method alone); ``hidden_rows``
+    counts the rows M_full was trained on that are not here; ``statistics`` are stored arrays of earlier jobs.
     """
 
     problem: Problem

@@ -178,7 +178,7 @@ def _prepare(context: Context) -> Linearised:
 
 
 def _penalties(context: Context, basis: Tensor) -> Tensor:
-    """The gradient [n, k, C] of l2's penalty at M_full that goes with each player's rows: l2 times rows times M_full."""
+    """The gradient [n, k, C] of the l2 penalty at M_full for each player's rows: l2 times rows times M_full."""
     weight, bias = context.learner.layout.views(context.full.unsqueeze(0))
     full = basis.T @ torch.cat([weight[0].T, bias]).double()
     rows = torch.tensor([len(p) for p in context.problem.players], dtype=full.dtype, device=full.device)
