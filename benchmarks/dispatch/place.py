@@ -64,9 +64,9 @@ class Place:
 
     def processor_seconds(self) -> dict[str, float]:
         """Processor seconds used so far by role, children included."""
-        used = {role: used(server) for role, server in self.servers.items()}
+        used = {role: cpu_seconds(server) for role, server in self.servers.items()}
         for role, processes in self.running.items():
-            used[role] = sum(used(psutil.Process(each.pid)) for each in processes)
+            used[role] = sum(cpu_seconds(psutil.Process(each.pid)) for each in processes)
         return used
 
     def scalar(self, statement: str, **values: object) -> Any:
@@ -75,7 +75,7 @@ class Place:
             return session.execute(text(statement), values).scalar_one()
 
 
-def used(process: psutil.Process) -> float:
+def cpu_seconds(process: psutil.Process) -> float:
     """Processor seconds of a process and of all that descend from it."""
     total = 0.0
     for each in [process, *process.children(recursive=True)]:

@@ -30,7 +30,7 @@ from app.embedded.stack import Stack
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.valuations import lease_repository, work
-from benchmarks.dispatch.place import used
+from benchmarks.dispatch.place import cpu_seconds
 from benchmarks.store import ROOT
 from cherish import Client
 
@@ -119,10 +119,10 @@ class Market:
             # what the upload asked of workers is no part of the job
             while client.get(f"/v1/datasets/{test['id']}/profile")["profile_status"] == "pending":
                 time.sleep(0.2)
-            before = used(psutil.Process())
+            before = cpu_seconds(psutil.Process())
             job = client.create_valuation(datasets=self._datasets, test_dataset=test["id"], **order)
             job = client.wait(job["id"], timeout=_PATIENCE)
-            after = used(psutil.Process())
+            after = cpu_seconds(psutil.Process())
             assert job["status"] == "succeeded", job
             players = client.get(f"/v1/valuations/{job['id']}/values")["players"]
         begun, ended = (datetime.fromisoformat(job[name]) for name in ("created_at", "finished_at"))
