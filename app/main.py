@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
+from app.valuations import unlearning_endpoints as unlearnings
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -93,6 +94,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)
+    app.include_router(unlearnings.router)
     app.include_router(webhooks.router)
     # last, because each call is tried against the routes in order
     app.include_router(web.router)

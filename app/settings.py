@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")
     shard_time_limit: float = Field(default=600.0, gt=0)
     max_attempts: int = Field(default=3, gt=0)
+    unlearn_grace_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="how long a checkpoint's owner who has not said how may say so, once its data is withdrawn",
+    )
     heartbeat_seconds: float = Field(default=1.0, gt=0, description="how often a worker looks for a cancelled job")
     redispatch_seconds: float = Field(
         default=15.0, gt=0, description="when an unclaimed shard's message counts as lost"

@@ -1,7 +1,8 @@
-"""The task that erases a withdrawn dataset: stop its jobs, erase rows, then blobs, then note that it is done.
+"""The task that erases a withdrawn dataset: stop its jobs, erase what was derived, then, once every checkpoint that has
+seen it is unlearned, its bytes; and note that it is done.
 
 Each step is a transaction of its own and may be repeated: a worker that dies in between is followed by another. It
-drops what this process holds of the games concerned; other processes lose theirs when they need the room.
+drops what this process holds of the games concerned; the heart of every other process drops theirs within seconds.
 """
 
 import uuid
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.session import transaction
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import forgetting, repository
+from app.valuations import forgetting
 
 if TYPE_CHECKING:
     from worker.games import LoadedGames
@@ -24,20 +25,25 @@ log = structlog.get_logger(__name__)
 def forget(
     factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, games: "LoadedGames", dataset_id: uuid.UUID
 ) -> None:
-    """Erase a withdrawn dataset; where a job is still at work on it, the sweeper sends this task again."""
+    """Erase a withdrawn dataset as far as it can be now; what must wait is sent again by whoever it waits for, or the
+    sweeper."""
     with transaction(factory) as session:
-        if not forgetting.stop_jobs(session, settings, dataset_id):
-            log.info("worker.forget_waits", dataset_id=str(dataset_id))
-            return
-    with transaction(factory) as session:
-        doomed = forgetting.erase_rows(session, dataset_id)
-        loaded = {job.game_id for job in repository.jobs_with_dataset(session, dataset_id)}
-    if doomed is None:
+        idle = forgetting.begin(session, settings, dataset_id)
+    if not idle:
+        log.info("worker.forget_waits", dataset_id=str(dataset_id), why="jobs are being stopped")
         return
-    for game_id in loaded:
+    with transaction(factory) as session:
+        cleared = forgetting.clear(session, settings, dataset_id)
+    if cleared is None:
+        return
+    for game_id in cleared.games:
         games.forget(game_id)
-    for digest in doomed.blobs:
-        blobs.delete(digest)
+    for digest in cleared.blobs:
+        with transaction(factory) as session:
+            forgetting.erase_blob(session, blobs, dataset_id, digest)
+    if cleared.waiting:
+        log.info("worker.forget_waits", dataset_id=str(dataset_id), why=f"{cleared.waiting} checkpoints to unlearn")
+        return
     with transaction(factory) as session:
         forgetting.finish(session, dataset_id)
-    log.info("worker.forgotten", dataset_id=str(dataset_id), blobs=len(doomed.blobs))
+    log.info("worker.forgotten", dataset_id=str(dataset_id), blobs=len(cleared.blobs))

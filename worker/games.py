@@ -5,6 +5,7 @@ which belongs to one buyer: nothing that one buyer's job computed is ever in rea
 """
 
 import os
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,11 +16,13 @@ import numpy as np
 import obstore.exceptions
 import safetensors.numpy
 import structlog
+from sqlalchemy.orm import Session
 
 from app.datasets.encoding import Encoding
 from app.errors import Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
+from app.valuations import repository
 from app.valuations.inputs import load_rows
 from app.valuations.work import Job
 from worker.engine.evaluator import Evaluator
@@ -82,19 +85,31 @@ class LoadedGames:
         self._device = device
         self._games: OrderedDict[UUID, tuple[Evaluator, int]] = OrderedDict()
         self._threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
+        self._lock = threading.Lock()
 
     def evaluator(self, job: Job) -> Evaluator:
         """The evaluator of a job's game, with the models that were prepared for it, where they were."""
-        found = self._games.pop(job.game_id, None)
+        with self._lock:
+            found = self._games.pop(job.game_id, None)
         if found is None:
             found = self._load(job)
-        self._games[job.game_id] = found
-        self._make_room()
+        with self._lock:
+            self._games[job.game_id] = found
+            self._make_room()
         return found[0]
 
     def forget(self, game_id: UUID) -> None:
         """Drop a game, for instance because its evaluator failed half-way."""
-        self._games.pop(game_id, None)
+        with self._lock:
+            self._games.pop(game_id, None)
+
+    def drop_withdrawn(self, session: Session) -> None:
+        """Drop the games that read a dataset which was withdrawn; the heart calls it, in a thread of its own."""
+        with self._lock:
+            held = list(self._games)
+        for game_id in repository.loaded_and_withdrawn(session, held) if held else ():
+            self.forget(game_id)
+            log.info("worker.withdrawn_game_dropped", game_id=str(game_id))
 
     def _load(self, job: Job) -> tuple[Evaluator, int]:
         problem = build_problem(job, self._blobs, self._settings)

@@ -10,7 +10,8 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -46,11 +47,40 @@ class Stopped(Exception):
         self.found = found
 
 
-class Heart:
-    """Beats for one worker process; at most one claim is in hand at a time."""
+@dataclass(frozen=True)
+class Held:
+    """A lease in hand, as the heart sees it: its name, how it is extended, whether the work is still wanted."""
 
-    def __init__(self, factory: sessionmaker[Session], settings: Settings, queue: str, device: str) -> None:
-        self._factory = factory
+    name: str
+    shard_id: uuid.UUID | None
+    extend: Callable[[Session, float], bool]
+    wanted: Callable[[Session], bool]
+
+    @classmethod
+    def of_shard(cls, claim: Claim) -> "Held":
+        return cls(
+            f"shard {claim.shard_id}",
+            claim.shard_id,
+            lambda session, seconds: lease_repository.extend(session, claim.shard_id, claim.fence, seconds),
+            lambda session: lease_repository.may_go_on(session, claim.shard_id, claim.fence),
+        )
+
+
+class Heart:
+    """Beats for one worker process; at most one lease is in hand at a time.
+
+    ``on_beat``, where given, is called with a session every two seconds, whatever the process does.
+    """
+
+    def __init__(
+        self,
+        factory: sessionmaker[Session],
+        settings: Settings,
+        queue: str,
+        device: str,
+        on_beat: Callable[[Session], None] | None = None,
+    ) -> None:
+        self._factory, self._on_beat = factory, on_beat
         self._settings = settings
         self._row = {"queue": queue, "device": device, "host": socket.gethostname(), "pid": os.getpid()}
         self.name = f"{queue}-{self._row['host']}-{os.getpid()}-{uuid.uuid4().hex[:6]}"[:128]
@@ -58,7 +88,7 @@ class Heart:
         self._closing = threading.Event()
         self._draining = threading.Event()
         self._lock = threading.Lock()
-        self._claim: Claim | None = None
+        self._held: Held | None = None
         self._why: Stop | None = None
         self._since = self._extended = self._beaten = 0.0
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._run, self._watch_parent)]
@@ -86,15 +116,15 @@ class Heart:
     def draining(self) -> bool:
         return self._draining.is_set()
 
-    def take(self, claim: Claim, claimed_at: float) -> None:
-        """Begin to watch over a claim made at ``claimed_at`` (monotonic seconds, read before the claim was sent)."""
+    def take(self, held: Held, claimed_at: float) -> None:
+        """Begin to watch over a lease taken at ``claimed_at`` (monotonic seconds, read before the claim was sent)."""
         with self._lock:
-            self._claim, self._why = claim, None
+            self._held, self._why = held, None
             self._since = self._extended = claimed_at
 
     def drop(self) -> None:
         with self._lock:
-            self._claim = None
+            self._held = None
 
     def why_stop(self) -> Stop | None:
         """Why the work in hand must stop, or None: go on."""
@@ -126,53 +156,55 @@ class Heart:
     def _beat(self) -> None:
         now = time.monotonic()
         with self._lock:
-            claim, extended = self._claim, self._extended
+            held, extended = self._held, self._extended
         lease = self._settings.lease_seconds
-        told, held = now - self._beaten < _BEAT_SECONDS, now - extended < min(lease / 3, 10.0)
-        if told and (claim is None or held):
+        told, fresh = now - self._beaten < _BEAT_SECONDS, now - extended < min(lease / 3, 10.0)
+        if told and (held is None or fresh):
             # most beats have nothing to write
-            if claim is not None:
+            if held is not None:
                 with glance(self._factory) as session:
-                    wanted = lease_repository.may_go_on(session, claim.shard_id, claim.fence)
+                    wanted = held.wanted(session)
                 if not wanted:
-                    self._stop(claim, Stop.UNWANTED)
+                    self._stop(held, Stop.UNWANTED)
             return
         with transaction(self._factory) as session:
             if not told:
                 lease_repository.beat(
-                    session, {"name": self.name, **self._row, "shard_id": claim.shard_id if claim else None}
+                    session, {"name": self.name, **self._row, "shard_id": held.shard_id if held else None}
                 )
+                if self._on_beat is not None:
+                    self._on_beat(session)
                 self._beaten = now
-            if claim is None:
+            if held is None:
                 return
-            if not held:
-                if not lease_repository.extend(session, claim.shard_id, claim.fence, lease):
-                    self._stop(claim, Stop.LOST)
+            if not fresh:
+                if not held.extend(session, lease):
+                    self._stop(held, Stop.LOST)
                 else:
                     extended = now
-            wanted = lease_repository.may_go_on(session, claim.shard_id, claim.fence)
+            wanted = held.wanted(session)
         with self._lock:
-            if self._claim is claim:
+            if self._held is held:
                 self._extended = extended
         if not wanted:
-            self._stop(claim, Stop.UNWANTED)
+            self._stop(held, Stop.UNWANTED)
 
     def _check_time(self) -> None:
         with self._lock:
-            claim, since, extended = self._claim, self._since, self._extended
-        if claim is None:
+            held, since, extended = self._held, self._since, self._extended
+        if held is None:
             return
         now = time.monotonic()
         if now - extended > self._settings.lease_seconds:
-            self._stop(claim, Stop.LOST)
+            self._stop(held, Stop.LOST)
         elif now - since > self._settings.shard_time_limit:
-            self._stop(claim, Stop.TIME_LIMIT)
+            self._stop(held, Stop.TIME_LIMIT)
 
-    def _stop(self, claim: Claim, why: Stop) -> None:
+    def _stop(self, held: Held, why: Stop) -> None:
         with self._lock:
-            if self._claim is claim and self._why is None:
+            if self._held is held and self._why is None:
                 self._why = why
-                log.info("worker.stopping_shard", shard_id=str(claim.shard_id), why=why.name)
+                log.info("worker.stopping", work=held.name, why=why.name)
 
     def _watch_parent(self) -> None:
         while not self._closing.wait(0.5):

@@ -23,12 +23,12 @@ from app.errors import InvalidInput
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations import work
+from app.valuations import forgetting, unlearnings, work
 from app.valuations.lease_repository import Claim
 from app.valuations.states import Reason
 from app.valuations.work import FoundWorth, LeaseLost
 from worker import forgets, profiles
-from worker.lease import Heart, Stop, Stopped
+from worker.lease import Heart, Held, Stop, Stopped
 from worker.patience import patiently
 
 log = structlog.get_logger(__name__)
@@ -46,6 +46,7 @@ class Runtime:
 
         from worker.games import LoadedGames
         from worker.steps import Steps
+        from worker.unlearns import Unlearner
 
         self.settings = settings
         device = "cpu"
@@ -57,10 +58,11 @@ class Runtime:
             device = "cuda"
         self.engine = make_engine(settings.database_url.get_secret_value(), pool_size=3)
         self.factory = make_session_factory(self.engine)
-        self.heart = Heart(self.factory, settings, queue, device)
         blobs = self.blobs = BlobStore.from_url(settings.blob_url)
         self.games = LoadedGames(blobs, settings, device)
+        self.heart = Heart(self.factory, settings, queue, device, self.games.drop_withdrawn)
         self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heart)
+        self.unlearner: Unlearner = Unlearner(self.factory, blobs, settings, self.heart)
 
     def open(self) -> None:
         # what an earlier process left when it was killed goes now
@@ -81,7 +83,7 @@ class Runtime:
         if claim is None:
             return
         structlog.contextvars.bind_contextvars(shard_id=str(shard_id), valuation_id=str(claim.valuation_id))
-        self.heart.take(claim, claimed_at)
+        self.heart.take(Held.of_shard(claim), claimed_at)
         try:
             self._under_lease(claim, claimed_at)
         except LeaseLost as lost:
@@ -97,6 +99,28 @@ class Runtime:
     def forget(self, dataset_id: uuid.UUID) -> None:
         """Erase what a withdrawn dataset left."""
         forgets.forget(self.factory, self.blobs, self.settings, self.games, dataset_id)
+
+    def unlearn(self, unlearning_id: uuid.UUID) -> None:
+        """Take the duty if it is due and free, and bring it to one of its ends."""
+        claimed_at = time.monotonic()
+        claim = self._persist(lambda s: self.unlearner.claim(s, unlearning_id), claimed_at)
+        if claim is None:
+            return
+        self.heart.take(self.unlearner.held(claim), claimed_at)
+        try:
+            duty = self._persist(lambda s: unlearnings.load(s, claim), claimed_at)
+            write = self.unlearner.run(claim, duty)
+            doomed = self._persist(write, time.monotonic())
+            for digest in doomed:
+                # a crash before this leaves it to the erasure of the dataset, which looks for it again
+                self._persist(
+                    lambda s, d=digest: forgetting.erase_blob(s, self.blobs, claim.dataset_id, d),  # type: ignore[misc]  # a default binds the loop's value
+                    time.monotonic(),
+                )
+        except LeaseLost as lost:
+            log.warning("worker.lease_lost", detail=str(lost))
+        finally:
+            self.heart.drop()
 
     def _under_lease(self, claim: Claim, claimed_at: float) -> None:
         try:

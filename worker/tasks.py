@@ -44,3 +44,9 @@ def profile(dataset_id: str, number: int) -> None:
 def forget(dataset_id: str) -> None:
     """Erase what a withdrawn dataset left."""
     the_runtime().forget(uuid.UUID(dataset_id))
+
+
+@app.task(name="worker.tasks.unlearn")
+def unlearn(unlearning_id: str) -> None:
+    """Make a checkpoint forget a withdrawn dataset."""
+    the_runtime().unlearn(uuid.UUID(unlearning_id))

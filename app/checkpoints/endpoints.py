@@ -1,14 +1,23 @@
-"""Checkpoints over HTTP: create from an architecture, PUT weights as a raw safetensors stream, list, get."""
+"""Checkpoints over HTTP: create from an architecture, PUT weights as a raw safetensors stream, list, get, change."""
 
 from typing import Any
 
 from fastapi import Request, Response, status
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, BuyerCaller
 from app.checkpoints import schemas, service
 from app.checkpoints.weights import read_tensors
-from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge, UnsupportedMediaType
+from app.errors import (
+    Conflict,
+    InvalidData,
+    InvalidInput,
+    NotFound,
+    PayloadTooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
 from app.http.ids import CheckpointId, public_id
@@ -38,7 +47,7 @@ def create_checkpoint(
     body: schemas.CheckpointBody, caller: BuyerCaller, session: SessionDep, response: Response
 ) -> schemas.CheckpointAnswer:
     """Create a checkpoint; then `PUT` its weights to `/v1/checkpoints/{id}/content`, or let the job train it."""
-    checkpoint = service.create(session, caller, body.name, body.architecture, body.hyper)
+    checkpoint = service.create(session, caller, body.name, body.architecture, body.hyper, body.unlearning)
     response.headers["Location"] = f"/v1/checkpoints/{public_id('ck', checkpoint.id)}"
     return schemas.CheckpointAnswer.model_validate(checkpoint)
 
@@ -85,6 +94,48 @@ def get_checkpoint(
     answer = schemas.CheckpointAnswer.model_validate(service.get(session, caller, checkpoint_id))
     conditional(request, response, make_etag(answer.model_dump_json()))
     return answer
+
+
+@router.patch("/{checkpoint_id}", responses=responses(NotFound, InvalidInput))
+def change_checkpoint(
+    checkpoint_id: CheckpointId, body: schemas.CheckpointChanges, caller: BuyerCaller, session: SessionDep
+) -> schemas.CheckpointAnswer:
+    """Rename a checkpoint, or say how it is to forget what is withdrawn; a duty that waits for that begins at once."""
+    changes = body.model_dump(exclude_unset=True)
+    return schemas.CheckpointAnswer.model_validate(service.change(session, caller, checkpoint_id, changes))
+
+
+@router.get(
+    "/{checkpoint_id}/content",
+    response_class=StreamingResponse,
+    responses=responses(NotFound, Conflict, Unavailable)
+    | {
+        200: {
+            "description": "The weights as they are now, as a safetensors file; `ETag` is their digest.",
+            "content": {
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "(the bytes of weights.safetensors)",
+                }
+            },
+        }
+    },
+)
+def get_checkpoint_content(
+    checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep, blobs: BlobsDep
+) -> StreamingResponse:
+    """One's own weights: what was uploaded, or what unlearning made of it."""
+    digest = service.content_digest(session, caller, checkpoint_id)
+    name = f'attachment; filename="{public_id("ck", checkpoint_id)}.safetensors"'
+    headers = {"ETag": f'"{digest}"', "Content-Disposition": name}
+    return StreamingResponse(blobs.open(digest), media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/{checkpoint_id}/unlearnings", responses=responses(NotFound))
+def list_unlearnings(checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep) -> schemas.Unlearnings:
+    """What one of one's own checkpoints was made to forget, or is to forget, because it was withdrawn."""
+    found = service.unlearnings(session, caller, checkpoint_id)
+    return schemas.Unlearnings(items=[schemas.UnlearningAnswer.model_validate(row) for row in found])
 
 
 @router.get("/{checkpoint_id}/lineage", responses=responses(NotFound))

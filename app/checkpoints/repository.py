@@ -1,13 +1,15 @@
-"""All SQL on checkpoints. Every query takes the owner."""
+"""All SQL on checkpoints. Every query on behalf of a caller takes the owner; the work on unlearning has its own module,
+``unlearning_repository``."""
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Checkpoint, CheckpointLineage
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus
 from app.http.pages import PageRequest
 
 
@@ -43,12 +45,86 @@ def lineage(session: Session, checkpoint_id: uuid.UUID) -> Sequence[CheckpointLi
 
 
 def that_have_seen(session: Session, dataset_id: uuid.UUID) -> Sequence[Checkpoint]:
-    """Checkpoints with weights that have seen a dataset, of any buyer, locked."""
-    seen = select(CheckpointLineage.checkpoint_id).where(CheckpointLineage.dataset_id == dataset_id)
-    statement = select(Checkpoint).where(Checkpoint.id.in_(seen), Checkpoint.digest.is_not(None))
-    return session.scalars(statement.order_by(Checkpoint.id).with_for_update()).all()
+    """Checkpoints with weights that have seen a dataset and not forgotten it, of any buyer, locked, by id.
+
+    The same weights under another name of the same buyer have seen it as well, and their lineage then says so. Another
+    buyer's do not count: what one buyer says of its weights decides about nobody else's.
+    """
+    seen = select(CheckpointLineage.checkpoint_id).where(
+        CheckpointLineage.dataset_id == dataset_id, CheckpointLineage.forgotten_at.is_(None)
+    )
+    direct = session.scalars(select(Checkpoint).where(Checkpoint.id.in_(seen), Checkpoint.digest.is_not(None))).all()
+    original = {(each.buyer_id, each.digest): each.id for each in direct}
+    same = tuple_(Checkpoint.buyer_id, Checkpoint.digest).in_(original)
+    statement = select(Checkpoint).where(same).order_by(Checkpoint.id).with_for_update()
+    found = session.scalars(statement.execution_options(populate_existing=True)).all() if original else []
+    named = {each.id for each in direct}
+    for twin in found:
+        source = original.get((twin.buyer_id, twin.digest))
+        if twin.id not in named and source is not None:
+            rows = [row for row in lineage(session, source) if row.forgotten_at is None]
+            for row in rows:
+                add_lineage(session, twin.id, {row.dataset_id: row.digest})
+    return [each for each in found if each.digest is not None]
+
+
+def twins(session: Session, checkpoint: Checkpoint) -> Sequence[uuid.UUID]:
+    """The buyer's checkpoints with the same weights, itself included."""
+    statement = select(Checkpoint.id).where(
+        Checkpoint.buyer_id == checkpoint.buyer_id, Checkpoint.digest == checkpoint.digest
+    )
+    return session.scalars(statement.order_by(Checkpoint.id)).all()
+
+
+def lock(session: Session, checkpoint_id: uuid.UUID) -> Checkpoint:
+    """A checkpoint of any buyer, current and locked, for workers and sweepers."""
+    statement = select(Checkpoint).where(Checkpoint.id == checkpoint_id).with_for_update()
+    return session.scalars(statement.execution_options(populate_existing=True)).one()
+
+
+def seen_by(session: Session, checkpoint_id: uuid.UUID) -> Sequence[CheckpointLineage]:
+    """What a checkpoint has seen and not forgotten, oldest first."""
+    return [row for row in lineage(session, checkpoint_id) if row.forgotten_at is None]
+
+
+def forget_lineage(
+    session: Session, checkpoint_id: uuid.UUID, dataset_id: uuid.UUID, method: str, moment: datetime
+) -> None:
+    """Note that a checkpoint's weights have forgotten a dataset, every version of it."""
+    session.execute(
+        update(CheckpointLineage)
+        .where(
+            CheckpointLineage.checkpoint_id == checkpoint_id,
+            CheckpointLineage.dataset_id == dataset_id,
+            CheckpointLineage.forgotten_at.is_(None),
+        )
+        .values(forgotten_at=moment, forgotten_by=method)
+    )
 
 
 def names_of_weights(session: Session, digest: str) -> int:
     """How many checkpoints name these weights."""
     return len(session.scalars(select(Checkpoint.id).where(Checkpoint.digest == digest)).all())
+
+
+def forgotten_weights(session: Session, owner: uuid.UUID, digest: str) -> bool:
+    """Whether these bytes were weights of the owner's that had seen a dataset which was withdrawn."""
+    statement = (
+        select(Unlearning.id)
+        .join(Checkpoint, Checkpoint.id == Unlearning.checkpoint_id)
+        .where(Checkpoint.buyer_id == owner, Unlearning.before == digest)
+    )
+    return session.scalar(statement.limit(1)) is not None
+
+
+def unlearnings(session: Session, checkpoint_id: uuid.UUID) -> Sequence[Unlearning]:
+    """A checkpoint's duties to unlearn, oldest first."""
+    statement = select(Unlearning).where(Unlearning.checkpoint_id == checkpoint_id)
+    return session.scalars(statement.order_by(Unlearning.created_at, Unlearning.id)).all()
+
+
+def is_unlearning(session: Session, checkpoint_id: uuid.UUID) -> bool:
+    """Whether a checkpoint has a duty to unlearn that is not done."""
+    open_ = (UnlearningStatus.WAITING, UnlearningStatus.RUNNING)
+    statement = select(Unlearning.id).where(Unlearning.checkpoint_id == checkpoint_id, Unlearning.status.in_(open_))
+    return session.scalar(statement.limit(1)) is not None

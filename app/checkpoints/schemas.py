@@ -5,17 +5,25 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from app.checkpoints.tables import Architecture
-from app.http.ids import CheckpointId, DatasetId
+from app.checkpoints.tables import Architecture, UnlearningStatus, UnlearnMethod
+from app.http.ids import CheckpointId, DatasetId, UnlearningId
 from app.http.schemas import Answer, Body, example
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=0)]
+_HOW = (
+    "How the weights forget a dataset that its provider withdraws. `auto`: trained anew where every other row that "
+    "they have seen is here; else logistic regression by `tangent`, while a network is erased. `retrain`, `newton` "
+    "(logistic), `finetune_retained` and `neggrad_plus` (mlp, cnn) need those rows; `tangent` (logistic) and "
+    "`natural_gradient` do without. `erase`: the weights are erased. Null: you have not said; you are then given "
+    "time to, and `auto` is taken. docs/withdrawal.md has what each leaves of the data, measured."
+)
+Unlearn = Annotated[UnlearnMethod | None, Field(description=_HOW, examples=["auto"])]
 
 
 class CheckpointBody(Body):
     """A model by its architecture and hyper-parameters; its weights are uploaded afterwards, or trained by the job."""
 
-    model_config = example(name="triage v2", architecture="mlp", hyper={"hidden": 64})
+    model_config = example(name="triage v2", architecture="mlp", hyper={"hidden": 64}, unlearning="auto")
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     architecture: Architecture
@@ -26,6 +34,16 @@ class CheckpointBody(Body):
             description="Of logistic: l2, tol, iterations. Of mlp: hidden, layers, steps, lr, l2, batch.",
         ),
     ]
+    unlearning: Unlearn = None
+
+
+class CheckpointChanges(Body):
+    """What can be changed of a checkpoint; what is left out stays."""
+
+    model_config = example(unlearning="retrain")
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    unlearning: Unlearn = None
 
 
 class Tensor(Answer):
@@ -46,6 +64,8 @@ class CheckpointAnswer(Answer):
         digest="2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
         size_bytes=19880,
         tensors={"0.weight": {"dtype": "F32", "shape": [64, 64]}, "0.bias": {"dtype": "F32", "shape": [64]}},
+        version=1,
+        unlearning="auto",
         created_at="2026-11-23T12:00:00Z",
         erased_at=None,
     )
@@ -57,6 +77,8 @@ class CheckpointAnswer(Answer):
     digest: str | None
     size_bytes: int | None
     tensors: dict[str, Tensor] | None
+    version: int = Field(description="1 for the weights as uploaded; one more each time that they were unlearned.")
+    unlearning: Unlearn
     created_at: datetime
     erased_at: datetime | None = Field(description="When its weights were erased: they had seen a withdrawn dataset.")
 
@@ -65,6 +87,8 @@ _SEEN: dict[str, Any] = {
     "dataset_id": "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c",
     "digest": "ab" * 32,
     "created_at": "2026-11-23T12:00:00Z",
+    "forgotten_at": None,
+    "forgotten_by": None,
 }
 
 
@@ -76,6 +100,8 @@ class SeenDataset(Answer):
     dataset_id: DatasetId
     digest: str
     created_at: datetime
+    forgotten_at: datetime | None = Field(description="When the weights were made to forget it; null: they have not.")
+    forgotten_by: str | None = Field(description="The method, `erase` where the weights were erased.")
 
 
 class Lineage(Answer):
@@ -84,3 +110,40 @@ class Lineage(Answer):
     model_config = example(items=[_SEEN])
 
     items: list[SeenDataset]
+
+
+_UNLEARNING: dict[str, Any] = {
+    "id": "ul_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
+    "dataset_id": "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c",
+    "status": "unlearned",
+    "attempt": 1,
+    "due_at": "2026-11-23T13:00:00Z",
+    "before": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+    "after": "fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9",
+    "created_at": "2026-11-23T12:00:00Z",
+    "finished_at": "2026-11-23T13:00:07Z",
+}
+
+
+class UnlearningAnswer(Answer):
+    """One dataset that a checkpoint must forget. Its certificate says how it was done and what is left to see of it."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_UNLEARNING]})
+
+    id: UnlearningId
+    dataset_id: DatasetId
+    status: UnlearningStatus
+    attempt: int = Field(description="How often it was tried; after the last allowed failure the weights are erased.")
+    due_at: datetime | None = Field(description="Until then you can still say how; null while jobs are being stopped.")
+    before: str | None = Field(description="The digest of the weights that had seen it, which are gone.")
+    after: str | None = Field(description="The digest of the weights that took their place.")
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Unlearnings(Answer):
+    """What a checkpoint was made to forget, or is to forget, oldest first."""
+
+    model_config = example(items=[_UNLEARNING])
+
+    items: list[UnlearningAnswer]

@@ -1,11 +1,13 @@
-"""The table of checkpoints: a buyer's model as an architecture, its hyper-parameters and, if uploaded, its weights."""
+"""The tables of checkpoints: a buyer's model as an architecture, its hyper-parameters and, if uploaded, its weights;
+which data the weights have seen; and the duties to unlearn some of it again."""
 
 import enum
 import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger
 
@@ -20,10 +22,33 @@ class Architecture(enum.Enum):
     CNN = "cnn"
 
 
+class UnlearnMethod(enum.Enum):
+    """How a checkpoint forgets a dataset that was withdrawn; see ``methods`` for which model can be unlearned how."""
+
+    AUTO = "auto"
+    RETRAIN = "retrain"
+    NEWTON = "newton"
+    FINETUNE_RETAINED = "finetune_retained"
+    NEGGRAD_PLUS = "neggrad_plus"
+    TANGENT = "tangent"
+    NATURAL_GRADIENT = "natural_gradient"
+    ERASE = "erase"
+
+
+class UnlearningStatus(enum.Enum):
+    """Where a duty to unlearn stands; the last two are its ends."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    UNLEARNED = "unlearned"
+    ERASED = "erased"
+
+
 class Checkpoint(Timestamped, Base):
     """``digest`` is empty while there are no weights: such a checkpoint is trained by the job that names it.
 
-    ``tensors`` is {parameter name: {"dtype", "shape"}} of the uploaded weights.
+    ``tensors`` is {parameter name: {"dtype", "shape"}} of the weights. ``version`` counts the weights that there were:
+    1 as uploaded, one more each time that they were unlearned.
     """
 
     __tablename__ = "checkpoints"
@@ -39,10 +64,13 @@ class Checkpoint(Timestamped, Base):
     tensors: Mapped[dict[str, Any] | None]
     # when its weights were erased because a dataset that they had seen was withdrawn
     erased_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    # how its owner wants it unlearned; None: the owner has not said, and is given time to
+    unlearning: Mapped[UnlearnMethod | None] = mapped_column(enum_by_value(UnlearnMethod))
 
 
 class CheckpointLineage(Timestamped, Base):
-    """A dataset's content that a checkpoint with weights has seen, as its buyer's jobs said."""
+    """A dataset's content that a checkpoint with weights has seen, as its buyer's jobs said; and when it forgot it."""
 
     __tablename__ = "checkpoint_lineage"
     __table_args__ = (Index("ix_checkpoint_lineage_dataset_id", "dataset_id"),)
@@ -50,3 +78,47 @@ class CheckpointLineage(Timestamped, Base):
     checkpoint_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("checkpoints.id"), primary_key=True)
     dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    forgotten_at: Mapped[datetime | None]
+    # by which method; "erase" where the weights went
+    forgotten_by: Mapped[str | None] = mapped_column(String(32))
+
+
+class Unlearning(Timestamped, Base):
+    """The duty to make one checkpoint forget one withdrawn dataset, under a lease while a worker is at it.
+
+    ``before`` and ``after`` are digests of weights, kept when the weights are gone (so no column for digests of blobs:
+    the collector must not take them for references). ``record`` is what the certificate says; null until the end.
+    """
+
+    __tablename__ = "unlearnings"
+    __table_args__ = (
+        UniqueConstraint("checkpoint_id", "dataset_id"),
+        Index("ix_unlearnings_dataset_id", "dataset_id"),
+        # one at a time makes a checkpoint's next weights
+        Index("uq_unlearnings_running", "checkpoint_id", unique=True, postgresql_where=text("status = 'running'")),
+        Index("ix_unlearnings_open", "due_at", postgresql_where=text("status IN ('waiting', 'running')")),
+        Index("ix_unlearnings_before", "before"),
+        CheckConstraint(
+            "(status IN ('unlearned', 'erased')) = (record IS NOT NULL AND finished_at IS NOT NULL)",
+            name="an_end_has_a_record",
+        ),
+    )
+
+    id: Mapped[PrimaryKey]
+    checkpoint_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("checkpoints.id"))
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"))
+    # the job that says how the dataset's rows became numbers
+    reference_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("valuations.id"))
+    status: Mapped[UnlearningStatus] = mapped_column(enum_by_value(UnlearningStatus))
+    # from when a worker may begin; None while jobs are still at work on the dataset
+    due_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    fence: Mapped[int] = mapped_column(server_default=text("0"))
+    worker: Mapped[str | None] = mapped_column(String(128))
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(Text, deferred=True)
+    before: Mapped[str | None] = mapped_column(String(64))
+    after: Mapped[str | None] = mapped_column(String(64))
+    finished_at: Mapped[datetime | None]
+    record: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)

@@ -102,3 +102,9 @@ ShardId = Annotated[
     PlainSerializer(lambda v: public_id("sh", v), return_type=str),
     _schema("sh"),
 ]
+UnlearningId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("ul", v)),
+    PlainSerializer(lambda v: public_id("ul", v), return_type=str),
+    _schema("ul"),
+]

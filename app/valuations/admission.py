@@ -16,9 +16,10 @@ import pyarrow as pa
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
+from app.checkpoints import repository as checkpoints
 from app.checkpoints.hyper import faults
 from app.checkpoints.tables import Architecture, Checkpoint
-from app.checkpoints.weights import check_fit
+from app.checkpoints.weights import BASE, check_fit
 from app.datasets.encoding import Encoding, encode, fit_encoding
 from app.datasets.licences import Licence
 from app.datasets.service import limits_of
@@ -69,6 +70,7 @@ class Admitted:
     size: Size
     contents: dict[uuid.UUID, str]  # each dataset's digest
     notes: tuple[str, ...] = ()
+    trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
 def admit(
@@ -150,7 +152,9 @@ def admit(
     )
     contents = {each.id: each.digest for each in found if each.digest is not None}
     money_and_more = (pool_minor, size, contents, seating.notes)
-    return Admitted(frozen, digest_of(frozen), seating.seats, players, test_file, test.id, weights, *money_and_more)
+    trained = checkpoint is not None and any(not name.startswith(BASE) for name in checkpoint.tensors or ())
+    named = (frozen, digest_of(frozen), seating.seats, players, test_file, test.id, weights)
+    return Admitted(*named, *money_and_more, trained)
 
 
 def _pool(order: NewValuation) -> int:
@@ -184,6 +188,12 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
     if checkpoint is None:
         raise _refused(
             "/checkpoint", f"no checkpoint ck_{order.checkpoint.hex} of yours; list them with GET /v1/checkpoints"
+        )
+    if checkpoints.is_unlearning(session, checkpoint.id):
+        raise _refused(
+            "/checkpoint",
+            f"checkpoint ck_{checkpoint.id.hex} is being made to forget a dataset that was withdrawn; post the job "
+            f"when GET /v1/checkpoints/ck_{checkpoint.id.hex}/unlearnings says that it is done",
         )
     return Model.model_validate({"name": checkpoint.architecture.value, "hyper": checkpoint.hyper}), checkpoint
 

@@ -1,41 +1,53 @@
-"""The right to be forgotten: what a withdrawn dataset leaves is erased, once no job is at work on it. Never commits.
+"""The right to be forgotten: what a withdrawn dataset leaves is unlearned and erased, by a job. Never commits.
 
-Jobs under way that read it are stopped and their pools go back. Then its bytes go, unless another provider's dataset
-has the same, and with them the trained models and worths of every game in which it was, and the weights of every
-checkpoint that has seen it: erased, not unlearned, so nothing remains whose residual would have to be measured.
-Results, ledger and certificates stay; of the data they hold digests only. Every buyer concerned is told by webhook.
+In this order. The jobs that read it, or a checkpoint that has seen it, are stopped and their pools go back; from then
+on no job may name those checkpoints. What was derived from its rows goes: trained models and worths. The checkpoints
+are unlearned (``unlearnings``), for which its bytes are needed. Then the bytes go, unless another provider's dataset
+has the same, and the weights that had seen them. Results, ledger and certificates stay; of the data they hold digests.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
 from app.checkpoints import repository as checkpoints
+from app.checkpoints import unlearning_repository
+from app.checkpoints.tables import Unlearning, UnlearningStatus
+from app.datasets import repository as dataset_repository
 from app.datasets import service as datasets
 from app.errors import NotFound
 from app.http.ids import public_id
 from app.outbox import service as outbox
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.storage.blobs import BlobStore
+from app.valuations import lifecycle, repository, unlearnings
+from app.valuations.games import digest_of
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
-from app.valuations.tables import Erasure
+from app.valuations.tables import Erasure, Valuation
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 
-TASK = "worker.tasks.forget"
+TASK = unlearnings.FORGET
 _RESEND = timedelta(seconds=30)
 _LIMIT = 50
+_OPEN = (UnlearningStatus.WAITING, UnlearningStatus.RUNNING)
 
 
 @dataclass(frozen=True)
-class Doomed:
-    """Blobs that nothing names any more once the transaction commits; they are erased after it."""
+class Cleared:
+    """What is to be erased once the transaction has committed: blobs, and games that processes hold in memory.
+
+    ``waiting`` checkpoints have not forgotten the dataset yet; while there are any its bytes are not among the blobs.
+    """
 
     blobs: tuple[str, ...]
+    games: tuple[uuid.UUID, ...]
+    waiting: int
 
 
 def send_due(session: Session) -> int:
@@ -47,10 +59,12 @@ def send_due(session: Session) -> int:
     return len(found)
 
 
-def stop_jobs(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
-    """Stop the jobs that read the dataset; whether none is at work any more."""
+def begin(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
+    """Open the duties to unlearn and stop the jobs; whether none is at work any more."""
+    unlearnings.open_all(session, dataset_id)
+    waiting = [duty.checkpoint_id for duty in _open_duties(session, dataset_id)]
     idle = True
-    for each in repository.jobs_with_dataset(session, dataset_id):
+    for each in _jobs(session, dataset_id, waiting):
         job = repository.lock(session, each.id)
         if job.status in TERMINAL:
             continue
@@ -60,53 +74,67 @@ def stop_jobs(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bo
     return idle
 
 
-def erase_rows(session: Session, dataset_id: uuid.UUID) -> Doomed | None:
-    """Erase everything in the database and say what to erase in the blob store; None where it was done before."""
+def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleared | None:
+    """Erase in the database what may be erased by now, and say what goes after it; None where all was done before."""
     erasure = repository.lock_erasure(session, dataset_id)
     if erasure is None or erasure.finished_at is not None:
         return None
-    digests = repository.digests_of_dataset(session, dataset_id)
-    kept = repository.others_with_content(session, dataset_id, digests)
-    doomed = set(erasure.record["blobs"]) if erasure.record else digests - kept
-    jobs = repository.jobs_with_dataset(session, dataset_id)
-    worths = int(erasure.record["worths"]) if erasure.record else 0
-    for game_id in sorted({job.game_id for job in jobs}):
+    open_duties = _open_duties(session, dataset_id)
+    waiting = [duty.checkpoint_id for duty in open_duties]
+    jobs = _jobs(session, dataset_id, waiting)
+    games = sorted({job.game_id for job in jobs})
+    doomed, worths, models = set[str](erasure.doomed or []), 0, 0
+    for game_id in games:
         blob, erased = repository.forget_game(session, game_id)
         worths += erased
-        if blob is not None and not repository.names_of_prepared(session, blob):
+        if blob is not None:
+            models += 1
             doomed.add(blob)
-    weights = list(erasure.record["checkpoints"]) if erasure.record else []
-    told: dict[uuid.UUID, list[uuid.UUID]] = {job.buyer_id: [] for job in jobs}
-    for checkpoint in checkpoints.that_have_seen(session, dataset_id):
-        old = checkpoint.digest
-        checkpoint.digest = checkpoint.size_bytes = checkpoint.tensors = None
-        checkpoint.erased_at = repository.now(session)
-        session.flush()
-        if old is not None and not checkpoints.names_of_weights(session, old):
-            doomed.add(old)
-        weights.append({"id": public_id("ck", checkpoint.id), "digest": old, "method": "erased"})
-        told.setdefault(checkpoint.buyer_id, []).append(checkpoint.id)
+    digests = repository.digests_of_dataset(session, dataset_id)
+    kept = repository.others_with_content(session, dataset_id, digests)
+    until = unlearning_repository.let_begin(session, dataset_id, settings.unlearn_grace_seconds)
+    before = erasure.record or {"games": len(games), "models": 0, "worths": 0}
     if erasure.record is None:
-        for buyer_id, seen in sorted(told.items()):
-            data = {"id": dataset_id, "checkpoints": seen}
-            webhooks.emit(session, buyer_id, EventType.DATASET_WITHDRAWN, data)
+        _tell(session, dataset_id, jobs, waiting, until)
+    if not open_duties:
+        doomed |= digests - kept
+        doomed |= {duty.before for duty in unlearning_repository.of_dataset(session, dataset_id) if duty.before}
+    erasure.doomed = sorted(doomed)
     erasure.record = {
         "contents": sorted(digests),
         "kept_for_others": sorted(kept),
-        "blobs": sorted(doomed),
-        "games": sorted(repository.get_game(session, each).digest for each in {job.game_id for job in jobs}),
-        "worths": worths,
-        "checkpoints": weights,
+        "games": before["games"],
+        "models": before["models"] + models,
+        "worths": before["worths"] + worths,
     }
     session.flush()
-    return Doomed(tuple(erasure.record["blobs"]))
+    unlearnings.send_due(session)
+    return Cleared(tuple(sorted(doomed)), tuple(games), len(open_duties))
+
+
+def erase_blob(session: Session, blobs: BlobStore, dataset_id: uuid.UUID, digest: str) -> None:
+    """Erase a doomed blob unless it is something else as well, while nobody can be storing it."""
+    dataset_repository.lock_digest(session, digest)
+    if not repository.in_use(session, dataset_id, digest):
+        blobs.delete(digest)
 
 
 def finish(session: Session, dataset_id: uuid.UUID) -> None:
-    """The blobs are gone as well."""
+    """The blobs are gone as well: the record is complete. Of checkpoints it says how many, and no buyer's ids."""
     erasure = repository.lock_erasure(session, dataset_id)
-    if erasure is not None and erasure.finished_at is None:
-        erasure.finished_at = repository.now(session)
+    if erasure is None or erasure.finished_at is not None or erasure.record is None:
+        return
+    duties = unlearning_repository.of_dataset(session, dataset_id)
+    ends = [duty.status for duty in duties]
+    erasure.record = erasure.record | {
+        "checkpoints": {
+            "unlearned": ends.count(UnlearningStatus.UNLEARNED),
+            "erased": ends.count(UnlearningStatus.ERASED),
+        },
+        "certificates": sorted(digest_of(unlearnings.content(duty)) for duty in duties),
+    }
+    erasure.doomed = None
+    erasure.finished_at = repository.now(session)
 
 
 def erasure_of(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Erasure:
@@ -121,9 +149,39 @@ def erasure_of(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Erasu
 def record_of(erasure: Erasure) -> dict[str, Any]:
     """The certified content of an erasure."""
     return {
-        "format": "cherish-erasure-1",
+        "format": "cherish-erasure-2",
         "dataset": public_id("ds", erasure.dataset_id),
-        "finished_at": erasure.finished_at.isoformat() if erasure.finished_at else None,
-        "residual": "nothing that has seen the data is kept, so there is nothing to measure",
+        "finished_at": erasure.finished_at.astimezone(UTC).isoformat() if erasure.finished_at else None,
         **(erasure.record or {}),
     }
+
+
+def _open_duties(session: Session, dataset_id: uuid.UUID) -> list[Unlearning]:
+    return [duty for duty in unlearning_repository.of_dataset(session, dataset_id) if duty.status in _OPEN]
+
+
+def _jobs(session: Session, dataset_id: uuid.UUID, checkpoint_ids: Sequence[uuid.UUID]) -> list[Valuation]:
+    """Jobs that read the dataset, and jobs that compute with weights which have seen it."""
+    found = {job.id: job for job in repository.jobs_with_dataset(session, dataset_id)}
+    found |= {job.id: job for job in repository.jobs_with_checkpoints(session, checkpoint_ids)}
+    return [found[each] for each in sorted(found)]
+
+
+def _tell(
+    session: Session,
+    dataset_id: uuid.UUID,
+    jobs: Sequence[Valuation],
+    checkpoint_ids: Sequence[uuid.UUID],
+    until: datetime | None,
+) -> None:
+    """Tell every buyer concerned, once; with the buyer's own checkpoints."""
+    told: dict[uuid.UUID, list[uuid.UUID]] = {job.buyer_id: [] for job in jobs}
+    unsaid: set[uuid.UUID] = set()
+    for checkpoint_id in checkpoint_ids:
+        checkpoint = checkpoints.lock(session, checkpoint_id)
+        told.setdefault(checkpoint.buyer_id, []).append(checkpoint_id)
+        if checkpoint.unlearning is None:
+            unsaid.add(checkpoint.buyer_id)
+    for buyer_id, seen in sorted(told.items()):
+        data = {"id": dataset_id, "checkpoints": seen, "answer_until": until if buyer_id in unsaid else None}
+        webhooks.emit(session, buyer_id, EventType.DATASET_WITHDRAWN, data)

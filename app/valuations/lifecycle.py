@@ -143,7 +143,7 @@ def _finish_stop(session: Session, settings: Settings, valuation: Valuation) -> 
     valuation.error = (
         "the job's deadline passed before it had a result; nothing was charged"
         if final is _S.EXPIRED
-        else "one of the job's datasets was withdrawn, so it was stopped; nothing was charged"
+        else "a dataset that the job or its checkpoint has used was withdrawn, so it was stopped; nothing was charged"
         if valuation.reason == Reason.WITHDRAWN
         else "the job was cancelled; nothing was charged"
     )

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, Uuid, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Select, Uuid, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, load_only, undefer
 
 from app.accounts.tables import Account
-from app.checkpoints.tables import Checkpoint
+from app.checkpoints.tables import Checkpoint, Unlearning, UnlearningStatus
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
+from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
@@ -77,7 +78,9 @@ def account_names(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUI
 
 
 def own_checkpoint(session: Session, buyer_id: uuid.UUID, checkpoint_id: uuid.UUID) -> Checkpoint | None:
-    return session.scalar(select(Checkpoint).where(Checkpoint.id == checkpoint_id, Checkpoint.buyer_id == buyer_id))
+    """A buyer's checkpoint, locked against being unlearned while a job that names it is posted."""
+    statement = select(Checkpoint).where(Checkpoint.id == checkpoint_id, Checkpoint.buyer_id == buyer_id)
+    return session.scalar(statement.with_for_update(read=True).execution_options(populate_existing=True))
 
 
 def add_game(session: Session, buyer_id: uuid.UUID, digest: str, frozen: dict[str, Any]) -> Game:
@@ -336,8 +339,12 @@ def digests_of_dataset(session: Session, dataset_id: uuid.UUID) -> set[str]:
 
 
 def others_with_content(session: Session, dataset_id: uuid.UUID, digests: Collection[str]) -> set[str]:
-    """Those of the digests that another dataset, not withdrawn, has as well."""
-    standing = and_(Dataset.id != dataset_id, Dataset.status != DatasetStatus.WITHDRAWN)
+    """Those of the digests that another dataset, not withdrawn or still needed to unlearn it, has as well."""
+    needed = exists().where(
+        Unlearning.dataset_id == Dataset.id,
+        Unlearning.status.in_((UnlearningStatus.WAITING, UnlearningStatus.RUNNING)),
+    )
+    standing = and_(Dataset.id != dataset_id, or_(Dataset.status != DatasetStatus.WITHDRAWN, needed))
     now_ = select(Dataset.digest).where(standing, Dataset.digest.in_(digests))
     before = (
         select(DatasetVersion.digest)
@@ -347,10 +354,35 @@ def others_with_content(session: Session, dataset_id: uuid.UUID, digests: Collec
     return {digest for digest in [*session.scalars(now_), *session.scalars(before)] if digest}
 
 
+def in_use(session: Session, dataset_id: uuid.UUID, digest: str) -> bool:
+    """Whether a blob that a withdrawal dooms is something else as well: another's dataset, weights, a game's models."""
+    if others_with_content(session, dataset_id, [digest]) or names_of_prepared(session, digest):
+        return True
+    return session.scalar(select(Checkpoint.id).where(Checkpoint.digest == digest).limit(1)) is not None
+
+
 def jobs_with_dataset(session: Session, dataset_id: uuid.UUID) -> Sequence[Valuation]:
     """Every job that names a dataset, oldest first."""
     named = select(ValuationDataset.valuation_id).where(ValuationDataset.dataset_id == dataset_id)
     return session.scalars(select(Valuation).where(Valuation.id.in_(named)).order_by(Valuation.id)).all()
+
+
+def jobs_with_checkpoints(session: Session, checkpoint_ids: Collection[uuid.UUID]) -> Sequence[Valuation]:
+    """Every job that names one of these checkpoints, oldest first."""
+    names = [public_id("ck", each) for each in checkpoint_ids]
+    named = Valuation.spec["checkpoint"].astext.in_(names)
+    return session.scalars(select(Valuation).where(named).order_by(Valuation.id)).all()
+
+
+def loaded_and_withdrawn(session: Session, game_ids: Collection[uuid.UUID]) -> Sequence[uuid.UUID]:
+    """Those of the games that read a dataset which has been withdrawn."""
+    statement = (
+        select(Valuation.game_id)
+        .join(ValuationDataset, ValuationDataset.valuation_id == Valuation.id)
+        .join(Dataset, Dataset.id == ValuationDataset.dataset_id)
+        .where(Valuation.game_id.in_(game_ids), Dataset.status == DatasetStatus.WITHDRAWN)
+    )
+    return session.scalars(statement.distinct()).all()
 
 
 def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, int]:

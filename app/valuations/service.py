@@ -72,7 +72,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     ]
     datasets = {each for player in admitted.players for each in player.datasets} | {admitted.test_dataset}
     repository.add_valuation(session, valuation, players, sorted(datasets))
-    if order.checkpoint is not None and admitted.checkpoint is not None:
+    if order.checkpoint is not None and admitted.trained:
         # these weights are the model trained on everything, so they have seen every dataset of the job
         checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)

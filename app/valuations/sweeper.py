@@ -1,7 +1,8 @@
 """The sweeper: looks, every few seconds, for what fell between two chairs, and records its message again.
 
 It finds leases that ran out (a worker died), shards whose message never came (Redis was wiped), jobs whose window has
-room, waiting jobs whose turn it is, deadlines that passed and cancellations whose last worker is gone. Safe to run
+room, waiting jobs whose turn it is, deadlines that passed, cancellations whose last worker is gone, and withdrawals
+that are not finished. Safe to run
 twice at once: it locks what it mends and skips what another sweeper holds. It never computes and never overrides a
 lease that still runs.
 """
@@ -14,13 +15,22 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.checkpoints import unlearning_repository
 from app.datasets import profiling
 from app.db.session import transaction
 from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
-from app.valuations import forgetting, lease_repository, lifecycle, repository, shard_repository, work
+from app.valuations import (
+    forgetting,
+    lease_repository,
+    lifecycle,
+    repository,
+    shard_repository,
+    unlearnings,
+    work,
+)
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
 
@@ -46,8 +56,7 @@ class Sweeper:
         mended = self._expired_leases() + self._overdue_jobs() + self._waiting() + self._lost_profiles()
         for queue in QUEUES:
             mended += self._lost_messages(queue)
-        with transaction(self._factory) as session:
-            mended += forgetting.send_due(session)
+        mended += self._withdrawals()
         self._purge()
         return mended
 
@@ -138,6 +147,19 @@ class Sweeper:
     def _lost_profiles(self) -> int:
         with transaction(self._factory) as session:
             return profiling.send_lost(session)
+
+    def _withdrawals(self) -> int:
+        """Datasets that are not erased yet, duties to unlearn that are due, and those whose worker is gone."""
+        with transaction(self._factory) as session:
+            mended = forgetting.send_due(session)
+            expired = unlearning_repository.expired(session, _LIMIT)
+        for unlearning_id in expired:
+            log.warning("sweeper.unlearning_expired", unlearning_id=str(unlearning_id))
+            with transaction(self._factory) as session:
+                unlearnings.recover(session, self._settings, unlearning_id)
+        with transaction(self._factory) as session:
+            mended += unlearnings.send_due(session)
+        return mended + len(expired)
 
     def _purge(self) -> None:
         with transaction(self._factory) as session:

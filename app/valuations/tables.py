@@ -228,7 +228,8 @@ class WorkerHeartbeat(Base):
 
 
 class Erasure(Base, Timestamped):
-    """What was erased when a dataset was withdrawn. ``record`` names digests and ids only; null until it is done."""
+    """What was erased when a dataset was withdrawn. ``record`` holds digests and counts only; it is there once what was
+    derived is gone, and complete when ``finished_at`` is set. ``doomed`` are blobs still to be erased."""
 
     __tablename__ = "erasures"
 
@@ -236,3 +237,4 @@ class Erasure(Base, Timestamped):
     sent_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     record: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    doomed: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))

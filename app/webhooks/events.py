@@ -6,17 +6,19 @@ receiver's URL that leaks, leaks no values and no money.
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.http.ids import CheckpointId, DatasetId, ValuationId, WebhookId
+from app.http.ids import CheckpointId, DatasetId, UnlearningId, ValuationId, WebhookId
 from app.http.schemas import Body, example
 
 _VALUATION = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _DATASET = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"
 _CHECKPOINT = "ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d"
+_UNLEARNING = "ul_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
 _WEBHOOK = "wh_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 
 
@@ -28,6 +30,8 @@ class EventType(StrEnum):
     VALUATION_CANCELLED = "valuation.cancelled"
     VALUATION_EXPIRED = "valuation.expired"
     DATASET_WITHDRAWN = "dataset.withdrawn"
+    CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
+    CHECKPOINT_ERASED = "checkpoint.erased"
     PAYOUT_AVAILABLE = "payout.available"
     WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_PING = "webhook.ping"
@@ -44,12 +48,26 @@ class ValuationEnded(Body):
 
 
 class DatasetWithdrawn(Body):
-    """A provider withdrew a dataset; ``checkpoints`` names those of the receiver that have seen it."""
+    """A provider withdrew a dataset; ``checkpoints`` names those of the receiver that have seen it, which will be made
+    to forget it. Until ``answer_until`` the receiver can say how (null: it has, for each of them)."""
 
-    model_config = example(id=_DATASET, checkpoints=[_CHECKPOINT])
+    model_config = example(id=_DATASET, checkpoints=[_CHECKPOINT], answer_until="2026-11-23T13:00:00Z")
 
     id: DatasetId
     checkpoints: list[CheckpointId] = Field(default_factory=list)
+    answer_until: datetime | None = None
+
+
+class CheckpointForgot(Body):
+    """A checkpoint of the receiver's has forgotten a withdrawn dataset: by ``method``, which is ``erase`` where its
+    weights were erased. The certificate is under ``/v1/checkpoints/{id}/unlearnings/{unlearning_id}``."""
+
+    model_config = example(id=_CHECKPOINT, unlearning_id=_UNLEARNING, dataset_id=_DATASET, method="retrain")
+
+    id: CheckpointId
+    unlearning_id: UnlearningId
+    dataset_id: DatasetId
+    method: str
 
 
 class PayoutAvailable(Body):
@@ -85,6 +103,8 @@ DATA: dict[EventType, type[Body]] = {
     EventType.VALUATION_CANCELLED: ValuationEnded,
     EventType.VALUATION_EXPIRED: ValuationEnded,
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
+    EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
+    EventType.CHECKPOINT_ERASED: CheckpointForgot,
     EventType.PAYOUT_AVAILABLE: PayoutAvailable,
     EventType.WEBHOOK_DISABLED: WebhookDisabled,
     EventType.WEBHOOK_PING: WebhookPing,
@@ -96,6 +116,8 @@ SUMMARIES: dict[EventType, str] = {
     EventType.VALUATION_CANCELLED: "A valuation was cancelled by its buyer and nothing was charged.",
     EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
+    EventType.CHECKPOINT_UNLEARNED: "A checkpoint of the receiver's has forgotten a dataset that was withdrawn.",
+    EventType.CHECKPOINT_ERASED: "A checkpoint's weights were erased: they had seen a dataset that was withdrawn.",
     EventType.PAYOUT_AVAILABLE: "An amount of the receiver's can be withdrawn.",
     EventType.WEBHOOK_DISABLED: "The service disabled another endpoint of the same account.",
     EventType.WEBHOOK_PING: "A test, sent on request to one endpoint whatever its filter.",

@@ -1,0 +1,302 @@
+"""The task that makes a checkpoint forget a withdrawn dataset: read the rows, unlearn, measure, hand over new weights.
+
+Everything is computed outside any transaction; what is returned is what to write, in one fenced transaction. It
+measures what can be measured (distance to a model trained anew, membership scores before and after) and says why where
+nothing can. It runs on the CPU, which every deployment has a worker for. Weights are read and written as safetensors.
+"""
+
+import traceback
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import obstore.exceptions
+import safetensors.numpy
+import structlog
+import torch
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session, sessionmaker
+from torch import Tensor
+
+from app.checkpoints import methods, unlearning_repository
+from app.checkpoints.tables import UnlearnMethod
+from app.checkpoints.unlearning_repository import UnlearningClaim
+from app.checkpoints.weights import BASE
+from app.datasets.encoding import EncodedRows, Encoding
+from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations import unlearnings
+from app.valuations.games import ENGINE_RULES
+from app.valuations.inputs import load_rows
+from app.valuations.unlearnings import GONE, Duty, Outcome, Part
+from app.valuations.work import LeaseLost
+from worker.engine import batching, membership, removal
+from worker.engine.evaluator import Evaluator
+from worker.engine.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.games import read_blob
+from worker.lease import Heart, Held, Stop, Stopped
+
+log = structlog.get_logger(__name__)
+
+Write = Callable[[Session], tuple[str, ...]]
+_DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+_LOST, _STAYS = "forgotten", "remaining"
+_NOT_WHOLE = "not every other row that the model has seen is here, so none can be trained anew to compare with"
+
+
+@dataclass(frozen=True)
+class Material:
+    """The rows that there are: by content digest those to forget and those that stay, the digests of what should stay
+    and is not here, the owner's test rows, and the weights as named arrays."""
+
+    forgotten: dict[str, EncodedRows]
+    remaining: dict[str, EncodedRows]
+    missing: list[str]
+    test: EncodedRows | None
+    classes: int
+    arrays: dict[str, NDArray[Any]]
+
+
+class Unlearner:
+    """Does the duties of one worker process."""
+
+    def __init__(self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, heart: Heart) -> None:
+        self._factory, self._blobs, self._settings, self._heart = factory, blobs, settings, heart
+
+    def claim(self, session: Session, unlearning_id: uuid.UUID) -> UnlearningClaim | None:
+        """Take the lease of a duty; None where there is nothing to take."""
+        settings = self._settings
+        return unlearning_repository.claim(
+            session, unlearning_id, self._heart.name, settings.lease_seconds, settings.max_attempts
+        )
+
+    def held(self, claim: UnlearningClaim) -> Held:
+        """The lease, as the heart sees it; nobody can want a duty undone."""
+        return Held(
+            f"unlearning {claim.unlearning_id}",
+            None,
+            lambda session, seconds: unlearning_repository.extend(session, claim, seconds),
+            lambda _session: True,
+        )
+
+    def run(self, claim: UnlearningClaim, duty: Duty | None) -> Write:
+        """Do a duty; returns what to write, which says which blobs are to be erased after it. Raises LeaseLost."""
+        if duty is None:
+            return lambda session: unlearnings.nothing_to_do(session, claim)
+        try:
+            self._heart.check()
+            outcome = self._outcome(duty)
+            self._heart.check()
+        except (Stopped, batching.Stopped):
+            return self._stopped(claim)
+        except (OSError, Unavailable, obstore.exceptions.BaseError) as error:
+            # a store that is away says nothing about the duty: weights are not erased for it
+            log.warning("worker.unlearning_put_off", error=str(error))
+            return lambda session: unlearnings.put_off(session, claim)
+        except Exception as error:
+            log.exception("worker.unlearning_failed", attempt=claim.attempt)
+            final = isinstance(error, InvalidProblem | InvalidData | InvalidInput | NotFound)
+            sentence = str(error) if final else "unlearning was stopped by an internal error"
+            told = "".join(traceback.format_exception(error))
+            return self._failed(claim, sentence, told, final=final)
+        return lambda session: unlearnings.finish(session, duty, outcome)
+
+    def _stopped(self, claim: UnlearningClaim) -> Write:
+        why = self._heart.why_stop() or Stop.LOST
+        if why is Stop.DRAINING:
+            return lambda session: unlearnings.give_back(session, claim)
+        if why is Stop.TIME_LIMIT:
+            sentence = f"unlearning took longer than the {self._settings.shard_time_limit:g} seconds allowed"
+            return self._failed(claim, sentence, why.value, final=False)
+        raise LeaseLost(f"unlearning {claim.unlearning_id}: {why.value}")
+
+    def _failed(self, claim: UnlearningClaim, sentence: str, told: str, *, final: bool) -> Write:
+        settings = self._settings
+        return lambda session: unlearnings.fail_attempt(session, settings, claim, sentence, told, final=final)
+
+    def _outcome(self, duty: Duty) -> Outcome:
+        if duty.asked is UnlearnMethod.ERASE:
+            return _erased(None, {})
+        if duty.frozen is None or duty.test is None:
+            return _erased("no job of yours says how the dataset's rows became numbers", {})
+        material = self._material(duty, duty.frozen, duty.test)
+        whole = duty.whole and not material.missing
+        architecture = duty.checkpoint.architecture
+        method, reason = methods.chosen(architecture, duty.asked, whole=whole, test=material.test is not None)
+        has_base = any(name.startswith(BASE) for name in material.arrays)
+        if whole and not material.remaining:
+            method, reason = (UnlearnMethod.RETRAIN, "nothing remains but the base model") if has_base else (
+                UnlearnMethod.ERASE, "nothing remains that the model could be trained on"
+            )  # fmt: skip
+        told = _told(duty, duty.frozen, material, whole)
+        if method is UnlearnMethod.ERASE:
+            return _erased(reason, told)
+        return self._unlearned(duty, _problem(duty.frozen, material, whole), material, method, reason, told)
+
+    def _unlearned(
+        self,
+        duty: Duty,
+        problem: Problem,
+        material: Material,
+        method: UnlearnMethod,
+        reason: str | None,
+        told: dict[str, Any],
+    ) -> Outcome:
+        evaluator = Evaluator(problem)
+        evaluator.prepare(self._heart.should_stop)
+        kept = np.array([player.name.startswith(_STAYS) for player in problem.players])
+        model = removal.forget(evaluator, kept, method.value)
+        tensors = dict(duty.checkpoint.tensors or {})
+        arrays = dict(material.arrays)
+        for name, array in evaluator.learner.layout.unpack(model).items():
+            arrays[name] = np.ascontiguousarray(array.astype(_DTYPES[tensors[name]["dtype"]]))
+        # what is measured is what is stored, rounded as it is
+        stored = {name: arrays[name] for name in (slot.name for slot in evaluator.learner.layout.slots)}
+        after = evaluator.learner.layout.pack(stored, evaluator.learner.dtype)
+        never_saw = None
+        if problem.mode == "full":
+            never_saw = after if method is UnlearnMethod.RETRAIN else removal.forget(evaluator, kept, removal.RETRAIN)
+        found = _measured(evaluator, after, never_saw, material)
+        blob = self._blobs.put_bytes(safetensors.numpy.save(arrays))
+        return Outcome(method, reason, blob, tensors, told | found)
+
+    def _material(self, duty: Duty, frozen: dict[str, Any], test: dict[str, Any]) -> Material:
+        """Everything that is read; raises what makes unlearning impossible (the rows to forget, or weights, gone)."""
+        encoding = Encoding.from_json(frozen["encoding"])
+        forgotten = {part.digest: self._rows(part, encoding) for part in duty.forgotten}
+        remaining: dict[str, EncodedRows] = {}
+        missing = []
+        for part in duty.remaining:
+            try:
+                remaining[f"{part.dataset_id.hex}{part.digest}"] = self._rows(part, encoding)
+            except (NotFound, InvalidData) as gone:
+                log.info("worker.unlearning_without", digest=part.digest, why=str(gone))
+                missing.append(part.digest)
+        test_rows: EncodedRows | None
+        try:
+            test_rows = read_blob(lambda: load_rows(self._blobs, [test], encoding, self._settings))
+        except (NotFound, InvalidData) as gone:
+            log.info("worker.unlearning_without", digest=test["digest"], why=str(gone))
+            test_rows = None
+        arrays = safetensors.numpy.load(read_blob(lambda: self._blobs.get(duty.weights)))
+        return Material(forgotten, remaining, missing, test_rows, len(encoding.classes), arrays)
+
+    def _rows(self, part: Part, encoding: Encoding) -> EncodedRows:
+        if part.file is None:
+            raise NotFound(f"no job says how to read content {part.digest}")
+        self._heart.check()
+        file = part.file
+        return read_blob(lambda: load_rows(self._blobs, [file], encoding, self._settings))
+
+
+def _problem(frozen: dict[str, Any], material: Material, whole: bool) -> Problem:
+    """The job's own problem, with one player for each content that was seen."""
+    players = [
+        PlayerData(f"{kind} {number}", rows.X, rows.y, rows.digest)
+        for kind, contents in ((_LOST, material.forgotten), (_STAYS, material.remaining))
+        for number, rows in enumerate(contents.values())
+    ]
+    test = material.test
+    if test is None:
+        # the shape of a row is known from it; nothing is trained on it, and what is measured on it says so
+        test = _joined(material.remaining or material.forgotten)
+    return Problem(
+        players=players,
+        test=Rows(test.X, test.y, name="the test set"),
+        classes=material.classes,
+        learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
+        metric=frozen["metric"],
+        mode="full" if whole else "partial",
+        seed=frozen["seed"],
+        checkpoint=material.arrays,
+        unlearning=frozen["unlearning"],
+    )
+
+
+def _joined(contents: dict[str, EncodedRows]) -> EncodedRows:
+    rows = list(contents.values())
+    return EncodedRows(np.concatenate([each.X for each in rows]), np.concatenate([each.y for each in rows]))
+
+
+def _told(duty: Duty, frozen: dict[str, Any], material: Material, whole: bool) -> dict[str, Any]:
+    """What the certificate says of the data and the model: digests and counts."""
+    return {
+        "forgotten": {
+            "digests": sorted(material.forgotten),
+            "rows": sum(len(rows.y) for rows in material.forgotten.values()),
+        },
+        "remains": {
+            "digests": sorted({part.digest for part in duty.remaining} - set(material.missing)),
+            "rows": sum(len(rows.y) for rows in material.remaining.values()),
+            "missing": sorted(material.missing),
+            "whole": whole,
+        },
+        "model": {"learner": frozen["learner"], "seed": frozen["seed"], "rules": ENGINE_RULES},
+        "test": None if material.test is None else {"digest": material.test.digest, "rows": len(material.test.y)},
+    }
+
+
+def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, material: Material) -> dict[str, Any]:
+    """The residual and the membership scores, each with its reason where it cannot be had."""
+    models: dict[str, Tensor | None] = {"before": evaluator.context.full, "after": after, "never_saw": never_saw}
+    X, y = evaluator.test_X, evaluator.test_y
+    accuracy = {
+        name: None if model is None else round(removal.accuracy(evaluator, model, X, y), 6)
+        for name, model in models.items()
+    }
+    residual: dict[str, Any] = {"unmeasured": _NOT_WHOLE}
+    if never_saw is not None:
+        residual = {
+            "compared_with": "a model trained anew on what remains",
+            "rows": "test" if material.test is not None else "remaining",
+            **{
+                name: _rounded(asdict(removal.distance(evaluator, model, never_saw, X, y)))
+                for name, model in (("before", evaluator.context.full), ("after", after))
+            },
+        }
+    found: dict[str, Any] = {"accuracy": accuracy, "residual": residual}
+    return found | {"membership": _membership(evaluator, models, material)}
+
+
+def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: Material) -> dict[str, Any]:
+    lost = _joined(material.forgotten)
+    if material.test is None:
+        return {"unmeasured": "there are no rows that the model never saw: the test set of yours is gone"}
+    if min(len(lost.y), len(evaluator.test_y)) < 2:
+        return {"unmeasured": "two rows that were forgotten and two that the model never saw are needed"}
+    X = torch.from_numpy(lost.X).to(evaluator.learner.dtype)
+    y = torch.from_numpy(lost.y)
+    losses = {
+        name: (
+            removal.losses(evaluator, model, X, y),
+            removal.losses(evaluator, model, evaluator.test_X, evaluator.test_y),
+        )
+        for name, model in models.items()
+        if model is not None
+    }
+    digests: Sequence[str] = [rows.digest for rows in material.remaining.values()]
+    return {
+        "attack": "loss threshold; area under the ROC curve, standard errors by DeLong",
+        "members": len(lost.y),
+        "strangers": len(evaluator.test_y),
+        **{name: _score(membership.score(*losses[name])) if name in losses else None for name in models},
+        "fell_by": _score(membership.fall(losses["before"], losses["after"])),
+        "remains_elsewhere": any(rows.digest in digests for rows in material.forgotten.values()),
+    }
+
+
+def _score(found: membership.Score) -> dict[str, float]:
+    low, high = found.interval
+    return _rounded({"value": found.value, "stderr": found.stderr, "low": low, "high": high})
+
+
+def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in numbers.items()}
+
+
+def _erased(reason: str | None, told: dict[str, Any]) -> Outcome:
+    gone = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
+    return Outcome(UnlearnMethod.ERASE, reason, None, None, told | gone)
