@@ -2,7 +2,8 @@
 seen it is unlearned, its bytes; and note that it is done.
 
 Each step is a transaction of its own and may be repeated: a worker that dies in between is followed by another. It
-drops what this process holds of the games concerned; the heart of every other process drops theirs within seconds.
+drops what this process holds of the games concerned; the heart of every other process drops theirs within seconds. So
+do files that a killed process left half-read on this machine.
 """
 
 import uuid
@@ -15,6 +16,7 @@ from app.db.session import transaction
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import forgetting
+from app.valuations.inputs import erase_leftovers
 
 if TYPE_CHECKING:
     from worker.games import LoadedGames
@@ -27,6 +29,7 @@ def forget(
 ) -> None:
     """Erase a withdrawn dataset as far as it can be now; what must wait is sent again by whoever it waits for, or the
     sweeper."""
+    erase_leftovers()
     with transaction(factory) as session:
         idle = forgetting.begin(session, settings, dataset_id)
     if not idle:

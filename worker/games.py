@@ -103,10 +103,14 @@ class LoadedGames:
         with self._lock:
             self._games.pop(game_id, None)
 
+    def loaded(self) -> set[UUID]:
+        """The games that are held."""
+        with self._lock:
+            return set(self._games)
+
     def drop_withdrawn(self, session: Session) -> None:
         """Drop the games that read a dataset which was withdrawn; the heart calls it, in a thread of its own."""
-        with self._lock:
-            held = list(self._games)
+        held = self.loaded()
         for game_id in repository.loaded_and_withdrawn(session, held) if held else ():
             self.forget(game_id)
             log.info("worker.withdrawn_game_dropped", game_id=str(game_id))

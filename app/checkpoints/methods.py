@@ -14,8 +14,8 @@ METHODS: dict[Architecture, frozenset[UnlearnMethod]] = {
     Architecture.CNN: _NETWORK,
 }
 NEEDS_ALL = frozenset({_M.RETRAIN, _M.NEWTON, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS})
-# what ``auto`` is without the other rows: logistic regression can be unlearned well; of a network no method was measured
-# to forget enough, so it is erased unless its owner says otherwise
+# what ``auto`` is without the other rows: logistic regression can be unlearned well; no method was measured to make a
+# network forget enough, so it is erased unless its owner says otherwise
 _WITHOUT = {Architecture.LOGISTIC: _M.TANGENT, Architecture.MLP: _M.ERASE, Architecture.CNN: _M.ERASE}
 _MISSING = "not every other row that the model has seen is here"
 

@@ -375,14 +375,16 @@ def jobs_with_checkpoints(session: Session, checkpoint_ids: Collection[uuid.UUID
 
 
 def loaded_and_withdrawn(session: Session, game_ids: Collection[uuid.UUID]) -> Sequence[uuid.UUID]:
-    """Those of the games that read a dataset which has been withdrawn."""
-    statement = (
+    """Those of the games that read a dataset which has been withdrawn, or have weights that had seen one."""
+    reading = (
         select(Valuation.game_id)
         .join(ValuationDataset, ValuationDataset.valuation_id == Valuation.id)
         .join(Dataset, Dataset.id == ValuationDataset.dataset_id)
         .where(Valuation.game_id.in_(game_ids), Dataset.status == DatasetStatus.WITHDRAWN)
     )
-    return session.scalars(statement.distinct()).all()
+    old = select(Unlearning.before).where(Unlearning.before.is_not(None))
+    computing = select(Game.id).where(Game.id.in_(game_ids), Game.frozen["checkpoint"].astext.in_(old))
+    return session.scalars(reading.union(computing)).all()
 
 
 def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, int]:

@@ -1,12 +1,12 @@
-"""The right to be forgotten: after a withdrawal nothing that saw the data is kept, money and certificates stay."""
+"""The right to be forgotten: after a withdrawal nothing that saw the data is kept, money and certificates stay.
+
+What becomes of checkpoints is in ``test_worker_unlearning``.
+"""
 
 from typing import Any
 
-import numpy as np
-import safetensors.numpy
 from sqlalchemy import update
 
-from app.checkpoints.tables import Architecture, Checkpoint
 from app.datasets.tables import Dataset, DatasetStatus
 from app.db.session import transaction
 from app.valuations.states import ValuationStatus
@@ -42,6 +42,7 @@ def test_models_worths_and_bytes_go_results_and_money_stay(market: Any, hand: An
     record = market.scalar("SELECT record FROM erasures WHERE finished_at IS NOT NULL")
     assert record["contents"] == [digest]
     assert record["worths"] > 0
+    assert (record["models"], record["checkpoints"]) == (1, {"unlearned": 0, "erased": 0})
     assert market.job(job.id).result is not None
     assert market.scalar("SELECT sum(amount_minor) FROM valuation_players") == 1000_00
     hand.runtime.forget(gone)
@@ -71,29 +72,3 @@ def test_a_job_under_way_is_stopped_and_its_money_goes_back(market: Any, hand: A
     assert job.reason == "dataset_withdrawn"
     assert "withdrawn" in job.error
     assert market.scalar("SELECT count(*) FROM erasures WHERE finished_at IS NOT NULL") == 1
-
-
-def test_weights_that_have_seen_it_are_erased_and_the_lineage_says_so(market: Any, hand: Any) -> None:
-    weights = {"weight": np.zeros((3, 4), dtype=np.float32), "bias": np.zeros(3, dtype=np.float32)}
-    blob = market.blobs.put_bytes(safetensors.numpy.save(weights))
-    with transaction(market.factory) as session:
-        checkpoint = Checkpoint(
-            buyer_id=market.buyer.account_id, name="model", architecture=Architecture.LOGISTIC, hyper={},
-            digest=blob.digest, size_bytes=blob.size,
-            tensors={name: {"dtype": "F32", "shape": list(array.shape)} for name, array in weights.items()},
-        )  # fmt: skip
-        session.add(checkpoint)
-        session.flush()
-        checkpoint_id = checkpoint.id
-    job = hand.finish(market.post(model=None, checkpoint=checkpoint_id, mode="partial"))
-    assert job.status is ValuationStatus.SUCCEEDED, job.traceback
-    seen = {row[0] for row in market.rows("SELECT dataset_id FROM checkpoint_lineage")}
-    assert seen == set(market.datasets)
-    withdraw(market, market.datasets[0])
-    erase(market, hand, market.datasets[0])
-    assert not market.blobs.exists(blob.digest)
-    row = market.rows("SELECT digest, erased_at FROM checkpoints")[0]
-    assert row[0] is None
-    assert row[1] is not None
-    record = market.scalar("SELECT record FROM erasures")
-    assert [each["method"] for each in record["checkpoints"]] == ["erased"]

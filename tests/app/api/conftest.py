@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Role
-from app.http.ids import public_id
+from app.checkpoints.tables import Unlearning, UnlearningStatus
+from app.http.ids import parse_id, public_id
 from tests.app.conftest import Known
 
 
@@ -30,6 +32,20 @@ def made(answer: Any) -> dict[str, Any]:
     assert answer.status_code < 300, answer.text
     told: dict[str, Any] = answer.json()
     return told
+
+
+def unlearning(session: Session, checkpoint_id: str, dataset_id: str) -> str:
+    """A duty of the checkpoint that has ended, so that there is a certificate."""
+    row = Unlearning(
+        checkpoint_id=parse_id("ck", checkpoint_id),
+        dataset_id=parse_id("ds", dataset_id),
+        status=UnlearningStatus.ERASED,
+        finished_at=datetime.now(UTC),
+        record={"outcome": "erased"},
+    )
+    session.add(row)
+    session.flush()
+    return public_id("ul", row.id)
 
 
 @pytest.fixture
@@ -70,7 +86,8 @@ def world(app: FastAPI, session: Session, known: Callable[..., Known], upload: A
         ids["delivery_id"] = made(each.client.post(f"/v1/webhooks/{hook}/ping"))["id"]
     spare = made(admin.client.post("/v1/accounts", json={"name": "spare", "role": "provider"}))
     owned[Role.ADMIN]["account_id"] = spare["id"]
-    for name in ("valuation_id", "checkpoint_id", "dataset_id"):
+    owned[Role.BUYER]["unlearning_id"] = unlearning(session, owned[Role.BUYER]["checkpoint_id"], offered[0])
+    for name in ("valuation_id", "checkpoint_id", "dataset_id", "unlearning_id"):
         owned[Role.ADMIN][name] = owned[Role.BUYER][name]
     session.commit()
     return World(provider, buyer, admin, owned)

@@ -1,0 +1,135 @@
+"""One model that forgets: trained anew it is the model of what remains, and who attacks it finds members no more."""
+
+import numpy as np
+import pytest
+import torch
+
+from app.checkpoints.methods import METHODS, NEEDS_ALL
+from app.checkpoints.tables import UnlearnMethod
+from worker.engine import membership, removal
+from worker.engine.evaluator import Evaluator
+from worker.engine.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.unlearning import methods_for
+
+Labelled = tuple[np.ndarray, np.ndarray]
+
+
+def rows(seed: int, count: int, noise: float = 0.0) -> Labelled:
+    """Three classes around three points of eight columns; a share of the labels drawn anew."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, count)
+    X = (np.eye(8)[y] * 1.5 + rng.normal(size=(count, 8))).astype(np.float32)
+    return X, np.where(rng.random(count) < noise, rng.integers(0, 3, count), y).astype(np.int64)
+
+
+def problem(learner: str, players: dict[str, Labelled], mode: str = "full", **more: object) -> Problem:
+    hyper = {"mlp": {"hidden": 64, "steps": 300}, "logistic": {"l2": 0.01}, "cnn": {"steps": 20}}[learner]
+    test = rows(99, 200)
+    if learner == "cnn":
+        players = {name: (X.reshape(-1, 2, 4).repeat(4, 1).repeat(2, 2), y) for name, (X, y) in players.items()}
+        test = (test[0].reshape(-1, 2, 4).repeat(4, 1).repeat(2, 2), test[1])
+    return Problem(
+        players=[PlayerData(name, *each) for name, each in players.items()],
+        test=Rows(*test),
+        classes=3,
+        learner=LearnerSpec(learner, hyper),
+        metric="accuracy",
+        mode=mode,
+        **more,  # type: ignore[arg-type]  # named by the tests
+    )
+
+
+def kept(evaluator: Evaluator, lost: str) -> np.ndarray:
+    return np.array([player.name != lost for player in evaluator.players])
+
+
+@pytest.mark.parametrize("learner", ["logistic", "mlp"])
+def test_trained_anew_it_is_the_model_of_what_remains(learner: str) -> None:
+    players = {"a": rows(1, 60), "b": rows(2, 40), "gone": rows(3, 50, noise=1.0)}
+    evaluator = Evaluator(problem(learner, players))
+    model = removal.forget(evaluator, kept(evaluator, "gone"), "retrain")
+    alone = Evaluator(problem(learner, {name: players[name] for name in ("a", "b")}))
+    assert torch.allclose(model, alone.context.full, atol=1e-5)
+    assert not torch.allclose(model, evaluator.context.full, atol=1e-2)
+    near = removal.distance(evaluator, model, alone.context.full, evaluator.test_X, evaluator.test_y)
+    assert (near.disagreement, near.accuracy_gap) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_over_fitted_model_gives_its_members_away_until_it_has_forgotten_them(seed: int) -> None:
+    players = {"a": rows(seed, 80), "gone": rows(100 + seed, 40, noise=1.0)}
+    evaluator = Evaluator(problem("mlp", players))
+    model = removal.forget(evaluator, kept(evaluator, "gone"), "retrain")
+    X, y = (torch.from_numpy(each) for each in players["gone"])
+    # strangers like the members: drawn as they were, and seen by no model
+    strangers = [torch.from_numpy(each) for each in rows(200 + seed, 200, noise=1.0)]
+    losses = {
+        name: (removal.losses(evaluator, each, X, y), removal.losses(evaluator, each, *strangers))
+        for name, each in (("before", evaluator.context.full), ("after", model))
+    }
+    before, after = membership.score(*losses["before"]), membership.score(*losses["after"])
+    assert before.interval[0] > 0.7
+    assert abs(after.value - 0.5) < 3.5 * after.stderr
+    fell = membership.fall(losses["before"], losses["after"])
+    assert fell.value == pytest.approx(before.value - after.value)
+    assert fell.interval[0] > 0.15
+
+
+def test_newton_and_tangent_come_near_a_logistic_regression_trained_anew() -> None:
+    players = {"a": rows(1, 200), "b": rows(2, 200), "gone": rows(3, 100, noise=1.0)}
+    whole = Evaluator(problem("logistic", players))
+    anew = removal.forget(whole, kept(whole, "gone"), "retrain")
+    newton = removal.forget(whole, kept(whole, "gone"), "newton")
+    partial = Evaluator(
+        problem(
+            "logistic",
+            {"gone": players["gone"]},
+            mode="partial",
+            checkpoint=whole.learner.layout.unpack(whole.context.full),
+            unlearning={"hidden_rows": 400},
+        )
+    )
+    tangent = removal.forget(partial, kept(partial, "gone"), "tangent")
+    measured = {
+        name: removal.distance(whole, model, anew, whole.test_X, whole.test_y).total_variation
+        for name, model in (("nothing", whole.context.full), ("newton", newton), ("tangent", tangent))
+    }
+    assert measured["newton"] < 0.05 * measured["nothing"]
+    assert measured["tangent"] < 0.5 * measured["nothing"]
+
+
+def test_a_linear_model_read_off_its_outputs_gives_those_outputs() -> None:
+    players = {"a": rows(1, 60), "gone": rows(3, 50)}
+    evaluator = Evaluator(problem("logistic", players))
+    which = kept(evaluator, "gone")
+    model = removal.forget(evaluator, which, "tangent")
+    outputs = methods_for("logistic")["tangent"].outputs
+    assert outputs is not None
+    wanted = outputs(evaluator.context, which[None], evaluator.test_X)[0]
+    assert torch.allclose(evaluator.learner.logits(model.unsqueeze(0), evaluator.test_X)[0], wanted, atol=1e-8)
+
+
+def test_what_owners_are_offered_is_what_the_engine_can_do() -> None:
+    players = {"a": rows(1, 30), "gone": rows(3, 30)}
+    for architecture, methods in METHODS.items():
+        full = Evaluator(problem(architecture.value, players))
+        weights = full.learner.layout.unpack(full.context.full)
+        partial = Evaluator(problem(architecture.value, players, mode="partial", checkpoint=weights))
+        real = methods - {UnlearnMethod.AUTO, UnlearnMethod.ERASE}
+        assert {each.value for each in real} <= set(removal.available(full))
+        assert {each.value for each in real - NEEDS_ALL} <= set(removal.available(partial))
+        assert not {each.value for each in NEEDS_ALL} & set(removal.available(partial))
+        with pytest.raises(InvalidProblem, match="yields no"):
+            removal.forget(partial, kept(partial, "gone"), "retrain")
+
+
+def test_the_score_is_the_chance_that_a_member_has_the_lower_loss() -> None:
+    members, strangers = np.array([0.1, 0.2, 0.2, 0.9]), np.array([0.2, 0.5, 1.5])
+    pairs = [(m < s) + 0.5 * (m == s) for m in members for s in strangers]
+    assert membership.score(members, strangers).value == pytest.approx(np.mean(pairs))
+    rng = np.random.default_rng(0)
+    drawn = [membership.score(rng.normal(size=60), rng.normal(0.5, size=90)) for _ in range(400)]
+    spread = float(np.std([each.value for each in drawn]))
+    assert np.mean([each.stderr for each in drawn]) == pytest.approx(spread, rel=0.1)
+    with pytest.raises(ValueError, match="two rows of each kind"):
+        membership.score(members[:1], strangers)
