@@ -26,6 +26,8 @@ FORGOTTEN = ("honest-1", FLIPPED)
 LINEAGES = ("whole", "partial")
 # the paper's own method trains on the test rows; the others are surrogates of worths: dearer than retraining, or blind
 LEFT_OUT = ("paper", "merge", "interpolation")
+# what needs no other rows
+STEPS = ("tangent", "natural_gradient")
 
 
 def measure(games: Sequence[str], seeds: Sequence[int]) -> None:
@@ -49,7 +51,6 @@ def forgotten(market: Market, lost: str, lineage: str) -> dict[str, Any]:
     from benchmarks.tables import problem_of
     from worker.engine import removal
     from worker.engine.evaluator import Evaluator
-    from worker.engine.problem import Problem
 
     whole = Evaluator(problem_of(market))
     whole.prepare()
@@ -62,35 +63,47 @@ def forgotten(market: Market, lost: str, lineage: str) -> dict[str, Any]:
         full = whole.problem
         others = [p for p in full.players if p.name != lost]
         here = [p for p in full.players if p.name == lost] + others[: len(others) // 2]
-        hidden = sum(len(p) for p in others[len(others) // 2 :])
-        evaluator = Evaluator(
-            Problem(
-                players=here,
-                test=full.test,
-                classes=full.classes,
-                learner=full.learner,
-                metric=full.metric,
-                mode="partial",
-                seed=full.seed,
-                checkpoint=whole.learner.layout.unpack(whole.context.full),
-                unlearning={"hidden_rows": hidden},
-            )
-        )
+        evaluator = _from_weights(whole, here, sum(len(p) for p in others[len(others) // 2 :]))
         kept = _without(evaluator, lost)
     evaluator.prepare()
+    # of a whole lineage, what needs no other rows still steps away from the old weights, as a worker has it do
+    stepper = _from_weights(whole, list(whole.problem.players), 0) if lineage == "whole" else evaluator
     cells = {"nothing done": _marks(evaluator, evaluator.context.full, reference, kept) | {"cost": 0.0}}
     for method in removal.available(evaluator):
         if method in LEFT_OUT:
             continue
         begun = time.process_time()
         try:
-            model = removal.forget(evaluator, kept, method)
+            model = removal.forget(stepper if method in STEPS else evaluator, kept, method)
         except Exception as error:  # a method that fails is a finding, not the end of the table
             cells[method] = {"failed": str(error)}
             continue
         cost = (time.process_time() - begun) / max(retraining, 1e-9)
         cells[method] = _marks(evaluator, model, reference, kept) | {"cost": cost}
     return {"methods": cells, "rows": int(sum(len(p) for p in _rows(evaluator, kept, stay=False)))}
+
+
+def _from_weights(whole: Any, players: list[Any], hidden: int) -> Any:
+    """The problem of whoever has the whole model's weights and these players' rows, while others' are hidden."""
+    from worker.engine.evaluator import Evaluator
+    from worker.engine.problem import Problem
+
+    full = whole.problem
+    evaluator = Evaluator(
+        Problem(
+            players=players,
+            test=full.test,
+            classes=full.classes,
+            learner=full.learner,
+            metric=full.metric,
+            mode="partial",
+            seed=full.seed,
+            checkpoint=whole.learner.layout.unpack(whole.context.full),
+            unlearning={"hidden_rows": hidden},
+        )
+    )
+    evaluator.prepare()
+    return evaluator
 
 
 def _without(evaluator: Any, lost: str) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ from app.valuations.unlearnings import GONE, Duty, Outcome, Part
 from app.valuations.work import LeaseLost
 from worker.engine import batching, membership, removal
 from worker.engine.evaluator import Evaluator
+from worker.engine.game import EvaluationFailed
 from worker.engine.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
 from worker.games import read_blob
 from worker.lease import Heart, Held, Stop, Stopped
@@ -94,12 +95,14 @@ class Unlearner:
             return self._stopped(claim)
         except (OSError, Unavailable, obstore.exceptions.BaseError) as error:
             # a store that is away says nothing about the duty: weights are not erased for it
+            why = "".join(traceback.format_exception(error))
             log.warning("worker.unlearning_put_off", error=str(error))
-            return lambda session: unlearnings.put_off(session, claim)
+            return lambda session: unlearnings.put_off(session, self._settings, claim, why)
         except Exception as error:
             log.exception("worker.unlearning_failed", attempt=claim.attempt)
-            final = isinstance(error, InvalidProblem | InvalidData | InvalidInput | NotFound)
-            sentence = str(error) if final else "unlearning was stopped by an internal error"
+            final = isinstance(error, InvalidProblem | InvalidData | InvalidInput)
+            known = final or isinstance(error, NotFound | EvaluationFailed)
+            sentence = str(error) if known else "unlearning was stopped by an internal error"
             told = "".join(traceback.format_exception(error))
             return self._failed(claim, sentence, told, final=final)
         return lambda session: unlearnings.finish(session, duty, outcome)
@@ -134,20 +137,23 @@ class Unlearner:
         told = _told(duty, duty.frozen, material, whole)
         if method is UnlearnMethod.ERASE:
             return _erased(reason, told)
-        return self._unlearned(duty, _problem(duty.frozen, material, whole), material, method, reason, told)
+        return self._unlearned(duty, duty.frozen, material, method, reason, told)
 
     def _unlearned(
         self,
         duty: Duty,
-        problem: Problem,
+        frozen: dict[str, Any],
         material: Material,
         method: UnlearnMethod,
         reason: str | None,
         told: dict[str, Any],
     ) -> Outcome:
-        evaluator = Evaluator(problem)
+        whole: bool = told["remains"]["whole"]
+        # a method that needs no other rows steps away from the old weights, whatever else is here; in full mode it
+        # would start from a point that suits thousands of coalitions, and end further off
+        evaluator = Evaluator(_problem(frozen, material, whole, full=method in methods.NEEDS_ALL))
         evaluator.prepare(self._heart.should_stop)
-        kept = np.array([player.name.startswith(_STAYS) for player in problem.players])
+        kept = np.array([player.name.startswith(_STAYS) for player in evaluator.problem.players])
         model = removal.forget(evaluator, kept, method.value)
         tensors = dict(duty.checkpoint.tensors or {})
         arrays = dict(material.arrays)
@@ -156,9 +162,11 @@ class Unlearner:
         # what is measured is what is stored, rounded as it is
         stored = {name: arrays[name] for name in (slot.name for slot in evaluator.learner.layout.slots)}
         after = evaluator.learner.layout.pack(stored, evaluator.learner.dtype)
-        never_saw = None
-        if problem.mode == "full":
-            never_saw = after if method is UnlearnMethod.RETRAIN else removal.forget(evaluator, kept, removal.RETRAIN)
+        never_saw = after if method is UnlearnMethod.RETRAIN else None
+        if whole and never_saw is None:
+            judge = Evaluator(_problem(frozen, material, whole, full=True))
+            judge.prepare(self._heart.should_stop)
+            never_saw = removal.forget(judge, kept, removal.RETRAIN)
         found = _measured(evaluator, after, never_saw, material)
         blob = self._blobs.put_bytes(safetensors.numpy.save(arrays))
         return Outcome(method, reason, blob, tensors, told | found)
@@ -192,8 +200,8 @@ class Unlearner:
         return read_blob(lambda: load_rows(self._blobs, [file], encoding, self._settings))
 
 
-def _problem(frozen: dict[str, Any], material: Material, whole: bool) -> Problem:
-    """The job's own problem, with one player for each content that was seen."""
+def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: bool) -> Problem:
+    """The job's own problem, with one player for each content that was seen; ``full`` or from the old weights alone."""
     players = [
         PlayerData(f"{kind} {number}", rows.X, rows.y, rows.digest)
         for kind, contents in ((_LOST, material.forgotten), (_STAYS, material.remaining))
@@ -209,10 +217,10 @@ def _problem(frozen: dict[str, Any], material: Material, whole: bool) -> Problem
         classes=material.classes,
         learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
         metric=frozen["metric"],
-        mode="full" if whole else "partial",
+        mode="full" if full else "partial",
         seed=frozen["seed"],
         checkpoint=material.arrays,
-        unlearning=frozen["unlearning"],
+        unlearning=frozen["unlearning"] | ({"hidden_rows": 0} if whole else {}),
     )
 
 

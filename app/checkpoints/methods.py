@@ -39,8 +39,10 @@ def chosen(
     asked = asked or _M.AUTO
     if asked is _M.ERASE:
         return asked, None
-    if whole:
+    if whole and (asked is _M.AUTO or asked in NEEDS_ALL or test):
         return (_M.RETRAIN if asked is _M.AUTO else asked), None
+    if whole:
+        return _M.RETRAIN, f"{asked.value} goes by test rows of yours, which are gone"
     if not test:
         return _M.ERASE, f"{_MISSING}, and your test rows, which methods without them go by, are gone"
     if asked is _M.AUTO or asked in NEEDS_ALL:

@@ -35,8 +35,9 @@ FORMAT = "cherish-unlearning-1"
 TASK, FORGET = "worker.tasks.unlearn", "worker.tasks.forget"
 _RESEND = timedelta(seconds=30)
 _LIMIT = 50
-_BACKOFF_SECONDS = 15.0
-_AWAY_SECONDS = 30.0
+# long enough for an operator's mistake to be seen: what is erased at the last try does not come back
+_BACKOFF_SECONDS = 60.0
+_AWAY_SECONDS, _AWAY_AT_MOST = 30.0, timedelta(days=1)
 GONE = "the weights are gone, so there is nothing left to measure"
 
 
@@ -153,7 +154,7 @@ def fail_attempt(
     """
     checkpoints.lock(session, claim.checkpoint_id)
     if not final and claim.attempt < settings.max_attempts:
-        delay = _BACKOFF_SECONDS * 4.0 ** (claim.attempt - 1)
+        delay = _BACKOFF_SECONDS * 5.0 ** (claim.attempt - 1)
         if not unlearning_repository.fail_attempt(session, claim, traceback, delay):
             raise LeaseLost(f"unlearning {claim.unlearning_id} was taken over after fence {claim.fence}")
         return ()
@@ -170,9 +171,14 @@ def give_back(session: Session, claim: UnlearningClaim, delay: float = 0.0) -> t
     return ()
 
 
-def put_off(session: Session, claim: UnlearningClaim) -> tuple[str, ...]:
-    """The blob store is away, and with it everything that is to be erased: try again in a while. It costs no
-    attempt."""
+def put_off(session: Session, settings: Settings, claim: UnlearningClaim, why: str) -> tuple[str, ...]:
+    """The blob store is away, or holds other bytes than it should: try again in a while. It costs no attempt for a
+    day, in which somebody may mend it, and is a failure like any other after that."""
+    duty = unlearning_repository.of_id(session, claim.unlearning_id)
+    if duty is not None and repository.now(session) - duty.created_at > _AWAY_AT_MOST:
+        return fail_attempt(
+            session, settings, claim, "the blob store did not give the bytes for a day", why, final=False
+        )
     return give_back(session, claim, _AWAY_SECONDS)
 
 

@@ -441,9 +441,15 @@ def wait_until(true: Any, processes: Any, seconds: float = 200.0) -> None:
 def test_bytes_to_forget_that_are_gone_already_end_in_erased_weights(market: Market, hand: Hand, model: Model) -> None:
     gone = withdraw(market, 2)
     market.blobs.delete(market.scalar("SELECT digest FROM datasets WHERE id = :id", id=gone))
+    for pause in (60, 300):
+        step(hand)
+        seconds = market.scalar("SELECT extract(epoch FROM due_at - now()) FROM unlearnings")
+        assert pause - 30 < seconds <= pause
+        with transaction(market.factory) as session:
+            session.execute(text("UPDATE unlearnings SET due_at = now()"))
     step(hand)
     record = record_of(market, model)
-    assert (record["outcome"], record["attempts"]) == ("erased", 1)
+    assert (record["outcome"], record["attempts"]) == ("erased", 3)
     assert "is not in the blob store" in record["reason"]
     assert not market.blobs.exists(model.digest)
 
@@ -468,6 +474,50 @@ def test_workers_drop_what_they_hold_in_memory_or_have_left_on_their_disk(
         os.utime(folder, (time.time() - age,) * 2)
     assert erase_leftovers() == 1
     assert [path.name for path in tmp_path.glob("cherish-input-*")] == ["cherish-input-reading"]
+
+
+def test_a_method_that_steps_away_from_the_old_weights_is_measured_beside_one_trained_anew(
+    market: Market, hand: Hand, model: Model
+) -> None:
+    with transaction(market.factory) as session:
+        checkpoints.change(session, market.buyer, model.id, {"unlearning": UnlearnMethod.TANGENT})
+    withdraw(market, 2)
+    step(hand)
+    record = record_of(market, model)
+    assert (record["method"], record["reason"]) == ("tangent", None)
+    distance = {name: record["residual"][name]["total_variation"] for name in ("before", "after")}
+    assert 0 < distance["after"] < 0.5 * distance["before"]
+    assert record["membership"]["never_saw"] is not None
+
+
+def test_a_worker_that_is_shut_down_or_finds_the_store_away_gives_back_what_it_took(
+    market: Market, hand: Hand, model: Model
+) -> None:
+    gone = withdraw(market, 2)
+    begin(hand)
+    hand.runtime.heart.drain()
+    (unlearning_id,) = (row[0] for row in market.rows("SELECT id FROM unlearnings"))
+    hand.runtime.unlearn(unlearning_id)
+    assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 0)]
+    hand.runtime.heart._draining.clear()
+    folder = Path(market.settings.blob_url.removeprefix("file://"))
+    digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=gone)
+    blob = folder / "sha256" / digest[:2] / digest[2:]
+    content = blob.read_bytes()
+    blob.write_bytes(b"the disk gave something else")
+    hand.runtime.unlearn(unlearning_id)
+    assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 0)]
+    assert market.scalar("SELECT due_at > now() + interval '10 seconds' FROM unlearnings")
+    with transaction(market.factory) as session:
+        session.execute(text("UPDATE unlearnings SET due_at = now(), created_at = now() - interval '25 hours'"))
+    hand.runtime.unlearn(unlearning_id)
+    # a day is enough: from then on it is a failure like any other
+    assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 1)]
+    blob.write_bytes(content)
+    with transaction(market.factory) as session:
+        session.execute(text("UPDATE unlearnings SET due_at = now()"))
+    step(hand)
+    assert record_of(market, model)["outcome"] == "unlearned"
 
 
 def test_of_the_rows_nothing_is_left_but_hashes(market: Market, hand: Hand, model: Model) -> None:

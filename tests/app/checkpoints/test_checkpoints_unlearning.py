@@ -19,6 +19,7 @@ from app.checkpoints.tables import Architecture, Unlearning, UnlearningStatus, U
 from app.cli import app as cli
 from app.http.ids import parse_id, public_id
 
+RETRAINING = (UnlearnMethod.AUTO, UnlearnMethod.RETRAIN)
 WEIGHTS = save({"weight": np.ones((2, 1), np.float32), "bias": np.zeros(2, np.float32)})
 ROWS = b"a,label\n0,x\n1,y\n2,x\n3,y\n"
 
@@ -106,6 +107,9 @@ def test_what_was_asked_for_is_done_where_it_can_be_and_another_choice_says_why(
     for asked in (None, *METHODS[architecture]):
         whole = chosen(architecture, asked, whole=True, test=True)
         assert whole == ((UnlearnMethod.RETRAIN if asked in (None, UnlearnMethod.AUTO) else asked), None)
+        method, reason = chosen(architecture, asked, whole=True, test=False)
+        assert (reason is None) is (asked in (None, UnlearnMethod.AUTO, UnlearnMethod.ERASE) or asked in NEEDS_ALL)
+        assert (method is UnlearnMethod.RETRAIN) is (reason is not None or asked in (None, *RETRAINING))
         for test in (True, False):
             method, reason = chosen(architecture, asked, whole=False, test=test)
             assert method not in NEEDS_ALL
