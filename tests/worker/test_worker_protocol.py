@@ -20,7 +20,7 @@ from app.valuations.work import FoundWorth, LeaseLost
 from tests.worker.conftest import rows_of
 from worker.engine import batching
 from worker.engine.evaluator import Evaluator
-from worker.lease import Stop
+from worker.lease import Held, Stop
 
 CORRECTED = {"max_retrains": 8, "share_ci": 1.0}
 
@@ -389,7 +389,7 @@ def test_the_heart_stops_work_on_a_job_that_was_cancelled(hand: Any) -> None:
     job_id = market.post()
     hand.runtime.heart.start()
     held = claim(market, shards(market)[0].id)
-    hand.runtime.heart.take(held, time.monotonic())
+    hand.runtime.heart.take(Held.of_shard(held), time.monotonic())
     time.sleep(0.5)
     assert hand.runtime.heart.why_stop() is None
     cancel(market, job_id)

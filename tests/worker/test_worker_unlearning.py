@@ -321,6 +321,19 @@ def test_two_withdrawals_are_forgotten_one_after_the_other(market: Market, hand:
     assert np.abs(np.hstack([found["weight"], found["bias"][:, None]]) - other.coef_).max() < 1e-3
 
 
+def test_of_one_checkpoint_one_duty_is_done_at_a_time(market: Market, hand: Hand, model: Model) -> None:
+    for number in (1, 2):
+        withdraw(market, number)
+    begin(hand, 2)
+    first, second = (row[0] for row in market.rows("SELECT id FROM unlearnings ORDER BY id"))
+    with transaction(market.factory) as session:
+        held = hand.runtime.unlearner.claim(session, first)
+        assert hand.runtime.unlearner.claim(session, second) is None
+    with transaction(market.factory) as session:
+        unlearnings.give_back(session, held)
+        assert hand.runtime.unlearner.claim(session, second) is not None
+
+
 def claim(hand: Hand) -> Any:
     """What a worker does first: the lease is taken, and then the worker is seen no more."""
     with transaction(hand.market.factory) as session:
@@ -336,14 +349,16 @@ def cut_off(hand: Hand) -> Iterator[None]:
         session.execute(text("UPDATE unlearnings SET lease_until = now() - interval '1 second'"))
 
 
-def begin(hand: Hand) -> None:
-    """The first task of a withdrawal alone."""
+def begin(hand: Hand, withdrawals: int = 1) -> None:
+    """The first task of each withdrawal alone."""
     hand.sweeper.sweep_once()
     while hand.relay.drain_once():
         pass
-    dataset_id = hand.letters.waiting[0][1]["dataset_id"]
+    first = [args["dataset_id"] for _, args, _ in hand.letters.waiting]
+    assert len(first) == withdrawals
     hand.letters.waiting.clear()
-    hand.runtime.forget(uuid.UUID(dataset_id))
+    for dataset_id in first:
+        hand.runtime.forget(uuid.UUID(dataset_id))
 
 
 def test_a_dead_workers_duty_is_done_by_another_and_its_own_late_word_changes_nothing(
@@ -357,6 +372,13 @@ def test_a_dead_workers_duty_is_done_by_another_and_its_own_late_word_changes_no
             duty = unlearnings.load(session, late)
         write = hand.runtime.unlearner.run(late, duty)
     assert not erased(market, gone)
+    hand.sweeper.sweep_once()
+    hand.letters.waiting.clear()
+    other = claim(hand)
+    with pytest.raises(unlearnings.LeaseLost), transaction(market.factory) as session:
+        write(session)
+    with transaction(market.factory) as session:
+        unlearnings.give_back(session, other)
     step(hand)
     assert erased(market, gone)
     before = market.rows("SELECT * FROM unlearnings")
