@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import transaction
 from app.settings import Settings
+from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import forgetting
-from app.valuations.inputs import erase_leftovers
 
 if TYPE_CHECKING:
     from worker.games import LoadedGames
@@ -29,7 +29,8 @@ def forget(
 ) -> None:
     """Erase a withdrawn dataset as far as it can be now; what must wait is sent again by whoever it waits for, or the
     sweeper."""
-    erase_leftovers()
+    # what a killed process had half read
+    scratch.tidy()
     with transaction(factory) as session:
         idle = forgetting.begin(session, settings, dataset_id)
     if not idle:

@@ -4,8 +4,6 @@ Real rows, a real model trained by the engine, a worker moved by hand; one test 
 """
 
 import json
-import os
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -30,7 +28,6 @@ from app.db.session import transaction
 from app.errors import Conflict, InvalidInput
 from app.http.uploads import Upload
 from app.valuations import certificates, forgetting, unlearnings
-from app.valuations.inputs import erase_leftovers
 from app.valuations.states import ValuationStatus
 from app.webhooks import service as webhooks
 from tests.worker.conftest import Hand, Market, rows_of
@@ -476,9 +473,7 @@ def test_bytes_to_forget_that_are_gone_already_end_in_erased_weights(market: Mar
     assert not market.blobs.exists(model.digest)
 
 
-def test_workers_drop_what_they_hold_in_memory_or_have_left_on_their_disk(
-    market: Market, hand: Hand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_drop_what_they_hold_in_memory(market: Market, hand: Hand) -> None:
     hand.finish(market.post())
     other = hand.finish(market.post(datasets=[market.datasets[0], market.datasets[1]]))
     held = hand.runtime.games
@@ -488,14 +483,6 @@ def test_workers_drop_what_they_hold_in_memory_or_have_left_on_their_disk(
     with market.factory() as session:
         held.drop_withdrawn(session)
     assert held.loaded() == {other.game_id}
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for name, age in (("killed", 7200), ("reading", 5)):
-        folder = tmp_path / f"cherish-input-{name}"
-        folder.mkdir()
-        (folder / "content").write_bytes(b"rows")
-        os.utime(folder, (time.time() - age,) * 2)
-    assert erase_leftovers() == 1
-    assert [path.name for path in tmp_path.glob("cherish-input-*")] == ["cherish-input-reading"]
 
 
 def test_a_method_that_steps_away_from_the_old_weights_is_measured_beside_one_trained_anew(
