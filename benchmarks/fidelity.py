@@ -29,7 +29,7 @@ from worker.engine.valuation import Valuation, ValuationSpec, value
 BUDGETS = (50, 100, 200, 400)
 DRAWS = 10  # draws of each estimator at each budget, and job seeds of the replays
 DEAR = 0.15  # in retrainings: a method above it is measured on fewer seeds in a quick run
-BUDGET_RETRAINS = (16, 24, 32, 40, 48, 60)  # how many audited retrainings the default is given in ``budgets``
+BUDGET_RETRAINS = (16, 24, 30, 36, 48, 60)  # how many audited retrainings the default is given in ``budgets``
 BUDGET_DRAWS = 4
 TIMED = 32  # coalitions retrained beside each end-to-end run, to know what retraining costs at that hour
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from worker.engine.result import Valuation
 
 TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
-AUDITED_PAIRS = 8
+AUDITED = 16
 
 _Result = Annotated[Path, typer.Argument(help="A result that `cherish value --json` wrote.")]
 _Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=FILE; the files to compute from.")]
@@ -172,29 +172,29 @@ def _worths(stored: "Valuation", evaluator: "Evaluator", count: int, seed: int) 
 def _audit(stored: "Valuation", evaluator: "Evaluator") -> dict[str, Any]:
     """Retrain a few coalitions and compare the stored unlearned worths with them."""
     from worker.engine.audit import audit
-    from worker.engine.estimators.multifidelity import audit_pairs
+    from worker.engine.coalitions import classes_of
+    from worker.engine.estimators.design import audit_design
 
     if stored.audit.status != "unaudited":
         return {"match": True, "found": f"the result carries its own: {stored.audit.sentence}"}
     if "retrain" not in evaluator.sources:
         raise InvalidInput("an audit of a partial valuation retrains with the other rows: name them with --rest FILE")
-    n = len(stored.players)
     known = {row.coalition: row.worth for row in stored.worths if row.source == stored.source}
+    rows = np.array([p.rows for p in stored.players], dtype=np.float64)
+    generator = np.random.default_rng(int(stored.spec["seed"]))
+    plan = audit_design(rows, classes_of(evaluator.players), len(known), generator)[1]
     chosen, unlearned = [], []
-    pairs = audit_pairs(n, np.random.default_rng(int(stored.spec["seed"]))) if n > 1 else iter(())
-    for pair in pairs:
-        for row in evaluator.canonical(pair):
-            names = tuple(p.provider for p, kept in zip(stored.players, row, strict=True) if kept)
-            if names in known:
-                chosen.append(row)
-                unlearned.append(known[names])
-        if len(chosen) >= 2 * max(AUDITED_PAIRS, n):
+    for row in evaluator.canonical(plan):
+        names = tuple(p.provider for p, kept in zip(stored.players, row, strict=True) if kept)
+        if names in known:
+            chosen.append(row)
+            unlearned.append(known[names])
+        if len(chosen) >= max(AUDITED, 2 * len(stored.players)):
             break
     if not chosen:
         raise InvalidInput("the result holds no coalition that an audit could retrain")
     with engine_errors():
         retrained = evaluator.worth("retrain", np.array(chosen))
-    rows = np.array([p.rows for p in stored.players], dtype=np.float64)
     span = stored.full_worth - stored.empty_worth
     report = audit(stored.source, np.array(chosen), np.array(unlearned), retrained, rows, span)
     return {

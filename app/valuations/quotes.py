@@ -1,7 +1,7 @@
 """What a valuation will take, before it is posted: evaluations by fidelity and device seconds. Pure, and an estimate.
 
 The counts follow the engine's plan (``worker/engine/run.py``): up to 12 players every distinct coalition is unlearned,
-above that a sample; retrainings audit them, at most max(60, 6 n) unless the order names another number, and where
+above that a sample; retrainings audit them, at most max(36, 3 n) unless the order names another number, and where
 retraining everything is no dearer, everything is retrained. A job may stop earlier; it never buys more. Nothing here
 looks at a row.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from app.valuations.schemas import NewValuation
 
 ENUMERATE_UP_TO = 12
-LEAST_RETRAINS, LEAST_TO_CORRECT = 60, 6
-_AUDITED_PAIRS = 8
+LEAST_RETRAINS, RETRAINS_EACH, LEAST_TO_CORRECT = 36, 3, 6
+_AUDITED = 16
 # multiply-adds a second of one core on the small matrices of these models; stated in the answer
 STATED_RATE = 2e9
 # passes over the rows that one training takes, by learner, where the order's hyper-parameters do not say
@@ -61,7 +61,7 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     """The most worths the engine will buy, by fidelity."""
     n, distinct = len(digests), distinct_coalitions(digests)
     limit = order.max_evaluations or 10**9
-    planned = max(LEAST_RETRAINS, 6 * n)
+    planned = max(LEAST_RETRAINS, RETRAINS_EACH * n)
     retrains = min(distinct, planned if order.max_retrains is None else order.max_retrains)
     counts = {"unlearn": 0, "repair": 0, "retrain": 0}
     sampled = distinct if n <= ENUMERATE_UP_TO else min(distinct, 16 * n * math.ceil(math.log2(n)))
@@ -75,7 +75,7 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     else:
         counts["repair" if order.fidelity == "repair" else "unlearn"] = min(sampled, limit)
         if order.mode == "full":
-            counts["retrain"] = min(retrains, 2 + 2 * max(_AUDITED_PAIRS, n))
+            counts["retrain"] = min(retrains, 2 + max(_AUDITED, 2 * n))
     return counts
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, kernel_by_size, pairs_among, sizes_of
+from worker.engine.coalitions import Floats, kernel_by_size, sizes_of
 from worker.engine.game import Coalitions
 
 
@@ -109,27 +109,26 @@ def audit(
 
 
 def residual_variance_ratio(coalitions: Coalitions, surrogate: Floats, retrained: Floats) -> float | None:
-    """RVR of a surrogate on antithetic pairs found among coalitions bool[m, n]; None under n + 3 pairs.
+    """RVR of a surrogate on coalitions bool[m, n]; None where fewer than three are left beyond what is fitted.
 
-    Ratio of the residual variances, per degree of freedom, of the Shapley-kernel least squares of the odd part of the
-    retrained worths on membership - 1/2, with and without the surrogate's odd part as one more column.
+    Ratio of the residual variances, per degree of freedom, of the Shapley-kernel least squares of the retrained worths
+    on size (one level each) and membership, with and without the surrogate's worths as one more column. What size alone
+    explains never reaches a value, and what membership explains needs no surrogate.
     """
     n = coalitions.shape[1]
-    first, second = pairs_among(coalitions)
-    if len(first) < n + 3:
+    size = sizes_of(coalitions)
+    inner = (size > 0) & (size < n)
+    size, members = size[inner], coalitions[inner].astype(np.float64)
+    if not len(size):
         return None
-    size = sizes_of(coalitions[first])
-    folded = np.minimum(size, n - size)
-    kernel = np.where(folded > 0, kernel_by_size(n)[folded], 0.0)
-    weight = np.sqrt(kernel / np.bincount(folded, minlength=n + 1)[folded])
-    use = weight > 0
-    members = (coalitions[first] - 0.5)[use] * weight[use, None]
-    odd = ((retrained[first] - retrained[second]) / 2)[use] * weight[use]
-    column = ((surrogate[first] - surrogate[second]) / 2)[use] * weight[use]
-    without = _residual(members, odd)
-    if use.sum() < n + 3 or without <= 0:
+    weight = np.sqrt(kernel_by_size(n)[size] / np.bincount(size, minlength=n + 1)[size])
+    design = np.column_stack([np.eye(n + 1)[size], members]) * weight[:, None]
+    target, column = retrained[inner] * weight, surrogate[inner] * weight
+    free = len(target) - int(np.linalg.matrix_rank(design)) - 1
+    without = _residual(design, target)
+    if free < 2 or without <= 1e-24:
         return None
-    return float(_residual(np.column_stack([members, column]), odd) / (use.sum() - n - 1) / (without / (use.sum() - n)))
+    return float(_residual(np.column_stack([design, column]), target) / free / (without / (free + 1)))
 
 
 def _residual(design: Floats, target: Floats) -> float:

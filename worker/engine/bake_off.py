@@ -1,8 +1,8 @@
 """The bake-off: each job measures what its cheap sources leave unexplained, what they cost, and keeps those that pay.
 
 A source that is nearly free for the whole grid is kept at once, for the correction's shrinkage takes no harm from it.
-Any other is tried on the first audited pairs only, and bought for the grid where the retrainings it saves cost more
-than it does; one that would not pay even if it were perfect is not tried, but for the method that the spec names,
+Any other is tried on the first audited coalitions only, and bought for the grid where the retrainings it saves cost
+more than it does; one that would not pay even if it were perfect is not tried, but for the method that the spec names,
 whose error the audit reports. Costs are the game's model costs, in retrainings; no clock is read.
 """
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from worker.engine.audit import residual_variance_ratio
 from worker.engine.coalitions import Floats, sizes_of
-from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid, collapse, full_grid, grid_size, outer_and_pairs
-from worker.engine.estimators.multifidelity import Corrector, sampled_grid
+from worker.engine.estimators.grid import Grid, collapse
+from worker.engine.estimators.multifidelity import Corrector
 from worker.engine.game import Coalitions
 from worker.engine.result import Candidate
 from worker.engine.run import RETRAIN, Run
@@ -19,22 +19,18 @@ from worker.engine.run import RETRAIN, Run
 FREE = 2.0  # a source whose whole grid costs fewer retrainings than this is bought without a trial
 
 
-def bake(run: Run, audited: Coalitions, worths: Floats, plan: Coalitions) -> Corrector:
-    """Judge the spec's sources on ``audited`` bool[m, n] (anchors first) with retrained worths float64[m]; buy and
-    return.
-
-    ``plan`` bool[p, n] are all coalitions that the budgets let the audit retrain; they are part of a sampled grid.
-    """
+def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int) -> Corrector:
+    """Judge the spec's sources on ``audited`` bool[m, n] (anchors first) with retrained worths float64[m]; buy those
+    that pay on the ``grid``. ``planned`` is how many retrainings the budgets let the audit have."""
     names = run.surrogates()
-    grid = _grid(run, plan, len(names))
     rows = len(grid.coalitions)
     trial = collapse(audited, lambda drawn: np.zeros(drawn.T.shape), run.classes, sampled=False)
     kept: list[str] = []
     for name in sorted(names, key=run.game.cost):
         cost = run.game.cost(name) / run.game.cost(RETRAIN)
         free = cost * rows <= FREE
-        if cost * rows >= len(plan) and name != run.wanted():
-            reason = f"not tried: {rows} worths would cost {cost * rows:.1f} retrainings, and {len(plan)} are planned"
+        if cost * rows >= planned and name != run.wanted():
+            reason = f"not tried: {rows} worths would cost {cost * rows:.1f} retrainings, and {planned} are planned"
             run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
             continue
         if free:
@@ -42,7 +38,7 @@ def bake(run: Run, audited: Coalitions, worths: Floats, plan: Coalitions) -> Cor
         left = _left(run, trial, audited, worths, kept, name)
         explained = 1.0 - min(1.0, left)
         gain = (np.sqrt(1.0 - explained) + np.sqrt(explained * cost)) ** -2.0
-        saved = explained * len(plan)
+        saved = explained * planned
         keep = bool(free or (gain > 1.0 and cost * rows < saved))
         ratio = residual_variance_ratio(audited, run.purse.worth(name, audited), worths)
         reason = _reason(free=free, keep=keep, rows=rows, price=cost * rows, saved=saved)
@@ -80,14 +76,3 @@ def _table(run: Run, names: list[str], coalitions: Coalitions, worths: Floats) -
     result[size == 0] = worths[0]
     result[size == run.n] = worths[1]
     return result
-
-
-def _grid(run: Run, plan: Coalitions, sources: int) -> Grid:
-    """All coalitions up to 12 players where the budget allows it, else a sample that begins with the audit's."""
-    limit = None
-    if run.spec.max_evaluations is not None and sources:
-        limit = max((run.spec.max_evaluations - len(plan) - run.replicates) // sources, len(plan))
-    if run.n <= ENUMERATE_UP_TO and (limit is None or run.distinct() <= limit):
-        return full_grid(run.n, run.classes)
-    size = max(len(plan), grid_size(run.n, limit))
-    return sampled_grid(outer_and_pairs(run.n, size, run.rng, plan[2:]), run.classes)

@@ -1,6 +1,6 @@
-"""The corrected route: cheap worths everywhere, audited retrainings in antithetic pairs, the difference corrected.
+"""The corrected route: cheap worths everywhere, audited retrainings where they tell most, the difference corrected.
 
-One request per round and source, few rounds: pairs double from look to look. The first round also holds the bake-off
+One request per round and source, few rounds: audits double from look to look. The first round also holds the bake-off
 (bake_off.py), which decides which cheap sources are bought at all. Where retraining every coalition is no dearer than
 the audit, that is done instead, and said.
 """
@@ -17,7 +17,7 @@ from worker.engine.result import Valuation
 from worker.engine.run import REPLICATE, RETRAIN, Run
 from worker.engine.shares import shares_of, symmetric
 
-FIRST_PAIRS = 8
+FIRST_AUDITS = 22
 
 
 def corrected(run: Run) -> Valuation:
@@ -30,33 +30,33 @@ def corrected(run: Run) -> Valuation:
         )
         return run.enumerated(RETRAIN)
     ends = anchors(run.n)
-    pairs, budget = run.audit_plan()
-    bought = min(len(pairs), max(FIRST_PAIRS, run.n))
+    grid, plan, budget = run.audit_plan()
+    bought = min(len(plan), max(FIRST_AUDITS, 2 * run.n))
     look, noise = 0, 0.0
     corrector: Corrector | None = None
     while True:
         look += 1
-        audited = np.concatenate([ends, *pairs[:bought]])
+        audited = np.concatenate([ends, plan[:bought]])
         worths = run.purse.worth(RETRAIN, audited)
         if corrector is None:
             noise = _seed_noise(run, audited)
-            corrector = bake(run, audited, worths, np.concatenate([ends, *pairs]))
+            corrector = bake(run, grid, audited, worths, len(plan) + len(ends))
         estimate = symmetric(corrector.corrected(audited, worths, noise).estimate, run.classes)
         ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths, noise))
         if done:
             stopped_by = stopping.SHARE_CI
-        elif bought == len(pairs):
+        elif bought == len(plan):
             stopped_by = stopping.ENUMERATED if len(run.purse.known(RETRAIN)) == run.distinct() else budget
         elif run.out_of_seconds():
             stopped_by = stopping.MAX_SECONDS
         else:
-            bought = min(len(pairs), 2 * bought)
+            bought = min(len(plan), 2 * bought)
             continue
         return run.report(estimate, ranges, "multifidelity", RETRAIN, stopped_by, _audit(run))
 
 
 def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats, noise: float) -> float:
-    """Largest difference of a share, in points, between two halves of the audited pairs."""
+    """Largest difference of a share, in points, between two halves of the audited coalitions."""
     left, right = (
         shares_of(symmetric(corrector.corrected(audited[half], worths[half], noise).estimate, run.classes).values)
         for half in halves(audited)

@@ -21,7 +21,7 @@ from worker.engine.result import Valuation
 from worker.engine.run import RETRAIN, Impossible, Run
 from worker.engine.shares import Intervals, shares_of, symmetric
 
-AUDITED_PAIRS = 8
+AUDITED = 16
 NO_DATA = "partial mode has no data to retrain with"
 
 
@@ -99,8 +99,9 @@ def _audit(run: Run, source: str) -> Audit:
         return unaudited("this game cannot retrain")
     if run.max_retrains < 4:
         return unaudited(f"max_retrains is {run.max_retrains}, too few for an audit")
-    pairs = run.audit_plan()[0][: max(AUDITED_PAIRS, run.n)] if run.n > 1 else []
-    chosen = np.concatenate([anchors(run.n), *pairs])
+    chosen = anchors(run.n)
+    if run.n > 1:
+        chosen = np.concatenate([chosen, run.audit_plan()[1][: max(AUDITED, 2 * run.n)]])
     run.purse.worth(source, chosen)
     run.purse.worth(RETRAIN, chosen)
     return run.compare(source)

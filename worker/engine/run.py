@@ -11,11 +11,12 @@ import numpy as np
 
 from worker.engine import stopping
 from worker.engine.audit import Audit, audit, exact_audit, unaudited
-from worker.engine.coalitions import Floats, classes_of, sizes_of, unique
+from worker.engine.coalitions import Floats, classes_of, sizes_of
+from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.exact import exact
-from worker.engine.estimators.grid import ENUMERATE_UP_TO
-from worker.engine.estimators.multifidelity import anchors, audit_pairs
+from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid
+from worker.engine.estimators.multifidelity import anchors
 from worker.engine.game import Coalitions, FidelityGame, family
 from worker.engine.purchases import Purchases
 from worker.engine.result import Candidate, PlayerResult, TraceRow, Valuation, WorthRow
@@ -25,7 +26,7 @@ from worker.engine.spec import ValuationSpec
 RETRAIN = "retrain"
 REPLICATE = "retrain:r1"
 REPLICATES = 6  # coalitions retrained with a second seed, to measure seed noise
-LEAST_RETRAINS = 60
+LEAST_RETRAINS, RETRAINS_EACH = 36, 3  # by default max(36, 3 n)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Impossible(ValueError):
 
 
 class Run:
-    """The state of one valuation. ``max_retrains`` is the budget in force, the spec's or max(60, 6 n)."""
+    """The state of one valuation. ``max_retrains`` is the budget in force, the spec's or max(36, 3 n)."""
 
     def __init__(self, game: FidelityGame, spec: ValuationSpec, on_progress: OnProgress | None) -> None:
         self.game, self.spec, self._on_progress = game, spec, on_progress
@@ -63,7 +64,7 @@ class Run:
         self.trace: list[TraceRow] = []
         self.notes: list[str] = []
         self.bake_off: list[Candidate] = []
-        self.planned = max(LEAST_RETRAINS, 6 * self.n)
+        self.planned = max(LEAST_RETRAINS, RETRAINS_EACH * self.n)
         self.max_retrains = self.planned if spec.max_retrains is None else spec.max_retrains
 
     # What may be bought
@@ -126,28 +127,28 @@ class Run:
         afforded = all(budget is None or budget >= 4 * REPLICATES for budget in budgets)
         return REPLICATES if REPLICATE in self.game.sources and afforded else 0
 
-    def audit_plan(self) -> tuple[list[Coalitions], str]:
-        """Pairs bool[2, n] to retrain, in order of purchase, distinct in content, and the budget that ends them."""
+    def audit_plan(self) -> tuple[Grid, Coalitions, str]:
+        """The grid of cheap worths, the coalitions bool[m, n] to retrain in order of purchase, the two ends not among
+        them, and the budget that ends them."""
         limit, budget = self.max_retrains - self.replicates, stopping.MAX_RETRAINS
         if self.spec.max_evaluations is not None:
             # Half may go to retrainings; the other half buys the cheap worths that they correct.
             room = max(6, self.spec.max_evaluations // 2 - self.replicates)
             if room < limit:
                 limit, budget = room, stopping.MAX_EVALUATIONS
-        chosen: list[Coalitions] = []
-        seen: set[bytes] = set()
-        for pair in audit_pairs(self.n, self.rng):
-            standing = unique(self.purse.source(RETRAIN).standing(pair))
-            fresh = {row.tobytes() for row in standing} - seen
-            if not fresh:
-                continue
-            if 2 + len(seen) + len(fresh) > limit:
-                break
-            seen |= fresh
-            chosen.append(pair)
-        if not chosen:
+        if limit < 4:
             raise Impossible("the budgets leave no retraining for an audit; raise max_retrains or max_evaluations")
-        return chosen, budget
+        rows = np.array([player.rows for player in self.players], dtype=np.float64)
+        grid, plan = audit_design(rows, self.classes, limit - 2, self.rng, self._most_on_grid(limit))
+        return grid, plan, budget
+
+    def _most_on_grid(self, retrained: int) -> int | None:
+        """How many coalitions ``max_evaluations`` leaves each cheap source; None: as many as the grid wants."""
+        sources = len(self.surrogates())
+        if self.spec.max_evaluations is None or not sources:
+            return None
+        room = max((self.spec.max_evaluations - retrained - self.replicates) // sources, retrained)
+        return None if self.distinct() <= room else room
 
     def out_of_seconds(self) -> bool:
         """Whether the recorded device seconds have used up the budget."""

@@ -32,9 +32,9 @@ def test_exact_copies_are_one_coalition_less() -> None:
     assert distinct_coalitions(["a", "a", "b"]) == 6
 
 
-def test_ten_players_are_unlearned_everywhere_and_audited_by_sixty_retrainings() -> None:
+def test_ten_players_are_unlearned_everywhere_and_audited_by_thirty_six_retrainings() -> None:
     digests = [str(i) for i in range(10)]
-    assert expected_evaluations(order(), digests) == {"unlearn": 1024, "repair": 0, "retrain": 60}
+    assert expected_evaluations(order(), digests) == {"unlearn": 1024, "repair": 0, "retrain": 36}
     assert expected_evaluations(order(max_retrains=20), digests)["retrain"] == 20
 
 

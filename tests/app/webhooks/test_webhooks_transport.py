@@ -63,6 +63,10 @@ def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             with connection, contextlib.suppress(OSError):
                 connection.recv(65536)
                 serve(connection)
+                # What is closed with something unread is reset, and a reset may overtake the answer.
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):
+                    pass
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()

@@ -18,6 +18,7 @@ CASES = [
     ("mlp", {"steps": 12, "batch": 10}, (5,), "retrain"),
     ("logistic", {"l2": 0.1}, (5,), "retrain"),
     ("logistic", {"l2": 0.1}, (5,), "repair:newton"),
+    ("logistic", {"l2": 0.1}, (5,), "unlearn:tangent"),
     ("cnn", {"steps": 5, "batch": 12}, (6, 6), "retrain"),
     ("mlp", {"steps": 12}, (5,), "unlearn:tangent"),
     ("mlp", {"steps": 30}, (5,), "repair"),

@@ -61,16 +61,18 @@ def shares(result: Valuation) -> Floats:
     return np.array([p.share for p in result.players], dtype=np.float64)
 
 
-def test_the_default_corrects_cheap_worths_by_sixty_retrainings() -> None:
-    game = market(8)
-    result = value(game, ValuationSpec(seed=1))
+def test_the_default_corrects_cheap_worths_by_a_few_dozen_retrainings() -> None:
+    game = market(10)
+    game = TableFidelityGame(game.players, game.tables, {"unlearn:tangent": 1e-3})
     exact = shares_of(exact_values(game.tables["retrain"]))
-    assert result.estimator == "multifidelity"
-    assert result.evaluations == {"unlearn": 256, "repair": 0, "retrain": 60}
-    assert 100 * np.abs(shares(result) - exact).max() < 1.0
     uncorrected = shares_of(exact_values(game.tables["unlearn:tangent"]))
-    assert np.abs(shares(result) - exact).max() < 0.5 * np.abs(uncorrected - exact).max()
-    assert sum(p.value for p in result.players) == pytest.approx(result.full_worth - result.empty_worth, abs=1e-9)
+    results = [value(game, ValuationSpec(seed=seed)) for seed in range(4)]
+    for result in results:
+        assert result.estimator == "multifidelity"
+        assert result.evaluations == {"unlearn": 1024, "repair": 0, "retrain": 36}
+        assert 100 * np.abs(shares(result) - exact).max() < 2.0
+    errors = [np.abs(shares(result) - exact).max() for result in results]
+    assert np.mean(errors) < 0.5 * np.abs(uncorrected - exact).max()
 
 
 def test_shares_add_up_to_one_and_intervals_hold_them() -> None:
@@ -88,14 +90,14 @@ def test_the_audit_says_how_far_unlearning_was_off() -> None:
     result = value(market(8), ValuationSpec(seed=1))
     audit = result.audit
     assert audit.status == "audited"
-    assert audit.audited == 58
+    assert audit.audited == 34
     assert audit.rmse is not None
     assert audit.rmse > 0.02
     assert audit.rvr is not None
-    assert sum(row.audited for row in audit.by_size) == 58
+    assert sum(row.audited for row in audit.by_size) == 34
     forgotten = [row.forgotten for row in audit.by_size]
     assert forgotten == sorted(forgotten, reverse=True)
-    assert "58 of the unlearned worths were checked" in audit.sentence
+    assert "34 of the unlearned worths were checked" in audit.sentence
 
 
 def test_the_same_spec_gives_the_same_bits_and_another_seed_others() -> None:
@@ -238,7 +240,7 @@ def test_it_stops_by_precision_and_says_so() -> None:
     ("spec", "ended"),
     [
         (ValuationSpec(max_retrains=30, share_ci=0.01), "max_retrains"),
-        (ValuationSpec(max_evaluations=100, share_ci=0.01), "max_evaluations"),
+        (ValuationSpec(max_evaluations=60, share_ci=0.01), "max_evaluations"),
         (ValuationSpec(max_seconds=7.0, share_ci=0.01), "max_seconds"),
         (ValuationSpec(fidelity="unlearn"), "enumerated"),
         (ValuationSpec(fidelity="retrain"), "enumerated"),

@@ -40,7 +40,9 @@ class Posterior:
 
 
 @dataclass(frozen=True)
-class _Component:
+class Component:
+    """One kernel: its ``block`` between grid rows int64[a] and int64[b], float64[a, b], and its diagonal float64[M]."""
+
     name: str
     block: Callable[[Ints, Ints], Floats]
     diagonal: Floats
@@ -60,21 +62,9 @@ class CoalitionProcess:
 
     def __init__(self, grid: Grid, surrogates: Floats) -> None:
         self._grid = grid
-        sizes = np.asarray(np.rint(grid.coalitions.sum(axis=1)), dtype=np.int64)
-        self._components = _components(grid, sizes, surrogates)
+        self._components = components(grid, surrogates)
         self._everything = np.arange(len(grid.coalitions), dtype=np.int64)
-        self._prior = np.stack([self._project(component) for component in self._components])
-
-    def _project(self, component: _Component) -> Floats:
-        """W K W^T float64[n, n] of one kernel, block by block."""
-        operator = self._grid.operator
-        result = np.zeros((len(operator), len(operator)))
-        if component.name.startswith("own"):
-            return np.asarray((operator * component.diagonal) @ operator.T, dtype=np.float64)
-        for start in range(0, len(self._everything), BLOCK):
-            rows = self._everything[start : start + BLOCK]
-            result += operator[:, rows] @ (component.block(rows, self._everything) @ operator.T)
-        return result
+        self._prior = np.stack([project(grid.operator, each) @ grid.operator.T for each in self._components])
 
     def fit(self, observed: Ints, worths: Floats, noise: Floats) -> Posterior:
         """Condition on the worths float64[m] of grid rows int64[m], each with observation variance ``noise``
@@ -116,42 +106,58 @@ def _variance_components(kernels: Floats, target: Floats, noise: Floats) -> Floa
     for _ in range(ITERATIONS):
         inverse = np.linalg.inv((amounts @ flat).reshape(noise.shape) + noise)
         lifted = inverse @ target
-        gained = np.einsum("i,kij,j->k", lifted, kernels, lifted, optimize=True)
+        gained = flat @ np.outer(lifted, lifted).ravel()
         expected = np.maximum(flat @ inverse.ravel(), 1e-300)
         amounts = np.maximum(amounts * np.sqrt(np.maximum(gained, 0.0) / expected), 1e-12 / size)
     return np.asarray(amounts, dtype=np.float64)
 
 
-def _components(grid: Grid, sizes: Ints, surrogates: Floats) -> list[_Component]:
-    """The kernels of the prior. ``near`` decays with the number of differing members, at two ranges; the worths of
-    small coalitions vary most, hence versions that shrink with size; ``own`` is what no other coalition tells."""
+def project(operator: Floats, component: Component) -> Floats:
+    """W K float64[n, M] of one kernel, block by block."""
+    if component.name.startswith("own"):
+        return np.asarray(operator * component.diagonal, dtype=np.float64)
+    everything = np.arange(operator.shape[1], dtype=np.int64)
+    result = np.zeros(operator.shape)
+    for start in range(0, len(everything), BLOCK):
+        rows = everything[start : start + BLOCK]
+        result += operator[:, rows] @ component.block(rows, everything)
+    return result
+
+
+def components(grid: Grid, surrogates: Floats | None = None) -> list[Component]:
+    """The kernels of the prior, with those of surrogates' worths float64[M, L] where there are some.
+
+    ``near`` decays with the number of differing members, at two ranges; the worths of small coalitions vary most, hence
+    versions that shrink with size; ``own`` is what no other coalition tells.
+    """
     n = grid.n_players
     images = grid.images
+    sizes = np.asarray(np.rint(grid.coalitions.sum(axis=1)), dtype=np.int64)
     shrink = 1.0 / np.maximum(sizes, 1)
     square = (images**2).sum(axis=1)
 
-    def features(name: str, matrix: Floats) -> _Component:
-        return _Component(name, lambda a, b: matrix[a] @ matrix[b].T, (matrix**2).sum(axis=1))
+    def features(name: str, matrix: Floats) -> Component:
+        return Component(name, lambda a, b: matrix[a] @ matrix[b].T, (matrix**2).sum(axis=1))
 
-    def near(name: str, rate: float, factor: Floats) -> _Component:
+    def near(name: str, rate: float, factor: Floats) -> Component:
         def block(a: Ints, b: Ints) -> Floats:
             distance = square[a][:, None] + square[b][None, :] - 2.0 * images[a] @ images[b].T
             return np.asarray(np.exp(-rate * distance / n) * factor[a][:, None] * factor[b][None, :], dtype=np.float64)
 
-        return _Component(name, block, factor**2)
+        return Component(name, block, factor**2)
 
-    def bent(name: str, worths: Floats, reach: float) -> _Component:
+    def bent(name: str, worths: Floats, reach: float) -> Component:
         def block(a: Ints, b: Ints) -> Floats:
             return np.asarray(np.exp(-0.5 * ((worths[a][:, None] - worths[b][None, :]) / reach) ** 2), dtype=np.float64)
 
-        return _Component(name, block, np.ones(len(worths)))
+        return Component(name, block, np.ones(len(worths)))
 
-    def own(name: str, variance: Floats) -> _Component:
-        return _Component(
+    def own(name: str, variance: Floats) -> Component:
+        return Component(
             name, lambda a, b: np.asarray((a[:, None] == b[None, :]) * variance[a][:, None], dtype=np.float64), variance
         )
 
-    def drifting(name: str, factor: Floats) -> _Component:
+    def drifting(name: str, factor: Floats) -> Component:
         # A player's part of a worth, changing smoothly with the size of the coalition.
         centred = (images - 0.5) / np.sqrt(n)
 
@@ -159,7 +165,7 @@ def _components(grid: Grid, sizes: Ints, surrogates: Floats) -> list[_Component]
             apart = np.exp(-0.5 * ((sizes[a][:, None] - sizes[b][None, :]) / 1.5) ** 2)
             return np.asarray(centred[a] @ centred[b].T * apart * factor[a][:, None] * factor[b][None, :])
 
-        return _Component(name, block, (centred**2).sum(axis=1) * factor**2)
+        return Component(name, block, (centred**2).sum(axis=1) * factor**2)
 
     one = np.ones(len(sizes))
     result = [
@@ -173,7 +179,8 @@ def _components(grid: Grid, sizes: Ints, surrogates: Floats) -> list[_Component]
         near("near/size", 2.0, shrink),
         near("nearer/size", 5.0, shrink),
     ]
-    for number in range(surrogates.shape[1]):
+    for number in range(0 if surrogates is None else surrogates.shape[1]):
+        assert surrogates is not None  # noqa: S101 - there would be none to number
         worths = standardise(surrogates[:, number], sizes)
         result += [
             features(f"surrogate {number}", worths[:, None]),

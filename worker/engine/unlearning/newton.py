@@ -19,13 +19,18 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     learner = context.learner
     assert isinstance(learner, Logistic)  # noqa: S101 - the method is offered to no other learner
     slots = learner.slots
-    stacks = [
-        Stack(learner, context.pool, coalitions[a : a + slots], context.check) for a in range(0, len(coalitions), slots)
-    ]
-    return torch.cat([_descend(context, stack) for stack in stacks])
+    found = []
+    for a in range(0, len(coalitions), slots):
+        part = coalitions[a : a + slots]
+        stack = Stack(learner, context.pool, part, context.check, slots)
+        for place in range(stack.places):  # what is left over repeats the last
+            stack.load(place, min(place, len(part) - 1))
+        found.append(stack.models(_descend(context, stack))[: len(part)])
+    return torch.cat(found)
 
 
 def _descend(context: Context, stack: Stack) -> Tensor:
+    """Unknowns [K, C, d] after the steps asked for."""
     theta = stack.initial(context.full)
     value, gradient = stack.evaluate(theta)
     for _ in range(int(context.option("newton.steps", 2))):
@@ -41,7 +46,7 @@ def _descend(context: Context, stack: Stack) -> Tensor:
         better = ~worse[:, None, None]
         theta, gradient = torch.where(better, trial, theta), torch.where(better, trial_gradient, gradient)
         value = torch.where(worse, value, trial_value)
-    return stack.finish(theta)
+    return theta
 
 
 def _solve(stack: Stack, theta: Tensor, gradient: Tensor, iterations: int) -> Tensor:

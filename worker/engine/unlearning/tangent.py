@@ -40,6 +40,7 @@ _START = 0.5  # of M_full: where linear learners' Newton step starts; tried by h
 _COST_SHARE = 0.015  # of a mean-size retraining: what the width of the solve is chosen by
 _SOLVE_PENALTY = 4.0  # a small Cholesky runs this much slower, per multiplication, than training's products
 _NARROWEST, _WIDEST = 96, 512
+_PLACES = 8  # coalitions that are solved together, for memory
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,8 @@ def _stretch(context: Context, model: Linearised) -> float:
             continue
         kept = np.array([other != digest for other in digests])
         a, b = pool.spans[i]
-        step = model.features(pool.X[a:b]) @ _delta(model, kept, int(kept @ pool.player_rows) + context.hidden_rows)
+        left = np.array([kept @ pool.player_rows + context.hidden_rows])
+        step = model.features(pool.X[a:b]) @ _solved(model, kept[None], left, partial=True)[0]
         outputs, y = _reference(context, pool.X[a:b]), pool.y[a:b]
         enough = [t for t in _STRETCHES if float((_certainty(outputs + t * step, y) - wanted[y]).mean()) <= 0]
         needed.append(enough[0] if enough else _STRETCHES[-1])
@@ -263,41 +265,37 @@ def _temperature(context: Context, model: Linearised, damping: float, rows: int)
 
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
-    """Outputs [K, T, C]; one coalition at a time, so that its bits know no other."""
+    """Outputs [K, T, C]; the bits of one coalition know no other."""
     model = prepare(context)
     phi = context.once(f"tangent rows {X.data_ptr()}", lambda: model.features(X))
     kept_rows = context.pool.row_counts(coalitions) + context.hidden_rows
+    found = []
+    for a in range(0, len(coalitions), _PLACES):
+        solved = _solved(model, coalitions[a : a + _PLACES], kept_rows[a : a + _PLACES], partial=context.partial)
+        found += [phi @ each for each in solved]  # one at a time: a wider product rounds by the place in it
+    moved = torch.stack(found)
     if not context.partial:
-        solved = [_kept(model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
-        return torch.stack([model.scale * (phi @ theta) for theta in solved])
+        return model.scale * moved
     full = context.once(
         f"full outputs {X.data_ptr()}",
         lambda: context.learner.logits(context.full.unsqueeze(0), X)[0].double(),
     )
-    moved = [_delta(model, row, int(count)) for row, count in zip(coalitions, kept_rows, strict=True)]
-    return torch.stack([full + model.scale * (phi @ delta) for delta in moved])
+    return full + model.scale * moved
 
 
-def _kept(model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_]], rows: int) -> Tensor:
-    """theta_S [k, C]."""
-    A, b = model.A0.clone(), model.b0.clone()
-    for i in np.flatnonzero(coalition):
-        A += model.A[i]
-        b += model.b[i]
-    A.diagonal().add_(model.damping * max(rows, 1))
-    return torch.cholesky_solve(b, torch.linalg.cholesky(A))
-
-
-def _delta(model: Linearised, coalition: np.ndarray[tuple[int], np.dtype[np.bool_]], rows: int) -> Tensor:
-    """delta_S [k, C] around M_full."""
-    A, b = model.A0.clone(), torch.zeros_like(model.b0)
-    for i, kept in enumerate(coalition):
-        if kept:
-            A += model.A[i]
-        else:
-            b += model.b[i]
-    A.diagonal().add_(model.damping * max(rows, 1))
-    return -torch.cholesky_solve(b, torch.linalg.cholesky(A))
+def _solved(model: Linearised, coalitions: Coalitions, rows: NDArray[np.int64], *, partial: bool) -> Tensor:
+    """theta_S [K, k, C] of what is kept, or in partial mode delta_S around M_full by what is forgotten."""
+    kept = torch.from_numpy(coalitions).to(model.A)
+    A, b = model.A0.repeat(len(kept), 1, 1), model.b0.repeat(len(kept), 1, 1)
+    if partial:
+        b.zero_()
+    for i in range(len(model.A)):  # adding nothing changes no bit, and a product over players would
+        A.addcmul_(model.A[i], kept[:, i, None, None])
+        b.addcmul_(model.b[i], (1.0 - kept[:, i] if partial else kept[:, i])[:, None, None])
+    damping = torch.from_numpy(np.maximum(rows, 1)).to(A) * model.damping
+    A.diagonal(dim1=1, dim2=2).add_(damping[:, None])
+    solved = torch.cholesky_solve(b, torch.linalg.cholesky(A))
+    return -solved if partial else solved
 
 
 def cost(context: Context) -> float:

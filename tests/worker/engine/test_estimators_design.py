@@ -1,0 +1,56 @@
+"""Which coalitions are retrained: informative, distinct, repeatable, and where the process says."""
+
+import numpy as np
+
+from worker.engine.coalitions import classes_of, sizes_of
+from worker.engine.estimators.design import audit_design
+from worker.engine.game import Player
+
+
+def players(n: int, copies: bool = False) -> list[Player]:
+    digests = ["same" if copies and i in (0, n - 1) else f"d{i}" for i in range(n)]
+    return [Player(f"p{i}", 10 + i, digest) for i, digest in enumerate(digests)]
+
+
+def design(n: int, count: int, seed: int = 0, copies: bool = False, limit: int | None = None):
+    people = players(n, copies)
+    rows = np.array([p.rows for p in people], dtype=np.float64)
+    return audit_design(rows, classes_of(people), count, np.random.default_rng(seed), limit)
+
+
+def test_the_plan_is_distinct_holds_no_ends_and_lies_on_the_grid() -> None:
+    for n, count, copies in ((6, 20, False), (10, 34, True), (14, 40, False), (20, 60, True)):
+        grid, plan = design(n, count, copies=copies)
+        assert len(plan) <= count
+        assert len(plan) >= count - 1
+        assert len(np.unique(plan, axis=0)) == len(plan)
+        assert set(sizes_of(plan)) <= set(range(1, n))
+        known = {row.tobytes() for row in grid.coalitions}
+        assert all(row.tobytes() in known for row in plan)
+
+
+def test_no_more_is_planned_than_there_is() -> None:
+    assert len(design(4, 1000)[1]) == 14
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_seed_another() -> None:
+    assert np.array_equal(design(10, 34)[1], design(10, 34)[1])
+    assert not np.array_equal(design(10, 34)[1], design(10, 34, seed=1)[1])
+
+
+def test_every_player_is_seen_apart_before_it_is_seen_twice_over() -> None:
+    plan = design(10, 34)[1]
+    assert (plan.sum(axis=0) >= 5).all()
+    assert ((~plan).sum(axis=0) >= 5).all()
+    assert (sizes_of(plan) == 1).sum() >= 8
+
+
+def test_a_prefix_of_a_longer_plan_is_the_shorter_plan() -> None:
+    assert np.array_equal(design(10, 34)[1][:20], design(10, 20)[1])
+
+
+def test_many_players_are_audited_in_antithetic_pairs_of_all_sizes() -> None:
+    plan = design(20, 60)[1]
+    known = {row.tobytes() for row in plan}
+    assert all((~row).tobytes() in known for row in plan)
+    assert {1, 2, 3, 5, 10} <= set(sizes_of(plan))
