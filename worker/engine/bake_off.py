@@ -36,11 +36,12 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
         if free:
             run.purse.worth(name, grid.coalitions)
         left = _left(run, trial, audited, worths, kept, name)
-        explained = 1.0 - min(1.0, left)
+        ratio = residual_variance_ratio(audited, run.purse.worth(name, audited), worths)
+        # Two looks at the same thing, each noisy from so few worths: their geometric mean.
+        explained = 1.0 - min(1.0, left if ratio is None else float(np.sqrt(left * ratio)))
         gain = (np.sqrt(1.0 - explained) + np.sqrt(explained * cost)) ** -2.0
         saved = explained * planned
         keep = bool(free or (gain > 1.0 and cost * rows < saved))
-        ratio = residual_variance_ratio(audited, run.purse.worth(name, audited), worths)
         reason = _reason(free=free, keep=keep, rows=rows, price=cost * rows, saved=saved)
         run.bake_off.append(Candidate(name, cost, ratio, left, float(gain), keep, reason))
         if keep:
