@@ -40,6 +40,7 @@ def forget(
         cleared = forgetting.clear(session, settings, dataset_id)
     if cleared is None:
         return
+    games.forget_features()
     for game_id in cleared.games:
         games.forget(game_id)
     for digest in cleared.blobs:

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,15 +18,19 @@ import safetensors.numpy
 import structlog
 from sqlalchemy.orm import Session
 
-from app.datasets.encoding import Encoding
+from app.datasets.encoding import EncodedRows, Encoding
 from app.errors import Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
-from app.valuations.inputs import load_rows
+from app.valuations.inputs import load_blocks, load_rows
 from app.valuations.work import Job
+from worker.bases import Bases, opened, parameters
 from worker.engine.evaluator import Evaluator
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.problem import LearnerSpec, PlayerData, Problem
+from worker.engine.problem import Rows as TestRows
+from worker.featured import FeatureStore, Rows, from_arrays
+from worker.pretrained import read_adapter
 
 log = structlog.get_logger(__name__)
 
@@ -50,23 +54,17 @@ def read_blob(read: Callable[[], T]) -> T:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def build_problem(job: Job, blobs: BlobStore, settings: Settings) -> Problem:
-    """The engine's problem of a job; raises InvalidProblem, or what reading blobs raises."""
+def build_problem(job: Job, rows: Rows, classes: int, checkpoint: Mapping[str, Any] | None) -> Problem:
+    """The engine's problem of a job on its rows; raises InvalidProblem."""
     frozen = job.frozen
-    encoding = Encoding.from_json(frozen["encoding"])
-    players = []
-    for name, digest, files in zip(job.names, job.digests, job.files, strict=True):
-        rows = read_blob(lambda files=files: load_rows(blobs, files, encoding, settings))  # type: ignore[misc]  # a default binds the loop's value
-        players.append(PlayerData(name, rows.X, rows.y, digest))
-    test = read_blob(lambda: load_rows(blobs, [job.test], encoding, settings))
-    checkpoint = None
-    if job.checkpoint is not None:
-        weights = job.checkpoint
-        checkpoint = safetensors.numpy.load(read_blob(lambda: blobs.get(weights)))
+    players = [
+        PlayerData(name, each.X, each.y, digest)
+        for name, digest, each in zip(job.names, job.digests, rows.players, strict=True)
+    ]
     return Problem(
         players=players,
-        test=Rows(test.X, test.y, name="the test set"),
-        classes=len(encoding.classes),
+        test=TestRows(rows.test.X, rows.test.y, name="the test set"),
+        classes=classes,
         learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
         metric=frozen["metric"],
         mode=frozen["mode"],
@@ -74,6 +72,16 @@ def build_problem(job: Job, blobs: BlobStore, settings: Settings) -> Problem:
         checkpoint=checkpoint,
         unlearning=frozen["unlearning"],
     )
+
+
+def kind_of(job: Job) -> str:
+    """What a job's rows are: blocks of tokens, features of a frozen model, or the columns of a table."""
+    return str(job.frozen["encoding"].get("kind", "table"))
+
+
+def _read_all(job: Job, read: Callable[[Sequence[dict[str, Any]]], EncodedRows]) -> Rows:
+    players = [read_blob(lambda files=files: read(files)) for files in job.files]  # type: ignore[misc]  # a default binds the loop's value
+    return Rows(players, read_blob(lambda: read([job.test])))
 
 
 class LoadedGames:
@@ -84,6 +92,9 @@ class LoadedGames:
         self._settings = settings
         self._device = device
         self._games: OrderedDict[UUID, tuple[Evaluator, int]] = OrderedDict()
+        self._bases = Bases(blobs, device)
+        self._features = FeatureStore(blobs, settings, self._bases)
+        self._base_of: dict[UUID, str] = {}
         self._threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
         self._lock = threading.Lock()
 
@@ -95,6 +106,8 @@ class LoadedGames:
             found = self._load(job)
         with self._lock:
             self._games[job.game_id] = found
+            if job.base is not None:
+                self._base_of[job.game_id] = job.base
             self._make_room()
         return found[0]
 
@@ -113,21 +126,64 @@ class LoadedGames:
         held = self.loaded()
         for game_id in repository.loaded_and_withdrawn(session, held) if held else ():
             self.forget(game_id)
+            self._features.forget()
             log.info("worker.withdrawn_game_dropped", game_id=str(game_id))
 
+    def forget_features(self) -> None:
+        """Drop what was derived from files, because one of them is to be erased."""
+        self._features.forget()
+
     def _load(self, job: Job) -> tuple[Evaluator, int]:
-        problem = build_problem(job, self._blobs, self._settings)
         prepared: dict[str, Any] | None = None
-        size = sum(player.X.nbytes for player in problem.players) + problem.test.X.nbytes
         if job.prepared is not None:
             blob = job.prepared
             prepared = safetensors.numpy.load(read_blob(lambda: self._blobs.get(blob)))
-            size += sum(int(np.asarray(array).nbytes) for array in prepared.values())
+        problem = self._problem(job, prepared)
+        size = sum(player.X.nbytes for player in problem.players) + problem.test.X.nbytes
+        size += sum(int(np.asarray(array).nbytes) for array in (prepared or {}).values())
         return Evaluator(problem, self._device, prepared=prepared, threads=self._threads), _COPIES * size
 
+    def _problem(self, job: Job, prepared: dict[str, Any] | None) -> Problem:
+        """The engine's problem of a job; raises InvalidProblem, or what reading blobs raises."""
+        frozen, blobs, settings = job.frozen["encoding"], self._blobs, self._settings
+        weights = job.checkpoint
+        if kind_of(job) == "blocks":
+            return self._texts(job)
+        checkpoint = None
+        if weights is not None:
+            checkpoint = safetensors.numpy.load(read_blob(lambda: blobs.get(weights)))
+        if kind_of(job) == "features":
+            if prepared is not None:
+                rows = from_arrays(prepared, len(job.names))
+            else:
+                rows = read_blob(lambda: self._features.rows(job))
+            return build_problem(job, rows, len(frozen["classes"]), checkpoint)
+        encoding = Encoding.from_json(frozen)
+        rows = _read_all(job, lambda files: load_rows(blobs, files, encoding, settings))
+        return build_problem(job, rows, len(encoding.classes), checkpoint)
+
+    def _texts(self, job: Job) -> Problem:
+        if job.base is None:
+            raise AssertionError(f"game {job.game_id} is a language model's and names no base")
+        digest, weights, encoding = job.base, job.checkpoint, job.frozen["encoding"]
+        base = read_blob(lambda: self._bases.language_model(digest))
+        checkpoint = parameters(base)
+        if weights is not None:
+            checkpoint |= read_blob(lambda: self._adapter(weights))
+        rows = _read_all(job, lambda files: load_blocks(self._blobs, files, encoding, base.encode, self._settings))
+        return build_problem(job, rows, base.vocabulary, checkpoint)
+
+    def _adapter(self, digest: str) -> dict[str, Any]:
+        with opened(self._blobs, digest) as folder:
+            return dict(read_adapter(folder)[1])
+
     def _make_room(self) -> None:
-        while (
-            len(self._games) > 1 and sum(size for _, size in self._games.values()) > self._settings.worker_cache_bytes
-        ):
+        """Games go before frozen models: a model costs more to read, and other games stand on it."""
+        while len(self._games) > 1 and not self._fits():
             dropped, _ = self._games.popitem(last=False)
             log.info("worker.game_dropped", game_id=str(dropped))
+        self._base_of = {game: base for game, base in self._base_of.items() if game in self._games}
+        self._bases.drop_unused(set(self._base_of.values()), self._fits)
+
+    def _fits(self) -> bool:
+        return sum(size for _, size in self._games.values()) + self._bases.nbytes <= self._settings.worker_cache_bytes

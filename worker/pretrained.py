@@ -7,7 +7,8 @@ code would not compute exactly as it was trained is refused with what differs.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from worker.engine.learners.language import LanguageModel
+from app.checkpoints.families import BYTES, adapter_sizes, llama
+from app.datasets.tokens import Encode, load_tokenizer
+from app.errors import InvalidData
+from worker.engine.learners.language import LanguageModel, shared_weights
 from worker.engine.learners.transformer import HEAD
 from worker.engine.problem import Hyper, InvalidProblem
 
-BYTES = 256
 Arrays = dict[str, NDArray[np.float32]]
-Encode = Callable[[str], Sequence[int]]
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 _TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _PEFT = "base_model.model."
@@ -42,15 +44,16 @@ class Pretrained:
 
 def read_base(folder: Path) -> Pretrained:
     """The base model of a folder; raises InvalidProblem naming the file, the rule and the mend."""
-    config = _json(folder / "config.json", "a model folder holds config.json, safetensors and tokenizer.json")
-    hyper = _sizes(config, folder / "config.json")
-    vocabulary = _whole(config, "vocab_size", folder / "config.json")
-    encode = _tokenizer(folder, vocabulary)
-    weights = _weights(folder, "model.safetensors")
+    config = read_json(folder / "config.json", "a model folder holds config.json, safetensors and tokenizer.json")
+    with _refusals():
+        family = llama(config, str(folder / "config.json"))
+        encode = _tokenizer(folder, family.vocabulary)
+    hyper, vocabulary = family.sizes, family.vocabulary
+    weights = read_weights(folder, "model.safetensors")
     if hyper["tied"]:
         weights.pop(HEAD, None)  # some exporters write the shared matrix twice
-    LanguageModel({**hyper, "rank": 1}, (9,), vocabulary, weights)  # names and shapes fit, or it says which do not
-    return Pretrained(hyper, weights, vocabulary, encode)
+    shared = shared_weights(hyper, vocabulary, weights)  # names and shapes fit, or it says which do not
+    return Pretrained(hyper, {name: each[0].numpy() for name, each in shared.items()}, vocabulary, encode)
 
 
 def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], vocabulary: int) -> None:
@@ -80,28 +83,15 @@ def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], 
 def read_adapter(folder: Path) -> tuple[dict[str, float | int | str], Arrays]:
     """(rank and alpha, arrays named as learner ``lm`` names them) of a PEFT LoRA folder; raises InvalidProblem."""
     path = folder / "adapter_config.json"
-    config = _json(path, "an adapter folder holds adapter_config.json and adapter_model.safetensors")
-    if config.get("peft_type") != "LORA":
-        raise InvalidProblem(f"{path}: peft_type is {config.get('peft_type')!r}; only LORA is read")
-    odd = [
-        name
-        for name in ("use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern")
-        if config.get(name)
-    ]
-    if odd or config.get("bias", "none") != "none":
-        raise InvalidProblem(f"{path}: {', '.join(odd) or 'bias'} is set; train a plain LoRA adapter without it")
-    targets = config.get("target_modules") or []
-    if targets != "all-linear" and {str(name).split(".")[-1] for name in targets} != set(_TARGETS):
-        raise InvalidProblem(
-            f"{path}: the adapter sits beside {', '.join(sorted(map(str, targets)))}; here adapters sit beside all of"
-            f" {', '.join(_TARGETS)}: train it with target_modules='all-linear'"
-        )
-    arrays = _weights(folder, "adapter_model.safetensors")
+    config = read_json(path, "an adapter folder holds adapter_config.json and adapter_model.safetensors")
+    with _refusals():
+        sizes = adapter_sizes(config, str(path))
+    arrays = read_weights(folder, "adapter_model.safetensors")
     foreign = [name for name in arrays if not name.startswith(_PEFT)]
     if foreign:
         raise InvalidProblem(f"{folder}: array {foreign[0]!r} is not PEFT's; save the adapter with save_pretrained")
     named = {name.removeprefix(_PEFT): array for name, array in arrays.items()}
-    return {"rank": _whole(config, "r", path), "alpha": float(config.get("lora_alpha", 8.0))}, named
+    return sizes, named
 
 
 def write_adapter(
@@ -125,7 +115,7 @@ def write_adapter(
     _save(folder / "adapter_model.safetensors", {f"{_PEFT}{name}": array for name, array in arrays.items()})
 
 
-def _json(path: Path, rule: str) -> dict[str, Any]:
+def read_json(path: Path, rule: str) -> dict[str, Any]:
     if not path.is_file():
         raise InvalidProblem(f"{path}: there is no such file; {rule}")
     try:
@@ -137,46 +127,6 @@ def _json(path: Path, rule: str) -> dict[str, Any]:
     return found
 
 
-def _whole(config: Mapping[str, Any], name: str, path: Path) -> int:
-    value = config.get(name)
-    if type(value) is not int or value < 1:
-        raise InvalidProblem(f"{path}: {name} must be a whole number above 0; got {value!r}")
-    return value
-
-
-def _sizes(config: Mapping[str, Any], path: Path) -> dict[str, float | int | str]:
-    if config.get("auto_map"):
-        raise InvalidProblem(f"{path}: the model asks for code of its own (auto_map), which is never run; use a Llama")
-    if config.get("architectures") != ["LlamaForCausalLM"]:
-        raise InvalidProblem(
-            f"{path}: architectures is {config.get('architectures')}; only LlamaForCausalLM is computed here exactly"
-        )
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    heads, width = _whole(config, "num_attention_heads", path), _whole(config, "hidden_size", path)
-    differs = {
-        "hidden_act": config.get("hidden_act", "silu") != "silu",
-        "attention_bias": bool(config.get("attention_bias")),
-        "mlp_bias": bool(config.get("mlp_bias")),
-        "rope_scaling": kind != "default",
-        "head_dim": (config.get("head_dim") or width // heads) != width // heads,
-        "quantization_config": bool(config.get("quantization_config")),
-    }
-    if any(differs.values()):
-        names = ", ".join(name for name, is_set in differs.items() if is_set)
-        raise InvalidProblem(f"{path}: {names} is not the plain Llama's; this variant is not computed here")
-    return {
-        "layers": _whole(config, "num_hidden_layers", path),
-        "width": width,
-        "heads": heads,
-        "kv_heads": int(config.get("num_key_value_heads") or heads),
-        "inner": _whole(config, "intermediate_size", path),
-        "rope_base": float(rope.get("rope_theta", config.get("rope_theta", 10000.0))),
-        "eps": float(config.get("rms_norm_eps", 1e-6)),
-        "tied": int(bool(config.get("tie_word_embeddings", False))),
-    }
-
-
 def _tokenizer(folder: Path, vocabulary: int) -> Encode | None:
     path = folder / "tokenizer.json"
     if not path.is_file():
@@ -186,29 +136,29 @@ def _tokenizer(folder: Path, vocabulary: int) -> Encode | None:
             f"{folder}: there is no tokenizer.json, and a vocabulary of {vocabulary} is not the {BYTES} bytes'; add the"
             " tokenizer of the model (save_pretrained of a fast tokenizer writes it)"
         )
-    try:
-        import tokenizers
-    except ImportError:
-        raise InvalidProblem(f"{path}: reading it needs the package tokenizers: pip install 'cherish[text]'") from None
-    try:
-        tokenizer = tokenizers.Tokenizer.from_file(str(path))
-    except Exception as error:  # the package raises plain Exception for every fault of the file
-        raise InvalidProblem(f"{path}: this is not a tokenizer ({error}); save it again") from None
-    if tokenizer.get_vocab_size() > vocabulary:
-        raise InvalidProblem(
-            f"{path}: it knows {tokenizer.get_vocab_size()} tokens, the model {vocabulary}; they are of two models"
-        )
-    # documents are pieces of a stream: a begin-of-text mark inside one would be foreign to it
-    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)
+    found = load_tokenizer(path, str(path))
+    if found.size > vocabulary:
+        raise InvalidProblem(f"{path}: it knows {found.size} tokens, the model {vocabulary}; they are of two models")
+    return found.encode
 
 
-def _weights(folder: Path, name: str) -> Arrays:
-    """Every array of one safetensors file, or of the shards that its index names, as float32."""
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """The rules of configurations and tokenizers are the service's; here they are refusals like the engine's own."""
+    try:
+        yield
+    except InvalidData as error:
+        raise InvalidProblem(error.detail) from None
+
+
+def read_weights(folder: Path, name: str, passed_over: tuple[str, ...] = ()) -> Arrays:
+    """Every array of one safetensors file, or of the shards that its index names, as float32; but those whose names
+    end so are ``passed_over``."""
     index = folder / f"{name}.index.json"
     if (folder / name).is_file():
         files = [folder / name]
     elif index.is_file():
-        named = _json(index, "").get("weight_map", {})
+        named = read_json(index, "").get("weight_map", {})
         shards = sorted({str(shard) for shard in named.values()}) if isinstance(named, dict) else []
         if any(Path(shard).name != shard for shard in shards):
             raise InvalidProblem(f"{index}: a shard lies outside the folder; keep all shards beside the index")
@@ -230,6 +180,8 @@ def _weights(folder: Path, name: str) -> Arrays:
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise InvalidProblem(f"{file}: this is not a whole safetensors file ({error}); save it again") from None
         for label, tensor in loaded.items():
+            if passed_over and label.endswith(passed_over):
+                continue
             if not tensor.is_floating_point():
                 raise InvalidProblem(f"{file}: array {label!r} is {tensor.dtype}; quantised weights are not read")
             arrays[label] = tensor.to(torch.float32).numpy()

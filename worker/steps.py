@@ -8,6 +8,7 @@ database go away meanwhile. A step that must stop raises ``Stopped``.
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ from app.valuations import lease_repository, settlement, work, worth_repository
 from app.valuations.lease_repository import Claim
 from app.valuations.states import ShardKind
 from app.valuations.work import FoundWorth, Job
+from worker.domains import perplexities
 from worker.engine import batching
 from worker.engine.game import NeedWorths, family
 from worker.engine.harm import without_harm
 from worker.engine.spec import ValuationSpec
 from worker.engine.valuation import Progress, value
-from worker.games import LoadedGames
+from worker.featured import rows_of, to_arrays
+from worker.games import LoadedGames, kind_of
 from worker.jobs import KnownJobs
 from worker.lease import Heart, Stop, Stopped
 from worker.patience import patiently
@@ -70,9 +73,15 @@ class Steps:
                 evaluator.prepare(self._heart.should_stop)
             except batching.Stopped:
                 raise Stopped(self._heart.why_stop() or Stop.LOST) from None
-            blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(evaluator.prepared_state()))).digest
+            state = evaluator.prepared_state()
+            if kind_of(job) == "features":
+                # made once: whoever loads this game takes its rows from here
+                state |= to_arrays(rows_of(evaluator.problem))
+            blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(state))).digest
             sources = [{"name": source, "cost": evaluator.cost(source)} for source in evaluator.sources]
             facts = {"sources": sources, "seconds": evaluator.seconds("prepare")}
+            if kind_of(job) == "blocks":
+                facts["domains"] = [asdict(each) for each in perplexities(evaluator, domain_names(job))]
         return lambda session: work.finish_prepare(session, claim, blob, facts)
 
     def plan(self, claim: Claim) -> Write:
@@ -113,7 +122,7 @@ class Steps:
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         told = _plain(
             {name: part for name, part in result.to_dict().items() if name != "worths"}
-            | {"without_harm": None if again is None else again.to_dict()}
+            | {"without_harm": None if again is None else again.to_dict(), "domains": job.facts.get("domains", [])}
         )
         progress = _progress(game, looks)
         return lambda session: work.finish_plan_with_result(session, claim, told, progress)
@@ -151,6 +160,11 @@ class Steps:
             settlement.settle(session, self._settings, claim.valuation_id)
 
         return write
+
+
+def domain_names(job: Job) -> list[str]:
+    """The domains of a language model's test set; one without a column of them is one domain."""
+    return [name or "the test set" for name in job.frozen["encoding"]["domains"]]
 
 
 def _queue(job: Job) -> str:

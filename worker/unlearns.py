@@ -125,6 +125,9 @@ class Unlearner:
             return _erased(None, {})
         if duty.frozen is None or duty.test is None:
             return _erased("no job of yours says how the dataset's rows became numbers", {})
+        if (kind := duty.frozen["encoding"].get("kind")) is not None:
+            # never half of it: an adapter or a head that was not unlearned is not kept
+            return _erased(f"what stands on a frozen model ({kind}) is erased; it is not unlearned here yet", {})
         material = self._material(duty, duty.frozen, duty.test)
         whole = duty.whole and not material.missing
         architecture = duty.checkpoint.architecture

@@ -1,5 +1,6 @@
 """Checkpoints over HTTP: create from an architecture, PUT weights as a raw safetensors stream, list, get, change."""
 
+from functools import partial
 from typing import Any
 
 from fastapi import Request, Response, status
@@ -8,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, BuyerCaller
 from app.checkpoints import schemas, service
-from app.checkpoints.weights import read_tensors
 from app.errors import (
     Conflict,
     InvalidData,
@@ -31,12 +31,18 @@ router = api_router("/v1/checkpoints", "checkpoints")
 _CONTENT: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "A safetensors file; anything that can hold code is refused.",
+        "description": "A safetensors file; of an lm, an encoder or a backbone a zip of the model's folder "
+        "(config.json, tokenizer.json, safetensors; of an adapter adapter_config.json, adapter_model.safetensors). "
+        "Anything that can hold code is refused.",
         "content": {
             "application/octet-stream": {
                 "schema": {"type": "string", "contentMediaType": "application/octet-stream"},
                 "example": "(the bytes of weights.safetensors)",
-            }
+            },
+            "application/zip": {
+                "schema": {"type": "string", "contentMediaType": "application/zip"},
+                "example": "(the bytes of a zip of the model's folder)",
+            },
         },
     }
 }
@@ -47,7 +53,7 @@ def create_checkpoint(
     body: schemas.CheckpointBody, caller: BuyerCaller, session: SessionDep, response: Response
 ) -> schemas.CheckpointAnswer:
     """Create a checkpoint; then `PUT` its weights to `/v1/checkpoints/{id}/content`, or let the job train it."""
-    checkpoint = service.create(session, caller, body.name, body.architecture, body.hyper, body.unlearning)
+    checkpoint = service.create(session, caller, body.name, body.architecture, body.hyper, body.unlearning, body.base)
     response.headers["Location"] = f"/v1/checkpoints/{public_id('ck', checkpoint.id)}"
     return schemas.CheckpointAnswer.model_validate(checkpoint)
 
@@ -66,15 +72,13 @@ async def put_checkpoint_content(
     blobs: BlobsDep,
     sha256: Sha256Query = None,
 ) -> schemas.CheckpointAnswer:
-    """Upload weights: parameter names and shapes are checked against the data when a job names the checkpoint."""
-    await run_in_threadpool(service.get, session, caller, checkpoint_id)
-    name = f"checkpoint {public_id('ck', checkpoint_id)}"
-    async with parsed(request, session, settings.max_upload_bytes, sha256, lambda path: read_tensors(path, name)) as (
-        upload,
-        tensors,
-    ):
+    """Upload weights. A folder's are checked against its configuration now, others against the data when a job names
+    the checkpoint."""
+    expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
+    read = partial(service.read_content, settings, expected)
+    async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, found):
         checkpoint = await run_in_threadpool(
-            service.store_content, session, blobs, caller, checkpoint_id, upload, tensors
+            service.store_content, session, blobs, caller, checkpoint_id, upload, found
         )
     return schemas.CheckpointAnswer.model_validate(checkpoint)
 

@@ -13,6 +13,18 @@ HYPER: dict[Architecture, dict[str, type[int] | type[float]]] = {
     Architecture.LOGISTIC: {"l2": float, "tol": float, "iterations": int},
     Architecture.MLP: {"hidden": int, "layers": int, "steps": int, "lr": float, "l2": float, "batch": int},
     Architecture.CNN: {"channels": int, "steps": int, "lr": float, "l2": float, "batch": int},
+    # the sizes of the model itself are its folder's
+    Architecture.LM: {
+        "context": int,
+        "rank": int,
+        "alpha": float,
+        "steps": int,
+        "lr": float,
+        "l2": float,
+        "batch": int,
+    },
+    Architecture.ENCODER: {"context": int},
+    Architecture.BACKBONE: {"size": int},
 }
 
 

@@ -8,15 +8,20 @@ from app.checkpoints.tables import Architecture, UnlearnMethod
 
 _M = UnlearnMethod
 _NETWORK = frozenset({_M.AUTO, _M.RETRAIN, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS, _M.NATURAL_GRADIENT, _M.ERASE})
+_ERASED = frozenset({_M.AUTO, _M.ERASE})
 METHODS: dict[Architecture, frozenset[UnlearnMethod]] = {
     Architecture.LOGISTIC: frozenset({_M.AUTO, _M.RETRAIN, _M.NEWTON, _M.TANGENT, _M.NATURAL_GRADIENT, _M.ERASE}),
     Architecture.MLP: _NETWORK,
     Architecture.CNN: _NETWORK,
+    # adapters on a language model; frozen models that heads stand on have seen nobody's data
+    Architecture.LM: _ERASED,
+    Architecture.ENCODER: _ERASED,
+    Architecture.BACKBONE: _ERASED,
 }
 NEEDS_ALL = frozenset({_M.RETRAIN, _M.NEWTON, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS})
 # what ``auto`` is without the other rows: logistic regression can be unlearned well; no method was measured to make a
 # network forget enough, so it is erased unless its owner says otherwise
-_WITHOUT = {Architecture.LOGISTIC: _M.TANGENT, Architecture.MLP: _M.ERASE, Architecture.CNN: _M.ERASE}
+_WITHOUT = dict.fromkeys(Architecture, _M.ERASE) | {Architecture.LOGISTIC: _M.TANGENT}
 _MISSING = "not every other row that the model has seen is here"
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from app.checkpoints.tables import Architecture, UnlearningStatus, UnlearnMethod
 from app.http.ids import CheckpointId, DatasetId, UnlearningId
@@ -21,7 +21,11 @@ Unlearn = Annotated[UnlearnMethod | None, Field(description=_HOW, examples=["aut
 
 
 class CheckpointBody(Body):
-    """A model by its architecture and hyper-parameters; its weights are uploaded afterwards, or trained by the job."""
+    """A model by its architecture and hyper-parameters; its weights are uploaded afterwards, or trained by the job.
+
+    An `lm` without a `base`, an `encoder` and a `backbone` are model folders, uploaded as a zip; an `lm` with a `base`
+    is an adapter on it, and a `logistic` or `mlp` with a `base` a head on the features of that encoder or backbone.
+    """
 
     model_config = example(name="triage v2", architecture="mlp", hyper={"hidden": 64}, unlearning="auto")
 
@@ -31,10 +35,15 @@ class CheckpointBody(Body):
         dict[str, Number],
         Field(
             default_factory=dict,
-            description="Of logistic: l2, tol, iterations. Of mlp: hidden, layers, steps, lr, l2, batch.",
+            description="Of logistic: l2, tol, iterations. Of mlp: hidden, layers, steps, lr, l2, batch. Of lm: "
+            "context, rank, alpha, steps, lr, l2, batch. Of encoder: context. Of backbone: size.",
         ),
     ]
     unlearning: Unlearn = None
+    base: Annotated[
+        CheckpointId | None,
+        Field(description="The checkpoint with the frozen model that this adapter or head stands on."),
+    ] = None
 
 
 class CheckpointChanges(Body):
@@ -54,7 +63,8 @@ class Tensor(Answer):
 
 
 class CheckpointAnswer(Answer):
-    """One checkpoint; ``digest``, ``size_bytes`` and ``tensors`` are null while it has no weights."""
+    """One checkpoint; ``digest``, ``size_bytes`` and ``tensors`` are null while it has no weights, ``facts`` except
+    where its content is a folder: what that says of the model."""
 
     model_config = example(
         id="ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
@@ -67,6 +77,8 @@ class CheckpointAnswer(Answer):
         version=1,
         unlearning="auto",
         created_at="2026-11-23T12:00:00Z",
+        base=None,
+        facts=None,
         erased_at=None,
     )
 
@@ -79,6 +91,8 @@ class CheckpointAnswer(Answer):
     tensors: dict[str, Tensor] | None
     version: int = Field(description="1 for the weights as uploaded; one more each time that they were unlearned.")
     unlearning: Unlearn
+    base: CheckpointId | None = Field(validation_alias=AliasChoices("base_id", "base"))
+    facts: dict[str, Any] | None
     created_at: datetime
     erased_at: datetime | None = Field(description="When its weights were erased: they had seen a withdrawn dataset.")
 

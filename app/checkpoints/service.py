@@ -1,21 +1,65 @@
 """The rules of checkpoints: known hyper-parameters, and weights that never change once they are set, but for what a
-withdrawal makes them forget. Never commits."""
+withdrawal makes them forget. Never commits.
+
+A checkpoint's content is one safetensors file, or for models that come as a folder a zip of it; ``read_content`` checks
+either before anything is stored, and says what it found.
+"""
 
 import uuid
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
-from app.checkpoints import methods, repository
+from app.checkpoints import families, folders, methods, repository, vision
+from app.checkpoints.families import Family
 from app.checkpoints.hyper import faults
 from app.checkpoints.tables import Architecture, Checkpoint, CheckpointLineage, Unlearning, UnlearnMethod
-from app.errors import Conflict, FieldError, InvalidInput, NotFound
+from app.checkpoints.weights import read_tensors
+from app.datasets import enclosure
+from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.http.uploads import Upload
-from app.storage.blobs import BlobStore
+from app.settings import Settings
+from app.storage import scratch
+from app.storage.blobs import Blob, BlobStore
+
+# which frozen model an architecture can stand on
+STANDS_ON = {
+    Architecture.LM: (Architecture.LM,),
+    Architecture.LOGISTIC: (Architecture.ENCODER, Architecture.BACKBONE),
+    Architecture.MLP: (Architecture.ENCODER, Architecture.BACKBONE),
+}
+_FOLDERS: dict[Architecture, Callable[..., Family]] = {
+    Architecture.LM: families.llama,
+    Architecture.ENCODER: families.bert,
+    Architecture.BACKBONE: vision.backbone,
+}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of the weights to come: what errors call them, of which architecture, on which base, told what."""
+
+    name: str
+    architecture: Architecture
+    base: dict[str, Any] | None
+    hyper: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Checked weights. ``content`` is the file to store; ``tokenizer`` is a folder's, if it has one."""
+
+    content: Path
+    tensors: dict[str, dict[str, Any]]
+    facts: dict[str, Any] | None = None
+    tokenizer: bytes | None = None
 
 
 def create(
@@ -25,12 +69,15 @@ def create(
     architecture: Architecture,
     hyper: Mapping[str, float],
     unlearning: UnlearnMethod | None = None,
+    base_id: uuid.UUID | None = None,
 ) -> Checkpoint:
-    """A checkpoint without weights; raises InvalidInput for what the architecture cannot have."""
+    """A checkpoint without weights; raises InvalidInput for what the architecture cannot have or stand on."""
     if wrong := faults(architecture, hyper):
         told = [FieldError(f"/hyper/{each}", fault, "hyper_parameter") for each, fault in wrong.items()]
         raise InvalidInput(told[0].detail, errors=told)
     _check_method(architecture, unlearning)
+    if base_id is not None:
+        _check_base(session, caller, architecture, base_id)
     checkpoint = Checkpoint(
         buyer_id=caller.account_id,
         name=name,
@@ -39,6 +86,9 @@ def create(
         digest=None,
         size_bytes=None,
         tensors=None,
+        base_id=base_id,
+        facts=None,
+        tokenizer_digest=None,
         erased_at=None,
         version=1,
         unlearning=unlearning,
@@ -77,16 +127,82 @@ def list_own(session: Session, caller: Caller, page: PageRequest) -> tuple[list[
     return repository.own_page(session, caller.account_id, page)
 
 
+def _check_base(session: Session, caller: Caller, architecture: Architecture, base_id: uuid.UUID) -> None:
+    base = repository.own(session, caller.account_id, base_id)
+    name = public_id("ck", base_id)
+    allowed = STANDS_ON.get(architecture, ())
+    if base is None:
+        fault = f"no checkpoint {name} of yours; list them with GET /v1/checkpoints"
+    elif not allowed:
+        fault = f"a checkpoint of architecture {architecture.value} stands on no base; leave it out"
+    elif base.architecture not in allowed or base.base_id is not None:
+        kinds = " or ".join(each.value for each in allowed)
+        fault = f"checkpoint {name} is no base for {architecture.value}; name a model folder of architecture {kinds}"
+    elif base.digest is None or base.facts is None:
+        fault = f"checkpoint {name} has no weights yet; upload the model folder first"
+    else:
+        return
+    raise InvalidInput(fault, errors=[FieldError("/base", fault, "base")])
+
+
+def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -> Expected:
+    """What an upload must be; raises NotFound before a long body is read in vain."""
+    checkpoint = get(session, caller, checkpoint_id)
+    base = None
+    if checkpoint.base_id is not None:
+        below = get(session, caller, checkpoint.base_id)
+        base = below.facts
+        if base is None or below.digest is None:
+            raise Conflict(f"the base {public_id('ck', checkpoint.base_id)} has no weights (any more); name another")
+    return Expected(f"checkpoint {public_id('ck', checkpoint_id)}", checkpoint.architecture, base, checkpoint.hyper)
+
+
+def read_content(settings: Settings, expected: Expected, path: Path) -> Found:
+    """What an uploaded file holds; a folder's zip is replaced by the one that is stored. Raises InvalidData."""
+    name, reader = expected.name, _FOLDERS.get(expected.architecture)
+    if reader is None:
+        return Found(path, read_tensors(path, name))
+    if path.stat().st_size == 0:
+        raise InvalidData(f"{name}: the file is empty; send a zip of the model folder")
+    most = settings.max_upload_bytes
+    if expected.base is not None:
+        adapter = folders.pack_adapter(path, path, name, expected.base, most)
+        return Found(path, adapter.tensors, adapter.facts)
+
+    def read(config: Mapping[str, Any], what: str) -> Family:
+        family = reader(config, what)
+        families.check_told(family, expected.hyper.get("context", 0), expected.hyper.get("size", 0), name)
+        return family
+
+    base = folders.pack_base(path, path, name, read if expected.architecture is not Architecture.LM else reader, most)
+    facts = base.facts | {"files": base.files}
+    tokenizer = None
+    if facts["tokenizer"]:
+        with zipfile.ZipFile(path) as archive:
+            tokenizer = archive.read(folders.TOKENIZER)
+        _check_tokenizer(settings, tokenizer, facts["vocabulary"], name)
+    return Found(path, base.tensors, facts, tokenizer)
+
+
+def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: str) -> None:
+    """A stranger's tokenizer is tried out where it can harm nobody."""
+    with scratch.file(folders.TOKENIZER) as path:
+        path.write_bytes(content)
+        told = {"task": "tokenizer", "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
+        memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
+        size = int(enclosure.shared().ask(told, memory_bytes=memory, seconds=seconds)["size"])
+    if size > vocabulary:
+        raise InvalidData(f"{name}: the tokenizer knows {size} tokens, the model {vocabulary}; they are of two models")
+
+
 def store_content(
-    session: Session,
-    blobs: BlobStore,
-    caller: Caller,
-    checkpoint_id: uuid.UUID,
-    upload: Upload,
-    tensors: dict[str, dict[str, Any]],
+    session: Session, blobs: BlobStore, caller: Caller, checkpoint_id: uuid.UUID, upload: Upload, found: Found
 ) -> Checkpoint:
     """Make a checked upload the checkpoint's weights. The same bytes again change nothing; others are a Conflict."""
     checkpoint = get(session, caller, checkpoint_id, lock=True)
+    if found.facts is not None:
+        # what is stored is not the archive that came, but its files in one fixed order
+        upload = replace(upload, path=found.content, digest=BlobStore.digest_of(found.content))
     if checkpoint.digest == upload.digest:
         return checkpoint
     if checkpoint.erased_at is not None:
@@ -104,8 +220,13 @@ def store_content(
             "these weights have seen a dataset that was withdrawn, so they were unlearned or erased here; "
             "upload weights that have not seen it"
         )
-    found = blobs.put_file(upload.path)
-    checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = found.digest, found.size, tensors
+    stored: Blob = blobs.put_file(upload.path)
+    checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = stored.digest, stored.size, found.tensors
+    checkpoint.facts = found.facts
+    if found.tokenizer is not None:
+        checkpoint.tokenizer_digest = blobs.put_bytes(found.tokenizer).digest
+    if found.facts is not None and checkpoint.base_id is not None:
+        checkpoint.hyper = {**checkpoint.hyper, **found.facts["sizes"]}
     session.flush()
     return checkpoint
 

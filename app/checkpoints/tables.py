@@ -1,5 +1,9 @@
 """The tables of checkpoints: a buyer's model as an architecture, its hyper-parameters and, if uploaded, its weights;
-which data the weights have seen; and the duties to unlearn some of it again."""
+which data the weights have seen; and the duties to unlearn some of it again.
+
+A model folder (a base language model, an encoder of texts, a backbone of images) is a checkpoint of its own; an adapter
+or a head names the one that it stands on as its ``base_id``.
+"""
 
 import enum
 import uuid
@@ -15,11 +19,14 @@ from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
 
 
 class Architecture(enum.Enum):
-    """The learners of the engine, by the names they have there."""
+    """The learners of the engine, by the names they have there, and the frozen models that heads are trained on."""
 
     LOGISTIC = "logistic"
     MLP = "mlp"
     CNN = "cnn"
+    LM = "lm"
+    ENCODER = "encoder"
+    BACKBONE = "backbone"
 
 
 class UnlearnMethod(enum.Enum):
@@ -49,10 +56,15 @@ class Checkpoint(Timestamped, Base):
 
     ``tensors`` is {parameter name: {"dtype", "shape"}} of the weights. ``version`` counts the weights that there were:
     1 as uploaded, one more each time that they were unlearned.
+    Of a model folder the content is an archive of its files in one fixed order, ``facts`` what they say of the model, and
+    ``tokenizer_digest`` the blob of its tokenizer alone.
     """
 
     __tablename__ = "checkpoints"
-    __table_args__ = (Index("ix_checkpoints_buyer_id_created_at_id", "buyer_id", "created_at", "id"),)
+    __table_args__ = (
+        Index("ix_checkpoints_buyer_id_created_at_id", "buyer_id", "created_at", "id"),
+        Index("ix_checkpoints_base_id", "base_id"),
+    )
 
     id: Mapped[PrimaryKey]
     buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
@@ -62,6 +74,9 @@ class Checkpoint(Timestamped, Base):
     digest: Mapped[str | None] = mapped_column(String(64))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     tensors: Mapped[dict[str, Any] | None]
+    base_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("checkpoints.id", ondelete="RESTRICT"))
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    tokenizer_digest: Mapped[str | None] = mapped_column(String(64))
     # when its weights were erased because a dataset that they had seen was withdrawn
     erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))

@@ -17,6 +17,11 @@ from app.checkpoints.tables import Architecture
 from app.errors import FieldError, InvalidData, InvalidInput
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}
+_BF16_EXPONENT = 0x7F80
+# counters that some models keep beside their weights; nothing is computed from them
+COUNTERS = ("num_batches_tracked", "position_ids")
+_INTEGERS: dict[str, np.dtype[Any]] = {"I64": np.dtype("<i8"), "I32": np.dtype("<i4")}
 _MAX_HEADER = 1024 * 1024
 _MAX_TENSORS = 1_000
 _MAX_DIMENSIONS = 8
@@ -25,8 +30,11 @@ _SLICE = 1 << 22
 BASE = "base."
 
 
-def read_tensors(path: Path, name: str) -> dict[str, dict[str, Any]]:
-    """{parameter: {"dtype", "shape"}} of a safetensors file whose every number is finite; raises InvalidData."""
+def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, dict[str, Any]]:
+    """{parameter: {"dtype", "shape"}} of a safetensors file whose every number is finite; raises InvalidData.
+
+    In a model ``folder`` bfloat16 is read as well, and counters beside the weights are passed over.
+    """
     size = path.stat().st_size
     if size == 0:
         raise InvalidData(f"{name}: the file is empty; send a safetensors file")
@@ -37,19 +45,27 @@ def read_tensors(path: Path, name: str) -> dict[str, dict[str, Any]]:
     data = np.memmap(path, dtype=np.uint8, mode="r")
     at = 0
     for label, entry in sorted(tensors.items(), key=lambda item: _offsets(item[1], item[0], name)):
-        dtype, shape = _described(entry, label, name)
+        dtype, shape = _described(entry, label, name, folder)
         begin, end = _offsets(entry, label, name)
         if begin != at or end - begin != math.prod(shape) * dtype.itemsize or start + end > size:
             raise InvalidData(
                 f"{name}: the place of tensor `{label}` does not fit its shape or the file; send it again"
             )
         values = data[start + begin : start + end].view(dtype)
-        if not all(np.isfinite(values[i : i + _SLICE]).all() for i in range(0, len(values), _SLICE)):
+        if not all(_finite(values[i : i + _SLICE], entry["dtype"]) for i in range(0, len(values), _SLICE)):
             raise InvalidData(f"{name}: tensor `{label}` holds NaN or infinity; weights must be finite")
         at = end
     if start + at != size:
         raise InvalidData(f"{name}: {size - start - at} bytes follow the last tensor; save the file again")
-    return {label: {"dtype": entry["dtype"], "shape": entry["shape"]} for label, entry in sorted(tensors.items())}
+    kept = {label: entry for label, entry in tensors.items() if not (folder and label.endswith(COUNTERS))}
+    return {label: {"dtype": entry["dtype"], "shape": entry["shape"]} for label, entry in sorted(kept.items())}
+
+
+def _finite(values: np.ndarray[Any, Any], dtype: str) -> bool:
+    """Whether all numbers are finite; bfloat16, which numpy lacks, is looked at by its exponent's bits."""
+    if dtype == "BF16":
+        return bool((values & _BF16_EXPONENT != _BF16_EXPONENT).all())
+    return bool(np.isfinite(values).all())
 
 
 def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
@@ -68,14 +84,18 @@ def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _described(entry: Mapping[str, Any], label: str, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _described(entry: Mapping[str, Any], label: str, name: str, folder: bool) -> tuple[np.dtype[Any], tuple[int, ...]]:
     kind: Any = entry.get("dtype")
     shape: Any = entry.get("shape")
-    if kind not in _DTYPES:
-        raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 (F16 and F64 are read as well)")
+    known = _DTYPES
+    if folder:
+        known = _DTYPES | _HALF | (_INTEGERS if label.endswith(COUNTERS) else {})
+    if kind not in known:
+        also = "BF16, F16" if folder else "F16"
+        raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 ({also} and F64 are read as well)")
     if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
         raise InvalidData(f"{name}: tensor `{label}` has shape {shape}; at most {_MAX_DIMENSIONS} positive sizes")
-    return _DTYPES[kind], tuple(shape)
+    return known[kind], tuple(shape)
 
 
 def _offsets(entry: Any, label: str, name: str) -> tuple[int, int]:

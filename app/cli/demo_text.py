@@ -8,7 +8,7 @@ layout, the adapter trained on everybody as a PEFT folder, beside the result. It
 
 import json
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from app.cli.local import engine_errors
-from app.cli.text import perplexities
 from app.datasets.corpora import BYTES, pack, read_corpus, tokens_of
 from app.errors import InvalidInput
 
@@ -123,6 +122,7 @@ def _base(spare: Blocks, home: Path, console: Console) -> dict[str, NDArray[Any]
 
 def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Console) -> dict[str, Any]:
     from app.cli.value import show
+    from worker.domains import perplexities
     from worker.engine.spec import ValuationSpec
     from worker.engine.valuation import value
     from worker.pretrained import write_adapter
@@ -132,8 +132,8 @@ def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Conso
         found = value(evaluator, spec, lambda progress: console.print(f"Round {progress.round} ...", soft_wrap=True))
     show(replace(found, digests={}), console)
     told = perplexities(evaluator, names)
-    for domain, before, after in told:
-        console.print(f"Perplexity per byte on {domain}: {before:.2f} before, {after:.2f} with everybody.")
+    for each in told:
+        console.print(f"Perplexity per byte on {each.domain}: {each.base:.2f} before, {each.full:.2f} with everybody.")
     arrays = evaluator.learner.layout.unpack(evaluator.context.full)
     write_adapter(home / "adapter", arrays, int(_ADAPTERS["rank"]), 8.0, str(home / "base"))
-    return {**found.to_dict(), "perplexity": [{"domain": d, "base": b, "full": f} for d, b, f in told]}
+    return {**found.to_dict(), "perplexity": [asdict(each) for each in told]}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.checkpoints.weights import read_tensors
+from app.cli.featured import evaluator_on_features
 from app.cli.text import evaluator_of_texts
 from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.datasets.readers import read_table
@@ -40,6 +41,9 @@ class Request:
     checkpoint: str | None = None
     device: str = "cpu"
     base: str | None = None
+    encoder: str | None = None
+    backbone: str | None = None
+    image_size: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, with the versions that computed it."""
@@ -113,9 +117,12 @@ def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, 
         return evaluator_of_texts(request, hyper, threads)
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
-    test_table = _table(request.test, "the test set")
-    tables = [(player, _table(file, f"{player} ({file})")) for player, file in request.providers]
-    rest_table = _table(request.rest, "the rest") if request.rest else None
+    if request.encoder or request.backbone:
+        return evaluator_on_features(request, name, hyper, threads)
+    side = request.image_size
+    test_table = _table(request.test, "the test set", side)
+    tables = [(player, _table(file, f"{player} ({file})", side)) for player, file in request.providers]
+    rest_table = _table(request.rest, "the rest", side) if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     encoding = fit_encoding(test_table, known, request.target)
     rows: dict[str, list[EncodedRows]] = {}
@@ -124,7 +131,7 @@ def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, 
     players = {player: join_rows(parts) for player, parts in rows.items()}
     test = encode(test_table, encoding)
     rest = encode(rest_table, encoding).canonical() if rest_table is not None else None
-    checkpoint = _checkpoint(request.checkpoint) if request.checkpoint else None
+    checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
     with engine_errors():
         problem = Problem(
             players=[PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()],
@@ -150,14 +157,14 @@ def _digests(request: Request, encoding: Encoding, test: EncodedRows, rest: Enco
     return named
 
 
-def _table(file: str, name: str) -> Any:
+def _table(file: str, name: str, side: int | None) -> Any:
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    return read_table(path, name=name)
+    return read_table(path, name=name, image_size=None if side is None else (side, side))
 
 
-def _checkpoint(file: str) -> dict[str, Any]:
+def checkpoint_of(file: str) -> dict[str, Any]:
     """The tensors of a safetensors file, after its header and every number were checked."""
     import safetensors.numpy
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.corpora import BYTES, Encode, pack, read_corpus, text_files, tokens_of
+from app.datasets.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
+from app.datasets.tokens import Encode
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class Corpora:
         from worker.engine.problem import PlayerData
 
         blocks = np.concatenate([self.blocks(Path(file), f"{name} ({file})") for file in files])
-        return PlayerData(name, blocks, np.zeros(len(blocks), dtype=np.int64))
+        labels = np.zeros(len(blocks), dtype=np.int64)
+        # named as the service names the same blocks, so that the same texts are the same game
+        return PlayerData(name, blocks, labels, stand_ins(blocks, labels).digest)
 
     def rows(self, path: Path, name: str) -> "Rows":
         """Blocks whose labels number their domains: the files of a folder, by name."""
@@ -110,24 +113,3 @@ def _digest(arrays: dict[str, Any]) -> str:
         hasher.update(f"{name} {arrays[name].shape}".encode())
         hasher.update(np.ascontiguousarray(arrays[name]).tobytes())
     return hasher.hexdigest()
-
-
-def perplexities(evaluator: "Evaluator", names: Sequence[str]) -> list[tuple[str, float, float]]:
-    """(domain, perplexity of the base, perplexity of the full model) over a domain's tokens that measure worth."""
-    import torch
-
-    from worker.engine import batching
-    from worker.engine.learners.language import LanguageModel
-
-    learner, context = evaluator.learner, evaluator.context
-    if not isinstance(learner, LanguageModel):
-        return []
-    found = []
-    with batching.single_threaded():
-        models = torch.stack([context.base, context.full])
-        for number, name in enumerate(names):
-            rows = evaluator.test_X[evaluator.test_y == number]
-            if len(rows):
-                base, full = torch.exp(-learner.scores("log_loss", models, rows)).tolist()
-                found.append((name, base, full))
-    return found

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.local import Request, engine_errors, evaluator_of, parse_providers
-from app.cli.text import domains, perplexities
+from app.cli.text import domains
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ _Model = Annotated[
     str, typer.Option(help="logistic, mlp, cnn or lm; with hyper-parameters as mlp:hidden=64,steps=150.")
 ]
 _Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
+_Encoder = Annotated[str | None, typer.Option(help="A frozen encoder of texts: a model folder; --model is its head.")]
+_Backbone = Annotated[str | None, typer.Option(help="A frozen backbone of images, likewise; --model is its head.")]
+_ImageSize = Annotated[int | None, typer.Option(min=8, help="For cnn: images of a zip are resized to this square.")]
 _Metric = Annotated[str, typer.Option(help="accuracy, clipped_log_loss or log_loss.")]
 _Mode = Annotated[str, typer.Option(help="full: all providers' rows train; partial: only weights and their rows.")]
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model: safetensors; for lm a PEFT folder.")]
@@ -62,6 +65,9 @@ def value(
     mode: _Mode = "full",
     checkpoint: _Checkpoint = None,
     base: _Base = None,
+    encoder: _Encoder = None,
+    backbone: _Backbone = None,
+    image_size: _ImageSize = None,
     rest: _Rest = None,
     fidelity: _Fidelity = "auto",
     unlearning: _Unlearning = "tangent",
@@ -77,6 +83,7 @@ def value(
     threads: _Threads = THREADS,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
+    from worker.domains import perplexities
     from worker.engine.spec import ValuationSpec
 
     try:
@@ -95,7 +102,20 @@ def value(
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
     request = Request(
-        parse_providers(provider), test, target, model, metric, mode, seed, rest, checkpoint, device, base
+        parse_providers(provider),
+        test,
+        target,
+        model,
+        metric,
+        mode,
+        seed,
+        rest,
+        checkpoint,
+        device,
+        base,
+        encoder,
+        backbone,
+        image_size,
     )
     _check_writable(json_path, plot)
     console = Console()
@@ -113,8 +133,8 @@ def value(
         result = replace(value_game(evaluator, spec, follow), digests=digests)
     show(result, console)
     names = [file.stem for file in domains(Path(test))] if evaluator.learner.name == "lm" else []
-    for domain, before, after in perplexities(evaluator, names):
-        console.print(f"Perplexity per token on {domain}: {before:.2f} before, {after:.2f} with everybody.")
+    for each in perplexities(evaluator, names):
+        console.print(f"Perplexity per token on {each.domain}: {each.base:.2f} before, {each.full:.2f} with everybody.")
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
         console.print(f"Written to {json_path}", soft_wrap=True)

@@ -5,25 +5,36 @@ CSV and Parquet each value of the column ``text`` is one; a folder is all of the
 each document by itself: blocks of L + 1 tokens that overlap by one, so that every token but a document's first is
 predicted exactly once, and no token from another document. The last block is filled with NO_TOKEN. Nothing is shuffled,
 truncated or joined.
+
+A block's ``fingerprint`` stands for it wherever blocks are only told apart: a service that posts a job tokenises in the
+enclosure (``answer``) and holds fingerprints, and whoever computes names the same blocks by the same digest.
 """
 
-from collections.abc import Callable, Sequence
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.datasets.readers import read_table
+from app.datasets import rules
+from app.datasets.encoding import EncodedRows
+from app.datasets.readers import Limits, read_table
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_text
+from app.datasets.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
 
 NO_TOKEN = -1
 BYTES = 256
+MAX_DOMAINS = 100
+FINGERPRINT_BYTES = 16
 SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".zip": "zip", ".csv": "csv", ".parquet": "parquet"}
 Tokens = NDArray[np.int64]
-Encode = Callable[[str], Sequence[int]]
 _PIECE = 1 << 16
 
 
@@ -34,14 +45,104 @@ def read_corpus(path: Path, name: str = "") -> list[str]:
         raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
     if path.is_dir():
         return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name)]
-    table = read_table(path, SUFFIXES.get(path.suffix), name=name)
-    if TEXT_COLUMN not in table.column_names or not is_text(table.column(TEXT_COLUMN).type):
-        there = ", ".join(f"`{column}`" for column in table.column_names[:8])
-        raise InvalidData(f"{name}: no column `{TEXT_COLUMN}` of texts, only {there}; name the documents' column so")
-    documents = [text for text in table.column(TEXT_COLUMN).cast(pa.string()).to_pylist() if text]
+    documents = [text for text in _texts(read_table(path, SUFFIXES.get(path.suffix), name=name), name) if text]
     if not documents:
         raise InvalidData(f"{name}: there is no text in it; send at least one document that is not empty")
     return documents
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    if TEXT_COLUMN not in table.column_names or not is_text(table.column(TEXT_COLUMN).type):
+        there = ", ".join(f"`{column}`" for column in table.column_names[:8])
+        raise InvalidData(f"{name}: no column `{TEXT_COLUMN}` of texts, only {there}; name the documents' column so")
+    texts: list[str] = table.column(TEXT_COLUMN).cast(pa.string()).to_pylist()
+    return texts
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A file as blocks of tokens float32[n, context + 1], in file order, and each block's domain by name ("" where the
+    file has no column of them)."""
+
+    tokens: NDArray[np.float32]
+    domains: tuple[str, ...]
+
+
+def read_blocks(
+    path: Path,
+    format: str,  # noqa: A002  as the readers call it
+    domain: str | None,
+    context: int,
+    encode: Encode | None,
+    limits: Limits,
+    name: str,
+) -> Blocks:
+    """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData."""
+    table = read_table(path, format, limits=limits, name=name)
+    labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
+    pieces, domains = [], []
+    for row, text in enumerate(_texts(table, name)):
+        tokens = tokens_of(text or "", encode)
+        if len(tokens) > 1:
+            pieces.append(_cut(tokens, context))
+            domains += ["" if labels is None else labels[row]] * len(pieces[-1])
+    if not pieces:
+        raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
+    if len(set(domains)) > MAX_DOMAINS:
+        raise InvalidData(
+            f"{name}: `{domain}` names {len(set(domains))} domains, and {MAX_DOMAINS} are allowed; merge some, or "
+            "upload the test set without a target"
+        )
+    return Blocks(np.concatenate(pieces), tuple(domains))
+
+
+def fingerprints(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[n, 8] of blocks [n, context + 1]: 128 bits of each block's hash, as eight whole numbers."""
+    whole = np.ascontiguousarray(tokens, dtype="<i4")
+    return unpacked(b"".join(fingerprint(row.data) for row in whole))
+
+
+def fingerprint(content: Any) -> bytes:
+    """128 bits of a hash of some bytes."""
+    return hashlib.blake2b(content, digest_size=FINGERPRINT_BYTES).digest()
+
+
+def unpacked(hashes: bytes) -> NDArray[np.float32]:
+    """float32[n, 8] of n fingerprints in a row."""
+    parts = np.frombuffer(hashes, dtype="<u2").reshape(-1, FINGERPRINT_BYTES // 2)
+    return parts.astype(np.float32)
+
+
+def stand_ins(tokens: NDArray[np.float32], labels: NDArray[np.int64]) -> EncodedRows:
+    """Blocks as rows that can be compared, counted and named, but not trained on."""
+    return EncodedRows(fingerprints(tokens), labels)
+
+
+def answer(question: dict[str, Any]) -> dict[str, Any]:
+    """Tokenise a file in the enclosure: {"fingerprints", "domains": [[name, blocks], ...] in file order}."""
+    tokenizer = question["tokenizer"]
+    encode = None if tokenizer is None else load_tokenizer(Path(tokenizer), question["name"]).encode
+    limits = Limits(**question["limits"])
+    told = (question["format"], question["domain"], int(question["context"]), encode, limits, question["name"])
+    found = read_blocks(Path(question["path"]), *told)
+    runs: list[list[Any]] = []
+    for domain in found.domains:
+        if not runs or runs[-1][0] != domain:
+            runs.append([domain, 0])
+        runs[-1][1] += 1
+    packed = fingerprints(found.tokens).astype("<u2").tobytes()
+    return {"fingerprints": base64.b64encode(packed).decode(), "domains": runs}
+
+
+def answer_tokenizer(question: dict[str, Any]) -> dict[str, Any]:
+    """Try a tokenizer out in the enclosure: {"size"}."""
+    return {"size": load_tokenizer(Path(question["path"]), question["name"]).size}
+
+
+def from_answer(answer: dict[str, Any]) -> tuple[NDArray[np.float32], list[str]]:
+    """Fingerprints float32[n, 8] and each block's domain, of what ``answer`` told."""
+    domains = [name for name, count in answer["domains"] for _ in range(count)]
+    return unpacked(base64.b64decode(answer["fingerprints"])), domains
 
 
 def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:

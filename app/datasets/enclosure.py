@@ -38,7 +38,7 @@ class Enclosure:
         self._control: socket.socket | None = None
 
     def ask(self, question: dict[str, Any], *, memory_bytes: int, seconds: float) -> dict[str, Any]:
-        """The answer of the ``task`` that the question names: inspect or profile.
+        """The answer of the ``task`` that the question names: inspect, profile, blocks or tokenizer.
 
         Raises the InvalidData that it raised, or one for a limit that it met.
         """
@@ -125,6 +125,8 @@ def _environment() -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
+        # its threads would not outlive the fork
+        "TOKENIZERS_PARALLELISM": "false",
     }
 
 
@@ -139,7 +141,7 @@ def _read_all(connection: socket.socket) -> bytes:
 
 def _serve() -> None:
     """The server process: fork for each connection that comes in; end when the control socket closes."""
-    from app.datasets import inspection, profile
+    from app.datasets import corpora, inspection, profile
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -152,7 +154,15 @@ def _serve() -> None:
             try:
                 control.close()
                 with socket.socket(fileno=handles[0]) as connection:
-                    _answer(connection, {"inspect": inspection.answer, "profile": profile.answer})
+                    _answer(
+                        connection,
+                        {
+                            "inspect": inspection.answer,
+                            "profile": profile.answer,
+                            "blocks": corpora.answer,
+                            "tokenizer": corpora.answer_tokenizer,
+                        },
+                    )
             finally:
                 os._exit(0)
         for handle in handles:

@@ -14,7 +14,7 @@ It is fixed before anything is trained and enters the game digest, so the same f
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -132,20 +132,8 @@ def fit_encoding(test: pa.Table, players: Sequence[pa.Table], target: str, *, sc
     check_target_exists(test, target)
     for player in players:
         _check_same_columns(test, player, target)
-    classes = sorted({name for player in players for name in class_names(player, target)}, key=class_order)
-    if len(classes) == 1:
-        raise _mismatch(
-            target, f"all providers of the job have the one class {classes[0]!r}; add one with another class"
-        )
-    wanted = class_names(test, target)
-    if len(wanted) == 1:
-        raise _mismatch(target, f"every row of the test set is {wanted[0]!r}; add rows of the other classes to it")
-    if unknown := [label for label in wanted if label not in set(classes)]:
-        raise _mismatch(
-            target,
-            f"{table_name(test)} has {_few(unknown)}, which no provider's dataset has; "
-            "drop those rows from the test set or add a provider that has them",
-        )
+    offered = {name for player in players for name in class_names(player, target)}
+    classes = fit_classes(target, table_name(test), class_names(test, target), offered)
     if scale == "auto":
         scale = "none" if all(table_format(table) == "npz" for table in (test, *players)) else "standard"
     features = tuple(_fit_feature(test, name, scale) for name in test.column_names if name != target)
@@ -155,7 +143,26 @@ def fit_encoding(test: pa.Table, players: Sequence[pa.Table], target: str, *, sc
             f"{table_name(test)}: its columns encode to {width} features, and {MAX_WIDTH} are allowed; "
             "drop text columns with many categories"
         )
-    return Encoding(target, tuple(classes), features, scale)
+    return Encoding(target, classes, features, scale)
+
+
+def fit_classes(target: str, test: str, wanted: Sequence[str], offered: Collection[str]) -> tuple[str, ...]:
+    """The classes of a job: the labels of all providers, in order. ``wanted`` are those of the test set, which errors
+    call ``test``; raises InvalidData where there is nothing to tell apart, or a label that nobody offers."""
+    classes = sorted(offered, key=class_order)
+    if len(classes) == 1:
+        raise _mismatch(
+            target, f"all providers of the job have the one class {classes[0]!r}; add one with another class"
+        )
+    if len(wanted) == 1:
+        raise _mismatch(target, f"every row of the test set is {wanted[0]!r}; add rows of the other classes to it")
+    if unknown := [label for label in wanted if label not in set(classes)]:
+        raise _mismatch(
+            target,
+            f"{test} has {_few(unknown)}, which no provider's dataset has; "
+            "drop those rows from the test set or add a provider that has them",
+        )
+    return tuple(classes)
 
 
 def encode(table: pa.Table, encoding: Encoding) -> EncodedRows:

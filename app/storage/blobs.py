@@ -86,6 +86,12 @@ class BlobStore:
             file.seek(0)
             return self._put(file, digest, size)
 
+    @staticmethod
+    def digest_of(path: Path) -> str:
+        """The name that a file's bytes would have."""
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
     def put_bytes(self, data: bytes) -> Blob:
         """Store bytes that are already in memory."""
         digest = hashlib.sha256(data).hexdigest()

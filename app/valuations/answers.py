@@ -10,7 +10,7 @@ from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
 from app.valuations.parts import part_of, seat_and_part, seats_paid
 from app.valuations.repository import Standing
-from app.valuations.result_schemas import PayoutLine, Payouts, PlayerValue, Values, WithoutHarm
+from app.valuations.result_schemas import Domain, PayoutLine, Payouts, PlayerValue, Values, WithoutHarm
 from app.valuations.schemas import MyPlayer, MyValuation, Payout, Progress, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
@@ -120,6 +120,7 @@ def values(
         ],
         notes=[*valuation.inputs["notes"], *result["notes"]],
         without_harm=None if again is None else WithoutHarm.model_validate(again),
+        domains=[Domain.model_validate(each) for each in result.get("domains", [])],
         digests=digests | result["digests"],
         **{
             name: result[name]

@@ -50,8 +50,9 @@ def referred(session: Session, digests: Collection[str]) -> set[str]:
     each: ColumnElement[str] = literal_column("jsonb_path_query(inputs, '$.**.digest') #>> '{}'").label("digest")
     inputs = select(each).select_from(Valuation).subquery()
     found.update(session.scalars(select(inputs.c.digest).where(inputs.c.digest.in_(digests)).distinct()))
-    weights = Valuation.inputs["checkpoint"].astext
-    found.update(session.scalars(select(weights).where(weights.in_(digests)).distinct()))
+    for model in ("checkpoint", "base"):
+        weights = Valuation.inputs[model].astext
+        found.update(session.scalars(select(weights).where(weights.in_(digests)).distinct()))
     return found
 
 

@@ -1,8 +1,8 @@
 """What a game is made of, and its digest: the key under which worths are stored and reused. Pure.
 
 Two jobs have the same game when nothing that can change a worth differs: the players' encoded rows (in any order, from
-any file format), the test set, the encoding, the checkpoint, learner, unlearning options, metric, mode, seed and kind
-of device. Names, ids, money and precision are no part of it.
+any file format), the test set, the encoding, the base, the checkpoint, learner, unlearning options, metric, mode, seed
+and kind of device. Names, ids, money and precision are no part of it.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ def frozen_game(
     encoding: dict[str, Any],
     learner: dict[str, Any],
     checkpoint: str | None,
+    base: str | None = None,
     metric: str,
     mode: str,
     unlearning: dict[str, Any],
@@ -52,4 +53,6 @@ def frozen_game(
         "unlearning": unlearning,
         "seed": seed,
         "device": device,
+        # only where there is one: games without are named as they always were
+        **({"base": base} if base is not None else {}),
     }

@@ -4,7 +4,8 @@ A file is named by its blob, so what was checked at posting is, to the byte, wha
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,9 +13,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from app.datasets import items
+from app.datasets.corpora import read_blocks
 from app.datasets.encoding import EncodedRows, Encoding, encode
+from app.datasets.items import Items
 from app.datasets.readers import Limits, read_table
 from app.datasets.service import limits_of
+from app.datasets.tokens import Encode
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
@@ -22,7 +27,8 @@ from app.storage.blobs import BlobStore
 
 @dataclass(frozen=True)
 class InputFile:
-    """One dataset's bytes: what errors call it, which blob holds it, how to read it, its label column, what to skip."""
+    """One dataset's bytes: what errors call it, which blob holds it, how to read it, its label column (of a corpus its
+    column of domains, or ""), what to skip."""
 
     name: str
     digest: str
@@ -35,15 +41,27 @@ class InputFile:
         return asdict(self)
 
 
-def load_table(blobs: BlobStore, file: InputFile, target: str, limits: Limits) -> pa.Table:
+def load_table(
+    blobs: BlobStore, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
+) -> pa.Table:
     """The file's table, its label column under the job's name for it; raises InvalidData, NotFound, Unavailable."""
     with scratch.file() as path:
         blobs.download(file.digest, path)
-        table = read_table(path, file.format, limits=limits, name=file.name)
+        table = read_table(path, file.format, limits=limits, name=file.name, image_size=image_size)
     if file.target != target and file.target in table.column_names and target not in table.column_names:
         names = [target if name == file.target else name for name in table.column_names]
         table = table.rename_columns(names)
     return table
+
+
+@contextmanager
+def opened_items(blobs: BlobStore, file: InputFile, encoding: dict[str, Any], settings: Settings) -> Iterator[Items]:
+    """The texts or images of a file, as a frozen model is shown them; raises InvalidData, NotFound, Unavailable."""
+    with scratch.file() as path:
+        blobs.download(file.digest, path)
+        asked = (file.format, encoding["of"], file.target, limits_of(settings), file.name, encoding.get("size"))
+        with items.opened(path, *asked) as found:
+            yield found
 
 
 def drop_mask(keep: NDArray[np.bool_]) -> str:
@@ -72,6 +90,37 @@ def load_rows(blobs: BlobStore, files: Sequence[dict[str, Any]], encoding: Encod
     """A player's (or the test set's) rows in canonical order, from the files that a job names."""
     limits = limits_of(settings)
     named = [InputFile(**file) for file in files]
-    tables = (load_table(blobs, file, encoding.target, limits) for file in named)
+    # what was resized when the job was admitted is resized again; what has the size already stays as it is
+    shape = encoding.shape
+    size = (shape[0], shape[1]) if len(shape) > 1 else None
+    tables = (load_table(blobs, file, encoding.target, limits, size) for file in named)
     encoded = (encode(table, encoding) for table in tables)
     return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, named, strict=True)])
+
+
+def load_blocks(
+    blobs: BlobStore,
+    files: Sequence[dict[str, Any]],
+    encoding: dict[str, Any],
+    encode_: Encode | None,
+    settings: Settings,
+) -> EncodedRows:
+    """The same of a language model's corpora: blocks of tokens, labelled by the number of their domain."""
+    number = {name: at for at, name in enumerate(encoding["domains"])}
+    parts = []
+    for file in (InputFile(**each) for each in files):
+        with scratch.file() as path:
+            blobs.download(file.digest, path)
+            asked = (
+                file.format,
+                file.target or None,
+                int(encoding["context"]),
+                encode_,
+                limits_of(settings),
+                file.name,
+            )
+            found = read_blocks(path, *asked)
+        labels = [number[each] if file.target else 0 for each in found.domains]
+        parts.append(used_rows(EncodedRows(found.tokens, np.array(labels, dtype=np.int64)), file.drop))
+    X = np.concatenate([part.X for part in parts])
+    return EncodedRows(X, np.concatenate([part.y for part in parts]))

@@ -27,12 +27,20 @@ _REPAIR_COST = 0.2
 
 @dataclass(frozen=True)
 class Size:
-    """What a job computes on: training rows in all, numbers per row, classes, rows of the test set."""
+    """What a job computes on: training rows in all, numbers per row, classes, rows of the test set.
+
+    ``training`` and ``scoring``, where given, are the multiply-adds of one forward pass over all that a training reads,
+    and over the test set; a language model's do not depend on how many rows there are. ``preparing`` are those of a
+    frozen model's features of all rows, once.
+    """
 
     rows: int
     width: int
     classes: int
     test_rows: int
+    training: float = 0.0
+    scoring: float = 0.0
+    preparing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,24 @@ def estimate(order: NewValuation, learner: str, size: Size, counts: Mapping[str,
         seconds += size.rows * past.per_row.get("prepare", 0.0)
         said = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
         return Estimate(_capped(order, seconds), "measured", said)
+    training, scoring = _model_seconds(order, learner, size)
+    cost = {"unlearn": _UNLEARNED_COST, "repair": _REPAIR_COST, "retrain": 1.0 if size.training else 0.5}
+    seconds = (
+        size.preparing / STATED_RATE
+        + training
+        + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
+    )
+    said = (
+        f"from the model's cost at a stated {STATED_RATE:.0e} multiply-adds a second; no past job with {learner} "
+        "has been measured here for all of this"
+    )
+    return Estimate(_capped(order, seconds), "model", said)
+
+
+def _model_seconds(order: NewValuation, learner: str, size: Size) -> tuple[float, float]:
+    """Seconds of one training, and of one look at the test set, at the stated rate."""
+    if size.training:
+        return 3.0 * size.training / STATED_RATE, size.scoring / STATED_RATE
     passes = _PASSES[learner]
     hyper = order.model.hyper if order.model is not None else {}
     given = hyper.get("steps", hyper.get("iterations"))
@@ -98,13 +124,7 @@ def estimate(order: NewValuation, learner: str, size: Size, counts: Mapping[str,
         parameters = (size.width + size.classes) * (hidden if isinstance(hidden, int) else 64)
     training = 3.0 * 2.0 * passes * size.rows * parameters / STATED_RATE
     scoring = 2.0 * size.test_rows * parameters / STATED_RATE
-    cost = {"unlearn": _UNLEARNED_COST, "repair": _REPAIR_COST, "retrain": 0.5}
-    seconds = training + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
-    said = (
-        f"from the model's cost at a stated {STATED_RATE:.0e} multiply-adds a second; no past job with {learner} "
-        "has been measured here for all of this"
-    )
-    return Estimate(_capped(order, seconds), "model", said)
+    return training, scoring
 
 
 def _capped(order: NewValuation, seconds: float) -> float:

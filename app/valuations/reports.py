@@ -45,6 +45,11 @@ class Report:
         ]
         if found.retrain_seconds_estimate is not None:
             told.append(f"Training anew for every coalition would take about {found.retrain_seconds_estimate:.0f} s.")
+        told += [
+            f"Perplexity per token on {each.domain} ({each.tokens} tokens): {each.base:.2f} of the base, "
+            f"{each.full:.2f} with everybody."
+            for each in found.domains
+        ]
         told += [str(each) for each in (found.audit.get("sentence"), found.shares_note) if each]
         return [*told, *found.notes]
 

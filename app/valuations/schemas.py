@@ -37,9 +37,9 @@ _ORDER: dict[str, Any] = {
 
 
 class Model(Body):
-    """What is trained and unlearned: a learner by its name, and its hyper-parameters."""
+    """What is trained and unlearned: a learner by its name, and its hyper-parameters; an lm needs a `base`."""
 
-    name: Literal["logistic", "mlp", "cnn"] = "logistic"
+    name: Literal["logistic", "mlp", "cnn", "lm"] = "logistic"
     hyper: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
 
 
@@ -86,6 +86,14 @@ class NewValuation(Body):
     currency: str = Field(default="EUR", min_length=3, max_length=3)
     model: Model | None = None
     checkpoint: CheckpointId | None = Field(default=None, description="Instead of `model`.")
+    base: CheckpointId | None = Field(
+        default=None,
+        description="The frozen model below: of an lm the base that its adapters stand on, of a head on features the "
+        "encoder or backbone that makes them. A checkpoint that names its own base needs none here.",
+    )
+    image_size: int | None = Field(
+        default=None, ge=8, le=1024, description="For cnn: images of an archive are resized bilinearly to this square."
+    )
     metric: Literal["accuracy", "clipped_log_loss", "log_loss"] = "accuracy"
     mode: Literal["full", "partial"] = "full"
     fidelity: Literal["auto", "unlearn", "repair", "retrain"] = "auto"

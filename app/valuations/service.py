@@ -89,7 +89,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     digests = [seat.digest for seat in admitted.seats]
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
-    past = worth_repository.measured(session, learner)
+    past = worth_repository.measured(session, learner, admitted.base)
     taken = estimate(order, learner, admitted.size, counts, past)
     fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
     wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
@@ -123,6 +123,7 @@ def _inputs(admitted: Admitted, settings: Settings) -> dict[str, Any]:
         "notes": list(admitted.notes),
         "test": admitted.test.to_json(),
         "checkpoint": admitted.checkpoint,
+        "base": admitted.base,
         "terms": frozen_terms(settings.platform_fee_basis_points, [player.reserve for player in admitted.players]),
     }
 
@@ -182,6 +183,8 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a result")
     game_digest = repository.game_digest(session, valuation.game_id)
     digests = {"game": game_digest, "result": digest_of(result), "spec": digest_of(valuation.spec)}
+    # the models that it rests on, where it rests on any
+    digests |= {name: each for name in ("base", "checkpoint") if (each := valuation.inputs.get(name)) is not None}
     return answers.values(valuation, game_digest, repository.players(session, valuation_id), result, digests)
 
 

@@ -67,6 +67,7 @@ class Job:
     files: list[list[dict[str, str]]]
     test: dict[str, str]
     checkpoint: str | None
+    base: str | None
 
 
 def load_job(session: Session, claim: Claim) -> Job:
@@ -86,6 +87,8 @@ def load_job(session: Session, claim: Claim) -> Job:
         files=valuation.inputs["players"],
         test=valuation.inputs["test"],
         checkpoint=valuation.inputs["checkpoint"],
+        # jobs that were posted before there were any do not say
+        base=valuation.inputs.get("base"),
     )
 
 

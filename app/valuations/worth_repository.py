@@ -25,26 +25,25 @@ def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, byt
     return session.execute(statement.where(Evaluation.game_id == game_id).group_by(Evaluation.source)).all()
 
 
-def measured(session: Session, learner: str) -> Measured:
-    """Device seconds per worth and training row of finished rounds with this learner, of all jobs."""
+def measured(session: Session, learner: str, base: str | None = None) -> Measured:
+    """Device seconds per worth and training row of finished rounds with this learner on this base, of all jobs."""
     job_rows = (
         select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
         .group_by(ValuationPlayer.valuation_id)
         .subquery()
     )
-    name = Game.frozen["learner"]["name"].astext
+    below = Game.frozen["base"].astext
+    alike = and_(Game.frozen["learner"]["name"].astext == learner, below.is_(None) if base is None else below == base)
     family = func.split_part(Round.source, ":", 1)
     rounds = session.execute(
         select(family, func.sum(Round.seconds), func.sum(Round.done * job_rows.c.rows), func.count())
         .join(Valuation, Valuation.id == Round.valuation_id)
         .join(Game, Game.id == Valuation.game_id)
         .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
-        .where(name == learner, Round.done > 0)
+        .where(alike, Round.done > 0)
         .group_by(family)
     ).all()
-    of_learner = (
-        select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(name == learner, Game.facts.is_not(None))
-    )
+    of_learner = select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(alike, Game.facts.is_not(None))
     prepared = session.execute(
         select(func.sum(Game.facts["seconds"].as_float()), func.sum(job_rows.c.rows), func.count())
         .join(Valuation, Valuation.game_id == Game.id)

@@ -50,6 +50,7 @@ def order_of(form: Form) -> NewValuation:
         "pool": form.text("pool"),
         "currency": (form.text("currency") or "EUR").upper(),
         "model": model,
+        "base": form.text("base"),
         "metric": form.text("metric") or "accuracy",
         "players": form.text("players") or "provider",
         "share_ci": form.number("share_ci"),

@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.accounts import service as accounts
 from app.accounts.roles import Caller, Role
 from app.accounts.tables import Account
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
 from app.db.registry import load_tables
 from app.db.session import make_engine, make_session_factory, transaction
+from app.main import create_app
 from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
 from app.payouts import service as payouts
@@ -34,6 +37,7 @@ from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.sweeper import Sweeper
 from app.valuations.tables import Valuation
+from tests.worker.place import PROVIDERS, Place
 from worker.runtime import Runtime
 
 ROOT = Path(__file__).parents[2]
@@ -227,7 +231,7 @@ class Hand:
         """Everything that is due goes from the outbox to the broker and out of it; the shards that are named."""
         while self.relay.drain_once():
             pass
-        shards = [args["shard_id"] for _, args, _ in self.letters.waiting]
+        shards = [args["shard_id"] for _, args, _ in self.letters.waiting if "shard_id" in args]
         self.letters.waiting.clear()
         return shards
 
@@ -250,6 +254,20 @@ def hand(market: Market) -> Iterator[Hand]:
         market, letters, runtime, Relay(market.factory, letters), Sweeper(market.factory, letters, market.settings)
     )
     runtime.close()
+
+
+@pytest.fixture
+def place(market: Any) -> Iterator[Place]:
+    app = create_app(market.settings)
+    clients = {}
+    with transaction(market.factory) as session:
+        owners = {"buyer": market.buyer.account_id} | dict(zip(PROVIDERS, market.providers, strict=False))
+        for name, account_id in owners.items():
+            account = session.get_one(Account, account_id)
+            _, token = accounts.issue_key(session, market.settings, account, "test")
+            clients[name] = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+    with TestClient(app):
+        yield Place(market, app, clients)
 
 
 @dataclass

@@ -42,8 +42,11 @@ def read_table(
     *,
     limits: Limits | None = None,
     name: str = "the file",
+    image_size: tuple[int, int] | None = None,
 ) -> pa.Table:
     """The table in a file (or in its bytes). ``format`` is a ``DatasetFormat``'s value; None sniffs it.
+
+    Images of an archive are resized to ``image_size`` (height, width), where it is given; arrays are what they are.
 
     ``name`` is what errors call it; it and the format travel in the schema's metadata. Raises InvalidData.
     """
@@ -62,7 +65,7 @@ def read_table(
             table = documents.read(source, limits, name)
         case "zip":
             with archive.opened(source, limits, name) as packed:
-                table = images.read(packed) if packed.images else documents.read_archive(packed)
+                table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
         case _:
             table = npz.read(source, limits, name)
     return _finished(table, found, name)

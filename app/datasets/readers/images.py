@@ -63,7 +63,7 @@ def read(packed: Packed, size: tuple[int, int] | None = None) -> pa.Table:
         if rows and pixels.shape != rows[0].shape:
             raise InvalidData(
                 f"{packed.name}: images differ in shape ({list(rows[0].shape)} and {list(pixels.shape)}); "
-                "bring them to one size and one kind (all grey or all colour) before you pack them"
+                "give an image_size, or bring them to one size; and to one kind (all grey or all colour)"
             )
         rows.append(pixels)
         packed.limits.check_bytes(4 * pixels.size * len(packed.files), packed.name)

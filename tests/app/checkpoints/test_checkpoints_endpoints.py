@@ -17,6 +17,7 @@ from app.checkpoints.weights import check_fit, expected_shapes, read_tensors
 from app.errors import InvalidData, InvalidInput
 from worker.engine.learners import make_learner
 from worker.engine.learners.cnn import DEFAULTS as CNN
+from worker.engine.learners.language import DEFAULTS as LM
 from worker.engine.learners.logistic import DEFAULTS as LOGISTIC
 from worker.engine.learners.mlp import DEFAULTS as MLP
 from worker.engine.problem import LearnerSpec
@@ -58,7 +59,11 @@ def test_checkpoints_are_their_buyers_alone(buyer: Any, provider: Any, known: Ca
 
 def test_hyper_parameters_are_those_of_the_learner(buyer: Any) -> None:
     learners = {Architecture.LOGISTIC: LOGISTIC, Architecture.MLP: MLP, Architecture.CNN: CNN}
-    assert {each: {name: type(value) for name, value in known.items()} for each, known in learners.items()} == HYPER
+    for each, known in learners.items():
+        assert {name: type(value) for name, value in known.items()} == HYPER[each]
+    # a language model's other sizes are its base's; how long a block is, the learner sees by its rows
+    told = {name: type(LM[name]) for name in HYPER[Architecture.LM] if name != "context"}
+    assert told | {"context": int} == HYPER[Architecture.LM]
     body = {"name": "x", "architecture": "mlp", "hyper": {"hiden": 3}}
     refused = buyer.client.post("/v1/checkpoints", json=body)
     assert refused.status_code == 422

@@ -94,9 +94,7 @@ class LanguageModel:
             raise InvalidProblem("learner 'lm' needs a base model for its adapters; give a checkpoint, or train a base")
         if self.architecture.tied:
             arrays.pop(HEAD, None)  # some exporters write the shared matrix twice
-        base = Layout.of(self.architecture.shapes())
-        flat = base.pack(arrays, self.dtype).unsqueeze(0)
-        self._frozen = {slot.name: view for slot, view in zip(base.slots, base.views(flat), strict=True)}
+        self._frozen = _views(self.architecture, arrays, self.dtype)
 
     def frozen(self, device: torch.device) -> dict[str, Tensor]:
         """The base's weights [1, ...] on a device, copied there once."""
@@ -221,6 +219,22 @@ class LanguageModel:
         per_token = shape.layers * (14 * shape.width + 5 * shape.inner) + 4 * self.classes
         scored = max(self.batch, _SCORE_ROWS)
         return 4 * (scored * self.context * per_token + 6 * self.layout.width)
+
+
+def shared_weights(hyper: Hyper, vocabulary: int, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A base's weights, each [1, ...], to be given as ``frozen`` to any number of models, which then hold no copies."""
+    options = checked_hyper(LanguageModel.name, hyper, DEFAULTS)
+    return _views(_architecture(options, vocabulary), dict(arrays), LanguageModel.dtype)
+
+
+def _views(architecture: Architecture, arrays: dict[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
+    """The base's weights as views [1, ...] of one flat vector; what was made so before is taken as it is."""
+    base = Layout.of(architecture.shapes())
+    wanted = {slot.name: (1, *slot.shape) for slot in base.slots}
+    if {name: tuple(array.shape) for name, array in arrays.items() if isinstance(array, Tensor)} == wanted:
+        return dict(arrays)
+    flat = base.pack(arrays, dtype).unsqueeze(0)
+    return {slot.name: view for slot, view in zip(base.slots, base.views(flat), strict=True)}
 
 
 def _refuse_zeros(options: Mapping[str, float | int]) -> None:

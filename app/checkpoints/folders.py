@@ -1,0 +1,236 @@
+"""Model folders as one upload: a zip of configuration, tokenizer and safetensors, checked and packed again in order.
+
+An archive is checked before a byte of it is unpacked, and what comes out is counted again. Only files that are read
+later are kept; pickles, code and TorchScript never are. The files are stored unpacked, sorted and without dates, so the
+same files are the same bytes, whoever packed them: the digest of the archive is that of the model. No torch here; the
+tokenizer is only looked at by whoever asks the enclosure.
+"""
+
+import json
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from app.checkpoints import families
+from app.checkpoints.families import BYTES, Family, Shapes
+from app.checkpoints.weights import read_tensors
+from app.errors import InvalidData, PayloadTooLarge
+from app.storage import scratch
+
+CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+INDEX = ".index.json"
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack", ".pickle")
+MAX_JSON = 16 * 1024**2
+MAX_FILES = 1_000
+MAX_RATIO = 200
+_SMALL, _CHUNK = 1024**2, 1024**2
+_BAD = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error)
+Tensors = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A checked folder: its weights' names and shapes, what it says of the model, and its files' sizes."""
+
+    tensors: Tensors
+    facts: dict[str, Any]
+    files: dict[str, int]
+
+
+def pack_base(source: Path, packed: Path, name: str, read: Callable[[Any, str], Family], max_bytes: int) -> Folder:
+    """Check the zip of a base model, a frozen encoder or a backbone, and write its files to ``packed`` in one order.
+
+    ``read`` makes a ``Family`` of config.json. Raises InvalidData or PayloadTooLarge.
+    """
+    with scratch.file("folder") as folder:
+        folder.mkdir()
+        unpack(source, folder, name, max_bytes)
+        family = read(_json(folder / CONFIG, name), f"{name}: {CONFIG}")
+        tokenizer = TOKENIZER if family.vocabulary and (folder / TOKENIZER).is_file() else None
+        if tokenizer is None and family.vocabulary != (BYTES if family.name == "llama" else 0):
+            raise InvalidData(
+                f"{name}: there is no {TOKENIZER}, and a vocabulary of {family.vocabulary} is not the {BYTES} "
+                "bytes'; add the tokenizer of the model (save_pretrained of a fast tokenizer writes it)"
+            )
+        tensors, files = _tensors(folder, WEIGHTS, name)
+        tensors = {family.plain_name(label): entry for label, entry in tensors.items() if not family.is_spare(label)}
+        check_shapes(tensors, family.shapes, name)
+        kept = [CONFIG, *files, *([tokenizer] if tokenizer else [])]
+        sizes = _write(folder, kept, packed)
+    facts = {
+        "family": family.name,
+        "sizes": family.sizes,
+        "vocabulary": family.vocabulary,
+        "width": family.width,
+        "parameters": family.parameters,
+        "multiplications": family.multiplications,
+        "tokenizer": tokenizer,
+    }
+    return Folder(tensors, facts, sizes)
+
+
+def pack_adapter(source: Path, packed: Path, name: str, base: Mapping[str, Any], max_bytes: int) -> Folder:
+    """The same for a PEFT LoRA folder on a base of these ``facts``; its own ``facts["sizes"]`` are rank and alpha."""
+    with scratch.file("folder") as folder:
+        folder.mkdir()
+        unpack(source, folder, name, max_bytes)
+        sizes = families.adapter_sizes(_json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}")
+        tensors, files = _tensors(folder, ADAPTER_WEIGHTS, name)
+        check_shapes(tensors, families.adapter_shapes(base["sizes"], int(sizes["rank"])), name)
+        written = _write(folder, [ADAPTER_CONFIG, *files], packed)
+    return Folder(tensors, {"family": "lora", "sizes": sizes}, written)
+
+
+def unpack(source: Path, folder: Path, name: str, max_bytes: int) -> None:
+    """The files of a zip that a model folder may have, into ``folder``, checked before and counted while unpacked."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for info, file in _checked(archive, name, max_bytes):
+                _extract(archive, info, folder / file, name)
+    except _BAD as error:
+        raise InvalidData(
+            f"{name}: this is no zip archive that can be read ({error}); zip the model folder: config.json, "
+            "tokenizer.json, safetensors"
+        ) from None
+
+
+def check_shapes(tensors: Mapping[str, Mapping[str, Any]], wanted: Shapes, name: str) -> None:
+    """Raises InvalidData for the first weight, by name, that is missing, foreign or of another shape."""
+    for label in sorted(wanted.keys() | tensors.keys()):
+        found = tuple(tensors[label]["shape"]) if label in tensors else None
+        if found == wanted.get(label):
+            continue
+        given = "is missing" if found is None else f"has shape {list(found)}"
+        rule = f"it is {list(wanted[label])}" if label in wanted else "there is no such weight"
+        raise InvalidData(f"{name}: array `{label}` {given}; in a model of this configuration {rule}")
+
+
+def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[zipfile.ZipInfo, str]]:
+    """The members to be read, each with its name in the folder: the archive's own, or that below its one top folder."""
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    if len(infos) > MAX_FILES:
+        raise InvalidData(f"{name}: the archive has {len(infos)} members, and {MAX_FILES} are allowed")
+    tops = {PurePosixPath(info.filename).parts[:1] for info in infos}
+    nested = len(tops) == 1 and all(len(PurePosixPath(info.filename).parts) > 1 for info in infos)
+    found: dict[str, zipfile.ZipInfo] = {}
+    pickles = sorted(info.filename for info in infos if info.filename.endswith(PICKLES))
+    total = 0
+    for info in infos:
+        parts = PurePosixPath(info.filename).parts[1 if nested else 0 :]
+        if len(parts) != 1:
+            continue  # a folder within the folder holds nothing that is read
+        (file,) = parts
+        if not _is_read(file):
+            continue
+        if file in found:
+            raise InvalidData(f"{name}: `{file}` is in the archive twice; names must be unique")
+        _check_member(info, file, name)
+        total += info.file_size
+        found[file] = info
+    if total > max_bytes:
+        raise PayloadTooLarge(
+            f"{name}: its files have {total} bytes, and {max_bytes} are allowed; send a smaller model"
+        )
+    if not any(file.endswith(".safetensors") for file in found):
+        if pickles:
+            raise InvalidData(
+                f"{name}: `{pickles[0]}`: pickled weights (TorchScript is such as well) are never opened; save them as "
+                "safetensors (model.save_pretrained(folder, safe_serialization=True))"
+            )
+        raise InvalidData(f"{name}: the archive holds no .safetensors file; save the weights as safetensors")
+    return [(found[file], file) for file in sorted(found)]
+
+
+def _is_read(file: str) -> bool:
+    return file in (CONFIG, TOKENIZER, ADAPTER_CONFIG) or file.endswith((".safetensors", f".safetensors{INDEX}"))
+
+
+def _check_member(info: zipfile.ZipInfo, file: str, name: str) -> None:
+    if file.startswith(".") or "\\" in file or "\0" in file:
+        raise InvalidData(f"{name}: the member name {file[:80]!r} is not one of a model folder")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise InvalidData(f"{name}: `{file}` is a link; pack the file that it leads to")
+    if info.flag_bits & 0x1:
+        raise InvalidData(f"{name}: `{file}` is encrypted; pack it without a password")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InvalidData(f"{name}: `{file}` is packed in a way that is not read here; use plain deflate")
+    if info.file_size > _SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
+        raise InvalidData(
+            f"{name}: `{file}` unpacks to {info.file_size} bytes from {info.compress_size}, more than {MAX_RATIO} to 1;"
+            " this is how archives that only fill disks look"
+        )
+    if file.endswith(".json") and file != TOKENIZER and info.file_size > MAX_JSON:
+        raise InvalidData(f"{name}: `{file}` has {info.file_size} bytes, and {MAX_JSON} are allowed")
+
+
+def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: str) -> None:
+    left = info.file_size
+    with archive.open(info) as packed, path.open("wb") as file:
+        while chunk := packed.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                break
+            file.write(chunk)
+    if left:
+        raise InvalidData(f"{name}: `{path.name}` does not have the size that the archive says; pack it again")
+
+
+def _json(path: Path, name: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise InvalidData(f"{name}: there is no {path.name}; a model folder holds one beside its safetensors")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"{name}: {path.name} is not JSON ({error}); save the model again") from None
+    if not isinstance(found, dict):
+        raise InvalidData(f"{name}: {path.name} is not a JSON object; save the model again")
+    return found
+
+
+def _tensors(folder: Path, file: str, name: str) -> tuple[Tensors, list[str]]:
+    """Names and shapes of all weights, and the files to keep: one safetensors, or an index and the shards it names."""
+    index = folder / f"{file}{INDEX}"
+    if (folder / file).is_file():
+        files, kept = [file], [file]
+    elif index.is_file():
+        named = _json(index, name).get("weight_map")
+        files = sorted({str(shard) for shard in named.values()}) if isinstance(named, dict) else []
+        if not files or any(Path(shard).name != shard for shard in files):
+            raise InvalidData(f"{name}: {index.name} names no shard, or one outside the folder")
+        kept = [index.name, *files]
+    else:
+        there = ", ".join(sorted(each.name for each in folder.iterdir()))
+        raise InvalidData(f"{name}: there is no {file} among {there}; name the weights' file so")
+    tensors: Tensors = {}
+    for shard in files:
+        if not (folder / shard).is_file():
+            raise InvalidData(f"{name}: the index names {shard}, which is not there; pack all shards")
+        for label, entry in read_tensors(folder / shard, f"{name}: {shard}", folder=True).items():
+            if label in tensors:
+                raise InvalidData(f"{name}: array `{label}` is in two shards; save the model again")
+            tensors[label] = entry
+    return tensors, kept
+
+
+def _write(folder: Path, files: Iterable[str], packed: Path) -> dict[str, int]:
+    """The archive that is stored, and each file's size."""
+    sizes = {}
+    partial = packed.with_name(f"{packed.name}.packed")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            for file in sorted(files):
+                info = zipfile.ZipInfo(file, (1980, 1, 1, 0, 0, 0))
+                info.file_size = sizes[file] = (folder / file).stat().st_size
+                with (folder / file).open("rb") as source, archive.open(info, "w") as member:
+                    while chunk := source.read(_CHUNK):
+                        member.write(chunk)
+        os.replace(partial, packed)
+    finally:
+        partial.unlink(missing_ok=True)
+    return sizes

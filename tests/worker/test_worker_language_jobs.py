@@ -1,0 +1,157 @@
+"""Jobs on language models through the real API and the real worker: base folder, corpora, domains, adapters, money."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli import app as cli
+from app.http.ids import public_id
+from app.valuations import certificates
+from tests.worker.place import Place, finished, order, zipped
+from worker.engine.learners.language import LanguageModel
+from worker.pretrained import read_base, write_adapter, write_base
+
+SHAPE: dict[str, float | int | str] = {"layers": 1, "width": 32, "heads": 2}
+HYPER = {"context": 32, "rank": 2, "steps": 4, "batch": 4}
+TEXTS = {"tides": "the sea rose and fell. ", "sums": "two and two are four; ", "third": "neither sea nor sum, "}
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    learner = LanguageModel({**SHAPE, "rank": 0}, (33,), 256)
+    write_base(tmp_path / "base", SHAPE, learner.layout.unpack(learner.start(0)), 256)
+    return tmp_path / "base"
+
+
+def corpora(place: Place) -> dict[str, Any]:
+    """Providers' corpora as text, JSON lines and a zip, and a test set of two domains."""
+    lines = {name: line * 40 for name, line in TEXTS.items()}
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.txt", lines["third"][:400])
+        archive.writestr("b.txt", lines["third"][400:])
+    tests = io.BytesIO()
+    with zipfile.ZipFile(tests, "w") as archive:
+        for domain in ("tides", "sums"):
+            archive.writestr(f"{domain}/one.txt", TEXTS[domain] * 12)
+    datasets = [
+        place.dataset("tides", lines["tides"].encode(), format="text"),
+        place.dataset("sums", json.dumps({"text": lines["sums"]}).encode() + b"\n", format="jsonl"),
+        place.dataset("third", packed.getvalue(), format="zip"),
+    ]
+    return {"datasets": datasets, "test_dataset": place.dataset("buyer", tests.getvalue(), target="label")}
+
+
+def test_corpora_are_valued_on_a_base_folder_and_the_result_says_everything(
+    place: Place, hand: Any, base: Path, tmp_path: Path
+) -> None:
+    model = place.checkpoint(zipped(base, "my model/"))
+    again = place.checkpoint(zipped(base))
+    read = corpora(place)
+    body = order(read, model={"name": "lm", "hyper": HYPER}, base=model)
+    quote = place.client("buyer").post("/v1/valuations/quote", json=body).json()
+    assert quote["players"] == 3
+    assert quote["device_seconds"] > 0
+
+    path, values = finished(place, hand, body)
+    worths = [player["value"] for player in values["players"]]
+    assert sum(worths) == pytest.approx(values["full_worth"] - values["empty_worth"], abs=1e-9)
+    told = {each["domain"]: each for each in values["domains"]}
+    assert sorted(told) == ["sums", "tides"]
+    assert all(each["full"] < each["base"] for each in told.values()), "training on such lines lowers perplexity"
+    tokens = sum(each["tokens"] for each in told.values())
+    assert tokens == sum(12 * len(TEXTS[domain]) - 1 for domain in told)
+
+    buyer = place.client("buyer")
+    digest = buyer.get(f"/v1/checkpoints/{model}").json()["digest"]
+    assert buyer.get(f"/v1/checkpoints/{again}").json()["digest"] == digest, "the same files are the same model"
+    signed = buyer.get(f"{path}/certificate").json()
+    assert certificates.is_genuine(signed, signed["public_key"])
+    assert signed["certificate"]["digests"]["base"] == digest
+    page = buyer.get(f"{path}/report").text
+    assert "Perplexity" in page
+    assert f"{told['sums']['full']:.2f}" in page
+
+    # the same texts on the command line are the same game, to the last digit
+    (tmp_path / "test").mkdir()
+    for name, line in TEXTS.items():
+        (tmp_path / f"{name}.txt").write_text(line * 40)
+    offers = [f"--provider={name}={tmp_path / name}.txt" for name in ("tides", "sums")]
+    (tmp_path / "parts").mkdir()
+    for file, text in (("a", (TEXTS["third"] * 40)[:400]), ("b", (TEXTS["third"] * 40)[400:])):
+        (tmp_path / "parts" / f"{file}.txt").write_text(text)
+    for domain in ("sums", "tides"):
+        (tmp_path / "test" / f"{domain}.txt").write_text(TEXTS[domain] * 12)
+    hyper = ",".join(f"{name}={value}" for name, value in HYPER.items())
+    out = tmp_path / "out.json"
+    asked = [f"--model=lm:{hyper}", "--metric=log_loss", "--seed=3", f"--base={base}", f"--test={tmp_path / 'test'}"]
+    result = CliRunner().invoke(
+        cli, ["value", *offers, f"--provider=third={tmp_path / 'parts'}", *asked, f"--json={out}", "--threads=1"]
+    )
+    assert result.exit_code == 0, result.output
+    local = {p["digest"]: p["value"] for p in json.loads(out.read_text())["players"]}
+    assert {p["digest"]: p["value"] for p in values["players"]} == local
+
+
+def test_an_adapter_on_its_base_is_the_full_model_of_a_partial_job(place: Place, hand: Any, base: Path) -> None:
+    found = read_base(base)
+    learner = LanguageModel({**found.hyper, "rank": 2}, (33,), 256, found.weights)
+    arrays = learner.layout.unpack(learner.start(1))
+    for name in arrays:
+        if "lora_B" in name:
+            arrays[name] += 0.02
+    write_adapter(base.parent / "adapter", arrays, 2, 8.0)
+    below = place.checkpoint(zipped(base))
+    adapter = place.checkpoint(zipped(base.parent / "adapter"), base=below, hyper={"context": 32, "steps": 4})
+    told = place.client("buyer").get(f"/v1/checkpoints/{adapter}").json()
+    assert (told["base"], told["hyper"]["rank"], told["hyper"]["alpha"]) == (below, 2, 8)
+    body = order(corpora(place), checkpoint=adapter, mode="partial")
+    _, values = finished(place, hand, body)
+    assert values["evaluations"]["retrain"] == 0
+    assert {"base", "checkpoint"} <= values["digests"].keys()
+    seen = place.client("buyer").get(f"/v1/checkpoints/{adapter}/lineage").json()["items"]
+    assert {each["dataset_id"] for each in seen} == set(body["datasets"])
+
+
+def test_two_games_on_one_base_hold_its_weights_once(place: Place, hand: Any, base: Path) -> None:
+    model = place.checkpoint(zipped(base))
+    read = corpora(place)
+    for seed in (1, 2):
+        body = order(read, model={"name": "lm", "hyper": HYPER}, base=model, fidelity="unlearn", max_retrains=0)
+        finished(place, hand, body | {"seed": seed})
+    games = hand.runtime.games
+    evaluators = [evaluator for evaluator, _ in games._games.values()]
+    assert len(evaluators) == 2
+    places = {e.learner._frozen["model.embed_tokens.weight"].data_ptr() for e in evaluators}  # type: ignore[attr-defined]
+    assert len(places) == 1
+
+
+def test_an_order_that_does_not_fit_its_base_is_refused_and_nothing_is_held(place: Place, base: Path) -> None:
+    model = place.checkpoint(zipped(base))
+    read = corpora(place)
+    whole = order(read, model={"name": "lm", "hyper": HYPER}, base=model)
+    for change, pointer, says in (
+        ({"base": None}, "/base", "lm needs a base"),
+        ({"model": {"name": "lm", "hyper": {"context": 33}}}, "/model/hyper/context", "multiple of 8"),
+        ({"model": {"name": "lm", "hyper": {"layers": 2}}}, "/model/hyper/layers", "no hyper-parameter"),
+        ({"model": {"name": "logistic"}}, "/base", "takes encoder or backbone"),
+        ({"model": {"name": "cnn"}}, "/base", "takes none at all"),
+        ({"model": None, "base": None, "checkpoint": model}, "/checkpoint", "give it as base"),
+    ):
+        refused = place.client("buyer").post("/v1/valuations", json=whole | change)
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["errors"][0]["pointer"] == pointer
+        assert says in refused.json()["detail"]
+    rows = public_id("ds", place.market.datasets[0])
+    refused = place.client("buyer").post("/v1/valuations", json=whole | {"datasets": [*read["datasets"], rows]})
+    assert "has no column `text` of texts" in refused.json()["detail"]
+    assert refused.json()["errors"][0]["pointer"] == "/datasets/3"
+    place.app.state.settings = place.market.settings.model_copy(update={"worker_max_memory_bytes": 100_000})
+    refused = place.client("buyer").post("/v1/valuations", json=whole)
+    assert "half of them for a model" in refused.json()["detail"]
+    assert place.market.scalar("SELECT count(*) FROM valuations") == 0
