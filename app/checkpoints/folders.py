@@ -140,7 +140,7 @@ def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[
     if not any(file.endswith(".safetensors") for file in found):
         if pickles:
             raise InvalidData(
-                f"{name}: `{pickles[0]}`: pickled weights (TorchScript is such as well) are never opened; save them as "
+                f"{name}: `{pickles[0]}`: pickled weights are never opened, nor is TorchScript; save them as "
                 "safetensors (model.save_pretrained(folder, safe_serialization=True))"
             )
         raise InvalidData(f"{name}: the archive holds no .safetensors file; save the weights as safetensors")

@@ -216,7 +216,7 @@ def test_what_a_frozen_model_cannot_be_shown_is_refused(place: Place, encoder: P
             archive.writestr(name, b"\x80\x02")
     made = client.post("/v1/checkpoints", json={"name": "x", "architecture": "backbone"}).json()["id"]
     refused = client.put(f"/v1/checkpoints/{made}/content", content=traced.getvalue())
-    assert "TorchScript is such as well" in refused.json()["detail"]
+    assert "never opened, nor is TorchScript" in refused.json()["detail"]
 
 
 def test_neither_company_nor_filling_changes_a_feature(encoder: Path, backbone: Path) -> None:
