@@ -56,7 +56,7 @@ class Checkpoint(Timestamped, Base):
 
     ``tensors`` is {parameter name: {"dtype", "shape"}} of the weights. ``version`` counts the weights that there were:
     1 as uploaded, one more each time that they were unlearned.
-    Of a model folder the content is an archive of its files in one fixed order, ``facts`` what they say of the model, and
+    Of a model folder the content is an archive of its files in one fixed order, ``facts`` what they say of the model,
     ``tokenizer_digest`` the blob of its tokenizer alone.
     """
 

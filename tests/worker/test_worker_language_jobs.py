@@ -13,6 +13,7 @@ from app.cli import app as cli
 from app.http.ids import public_id
 from app.valuations import certificates
 from tests.worker.place import Place, finished, order, zipped
+from tests.worker.test_worker_unlearning import step
 from worker.engine.learners.language import LanguageModel
 from worker.pretrained import read_base, write_adapter, write_base
 
@@ -107,7 +108,8 @@ def test_an_adapter_on_its_base_is_the_full_model_of_a_partial_job(place: Place,
             arrays[name] += 0.02
     write_adapter(base.parent / "adapter", arrays, 2, 8.0)
     below = place.checkpoint(zipped(base))
-    adapter = place.checkpoint(zipped(base.parent / "adapter"), base=below, hyper={"context": 32, "steps": 4})
+    said = {"base": below, "hyper": {"context": 32, "steps": 4}, "unlearning": "auto"}
+    adapter = place.checkpoint(zipped(base.parent / "adapter"), **said)
     told = place.client("buyer").get(f"/v1/checkpoints/{adapter}").json()
     assert (told["base"], told["hyper"]["rank"], told["hyper"]["alpha"]) == (below, 2, 8)
     body = order(corpora(place), checkpoint=adapter, mode="partial")
@@ -116,6 +118,17 @@ def test_an_adapter_on_its_base_is_the_full_model_of_a_partial_job(place: Place,
     assert {"base", "checkpoint"} <= values["digests"].keys()
     seen = place.client("buyer").get(f"/v1/checkpoints/{adapter}/lineage").json()["items"]
     assert {each["dataset_id"] for each in seen} == set(body["datasets"])
+
+    # an adapter is not unlearned here: when a dataset that it has seen is withdrawn, it is erased, and its base stays
+    withdrawn = place.client("tides").post(f"/v1/datasets/{body['datasets'][0]}/withdraw")
+    assert withdrawn.status_code == 200, withdrawn.text
+    assert "unlearn" in step(hand)
+    buyer = place.client("buyer")
+    assert buyer.get(f"/v1/checkpoints/{adapter}").json()["digest"] is None
+    assert buyer.get(f"/v1/checkpoints/{below}").json()["digest"] is not None
+    (duty,) = buyer.get(f"/v1/checkpoints/{adapter}/unlearnings").json()["items"]
+    signed = buyer.get(f"/v1/checkpoints/{adapter}/unlearnings/{duty['id']}/certificate").json()
+    assert "what stands on a frozen model" in signed["certificate"]["reason"]
 
 
 def test_two_games_on_one_base_hold_its_weights_once(place: Place, hand: Any, base: Path) -> None:

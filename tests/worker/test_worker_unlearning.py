@@ -174,7 +174,9 @@ def test_trained_anew_on_what_remains_with_a_certificate_and_then_the_bytes_go(
     other_model = keep(market, market.buyer, found, digest=None, size_bytes=None)
     upload = Upload(path=Path("nowhere"), digest=model.digest, size=1)  # refused before it is read
     with transaction(market.factory) as session, pytest.raises(Conflict, match="were unlearned or erased here"):
-        checkpoints.store_content(session, market.blobs, market.buyer, other_model.id, upload, {})
+        checkpoints.store_content(
+            session, market.blobs, market.buyer, other_model.id, upload, checkpoints.Found(upload.path, {})
+        )
 
 
 def test_the_provider_is_told_counts_and_hashes_and_the_certificate_is_the_buyers_alone(
