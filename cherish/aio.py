@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import httpx
 
-from cherish.client import RETRIED_STATUS, TERMINAL, Json, asked_pause, pause_before, pieces_of, read_answer
+from cherish.client import TERMINAL, Json, asked_pause, passes, pause_before, pieces_of, read_answer
 
 
 class AsyncClient:
@@ -153,7 +153,7 @@ class AsyncClient:
                 if last:
                     raise
             else:
-                if last or answer.status_code not in RETRIED_STATUS:
+                if last or not passes(answer):
                     return answer
                 wait = max(wait, asked_pause(answer))
             await asyncio.sleep(wait)

@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpx
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
-RETRIED_STATUS = frozenset({429, 502, 503, 504})
+_RETRIED_STATUS = frozenset({429, 502, 503, 504})
 
 Json = dict[str, Any]
 
@@ -106,7 +106,7 @@ class Client:
                 if last:
                     raise
             else:
-                if last or answer.status_code not in RETRIED_STATUS:
+                if last or not passes(answer):
                     return answer
                 wait = max(wait, asked_pause(answer))
             time.sleep(wait)
@@ -195,6 +195,14 @@ def read_answer(answer: httpx.Response) -> Json:
     except ValueError:
         body = {"detail": answer.text[:500]}
     raise Problem(answer.status_code, body if isinstance(body, dict) else {"detail": str(body)})
+
+
+def passes(answer: httpx.Response) -> bool:
+    """Whether the same call may be answered otherwise in a moment.
+
+    A conflict that says when to come back is one: an earlier attempt, whose answer was not awaited, is still at work.
+    """
+    return answer.status_code in _RETRIED_STATUS or (answer.status_code == 409 and "retry-after" in answer.headers)
 
 
 def pause_before(attempt: int) -> float:

@@ -93,6 +93,29 @@ def test_who_is_too_fast_waits_as_long_as_the_service_says(monkeypatch: pytest.M
     assert waited == [7.0]
 
 
+def test_a_call_whose_first_attempt_is_still_at_work_is_repeated_until_that_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_work = iter([True, False, True, False])
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        if next(at_work):
+            return httpx.Response(409, headers={"Retry-After": "1"})
+        return httpx.Response(200, json={"id": "val_1"})
+
+    slept: list[float] = []
+    monkeypatch.setattr(cherish.client.time, "sleep", slept.append)
+    with Client("http://x", "k", transport=httpx.MockTransport(answer)) as client:
+        assert client.create_valuation(pool="1.00")["id"] == "val_1"
+    assert slept == [1.0]
+
+    async def call() -> Any:
+        async with AsyncClient("http://x", "k", transport=httpx.MockTransport(answer)) as client:
+            return await client.create_valuation(pool="1.00")
+
+    assert asyncio.run(call())["id"] == "val_1"
+
+
 def test_both_clients_have_the_same_calls() -> None:
     def calls(kind: type) -> set[str]:
         return {name for name in vars(kind) if not name.startswith("_")} - {"close"}
