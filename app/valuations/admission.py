@@ -1,11 +1,12 @@
 """Admission: everything that is checked before a job exists or money is held. A bad order leaves nothing behind.
 
 It reads every file of the job once, fixes the one encoding that all of them share, puts the players in canonical order
-(by the digest of their rows, then by name) and so fixes the game and its digest.
+(by the digest of their rows, then by name) and so fixes the game and its digest. What was found in the same files for
+the same question some minutes ago, by a quote mostly, is not looked for again.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.accounts.roles import Caller
 from app.checkpoints.tables import Architecture
 from app.datasets.licences import Licence
+from app.datasets.service import limits_of
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
 from app.payouts import money
@@ -35,6 +37,7 @@ from app.valuations.readings import (
     unfit_for_items,
     unfit_for_texts,
 )
+from app.valuations.recent import Recent
 from app.valuations.schemas import Model, NewValuation
 from app.valuations.seating import Member, Seat, Seating, seat
 from app.valuations.terms import payout_terms
@@ -56,6 +59,24 @@ class AdmittedPlayer:
     reserve: int  # the least this player takes, in minor units; 0 is no reserve
     seat: int | None
     part: Fraction
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What became of a job's files: everything that an order goes on with, and none of their rows."""
+
+    encoding: dict[str, Any]
+    shape: tuple[int, ...]
+    classes: int
+    test: InputFile
+    test_digest: str
+    size: Size
+    seats: tuple[Seat, ...]
+    players: tuple[AdmittedPlayer, ...]
+    notes: tuple[str, ...]
+
+
+_FITTED: Recent[Fitted] = Recent(most=256, seconds=600.0)
 
 
 @dataclass(frozen=True)
@@ -103,21 +124,23 @@ def admit(
             "a full valuation divides a pool among players, and this job has one; "
             "name another provider's dataset, set players to dataset, or set mode to partial",
         )
-    read = _read(blobs, settings, order, chosen, test, found)
-    check_weights(chosen, read.shape, read.classes)
     names = repository.account_names(session, {each.provider_id for each in found})
-    members = [_member(order, group, read, names) for group in groups]
-    seating = seat(members, order.payout.copies, read.test, repository.upload_moments(session, found))
-    if len(seating.seats) < 2 and len(groups) > 1 and order.mode == "full":
+    uploaded = repository.upload_moments(session, found)
+    fitted = _FITTED.get(
+        _question(settings, order, chosen, [test, *found], names, uploaded),
+        lambda: _fit(blobs, settings, order, chosen, test, found, names, uploaded),
+    )
+    check_weights(chosen, fitted.shape, fitted.classes)
+    if len(fitted.seats) < 2 and len(groups) > 1 and order.mode == "full":
         raise refused(
             "/payout/copies",
             f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
             "name other data, or set copies to separate",
         )
     frozen = frozen_game(
-        players=[each.digest for each in seating.seats],
-        test=read.test.digest,
-        encoding=read.encoding,
+        players=[each.digest for each in fitted.seats],
+        test=fitted.test_digest,
+        encoding=fitted.encoding,
         learner={"name": chosen.model.name, "hyper": learner_hyper(chosen)},
         checkpoint=chosen.weights,
         base=chosen.base_digest,
@@ -127,21 +150,66 @@ def admit(
         seed=order.seed,
         device=order.device,
     )
-    size = replace(read.size, rows=sum(each.rows for each in seating.seats))
     return Admitted(
         frozen=frozen,
         game_digest=digest_of(frozen),
-        seats=seating.seats,
-        players=_players(members, seating),
-        test=read.test_file,
+        seats=fitted.seats,
+        players=fitted.players,
+        test=fitted.test,
         test_dataset=test.id,
         checkpoint=chosen.weights,
         base=chosen.base_digest,
         pool_minor=pool_minor,
-        size=size,
+        size=fitted.size,
         contents={each.id: each.digest for each in found if each.digest is not None},
-        notes=seating.notes,
+        notes=fitted.notes,
         trained=chosen.trained,
+    )
+
+
+def _question(
+    settings: Settings,
+    order: NewValuation,
+    chosen: Chosen,
+    datasets: Sequence[Dataset],
+    names: Mapping[uuid.UUID, str],
+    uploaded: Mapping[uuid.UUID, datetime],
+) -> Hashable:
+    """All that ``_fit`` depends on: the contents by their digests, and everything that is asked about them."""
+    files = tuple(
+        (each.id, each.digest, each.format, each.target, each.name, each.provider_id, each.reserve_minor)
+        for each in datasets
+    )
+    told = tuple(sorted(names.items())), tuple(sorted(uploaded.items()))
+    asked = order.target, order.image_size, order.players, order.payout.copies
+    base = (chosen.base.id, chosen.base.digest, chosen.base.tokenizer_digest) if chosen.base is not None else None
+    return files, told, asked, chosen.model.model_dump_json(), base, repr(limits_of(settings))
+
+
+def _fit(
+    blobs: BlobStore,
+    settings: Settings,
+    order: NewValuation,
+    chosen: Chosen,
+    test: Dataset,
+    found: Sequence[Dataset],
+    names: dict[uuid.UUID, str],
+    uploaded: Mapping[uuid.UUID, datetime],
+) -> Fitted:
+    """Read the files, and seat those who offer them."""
+    read = _read(blobs, settings, order, chosen, test, found)
+    members = [_member(order, group, read, names) for group in _groups(order, found)]
+    seating = seat(members, order.payout.copies, read.test, uploaded)
+    return Fitted(
+        encoding=read.encoding,
+        shape=read.shape,
+        classes=read.classes,
+        test=read.test_file,
+        test_digest=read.test.digest,
+        size=replace(read.size, rows=sum(each.rows for each in seating.seats)),
+        seats=seating.seats,
+        players=_players(members, seating),
+        notes=seating.notes,
     )
 
 

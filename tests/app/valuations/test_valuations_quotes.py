@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.roles import Role
 from app.payouts import service as payouts
+from app.storage.blobs import BlobStore
 from app.valuations.quotes import Measured, Size, distinct_coalitions, estimate, expected_evaluations
 from app.valuations.schemas import NewValuation
 from app.valuations.tables import Game, Valuation
@@ -97,3 +98,14 @@ def test_a_quote_refuses_what_posting_refuses(posted: tuple[Any, dict[str, Any]]
     answer = buyer.client.post("/v1/valuations/quote", json=body | {"pool": "1.005"})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/pool"
+
+
+def test_an_order_reads_no_file_that_its_quote_has_read(posted: tuple[Any, dict[str, Any]], app: FastAPI) -> None:
+    buyer, body = posted
+    body = body | {"purpose": "research", "pool": "50.00"}
+    assert buyer.client.post("/v1/valuations/quote", json=body).status_code == 200
+    app.state.blobs = BlobStore.from_url("memory://")
+    posted_now = buyer.client.post("/v1/valuations", json=body)
+    assert posted_now.status_code == 202, posted_now.text
+    other = body | {"pool": "5.00", "payout": {"copies": "first"}}
+    assert buyer.client.post("/v1/valuations", json=other).status_code == 404, "another question reads them again"
