@@ -37,6 +37,12 @@ class Settings(BaseSettings):
     session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
     invitation_hours: float = Field(default=168.0, gt=0, description="how long an invited user may set a password")
 
+    shown_buyer: str | None = Field(
+        default=None,
+        description="the first page shows the newest job of the buyer of this name to anybody, providers' names and "
+        "amounts included; for demonstrations",
+    )
+
     reads_per_minute: int = Field(default=60_000, gt=0, description="of one key; an account may have its own number")
     writes_per_minute: int = Field(default=12_000, gt=0, description="of one key; an account may have its own number")
     anonymous_per_minute: int = Field(default=3_000, gt=0, description="calls without a valid key, of one address")

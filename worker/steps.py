@@ -23,6 +23,7 @@ from app.valuations.states import ShardKind
 from app.valuations.work import FoundWorth, Job
 from worker.domains import perplexities
 from worker.engine import batching
+from worker.engine.curves import removal
 from worker.engine.game import NeedWorths, family
 from worker.engine.harm import without_harm
 from worker.engine.spec import ValuationSpec
@@ -108,6 +109,7 @@ class Steps:
         try:
             result = value(game, _spec(job), looks.append)
             again = without_harm(game, _spec(job), result) if job.spec["payout"]["revalue_without_harm"] else None
+            curves = removal(game, result)
         except NeedWorths as need:
             self._heart.check()
             coalitions = pack(need.coalitions)
@@ -122,7 +124,8 @@ class Steps:
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         told = _plain(
             {name: part for name, part in result.to_dict().items() if name != "worths"}
-            | {"without_harm": None if again is None else again.to_dict(), "domains": job.facts.get("domains", [])}
+            | {"without_harm": None if again is None else again.to_dict(), "removal": curves.to_dict()}
+            | {"domains": job.facts.get("domains", [])}
         )
         progress = _progress(game, looks)
         return lambda session: work.finish_plan_with_result(session, claim, told, progress)

@@ -1,7 +1,7 @@
 """All SQL on accounts and API keys. It decides nothing."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, select, update
@@ -42,6 +42,10 @@ def accounts(session: Session, page: PageRequest, status: AccountStatus | None) 
     if status is not None:
         statement = statement.where(Account.status == status)
     return page.fetch(session, statement, Account, {"list": "accounts", "status": status})
+
+
+def names(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    return {row[0]: row[1] for row in session.execute(select(Account.id, Account.name).where(Account.id.in_(ids)))}
 
 
 def key_and_account(session: Session, prefix: str) -> tuple[ApiKey, Account] | None:

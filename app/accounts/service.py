@@ -38,6 +38,16 @@ def get_account(session: Session, account_id: uuid.UUID) -> Account:
     return account
 
 
+def by_name(session: Session, name: str) -> Account | None:
+    """The organisation of this name, or None."""
+    return repository.account_by_name(session, name)
+
+
+def names(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """What organisations are called, by id; for administrators, and for what is public of a provider."""
+    return repository.names(session, ids)
+
+
 def list_accounts(
     session: Session, page: PageRequest, status: AccountStatus | None = None
 ) -> tuple[list[Account], str | None]:

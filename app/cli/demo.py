@@ -57,23 +57,39 @@ def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text
         return
     console = Console()
     started = time.monotonic()
-    files, test_file = digits_market()
-    with Stack(home.resolve(), workers=workers, say=lambda line: console.print(f"[dim]{line}[/dim]")) as stack:
-        admin, buyer, providers = _people(Settings.from_variables(stack.settings_env()), files)
-        console.print(f"API {stack.api_url}, documentation {stack.api_url}/docs (while this runs)", soft_wrap=True)
-        with Client(stack.api_url, admin.token) as client:
-            deposit = {"account_id": buyer.id, "amount": POOL, "currency": CURRENCY, "reference": f"demo {buyer.name}"}
-            client.post("/v1/ledger/deposits", deposit)
-        datasets = _upload_all(stack.api_url, providers, files, console)
-        with Client(stack.api_url, buyer.token) as client:
-            result = _value(client, datasets, test_file, console)
+    buyer = new_buyer()
+    with Stack(
+        home.resolve(),
+        workers=workers,
+        env={"CHERISH_SHOWN_BUYER": buyer},
+        say=lambda line: console.print(f"[dim]{line}[/dim]"),
+    ) as stack:
+        result = run_market(stack, buyer, console)
         result["seconds"] = round(time.monotonic() - started, 1)
     path = home.resolve().parent / "demo.json"
     path.write_text(json.dumps(result, indent=2) + "\n")
-    _show(result, console)
+    show(result, console)
     console.print(f"Written to {path}", soft_wrap=True)
     if result["status"] != "succeeded":
         raise typer.Exit(1)
+
+
+def new_buyer() -> str:
+    """The name of the demonstration's buyer, who is new at each run; the first page shows its job."""
+    return f"Demo buyer {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def run_market(stack: Stack, buyer_name: str, console: Console) -> dict[str, Any]:
+    """The market once, on a stack that runs: people, uploads, one job to its end; returns what ``demo.json`` holds."""
+    files, test_file = digits_market()
+    admin, buyer, providers = _people(Settings.from_variables(stack.settings_env()), buyer_name, files)
+    console.print(f"Watch it at {stack.api_url}/ ; the API's documentation is at {stack.api_url}/docs", soft_wrap=True)
+    with Client(stack.api_url, admin.token) as client:
+        deposit = {"account_id": buyer.id, "amount": POOL, "currency": CURRENCY, "reference": f"demo {buyer.name}"}
+        client.post("/v1/ledger/deposits", deposit)
+    datasets = _upload_all(stack.api_url, providers, files, console)
+    with Client(stack.api_url, buyer.token) as client:
+        return _value(client, datasets, test_file, console)
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,7 @@ class _Person:
     token: str
 
 
-def _people(settings: Settings, files: list[File]) -> tuple[_Person, _Person, list[_Person]]:
+def _people(settings: Settings, buyer_name: str, files: list[File]) -> tuple[_Person, _Person, list[_Person]]:
     """The administrator, a buyer who is new at each run, and the ten providers, who stay."""
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     try:
@@ -97,7 +113,7 @@ def _people(settings: Settings, files: list[File]) -> tuple[_Person, _Person, li
                 return _Person(f"acc_{account.id.hex}", name, token)
 
             admin = person("admin", Role.ADMIN)
-            buyer = person(f"Demo buyer {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}", Role.BUYER)
+            buyer = person(buyer_name, Role.BUYER)
             return admin, buyer, [person(file.owner, Role.PROVIDER) for file in files]
     finally:
         engine.dispose()
@@ -163,7 +179,8 @@ def _draw(bar: Progress, task: TaskID, job: dict[str, Any]) -> None:
         bar.update(task, total=done, completed=done)
 
 
-def _show(result: dict[str, Any], console: Console) -> None:
+def show(result: dict[str, Any], console: Console) -> None:
+    """Who is paid what, as a table."""
     table = Table(title=f"{result['valuation_id']}: {result['status']}")
     for heading in ("provider", "rows", "value", "std. error", "share", result["currency"]):
         first = heading == "provider"

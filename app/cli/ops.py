@@ -20,6 +20,7 @@ from app import logs
 from app.accounts import repository, service
 from app.accounts.roles import Role
 from app.cli import place
+from app.cli.demo import new_buyer, run_market, show
 from app.db.migrate import current_revision, upgrade
 from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded import credentials
@@ -40,6 +41,9 @@ def up(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 8000, or a free one where that is taken.")
     ] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Also run the demonstration's market once; its job is on the first page.")
+    ] = False,
 ) -> None:
     """Start everything on this machine, in the foreground; Ctrl-C ends it."""
     console = Console()
@@ -48,18 +52,22 @@ def up(
         # nohup leaves SIGHUP ignored, and means it; a shell's `&` does the same to SIGINT, without meaning it
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    buyer = new_buyer() if demo else None
     stack = Stack(
         home,
         workers=workers,
         servers=servers,
         port=_usual_or_free() if port is None else port,
         # people wait for the API; nobody waits for one worth
-        env={"CHERISH_WORKER_NICE": os.environ.get("CHERISH_WORKER_NICE", "10")},
+        env={"CHERISH_WORKER_NICE": os.environ.get("CHERISH_WORKER_NICE", "10")}
+        | ({"CHERISH_SHOWN_BUYER": buyer} if buyer else {}),
         say=lambda line: console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True),
     )
     try:
         with stack:
             _greet(console, stack, _first_keys(home, stack))
+            if buyer is not None:
+                show(run_market(stack, buyer, console), console)
             signal.pause()
     except KeyboardInterrupt:
         pass

@@ -14,7 +14,7 @@ from app.http.ids import ValuationId
 from app.http.pages import Page, PageRequest
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.payouts import money, proof, provider_events, repository, schemas, service, statements, withdrawals
+from app.payouts import disputes, money, proof, provider_events, repository, schemas, service, statements, withdrawals
 from app.payouts.providers import stripe_like
 
 router = api_router("/v1", "payouts")
@@ -105,6 +105,12 @@ def _entries(
 def prove_ledger(_caller: AdminCaller, session: SessionDep) -> schemas.ProofAnswer:
     """Check the whole ledger: every balance summed anew, every currency's sum zero, every hash in its chain."""
     return schemas.ProofAnswer.of(proof.prove(session))
+
+
+@router.get("/ledger/disputes")
+def list_disputes(_caller: AdminCaller, session: SessionDep) -> schemas.DisputesAnswer:
+    """Disputes that wait for a decision, oldest first."""
+    return schemas.DisputesAnswer(items=[schemas.OpenDispute.of(each) for each in disputes.waiting(session)])
 
 
 @router.post(

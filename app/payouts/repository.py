@@ -205,6 +205,27 @@ def transfers_of_job(session: Session, job_id: uuid.UUID, code: str) -> list[tup
     return [(transfer, account) for transfer, account in rows]
 
 
+def accounts_of_job(session: Session, job_id: uuid.UUID) -> list[LedgerAccount]:
+    """A job's accounts as they are now, not locked."""
+    query = select(LedgerAccount).where(LedgerAccount.job_id == job_id).order_by(LedgerAccount.id)
+    return list(session.execute(query.execution_options(populate_existing=True)).scalars())
+
+
+def jobs_in_dispute(session: Session, limit: int) -> list[uuid.UUID]:
+    """Jobs with disputed money that nobody has decided on, longest waiting first."""
+    query = (
+        select(LedgerAccount.job_id)
+        .where(
+            LedgerAccount.kind == AccountKind.DISPUTE,
+            LedgerAccount.job_id.is_not(None),
+            LedgerAccount.credits_posted > LedgerAccount.debits_posted,
+        )
+        .order_by(LedgerAccount.created_at, LedgerAccount.id)
+        .limit(limit)
+    )
+    return [job for job in session.execute(query).scalars() if job is not None]
+
+
 def due_holdbacks(session: Session, at: datetime, limit: int) -> list[uuid.UUID]:
     """Jobs whose dispute window has ended and that still hold money back, longest ended first."""
     still_held = (

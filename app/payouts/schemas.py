@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from app.http.ids import AccountId, ValuationId, parse_id, public_id
 from app.http.schemas import Answer, Body, example
+from app.payouts.disputes import Dispute
 from app.payouts.money import plain
 from app.payouts.proof import Proof
 from app.payouts.repository import Entry
@@ -207,6 +208,60 @@ class DisputeAnswer(Answer):
     valuation_id: ValuationId
     disputed: str
     currency: str
+
+
+_DISPUTE = {
+    "valuation_id": _VALUATION,
+    "reason": "a third of the labels of one provider are wrong",
+    "opened_at": _NOW,
+    "currency": "EUR",
+    "amount": "90.00",
+    "parts": [{"provider_id": _ACCOUNT, "amount": "90.00"}],
+}
+
+
+class DisputedPart(Answer):
+    """One provider's money in a dispute."""
+
+    model_config = example(provider_id=_ACCOUNT, amount="90.00")
+
+    provider_id: AccountId
+    amount: str
+
+
+class OpenDispute(Answer):
+    """A dispute that waits for an administrator's decision."""
+
+    model_config = example(**_DISPUTE)
+
+    valuation_id: ValuationId
+    reason: str
+    opened_at: datetime
+    currency: str
+    amount: str
+    parts: list[DisputedPart]
+
+    @classmethod
+    def of(cls, dispute: Dispute) -> "OpenDispute":
+        return cls(
+            valuation_id=dispute.valuation_id,
+            reason=dispute.reason,
+            opened_at=dispute.opened_at,
+            currency=dispute.currency,
+            amount=plain(dispute.amount, dispute.currency),
+            parts=[
+                DisputedPart(provider_id=part.provider_id, amount=plain(part.amount, dispute.currency))
+                for part in dispute.parts
+            ],
+        )
+
+
+class DisputesAnswer(Answer):
+    """Disputes that wait for a decision, oldest first, 200 at most."""
+
+    model_config = example(items=[_DISPUTE])
+
+    items: list[OpenDispute]
 
 
 class Refund(Body):

@@ -10,7 +10,16 @@ from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
 from app.valuations.parts import part_of, seat_and_part, seats_paid
 from app.valuations.repository import Standing
-from app.valuations.result_schemas import Domain, PayoutLine, Payouts, PlayerValue, Values, WithoutHarm
+from app.valuations.result_schemas import (
+    Domain,
+    PayoutLine,
+    Payouts,
+    PlayerValue,
+    Removal,
+    RemovalPoint,
+    Values,
+    WithoutHarm,
+)
 from app.valuations.schemas import MyPlayer, MyValuation, Payout, Progress, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
@@ -120,6 +129,7 @@ def values(
         ],
         notes=[*valuation.inputs["notes"], *result["notes"]],
         without_harm=None if again is None else WithoutHarm.model_validate(again),
+        removal=_removal(result.get("removal")),
         domains=[Domain.model_validate(each) for each in result.get("domains", [])],
         digests=digests | result["digests"],
         **{
@@ -130,6 +140,20 @@ def values(
             )
         },
     )  # fmt: skip
+
+
+def _removal(told: dict[str, Any] | None) -> Removal | None:
+    """The curves; what the engine calls a player is a seat here."""
+    if told is None:
+        return None
+    curves = {
+        name: [
+            RemovalPoint(**{"seat" if key == "player" else key: each for key, each in point.items()})
+            for point in told[name]
+        ]
+        for name in ("highest_first", "lowest_first")
+    }
+    return Removal(source=told["source"], reason=told["reason"], **curves)
 
 
 def agreed_terms(valuation: Valuation) -> list[str]:
@@ -180,6 +204,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
     return MyValuation(
         id=valuation.id,
         status=valuation.status,
+        metric=valuation.spec["metric"],
         currency=valuation.currency,
         created_at=valuation.created_at,
         finished_at=valuation.finished_at,

@@ -62,6 +62,31 @@ class WithoutHarm(Answer):
     players: list[dict[str, Any]]
 
 
+_POINT = {"removed": 1, "seat": 0, "worth": 0.87, "retrained": None}
+
+
+class RemovalPoint(Answer):
+    """The worth of everybody's data less that of ``removed`` players, ``seat`` being the last of them."""
+
+    model_config = example(**_POINT)
+
+    removed: int
+    seat: int | None
+    worth: float
+    retrained: float | None = Field(description="The same by training anew, where the job did that.")
+
+
+class Removal(Answer):
+    """The test score as players are taken away one by one, by ``source`` throughout; without curves ``reason``."""
+
+    model_config = example(source="unlearn:tangent", reason=None, highest_first=[_POINT], lowest_first=[_POINT])
+
+    source: str | None
+    reason: str | None
+    highest_first: list[RemovalPoint]
+    lowest_first: list[RemovalPoint]
+
+
 class Domain(Answer):
     """A language model's perplexity on one domain of the test set, of the base and with everybody's data."""
 
@@ -83,6 +108,7 @@ class Values(Answer):
         audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
         seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
         digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[], without_harm=None, domains=[],
+        removal={"source": "unlearn:tangent", "reason": None, "highest_first": [_POINT], "lowest_first": [_POINT]},
     )  # fmt: skip
 
     valuation_id: ValuationId
@@ -106,6 +132,7 @@ class Values(Answer):
     digests: dict[str, str]
     trace: list[dict[str, Any]]
     without_harm: WithoutHarm | None = Field(description="What was paid on, where somebody does harm for certain.")
+    removal: Removal | None = Field(description="Null for jobs that ended before there were such curves.")
     domains: list[Domain] = Field(description="Perplexities of a language model; empty for others.")
 
 

@@ -272,7 +272,7 @@ class MyValuation(Answer):
     """A job in which this provider's data is valued."""
 
     model_config = example(
-        id=_VAL, status="succeeded", currency="EUR", created_at="2026-11-23T12:00:00Z",
+        id=_VAL, status="succeeded", metric="accuracy", currency="EUR", created_at="2026-11-23T12:00:00Z",
         finished_at="2026-11-23T12:01:00Z",
         terms=["The pool is divided in proportion to the values that are above zero."],
         players=[
@@ -285,6 +285,7 @@ class MyValuation(Answer):
 
     id: ValuationId
     status: ValuationStatus
+    metric: str = Field(description="What the values of this job are measured in.")
     currency: str
     created_at: datetime
     finished_at: datetime | None

@@ -1,14 +1,14 @@
-"""The administrator's pages: work, workers, failures with their cause, organisations, money and its proof."""
+"""The administrator's pages on work and money: queue, workers, failures with their cause, deposits, the proof."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from app.accounts import service as accounts
 from app.accounts.roles import Role
 from app.admin import service as administration
 from app.errors import CherishError, InvalidInput
-from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.deps import PageDep, SessionDep
 from app.http.ids import parse_id
 from app.payouts import money, proof, withdrawals
 from app.payouts import schemas as payout_schemas
@@ -21,8 +21,6 @@ from app.web.visitors import Visitor, visiting
 router = page_router("/admin")
 
 Overseer = Annotated[Visitor, visiting("valuations:read", Role.ADMIN)]
-Registrar = Annotated[Visitor, visiting("accounts:read", Role.ADMIN)]
-Founder = Annotated[Visitor, visiting("accounts:write", Role.ADMIN)]
 Cashier = Annotated[Visitor, visiting("payouts:read", Role.ADMIN)]
 Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
 
@@ -30,7 +28,7 @@ Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
 @router.get("")
 def show_work(request: Request, visitor: Overseer, session: SessionDep, paging: PageDep) -> Response:
     failed, following = administration.failures(session, paging)
-    names = {each.buyer_id: accounts.get_account(session, each.buyer_id).name for each in failed}
+    names = accounts.names(session, {each.buyer_id for each in failed})
     shown = {
         "queues": administration.queues(session),
         "workers": administration.workers(session),
@@ -41,35 +39,11 @@ def show_work(request: Request, visitor: Overseer, session: SessionDep, paging: 
     return page(request, "admin.html", shown, visitor=visitor)
 
 
-@router.get("/accounts")
-def show_accounts(request: Request, visitor: Registrar, session: SessionDep, paging: PageDep) -> Response:
-    found, following = accounts.list_accounts(session, paging)
-    shown = {"accounts": found, "next": following, "token": None, "error": None, "created": None}
-    return page(request, "accounts.html", shown, visitor=visitor)
-
-
-@router.post("/accounts")
-def create_account(
-    request: Request, visitor: Founder, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
-) -> Response:
-    token, created, error = None, None, None
-    try:
-        with session.begin_nested():
-            name, role = form.text("name"), form.text("role")
-            if not 0 < len(name) <= 200 or role not in {each.value for each in Role}:
-                raise InvalidInput("an organisation has a name of at most 200 characters and a role; fill in both")
-            created = accounts.create_account(session, name, Role(role))
-            _, token = accounts.issue_key(session, settings, created, "first key")
-    except CherishError as refused:
-        error = refused
-    found, following = accounts.list_accounts(session, paging)
-    shown = {"accounts": found, "next": following, "token": token, "error": error, "created": created}
-    return page(request, "accounts.html", shown, visitor=visitor, status=error.status if error else 201)
-
-
 @router.get("/ledger")
-def show_ledger(request: Request, visitor: Cashier, session: SessionDep) -> Response:
-    return _ledger_page(request, visitor, session, None, None)
+def show_ledger(
+    request: Request, visitor: Cashier, session: SessionDep, account: Annotated[str, Query(max_length=100)] = ""
+) -> Response:
+    return _ledger_page(request, visitor, session, None, None, account)
 
 
 @router.post("/ledger/proof")
@@ -84,7 +58,7 @@ def deposit(request: Request, visitor: Treasurer, session: SessionDep, form: For
         with session.begin_nested():
             _deposit(session, form.text("account"), form.text("amount"), form.text("currency"), form.text("reference"))
     except CherishError as error:
-        return _ledger_page(request, visitor, session, None, error)
+        return _ledger_page(request, visitor, session, None, error, form.text("account"))
     return see_other("/admin/ledger")
 
 
@@ -123,8 +97,9 @@ def _ledger_page(
     session: SessionDep,
     proved: payout_schemas.ProofAnswer | None,
     error: CherishError | None,
+    chosen: str = "",
 ) -> Response:
     waiting = [payout_schemas.WithdrawalAnswer.of(each) for each in withdrawals.waiting(session)]
-    names: dict[Any, str] = {each.account_id: accounts.get_account(session, each.account_id).name for each in waiting}
-    shown = {"proof": proved, "waiting": waiting, "names": names, "error": error}
+    names = accounts.names(session, {each.account_id for each in waiting})
+    shown = {"proof": proved, "waiting": waiting, "names": names, "error": error, "chosen": chosen}
     return page(request, "ledger.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -4,24 +4,32 @@ The script in the page gives them width and the colours of the theme. Each chart
 too, so that nobody needs to see the drawing.
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from app.valuations.evidence import Pair
-from app.valuations.result_schemas import Values
+from app.valuations.result_schemas import Removal, Values
 from app.valuations.schemas import MyValuation
 
 Spec = dict[str, Any]
 _POINTS = 100
 _ROW = 30
+# more bars than these say less: of more players the first and the last are drawn
+MOST_BARS = 30
+_FIRST, _LAST = 20, 5
 
 
 def shares(values: Values) -> Spec:
     """A bar for each player's share, in points, with its 95 % interval."""
     ranked = sorted(values.players, key=lambda player: -player.value)
+    if len(ranked) > MOST_BARS:
+        ranked = [*ranked[:_FIRST], *ranked[-_LAST:]]
     rows = [
         {
             "who": player.provider,
+            # names may be equal where each dataset is a player
+            "position": player.position,
             "share": _POINTS * player.share,
             "low": _POINTS * (player.share_ci or (player.share, player.share))[0],
             "high": _POINTS * (player.share_ci or (player.share, player.share))[1],
@@ -29,7 +37,9 @@ def shares(values: Values) -> Spec:
         for player in ranked
         if player.share is not None
     ]
-    y = {"field": "who", "type": "nominal", "sort": None, "title": None}
+    names = {str(player.position): player.provider for player in ranked}
+    y: Spec = {"field": "position", "type": "nominal", "sort": None, "title": None}
+    y |= {"axis": {"labelExpr": f"{json.dumps(names)}[datum.label]"}}
     x = {"field": "share", "type": "quantitative", "title": "share of the pool, %"}
     tip = [
         {"field": "who", "title": "provider"},
@@ -137,6 +147,48 @@ def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Spec:
     return {"height": 220, "layer": layers}
 
 
+def removal(curves: Removal) -> Spec:
+    """The test score as players are taken away, from the highest value and from the lowest; dots: trained anew."""
+    rows = [
+        {"removed": point.removed, "worth": point.worth, "retrained": point.retrained, "order": order}
+        for order, points in (
+            ("highest value first", curves.highest_first),
+            ("lowest value first", curves.lowest_first),
+        )
+        for point in points
+    ]
+    x = {"field": "removed", "type": "quantitative", "title": "players taken away", "axis": {"tickMinStep": 1}}
+    scale = {"zero": False, "nice": True}
+    tip = [
+        {"field": "order", "title": "taken"},
+        {"field": "removed", "title": "taken away"},
+        {"field": "worth", "format": ".4f", "title": curves.source},
+        {"field": "retrained", "format": ".4f", "title": "trained anew"},
+    ]
+    order = {"field": "order", "type": "nominal", "title": None}
+    return {
+        "data": {"values": rows},
+        "height": 240,
+        "encoding": {"x": x},
+        "layer": [
+            {
+                "mark": {"type": "line", "strokeWidth": 2.5},
+                "encoding": {
+                    "y": {"field": "worth", "type": "quantitative", "scale": scale, "title": "test score"},
+                    "color": order | {"legend": {"orient": "bottom", "direction": "vertical"}},
+                    "strokeDash": order | {"legend": None},
+                    "tooltip": tip,
+                },
+            },
+            {
+                "transform": [{"filter": "isValid(datum.retrained)"}],
+                "mark": {"type": "point", "filled": False, "size": 60, "strokeWidth": 2},
+                "encoding": {"y": {"field": "retrained", "type": "quantitative"}, "color": order, "tooltip": tip},
+            },
+        ],
+    }
+
+
 def cost(values: Values) -> Spec | None:
     """Device seconds of this job beside the estimate for retraining every coalition; None where it is not known."""
     if values.retrain_seconds_estimate is None:
@@ -158,44 +210,53 @@ def cost(values: Values) -> Spec | None:
 
 
 def own_shares(jobs: Sequence[MyValuation]) -> Spec | None:
-    """A provider's own share in each ended job, with its interval, by the day it ended."""
+    """A provider's own share in each ended job, with its interval, by the moment it ended."""
     rows = [
-        {
-            "ended": job.finished_at.isoformat(),
-            "share": _POINTS * player.share,
-            "low": _POINTS * (player.share_ci or (player.share, player.share))[0],
-            "high": _POINTS * (player.share_ci or (player.share, player.share))[1],
-        }
+        _moment(job, _POINTS * part.share, [_POINTS * end for end in part.share_ci or (part.share, part.share)])
         for job in jobs
-        for player in job.players
-        if job.finished_at is not None and player.share is not None
+        for part in job.players
+        if job.finished_at is not None and part.share is not None
     ]
-    # one point is no course of time, and the table has it
+    return _course(rows, "your share, %", ".2f")
+
+
+def own_values(jobs: Sequence[MyValuation]) -> Spec | None:
+    """A provider's own value in each ended job, with its interval; jobs of another metric in another colour."""
+    rows = [
+        _moment(job, part.value, part.value_ci or (part.value, part.value))
+        for job in jobs
+        for part in job.players
+        if job.finished_at is not None and part.value is not None
+    ]
+    return _course(rows, "your value", ".4f")
+
+
+def _moment(job: MyValuation, found: float, ends: Sequence[float]) -> dict[str, Any]:
+    ended = job.finished_at.isoformat() if job.finished_at else ""
+    return {"ended": ended, "metric": job.metric.replace("_", " "), "found": found, "low": ends[0], "high": ends[1]}
+
+
+def _course(rows: list[dict[str, Any]], title: str, digits: str) -> Spec | None:
+    """Points with intervals over time; None below two: one point is no course, and the table has it."""
     if len(rows) < 2:
         return None
-    x = {"field": "ended", "type": "temporal", "title": None, "axis": {"format": "%-d %b %H:%M", "labelAngle": 0}}
+    several = len({row["metric"] for row in rows}) > 1
+    colour = {"color": {"field": "metric", "type": "nominal", "title": None, "legend": {"orient": "bottom"}}}
+    tip = [{"field": "metric"}, *({"field": name, "format": digits} for name in ("found", "low", "high"))]
+    y = {"type": "quantitative", "title": title}
+    axis = {"labelAngle": 0, "labelOverlap": True}
     return {
         "data": {"values": rows},
-        "height": 220,
-        "encoding": {"x": x},
+        "height": 200,
+        "encoding": {"x": {"field": "ended", "type": "temporal", "title": None, "axis": axis}},
         "layer": [
             {
                 "mark": {"type": "rule", "style": "interval", "strokeWidth": 2},
-                "encoding": {
-                    "y": {"field": "low", "type": "quantitative", "title": "your share, %"},
-                    "y2": {"field": "high"},
-                },
+                "encoding": {"y": {"field": "low"} | y, "y2": {"field": "high"}},
             },
             {
                 "mark": {"type": "point", "filled": True, "size": 70},
-                "encoding": {
-                    "y": {"field": "share", "type": "quantitative"},
-                    "tooltip": [
-                        {"field": "share", "format": ".2f"},
-                        {"field": "low", "format": ".2f"},
-                        {"field": "high", "format": ".2f"},
-                    ],
-                },
+                "encoding": {"y": {"field": "found"} | y, "tooltip": tip} | (colour if several else {}),
             },
         ],
     }

@@ -8,7 +8,22 @@ from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.errors import CherishError, NotFound
-from app.web import accounting, admin, jobs, landing, offers, people, progress, sessions
+from app.web import (
+    accounting,
+    admin,
+    catalogue,
+    checkpoints,
+    disputes,
+    downloads,
+    hooks,
+    jobs,
+    landing,
+    offers,
+    organisations,
+    people,
+    progress,
+    sessions,
+)
 from app.web.rendering import POLICY, TEMPLATES
 
 _HERE = Path(__file__).parent
@@ -78,5 +93,8 @@ def _meaning(kind: type[CherishError]) -> str:
 
 
 # one line for each group of pages; the stream of a job before the job itself
-for pages in (landing, sessions, people, progress, jobs, offers, accounting, admin):
+for pages in (
+    landing, sessions, people, progress, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks,
+    admin, organisations, disputes,
+):  # fmt: skip
     router.include_router(pages.router)

@@ -48,6 +48,17 @@ class Form:
             raise InvalidInput(f"{name.replace('_', ' ')}: {self.text(name)[:40]!r} is not a whole number")
         return int(value)
 
+    def pairs(self, name: str) -> dict[str, float]:
+        """``name=value`` pairs, separated by spaces, commas or lines; raises InvalidInput for what is none."""
+        found = {}
+        for pair in self.text(name).replace(",", " ").split():
+            key, _, text = pair.partition("=")
+            try:
+                found[key] = float(text)
+            except ValueError:
+                raise InvalidInput(f"{pair[:40]!r} is not name=number, such as hidden=64") from None
+        return found
+
 
 async def read_form(request: Request) -> Form:
     """The form in the body; an empty one where the body is something else (an upload is not touched)."""

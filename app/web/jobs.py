@@ -3,19 +3,20 @@
 An administrator sees every job here, and orders none. Each page is one transaction over the services of the rooms.
 """
 
-import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Role
-from app.errors import CherishError
+from app.admin import service as administration
+from app.errors import CherishError, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.ids import ValuationId, public_id
+from app.http.ids import ValuationId, parse_id, public_id
+from app.payouts import disputes, money
 from app.payouts import service as payouts
-from app.payouts import statements
-from app.valuations import evidence, outcomes, service
+from app.valuations import evidence, service
 from app.valuations.result_schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts, orders
@@ -30,6 +31,8 @@ router = page_router("/jobs")
 _READ, _WRITE = "valuations:read", "valuations:write"
 Reader = Annotated[Visitor, visiting(_READ, Role.BUYER, Role.ADMIN)]
 Stopper = Annotated[Visitor, visiting(_WRITE, Role.BUYER, Role.ADMIN)]
+Operator = Annotated[Visitor, visiting(_WRITE, Role.ADMIN)]
+Disputer = Annotated[Visitor, visiting("payouts:write", Role.BUYER)]
 Buyer = Annotated[Visitor, visiting(_WRITE, Role.BUYER)]
 
 
@@ -48,8 +51,23 @@ def list_jobs(
 
 
 @router.get("/new")
-def new_job(request: Request, visitor: Buyer, session: SessionDep, paging: PageDep) -> Response:
-    return _order_page(request, visitor, session, paging, Form({}), None)
+def new_job(
+    request: Request,
+    visitor: Buyer,
+    session: SessionDep,
+    paging: PageDep,
+    datasets: Annotated[list[str] | None, Query(max_length=1000)] = None,
+    again: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """An empty order; one with datasets that were ticked in the catalogue; or one filled in like an earlier job."""
+    form = Form({"datasets": datasets or []})
+    if again:
+        try:
+            earlier = service.get(session, visitor.caller, parse_id("val", again))
+        except ValueError as error:
+            raise NotFound(f"there is no job to repeat: {error}") from None
+        form = orders.form_of(earlier.spec, earlier.labels)
+    return _order_page(request, visitor, session, paging, form, None)
 
 
 @router.post("/estimate")
@@ -95,6 +113,7 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
         "values": None,
         "payouts": None,
         "charts": {},
+        "most_bars": charts.MOST_BARS,
     }
     if valuation.status is ValuationStatus.SUCCEEDED:
         values = service.values(session, visitor.caller, valuation_id)
@@ -106,7 +125,12 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
             and not player.share_ci[0] <= player.share <= player.share_ci[1]
             for player in values.players
         )
-        shown["payouts"] = service.payout_lines(session, visitor.caller, valuation_id)
+        shown["payouts"] = paid = service.payout_lines(session, visitor.caller, valuation_id)
+        shown["lines"] = dict(zip((player.position for player in values.players), paid.payouts, strict=True))
+        shown["seats"] = seats_of(values)
+        shown["held"] = money.plain(disputes.held(session, valuation_id), values.currency)
+        shown["dispute"] = disputes.of_job(session, valuation_id)
+        shown["disputable"] = datetime.now(UTC) < paid.disputable_until
         shown["charts"] = _charts(session, visitor, values, answer.spec.get("share_ci"))
     if valuation.status is ValuationStatus.FAILED and visitor.role is Role.ADMIN:
         shown["traceback"] = service.admin_view(session, valuation_id).traceback
@@ -119,37 +143,22 @@ def cancel_job(visitor: Stopper, session: SessionDep, settings: SettingsDep, val
     return see_other(f"/jobs/{public_id('val', valuation_id)}")
 
 
-@router.get("/{valuation_id}/values.json")
-def download_values(visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
-    text = service.values(session, visitor.caller, valuation_id).model_dump_json(indent=2)
-    return _download(text, "application/json", f"{public_id('val', valuation_id)}-values.json")
-
-
-@router.get("/{valuation_id}/payouts.csv")
-def download_payouts(visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
-    paid = service.payout_lines(session, visitor.caller, valuation_id)
-    lines = ["provider_id,provider,share,amount,currency"]
-    for line in paid.payouts:
-        who = statements.safe_cell(line.provider).replace('"', '""')
-        share = "" if line.share is None else repr(line.share)
-        lines.append(f'{public_id("acc", line.provider_id)},"{who}",{share},{line.amount},{paid.currency}')
-    return _download("\r\n".join(lines) + "\r\n", "text/csv", f"{public_id('val', valuation_id)}-payouts.csv")
-
-
-@router.get("/{valuation_id}/certificate.json")
-def download_certificate(
-    visitor: Reader, session: SessionDep, settings: SettingsDep, valuation_id: ValuationId
+@router.post("/{valuation_id}/requeue")
+def requeue_job(
+    visitor: Operator, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, valuation_id: ValuationId
 ) -> Response:
-    signed = outcomes.certificate(session, settings, visitor.caller, valuation_id)
-    return _download(
-        json.dumps(signed, indent=2), "application/json", f"{public_id('val', valuation_id)}-certificate.json"
-    )
+    """Send a working job's waiting shards again, or repeat one that failed as a new job; shows whichever it is."""
+    told = administration.requeue(session, blobs, settings, visitor.caller, valuation_id)
+    return see_other(f"/jobs/{public_id('val', told.repeated_as or valuation_id)}")
 
 
-@router.get("/{valuation_id}/order.json")
-def download_order(visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
-    spec = service.get(session, visitor.caller, valuation_id).spec
-    return _download(json.dumps(spec, indent=2), "application/json", f"{public_id('val', valuation_id)}-order.json")
+@router.post("/{valuation_id}/dispute")
+def open_dispute(visitor: Disputer, session: SessionDep, valuation_id: ValuationId, form: FormDep) -> Response:
+    reason = form.text("reason")
+    if not 0 < len(reason) <= 200:
+        raise InvalidInput("say in at most 200 characters what is wrong; an administrator decides on it")
+    payouts.open_dispute(session, valuation_id, visitor.caller.account_id, reason)
+    return see_other(f"/jobs/{public_id('val', valuation_id)}#money")
 
 
 def _charts(session: Session, visitor: Visitor, values: Values, target: float | None) -> dict[str, Any]:
@@ -159,8 +168,18 @@ def _charts(session: Session, visitor: Visitor, values: Values, target: float | 
         "audit": charts.audit(pairs) if pairs else None,
         "convergence": charts.convergence(values.trace, target) if values.trace else None,
         "cost": charts.cost(values),
+        "removal": charts.removal(values.removal) if values.removal and values.removal.source else None,
     }
     return {name: spec for name, spec in found.items() if spec is not None}
+
+
+def seats_of(values: Values) -> dict[int, str]:
+    """What each seat of the game is called: its player, or its players where near copies sit together."""
+    names: dict[int, list[str]] = {}
+    for player in values.players:
+        if player.seat is not None:
+            names.setdefault(player.seat, []).append(player.provider)
+    return {seat: " and ".join(told) for seat, told in names.items()}
 
 
 def _order_page(
@@ -168,13 +187,9 @@ def _order_page(
 ) -> Response:
     shown = {
         "form": form,
+        "named": orders.named_datasets(form),
         "error": error,
-        "choices": orders.choices(session, visitor.caller, paging),
+        "choices": orders.choices(session, visitor.caller, paging, form),
         "balances": payouts.balances(session, visitor.caller.account_id),
     }
     return page(request, "new_job.html", shown, visitor=visitor, status=error.status if error else 200)
-
-
-def _download(text: str, kind: str, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return Response(text, media_type=f"{kind}; charset=utf-8", headers=headers)

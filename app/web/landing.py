@@ -1,9 +1,25 @@
-"""The first page: what this is and how it works, for somebody who has never seen it. It reads no data."""
+"""The first page: what this is and how it works, for somebody who has never seen it; and one job to watch.
 
-from typing import Annotated
+That job is the newest of the buyer whom the operator has named for it (``CHERISH_SHOWN_BUYER``). Anybody may watch it
+and read who was paid what; of every other job, and where nobody is named, this page reads nothing.
+"""
+
+import uuid
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from sqlalchemy.orm import Session
 
+from app.accounts import service as accounts
+from app.accounts.roles import Caller, Role
+from app.errors import NotFound
+from app.http.deps import SessionDep, SettingsDep
+from app.http.pages import PageRequest
+from app.settings import Settings
+from app.valuations import service
+from app.valuations.states import TERMINAL, ValuationStatus
+from app.web import charts
+from app.web.progress import progress_view, stream
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, current
@@ -12,5 +28,48 @@ router = page_router()
 
 
 @router.get("/")
-def landing(request: Request, visitor: Annotated[Visitor | None, Depends(current)]) -> Response:
-    return page(request, "landing.html", visitor=visitor)
+def landing(
+    request: Request, visitor: Annotated[Visitor | None, Depends(current)], session: SessionDep, settings: SettingsDep
+) -> Response:
+    shown: dict[str, Any] = {"demo": None}
+    if (found := _shown(session, settings)) is not None:
+        shown["demo"] = _demo(session, *found)
+    return page(request, "landing.html", shown, visitor=visitor)
+
+
+@router.get("/demo/progress")
+def stream_demo(request: Request, session: SessionDep, settings: SettingsDep) -> Response:
+    """The progress of the job on the first page, as its buyer sees it."""
+    found = _shown(session, settings)
+    if found is None:
+        raise NotFound("no job is shown here; the operator names a buyer with CHERISH_SHOWN_BUYER")
+    return stream(request, found[1], lambda looking: _buyer(looking, settings))
+
+
+def _buyer(session: Session, settings: Settings) -> Caller | None:
+    """The buyer whose newest job is shown, as a caller who can do nothing."""
+    account = accounts.by_name(session, settings.shown_buyer) if settings.shown_buyer else None
+    if account is None or account.role is not Role.BUYER:
+        return None
+    return Caller(account.id, Role.BUYER, frozenset(), key_id=None)
+
+
+def _shown(session: Session, settings: Settings) -> tuple[Caller, uuid.UUID] | None:
+    caller = _buyer(session, settings)
+    if caller is None:
+        return None
+    newest, _ = service.list_valuations(session, caller, [], PageRequest(1, None, b""))
+    return (caller, newest[0].id) if newest else None
+
+
+def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:
+    valuation = service.get(session, caller, valuation_id)
+    answer = service.describe(session, valuation)
+    events = service.events(session, caller, valuation_id, 0, 1000)
+    found: dict[str, Any] = {**progress_view(answer, events), "over": valuation.status in TERMINAL, "result": None}
+    if valuation.status is ValuationStatus.SUCCEEDED:
+        values = service.values(session, caller, valuation_id)
+        found["result"] = values
+        found["ranked"] = sorted(values.players, key=lambda player: -player.value)
+        found["chart"] = charts.shares(values) if any(each.share is not None for each in values.players) else None
+    return found

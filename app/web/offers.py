@@ -3,6 +3,8 @@
 An upload is a raw stream from the page's script to the same checks as the API's; nothing is kept of one that fails.
 """
 
+import contextlib
+import json
 import re
 from contextlib import AsyncExitStack
 from functools import partial
@@ -17,13 +19,14 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.roles import Role
 from app.datasets import schemas, service
 from app.datasets.service import Draft
-from app.datasets.tables import DatasetStatus
+from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
-from app.errors import InvalidInput
+from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.ids import DatasetId, public_id
 from app.http.pages import PageRequest
 from app.http.uploads import received
+from app.valuations import certificates, forgetting
 from app.valuations import service as valuations
 from app.valuations.schemas import MyValuation
 from app.web import charts
@@ -49,12 +52,14 @@ def list_datasets(request: Request, visitor: Reader, session: SessionDep, paging
 @router.post("/datasets")
 def create_dataset(visitor: Writer, session: SessionDep, form: FormDep) -> Response:
     """A draft, for the script that uploads its bytes next."""
-    name, target = form.text("name"), form.text("target")
-    if not name or not target:
-        raise InvalidInput("a dataset has a name and the column to predict; fill in both")
-    if len(name) > 200 or len(target) > 200:
-        raise InvalidInput("the name and the column to predict have 200 characters at most; shorten them")
-    dataset = service.create(session, visitor.caller, Draft(name, target))
+    name, target, description = form.text("name"), form.text("target"), form.text("description")
+    text = form.text("modality") == Modality.TEXT.value
+    if not name or not (target or text):
+        raise InvalidInput("a dataset has a name and the column to predict; fill in both, or say that it is text")
+    if len(name) > 200 or len(target) > 200 or len(description) > 5000:
+        raise InvalidInput("name and column have 200 characters at most, the description 5000; shorten them")
+    draft = Draft(name, target or None, description, modality=Modality.TEXT if text else None)
+    dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
     return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
 
@@ -85,27 +90,44 @@ def show_dataset(
     request: Request, visitor: Reader, session: SessionDep, paging: PageDep, dataset_id: DatasetId
 ) -> Response:
     dataset = service.get(session, visitor.caller, dataset_id)
-    shown: dict[str, Any] = {"dataset": dataset, "uses": [], "chart": None, "profile": None}
+    shown: dict[str, Any] = {
+        "dataset": dataset,
+        "uses": [],
+        "chart": None,
+        "values_chart": None,
+        "profile": None,
+        "erasure": None,
+    }
+    if dataset.status is DatasetStatus.WITHDRAWN and visitor.role is Role.PROVIDER:
+        # there is none until the sweeper has seen the withdrawal, seconds later
+        with contextlib.suppress(NotFound):
+            shown["erasure"] = forgetting.erasure_of(session, visitor.caller, dataset_id)
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
         shown["profile"] = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
         mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
         shown["uses"] = uses = [job for job in (_part_in(each, dataset_id) for each in mine) if job is not None]
-        shown["chart"] = charts.own_shares(uses)
+        shown["chart"], shown["values_chart"] = charts.own_shares(uses), charts.own_values(uses)
     return page(request, "dataset.html", shown, visitor=visitor)
 
 
 @router.post("/datasets/{dataset_id}/publish")
 def publish(visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: FormDep) -> Response:
     """Put it into the catalogue on these terms, or change the terms of one that is there."""
+    ends = form.text("expires_on")
+    licence = {
+        "spdx": form.text("spdx"),
+        "purposes": _words(form.text("purposes")),
+        "territories": _words(form.text("territories").upper()),
+        # a day that is named is still part of the licence
+        "expires_at": f"{ends}T23:59:59Z" if ends else None,
+    }
     fields: dict[str, Any] = {
-        "licence": {"spdx": form.text("spdx"), "purposes": re.split(r"[\s,]+", form.text("purposes")) or None},
+        "licence": licence,
         "reserve_price": form.text("reserve_price") or None,
         "reserve_currency": (form.text("reserve_currency") or "EUR").upper(),
         "preview_rows": form.whole("preview_rows") or 0,
     }
-    if not form.text("purposes"):
-        fields["licence"]["purposes"] = None
     try:
         terms = schemas.PublishBody.model_validate(fields).terms()
     except ValidationError as error:
@@ -123,6 +145,18 @@ def withdraw(visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: 
     return see_other(f"/datasets/{public_id('ds', dataset_id)}")
 
 
+@router.get("/datasets/{dataset_id}/erasure.json")
+def download_erasure(visitor: Reader, session: SessionDep, settings: SettingsDep, dataset_id: DatasetId) -> Response:
+    """The signed record of what was erased when the dataset was withdrawn."""
+    erasure = forgetting.erasure_of(session, visitor.caller, dataset_id)
+    if erasure.finished_at is None:
+        raise Conflict("its traces are being erased; the record is there in a minute")
+    signed = certificates.sign(settings, forgetting.record_of(erasure))
+    name = f"{public_id('ds', dataset_id)}-erasure.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return Response(json.dumps(signed, indent=2), media_type="application/json; charset=utf-8", headers=headers)
+
+
 @router.post("/datasets/{dataset_id}/delete")
 def delete(request: Request, visitor: Writer, session: SessionDep, dataset_id: DatasetId) -> Response:
     digests = service.delete(session, visitor.caller, dataset_id)
@@ -137,8 +171,12 @@ def delete(request: Request, visitor: Writer, session: SessionDep, dataset_id: D
 @router.get("/earnings")
 def show_earnings(request: Request, visitor: Provider, session: SessionDep, paging: PageDep) -> Response:
     jobs, following = valuations.list_mine(session, visitor.caller, paging)
-    shown = {"jobs": jobs, "next": following, "chart": charts.own_shares(jobs)}
+    shown = {"jobs": jobs, "next": following, "chart": charts.own_shares(jobs), "values_chart": charts.own_values(jobs)}
     return page(request, "earnings.html", shown, visitor=visitor)
+
+
+def _words(text: str) -> list[str] | None:
+    return [each for each in re.split(r"[\s,]+", text) if each] or None
 
 
 def _part_in(job: MyValuation, dataset_id: Any) -> MyValuation | None:

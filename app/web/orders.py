@@ -1,6 +1,7 @@
 """From a form to an order, and what the form offers: for the page on which a buyer posts a job. Never commits."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,31 +9,81 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
+from app.checkpoints import service as checkpoints
+from app.checkpoints.tables import Checkpoint
 from app.datasets import catalog
 from app.datasets import service as datasets
 from app.datasets.repository import Search
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
-from app.errors import FieldError, InvalidInput
+from app.errors import FieldError, InvalidInput, NotFound
+from app.http.ids import parse_id, public_id
 from app.http.pages import PageRequest
 from app.valuations.schemas import NewValuation
 from app.web.forms import Form
 
+# fields of an order that the form calls the same
+_SAME = (
+    "test_dataset", "pool", "currency", "players", "metric", "share_ci", "max_retrains", "max_evaluations",
+    "max_seconds", "seed", "mode", "purpose", "territory", "fidelity", "estimator", "device", "base",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Choices:
-    """What the form offers: the buyer's own test sets, and the files that may be valued."""
+    """What the form offers: the buyer's own test sets and checkpoints, and the files that may be valued.
+
+    ``offers`` are datasets with their providers: those that the form has ticked, then the newest of the catalogue.
+    ``others`` are ids that the form names and that are not among them.
+    """
 
     test_sets: list[Dataset]
+    checkpoints: list[Checkpoint]
     offers: list[tuple[Dataset, str]]
+    others: list[str]
     more: bool
 
 
-def choices(session: Session, caller: Caller, page: PageRequest) -> Choices:
-    """The newest of the caller's test sets with content, and the newest of the catalogue with their providers."""
+def choices(session: Session, caller: Caller, page: PageRequest, form: Form) -> Choices:
+    """The newest of each; what the form has ticked is among them as long as it is published."""
     newest = PageRequest(200, None, page.secret)
     found, _ = datasets.list_own(session, caller, DatasetKind.TEST, DatasetStatus.READY, newest)
+    own, _ = checkpoints.list_own(session, caller, newest)
     offers, more = catalog.search(session, Search(), PageRequest(100, None, page.secret))
-    return Choices(found, offers, more is not None)
+    known = {public_id("ds", dataset.id) for dataset, _ in offers}
+    ticked, others = [], []
+    for each in named_datasets(form):
+        if each in known:
+            continue
+        try:
+            ticked.append(catalog.get(session, parse_id("ds", each)))
+        except (ValueError, NotFound):
+            others.append(each)
+    trained = [each for each in own if each.erased_at is None]
+    return Choices(found, trained, [*ticked, *offers], others, more is not None)
+
+
+def form_of(spec: Mapping[str, Any], labels: Mapping[str, str]) -> Form:
+    """The form that would order an earlier job again."""
+    payout, model = spec["payout"], spec["model"]
+    told = {name: spec.get(name) for name in _SAME} | {
+        "copies": payout["copies"],
+        "policy": payout["policy"],
+        "minimum_payout": payout["minimum_payout"],
+        "revalue": "yes" if payout["revalue_without_harm"] else None,
+        "dispute_days": payout["dispute_window_seconds"] / 86_400 or None,
+        "performance_target": payout["performance_target"],
+        "model": spec.get("checkpoint") or (model["name"] if model else None),
+        "hyper": " ".join(f"{name}={_written(value)}" for name, value in model["hyper"].items()) if model else None,
+        "method": spec["unlearning"]["method"],
+        "label": labels.get("order"),
+    }
+    fields = {name: [_written(value)] for name, value in told.items() if value is not None}
+    return Form(fields | {"datasets": list(spec["datasets"])})
+
+
+def _written(value: object) -> str:
+    """A number or text as a person writes it: 8.0 is 8."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def named_datasets(form: Form) -> list[str]:
@@ -43,21 +94,42 @@ def named_datasets(form: Form) -> list[str]:
 
 def order_of(form: Form) -> NewValuation:
     """The order that the form describes; raises InvalidInput naming what is wrong."""
-    model: dict[str, Any] = {"name": form.text("model") or "logistic"}
+    chosen = form.text("model") or "logistic"
+    days = form.number("dispute_days")
+    payout = {
+        "policy": form.text("policy") or "proportional",
+        "copies": form.text("copies") or "separate",
+        "minimum_payout": form.text("minimum_payout") or None,
+        "performance_target": form.number("performance_target"),
+        "dispute_window_seconds": round(days * 86_400) if days else 0,
+        "revalue_without_harm": form.text("revalue") == "yes",
+    }
     fields: dict[str, Any] = {
         "datasets": named_datasets(form),
         "test_dataset": form.text("test_dataset"),
         "pool": form.text("pool"),
         "currency": (form.text("currency") or "EUR").upper(),
-        "model": model,
         "base": form.text("base"),
         "metric": form.text("metric") or "accuracy",
         "players": form.text("players") or "provider",
         "share_ci": form.number("share_ci"),
         "max_retrains": form.whole("max_retrains"),
+        "max_evaluations": form.whole("max_evaluations"),
+        "max_seconds": form.number("max_seconds"),
         "seed": form.whole("seed"),
-        "payout": {"policy": form.text("policy") or "proportional"},
+        "mode": form.text("mode") or "full",
+        "purpose": form.text("purpose"),
+        "territory": form.text("territory").upper(),
+        "unlearning": {"method": form.text("method") or "tangent"},
+        "fidelity": form.text("fidelity") or "auto",
+        "estimator": form.text("estimator") or "auto",
+        "device": form.text("device") or "cpu",
+        "payout": {name: value for name, value in payout.items() if value is not None},
     }
+    if chosen.startswith("ck_"):
+        fields["checkpoint"] = chosen
+    else:
+        fields["model"] = {"name": chosen, "hyper": form.pairs("hyper")}
     if label := form.text("label"):
         fields["metadata"] = {"order": label}
     given = {name: value for name, value in fields.items() if value not in (None, "")}

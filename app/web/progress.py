@@ -7,7 +7,7 @@ while it waits. The stream ends with the job, or after some minutes, when the br
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import Request
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.browsers import SESSION_COOKIE
-from app.accounts.roles import Role
+from app.accounts.roles import Caller, Role
 from app.db.session import transaction
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId
@@ -35,6 +35,8 @@ _ALIVE_SECONDS = 15.0
 _LONGEST_SECONDS = 600.0
 _WIDE, _HIGH = 220.0, 48.0
 Reader = Annotated[Visitor, visiting("valuations:read", Role.BUYER, Role.ADMIN)]
+# who looks at a job, asked with a session; None for nobody (any more)
+Watcher = Callable[[Session], Caller | None]
 
 
 def progress_view(job: ValuationAnswer, events: Sequence[ValuationEvent]) -> dict[str, Any]:
@@ -73,16 +75,26 @@ def stream_progress(
 ) -> StreamingResponse:
     """The progress panel as server-sent events: ``progress`` with its markup, ``end`` when the job is over."""
     service.get(session, visitor.caller, valuation_id)
+    return stream(request, valuation_id, _visitor_of(request))
+
+
+def _visitor_of(request: Request) -> Watcher:
+    return lambda session: identify(session, request.app.state.settings, request.cookies.get(SESSION_COOKIE, ""))
+
+
+def stream(request: Request, valuation_id: uuid.UUID, watcher: Watcher) -> StreamingResponse:
+    """The panel of one job for as long as ``watcher`` says who is looking; it is asked again at every look."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, valuation_id), media_type="text/event-stream", headers=headers)
+    events = _events(request, valuation_id, watcher)
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-async def _events(request: Request, valuation_id: uuid.UUID) -> AsyncIterator[str]:
+async def _events(request: Request, valuation_id: uuid.UUID, watcher: Watcher) -> AsyncIterator[str]:
     started = spoken = time.monotonic()
     shown = ""
     while time.monotonic() - started < _LONGEST_SECONDS and not await request.is_disconnected():
         async with request.app.state.connections:
-            seen = await run_in_threadpool(_look, request, valuation_id)
+            seen = await run_in_threadpool(_look, request, valuation_id, watcher)
         if seen is None:
             return
         markup, version, over = seen
@@ -98,11 +110,11 @@ async def _events(request: Request, valuation_id: uuid.UUID) -> AsyncIterator[st
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _look(request: Request, valuation_id: uuid.UUID) -> tuple[str, int, bool] | None:
-    """The panel's markup, the job's version, whether it is over; None once the session has ended."""
+def _look(request: Request, valuation_id: uuid.UUID, watcher: Watcher) -> tuple[str, int, bool] | None:
+    """The panel's markup, the job's version, whether it is over; None once nobody may look any more."""
     factory: sessionmaker[Session] = request.app.state.session_factory
     with transaction(factory) as session:
-        caller = identify(session, request.app.state.settings, request.cookies.get(SESSION_COOKIE, ""))
+        caller = watcher(session)
         if caller is None:
             return None
         valuation = service.get(session, caller, valuation_id)

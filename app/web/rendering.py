@@ -55,6 +55,11 @@ def number(value: float | None, digits: int = 4) -> str:
     return "—" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
+def sentence(text: str) -> str:
+    """An error's words as a sentence of a page: with a capital and a full stop."""
+    return text and text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 def whole(value: int | None) -> str:
     return "—" if value is None else f"{value:,}".replace(",", " ")
 
@@ -105,6 +110,7 @@ def environment() -> Environment:
         "percent": percent,
         "number": number,
         "whole": whole,
+        "sentence": sentence,
         "duration": duration,
         "size": size,
         "pid": _id,

@@ -45,7 +45,8 @@ async def _record(request: Request, response: Response, action: str) -> None:
     object_ = named or (made if "_" in made else None)
     detail = {name: values for name, values in form.shown().items() if name not in _UNSAID}
     caller = visitor.caller if visitor is not None else None
-    await run_in_threadpool(audit.record, session, caller, action, object_, detail)
+    subject = getattr(request.state, "subject", None)
+    await run_in_threadpool(audit.record, session, caller, action, object_, detail, subject=subject)
 
 
 def page_router(prefix: str = "") -> APIRouter:

@@ -32,6 +32,8 @@ function themed(spec, width) {
       labelColor: colour("--ink"), titleColor: colour("--soft"), gridColor: colour("--line"), domainColor: colour("--line"),
       tickColor: colour("--line"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, labelLimit: Math.min(190, width * 0.34),
     },
+    range: { category: [colour("--a"), colour("--b"), colour("--c")] },
+    legend: { labelColor: colour("--ink"), labelFontSize: 12, symbolStrokeWidth: 3 },
     axisX: { tickCount: Math.max(3, Math.min(8, Math.round(width / 90))) },
   };
   return { ...spec, $schema: "https://vega.github.io/schema/vega-lite/v6.json", width, autosize: { type: "fit", contains: "padding" }, config };
@@ -125,7 +127,7 @@ if (upload) {
     const file = input.files[0];
     if (!file) return;
     document.getElementById("chosen").textContent = `${file.name} (${(file.size / 1000).toFixed(1)} kB)`;
-    if (!upload.elements.name.value) upload.elements.name.value = file.name.replace(/\.[^.]+$/, "");
+    if (upload.elements.name && !upload.elements.name.value) upload.elements.name.value = file.name.replace(/\.[^.]+$/, "");
   };
   input.addEventListener("change", choose);
   for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -138,20 +140,18 @@ if (upload) {
   upload.addEventListener("submit", async (event) => {
     event.preventDefault();
     refuse("");
-    if (!input.files[0]) return refuse("Choose a file first.");
-    const button = upload.querySelector("button.primary");
+    if (!input.files[0] && upload.dataset.optional === undefined) return refuse("Choose a file first.");
+    const button = upload.querySelector("button");
     button.disabled = true;
     document.getElementById("sending").hidden = false;
     try {
-      const fields = new URLSearchParams({ name: upload.elements.name.value, target: upload.elements.target.value });
-      const created = await fetch("/datasets", { method: "POST", body: fields, headers: { "X-CSRF-Token": token, Accept: "application/json" } });
-      const answer = await created.json();
-      if (!created.ok) throw new Error(answer.detail);
+      const answer = upload.dataset.content ? { content: upload.dataset.content, page: location.pathname } : await create(upload);
+      if (!input.files[0]) return location.assign(answer.page);
       try {
         await send(answer.content, input.files[0], upload.querySelector("progress"), say);
       } catch (error) {
         // a draft whose file was refused is of no use: the next try makes a new one
-        await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
+        if (answer.content.startsWith("/datasets/") && !upload.dataset.content) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
         throw error;
       }
       location.assign(answer.page);
@@ -161,6 +161,14 @@ if (upload) {
       button.disabled = false;
     }
   });
+}
+
+async function create(form) {
+  const fields = new URLSearchParams(new FormData(form));
+  const created = await fetch(form.getAttribute("action"), { method: "POST", body: fields, headers: { "X-CSRF-Token": token, Accept: "application/json" } });
+  const answer = await created.json();
+  if (!created.ok) throw new Error(answer.detail);
+  return answer;
 }
 
 function send(path, file, bar, say) {

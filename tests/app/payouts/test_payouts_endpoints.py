@@ -85,6 +85,7 @@ def test_only_administrators_record_prove_and_decide(buyer: Any, provider: Any, 
         ("GET", "/v1/ledger/withdrawals", None),
         ("POST", f"/v1/ledger/withdrawals/wd_{some}/approval", None),
         ("POST", f"/v1/ledger/withdrawals/wd_{some}/rejection", None),
+        ("GET", "/v1/ledger/disputes", None),
         ("POST", f"/v1/ledger/disputes/val_{some}/resolution", {"to_buyer": []}),
         ("POST", f"/v1/ledger/holdbacks/val_{some}/release", None),
     ]:
@@ -219,6 +220,9 @@ def test_a_buyer_disputes_what_is_held_and_an_administrator_decides(
     assert known(buyer.account.role).client.post(path, json={"reason": "x"}).status_code == 404
     told = buyer.client.post(path, json={"reason": "labels are wrong"})
     assert told.json() == {"valuation_id": f"val_{job.hex}", "disputed": "50.00", "currency": "EUR"}
+    (waiting,) = admin.client.get("/v1/ledger/disputes").json()["items"]
+    assert (waiting["valuation_id"], waiting["amount"]) == (f"val_{job.hex}", "50.00")
+    assert waiting["parts"] == [{"provider_id": account(provider), "amount": "50.00"}]
     back = {"to_buyer": [{"provider_id": account(provider), "amount": "40.00"}]}
     twice = {"to_buyer": back["to_buyer"] * 2}
     assert admin.client.post(f"{path}/resolution", json=twice).status_code == 422

@@ -10,10 +10,14 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
+import safetensors.numpy
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from app.accounts import service
@@ -45,6 +49,9 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 PATIENCE = 120_000
 PLAYERS = 6
+BUYER = "Harbour Hospital"
+# what people call themselves is not always short
+LONG = ", the data office of the county of Nordmark and its eleven hospitals, department of handwritten digits"
 
 if CHROMIUM is None and os.environ.get("CHERISH_REQUIRE_BROWSER") == "1":
     pytest.fail(
@@ -70,9 +77,13 @@ class Market:
 
 @pytest.fixture(scope="module")
 def market() -> Iterator[Market]:
-    """A stack with one worker and providers whose data is published; the first provider's is not there yet."""
+    """A stack with one worker and providers whose data is published; the first provider's is not there yet.
+
+    Organisations may register and wait for approval, and the first page shows the buyer's newest job.
+    """
     home = Path(tempfile.gettempdir()) / f"cherish-web-{uuid.uuid4().hex[:10]}"
-    stack = Stack(home, workers=1, durable=False)
+    shown = {"CHERISH_SHOWN_BUYER": BUYER, "CHERISH_REGISTRATION": "approval"}
+    stack = Stack(home, workers=1, durable=False, env=shown)
     try:
         stack.start()
         yield _people(stack)
@@ -91,9 +102,10 @@ def _people(stack: Stack) -> Market:
             return f"acc_{account.id.hex}", service.issue_key(session, settings, account, "first key")[1]
 
         _, admin = person("Operator", Role.ADMIN)
-        buyer_id, buyer = person("Harbour Hospital", Role.BUYER)
+        buyer_id, buyer = person(BUYER, Role.BUYER)
         chosen = [*files[: PLAYERS - 2], files[7], files[9]]
-        providers = [person(file.owner, Role.PROVIDER)[1] for file in chosen]
+        names = [file.owner + LONG * (index == 1) for index, file in enumerate(chosen)]
+        providers = [person(name, Role.PROVIDER)[1] for name in names]
     engine.dispose()
     datasets = []
     for token, file in list(zip(providers, chosen, strict=True))[1:]:
@@ -156,13 +168,20 @@ class Visit:
             self._picture(f"{name}-{theme}")
         self.calm(name)
 
+    def fits(self, *paths: str) -> None:
+        """No page is wider than the window: nobody scrolls sideways, on a phone least of all."""
+        for path in paths:
+            self.page.goto(path)
+            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, path
+
     def calm(self, name: str) -> None:
         assert self.page.evaluate("violations") == [], name
         assert self.errors == [], name
 
     def _picture(self, name: str) -> None:
         if folder := os.environ.get("CHERISH_SCREENS"):
-            self.page.screenshot(path=f"{folder}/{name}.jpg", full_page=True, type="jpeg", quality=62)
+            self.page.screenshot(path=f"{folder}/{name}.jpg", full_page=True, type="jpeg", quality=52)
 
     def close(self) -> None:
         self.context.close()
@@ -173,11 +192,16 @@ def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: 
     nobody = Visit(chromium, market)
     for name, path in (("landing", "/"), ("login", "/login"), ("invitation", "/invitation"), ("problems", "/problems")):
         nobody.see(name, path)
+    nobody.page.goto("/nothing-here")
+    # the browser notes the 404, which was the point
+    nobody.errors.clear()
+    nobody.see("error")
     nobody.close()
 
     dataset = _provider_offers(chromium, market, tmp_path)
     _admin_pays_in(chromium, market)
     _buyer_values(chromium, market, tmp_path, [dataset, *market.datasets])
+    _admin_decides(chromium, market)
     _provider_withdraws(chromium, market, dataset)
     _admin_looks(chromium, market)
 
@@ -213,6 +237,8 @@ def _provider_offers(chromium: Browser, market: Market, folder: Path) -> str:
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url(re.compile(r"/datasets/ds_"))
     visit.see("dataset-ready")
+    page.get_by_label("Rows in the preview").fill("3")
+    page.get_by_label("Least it must earn in a job").fill("5.00")
     page.get_by_role("button", name="Publish").click()
     expect(page.locator(".head .status")).to_have_text("published")
     visit.see("datasets", "/datasets")
@@ -250,40 +276,75 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url(re.compile(r"/datasets/ds_"))
 
-    page.goto("/jobs/new")
-    for box in page.get_by_role("group", name="Datasets to be valued").get_by_role("checkbox").all()[1:]:
+    _buyer_looks_around(visit, datasets)
+    visit.see("catalogue", "/catalogue?q=digits")
+    for box in page.get_by_role("checkbox").all()[1:]:
         box.check()
+    page.get_by_role("button", name="Value those that are ticked").click()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(PLAYERS - 1)
     page.get_by_label("Others, by their ids").fill("\n".join(datasets))
-    page.get_by_label("Pool").fill("1000.00")
-    page.get_by_label("Metric").select_option("clipped_log_loss")
-    page.get_by_label("Model").select_option("mlp")
+    page.get_by_label("Pool", exact=True).fill("1000.00")
+    page.get_by_label(re.compile("^Metric")).select_option("clipped_log_loss")
+    page.get_by_label(re.compile("^Model")).select_option("mlp")
     page.get_by_label("Retrainings at most").fill("24")
     page.get_by_label("Widest interval").fill("0.5")
+    page.locator("summary", has_text="More settings").click()
+    # long enough to be looked at while it runs
+    page.get_by_label("Hyper-parameters of the model").fill("steps=400")
+    page.get_by_label("Rule").select_option("interval_aware")
+    page.get_by_label("Days in which you may dispute").fill("10")
     page.get_by_label("Your own name for it").fill("Reading of handwritten digits, first order of the autumn")
     expect(page.locator("#estimate")).to_contain_text("Trained anew", timeout=PATIENCE)
     visit.see("job-new")
     page.get_by_role("button", name="Post and reserve the pool").click()
     page.wait_for_url(re.compile(r"/jobs/val_"))
     expect(page.get_by_role("button", name="Cancel the job")).to_be_visible()
-    # said by the stream, not by a reload
-    page.evaluate("window.before = true")
-    expect(page.locator("[data-stream]")).to_contain_text(re.compile("round [1-9]"), timeout=PATIENCE)
-    assert page.evaluate("window.before") is True
+    # anybody may watch it on the first page; what both see is said by their streams, not by a reload
+    nobody = Visit(chromium, market)
+    nobody.page.goto("/")
+    for each in (nobody.page, page):
+        each.evaluate("window.before = true")
+    for each in (nobody.page, page):
+        expect(each.locator("[data-stream]")).to_contain_text(re.compile("round [1-9]"), timeout=PATIENCE)
+        assert each.evaluate("window.before") is True
     visit.see("job-running")
+    nobody.see("landing-live")
     # the page loads itself again when the job is over, however it ended
     expect(page.locator("[data-stream]")).to_have_count(0, timeout=PATIENCE)
     expect(page.get_by_text("Who gets how much, and how sure that is")).to_be_visible()
     visit.see("job")
-    amounts = page.locator("tbody data.money").evaluate_all("(all) => all.map((each) => Number(each.value))")
+    expect(nobody.page.get_by_role("heading", name="A job, as it was paid")).to_be_visible(timeout=PATIENCE)
+    nobody.see("landing-paid")
+    nobody.close()
+    for chart in ("shares", "audit", "removal", "convergence", "cost"):
+        expect(page.locator(f"[data-chart={chart}-spec] svg")).to_be_visible()
+    amounts = (
+        page.get_by_role("region", name="Payouts")
+        .locator("tbody data.money")
+        .evaluate_all("(all) => all.map((each) => Number(each.value))")
+    )
     assert len(amounts) == PLAYERS
     assert abs(sum(amounts) - 1000) < 1e-6
-    # in the viewer's own terms
+    # in the viewer's own terms: Oslo's time, German amounts
+    ended = page.locator(".head time").last
+    utc = datetime.fromisoformat(ended.get_attribute("datetime") or "")
+    assert ended.inner_text() == utc.astimezone(ZoneInfo("Europe/Oslo")).strftime("%d.%m.%Y, %H:%M")
     assert page.locator("tfoot data.money").last.inner_text() == "1.000,00\xa0€"
-    for name in ("Payouts (CSV)", "Values, audit and digests (JSON)", "The signed certificate (JSON)"):
-        with page.expect_download() as download:
-            page.get_by_text(name).click()
-        assert download.value.failure() is None
     job = page.url
+    files = page.locator(".takes a[download]")
+    assert files.count() == 8
+    for each in files.all():
+        with page.expect_download() as download:
+            each.click()
+        assert download.value.failure() is None
+    page.get_by_text("The signed certificate").click()
+    expect(page.get_by_text("Genuine.")).to_be_visible()
+    visit.see("certificate")
+    page.goto(job)
+    page.get_by_text("Dispute it").click()
+    page.get_by_label("What is wrong").fill("a third of the labels of one provider are wrong")
+    page.get_by_role("button", name="Open a dispute").click()
+    expect(page.get_by_text("An administrator decides")).to_be_visible()
     for name, path in (("jobs", "/jobs?status=succeeded"), ("money-buyer", "/money"), ("keys", "/keys")):
         visit.see(name, path)
     _keys_and_webhooks(visit)
@@ -291,8 +352,32 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
 
     phone = Visit(chromium, market, viewport={"width": 390, "height": 800}, has_touch=True).log_in(market.buyer)
     phone.see("job-phone", job)
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.fits(job, f"{job}/certificate", "/", "/jobs", "/jobs/new", "/catalogue", f"/catalogue/{datasets[0]}")
+    phone.fits("/checkpoints", "/datasets", "/money", "/keys", "/people", "/webhooks", "/audit", "/nothing-here")
     phone.close()
+
+
+def _buyer_looks_around(visit: Visit, datasets: list[str]) -> None:
+    """A listing with its preview, once a worker has taken it out; and a checkpoint of one's own."""
+    page = visit.page
+    for _ in range(60):
+        page.goto(f"/catalogue/{datasets[0]}")
+        if page.get_by_role("region", name="Preview").count():
+            break
+        page.wait_for_timeout(1000)
+    expect(page.get_by_role("region", name="Preview").locator("tbody tr")).to_have_count(3)
+    visit.see("listing")
+    page.goto("/checkpoints")
+    weights = safetensors.numpy.save({"0.weight": np.ones((4, 64), dtype=np.float32)})
+    page.set_input_files("#file", {"name": "triage.safetensors", "mimeType": "", "buffer": weights})
+    page.get_by_label("Architecture").select_option("mlp")
+    page.get_by_label("Hyper-parameters").fill("hidden=4")
+    page.get_by_role("button", name="Create").click()
+    page.wait_for_url(re.compile(r"/checkpoints/ck_"))
+    page.get_by_text("Weights and digest").click()
+    expect(page.get_by_text("F32 4×64")).to_be_visible()
+    visit.see("checkpoint")
+    visit.see("checkpoints", "/checkpoints")
 
 
 def _keys_and_webhooks(visit: Visit) -> None:
@@ -314,6 +399,10 @@ def _keys_and_webhooks(visit: Visit) -> None:
     page.wait_for_load_state()
     visit.errors.clear()
     visit.see("webhooks", "/webhooks")
+    page.get_by_role("link", name=re.compile("hooks.example")).click()
+    page.get_by_role("button", name="Send a test").click()
+    page.get_by_role("link", name="webhook.ping").click()
+    visit.see("delivery")
     page.goto("/invitation")
     page.get_by_label("Invitation").fill(invitation)
     page.get_by_label("New password").fill("a phrase of several words")
@@ -329,6 +418,31 @@ def _keys_and_webhooks(visit: Visit) -> None:
     visit.calm("people")
 
 
+def _admin_decides(chromium: Browser, market: Market) -> None:
+    """The dispute: part of what is held goes back. An organisation that registered is approved, and limited."""
+    with Client(market.url, market.admin) as client:
+        new = {"name": "New Provider", "role": "provider", "email": "eve@new.example", "user_name": "Eve"}
+        client.post("/v1/registrations", new | {"password": "a phrase of several words"})
+    visit = Visit(chromium, market).log_in(market.admin)
+    page = visit.page
+    visit.see("disputes", "/admin/disputes")
+    page.get_by_label(re.compile("^Back to the buyer")).first.fill("0.01")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Decide").click()
+    expect(page.get_by_text("Nothing is in dispute")).to_be_visible()
+    page.goto("/admin/accounts?status=pending")
+    page.get_by_role("link", name="New Provider").click()
+    page.get_by_role("button", name="Approve it").click()
+    page.get_by_label("Reads a minute").fill("120")
+    page.get_by_role("button", name="Change the limits").click()
+    expect(page.get_by_label("Reads a minute")).to_have_value("120")
+    visit.see("organisation")
+    phone = Visit(chromium, market, viewport={"width": 390, "height": 800}, has_touch=True).log_in(market.admin)
+    phone.fits(page.url, "/admin", "/admin/accounts", "/admin/ledger", "/admin/disputes", "/audit", "/jobs")
+    phone.close()
+    visit.close()
+
+
 def _provider_withdraws(chromium: Browser, market: Market, dataset: str) -> None:
     visit = Visit(chromium, market).log_in(market.providers[0])
     page = visit.page
@@ -339,9 +453,22 @@ def _provider_withdraws(chromium: Browser, market: Market, dataset: str) -> None
     page.get_by_role("button", name="Ask for it").click()
     expect(page.get_by_role("cell", name="withdrawal pending")).to_be_visible()
     visit.see("dataset", f"/datasets/{dataset}")
+    phone = Visit(chromium, market, viewport={"width": 390, "height": 800}, has_touch=True).log_in(market.providers[0])
+    phone.fits(f"/datasets/{dataset}", "/datasets", "/earnings", "/money", "/keys")
+    phone.close()
     page.get_by_label("I have read this").check()
     page.get_by_role("button", name="Withdraw").click()
     expect(page.locator(".head .status")).to_have_text("withdrawn")
+    # a worker erases what is left of it, and the page has the signed record
+    for _ in range(90):
+        if page.get_by_role("link", name="The signed record").count():
+            break
+        page.wait_for_timeout(1000)
+        page.reload()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="The signed record").click()
+    assert "cherish-erasure-2" in download.value.path().read_text()
+    visit.see("dataset-withdrawn")
     visit.calm("withdrawing")
     visit.close()
 
@@ -362,4 +489,28 @@ def _admin_looks(chromium: Browser, market: Market) -> None:
     page.reload()
     assert page.evaluate("document.documentElement.dataset.theme") == chosen
     visit.calm("admin")
+    visit.close()
+
+
+def test_the_keyboard_alone_logs_in_and_reaches_the_content(chromium: Browser, market: Market) -> None:
+    visit = Visit(chromium, market)
+    page = visit.page
+    page.goto("/login")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    expect(page.get_by_text("Skip to the content")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid", "where the focus is can be seen"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type(market.buyer)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Your jobs")).to_be_visible()
+    visit.calm("keyboard")
     visit.close()

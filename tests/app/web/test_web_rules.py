@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy.orm import Session
 
-from app.accounts import users
+from app.accounts import service, users
 from app.accounts.roles import Role
 from app.web import cookies
 from tests.app.conftest import Known
@@ -43,14 +43,19 @@ def browser(app: FastAPI) -> Callable[[], Browser]:
 PAGES = [
     "/jobs",
     "/jobs/new",
+    "/catalogue",
+    "/checkpoints",
     "/datasets",
     "/earnings",
     "/money",
     "/keys",
     "/people",
     "/webhooks",
+    "/audit",
     "/admin",
+    "/admin/accounts",
     "/admin/ledger",
+    "/admin/disputes",
 ]
 
 
@@ -127,11 +132,13 @@ def test_a_user_logs_in_with_a_password_and_out_for_good(
 
 def test_each_role_has_its_pages(browser: Callable[[], Browser], known: Callable[..., Known]) -> None:
     allowed = {
-        Role.BUYER: {"/jobs", "/jobs/new", "/datasets", "/money", "/keys", "/people", "/webhooks"},
-        Role.PROVIDER: {"/datasets", "/earnings", "/money", "/keys", "/people", "/webhooks"},
-        Role.ADMIN: {"/jobs", "/money", "/keys", "/people", "/webhooks", "/admin", "/admin/ledger"},
+        Role.BUYER: {"/jobs", "/jobs/new", "/datasets", "/checkpoints"},
+        Role.PROVIDER: {"/datasets", "/earnings"},
+        Role.ADMIN: {"/jobs", "/admin", "/admin/accounts", "/admin/ledger", "/admin/disputes"},
     }
-    for role, pages in allowed.items():
+    everybody = {"/catalogue", "/money", "/keys", "/people", "/webhooks", "/audit"}
+    for role, own in allowed.items():
+        pages = own | everybody
         here = browser().log_in(known(role))
         assert {path for path in PAGES if here.get(path).status_code == 200} == pages
         assert {here.get(path).status_code for path in set(PAGES) - pages} == {403}
@@ -174,6 +181,21 @@ def test_errors_are_pages_for_browsers_and_problems_for_programs(client: TestCli
     under = client.get("/v1/nothing", headers=HTML)
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert {problem.headers["content-type"], under.headers["content-type"]} == {"application/problem+json"}
+
+
+def test_an_unforeseen_error_is_a_page_that_names_the_request_and_nothing_of_the_inside(
+    app: FastAPI, buyer: Known, browser: Callable[[], Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise RuntimeError("the inside of the service")
+
+    here = browser().log_in(buyer)
+    monkeypatch.setattr(service, "list_keys", break_down)
+    answer = here.get("/keys", headers={"X-Request-ID": "request-17"})
+    assert answer.status_code == 500
+    assert "Internal error" in answer.text
+    assert "request-17" in answer.text
+    assert "inside of the service" not in answer.text
 
 
 def test_a_refused_order_is_shown_again_with_the_reason(browser: Callable[[], Browser], buyer: Known) -> None:

@@ -1,0 +1,79 @@
+"""What a job still holds back and what of it is in dispute, for people to look at. Reads only.
+
+Opening and ending a dispute, and releasing what is held, are in ``service``.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.payouts import repository
+from app.payouts.tables import AccountKind
+
+
+@dataclass(frozen=True)
+class Part:
+    """One provider's money in a dispute, in minor units."""
+
+    provider_id: uuid.UUID
+    amount: int
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A dispute: over whose money and why. ``open_amount`` is 0 once an administrator has decided."""
+
+    valuation_id: uuid.UUID
+    currency: str
+    reason: str
+    opened_at: datetime
+    parts: tuple[Part, ...]
+    open_amount: int
+    to_buyer: int
+    to_providers: int
+
+    @property
+    def amount(self) -> int:
+        """All that was disputed."""
+        return sum(part.amount for part in self.parts)
+
+
+def held(session: Session, valuation_id: uuid.UUID) -> int:
+    """Minor units of a job that wait for its dispute window to end."""
+    accounts = repository.accounts_of_job(session, valuation_id)
+    return sum(account.available for account in accounts if account.kind is AccountKind.HOLDBACK)
+
+
+def of_job(session: Session, valuation_id: uuid.UUID) -> Dispute | None:
+    """A job's dispute, open or decided; None where there was none."""
+    told = repository.transfers_of_job(session, valuation_id, "dispute")
+    if not told:
+        return None
+    accounts = repository.accounts_of_job(session, valuation_id)
+    parts: dict[uuid.UUID, int] = {}
+    for transfer, account in told:
+        if account.owner_id is not None:
+            parts[account.owner_id] = parts.get(account.owner_id, 0) + transfer.amount
+    first = told[0][0]
+    return Dispute(
+        valuation_id,
+        first.currency,
+        first.reference or "",
+        first.created_at,
+        tuple(Part(owner, amount) for owner, amount in sorted(parts.items())),
+        sum(account.available for account in accounts if account.kind is AccountKind.DISPUTE),
+        _moved(session, valuation_id, "dispute_won"),
+        _moved(session, valuation_id, "dispute_lost"),
+    )
+
+
+def waiting(session: Session, limit: int = 200) -> list[Dispute]:
+    """Disputes that wait for a decision, oldest first."""
+    found = (of_job(session, job) for job in repository.jobs_in_dispute(session, limit))
+    return [dispute for dispute in found if dispute is not None]
+
+
+def _moved(session: Session, valuation_id: uuid.UUID, code: str) -> int:
+    return sum(transfer.amount for transfer, _ in repository.transfers_of_job(session, valuation_id, code))

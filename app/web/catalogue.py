@@ -1,0 +1,103 @@
+"""The catalogue for people: searching what is published, and one listing as anybody in the market may see it.
+
+Never a row beyond the preview that its provider allows, and of a dataset that is not published nothing.
+"""
+
+import enum
+from typing import Annotated, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Query, Request, Response
+
+from app.accounts.roles import Role
+from app.datasets import catalog
+from app.datasets.repository import Search
+from app.datasets.schemas import Listing
+from app.datasets.tables import DatasetFormat, Modality
+from app.errors import CherishError, InvalidInput
+from app.http.deps import PageDep, SessionDep
+from app.http.ids import DatasetId
+from app.web.rendering import page
+from app.web.routes import page_router
+from app.web.visitors import Visitor, visiting
+
+router = page_router("/catalogue")
+
+Reader = Annotated[Visitor, visiting("datasets:read", Role.BUYER, Role.PROVIDER, Role.ADMIN)]
+_Words = Annotated[str, Query(max_length=200)]
+
+
+@router.get("")
+def search_catalogue(
+    request: Request,
+    visitor: Reader,
+    session: SessionDep,
+    paging: PageDep,
+    q: _Words = "",
+    modality: _Words = "",
+    format: _Words = "",  # noqa: A002  as the API calls it
+    licence: _Words = "",
+    min_rows: _Words = "",
+    max_rows: _Words = "",
+) -> Response:
+    """A field that is left empty narrows nothing; what cannot be read is said above the list."""
+    asked = {"q": q, "modality": modality, "format": format, "licence": licence}
+    asked |= {"min_rows": min_rows, "max_rows": max_rows}
+    asked = {name: text.strip() for name, text in asked.items()}
+    error, found, following = None, [], None
+    try:
+        rows, following = catalog.search(session, _search(asked), paging)
+        found = [Listing.of(*row) for row in rows]
+    except CherishError as refused:
+        error = refused
+    shown = {
+        "asked": asked,
+        "path": request.url.path,
+        "here": "/catalogue?" + urlencode({name: text for name, text in asked.items() if text}),
+        "narrowed": any(asked.values()),
+        "listings": found,
+        "next": following,
+        "error": error,
+        "modalities": [each.value for each in Modality],
+        "formats": [each.value for each in DatasetFormat],
+    }
+    return page(request, "catalogue.html", shown, visitor=visitor, status=error.status if error else 200)
+
+
+@router.get("/{dataset_id}")
+def show_listing(request: Request, visitor: Reader, session: SessionDep, dataset_id: DatasetId) -> Response:
+    listing = Listing.of(*catalog.get(session, dataset_id))
+    columns, rows = catalog.preview(session, dataset_id)
+    shown = {"listing": listing, "columns": columns, "rows": rows}
+    return page(request, "listing.html", shown, visitor=visitor)
+
+
+E = TypeVar("E", bound=enum.Enum)
+
+
+def _member(kind: type[E], text: str) -> E | None:
+    if not text:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise InvalidInput(f"{text[:40]!r} is not one of {', '.join(each.value for each in kind)}") from None
+
+
+def _rows(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 15:
+        raise InvalidInput(f"{text[:40]!r} is not a number of rows; write digits")
+    return int(text)
+
+
+def _search(asked: dict[str, str]) -> Search:
+    return Search(
+        asked["q"] or None,
+        _member(Modality, asked["modality"]),
+        _member(DatasetFormat, asked["format"]),
+        asked["licence"] or None,
+        _rows(asked["min_rows"]),
+        _rows(asked["max_rows"]),
+    )

@@ -1,0 +1,82 @@
+"""A buyer's checkpoints: creating one by its architecture, uploading its weights, and what those weights have seen."""
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from app.accounts.roles import Role
+from app.checkpoints import schemas, service
+from app.checkpoints.hyper import HYPER
+from app.checkpoints.tables import Architecture
+from app.datasets import catalog
+from app.errors import InvalidInput, NotFound
+from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.ids import CheckpointId, public_id
+from app.http.uploads import parsed
+from app.web.forms import FormDep
+from app.web.rendering import page
+from app.web.routes import page_router
+from app.web.visitors import Visitor, visiting
+
+router = page_router("/checkpoints")
+
+Reader = Annotated[Visitor, visiting("checkpoints:read", Role.BUYER)]
+Writer = Annotated[Visitor, visiting("checkpoints:write", Role.BUYER)]
+
+
+@router.get("")
+def list_checkpoints(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
+    found, following = service.list_own(session, visitor.caller, paging)
+    shown = {
+        "checkpoints": [schemas.CheckpointAnswer.model_validate(each) for each in found],
+        "next": following,
+        "hyper": {each.value: sorted(names) for each, names in HYPER.items()},
+    }
+    return page(request, "checkpoints.html", shown, visitor=visitor)
+
+
+@router.post("")
+def create_checkpoint(visitor: Writer, session: SessionDep, form: FormDep) -> Response:
+    """A checkpoint by its architecture; the script uploads its weights next, where a file was chosen."""
+    name, architecture = form.text("name"), form.text("architecture")
+    if not 0 < len(name) <= 200 or architecture not in {each.value for each in Architecture}:
+        raise InvalidInput("a checkpoint has a name of at most 200 characters and an architecture; fill in both")
+    made = service.create(session, visitor.caller, name, Architecture(architecture), form.pairs("hyper"))
+    address = f"/checkpoints/{public_id('ck', made.id)}"
+    return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
+
+
+@router.put("/{checkpoint_id}/content")
+async def put_content(
+    request: Request,
+    visitor: Writer,
+    checkpoint_id: CheckpointId,
+    session: SessionDep,
+    settings: SettingsDep,
+    blobs: BlobsDep,
+) -> Response:
+    """The weights, as a safetensors file: streamed, checked, stored whole or not at all."""
+    caller = visitor.caller
+    expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
+    read = partial(service.read_content, settings, expected)
+    async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, found):
+        await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, found)
+    return JSONResponse({"page": f"/checkpoints/{public_id('ck', checkpoint_id)}"})
+
+
+@router.get("/{checkpoint_id}")
+def show_checkpoint(request: Request, visitor: Reader, session: SessionDep, checkpoint_id: CheckpointId) -> Response:
+    checkpoint = schemas.CheckpointAnswer.model_validate(service.get(session, visitor.caller, checkpoint_id))
+    seen = []
+    for each in service.lineage(session, visitor.caller, checkpoint_id):
+        listing: Any = None
+        try:
+            listing = catalog.get(session, each.dataset_id)
+        except NotFound:
+            # withdrawn, or not published any more: its digest is all that may be said
+            listing = None
+        seen.append({"id": each.dataset_id, "digest": each.digest, "at": each.created_at, "listing": listing})
+    return page(request, "checkpoint.html", {"checkpoint": checkpoint, "seen": seen}, visitor=visitor)

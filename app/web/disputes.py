@@ -1,0 +1,62 @@
+"""The administrator's page on disputes: over whose money, why, and the decision what of it goes back to the buyer."""
+
+import uuid
+from typing import Annotated, Any
+
+from fastapi import Request, Response
+
+from app.accounts import service as accounts
+from app.accounts.roles import Role
+from app.errors import CherishError
+from app.http.deps import SessionDep
+from app.http.ids import ValuationId, public_id
+from app.payouts import disputes, money
+from app.payouts import service as payouts
+from app.valuations import service as valuations
+from app.web.forms import Form, FormDep
+from app.web.rendering import page, see_other
+from app.web.routes import page_router
+from app.web.visitors import Visitor, visiting
+
+router = page_router("/admin/disputes")
+
+Cashier = Annotated[Visitor, visiting("payouts:read", Role.ADMIN)]
+Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
+
+
+@router.get("")
+def show_disputes(request: Request, visitor: Cashier, session: SessionDep) -> Response:
+    return _page(request, visitor, session, None)
+
+
+@router.post("/{valuation_id}")
+def resolve_dispute(
+    request: Request, visitor: Treasurer, session: SessionDep, valuation_id: ValuationId, form: FormDep
+) -> Response:
+    """End it: what the form names goes back to the buyer, the rest is paid to its providers."""
+    try:
+        with session.begin_nested():
+            payouts.resolve_dispute(session, valuation_id, _refunds(disputes.of_job(session, valuation_id), form))
+    except CherishError as error:
+        return _page(request, visitor, session, error)
+    return see_other("/admin/disputes")
+
+
+def _refunds(dispute: disputes.Dispute | None, form: Form) -> dict[uuid.UUID, int]:
+    if dispute is None:
+        return {}
+    found = {}
+    for part in dispute.parts:
+        if text := form.text(public_id("acc", part.provider_id)):
+            found[part.provider_id] = money.parse(text, dispute.currency, zero=True)
+    return found
+
+
+def _page(request: Request, visitor: Visitor, session: SessionDep, error: CherishError | None) -> Response:
+    waiting: list[dict[str, Any]] = []
+    for each in disputes.waiting(session):
+        buyer = valuations.get(session, visitor.caller, each.valuation_id).buyer_id
+        names = accounts.names(session, {part.provider_id for part in each.parts} | {buyer})
+        waiting.append({"dispute": each, "buyer": names[buyer], "names": names})
+    shown = {"waiting": waiting, "error": error}
+    return page(request, "disputes.html", shown, visitor=visitor, status=error.status if error else 200)

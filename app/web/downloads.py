@@ -1,0 +1,96 @@
+"""What a buyer takes from a job that has ended: tables, report, certificate, the order. The bytes are the rooms' own.
+
+Each is what the API answers, under a file name of its own; nothing here computes or formats a value.
+"""
+
+import json
+from typing import Literal
+
+from fastapi import Request, Response
+
+from app.http.deps import SessionDep, SettingsDep
+from app.http.ids import ValuationId, public_id
+from app.payouts import statements
+from app.valuations import certificates, exports, outcomes, reports, service
+from app.web.jobs import Reader
+from app.web.rendering import page
+from app.web.routes import page_router
+
+router = page_router("/jobs")
+
+
+@router.get("/{valuation_id}/values.{kind}")
+def download_values(
+    visitor: Reader, session: SessionDep, valuation_id: ValuationId, kind: Literal["json", "csv", "parquet"]
+) -> Response:
+    values = service.values(session, visitor.caller, valuation_id)
+    match kind:
+        case "csv":
+            return _download(exports.to_csv(values), "text/csv; charset=utf-8", valuation_id, "values.csv")
+        case "parquet":
+            return _download(exports.to_parquet(values), exports.PARQUET_TYPE, valuation_id, "values.parquet")
+        case "json":
+            return _json(values.model_dump_json(indent=2), valuation_id, "values.json")
+
+
+@router.get("/{valuation_id}/report.{kind}")
+def download_report(
+    visitor: Reader, session: SessionDep, valuation_id: ValuationId, kind: Literal["html", "pdf"]
+) -> Response:
+    report = outcomes.report(session, visitor.caller, valuation_id)
+    if kind == "pdf":
+        return _download(reports.to_pdf(report), "application/pdf", valuation_id, "report.pdf")
+    return _download(reports.to_html(report), "text/html; charset=utf-8", valuation_id, "report.html")
+
+
+@router.get("/{valuation_id}/payouts.csv")
+def download_payouts(visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
+    paid = service.payout_lines(session, visitor.caller, valuation_id)
+    lines = ["provider_id,provider,share,amount,released,held,accrued,currency"]
+    for line in paid.payouts:
+        who = statements.safe_cell(line.provider).replace('"', '""')
+        share = "" if line.share is None else repr(line.share)
+        parts = f"{line.amount},{line.released},{line.held},{line.accrued}"
+        lines.append(f'{public_id("acc", line.provider_id)},"{who}",{share},{parts},{paid.currency}')
+    return _download("\r\n".join(lines) + "\r\n", "text/csv; charset=utf-8", valuation_id, "payouts.csv")
+
+
+@router.get("/{valuation_id}/order.json")
+def download_order(visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
+    spec = service.get(session, visitor.caller, valuation_id).spec
+    return _json(json.dumps(spec, indent=2), valuation_id, "order.json")
+
+
+@router.get("/{valuation_id}/certificate.json")
+def download_certificate(
+    visitor: Reader, session: SessionDep, settings: SettingsDep, valuation_id: ValuationId
+) -> Response:
+    signed = outcomes.certificate(session, settings, visitor.caller, valuation_id)
+    return _json(json.dumps(signed, indent=2), valuation_id, "certificate.json")
+
+
+@router.get("/{valuation_id}/certificate")
+def show_certificate(
+    request: Request, visitor: Reader, session: SessionDep, settings: SettingsDep, valuation_id: ValuationId
+) -> Response:
+    """The certificate for people, checked once more with this service's own key."""
+    signed = outcomes.certificate(session, settings, visitor.caller, valuation_id)
+    shown = {
+        "job": service.get(session, visitor.caller, valuation_id),
+        "signed": signed,
+        "genuine": certificates.is_genuine(signed, certificates.public_key(settings)),
+        "names": {
+            each.position: each.provider for each in service.values(session, visitor.caller, valuation_id).players
+        },
+    }
+    return page(request, "certificate.html", shown, visitor=visitor)
+
+
+def _json(text: str, valuation_id: ValuationId, name: str) -> Response:
+    return _download(text, "application/json; charset=utf-8", valuation_id, name)
+
+
+def _download(content: str | bytes, kind: str, valuation_id: ValuationId, name: str) -> Response:
+    file = f"{public_id('val', valuation_id)}-{name}"
+    headers = {"Content-Disposition": f'attachment; filename="{file}"', "Cache-Control": "private, no-store"}
+    return Response(content, media_type=kind, headers=headers)

@@ -1,0 +1,179 @@
+"""The administrator's pages on organisations: adding, approving, suspending and reinstating them, and their limits."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from app.accounts import registration
+from app.accounts import service as accounts
+from app.accounts.roles import AccountStatus, Role
+from app.accounts.tables import Account
+from app.audit import service as audit
+from app.errors import CherishError, InvalidInput
+from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.ids import AccountId, public_id
+from app.http.pages import PageRequest
+from app.http.routes import affects
+from app.payouts import schemas as payout_schemas
+from app.payouts import service as payouts
+from app.web.forms import FormDep
+from app.web.rendering import page, see_other
+from app.web.routes import page_router
+from app.web.visitors import Visitor, visiting
+
+router = page_router("/admin/accounts")
+
+Registrar = Annotated[Visitor, visiting("accounts:read", Role.ADMIN)]
+Founder = Annotated[Visitor, visiting("accounts:write", Role.ADMIN)]
+
+_MOST = 1_000_000
+_LIMITS = ("max_running_jobs", "reads_per_minute", "writes_per_minute")
+
+
+@router.get("")
+def show_accounts(
+    request: Request,
+    visitor: Registrar,
+    session: SessionDep,
+    settings: SettingsDep,
+    paging: PageDep,
+    status: Annotated[AccountStatus | None, Query()] = None,
+) -> Response:
+    return _list(request, visitor, session, settings, paging, status)
+
+
+@router.post("")
+def create_account(
+    request: Request, visitor: Founder, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
+) -> Response:
+    try:
+        with session.begin_nested():
+            name, role = form.text("name"), form.text("role")
+            if not 0 < len(name) <= 200 or role not in {each.value for each in Role}:
+                raise InvalidInput("an organisation has a name of at most 200 characters and a role; fill in both")
+            created = accounts.create_account(session, name, Role(role))
+            _, token = accounts.issue_key(session, settings, created, "first key")
+            session.refresh(created)
+    except CherishError as refused:
+        return _list(request, visitor, session, settings, paging, None, error=refused)
+    return _list(request, visitor, session, settings, paging, None, made=(created, token))
+
+
+@router.get("/{account_id}")
+def show_account(
+    request: Request, visitor: Registrar, session: SessionDep, settings: SettingsDep, account_id: AccountId
+) -> Response:
+    return _one(request, visitor, session, settings, account_id, None)
+
+
+@router.post("/{account_id}/approve")
+def approve_account(request: Request, _visitor: Founder, session: SessionDep, account_id: AccountId) -> Response:
+    affects(request, account_id)
+    registration.approve(session, account_id)
+    return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
+
+
+@router.post("/{account_id}/suspend")
+def suspend_account(
+    request: Request,
+    visitor: Founder,
+    session: SessionDep,
+    settings: SettingsDep,
+    account_id: AccountId,
+    form: FormDep,
+) -> Response:
+    affects(request, account_id)
+    try:
+        with session.begin_nested():
+            reason = form.text("reason")
+            if not 0 < len(reason) <= 500:
+                raise InvalidInput("give the reason in at most 500 characters; whoever calls with its keys is told it")
+            registration.suspend(session, visitor.caller, account_id, reason)
+    except CherishError as refused:
+        return _one(request, visitor, session, settings, account_id, refused)
+    return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
+
+
+@router.post("/{account_id}/reinstate")
+def reinstate_account(request: Request, _visitor: Founder, session: SessionDep, account_id: AccountId) -> Response:
+    affects(request, account_id)
+    registration.reinstate(session, account_id)
+    return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
+
+
+@router.post("/{account_id}/limits")
+def change_limits(
+    request: Request,
+    visitor: Founder,
+    session: SessionDep,
+    settings: SettingsDep,
+    account_id: AccountId,
+    form: FormDep,
+) -> Response:
+    """The three numbers as they are in the form; an empty one is the deployment's again."""
+    affects(request, account_id)
+    try:
+        with session.begin_nested():
+            changes = {name: form.whole(name) for name in _LIMITS}
+            for name, value in changes.items():
+                least = 0 if name == "max_running_jobs" else 1
+                if value is not None and not least <= value <= _MOST:
+                    raise InvalidInput(f"{name.replace('_', ' ')}: {value} is not possible; give {least} to {_MOST}")
+            registration.adjust(session, settings, account_id, changes)
+    except CherishError as refused:
+        return _one(request, visitor, session, settings, account_id, refused)
+    return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
+
+
+def _list(
+    request: Request,
+    visitor: Visitor,
+    session: SessionDep,
+    settings: SettingsDep,
+    paging: PageRequest,
+    status: AccountStatus | None,
+    *,
+    made: tuple[Account, str] | None = None,
+    error: CherishError | None = None,
+) -> Response:
+    found, following = accounts.list_accounts(session, paging, status)
+    shown = {
+        "accounts": found,
+        "next": following,
+        "chosen": status.value if status else "",
+        "statuses": [each.value for each in AccountStatus],
+        "registration": settings.registration,
+        "created": made[0] if made else None,
+        "token": made[1] if made else None,
+        "error": error,
+    }
+    return page(
+        request, "accounts.html", shown, visitor=visitor, status=error.status if error else 201 if made else 200
+    )
+
+
+def _one(
+    request: Request,
+    visitor: Visitor,
+    session: SessionDep,
+    settings: SettingsDep,
+    account_id: AccountId,
+    error: CherishError | None,
+) -> Response:
+    account = accounts.get_account(session, account_id)
+    recent = PageRequest(10, None, settings.signing_secret.get_secret_value().encode())
+    done, _ = audit.entries(session, visitor.caller, {"account_id": account_id}, None, None, recent)
+    shown = {
+        "account": account,
+        "limits": registration.limits(settings, account),
+        "usual": {
+            "max_running_jobs": settings.max_running_per_buyer,
+            "reads_per_minute": settings.reads_per_minute,
+            "writes_per_minute": settings.writes_per_minute,
+        },
+        "balances": [payout_schemas.BalanceAnswer.of(each) for each in payouts.balances(session, account_id)],
+        "entries": done,
+        "own": account_id == visitor.caller.account_id,
+        "error": error,
+    }
+    return page(request, "account.html", shown, visitor=visitor, status=error.status if error else 200)
