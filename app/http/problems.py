@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -123,6 +124,7 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_framework)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
+    app.add_exception_handler(DataError, _on_unstorable)
 
 
 async def _on_ours(request: Request, error: Exception) -> Response:
@@ -193,6 +195,16 @@ async def _on_disconnect(request: Request, _error: Exception) -> Response:
     """The client hung up in the middle of its body: nobody reads this answer, but the log does."""
     log.info("client_disconnected", path=request.url.path)
     return problem_response(request, InvalidInput("the body was cut off; nothing was stored, send it again"))
+
+
+async def _on_unstorable(request: Request, error: Exception) -> Response:
+    """Postgres keeps no NUL in a text. Whichever field or parameter it came in, the transaction was rolled back."""
+    if "NUL (0x00)" not in str(error):
+        raise error
+    return problem_response(
+        request,
+        InvalidInput("a text of the request holds the character NUL (U+0000), which cannot be kept; leave it out"),
+    )
 
 
 def allowed_methods(request: Request) -> list[str]:

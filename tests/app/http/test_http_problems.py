@@ -147,3 +147,10 @@ def test_public_ids_are_prefixed_and_strict() -> None:
     for wrong in ("ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", "019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", "", None, 3):
         with pytest.raises(ValueError, match="it starts with ds_"):
             parse_id("ds", wrong)
+
+
+def test_a_text_with_nul_is_refused_wherever_it_comes(provider: Any) -> None:
+    posted = provider.client.post("/v1/datasets", json={"name": "ward\u00003", "target": "label"})
+    assert "NUL" in problem(posted, 422, "invalid-input")["detail"]
+    assert "NUL" in problem(provider.client.get("/v1/catalog?q=%00"), 422, "invalid-input")["detail"]
+    assert provider.client.get("/v1/datasets").json()["items"] == []
