@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks import store
 from benchmarks.dispatch import measure, plans, service
 from benchmarks.dispatch.place import place
-from benchmarks.report import grid
+from benchmarks.report.cells import grid
 
 PAGE = store.ROOT / "docs" / "scaling.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
