@@ -24,6 +24,11 @@ def draw() -> None:
     _removal()
 
 
+def _many(count: int) -> list[tuple[str, str]]:
+    """So many ways to tell lines apart: colour and marker."""
+    return [(COLOURS[i % len(COLOURS)], "os^Dv"[i // len(COLOURS)]) for i in range(count)]
+
+
 def _cells(benchmark: str) -> dict[tuple[str, ...], Any]:
     return {tuple(key.split("/")): cell["data"] for key, cell in store.cells(benchmark).items()}
 
@@ -39,11 +44,17 @@ def _panels(count: int, height: float = 2.6) -> tuple[Any, list[Any]]:
     return figure, list(axes.ravel()[:count])
 
 
+def _legend(figure: Any, axis: Any) -> None:
+    """The names of an axis' lines beside all panels, where they cover none of them."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, frameon=False)
+
+
 def _save(figure: Any, name: str) -> None:
     import matplotlib.pyplot as plt
 
     figure.tight_layout()
-    figure.savefig(FOLDER / name, dpi=90)
+    figure.savefig(FOLDER / name, dpi=90, bbox_inches="tight")
     plt.close(figure)
 
 
@@ -64,9 +75,10 @@ def _default() -> None:
             )
         axis.axhline(bar, color="#999999", lw=0.8, ls="--")
         axis.axvline(6.0, color="#999999", lw=0.8, ls="--")
-        axis.set(xlabel="cost, % of exact retraining", ylabel="worst share error, points", title=metric, xscale="log")
+        axis.set(xlabel="cost, % of exact retraining", ylabel="worst share error, points", title=metric)
         axis.set_ylim(bottom=0)
-    axes[0].legend(fontsize=6)
+        axis.set_xlim(left=0)
+    _legend(figure, axes[0])
     _save(figure, "default.png")
 
 
@@ -76,19 +88,19 @@ def _forgetting() -> None:
     if not names:
         return
     figure, axes = _panels(len(names))
-    sources = sorted({k[2] for k in found})
+    sources = sorted({k[2] for k in found if not k[2].startswith("retrain")})
     for axis, name in zip(axes, names, strict=True):
-        for source, colour in zip(sources, COLOURS * 2, strict=False):
+        for source, (colour, marker) in zip(sources, _many(len(sources)), strict=True):
             here = [c for k, c in found.items() if k[0] == name and k[2] == source]
             levels = [level for level in LEVELS if any(level in c for c in here)]
             rmse = [np.mean([c[level]["accuracy"]["rmse"] for c in here if level in c]) for level in levels]
             if levels:
-                label = source.replace("unlearn_", "").replace("_", " ")
+                label = source.replace("unlearn_", "").replace("repair_", "").replace("_", " ")
                 wide = 2.0 if source == "unlearn_tangent" else 0.9
-                axis.plot([int(v) for v in levels], rmse, marker=".", lw=wide, color=colour, label=label)
+                axis.plot([int(v) for v in levels], rmse, marker=marker, ms=3, lw=wide, color=colour, label=label)
         axis.set(title=name, xlabel="% of rows forgotten", yscale="log")
     axes[0].set_ylabel("RMSE of accuracy")
-    axes[0].legend(fontsize=5)
+    _legend(figure, max(axes, key=lambda axis: len(axis.lines)))
     _save(figure, "forgetting.png")
 
 
@@ -107,7 +119,7 @@ def _estimators() -> None:
             axis.plot(budgets, errors, marker=".", lw=1, color=colour, label=estimator)
         axis.set(title=name, xlabel="evaluations", xscale="log", yscale="log")
     axes[0].set_ylabel("worst share error, points")
-    axes[0].legend(fontsize=5)
+    _legend(figure, axes[0])
     _save(figure, "estimators.png")
 
 
@@ -126,5 +138,5 @@ def _removal() -> None:
         axis.plot(np.mean([c["random"]["either"] for c in here], axis=0)[:-1], ":", color="#555555", label="random")
         axis.set(title=name, xlabel="players removed")
     axes[0].set_ylabel("retrained accuracy")
-    axes[0].legend(fontsize=5)
+    _legend(figure, axes[0])
     _save(figure, "removal.png")
