@@ -139,6 +139,9 @@ def serve(
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": 5,
+        # longer than clients and proxies keep a connection that lies idle: whoever closes it must not be us, or a request
+        # that is on its way meanwhile is lost
+        "timeout_keep_alive": 75,
     }
     if fd is not None:
         uvicorn.Server(uvicorn.Config(**options)).run(sockets=[socket.socket(fileno=fd)])

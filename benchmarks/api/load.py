@@ -9,9 +9,14 @@ import asyncio
 import json
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+
+# the status of a call whose connection broke
+BROKEN = 0
 
 
 @dataclass(frozen=True)
@@ -50,15 +55,14 @@ class Connections:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._host, self._port = str(parts.hostname), int(parts.port or 80)
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self.opened = 0
+        # oldest first, so that each is used now and then and none is closed for its silence
+        self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
 
     async def send(self, request: bytes) -> tuple[int, bytes]:
         """The status and body that the server answers with."""
         if self._free:
-            reader, writer = self._free.pop()
+            reader, writer = self._free.popleft()
         else:
-            self.opened += 1
             reader, writer = await asyncio.open_connection(self._host, self._port)
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -97,9 +101,12 @@ async def drive(
     weights = [call.weight for call in calls]
 
     async def one(call: Call, due: float) -> None:
-        status, body = await connections.send(request_of(call, host))
+        try:
+            status, body = await connections.send(request_of(call, host))
+        except (OSError, asyncio.IncompleteReadError):
+            status, body = BROKEN, b""
         taken[call.name].add(status, 1000 * (time.perf_counter() - due))
-        if call.method == "POST":
+        if call.method == "POST" and 200 <= status < 300:
             made.append(body)
 
     began, running = time.perf_counter(), set[asyncio.Task[None]]()
