@@ -139,8 +139,8 @@ def serve(
         "access_log": False,
         "server_header": False,
         "timeout_graceful_shutdown": 5,
-        # longer than clients and proxies keep a connection that lies idle: whoever closes it must not be us, or a request
-        # that is on its way meanwhile is lost
+        # longer than clients and proxies keep an idle connection: were we to close it, a request that is on its way
+        # meanwhile would be lost
         "timeout_keep_alive": 75,
     }
     if fd is not None:
