@@ -13,16 +13,18 @@ import time
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 
 from app.embedded.stack import Stack
-from benchmarks.api.load import Call, Taken, drive
+from benchmarks.api.load import Call, Connections, Taken, drive, request_of
 from benchmarks.api.market import Market, hold, settle
 from cherish import Client
 
 POSTS_PER_SECOND = 2.0
+UNREAD = 12
 
 
 def measure(rate: float, seconds: float) -> dict[str, Any]:
@@ -38,10 +40,11 @@ def measure(rate: float, seconds: float) -> dict[str, Any]:
         phases = {"reads, nothing else at work": _phase(stack, market, reads, [], rate, seconds)}
         running = hold(stack, market)
         phases["reads and posts, beside a running job"] = _phase(stack, market, reads, posts, rate, seconds)
+        unread = asyncio.run(_unread(stack, market))
         with Client(stack.api_url, market.poster) as client:
             job = client.get(f"/v1/valuations/{running}")
         assert job["status"] == "running", "the job ended before the measurement did"
-        return {"rate": rate, "seconds": seconds, "posts": POSTS_PER_SECOND, "phases": phases}
+        return {"rate": rate, "seconds": seconds, "posts": POSTS_PER_SECOND, "phases": phases, "unread": unread}
     finally:
         stack.destroy()
 
@@ -114,6 +117,20 @@ def _phase(
         "seconds": round(lasted, 2),
         "processor": processor,
     }
+
+
+async def _unread(stack: Stack, market: Market) -> dict[str, Any]:
+    """Orders whose files the API has not read lately, one after the other, beside the running job."""
+    taken, connections = Taken(), Connections(stack.api_url)
+    for number in range(UNREAD):
+        # what is remembered of files is remembered for one model
+        order = market.order() | {"model": {"name": "logistic", "hyper": {"l2": 0.001 + number / 10_000}}}
+        call = Call("", lambda: "/v1/valuations", market.poster, method="POST", body=lambda order=order: order)
+        began = time.perf_counter()
+        status, _ = await connections.send(request_of(call, urlsplit(stack.api_url).netloc))
+        taken.add(status, 1000 * (time.perf_counter() - began))
+    await connections.close()
+    return _told(taken)
 
 
 def _told(taken: Taken) -> dict[str, Any]:

@@ -48,10 +48,11 @@ def _load(found: dict[str, Any]) -> list[str]:
     lines = [
         "## Reads and posts",
         "",
-        f"Two API processes, Postgres (durable), Redis, relay, sweeper, two workers and the client, on this machine, "
+        "Two API processes, Postgres (durable), Redis, relay, sweeper, two workers and the client, on this machine, "
         f"as `cherish up --servers 2` starts them. {found['rate']:.0f} reads a second for {found['seconds']:.0f} s in "
-        f"a mix, and {found['posts']:g} posts a second (half of them jobs on ten datasets, half drafts of datasets). A "
-        "call's time counts from the moment it was due, so that waiting behind others is in it. The running job trains "
+        f"a mix, and {found['posts']:g} posts a second: half of them jobs on ten datasets whose files a quote has "
+        "read, half drafts of datasets. A call's time counts from the moment it was due, so that waiting behind "
+        "others is in it. The running job trains "
         "a multi-layer perceptron for each coalition and keeps both workers at work, at a lower priority.",
         "",
         f"| phase | reads | p50 ms | p90 ms | p99 ms (bar {READ_BAR:g}) | posts | p50 ms | p99 ms (bar {POST_BAR:g}) | "
@@ -71,6 +72,13 @@ def _load(found: dict[str, Any]) -> list[str]:
         lines.append(f"| {call} | {told['count']} | {told['p50']} | {told['p90']} | {told['p99']} | {told['max']} |")
     shares = sorted(phase["processor"].items(), key=lambda item: -item[1])
     told = ", ".join(f"{part} {seconds / phase['seconds']:.2f}" for part, seconds in shares if seconds >= 0.01)
+    unread = found["unread"]
+    lines += [
+        "",
+        f"An order on ten files that were not read lately (about 100 kB together), {unread['count']} times one after "
+        f"the other beside the running job: p50 {unread['p50']} ms, longest {unread['max']} ms. They are read in the "
+        "API process.",
+    ]
     return [*lines, "", f"Processors in use meanwhile: {told}.", ""]
 
 
