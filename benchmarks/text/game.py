@@ -18,8 +18,8 @@ from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
 
 CONTEXT = 128
 SHAPE = {"layers": 2, "width": 128, "heads": 4}
-ADAPTERS = {**SHAPE, "rank": 4, "alpha": 8.0, "steps": 80, "batch": 8, "lr": 0.005}
-BASE = {**SHAPE, "rank": 0, "steps": 1200, "batch": 16, "lr": 0.003}
+ADAPTERS = {**SHAPE, "rank": 4, "alpha": 8.0, "steps": 24, "batch": 8, "lr": 0.007}
+BASE = {**SHAPE, "rank": 0, "steps": 800, "batch": 16, "lr": 0.003}
 # provider -> (files, blocks): unequal on purpose
 AUTHORS = {
     "austen": (("austen-emma", "austen-persuasion"), 240),

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine import batching, held_out
+from worker.engine import batching, held_out, memory
 from worker.engine.batching import Chunk, Pool, ShouldStop, Stopped
 from worker.engine.game import Coalitions, EvaluationFailed, Player, Worths, family
 from worker.engine.learners import make_learner, model_scores
 from worker.engine.learners.language import LanguageModel
+from worker.engine.memory import MemoryPlan
 from worker.engine.problem import InvalidProblem, Problem, Rows
 from worker.engine.seeds import coalition_seed
 from worker.engine.unlearning import method_of, methods_for, tangent
@@ -71,6 +73,7 @@ class Evaluator:
         self._should_stop: ShouldStop = never
         self._lock = threading.Lock()
         self._whole: Pool | None = None
+        self._plan: MemoryPlan | None = None
         self.notes: list[str] = []
         self._rest_rows = 0 if problem.rest is None else len(problem.rest)
         measure = np.arange(len(problem.test))
@@ -124,6 +127,9 @@ class Evaluator:
     def _prepare(self) -> Context:
         begun = time.perf_counter()
         problem, learner = self.problem, self.learner
+        if isinstance(learner, LanguageModel):
+            rows = sum(p.X.nbytes for p in problem.players) + problem.test.X.nbytes
+            self._plan = memory.plan(learner, rows, memory.free_bytes(self.device))
         pool = Pool(problem, self.device, learner.dtype, with_rest=problem.mode == "full")
         given, empty = dict(problem.checkpoint or {}), np.zeros((1, len(problem.players)), dtype=bool)
         base_arrays = {k.removeprefix(_BASE): v for k, v in given.items() if k.startswith(_BASE)}
@@ -332,6 +338,10 @@ class Evaluator:
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
         key = self._method_key(method, context.pool)
         outputs, params = method.outputs, method.params
+        learner, metric = self.learner, self.problem.metric
+        if outputs is not None and isinstance(learner, LanguageModel):
+            answers = partial(partial, outputs, context)
+            return _Work(key, lambda rows: learner.scores_of(metric, answers(rows), len(rows), self.test_X))
         if outputs is not None:
             return _Work(key, lambda rows: self._scored(source, rows, outputs(context, rows, self.test_X)))
         assert params is not None  # noqa: S101 - a method has one of the two
@@ -393,6 +403,9 @@ class Evaluator:
         if self.stack is not None:
             return self.stack
         each = self.learner.bytes_per_model(key)
+        if self._plan is not None:
+            near = self._plan.stack if self.device.type == "cuda" else _CPU_BYTES // each
+            return max(1, min(self._plan.stack, near))
         if self.device.type == "cuda":
             return max(1, min(1024, torch.cuda.mem_get_info(self.device)[0] // 2 // each))
         return max(self.learner.slots, min(64, _CPU_BYTES // each))

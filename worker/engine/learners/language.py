@@ -11,7 +11,7 @@ not over rows, of the log-likelihood (in nats) or of the hits.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,13 +42,17 @@ DEFAULTS: dict[str, float | int] = {
     "rope_base": 10000.0,
     "eps": 1e-5,
     "tied": 1,
+    "bf16": 0,
+    "recompute": 0,
 }
 _SCORE_ROWS = 16
 
 
 class LanguageModel:
     """``lm:layers=2,width=128,heads=4,rank=4,alpha=8,steps=60,lr=0.005,batch=8,...``; ``kv_heads=0`` means as many as
-    heads, ``inner=0`` eight thirds of the width. ``classes`` is the vocabulary; ``frozen`` holds the base's weights."""
+    heads, ``inner=0`` eight thirds of the width. ``bf16=1`` holds base and activations in bfloat16, adapters and sums
+    in float32; ``recompute=1`` keeps only layers' inputs for the backward pass. ``classes`` is the vocabulary;
+    ``frozen`` holds the base's weights."""
 
     name = "lm"
     dtype = torch.float32
@@ -73,7 +77,8 @@ class LanguageModel:
         self.rank, self.scale = int(options["rank"]), float(options["alpha"]) / max(int(options["rank"]), 1)
         self.layout = Layout.of(self.architecture.shapes() if not self.rank else self._adapter_shapes())
         self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
-        self.batch = int(options["batch"])
+        self.batch, self.recompute = int(options["batch"]), bool(options["recompute"])
+        self.bf16, self.inside = bool(options["bf16"]), _inside(options)
         self._slot_of = {slot.name: i for i, slot in enumerate(self.layout.slots)}
         self._frozen: dict[str, Tensor] = {}
         self._frozen_on: dict[torch.device, dict[str, Tensor]] = {}
@@ -94,7 +99,7 @@ class LanguageModel:
             raise InvalidProblem("learner 'lm' needs a base model for its adapters; give a checkpoint, or train a base")
         if self.architecture.tied:
             arrays.pop(HEAD, None)  # some exporters write the shared matrix twice
-        self._frozen = _views(self.architecture, arrays, self.dtype)
+        self._frozen = _views(self.architecture, arrays, self.inside)
 
     def frozen(self, device: torch.device) -> dict[str, Tensor]:
         """The base's weights [1, ...] on a device, copied there once."""
@@ -134,13 +139,14 @@ class LanguageModel:
         """Outputs [K, m, L, V] of K models [K, P] on blocks [K, m, L + 1], or on shared blocks [m, L + 1]."""
         blocks = X.unsqueeze(0) if X.dim() == 2 else X
         tokens = blocks[..., :-1].clamp(min=0).long().expand(len(params), -1, -1)
-        views = self.layout.views(params)
+        views = [view.to(self.inside) for view in self.layout.views(params)]
         if not self.rank:
             return forward(
                 self.architecture,
                 lambda name: views[self._slot_of[name]],
                 lambda x, name: torch.bmm(x, views[self._slot_of[f"{name}.weight"]].transpose(1, 2)),
                 tokens,
+                recompute=self.recompute,
             )
         base = self.frozen(params.device)
 
@@ -150,15 +156,11 @@ class LanguageModel:
             low = torch.bmm(x, a.transpose(1, 2))
             return torch.baddbmm(torch.bmm(x, shared), low, b.transpose(1, 2), alpha=self.scale)
 
-        return forward(self.architecture, lambda name: base[name], project, tokens)
+        return forward(self.architecture, lambda name: base[name], project, tokens, recompute=self.recompute)
 
     def likelihoods(self, params: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
         """Log-likelihood [K, m, L] of each next token, 0 where there is none, and where there is one [K or 1, m, L]."""
-        targets = (X.unsqueeze(0) if X.dim() == 2 else X)[..., 1:].long()
-        there = targets != NO_TOKEN
-        log_p = torch.log_softmax(self.logits(params, X), dim=3)
-        wanted = targets.clamp(min=0).expand(len(params), -1, -1).unsqueeze(3)
-        return log_p.gather(3, wanted).squeeze(3) * there, there
+        return token_likelihoods(self.logits(params, X), X)
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
         """Gradient [K, P] of the weighted sum over rows of the negative log-likelihood per token of a whole block;
@@ -184,26 +186,26 @@ class LanguageModel:
         return models
 
     def scores(self, metric: str, params: Tensor, X: Tensor) -> Tensor:
-        """Worths float64[K] over all tokens of blocks X [m, L + 1]; a broken model's is not finite."""
-        total = torch.zeros(len(params), dtype=torch.float64, device=params.device)
+        """Worths float64[K] of K models over all tokens of blocks X [m, L + 1]; a broken model's is not finite."""
+        return self.scores_of(metric, lambda rows: self.logits(params, rows), len(params), X)
+
+    def scores_of(self, metric: str, outputs: Callable[[Tensor], Tensor], models: int, X: Tensor) -> Tensor:
+        """The same of what answers blocks [m, L + 1] with outputs [K, m, L, V]; a few blocks are asked at a time."""
+        total = torch.zeros(models, dtype=torch.float64, device=X.device)
         count = 0.0
         for a in range(0, len(X), _SCORE_ROWS):
             rows = X[a : a + _SCORE_ROWS]
-            short = _SCORE_ROWS - len(rows)
-            if short:
-                rows = torch.cat([rows, rows.new_full((short, rows.shape[1]), NO_TOKEN)])
-            each, there = self._token_scores(metric, params, rows)
+            each, there = self._token_scores(metric, outputs(rows), rows)
             total += each.double().sum(dim=2).sum(dim=1)
             count += float(there.sum())
         return total / max(count, 1.0)
 
-    def _token_scores(self, metric: str, params: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _token_scores(self, metric: str, outputs: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         if metric == "accuracy":
             targets = rows[:, 1:].long()
-            outputs = self.logits(params, rows)
             hits = (outputs.argmax(dim=3) == targets).to(outputs.dtype)
             return torch.where(torch.isfinite(outputs).all(dim=3), hits, torch.nan), targets != NO_TOKEN
-        likelihood, there = self.likelihoods(params, rows)
+        likelihood, there = token_likelihoods(outputs, rows)
         if metric == "clipped_log_loss":
             likelihood = torch.where(torch.isnan(likelihood), likelihood, likelihood.clamp(min=self.floor))
         return likelihood, there
@@ -214,26 +216,46 @@ class LanguageModel:
         return -2.0 * math.log(self.classes)
 
     def bytes_per_model(self, rows: int) -> int:  # noqa: ARG002 - a step holds one minibatch
-        """Activations kept for the backward pass, the outputs, and the adapters with Adam's two moments."""
-        shape = self.architecture
-        per_token = shape.layers * (14 * shape.width + 5 * shape.inner) + 4 * self.classes
-        scored = max(self.batch, _SCORE_ROWS)
-        return 4 * (scored * self.context * per_token + 6 * self.layout.width)
+        """Memory of one stacked coalition at its largest."""
+        return self.bytes_with(batch=self.batch, recompute=self.recompute, bf16=self.bf16)[1]
+
+    def bytes_with(self, *, batch: int, recompute: bool, bf16: bool) -> tuple[int, int]:
+        """Memory held once (the base) and by each stacked coalition, were the settings these: adapters with gradient
+        and Adam's moments, and what training or scoring holds of activations and outputs."""
+        shape, size = self.architecture, 2 if bf16 else 4
+        layer, outputs = (14 * shape.width + 5 * shape.inner) * size, 16 * self.classes
+        kept = layer + shape.layers * shape.width * size if recompute else shape.layers * layer
+        activations = max(batch * (kept + outputs), _SCORE_ROWS * (layer + outputs)) * self.context
+        return size * sum(array.numel() for array in self._frozen.values()), activations + 24 * self.layout.width
+
+
+def token_likelihoods(outputs: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
+    """What outputs [K, m, L, V] give each next token of blocks [K, m, L + 1] or [m, L + 1]: log-likelihoods [K, m, L],
+    0 where there is no token, and where there is one [K or 1, m, L]."""
+    targets = (X.unsqueeze(0) if X.dim() == 2 else X)[..., 1:].long()
+    there = targets != NO_TOKEN
+    wanted = targets.clamp(min=0).expand(len(outputs), -1, -1).unsqueeze(3)
+    return torch.log_softmax(outputs, dim=3).gather(3, wanted).squeeze(3) * there, there
 
 
 def shared_weights(hyper: Hyper, vocabulary: int, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     """A base's weights, each [1, ...], to be given as ``frozen`` to any number of models, which then hold no copies."""
     options = checked_hyper(LanguageModel.name, hyper, DEFAULTS)
-    return _views(_architecture(options, vocabulary), dict(arrays), LanguageModel.dtype)
+    return _views(_architecture(options, vocabulary), dict(arrays), _inside(options))
 
 
-def _views(architecture: Architecture, arrays: dict[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
-    """The base's weights as views [1, ...] of one flat vector; what was made so before is taken as it is."""
+def _inside(options: Mapping[str, float | int]) -> torch.dtype:
+    """What base and activations are held in."""
+    return torch.bfloat16 if options["bf16"] else LanguageModel.dtype
+
+
+def _views(architecture: Architecture, arrays: dict[str, Any], inside: torch.dtype) -> dict[str, Tensor]:
+    """The base's weights as views [1, ...] of one flat vector; what was made so before is taken without a copy."""
     base = Layout.of(architecture.shapes())
     wanted = {slot.name: (1, *slot.shape) for slot in base.slots}
     if {name: tuple(array.shape) for name, array in arrays.items() if isinstance(array, Tensor)} == wanted:
-        return dict(arrays)
-    flat = base.pack(arrays, dtype).unsqueeze(0)
+        return {name: array.to(inside) for name, array in arrays.items()}
+    flat = base.pack(arrays, LanguageModel.dtype).to(inside).unsqueeze(0)
     return {slot.name: view for slot, view in zip(base.slots, base.views(flat), strict=True)}
 
 

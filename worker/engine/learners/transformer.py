@@ -3,7 +3,8 @@
 Names and shapes of weights are those that Hugging Face gives ``LlamaForCausalLM``, so a checkpoint folder of that
 architecture fits without renaming. Every product is one of a stack of equal shapes, so a model's bits do not depend on
 how many others are computed beside it; a weight that all models share is one array, seen K times and never copied.
-Nothing here trains, reads files or knows adapters: ``forward`` asks its caller for weights and projections.
+Norms, rotations and the last outputs are computed in float32 whatever the weights' precision. Nothing here trains,
+reads files or knows adapters: ``forward`` asks its caller for weights and projections.
 """
 
 import math
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
 _ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -78,24 +80,45 @@ Weight = Callable[[str], Tensor]
 Project = Callable[[Tensor, str], Tensor]
 
 
-def forward(shape: Architecture, weight: Weight, project: Project, tokens: Tensor) -> Tensor:
-    """Outputs [K, m, L, vocabulary] after each token of ``tokens`` int64[K, m, L].
+def forward(
+    shape: Architecture, weight: Weight, project: Project, tokens: Tensor, *, recompute: bool = False
+) -> Tensor:
+    """Outputs float32[K, m, L, vocabulary] after each token of ``tokens`` int64[K, m, L].
 
-    ``weight(name)`` answers [K or 1, ...]; ``project(x [K, t, in], name)`` answers [K, t, out].
+    ``weight(name)`` answers [K or 1, ...]; ``project(x [K, t, in], name)`` answers [K, t, out]. With ``recompute`` a
+    backward pass keeps each layer's input alone and computes the layer again: the same bits, a third more work.
     """
     K, m, L = tokens.shape
-    cosine, sine = _rotations(shape, L, tokens.device)
+    rotations = _rotations(shape, L, tokens.device)
     hidden = _embedded(weight(EMBEDDING), tokens).view(K, m * L, shape.width)
     for layer in range(shape.layers):
-        name = f"model.layers.{layer}"
-        x = _normed(hidden, weight(f"{name}.input_layernorm.weight"), shape.eps)
-        hidden = hidden + _attention(shape, project, f"{name}.self_attn", x, (K * m, L), cosine, sine)
-        x = _normed(hidden, weight(f"{name}.post_attention_layernorm.weight"), shape.eps)
-        gated = functional.silu(project(x, f"{name}.mlp.gate_proj")) * project(x, f"{name}.mlp.up_proj")
-        hidden = hidden + project(gated, f"{name}.mlp.down_proj")
+
+        def through(x: Tensor, layer: int = layer) -> Tensor:
+            return _layer(shape, weight, project, f"model.layers.{layer}", x, (K * m, L), rotations)
+
+        if recompute and torch.is_grad_enabled():
+            hidden = checkpoint(through, hidden, use_reentrant=False, preserve_rng_state=False)
+        else:
+            hidden = through(hidden)
     hidden = _normed(hidden, weight(LAST_NORM), shape.eps)
     head = weight(EMBEDDING if shape.tied else HEAD)
-    return torch.bmm(hidden, head.transpose(1, 2).expand(K, -1, -1)).view(K, m, L, shape.vocabulary)
+    return torch.bmm(hidden, head.transpose(1, 2).expand(K, -1, -1)).view(K, m, L, shape.vocabulary).float()
+
+
+def _layer(
+    shape: Architecture,
+    weight: Weight,
+    project: Project,
+    name: str,
+    hidden: Tensor,
+    rows: tuple[int, int],
+    rotations: tuple[Tensor, Tensor],
+) -> Tensor:
+    x = _normed(hidden, weight(f"{name}.input_layernorm.weight"), shape.eps)
+    hidden = hidden + _attention(shape, project, f"{name}.self_attn", x, rows, rotations)
+    x = _normed(hidden, weight(f"{name}.post_attention_layernorm.weight"), shape.eps)
+    gated = functional.silu(project(x, f"{name}.mlp.gate_proj")) * project(x, f"{name}.mlp.up_proj")
+    return hidden + project(gated, f"{name}.mlp.down_proj")
 
 
 def _embedded(table: Tensor, tokens: Tensor) -> Tensor:
@@ -106,17 +129,18 @@ def _embedded(table: Tensor, tokens: Tensor) -> Tensor:
 
 
 def _normed(x: Tensor, scale: Tensor, eps: float) -> Tensor:
-    return x * torch.rsqrt(x.square().mean(dim=2, keepdim=True) + eps) * scale.unsqueeze(1)
+    wide = x.float()
+    return (wide * torch.rsqrt(wide.square().mean(dim=2, keepdim=True) + eps)).to(x.dtype) * scale.unsqueeze(1)
 
 
 def _attention(
-    shape: Architecture, project: Project, name: str, x: Tensor, rows: tuple[int, int], cosine: Tensor, sine: Tensor
+    shape: Architecture, project: Project, name: str, x: Tensor, rows: tuple[int, int], rotations: tuple[Tensor, Tensor]
 ) -> Tensor:
     def heads(part: str, count: int) -> Tensor:
         return project(x, f"{name}.{part}").view(*rows, count, shape.head_size).transpose(1, 2)
 
-    q = _rotated(heads("q_proj", shape.heads), cosine, sine)
-    k = _rotated(heads("k_proj", shape.kv_heads), cosine, sine)
+    q = _rotated(heads("q_proj", shape.heads), *rotations)
+    k = _rotated(heads("k_proj", shape.kv_heads), *rotations)
     v = heads("v_proj", shape.kv_heads)
     if shape.kv_heads != shape.heads:
         k, v = (each.repeat_interleave(shape.heads // shape.kv_heads, dim=1) for each in (k, v))
@@ -134,4 +158,4 @@ def _rotations(shape: Architecture, length: int, device: torch.device) -> tuple[
 
 def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     first, second = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat([-second, first], dim=-1) * sine
+    return (x * cosine + torch.cat([-second, first], dim=-1) * sine).to(x.dtype)

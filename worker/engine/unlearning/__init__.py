@@ -5,11 +5,13 @@ from worker.engine.learners.language import LanguageModel
 from worker.engine.problem import InvalidProblem
 from worker.engine.unlearning import (
     adapter_sum,
+    ekfac,
     finetune_retained,
     gradient_ascent,
     interpolation,
     kl_to_base,
     kl_tokens,
+    logit_sum,
     merge,
     natural_gradient,
     natural_tokens,
@@ -21,6 +23,7 @@ from worker.engine.unlearning import (
     shrink_and_repair,
     tangent,
     token_tangent,
+    unmerge,
 )
 from worker.engine.unlearning.method import Method
 
@@ -45,7 +48,18 @@ METHODS: dict[str, Method] = {
 _LABELS_ONLY = ("tangent", "natural_gradient", "kl_to_base", "paper", "newton")
 TOKEN_METHODS: dict[str, Method] = {
     **{name: method for name, method in METHODS.items() if name not in _LABELS_ONLY},
-    **{m.name: m for m in (token_tangent.METHOD, natural_tokens.METHOD, kl_tokens.METHOD, adapter_sum.METHOD)},
+    **{
+        m.name: m
+        for m in (
+            token_tangent.METHOD,
+            natural_tokens.METHOD,
+            ekfac.METHOD,
+            kl_tokens.METHOD,
+            adapter_sum.METHOD,
+            logit_sum.METHOD,
+            unmerge.METHOD,
+        )
+    },
     **{m.name: m for m in preference.METHODS},
 }
 _EVERY = {**TOKEN_METHODS, **METHODS}
