@@ -228,6 +228,10 @@ class LanguageModel:
         activations = max(batch * (kept + outputs), _SCORE_ROWS * (layer + outputs)) * self.context
         return size * sum(array.numel() for array in self._frozen.values()), activations + 24 * self.layout.width
 
+    def bytes_shared(self) -> int:
+        """Memory of the base as it is held."""
+        return sum(array.numel() * array.element_size() for array in self._frozen.values())
+
 
 def token_likelihoods(outputs: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
     """What outputs [K, m, L, V] give each next token of blocks [K, m, L + 1] or [m, L + 1]: log-likelihoods [K, m, L],

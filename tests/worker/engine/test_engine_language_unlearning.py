@@ -1,0 +1,141 @@
+"""Unlearning of language models: Kronecker-factored curvature, answers that add up, providers taken out of M_full."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.worker.engine.tiny_language import problem
+from worker.engine.evaluator import Evaluator
+from worker.engine.game import all_coalitions
+from worker.engine.unlearning import TOKEN_METHODS, ekfac, sequences
+from worker.engine.unlearning.vectors import provider_vectors, row_shares
+
+
+def models(evaluator: Evaluator, name: str, coalitions: np.ndarray) -> torch.Tensor:
+    unlearn = TOKEN_METHODS[name].params
+    assert unlearn is not None
+    return unlearn(evaluator.context, coalitions)
+
+
+def answers(evaluator: Evaluator, coalitions: np.ndarray) -> torch.Tensor:
+    outputs = TOKEN_METHODS["logit_sum"].outputs
+    assert outputs is not None
+    return outputs(evaluator.context, coalitions, evaluator.test_X)
+
+
+def own_answers(evaluator: Evaluator, params: torch.Tensor) -> torch.Tensor:
+    return evaluator.learner.logits(params, evaluator.test_X)
+
+
+def with_merged_full() -> tuple[Evaluator, Evaluator]:
+    """A game whose M_full is the row-weighted mean of its providers' models, in full and in partial mode."""
+    full = Evaluator(problem())
+    context = full.context
+    weights = row_shares(context, np.ones((1, 4), dtype=bool), of_kept=True)[0]
+    mean = context.base + weights @ provider_vectors(context)
+    checkpoint = {**dict(full.problem.checkpoint or {}), **full.learner.layout.unpack(mean)}
+    partial = Evaluator(problem(mode="partial", checkpoint=checkpoint, unlearning={"hidden_rows": 0}))
+    return full, partial
+
+
+def test_one_player_alone_answers_as_its_own_model_does() -> None:
+    evaluator = Evaluator(problem())
+    alone = np.eye(4, dtype=bool)
+    own = evaluator.context.base + provider_vectors(evaluator.context)
+    assert torch.allclose(answers(evaluator, alone), own_answers(evaluator, own), atol=1e-5)
+
+
+def test_a_coalition_answers_with_the_row_weighted_mean_of_its_players_answers() -> None:
+    evaluator = Evaluator(problem())
+    own = answers(evaluator, np.eye(4, dtype=bool))
+    rows = torch.tensor([p.rows for p in evaluator.players], dtype=torch.float32)
+    kept = torch.tensor([1.0, 0.0, 1.0, 1.0]) * rows
+    wanted = torch.einsum("k,kmlv->mlv", kept / kept.sum(), own)
+    found = answers(evaluator, np.array([[True, False, True, True]]))[0]
+    assert torch.allclose(found, wanted, atol=1e-4)
+
+
+def test_summed_answers_are_worth_the_same_bits_in_any_stack() -> None:
+    coalitions = all_coalitions(4)
+    one, many = Evaluator(problem(), stack=1), Evaluator(problem(), stack=7)
+    for source in ("unlearn:logit_sum", "unlearn:ekfac"):
+        assert np.array_equal(one.worth(source, coalitions), many.worth(source, coalitions[::-1])[::-1]), source
+
+
+def test_without_hidden_rows_partial_mode_keeps_m_full_and_ends_at_the_base() -> None:
+    evaluator = Evaluator(problem(mode="partial", unlearning={"hidden_rows": 0}))
+    context = evaluator.context
+    ends = np.array([[True] * 4, [False] * 4])
+    wanted = torch.stack([context.full, context.base])
+    assert torch.allclose(models(evaluator, "unmerge", ends), wanted, atol=1e-5)
+    found = answers(evaluator, ends)
+    assert torch.allclose(found[0], own_answers(evaluator, wanted)[0], atol=1e-4)
+
+
+def test_taking_players_out_of_a_merged_m_full_is_merging_the_others() -> None:
+    full, partial = with_merged_full()
+    coalitions = all_coalitions(4)[1:]
+    assert torch.allclose(models(partial, "unmerge", coalitions), models(full, "merge", coalitions), atol=1e-5)
+
+
+def test_the_kept_ones_and_the_hidden_rows_take_the_weight_of_the_forgotten() -> None:
+    evaluator = Evaluator(problem(mode="partial", unlearning={"hidden_rows": 96}))
+    context = evaluator.context
+    row = np.array([[False, True, True, True]])
+    rows = [p.rows for p in evaluator.players]
+    total = sum(rows) + 96
+    left = context.full - context.base - rows[0] / total * provider_vectors(context)[0]
+    wanted = context.base + total / (total - rows[0]) * left
+    assert torch.allclose(models(evaluator, "unmerge", row)[0], wanted, atol=1e-6)
+
+
+def test_the_eigenbasis_turns_there_and_back_and_keeps_lengths() -> None:
+    evaluator = Evaluator(problem())
+    context = evaluator.context
+    basis = ekfac.eigenbasis(context, context.full, context.pool.X[:24])
+    gradients = torch.cat(list(sequences.row_gradients(context, context.full, context.pool.X[:24])))
+    inside = basis.into(gradients)
+    assert torch.allclose(basis.out_of(inside), gradients, atol=1e-5)
+    assert torch.allclose(inside.norm(dim=1), gradients.norm(dim=1), rtol=1e-4)
+
+
+def test_moments_are_sums_over_rows_and_so_forgetting_is_subtracting() -> None:
+    evaluator = Evaluator(problem())
+    context = evaluator.context
+    X = context.pool.X
+    basis = ekfac.eigenbasis(context, context.full, X[:24])
+    whole, first, second = (ekfac.moments(context, context.full, basis, rows) for rows in (X[:40], X[:15], X[15:40]))
+    assert torch.allclose(whole.curvature - first.curvature, second.curvature, rtol=1e-3, atol=1e-9)
+    assert torch.allclose(whole.gradient - first.gradient, second.gradient, rtol=1e-3, atol=1e-6)
+    gradients = torch.cat(list(sequences.row_gradients(context, context.full, X[:40])))
+    assert float(whole.curvature.sum()) == pytest.approx(float(gradients.double().square().sum()), rel=1e-5)
+
+
+def test_the_eigenbasis_gathers_curvature_better_than_the_axes_do() -> None:
+    evaluator = Evaluator(problem())
+    context = evaluator.context
+    X = context.pool.X[:64]
+    basis = ekfac.eigenbasis(context, context.full, X)
+    seen = ekfac.moments(context, context.full, basis, X).curvature.sort(descending=True).values
+    gradients = torch.cat(list(sequences.row_gradients(context, context.full, X)))
+    axes = gradients.double().square().sum(dim=0).sort(descending=True).values
+    assert float(seen[:50].sum() / seen.sum()) > 1.2 * float(axes[:50].sum() / axes.sum())
+
+
+def test_kronecker_curvature_has_exact_ends_and_an_ascent_that_fades_with_damping() -> None:
+    evaluator = Evaluator(problem())
+    found = models(evaluator, "ekfac", np.array([[True] * 4, [False] * 4]))
+    assert torch.allclose(found[0], evaluator.context.full, atol=1e-5)
+    assert torch.allclose(found[1], evaluator.context.base, atol=1e-6)
+    lengths = []
+    for damping in (1.0, 100.0):
+        options = {"hidden_rows": 72, "ekfac.damping": damping}
+        partial = Evaluator(problem(mode="partial", unlearning=options))
+        moved = models(partial, "ekfac", np.array([[False, True, True, True]]))[0] - partial.context.full
+        lengths.append(float(moved.norm()))
+    assert lengths[0] > 3 * lengths[1] > 0
+
+
+def test_partial_mode_offers_what_needs_no_hidden_row() -> None:
+    sources = Evaluator(problem(mode="partial")).sources
+    assert {"unlearn:unmerge", "unlearn:logit_sum", "unlearn:ekfac"} <= set(sources)
