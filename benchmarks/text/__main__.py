@@ -1,13 +1,14 @@
-"""``python -m benchmarks.text [--seeds 0,1] [--part I/N] [reference|compare|partial|report ...]``.
+"""``python -m benchmarks.text [--seeds 0,1] [--part I/N] [reference|hidden|compare|partial|report ...]``.
 
 ``reference`` trains what is missing of the exact game (several processes may share it, each with its --part);
+``hidden`` trains what partial mode is held against: coalitions that keep the hidden providers, with two seeds;
 ``compare`` and ``partial`` measure the methods; ``report`` writes docs/benchmarks-text.md. Nothing is measured twice.
 """
 
 import argparse
 import os
 
-NAMES = ("reference", "compare", "partial", "report")
+NAMES = ("reference", "hidden", "compare", "partial", "report")
 
 
 def main() -> None:
@@ -28,12 +29,18 @@ def main() -> None:
     for seed in seeds:
         if "reference" in names:
             reference.measure(seed, part, parts)
+        if "hidden" in names:
+            for hidden in compare.HIDDEN:
+                for source in ("retrain", "retrain:r1"):
+                    reference.measure(seed, part, parts, source, reference.beside(reference.game_of(seed), hidden))
         if "compare" in names:
             for name in (*compare.CHEAP, *compare.DEAR):
                 compare.method(seed, name)
         if "partial" in names:
             for hidden in compare.HIDDEN:
                 compare.partial(seed, hidden)
+                if reference.is_trained(seed, "retrain:r1", reference.beside(reference.game_of(seed), hidden)):
+                    compare.again(seed, hidden)
     if "report" in names:
         report.write(seeds)
 

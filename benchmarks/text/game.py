@@ -17,9 +17,17 @@ from worker.engine.learners import make_learner
 from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
 
 CONTEXT = 128
-SHAPE = {"layers": 2, "width": 128, "heads": 4}
-ADAPTERS = {**SHAPE, "rank": 4, "alpha": 8.0, "steps": 24, "batch": 8, "lr": 0.007}
-BASE = {**SHAPE, "rank": 0, "steps": 800, "batch": 16, "lr": 0.003}
+# Sizes: "small" is what busy cores can train 192 times for several seeds, "million" what the goal names.
+SIZE = os.environ.get("CHERISH_TEXT_SIZE", "small")
+_SHAPES: dict[str, dict[str, int]] = {
+    "small": {"layers": 2, "width": 64, "heads": 2},
+    "million": {"layers": 3, "width": 160, "heads": 5},
+}
+_STEPS = {"small": (24, 8, 500), "million": (80, 8, 1200)}
+SHAPE = _SHAPES[SIZE]
+STEPS, BATCH, BASE_STEPS = _STEPS[SIZE]
+ADAPTERS = {**SHAPE, "rank": 4, "alpha": 8.0, "steps": STEPS, "batch": BATCH, "lr": 0.003}
+BASE = {**SHAPE, "rank": 0, "steps": BASE_STEPS, "batch": 16, "lr": 0.003}
 # provider -> (files, blocks): unequal on purpose
 AUTHORS = {
     "austen": (("austen-emma", "austen-persuasion"), 240),

@@ -37,6 +37,11 @@ def base(seed: int = 0) -> dict[str, NDArray[np.float32]]:
         return {name: found[name] for name in found.files if name != "seconds"}
 
 
+def game_of(seed: int) -> Problem:
+    """The game of a seed on the kept base."""
+    return game.problem(seed, base())
+
+
 def distinct(problem: Problem) -> Coalitions:
     """Every coalition once, copies being interchangeable, bool[m, n]."""
     canonical = Evaluator(problem).canonical(all_coalitions(len(problem.players)))
@@ -47,17 +52,38 @@ def key(row: NDArray[np.bool_]) -> str:
     return "".join("01"[int(kept)] for kept in row)
 
 
-def measure(seed: int, part: int = 0, parts: int = 1, source: str = "retrain") -> None:
-    """Train what is missing of the coalitions; several processes may each begin at a part of its own."""
-    problem = game.problem(seed, base())
+def place(seed: int, source: str) -> Path:
+    """Where the models of a source are kept."""
+    return folder(seed) / source.replace(":", "-")
+
+
+def is_trained(seed: int, source: str, rows: Coalitions) -> bool:
+    """Whether every one of these coalitions was trained."""
+    return all((place(seed, source) / f"{key(row)}.npz").is_file() for row in rows)
+
+
+def beside(problem: Problem, hidden: tuple[str, ...]) -> Coalitions:
+    """Every coalition once that keeps the hidden players: what partial mode is held against, bool[m, n]."""
+    names = [player.name for player in problem.players]
+    every = all_coalitions(len(names))
+    kept = every[every[:, [names.index(name) for name in hidden]].all(axis=1)]
+    return np.unique(Evaluator(problem).canonical(kept), axis=0)
+
+
+def measure(
+    seed: int, part: int = 0, parts: int = 1, source: str = "retrain", wanted: Coalitions | None = None
+) -> None:
+    """Train what is missing of all coalitions, or of ``wanted``; several processes may each begin at a part."""
+    problem = game_of(seed)
     evaluator = Evaluator(problem)
     learner, pool = evaluator.learner, Pool(problem, torch.device("cpu"), torch.float32)
     start = learner.start(problem.seed)
     digests = [p.digest for p in problem.players]
-    order = sorted((row for row in distinct(problem)), key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
+    rows = distinct(problem) if wanted is None else wanted
+    order = sorted(rows, key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
     first = part * len(order) // parts
     for row in order[first:] + order[:first]:
-        path = folder(seed) / source.replace(":", "-") / f"{key(row)}.npz"
+        path = place(seed, source) / f"{key(row)}.npz"
         if path.is_file():
             continue
         own = coalition_seed(problem.seed, source, [d for d, kept in zip(digests, row, strict=True) if kept])
@@ -72,7 +98,7 @@ def load(seed: int, coalitions: Coalitions, source: str = "retrain") -> tuple[Te
     """Adapters [m, P] of coalitions, and the processor seconds that training them took."""
     models, seconds = [], 0.0
     for row in coalitions:
-        with np.load(folder(seed) / source.replace(":", "-") / f"{key(row)}.npz", allow_pickle=False) as found:
+        with np.load(place(seed, source) / f"{key(row)}.npz", allow_pickle=False) as found:
             models.append(torch.from_numpy(found["model"]))
             seconds += float(found["seconds"])
     return torch.stack(models), seconds
