@@ -7,6 +7,7 @@ layout, the adapter trained on everybody as a PEFT folder, beside the result. It
 """
 
 import json
+import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -94,7 +95,7 @@ def _evaluator(offered: dict[str, Blocks], spare: Blocks, home: Path, console: C
         seed=_SEED,
         checkpoint={f"frozen.{name}": array for name, array in weights.items()},
     )
-    return Evaluator(problem)
+    return Evaluator(problem, threads=min(2, os.cpu_count() or 1))
 
 
 def _base(spare: Blocks, home: Path, console: Console) -> dict[str, NDArray[Any]]:

@@ -38,7 +38,8 @@ def main() -> None:
                 compare.method(seed, name)
         if "partial" in names:
             for hidden in compare.HIDDEN:
-                compare.partial(seed, hidden)
+                for name in compare.PARTIAL:
+                    compare.partial(seed, hidden, name)
                 if reference.is_trained(seed, "retrain:r1", reference.beside(reference.game_of(seed), hidden)):
                     compare.again(seed, hidden)
     if "report" in names:

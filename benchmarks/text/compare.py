@@ -6,6 +6,7 @@ processor's (one thread), everything included: preparation, unlearning, and scor
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,15 +43,7 @@ DEAR = (
     "kl_to_base",
     "neggrad_plus",
 )
-PARTIAL = (
-    "interpolation",
-    "tangent",
-    "natural_gradient",
-    "ekfac",
-    "negation",
-    "unmerge",
-    "gradient_ascent",
-)
+PARTIAL = ("unmerge", "negation", "interpolation", "tangent", "natural_gradient", "ekfac", "gradient_ascent")
 LOOP = ("merge", "logit_sum")
 PAIRS = 10
 HIDDEN = (("austen", "whitman", "shakespeare"), ("melville", "carroll", game.NOISE))
@@ -203,28 +196,33 @@ def beside_hidden(whole: Evaluator, evaluator: Evaluator, hidden: tuple[str, ...
     return targets, whole.canonical(wide)
 
 
-def partial(seed: int, hidden: tuple[str, ...], names: tuple[str, ...] = PARTIAL) -> dict[str, Any]:
-    """Correlations of worths with retraining where the hidden players' rows are out of reach, by method."""
+@cache
+def hidden_truth(seed: int, hidden: tuple[str, ...]) -> tuple[Evaluator, Coalitions, Floats]:
+    """The game in partial mode, its targets' coalitions, and what retraining beside the hidden rows is worth."""
+    whole = full_evaluator(seed)
+    evaluator = hidden_game(whole, hidden)
+    coalitions, wide = beside_hidden(whole, evaluator, hidden)
+    return evaluator, coalitions, np.array(list(retrained(seed, evaluator, wide).values()))
+
+
+def partial(seed: int, hidden: tuple[str, ...], name: str) -> dict[str, Any]:
+    """Correlation of a method's worths with retraining where the hidden players' rows are out of reach."""
 
     def measure() -> dict[str, Any]:
-        whole = full_evaluator(seed)
-        evaluator = hidden_game(whole, hidden)
-        coalitions, wide = beside_hidden(whole, evaluator, hidden)
-        truth = np.array(list(retrained(seed, evaluator, wide).values()))
-        found: dict[str, Any] = {}
-        for name in names:
-            source = {m.name: m.source for m in evaluator._methods.values()}[name]
-            begun = time.process_time()
-            worths = evaluator.worth(source, coalitions)
-            found[name] = [measures.correlation(worths, truth), time.process_time() - begun]
+        evaluator, coalitions, truth = hidden_truth(seed, hidden)
+        source = {m.name: m.source for m in evaluator._methods.values()}[name]
+        begun = time.process_time()
+        worths = evaluator.worth(source, coalitions)
         return {
-            "targets": len(evaluator.players),
             "coalitions": len(coalitions),
             "spread": float(truth.std()),
-            "methods": found,
+            "r": measures.correlation(worths, truth),
+            "slope": float(np.polyfit(worths, truth, 1)[0]),
+            "bias": float(np.mean(worths - truth)),
+            "seconds": time.process_time() - begun,
         }
 
-    return store.cell("text", f"seed{seed}/partial/{'+'.join(hidden)}", measure)
+    return store.cell("text", f"seed{seed}/partial/{'+'.join(hidden)}/{name}", measure)
 
 
 def again(seed: int, hidden: tuple[str, ...]) -> dict[str, Any]:

@@ -119,7 +119,7 @@ def _partial(seeds: tuple[int, ...]) -> str:
     for key, cell in store.cells("text").items():
         seed, kind, *rest = key.split("/")
         if kind == "partial" and int(seed.removeprefix("seed")) in seeds:
-            cells[int(seed.removeprefix("seed")), rest[0]] = cell["data"]
+            cells.setdefault((int(seed.removeprefix("seed")), rest[0]), {})[rest[1]] = cell["data"]
     if not cells:
         return ""
     heads = [f"seed {seed}, without {hidden.replace('+', ', ')}" for seed, hidden in cells]
@@ -127,21 +127,25 @@ def _partial(seeds: tuple[int, ...]) -> str:
         "## Partial mode",
         "",
         "Some providers are hidden: weights and anchor rows only. Correlation of worths with retraining over all"
-        " coalitions of the others (everybody left out). Retraining again, where it was measured, is retraining with"
-        " another seed: what no method can be expected to pass.",
+        " coalitions of the others (everybody left out; of copies the first). Retraining again, where it was measured,"
+        " is retraining with another seed: what no method can be expected to pass.",
         "",
         "| method | mean | " + " | ".join(heads) + " |",
         "|---|---|" + "---|" * len(heads),
     ]
-    names = next(iter(cells.values()))["methods"]
-    for name in names:
-        each = [cell["methods"][name][0] if name in cell["methods"] else float("nan") for cell in cells.values()]
-        lines.append(f"| {name} | {np.nanmean(each):.2f} | " + " | ".join(f"{r:.2f}" for r in each) + " |")
+    for name in compare.PARTIAL:
+        each = [cell[name]["r"] if name in cell else float("nan") for cell in cells.values()]
+        if np.isfinite(each).any():
+            lines.append(_line(name, each))
     again = [_again(*place) for place in cells]
     if np.isfinite(again).any():
-        told = " | ".join(f"{r:.2f}" if np.isfinite(r) else "" for r in again)
-        lines.append(f"| retraining again | {np.nanmean(again):.2f} | {told} |")
+        lines.append(_line("retraining again", again))
     return "\n".join(lines)
+
+
+def _line(name: str, each: list[float]) -> str:
+    told = " | ".join(f"{r:.2f}" if np.isfinite(r) else "" for r in each)
+    return f"| {name} | {np.nanmean(each):.2f} | {told} |"
 
 
 def _again(seed: int, hidden: str) -> float:

@@ -112,10 +112,12 @@ def test_a_linear_model_read_off_its_outputs_gives_those_outputs() -> None:
 def test_what_owners_are_offered_is_what_the_engine_can_do() -> None:
     players = {"a": rows(1, 30), "gone": rows(3, 30)}
     for architecture, methods in METHODS.items():
+        real = methods - {UnlearnMethod.AUTO, UnlearnMethod.ERASE}
+        if not real:  # erased whatever the engine can do
+            continue
         full = Evaluator(problem(architecture.value, players))
         weights = full.learner.layout.unpack(full.context.full)
         partial = Evaluator(problem(architecture.value, players, mode="partial", checkpoint=weights))
-        real = methods - {UnlearnMethod.AUTO, UnlearnMethod.ERASE}
         assert {each.value for each in real} <= set(removal.available(full))
         assert {each.value for each in real - NEEDS_ALL} <= set(removal.available(partial))
         assert not {each.value for each in NEEDS_ALL} & set(removal.available(partial))
