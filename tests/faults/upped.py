@@ -117,7 +117,8 @@ class Upped:
         return left
 
     def _orphans(self) -> list[str]:
-        own = {os.getpid()} | {each.pid for each in self._descendants()}
+        # an ill worker is no child of the supervisor, but of whoever tests
+        own = {os.getpid()} | {each.pid for each in [*self._descendants(), *psutil.Process().children(recursive=True)]}
         if self._process is not None:
             own.add(self._process.pid)
         mark = os.fsencode(str(self.home))
