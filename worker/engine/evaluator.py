@@ -315,12 +315,14 @@ class Evaluator:
             batching.run_chunks(chunks, compute, self.threads, should_stop)
 
     def _known(self, source: str, coalitions: Coalitions) -> dict[bytes, float]:
-        """Anchors: worths that are known exactly, whatever the source (a replicate has its own full model)."""
+        """Anchors: worths that are known exactly, whatever the source. A replicate has its own full model; nobody's is
+        the base model for it too, unless there is a rest to train on."""
         context, known = self.context, {}
+        replicate = source.startswith("retrain:")
         for row in coalitions:
-            if row.all() and not source.startswith("retrain:"):
+            if row.all() and not replicate:
                 known[row.tobytes()] = context.full_worth
-            elif not row.any() and not context.partial and not source.startswith("retrain:"):
+            elif not row.any() and not context.partial and not (replicate and context.pool.rest_rows):
                 known[row.tobytes()] = context.empty_worth
         return known
 

@@ -195,3 +195,9 @@ def test_metrics_are_what_their_names_say() -> None:
     floored = p.log().clamp(min=-2 * np.log(2))
     assert float(scores("clipped_log_loss", logits, labels)) == pytest.approx(float(floored.mean()))
     assert float(floored.min()) > float(p.log().min())
+
+
+def test_nobodys_replicate_is_the_base_model(blobs) -> None:
+    evaluator = Evaluator(blobs("mlp", {"steps": 5, "batch": 10}, n=3, metric="log_loss"))
+    nobody = np.zeros((1, len(evaluator.players)), dtype=bool)
+    assert evaluator.worth("retrain:r1", nobody)[0] == evaluator.empty_worth
