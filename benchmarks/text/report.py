@@ -36,7 +36,7 @@ def _head(seeds: tuple[int, ...], whole: tuple[int, ...]) -> str:
     )
     return f"""# Benchmarks: language models
 
-Written by `python -m benchmarks.text`; every figure is from a measurement kept under `.cherish/bench/text`.
+Written by `python -m benchmarks.text`; every figure is from a measurement kept under `text` in `CHERISH_BENCH`.
 Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory"]}, no GPU; {named}. Seeds of the game:
 {told}.
 
@@ -88,7 +88,7 @@ def _full(seeds: tuple[int, ...]) -> str:
         for row in [*table, *(compare.corrected(seed, budget) for budget in _BUDGETS)]:
             by_name.setdefault(row.name, []).append(row)
     lines = [
-        f"## Full mode, seeds {', '.join(map(str, seeds))}",
+        f"## Full mode, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         "",
         "Against exact retraining, mean ± standard deviation over seeds; values by enumeration, anchored at both ends."
         f" Lines without correlation are the product's own loop, {' and '.join(compare.LOOP)} corrected by"
