@@ -27,8 +27,10 @@ from app.valuations.inputs import load_blocks, load_rows
 from app.valuations.work import Job
 from worker.bases import Bases, opened, parameters
 from worker.engine.evaluator import Evaluator
+from worker.engine.game import Player
 from worker.engine.problem import LearnerSpec, PlayerData, Problem
 from worker.engine.problem import Rows as TestRows
+from worker.engine.shards import cut
 from worker.featured import FeatureStore, Rows, from_arrays
 from worker.pretrained import read_adapter
 
@@ -61,6 +63,9 @@ def build_problem(job: Job, rows: Rows, classes: int, checkpoint: Mapping[str, A
         PlayerData(name, each.X, each.y, digest)
         for name, digest, each in zip(job.names, job.digests, rows.players, strict=True)
     ]
+    owners: tuple[Player, ...] = ()
+    if shard_rows := frozen.get("shard_rows", 0):
+        players, owners = cut(players, shard_rows, frozen["seed"])
     return Problem(
         players=players,
         test=TestRows(rows.test.X, rows.test.y, name="the test set"),
@@ -71,6 +76,8 @@ def build_problem(job: Job, rows: Rows, classes: int, checkpoint: Mapping[str, A
         seed=frozen["seed"],
         checkpoint=checkpoint,
         unlearning=frozen["unlearning"],
+        class_weights=frozen.get("class_weights", "uniform"),
+        owners=owners,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from app.valuations.work import Job
 from worker.engine.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
 
 LEAST_SHARD_SECONDS = 1.0
@@ -41,6 +42,7 @@ class StoredGame:
     costs: Mapping[str, float]
     stored: Mapping[str, Mapping[bytes, tuple[float, float]]]
     digests: Mapping[str, str] = field(default_factory=dict)
+    owners: Sequence[Player] = ()
     _asked: dict[str, set[bytes]] = field(default_factory=dict, init=False)
     _seconds: dict[str, float] = field(default_factory=dict, init=False)
 
@@ -108,6 +110,16 @@ def shard_size(wanted: int, seconds_each: float, shard_seconds: float, workers: 
     return max(1, min(-(-wanted // parts), largest))
 
 
-def player_names(names: Sequence[str], digests: Sequence[str], rows: Sequence[int]) -> list[Player]:
-    """The engine's players, in canonical order."""
-    return [Player(name, count, digest) for name, digest, count in zip(names, digests, rows, strict=True)]
+def players_of(job: Job) -> tuple[list[Player], list[Player]]:
+    """The engine's players of a prepared job, in canonical order, and their owners where shards play (else none)."""
+    seats = [Player(name, count, digest) for name, digest, count in zip(job.names, job.digests, job.rows, strict=True)]
+    shards = (job.facts or {}).get("shards")
+    if not shards:
+        return seats, []
+    return [Player(each["name"], each["rows"], each["digest"], each["owner"]) for each in shards], seats
+
+
+def shards_told(players: Sequence[Player]) -> dict[str, Any]:
+    """What ``players_of`` needs to know of shards, so that planning reads no data; nothing where none play."""
+    told = [{"name": p.name, "rows": p.rows, "digest": p.digest, "owner": p.owner} for p in players if p.owner]
+    return {"shards": told} if told else {}

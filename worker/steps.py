@@ -33,7 +33,7 @@ from worker.games import LoadedGames, kind_of
 from worker.jobs import KnownJobs
 from worker.lease import Heart, Stop, Stopped
 from worker.patience import patiently
-from worker.replay import StoredGame, group_worths, pack, player_names, shard_size, unpack
+from worker.replay import StoredGame, group_worths, pack, players_of, shard_size, shards_told, unpack
 
 Write = Callable[[Session], None]
 
@@ -80,7 +80,7 @@ class Steps:
                 state |= to_arrays(rows_of(evaluator.problem))
             blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(state))).digest
             sources = [{"name": source, "cost": evaluator.cost(source)} for source in evaluator.sources]
-            facts = {"sources": sources, "seconds": evaluator.seconds("prepare")}
+            facts = {"sources": sources, "seconds": evaluator.seconds("prepare")} | shards_told(evaluator.players)
             if kind_of(job) == "blocks":
                 facts["domains"] = [asdict(each) for each in perplexities(evaluator, domain_names(job))]
         return lambda session: work.finish_prepare(session, claim, blob, facts)
@@ -90,6 +90,7 @@ class Steps:
         job = self._jobs.behind(claim)
         if job.facts is None:
             raise AssertionError(f"game {job.game_id} is planned before it was prepared")
+        players, owners = players_of(job)
         rows, workers = patiently(
             self._factory,
             lambda session: (
@@ -98,9 +99,10 @@ class Steps:
             ),
             time.monotonic() + self._settings.lease_seconds,
         )
-        stored = group_worths(rows, len(job.names))
+        stored = group_worths(rows, len(players))
         game = StoredGame(
-            players=player_names(job.names, job.digests, job.rows),
+            players=players,
+            owners=owners,
             costs={source["name"]: source["cost"] for source in job.facts["sources"]},
             stored=stored,
             digests={"game": job.game_digest},
@@ -136,7 +138,7 @@ class Steps:
             raise AssertionError(f"shard {claim.shard_id} asks for worths of nothing")
         job = self._jobs.behind(claim)
         source = claim.source
-        coalitions = unpack(claim.coalitions, claim.count, len(job.names))
+        coalitions = unpack(claim.coalitions, claim.count, len(players_of(job)[0]))
         packed = claim.each()
         todo = [row for row, each in enumerate(packed) if each not in claim.known]
         found: list[FoundWorth] = []

@@ -41,6 +41,8 @@ class Request:
     checkpoint: str | None = None
     device: str = "cpu"
     base: str | None = None
+    class_weights: str = "uniform"
+    shards: int | None = None
     encoder: str | None = None
     backbone: str | None = None
     image_size: int | None = None
@@ -110,10 +112,14 @@ def engine_errors() -> "Iterator[None]":
 def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request and the digests that name everything it rests on."""
     from worker.engine.evaluator import Evaluator
+    from worker.engine.game import Player
     from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.engine.shards import cut
 
     name, hyper = parse_model(request.model)
     if name == "lm":
+        if request.shards is not None or request.class_weights != "uniform":
+            raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
         return evaluator_of_texts(request, hyper, threads)
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
@@ -133,8 +139,15 @@ def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, 
     rest = encode(rest_table, encoding).canonical() if rest_table is not None else None
     checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
     with engine_errors():
+        whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()]
+        pieces: list[PlayerData] = whole
+        owners: tuple[Player, ...] = ()
+        if request.shards is not None:
+            pieces, owners = cut(whole, -(-sum(map(len, whole)) // request.shards), request.seed)
         problem = Problem(
-            players=[PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()],
+            players=pieces,
+            owners=owners,
+            class_weights=request.class_weights,
             test=Rows(test.X, test.y, name="the test set"),
             classes=len(encoding.classes),
             learner=LearnerSpec(name, hyper),

@@ -48,6 +48,12 @@ _MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seco
 _Seed = Annotated[int, typer.Option(help="Seeds training and sampling.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Where to write the whole result.")]
 _Plot = Annotated[Path | None, typer.Option(help="Where to draw it (PNG).")]
+_Shards = Annotated[
+    int | None, typer.Option(min=2, help="Value about so many equal shards and sum them: splitting then gains nothing.")
+]
+_ClassWeights = Annotated[
+    str, typer.Option(help="How classes of the test set count: uniform (as they come), balanced, or pooled.")
+]
 _Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time; changes no number.")]
 
@@ -79,6 +85,8 @@ def value(
     seed: _Seed = 0,
     json_path: _Json = None,
     plot: _Plot = None,
+    shards: _Shards = None,
+    class_weights: _ClassWeights = "uniform",
     device: _Device = "cpu",
     threads: _Threads = THREADS,
 ) -> None:
@@ -113,6 +121,8 @@ def value(
         checkpoint,
         device,
         base,
+        class_weights,
+        shards,
         encoder,
         backbone,
         image_size,

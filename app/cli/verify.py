@@ -130,7 +130,8 @@ def _estimate(stored: "Valuation") -> dict[str, Any]:
 def _files(stored: "Valuation", evaluator: "Evaluator", digests: dict[str, str]) -> dict[str, Any]:
     """Whether the files are those that the result was computed from."""
     wanted = {p.provider: p.digest for p in stored.players}
-    given = {p.name: p.digest for p in evaluator.players}
+    # where shards play, their owners are compared: shards follow from the owners' rows and the seed
+    given = {p.name: p.digest for p in evaluator.owners or evaluator.players}
     wrong = [name for name in wanted if given.get(name) != wanted[name]] + [
         name for name in given if name not in wanted
     ]
@@ -143,7 +144,12 @@ def _files(stored: "Valuation", evaluator: "Evaluator", digests: dict[str, str])
 
 def _coalition(stored: "Valuation", names: tuple[str, ...]) -> Any:
     kept = set(names)
-    return np.array([[p.provider in kept for p in stored.players]])
+    return np.array([[name in kept for name in _players(stored)]])
+
+
+def _players(stored: "Valuation") -> list[str]:
+    """Who plays: the shards where there are any, else those who are paid."""
+    return [shard.name for shard in stored.shards] or [player.provider for player in stored.players]
 
 
 def _worths(stored: "Valuation", evaluator: "Evaluator", count: int, seed: int) -> dict[str, Any]:
@@ -179,17 +185,18 @@ def _audit(stored: "Valuation", evaluator: "Evaluator") -> dict[str, Any]:
         return {"match": True, "found": f"the result carries its own: {stored.audit.sentence}"}
     if "retrain" not in evaluator.sources:
         raise InvalidInput("an audit of a partial valuation retrains with the other rows: name them with --rest FILE")
+    playing = _players(stored)
     known = {row.coalition: row.worth for row in stored.worths if row.source == stored.source}
-    rows = np.array([p.rows for p in stored.players], dtype=np.float64)
+    rows = np.array([p.rows for p in stored.shards or stored.players], dtype=np.float64)
     generator = np.random.default_rng(int(stored.spec["seed"]))
     plan = audit_design(rows, classes_of(evaluator.players), len(known), generator)[1]
     chosen, unlearned = [], []
     for row in evaluator.canonical(plan):
-        names = tuple(p.provider for p, kept in zip(stored.players, row, strict=True) if kept)
+        names = tuple(name for name, kept in zip(playing, row, strict=True) if kept)
         if names in known:
             chosen.append(row)
             unlearned.append(known[names])
-        if len(chosen) >= max(AUDITED, 2 * len(stored.players)):
+        if len(chosen) >= max(AUDITED, 2 * len(playing)):
             break
     if not chosen:
         raise InvalidInput("the result holds no coalition that an audit could retrain")

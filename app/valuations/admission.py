@@ -26,6 +26,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.games import digest_of, frozen_game
 from app.valuations.inputs import InputFile
+from app.valuations.measuring import Measured, Mix, mix, sealed
 from app.valuations.models import Chosen, check_memory, check_weights, choose, learner_hyper
 from app.valuations.quotes import Size
 from app.valuations.readings import (
@@ -74,6 +75,7 @@ class Fitted:
     seats: tuple[Seat, ...]
     players: tuple[AdmittedPlayer, ...]
     notes: tuple[str, ...]
+    mix: Mix
 
 
 _FITTED: Recent[Fitted] = Recent(most=256, seconds=600.0)
@@ -94,6 +96,7 @@ class Admitted:
     pool_minor: int
     size: Size
     contents: dict[uuid.UUID, str]  # each dataset's digest
+    measured: Measured
     notes: tuple[str, ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
@@ -114,6 +117,7 @@ def admit(
     _check_terms(order, settings)
     _check_deadline(order)
     chosen = choose(session, caller, order)
+    _check_rows_rules(order, chosen)
     check_memory(settings, chosen)
     found = _datasets(session, order, licence_problems, chosen.reads)
     test = _test_dataset(session, caller, order, chosen.reads)
@@ -132,6 +136,12 @@ def admit(
     )
     check_weights(chosen, fitted.shape, fitted.classes)
     if len(fitted.seats) < 2 and len(groups) > 1 and order.mode == "full":
+        if any(each.seat is None for each in fitted.players) and order.payout.copies == "separate":
+            raise refused(
+                "/test_dataset",
+                "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
+                "players are left; name a test set whose rows no provider holds, or other data",
+            )
         raise refused(
             "/payout/copies",
             f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
@@ -149,7 +159,11 @@ def admit(
         unlearning=dict(order.unlearning.options),
         seed=order.seed,
         device=order.device,
+        class_weights=order.class_weights,
+        shard_rows=_shard_rows(order, sum(each.rows for each in fitted.seats)),
     )
+    # sealed anew for each job: what was read may be known from an earlier question
+    measured = sealed(fitted.mix, fitted.test_digest)
     return Admitted(
         frozen=frozen,
         game_digest=digest_of(frozen),
@@ -162,7 +176,8 @@ def admit(
         pool_minor=pool_minor,
         size=fitted.size,
         contents={each.id: each.digest for each in found if each.digest is not None},
-        notes=fitted.notes,
+        measured=measured,
+        notes=(*fitted.notes, *measured.notes),
         trained=chosen.trained,
     )
 
@@ -210,6 +225,7 @@ def _fit(
         seats=seating.seats,
         players=_players(members, seating),
         notes=seating.notes,
+        mix=mix(read.labels, read.test, [rows for each in members for rows in each.encoded], len(members)),
     )
 
 
@@ -245,6 +261,21 @@ def _players(members: Sequence[Member], seating: Seating) -> tuple[AdmittedPlaye
         )
         for index, member in ordered
     )
+
+
+def _check_rows_rules(order: NewValuation, chosen: Chosen) -> None:
+    """What is made for tables and images alone: shards need rows of one kind, weights need classes."""
+    if order.payout.shards is not None and chosen.reads is not None:
+        raise refused(
+            "/payout/shards", "shards are cut from tables and images; leave them out for a frozen model's job"
+        )
+    if order.class_weights != "uniform" and chosen.reads is Architecture.LM:
+        raise refused("/class_weights", "a language model's tokens are no classes; leave class_weights at uniform")
+
+
+def _shard_rows(order: NewValuation, rows: int) -> int:
+    """Rows of a shard: by the rows of the whole job, which stay the same however they are spread over accounts."""
+    return 0 if order.payout.shards is None else -(-rows // order.payout.shards)
 
 
 def _pool(order: NewValuation) -> int:

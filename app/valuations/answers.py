@@ -20,7 +20,15 @@ from app.valuations.result_schemas import (
     Values,
     WithoutHarm,
 )
-from app.valuations.schemas import MyPlayer, MyValuation, Payout, Progress, ValuationAnswer, ValuationSummary
+from app.valuations.schemas import (
+    MeasuredOn,
+    MyPlayer,
+    MyValuation,
+    Payout,
+    Progress,
+    ValuationAnswer,
+    ValuationSummary,
+)
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.terms import sentences
@@ -160,7 +168,13 @@ def agreed_terms(valuation: Valuation) -> list[str]:
     """The terms of a job in sentences, as they were fixed when it was posted."""
     agreed = valuation.inputs["terms"]
     payout = Payout.model_validate(valuation.spec["payout"])
-    return sentences(payout, valuation.currency, agreed["fee_basis_points"], any(agreed["reserves"]))
+    return sentences(
+        payout,
+        valuation.currency,
+        agreed["fee_basis_points"],
+        any(agreed["reserves"]),
+        valuation.spec.get("class_weights", "uniform"),
+    )
 
 
 def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement: Settlement) -> Payouts:
@@ -209,6 +223,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
         created_at=valuation.created_at,
         finished_at=valuation.finished_at,
         terms=agreed_terms(valuation),
+        measured_on=_measured_on(valuation),
         players=[
             MyPlayer(
                 datasets=[uuid.UUID(each) for each in player.datasets],
@@ -223,6 +238,16 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
             for player in players
         ],
     )
+
+
+def _measured_on(valuation: Valuation) -> MeasuredOn | None:
+    """The test set, with what opens its seal once the job has ended; None for jobs from before test sets were
+    sealed."""
+    measured = valuation.inputs.get("measured")
+    if measured is None:
+        return None
+    sealed = valuation.status not in TERMINAL
+    return MeasuredOn.model_validate(measured | (dict.fromkeys(("salt", "digest")) if sealed else {}))
 
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:

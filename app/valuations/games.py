@@ -37,11 +37,19 @@ def frozen_game(
     unlearning: dict[str, Any],
     seed: int,
     device: str,
+    class_weights: str = "uniform",
+    shard_rows: int = 0,
 ) -> dict[str, Any]:
-    """The game as plain JSON; ``players`` and ``test`` are content digests, players in canonical (sorted) order."""
+    """The game as plain JSON; ``players`` and ``test`` are content digests, players in canonical (sorted) order.
+
+    ``shard_rows``: the players' rows are cut into shards of about so many, which play; 0: the players do.
+    """
     if list(players) != sorted(players):
         raise ValueError("the players of a game are in the order of their digests")
-    return {
+    # named only where they are chosen: games without them keep their digests, and their worths
+    chosen: dict[str, Any] = {} if class_weights == "uniform" else {"class_weights": class_weights}
+    chosen |= {"shard_rows": shard_rows} if shard_rows else {}
+    return chosen | {
         "rules": ENGINE_RULES,
         "players": list(players),
         "test": test,

@@ -60,6 +60,11 @@ class Estimate:
     sentence: str
 
 
+def shard_count(of: int, rows: int) -> int:
+    """How many shards of about ``rows`` rows ``of`` rows are cut into; the engine's rule, held to it by a test."""
+    return max(1, (2 * of + rows) // (2 * rows))
+
+
 def distinct_coalitions(digests: Sequence[str]) -> int:
     """Coalitions of distinct content: 2^n, less what exact copies make the same."""
     return math.prod(count + 1 for count in Counter(digests).values())

@@ -49,6 +49,11 @@ class Reading:
     encoded: Mapping[uuid.UUID, EncodedRows]
     size: Size
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes that rows are labelled with; none where rows are blocks of text."""
+        return tuple(self.encoding.get("classes", ()))
+
 
 def read_tables(
     blobs: BlobStore,

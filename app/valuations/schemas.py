@@ -64,11 +64,22 @@ class Payout(Body):
         description="separate: copies are players; group: near copies are one player, split by rows; first: a row "
         "counts for whoever uploaded it first, and rows of the test set for nobody.",
     )
+    shards: int | None = Field(
+        default=None,
+        ge=8,
+        le=400,
+        description="Cut all rows of the job into about so many equal shards, value those, and pay each "
+        "provider the sum "
+        "over its own: splitting one's data over accounts then gains nothing. Takes many more evaluations.",
+    )
     revalue_without_harm: bool = Field(
         default=False,
         description="Value the others again without whoever's value is below zero for certain, and pay on that; "
         "otherwise shares are those of the values among all, and whoever does harm gets nothing.",
     )
+
+
+PROTECTED_SHARDS = 40
 
 
 class NewValuation(Body):
@@ -95,6 +106,17 @@ class NewValuation(Body):
         default=None, ge=8, le=1024, description="For cnn: images of an archive are resized bilinearly to this square."
     )
     metric: Literal["accuracy", "clipped_log_loss", "log_loss"] = "accuracy"
+    class_weights: Literal["uniform", "balanced", "pooled"] = Field(
+        default="uniform",
+        description="uniform: every test row counts alike; balanced: every class of the test set does; pooled: classes "
+        "count as often as they are in the providers' rows. The latter two take the mix of labels out of the "
+        "buyer's hand.",
+    )
+    protected: bool = Field(
+        default=False,
+        description="The recommended rules against cheating: `copies: first`, `policy: significant`, "
+        f"`shards: {PROTECTED_SHARDS}` and `class_weights: balanced`, each where the order does not say otherwise.",
+    )
     mode: Literal["full", "partial"] = "full"
     fidelity: Literal["auto", "unlearn", "repair", "retrain"] = "auto"
     unlearning: Unlearning = Field(default_factory=Unlearning)
@@ -132,6 +154,17 @@ class NewValuation(Body):
         if len(set(value)) != len(value):
             raise ValueError("a dataset is named twice; name each once")
         return value
+
+    @model_validator(mode="after")
+    def _protect(self) -> Self:
+        if self.protected:
+            rules = {"copies": "first", "policy": Policy.SIGNIFICANT, "shards": PROTECTED_SHARDS}
+            for name, rule in rules.items():
+                if name not in self.payout.model_fields_set:
+                    setattr(self.payout, name, rule)
+            if "class_weights" not in self.model_fields_set:
+                self.class_weights = "balanced"
+        return self
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -268,6 +301,24 @@ class MyPlayer(Answer):
     amount: str | None
 
 
+class MeasuredOn(Answer):
+    """What the job's data is measured on: the buyer's test set, sealed when the job was posted, and its labels."""
+
+    model_config = example(
+        rows=400, labels={"no": 0.75, "yes": 0.25}, pooled={"no": 0.7, "yes": 0.3}, distance=0.05, commitment="ab" * 32
+    )
+
+    rows: int
+    labels: dict[str, float] = Field(description="Share of each class; empty where there are more than 100.")
+    pooled: dict[str, float] | None = Field(
+        description="The same among all providers' rows; null in jobs of fewer than three players."
+    )
+    distance: float | None = Field(description="Half the sum of the differences: 0 alike, 1 nothing in common.")
+    commitment: str = Field(description="The seal: SHA-256 of the bytes of `salt` and of `digest`.")
+    salt: str | None = Field(default=None, description="Opens the seal, once the job has ended.")
+    digest: str | None = Field(default=None, description="Digest of the test set's rows, once the job has ended.")
+
+
 class MyValuation(Answer):
     """A job in which this provider's data is valued."""
 
@@ -275,6 +326,10 @@ class MyValuation(Answer):
         id=_VAL, status="succeeded", metric="accuracy", currency="EUR", created_at="2026-11-23T12:00:00Z",
         finished_at="2026-11-23T12:01:00Z",
         terms=["The pool is divided in proportion to the values that are above zero."],
+        measured_on={
+            "rows": 400, "labels": {"no": 0.75, "yes": 0.25}, "pooled": {"no": 0.7, "yes": 0.3}, "distance": 0.05,
+            "commitment": "ab" * 32,
+        },
         players=[
             {
                 "datasets": [_DS], "rows": 150, "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117],
@@ -290,6 +345,7 @@ class MyValuation(Answer):
     created_at: datetime
     finished_at: datetime | None
     terms: list[str] = Field(description="How values will become money, as agreed at posting, in sentences.")
+    measured_on: MeasuredOn | None = Field(description="The buyer's test set, as far as it is told.")
     players: list[MyPlayer]
 
 
@@ -327,6 +383,7 @@ class Quote(Answer):
     )  # fmt: skip
 
     players: int
+    shards: int | None = Field(default=None, description="The shards that are valued, where the order asks for them.")
     distinct_coalitions: int
     evaluations: dict[str, int] = Field(description="The most worths that will be computed, by fidelity.")
     device_seconds: float

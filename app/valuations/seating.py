@@ -1,7 +1,8 @@
 """Who sits where: from those who are paid to the players of the game, under the order's rule for copies. Pure.
 
-Without a rule each one is a player. Under ``first`` each keeps the rows that were its own first, under ``group`` near
-copies are one player (``copies`` says which). The seats are in the game's canonical order: by the digest of the rows
+Rows that are in the buyer's test set count for nobody. Of the others: without a rule each one is a player with all of
+its own; under ``first`` each keeps the rows that were its own first, under ``group`` near copies are one player
+(``copies`` says which). The seats are in the game's canonical order: by the digest of the rows
 that are used, then by name. Nothing here reads a file or pays anybody.
 """
 
@@ -16,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.encoding import EncodedRows
-from app.valuations.copies import Holding, group_copies, own_rows
+from app.valuations.copies import Holding, group_copies, outside, own_rows
 from app.valuations.inputs import InputFile, drop_mask, join_rows, used_rows
 
 _TEST = "the test set"
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -70,59 +73,66 @@ class Seating:
 
 
 def seat(members: Sequence[Member], copies: str, test: EncodedRows, uploaded: Mapping[uuid.UUID, datetime]) -> Seating:
-    """Seats for all members under the rule ``copies`` (separate, group, first)."""
-    keep = [[np.ones(len(rows.y), dtype=np.bool_) for rows in each.encoded] for each in members]
+    """Seats for all members under the rule ``copies`` (separate, group, first); rows of the test set sit nowhere."""
+    keep = _outside_test(members, test)
+    tested = [sum(int((~mask).sum()) for mask in masks) for masks in keep]
     groups: list[tuple[int, ...]] = [(index,) for index in range(len(members))]
     parts = [Fraction(1)] * len(members)
     if copies == "first":
-        _keep_first(members, test, uploaded, keep)
+        _keep_first(members, uploaded, keep)
     elif copies == "group":
         groups = _keep_groups(members, uploaded, keep, parts)
-    return _arrange(members, keep, groups, parts)
+    return _arrange(members, keep, groups, parts, tested)
 
 
-def _keep_first(
-    members: Sequence[Member],
-    test: EncodedRows,
-    uploaded: Mapping[uuid.UUID, datetime],
-    keep: list[list[NDArray[np.bool_]]],
-) -> None:
+def _outside_test(members: Sequence[Member], test: EncodedRows) -> list[list[Mask]]:
+    files = [(m, f) for m, each in enumerate(members) for f in range(len(each.files))]
+    holdings = [Holding(members[m].name, members[m].encoded[f].X, members[m].encoded[f].y) for m, f in files]
+    masks = outside(holdings, Holding(_TEST, test.X, test.y))
+    keep: list[list[Mask]] = [[] for _ in members]
+    for (m, _), mask in zip(files, masks, strict=True):
+        keep[m].append(mask)
+    return keep
+
+
+def _keep_first(members: Sequence[Member], uploaded: Mapping[uuid.UUID, datetime], keep: list[list[Mask]]) -> None:
     files = [(m, f) for m, each in enumerate(members) for f in range(len(each.files))]
     files.sort(key=lambda at: (uploaded[members[at[0]].datasets[at[1]]], members[at[0]].datasets[at[1]]))
-    holdings = [Holding(members[m].name, members[m].encoded[f].X, members[m].encoded[f].y) for m, f in files]
-    owned = own_rows(holdings, Holding(_TEST, test.X, test.y))
-    for (m, f), mask in zip(files, owned.keep, strict=True):
-        keep[m][f] = mask
+    holdings = []
+    for m, f in files:
+        rows, mask = members[m].encoded[f], keep[m][f]
+        holdings.append(Holding(members[m].name, rows.X[mask], rows.y[mask]))
+    for (m, f), mask in zip(files, own_rows(holdings).keep, strict=True):
+        keep[m][f][keep[m][f]] = mask
 
 
 def _keep_groups(
-    members: Sequence[Member],
-    uploaded: Mapping[uuid.UUID, datetime],
-    keep: list[list[NDArray[np.bool_]]],
-    parts: list[Fraction],
+    members: Sequence[Member], uploaded: Mapping[uuid.UUID, datetime], keep: list[list[Mask]], parts: list[Fraction]
 ) -> list[tuple[int, ...]]:
     order = sorted(
         range(len(members)), key=lambda m: (min(uploaded[each] for each in members[m].datasets), members[m].name)
     )
     holdings = []
     for m in order:
-        rows = members[m].encoded
+        kept = [(rows.X[mask], rows.y[mask]) for rows, mask in zip(members[m].encoded, keep[m], strict=True)]
         holdings.append(
-            Holding(members[m].name, np.concatenate([r.X for r in rows]), np.concatenate([r.y for r in rows]))
+            Holding(members[m].name, np.concatenate([X for X, _ in kept]), np.concatenate([y for _, y in kept]))
         )
     owned = group_copies(holdings)
     for place, m in enumerate(order):
-        lengths = np.cumsum([len(rows.y) for rows in members[m].encoded])[:-1]
-        keep[m] = list(np.split(owned.keep[place], lengths))
+        lengths = np.cumsum([int(mask.sum()) for mask in keep[m]])[:-1]
+        for mask, kept_rows in zip(keep[m], np.split(owned.keep[place], lengths), strict=True):
+            mask[mask] = kept_rows
         parts[m] = owned.parts[place]
     return [tuple(order[place] for place in group) for group in owned.groups]
 
 
 def _arrange(
     members: Sequence[Member],
-    keep: list[list[NDArray[np.bool_]]],
+    keep: list[list[Mask]],
     groups: list[tuple[int, ...]],
     parts: list[Fraction],
+    tested: Sequence[int],
 ) -> Seating:
     made: list[tuple[Seat, tuple[int, ...]]] = []
     notes = []
@@ -142,7 +152,9 @@ def _arrange(
             shown = " and ".join(members[m].shown for m in group)
             notes.append(f"{shown} hold copies of each other's rows and are one player, split by rows.")
     for m, each in enumerate(members):
-        left_out = sum(int((~mask).sum()) for mask in keep[m])
+        if tested[m]:
+            notes.append(f"{tested[m]} of {each.count} rows of {each.shown} are in the test set and count for nobody.")
+        left_out = sum(int((~mask).sum()) for mask in keep[m]) - tested[m]
         if left_out and all(len(group) == 1 for group in groups if m in group):
             notes.append(f"{left_out} of {each.count} rows of {each.shown} were there before and count for others.")
     made.sort(key=lambda pair: (pair[0].digest, pair[0].name))

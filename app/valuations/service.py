@@ -22,7 +22,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import answers, lifecycle, repository, worth_repository
 from app.valuations.admission import Admitted, admit
 from app.valuations.games import digest_of
-from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations
+from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations, shard_count
 from app.valuations.result_schemas import Payouts, Values
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
@@ -86,7 +86,12 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
     licences: list[FieldError] = []
     admitted = admit(session, blobs, settings, caller, order, licences)
-    digests = [seat.digest for seat in admitted.seats]
+    # shards play in place of seats, and hardly ever are two alike
+    shard_rows = admitted.frozen.get("shard_rows", 0)
+    played = [shard_count(seat.rows, shard_rows) if shard_rows else 1 for seat in admitted.seats]
+    digests = [
+        f"{seat.digest}/{number}" for seat, count in zip(admitted.seats, played, strict=True) for number in range(count)
+    ]
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
     past = worth_repository.measured(session, learner, admitted.base)
@@ -96,7 +101,8 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     balance = wallet.get(order.currency, 0)
     reserves = any(player.reserve for player in admitted.players)
     return Quote(
-        players=len(digests),
+        players=len(admitted.seats),
+        shards=len(digests) if shard_rows else None,
         distinct_coalitions=distinct_coalitions(digests),
         evaluations=counts,
         device_seconds=taken.seconds,
@@ -110,7 +116,9 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=each.pointer, detail=each.detail) for each in licences],
         notes=list(admitted.notes),
-        terms=sentences(order.payout, order.currency, settings.platform_fee_basis_points, reserves),
+        terms=sentences(
+            order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights
+        ),
     )
 
 
@@ -122,6 +130,7 @@ def _inputs(admitted: Admitted, settings: Settings) -> dict[str, Any]:
         "seating": [[player.seat, *player.part.as_integer_ratio()] for player in admitted.players],
         "notes": list(admitted.notes),
         "test": admitted.test.to_json(),
+        "measured": admitted.measured.to_json(),
         "checkpoint": admitted.checkpoint,
         "base": admitted.base,
         "terms": frozen_terms(settings.platform_fee_basis_points, [player.reserve for player in admitted.players]),
@@ -183,6 +192,10 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a result")
     game_digest = repository.game_digest(session, valuation.game_id)
     digests = {"game": game_digest, "result": digest_of(result), "spec": digest_of(valuation.spec)}
+    if (measured := valuation.inputs.get("measured")) is not None:
+        # the seal of the test set, opened: SHA-256(test_salt, test) is the commitment that providers saw
+        digests |= {"test": measured["digest"], "test_salt": measured["salt"]}
+        digests |= {"test_commitment": measured["commitment"]}
     # the models that it rests on, where it rests on any
     digests |= {name: each for name in ("base", "checkpoint") if (each := valuation.inputs.get(name)) is not None}
     return answers.values(valuation, game_digest, repository.players(session, valuation_id), result, digests)

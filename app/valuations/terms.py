@@ -27,9 +27,15 @@ _COPIES = {
         "rows, and a row that several hold is split among them."
     ),
     "first": (
-        "A row that several providers hold counts for the one who uploaded it first, and rows that are in the buyer's "
-        "test set count for nobody, wherever a tenth of either file is such rows."
+        "A row that several providers hold, changed or not, counts for the one who uploaded it first, wherever "
+        "a tenth of "
+        "either file is such rows."
     ),
+}
+_TESTED = "Rows that are in the buyer's test set count for nobody, wherever a tenth of either is such rows."
+_CLASSES = {
+    "balanced": "Every class of the test set counts alike, however many rows of it the buyer has put there.",
+    "pooled": "Classes of the test set count as often as they are among the providers' rows.",
 }
 
 
@@ -47,10 +53,20 @@ def payout_terms(payout: Payout, currency: str, fee_basis_points: int = 0) -> Te
     )
 
 
-def sentences(payout: Payout, currency: str, fee_basis_points: int, reserves: bool) -> list[str]:
+def sentences(
+    payout: Payout, currency: str, fee_basis_points: int, reserves: bool, class_weights: str = "uniform"
+) -> list[str]:
     """The agreed terms in words, the same before and after a settlement."""
     terms = payout_terms(payout, currency, fee_basis_points)
-    told = [_POLICY[terms.policy], _COPIES[payout.copies]]
+    told = [_POLICY[terms.policy], _COPIES[payout.copies], _TESTED]
+    if payout.shards is not None:
+        told.append(
+            f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the "
+            f"sum over its "
+            "own, so that data is worth the same in one account or in several."
+        )
+    if class_weights in _CLASSES:
+        told.append(_CLASSES[class_weights])
     told.append(
         "A provider whose value is below zero even at the upper bound is left out, and the others are valued again "
         "without it."

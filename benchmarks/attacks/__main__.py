@@ -8,6 +8,7 @@ attacker did in the same market under the same policy, in percent of the pool.
 import argparse
 import json
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,49 @@ import numpy as np
 from app.datasets.encoding import EncodedRows
 from app.payouts.policies import Claim, Policy, Terms, make_plan
 from app.valuations.inputs import InputFile, used_rows
+from app.valuations.schemas import PROTECTED_SHARDS
 from app.valuations.seating import Member, seat
-from benchmarks.attacks.plays import ATTACKER, ATTACKS, Play, honest
+from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
 from worker.engine.evaluator import Evaluator
 from worker.engine.harm import Revaluation, without_harm
 from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.shards import cut
 from worker.engine.spec import ValuationSpec
 from worker.engine.valuation import Valuation, value
 
+Gains = dict[str, dict[str, list[float]]]
+
 POOL = 1_000_000
-COPIES = ("separate", "group", "first")
 POLICIES = {
     "proportional": Terms(),
     "significant": Terms(policy=Policy.SIGNIFICANT),
     "interval_aware": Terms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=86_400),
 }
-# the same rows are the same game, whatever the rule for copies; valued once
-_VALUED: dict[tuple[str, ...], tuple[Valuation, Revaluation | None]] = {}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an order chooses besides the policy: whose copies are, how many shards play (0: files do), class weights."""
+
+    copies: str
+    shards: int = 0
+    class_weights: str = "uniform"
+    policies: tuple[str, ...] = tuple(POLICIES)
+
+
+# the last is what an order with ``protected`` chooses
+RULES = {
+    "separate": Rules("separate"),
+    "group": Rules("group"),
+    "first": Rules("first"),
+    "first, balanced": Rules("first", 0, "balanced", ("significant",)),
+    "protected": Rules("first", PROTECTED_SHARDS, "balanced", ("significant",)),
+}
+# shards are valued by unlearned worths alone, so many of them: the suite values hundreds of markets
+_SHARDS_SPEC = ValuationSpec(
+    fidelity="unlearn", estimator="regression", max_evaluations=12_000, max_retrains=0, share_ci=0.1
+)  # the same rows are the same game, whatever the rule for copies; valued once
+_VALUED: dict[tuple[Any, ...], tuple[Valuation, Revaluation | None]] = {}
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _OUT = Path(__file__).parents[2] / "docs" / "attacks.md"
 
@@ -50,38 +77,52 @@ def members_of(play: Play) -> tuple[list[Member], dict[uuid.UUID, datetime]]:
     return members, uploaded
 
 
-def payouts_of(play: Play, copies: str) -> dict[str, dict[str, float]]:
-    """Each owner's part of the pool, by policy, under one rule for copies."""
+def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
+    """Each owner's part of the pool, by policy, under one set of rules."""
     members, uploaded = members_of(play)
     test = EncodedRows(np.asarray(play.test_X, dtype=np.float32), np.asarray(play.test_y, dtype=np.int64))
-    seating = seat(members, copies, test, uploaded)
+    seating = seat(members, rules.copies, test, uploaded)
     by_file = {member.files[0].digest: member.encoded[0] for member in members}
     players = []
     for each in seating.seats:
         parts = [used_rows(by_file[file.digest], file.drop) for file in each.files]
         X, y = np.concatenate([p.X for p in parts]), np.concatenate([p.y for p in parts])
         players.append(PlayerData(each.name, X, y, each.digest))
-    key = (test.digest, *(each.digest for each in seating.seats))
+    key = (rules.shards, rules.class_weights, test.digest, *(each.digest for each in seating.seats))
     if key not in _VALUED:
-        problem = Problem(players, Rows(test.X, test.y), 10, LearnerSpec("logistic", {"l2": 0.01}), seed=0)
-        game, spec = Evaluator(problem, threads=1), ValuationSpec(seed=0)
-        game.prepare()
-        found = value(game, spec)
-        _VALUED[key] = found, without_harm(game, spec, found)
+        _VALUED[key] = _valued(play, players, test, rules)
     found, again = _VALUED[key]
     paid = list(found.players)
     if again is not None:
         for column, player in zip(again.kept, again.valuation.players, strict=True):
             paid[column] = player
     result = {}
-    for policy, terms in POLICIES.items():
+    for policy in rules.policies:
         claims = [_claim(member, seating, index, paid, again) for index, member in enumerate(members)]
-        plan = make_plan(uuid.UUID(int=99), "EUR", POOL, terms, claims)
+        plan = make_plan(uuid.UUID(int=99), "EUR", POOL, POLICIES[policy], claims)
         sums: dict[str, float] = {}
         for member, line in zip(members, plan.lines, strict=True):
             sums[member.shown] = sums.get(member.shown, 0.0) + line.amount / POOL
         result[policy] = sums
     return result
+
+
+def _valued(
+    play: Play, players: list[PlayerData], test: EncodedRows, rules: Rules
+) -> tuple[Valuation, Revaluation | None]:
+    kind = KINDS[play.kind]
+    playing, owners = sorted(players, key=lambda each: (each.digest, each.name)), ()
+    if rules.shards:
+        playing, owners = cut(playing, -(-sum(map(len, playing)) // rules.shards), 0)
+    learner = LearnerSpec("logistic", {"l2": kind.l2})
+    measured = Rows(test.X, test.y)
+    problem = Problem(
+        playing, measured, kind.classes, learner, kind.metric, class_weights=rules.class_weights, owners=owners
+    )
+    game, spec = Evaluator(problem, threads=1), _SHARDS_SPEC if rules.shards else ValuationSpec(seed=0)
+    game.prepare()
+    found = value(game, spec)
+    return found, without_harm(game, spec, found)
 
 
 def _claim(member: Member, seating: Any, index: int, paid: list[Any], again: Any) -> Claim:
@@ -99,47 +140,64 @@ def attackers_part(amounts: dict[str, float]) -> float:
     return sum(part for owner, part in amounts.items() if owner.startswith(ATTACKER))
 
 
-def measure(seeds: list[int]) -> dict[str, dict[str, list[float]]]:
-    """Gains in percent of the pool: {attack: {"copies / policy": one for each seed}}."""
-    gains: dict[str, dict[str, list[float]]] = {}
+def measure(kind: str, seeds: list[int], titles: list[str], folder: Path | None) -> Gains:
+    """Gains in percent of the pool in one kind of market, one for each seed; told, and kept in ``folder``, as they
+    come."""
+    gains: Gains = {}
     for seed in seeds:
-        start = honest(seed)
-        for copies in COPIES:
-            before = payouts_of(start, copies)
+        start = honest(kind, seed)
+        for title in titles:
+            rules = RULES[title]
+            before = payouts_of(start, rules)
             for name, attack in ATTACKS.items():
-                after = payouts_of(attack(start, np.random.default_rng([seed, 5])), copies)
-                for policy in POLICIES:
+                after = payouts_of(attack(start, np.random.default_rng([seed, 5])), rules)
+                for policy in rules.policies:
                     gain = 100.0 * (attackers_part(after[policy]) - attackers_part(before[policy]))
-                    gains.setdefault(name, {}).setdefault(f"{copies} / {policy}", []).append(gain)
-            print(f"seed {seed}, {copies}: done", flush=True)
+                    gains.setdefault(name, {}).setdefault(f"{title} / {policy}", []).append(gain)
+                    print(f"{kind}, seed {seed}, {title} / {policy}, {name}: {gain:+.2f}", flush=True)
+                if folder:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    (folder / f"{kind}.json").write_text(json.dumps(gains, indent=1) + "\n")
     return gains
 
 
-def table(gains: dict[str, dict[str, list[float]]]) -> str:
-    """Mean gain and, in brackets, the largest over the seeds."""
-    columns = list(next(iter(gains.values())))
-    lines = ["| attack | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+def table(kind: str, gains: Gains) -> str:
+    """Mean gain and, in brackets, the smallest and the largest over seeds, by rules; the payout policies hardly differ
+    where all values are known, so each rule is shown with one."""
+    shown: dict[str, str] = {}
+    for column in dict.fromkeys(column for row in gains.values() for column in row):
+        shown.setdefault(column.partition(" / ")[0], column)
+    head = [f"{title} ({max(len(row.get(column, [])) for row in gains.values())})" for title, column in shown.items()]
+    lines = [f"| {kind}: attack | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
     for name, row in gains.items():
-        cells = [f"{np.mean(row[column]):+.1f} ({max(row[column]):+.1f})" for column in columns]
+        found = [row.get(column, []) for column in shown.values()]
+        cells = [f"{np.mean(each):+.1f} ({min(each):+.1f}, {max(each):+.1f})" if each else "" for each in found]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="where to write all gains")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/attacks.md")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--rules", nargs="+", default=list(RULES), choices=list(RULES))
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--folder", type=Path, help="where gains are kept, a file for each kind of market")
+    parser.add_argument("--kept", action="store_true", help="take the gains from the folder, measure nothing")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/attacks.md")
     asked = parser.parse_args()
-    gains = measure(list(range(asked.seeds)))
-    found = table(gains)
-    print(found)
-    if asked.json:
-        asked.json.write_text(json.dumps(gains, indent=1) + "\n")
+    tables = []
+    for kind in asked.kinds:
+        if asked.kept:
+            gains = json.loads((asked.folder / f"{kind}.json").read_text())
+        else:
+            gains = measure(kind, asked.seeds, asked.rules, asked.folder)
+        tables.append(table(kind, gains))
+        print(tables[-1])
     if asked.write:
         page = _OUT.read_text()
         head, _, rest = page.partition("<!-- table -->\n")
         _, _, tail = rest.partition("<!-- end -->")
+        found = "\n\n".join(tables)
         _OUT.write_text(f"{head}<!-- table -->\n{found}\n<!-- end -->{tail}")
 
 

@@ -49,6 +49,53 @@ def test_rows_of_the_test_set_count_for_nobody_under_first(market: Any, hand: An
     assert paid(market, job.id)[2] == 0
 
 
+def test_rows_of_the_test_set_count_for_nobody_where_copies_are_players_too(market: Any, hand: Any) -> None:
+    X, y = rows_of(9, 80)
+    market.datasets[2] = market.add_dataset(market.providers[2], DatasetKind.TRAIN, X[:40], y[:40])
+    job = finished(market, hand, datasets=market.datasets[:3])
+    assert paid(market, job.id)[2] == 0
+    assert any("are in the test set" in note for note in job.inputs["notes"])
+
+
+def test_shards_play_and_their_owners_are_paid_the_sums(market: Any, hand: Any) -> None:
+    job = finished(market, hand, payout={"shards": 16}, max_retrains=40, max_evaluations=200)
+    shards = job.result["shards"]
+    assert 14 <= len(shards) <= 18
+    assert {each["owner"] for each in shards} == set(job.inputs["names"])
+    # owners are taken away whole, not shard by shard
+    curve = job.result["removal"]["highest_first"]
+    assert [point["removed"] for point in curve] == list(range(len(job.inputs["names"]) + 1))
+    assert curve[-1]["retrained"] == job.result["empty_worth"]
+    amounts = paid(market, job.id)
+    assert sum(amounts.values()) == 1000_00
+    # equal data is equal shards, and paid to the cent alike
+    assert amounts[0] == amounts[3] > amounts[2]
+    gain = job.result["full_worth"] - job.result["empty_worth"]
+    assert sum(each["value"] for each in job.result["players"]) == pytest.approx(gain, abs=1e-9)
+
+
+def test_an_order_with_protected_chooses_all_of_the_rules_against_cheating(market: Any, hand: Any) -> None:
+    job = finished(market, hand, protected=True, payout={"shards": 12}, max_retrains=30, max_evaluations=120)
+    chosen = job.spec["payout"]
+    assert (chosen["copies"], chosen["policy"], chosen["shards"]) == ("first", "significant", 12)
+    assert job.spec["class_weights"] == "balanced"
+    amounts = paid(market, job.id)
+    assert amounts[3] == 0
+    assert sum(amounts.values()) == 1000_00
+
+
+def test_balanced_classes_measure_the_same_whatever_the_mix_of_the_test_set(market: Any, hand: Any) -> None:
+    X, y = rows_of(9, 80)
+    first = finished(market, hand, class_weights="balanced")
+    twice = y == 0
+    market.test = market.add_dataset(
+        market.buyer.account_id, DatasetKind.TEST, np.concatenate([X, X[twice]]), np.concatenate([y, y[twice]])
+    )
+    again = finished(market, hand, class_weights="balanced")
+    values = [[player["value"] for player in job.result["players"]] for job in (first, again)]
+    np.testing.assert_allclose(values[0], values[1], atol=1e-12)
+
+
 def test_whoever_does_harm_for_certain_is_left_out_and_the_others_are_valued_without_it(market: Any, hand: Any) -> None:
     X, y = rows_of(5, 200)
     market.datasets[2] = market.add_dataset(market.providers[2], DatasetKind.TRAIN, X, (y + 1) % 3)

@@ -20,6 +20,8 @@ from worker.pretrained import read_base, write_adapter, write_base
 SHAPE: dict[str, float | int | str] = {"layers": 1, "width": 32, "heads": 2}
 HYPER = {"context": 32, "rank": 2, "steps": 4, "batch": 4}
 TEXTS = {"tides": "the sea rose and fell. ", "sums": "two and two are four; ", "third": "neither sea nor sum, "}
+# no block of these is among the providers', where it would count for nobody
+TESTED = {"tides": "the sea rose, then it fell. ", "sums": "two and two make four; "}
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def corpora(place: Place) -> dict[str, Any]:
     tests = io.BytesIO()
     with zipfile.ZipFile(tests, "w") as archive:
         for domain in ("tides", "sums"):
-            archive.writestr(f"{domain}/one.txt", TEXTS[domain] * 12)
+            archive.writestr(f"{domain}/one.txt", TESTED[domain] * 12)
     datasets = [
         place.dataset("tides", lines["tides"].encode(), format="text"),
         place.dataset("sums", json.dumps({"text": lines["sums"]}).encode() + b"\n", format="jsonl"),
@@ -66,7 +68,7 @@ def test_corpora_are_valued_on_a_base_folder_and_the_result_says_everything(
     assert sorted(told) == ["sums", "tides"]
     assert all(each["full"] < each["base"] for each in told.values()), "training on such lines lowers perplexity"
     tokens = sum(each["tokens"] for each in told.values())
-    assert tokens == sum(12 * len(TEXTS[domain]) - 1 for domain in told)
+    assert tokens == sum(12 * len(TESTED[domain]) - 1 for domain in told)
 
     buyer = place.client("buyer")
     digest = buyer.get(f"/v1/checkpoints/{model}").json()["digest"]
@@ -87,7 +89,7 @@ def test_corpora_are_valued_on_a_base_folder_and_the_result_says_everything(
     for file, text in (("a", (TEXTS["third"] * 40)[:400]), ("b", (TEXTS["third"] * 40)[400:])):
         (tmp_path / "parts" / f"{file}.txt").write_text(text)
     for domain in ("sums", "tides"):
-        (tmp_path / "test" / f"{domain}.txt").write_text(TEXTS[domain] * 12)
+        (tmp_path / "test" / f"{domain}.txt").write_text(TESTED[domain] * 12)
     hyper = ",".join(f"{name}={value}" for name, value in HYPER.items())
     out = tmp_path / "out.json"
     asked = [f"--model=lm:{hyper}", "--metric=log_loss", "--seed=3", f"--base={base}", f"--test={tmp_path / 'test'}"]

@@ -58,7 +58,9 @@ def corrected(run: Run) -> Valuation:
 def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats, noise: float) -> float:
     """Largest difference of a share, in points, between two halves of the audited coalitions."""
     left, right = (
-        shares_of(symmetric(corrector.corrected(audited[half], worths[half], noise).estimate, run.classes).values)
+        shares_of(
+            run.paid(symmetric(corrector.corrected(audited[half], worths[half], noise).estimate, run.classes)).values
+        )
         for half in halves(audited)
     )
     return stopping.disagreement(left, right)

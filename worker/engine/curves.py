@@ -21,7 +21,8 @@ from worker.engine.run import RETRAIN
 
 @dataclass(frozen=True)
 class RemovalPoint:
-    """``removed`` players are gone, ``player`` (a column of the game) last; ``retrained`` where that is known too."""
+    """``removed`` players are gone, ``player`` (a position among the result's players) last; ``retrained`` where that
+    is known too."""
 
     removed: int
     player: int | None
@@ -47,7 +48,8 @@ def removal(game: FidelityGame, found: Valuation) -> Removal:
     """The curves of a valuation, in the order of its values (ties: of its players). Raises what the game raises."""
     falling = sorted(range(len(found.players)), key=lambda player: (-found.players[player].value, player))
     classes = classes_of(game.players)
-    down, up = _nested(falling), _nested(falling[::-1])
+    columns = _columns(game, found)
+    down, up = (_nested([columns[player] for player in order], len(game.players)) for order in (falling, falling[::-1]))
     known = _known(game, found)
     wanted = unique(canonical(np.concatenate([down, up]), classes))
     source, reason = _source(game, found, known, wanted)
@@ -67,11 +69,19 @@ def removal(game: FidelityGame, found: Valuation) -> Removal:
     return Removal(source, None, curve(falling, down), curve(falling[::-1], up))
 
 
-def _nested(order: Sequence[int]) -> Coalitions:
-    """bool[n + 1, n]: row k keeps all but the first k of ``order``."""
-    kept = np.ones((len(order) + 1, len(order)), dtype=bool)
-    for taken, player in enumerate(order, start=1):
-        kept[taken:, player] = False
+def _columns(game: FidelityGame, found: Valuation) -> list[list[int]]:
+    """Columns of the game that belong to each of the result's players: one, or where shards play those of its owner."""
+    return [
+        [column for column, each in enumerate(game.players) if (each.owner or each.name) == player.provider]
+        for player in found.players
+    ]
+
+
+def _nested(order: Sequence[Sequence[int]], width: int) -> Coalitions:
+    """bool[n + 1, width]: row k keeps all but the columns of the first k of ``order``."""
+    kept = np.ones((len(order) + 1, width), dtype=bool)
+    for taken, columns in enumerate(order, start=1):
+        kept[taken:, list(columns)] = False
     return kept
 
 

@@ -30,7 +30,7 @@ from worker.engine.seeds import coalition_seed
 from worker.engine.unlearning import method_of, methods_for, tangent
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.utility import scores
+from worker.engine.utility import row_weights, scores
 
 Seconds = NDArray[np.float64]
 Coalition = NDArray[np.bool_]
@@ -83,6 +83,7 @@ class Evaluator:
             anchor, measure = held_out.split(problem.test.y, share, problem.seed)
             self._anchor = self._rows(anchor)
         self.test_X, self.test_y = self._rows(measure)
+        self.test_weights = self._weights(measure)
         self._copy_of = _first_of_equals([p.digest for p in problem.players])
 
     def _rows(self, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
@@ -90,10 +91,23 @@ class Evaluator:
         X = torch.from_numpy(self.problem.test.X[index]).to(device=self.device, dtype=self.learner.dtype)
         return X, torch.from_numpy(self.problem.test.y[index]).to(self.device)
 
+    def _weights(self, index: NDArray[np.int64]) -> Tensor | None:
+        """What each of these rows of the test set weighs in a worth; None where all weigh alike."""
+        if self.problem.class_weights != "uniform" and self.learner.name == LanguageModel.name:
+            raise InvalidProblem("a language model's test set has no classes to weigh; set class_weights to uniform")
+        pooled = np.concatenate([p.y for p in self.problem.players])
+        found = row_weights(self.problem.class_weights, self.problem.test.y[index], pooled, self.problem.classes)
+        return None if found is None else torch.from_numpy(found).to(self.device)
+
     @property
     def players(self) -> Sequence[Player]:
         """The players in the order of the coalitions' columns."""
-        return [Player(p.name, len(p), p.digest) for p in self.problem.players]
+        return [Player(p.name, len(p), p.digest, p.owner) for p in self.problem.players]
+
+    @property
+    def owners(self) -> Sequence[Player]:
+        """Who is paid, where players are shards of their data; else nobody."""
+        return self.problem.owners
 
     @property
     def sources(self) -> Sequence[str]:
@@ -383,11 +397,12 @@ class Evaluator:
 
     def _scored(self, source: str, coalitions: Coalitions, outputs: Tensor) -> Tensor:  # noqa: ARG002 - see below
         """Worths float64[K] of outputs [K, T, C]; benchmarks override it to see which coalition's outputs pass by."""
-        return scores(self.problem.metric, outputs, self.test_y)
+        return scores(self.problem.metric, outputs, self.test_y, self.test_weights)
 
     def _models_worths(self, params: Tensor) -> Tensor:
         """Worths float64[K] of models [K, P] on the rows that measure."""
-        return model_scores(self.learner, self.problem.metric, params, self.test_X, self.test_y)
+        found = (self.problem.metric, params, self.test_X, self.test_y, self.test_weights)
+        return model_scores(self.learner, *found)
 
     def _checked(self, source: str, coalitions: Coalitions, found: Tensor) -> Worths:
         worths = found.cpu().numpy()

@@ -25,11 +25,15 @@ def family(source: str) -> str:
 
 @dataclass(frozen=True)
 class Player:
-    """A player of a game: a name, its number of rows, and a digest of its content (equal digests = exact copies)."""
+    """A player of a game: a name, its number of rows, and a digest of its content (equal digests = exact copies).
+
+    ``owner`` names whose shard it is, in games that are played by shards; such a game has ``owners`` too.
+    """
 
     name: str
     rows: int
     digest: str
+    owner: str = ""
 
 
 class Game(Protocol):
@@ -134,6 +138,7 @@ class TableFidelityGame:
     players: Sequence[Player]
     tables: dict[str, Worths]
     costs: dict[str, float] = field(default_factory=dict)
+    owners: Sequence[Player] = ()
     requests: list[tuple[str, Coalitions]] = field(default_factory=list, init=False)
 
     @property

@@ -13,17 +13,20 @@ import numpy as np
 
 from worker.engine.game import Coalitions, FidelityGame, Player, Worths
 from worker.engine.result import Valuation
+from worker.engine.shards import members_of
 from worker.engine.spec import ValuationSpec
 from worker.engine.valuation import value
 
 
 @dataclass(frozen=True)
 class WithoutSome:
-    """The game of ``kept`` players (their columns in ``whole``): the others are in no coalition."""
+    """The game of ``kept`` players (their columns in ``whole``): the others are in no coalition. ``owners`` are those
+    of the kept shards, where shards play."""
 
     whole: FidelityGame
     kept: Sequence[int]
     spent: dict[str, float]
+    owners: Sequence[Player] = ()
 
     @property
     def players(self) -> Sequence[Player]:
@@ -48,7 +51,7 @@ class WithoutSome:
 
 @dataclass(frozen=True)
 class Revaluation:
-    """The players left out (columns of the whole game), those kept, and the valuation of the kept."""
+    """The players left out (positions in the whole result), those kept, and the valuation of the kept."""
 
     excluded: tuple[int, ...]
     kept: tuple[int, ...]
@@ -68,7 +71,9 @@ def harmful(valuation: Valuation) -> list[int]:
 
 def without_harm(game: FidelityGame, spec: ValuationSpec, found: Valuation) -> Revaluation | None:
     """The others' valuation; None where nobody does harm, nobody would be left, or no shares can be said anyway."""
-    kept, valuation = tuple(range(len(game.players))), found
+    kept, valuation = tuple(range(len(found.players))), found
+    owners: Sequence[Player] = tuple(getattr(game, "owners", ()))
+    members = members_of(game.players, owners) if owners else [[each] for each in kept]
     while True:
         bad = harmful(valuation)
         left = tuple(each for position, each in enumerate(kept) if position not in bad)
@@ -76,8 +81,9 @@ def without_harm(game: FidelityGame, spec: ValuationSpec, found: Valuation) -> R
             break
         kept = left
         spent = {source: game.seconds(source) for source in game.sources}
-        valuation = value(WithoutSome(game, kept, spent), spec)
-    if len(kept) == len(game.players):
+        columns = sorted(column for each in kept for column in members[each])
+        valuation = value(WithoutSome(game, columns, spent, [owners[each] for each in kept] if owners else ()), spec)
+    if len(kept) == len(found.players):
         return None
-    excluded = tuple(each for each in range(len(game.players)) if each not in kept)
+    excluded = tuple(each for each in range(len(found.players)) if each not in kept)
     return Revaluation(excluded, kept, valuation)

@@ -52,7 +52,7 @@ def _sampled(run: Run, source: str, name: str) -> Valuation:
         except BudgetTooSmall as cause:
             raise Impossible(f"{cause}; raise max_evaluations or max_retrains") from cause
         estimate = symmetric(drawn, run.classes)
-        shares = shares_of(estimate.values)
+        shares = shares_of(run.paid(estimate).values)
         change = None if before is None else stopping.disagreement(shares, before)
         before = shares
         ranges, done = run.look(look, estimate, change)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.utility import METRICS
+from worker.engine.game import Player
+from worker.engine.utility import CLASS_WEIGHTS, METRICS
 
 Array = NDArray[Any]
 Hyper = Mapping[str, float | int | str]
@@ -79,6 +80,7 @@ class PlayerData:
     X: Array
     y: Array
     digest: str = ""
+    owner: str = ""  # whose shard this is, where shards play
 
     def __post_init__(self) -> None:
         rows = Rows(self.X, self.y, name=f"player {self.name!r}")
@@ -109,6 +111,8 @@ class Problem:
     trained on all players and ``rest``; without a base it is the learner's seeded start.
     ``rest`` are rows of no player: in full mode kept in every coalition, the empty one included; in partial mode they
     train M_full and are then out of reach, except that the source ``retrain`` keeps them in every coalition.
+    ``class_weights`` says how much each class of the test set counts (``utility.row_weights``). Where players are
+    shards (``shards.cut``), ``owners`` are those whose shards they are, and whose values are the sums over them.
     ``unlearning`` maps option names of methods to values, "tangent.k" for instance.
     """
 
@@ -123,6 +127,8 @@ class Problem:
     checkpoint: Mapping[str, Array] | None = None
     statistics: Mapping[str, Array] | None = None
     unlearning: Hyper = field(default_factory=dict)
+    class_weights: str = "uniform"
+    owners: Sequence[Player] = ()
 
     def __post_init__(self) -> None:
         players = tuple(sorted(self.players, key=lambda p: (p.digest, p.name)))
@@ -135,6 +141,9 @@ class Problem:
             raise InvalidProblem(f"player names must be unique; used twice: {', '.join(twice)}")
         if self.metric not in METRICS:
             raise InvalidProblem(f"metric {self.metric!r} is unknown; choose one of {', '.join(METRICS)}")
+        if self.class_weights not in CLASS_WEIGHTS:
+            rules = ", ".join(CLASS_WEIGHTS)
+            raise InvalidProblem(f"class_weights {self.class_weights!r} is unknown; choose one of {rules}")
         if self.mode not in MODES:
             raise InvalidProblem(f"mode {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
         self._check_rows()

@@ -17,7 +17,9 @@ class RecordedGame:
     """The fidelity game of a stored result. Seconds are those recorded with the worths served so far."""
 
     def __init__(self, result: Valuation) -> None:
-        self._players = tuple(Player(p.provider, p.rows, p.digest) for p in result.players)
+        paid = tuple(Player(p.provider, p.rows, p.digest) for p in result.players)
+        self._players = tuple(Player(s.name, s.rows, s.digest, s.owner) for s in result.shards) or paid
+        self.owners = paid if result.shards else ()
         self._costs = result.costs
         self._digests = result.digests
         self._classes = classes_of(self._players)

@@ -31,6 +31,16 @@ class PlayerResult:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """A player of a game that is played by shards: a piece of one owner's rows."""
+
+    name: str
+    owner: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A source in the bake-off: its cost in retrainings per worth, what it leaves unexplained, and the verdict.
 
@@ -97,6 +107,7 @@ class Valuation:
     trace: tuple[TraceRow, ...]
     worths: tuple[WorthRow, ...] = field(repr=False)
     format: int = FORMAT
+    shards: tuple[Shard, ...] = ()  # who plays, where ``players`` are sums over shards
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -134,6 +145,7 @@ class Valuation:
                     "bake_off": tuple(Candidate(**c) for c in data["bake_off"]),
                     "notes": tuple(data["notes"]),
                     "trace": tuple(_trace(row) for row in data["trace"]),
+                    "shards": tuple(Shard(**s) for s in data.get("shards", ())),
                     "worths": tuple(WorthRow(**{**w, "coalition": tuple(w["coalition"])}) for w in data["worths"]),
                 }
             )

@@ -17,9 +17,10 @@ from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid
 from worker.engine.estimators.multifidelity import anchors
-from worker.engine.game import Coalitions, FidelityGame, family
+from worker.engine.game import Coalitions, FidelityGame, Player, family
 from worker.engine.purchases import Purchases
-from worker.engine.result import Candidate, PlayerResult, TraceRow, Valuation, WorthRow
+from worker.engine.result import Candidate, PlayerResult, Shard, TraceRow, Valuation, WorthRow
+from worker.engine.shards import sums
 from worker.engine.shares import Intervals, intervals, shares_of, symmetric
 from worker.engine.spec import ValuationSpec
 
@@ -59,6 +60,10 @@ class Run:
         if len({p.name for p in self.players}) < self.n:
             raise Impossible("two players have the same name; names must tell players apart")
         self.classes = classes_of(self.players)
+        # who is paid: the players themselves, or the owners of the shards that play
+        self.owners: tuple[Player, ...] = tuple(getattr(game, "owners", ()))
+        self.payees = self.owners or self.players
+        self.payee_classes = classes_of(self.payees)
         self.purse = Purchases(game, self.classes)
         self.rng = np.random.default_rng(spec.seed)
         self.trace: list[TraceRow] = []
@@ -154,12 +159,17 @@ class Run:
         """Whether the recorded device seconds have used up the budget."""
         return self.spec.max_seconds is not None and sum(self.purse.seconds().values()) >= self.spec.max_seconds
 
+    def paid(self, estimate: Estimate) -> Estimate:
+        """The estimate for those who are paid: sums over shards, where shards play."""
+        return sums(estimate, self.players, self.owners) if self.owners else estimate
+
     # Looks
 
     def look(self, number: int, estimate: Estimate, disagreement: float | None) -> tuple[Intervals, bool]:
         """Intervals at this look, whether they are narrow enough, and a line of the trace."""
         band = stopping.band_confidence(self.spec.confidence, number)
-        ranges = intervals(estimate, self.classes, self.spec.confidence, band, self.spec.seed)
+        estimate = self.paid(estimate)
+        ranges = intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed)
         shares = tuple(float(s) for s in shares_of(estimate.values))
         counts = self.purse.counts()
         self.trace.append(
@@ -209,6 +219,7 @@ class Run:
         shares_note: str | None = None,
     ) -> Valuation:
         """Put the result together."""
+        estimate = self.paid(estimate)
         if shares_note is None and not (estimate.values > 0).any():
             shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
         ends = self.purse.worth(source, anchors(self.n))
@@ -235,6 +246,7 @@ class Run:
             digests={str(k): str(v) for k, v in dict(getattr(self.game, "digests", {})).items()},
             trace=tuple(self.trace),
             worths=self._worths(),
+            shards=tuple(Shard(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
         )
 
     def _players(self, estimate: Estimate, ranges: Intervals) -> tuple[PlayerResult, ...]:
@@ -252,7 +264,7 @@ class Run:
                 value_band=_ends(ranges.value_band[i]),
                 share_band=_ends(ranges.share_band[i]),
             )
-            for i, player in enumerate(self.players)
+            for i, player in enumerate(self.payees)
         )
 
     def _worths(self) -> tuple[WorthRow, ...]:

@@ -60,7 +60,7 @@ def world(app: FastAPI, session: Session, known: Callable[..., Known], upload: A
         Role.ADMIN: {},
     }
     test = made(buyer.client.post("/v1/datasets", json={"name": "test", "target": "label", "kind": "test"}))
-    made(buyer.client.put(f"/v1/datasets/{test['id']}/content", content=content))
+    made(buyer.client.put(f"/v1/datasets/{test['id']}/content", content=b"a,label\n5,x\n6,y\n"))
     deposit = {
         "account_id": public_id("acc", buyer.account.id),
         "amount": "900.00",

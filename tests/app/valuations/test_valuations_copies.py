@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.valuations.copies import Holding, group_copies, own_rows
+from app.valuations.copies import Holding, group_copies, outside, own_rows
 
 
 def rows(seed: int, n: int, width: int = 16) -> tuple[Any, Any]:
@@ -54,7 +54,7 @@ def test_one_owners_repetitions_and_chance_matches_are_left_alone() -> None:
 def test_rows_of_the_test_set_are_nobodys() -> None:
     test = holding("test", 9, 50)
     stuffed = Holding("a", np.concatenate([test.X[:30], rows(1, 10)[0]]), np.concatenate([test.y[:30], rows(1, 10)[1]]))
-    assert own_rows([stuffed], test).keep[0].sum() == 10
+    assert outside([stuffed], test)[0].sum() == 10
 
 
 def test_a_group_is_one_player_and_its_parts_are_its_rows() -> None:

@@ -33,8 +33,10 @@ def make_learner(
     return _MAKERS[spec.name](spec.hyper, feature_shape, classes)
 
 
-def model_scores(learner: Learner, metric: str, params: Tensor, X: Tensor, y: Tensor) -> Tensor:
+def model_scores(
+    learner: Learner, metric: str, params: Tensor, X: Tensor, y: Tensor, weights: Tensor | None = None
+) -> Tensor:
     """Worths float64[K] of models [K, P] on rows: a language model's are over its tokens, all others' over labels."""
     if isinstance(learner, LanguageModel):
         return learner.scores(metric, params, X)
-    return scores(metric, learner.logits(params, X), y)
+    return scores(metric, learner.logits(params, X), y, weights)

@@ -1,0 +1,283 @@
+"""Which rows of a file are copies of rows that were there before, however much they were changed. Pure numpy.
+
+The measure of a row x is how deep it lies in the cell of its nearest earlier row e of equal label: the least, over all
+other earlier rows f, of (|x - f|^2 - |x - e|^2) / (2 |e - f|^2). That is a half where x is e, and near zero where x is
+a row of its own, which has several neighbours at about the same distance. Noise of deviation s in every feature moves
+it by s / |e - f| only, whatever the number of features, so a copy stays deep where it is no longer near.
+
+How deep honest rows lie is read off the earlier rows themselves, each left out in turn: a new row of the same kind can
+be exchanged with any of them. Where a file is further from the earlier rows than they are from one another, as much
+noise is added to those left out, so that an honest file of noisier rows is compared with its like. A file holds copies
+where so many more of its rows are deep than that, that chance does not do it (``_ODDS``), and where they are a tenth of
+either file; data with many repetitions by nature is so judged by its own repetitions. Where most of a file is copied,
+the rest of it is presumed to be, but for the shallowest. Mixtures of two earlier rows are found in the same way, by
+how near they lie to the line between two neighbours. What rows mean, and who is paid, is not known here.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NEAR_ROWS = 20_000  # a job of more rows looks for equal rows only
+COPIED_PART = 0.1
+_ODDS = math.log(1e7)  # chance calls an honest file a copy once in ten million
+_TIERS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)  # how rare a depth is among the earlier rows
+_DOUBT = 3.0  # by how many standard deviations the rarity of a depth, read off few rows, may be wrong
+_NEARLY = 0.8
+_PRESUMED = 0.2
+_FAR = 1e300  # the squared distance of what is not there
+_NEIGHBOURS = 10  # between which mixtures are looked for
+_LEAST = 3  # earlier rows of a label, without which there is nothing to compare
+_LEFT_OUT = 1000  # earlier rows that are left out in turn
+_BLOCK_NUMBERS = 4_000_000
+
+Ids = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Depths = NDArray[np.float64]
+Flat = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Known:
+    """The earlier rows: X float32[m, d], y int64[m], and the file that each is of."""
+
+    X: Flat
+    y: NDArray[Any]
+    file: Ids
+
+
+def copied_rows(X: Flat, y: NDArray[Any], known: Known, *, near: bool) -> tuple[Mask, Ids]:
+    """Which rows of a later file are copies, bool[n], and of which earlier row each is one, int64[n]."""
+    copied, which = np.zeros(len(y), dtype=np.bool_), np.zeros(len(y), dtype=np.int64)
+    if not len(y) or not len(known.y):
+        return copied, which
+    equal, twins = _equal_rows(X, y, known)
+    by_chance = float(_mixed(known.y, y)[twins].sum())
+    found = equal >= 0
+    sure = _odds(int(found.sum()), len(y), by_chance) >= _ODDS if by_chance else True
+    if sure and _enough(found, by_chance, equal, known):
+        copied = equal >= 0
+        which[copied] = equal[copied]
+    for look in (_changed, _blended) if near else ():
+        rest = np.flatnonzero(~copied)
+        if len(rest):
+            found, nearest = look(X[rest], y[rest], known)
+            copied[rest[found]] = True
+            which[rest[found]] = nearest[found]
+    return copied, which
+
+
+def _changed(X: Flat, y: NDArray[Any], known: Known) -> tuple[Mask, Ids]:
+    """Rows that are earlier ones changed: found by their depth."""
+    depths, nearest, away = _depths_of(X, y, known)
+    plain, noisy, labels = _honest_depths(known, away)
+    best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, known)
+    return (depths >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
+
+
+def _blended(X: Flat, y: NDArray[Any], known: Known) -> tuple[Mask, Ids]:
+    """Rows that are mixtures of two earlier ones: found by how near they lie to the line between two neighbours."""
+    closeness, nearest = np.zeros(len(y)), np.zeros(len(y), dtype=np.int64)
+    for label in np.unique(y):
+        here, there = np.flatnonzero(y == label), np.flatnonzero(known.y == label)
+        if len(there) > _LEAST:
+            closeness[here], found = _closeness(X[here], known.X[there], None)
+            nearest[here] = there[found]
+    left_out = list(_left_out(known))
+    if not left_out:
+        return np.zeros(len(y), dtype=np.bool_), nearest
+    labels = np.concatenate([known.y[there[out]] for there, out in left_out])
+    honest = np.concatenate([_closeness(known.X[there[out]], known.X[there], out)[0] for there, out in left_out])
+    best = _best_tier(closeness, honest, honest, _mixed(labels, y), nearest, known)
+    return (closeness >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
+
+
+def _mixed(labels: NDArray[Any], wanted: NDArray[Any]) -> Depths:
+    """What each of some rows weighs, adding up to 1, so that their labels are mixed as in ``wanted``."""
+    weights = np.zeros(len(labels))
+    for label in np.unique(wanted):
+        mine = labels == label
+        if mine.any():
+            weights[mine] = float((wanted == label).mean()) / int(mine.sum())
+    total = float(weights.sum())
+    return weights / total if total else weights
+
+
+def _best_tier(
+    depths: Depths, plain: Depths, noisy: Depths, weights: Depths, nearest: Ids, known: Known
+) -> float | None:
+    """The depth from which on rows are copies (None: nowhere): the greatest that finds nearly all that are too many.
+
+    ``plain`` and ``noisy`` are honest depths without and with noise, ``weights`` what each counts.
+    """
+    if not weights.any():
+        return None
+    counted = 1.0 / float((weights**2).sum())  # as many rows of equal weight would say as much
+    gains: list[tuple[float, float]] = []  # (rows beyond chance, depth), from the greatest depth down
+    copied = 0.0  # the part of the file that must be copied, at least
+    for tier in _TIERS:
+        least = max(float(np.quantile(noisy, 1.0 - tier)), 1e-9)
+        usual = max(float(weights[honest >= least].sum()) for honest in (plain, noisy))
+        part = (counted * usual + 1.0) / (counted + 1.0)
+        chance = part + _DOUBT * math.sqrt(part / counted)
+        deep = depths >= least
+        sure = chance < 1.0 and _odds(int(deep.sum()), len(depths), chance) >= _ODDS
+        if sure and _enough(deep, chance, np.where(deep, nearest, -1), known):
+            gains.append((float(deep.sum()) - chance * len(depths), least))
+            copied = max(copied, (float(deep.mean()) - chance) / (1.0 - chance))
+    if copied > 0.5:
+        return max(float(np.quantile(noisy, _PRESUMED)), 1e-9)
+    most = max((gain for gain, _ in gains), default=0.0)
+    return next((least for gain, least in gains if gain >= _NEARLY * most), None)
+
+
+def _odds(found: int, of: int, chance: float) -> float:
+    """Minus the logarithm of the chance of so many or more (Chernoff's bound); 0 where they are no more than usual."""
+    part = found / of
+    if part <= chance or chance <= 0.0:
+        return 0.0 if part <= chance else math.inf
+    rest = 0.0 if part >= 1.0 else (1.0 - part) * math.log((1.0 - part) / (1.0 - chance))
+    return of * (part * math.log(part / chance) + rest)
+
+
+def _enough(copies: Mask, chance: float, of: Ids, known: Known) -> bool:
+    """Whether copies, beyond those of chance, are a tenth of this file or of one of the earlier ones."""
+    if float(copies.sum()) - chance * len(copies) >= COPIED_PART * len(copies):
+        return True
+    originals = np.unique(of[copies])
+    for file in np.unique(known.file):
+        size = int((known.file == file).sum())
+        usual = min(chance * size, chance * len(copies) * size / len(known.file))
+        if float((known.file[originals] == file).sum()) - usual >= COPIED_PART * size:
+            return bool(copies.any())
+    return False
+
+
+def _equal_rows(X: Flat, y: NDArray[Any], known: Known) -> tuple[Ids, Mask]:
+    """The first earlier row that each row is equal to (-1: none), and which earlier rows have an equal among them."""
+    first: dict[bytes, int] = {}
+    twins = np.zeros(len(known.y), dtype=np.bool_)
+    for row, key in enumerate(_keys(known.X, known.y)):
+        there = first.setdefault(key, row)
+        if there != row:
+            twins[[there, row]] = True
+    return np.array([first.get(key, -1) for key in _keys(X, y)], dtype=np.int64), twins
+
+
+def _keys(X: Flat, y: NDArray[Any]) -> list[bytes]:
+    return [x.tobytes() + int(label).to_bytes(8, "little", signed=True) for x, label in zip(X, y, strict=True)]
+
+
+def _depths_of(X: Flat, y: NDArray[Any], known: Known) -> tuple[Depths, Ids, float]:
+    """How deep each row lies in the cell of its nearest earlier row of its label, which that is, and the mean of the
+    squared distances to it."""
+    depths, nearest, away = np.zeros(len(y)), np.zeros(len(y), dtype=np.int64), [np.empty(0)]
+    for label in np.unique(y):
+        here, there = np.flatnonzero(y == label), np.flatnonzero(known.y == label)
+        if len(there) >= _LEAST:
+            depths[here], found, squares = _depths(X[here], known.X[there], None)
+            nearest[here] = there[found]
+            away.append(squares)
+    all_away = np.concatenate(away)
+    return depths, nearest, float(all_away.mean()) if len(all_away) else 0.0
+
+
+def _honest_depths(known: Known, away: float) -> tuple[Depths, Depths, NDArray[Any]]:
+    """How deep the earlier rows lie in one another's cells, up to ``_LEFT_OUT`` of them left out in turn: as they are,
+    and with as much noise as makes them ``away`` (a mean squared distance) where they are nearer; and their labels."""
+    left_out = list(_left_out(known))
+    if not left_out:
+        return np.empty(0), np.empty(0), np.empty(0, dtype=known.y.dtype)
+    labels = np.concatenate([known.y[there[out]] for there, out in left_out])
+    found = [_depths(known.X[there[out]], known.X[there], out) for there, out in left_out]
+    plain = np.concatenate([depths for depths, _, _ in found])
+    more = away - float(np.concatenate([squares for _, _, squares in found]).mean())
+    if more <= 0.0:
+        return plain, plain, labels
+    rng = np.random.default_rng(0)  # the same noise for the same order of rows: admission repeats
+    width = known.X.shape[1]
+    noisy = []
+    for there, out in left_out:
+        noise = rng.normal(scale=math.sqrt(more / width), size=(len(out), width)).astype(np.float32)
+        noisy.append(_depths(known.X[there[out]] + noise, known.X[there], out)[0])
+    return plain, np.concatenate(noisy), labels
+
+
+def _left_out(known: Known) -> Iterator[tuple[Ids, Ids]]:
+    """For each label its earlier rows, and which of them are left out in turn: evenly spread where they are many."""
+    labels = np.unique(known.y)
+    each = max(20, _LEFT_OUT // len(labels))
+    for label in labels:
+        there = np.flatnonzero(known.y == label)
+        if len(there) > _LEAST:
+            yield there, np.unique(np.linspace(0, len(there) - 1, min(each, len(there))).astype(np.int64))
+
+
+def _depths(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids, Depths]:
+    """Depths, nearest, and squared distances to it; ``out``: the row of ``among`` that each is, to be left out."""
+    wide = among.astype(np.float64)
+    squares = (wide**2).sum(axis=1)
+    nothing = 1e-12 * max(1.0, float(squares.mean()))
+    depths, nearest, away = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    step = max(1, _BLOCK_NUMBERS // len(among))
+    for start in range(0, len(rows), step):
+        block = slice(start, min(start + step, len(rows)))
+        at = np.arange(block.stop - block.start)
+        distance = _squares(rows[block].astype(np.float64), wide, squares)
+        if out is not None:
+            distance[at, out[block]] = np.inf
+        nearest[block] = distance.argmin(axis=1)
+        away[block] = distance[at, nearest[block]]
+        apart = _squares(wide[nearest[block]], wide, squares)
+        others = apart > nothing  # not the nearest itself, nor its equals
+        if out is not None:
+            others[at, out[block]] = False
+        gap = distance - distance[at, nearest[block]][:, None]
+        ratio = np.divide(gap, 2.0 * apart, out=np.full_like(gap, np.inf), where=others)
+        # where all earlier rows are equal there is no cell
+        least = ratio.min(axis=1)
+        depths[block] = np.where(np.isfinite(least), least, 0.0)
+    return depths, nearest, away
+
+
+def _closeness(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids]:
+    """By how much a point between two of its neighbours is nearer to each row than its nearest neighbour is: 0 (not at
+    all) to 1 (the row is that point), of squared distances; and the nearest. ``out`` as for ``_depths``."""
+    wide = among.astype(np.float64)
+    squares = (wide**2).sum(axis=1)
+    nothing = 1e-12 * max(1.0, float(squares.mean()))
+    count = min(_NEIGHBOURS, len(among) - (out is not None))
+    one, other = np.triu_indices(count, 1)
+    closeness, nearest = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
+    step = max(1, _BLOCK_NUMBERS // max(len(among), count * wide.shape[1]))
+    for start in range(0, len(rows), step):
+        block = slice(start, min(start + step, len(rows)))
+        here = rows[block].astype(np.float64)
+        distance = _squares(here, wide, squares)
+        if out is not None:
+            distance[np.arange(len(here)), out[block]] = np.inf
+        distance[distance <= nothing] = np.inf  # equals are not neighbours: between them is no line
+        near = np.argpartition(distance, count - 1, axis=1)[:, :count]
+        apart = wide[near] - here[:, None, :]
+        products = np.einsum("rid,rjd->rij", apart, apart)
+        own = np.where(np.isfinite(np.take_along_axis(distance, near, axis=1)), np.einsum("rii->ri", products), _FAR)
+        nearest[block] = near[np.arange(len(here)), own.argmin(axis=1)]
+        first, second, both = own[:, one], own[:, other], products[:, one, other]
+        length = first + second - 2.0 * both
+        # the point of the line from one to the other that is nearest to the row, kept between the two
+        at = np.divide(first - both, length, out=np.zeros_like(length), where=length > 0.0).clip(0.0, 1.0)
+        square = (1.0 - at) ** 2 * first + at**2 * second + 2.0 * at * (1.0 - at) * both
+        between = np.where((first < _FAR) & (second < _FAR), square, _FAR).min(axis=1)
+        least = own.min(axis=1)
+        closeness[block] = np.maximum(1.0 - between / least, 0.0)
+    return closeness, nearest
+
+
+def _squares(rows: NDArray[np.float64], among: NDArray[np.float64], squares: NDArray[np.float64]) -> Depths:
+    """Squared distances float64[m, n]."""
+    found = (rows**2).sum(axis=1)[:, None] + squares[None, :] - 2.0 * rows @ among.T
+    return np.asarray(np.maximum(found, 0.0), dtype=np.float64)
