@@ -120,11 +120,7 @@ def _acts(
             shard_repository.lock_overdue(s, "cpu", 15.0, 500),
         ),
         "the sweeper: jobs with room": shard_repository.jobs_with_waiting_shards,
-        "the job as its buyer sees it": lambda s: (
-            repository.count_players(s, job_id),
-            shard_repository.rounds(s, job_id),
-            repository.work_in_hand(s, job_id),
-        ),
+        "the job as its buyer sees it": lambda s: repository.standing(s, repository.of_id(s, job_id)),
         "its players": lambda s: repository.players(s, job_id),
     }
 
