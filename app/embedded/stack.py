@@ -29,6 +29,7 @@ from app.embedded.places import EmbeddedError, FolderLock, home_folder, server_o
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 from app.embedded.supervisor import Supervisor
+from app.storage import scratch
 
 _SOURCE = Path(__file__).parents[2]
 _STATE = "stack.json"
@@ -136,6 +137,8 @@ class Stack(Supervisor):
         self._redis.stop()
         self._postgres.stop()
         self._parts = {}
+        # nobody begins after this who would remove what killed children left
+        scratch.tidy()
         if self._listener is not None:
             self._listener.close()
             self._listener = None

@@ -64,8 +64,10 @@ def close() -> None:
 
 def tidy() -> None:
     """Remove the folders of processes that were killed."""
-    for place in left_over(Path(tempfile.gettempdir())):
-        shutil.rmtree(place, ignore_errors=True)
+    base = _where()
+    if base.is_dir():
+        with _locked(base):
+            _remove_free(base)
 
 
 @contextlib.contextmanager
@@ -77,13 +79,17 @@ def file(name: str = "content") -> Iterator[Path]:
 
 def left_over(temporary: Path) -> list[Path]:
     """The folders in a directory for temporary files that belong to no process any more."""
-    base = temporary / f"cherish-{os.geteuid()}"
+    base = temporary / _where().name
     return [place for place in base.iterdir() if _free(place)] if base.is_dir() else []
+
+
+def _where() -> Path:
+    return Path(tempfile.gettempdir()) / f"cherish-{os.geteuid()}"
 
 
 def _base() -> Path:
     """The folder of all of this user's processes: nobody else may look in, or lay a trap there beforehand."""
-    base = Path(tempfile.gettempdir()) / f"cherish-{os.geteuid()}"
+    base = _where()
     base.mkdir(mode=0o700, exist_ok=True)
     found = base.lstat()
     if base.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
@@ -92,20 +98,30 @@ def _base() -> Path:
 
 
 def _make(base: Path) -> tuple[Path, int]:
-    whole = os.open(base, os.O_RDONLY)
-    try:
-        # a folder that is there and not yet locked would look like a dead process's
-        fcntl.flock(whole, fcntl.LOCK_EX)
-        for place in base.iterdir():
-            if _free(place):
-                shutil.rmtree(place, ignore_errors=True)
+    with _locked(base):
+        _remove_free(base)
         own = base / uuid.uuid4().hex[:12]
         own.mkdir(mode=0o700)
         held = os.open(own, os.O_RDONLY)
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return own, held
+
+
+@contextlib.contextmanager
+def _locked(base: Path) -> Iterator[None]:
+    """While one looks for the dead nobody makes a folder: one that is not locked yet would look like a dead process's."""
+    whole = os.open(base, os.O_RDONLY)
+    try:
+        fcntl.flock(whole, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(whole)
+
+
+def _remove_free(base: Path) -> None:
+    for place in base.iterdir():
+        if _free(place):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _free(place: Path) -> bool:

@@ -27,7 +27,7 @@ def post(
         owner = known(Role.PROVIDER)
         offered.append(publish(owner, f"a,label\n{number},x\n1,y\n".encode())["id"])
     made = buyer.client.post("/v1/datasets", json={"name": "test", "target": "label", "kind": "test"}).json()
-    assert buyer.client.put(f"/v1/datasets/{made['id']}/content", content=b"a,label\n0,x\n1,y\n").status_code == 200
+    assert buyer.client.put(f"/v1/datasets/{made['id']}/content", content=b"a,label\n5,x\n6,y\n").status_code == 200
     deposit = {"account_id": f"acc_{buyer.account.id.hex}", "amount": "500.00", "currency": "EUR", "reference": "17"}
     assert admin.client.post("/v1/ledger/deposits", json=deposit).status_code == 201
 

@@ -159,7 +159,7 @@ def test_an_order_is_filled_in_from_the_catalogue_and_from_an_earlier_job(
     browser: Open, buyer: Known, known: Callable[..., Known], publish: Callable[..., Any], upload: Any, session: Session
 ) -> None:
     one, two = (publish(known(Role.PROVIDER), rows)["id"] for rows in (ROWS, b"ward,age,label\na,1,no\nb,2,yes\n"))
-    test = upload(buyer, ROWS)["id"]
+    test = upload(buyer, b"ward,age,label\nwest,52,yes\neast,29,no\n")["id"]
     payouts.deposit(session, buyer.account.id, 50_000, "EUR", "start")
     session.commit()
     here = browser().log_in(buyer)
