@@ -109,7 +109,7 @@ def _make(base: Path) -> tuple[Path, int]:
 
 @contextlib.contextmanager
 def _locked(base: Path) -> Iterator[None]:
-    """While one looks for the dead nobody makes a folder: one that is not locked yet would look like a dead process's."""
+    """Nobody makes a folder meanwhile: one that is not locked yet would look like a dead process's."""
     whole = os.open(base, os.O_RDONLY)
     try:
         fcntl.flock(whole, fcntl.LOCK_EX)

@@ -47,7 +47,8 @@ def amount(value: str | None, currency: str) -> Markup:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    return "—" if value is None else f"{100 * value:.{digits}f} %"
+    """A part of one in percent, whose sign stays on the number's line."""
+    return "—" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def number(value: float | None, digits: int = 4) -> str:
