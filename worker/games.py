@@ -22,7 +22,7 @@ from app.datasets.encoding import EncodedRows, Encoding
 from app.errors import Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import repository
+from app.valuations import erasure_repository
 from app.valuations.inputs import load_blocks, load_rows
 from app.valuations.work import Job
 from worker.bases import Bases, opened, parameters
@@ -131,7 +131,7 @@ class LoadedGames:
     def drop_withdrawn(self, session: Session) -> None:
         """Drop the games that read a dataset which was withdrawn; the heart calls it, in a thread of its own."""
         held = self.loaded()
-        for game_id in repository.loaded_and_withdrawn(session, held) if held else ():
+        for game_id in erasure_repository.loaded_and_withdrawn(session, held) if held else ():
             self.forget(game_id)
             self._features.forget()
             log.info("worker.withdrawn_game_dropped", game_id=str(game_id))

@@ -25,7 +25,7 @@ from app.http.ids import public_id
 from app.outbox import service as outbox
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lifecycle, repository, unlearnings
+from app.valuations import erasure_repository, lifecycle, repository, unlearnings
 from app.valuations.games import digest_of
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Erasure, Valuation
@@ -52,9 +52,9 @@ class Cleared:
 
 def send_due(session: Session) -> int:
     """Have workers erase what was withdrawn and is not erased yet; for the sweeper. Returns how many were sent."""
-    found = repository.unerased(session, _RESEND, _LIMIT)
+    found = erasure_repository.unerased(session, _RESEND, _LIMIT)
     for dataset_id in found:
-        repository.mark_erasure_sent(session, dataset_id)
+        erasure_repository.mark_erasure_sent(session, dataset_id)
         outbox.record(session, TASK, {"dataset_id": str(dataset_id)})
     return len(found)
 
@@ -76,7 +76,7 @@ def begin(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
 
 def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleared | None:
     """Erase in the database what may be erased by now, and say what goes after it; None where all was done before."""
-    erasure = repository.lock_erasure(session, dataset_id)
+    erasure = erasure_repository.lock_erasure(session, dataset_id)
     if erasure is None or erasure.finished_at is not None:
         return None
     open_duties = _open_duties(session, dataset_id)
@@ -85,13 +85,13 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     games = sorted({job.game_id for job in jobs})
     doomed, worths, models = set[str](erasure.doomed or []), 0, 0
     for game_id in games:
-        blob, erased = repository.forget_game(session, game_id)
+        blob, erased = erasure_repository.forget_game(session, game_id)
         worths += erased
         if blob is not None:
             models += 1
             doomed.add(blob)
-    digests = repository.digests_of_dataset(session, dataset_id)
-    kept = repository.others_with_content(session, dataset_id, digests)
+    digests = erasure_repository.digests_of_dataset(session, dataset_id)
+    kept = erasure_repository.others_with_content(session, dataset_id, digests)
     until = unlearning_repository.let_begin(session, dataset_id, settings.unlearn_grace_seconds)
     before = erasure.record or {"games": len(games), "models": 0, "worths": 0}
     if erasure.record is None:
@@ -115,13 +115,13 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
 def erase_blob(session: Session, blobs: BlobStore, dataset_id: uuid.UUID, digest: str) -> None:
     """Erase a doomed blob unless it is something else as well, while nobody can be storing it."""
     dataset_repository.lock_digest(session, digest)
-    if not repository.in_use(session, dataset_id, digest):
+    if not erasure_repository.in_use(session, dataset_id, digest):
         blobs.delete(digest)
 
 
 def finish(session: Session, dataset_id: uuid.UUID) -> None:
     """The blobs are gone as well: the record is complete. Of checkpoints it says how many, and no buyer's ids."""
-    erasure = repository.lock_erasure(session, dataset_id)
+    erasure = erasure_repository.lock_erasure(session, dataset_id)
     if erasure is None or erasure.finished_at is not None or erasure.record is None:
         return
     duties = unlearning_repository.of_dataset(session, dataset_id)
@@ -140,7 +140,7 @@ def finish(session: Session, dataset_id: uuid.UUID) -> None:
 def erasure_of(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Erasure:
     """What was erased of one of the caller's datasets; raises NotFound before it was withdrawn."""
     datasets.get(session, caller, dataset_id)
-    erasure = repository.erasure_of(session, dataset_id)
+    erasure = erasure_repository.erasure_of(session, dataset_id)
     if erasure is None:
         raise NotFound(f"dataset {public_id('ds', dataset_id)} is not being erased; withdraw it first")
     return erasure
@@ -162,8 +162,8 @@ def _open_duties(session: Session, dataset_id: uuid.UUID) -> list[Unlearning]:
 
 def _jobs(session: Session, dataset_id: uuid.UUID, checkpoint_ids: Sequence[uuid.UUID]) -> list[Valuation]:
     """Jobs that read the dataset, and jobs that compute with weights which have seen it."""
-    found = {job.id: job for job in repository.jobs_with_dataset(session, dataset_id)}
-    found |= {job.id: job for job in repository.jobs_with_checkpoints(session, checkpoint_ids)}
+    found = {job.id: job for job in erasure_repository.jobs_with_dataset(session, dataset_id)}
+    found |= {job.id: job for job in erasure_repository.jobs_with_checkpoints(session, checkpoint_ids)}
     return [found[each] for each in sorted(found)]
 
 

@@ -23,7 +23,7 @@ from app.http.ids import public_id
 from app.outbox import service as outbox
 from app.settings import Settings
 from app.storage.blobs import Blob
-from app.valuations import repository
+from app.valuations import erasure_repository, repository
 from app.valuations.tables import Valuation
 from app.valuations.work import LeaseLost
 from app.webhooks import service as webhooks
@@ -244,8 +244,8 @@ def _forgotten_digests(session: Session, claim: UnlearningClaim) -> list[str]:
 
 def _reference(session: Session, checkpoint: Checkpoint, dataset_id: uuid.UUID) -> Valuation | None:
     """The job that says how the dataset's rows became numbers: one that names all that was seen, else the newest."""
-    named = {job.id for job in repository.jobs_with_dataset(session, dataset_id)}
-    jobs = repository.jobs_with_checkpoints(session, checkpoints.twins(session, checkpoint))
+    named = {job.id for job in erasure_repository.jobs_with_dataset(session, dataset_id)}
+    jobs = erasure_repository.jobs_with_checkpoints(session, checkpoints.twins(session, checkpoint))
     fitting = [job for job in jobs if job.id in named and job.buyer_id == checkpoint.buyer_id]
     seen = checkpoints.seen_by(session, checkpoint.id)
     return max(fitting, key=lambda job: (_tells_all(job, seen), job.id), default=None)
@@ -261,7 +261,7 @@ def _files(session: Session, buyer_id: uuid.UUID, dataset_ids: set[uuid.UUID]) -
     """How to read each content, by digest, as the buyer's jobs said; every row of it, also those that a job dropped."""
     found: dict[str, dict[str, Any]] = {}
     for dataset_id in sorted(dataset_ids):
-        for job in repository.jobs_with_dataset(session, dataset_id):
+        for job in erasure_repository.jobs_with_dataset(session, dataset_id):
             if job.buyer_id == buyer_id:
                 for player in job.inputs["players"]:
                     found |= {file["digest"]: {**file, "drop": ""} for file in player}
