@@ -19,23 +19,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine import batching, held_out, memory
+from worker.engine import batching, memory
 from worker.engine.batching import Chunk, Pool, ShouldStop, Stopped
 from worker.engine.game import Coalitions, EvaluationFailed, Player, Worths, family
-from worker.engine.learners import make_learner, model_scores
+from worker.engine.learners import make_learner
 from worker.engine.learners.language import LanguageModel
+from worker.engine.measuring import TestRows
 from worker.engine.memory import MemoryPlan
+from worker.engine.preparing import Models, frozen_arrays, stored_state
 from worker.engine.problem import InvalidProblem, Problem, Rows
-from worker.engine.seeds import coalition_seed
 from worker.engine.unlearning import method_of, methods_for, tangent
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.utility import row_weights, scores
 
 Seconds = NDArray[np.float64]
 Coalition = NDArray[np.bool_]
-_BASE, _FROZEN = "base.", "frozen."
-_ANCHOR_SHARE = 1 / 3  # of the test rows, in partial mode
 _CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
 
 
@@ -62,8 +60,7 @@ class Evaluator:
         stack: int | None = None,
     ) -> None:
         self.problem, self.device = problem, torch.device(device)
-        frozen = {k.removeprefix(_FROZEN): v for k, v in (problem.checkpoint or {}).items() if k.startswith(_FROZEN)}
-        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen)
+        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem))
         self._methods = methods_for(self.learner.name)
         self.threads, self.stack = threads, stack
         self._prepared = dict(prepared) if prepared is not None else None
@@ -72,32 +69,12 @@ class Evaluator:
         self._seconds: dict[str, float] = {}
         self._should_stop: ShouldStop = never
         self._lock = threading.Lock()
-        self._whole: Pool | None = None
         self._plan: MemoryPlan | None = None
         self.notes: list[str] = []
-        self._rest_rows = 0 if problem.rest is None else len(problem.rest)
-        measure = np.arange(len(problem.test))
-        self._anchor: tuple[Tensor, Tensor] | None = None
-        if problem.mode == "partial":
-            share = problem.option("anchor_share", _ANCHOR_SHARE)
-            anchor, measure = held_out.split(problem.test.y, share, problem.seed)
-            self._anchor = self._rows(anchor)
-        self.test_X, self.test_y = self._rows(measure)
-        self.test_weights = self._weights(measure)
+        self._models = Models(problem, self.learner, self.device, self._check)
+        self._test = TestRows(problem, self.learner, self.device)
+        self.test_X, self.test_y = self._test.X, self._test.y
         self._copy_of = _first_of_equals([p.digest for p in problem.players])
-
-    def _rows(self, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """Some of the test set's rows (X, y) on the device."""
-        X = torch.from_numpy(self.problem.test.X[index]).to(device=self.device, dtype=self.learner.dtype)
-        return X, torch.from_numpy(self.problem.test.y[index]).to(self.device)
-
-    def _weights(self, index: NDArray[np.int64]) -> Tensor | None:
-        """What each of these rows of the test set weighs in a worth; None where all weigh alike."""
-        if self.problem.class_weights != "uniform" and self.learner.name == LanguageModel.name:
-            raise InvalidProblem("a language model's test set has no classes to weigh; set class_weights to uniform")
-        pooled = np.concatenate([p.y for p in self.problem.players])
-        found = row_weights(self.problem.class_weights, self.problem.test.y[index], pooled, self.problem.classes)
-        return None if found is None else torch.from_numpy(found).to(self.device)
 
     @property
     def players(self) -> Sequence[Player]:
@@ -124,7 +101,7 @@ class Evaluator:
 
     @property
     def _can_retrain(self) -> bool:
-        return self.problem.mode == "full" or self._rest_rows > 0
+        return self.problem.mode == "full" or self._models.rest_rows > 0
 
     # Preparation
 
@@ -140,64 +117,12 @@ class Evaluator:
 
     def _prepare(self) -> Context:
         begun = time.perf_counter()
-        problem, learner = self.problem, self.learner
-        if isinstance(learner, LanguageModel):
-            rows = sum(p.X.nbytes for p in problem.players) + problem.test.X.nbytes
-            self._plan = memory.plan(learner, rows, memory.free_bytes(self.device))
-        pool = Pool(problem, self.device, learner.dtype, with_rest=problem.mode == "full")
-        given, empty = dict(problem.checkpoint or {}), np.zeros((1, len(problem.players)), dtype=bool)
-        base_arrays = {k.removeprefix(_BASE): v for k, v in given.items() if k.startswith(_BASE)}
-        full_arrays = {k: v for k, v in given.items() if not k.startswith((_BASE, _FROZEN))}
-        stored = self._prepared
-        if stored is not None:
-            base_arrays = {k.removeprefix(_BASE): v for k, v in stored.items() if k.startswith(_BASE)}
-            full_arrays = {k.removeprefix("full."): v for k, v in stored.items() if k.startswith("full.")}
-        base = learner.layout.pack(base_arrays, learner.dtype) if base_arrays else learner.start(problem.seed)
-        base = base.to(self.device)
-        if full_arrays:
-            full = learner.layout.pack(full_arrays, learner.dtype).to(self.device)
-        else:
-            whole = pool if pool.rest_rows == self._rest_rows else Pool(problem, self.device, learner.dtype)
-            full = self._trained(base, whole, ~empty, "retrain")[0]
-        nothing = base
-        if pool.rest_rows:
-            nothing = self._trained(base, pool, empty, "retrain")[0]
-        worths = self._models_worths(torch.stack([nothing, full]))
-        worths_of = {"the base model": float(worths[0]), "the full model": float(worths[1])}
-        for name, worth in worths_of.items():
-            if not np.isfinite(worth):
-                raise EvaluationFailed(f"{name} has a worth that is not finite ({worth}); lower lr or scale features")
+        if isinstance(self.learner, LanguageModel):
+            rows = sum(p.X.nbytes for p in self.problem.players) + self.problem.test.X.nbytes
+            self._plan = memory.plan(self.learner, rows, memory.free_bytes(self.device))
+        context = self._models.prepare(self._test, self._prepared, self.notes)
         self._seconds["prepare"] = time.perf_counter() - begun
-        return Context(
-            problem=problem,
-            learner=learner,
-            pool=pool,
-            base=base,
-            full=full,
-            empty_worth=float(worths[0]),
-            full_worth=float(worths[1]),
-            anchor=self._anchor,
-            held_out=self._anchor or (self.test_X, self.test_y),
-            hidden_rows=self._hidden_rows(pool) if problem.mode == "partial" else 0,
-            statistics=problem.statistics or {},
-            check=self._check,
-        )
-
-    def _hidden_rows(self, pool: Pool) -> int:
-        """How many rows M_full saw that are not here: told, stored, trained on here, or assumed and noted."""
-        told = self.problem.option("hidden_rows", -1)
-        if told >= 0:
-            return int(told)
-        stored = [v for k, v in (self.problem.statistics or {}).items() if k.endswith("/hidden/rows")]
-        if stored:
-            return int(stored[0][0])
-        if self._rest_rows:
-            return self._rest_rows
-        self.notes.append(
-            f"How many rows the checkpoint was trained on besides the players' is not known; as many as theirs"
-            f" ({len(pool)}) are assumed. Give the unlearning option hidden_rows to say."
-        )
-        return len(pool)
+        return context
 
     @property
     def context(self) -> Context:
@@ -207,9 +132,7 @@ class Evaluator:
 
     def prepared_state(self) -> dict[str, NDArray[Any]]:
         """Base and full model as named arrays, to be shared with other processes."""
-        layout, context = self.learner.layout, self.context
-        state = {f"{_BASE}{name}": array for name, array in layout.unpack(context.base).items()}
-        return state | {f"full.{name}": array for name, array in layout.unpack(context.full).items()}
+        return stored_state(self.context)
 
     def player_statistics(self) -> dict[str, NDArray[Any]]:
         """Players' sufficient statistics as named arrays, keyed by reference model and content: ``Problem.statistics``
@@ -342,10 +265,11 @@ class Evaluator:
 
     def _work(self, source: str, context: Context) -> "_Work":
         if family(source) == "retrain":
-            pool = self._retraining_pool()
+            with self._lock:
+                pool = self._models.retraining_pool(context.pool)
             key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
             return _Work(
-                key, lambda rows: self._of_models(source, rows, self._trained(context.base, pool, rows, source))
+                key, lambda rows: self._of_models(source, rows, self._models.trained(context.base, pool, rows, source))
             )
         method = method_of(source, self.learner.name)
         if method.prepare is not None:
@@ -370,39 +294,15 @@ class Evaluator:
             return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
         return lambda row: batching.rung(int(~row @ pool.player_rows))
 
-    def _retraining_pool(self) -> Pool:
-        """Rows that retraining sees: in partial mode the rest comes back, for the reference alone."""
-        pool = self.context.pool
-        if pool.rest_rows == self._rest_rows:
-            return pool
-        with self._lock:
-            if self._whole is None:
-                self._whole = Pool(self.problem, self.device, self.learner.dtype)
-            return self._whole
-
-    def _trained(self, base: Tensor, pool: Pool, coalitions: Coalitions, source: str) -> Tensor:
-        digests = [p.digest for p in self.problem.players]
-        rest = [self.problem.rest.digest] if pool.rest_rows and self.problem.rest is not None else []
-        seeds = [
-            coalition_seed(self.problem.seed, source, [*rest, *(d for d, k in zip(digests, row, strict=True) if k)])
-            for row in coalitions
-        ]
-        return self.learner.train(base, pool, coalitions, seeds, self._check)
-
     def _of_models(self, source: str, coalitions: Coalitions, params: Tensor) -> Tensor:
         """Worths float64[K] of the models [K, P] of coalitions."""
         if self.learner.name == LanguageModel.name:
-            return self._models_worths(params)
+            return self._test.of_models(params)
         return self._scored(source, coalitions, self.learner.logits(params, self.test_X))
 
     def _scored(self, source: str, coalitions: Coalitions, outputs: Tensor) -> Tensor:  # noqa: ARG002 - see below
         """Worths float64[K] of outputs [K, T, C]; benchmarks override it to see which coalition's outputs pass by."""
-        return scores(self.problem.metric, outputs, self.test_y, self.test_weights)
-
-    def _models_worths(self, params: Tensor) -> Tensor:
-        """Worths float64[K] of models [K, P] on the rows that measure."""
-        found = (self.problem.metric, params, self.test_X, self.test_y, self.test_weights)
-        return model_scores(self.learner, *found)
+        return self._test.of_outputs(outputs)
 
     def _checked(self, source: str, coalitions: Coalitions, found: Tensor) -> Worths:
         worths = found.cpu().numpy()
