@@ -22,6 +22,8 @@ HYPER: dict[Architecture, dict[str, type[int] | type[float]]] = {
         "lr": float,
         "l2": float,
         "batch": int,
+        "bf16": int,
+        "recompute": int,
     },
     Architecture.ENCODER: {"context": int},
     Architecture.BACKBONE: {"size": int},

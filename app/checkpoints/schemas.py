@@ -36,7 +36,7 @@ class CheckpointBody(Body):
         Field(
             default_factory=dict,
             description="Of logistic: l2, tol, iterations. Of mlp: hidden, layers, steps, lr, l2, batch. Of lm: "
-            "context, rank, alpha, steps, lr, l2, batch. Of encoder: context. Of backbone: size.",
+            "context, rank, alpha, steps, lr, l2, batch, bf16, recompute. Of encoder: context. Of backbone: size.",
         ),
     ]
     unlearning: Unlearn = None

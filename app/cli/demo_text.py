@@ -125,10 +125,12 @@ def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Conso
     from app.cli.value import show
     from worker.domains import perplexities
     from worker.engine.spec import ValuationSpec
+    from worker.engine.unlearning import default_method
     from worker.engine.valuation import value
     from worker.pretrained import write_adapter
 
-    spec = ValuationSpec(metric="log_loss", unlearning="merge", max_retrains=_RETRAININGS, share_ci=2.0, seed=_SEED)
+    best = default_method("lm", "full")
+    spec = ValuationSpec(metric="log_loss", unlearning=best, max_retrains=_RETRAININGS, share_ci=2.0, seed=_SEED)
     with console.status("Valuing the authors ..."):
         found = value(evaluator, spec, lambda progress: console.print(f"Round {progress.round} ...", soft_wrap=True))
     show(replace(found, digests={}), console)

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.local import Request, engine_errors, evaluator_of, parse_providers
+from app.cli.local import Request, engine_errors, evaluator_of, parse_model, parse_providers
 from app.cli.text import domains
 from app.errors import InvalidInput
 
@@ -39,7 +39,10 @@ _Mode = Annotated[str, typer.Option(help="full: all providers' rows train; parti
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model: safetensors; for lm a PEFT folder.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
 _Fidelity = Annotated[str, typer.Option(help="auto, unlearn, repair or retrain.")]
-_Unlearning = Annotated[str, typer.Option(help="The unlearning method; auto lets all of them compete.")]
+_Unlearning = Annotated[
+    str | None,
+    typer.Option(help="The unlearning method (default: what measured best for the model); auto: all compete."),
+]
 _Estimator = Annotated[str, typer.Option(help="auto, exact, multifidelity, permutation, antithetic, stratified, ...")]
 _ShareCi = Annotated[float, typer.Option(help="Stop when every share's interval is narrower than this, in points.")]
 _MaxEvaluations = Annotated[int | None, typer.Option(help="The most worths to compute, of all kinds.")]
@@ -76,7 +79,7 @@ def value(
     image_size: _ImageSize = None,
     rest: _Rest = None,
     fidelity: _Fidelity = "auto",
-    unlearning: _Unlearning = "tangent",
+    unlearning: _Unlearning = None,
     estimator: _Estimator = "auto",
     share_ci: _ShareCi = 2.0,
     max_evaluations: _MaxEvaluations = None,
@@ -93,13 +96,14 @@ def value(
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
     from worker.domains import perplexities
     from worker.engine.spec import ValuationSpec
+    from worker.engine.unlearning import default_method
 
     try:
         spec = ValuationSpec(
             mode=mode,
             metric=metric,
             fidelity=fidelity,
-            unlearning=unlearning,
+            unlearning=unlearning or default_method(parse_model(model)[0], mode),
             estimator=estimator,
             share_ci=share_ci,
             max_evaluations=max_evaluations,

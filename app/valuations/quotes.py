@@ -23,6 +23,8 @@ _PASSES = {"logistic": 30, "mlp": 150, "cnn": 120}
 # what an unlearned worth costs in retrainings, roughly and on the dear side
 _UNLEARNED_COST = 0.02
 _REPAIR_COST = 0.2
+# methods that train one model for each player before their first worth
+_VECTORS = ("merge", "adapter_sum", "logit_sum", "unmerge", "negation")
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,13 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     return counts
 
 
-def estimate(order: NewValuation, learner: str, size: Size, counts: Mapping[str, int], past: Measured) -> Estimate:
-    """Device seconds from what past jobs took, where each fidelity that is needed was measured; else from the model."""
+def estimate(
+    order: NewValuation, learner: str, size: Size, counts: Mapping[str, int], past: Measured, *, players: int
+) -> Estimate:
+    """Device seconds from what past jobs took, where each fidelity that is needed was measured; else from the model.
+
+    ``players`` counts those of distinct content.
+    """
     needed = [kind for kind, count in counts.items() if count]
     if past.jobs and all(kind in past.per_row for kind in needed):
         seconds = size.rows * sum(counts[kind] * past.per_row[kind] for kind in needed)
@@ -105,6 +112,7 @@ def estimate(order: NewValuation, learner: str, size: Size, counts: Mapping[str,
     seconds = (
         size.preparing / STATED_RATE
         + training
+        + (players * training if counts["unlearn"] and order.unlearning.method in _VECTORS else 0.0)
         + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
     )
     said = (

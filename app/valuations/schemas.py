@@ -44,9 +44,13 @@ class Model(Body):
 
 
 class Unlearning(Body):
-    """How forgetting is computed: a method ("auto": they compete on the audited sample) and its options."""
+    """How forgetting is computed: a method and its options."""
 
-    method: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "tangent"
+    method: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
+        default=None,
+        description="`auto`: they compete on the audited sample. Null: what measured best for the model, of an lm "
+        "`logit_sum`, or `unmerge` in partial mode, of all others `tangent`; the job says which it is.",
+    )
     options: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
 
 

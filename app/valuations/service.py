@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import answers, lifecycle, repository, worth_repository
 from app.valuations.admission import Admitted, admit
+from app.valuations.defaults import settled
 from app.valuations.games import digest_of
 from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations, shard_count
 from app.valuations.result_schemas import Payouts, Values
@@ -42,6 +43,7 @@ class AdminView:
 def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Valuation:
     """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
     admitted = admit(session, blobs, settings, caller, order)
+    order = settled(order, admitted.frozen["learner"]["name"])
     game = repository.add_game(session, caller.account_id, admitted.game_digest, admitted.frozen)
     valuation = Valuation(
         buyer_id=caller.account_id,
@@ -94,8 +96,9 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     ]
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
+    order = settled(order, learner)
     past = worth_repository.measured(session, learner, admitted.base)
-    taken = estimate(order, learner, admitted.size, counts, past)
+    taken = estimate(order, learner, admitted.size, counts, past, players=len(set(digests)))
     fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
     wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
     balance = wallet.get(order.currency, 0)

@@ -120,7 +120,7 @@ def order_of(form: Form) -> NewValuation:
         "mode": form.text("mode") or "full",
         "purpose": form.text("purpose"),
         "territory": form.text("territory").upper(),
-        "unlearning": {"method": form.text("method") or "tangent"},
+        "unlearning": {"method": form.text("method") or None},
         "fidelity": form.text("fidelity") or "auto",
         "estimator": form.text("estimator") or "auto",
         "device": form.text("device") or "cpu",

@@ -11,9 +11,13 @@ from sqlalchemy.orm import Session
 from app.accounts.roles import Role
 from app.payouts import service as payouts
 from app.storage.blobs import BlobStore
+from app.valuations.defaults import default_method, settled
 from app.valuations.quotes import Measured, Size, distinct_coalitions, estimate, expected_evaluations
 from app.valuations.schemas import NewValuation
 from app.valuations.tables import Game, Valuation
+from worker.engine.learners import NAMES as LEARNERS
+from worker.engine.unlearning import default_method as engine_default
+from worker.engine.unlearning import methods_for
 
 SIZE = Size(rows=1000, width=64, classes=10, test_rows=500)
 
@@ -51,12 +55,31 @@ def test_partial_mode_retrains_nothing() -> None:
 def test_measured_seconds_are_used_where_every_needed_fidelity_was_measured() -> None:
     counts = {"unlearn": 100, "repair": 0, "retrain": 10}
     past = Measured({"unlearn": 1e-6, "retrain": 1e-4, "prepare": 1e-4}, jobs=3)
-    found = estimate(order(), "mlp", SIZE, counts, past)
+    found = estimate(order(), "mlp", SIZE, counts, past, players=3)
     assert (found.basis, found.seconds) == ("measured", pytest.approx(1.2))
-    less = estimate(order(), "mlp", SIZE, counts, Measured({"retrain": 1e-4}, jobs=3))
+    less = estimate(order(), "mlp", SIZE, counts, Measured({"retrain": 1e-4}, jobs=3), players=3)
     assert less.basis == "model"
     assert "stated" in less.sentence
-    assert estimate(order(max_seconds=0.5), "mlp", SIZE, counts, past).seconds == 0.5
+    assert estimate(order(max_seconds=0.5), "mlp", SIZE, counts, past, players=3).seconds == 0.5
+
+
+def test_an_order_that_names_no_method_gets_what_measured_best_for_its_model_and_mode() -> None:
+    for learner in LEARNERS:
+        for mode in ("full", "partial"):
+            assert default_method(learner, mode) == engine_default(learner, mode)
+            assert default_method(learner, mode) in methods_for(learner)
+    assert settled(order(), "lm").unlearning.method == "logit_sum"
+    assert settled(order(mode="partial"), "lm").unlearning.method == "unmerge"
+    assert settled(order(), "mlp").unlearning.method == "tangent"
+    named = order(unlearning={"method": "npo", "options": {"npo.steps": 3}})
+    assert settled(named, "lm") == named
+
+
+def test_a_method_that_trains_a_model_for_each_player_is_quoted_with_those_trainings() -> None:
+    size, counts, past = Size(0, 33, 256, 40, training=1e9, scoring=1e6), {"unlearn": 16}, Measured({}, jobs=0)
+    asked = {name: order(unlearning={"method": name}) for name in ("logit_sum", "interpolation")}
+    seconds = {name: estimate(each, "lm", size, counts, past, players=4).seconds for name, each in asked.items()}
+    assert seconds["logit_sum"] - seconds["interpolation"] == pytest.approx(4 * 3 * 1e9 / 2e9)
 
 
 @pytest.fixture

@@ -63,6 +63,14 @@ TOKEN_METHODS: dict[str, Method] = {
     **{m.name: m for m in preference.METHODS},
 }
 _EVERY = {**TOKEN_METHODS, **METHODS}
+# What measured best, for whoever names no method (docs/benchmarks.md, docs/benchmarks-text.md).
+_LABELLED = "tangent"
+_BEST = {("lm", "full"): "logit_sum", ("lm", "partial"): "unmerge"}
+
+
+def default_method(learner: str, mode: str) -> str:
+    """The name of the method that a valuation uses where nobody names one."""
+    return _BEST.get((learner, mode), _LABELLED)
 
 
 def methods_for(learner: str) -> dict[str, Method]:
