@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=60.0, gt=0)
     shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")
     shard_time_limit: float = Field(default=600.0, gt=0)
+    stay_seconds: float = Field(
+        default=2.0, ge=0, description="a worker goes on with a job's next shard, without a message, for so long"
+    )
     max_attempts: int = Field(default=3, gt=0)
     unlearn_grace_seconds: float = Field(
         default=3600.0,

@@ -116,6 +116,10 @@ class Heart:
     def draining(self) -> bool:
         return self._draining.is_set()
 
+    def name_until(self, moment: float) -> str | None:
+        """The worker's name, with which it takes further work; None after that moment, and in one that is to end."""
+        return None if self.draining or time.monotonic() >= moment else self.name
+
     def take(self, held: Held, claimed_at: float) -> None:
         """Begin to watch over a lease taken at ``claimed_at`` (monotonic seconds, read before the claim was sent)."""
         with self._lock:

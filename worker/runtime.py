@@ -77,20 +77,26 @@ class Runtime:
         scratch.close()
 
     def work_on(self, shard_id: uuid.UUID) -> None:
-        """Take the shard if it is free, and bring it to one of its ends."""
+        """Take the shard if it is free and bring it to one of its ends; then, for a while, those that follow it.
+
+        What follows was claimed with the end of the one before: short shards cost a message only now and then. After
+        ``stay_seconds`` the worker looks at the queue again, where other jobs may wait.
+        """
         claimed_at = time.monotonic()
+        stays_until = claimed_at + self.settings.stay_seconds
         claim = self._persist(lambda s: work.claim(s, self.settings, shard_id, self.heart.name), claimed_at)
-        if claim is None:
-            return
-        structlog.contextvars.bind_contextvars(shard_id=str(shard_id), valuation_id=str(claim.valuation_id))
-        self.heart.take(Held.of_shard(claim), claimed_at)
-        try:
-            self._under_lease(claim, claimed_at)
-        except LeaseLost as lost:
-            log.warning("worker.lease_lost", detail=str(lost))
-        finally:
-            self.heart.drop()
-            structlog.contextvars.unbind_contextvars("shard_id", "valuation_id")
+        while claim is not None:
+            with structlog.contextvars.bound_contextvars(
+                shard_id=str(claim.shard_id), valuation_id=str(claim.valuation_id)
+            ):
+                self.heart.take(Held.of_shard(claim), claimed_at)
+                try:
+                    claim, claimed_at = self._under_lease(claim, stays_until)
+                except LeaseLost as lost:
+                    log.warning("worker.lease_lost", detail=str(lost))
+                    claim = None
+                finally:
+                    self.heart.drop()
 
     def profile(self, dataset_id: uuid.UUID, number: int) -> None:
         """Look at a dataset's version."""
@@ -122,17 +128,20 @@ class Runtime:
         finally:
             self.heart.drop()
 
-    def _under_lease(self, claim: Claim, claimed_at: float) -> None:
+    def _under_lease(self, claim: Claim, stays_until: float) -> tuple[Claim | None, float]:
+        """Do a shard; the claim of the next one, where one was taken with its end, and when that was asked for."""
         try:
             self.heart.check()
-            write = self.steps.run(claim)
-            self._persist(write, claimed_at)
+            write = self.steps.run(claim, stays_until)
+            asked_at = time.monotonic()
+            return self._persist(write, asked_at), asked_at
         except LeaseLost:
             raise
         except Stopped as stopped:
             self._stopped(claim, stopped)
         except Exception as error:
             self._failed(claim, error)
+        return None, 0.0
 
     def _stopped(self, claim: Claim, stopped: Stopped) -> None:
         now, why, found = time.monotonic(), stopped.why, stopped.found

@@ -35,7 +35,7 @@ from worker.lease import Heart, Stop, Stopped
 from worker.patience import patiently
 from worker.replay import StoredGame, group_worths, pack, players_of, shard_size, shards_told, unpack
 
-Write = Callable[[Session], None]
+Write = Callable[[Session], Claim | None]
 
 
 class Steps:
@@ -51,15 +51,18 @@ class Steps:
         self._heart = heart
         self._jobs = KnownJobs(factory, settings.lease_seconds)
 
-    def run(self, claim: Claim) -> Write:
-        """Do the work of a claim; returns what to write."""
+    def run(self, claim: Claim, stays_until: float) -> Write:
+        """Do the work of a claim; returns what to write, which answers with the claim of the next shard, if any.
+
+        The worker takes one where the write begins before ``stays_until`` (monotonic seconds).
+        """
         match claim.kind:
             case ShardKind.PREPARE:
                 return self.prepare(claim)
             case ShardKind.PLAN:
                 return self.plan(claim)
             case ShardKind.EVALUATE:
-                return self.evaluate(claim)
+                return self.evaluate(claim, stays_until)
             case ShardKind.SETTLE:
                 return self.settle(claim)
 
@@ -132,7 +135,7 @@ class Steps:
         progress = _progress(game, looks)
         return lambda session: work.finish_plan_with_result(session, claim, told, progress)
 
-    def evaluate(self, claim: Claim) -> Write:
+    def evaluate(self, claim: Claim, stays_until: float) -> Write:
         """Compute the shard's worths that are not stored yet, as one batch."""
         if claim.source is None or claim.coalitions is None:
             raise AssertionError(f"shard {claim.shard_id} asks for worths of nothing")
@@ -155,14 +158,17 @@ class Steps:
                 FoundWorth(packed[row], float(worth), float(spent))
                 for row, worth, spent in zip(todo, worths, seconds, strict=True)
             ]
-        return lambda session: work.finish_evaluate(session, self._settings, claim, found)
+        return lambda session: work.finish_evaluate(
+            session, self._settings, claim, found, self._heart.name_until(stays_until)
+        )
 
     def settle(self, claim: Claim) -> Write:
         """Values, shares, money, status and event: all in the transaction that ends the lease."""
 
-        def write(session: Session) -> None:
+        def write(session: Session) -> Claim | None:
             work.finish_settle(session, claim)
             settlement.settle(session, self._settings, claim.valuation_id)
+            return None
 
         return write
 

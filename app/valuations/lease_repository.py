@@ -29,12 +29,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from app.valuations import worth_repository
-from app.valuations.states import WORKING, ShardKind, ShardStatus
+from app.valuations.states import WORKING, ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard
 
 _NOW = func.clock_timestamp()
 _TABLES = Shard.metadata.tables
 _SHARDS, _JOBS, _WORTHS = _TABLES["shards"], _TABLES["valuations"], _TABLES["evaluations"]
+_ROUNDS = _TABLES["rounds"]
 _WORKERS = _TABLES["worker_heartbeats"]
 
 
@@ -70,8 +71,8 @@ def seconds_ago(seconds: Any) -> Any:
     return _NOW - seconds * literal_column("interval '1 second'")
 
 
-_LEASE_ENDS = seconds_ago(-bindparam("lease", type_=Double))
-_IN_TIME = or_(_JOBS.c.deadline.is_(None), _JOBS.c.deadline > _NOW)
+LEASE_ENDS = seconds_ago(-bindparam("lease", type_=Double))
+IN_TIME = or_(_JOBS.c.deadline.is_(None), _JOBS.c.deadline > _NOW)
 _HELD = and_(
     _SHARDS.c.id == bindparam("shard"),
     _SHARDS.c.fence == bindparam("fence_held"),
@@ -88,13 +89,13 @@ _CLAIM = (
         _SHARDS.c.attempt < bindparam("max_attempts"),
         _JOBS.c.id == _SHARDS.c.valuation_id,
         _JOBS.c.status.in_(WORKING),
-        _IN_TIME,
+        IN_TIME,
     )
     .values(
         status=ShardStatus.RUNNING,
         fence=_SHARDS.c.fence + 1,
         attempt=_SHARDS.c.attempt + 1,
-        lease_until=_LEASE_ENDS,
+        lease_until=LEASE_ENDS,
         worker=bindparam("by"),
         started_at=_NOW,
     )
@@ -112,14 +113,18 @@ def claim(session: Session, shard_id: uuid.UUID, worker: str, lease: float, max_
     ).one_or_none()
     if row is None:
         return None
-    found = Claim(**row._mapping)
-    if found.source is None:
-        return found
-    known = worth_repository.stored_among(session, found.game_id, found.source, found.each())
-    return replace(found, known=frozenset(known))
+    return with_known(session, Claim(**row._mapping))
 
 
-_EXTEND = update(_SHARDS).where(_HELD).values(lease_until=_LEASE_ENDS).returning(_SHARDS.c.id)
+def with_known(session: Session, claim: Claim) -> Claim:
+    """The claim, and which of its worths are stored by now."""
+    if claim.source is None:
+        return claim
+    known = worth_repository.stored_among(session, claim.game_id, claim.source, claim.each())
+    return replace(claim, known=frozenset(known))
+
+
+_EXTEND = update(_SHARDS).where(_HELD).values(lease_until=LEASE_ENDS).returning(_SHARDS.c.id)
 
 
 def extend(session: Session, shard_id: uuid.UUID, fence: int, lease: float) -> bool:
@@ -127,7 +132,7 @@ def extend(session: Session, shard_id: uuid.UUID, fence: int, lease: float) -> b
     return _touched(session, _EXTEND, shard_id, fence, lease=lease)
 
 
-_MAY_GO_ON = select(exists().where(_HELD, _JOBS.c.id == _SHARDS.c.valuation_id, _JOBS.c.status.in_(WORKING), _IN_TIME))
+_MAY_GO_ON = select(exists().where(_HELD, _JOBS.c.id == _SHARDS.c.valuation_id, _JOBS.c.status.in_(WORKING), IN_TIME))
 
 
 def may_go_on(session: Session, shard_id: uuid.UUID, fence: int) -> bool:
@@ -172,20 +177,50 @@ def _insert_worths(shard: Any, source: Any) -> Any:
 
 
 def _finish_with_worths() -> Any:
-    held = _FINISH.cte("held")
-    return select(held.c.id).add_cte(_insert_worths(held.c.id, held).cte("stored"))
+    held = _FINISH.returning(_SHARDS.c.valuation_id, _SHARDS.c.round).cte("held")
+    stored = _insert_worths(held.c.id, held).returning(_WORTHS.c.fence).cte("stored")
+    # read to its end, so that the worths are in before the round's row is locked, for which the job's workers queue
+    worths_are_in = select(func.count()).select_from(stored).scalar_subquery() >= 0
+    counted = (
+        update(_ROUNDS)
+        .where(_ROUNDS.c.valuation_id == held.c.valuation_id, _ROUNDS.c.number == held.c.round, worths_are_in)
+        .values(
+            open=_ROUNDS.c.open - 1,
+            done=_ROUNDS.c.done + bindparam("found"),
+            seconds=_ROUNDS.c.seconds + bindparam("spent"),
+            finished_at=case((_ROUNDS.c.open == 1, _NOW), else_=None),
+        )
+        .returning(_ROUNDS.c.open, _ROUNDS.c.valuation_id)
+        .cte("counted")
+    )
+    joined = counted.join(_JOBS, _JOBS.c.id == counted.c.valuation_id)
+    return select(_JOBS.c.status, counted.c.open).select_from(joined).with_for_update(of=_JOBS)
 
 
 _STORE = _insert_worths(bindparam("shard", type_=_WORTHS.c.shard_id.type), None)
 _FINISH_WITH_WORTHS = _finish_with_worths()
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What is left once a shard is done: how its job stands, and how many shards of its round are still open."""
+
+    status: ValuationStatus
+    still_open: int
+
+
 def finish_with_worths(
     session: Session, claim: Claim, coalitions: Sequence[bytes], worths: Sequence[float], seconds: Sequence[float]
-) -> bool:
-    """``finish``, and the worths found, where the lease is ours; one that is there already stays as it is."""
-    found = _found(claim, coalitions, worths, seconds)
-    return _touched(session, _FINISH_WITH_WORTHS, claim.shard_id, claim.fence, **found)
+) -> Ended | None:
+    """``finish``, store the worths found and count the round down, in one statement; None when the lease is not ours.
+
+    A worth that is there already stays as it is. Holds the round's row and the job's until the commit: a cancellation
+    either comes before and is seen here, or waits and then sees this shard done.
+    """
+    told = _found(claim, coalitions, worths, seconds) | {"shard": claim.shard_id, "fence_held": claim.fence}
+    counts = {"found": len(worths), "spent": float(sum(seconds))}
+    row = session.execute(_FINISH_WITH_WORTHS, told | counts).one_or_none()
+    return None if row is None else Ended(row[0], row[1])
 
 
 def store_worths(

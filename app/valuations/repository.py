@@ -118,12 +118,6 @@ def lock(session: Session, valuation_id: uuid.UUID) -> Valuation:
     return session.scalars(statement.execution_options(populate_existing=True)).one()
 
 
-def lock_status(session: Session, valuation_id: uuid.UUID) -> ValuationStatus:
-    """The status of a job, which stays what it is until the transaction ends; nothing else of the job is read."""
-    statement = select(Valuation.status).where(Valuation.id == valuation_id).with_for_update()
-    return session.scalars(statement).one()
-
-
 def lock_buyer(session: Session, buyer_id: uuid.UUID) -> None:
     """One at a time decides how many of a buyer's jobs may run; held until the transaction ends."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"valuations of {buyer_id}", 0))))

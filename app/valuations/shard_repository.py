@@ -4,20 +4,21 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, Double, Row, and_, bindparam, case, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.valuations.lease_repository import seconds_ago
+from app.valuations.lease_repository import IN_TIME, LEASE_ENDS, Claim, seconds_ago, with_known
 from app.valuations.states import WORKING, ShardStatus, ValuationStatus
 from app.valuations.tables import Round, Shard, Valuation
 
 _NO_SYNC = {"synchronize_session": False}
 _NOW = func.clock_timestamp()
 _TABLES = Shard.metadata.tables
-_SHARDS, _JOBS, _ROUNDS = _TABLES["shards"], _TABLES["valuations"], _TABLES["rounds"]
+_SHARDS, _JOBS = _TABLES["shards"], _TABLES["valuations"]
 _WORKERS = _TABLES["worker_heartbeats"]
 
 
@@ -27,25 +28,6 @@ def add_round(session: Session, values: dict[str, Any]) -> None:
 
 def add_shards(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     session.execute(insert(Shard), list(rows))
-
-
-_COUNT_DOWN = (
-    update(_ROUNDS)
-    .where(_ROUNDS.c.valuation_id == bindparam("job"), _ROUNDS.c.number == bindparam("round_number"))
-    .values(
-        open=_ROUNDS.c.open - 1,
-        done=_ROUNDS.c.done + bindparam("found"),
-        seconds=_ROUNDS.c.seconds + bindparam("spent"),
-        finished_at=case((_ROUNDS.c.open == 1, _NOW), else_=None),
-    )
-    .returning(_ROUNDS.c.open)
-)
-
-
-def count_down(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> int:
-    """One shard of the round is finished; returns how many are still open. Holds the round's row until the commit."""
-    values = {"job": valuation_id, "round_number": number, "found": done, "spent": seconds}
-    return int(session.scalars(_COUNT_DOWN, values).one())
 
 
 def count_found(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
@@ -62,7 +44,7 @@ def rounds(session: Session, valuation_id: uuid.UUID) -> Sequence[Round]:
     return session.scalars(select(Round).where(Round.valuation_id == valuation_id).order_by(Round.number)).all()
 
 
-def _take_room() -> Any:
+def _take_room(claiming: bool) -> Any:
     queue, job = bindparam("on_queue", type_=_JOBS.c.queue.type), bindparam("job", type_=_JOBS.c.id.type)
     alive = and_(_WORKERS.c.queue == queue, _WORKERS.c.seen_at > seconds_ago(bindparam("within", type_=Double)))
     computing = and_(_JOBS.c.status.in_((ValuationStatus.PLANNING, ValuationStatus.RUNNING)), _JOBS.c.queue == queue)
@@ -80,8 +62,13 @@ def _take_room() -> Any:
     window = func.greatest(2, func.ceil(2.0 * workers.scalar_subquery() / rivals.scalar_subquery()))
     room = window - running.scalar_subquery() - sent.scalar_subquery()
     chosen = (
-        select(_SHARDS.c.id)
-        .where(of_job, _SHARDS.c.status == ShardStatus.QUEUED, _SHARDS.c.dispatched_at.is_(None))
+        select(_SHARDS.c.id, _SHARDS.c.ordinal)
+        .where(
+            of_job,
+            _SHARDS.c.status == ShardStatus.QUEUED,
+            _SHARDS.c.dispatched_at.is_(None),
+            exists().where(_JOBS.c.id == job, _JOBS.c.status.in_(WORKING), IN_TIME),
+        )
         .order_by(_SHARDS.c.round, _SHARDS.c.ordinal)
         .limit(select(cast(func.greatest(0, room), BigInteger)).scalar_subquery())
         .with_for_update(skip_locked=True)
@@ -89,10 +76,22 @@ def _take_room() -> Any:
         # read once: a plan that looked again for each row would lock more than the limit
         .prefix_with("MATERIALIZED")
     )
-    return update(_SHARDS).where(_SHARDS.c.id == chosen.c.id).values(dispatched_at=_NOW).returning(_SHARDS.c.id)
+    moved = update(_SHARDS).where(_SHARDS.c.id == chosen.c.id)
+    if not claiming:
+        return moved.values(dispatched_at=_NOW).returning(_SHARDS.c.id)
+    # a job has one round at a time, so the ordinal alone says which comes first
+    first = chosen.c.ordinal == select(func.min(chosen.c.ordinal)).scalar_subquery()
+    changed = {
+        "status": ShardStatus.RUNNING, "fence": _SHARDS.c.fence + 1, "attempt": _SHARDS.c.attempt + 1,
+        "lease_until": LEASE_ENDS, "worker": bindparam("by"), "started_at": _NOW,
+    }  # fmt: skip
+    values = {name: case((first, value), else_=_SHARDS.c[name]) for name, value in changed.items()}
+    told = (_SHARDS.c.id.label("shard_id"), *(_SHARDS.c[name] for name in ("status", *_OF_CLAIM[1:])))
+    return moved.values(dispatched_at=_NOW, **values).returning(*told)
 
 
-_TAKE_ROOM = _take_room()
+_OF_CLAIM = ("shard_id", "round", "source", "coalitions", "count", "attempt", "fence")
+_TAKE_ROOM, _TAKE_ROOM_AND_CLAIM = _take_room(claiming=False), _take_room(claiming=True)
 
 
 def take_room(session: Session, queue: str, valuation_id: uuid.UUID, within: float) -> Sequence[uuid.UUID]:
@@ -102,6 +101,20 @@ def take_room(session: Session, queue: str, valuation_id: uuid.UUID, within: flo
     among the buyers who compute on it and then among a buyer's jobs; at least two.
     """
     return session.scalars(_TAKE_ROOM, {"on_queue": queue, "job": valuation_id, "within": within}).all()
+
+
+def take_room_and_claim(
+    session: Session, done: Claim, within: float, by: str, lease: float
+) -> tuple[Claim | None, Sequence[uuid.UUID]]:
+    """``take_room`` for the holder of a shard that is done: it claims the first; the others' messages are due."""
+    told = {"on_queue": done.queue, "job": done.valuation_id, "within": within, "by": by, "lease": lease}
+    taken = [row._mapping for row in session.execute(_TAKE_ROOM_AND_CLAIM, told)]
+    others = [row["shard_id"] for row in taken if row["status"] is not ShardStatus.RUNNING]
+    for row in taken:
+        if row["status"] is ShardStatus.RUNNING:
+            mine = replace(done, **{name: row[name] for name in _OF_CLAIM})
+            return with_known(session, mine), others
+    return None, others
 
 
 def mark_dispatched(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:

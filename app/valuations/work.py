@@ -5,7 +5,7 @@ A worker claims a shard (lease and fencing token), works outside any transaction
 :fence``; where that touches nothing the lease was lost, ``LeaseLost`` is raised and the caller's transaction rolls
 back whole. So a second delivery of any message, or a worker back from the dead, changes nothing. Never commits.
 
-Locks are always taken in the order shard, round, job.
+Locks are always taken in the order shard in hand, round, job, shards that nobody holds (those skip what is locked).
 """
 
 import uuid
@@ -173,25 +173,33 @@ def finish_plan_with_result(
     lifecycle.add_step(session, valuation, ShardKind.SETTLE, lifecycle.CONTROL_QUEUE)
 
 
-def finish_evaluate(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth]) -> None:
+def finish_evaluate(
+    session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth], by: str | None = None
+) -> Claim | None:
     """Write a shard's worths, each once; whoever finishes the round's last shard records the next plan.
 
-    The window is filled before the round's row is locked, so that a job's workers wait for one another only as long as
-    two short statements and the commit take.
+    The window is filled, and where ``by`` names the worker, it takes the first of the shards that come into it itself:
+    the claim of its next one. The locks on round and job are held for two short statements and the commit; the shards
+    that are locked after the job are those that nobody else holds, so nobody waits for another in a circle.
     """
-    if not lease_repository.finish_with_worths(session, claim, *_columns(worths)):
+    ended = lease_repository.finish_with_worths(session, claim, *_columns(worths))
+    if ended is None:
         raise _lost(claim)
-    fill_window(session, settings, claim.valuation_id, claim.queue)
-    seconds = sum(worth.seconds for worth in worths)
-    still_open = shard_repository.count_down(session, claim.valuation_id, claim.round, len(worths), seconds)
-    # locked: a cancellation either comes before and is seen here, or waits and then sees this shard done
-    status = repository.lock_status(session, claim.valuation_id)
-    if status is ValuationStatus.CANCELLING:
+    if ended.status is ValuationStatus.CANCELLING:
         lifecycle.end_if_idle(session, settings, repository.lock(session, claim.valuation_id))
-    elif status in WORKING and not still_open:
+    elif ended.status in WORKING and not ended.still_open:
         lifecycle.add_step(
             session, repository.lock(session, claim.valuation_id), ShardKind.PLAN, lifecycle.CONTROL_QUEUE
         )
+    elif by is None:
+        fill_window(session, settings, claim.valuation_id, claim.queue)
+    else:
+        following, others = shard_repository.take_room_and_claim(
+            session, claim, alive_within(settings), by, settings.lease_seconds
+        )
+        _send(session, claim.valuation_id, claim.queue, others)
+        return following
+    return None
 
 
 def finish_settle(session: Session, claim: Claim) -> None:
@@ -256,9 +264,13 @@ def fill_window(session: Session, settings: Settings, valuation_id: uuid.UUID, q
     more than that.
     """
     taken = shard_repository.take_room(session, queue, valuation_id, alive_within(settings))
-    if taken:
-        lifecycle.send(session, valuation_id, ShardKind.EVALUATE, list(taken), queue)
+    _send(session, valuation_id, queue, taken)
     return len(taken)
+
+
+def _send(session: Session, valuation_id: uuid.UUID, queue: str, shard_ids: Sequence[uuid.UUID]) -> None:
+    if shard_ids:
+        lifecycle.send(session, valuation_id, ShardKind.EVALUATE, list(shard_ids), queue)
 
 
 def _lost(claim: Claim) -> LeaseLost:

@@ -38,7 +38,7 @@ class SleepingEngine:
         self._seconds = seconds
         self._jobs = KnownJobs(factory)
 
-    def run(self, claim: Claim) -> Callable[[Session], None]:
+    def run(self, claim: Claim, stays_until: float) -> Callable[[Session], Claim | None]:
         """What ``Steps.evaluate`` does, in its order, with a sleep in place of the worths."""
         if claim.kind is not ShardKind.EVALUATE:
             # planning is not measured here; the lease is given back and the next job begins
@@ -51,7 +51,9 @@ class SleepingEngine:
         worths = np.random.default_rng(claim.fence).random(len(todo))
         found = [FoundWorth(each, float(worth), each_took) for each, worth in zip(todo, worths, strict=True)]
         settings = get_settings()
-        return lambda session: work.finish_evaluate(session, settings, claim, found)
+        return lambda session: work.finish_evaluate(
+            session, settings, claim, found, self._heart.name_until(stays_until)
+        )
 
 
 class SleepingRuntime(Runtime):

@@ -337,6 +337,8 @@ def test_a_job_waits_while_its_buyer_has_as_many_as_allowed(hand: Any) -> None:
 
 def test_a_long_job_leaves_room_for_a_short_one(hand: Any, monkeypatch: Any) -> None:
     market = hand.market
+    # a worker that looks at the queue after each shard; tests/worker/test_worker_staying.py has the others
+    hand.runtime.settings = market.settings.model_copy(update={"stay_seconds": 0.0})
     monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
     market.post()
     hand.deliver(str(shards(market, kind=ShardKind.PREPARE)[0].id))
