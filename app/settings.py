@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
     max_parsing: int = Field(default=2, gt=0, description="uploads that one API process has parsed at a time")
     parse_memory_bytes: int = Field(default=4 * 1024**3, gt=0, description="of the process that parses an upload")
+    fit_memory_bytes: int = Field(default=16 * 1024**3, gt=0, description="of the process that reads a job's files")
     parse_seconds: float = Field(default=300.0, gt=0, description="of the process that parses an upload")
     blob_grace_seconds: float = Field(
         default=86_400.0, gt=0, description="bytes that nothing refers to are kept this long before they are erased"

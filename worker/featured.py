@@ -18,7 +18,8 @@ from app.datasets.encoding import EncodedRows
 from app.datasets.items import number_labels
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.inputs import InputFile, opened_items, used_rows
+from app.valuations.files import InputFile, used_rows
+from app.valuations.inputs import opened_items
 from app.valuations.work import Job
 from worker.bases import Bases
 from worker.engine.problem import Problem

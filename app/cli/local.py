@@ -18,7 +18,7 @@ from app.cli.text import evaluator_of_texts
 from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.datasets.readers import read_table
 from app.errors import InvalidInput
-from app.valuations.inputs import join_rows
+from app.valuations.files import join_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,6 @@ A block's ``fingerprint`` stands for it wherever blocks are only told apart: a s
 enclosure (``answer``) and holds fingerprints, and whoever computes names the same blocks by the same digest.
 """
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -118,31 +117,9 @@ def stand_ins(tokens: NDArray[np.float32], labels: NDArray[np.int64]) -> Encoded
     return EncodedRows(fingerprints(tokens), labels)
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """Tokenise a file in the enclosure: {"fingerprints", "domains": [[name, blocks], ...] in file order}."""
-    tokenizer = question["tokenizer"]
-    encode = None if tokenizer is None else load_tokenizer(Path(tokenizer), question["name"]).encode
-    limits = Limits(**question["limits"])
-    told = (question["format"], question["domain"], int(question["context"]), encode, limits, question["name"])
-    found = read_blocks(Path(question["path"]), *told)
-    runs: list[list[Any]] = []
-    for domain in found.domains:
-        if not runs or runs[-1][0] != domain:
-            runs.append([domain, 0])
-        runs[-1][1] += 1
-    packed = fingerprints(found.tokens).astype("<u2").tobytes()
-    return {"fingerprints": base64.b64encode(packed).decode(), "domains": runs}
-
-
 def answer_tokenizer(question: dict[str, Any]) -> dict[str, Any]:
     """Try a tokenizer out in the enclosure: {"size"}."""
     return {"size": load_tokenizer(Path(question["path"]), question["name"]).size}
-
-
-def from_answer(answer: dict[str, Any]) -> tuple[NDArray[np.float32], list[str]]:
-    """Fingerprints float32[n, 8] and each block's domain, of what ``answer`` told."""
-    domains = [name for name, count in answer["domains"] for _ in range(count)]
-    return unpacked(base64.b64decode(answer["fingerprints"])), domains
 
 
 def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:

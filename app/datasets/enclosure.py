@@ -7,6 +7,7 @@ what is stored is decided by the caller.
 """
 
 import atexit
+import gc
 import json
 import os
 import resource
@@ -38,7 +39,7 @@ class Enclosure:
         self._control: socket.socket | None = None
 
     def ask(self, question: dict[str, Any], *, memory_bytes: int, seconds: float) -> dict[str, Any]:
-        """The answer of the ``task`` that the question names: inspect, profile, blocks or tokenizer.
+        """The answer of the ``task`` that the question names: inspect, profile, fit or tokenizer.
 
         Raises the InvalidData that it raised, or one for a limit that it met.
         """
@@ -70,6 +71,12 @@ class Enclosure:
         if "mistake" in found:
             raise RuntimeError(f"the enclosure failed on {question['name']}:\n{found['mistake']}")
         raise InvalidData(found["detail"], errors=[FieldError(**error) for error in found["errors"]])
+
+    def start(self) -> None:
+        """Start the server process beforehand, which the first question would wait for."""
+        with self._lock:
+            if self._process is None:
+                self._start()
 
     def close(self) -> None:
         """End the server process; a later question starts another."""
@@ -141,8 +148,14 @@ def _read_all(connection: socket.socket) -> bytes:
 
 def _serve() -> None:
     """The server process: fork for each connection that comes in; end when the control socket closes."""
-    from app.datasets import corpora, inspection, profile
+    import pyarrow as pa
 
+    from app.datasets import corpora, inspection, profile
+    from app.valuations import fitting
+
+    # what libraries import when first used is imported here, once, and not by every child (Arrow looks for pandas)
+    pa.array([1.0]).to_numpy()
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control = socket.socket(fileno=0)
@@ -159,7 +172,7 @@ def _serve() -> None:
                         {
                             "inspect": inspection.answer,
                             "profile": profile.answer,
-                            "blocks": corpora.answer,
+                            "fit": fitting.answer,
                             "tokenizer": corpora.answer_tokenizer,
                         },
                     )

@@ -210,7 +210,7 @@ def _row_bytes(X: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.void]
 
 
 def _kind(table: pa.Table, name: str) -> str:
-    kind = table.column(name).type
+    kind = table.schema.field(name).type
     if is_tensor(kind):
         return type_name(kind)
     return "text" if is_text(kind) else "number"
@@ -219,13 +219,15 @@ def _kind(table: pa.Table, name: str) -> str:
 def _check_same_columns(test: pa.Table, player: pa.Table, target: str) -> None:
     who, against = table_name(player), table_name(test)
     check_target_exists(player, target)
-    if missing := [name for name in test.column_names if name not in set(player.column_names)]:
+    wanted, given = test.column_names, player.column_names
+    known, had = set(wanted), set(given)
+    if missing := [name for name in wanted if name not in had]:
         raise _mismatch(
             missing[0], f"{who} lacks {_few(missing)}, which {against} has; add it, or drop it from all files"
         )
-    if extra := [name for name in player.column_names if name not in set(test.column_names)]:
+    if extra := [name for name in given if name not in known]:
         raise _mismatch(extra[0], f"{who} has {_few(extra)}, which {against} lacks; drop it, or add it to all files")
-    for name in test.column_names:
+    for name in wanted:
         there, here = _kind(test, name), _kind(player, name)
         if name != target and there != here:
             raise _mismatch(

@@ -97,8 +97,7 @@ def record(session: Session, transfers: Sequence[LedgerTransfer]) -> list[Ledger
                 "so use another reference for another payment"
             )
     if new := [transfer for transfer in transfers if transfer.id not in stored]:
-        repository.add_transfers(session, new)
-        stored = repository.get_transfers(session, ids)
+        stored |= repository.add_transfers(session, new)
     return [stored[id_] for id_ in ids]
 
 

@@ -135,8 +135,8 @@ def resolution_of(session: Session, pending_id: uuid.UUID) -> LedgerTransfer | N
     return session.execute(select(LedgerTransfer).where(LedgerTransfer.pending_id == pending_id)).scalar_one_or_none()
 
 
-def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> None:
-    """Append transfers in the order given: one statement, all of them or none."""
+def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> dict[uuid.UUID, LedgerTransfer]:
+    """Append transfers in the order given, one statement, all of them or none; returns them as stored, by id."""
     rows = [
         {
             "id": t.id,
@@ -153,13 +153,16 @@ def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> None
         }
         for t in transfers
     ]
+    added = {}
     if rows:
-        session.execute(insert(LedgerTransfer).values(rows))
+        found = session.scalars(insert(LedgerTransfer).values(rows).returning(LedgerTransfer))
+        added = {row.id: row for row in found}
         # the trigger has moved the balances behind the session's back; only accounts are read anew, because expiring
         # everything would throw away changes that the caller has not flushed yet
         for loaded in list(session.identity_map.values()):
             if isinstance(loaded, LedgerAccount):
                 session.expire(loaded)
+    return added
 
 
 def overdue(session: Session, at: datetime, limit: int) -> list[LedgerTransfer]:

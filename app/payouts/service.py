@@ -70,7 +70,7 @@ def reserve(
         expires_at=expires_at,
     )
     available = accounts[wallet].available
-    if repository.get_transfer(session, held.id) is None and available < pool_minor:
+    if available < pool_minor and repository.get_transfer(session, held.id) is None:
         raise Conflict(
             f"the buyer's balance is {format_money(available, currency)} and the pool is "
             f"{format_money(pool_minor, currency)}; deposit {format_money(pool_minor - available, currency)} more "

@@ -1,13 +1,12 @@
 """Admission: everything that is checked before a job exists or money is held. A bad order leaves nothing behind.
 
-It reads every file of the job once, fixes the one encoding that all of them share, puts the players in canonical order
-(by the digest of their rows, then by name) and so fixes the game and its digest. What was found in the same files for
-the same question some minutes ago, by a quote mostly, is not looked for again.
+It has every file of the job read once (``readings``), which fixes the one encoding that all of them share and puts the
+players in canonical order (by the digest of their rows, then by name), and so fixes the game and its digest.
 """
 
 import uuid
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -17,19 +16,20 @@ from sqlalchemy.orm import Session
 from app.accounts.roles import Caller
 from app.checkpoints.tables import Architecture
 from app.datasets.licences import Licence
-from app.datasets.service import limits_of
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
 from app.payouts import money
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
+from app.valuations.files import InputFile
 from app.valuations.games import digest_of, frozen_game
-from app.valuations.inputs import InputFile
-from app.valuations.measuring import Measured, Mix, mix, sealed
+from app.valuations.measuring import Measured, Mix, sealed
 from app.valuations.models import Chosen, check_memory, check_weights, choose, learner_hyper
 from app.valuations.quotes import Size
 from app.valuations.readings import (
+    Offer,
+    Question,
     Reading,
     read_items,
     read_tables,
@@ -38,9 +38,8 @@ from app.valuations.readings import (
     unfit_for_items,
     unfit_for_texts,
 )
-from app.valuations.recent import Recent
 from app.valuations.schemas import Model, NewValuation
-from app.valuations.seating import Member, Seat, Seating, seat
+from app.valuations.seating import Seat
 from app.valuations.terms import payout_terms
 
 
@@ -60,25 +59,6 @@ class AdmittedPlayer:
     reserve: int  # the least this player takes, in minor units; 0 is no reserve
     seat: int | None
     part: Fraction
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What became of a job's files: everything that an order goes on with, and none of their rows."""
-
-    encoding: dict[str, Any]
-    shape: tuple[int, ...]
-    classes: int
-    test: InputFile
-    test_digest: str
-    size: Size
-    seats: tuple[Seat, ...]
-    players: tuple[AdmittedPlayer, ...]
-    notes: tuple[str, ...]
-    mix: Mix
-
-
-_FITTED: Recent[Fitted] = Recent(most=256, seconds=600.0)
 
 
 @dataclass(frozen=True)
@@ -119,8 +99,9 @@ def admit(
     chosen = choose(session, caller, order)
     _check_rows_rules(order, chosen)
     check_memory(settings, chosen)
-    found = _datasets(session, order, licence_problems, chosen.reads)
-    test = _test_dataset(session, caller, order, chosen.reads)
+    rows = repository.datasets_by_id(session, {*order.datasets, order.test_dataset})
+    found = _datasets(rows, order, licence_problems, chosen.reads)
+    test = _test_dataset(rows, caller, order, chosen.reads)
     groups = _groups(order, found)
     if len(groups) == 1 and order.mode == "full":
         raise refused(
@@ -128,15 +109,14 @@ def admit(
             "a full valuation divides a pool among players, and this job has one; "
             "name another provider's dataset, set players to dataset, or set mode to partial",
         )
-    names = repository.account_names(session, {each.provider_id for each in found})
+    offers = _offers(session, order, groups)
     uploaded = repository.upload_moments(session, found)
-    fitted = _FITTED.get(
-        _question(settings, order, chosen, [test, *found], names, uploaded),
-        lambda: _fit(blobs, settings, order, chosen, test, found, names, uploaded),
-    )
-    check_weights(chosen, fitted.shape, fitted.classes)
-    if len(fitted.seats) < 2 and len(groups) > 1 and order.mode == "full":
-        if any(each.seat is None for each in fitted.players) and order.payout.copies == "separate":
+    asked = Question(test, found, order.target, order.image_size, offers, order.payout.copies, uploaded)
+    read = _read(session, blobs, settings, asked, chosen)
+    seats, players = _seats(read), _players(groups, offers, read)
+    check_weights(chosen, read.shape, read.classes)
+    if len(seats) < 2 and len(groups) > 1 and order.mode == "full":
+        if any(each.seat is None for each in players) and order.payout.copies == "separate":
             raise refused(
                 "/test_dataset",
                 "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
@@ -148,9 +128,9 @@ def admit(
             "name other data, or set copies to separate",
         )
     frozen = frozen_game(
-        players=[each.digest for each in fitted.seats],
-        test=fitted.test_digest,
-        encoding=fitted.encoding,
+        players=[each.digest for each in seats],
+        test=read.told["test"]["digest"],
+        encoding=read.encoding,
         learner={"name": chosen.model.name, "hyper": learner_hyper(chosen)},
         checkpoint=chosen.weights,
         base=chosen.base_digest,
@@ -160,106 +140,78 @@ def admit(
         seed=order.seed,
         device=order.device,
         class_weights=order.class_weights,
-        shard_rows=_shard_rows(order, sum(each.rows for each in fitted.seats)),
+        shard_rows=_shard_rows(order, sum(each.rows for each in seats)),
     )
     # sealed anew for each job: what was read may be known from an earlier question
-    measured = sealed(fitted.mix, fitted.test_digest)
+    measured = sealed(Mix(**read.told["mix"]), read.told["test"]["digest"])
     return Admitted(
         frozen=frozen,
         game_digest=digest_of(frozen),
-        seats=fitted.seats,
-        players=fitted.players,
-        test=fitted.test,
+        seats=seats,
+        players=players,
+        test=read.test_file,
         test_dataset=test.id,
         checkpoint=chosen.weights,
         base=chosen.base_digest,
         pool_minor=pool_minor,
-        size=fitted.size,
+        size=read.size,
         contents={each.id: each.digest for each in found if each.digest is not None},
         measured=measured,
-        notes=(*fitted.notes, *measured.notes),
+        notes=(*read.told["notes"], *measured.notes),
         trained=chosen.trained,
     )
 
 
-def _question(
-    settings: Settings,
-    order: NewValuation,
-    chosen: Chosen,
-    datasets: Sequence[Dataset],
-    names: Mapping[uuid.UUID, str],
-    uploaded: Mapping[uuid.UUID, datetime],
-) -> Hashable:
-    """All that ``_fit`` depends on: the contents by their digests, and everything that is asked about them."""
-    files = tuple(
-        (each.id, each.digest, each.format, each.target, each.name, each.provider_id, each.reserve_minor)
-        for each in datasets
-    )
-    told = tuple(sorted(names.items())), tuple(sorted(uploaded.items()))
-    asked = order.target, order.image_size, order.players, order.payout.copies
-    base = (chosen.base.id, chosen.base.digest, chosen.base.tokenizer_digest) if chosen.base is not None else None
-    return files, told, asked, chosen.model.model_dump_json(), base, repr(limits_of(settings))
+def _offers(session: Session, order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> list[Offer]:
+    """Whoever may be paid: a provider with all of its datasets, or each dataset."""
+    names = repository.account_names(session, {group[0].provider_id for group in groups})
+    offers = []
+    for group in groups:
+        provider, datasets = group[0].provider_id, tuple(each.id for each in group)
+        if order.players == "provider":
+            offers.append(Offer(f"acc_{provider.hex}", names[provider], datasets))
+        else:
+            offers.append(Offer(f"ds_{group[0].id.hex}", f"{names[provider]}: {group[0].name}", datasets))
+    return offers
 
 
-def _fit(
-    blobs: BlobStore,
-    settings: Settings,
-    order: NewValuation,
-    chosen: Chosen,
-    test: Dataset,
-    found: Sequence[Dataset],
-    names: dict[uuid.UUID, str],
-    uploaded: Mapping[uuid.UUID, datetime],
-) -> Fitted:
-    """Read the files, and seat those who offer them."""
-    read = _read(blobs, settings, order, chosen, test, found)
-    members = [_member(order, group, read, names) for group in _groups(order, found)]
-    seating = seat(members, order.payout.copies, read.test, uploaded)
-    return Fitted(
-        encoding=read.encoding,
-        shape=read.shape,
-        classes=read.classes,
-        test=read.test_file,
-        test_digest=read.test.digest,
-        size=replace(read.size, rows=sum(each.rows for each in seating.seats)),
-        seats=seating.seats,
-        players=_players(members, seating),
-        notes=seating.notes,
-        mix=mix(read.labels, read.test, [rows for each in members for rows in each.encoded], len(members)),
-    )
-
-
-def _read(
-    blobs: BlobStore, settings: Settings, order: NewValuation, chosen: Chosen, test: Dataset, found: Sequence[Dataset]
-) -> Reading:
+def _read(session: Session, blobs: BlobStore, settings: Settings, asked: Question, chosen: Chosen) -> Reading:
     """The job's files as the model reads them."""
-    if chosen.reads is not None and order.image_size is not None:
+    if chosen.reads is not None and asked.image_size is not None:
         raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
     if chosen.reads is None:
-        read = read_tables(blobs, settings, test, found, order.target, order.image_size)
+        read = read_tables(session, blobs, settings, asked)
         _check_shape(read, chosen.model)
         return read
     if chosen.reads is Architecture.LM:
-        return read_texts(blobs, settings, test, found, chosen.model, chosen.frozen_base)
-    return read_items(blobs, settings, test, found, order.target, chosen.frozen_base)
+        return read_texts(session, blobs, settings, asked, chosen.model, chosen.frozen_base)
+    return read_items(session, blobs, settings, asked, chosen.frozen_base)
 
 
-def _players(members: Sequence[Member], seating: Seating) -> tuple[AdmittedPlayer, ...]:
+def _seats(read: Reading) -> tuple[Seat, ...]:
+    """The players of the game, in canonical order."""
+    return tuple(
+        Seat(each["name"], tuple(InputFile(**file) for file in each["files"]), each["digest"], each["rows"])
+        for each in read.told["seats"]
+    )
+
+
+def _players(groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], read: Reading) -> tuple[AdmittedPlayer, ...]:
     """Everyone who is paid, in the order of the seats."""
-    ordered = sorted(enumerate(members), key=lambda each: (seating.order_of(each[0]), each[1].digest, each[1].name))
+    found = read.told["members"]
     return tuple(
         AdmittedPlayer(
-            name=member.name,
-            shown=member.shown,
-            provider_id=member.provider_id,
-            datasets=member.datasets,
-            digest=member.digest,
-            rows=member.count,
-            reserve=member.reserve,
-            seat=seating.seat_of[index],
-            part=seating.parts[index],
+            name=offers[at].name,
+            shown=offers[at].shown,
+            provider_id=groups[at][0].provider_id,
+            datasets=offers[at].datasets,
+            digest=found[at]["digest"],
+            rows=found[at]["rows"],
+            reserve=sum(each.reserve_minor or 0 for each in groups[at]),
+            seat=found[at]["seat"],
+            part=Fraction(*found[at]["part"]),
         )
-        for index, member in ordered
+        for at in read.told["order"]
     )
 
 
@@ -299,10 +251,12 @@ def _check_deadline(order: NewValuation) -> None:
 
 
 def _datasets(
-    session: Session, order: NewValuation, licence_problems: list[FieldError] | None, reads: Architecture | None
+    rows: Mapping[uuid.UUID, Dataset],
+    order: NewValuation,
+    licence_problems: list[FieldError] | None,
+    reads: Architecture | None,
 ) -> list[Dataset]:
     """The datasets in the order's order; all that is wrong with them is told at once."""
-    rows = repository.datasets_by_id(session, order.datasets)
     faults: list[FieldError] = []
     for index, dataset_id in enumerate(order.datasets):
         dataset = rows.get(dataset_id)
@@ -353,8 +307,10 @@ def _unfit(dataset: Dataset, reads: Architecture | None) -> str | None:
     return None
 
 
-def _test_dataset(session: Session, caller: Caller, order: NewValuation, reads: Architecture | None) -> Dataset:
-    dataset = repository.datasets_by_id(session, [order.test_dataset]).get(order.test_dataset)
+def _test_dataset(
+    rows: Mapping[uuid.UUID, Dataset], caller: Caller, order: NewValuation, reads: Architecture | None
+) -> Dataset:
+    dataset = rows.get(order.test_dataset)
     name = f"dataset ds_{order.test_dataset.hex}"
     if dataset is None or dataset.provider_id != caller.account_id or dataset.status is DatasetStatus.DRAFT:
         raise refused("/test_dataset", f"{name} is not a test set of yours with content; upload one of kind test")
@@ -373,20 +329,6 @@ def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]
     for dataset in found:
         groups.setdefault(dataset.provider_id if order.players == "provider" else dataset.id, []).append(dataset)
     return list(groups.values())
-
-
-def _member(order: NewValuation, group: Sequence[Dataset], read: Reading, names: dict[uuid.UUID, str]) -> Member:
-    provider = group[0].provider_id
-    by_provider = order.players == "provider"
-    return Member(
-        name=f"acc_{provider.hex}" if by_provider else f"ds_{group[0].id.hex}",
-        shown=names[provider] if by_provider else f"{names[provider]}: {group[0].name}",
-        provider_id=provider,
-        datasets=tuple(each.id for each in group),
-        files=tuple(read.files[each.id] for each in group),
-        encoded=tuple(read.encoded[each.id] for each in group),
-        reserve=sum(each.reserve_minor or 0 for each in group),
-    )
 
 
 def _check_shape(read: Reading, model: Model) -> None:

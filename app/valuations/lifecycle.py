@@ -49,9 +49,7 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
 def start_next(session: Session, settings: Settings, buyer_id: uuid.UUID) -> None:
     """Start a buyer's waiting jobs, oldest first, as far as the limit of jobs at once allows."""
     repository.lock_buyer(session, buyer_id)
-    own = repository.own_quota(session, buyer_id)
-    quota = settings.max_running_per_buyer if own is None else own
-    while repository.busy_jobs(session, buyer_id) < quota:
+    for _ in range(repository.room_for_jobs(session, buyer_id, settings.max_running_per_buyer)):
         valuation = repository.lock_next_queued(session, buyer_id)
         if valuation is None:
             return

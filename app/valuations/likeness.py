@@ -15,8 +15,8 @@ how near they lie to the line between two neighbours. What rows mean, and who is
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,52 @@ Flat = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Known:
-    """The earlier rows: X float32[m, d], y int64[m], and the file that each is of."""
+    """The earlier rows: X float32[m, d], y int64[m], and the file that each is of. What they are among themselves is
+    found once, however many files are compared with them."""
 
     X: Flat
     y: NDArray[Any]
     file: Ids
+
+    @cached_property
+    def first(self) -> tuple[dict[bytes, int], Mask]:
+        """The first of the rows of each content, and which rows have an equal."""
+        first: dict[bytes, int] = {}
+        twins = np.zeros(len(self.y), dtype=np.bool_)
+        for row, key in enumerate(_keys(self.X, self.y)):
+            there = first.setdefault(key, row)
+            if there != row:
+                twins[[there, row]] = True
+        return first, twins
+
+    @cached_property
+    def left_out(self) -> list[tuple[Ids, Ids]]:
+        """For each label its rows, and up to ``_LEFT_OUT`` in all that are left out in turn: evenly spread."""
+        labels = np.unique(self.y)
+        each = max(20, _LEFT_OUT // max(1, len(labels)))
+        found = []
+        for label in labels:
+            there = np.flatnonzero(self.y == label)
+            if len(there) > _LEAST:
+                found.append((there, np.unique(np.linspace(0, len(there) - 1, min(each, len(there))).astype(np.int64))))
+        return found
+
+    @cached_property
+    def labels(self) -> NDArray[Any]:
+        """The labels of the rows that are left out."""
+        return np.concatenate([self.y[there[out]] for there, out in self.left_out])
+
+    @cached_property
+    def depths(self) -> tuple[Depths, float]:
+        """How deep the rows left out lie among the others, and their mean squared distance to the nearest."""
+        found = [_depths(self.X[there[out]], self.X[there], out) for there, out in self.left_out]
+        near = float(np.concatenate([squares for _, _, squares in found]).mean())
+        return np.concatenate([depths for depths, _, _ in found]), near
+
+    @cached_property
+    def closeness(self) -> Depths:
+        """How near the rows left out lie to the line between two neighbours."""
+        return np.concatenate([_closeness(self.X[there[out]], self.X[there], out)[0] for there, out in self.left_out])
 
 
 def copied_rows(X: Flat, y: NDArray[Any], known: Known, *, near: bool) -> tuple[Mask, Ids]:
@@ -87,12 +128,10 @@ def _blended(X: Flat, y: NDArray[Any], known: Known) -> tuple[Mask, Ids]:
         if len(there) > _LEAST:
             closeness[here], found = _closeness(X[here], known.X[there], None)
             nearest[here] = there[found]
-    left_out = list(_left_out(known))
-    if not left_out:
+    if not known.left_out:
         return np.zeros(len(y), dtype=np.bool_), nearest
-    labels = np.concatenate([known.y[there[out]] for there, out in left_out])
-    honest = np.concatenate([_closeness(known.X[there[out]], known.X[there], out)[0] for there, out in left_out])
-    best = _best_tier(closeness, honest, honest, _mixed(labels, y), nearest, known)
+    honest = known.closeness
+    best = _best_tier(closeness, honest, honest, _mixed(known.labels, y), nearest, known)
     return (closeness >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
 
 
@@ -119,8 +158,7 @@ def _best_tier(
     counted = 1.0 / float((weights**2).sum())  # as many rows of equal weight would say as much
     gains: list[tuple[float, float]] = []  # (rows beyond chance, depth), from the greatest depth down
     copied = 0.0  # the part of the file that must be copied, at least
-    for tier in _TIERS:
-        least = max(float(np.quantile(noisy, 1.0 - tier)), 1e-9)
+    for least in np.quantile(noisy, [1.0 - tier for tier in _TIERS]).clip(1e-9).tolist():
         usual = max(float(weights[honest >= least].sum()) for honest in (plain, noisy))
         part = (counted * usual + 1.0) / (counted + 1.0)
         chance = part + _DOUBT * math.sqrt(part / counted)
@@ -159,12 +197,7 @@ def _enough(copies: Mask, chance: float, of: Ids, known: Known) -> bool:
 
 def _equal_rows(X: Flat, y: NDArray[Any], known: Known) -> tuple[Ids, Mask]:
     """The first earlier row that each row is equal to (-1: none), and which earlier rows have an equal among them."""
-    first: dict[bytes, int] = {}
-    twins = np.zeros(len(known.y), dtype=np.bool_)
-    for row, key in enumerate(_keys(known.X, known.y)):
-        there = first.setdefault(key, row)
-        if there != row:
-            twins[[there, row]] = True
+    first, twins = known.first
     return np.array([first.get(key, -1) for key in _keys(X, y)], dtype=np.int64), twins
 
 
@@ -189,32 +222,19 @@ def _depths_of(X: Flat, y: NDArray[Any], known: Known) -> tuple[Depths, Ids, flo
 def _honest_depths(known: Known, away: float) -> tuple[Depths, Depths, NDArray[Any]]:
     """How deep the earlier rows lie in one another's cells, up to ``_LEFT_OUT`` of them left out in turn: as they are,
     and with as much noise as makes them ``away`` (a mean squared distance) where they are nearer; and their labels."""
-    left_out = list(_left_out(known))
-    if not left_out:
+    if not known.left_out:
         return np.empty(0), np.empty(0), np.empty(0, dtype=known.y.dtype)
-    labels = np.concatenate([known.y[there[out]] for there, out in left_out])
-    found = [_depths(known.X[there[out]], known.X[there], out) for there, out in left_out]
-    plain = np.concatenate([depths for depths, _, _ in found])
-    more = away - float(np.concatenate([squares for _, _, squares in found]).mean())
+    plain, near = known.depths
+    more = away - near
     if more <= 0.0:
-        return plain, plain, labels
+        return plain, plain, known.labels
     rng = np.random.default_rng(0)  # the same noise for the same order of rows: admission repeats
     width = known.X.shape[1]
     noisy = []
-    for there, out in left_out:
+    for there, out in known.left_out:
         noise = rng.normal(scale=math.sqrt(more / width), size=(len(out), width)).astype(np.float32)
         noisy.append(_depths(known.X[there[out]] + noise, known.X[there], out)[0])
-    return plain, np.concatenate(noisy), labels
-
-
-def _left_out(known: Known) -> Iterator[tuple[Ids, Ids]]:
-    """For each label its earlier rows, and which of them are left out in turn: evenly spread where they are many."""
-    labels = np.unique(known.y)
-    each = max(20, _LEFT_OUT // len(labels))
-    for label in labels:
-        there = np.flatnonzero(known.y == label)
-        if len(there) > _LEAST:
-            yield there, np.unique(np.linspace(0, len(there) - 1, min(each, len(there))).astype(np.int64))
+    return plain, np.concatenate(noisy), known.labels
 
 
 def _depths(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids, Depths]:

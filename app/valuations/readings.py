@@ -1,146 +1,121 @@
-"""How a job's files become rows when it is admitted: columns and images by one encoding, texts as blocks of tokens.
+"""What an order asks about its files, and what they come to: the question to the enclosure, its answer, kept a while.
 
-Either way every file is read once, what does not fit together is refused, and what results is the same to the byte as
-what a worker will compute on. Of texts only fingerprints are held here, and they are read in the enclosure: a
-tokenizer is a stranger's.
+Every file is read once, in the enclosure (``fitting``), what does not fit together is refused, and what results is the
+same to the byte as what a worker will compute on. The answer rests on nothing but the question, so it is kept by the
+question's digest and serves every process that is asked again: a quote's order when it is posted.
 """
 
 import math
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from sqlalchemy.orm import Session
 
 from app.checkpoints.tables import Architecture, Checkpoint
 from app.datasets import enclosure
-from app.datasets.corpora import from_answer
-from app.datasets.encoding import EncodedRows, encode, fit_classes, fit_encoding
-from app.datasets.items import IMAGE, TEXT, number_labels, read_stand_ins
-from app.datasets.readers import Limits
+from app.datasets.items import IMAGE, TEXT
 from app.datasets.readers.documents import TEXT_COLUMN
-from app.datasets.rules import class_order
 from app.datasets.service import limits_of
 from app.datasets.tables import Dataset, Modality
 from app.errors import FieldError, InvalidInput
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations.inputs import InputFile, load_table
+from app.valuations import fitting_repository
+from app.valuations.files import InputFile
+from app.valuations.games import digest_of
 from app.valuations.quotes import Size
 from app.valuations.schemas import Model
 
 CONTEXT = 128
+# raised whenever ``fitting`` answers another thing to the same question; what was kept before is then not used
+_RULES = 1
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One who may be paid: its name in the job, what people call it, and its datasets."""
+
+    name: str
+    shown: str
+    datasets: tuple[uuid.UUID, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an answer depends on, but for the model below: who offers what, since when, and the rule for copies."""
+
+    test: Dataset
+    found: Sequence[Dataset]
+    target: str | None
+    image_size: int | None
+    offers: Sequence[Offer]
+    copies: str
+    uploaded: Mapping[uuid.UUID, datetime]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read: the encoding as plain JSON, the test set, each dataset's file and rows, and how much it all is."""
+    """What was read: the encoding as plain JSON, the test set's file, how much it all is; and, as ``fitting`` told
+    them, the seats, the members, the notes and the mix of labels."""
 
     encoding: dict[str, Any]
     shape: tuple[int, ...]
     classes: int
     test_file: InputFile
-    test: EncodedRows
-    files: Mapping[uuid.UUID, InputFile]
-    encoded: Mapping[uuid.UUID, EncodedRows]
     size: Size
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the classes that rows are labelled with; none where rows are blocks of text."""
-        return tuple(self.encoding.get("classes", ()))
+    told: dict[str, Any]
 
 
-def read_tables(
-    blobs: BlobStore,
-    settings: Settings,
-    test: Dataset,
-    found: Sequence[Dataset],
-    target: str | None,
-    image_size: int | None = None,
-) -> Reading:
-    """Files with columns, or images, which are resized to a square of ``image_size``: one encoding for all, fixed by
-    the test set. Raises InvalidData."""
-    limits = limits_of(settings)
-    square = None if image_size is None else (image_size, image_size)
-    test_file = table_file(test, target)
-    files = {each.id: table_file(each, target) for each in found}
-    test_table = load_table(blobs, test_file, test_file.target, limits, square)
-    tables = {each: load_table(blobs, file, test_file.target, limits, square) for each, file in files.items()}
-    encoding = fit_encoding(test_table, list(tables.values()), test_file.target)
-    rows = {each: encode(table, encoding) for each, table in tables.items()}
-    test_rows = encode(test_table, encoding)
-    size = Size(0, math.prod(encoding.shape), len(encoding.classes), test_table.num_rows)
-    shape, classes = encoding.shape, len(encoding.classes)
-    return Reading(encoding.to_json(), shape, classes, test_file, test_rows, files, rows, size)
-
-
-def table_file(dataset: Dataset, target: str | None) -> InputFile:
-    """The dataset's bytes; a target that the order names is looked for by that name in every file."""
-    wanted = target or dataset.target
-    if dataset.digest is None or dataset.format is None or wanted is None:
-        raise AssertionError(f"dataset {dataset.id} has no content or no target, and was not refused")
-    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, wanted)
+def read_tables(session: Session, blobs: BlobStore, settings: Settings, asked: Question) -> Reading:
+    """Files with columns, or images: one encoding for all, fixed by the test set. Raises InvalidData."""
+    test_file = _table_file(asked.test, asked.target)
+    files = {each.id: _table_file(each, asked.target) for each in asked.found}
+    told = _ask(session, blobs, settings, asked, "table", test_file, files, image_size=asked.image_size)
+    shape, classes = tuple(told["shape"]), len(told["labels"])
+    size = Size(0, math.prod(shape), classes, told["test"]["rows"])
+    return _reading(told["encoding"], shape, classes, test_file, size, told)
 
 
 def read_texts(
-    blobs: BlobStore, settings: Settings, test: Dataset, found: Sequence[Dataset], model: Model, base: Checkpoint
+    session: Session, blobs: BlobStore, settings: Settings, asked: Question, model: Model, base: Checkpoint
 ) -> Reading:
     """Corpora as blocks for a language model on ``base``; the test set's target, if any, names its domains."""
-    context = _context(model)
-    facts = base.facts or {}
-    with _tokenizer(blobs, base) as tokenizer:
-        asked = (settings, context, tokenizer)
-        test_file = _text_file(test, test.target)
-        prints, names = _blocks(blobs, test_file, *asked)
-        domains = tuple(sorted(set(names)))
-        number = {name: at for at, name in enumerate(domains)}
-        test_rows = EncodedRows(prints, np.array([number[name] for name in names], dtype=np.int64))
-        files, rows = {}, {}
-        for each in found:
-            files[each.id] = _text_file(each, None)
-            prints, _ = _blocks(blobs, files[each.id], *asked)
-            rows[each.id] = EncodedRows(prints, np.zeros(len(prints), dtype=np.int64))
-    vocabulary = int(facts["vocabulary"])
-    if len(domains) > vocabulary:
+    context, facts = _context(model), base.facts or {}
+    test_file = _text_file(asked.test, asked.test.target)
+    files = {each.id: _text_file(each, None) for each in asked.found}
+    told = _ask(session, blobs, settings, asked, "blocks", test_file, files, base.tokenizer_digest, context=context)
+    vocabulary, rows = int(facts["vocabulary"]), int(told["test"]["rows"])
+    if len(told["labels"]) > vocabulary:
         raise refused(
-            "/test_dataset", f"the test set has {len(domains)} domains, more than there are tokens; merge some"
+            "/test_dataset",
+            f"the test set has {len(told['labels'])} domains, more than there are tokens; merge some",
         )
     encoding = {
         "kind": "blocks",
         "context": context,
         "vocabulary": vocabulary,
-        "domain_column": test.target,
-        "domains": list(domains),
+        "domain_column": asked.test.target,
+        "domains": told["labels"],
     }
     training = int(_hyper(model, "steps", 60)) * int(_hyper(model, "batch", 8)) * context
-    size = Size(0, context + 1, vocabulary, len(names), float(facts["parameters"]) * training,
-                float(facts["parameters"]) * context * len(names))  # fmt: skip
-    return Reading(encoding, (context + 1,), vocabulary, test_file, test_rows, files, rows, size)
+    size = Size(0, context + 1, vocabulary, rows, float(facts["parameters"]) * training,
+                float(facts["parameters"]) * context * rows)  # fmt: skip
+    return _reading(encoding, (context + 1,), vocabulary, test_file, size, told)
 
 
-def read_items(
-    blobs: BlobStore, settings: Settings, test: Dataset, found: Sequence[Dataset], target: str | None, base: Checkpoint
-) -> Reading:
+def read_items(session: Session, blobs: BlobStore, settings: Settings, asked: Question, base: Checkpoint) -> Reading:
     """Texts or images for the frozen model ``base``: here they are only told apart. Raises InvalidData."""
     facts, kind = base.facts or {}, TEXT if base.architecture is Architecture.ENCODER else IMAGE
-    test_file, limits = table_file(test, target), limits_of(settings)
-    files = {each.id: table_file(each, target) for each in found}
-    asked = (kind, limits)
-    prints = {each: _stand_ins(blobs, file, *asked) for each, file in files.items()}
-    test_prints, wanted = _stand_ins(blobs, test_file, *asked)
-    offered = {label for _, labels in prints.values() for label in labels}
-    classes = fit_classes(test_file.target, test_file.name, sorted(set(wanted), key=class_order), offered)
-    rows = {
-        each: EncodedRows(stand_in, number_labels(labels, classes, files[each].name))
-        for each, (stand_in, labels) in prints.items()
-    }
-    test_rows = EncodedRows(test_prints, number_labels(wanted, classes, test_file.name))
-    encoding: dict[str, Any] = {"kind": "features", "of": kind, "target": test_file.target, "classes": list(classes)}
+    test_file = _table_file(asked.test, asked.target)
+    files = {each.id: _table_file(each, asked.target) for each in asked.found}
+    told = _ask(session, blobs, settings, asked, kind, test_file, files)
+    classes, width = told["labels"], int(facts["width"])
+    encoding: dict[str, Any] = {"kind": "features", "of": kind, "target": test_file.target, "classes": classes}
     work = float(facts["multiplications"])
     if kind == TEXT:
         encoding["context"] = int(base.hyper.get("context", min(128, facts["sizes"]["positions"])))
@@ -148,9 +123,10 @@ def read_items(
     else:
         encoding["size"] = int(base.hyper.get("size", facts["sizes"]["size"]))
         work *= (encoding["size"] / facts["sizes"]["size"]) ** 2
-    many = len(wanted) + sum(len(each.y) for each in rows.values())
-    size = Size(0, int(facts["width"]), len(classes), len(wanted), preparing=work * many)
-    return Reading(encoding, (int(facts["width"]),), len(classes), test_file, test_rows, files, rows, size)
+    rows = told["test"]["rows"]
+    many = rows + sum(each["rows"] for each in told["members"])
+    size = Size(0, width, len(classes), rows, preparing=work * many)
+    return _reading(encoding, (width,), len(classes), test_file, size, told)
 
 
 def unfit_for_items(dataset: Dataset, architecture: Architecture) -> str | None:
@@ -176,6 +152,74 @@ def refused(pointer: str, detail: str) -> InvalidInput:
     return InvalidInput(detail, errors=[FieldError(pointer, detail)])
 
 
+def _reading(
+    encoding: dict[str, Any],
+    shape: tuple[int, ...],
+    classes: int,
+    test_file: InputFile,
+    size: Size,
+    told: dict[str, Any],
+) -> Reading:
+    used = sum(each["rows"] for each in told["seats"])
+    return Reading(encoding, shape, classes, test_file, replace(size, rows=used), told)
+
+
+def _ask(
+    session: Session,
+    blobs: BlobStore,
+    settings: Settings,
+    asked: Question,
+    kind: str,
+    test: InputFile,
+    files: Mapping[uuid.UUID, InputFile],
+    tokenizer: str | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """``fitting``'s answer: the one that is kept, or a new one, which is kept with the caller's transaction."""
+    question = {
+        "kind": kind,
+        "test": test.to_json(),
+        "files": {key.hex: file.to_json() for key, file in files.items()},
+        "members": [asdict(each) | {"datasets": [key.hex for key in each.datasets]} for each in asked.offers],
+        "copies": asked.copies,
+        "uploaded": {key.hex: moment.isoformat() for key, moment in asked.uploaded.items()},
+        "limits": asdict(limits_of(settings)),
+        **more,
+    }
+    digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question})
+    kept = fitting_repository.kept(session, digest)
+    if kept is not None:
+        return kept
+    with scratch.file() as free:
+        paths = {each: str(free.with_name(each)) for each in {file.digest for file in (test, *files.values())}}
+        place = None if tokenizer is None else str(free)
+        for wanted, path in paths.items():
+            blobs.download(wanted, Path(path))
+        if tokenizer is not None:
+            blobs.download(tokenizer, free)
+        told = enclosure.shared().ask(
+            {"task": "fit", "name": "the job's files", "paths": paths, "tokenizer": place, **question},
+            memory_bytes=settings.fit_memory_bytes,
+            seconds=settings.parse_seconds,
+        )
+    fitting_repository.keep(session, digest, told)
+    return told
+
+
+def _table_file(dataset: Dataset, target: str | None) -> InputFile:
+    """The dataset's bytes; a target that the order names is looked for by that name in every file."""
+    wanted = target or dataset.target
+    if dataset.digest is None or dataset.format is None or wanted is None:
+        raise AssertionError(f"dataset {dataset.id} has no content or no target, and was not refused")
+    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, wanted)
+
+
+def _text_file(dataset: Dataset, domain: str | None) -> InputFile:
+    if dataset.digest is None or dataset.format is None:
+        raise AssertionError(f"dataset {dataset.id} has no content, and was not refused")
+    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, domain or "")
+
+
 def _context(model: Model) -> int:
     context = _hyper(model, "context", CONTEXT)
     if context != int(context) or context < 8 or int(context) % 8 or context > 1 << 20:
@@ -185,46 +229,3 @@ def _context(model: Model) -> int:
 
 def _hyper(model: Model, name: str, default: float) -> float:
     return float(model.hyper.get(name, default))
-
-
-def _stand_ins(blobs: BlobStore, file: InputFile, kind: str, limits: Limits) -> tuple[Any, list[str]]:
-    with scratch.file() as path:
-        blobs.download(file.digest, path)
-        return read_stand_ins(path, file.format, kind, file.target, limits, file.name)
-
-
-def _text_file(dataset: Dataset, domain: str | None) -> InputFile:
-    if dataset.digest is None or dataset.format is None:
-        raise AssertionError(f"dataset {dataset.id} has no content, and was not refused")
-    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, domain or "")
-
-
-@contextmanager
-def _tokenizer(blobs: BlobStore, base: Checkpoint) -> Iterator[Path | None]:
-    """The base's tokenizer as a file; None for bytes."""
-    if base.tokenizer_digest is None:
-        yield None
-        return
-    with scratch.file() as path:
-        blobs.download(base.tokenizer_digest, path)
-        yield path
-
-
-def _blocks(
-    blobs: BlobStore, file: InputFile, settings: Settings, context: int, tokenizer: Path | None
-) -> tuple[Any, list[str]]:
-    """Fingerprints float32[n, 8] of a file's blocks, and the domain of each."""
-    with scratch.file() as path:
-        blobs.download(file.digest, path)
-        question = {
-            "task": "blocks",
-            "path": str(path),
-            "format": file.format,
-            "domain": file.target or None,
-            "context": context,
-            "tokenizer": None if tokenizer is None else str(tokenizer),
-            "limits": asdict(limits_of(settings)),
-            "name": file.name,
-        }
-        memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-        return from_answer(enclosure.shared().ask(question, memory_bytes=memory, seconds=seconds))

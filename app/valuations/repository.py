@@ -82,12 +82,15 @@ def own_checkpoint(session: Session, buyer_id: uuid.UUID, checkpoint_id: uuid.UU
 
 def add_game(session: Session, buyer_id: uuid.UUID, digest: str, frozen: dict[str, Any]) -> Game:
     """The buyer's game of this digest: the one that exists, or a new one."""
+    known = select(Game).where(Game.buyer_id == buyer_id, Game.digest == digest)
+    if (game := session.scalar(known)) is not None:
+        return game
     session.execute(
         upsert(Game)
         .values(buyer_id=buyer_id, digest=digest, frozen=frozen)
         .on_conflict_do_nothing(index_elements=["buyer_id", "digest"])
     )
-    return session.scalars(select(Game).where(Game.buyer_id == buyer_id, Game.digest == digest)).one()
+    return session.scalars(known).one()
 
 
 def game_digest(session: Session, game_id: uuid.UUID) -> str:
@@ -237,15 +240,12 @@ def events(session: Session, valuation_id: uuid.UUID, after: int, limit: int) ->
     return session.scalars(statement).all()
 
 
-def busy_jobs(session: Session, buyer_id: uuid.UUID) -> int:
-    """How many of a buyer's jobs are under way."""
-    statement = select(func.count()).where(Valuation.buyer_id == buyer_id, Valuation.status.in_(_BUSY))
-    return int(session.scalar(statement) or 0)
-
-
-def own_quota(session: Session, buyer_id: uuid.UUID) -> int | None:
-    """How many jobs at once an administrator allows this buyer; None where the settings decide."""
-    return session.scalar(select(Account.max_running_jobs).where(Account.id == buyer_id))
+def room_for_jobs(session: Session, buyer_id: uuid.UUID, usual: int) -> int:
+    """How many more of a buyer's jobs may be under way: an administrator's limit for it, or the usual one, less those
+    that are."""
+    busy = select(func.count()).where(Valuation.buyer_id == buyer_id, Valuation.status.in_(_BUSY)).scalar_subquery()
+    row = session.execute(select(Account.max_running_jobs, busy).where(Account.id == buyer_id)).one()
+    return (usual if row[0] is None else int(row[0])) - int(row[1])
 
 
 def lock_next_queued(session: Session, buyer_id: uuid.UUID) -> Valuation | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from app.datasets.encoding import EncodedRows
 from app.valuations.copies import Holding, group_copies, outside, own_rows
-from app.valuations.inputs import InputFile, drop_mask, join_rows, used_rows
+from app.valuations.files import InputFile, drop_mask, join_rows, used_rows
 
 _TEST = "the test set"
 
@@ -31,11 +31,9 @@ class Member:
 
     name: str
     shown: str
-    provider_id: uuid.UUID
     datasets: tuple[uuid.UUID, ...]
     files: tuple[InputFile, ...]
     encoded: tuple[EncodedRows, ...]
-    reserve: int
 
     @cached_property
     def digest(self) -> str:

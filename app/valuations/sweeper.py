@@ -23,6 +23,7 @@ from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
 from app.valuations import (
+    fitting_repository,
     forgetting,
     lease_repository,
     lifecycle,
@@ -40,6 +41,7 @@ QUEUES = ("cpu", "gpu")
 _LIMIT = 500
 _KEEP_SENT = timedelta(days=1)
 _KEEP_ANSWERS = timedelta(days=2)
+_KEEP_FITTINGS = timedelta(hours=1)
 _KEEP_WORKERS_SECONDS = 3600.0
 
 
@@ -165,4 +167,5 @@ class Sweeper:
         with transaction(self._factory) as session:
             outbox_repository.purge_sent(session, _KEEP_SENT)
             idempotency.purge(session, repository.now(session) - _KEEP_ANSWERS)
+            fitting_repository.purge(session, repository.now(session) - _KEEP_FITTINGS)
             lease_repository.purge_workers(session, _KEEP_WORKERS_SECONDS)

@@ -238,3 +238,15 @@ class Erasure(Base, Timestamped):
     finished_at: Mapped[datetime | None]
     record: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     doomed: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class Fitting(Base, Timestamped):
+    """What a job's files came to (``fitting``), by the digest of the question: made once, for every process, for a
+    while. It can always be made again."""
+
+    __tablename__ = "fittings"
+    __table_args__ = (Index("ix_fittings_created_at", "created_at"),)
+
+    question: Mapped[str] = mapped_column(String(64), primary_key=True)
+    # the JSON as it came: JSONB would make another number of -0.0, and so another game
+    told: Mapped[str] = mapped_column(Text)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 
+from app.demo.digits import TARGET, digits_market
 from app.embedded.stack import Stack
 from benchmarks.api.load import Call, Connections, Taken, drive, request_of
 from benchmarks.api.market import Market, hold, settle
@@ -120,11 +121,17 @@ def _phase(
 
 
 async def _unread(stack: Stack, market: Market) -> dict[str, Any]:
-    """Orders whose files the API has not read lately, one after the other, beside the running job."""
+    """Orders about which nobody has asked, one after the other, beside the running job: each has a test set of its own,
+    a row shorter than the one before."""
     taken, connections = Taken(), Connections(stack.api_url)
-    for number in range(UNREAD):
-        # what is remembered of files is remembered for one model
-        order = market.order() | {"model": {"name": "logistic", "hyper": {"l2": 0.001 + number / 10_000}}}
+    test, orders = digits_market()[1], []
+    rows = test.content.splitlines(keepends=True)
+    with Client(stack.api_url, market.poster) as client:
+        for number in range(1, UNREAD + 1):
+            content = b"".join(rows[:-number])
+            made = client.upload_dataset("test", content, target=TARGET, format=test.format, kind="test")
+            orders.append(market.order() | {"test_dataset": made["id"]})
+    for order in orders:
         call = Call("", lambda: "/v1/valuations", market.poster, method="POST", body=lambda order=order: order)
         began = time.perf_counter()
         status, _ = await connections.send(request_of(call, urlsplit(stack.api_url).netloc))

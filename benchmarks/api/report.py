@@ -75,9 +75,9 @@ def _load(found: dict[str, Any]) -> list[str]:
     unread = found["unread"]
     lines += [
         "",
-        f"An order on ten files that were not read lately (about 100 kB together), {unread['count']} times one after "
-        f"the other beside the running job: p50 {unread['p50']} ms, longest {unread['max']} ms. They are read in the "
-        "API process.",
+        "An order on ten files about which nobody has asked (about 280 kB together, test set included), "
+        f"{unread['count']} times one after the other beside the running job: p50 {unread['p50']} ms, longest "
+        f"{unread['max']} ms.",
     ]
     return [*lines, "", f"Processors in use meanwhile: {told}.", ""]
 

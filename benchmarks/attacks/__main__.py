@@ -17,7 +17,7 @@ import numpy as np
 
 from app.datasets.encoding import EncodedRows
 from app.payouts.policies import Claim, Policy, Terms, make_plan
-from app.valuations.inputs import InputFile, used_rows
+from app.valuations.files import InputFile, used_rows
 from app.valuations.schemas import PROTECTED_SHARDS
 from app.valuations.seating import Member, seat
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
@@ -72,7 +72,7 @@ def members_of(play: Play) -> tuple[list[Member], dict[uuid.UUID, datetime]]:
         name = uuid.UUID(int=index + 1)
         rows = EncodedRows(np.asarray(file.X, dtype=np.float32), np.asarray(file.y, dtype=np.int64))
         inputs = (InputFile(file.owner, str(index), "npz", "y"),)
-        members.append(Member(name.hex, file.owner, name, (name,), inputs, (rows,), 0))
+        members.append(Member(name.hex, file.owner, (name,), inputs, (rows,)))
         uploaded[name] = _START + timedelta(minutes=index)
     return members, uploaded
 

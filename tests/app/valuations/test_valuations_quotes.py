@@ -1,6 +1,7 @@
 """A quote says what an order would take, stores nothing, and refuses what posting would refuse."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.accounts.roles import Role
 from app.payouts import service as payouts
 from app.storage.blobs import BlobStore
+from app.valuations import fitting_repository, repository
 from app.valuations.defaults import default_method, settled
 from app.valuations.quotes import Measured, Size, distinct_coalitions, estimate, expected_evaluations
 from app.valuations.schemas import NewValuation
@@ -123,7 +125,9 @@ def test_a_quote_refuses_what_posting_refuses(posted: tuple[Any, dict[str, Any]]
     assert answer.json()["errors"][0]["pointer"] == "/pool"
 
 
-def test_an_order_reads_no_file_that_its_quote_has_read(posted: tuple[Any, dict[str, Any]], app: FastAPI) -> None:
+def test_an_order_reads_no_file_that_its_quote_has_read_whichever_process_answered(
+    posted: tuple[Any, dict[str, Any]], app: FastAPI
+) -> None:
     buyer, body = posted
     body = body | {"purpose": "research", "pool": "50.00"}
     assert buyer.client.post("/v1/valuations/quote", json=body).status_code == 200
@@ -132,3 +136,26 @@ def test_an_order_reads_no_file_that_its_quote_has_read(posted: tuple[Any, dict[
     assert posted_now.status_code == 202, posted_now.text
     other = body | {"pool": "5.00", "payout": {"copies": "first"}}
     assert buyer.client.post("/v1/valuations", json=other).status_code == 404, "another question reads them again"
+
+
+def test_what_was_read_is_kept_to_the_bit_and_not_for_ever(session: Session) -> None:
+    told = {"encoding": {"center": -0.0, "spread": 5e-324}, "notes": ["é"]}
+    fitting_repository.keep(session, "a" * 64, told)
+    assert repr(fitting_repository.kept(session, "a" * 64)) == repr(told)
+    fitting_repository.purge(session, repository.now(session) - timedelta(hours=1))
+    assert fitting_repository.kept(session, "a" * 64) is not None
+    fitting_repository.purge(session, repository.now(session) + timedelta(seconds=1))
+    assert fitting_repository.kept(session, "a" * 64) is None
+
+
+def test_reading_a_jobs_files_is_limited_and_its_failure_ends_no_call_but_its_own(
+    posted: tuple[Any, dict[str, Any]], app: FastAPI
+) -> None:
+    buyer, body = posted
+    settings = app.state.settings
+    app.state.settings = settings.model_copy(update={"parse_seconds": 0.0001})
+    answer = buyer.client.post("/v1/valuations/quote", json=body)
+    assert answer.status_code == 422, answer.text
+    assert "the job's files: reading it took more than 0.0001 seconds" in answer.json()["detail"]
+    app.state.settings = settings
+    assert buyer.client.post("/v1/valuations/quote", json=body).status_code == 200
