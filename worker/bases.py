@@ -105,6 +105,6 @@ class Bases:
             del self._held[key]
 
 
-def parameters(base: Base) -> dict[str, Any]:
-    """The base's weights as a problem's checkpoint names them."""
-    return {f"frozen.{name}": each for name, each in base.weights.items()}
+def frozen_weights(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Weights that no training moves, as a problem's checkpoint names them."""
+    return {f"frozen.{name}": each for name, each in weights.items()}

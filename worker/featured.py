@@ -48,9 +48,12 @@ class FeatureStore:
         self._lock = threading.Lock()
 
     def rows(self, job: Job) -> Rows:
-        """All rows of a job, standardised by its test set; raises InvalidProblem, or what reading blobs raises."""
+        """All rows of a job: features, standardised by its test set, or what the model itself is shown. Raises
+        InvalidProblem, or what reading blobs raises."""
         test = self._joined(job, [job.test])
         players = [self._joined(job, files) for files in job.files]
+        if job.frozen["encoding"]["kind"] == "inputs":
+            return Rows(players, test)
         X, parts = standardised(test.X, [each.X for each in players])
         rows = [EncodedRows(part, each.y) for part, each in zip(parts, players, strict=True)]
         return Rows(rows, EncodedRows(X, test.y))
@@ -74,14 +77,15 @@ class FeatureStore:
         if job.base is None:
             raise AssertionError(f"game {job.game_id} stands on a frozen model and names none")
         encoding = job.frozen["encoding"]
-        shown = [encoding[name] for name in ("of", "context", "size") if name in encoding]
+        shown = [encoding[name] for name in ("kind", "of", "context", "size") if name in encoding]
         key = repr((job.base, file.digest, file.format, file.target, shown))
         with self._lock:
             found = self._files.pop(key, None)
         if found is None:
             extractor = self._bases.extractor(job.base, encoding)
             with opened_items(self._blobs, file, encoding, self._settings) as items:
-                found = (extractor.features(items.values), items.labels)
+                made = extractor.features if encoding["kind"] == "features" else extractor.inputs
+                found = (made(items.values), items.labels)
         most = self._settings.worker_cache_bytes // _PART
         with self._lock:
             self._files[key] = found

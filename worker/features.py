@@ -1,5 +1,7 @@
 """Features by a frozen model: a folder read once, then texts or images as rows of numbers. It trains nothing.
 
+Where adapters are trained inside the model (learner ``lora``), rows are what it is shown: ``inputs``, and no features.
+
 Texts are cut to ``context`` tokens (an end mark stays), images resized bilinearly to the model's square, brought from 0
 to 255 to 0 to 1, and normalised by the mean and spread that the model was trained with; grey is shown in all three
 channels. Rows go through in batches of one size, filled up, so that equal rows come out equal. ``standardised`` brings
@@ -20,10 +22,11 @@ from torch.nn import functional
 from app.checkpoints import families, vision
 from app.checkpoints.families import Family
 from app.datasets.encoding import CLIP
-from app.datasets.items import TEXT
+from app.datasets.items import IMAGE, TEXT
 from app.datasets.tokens import Encode, Tokenizer, load_tokenizer
 from app.errors import InvalidData
-from worker import encoders
+from worker.engine.learners import encoders
+from worker.engine.learners.lora import NO_TOKEN
 from worker.engine.problem import InvalidProblem
 from worker.pretrained import read_json, read_weights
 
@@ -63,6 +66,20 @@ class Extractor:
                 " its weights are damaged, or the row is"
             )
         return rows
+
+    def inputs(self, values: Iterator[Any]) -> Features:
+        """What the model is shown, prepared and not computed: token numbers float32[n, context], NO_TOKEN after the
+        end of a text, or images float32[n, 3, side, side]."""
+        if self.kind == IMAGE:
+            images = [self._prepared(pixels).numpy() for pixels in values]
+            return np.stack(images) if images else np.zeros((0, 3, self.side, self.side), dtype=np.float32)
+        rows = []
+        for text in values:
+            row = np.full(self.context, NO_TOKEN, dtype=np.float32)
+            tokens = self._tokens(text)
+            row[: len(tokens)] = tokens
+            rows.append(row)
+        return np.stack(rows) if rows else np.zeros((0, self.context), dtype=np.float32)
 
     def _of_texts(self, values: Iterator[Any]) -> Iterator[tuple[int, Features]]:
         waiting: dict[int, list[tuple[int, list[int]]]] = {}
@@ -121,9 +138,12 @@ class Extractor:
         images = torch.zeros((_BATCH, 3, self.side, self.side))
         for slot, (_, image) in enumerate(batch):
             images[slot] = image
-        forward = encoders.vit if self.family.name == "vit" else encoders.resnet
+        known = (self.family.sizes, self.weights)
         with torch.no_grad():
-            found = forward(self.family.sizes, self.weights, images.to(self.device))
+            if self.family.name == "vit":
+                found = encoders.vit(*known, encoders.patches(*known, images.to(self.device)))
+            else:
+                found = encoders.resnet(*known, images.to(self.device))
         yield from zip((row for row, _ in batch), found.cpu().numpy(), strict=False)
 
 

@@ -25,7 +25,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import erasure_repository
 from app.valuations.inputs import load_blocks, load_rows
 from app.valuations.work import Job
-from worker.bases import Bases, opened, parameters
+from worker.bases import Bases, frozen_weights, opened
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import Player
 from worker.engine.problem import LearnerSpec, PlayerData, Problem
@@ -82,7 +82,7 @@ def build_problem(job: Job, rows: Rows, classes: int, checkpoint: Mapping[str, A
 
 
 def kind_of(job: Job) -> str:
-    """What a job's rows are: blocks of tokens, features of a frozen model, or the columns of a table."""
+    """What a job's rows are: blocks of tokens, features of a frozen model or its inputs, or the columns of a table."""
     return str(job.frozen["encoding"].get("kind", "table"))
 
 
@@ -159,11 +159,13 @@ class LoadedGames:
         checkpoint = None
         if weights is not None:
             checkpoint = safetensors.numpy.load(read_blob(lambda: blobs.get(weights)))
-        if kind_of(job) == "features":
-            if prepared is not None:
+        if kind_of(job) in ("features", "inputs"):
+            if prepared is not None and kind_of(job) == "features":
                 rows = from_arrays(prepared, len(job.names))
             else:
                 rows = read_blob(lambda: self._features.rows(job))
+            if kind_of(job) == "inputs":
+                checkpoint = self._below(job) | (checkpoint or {})
             return build_problem(job, rows, len(frozen["classes"]), checkpoint)
         encoding = Encoding.from_json(frozen)
         rows = _read_all(job, lambda files: load_rows(blobs, files, encoding, settings))
@@ -174,11 +176,18 @@ class LoadedGames:
             raise AssertionError(f"game {job.game_id} is a language model's and names no base")
         digest, weights, encoding = job.base, job.checkpoint, job.frozen["encoding"]
         base = read_blob(lambda: self._bases.language_model(digest))
-        checkpoint = parameters(base)
+        checkpoint = frozen_weights(base.weights)
         if weights is not None:
             checkpoint |= read_blob(lambda: self._adapter(weights))
         rows = _read_all(job, lambda files: load_blocks(self._blobs, files, encoding, base.encode, self._settings))
         return build_problem(job, rows, base.vocabulary, checkpoint)
+
+    def _below(self, job: Job) -> dict[str, Any]:
+        """The frozen encoder's weights as a problem's checkpoint names them; no copies of what this process holds."""
+        if job.base is None:
+            raise AssertionError(f"game {job.game_id} stands on an encoder and names none")
+        digest, encoding = job.base, job.frozen["encoding"]
+        return frozen_weights(read_blob(lambda: self._bases.extractor(digest, encoding)).weights)
 
     def _adapter(self, digest: str) -> dict[str, Any]:
         with opened(self._blobs, digest) as folder:

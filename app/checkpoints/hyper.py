@@ -25,6 +25,16 @@ HYPER: dict[Architecture, dict[str, type[int] | type[float]]] = {
         "bf16": int,
         "recompute": int,
     },
+    # what its encoder or backbone is shown is told to that
+    Architecture.LORA: {
+        "rank": int,
+        "alpha": float,
+        "steps": int,
+        "lr": float,
+        "l2": float,
+        "batch": int,
+        "recompute": int,
+    },
     Architecture.ENCODER: {"context": int},
     Architecture.BACKBONE: {"size": int},
 }

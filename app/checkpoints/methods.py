@@ -15,6 +15,7 @@ METHODS: dict[Architecture, frozenset[UnlearnMethod]] = {
     Architecture.CNN: _NETWORK,
     # adapters on a language model; frozen models that heads stand on have seen nobody's data
     Architecture.LM: _ERASED,
+    Architecture.LORA: _ERASED,
     Architecture.ENCODER: _ERASED,
     Architecture.BACKBONE: _ERASED,
 }

@@ -24,7 +24,8 @@ class CheckpointBody(Body):
     """A model by its architecture and hyper-parameters; its weights are uploaded afterwards, or trained by the job.
 
     An `lm` without a `base`, an `encoder` and a `backbone` are model folders, uploaded as a zip; an `lm` with a `base`
-    is an adapter on it, and a `logistic` or `mlp` with a `base` a head on the features of that encoder or backbone.
+    is an adapter on it, a `logistic` or `mlp` with a `base` a head on the features of that encoder or backbone, and a
+    `lora` a head with adapters inside it.
     """
 
     model_config = example(name="triage v2", architecture="mlp", hyper={"hidden": 64}, unlearning="auto")
@@ -36,7 +37,8 @@ class CheckpointBody(Body):
         Field(
             default_factory=dict,
             description="Of logistic: l2, tol, iterations. Of mlp: hidden, layers, steps, lr, l2, batch. Of lm: "
-            "context, rank, alpha, steps, lr, l2, batch, bf16, recompute. Of encoder: context. Of backbone: size.",
+            "context, rank, alpha, steps, lr, l2, batch, bf16, recompute. "
+            "Of lora: rank, alpha, steps, lr, l2, batch, recompute. Of encoder: context. Of backbone: size.",
         ),
     ]
     unlearning: Unlearn = None

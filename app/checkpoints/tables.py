@@ -27,6 +27,7 @@ class Architecture(enum.Enum):
     LM = "lm"
     ENCODER = "encoder"
     BACKBONE = "backbone"
+    LORA = "lora"
 
 
 class UnlearnMethod(enum.Enum):

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.checkpoints.families import MAX_LAYERS, Family, Shapes, no_code, plain, whole
+from app.checkpoints.families import MAX_LAYERS, Family, Shapes, no_code, plain, vit_matrices, whole
 from app.errors import InvalidData
 
 # blocks of each stage; of the deeper ones a block is a bottleneck
@@ -123,12 +123,7 @@ def _vit(architecture: str, config: Mapping[str, Any], name: str) -> Family:
         "norm.bias": (width,),
     }
     for block in range(depth):
-        for part, (out, into) in {
-            "attn.qkv": (3 * width, width),
-            "attn.proj": (width, width),
-            "mlp.fc1": (4 * width, width),
-            "mlp.fc2": (width, 4 * width),
-        }.items():
+        for part, (out, into) in vit_matrices(width).items():
             shapes |= {f"blocks.{block}.{part}.weight": (out, into), f"blocks.{block}.{part}.bias": (out,)}
         for norm in ("norm1", "norm2"):
             shapes |= {f"blocks.{block}.{norm}.{each}": (width,) for each in ("weight", "bias")}

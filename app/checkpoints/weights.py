@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from app.checkpoints.families import lora_shapes
 from app.checkpoints.tables import Architecture
 from app.errors import FieldError, InvalidData, InvalidInput
 
@@ -106,10 +107,17 @@ def _offsets(entry: Any, label: str, name: str) -> tuple[int, int]:
 
 
 def expected_shapes(
-    architecture: Architecture, hyper: Mapping[str, float], feature_shape: tuple[int, ...], classes: int
+    architecture: Architecture,
+    hyper: Mapping[str, float],
+    feature_shape: tuple[int, ...],
+    classes: int,
+    base: Mapping[str, Any] | None = None,
 ) -> dict[str, tuple[int, ...]] | None:
-    """{parameter: shape} of an architecture on these rows; None where only the engine knows (convolutions)."""
+    """{parameter: shape} of an architecture on these rows, on a base of these facts; None where only the engine knows
+    (convolutions)."""
     features = math.prod(feature_shape)
+    if architecture is Architecture.LORA and base is not None:
+        return lora_shapes(base, int(hyper.get("rank", 4)), classes)
     if architecture is Architecture.LOGISTIC:
         return {"weight": (classes, features), "bias": (classes,)}
     if architecture is Architecture.MLP:
@@ -127,9 +135,10 @@ def check_fit(
     hyper: Mapping[str, float],
     feature_shape: tuple[int, ...],
     classes: int,
+    base: Mapping[str, Any] | None = None,
 ) -> None:
     """Raises InvalidInput where weights are not those of the architecture on these rows, naming the first tensor."""
-    expected = expected_shapes(architecture, hyper, feature_shape, classes)
+    expected = expected_shapes(architecture, hyper, feature_shape, classes, base)
     if expected is None:
         return
     for prefix in ("", BASE):

@@ -1,7 +1,7 @@
 """Frozen encoders and backbones on the command line: ``--encoder FOLDER`` for texts, ``--backbone FOLDER`` for images.
 
-The head (logistic or mlp) learns on what the folder's model makes of each row, as in the service's jobs. It starts no
-server, opens no database and reaches no network.
+The head (logistic or mlp) learns on what the folder's model makes of each row, or adapters inside the model learn with
+a head (lora), as in the service's jobs. It starts no server, opens no database and reaches no network.
 """
 
 import hashlib
@@ -19,6 +19,8 @@ from app.datasets.rules import class_order
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from app.cli.local import Request
     from worker.engine.evaluator import Evaluator
     from worker.features import Extractor
@@ -31,32 +33,39 @@ def evaluator_on_features(
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
     from app.cli.local import checkpoint_of, engine_errors
+    from worker.bases import frozen_weights
     from worker.engine.evaluator import Evaluator
     from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
     from worker.features import read_extractor, standardised
 
-    if name not in ("logistic", "mlp") or (request.encoder and request.backbone):
-        raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head")
+    if name not in ("logistic", "mlp", "lora") or (request.encoder and request.backbone):
+        raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head, or lora")
     if request.rest:
         raise InvalidInput("--rest: rows of no player are not read through a frozen model; leave it out")
     kind, folder = (TEXT, Path(request.encoder)) if request.encoder else (IMAGE, Path(request.backbone or ""))
     with engine_errors():
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(folder, kind, request.device, context=context, side=side)
-        test = _file(request.test, "the test set", request.target, kind, extractor)
-        read = [
-            (player, _file(file, f"{player} ({file})", request.target, kind, extractor))
-            for player, file in request.providers
-        ]
+        inside = name == "lora"
+        asked = (request.target, kind, extractor, extractor.inputs if inside else extractor.features)
+        test = _file(request.test, "the test set", *asked)
+        read = [(player, _file(file, f"{player} ({file})", *asked)) for player, file in request.providers]
         offered = {label for _, part in read for label in part[2]}
         classes = fit_classes(request.target, "the test set", sorted(set(test[2]), key=class_order), offered)
         names = list(dict.fromkeys(player for player, _ in read))
         parts = [_joined([part for player, part in read if player == each], classes, each) for each in names]
         prints, X, y = _joined([test], classes, "the test set")
-        X, features = standardised(X, [part[1] for part in parts])
+        rows = [part[1] for part in parts]
+        checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
+        if inside:
+            told = {key: extractor.family.sizes[key] for key in ("heads", "eps") if key in extractor.family.sizes}
+            hyper = told | hyper
+            checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
+        else:
+            X, rows = standardised(X, rows)
         players = [
-            PlayerData(each, rows, part[2], EncodedRows(part[0], part[2]).digest)
-            for each, rows, part in zip(names, features, parts, strict=True)
+            PlayerData(each, own, part[2], EncodedRows(part[0], part[2]).digest)
+            for each, own, part in zip(names, rows, parts, strict=True)
         ]
         problem = Problem(
             players=players,
@@ -66,7 +75,7 @@ def evaluator_on_features(
             metric=request.metric,
             mode=request.mode,
             seed=request.seed,
-            checkpoint=checkpoint_of(request.checkpoint) if request.checkpoint else None,
+            checkpoint=checkpoint,
         )
         evaluator = Evaluator(problem, request.device, threads=threads)
     return evaluator, {"test": EncodedRows(prints, y).digest, "base": _digest(folder)}
@@ -79,8 +88,10 @@ def _taken(hyper: dict[str, float | int | str], name: str) -> int:
     return value
 
 
-def _file(file: str, name: str, target: str, kind: str, extractor: "Extractor") -> tuple[Any, Any, list[str]]:
-    """Fingerprints, features and labels of a file's rows."""
+def _file(
+    file: str, name: str, target: str, kind: str, extractor: "Extractor", made: "Callable[[Iterator[Any]], Any]"
+) -> tuple[Any, Any, list[str]]:
+    """Fingerprints of a file's rows, what is ``made`` of them, and their labels."""
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
@@ -88,7 +99,7 @@ def _file(file: str, name: str, target: str, kind: str, extractor: "Extractor") 
     prints, labels = items.read_stand_ins(path, found, kind, target, Limits(), name)
     side = extractor.side if kind == IMAGE else None
     with items.opened(path, found, kind, target, Limits(), name, side) as opened:
-        return prints, extractor.features(opened.values), labels
+        return prints, made(opened.values), labels
 
 
 def _joined(parts: Sequence[tuple[Any, Any, list[str]]], classes: Sequence[str], name: str) -> tuple[Any, Any, Any]:

@@ -28,10 +28,12 @@ _Providers = Annotated[list[str], typer.Option("--provider", help="NAME=FILE; a 
 _Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ; for lm a text, or a folder of them.")]
 _Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`); lm has none.")]
 _Model = Annotated[
-    str, typer.Option(help="logistic, mlp, cnn or lm; with hyper-parameters as mlp:hidden=64,steps=150.")
+    str, typer.Option(help="logistic, mlp, cnn, lm or lora; with hyper-parameters as mlp:hidden=64,steps=150.")
 ]
 _Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
-_Encoder = Annotated[str | None, typer.Option(help="A frozen encoder of texts: a model folder; --model is its head.")]
+_Encoder = Annotated[
+    str | None, typer.Option(help="A frozen encoder of texts: a model folder; --model is its head, or lora.")
+]
 _Backbone = Annotated[str | None, typer.Option(help="A frozen backbone of images, likewise; --model is its head.")]
 _ImageSize = Annotated[int | None, typer.Option(min=8, help="For cnn: images of a zip are resized to this square.")]
 _Metric = Annotated[str, typer.Option(help="accuracy, clipped_log_loss or log_loss.")]

@@ -185,7 +185,7 @@ def _read(session: Session, blobs: BlobStore, settings: Settings, asked: Questio
         return read
     if chosen.reads is Architecture.LM:
         return read_texts(session, blobs, settings, asked, chosen.model, chosen.frozen_base)
-    return read_items(session, blobs, settings, asked, chosen.frozen_base)
+    return read_items(session, blobs, settings, asked, chosen.model, chosen.frozen_base)
 
 
 def _seats(read: Reading) -> tuple[Seat, ...]:

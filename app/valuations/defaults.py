@@ -7,7 +7,12 @@ docs/benchmarks.md have the measurements.
 from app.valuations.schemas import NewValuation
 
 _LABELLED = "tangent"
-_BEST = {("lm", "full"): "logit_sum", ("lm", "partial"): "unmerge"}
+_BEST = {
+    ("lm", "full"): "logit_sum",
+    ("lm", "partial"): "unmerge",
+    ("lora", "full"): "merge",
+    ("lora", "partial"): "gradient_ascent",
+}
 
 
 def default_method(learner: str, mode: str) -> str:

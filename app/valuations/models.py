@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
 from app.checkpoints import repository as checkpoints
+from app.checkpoints.families import no_adapters
 from app.checkpoints.hyper import faults
 from app.checkpoints.service import STANDS_ON
 from app.checkpoints.tables import Architecture, Checkpoint
@@ -71,10 +72,12 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
     elif checkpoint is not None and base_id is not None:
         raise refused("/base", "the checkpoint was created without a base; create one that names it as its base")
     if base_id is None:
+        if architecture is Architecture.LORA:
+            raise refused("/base", "lora needs a base: upload the encoder's or the backbone's folder as a checkpoint")
         if architecture is Architecture.LM:
             raise refused("/base", "lm needs a base: upload the model folder as a checkpoint of architecture lm")
         return Chosen(model, checkpoint, None)
-    base = repository.own_checkpoint(session, caller.account_id, base_id)
+    base: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, base_id)
     name = public_id("ck", base_id)
     if base is None:
         raise refused("/base", f"no checkpoint {name} of yours; list them with GET /v1/checkpoints")
@@ -84,6 +87,8 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
         raise refused("/base", f"checkpoint {name} is no base for {model.name}, which takes {kinds}")
     if base.digest is None or base.facts is None:
         raise refused("/base", f"checkpoint {name} has no weights; upload the zip of the model folder first")
+    if architecture is Architecture.LORA and (told := no_adapters(base.facts["family"])):
+        raise refused("/base", f"checkpoint {name} {told}")
     return Chosen(model, checkpoint, base)
 
 
@@ -129,11 +134,15 @@ def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
     """Raises InvalidInput where the checkpoint's weights are not those of the model on these rows."""
     checkpoint = chosen.checkpoint
     if checkpoint is not None and checkpoint.tensors is not None and checkpoint.facts is None:
-        check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes)
+        base = chosen.base.facts if chosen.base is not None else None
+        check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes, base)
 
 
 def learner_hyper(chosen: Chosen) -> dict[str, Any]:
-    """The learner's hyper-parameters as the engine takes them: of a language model with the base's sizes."""
+    """The learner's hyper-parameters as the engine takes them: with the sizes of the model below that it must know."""
+    if chosen.model.name == Architecture.LORA.value:
+        sizes = (chosen.frozen_base.facts or {})["sizes"]
+        return {name: sizes[name] for name in ("heads", "eps") if name in sizes} | dict(chosen.model.hyper)
     if chosen.model.name != Architecture.LM.value:
         return dict(chosen.model.hyper)
     told = {name: value for name, value in chosen.model.hyper.items() if name != "context"}

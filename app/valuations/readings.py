@@ -108,14 +108,23 @@ def read_texts(
     return _reading(encoding, (context + 1,), vocabulary, test_file, size, told)
 
 
-def read_items(session: Session, blobs: BlobStore, settings: Settings, asked: Question, base: Checkpoint) -> Reading:
-    """Texts or images for the frozen model ``base``: here they are only told apart. Raises InvalidData."""
+def read_items(
+    session: Session, blobs: BlobStore, settings: Settings, asked: Question, model: Model, base: Checkpoint
+) -> Reading:
+    """Texts or images for the frozen model ``base``, which makes features of them for a head, or is itself trained with
+    adapters (lora): here they are only told apart. Raises InvalidData."""
     facts, kind = base.facts or {}, TEXT if base.architecture is Architecture.ENCODER else IMAGE
     test_file = _table_file(asked.test, asked.target)
     files = {each.id: _table_file(each, asked.target) for each in asked.found}
     told = _ask(session, blobs, settings, asked, kind, test_file, files)
     classes, width = told["labels"], int(facts["width"])
-    encoding: dict[str, Any] = {"kind": "features", "of": kind, "target": test_file.target, "classes": classes}
+    inside = model.name == Architecture.LORA.value
+    encoding: dict[str, Any] = {
+        "kind": "inputs" if inside else "features",
+        "of": kind,
+        "target": test_file.target,
+        "classes": classes,
+    }
     work = float(facts["multiplications"])
     if kind == TEXT:
         encoding["context"] = int(base.hyper.get("context", min(128, facts["sizes"]["positions"])))
@@ -124,8 +133,12 @@ def read_items(session: Session, blobs: BlobStore, settings: Settings, asked: Qu
         encoding["size"] = int(base.hyper.get("size", facts["sizes"]["size"]))
         work *= (encoding["size"] / facts["sizes"]["size"]) ** 2
     rows = told["test"]["rows"]
-    many = rows + sum(each["rows"] for each in told["members"])
-    size = Size(0, width, len(classes), rows, preparing=work * many)
+    size = Size(0, width, len(classes), rows)
+    if inside:
+        training = work * _hyper(model, "steps", 60) * _hyper(model, "batch", 16)
+        size = replace(size, training=training, scoring=work * rows)
+    else:
+        size = replace(size, preparing=work * (rows + sum(each["rows"] for each in told["members"])))
     return _reading(encoding, (width,), len(classes), test_file, size, told)
 
 

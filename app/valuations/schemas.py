@@ -37,9 +37,9 @@ _ORDER: dict[str, Any] = {
 
 
 class Model(Body):
-    """What is trained and unlearned: a learner by its name, and its hyper-parameters; an lm needs a `base`."""
+    """What is trained and unlearned: a learner by its name, and its hyper-parameters; lm and lora need a `base`."""
 
-    name: Literal["logistic", "mlp", "cnn", "lm"] = "logistic"
+    name: Literal["logistic", "mlp", "cnn", "lm", "lora"] = "logistic"
     hyper: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
 
 
@@ -48,8 +48,8 @@ class Unlearning(Body):
 
     method: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
         default=None,
-        description="`auto`: they compete on the audited sample. Null: what measured best for the model, of an lm "
-        "`logit_sum`, or `unmerge` in partial mode, of all others `tangent`; the job says which it is.",
+        description="`auto`: they compete on the audited sample. Null: what measured best for the model, of lm "
+        "`logit_sum` (partial mode `unmerge`), of lora `merge` (`gradient_ascent`), else `tangent`; the job says it.",
     )
     options: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
 

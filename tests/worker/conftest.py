@@ -37,6 +37,7 @@ from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.sweeper import Sweeper
 from app.valuations.tables import Valuation
+from tests.worker.frozen_models import write_backbone, write_encoder
 from tests.worker.place import PROVIDERS, Place
 from worker.runtime import Runtime
 
@@ -322,6 +323,16 @@ class Processes:
 
     def logs(self) -> str:
         return "\n".join(f"--- {path.name}\n{path.read_text()[-4000:]}" for path in sorted(self.folder.glob("*.log")))
+
+
+@pytest.fixture
+def encoder(tmp_path: Path) -> Path:
+    return write_encoder(tmp_path / "encoder")
+
+
+@pytest.fixture
+def backbone(tmp_path: Path) -> Path:
+    return write_backbone(tmp_path / "backbone")
 
 
 @pytest.fixture

@@ -10,101 +10,14 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from PIL import Image
 from typer.testing import CliRunner
 
 from app.checkpoints import families, vision
 from app.cli import app as cli
+from tests.worker.frozen_models import BERT, drawn, offered, pictures, sentences
 from tests.worker.place import Place, finished, order, zipped
-from worker import encoders
+from worker.engine.learners import encoders
 from worker.features import read_extractor
-
-BERT: dict[str, Any] = {
-    "architectures": ["BertModel"],
-    "model_type": "bert",
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "max_position_embeddings": 48,
-    "type_vocab_size": 2,
-    "vocab_size": 40,
-}
-VIT: dict[str, Any] = {
-    "architecture": "vit_tiny_patch16_224",
-    "model_args": {"img_size": 32, "patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2},
-    "pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
-}
-KINDS = {"sea": ["sea", "tide", "wave", "salt", "ship"], "sums": ["sum", "two", "four", "plus", "times"]}
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *KINDS["sea"], *KINDS["sums"], "the", "and", "of", "a"]
-
-
-def drawn(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return {
-        name: (rng.normal(size=shape) * 0.3 + (1.0 if name.endswith(("orm.weight", "norm1.weight")) else 0.0)).astype(
-            np.float32
-        )
-        for name, shape in shapes.items()
-    }
-
-
-@pytest.fixture
-def encoder(tmp_path: Path) -> Path:
-    tokenizers = pytest.importorskip("tokenizers")
-    folder = tmp_path / "encoder"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(BERT))
-    safetensors.numpy.save_file(drawn(families.bert(BERT, "it").shapes, 0), folder / "model.safetensors")
-    words = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel({word: at for at, word in enumerate(WORDS)}, unk_token="[UNK]")
-    )
-    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    words.post_processor = tokenizers.processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    words.save(str(folder / "tokenizer.json"))
-    return folder
-
-
-@pytest.fixture
-def backbone(tmp_path: Path) -> Path:
-    folder = tmp_path / "backbone"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(VIT))
-    weights = drawn(vision.backbone(VIT, "it").shapes, 1) | {"head.bias": np.zeros(10, np.float32)}
-    safetensors.numpy.save_file(weights, folder / "model.safetensors")
-    return folder
-
-
-def sentences(seed: int, count: int) -> bytes:
-    rng = np.random.default_rng(seed)
-    lines = []
-    for _ in range(count):
-        label = str(rng.choice(sorted(KINDS)))
-        words = rng.choice([*KINDS[label], "the", "and", "of"], rng.integers(3, 12))
-        lines.append(json.dumps({"text": " ".join(words), "label": label}))
-    return "\n".join(lines).encode() + b"\n"
-
-
-def pictures(seed: int, count: int) -> bytes:
-    rng = np.random.default_rng(seed)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for number in range(count):
-            label = ("dark", "light")[number % 2]
-            shape = (int(rng.integers(20, 50)), int(rng.integers(20, 50)), 3)
-            pixels = rng.integers(0, 120, shape) + (110 if label == "light" else 0)
-            file = io.BytesIO()
-            Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
-            archive.writestr(f"{label}/{number}.png", file.getvalue())
-    return buffer.getvalue()
-
-
-def offered(place: Place, make: Any, said: dict[str, Any]) -> dict[str, Any]:
-    names = ("tides", "sums", "third")
-    datasets = [place.dataset(name, make(seed, 14), **said) for seed, name in enumerate(names)]
-    return {"datasets": datasets, "test_dataset": place.dataset("buyer", make(9, 20), **said), "metric": "accuracy"}
 
 
 def test_texts_are_valued_by_a_head_on_a_frozen_encoder_as_on_the_command_line(
@@ -274,7 +187,13 @@ def test_timm_computes_the_same_features(name: str) -> None:
     }
     assert {label: tuple(array.shape) for label, array in weights.items()} == family.shapes
     images = torch.randn(2, 3, 224, 224)
-    forward = encoders.vit if family.name == "vit" else encoders.resnet
+
+    def features(images: torch.Tensor) -> torch.Tensor:
+        known = (family.sizes, weights)
+        if family.name == "resnet":
+            return encoders.resnet(*known, images)
+        return encoders.vit(*known, encoders.patches(*known, images))
+
     with torch.no_grad():
         wanted = theirs.forward_head(theirs.forward_features(images), pre_logits=True)
-        assert torch.allclose(forward(family.sizes, weights, images), wanted, atol=1e-5)
+        assert torch.allclose(features(images), wanted, atol=1e-5)

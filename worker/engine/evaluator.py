@@ -117,7 +117,7 @@ class Evaluator:
 
     def _prepare(self) -> Context:
         begun = time.perf_counter()
-        if isinstance(self.learner, LanguageModel):
+        if isinstance(self.learner, memory.PLANNED):
             rows = sum(p.X.nbytes for p in self.problem.players) + self.problem.test.X.nbytes
             self._plan = memory.plan(self.learner, rows, memory.free_bytes(self.device))
         context = self._models.prepare(self._test, self._prepared, self.notes)

@@ -1,4 +1,4 @@
-"""The memory that a run on a language model needs, planned before anything is computed; a refusal where it cannot fit.
+"""The memory that a run on a frozen model needs, planned before anything is computed; a refusal where it cannot fit.
 
 What is held once (the base's weights, the rows) and what every stacked coalition adds (adapters with gradient and
 moments, activations, outputs) are counted from shapes. The plan says how many coalitions may be stacked; where not
@@ -12,11 +12,14 @@ from pathlib import Path
 import torch
 
 from worker.engine.learners.language import LanguageModel
+from worker.engine.learners.lora import AdaptedEncoder
 from worker.engine.problem import InvalidProblem
 
+PLANNED = (LanguageModel, AdaptedEncoder)
 MOST_STACKED = 1024
 _SPARE = 0.8  # of the free memory may be planned: allocators waste some, and methods keep sums
 _GB = 1e9
+_SETTINGS = ((0, 0), (1, 0), (0, 1), (1, 1))  # recompute and bf16, mildest first
 
 
 @dataclass(frozen=True)
@@ -29,25 +32,25 @@ class MemoryPlan:
     stack: int
 
 
-def plan(learner: LanguageModel, row_bytes: int, free: int) -> MemoryPlan:
+def plan(learner: LanguageModel | AdaptedEncoder, row_bytes: int, free: int) -> MemoryPlan:
     """The plan for ``free`` bytes; raises InvalidProblem where the base and one coalition do not fit."""
     base, each = learner.bytes_with(batch=learner.batch, recompute=learner.recompute, bf16=learner.bf16)
     shared = base + row_bytes
     stack = int((_SPARE * free - shared) // each)
     if stack < 1:
         raise InvalidProblem(
-            f"learner 'lm': memory for one coalition does not fit: the base takes {base / _GB:.2f} GB,"
+            f"learner '{learner.name}': memory for one coalition does not fit: the base takes {base / _GB:.2f} GB,"
             f" the rows {row_bytes / _GB:.2f} GB, and one coalition's adapters, activations and outputs"
             f" {each / _GB:.2f} GB; {free / _GB:.2f} GB are free. {_mend(learner, row_bytes, free)}"
         )
     return MemoryPlan(free, shared, each, min(stack, MOST_STACKED))
 
 
-def _mend(learner: LanguageModel, row_bytes: int, free: int) -> str:
+def _mend(learner: LanguageModel | AdaptedEncoder, row_bytes: int, free: int) -> str:
     """The mildest change of settings that fits, in words."""
     batch = learner.batch
     while batch >= 1:
-        for recompute, bf16 in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        for recompute, bf16 in _SETTINGS[: 2 ** len(learner.mends)]:
             shared, each = learner.bytes_with(batch=batch, recompute=bool(recompute), bf16=bool(bf16))
             if shared + row_bytes + each <= _SPARE * free:
                 settings = {"recompute": recompute, "bf16": bf16, "batch": batch}
@@ -57,8 +60,9 @@ def _mend(learner: LanguageModel, row_bytes: int, free: int) -> str:
         batch //= 2
     shared, each = learner.bytes_with(batch=1, recompute=True, bf16=True)
     least = (shared + row_bytes + each) / _SPARE
+    named = ", ".join(f"{name}=1" for name in learner.mends)
     return (
-        f"No setting fits: recompute=1, bf16=1 and batch=1 still take {least / _GB:.2f} GB of free memory; use a"
+        f"No setting fits: {named} and batch=1 still take {least / _GB:.2f} GB of free memory; use a"
         " smaller base or a larger device"
     )
 

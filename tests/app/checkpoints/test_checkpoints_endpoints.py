@@ -19,6 +19,7 @@ from worker.engine.learners import make_learner
 from worker.engine.learners.cnn import DEFAULTS as CNN
 from worker.engine.learners.language import DEFAULTS as LM
 from worker.engine.learners.logistic import DEFAULTS as LOGISTIC
+from worker.engine.learners.lora import DEFAULTS as LORA
 from worker.engine.learners.mlp import DEFAULTS as MLP
 from worker.engine.problem import LearnerSpec
 
@@ -64,6 +65,11 @@ def test_hyper_parameters_are_those_of_the_learner(buyer: Any) -> None:
     # a language model's other sizes are its base's; how long a block is, the learner sees by its rows
     told = {name: type(LM[name]) for name in HYPER[Architecture.LM] if name != "context"}
     assert told | {"context": int} == HYPER[Architecture.LM]
+    # heads and eps are the encoder's
+    assert {name: type(value) for name, value in LORA.items()} == HYPER[Architecture.LORA] | {
+        "heads": int,
+        "eps": float,
+    }
     body = {"name": "x", "architecture": "mlp", "hyper": {"hiden": 3}}
     refused = buyer.client.post("/v1/checkpoints", json=body)
     assert refused.status_code == 422

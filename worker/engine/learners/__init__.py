@@ -9,12 +9,17 @@ from worker.engine.learners.cnn import CNN
 from worker.engine.learners.language import LanguageModel
 from worker.engine.learners.learner import Learner
 from worker.engine.learners.logistic import Logistic
+from worker.engine.learners.lora import AdaptedEncoder
 from worker.engine.learners.mlp import MLP
 from worker.engine.problem import Hyper, InvalidProblem, LearnerSpec
 from worker.engine.utility import scores
 
 _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP, "cnn": CNN}
-NAMES = (*_MAKERS, LanguageModel.name)
+_ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {
+    "lm": LanguageModel,
+    "lora": AdaptedEncoder,
+}
+NAMES = (*_MAKERS, *_ON_FROZEN)
 
 
 def make_learner(
@@ -22,10 +27,10 @@ def make_learner(
 ) -> Learner:
     """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists what there is.
 
-    ``frozen`` are weights that all coalitions share and no training moves; only a language model has any.
+    ``frozen`` are weights that all coalitions share and no training moves; a language model and ``lora`` have some.
     """
-    if spec.name == LanguageModel.name:
-        return LanguageModel(spec.hyper, feature_shape, classes, frozen)
+    if spec.name in _ON_FROZEN:
+        return _ON_FROZEN[spec.name](spec.hyper, feature_shape, classes, frozen)
     if spec.name not in _MAKERS:
         raise InvalidProblem(f"learner {spec.name!r} is unknown; choose one of {', '.join(NAMES)}")
     if frozen:

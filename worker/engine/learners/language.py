@@ -59,6 +59,7 @@ class LanguageModel:
     linear = False
     slots = 1
     features = 0
+    mends = ("recompute", "bf16")
 
     def __init__(
         self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None

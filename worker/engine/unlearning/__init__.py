@@ -1,7 +1,8 @@
 """Unlearning methods by name. One module per method; adding one is adding a line to ``METHODS``, or to
-``TOKEN_METHODS`` where it is written for language models."""
+``TOKEN_METHODS`` where it is written for language models. ``LORA_METHODS`` are those for adapters of an encoder."""
 
 from worker.engine.learners.language import LanguageModel
+from worker.engine.learners.lora import AdaptedEncoder
 from worker.engine.problem import InvalidProblem
 from worker.engine.unlearning import (
     adapter_sum,
@@ -62,10 +63,21 @@ TOKEN_METHODS: dict[str, Method] = {
     },
     **{m.name: m for m in preference.METHODS},
 }
+# Adapters of an encoder on labelled rows: what needs a gradient of each row as wide as the adapters is left out.
+_ROW_GRADIENTS = ("tangent", "natural_gradient", "paper", "newton")
+LORA_METHODS: dict[str, Method] = {
+    **{name: method for name, method in METHODS.items() if name not in _ROW_GRADIENTS},
+    **{m.name: m for m in (logit_sum.METHOD, unmerge.METHOD)},
+}
 _EVERY = {**TOKEN_METHODS, **METHODS}
 # What measured best, for whoever names no method (docs/benchmarks.md, docs/benchmarks-text.md).
 _LABELLED = "tangent"
-_BEST = {("lm", "full"): "logit_sum", ("lm", "partial"): "unmerge"}
+_BEST = {
+    ("lm", "full"): "logit_sum",
+    ("lm", "partial"): "unmerge",
+    ("lora", "full"): "merge",
+    ("lora", "partial"): "gradient_ascent",
+}
 
 
 def default_method(learner: str, mode: str) -> str:
@@ -75,7 +87,7 @@ def default_method(learner: str, mode: str) -> str:
 
 def methods_for(learner: str) -> dict[str, Method]:
     """The methods written for a learner's kind of rows (labelled, or tokens), by name."""
-    return TOKEN_METHODS if learner == LanguageModel.name else METHODS
+    return {LanguageModel.name: TOKEN_METHODS, AdaptedEncoder.name: LORA_METHODS}.get(learner, METHODS)
 
 
 def method_of(source: str, learner: str | None = None) -> Method:

@@ -5,11 +5,10 @@ i alone: a product of experts beside the base (Liu et al. 2021, arXiv 2105.03023
 and one pass over the rows that measure per provider; a coalition is then a sum, and no pass through a model.
 """
 
-import hashlib
-
 from torch import Tensor
 
 from worker.engine.game import Coalitions
+from worker.engine.learners.language import LanguageModel
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.vectors import provider_vectors, row_shares, training_cost
@@ -18,12 +17,13 @@ _KEPT_BYTES = 1 << 30  # of outputs that are kept between coalitions; beyond, th
 
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
-    """Outputs [K, m, L, V] on blocks X [m, L + 1]."""
+    """Outputs [K, m, ...] on rows X [m, ...]: of a language model's blocks [K, m, L, V], of others [K, m, C]."""
     base, shifts = _answers(context, X)
+    ones = [1] * base.dim()
     weights = row_shares(context, coalitions, of_kept=True)
-    result = base.unsqueeze(0).repeat(len(coalitions), 1, 1, 1)
+    result = base.unsqueeze(0).repeat(len(coalitions), *ones)
     for i, player in enumerate(context.problem.players):  # one at a time: a stack's size changes no bit
-        result += weights[:, i, None, None, None] * shifts[player.digest]
+        result += weights[:, i].view(-1, *ones) * shifts[player.digest]
     return result
 
 
@@ -31,12 +31,14 @@ Answers = tuple[Tensor, dict[str, Tensor]]
 
 
 def _answers(context: Context, X: Tensor) -> Answers:
-    """The base's outputs [m, L, V] on some rows, and players' shifts by digest."""
-    size = 4 * len(context.held_out[0]) * (X.shape[1] - 1) * context.learner.classes
+    """The base's outputs [m, ...] on some rows, and players' shifts by digest."""
+    places = X.shape[1] - 1 if isinstance(context.learner, LanguageModel) else 1
+    size = 4 * len(context.held_out[0]) * places * context.learner.classes
     if size * (len(context.problem.players) + 1) > _KEPT_BYTES:
         return _ask(context, X)
-    name = hashlib.sha256(X.cpu().numpy().tobytes()).hexdigest()
-    return context.once(f"answers {name}", lambda: _ask(context, X))
+    # the rows are held with their answers, so that no others can come to lie where they do
+    name = f"answers {X.data_ptr()} {tuple(X.shape)}"
+    return context.once(name, lambda: (X, _ask(context, X)))[1]
 
 
 def _ask(context: Context, X: Tensor) -> Answers:
