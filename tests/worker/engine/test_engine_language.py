@@ -39,6 +39,19 @@ def test_a_models_outputs_and_gradients_have_the_same_bits_in_any_stack() -> Non
             assert torch.equal(gradients[k], learner.gradient(params[k : k + 1], one)[0])
 
 
+def test_outputs_without_a_gradient_have_the_same_bits_in_any_stack_and_are_those_with_one() -> None:
+    learner, rows = model(), torch.from_numpy(texts(8, 2))
+    params = moved(learner, 5)
+    with single_threaded():
+        beside = learner.logits(params, rows)
+        with torch.no_grad():
+            added = learner.logits(params, rows)
+            for k in range(5):
+                assert torch.equal(added[k], learner.logits(params[k : k + 1], rows)[0])
+    assert torch.allclose(added, beside, atol=1e-5, rtol=1e-5)
+    assert not torch.equal(added, beside), "this compares one way with itself"
+
+
 def test_worths_are_the_same_bits_whatever_the_stack_the_threads_and_the_order() -> None:
     coalitions = all_coalitions(4)
     one = Evaluator(problem(), stack=1)
