@@ -23,7 +23,7 @@ from app.valuations.inputs import opened_items
 from app.valuations.work import Job
 from worker.bases import Bases
 from worker.engine.problem import Problem
-from worker.features import Features, standardised
+from worker.features import Extractor, Features, standardised
 
 _KEPT = "rows."
 # of what a worker keeps, a quarter at most are features of files
@@ -67,9 +67,7 @@ class FeatureStore:
         encoding = job.frozen["encoding"]
         parts = []
         for file in (InputFile(**each) for each in files):
-            X, labels = self._of_file(job, file)
-            rows = EncodedRows(X, number_labels(labels, encoding["classes"], file.name))
-            parts.append(used_rows(rows, file.drop))
+            parts.append(_numbered(*self._of_file(job, file), file, encoding))
         y = np.concatenate([part.y for part in parts])
         return EncodedRows(np.concatenate([part.X for part in parts]), y)
 
@@ -83,15 +81,33 @@ class FeatureStore:
             found = self._files.pop(key, None)
         if found is None:
             extractor = self._bases.extractor(job.base, encoding)
-            with opened_items(self._blobs, file, encoding, self._settings) as items:
-                made = extractor.features if encoding["kind"] == "features" else extractor.inputs
-                found = (made(items.values), items.labels)
+            found = _shown(self._blobs, self._settings, extractor, file, encoding)
         most = self._settings.worker_cache_bytes // _PART
         with self._lock:
             self._files[key] = found
             while len(self._files) > 1 and sum(rows.nbytes for rows, _ in self._files.values()) > most:
                 self._files.popitem(last=False)
         return found
+
+
+def labelled_rows(
+    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: dict[str, Any]
+) -> EncodedRows:
+    """A file's used rows, as a job that shows them to a frozen model reads them; features are not standardised yet."""
+    return _numbered(*_shown(blobs, settings, extractor, file, encoding), file, encoding)
+
+
+def _shown(
+    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: dict[str, Any]
+) -> tuple[Features, list[str]]:
+    """What a file's rows are to the job, features or the model's inputs, and their labels."""
+    with opened_items(blobs, file, encoding, settings) as items:
+        made = extractor.features if encoding["kind"] == "features" else extractor.inputs
+        return made(items.values), items.labels
+
+
+def _numbered(X: Features, labels: list[str], file: InputFile, encoding: dict[str, Any]) -> EncodedRows:
+    return used_rows(EncodedRows(X, number_labels(labels, encoding["classes"], file.name)), file.drop)
 
 
 def to_arrays(rows: Rows) -> dict[str, NDArray[Any]]:

@@ -28,7 +28,7 @@ from worker.engine.problem import Hyper, InvalidProblem
 Arrays = dict[str, NDArray[np.float32]]
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 _TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_PEFT = "base_model.model."
+PEFT = "base_model.model."
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def read_adapter(folder: Path) -> tuple[dict[str, float | int | str], Arrays]:
     with _refusals():
         sizes = adapter_sizes(config, str(path))
     arrays = read_weights(folder, "adapter_model.safetensors")
-    foreign = [name for name in arrays if not name.startswith(_PEFT)]
+    foreign = [name for name in arrays if not name.startswith(PEFT)]
     if foreign:
         raise InvalidProblem(f"{folder}: array {foreign[0]!r} is not PEFT's; save the adapter with save_pretrained")
-    named = {name.removeprefix(_PEFT): array for name, array in arrays.items()}
+    named = {name.removeprefix(PEFT): array for name, array in arrays.items()}
     return sizes, named
 
 
@@ -112,7 +112,7 @@ def write_adapter(
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
-    _save(folder / "adapter_model.safetensors", {f"{_PEFT}{name}": array for name, array in arrays.items()})
+    _save(folder / "adapter_model.safetensors", {f"{PEFT}{name}": array for name, array in arrays.items()})
 
 
 def read_json(path: Path, rule: str) -> dict[str, Any]:

@@ -8,15 +8,13 @@ nothing can. It runs on the CPU, which every deployment has a worker for. Weight
 import traceback
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import obstore.exceptions
-import safetensors.numpy
 import structlog
 import torch
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session, sessionmaker
 from torch import Tensor
 
@@ -24,41 +22,25 @@ from app.checkpoints import methods, unlearning_repository
 from app.checkpoints.tables import UnlearnMethod
 from app.checkpoints.unlearning_repository import UnlearningClaim
 from app.checkpoints.weights import BASE
-from app.datasets.encoding import EncodedRows, Encoding
 from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import unlearnings
 from app.valuations.games import ENGINE_RULES
-from app.valuations.inputs import load_rows
-from app.valuations.unlearnings import GONE, Duty, Outcome, Part
+from app.valuations.unlearnings import GONE, Duty, Outcome
 from app.valuations.work import LeaseLost
 from worker.engine import batching, membership, removal
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import EvaluationFailed
 from worker.engine.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
-from worker.games import read_blob
 from worker.lease import Heart, Held, Stop, Stopped
+from worker.material import Material, joined, read, rounded, write
 
 log = structlog.get_logger(__name__)
 
 Write = Callable[[Session], tuple[str, ...]]
-_DTYPES = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
 _LOST, _STAYS = "forgotten", "remaining"
 _NOT_WHOLE = "not every other row that the model has seen is here, so none can be trained anew to compare with"
-
-
-@dataclass(frozen=True)
-class Material:
-    """The rows that there are: by content digest those to forget and those that stay, the digests of what should stay
-    and is not here, the owner's test rows, and the weights as named arrays."""
-
-    forgotten: dict[str, EncodedRows]
-    remaining: dict[str, EncodedRows]
-    missing: list[str]
-    test: EncodedRows | None
-    classes: int
-    arrays: dict[str, NDArray[Any]]
 
 
 class Unlearner:
@@ -125,10 +107,7 @@ class Unlearner:
             return _erased(None, {})
         if duty.frozen is None or duty.test is None:
             return _erased("no job of yours says how the dataset's rows became numbers", {})
-        if (kind := duty.frozen["encoding"].get("kind")) is not None:
-            # never half of it: an adapter or a head that was not unlearned is not kept
-            return _erased(f"what stands on a frozen model ({kind}) is erased; it is not unlearned here yet", {})
-        material = self._material(duty, duty.frozen, duty.test)
+        material = read(self._blobs, self._settings, duty, self._heart.check)
         whole = duty.whole and not material.missing
         architecture = duty.checkpoint.architecture
         method, reason = methods.chosen(architecture, duty.asked, whole=whole, test=material.test is not None)
@@ -158,49 +137,19 @@ class Unlearner:
         evaluator.prepare(self._heart.should_stop)
         kept = np.array([player.name.startswith(_STAYS) for player in evaluator.problem.players])
         model = removal.forget(evaluator, kept, method.value)
-        tensors = dict(duty.checkpoint.tensors or {})
-        arrays = dict(material.arrays)
-        for name, array in evaluator.learner.layout.unpack(model).items():
-            arrays[name] = np.ascontiguousarray(array.astype(_DTYPES[tensors[name]["dtype"]]))
+        layout = evaluator.learner.layout
+        weights = rounded(duty, material.arrays | layout.unpack(model))
         # what is measured is what is stored, rounded as it is
-        stored = {name: arrays[name] for name in (slot.name for slot in evaluator.learner.layout.slots)}
-        after = evaluator.learner.layout.pack(stored, evaluator.learner.dtype)
+        stored = {slot.name: weights[slot.name].double().numpy() for slot in layout.slots}
+        after = layout.pack(stored, evaluator.learner.dtype)
         never_saw = after if method is UnlearnMethod.RETRAIN else None
         if whole and never_saw is None:
             judge = Evaluator(_problem(frozen, material, whole, full=True))
             judge.prepare(self._heart.should_stop)
             never_saw = removal.forget(judge, kept, removal.RETRAIN)
         found = _measured(evaluator, after, never_saw, material)
-        blob = self._blobs.put_bytes(safetensors.numpy.save(arrays))
-        return Outcome(method, reason, blob, tensors, told | found)
-
-    def _material(self, duty: Duty, frozen: dict[str, Any], test: dict[str, Any]) -> Material:
-        """Everything that is read; raises what makes unlearning impossible (the rows to forget, or weights, gone)."""
-        encoding = Encoding.from_json(frozen["encoding"])
-        forgotten = {part.digest: self._rows(part, encoding) for part in duty.forgotten}
-        remaining: dict[str, EncodedRows] = {}
-        missing = []
-        for part in duty.remaining:
-            try:
-                remaining[f"{part.dataset_id.hex}{part.digest}"] = self._rows(part, encoding)
-            except (NotFound, InvalidData) as gone:
-                log.info("worker.unlearning_without", digest=part.digest, why=str(gone))
-                missing.append(part.digest)
-        test_rows: EncodedRows | None
-        try:
-            test_rows = read_blob(lambda: load_rows(self._blobs, [test], encoding, self._settings))
-        except (NotFound, InvalidData) as gone:
-            log.info("worker.unlearning_without", digest=test["digest"], why=str(gone))
-            test_rows = None
-        arrays = safetensors.numpy.load(read_blob(lambda: self._blobs.get(duty.weights)))
-        return Material(forgotten, remaining, missing, test_rows, len(encoding.classes), arrays)
-
-    def _rows(self, part: Part, encoding: Encoding) -> EncodedRows:
-        if part.file is None:
-            raise NotFound(f"no job says how to read content {part.digest}")
-        self._heart.check()
-        file = part.file
-        return read_blob(lambda: load_rows(self._blobs, [file], encoding, self._settings))
+        blob = write(self._blobs, duty, weights)
+        return Outcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), told | found)
 
 
 def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: bool) -> Problem:
@@ -213,7 +162,7 @@ def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: b
     test = material.test
     if test is None:
         # the shape of a row is known from it; nothing is trained on it, and what is measured on it says so
-        test = _joined(material.remaining or material.forgotten)
+        test = joined(material.remaining or material.forgotten)
     return Problem(
         players=players,
         test=Rows(test.X, test.y, name="the test set"),
@@ -222,14 +171,9 @@ def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: b
         metric=frozen["metric"],
         mode="full" if full else "partial",
         seed=frozen["seed"],
-        checkpoint=material.arrays,
+        checkpoint=material.arrays | material.below,
         unlearning=frozen["unlearning"] | ({"hidden_rows": 0} if whole else {}),
     )
-
-
-def _joined(contents: dict[str, EncodedRows]) -> EncodedRows:
-    rows = list(contents.values())
-    return EncodedRows(np.concatenate([each.X for each in rows]), np.concatenate([each.y for each in rows]))
 
 
 def _told(duty: Duty, frozen: dict[str, Any], material: Material, whole: bool) -> dict[str, Any]:
@@ -273,7 +217,7 @@ def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, mat
 
 
 def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: Material) -> dict[str, Any]:
-    lost = _joined(material.forgotten)
+    lost = joined(material.forgotten)
     if material.test is None:
         return {"unmeasured": "there are no rows that the model never saw: the test set of yours is gone"}
     if min(len(lost.y), len(evaluator.test_y)) < 2:

@@ -62,7 +62,7 @@ def pack_base(source: Path, packed: Path, name: str, read: Callable[[Any, str], 
         tensors = {family.plain_name(label): entry for label, entry in tensors.items() if not family.is_spare(label)}
         check_shapes(tensors, family.shapes, name)
         kept = [CONFIG, *files, *([tokenizer] if tokenizer else [])]
-        sizes = _write(folder, kept, packed)
+        sizes = write(folder, kept, packed)
     facts = {
         "family": family.name,
         "sizes": family.sizes,
@@ -83,7 +83,7 @@ def pack_adapter(source: Path, packed: Path, name: str, base: Mapping[str, Any],
         sizes = families.adapter_sizes(_json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}")
         tensors, files = _tensors(folder, ADAPTER_WEIGHTS, name)
         check_shapes(tensors, families.adapter_shapes(base["sizes"], int(sizes["rank"])), name)
-        written = _write(folder, [ADAPTER_CONFIG, *files], packed)
+        written = write(folder, [ADAPTER_CONFIG, *files], packed)
     return Folder(tensors, {"family": "lora", "sizes": sizes}, written)
 
 
@@ -218,8 +218,8 @@ def _tensors(folder: Path, file: str, name: str) -> tuple[Tensors, list[str]]:
     return tensors, kept
 
 
-def _write(folder: Path, files: Iterable[str], packed: Path) -> dict[str, int]:
-    """The archive that is stored, and each file's size."""
+def write(folder: Path, files: Iterable[str], packed: Path) -> dict[str, int]:
+    """Write the archive that is stored; answers each file's size."""
     sizes = {}
     partial = packed.with_name(f"{packed.name}.packed")
     try:

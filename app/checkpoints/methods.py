@@ -9,13 +9,14 @@ from app.checkpoints.tables import Architecture, UnlearnMethod
 _M = UnlearnMethod
 _NETWORK = frozenset({_M.AUTO, _M.RETRAIN, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS, _M.NATURAL_GRADIENT, _M.ERASE})
 _ERASED = frozenset({_M.AUTO, _M.ERASE})
+_ADAPTERS = frozenset({_M.AUTO, _M.RETRAIN, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS, _M.UNMERGE, _M.ERASE})
 METHODS: dict[Architecture, frozenset[UnlearnMethod]] = {
     Architecture.LOGISTIC: frozenset({_M.AUTO, _M.RETRAIN, _M.NEWTON, _M.TANGENT, _M.NATURAL_GRADIENT, _M.ERASE}),
     Architecture.MLP: _NETWORK,
     Architecture.CNN: _NETWORK,
-    # adapters on a language model; frozen models that heads stand on have seen nobody's data
-    Architecture.LM: _ERASED,
-    Architecture.LORA: _ERASED,
+    # adapters; what they and heads stand on has seen nobody's data
+    Architecture.LM: _ADAPTERS | {_M.NATURAL_GRADIENT},
+    Architecture.LORA: _ADAPTERS,
     Architecture.ENCODER: _ERASED,
     Architecture.BACKBONE: _ERASED,
 }

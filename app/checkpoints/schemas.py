@@ -12,10 +12,11 @@ from app.http.schemas import Answer, Body, example
 Number = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 _HOW = (
     "How the weights forget a dataset that its provider withdraws. `auto`: trained anew where every other row that "
-    "they have seen is here; else logistic regression by `tangent`, while a network is erased. `retrain`, `newton` "
-    "(logistic), `finetune_retained` and `neggrad_plus` (mlp, cnn) need those rows; `tangent` (logistic) and "
-    "`natural_gradient` do without. `erase`: the weights are erased. Null: you have not said; you are then given "
-    "time to, and `auto` is taken. docs/withdrawal.md has what each leaves of the data, measured."
+    "they have seen is here; else logistic regression by `tangent`, while a network or adapters are erased. "
+    "`retrain`, `newton` (logistic), `finetune_retained` and `neggrad_plus` (all others) need those rows; `tangent` "
+    "(logistic), `unmerge` (lm, lora) and `natural_gradient` (all but lora) do without. `erase`: the weights are "
+    "erased. Null: you have not said; you are then given time to, and `auto` is taken. docs/withdrawal.md has what "
+    "each leaves of the data, measured."
 )
 Unlearn = Annotated[UnlearnMethod | None, Field(description=_HOW, examples=["auto"])]
 

@@ -40,6 +40,7 @@ class UnlearnMethod(enum.Enum):
     NEGGRAD_PLUS = "neggrad_plus"
     TANGENT = "tangent"
     NATURAL_GRADIENT = "natural_gradient"
+    UNMERGE = "unmerge"
     ERASE = "erase"
 
 

@@ -54,7 +54,8 @@ class Part:
 class Duty:
     """What a worker needs to know to unlearn; plain data, so that no transaction stays open meanwhile.
 
-    ``frozen`` is the game of the job that says how rows became numbers. ``whole``: one full valuation named everything
+    ``frozen`` is the game of the job that says how rows became numbers, ``base`` the blob of the frozen model that the
+    weights stand on, if they do. ``whole``: one full valuation named everything
     that the model has seen, so nothing else was trained on.
     """
 
@@ -64,6 +65,7 @@ class Duty:
     asked: UnlearnMethod | None
     frozen: dict[str, Any] | None
     test: dict[str, Any] | None
+    base: str | None
     forgotten: tuple[Part, ...]
     remaining: tuple[Part, ...]
     whole: bool
@@ -115,7 +117,7 @@ def load(session: Session, claim: UnlearningClaim) -> Duty | None:
         return None
     reference = repository.of_id(session, claim.reference_id) if claim.reference_id else None
     seen = checkpoints.seen_by(session, checkpoint.id)
-    files = _files(session, checkpoint.buyer_id, {row.dataset_id for row in seen})
+    files = _files(session, checkpoint, {row.dataset_id for row in seen})
     parts = [Part(row.dataset_id, row.digest, files.get(row.digest)) for row in seen]
     session.expunge(checkpoint)
     return Duty(
@@ -125,6 +127,7 @@ def load(session: Session, claim: UnlearningClaim) -> Duty | None:
         asked=checkpoint.unlearning,
         frozen=repository.get_game(session, reference.game_id).frozen if reference else None,
         test=reference.inputs["test"] if reference else None,
+        base=reference.inputs["base"] if reference else None,
         forgotten=tuple(part for part in parts if part.dataset_id == claim.dataset_id),
         remaining=tuple(part for part in parts if part.dataset_id != claim.dataset_id),
         whole=reference is not None and _tells_all(reference, seen),
@@ -257,12 +260,15 @@ def _tells_all(job: Valuation, seen: Sequence[CheckpointLineage]) -> bool:
     return job.spec["mode"] == "full" and {row.digest for row in seen} <= files
 
 
-def _files(session: Session, buyer_id: uuid.UUID, dataset_ids: set[uuid.UUID]) -> dict[str, dict[str, Any]]:
-    """How to read each content, by digest, as the buyer's jobs said; every row of it, also those that a job dropped."""
+def _files(session: Session, checkpoint: Checkpoint, dataset_ids: set[uuid.UUID]) -> dict[str, dict[str, Any]]:
+    """How to read each content, by digest, as the buyer's jobs said, those with this checkpoint before others, which
+    may read a text as a column; every row of it, also those that a job dropped."""
     found: dict[str, dict[str, Any]] = {}
+    twins = checkpoints.twins(session, checkpoint)
+    own = {job.id for job in erasure_repository.jobs_with_checkpoints(session, twins)}
     for dataset_id in sorted(dataset_ids):
-        for job in erasure_repository.jobs_with_dataset(session, dataset_id):
-            if job.buyer_id == buyer_id:
+        for job in sorted(erasure_repository.jobs_with_dataset(session, dataset_id), key=lambda job: job.id in own):
+            if job.buyer_id == checkpoint.buyer_id:
                 for player in job.inputs["players"]:
                     found |= {file["digest"]: {**file, "drop": ""} for file in player}
     return found

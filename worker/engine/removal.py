@@ -6,6 +6,7 @@ trained anew on the players that stay (``retrain``), or made from M_full by one 
 compares it with the model that was trained anew. Nothing here chooses a method, and nothing here is stored.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from worker.engine import batching
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import Coalitions, EvaluationFailed
+from worker.engine.learners.language import NO_TOKEN, LanguageModel
 from worker.engine.problem import InvalidProblem
 from worker.engine.unlearning import methods_for
 from worker.engine.unlearning.context import Context
@@ -23,6 +25,7 @@ from worker.engine.unlearning.method import Method
 from worker.engine.utility import log_likelihoods
 
 RETRAIN = "retrain"
+_BLOCKS = 8  # of a language model are asked at a time
 
 
 @dataclass(frozen=True)
@@ -98,29 +101,57 @@ def _made(context: Context, method: Method, coalitions: Coalitions) -> Tensor:
     return model[0]
 
 
+def _predictions(evaluator: Evaluator, models: Tensor, X: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """What models [K, P] predict on rows X [m, ...]: outputs [K, r, C], labels int64[r] and the numbers int64[r] of the
+    rows that they are of. A row is one prediction, with its label of y [m]; of a language model each next token is."""
+    learner = evaluator.learner
+    if not isinstance(learner, LanguageModel):
+        yield learner.logits(models, X), y, torch.arange(len(y), device=y.device)
+        return
+    for a in range(0, len(X), _BLOCKS):
+        blocks = X[a : a + _BLOCKS]
+        targets = blocks[:, 1:].long()
+        there = targets != NO_TOKEN
+        numbers = torch.arange(a, a + len(blocks), device=X.device).unsqueeze(1).expand_as(targets)
+        yield learner.logits(models, blocks)[:, there], targets[there], numbers[there]
+
+
 def distance(evaluator: Evaluator, model: Tensor, reference: Tensor, X: Tensor, y: Tensor) -> Distance:
-    """How far ``model`` [P] is from ``reference`` [P] on rows X [m, ...] with labels int64[m]."""
+    """How far ``model`` [P] is from ``reference`` [P] on rows X [m, ...] with labels int64[m]; of language models the
+    means are over tokens."""
+    variation, differ, right, count = 0.0, 0.0, torch.zeros(2, dtype=torch.float64, device=X.device), 0
     with batching.single_threaded():
-        outputs = evaluator.learner.logits(torch.stack([model, reference]), X).double()
-    p, best = torch.softmax(outputs, dim=2), outputs.argmax(dim=2)
-    right = (best == y).double().mean(dim=1)
+        for outputs, labels, _ in _predictions(evaluator, torch.stack([model, reference]), X, y):
+            p, best = torch.softmax(outputs.double(), dim=2), outputs.argmax(dim=2)
+            variation += float((p[0] - p[1]).abs().sum() / 2)
+            differ += float((best[0] != best[1]).sum())
+            right += (best == labels).double().sum(dim=1)
+            count += len(labels)
+    count = max(count, 1)
     return Distance(
         rows=len(y),
-        total_variation=float((p[0] - p[1]).abs().sum(dim=1).mean() / 2),
-        disagreement=float((best[0] != best[1]).double().mean()),
-        accuracy_gap=float(right[0] - right[1]),
+        total_variation=variation / count,
+        disagreement=differ / count,
+        accuracy_gap=float((right[0] - right[1]) / count),
     )
 
 
 def losses(evaluator: Evaluator, model: Tensor, X: Tensor, y: Tensor) -> NDArray[np.float64]:
-    """The model's cross-entropy float64[m] on each row."""
+    """The model's cross-entropy float64[m] on each row; a language model's is a block's mean over its tokens."""
+    total = torch.zeros(len(X), dtype=torch.float64, device=X.device)
+    count = torch.zeros_like(total)
     with batching.single_threaded():
-        outputs = evaluator.learner.logits(model.unsqueeze(0), X)
-    return np.asarray(-log_likelihoods(outputs, y)[0].cpu().numpy(), dtype=np.float64)
+        for outputs, labels, numbers in _predictions(evaluator, model.unsqueeze(0), X, y):
+            total.index_add_(0, numbers, -log_likelihoods(outputs, labels)[0])
+            count.index_add_(0, numbers, torch.ones_like(numbers, dtype=torch.float64))
+    return np.asarray((total / count.clamp(min=1)).cpu().numpy(), dtype=np.float64)
 
 
 def accuracy(evaluator: Evaluator, model: Tensor, X: Tensor, y: Tensor) -> float:
-    """The share of rows that the model puts into their class."""
+    """The share of rows that the model puts into their class, or of tokens that it guesses."""
+    right, count = 0.0, 0
     with batching.single_threaded():
-        best = evaluator.learner.logits(model.unsqueeze(0), X)[0].argmax(dim=1)
-    return float((best == y).double().mean())
+        for outputs, labels, _ in _predictions(evaluator, model.unsqueeze(0), X, y):
+            right += float((outputs[0].argmax(dim=1) == labels).sum())
+            count += len(labels)
+    return right / max(count, 1)

@@ -1,11 +1,14 @@
 """One model that forgets: trained anew it is the model of what remains, and who attacks it finds members no more."""
 
+from functools import partial as partial_of
+
 import numpy as np
 import pytest
 import torch
 
 from app.checkpoints.methods import METHODS, NEEDS_ALL
 from app.checkpoints.tables import UnlearnMethod
+from tests.worker.engine import tiny_encoders, tiny_language
 from worker.engine import membership, removal
 from worker.engine.evaluator import Evaluator
 from worker.engine.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
@@ -111,18 +114,42 @@ def test_a_linear_model_read_off_its_outputs_gives_those_outputs() -> None:
 
 def test_what_owners_are_offered_is_what_the_engine_can_do() -> None:
     players = {"a": rows(1, 30), "gone": rows(3, 30)}
+    on_frozen = {"lm": tiny_language.problem, "lora": tiny_encoders.problem}
     for architecture, methods in METHODS.items():
         real = methods - {UnlearnMethod.AUTO, UnlearnMethod.ERASE}
-        if not real:  # erased whatever the engine can do
+        if not real:  # a frozen model: it has seen nobody's data
             continue
-        full = Evaluator(problem(architecture.value, players))
+        make = on_frozen.get(architecture.value, partial_of(problem, architecture.value, players))
+        full = Evaluator(make())
         weights = full.learner.layout.unpack(full.context.full)
-        partial = Evaluator(problem(architecture.value, players, mode="partial", checkpoint=weights))
+        below = {name: array for name, array in (full.problem.checkpoint or {}).items() if name.startswith("frozen.")}
+        partial = Evaluator(make(mode="partial", checkpoint=below | weights))
         assert {each.value for each in real} <= set(removal.available(full))
         assert {each.value for each in real - NEEDS_ALL} <= set(removal.available(partial))
         assert not {each.value for each in NEEDS_ALL} & set(removal.available(partial))
         with pytest.raises(InvalidProblem, match="yields no"):
             removal.forget(partial, kept(partial, "gone"), "retrain")
+
+
+def test_a_language_models_distance_loss_and_accuracy_are_over_its_tokens() -> None:
+    evaluator = Evaluator(tiny_language.problem())
+    learner, X, y = evaluator.learner, evaluator.test_X, evaluator.test_y
+    X = torch.cat([X[:11], X[:1]])
+    X[-1, 5:] = -1  # a short last block: four tokens are predicted
+    y, models = y[:12], torch.stack([evaluator.context.full, evaluator.context.base])
+    targets, there = X[:, 1:].long(), X[:, 1:] >= 0
+    p = torch.softmax(learner.logits(models, X).double(), dim=3)
+    found = removal.distance(evaluator, models[0], models[1], X, y)
+    assert found.rows == 12
+    assert found.total_variation == pytest.approx(float(((p[0] - p[1]).abs().sum(2) / 2)[there].mean()), abs=1e-9)
+    differ = (p[0].argmax(2) != p[1].argmax(2))[there].double().mean()
+    assert found.disagreement == pytest.approx(float(differ), abs=1e-12)
+    right = [float((each.argmax(2) == targets)[there].double().mean()) for each in p]
+    assert removal.accuracy(evaluator, models[0], X, y) == pytest.approx(right[0], abs=1e-12)
+    assert found.accuracy_gap == pytest.approx(right[0] - right[1], abs=1e-12)
+    likelihood = p[0].gather(2, targets.clamp(min=0).unsqueeze(2)).squeeze(2).log()
+    wanted = [-float(likelihood[row][there[row]].mean()) for row in range(12)]
+    assert removal.losses(evaluator, models[0], X, y) == pytest.approx(wanted, abs=1e-6)
 
 
 def test_the_score_is_the_chance_that_a_member_has_the_lower_loss() -> None:
