@@ -29,13 +29,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from app.valuations import worth_repository
-from app.valuations.states import WORKING, ShardKind, ShardStatus, ValuationStatus
+from app.valuations.states import WORKING, ShardKind, ShardStatus
 from app.valuations.tables import Shard
 
 _NOW = func.clock_timestamp()
 _TABLES = Shard.metadata.tables
 _SHARDS, _JOBS, _WORTHS = _TABLES["shards"], _TABLES["valuations"], _TABLES["evaluations"]
-_ROUNDS = _TABLES["rounds"]
 _WORKERS = _TABLES["worker_heartbeats"]
 
 
@@ -177,50 +176,20 @@ def _insert_worths(shard: Any, source: Any) -> Any:
 
 
 def _finish_with_worths() -> Any:
-    held = _FINISH.returning(_SHARDS.c.valuation_id, _SHARDS.c.round).cte("held")
-    stored = _insert_worths(held.c.id, held).returning(_WORTHS.c.fence).cte("stored")
-    # read to its end, so that the worths are in before the round's row is locked, for which the job's workers queue
-    worths_are_in = select(func.count()).select_from(stored).scalar_subquery() >= 0
-    counted = (
-        update(_ROUNDS)
-        .where(_ROUNDS.c.valuation_id == held.c.valuation_id, _ROUNDS.c.number == held.c.round, worths_are_in)
-        .values(
-            open=_ROUNDS.c.open - 1,
-            done=_ROUNDS.c.done + bindparam("found"),
-            seconds=_ROUNDS.c.seconds + bindparam("spent"),
-            finished_at=case((_ROUNDS.c.open == 1, _NOW), else_=None),
-        )
-        .returning(_ROUNDS.c.open, _ROUNDS.c.valuation_id)
-        .cte("counted")
-    )
-    joined = counted.join(_JOBS, _JOBS.c.id == counted.c.valuation_id)
-    return select(_JOBS.c.status, counted.c.open).select_from(joined).with_for_update(of=_JOBS)
+    held = _FINISH.cte("held")
+    return select(held.c.id).add_cte(_insert_worths(held.c.id, held).cte("stored"))
 
 
 _STORE = _insert_worths(bindparam("shard", type_=_WORTHS.c.shard_id.type), None)
 _FINISH_WITH_WORTHS = _finish_with_worths()
 
 
-@dataclass(frozen=True)
-class Ended:
-    """What is left once a shard is done: how its job stands, and how many shards of its round are still open."""
-
-    status: ValuationStatus
-    still_open: int
-
-
 def finish_with_worths(
     session: Session, claim: Claim, coalitions: Sequence[bytes], worths: Sequence[float], seconds: Sequence[float]
-) -> Ended | None:
-    """``finish``, store the worths found and count the round down, in one statement; None when the lease is not ours.
-
-    A worth that is there already stays as it is. Holds the round's row and the job's until the commit: a cancellation
-    either comes before and is seen here, or waits and then sees this shard done.
-    """
-    told = _found(claim, coalitions, worths, seconds) | {"shard": claim.shard_id, "fence_held": claim.fence}
-    counts = {"found": len(worths), "spent": float(sum(seconds))}
-    row = session.execute(_FINISH_WITH_WORTHS, told | counts).one_or_none()
-    return None if row is None else Ended(row[0], row[1])
+) -> bool:
+    """``finish``, and the worths found, where the lease is ours; one that is there already stays as it is."""
+    found = _found(claim, coalitions, worths, seconds)
+    return _touched(session, _FINISH_WITH_WORTHS, claim.shard_id, claim.fence, **found)
 
 
 def store_worths(

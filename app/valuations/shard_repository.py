@@ -18,7 +18,7 @@ from app.valuations.tables import Round, Shard, Valuation
 _NO_SYNC = {"synchronize_session": False}
 _NOW = func.clock_timestamp()
 _TABLES = Shard.metadata.tables
-_SHARDS, _JOBS = _TABLES["shards"], _TABLES["valuations"]
+_SHARDS, _JOBS, _ROUNDS = _TABLES["shards"], _TABLES["valuations"], _TABLES["rounds"]
 _WORKERS = _TABLES["worker_heartbeats"]
 
 
@@ -28,6 +28,39 @@ def add_round(session: Session, values: dict[str, Any]) -> None:
 
 def add_shards(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     session.execute(insert(Shard), list(rows))
+
+
+def _count_down() -> Any:
+    counted = (
+        update(_ROUNDS)
+        .where(_ROUNDS.c.valuation_id == bindparam("job"), _ROUNDS.c.number == bindparam("round_number"))
+        .values(
+            open=_ROUNDS.c.open - 1,
+            done=_ROUNDS.c.done + bindparam("found"),
+            seconds=_ROUNDS.c.seconds + bindparam("spent"),
+            finished_at=case((_ROUNDS.c.open == 1, _NOW), else_=None),
+        )
+        .returning(_ROUNDS.c.open, _ROUNDS.c.valuation_id)
+        .cte("counted")
+    )
+    joined = counted.join(_JOBS, _JOBS.c.id == counted.c.valuation_id)
+    return select(counted.c.open, _JOBS.c.status).select_from(joined).with_for_update(of=_JOBS)
+
+
+_COUNT_DOWN = _count_down()
+
+
+def count_down(
+    session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float
+) -> tuple[int, ValuationStatus]:
+    """One shard of the round is finished; returns how many are still open, and how the job stands.
+
+    Holds the round's row and then the job's until the commit, so it comes last: a job's workers queue for it. A
+    cancellation either comes before and is seen here, or waits and then sees this shard done.
+    """
+    values = {"job": valuation_id, "round_number": number, "found": done, "spent": seconds}
+    row = session.execute(_COUNT_DOWN, values).one()
+    return int(row[0]), row[1]
 
 
 def count_found(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
@@ -124,10 +157,21 @@ def mark_dispatched(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:
 
 
 def abandon_queued(session: Session, valuation_id: uuid.UUID) -> None:
-    """Drop the shards of a job that nobody holds."""
+    """Drop the shards of a job that nobody holds.
+
+    Those that a worker is just taking are skipped: it waits for the job's row, which the caller has locked, and then
+    drops them itself; or it claims one and hears from its heart that the job has ended.
+    """
+    free = (
+        select(Shard.id)
+        .where(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.QUEUED)
+        .with_for_update(skip_locked=True)
+        .cte("free")
+        .prefix_with("MATERIALIZED")
+    )
     session.execute(
         update(Shard)
-        .where(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.QUEUED)
+        .where(Shard.id == free.c.id)
         .values(status=ShardStatus.ABANDONED, finished_at=_NOW)
         .execution_options(**_NO_SYNC)
     )
@@ -185,7 +229,8 @@ def _dispatched(queue: str, older_than: float) -> Any:
 
 def count_dispatched(session: Session, queue: str) -> int:
     """How many shards of a queue should have a message underway."""
-    return int(session.scalar(select(func.count()).where(_dispatched(queue, 0.0))) or 0)
+    statement = select(func.count()).select_from(Shard).join(Valuation, Valuation.id == Shard.valuation_id)
+    return int(session.scalar(statement.where(_dispatched(queue, 0.0), Valuation.status.in_(WORKING))) or 0)
 
 
 def lock_overdue(session: Session, queue: str, older_than: float, limit: int) -> Sequence[Shard]:

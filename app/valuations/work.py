@@ -5,7 +5,8 @@ A worker claims a shard (lease and fencing token), works outside any transaction
 :fence``; where that touches nothing the lease was lost, ``LeaseLost`` is raised and the caller's transaction rolls
 back whole. So a second delivery of any message, or a worker back from the dead, changes nothing. Never commits.
 
-Locks are always taken in the order shard in hand, round, job, shards that nobody holds (those skip what is locked).
+Locks are always taken in the order shard in hand, shards that nobody holds, round, job. Whoever holds a job and wants
+its shards skips those that are locked.
 """
 
 import uuid
@@ -179,26 +180,32 @@ def finish_evaluate(
     """Write a shard's worths, each once; whoever finishes the round's last shard records the next plan.
 
     The window is filled, and where ``by`` names the worker, it takes the first of the shards that come into it itself:
-    the claim of its next one. The locks on round and job are held for two short statements and the commit; the shards
-    that are locked after the job are those that nobody else holds, so nobody waits for another in a circle.
+    the claim of its next one. Round and job are locked last, for one short statement and the commit, since all of a
+    job's workers queue for them.
     """
-    ended = lease_repository.finish_with_worths(session, claim, *_columns(worths))
-    if ended is None:
+    if not lease_repository.finish_with_worths(session, claim, *_columns(worths)):
         raise _lost(claim)
-    if ended.status is ValuationStatus.CANCELLING:
-        lifecycle.end_if_idle(session, settings, repository.lock(session, claim.valuation_id))
-    elif ended.status in WORKING and not ended.still_open:
-        lifecycle.add_step(
-            session, repository.lock(session, claim.valuation_id), ShardKind.PLAN, lifecycle.CONTROL_QUEUE
-        )
-    elif by is None:
+    following = None
+    if by is None:
         fill_window(session, settings, claim.valuation_id, claim.queue)
     else:
         following, others = shard_repository.take_room_and_claim(
             session, claim, alive_within(settings), by, settings.lease_seconds
         )
         _send(session, claim.valuation_id, claim.queue, others)
+    seconds = sum(worth.seconds for worth in worths)
+    still_open, status = shard_repository.count_down(session, claim.valuation_id, claim.round, len(worths), seconds)
+    if status in WORKING:
+        if not still_open:
+            valuation = repository.lock(session, claim.valuation_id)
+            lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
         return following
+    # the job was stopped meanwhile: what was taken for it is let go
+    if following is not None:
+        lease_repository.abandon_held(session, following.shard_id, following.fence)
+    shard_repository.abandon_queued(session, claim.valuation_id)
+    if status is ValuationStatus.CANCELLING:
+        lifecycle.end_if_idle(session, settings, repository.lock(session, claim.valuation_id))
     return None
 
 

@@ -25,7 +25,7 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage import scratch
 from cherish import Client
-from tests.faults.upped import Upped
+from tests.faults.upped import FACTOR, Upped
 
 # short leases, so that a test sees in seconds what a deployment sees in minutes
 SHORT = {
@@ -116,7 +116,7 @@ class StormyMarket:
 
     def key(self, name: str, role: Role, deposit: int = 0) -> tuple[str, str]:
         """A new account, its id and a key of it; the database may just be coming back."""
-        for _ in range(100):
+        for _ in range(int(100 * FACTOR)):
             try:
                 with transaction(make_session_factory(self.engine)) as session:
                     account = accounts.create_account(session, name, role)
@@ -132,7 +132,7 @@ class StormyMarket:
         """A client that takes no for an answer after a few tries."""
         return Client(self.place.api_url, key, retries=3)
 
-    def ready(self, seconds: float = 60.0) -> None:
+    def ready(self, seconds: float = 60.0 * FACTOR) -> None:
         """Wait until the API says that it and all it needs are there."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
@@ -162,7 +162,7 @@ class StormyMarket:
 
     def scalar(self, statement: str, **values: Any) -> Any:
         """One value from the database, which may just be coming back."""
-        for _ in range(100):
+        for _ in range(int(100 * FACTOR)):
             try:
                 with self.engine.connect() as connection:
                     return connection.execute(text(statement), values).scalar_one()
@@ -170,7 +170,7 @@ class StormyMarket:
                 time.sleep(0.2)
         raise AssertionError("the database did not come back within 20 s")
 
-    def under_way(self, job: Job, worths: int, seconds: float = 120.0) -> bool:
+    def under_way(self, job: Job, worths: int, seconds: float = 120.0 * FACTOR) -> bool:
         """Wait until the job has that many worths; False when it has ended before."""
         ends = time.monotonic() + seconds
         while (found := self._worths(job)) is not None and found < worths:
@@ -203,7 +203,7 @@ class StormyMarket:
         found = int(self.scalar(statement, id=job.id.removeprefix("val_")))
         return None if found < 0 else found
 
-    def verdict(self, job: Job, calm: str, seconds: float = 180.0) -> list[str]:
+    def verdict(self, job: Job, calm: str, seconds: float = 180.0 * FACTOR) -> list[str]:
         """What is wrong after a storm, with this job and those posted beside it: nothing, one hopes."""
         found, self.wrong = self.wrong, []
         jobs, self.beside = [job, *self.beside], []
@@ -244,7 +244,7 @@ class StormyMarket:
 
     def books(self) -> list[str]:
         """What the ledger's own proof objects to."""
-        for _ in range(100):
+        for _ in range(int(100 * FACTOR)):
             try:
                 with transaction(make_session_factory(self.engine)) as session:
                     found = proof.prove(session)

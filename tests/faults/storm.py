@@ -25,10 +25,11 @@ import numpy as np
 
 from tests.faults import injections
 from tests.faults.market import SHORT, Job, StormyMarket
-from tests.faults.upped import SOURCE, Upped
+from tests.faults.upped import FACTOR, SOURCE, Upped
 
 _BATCH = 11  # faults that are told together
 _BATCHES = 8  # of one stack, before it is taken down and another one begins
+_LOST = 5  # stacks that did not come up or did not end well, before a part is given up
 
 
 def faults_of(seed: int, faults: int, batch: int = _BATCH) -> list[list[str]]:
@@ -60,7 +61,7 @@ def raised(settings: dict[str, str] = SHORT) -> Iterator[StormyMarket]:
 def calm_answer(market: StormyMarket) -> str:
     """The answer of the undisturbed job."""
     job = market.post()
-    ended = job.end(240)
+    ended = job.end(240 * FACTOR)
     assert ended["status"] == "succeeded", ended
     return job.answer()
 
@@ -93,13 +94,20 @@ def _part(args: argparse.Namespace, folder: Path) -> None:
         for number, names in enumerate(faults_of(args.seed, args.faults))
         if number % args.stacks == args.part and not _told(folder, number).exists()
     ]
+    lost = 0
     while todo:
-        with raised() as market:
-            calm = _agreed(folder, calm_answer(market))
-            for number, names in todo[:_BATCHES]:
-                if not _batch(market, calm, folder, args.seed, number, names):
-                    # what comes next shall not suffer from it
-                    break
+        try:
+            with raised() as market:
+                calm = _agreed(folder, calm_answer(market))
+                for number, names in todo[:_BATCHES]:
+                    if not _batch(market, calm, folder, args.seed, number, names):
+                        # what comes next shall not suffer from it
+                        break
+        except Exception:
+            lost += 1
+            (folder / f"stack-{os.getpid()}-{lost}.txt").write_text(traceback.format_exc())
+            if lost == _LOST:
+                raise
         todo = [(number, names) for number, names in todo if not _told(folder, number).exists()]
 
 
@@ -149,13 +157,16 @@ def report(folder: Path, seed: int, faults: int) -> int:
     bad = [batch for batch in told if batch["wrong"]]
     for batch in bad:
         print("WRONG after", ", ".join(batch["faults"]), *batch["wrong"], sep="\n    ")
+    stacks = sorted(folder.glob("stack-*.txt"))
+    for path in stacks:
+        print("WRONG with a stack:", path.read_text(), sep="\n    ")
     missing = len(batches) - len(told)
     print(
         f"seed {seed}: {sum(kinds.values())} faults, {sum(batch['jobs'] for batch in told)} jobs, "
         f"{sum(batch['seconds'] for batch in told) / 60:.0f} minutes of stacks; "
-        f"{len(bad)} batches of {len(told)} went wrong, {missing} are missing"
+        f"{len(bad)} batches of {len(told)} went wrong, {missing} are missing, {len(stacks)} stacks came to no good end"
     )
-    return len(bad) + missing
+    return len(bad) + missing + len(stacks)
 
 
 def main(argv: list[str]) -> int:

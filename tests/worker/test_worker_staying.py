@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import undefer
 
 from app.db.session import transaction
-from app.valuations import lease_repository, service, work
+from app.valuations import lease_repository, service, shard_repository, work
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import FoundWorth, LeaseLost
@@ -205,3 +205,30 @@ def test_the_end_of_a_shard_that_meets_a_cancellation_waits_and_takes_nothing(be
     assert taken == [None]
     assert market.job(first.valuation_id).status is ValuationStatus.CANCELLED
     assert {each.status for each in asked(begun)} == {ShardStatus.DONE, ShardStatus.ABANDONED}
+
+
+def test_a_cancellation_after_a_shard_was_taken_does_not_wait_for_it_and_the_worker_lets_go(
+    begun: Any, monkeypatch: Any
+) -> None:
+    market = begun.market
+    add_workers(begun, 2)
+    first = claimed(begun, sent(begun)[0].id)
+    count_down = shard_repository.count_down
+    answers: list[ValuationStatus] = []
+
+    def cancel() -> None:
+        with transaction(market.factory) as session:
+            answers.append(service.cancel(session, market.settings, market.buyer, first.valuation_id).status)
+
+    def meanwhile(*args: Any) -> Any:
+        # the next shards are locked by now, the job is not
+        cancelling = threading.Thread(target=cancel)
+        cancelling.start()
+        cancelling.join(timeout=10)
+        assert answers == [ValuationStatus.CANCELLING], "the cancellation waited, with the job's row in its hand"
+        return count_down(*args)
+
+    monkeypatch.setattr(shard_repository, "count_down", meanwhile)
+    assert finish(begun, first) is None
+    assert {each.status for each in asked(begun)} == {ShardStatus.DONE, ShardStatus.ABANDONED}
+    assert market.job(first.valuation_id).status is ValuationStatus.CANCELLED
