@@ -26,8 +26,9 @@ from worker.engine.problem import InvalidProblem, LearnerSpec, Problem
 from worker.engine.unlearning import METHODS, TOKEN_METHODS, methods_for
 
 
-def test_a_models_outputs_and_gradients_have_the_same_bits_in_any_stack() -> None:
-    learner, rows = model(), torch.from_numpy(texts(8, 2))
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_a_models_outputs_and_gradients_have_the_same_bits_in_any_stack(rank: int) -> None:
+    learner, rows = model(rank=rank), torch.from_numpy(texts(8, 2))
     params = moved(learner, 5)
     with single_threaded():
         together = learner.logits(params, rows)

@@ -78,6 +78,23 @@ def test_outputs_and_gradients_have_the_same_bits_in_any_stack(kind: str) -> Non
             assert torch.equal(learner.gradient(params[one], alone), gradient[one])
 
 
+@pytest.mark.parametrize("rank", [1, 5])
+def test_odd_ranks_lengths_and_batches_have_the_same_bits_in_any_stack(rank: int) -> None:
+    learner = AdaptedEncoder({**HYPER, "rank": rank}, (13,), 2, weights("text"))
+    params = moved(learner, 5)
+    for count in (1, 3):
+        tokens = np.random.default_rng(count).integers(4, 30, (5, count, 13)).astype(np.float32)
+        X, y = torch.from_numpy(tokens), torch.zeros(5, count, dtype=torch.int64)
+        weight = torch.ones(5, count)
+        with single_threaded():
+            outputs, gradient = learner.logits(params, X), learner.gradient(params, Batch(X, y, weight))
+            for k in range(5):
+                one = slice(k, k + 1)
+                assert torch.equal(learner.logits(params[one], X[one]), outputs[one])
+                alone = learner.gradient(params[one], Batch(X[one], y[one], weight[one]))
+                assert torch.equal(alone, gradient[one])
+
+
 @pytest.mark.parametrize(("kind", "source"), [*(("text", s) for s in ("retrain", *FULL)), ("image", "retrain")])
 def test_worths_are_the_same_bits_for_one_coalition_and_for_four_at_a_time(kind: str, source: str) -> None:
     coalitions = all_coalitions(4)
@@ -195,6 +212,10 @@ def test_a_resnet_an_unknown_model_none_at_all_and_other_images_are_refused_by_n
         make_learner(LearnerSpec("lora", {}), (12,), 2)
     with pytest.raises(InvalidProblem, match=r"images of shape \[3, 16, 16\]"):
         AdaptedEncoder(HYPER, (3, 8, 8), 2, weights("image"))
+    odd = weights("text")
+    odd["encoder.layer.0.intermediate.dense.weight"] = torch.zeros(42, 24)
+    with pytest.raises(InvalidProblem, match="adapters need multiples of 4"):
+        AdaptedEncoder(HYPER, (12,), 2, odd)
     missing = weights("text")
     del missing["encoder.layer.1.output.dense.bias"]
     with pytest.raises(InvalidProblem, match=r"no encoder.layer.1.output.dense"):

@@ -21,6 +21,7 @@ from worker.engine.batching import Batch, Pool
 from worker.engine.game import Coalitions
 from worker.engine.layout import ALIGNMENT, Layout, aligned
 from worker.engine.learners import descent
+from worker.engine.learners.rows import wide_enough
 from worker.engine.learners.transformer import HEAD, Architecture, forward
 from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
 from worker.engine.seeds import derive, torch_generator
@@ -155,7 +156,8 @@ class LanguageModel:
         added = not torch.is_grad_enabled() and self.inside is torch.float32
 
         def project(x: Tensor, name: str) -> Tensor:
-            a, b = views[self._slot_of[f"{name}.lora_A.weight"]], views[self._slot_of[f"{name}.lora_B.weight"]]
+            names = (f"{name}.lora_A.weight", f"{name}.lora_B.weight")
+            a, b = wide_enough(*(views[self._slot_of[each]] for each in names))
             if added:
                 own = torch.baddbmm(base[f"{name}.weight"].expand(len(x), -1, -1), b, a, alpha=self.scale)
                 return torch.bmm(x, own.transpose(1, 2))

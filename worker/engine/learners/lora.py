@@ -19,7 +19,7 @@ from worker.engine.batching import Batch, Pool
 from worker.engine.game import Coalitions
 from worker.engine.layout import ALIGNMENT, Layout, aligned
 from worker.engine.learners import descent, encoders
-from worker.engine.learners.rows import fill_rows, output_gradient
+from worker.engine.learners.rows import fill_rows, output_gradient, wide_enough
 from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
 from worker.engine.seeds import derive, torch_generator
 
@@ -44,6 +44,7 @@ _WORDS, _POSITIONS, _PATCHES = (
 )
 _ROWS = 16  # are asked at a time where nothing is trained
 _STEP_ROWS = 32  # of a gradient at a time
+_WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
 
 
 class AdaptedEncoder:
@@ -149,8 +150,9 @@ class AdaptedEncoder:
             stacked = torch.nn.functional.pad(stacked, (0, 0, 0, aligned(places) - places))
             found = torch.bmm(stacked, matrix.t().expand(K, -1, -1))
             if name is not None:
-                low = torch.bmm(stacked, named[f"{name}.lora_A.weight"].transpose(1, 2))
-                found = torch.baddbmm(found, low, named[f"{name}.lora_B.weight"].transpose(1, 2), alpha=self.scale)
+                a, b = wide_enough(named[f"{name}.lora_A.weight"], named[f"{name}.lora_B.weight"])
+                low = torch.bmm(stacked, a.transpose(1, 2))
+                found = torch.baddbmm(found, low, b.transpose(1, 2), alpha=self.scale)
             return found[:, :places].reshape(*x.shape[:2], len(matrix))
 
         def linear(x: Tensor, name: str) -> Tensor:
@@ -258,6 +260,11 @@ def _matrices(reads: str, sizes: Mapping[str, Any], frozen: Mapping[str, Tensor]
             if f"{name}.weight" not in frozen or f"{name}.bias" not in frozen:
                 raise InvalidProblem(f"learner 'lora': the encoder has no {name}.weight or no bias for it")
             out, into = frozen[f"{name}.weight"].shape
+            if out % _WHOLE or into % _WHOLE:
+                raise InvalidProblem(
+                    f"learner 'lora': {name} is [{out}, {into}]; adapters need multiples of {_WHOLE};"
+                    " train a head on this model (logistic or mlp)"
+                )
             found[name] = (int(out), int(into))
     return found
 

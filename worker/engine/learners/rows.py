@@ -19,6 +19,15 @@ def fill_rows(X: Tensor) -> Tensor:
     return torch.cat([X, X.new_zeros((X.shape[0], missing, *X.shape[2:]))], dim=1)
 
 
+def wide_enough(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Adapters A [K, r, in] and B [K, out, r], those of rank 1 with a second row of zeros: a product with one vector is
+    rounded otherwise alone than in a stack."""
+    if a.shape[1] > 1:
+        return a, b
+    pad = torch.nn.functional.pad
+    return pad(a, (0, 0, 0, 1)), pad(b, (0, 1))
+
+
 def whole_rows(batch: Batch, residual: Tensor | None) -> tuple[Batch, Tensor | None]:
     """A batch, and its residual where given, filled up likewise."""
     if batch.y.shape[1] % ALIGNMENT == 0 or batch.y.shape[1] == 1:
