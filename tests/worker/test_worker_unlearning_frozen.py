@@ -241,3 +241,21 @@ def test_adapters_inside_an_encoder_forget_by_the_owners_method(
         alone = game(("tides", "sums"))
         wanted = alone.learner.layout.unpack(alone.context.full)
         assert all(np.array_equal(found[name], array) for name, array in wanted.items())
+
+
+def test_a_text_that_another_job_read_by_its_labels_is_forgotten_as_the_adapters_job_read_it(
+    place: Place, hand: Any, base: Path, encoder: Path
+) -> None:
+    found = read_base(base)
+    learner = LanguageModel({**found.hyper, "rank": 2}, (33,), 256, found.weights)
+    arrays = learner.layout.unpack(learner.start(1))
+    arrays["model.layers.0.mlp.up_proj.lora_B.weight"] += np.float32(0.02)
+    _, adapter = adapter_on(place, base, arrays, unlearning="retrain")
+    read = offered(place, sentences, {"target": "label", "format": "jsonl"}) | {"metric": "log_loss"}
+    one_domain = place.dataset("buyer", (TESTED["tides"] * 12).encode(), format="text")
+    finished(place, hand, order(read | {"test_dataset": one_domain}, checkpoint=adapter))
+    below = place.checkpoint(zipped(encoder), architecture="encoder", hyper={"context": 16})
+    finished(place, hand, order(read, model={"name": "logistic"}, base=below))
+    withdraw(place, hand, "sums", read["datasets"][1])
+    record = certificate(place, adapter)
+    assert (record["method"], record["outcome"], record["reason"]) == ("retrain", "unlearned", None)
