@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     stay_seconds: float = Field(
         default=2.0, ge=0, description="a worker goes on with a job's next shard, without a message, for so long"
     )
+    check_patience_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        description="how long a check of worths waits for another worker than the one that computed them",
+    )
     max_attempts: int = Field(default=3, gt=0)
     unlearn_grace_seconds: float = Field(
         default=3600.0,

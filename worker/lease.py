@@ -36,6 +36,7 @@ class Stop(enum.Enum):
     UNWANTED = "the job was cancelled, has ended, or is past its deadline"
     DRAINING = "the worker is shutting down"
     TIME_LIMIT = "the shard took longer than allowed"
+    OWN_WORK = "the shard checks worths that this worker computed, and there are others to do that"
 
 
 class Stopped(Exception):

@@ -6,7 +6,7 @@ which worker found one, or when.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,11 @@ class StoredGame:
             raise NeedWorths(source, coalitions[list(missing.values())])
         self._seconds[source] = self.seconds(source) + spent
         return worths
+
+    @property
+    def asked(self) -> Mapping[str, Set[bytes]]:
+        """The worths that this replay has asked for, packed, by source."""
+        return self._asked
 
     def evaluations(self) -> dict[str, int]:
         """Distinct worths that this replay has asked for and got or found stored, by fidelity."""

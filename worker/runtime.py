@@ -34,6 +34,8 @@ from worker.patience import patiently
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+# how long a check waits for another worker before its message goes out again
+_OTHERS_SECONDS = 0.25
 _INTERNAL = "the computation was stopped by an internal error, which an administrator can look up"
 
 
@@ -147,6 +149,8 @@ class Runtime:
         now, why, found = time.monotonic(), stopped.why, stopped.found
         if why is Stop.DRAINING:
             self._persist(lambda session: work.give_back(session, claim, found), now)
+        elif why is Stop.OWN_WORK:
+            self._persist(lambda session: work.give_back(session, claim, found, delay=_OTHERS_SECONDS), now)
         elif why is Stop.UNWANTED:
             self._persist(lambda session: work.stand_down(session, self.settings, claim, found), now)
         elif why is Stop.TIME_LIMIT:
@@ -158,6 +162,7 @@ class Runtime:
 
     def _failed(self, claim: Claim, error: Exception) -> None:
         from app.valuations.settlement import SettlementImpossible
+        from worker.checks import WorthsDiffer
         from worker.engine.game import EvaluationFailed
         from worker.engine.problem import InvalidProblem
         from worker.engine.valuation import Impossible
@@ -170,6 +175,8 @@ class Runtime:
             self._fail(claim, Reason.INVALID_DATA, str(error), told, final=True)
         elif isinstance(error, EvaluationFailed):
             self._fail(claim, Reason.EVALUATION_FAILED, f"a worth could not be computed: {error}", told, final=False)
+        elif isinstance(error, WorthsDiffer):
+            self._persist(lambda session: work.fail_check(session, self.settings, claim, told), time.monotonic())
         elif isinstance(error, SettlementImpossible):
             self._fail(claim, Reason.INTERNAL, _INTERNAL, told, final=True)
         else:

@@ -7,9 +7,10 @@ database go away meanwhile. A step that must stop raises ``Stopped``.
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import safetensors.numpy
@@ -17,10 +18,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lease_repository, settlement, work, worth_repository
+from app.valuations import lease_repository, settlement, shard_repository, work, worth_repository
 from app.valuations.lease_repository import Claim
 from app.valuations.states import ShardKind
 from app.valuations.work import FoundWorth, Job
+from worker import checks
 from worker.domains import perplexities
 from worker.engine import batching
 from worker.engine.curves import removal
@@ -118,36 +120,95 @@ class Steps:
         except NeedWorths as need:
             self._heart.check()
             coalitions = pack(need.coalitions)
-            each = _seconds_each(stored, need.source, _cost(game, need.source), job.facts["seconds"])
-            size = shard_size(
-                len(coalitions), each, self._settings.shard_seconds, max(1, workers), self._settings.max_shard_worths
-            )  # fmt: skip
-            request = work.Request(need.source, coalitions, size)
+            request = work.Request(
+                need.source, coalitions, self._size(game, job, need.source, len(coalitions), workers)
+            )
             progress = _progress(game, looks)
             return lambda session: work.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heart.check()
+        progress = _progress(game, looks)
+        drawn = checks.draw(game.asked, job.spec.get("checked_part", 0.0), job.game_digest)
+        for each in drawn:
+            if again_wanted := each.missing(stored):
+                return self._check_round(claim, job, game, each, again_wanted, progress, workers)
+        checks.compare(drawn, stored)
+        progress["checked"] = self._checked(claim, drawn)
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         told = _plain(
             {name: part for name, part in result.to_dict().items() if name != "worths"}
             | {"without_harm": None if again is None else again.to_dict(), "removal": curves.to_dict()}
             | {"domains": job.facts.get("domains", [])}
         )
-        progress = _progress(game, looks)
         return lambda session: work.finish_plan_with_result(session, claim, told, progress)
+
+    def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:
+        """Worths of a shard of this source."""
+        each = _seconds_each(game.stored, source, _cost(game, source), (job.facts or {})["seconds"])
+        settings = self._settings
+        return shard_size(count, each, settings.shard_seconds, max(1, workers), settings.max_shard_worths)
+
+    def _check_round(
+        self,
+        claim: Claim,
+        job: Job,
+        game: StoredGame,
+        drawn: checks.Drawn,
+        missing: list[bytes],
+        progress: dict[str, Any],
+        workers: int,
+    ) -> Write:
+        """A round that computes worths again, each shard those of one worker, so that another can do it."""
+        authors = self._authors(claim.game_id, drawn.source, missing)
+        size = self._size(game, job, drawn.source, len(missing), workers)
+        request = work.Request(drawn.check, missing, size, [authors.get(each, "") for each in missing])
+        return lambda session: work.finish_plan_with_round(session, self._settings, claim, request, progress)
+
+    def _checked(self, claim: Claim, drawn: Sequence[checks.Drawn]) -> dict[str, int]:
+        """How many worths were checked, and how many of those by another worker than the one that computed them."""
+        by_another = 0
+        for each in drawn:
+            first = self._authors(claim.game_id, each.source, each.coalitions)
+            second = self._authors(claim.game_id, each.check, each.coalitions)
+            by_another += sum(first.get(one) != second.get(one) for one in each.coalitions)
+        return {"worths": sum(len(each.coalitions) for each in drawn), "by_another_worker": by_another}
+
+    def _authors(self, game_id: UUID, source: str, coalitions: Sequence[bytes]) -> dict[bytes, str]:
+        return patiently(
+            self._factory,
+            lambda session: worth_repository.authors(session, game_id, source, coalitions),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+
+    def _leave_to_another(self, claim: Claim, job: Job, source: str, coalitions: Sequence[bytes]) -> bool:
+        """Whether a check is of this worker's own worths, and another worker can be expected to take it."""
+
+        def look(session: Session) -> bool:
+            if self._heart.name not in worth_repository.authors(session, claim.game_id, source, coalitions).values():
+                return False
+            within = work.alive_within(self._settings)
+            if lease_repository.live_workers(session, _queue(job), within) < 2:
+                return False
+            return shard_repository.waited(session, claim.shard_id) < self._settings.check_patience_seconds
+
+        return patiently(self._factory, look, time.monotonic() + self._settings.lease_seconds)
 
     def evaluate(self, claim: Claim, stays_until: float) -> Write:
         """Compute the shard's worths that are not stored yet, as one batch."""
         if claim.source is None or claim.coalitions is None:
             raise AssertionError(f"shard {claim.shard_id} asks for worths of nothing")
         job = self._jobs.behind(claim)
-        source = claim.source
+        source = checks.checked_source(claim.source) or claim.source
         coalitions = unpack(claim.coalitions, claim.count, len(players_of(job)[0]))
         packed = claim.each()
         todo = [row for row, each in enumerate(packed) if each not in claim.known]
         found: list[FoundWorth] = []
         if todo:
+            if source != claim.source and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
+                raise Stopped(Stop.OWN_WORK)
             evaluator = self._games.evaluator(job)
             self._heart.check()
+            # what is not stored is computed, whatever this process remembers of it
+            evaluator.forget(source, coalitions[todo])
             try:
                 worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heart.should_stop)
             except batching.Stopped:

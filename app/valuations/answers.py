@@ -11,6 +11,7 @@ from app.payouts.tables import Settlement
 from app.valuations.parts import part_of, seat_and_part, seats_paid
 from app.valuations.repository import Standing
 from app.valuations.result_schemas import (
+    Checked,
     Domain,
     PayoutLine,
     Payouts,
@@ -43,7 +44,8 @@ def progress(valuation: Valuation, now: Standing) -> Progress:
     last, left = now.last, None
     if last is not None and valuation.status in (ValuationStatus.RUNNING, ValuationStatus.CANCELLING):
         family = last.source.split(":", 1)[0]
-        known[family] = known.get(family, 0) + last.done
+        if family in known:  # what is computed again as a check is no further worth
+            known[family] += last.done
         if last.done:
             left = (last.worths - last.done) * (last.seconds / last.done) / max(1, now.workers)
     return Progress(
@@ -138,6 +140,7 @@ def values(
         notes=[*valuation.inputs["notes"], *result["notes"]],
         without_harm=None if again is None else WithoutHarm.model_validate(again),
         removal=_removal(result.get("removal")),
+        checked=None if (checked := valuation.progress.get("checked")) is None else Checked.model_validate(checked),
         domains=[Domain.model_validate(each) for each in result.get("domains", [])],
         digests=digests | result["digests"],
         **{

@@ -51,6 +51,8 @@ class Report:
             for each in found.domains
         ]
         told += [str(each) for each in (found.audit.get("sentence"), found.shares_note) if each]
+        if found.checked is not None:
+            told.append(found.checked.sentence())
         return [*told, *found.notes]
 
     def digests(self) -> dict[str, str]:

@@ -98,6 +98,20 @@ class Domain(Answer):
     full: float
 
 
+class Checked(Answer):
+    """Worths that were computed a second time and were the same to the last bit."""
+
+    model_config = example(worths=42, by_another_worker=42)
+
+    worths: int
+    by_another_worker: int = Field(description="So many of them by another worker than the one that was checked.")
+
+    def sentence(self) -> str:
+        """For people."""
+        by = f"{self.by_another_worker} of them by another worker" if self.by_another_worker else "by the same worker"
+        return f"Worths computed a second time, as a check: {self.worths}, {by}; all were the same to the last bit."
+
+
 class Values(Answer):
     """The result: every player's value, and how it was found, how far it can be trusted, what it cost."""
 
@@ -108,6 +122,7 @@ class Values(Answer):
         audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
         seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
         digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[], without_harm=None, domains=[],
+        checked={"worths": 54, "by_another_worker": 54},
         removal={"source": "unlearn:tangent", "reason": None, "highest_first": [_POINT], "lowest_first": [_POINT]},
     )  # fmt: skip
 
@@ -133,6 +148,7 @@ class Values(Answer):
     trace: list[dict[str, Any]]
     without_harm: WithoutHarm | None = Field(description="What was paid on, where somebody does harm for certain.")
     removal: Removal | None = Field(description="Null for jobs that ended before there were such curves.")
+    checked: Checked | None = Field(description="Null for jobs that ended before there were such checks.")
     domains: list[Domain] = Field(description="Perplexities of a language model; empty for others.")
 
 

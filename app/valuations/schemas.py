@@ -131,6 +131,13 @@ class NewValuation(Body):
     share_ci: Number = Field(
         default=2.0, gt=0, le=100, description="Widest 95 % share interval, in points of the pool."
     )
+    checked_part: Number = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="How many of the worths are computed a second time, by another worker where there is one, and must "
+        "be the same to the last bit; else the job fails and nothing is charged.",
+    )
     max_evaluations: int | None = Field(default=None, ge=2, le=10_000_000)
     max_retrains: int | None = Field(default=None, ge=0, le=10_000_000)
     max_seconds: Number | None = Field(default=None, gt=0, description="Device seconds, not seconds on the clock.")

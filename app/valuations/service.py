@@ -108,7 +108,8 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         shards=len(digests) if shard_rows else None,
         distinct_coalitions=distinct_coalitions(digests),
         evaluations=counts,
-        device_seconds=taken.seconds,
+        # what is computed again as a check takes as long again
+        device_seconds=taken.seconds * (1.0 + order.checked_part),
         device_seconds_basis="measured" if taken.basis == "measured" else "model",
         device_seconds_note=taken.sentence,
         pool=money.plain(admitted.pool_minor, order.currency),

@@ -150,6 +150,12 @@ def take_room_and_claim(
     return None, others
 
 
+def waited(session: Session, shard_id: uuid.UUID) -> float:
+    """Seconds since a shard was written."""
+    age = func.extract("epoch", _NOW - Shard.created_at)
+    return float(session.scalars(select(age).where(Shard.id == shard_id)).one())
+
+
 def mark_dispatched(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:
     session.execute(
         update(Shard).where(Shard.id.in_(shard_ids)).values(dispatched_at=_NOW).execution_options(**_NO_SYNC)

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     WORKER_LOST = "worker_lost"
     TIME_LIMIT = "time_limit"
     INTERNAL = "internal"
+    WORTHS_DIFFER = "worths_differ"
     WITHDRAWN = "dataset_withdrawn"
 
 

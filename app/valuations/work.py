@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.db.base import uuid7
 from app.settings import Settings
-from app.valuations import lease_repository, lifecycle, repository, shard_repository
+from app.valuations import lease_repository, lifecycle, repository, shard_repository, worth_repository
 from app.valuations.lease_repository import Claim
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
 
@@ -47,6 +47,16 @@ class Request:
     source: str
     coalitions: Sequence[bytes]
     size: int  # worths per shard
+    # of a check: who computed each of them before; a shard then holds one worker's
+    authors: Sequence[str] = ()
+
+    def shards(self) -> list[list[bytes]]:
+        """The coalitions of each shard."""
+        authors = self.authors or [""] * len(self.coalitions)
+        parts: dict[str, list[bytes]] = {}
+        for author, each in zip(authors, self.coalitions, strict=True):
+            parts.setdefault(author, []).append(each)
+        return [part[i : i + self.size] for _, part in sorted(parts.items()) for i in range(0, len(part), self.size)]
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,7 @@ def finish_plan_with_round(
     if valuation.status not in WORKING:
         return
     valuation.round += 1
-    chunks = [request.coalitions[i : i + request.size] for i in range(0, len(request.coalitions), request.size)]
+    chunks = request.shards()
     shard_repository.add_round(
         session,
         {
@@ -244,12 +254,23 @@ def fail_attempt(
     lifecycle.end_if_idle(session, settings, valuation)
 
 
-def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:
-    """The worker is being shut down: keep what it found and return the rest to the queue, at once."""
+def fail_check(session: Session, settings: Settings, claim: Claim, traceback: str) -> None:
+    """Worths that were computed again differ: the job fails, and no worth of its game is believed any more."""
+    sentence = (
+        "a worth that was computed a second time, as a check, came out different; the worths of this job are erased, "
+        "and an administrator can look up which; post the job again to have all of them computed anew"
+    )
+    fail_attempt(session, settings, claim, Reason.WORTHS_DIFFER, sentence, traceback, final=True)
+    worth_repository.erase(session, claim.game_id)
+
+
+def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = (), delay: float = 0) -> None:
+    """The worker is being shut down, or another is to do it: keep what it found and return the rest to the queue, at
+    once or after a moment."""
     if not lease_repository.give_back(session, claim.shard_id, claim.fence):
         raise _lost(claim)
     _keep(session, claim, worths)
-    lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue)
+    lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue, delay)
 
 
 def stand_down(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:

@@ -3,11 +3,11 @@
 import uuid
 from collections.abc import Sequence
 
-from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, func, select
+from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
 from app.valuations.quotes import Measured
-from app.valuations.tables import Evaluation, Game, Round, Valuation, ValuationPlayer
+from app.valuations.tables import Evaluation, Game, Round, Shard, Valuation, ValuationPlayer
 
 
 def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, bytes, bytes]]:
@@ -40,7 +40,8 @@ def measured(session: Session, learner: str, base: str | None = None) -> Measure
         .join(Valuation, Valuation.id == Round.valuation_id)
         .join(Game, Game.id == Valuation.game_id)
         .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
-        .where(alike, Round.done > 0)
+        # what is computed again as a check costs what the worth did, and tells nothing new
+        .where(alike, Round.done > 0, Round.source.not_like("check:%"))
         .group_by(family)
     ).all()
     of_learner = select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(alike, Game.facts.is_not(None))
@@ -76,3 +77,19 @@ _AMONG = select(_WORTHS.c.coalition).where(
 def stored_among(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> set[bytes]:
     """Which of these coalitions have a worth already."""
     return set(session.scalars(_AMONG, {"game": game_id, "source_of": source, "coalitions": list(coalitions)}))
+
+
+def authors(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> dict[bytes, str]:
+    """Which worker computed each of these worths: whoever held its shard last."""
+    among = Evaluation.coalition == any_(bindparam("coalitions", list(coalitions), type_=ARRAY(LargeBinary)))
+    rows = session.execute(
+        select(Evaluation.coalition, Shard.worker)
+        .join(Shard, Shard.id == Evaluation.shard_id)
+        .where(Evaluation.game_id == game_id, Evaluation.source == source, among)
+    )
+    return {row[0]: row[1] or "" for row in rows}
+
+
+def erase(session: Session, game_id: uuid.UUID) -> None:
+    """All worths of a game."""
+    session.execute(delete(Evaluation).where(Evaluation.game_id == game_id))

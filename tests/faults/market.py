@@ -219,7 +219,8 @@ class StormyMarket:
         if job.answer() != calm:
             wrong.append(f"the answer differs from the undisturbed one:\n{job.answer()}\n{calm}")
         plain = job.id.removeprefix("val_")
-        worths = "SELECT count(*) FROM evaluations e JOIN valuations v ON v.game_id = e.game_id WHERE v.id = :id"
+        worths = """SELECT count(*) FROM evaluations e JOIN valuations v ON v.game_id = e.game_id
+            WHERE v.id = :id AND e.source NOT LIKE 'check:%'"""
         if (count := self.scalar(worths, id=plain)) != _COALITIONS:
             wrong.append(f"{count} worths are stored; {_COALITIONS} are due, each once")
         settled = "SELECT count(*) FROM payout_settlements WHERE valuation_id = :id"

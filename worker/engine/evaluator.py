@@ -193,6 +193,11 @@ class Evaluator:
         keys = [(source, row.tobytes()) for row in self.canonical(coalitions)]
         return {row: self._found[key] for row, key in enumerate(keys) if key in self._found}
 
+    def forget(self, source: str, coalitions: Coalitions) -> None:
+        """Worths of bool[m, n] that are computed anew when they are next asked for, as a check of the first time."""
+        for row in self.canonical(coalitions):
+            self._found.pop((source, row.tobytes()), None)
+
     def canonical(self, coalitions: Coalitions) -> Coalitions:
         """Coalitions by content: of k kept among equal players, the first k are kept."""
         result = coalitions.copy()
