@@ -4,8 +4,9 @@ Outside development the secrets must be set and must not be the defaults; the pr
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import lru_cache
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -75,6 +76,11 @@ class Settings(BaseSettings):
         default=86_400.0, gt=0, description="bytes that nothing refers to are kept this long before they are erased"
     )
     collect_seconds: float = Field(default=3600.0, gt=0, description="how often such bytes are looked for")
+
+    compute_prices: dict[str, Annotated[Decimal, Field(ge=0, le=100_000)]] = Field(
+        default_factory=dict,
+        description='what a device hour costs a job\'s buyer, by currency, as JSON: {"EUR": "1.20"}; others are free',
+    )
 
     lease_seconds: float = Field(default=60.0, gt=0)
     shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")

@@ -8,6 +8,7 @@ from app.http.ids import public_id
 from app.payouts import money
 from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
+from app.valuations.compute import Compute
 from app.valuations.parts import part_of, seat_and_part, seats_paid
 from app.valuations.repository import Standing
 from app.valuations.result_schemas import (
@@ -177,6 +178,7 @@ def agreed_terms(valuation: Valuation) -> list[str]:
         agreed["fee_basis_points"],
         any(agreed["reserves"]),
         valuation.spec.get("class_weights", "uniform"),
+        Compute.agreed(agreed.get("compute")),
     )
 
 

@@ -389,8 +389,9 @@ class Quote(Answer):
         players=10, distinct_coalitions=768, evaluations={"unlearn": 768, "repair": 0, "retrain": 60},
         device_seconds=14.2, device_seconds_basis="measured",
         device_seconds_note="from the measured device seconds of 3 past jobs with mlp, in proportion to rows",
-        pool="10000.00", currency="EUR", fee="250.00", distributable="9750.00", balance="12000.00", sufficient=True,
-        licence_problems=[], notes=[], terms=["The pool is divided in proportion to the values that are above zero."],
+        pool="10000.00", currency="EUR", fee="250.00", compute="0.00", distributable="9750.00", balance="12000.00",
+        sufficient=True, licence_problems=[], notes=[],
+        terms=["The pool is divided in proportion to the values that are above zero."],
     )  # fmt: skip
 
     players: int
@@ -403,7 +404,8 @@ class Quote(Answer):
     pool: str
     currency: str
     fee: str
-    distributable: str = Field(description="The pool less the fee: what providers can get at most.")
+    compute: str = Field(description="The most that device time will cost; it comes off the pool.")
+    distributable: str = Field(description="The pool less the fee and the most for device time.")
     balance: str = Field(description="What your wallet has in this currency.")
     sufficient: bool
     licence_problems: list[LicenceProblem]

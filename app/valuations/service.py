@@ -21,14 +21,28 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import answers, lifecycle, repository, worth_repository
 from app.valuations.admission import Admitted, admit
+from app.valuations.compute import Compute
 from app.valuations.defaults import settled
 from app.valuations.games import digest_of
-from app.valuations.quotes import distinct_coalitions, estimate, expected_evaluations, shard_count
+from app.valuations.quotes import Estimate, distinct_coalitions, estimate, expected_evaluations, shard_count
+from app.valuations.readings import refused
 from app.valuations.result_schemas import Payouts, Values
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.terms import frozen_terms, sentences
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What an order is expected to take: worths by fidelity, what plays, device seconds with those of checks, and what
+    they cost at most (None: nothing is charged)."""
+
+    evaluations: dict[str, int]
+    played: list[str]
+    estimate: Estimate
+    seconds: float
+    compute: Compute | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,8 @@ class AdminView:
 def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Valuation:
     """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
     admitted = admit(session, blobs, settings, caller, order)
+    priced = order.currency in settings.compute_prices
+    compute = _effort(session, settings, admitted, order).compute if priced else None
     order = settled(order, admitted.frozen["learner"]["name"])
     game = repository.add_game(session, caller.account_id, admitted.game_digest, admitted.frozen)
     valuation = Valuation(
@@ -50,7 +66,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         game_id=game.id,
         status=ValuationStatus.QUEUED,
         spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=_inputs(admitted, settings),
+        inputs=_inputs(admitted, settings, compute),
         labels=order.metadata,
         pool_minor=admitted.pool_minor,
         currency=order.currency,
@@ -88,6 +104,38 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
     licences: list[FieldError] = []
     admitted = admit(session, blobs, settings, caller, order, licences)
+    effort = _effort(session, settings, admitted, order)
+    counts, digests, compute = effort.evaluations, effort.played, effort.compute
+    most = 0 if compute is None else compute.most
+    fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
+    wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
+    balance = wallet.get(order.currency, 0)
+    reserves = any(player.reserve for player in admitted.players)
+    return Quote(
+        players=len(admitted.seats),
+        shards=len(digests) if admitted.frozen.get("shard_rows", 0) else None,
+        distinct_coalitions=distinct_coalitions(digests),
+        evaluations=counts,
+        device_seconds=effort.seconds,
+        device_seconds_basis="measured" if effort.estimate.basis == "measured" else "model",
+        device_seconds_note=effort.estimate.sentence,
+        pool=money.plain(admitted.pool_minor, order.currency),
+        currency=order.currency,
+        fee=money.plain(fee, order.currency),
+        compute=money.plain(most, order.currency),
+        distributable=money.plain(admitted.pool_minor - fee - most, order.currency),
+        balance=money.plain(balance, order.currency),
+        sufficient=balance >= admitted.pool_minor,
+        licence_problems=[LicenceProblem(pointer=each.pointer, detail=each.detail) for each in licences],
+        notes=list(admitted.notes),
+        terms=sentences(
+            order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
+        ),
+    )
+
+
+def _effort(session: Session, settings: Settings, admitted: Admitted, order: NewValuation) -> Effort:
+    """What an admitted order is expected to take; raises InvalidInput where it would leave nothing to divide."""
     # shards play in place of seats, and hardly ever are two alike
     shard_rows = admitted.frozen.get("shard_rows", 0)
     played = [shard_count(seat.rows, shard_rows) if shard_rows else 1 for seat in admitted.seats]
@@ -96,37 +144,26 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     ]
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
-    order = settled(order, learner)
     past = worth_repository.measured(session, learner, admitted.base)
-    taken = estimate(order, learner, admitted.size, counts, past, players=len(set(digests)))
-    fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
-    wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
-    balance = wallet.get(order.currency, 0)
-    reserves = any(player.reserve for player in admitted.players)
-    return Quote(
-        players=len(admitted.seats),
-        shards=len(digests) if shard_rows else None,
-        distinct_coalitions=distinct_coalitions(digests),
-        evaluations=counts,
-        # what is computed again as a check takes as long again
-        device_seconds=taken.seconds * (1.0 + order.checked_part),
-        device_seconds_basis="measured" if taken.basis == "measured" else "model",
-        device_seconds_note=taken.sentence,
-        pool=money.plain(admitted.pool_minor, order.currency),
-        currency=order.currency,
-        fee=money.plain(fee, order.currency),
-        distributable=money.plain(admitted.pool_minor - fee, order.currency),
-        balance=money.plain(balance, order.currency),
-        sufficient=balance >= admitted.pool_minor,
-        licence_problems=[LicenceProblem(pointer=each.pointer, detail=each.detail) for each in licences],
-        notes=list(admitted.notes),
-        terms=sentences(
-            order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights
-        ),
-    )
+    taken = estimate(settled(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
+    # what is computed again as a check takes as long again
+    seconds = taken.seconds * (1.0 + order.checked_part)
+    compute = None
+    if (hourly := settings.compute_prices.get(order.currency)) is not None:
+        compute = Compute.quoted(hourly, order.currency, seconds)
+        fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
+        if fee + compute.most >= admitted.pool_minor:
+            raise refused(
+                "/pool",
+                f"the fee ({money.plain(fee, order.currency)} {order.currency}) and device time (at most "
+                f"{money.plain(compute.most, order.currency)} {order.currency}, {seconds:.0f} s) leave nothing of the "
+                "pool to divide; post a larger pool, or ask for fewer evaluations",
+            )
+    return Effort(counts, digests, taken, seconds, compute)
 
 
-def _inputs(admitted: Admitted, settings: Settings) -> dict[str, Any]:
+def _inputs(admitted: Admitted, settings: Settings, compute: Compute | None) -> dict[str, Any]:
+    fee, reserves = settings.platform_fee_basis_points, [player.reserve for player in admitted.players]
     return {
         "names": [seat.name for seat in admitted.seats],
         "players": [[file.to_json() for file in seat.files] for seat in admitted.seats],
@@ -137,7 +174,7 @@ def _inputs(admitted: Admitted, settings: Settings) -> dict[str, Any]:
         "measured": admitted.measured.to_json(),
         "checkpoint": admitted.checkpoint,
         "base": admitted.base,
-        "terms": frozen_terms(settings.platform_fee_basis_points, [player.reserve for player in admitted.players]),
+        "terms": frozen_terms(fee, reserves, compute),
     }
 
 

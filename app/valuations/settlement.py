@@ -16,6 +16,7 @@ from app.payouts import service as payouts
 from app.payouts.policies import Claim, PayoutPlan, Policy, make_plan
 from app.settings import Settings
 from app.valuations import lifecycle, repository
+from app.valuations.compute import Compute
 from app.valuations.games import digest_of
 from app.valuations.parts import part_of, seats_paid
 from app.valuations.schemas import Payout
@@ -78,9 +79,9 @@ def _plan(
     paid_on: Sequence[dict[str, Any]],
 ) -> PayoutPlan:
     agreed = valuation.inputs["terms"]
-    terms = payout_terms(
-        Payout.model_validate(valuation.spec["payout"]), valuation.currency, agreed["fee_basis_points"]
-    )
+    payout, compute = Payout.model_validate(valuation.spec["payout"]), Compute.agreed(agreed.get("compute"))
+    terms = payout_terms(payout, valuation.currency, agreed["fee_basis_points"], compute)
+    seconds = repository.standing(session, valuation).device_seconds
     game = repository.get_game(session, valuation.game_id)
     if [found["digest"] for found in result["players"]] != game.frozen["players"]:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
@@ -108,6 +109,7 @@ def _plan(
         claims,
         empty_worth=ends["empty_worth"],
         full_worth=ends["full_worth"],
+        metered_compute=0 if compute is None else compute.metered(valuation.currency, seconds),
     )
 
 

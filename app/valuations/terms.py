@@ -7,6 +7,7 @@ from typing import Any
 
 from app.payouts import money
 from app.payouts.policies import Policy, Terms
+from app.valuations.compute import Compute
 from app.valuations.schemas import Payout
 
 _POLICY = {
@@ -39,7 +40,7 @@ _CLASSES = {
 }
 
 
-def payout_terms(payout: Payout, currency: str, fee_basis_points: int = 0) -> Terms:
+def payout_terms(payout: Payout, currency: str, fee_basis_points: int = 0, compute: Compute | None = None) -> Terms:
     """The terms a job is settled under; raises InvalidInput where they contradict each other."""
     minimum = 0
     if payout.minimum_payout is not None:
@@ -49,12 +50,18 @@ def payout_terms(payout: Payout, currency: str, fee_basis_points: int = 0) -> Te
         minimum_payout=minimum,
         performance_target=payout.performance_target,
         fee_basis_points=fee_basis_points,
+        compute_quote=0 if compute is None else compute.most,
         dispute_window_seconds=payout.dispute_window_seconds,
     )
 
 
 def sentences(
-    payout: Payout, currency: str, fee_basis_points: int, reserves: bool, class_weights: str = "uniform"
+    payout: Payout,
+    currency: str,
+    fee_basis_points: int,
+    reserves: bool,
+    class_weights: str = "uniform",
+    compute: Compute | None = None,
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement."""
     terms = payout_terms(payout, currency, fee_basis_points)
@@ -75,6 +82,8 @@ def sentences(
     )
     if terms.fee_basis_points:
         told.append(f"The platform keeps {terms.fee_basis_points / 100:g} % of the pool.")
+    if compute is not None:
+        told.append(compute.sentence(currency))
     if terms.performance_target is not None:
         told.append(
             f"The whole pool is divided where the model gains {terms.performance_target:g} or more over nobody's data; "
@@ -92,6 +101,8 @@ def sentences(
     return told
 
 
-def frozen_terms(fee_basis_points: int, reserves: list[int]) -> dict[str, Any]:
-    """What is fixed at posting besides the order: the fee of that day, and each player's reserve in minor units."""
-    return {"fee_basis_points": fee_basis_points, "reserves": reserves}
+def frozen_terms(fee_basis_points: int, reserves: list[int], compute: Compute | None = None) -> dict[str, Any]:
+    """What is fixed at posting besides the order: the fee of that day, each player's reserve in minor units, and what
+    device time costs."""
+    told: dict[str, Any] = {"fee_basis_points": fee_basis_points, "reserves": reserves}
+    return told if compute is None else told | {"compute": compute.to_json()}

@@ -1,7 +1,9 @@
 """A quote says what an order would take, stores nothing, and refuses what posting would refuse."""
 
+import math
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -159,3 +161,27 @@ def test_reading_a_jobs_files_is_limited_and_its_failure_ends_no_call_but_its_ow
     assert "the job's files: reading it took more than 0.0001 seconds" in answer.json()["detail"]
     app.state.settings = settings
     assert buyer.client.post("/v1/valuations/quote", json=body).status_code == 200
+
+
+def test_device_time_that_has_a_price_is_quoted_and_leaves_something_to_divide(
+    posted: tuple[Any, dict[str, Any]], app: FastAPI
+) -> None:
+    buyer, body = posted
+    model = {"name": "mlp", "hyper": {"hidden": 512, "steps": 20_000}}
+    body = body | {"purpose": "research", "pool": "50.00", "model": model}
+    free = buyer.client.post("/v1/valuations/quote", json=body).json()
+    assert (free["compute"], free["distributable"]) == ("0.00", "50.00")
+    settings = app.state.settings
+    app.state.settings = settings.model_copy(update={"compute_prices": {"EUR": Decimal(3600)}})
+    told = buyer.client.post("/v1/valuations/quote", json=body).json()
+    most = math.ceil(100 * told["device_seconds"]) / 100  # a euro a second
+    assert float(told["compute"]) == pytest.approx(most)
+    assert float(told["distributable"]) == pytest.approx(50.0 - most)
+    assert any("Device time is charged at 3600 EUR an hour" in each for each in told["terms"])
+    app.state.settings = settings.model_copy(update={"compute_prices": {"EUR": Decimal(1_000_000)}})
+    for path in ("/v1/valuations/quote", "/v1/valuations"):
+        dear = buyer.client.post(path, json=body | {"pool": "1.00"})
+        assert dear.status_code == 422, dear.text
+        assert "leave nothing of the pool to divide" in dear.json()["errors"][0]["detail"]
+    other = buyer.client.post("/v1/valuations/quote", json=body | {"currency": "USD"}).json()
+    assert other["compute"] == "0.00", "a currency without a price is free"
