@@ -5,12 +5,14 @@ Whatever happens to a shard ends in exactly one of five ways, each one fenced tr
 holds it now. This module loads torch only when a process opens its runtime.
 """
 
+import math
 import os
 import signal
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import TypeVar
 
@@ -34,8 +36,6 @@ from worker.patience import patiently
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-# how long a check waits for another worker before its message goes out again
-_OTHERS_SECONDS = 0.25
 _INTERNAL = "the computation was stopped by an internal error, which an administrator can look up"
 
 
@@ -140,6 +140,10 @@ class Runtime:
         except LeaseLost:
             raise
         except Stopped as stopped:
+            if stopped.why is Stop.OWN_WORK:
+                asked_at, name = time.monotonic(), self.heart.name_until(math.inf)
+                leave = partial(work.leave_to_another, settings=self.settings, claim=claim, by=name)
+                return self._persist(leave, asked_at), asked_at
             self._stopped(claim, stopped)
         except Exception as error:
             self._failed(claim, error)
@@ -149,8 +153,6 @@ class Runtime:
         now, why, found = time.monotonic(), stopped.why, stopped.found
         if why is Stop.DRAINING:
             self._persist(lambda session: work.give_back(session, claim, found), now)
-        elif why is Stop.OWN_WORK:
-            self._persist(lambda session: work.give_back(session, claim, found, delay=_OTHERS_SECONDS), now)
         elif why is Stop.UNWANTED:
             self._persist(lambda session: work.stand_down(session, self.settings, claim, found), now)
         elif why is Stop.TIME_LIMIT:

@@ -6,6 +6,7 @@ database go away meanwhile. A step that must stop raises ``Stopped``.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -161,7 +162,8 @@ class Steps:
         authors = self._authors(claim.game_id, drawn.source, missing)
         size = self._size(game, job, drawn.source, len(missing), workers)
         request = work.Request(drawn.check, missing, size, [authors.get(each, "") for each in missing])
-        return lambda session: work.finish_plan_with_round(session, self._settings, claim, request, progress)
+        name = self._heart.name_until(math.inf)
+        return lambda session: work.finish_plan_with_round(session, self._settings, claim, request, progress, name)
 
     def _checked(self, claim: Claim, drawn: Sequence[checks.Drawn]) -> dict[str, int]:
         """How many worths were checked, and how many of those by another worker than the one that computed them."""

@@ -56,12 +56,13 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         "stopped_by": values.stopped_by,
         "evaluations": values.evaluations,
         "audit": values.audit,
-        "checked": None if values.checked is None else values.checked.model_dump(),
         "players": players,
         "money": {
             name: getattr(payouts, name) for name in ("pool", "currency", "fee", "compute", "refunded", "performance")
         }
         | {"policy": payouts.policy.value, "terms": payouts.terms},
+        # a certificate from before there were checks stays what it was
+        **({} if values.checked is None else {"checked": values.checked.model_dump()}),
     }
 
 

@@ -156,6 +156,17 @@ def waited(session: Session, shard_id: uuid.UUID) -> float:
     return float(session.scalars(select(age).where(Shard.id == shard_id)).one())
 
 
+def waiting_check(session: Session, valuation_id: uuid.UUID, by: str) -> uuid.UUID | None:
+    """A shard of this job that nobody holds and that checks the worths of another worker than ``by``, locked."""
+    statement = select(Shard.id).where(
+        Shard.valuation_id == valuation_id,
+        Shard.status == ShardStatus.QUEUED,
+        Shard.source.like("check:%"),
+        Shard.worker != by,
+    )
+    return session.scalar(statement.order_by(Shard.ordinal).limit(1).with_for_update(skip_locked=True))
+
+
 def mark_dispatched(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:
     session.execute(
         update(Shard).where(Shard.id.in_(shard_ids)).values(dispatched_at=_NOW).execution_options(**_NO_SYNC)

@@ -193,6 +193,7 @@ class Shard(Base, Timestamped):
     count: Mapped[int] = mapped_column(server_default=text("0"))
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     fence: Mapped[int] = mapped_column(server_default=text("0"))
+    # who holds it or held it last; of a check that nobody has held yet: who computed what is checked
     worker: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]

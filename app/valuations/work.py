@@ -25,6 +25,8 @@ from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, Valua
 # a worker counts as alive for this many heartbeats after its last one, and at least this many seconds
 ALIVE_BEATS, ALIVE_SECONDS = 10, 10.0
 _BACKOFF_SECONDS = 1.0
+# how long a check waits for another worker before its message goes out again
+_OTHERS_SECONDS = 0.25
 
 
 class LeaseLost(Exception):
@@ -50,13 +52,14 @@ class Request:
     # of a check: who computed each of them before; a shard then holds one worker's
     authors: Sequence[str] = ()
 
-    def shards(self) -> list[list[bytes]]:
-        """The coalitions of each shard."""
-        authors = self.authors or [""] * len(self.coalitions)
-        parts: dict[str, list[bytes]] = {}
+    def shards(self) -> list[tuple[str | None, list[bytes]]]:
+        """The coalitions of each shard, and whose they are, of a check."""
+        authors: Sequence[str | None] = self.authors or [None] * len(self.coalitions)
+        parts: dict[str | None, list[bytes]] = {}
         for author, each in zip(authors, self.coalitions, strict=True):
             parts.setdefault(author, []).append(each)
-        return [part[i : i + self.size] for _, part in sorted(parts.items()) for i in range(0, len(part), self.size)]
+        ordered = sorted(parts.items(), key=lambda part: part[0] or "")
+        return [(author, part[i : i + self.size]) for author, part in ordered for i in range(0, len(part), self.size)]
 
 
 @dataclass(frozen=True)
@@ -124,13 +127,21 @@ def finish_prepare(session: Session, claim: Claim, blob: str, facts: Mapping[str
 
 
 def finish_plan_with_round(
-    session: Session, settings: Settings, claim: Claim, request: Request, progress: Mapping[str, Any]
-) -> None:
-    """The plan wants more worths: write the next round's shards and dispatch as many as the job's window holds."""
+    session: Session,
+    settings: Settings,
+    claim: Claim,
+    request: Request,
+    progress: Mapping[str, Any],
+    by: str | None = None,
+) -> Claim | None:
+    """The plan wants more worths: write the next round's shards and dispatch as many as the job's window holds.
+
+    Of a check the worker ``by`` takes a shard itself, one of another's worths.
+    """
     _finish(session, claim)
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status not in WORKING:
-        return
+        return None
     valuation.round += 1
     chunks = request.shards()
     shard_repository.add_round(
@@ -158,8 +169,9 @@ def finish_plan_with_round(
                 "source": request.source,
                 "coalitions": b"".join(chunk),
                 "count": len(chunk),
+                "worker": author,
             }
-            for ordinal, chunk in enumerate(chunks)
+            for ordinal, (author, chunk) in enumerate(chunks)
         ],
     )
     valuation.progress = dict(progress)
@@ -167,7 +179,11 @@ def finish_plan_with_round(
         lifecycle.move(session, valuation, ValuationStatus.RUNNING)
     told = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
     repository.add_event(session, valuation, "valuation.progressed", told | {"progress": dict(progress)})
+    mine = None
+    if request.authors and by is not None and claim.queue == valuation.queue:
+        mine = _another_check(session, settings, claim, by)
     fill_window(session, settings, valuation.id, valuation.queue)
+    return mine
 
 
 def finish_plan_with_result(
@@ -264,6 +280,13 @@ def fail_check(session: Session, settings: Settings, claim: Claim, traceback: st
     worth_repository.erase(session, claim.game_id)
 
 
+def leave_to_another(session: Session, settings: Settings, claim: Claim, by: str | None) -> Claim | None:
+    """A check of a worker's own worths goes back to the queue, for another; where ``by`` names the worker, the claim
+    of one that it may do."""
+    give_back(session, claim, delay=_OTHERS_SECONDS)
+    return None if by is None else _another_check(session, settings, claim, by)
+
+
 def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = (), delay: float = 0) -> None:
     """The worker is being shut down, or another is to do it: keep what it found and return the rest to the queue, at
     once or after a moment."""
@@ -299,6 +322,14 @@ def fill_window(session: Session, settings: Settings, valuation_id: uuid.UUID, q
 def _send(session: Session, valuation_id: uuid.UUID, queue: str, shard_ids: Sequence[uuid.UUID]) -> None:
     if shard_ids:
         lifecycle.send(session, valuation_id, ShardKind.EVALUATE, list(shard_ids), queue)
+
+
+def _another_check(session: Session, settings: Settings, claim: Claim, by: str) -> Claim | None:
+    """The claim of a check of this job that waits, of worths that another worker computed."""
+    found = shard_repository.waiting_check(session, claim.valuation_id, by)
+    if found is None:
+        return None
+    return lease_repository.claim(session, found, by, settings.lease_seconds, settings.max_attempts)
 
 
 def _lost(claim: Claim) -> LeaseLost:

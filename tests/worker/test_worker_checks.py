@@ -79,7 +79,7 @@ def test_where_there_are_two_workers_each_checks_what_the_other_computed(
     hand: Any, other: Runtime, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("worker.steps.shard_size", lambda *_: 2)
-    monkeypatch.setattr("worker.runtime._OTHERS_SECONDS", 0.0)
+    monkeypatch.setattr("app.valuations.work._OTHERS_SECONDS", 0.0)
     draw = random.Random(5)  # noqa: S311  who takes a message first is chance
     for runtime in (hand.runtime, other):
         runtime.settings = hand.market.settings.model_copy(update={"stay_seconds": 0.0})
