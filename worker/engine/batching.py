@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ class Batch:
     y: Tensor
     weight: Tensor
 
-    @property
+    @cached_property
     def counts(self) -> Tensor:
         """Rows per coalition [K], at least 1 so that an empty coalition divides nothing by nothing."""
         return self.weight.sum(dim=1).clamp(min=1)

@@ -23,6 +23,11 @@ def key(coalition: NDArray[np.bool_]) -> bytes:
     return np.packbits(coalition).tobytes()
 
 
+def keys(coalitions: Coalitions) -> list[bytes]:
+    """``key`` of each coalition of bool[m, n]."""
+    return [row.tobytes() for row in np.packbits(coalitions, axis=1)]
+
+
 def sizes_of(coalitions: Coalitions) -> Ints:
     """Number of members int64[m] of coalitions bool[m, n]."""
     return np.asarray(coalitions.sum(axis=1), dtype=np.int64)

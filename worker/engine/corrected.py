@@ -17,7 +17,7 @@ from worker.engine.result import Valuation
 from worker.engine.run import REPLICATE, RETRAIN, Run
 from worker.engine.shares import shares_of, symmetric
 
-FIRST_AUDITS = 22
+FIRST_AUDITS = 28  # with the two ends 30 retrainings: earlier, intervals are too wide to end anything
 
 
 def corrected(run: Run) -> Valuation:
@@ -45,6 +45,8 @@ def corrected(run: Run) -> Valuation:
         ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths, noise))
         if done:
             stopped_by = stopping.SHARE_CI
+        elif run.enough(ranges.widest):
+            stopped_by = stopping.MAX_RETRAINS
         elif bought == len(plan):
             stopped_by = stopping.ENUMERATED if len(run.purse.known(RETRAIN)) == run.distinct() else budget
         elif run.out_of_seconds():
@@ -75,7 +77,8 @@ def _seed_noise(run: Run, audited: Coalitions) -> float:
                 " include seed noise. Allow more retrainings to include it."
             )
         return 0.0
-    inner = audited[2 : 2 + run.replicates]
+    # Spread over the plan, which begins with players alone: noise differs with the number of rows.
+    inner = audited[2:][np.linspace(0, len(audited) - 3, run.replicates).astype(np.int64)]
     difference = run.purse.worth(RETRAIN, inner) - run.purse.worth(REPLICATE, inner)
     return float((difference**2).mean() / 2.0)
 

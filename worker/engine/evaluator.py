@@ -34,6 +34,7 @@ from worker.engine.unlearning.method import Method
 
 Seconds = NDArray[np.float64]
 Coalition = NDArray[np.bool_]
+_MOST_QUEUED = 64  # for the places of one stack: whoever asks to stop loses what is in it
 _CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
 
 
@@ -211,7 +212,8 @@ class Evaluator:
         rows = sum(len(p) for p in self.problem.players)
         whole = self.learner.row_gradients(rows)
         if family(source) == "retrain":
-            return self.learner.row_gradients(0.5 * rows) / whole
+            # Places over shared rows pay for all rows, whoever keeps them.
+            return self.learner.row_gradients(rows if self.learner.slots > 1 else 0.5 * rows) / whole
         return method_of(source, self.learner.name).cost(self.context) / whole
 
     def seconds(self, source: str) -> float:
@@ -242,7 +244,8 @@ class Evaluator:
             return
         with batching.single_threaded():
             work = self._work(source, context)
-            chunks = batching.plan([work.key(row) for row in rest], self._stack_limit)
+            limit = partial(self._stack_limit, len(rest))
+            chunks = batching.plan([work.key(row) for row in rest], limit)
 
             def compute(chunk: Chunk) -> None:
                 begun = time.perf_counter()
@@ -320,10 +323,13 @@ class Evaluator:
                 )
         return np.asarray(worths, dtype=np.float64)
 
-    def _stack_limit(self, key: int) -> int:
-        """How many coalitions to stack: what fits half the free memory, and on a CPU what stays near its caches."""
+    def _stack_limit(self, count: int, key: int) -> int:
+        """How many of ``count`` coalitions to stack: what fits half the free memory, and on a CPU what stays near its
+        caches; but where a coalition that has ended leaves its place to the next, a part of them for each thread."""
         if self.stack is not None:
             return self.stack
+        if self.learner.slots > 1 and self.device.type == "cpu":
+            return max(self.learner.slots, min(_MOST_QUEUED, -(-count // max(self.threads, 1))))
         each = self.learner.bytes_per_model(key)
         if self._plan is not None:
             near = self._plan.stack if self.device.type == "cuda" else _CPU_BYTES // each

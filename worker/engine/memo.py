@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from worker.engine.coalitions import canonical, key, unique
+from worker.engine.coalitions import canonical, key, keys, unique
 from worker.engine.game import Coalitions, EvaluationFailed, Game, Worths
 
 
@@ -43,8 +43,8 @@ class MemoGame:
     def worth(self, coalitions: Coalitions) -> Worths:
         """Worths float64[m] of coalitions bool[m, n]; only those not seen before reach the game."""
         wanted = self.standing(coalitions)
-        keys = [key(row) for row in wanted]
-        fresh = [position for position, k in enumerate(keys) if k not in self.known]
+        wanted_keys = keys(wanted)
+        fresh = [position for position, k in enumerate(wanted_keys) if k not in self.known]
         if fresh:
             rows = unique(wanted[fresh])
             worths = np.asarray(self._worth(rows), dtype=np.float64)
@@ -55,7 +55,6 @@ class MemoGame:
                 raise EvaluationFailed(
                     f"the worth of coalition {np.flatnonzero(bad).tolist()} is not finite; a worth must be a number"
                 )
-            for row, worth in zip(rows, worths, strict=True):
-                self.known[key(row)] = float(worth)
-                self.order.append(row)
-        return np.array([self.known[k] for k in keys], dtype=np.float64)
+            self.known.update(zip(keys(rows), worths.tolist(), strict=True))
+            self.order += list(rows)
+        return np.array([self.known[k] for k in wanted_keys], dtype=np.float64)

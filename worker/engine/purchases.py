@@ -68,7 +68,10 @@ class Purchases:
 
     def counts(self) -> dict[str, int]:
         """Distinct coalitions bought, by fidelity."""
-        return {name: sum(family(r.source) == name for r in self.receipts) for name in FAMILIES}
+        counts = dict.fromkeys(FAMILIES, 0)
+        for source, memo in self._memos.items():
+            counts[family(source)] += memo.evaluations
+        return counts
 
     @property
     def total(self) -> int:

@@ -28,6 +28,8 @@ RETRAIN = "retrain"
 REPLICATE = "retrain:r1"
 REPLICATES = 6  # coalitions retrained with a second seed, to measure seed noise
 LEAST_RETRAINS, RETRAINS_EACH = 36, 3  # by default max(36, 3 n)
+_BY_ROWS = 0.75  # of a full retraining: a mean-size one costs less where training takes time by the row
+ENOUGH = 5.0  # times share_ci: under it the default budget is not spent to its end
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class Run:
         if limit < 4:
             raise Impossible("the budgets leave no retraining for an audit; raise max_retrains or max_evaluations")
         rows = np.array([player.rows for player in self.players], dtype=np.float64)
+        if REPLICATE not in self.game.sources and self.game.cost(RETRAIN) > _BY_ROWS:
+            rows = np.zeros(self.n)
         grid, plan = audit_design(rows, self.classes, limit - 2, self.rng, self._most_on_grid(limit))
         return grid, plan, budget
 
@@ -154,6 +158,11 @@ class Run:
             return None
         room = max((self.spec.max_evaluations - retrained - self.replicates) // sources, retrained)
         return None if self.distinct() <= room else room
+
+    def enough(self, widest: float) -> bool:
+        """Whether a budget that nobody set ends before its end: the widest interval is not what was asked for, but what
+        is left would not make it so. Up to 12 players only, where it was measured."""
+        return self.spec.max_retrains is None and self.n <= ENUMERATE_UP_TO and widest <= ENOUGH * self.spec.share_ci
 
     def out_of_seconds(self) -> bool:
         """Whether the recorded device seconds have used up the budget."""
@@ -273,7 +282,7 @@ class Run:
             WorthRow(
                 source=r.source,
                 fidelity=family(r.source),
-                coalition=tuple(names[i] for i in np.flatnonzero(r.coalition)),
+                coalition=tuple(name for name, kept in zip(names, r.coalition.tolist(), strict=True) if kept),
                 worth=r.worth,
                 seconds=r.seconds,
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, symmetrise, symmetrise_covariance
+from worker.engine.coalitions import Floats, Ints, symmetrise, symmetrise_covariance
 from worker.engine.estimators.estimate import Estimate
 
 DRAWS = 4000
@@ -96,11 +96,27 @@ def _simultaneous(drawn: Floats, centre: Floats, alpha: float) -> Floats:
     """
     count = len(drawn)
     order = np.sort(drawn, axis=0)
-    # Ties (shares at zero) count as inside: an interval ending at their common value holds all of them.
-    below = np.stack([np.searchsorted(order[:, i], drawn[:, i], side="right") for i in range(drawn.shape[1])], axis=1)
-    above = np.stack([np.searchsorted(order[:, i], drawn[:, i], side="left") for i in range(drawn.shape[1])], axis=1)
+    below, above = _ranks(drawn)
     # A draw is inside the cut c when, for every player, at least c draws are >= and at least c draws are <= it.
     depth = np.minimum(below, count - above).min(axis=1)
     cut = max(1, int(np.quantile(depth, alpha, method="lower")))
     low, high = order[cut - 1], order[count - cut]
     return np.stack([np.minimum(low, centre), np.maximum(high, centre)], axis=1)
+
+
+def _ranks(drawn: Floats) -> tuple[Ints, Ints]:
+    """For each draw and player, how many draws are not above it, and how many are under it, int64[b, n]. Ties (shares
+    at zero) count as not above: an interval ending at their common value holds all of them."""
+    count, n = drawn.shape
+    by_player = np.ascontiguousarray(drawn.T)
+    order = np.argsort(by_player, axis=1)
+    ordered = np.take_along_axis(by_player, order, axis=1)
+    starts = np.concatenate([np.ones((n, 1), dtype=bool), ordered[:, 1:] != ordered[:, :-1]], axis=1)
+    place = np.arange(count)
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
+    ends = np.concatenate([starts[:, 1:], np.ones((n, 1), dtype=bool)], axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, count)[:, ::-1], axis=1)[:, ::-1]
+    below, above = np.empty_like(order), np.empty_like(order)
+    np.put_along_axis(below, order, last + 1, axis=1)
+    np.put_along_axis(above, order, first, axis=1)
+    return below.T, above.T

@@ -23,8 +23,8 @@ def scores(metric: str, logits: Tensor, labels: Tensor, weights: Tensor | None =
     """Worths float64[K] of outputs [K, T, C] on labels int64[T]; rows weigh ``weights`` float64[T], which add up
     to 1."""
     if metric == "accuracy":
-        broken = ~torch.isfinite(logits).all(dim=(1, 2)) if logits.numel() else torch.zeros(len(logits)).bool()
-        right = logits.argmax(dim=2) == labels
+        broken = ~(torch.isfinite(logits.amax(dim=(1, 2))) & torch.isfinite(logits.amin(dim=(1, 2))))
+        right = logits.contiguous().argmax(dim=2) == labels
         if weights is None:
             hits = right.sum(dim=1).to(torch.float64) / len(labels)
         else:
@@ -60,5 +60,6 @@ def row_weights(
 
 def log_likelihoods(logits: Tensor, labels: Tensor) -> Tensor:
     """Log-likelihood of each row's label, float64[K, T]."""
-    log_p = torch.log_softmax(logits.to(torch.float64), dim=2)
-    return log_p.gather(2, labels.expand(len(logits), -1).unsqueeze(2)).squeeze(2).contiguous()
+    by_class = logits.to(torch.float64).transpose(1, 2).contiguous()  # sums along rows are several times faster
+    log_p = torch.log_softmax(by_class, dim=1)
+    return log_p.gather(1, labels.expand(len(logits), 1, -1)).squeeze(1)

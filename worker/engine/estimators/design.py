@@ -1,17 +1,18 @@
 """Which coalitions to retrain: those that tell most about the values, before any worth is known.
 
-Up to 12 players, where all coalitions are at hand: a Gaussian process over coalitions says how uncertain the values
-would be after any set of retrainings, and that does not depend on the worths to come (Krause, Singh & Guestrin 2008,
-"Near-optimal sensor placements in Gaussian processes"). So coalitions are chosen greedily: each by how much it lowers
-the summed variance of the values, for the square root of its rows, since small coalitions are cheaper. The process is
-that of posterior.py without surrogates, in fixed amounts: what unlearned worths leave to be corrected differs most
-among small coalitions.
+Up to 12 players, where all coalitions are at hand: every player alone first, because there unlearning errs most and a
+value hears of it directly. Then a Gaussian process over coalitions says how uncertain the values would be after any set
+of retrainings, and that does not depend on the worths to come (Krause, Singh & Guestrin 2008, "Near-optimal sensor
+placements in Gaussian processes"): coalitions are chosen greedily, each by how much it lowers the summed variance of
+the values. Where small coalitions are cheaper, or training is random, that is divided by the square root of their rows:
+they cost less, and random trainings differ most where rows are few. The process is that of posterior.py without
+surrogates, in fixed amounts.
 
 Above, antithetic pairs (S, N minus S), small ones more often: on forty players the greedy choice looked at no
 coalition of the middle sizes, and was wrong about them.
 
-Nothing here asks for a worth, and the order depends on the players' rows and the generator alone, so a replay comes to
-the same.
+Nothing here asks for a worth, and the order depends on the players' rows and copies and the generator alone, so a
+replay comes to the same.
 """
 
 from collections.abc import Sequence
@@ -54,7 +55,8 @@ def audit_design(
     """The grid of cheap worths and the coalitions bool[<= count, n] to retrain, in order, distinct in content, the
     empty and the full one left out.
 
-    ``rows`` float64[n] are the players' numbers of rows; ``limit`` bounds the grid (None: as large as it wants).
+    ``rows`` float64[n] are the players' numbers of rows, or zeros where rows do not matter; ``limit`` bounds the grid
+    (None: as large as it wants).
     """
     n = len(rows)
     if n <= ENUMERATE_UP_TO and (limit is None or limit >= 1 << n):
@@ -86,15 +88,18 @@ def _pairs(
 
 
 def _greedy_order(grid: Grid, rows: Floats, count: int, rng: np.random.Generator) -> Ints:
-    """Grid rows int64[<= count]; the two ends are taken as known and are not among them."""
+    """Grid rows int64[<= count], players alone first; the two ends are taken as known and are not among them."""
     sizes = sizes_of(grid.coalitions)
     ends = np.flatnonzero((sizes == 0) | (sizes == grid.n_players))
     count = min(count, len(sizes) - len(ends))
-    price = np.sqrt(np.maximum(grid.coalitions @ rows, 1.0) / rows.sum())
+    price = np.sqrt(np.maximum(grid.coalitions @ rows, 1.0))
     greedy = _Greedy(grid, len(ends) + count)
     for row in ends:
         greedy.take(int(row))
-    chosen: list[int] = []
+    alone = rng.permutation(np.flatnonzero(sizes == 1))[:count]
+    chosen: list[int] = [int(row) for row in alone]
+    for each in chosen:
+        greedy.take(each)
     while len(chosen) < count:
         gains = greedy.gains() / price
         gains[greedy.taken] = -1.0
@@ -127,7 +132,7 @@ class _Greedy:
         self._covariance: Floats = np.zeros(grid.operator.shape)
         for amount, component in weighted:
             self._variance += amount * component.diagonal
-            self._covariance += amount * project(grid.operator, component)
+            self._covariance += amount * project(grid, component)
 
     def gains(self) -> Floats:
         """By how much each coalition's worth, if known, would lower the sum of the values' variances, float64[M]."""

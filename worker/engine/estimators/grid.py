@@ -6,7 +6,7 @@ replacement. Nothing here asks for a worth.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from worker.engine.coalitions import (
     canonical,
     exact_operator,
     key,
+    keys,
     mean_images,
     pair_stream,
     unique,
@@ -26,14 +27,14 @@ ENUMERATE_UP_TO = 12
 MOST_COALITIONS = 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """The coalitions that stand for the whole game, and the linear map from their worths to values.
 
     ``coalitions`` bool[M, n]; ``operator`` float64[n, M]; ``images`` float64[M, n], membership averaged over exchanges
     of exact copies. Row 0 is the empty coalition. ``drawn`` bool[D, n] are the coalitions as drawn, ``row_of``
     int64[D] the grid row of each (fewer rows than draws where copies make coalitions alike); ``sampled`` where
-    coalitions are missing, so that the map is itself an estimate.
+    coalitions are missing, so that the map is itself an estimate. ``projections`` remembers what posterior.py projects.
     """
 
     coalitions: Coalitions
@@ -42,6 +43,7 @@ class Grid:
     drawn: Coalitions
     row_of: Ints
     sampled: bool
+    projections: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     @property
     def n_players(self) -> int:
@@ -105,8 +107,8 @@ def collapse(
     """Merge coalitions of equal content: one row each, the columns of the operator added up and symmetrised."""
     standing = canonical(drawn, classes)
     rows = unique(standing)
-    position = {key(row): index for index, row in enumerate(rows)}
-    row_of = np.array([position[key(row)] for row in standing], dtype=np.int64)
+    position = {each: index for index, each in enumerate(keys(rows))}
+    row_of = np.array([position[each] for each in keys(standing)], dtype=np.int64)
     merged = np.zeros((drawn.shape[1], len(rows)))
     np.add.at(merged.T, row_of, operator(drawn).T)
     for members in classes:

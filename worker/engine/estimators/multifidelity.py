@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.coalitions import Floats, canonical, key, sizes_of
+from worker.engine.coalitions import Floats, canonical, keys, sizes_of
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
@@ -43,11 +43,11 @@ class Corrector:
         self.grid = grid
         self._classes = classes
         self._process = CoalitionProcess(grid, surrogates)
-        self._row = {key(row): index for index, row in enumerate(grid.coalitions)}
+        self._row = {each: index for index, each in enumerate(keys(grid.coalitions))}
 
     def rows(self, coalitions: Coalitions) -> NDArray[np.int64]:
         """Grid rows int64[m] of coalitions bool[m, n]; KeyError for one outside the grid."""
-        return np.array([self._row[key(c)] for c in canonical(coalitions, self._classes)], dtype=np.int64)
+        return np.array([self._row[each] for each in keys(canonical(coalitions, self._classes))], dtype=np.int64)
 
     def corrected(self, audited: Coalitions, worths: Worths, noise: float = 0.0) -> Corrected:
         """Values from audited worths float64[m] of coalitions bool[m, n], the empty and the full one among them.

@@ -64,7 +64,7 @@ class CoalitionProcess:
         self._grid = grid
         self._components = components(grid, surrogates)
         self._everything = np.arange(len(grid.coalitions), dtype=np.int64)
-        self._prior = np.stack([project(grid.operator, each) @ grid.operator.T for each in self._components])
+        self._prior = np.stack([project(grid, each) @ grid.operator.T for each in self._components])
 
     def fit(self, observed: Ints, worths: Floats, noise: Floats) -> Posterior:
         """Condition on the worths float64[m] of grid rows int64[m], each with observation variance ``noise``
@@ -112,8 +112,17 @@ def _variance_components(kernels: Floats, target: Floats, noise: Floats) -> Floa
     return np.asarray(amounts, dtype=np.float64)
 
 
-def project(operator: Floats, component: Component) -> Floats:
-    """W K float64[n, M] of one kernel, block by block."""
+def project(grid: Grid, component: Component) -> Floats:
+    """W K float64[n, M] of one kernel; those that know no surrogate are projected once for a grid."""
+    if component.name.startswith("surrogate"):
+        return _projected(grid.operator, component)
+    if component.name not in grid.projections:
+        grid.projections[component.name] = _projected(grid.operator, component)
+    return grid.projections[component.name]
+
+
+def _projected(operator: Floats, component: Component) -> Floats:
+    """W K float64[n, M], block by block."""
     if component.name.startswith("own"):
         return np.asarray(operator * component.diagonal, dtype=np.float64)
     everything = np.arange(operator.shape[1], dtype=np.int64)

@@ -8,6 +8,8 @@ depend on its company. It never returns a model that has not reached the toleran
 """
 
 import math
+import threading
+import weakref
 from collections.abc import Sequence
 
 import torch
@@ -44,6 +46,8 @@ class Logistic:
         self.classes, self.feature_shape, self.features = classes, feature_shape, math.prod(feature_shape)
         self.l2, self.tol, self.iterations = float(options["l2"]), float(options["tol"]), int(options["iterations"])
         self.layout = Layout.of([("weight", (classes, self.features)), ("bias", (classes,))])
+        self._shared: weakref.WeakKeyDictionary[Pool, Shared] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
 
     @property
     def gradients_per_row(self) -> float:
@@ -59,11 +63,23 @@ class Logistic:
         return torch.zeros(self.layout.width, dtype=self.dtype)
 
     def logits(self, params: Tensor, X: Tensor) -> Tensor:
+        if X.dim() == len(self.feature_shape) + 1:
+            return self._on_shared(params, X)
         weight, bias = self.layout.views(params)
-        shared = X.dim() == len(self.feature_shape) + 1
-        rows = X.unsqueeze(0) if shared else X
-        flat = fill_rows(rows).flatten(2).expand(len(params), -1, -1)
-        return (torch.bmm(flat, weight.transpose(1, 2)) + bias.unsqueeze(1))[:, : rows.shape[1]]
+        return (torch.bmm(fill_rows(X).flatten(2), weight.transpose(1, 2)) + bias.unsqueeze(1))[:, : X.shape[1]]
+
+    def _on_shared(self, params: Tensor, X: Tensor) -> Tensor:
+        """One product for as many models as a stack has places, always: see ``Stack``."""
+        weight, bias = self.layout.views(params)
+        rows = fill_rows(X.unsqueeze(0))[0].flatten(1)
+        width = aligned(self.features) - self.features
+        rows, weight = torch.nn.functional.pad(rows, (0, width)), torch.nn.functional.pad(weight, (0, width))
+        places = -(-len(params) // _SLOTS) * _SLOTS
+        weight = torch.cat([weight, weight.new_zeros((places - len(params), *weight.shape[1:]))])
+        parts = torch.split(weight, _SLOTS)
+        found = torch.cat([(part.flatten(0, 1) @ rows.T).view(_SLOTS, self.classes, -1) for part in parts])
+        found = found[: len(params), :, : len(X)]
+        return (found + bias.unsqueeze(2)).transpose(1, 2)
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
         batch, residual = whole_rows(batch, residual)
@@ -96,8 +112,33 @@ class Logistic:
             )
         return stack.models(theta)
 
+    def shared(self, pool: Pool) -> "Shared":
+        """What all stacks over a pool share, made once."""
+        with self._lock:
+            if pool not in self._shared:
+                self._shared[pool] = Shared(self.features, pool)
+            return self._shared[pool]
+
     def bytes_per_model(self, rows: int) -> int:
         return 8 * (4 * rows * self.classes + 40 * self.layout.width + 3 * self.features**2)
+
+
+class Shared:
+    """A pool's rows [N, d], the bias after the features, and where they are few enough the second moments [d, d] of
+    each player's rows. Rows and columns are filled up with zeros: every place of every stack is then aligned alike."""
+
+    def __init__(self, features: int, pool: Pool) -> None:
+        rows = pool.X.flatten(1)
+        height, width = aligned(len(rows)), aligned(features + 1)
+        self.X = torch.zeros((height, width), dtype=rows.dtype, device=rows.device)
+        self.X[: len(rows), :features] = rows
+        self.X[: len(rows), features] = 1
+        self.y = torch.zeros(height, dtype=torch.int64, device=rows.device)
+        self.y[: len(rows)] = pool.y
+        self.spans = ([(0, pool.rest_rows)] if pool.rest_rows else []) + pool.spans
+        self.grams = None
+        if width <= _DENSE_FEATURES:
+            self.grams = torch.stack([self.X[a:b].T @ self.X[a:b] for a, b in self.spans])
 
 
 class Stack:
@@ -111,24 +152,16 @@ class Stack:
     def __init__(self, learner: Logistic, pool: Pool, coalitions: Coalitions, check: Check, places: int) -> None:
         self.learner, self.check, self.places = learner, check, places
         self._masks = pool.masks(coalitions)
-        rows = pool.X.flatten(1)
-        # Rows and columns are padded with zeros: every place of every stack is then aligned alike.
-        height, width = aligned(len(rows)), aligned(learner.features + 1)
-        self.X = torch.zeros((height, width), dtype=rows.dtype, device=rows.device)
-        self.X[: len(rows), : learner.features] = rows
-        self.X[: len(rows), learner.features] = 1
-        self.y = torch.zeros(height, dtype=torch.int64, device=rows.device)
-        self.y[: len(rows)] = pool.y
-        self.weight = torch.zeros((self.places, height), dtype=rows.dtype, device=rows.device)
-        self._spans = ([(0, pool.rest_rows)] if pool.rest_rows else []) + pool.spans
+        self._shared = learner.shared(pool)
+        self.X, self.y = self._shared.X, self._shared.y
+        self.weight = torch.zeros((self.places, len(self.X)), dtype=self.X.dtype, device=self.X.device)
         self.precondition = self._preconditioner()
 
     def _preconditioner(self) -> "_Dense | _Diagonal":
         d = self.X.shape[1]
-        if d > _DENSE_FEATURES:
+        if self._shared.grams is None:
             return _Diagonal(torch.ones((self.places, d), dtype=self.X.dtype, device=self.X.device))
-        self._grams = torch.stack([self.X[a:b].T @ self.X[a:b] for a, b in self._spans])
-        return _Dense(torch.zeros((self.places, d, d), dtype=self.X.dtype, device=self.X.device))
+        return _Dense(torch.zeros((self.places, d, d), dtype=torch.float32, device=self.X.device))
 
     def load(self, place: int, problem: int) -> None:
         """Put the coalition with this number into a place: its rows' weights and its preconditioner."""
@@ -138,9 +171,11 @@ class Stack:
             own = 0.5 * (self.weight[place] @ self.X.square()) + self.learner.l2
             self.precondition.diagonal[place, 0] = own
             return
-        bound = torch.zeros_like(self._grams[0])
-        for (a, _), gram in zip(self._spans, self._grams, strict=True):
-            bound.add_(self.weight[place, a] * gram, alpha=0.5)
+        assert self._shared.grams is not None  # noqa: S101 - else the preconditioner is a diagonal
+        bound = torch.zeros_like(self._shared.grams[0])
+        for (a, _), gram in zip(self._shared.spans, self._shared.grams, strict=True):
+            if mask[a]:  # a player without rows there would add nothing
+                bound.add_(gram, alpha=0.5 * float(self.weight[place, a]))
         bound.diagonal().add_(self.learner.l2)
         self.precondition.inverse[place] = torch.cholesky_inverse(torch.linalg.cholesky(bound))
 
@@ -196,13 +231,14 @@ class Stack:
 
 
 class _Dense:
-    """Applies one inverse [d, d] per coalition."""
+    """Applies one inverse [d, d] per coalition. Float32 is enough: it shapes the steps, and the optimum knows nothing
+    of it."""
 
     def __init__(self, inverse: Tensor) -> None:
         self.inverse = inverse
 
     def __call__(self, gradient: Tensor) -> Tensor:
-        return torch.bmm(gradient, self.inverse)
+        return torch.bmm(gradient.float(), self.inverse).double()
 
 
 class _Diagonal:

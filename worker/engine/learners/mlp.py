@@ -60,12 +60,11 @@ class MLP:
     def logits(self, params: Tensor, X: Tensor) -> Tensor:
         shared = X.dim() == len(self.feature_shape) + 1
         rows = X.unsqueeze(0) if shared else X
-        return self._forward(params, fill_rows(rows))[-1][:, : rows.shape[1]]
+        return self._forward(self.layout.views(params), fill_rows(rows))[-1][:, : rows.shape[1]]
 
-    def _forward(self, params: Tensor, rows: Tensor) -> list[Tensor]:
+    def _forward(self, views: list[Tensor], rows: Tensor) -> list[Tensor]:
         """The input [K, m, d], each hidden layer's activations and the outputs [K, m, C]."""
-        views = self.layout.views(params)
-        layers = [rows.flatten(2).expand(len(params), -1, -1)]
+        layers = [rows.flatten(2).expand(len(views[0]), -1, -1)]
         for i in range(0, len(views), 2):
             out = torch.bmm(layers[-1], views[i].transpose(1, 2)).add_(views[i + 1].unsqueeze(1))
             layers.append(out if i + 2 == len(views) else out.relu_())
@@ -73,10 +72,11 @@ class MLP:
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
         batch, residual = whole_rows(batch, residual)
-        layers = self._forward(params, batch.X)
+        views = self.layout.views(params)
+        layers = self._forward(views, batch.X)
         delta = output_gradient(layers[-1], batch) if residual is None else residual
         result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
-        views, out = self.layout.views(params), self.layout.views(result)
+        out = self.layout.views(result)
         for i in range(len(views) - 2, -1, -2):
             below = layers[i // 2]
             out[i].copy_(torch.bmm(delta.transpose(1, 2), below))

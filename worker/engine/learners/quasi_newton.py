@@ -159,10 +159,12 @@ def _two_loops(stack: Stack, gradient: Tensor, history: list[tuple[Tensor, Tenso
         alpha = inverse * _dot(s, q)
         q.sub_(_spread(alpha, q) * y)
         alphas.append(alpha)
-    s, y, inverse = history[-1]
-    mapped = _dot(y, stack.precondition(y))
-    scale = torch.where(inverse > 0, 1.0 / (inverse.clamp(min=1e-300) * mapped.clamp(min=1e-300)), 1.0)
-    q = stack.precondition(q) * _spread(scale, q)
+    _, y, inverse = history[-1]
+    # Both at once, side by side in the first dimension of the unknowns: an inverse is read from memory once.
+    mapped_y, mapped = stack.precondition(torch.cat([y, q], dim=1)).chunk(2, dim=1)
+    curvature = _dot(y, mapped_y)
+    scale = torch.where(inverse > 0, 1.0 / (inverse.clamp(min=1e-300) * curvature.clamp(min=1e-300)), 1.0)
+    q = mapped * _spread(scale, q)
     for (s, y, inverse), alpha in zip(history, reversed(alphas), strict=True):
         beta = inverse * _dot(y, q)
         q.add_(_spread(alpha - beta, q) * s)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from worker.engine.game import Coalitions
+from worker.engine.layout import aligned
 from worker.engine.problem import Rows
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -40,7 +41,7 @@ _START = 0.5  # of M_full: where linear learners' Newton step starts; tried by h
 _COST_SHARE = 0.015  # of a mean-size retraining: what the width of the solve is chosen by
 _SOLVE_PENALTY = 4.0  # a small Cholesky runs this much slower, per multiplication, than training's products
 _NARROWEST, _WIDEST = 96, 512
-_PLACES = 8  # coalitions that are solved together, for memory
+_PLACES = 8  # coalitions that are solved together: for memory, and because widths change bits
 
 
 @dataclass(frozen=True)
@@ -174,8 +175,24 @@ def _prepare(context: Context) -> Linearised:
         model = replace(model, damping=context.option("tangent.damping", _PARTIAL_DAMPING))
         return replace(model, scale=context.option("tangent.stretch", 0.0) or _stretch(context, model))
     damping = context.option("tangent.damping", _cross_validated(A.sum(dim=0) + A0, b.sum(dim=0) + b0, rows))
+    model = _trimmed(model, damping * rows)
     temperature = context.option("tangent.temperature", _temperature(context, model, damping, rows))
     return replace(model, damping=damping, scale=temperature)
+
+
+def _trimmed(model: Linearised, damping: float) -> Linearised:
+    """Without the directions that damping leaves less than half of, but at least the narrowest basis: they cost time
+    and say nothing."""
+    moments = (model.A.sum(dim=0) + model.A0).diagonal()
+    keep = max(int((moments > damping).sum()), _NARROWEST)
+    return replace(
+        model,
+        A=model.A[:, -keep:, -keep:].contiguous(),
+        b=model.b[:, -keep:].contiguous(),
+        A0=model.A0[-keep:, -keep:].contiguous(),
+        b0=model.b0[-keep:].contiguous(),
+        basis=model.basis[:, -keep:].contiguous(),
+    )
 
 
 def _penalties(context: Context, basis: Tensor) -> Tensor:
@@ -255,7 +272,7 @@ def _cross_validated(A: Tensor, b: Tensor, rows: int) -> float:
 def _temperature(context: Context, model: Linearised, damping: float, rows: int) -> float:
     """Where the linearised full model's answers are nearest to M_full's own, on held-out rows without their labels."""
     X = context.held_out[0]
-    phi = context.once(f"tangent rows {X.data_ptr()}", lambda: model.features(X))
+    phi = _rows_of(context, model, X)
     A = model.A.sum(dim=0) + model.A0
     A.diagonal().add_(damping * rows)
     outputs = phi @ torch.linalg.solve(A, model.b.sum(dim=0) + model.b0)
@@ -267,13 +284,12 @@ def _temperature(context: Context, model: Linearised, damping: float, rows: int)
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     """Outputs [K, T, C]; the bits of one coalition know no other."""
     model = prepare(context)
-    phi = context.once(f"tangent rows {X.data_ptr()}", lambda: model.features(X))
-    kept_rows = context.pool.row_counts(coalitions) + context.hidden_rows
-    found = []
+    phi = context.once(f"tangent rows {X.data_ptr()}, filled up", lambda: _filled(_rows_of(context, model, X)))
+    moved = torch.empty((len(coalitions), context.learner.classes, len(phi)), dtype=phi.dtype, device=phi.device)
     for a in range(0, len(coalitions), _PLACES):
-        solved = _solved(model, coalitions[a : a + _PLACES], kept_rows[a : a + _PLACES], partial=context.partial)
-        found += [phi @ each for each in solved]  # one at a time: a wider product rounds by the place in it
-    moved = torch.stack(found)
+        some = coalitions[a : a + _PLACES]
+        moved[a : a + len(some)] = _moved(context, model, some, phi)[: len(some)]
+    moved = moved[:, :, : len(X)].transpose(1, 2)
     if not context.partial:
         return model.scale * moved
     full = context.once(
@@ -283,19 +299,45 @@ def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     return full + model.scale * moved
 
 
+def _rows_of(context: Context, model: Linearised, X: Tensor) -> Tensor:
+    """Features [T, k] of test or anchor rows, computed once."""
+    return context.once(f"tangent rows {X.data_ptr()}", lambda: model.features(X))
+
+
+def _filled(phi: Tensor) -> Tensor:
+    """Both sides filled up to the alignment by zeros, so that every place of a product is rounded alike."""
+    height, width = (aligned(size) - size for size in phi.shape)
+    return torch.nn.functional.pad(phi, (0, width, 0, height))
+
+
+def _moved(context: Context, model: Linearised, coalitions: Coalitions, phi: Tensor) -> Tensor:
+    """Outputs [places, C, T] before scaling. There are always as many places, the last ones empty where coalitions
+    are fewer: a product with shared rows rounds differently at other widths, but alike in every place of one."""
+    places = np.zeros((_PLACES, coalitions.shape[1]), dtype=bool)
+    places[: len(coalitions)] = coalitions
+    kept_rows = context.pool.row_counts(places) + context.hidden_rows
+    solved = _solved(model, places, kept_rows, partial=context.partial)
+    theta = solved.new_zeros((_PLACES, solved.shape[2], phi.shape[1]))
+    theta[:, :, : solved.shape[1]] = solved.transpose(1, 2)
+    return (theta.view(-1, phi.shape[1]) @ phi.T).view(_PLACES, solved.shape[2], len(phi))
+
+
 def _solved(model: Linearised, coalitions: Coalitions, rows: NDArray[np.int64], *, partial: bool) -> Tensor:
     """theta_S [K, k, C] of what is kept, or in partial mode delta_S around M_full by what is forgotten."""
     kept = torch.from_numpy(coalitions).to(model.A)
-    A, b = model.A0.repeat(len(kept), 1, 1), model.b0.repeat(len(kept), 1, 1)
-    if partial:
-        b.zero_()
-    for i in range(len(model.A)):  # adding nothing changes no bit, and a product over players would
-        A.addcmul_(model.A[i], kept[:, i, None, None])
-        b.addcmul_(model.b[i], (1.0 - kept[:, i] if partial else kept[:, i])[:, None, None])
+    weight = 1.0 - kept if partial else kept
+    A, b = model.A0 + _summed(kept, model.A), _summed(weight, model.b)
+    if not partial:
+        b += model.b0
     damping = torch.from_numpy(np.maximum(rows, 1)).to(A) * model.damping
     A.diagonal(dim1=1, dim2=2).add_(damping[:, None])
     solved = torch.cholesky_solve(b, torch.linalg.cholesky(A))
     return -solved if partial else solved
+
+
+def _summed(weight: Tensor, parts: Tensor) -> Tensor:
+    """Sums [K, ...] over players of weight [K, n] times parts [n, ...]."""
+    return (weight @ parts.flatten(1)).view(len(weight), *parts.shape[1:])
 
 
 def cost(context: Context) -> float:
