@@ -28,7 +28,7 @@ RETRAIN = "retrain"
 REPLICATE = "retrain:r1"
 REPLICATES = 6  # coalitions retrained with a second seed, to measure seed noise
 LEAST_RETRAINS, RETRAINS_EACH = 36, 3  # by default max(36, 3 n)
-_BY_ROWS = 0.75  # of a full retraining: a mean-size one costs less where training takes time by the row
+_ALIKE = 0.75  # of a full retraining: a mean-size one costs less where training takes time by the row
 ENOUGH = 5.0  # times share_ci: under it the default budget is not spent to its end
 
 
@@ -146,7 +146,7 @@ class Run:
         if limit < 4:
             raise Impossible("the budgets leave no retraining for an audit; raise max_retrains or max_evaluations")
         rows = np.array([player.rows for player in self.players], dtype=np.float64)
-        if REPLICATE not in self.game.sources and self.game.cost(RETRAIN) > _BY_ROWS:
+        if not self.by_rows:
             rows = np.zeros(self.n)
         grid, plan = audit_design(rows, self.classes, limit - 2, self.rng, self._most_on_grid(limit))
         return grid, plan, budget
@@ -159,10 +159,17 @@ class Run:
         room = max((self.spec.max_evaluations - retrained - self.replicates) // sources, retrained)
         return None if self.distinct() <= room else room
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether few rows make a retraining cheaper, or noisier."""
+        return REPLICATE in self.game.sources or self.game.cost(RETRAIN) < _ALIKE
+
     def enough(self, widest: float) -> bool:
         """Whether a budget that nobody set ends before its end: the widest interval is not what was asked for, but what
-        is left would not make it so. Up to 12 players only, where it was measured."""
-        return self.spec.max_retrains is None and self.n <= ENUMERATE_UP_TO and widest <= ENOUGH * self.spec.share_ci
+        is left would not make it so. Up to 12 players and for models whose retraining all coalitions pay alike, where
+        it was measured; networks need the rest."""
+        measured = self.n <= ENUMERATE_UP_TO and not self.by_rows
+        return self.spec.max_retrains is None and measured and widest <= ENOUGH * self.spec.share_ci
 
     def out_of_seconds(self) -> bool:
         """Whether the recorded device seconds have used up the budget."""

@@ -29,7 +29,8 @@ class ValuationSpec:
     (partial mode); unlearn, repair and retrain value that one game. Partial mode with retrain is the reference run for
     whoever does hold the other rows. ``unlearning`` names the method; "auto" lets every
     method the game offers compete. ``share_ci`` is the full width, in points of the pool, that the widest simultaneous
-    share interval must fall under. ``max_retrains`` None means max(36, 3 n). Raises ValueError naming the field.
+    share interval must fall under. ``max_retrains`` None means max(36, 3 n), or 30 where that is enough (run.py).
+    Raises ValueError naming the field.
     """
 
     mode: str = "full"

@@ -69,21 +69,25 @@ def test_the_default_corrects_cheap_worths_by_a_few_dozen_retrainings() -> None:
     results = [value(game, ValuationSpec(seed=seed)) for seed in range(4)]
     for result in results:
         assert result.estimator == "multifidelity"
-        assert result.evaluations == {"unlearn": 1024, "repair": 0, "retrain": 30}
+        assert result.evaluations == {"unlearn": 1024, "repair": 0, "retrain": 36}
         assert 100 * np.abs(shares(result) - exact).max() < 2.0
     errors = [np.abs(shares(result) - exact).max() for result in results]
-    assert np.mean(errors) < 0.7 * np.abs(uncorrected - exact).max()
+    assert np.mean(errors) < 0.6 * np.abs(uncorrected - exact).max()
 
 
-def test_a_budget_that_nobody_set_is_spent_to_its_end_only_where_intervals_are_wide() -> None:
+def test_a_budget_that_nobody_set_is_spent_to_its_end_where_intervals_are_wide_or_rows_are_paid_for() -> None:
+    def retrained(unlearned: Floats, cost: float, spec: ValuationSpec) -> tuple[int, float]:
+        made = market(10, retrain=truth, unlearn__tangent=unlearned)
+        result = value(TableFidelityGame(made.players, made.tables, {"retrain": cost}), spec)
+        return result.evaluations["retrain"], result.trace[0].widest
+
+    truth, cheap = market(10).tables.values()
     useless = np.random.default_rng(0).random(1 << 10)
-    truth = market(10).tables["retrain"]
-    wide = value(market(10, retrain=truth, unlearn__tangent=useless), ValuationSpec())
-    assert wide.trace[0].widest > 10.0
-    assert wide.evaluations["retrain"] == 36
-    asked = value(market(10), ValuationSpec(max_retrains=36))
-    assert asked.trace[0].widest < 10.0
-    assert asked.evaluations["retrain"] == 36
+    assert retrained(cheap, 1.0, ValuationSpec())[0] == 30
+    count, widest = retrained(useless, 1.0, ValuationSpec())
+    assert (count, widest > 10.0) == (36, True)
+    assert retrained(cheap, 0.5, ValuationSpec())[0] == 36
+    assert retrained(cheap, 1.0, ValuationSpec(max_retrains=36))[0] == 36
 
 
 def test_shares_add_up_to_one_and_intervals_hold_them() -> None:
@@ -101,14 +105,14 @@ def test_the_audit_says_how_far_unlearning_was_off() -> None:
     result = value(market(8), ValuationSpec(seed=1))
     audit = result.audit
     assert audit.status == "audited"
-    assert audit.audited == 28
+    assert audit.audited == 34
     assert audit.rmse is not None
     assert audit.rmse > 0.02
     assert audit.rvr is not None
-    assert sum(row.audited for row in audit.by_size) == 28
+    assert sum(row.audited for row in audit.by_size) == 34
     forgotten = [row.forgotten for row in audit.by_size]
     assert forgotten == sorted(forgotten, reverse=True)
-    assert "28 of the unlearned worths were checked" in audit.sentence
+    assert "34 of the unlearned worths were checked" in audit.sentence
 
 
 def test_the_same_spec_gives_the_same_bits_and_another_seed_others() -> None:
