@@ -39,7 +39,6 @@ def write() -> None:
 
 def _head() -> str:
     machine = store.machine()
-    engines = sorted({cell["engine"] for name in ("default", "methods") for cell in store.cells(name).values()})
     text = [
         "# Benchmarks",
         "Written by `make bench` from what it measured; the figures are means over seeds ± their standard deviation. "
@@ -51,8 +50,8 @@ def _head() -> str:
         "run (the machine was shared, so wall seconds are given beside them where they differ).",
         f"Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory']}, {machine['system']}; Python "
         f"{machine['python']}, torch {machine['torch']}, numpy {machine['numpy']}, scikit-learn "
-        f"{machine['scikit-learn']}; one thread inside torch. Commit {machine['commit']}, engine source "
-        f"{', '.join(engines) or 'not measured'}. No GPU was at hand.",
+        f"{machine['scikit-learn']}; one thread inside torch. No GPU was at hand. Cells by the commit they were "
+        f"measured at: {_commits()}.",
         "Run it: `make bench`, or `.venv/bin/python -m benchmarks [--quick] [--games …] [--seeds N] "
         "[name …]`. Cells are "
         "kept under `.cherish/bench`; a run that was stopped goes on. `make peers-env` makes the environment of pyDVL "
@@ -64,6 +63,15 @@ def _head() -> str:
         _games_table(),
     ]
     return "\n\n".join(text)
+
+
+def _commits() -> str:
+    """Which benchmarks' cells were measured at which commit: a page may stand on several."""
+    found: dict[str, set[str]] = {}
+    for name in sorted(path.name for path in store.folder().iterdir() if path.is_dir()):
+        for cell in store.cells(name).values():
+            found.setdefault(cell["machine"]["commit"], set()).add(name)
+    return "; ".join(f"{commit} {', '.join(sorted(names))}" for commit, names in sorted(found.items())) or "none"
 
 
 def _games_table() -> str:
