@@ -33,6 +33,7 @@ def write() -> None:
         if file.exists():
             cell = json.loads(file.read_text())
             parts += [*tell(cell["found"]), f"Measured {cell['at']}: {cell['place']}.", ""]
+    parts.append((Path(__file__).parent / "notes.md").read_text())
     PAGE.write_text("\n".join(parts))
     print("written", PAGE.relative_to(ROOT))
 

@@ -17,8 +17,8 @@ from worker.engine.learners import make_learner
 from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
 
 CONTEXT = 128
-# Sizes: "small" is what busy cores can train 192 times for several seeds, "million" what the goal names.
-SIZE = os.environ.get("CHERISH_TEXT_SIZE", "small")
+# Sizes: "million" is what the goal names, 25 minutes of a core for each seed; "small" an eighth of it, a minute or two.
+SIZE = os.environ.get("CHERISH_TEXT_SIZE", "million")
 _SHAPES: dict[str, dict[str, int]] = {
     "small": {"layers": 2, "width": 64, "heads": 2},
     "million": {"layers": 3, "width": 160, "heads": 5},
