@@ -226,7 +226,8 @@ def partial(seed: int, hidden: tuple[str, ...], name: str) -> dict[str, Any]:
 
 
 def again(seed: int, hidden: tuple[str, ...]) -> dict[str, Any]:
-    """Correlation of retraining with itself under another seed: no method can be expected to pass it."""
+    """Correlation of retraining with itself under another seed; its square root is what no method can be expected to
+    pass."""
 
     def measure() -> dict[str, Any]:
         whole = full_evaluator(seed)

@@ -128,7 +128,7 @@ def _partial(seeds: tuple[int, ...]) -> str:
         "",
         "Some providers are hidden: weights and anchor rows only. Correlation of worths with retraining over all"
         " coalitions of the others (everybody left out; of copies the first). Retraining again, where it was measured,"
-        " is retraining with another seed: what no method can be expected to pass.",
+        " is retraining with another seed; who knew the expected worth would correlate by the square root of that.",
         "",
         "| method | mean | " + " | ".join(heads) + " |",
         "|---|---|" + "---|" * len(heads),
