@@ -149,7 +149,12 @@ def _sentence(count: int, bias: float, rmse: float, point: float, ratio: float |
     lean = (
         "no lean" if abs(bias) < rmse / 10 else f"on average {'too high' if bias > 0 else 'too low'} by {abs(bias):.3g}"
     )
-    scale = f" ({rmse * point:.1f} % of what the providers' data adds)" if np.isfinite(point) else ""
+    scale = ""
+    if np.isfinite(point):
+        of_all = rmse * point
+        scale = f" ({of_all:.1f} % of what the providers' data adds)"
+        if of_all > 100.0:  # harm and help cancel each other out, and a percentage of the rest tells nobody anything
+            scale = f" (more than the {100.0 / point:.3g} that all data together adds)"
     left = (
         "" if ratio is None else f", leaving {100 * min(ratio, 1.0):.0f} % of what matters for values to be corrected"
     )

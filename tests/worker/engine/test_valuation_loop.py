@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from worker.engine.audit import audit
 from worker.engine.coalitions import key
 from worker.engine.estimators.exact import exact_values
 from worker.engine.game import (
@@ -103,16 +104,29 @@ def test_shares_add_up_to_one_and_intervals_hold_them() -> None:
 
 def test_the_audit_says_how_far_unlearning_was_off() -> None:
     result = value(market(8), ValuationSpec(seed=1))
-    audit = result.audit
-    assert audit.status == "audited"
-    assert audit.audited == 34
-    assert audit.rmse is not None
-    assert audit.rmse > 0.02
-    assert audit.rvr is not None
-    assert sum(row.audited for row in audit.by_size) == 34
-    forgotten = [row.forgotten for row in audit.by_size]
+    told = result.audit
+    assert told.status == "audited"
+    assert told.audited == 34
+    assert told.rmse is not None
+    assert told.rmse > 0.02
+    assert told.rvr is not None
+    assert sum(row.audited for row in told.by_size) == 34
+    forgotten = [row.forgotten for row in told.by_size]
     assert forgotten == sorted(forgotten, reverse=True)
-    assert "34 of the unlearned worths were checked" in audit.sentence
+    assert "34 of the unlearned worths were checked" in told.sentence
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (4.0, "off by 0.5 (12.5 % of what the providers' data adds)"),
+        (0.1, "off by 0.5 (more than the 0.1 that all data"),
+    ],
+)
+def test_an_error_is_told_in_parts_of_what_the_data_adds_where_that_is_a_part(span: float, words: str) -> None:
+    coalitions = np.array([[True, False, False], [False, True, True]])
+    found = audit("unlearn:tangent", coalitions, np.array([1.5, 2.5]), np.array([1.0, 2.0]), np.ones(3), span)
+    assert words in found.sentence
 
 
 def test_the_same_spec_gives_the_same_bits_and_another_seed_others() -> None:
