@@ -94,9 +94,7 @@ def partial_mode(whole: Evaluator, kind: str, seed: int, hidden: tuple[int, ...]
     )
     context = whole.context
     with batching.single_threaded():
-        models = context.learner.train(
-            context.base, context.pool, everybody, context.seeds("retrain", everybody), lambda: None
-        )
+        models = context.learner.train(context.base, context.pool, everybody, context.seed("retrain"), lambda: None)
         answers = context.learner.logits(models, evaluator.test_X)
     likelihoods = torch.log_softmax(answers.double(), dim=2)
     truth = likelihoods[:, torch.arange(len(evaluator.test_y)), evaluator.test_y].mean(dim=1).numpy()[:-1]

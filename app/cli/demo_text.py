@@ -116,7 +116,7 @@ def _base(spare: Blocks, home: Path, console: Console) -> dict[str, NDArray[Any]
         console.status(f"Training a base model of {learner.layout.width:,} parameters ..."),
     ):
         pool = Pool(game, torch.device("cpu"), learner.dtype)
-        trained = learner.train(learner.start(_SEED), pool, np.ones((1, 1), dtype=bool), [_SEED], lambda: None)
+        trained = learner.train(learner.start(_SEED), pool, np.ones((1, 1), dtype=bool), _SEED, lambda: None)
     console.print(f"A base model of {learner.layout.width:,} parameters, trained on {len(spare) * CONTEXT:,} bytes.")
     return learner.layout.unpack(trained[0])
 

@@ -97,13 +97,12 @@ def measure(setting: Setting, stacks: list[int]) -> dict[str, Any]:
     found = []
     for stack in (k for k in stacks if k <= plan.stack):
         everybody = np.ones((stack, 1), dtype=bool)
-        seeds = list(range(stack))
         with single_threaded():
-            learner.train(start, pool, everybody[:1], seeds[:1], lambda: None)  # warm
+            learner.train(start, pool, everybody[:1], 0, lambda: None)  # warm
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(device)
             begun = _now(device)
-            models = learner.train(start, pool, everybody, seeds, lambda: None)
+            models = learner.train(start, pool, everybody, 0, lambda: None)
             trained = _now(device) - begun
             begun = _now(device)
             learner.scores("log_loss", models, test)

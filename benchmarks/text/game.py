@@ -89,5 +89,5 @@ def train_base(seed: int) -> dict[str, NDArray[np.float32]]:
     learner = make_learner(game.learner, game.feature_shape, game.classes)
     with batching.single_threaded():
         pool = Pool(game, batching.torch.device("cpu"), learner.dtype)
-        trained = learner.train(learner.start(seed), pool, np.ones((1, 1), dtype=bool), [seed], lambda: None)
+        trained = learner.train(learner.start(seed), pool, np.ones((1, 1), dtype=bool), seed, lambda: None)
     return learner.layout.unpack(trained[0])

@@ -19,7 +19,7 @@ from worker.engine.batching import Pool
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import Coalitions, all_coalitions
 from worker.engine.problem import Problem
-from worker.engine.seeds import coalition_seed
+from worker.engine.seeds import derive
 
 
 def folder(seed: int) -> Path:
@@ -78,7 +78,7 @@ def measure(
     evaluator = Evaluator(problem)
     learner, pool = evaluator.learner, Pool(problem, torch.device("cpu"), torch.float32)
     start = learner.start(problem.seed)
-    digests = [p.digest for p in problem.players]
+    luck = derive(problem.seed, source)
     rows = distinct(problem) if wanted is None else wanted
     order = sorted(rows, key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
     first = part * len(order) // parts
@@ -86,10 +86,9 @@ def measure(
         path = place(seed, source) / f"{key(row)}.npz"
         if path.is_file():
             continue
-        own = coalition_seed(problem.seed, source, [d for d, kept in zip(digests, row, strict=True) if kept])
         begun, wall = time.process_time(), time.perf_counter()
         with batching.single_threaded():
-            model = learner.train(start, pool, row[None], [own], lambda: None)[0]
+            model = learner.train(start, pool, row[None], luck, lambda: None)[0]
         spent = {"seconds": np.array(time.process_time() - begun), "wall": np.array(time.perf_counter() - wall)}
         _write(path, {"model": model.numpy(), **spent})
 

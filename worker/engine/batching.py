@@ -57,6 +57,8 @@ class Pool:
         self.X = torch.from_numpy(np.concatenate([X for X, _ in parts])).to(device=device, dtype=dtype)
         self.y = torch.from_numpy(np.concatenate([y for _, y in parts])).to(device)
         self.player_rows = np.array([len(p) for p in problem.players])
+        self._digests = [p.digest for p in problem.players]
+        self._rest_digest = problem.rest.digest if self.rest_rows and problem.rest is not None else ""
         bounds = self.rest_rows + np.concatenate([[0], np.cumsum(self.player_rows)])
         self.spans = [(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
         self.owner = torch.full((len(self.y),), -1, dtype=torch.int64, device=device)
@@ -66,6 +68,13 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def contents(self) -> list[tuple[str, tuple[int, int]]]:
+        """A name for each content, and where its rows lie; copies are numbered: none repeats another's draws."""
+        found = [(self._rest_digest, (0, self.rest_rows))] if self.rest_rows else []
+        for i, span in enumerate(self.spans):
+            found.append((f"{self._digests[i]} {self._digests[:i].count(self._digests[i])}", span))
+        return found
 
     def row_counts(self, coalitions: Coalitions) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Rows kept by each coalition, the rest included, int64[K]."""

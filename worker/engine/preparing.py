@@ -1,6 +1,6 @@
 """What every worth starts from: the base model and M_full, given, loaded or trained, and both scored.
 
-``Models`` also trains coalitions, by seeds that depend on their content, since M_full is one of them. It chooses no
+``Models`` also trains coalitions, since M_full is one of them. It chooses no
 coalition, unlearns nothing, and remembers no worth.
 """
 
@@ -17,7 +17,7 @@ from worker.engine.game import Coalitions, EvaluationFailed
 from worker.engine.learners.learner import Check, Learner
 from worker.engine.measuring import TestRows
 from worker.engine.problem import Problem
-from worker.engine.seeds import coalition_seed
+from worker.engine.seeds import derive
 from worker.engine.unlearning.context import Context
 
 _BASE, _FULL, FROZEN = "base.", "full.", "frozen."
@@ -44,15 +44,8 @@ class Models:
         self._whole: Pool | None = None
 
     def trained(self, base: Tensor, pool: Pool, coalitions: Coalitions, source: str) -> Tensor:
-        """Models [K, P] of coalitions bool[K, n] trained from ``base`` [P]; ``source`` enters their seeds."""
-        problem = self._problem
-        digests = [p.digest for p in problem.players]
-        rest = [problem.rest.digest] if pool.rest_rows and problem.rest is not None else []
-        seeds = [
-            coalition_seed(problem.seed, source, [*rest, *(d for d, k in zip(digests, row, strict=True) if k)])
-            for row in coalitions
-        ]
-        return self._learner.train(base, pool, coalitions, seeds, self._check)
+        """Models [K, P] of coalitions bool[K, n] trained from ``base`` [P]; ``source`` enters their draws."""
+        return self._learner.train(base, pool, coalitions, derive(self._problem.seed, source), self._check)
 
     def retraining_pool(self, pool: Pool) -> Pool:
         """Rows that retraining sees: in partial mode the rest comes back, for the reference alone."""

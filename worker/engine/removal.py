@@ -76,11 +76,10 @@ def forget(evaluator: Evaluator, kept: NDArray[np.bool_], method: str) -> Tensor
 
 
 def _trained(context: Context, coalitions: Coalitions) -> Tensor:
-    """Trained from the base model on what stays, with the coalition's own seed; on nothing, the base model."""
+    """Trained from the base model on what stays, by the draws that retraining has; on nothing, the base model."""
     if not context.pool.row_counts(coalitions)[0]:
         return context.base
-    seeds = context.seeds(RETRAIN, coalitions)
-    return context.learner.train(context.base, context.pool, coalitions, seeds, context.check)[0]
+    return context.learner.train(context.base, context.pool, coalitions, context.seed(RETRAIN), context.check)[0]
 
 
 def _made(context: Context, method: Method, coalitions: Coalitions) -> Tensor:

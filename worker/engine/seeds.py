@@ -5,7 +5,6 @@ generators are made from it on the CPU, so that a GPU draws the same numbers.
 """
 
 import hashlib
-from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -15,11 +14,6 @@ def derive(seed: int, *parts: str | int) -> int:
     """A 63-bit seed from a job's seed and the parts that say what it is for."""
     text = "\x1f".join([str(seed), *map(str, parts)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def coalition_seed(seed: int, purpose: str, digests: Iterable[str]) -> int:
-    """The seed of one coalition: its members' content digests in sorted order, so copies and order cannot matter."""
-    return derive(seed, purpose, *sorted(digests))
 
 
 def torch_generator(seed: int) -> torch.Generator:

@@ -10,6 +10,7 @@ from worker.engine.batching import Batch
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import EvaluationFailed, all_coalitions
 from worker.engine.learners import make_learner
+from worker.engine.learners.descent import epoch_places, mini_batches
 from worker.engine.problem import LearnerSpec
 
 
@@ -80,7 +81,7 @@ def test_every_logistic_gradient_is_within_the_tolerance(digits) -> None:
     evaluator = Evaluator(problem)
     pool, learner = evaluator.context.pool, evaluator.learner
     coalitions = all_coalitions(6)[1::9]
-    models = learner.train(evaluator.context.base, pool, coalitions, [0] * len(coalitions), lambda: None)
+    models = learner.train(evaluator.context.base, pool, coalitions, 0, lambda: None)
     for coalition, model in zip(coalitions, models, strict=True):
         batch = pool.gather(coalition[None], int(pool.row_counts(coalition[None])[0]))
         gradient = learner.gradient(model[None], batch) / batch.counts + learner.l2 * model
@@ -88,15 +89,38 @@ def test_every_logistic_gradient_is_within_the_tolerance(digits) -> None:
 
 
 def test_minibatches_see_every_row_once_an_epoch(blobs) -> None:
-    from worker.engine.learners.descent import mini_batches
-
     evaluator = Evaluator(blobs("mlp", {"batch": 7, "steps": 2}))
     pool = evaluator.context.pool
     coalition = np.array([[True, False, True, False]])
     rows = int(pool.row_counts(coalition)[0])
-    draw = mini_batches(pool, coalition, 1, [11])
+    draw = mini_batches(pool, coalition, 1, 11)
     seen = [draw(step).X[0, 0].tolist() for step in range(rows)]
     assert sorted(seen) == sorted(pool.X[pool.indices(coalition[0])].tolist())
+
+
+def test_coalitions_share_the_luck_of_minibatches_and_copies_do_not(blobs) -> None:
+    evaluator = Evaluator(blobs("mlp", {"batch": 7, "steps": 2}))
+    pool, names = evaluator.context.pool, [p.name for p in evaluator.problem.players]
+    one, two, copy = (names.index(name) for name in ("p1", "p2", "copy"))
+    of_one = {tuple(row) for row in pool.X[slice(*pool.spans[one])].tolist()}
+
+    def order(*kept: int) -> list[tuple[float, ...]]:
+        coalition = np.isin(np.arange(len(names)), kept)[None]
+        epoch = mini_batches(pool, coalition, int(pool.row_counts(coalition)[0]), 11)(0)
+        return [tuple(row) for row in epoch.X[0].tolist() if tuple(row) in of_one]
+
+    assert order(one) == order(one, two) == order(one, two, copy)
+    places = epoch_places(pool, 11, 0)
+    orders = [places[slice(*pool.spans[names.index(name)])].argsort().tolist() for name in ("p0", "copy")]
+    assert orders[0] != orders[1]
+
+
+def test_an_epoch_spreads_every_players_rows_evenly(blobs) -> None:
+    pool = Evaluator(blobs("mlp", {"batch": 7, "steps": 2})).context.pool
+    places = epoch_places(pool, 3, 1)
+    assert not torch.equal(places, epoch_places(pool, 3, 2))
+    for a, b in pool.spans:
+        assert sorted((places[a:b] * (b - a)).long().tolist()) == list(range(b - a))
 
 
 def test_the_untrained_model_is_the_seeds_alone() -> None:

@@ -39,7 +39,7 @@ def test_merging_nobody_is_the_base_and_merging_one_is_its_own_training(blobs) -
     assert merge is not None
     assert torch.equal(merge(context, ~EVERYBODY)[0], context.base)
     one = np.eye(4, dtype=bool)[:1]
-    trained = evaluator.learner.train(context.base, context.pool, one, [0], lambda: None)
+    trained = evaluator.learner.train(context.base, context.pool, one, 0, lambda: None)
     torch.testing.assert_close(merge(context, one), trained)
 
 

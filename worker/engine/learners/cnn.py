@@ -6,8 +6,6 @@ coalition's slot the same bits in any stack, which grouped convolutions do not p
 [h, w, c]; weights are [out, 3, 3, in].
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -110,10 +108,8 @@ class CNN:
         s0.copy_(back.sum(dim=1))
         return result
 
-    def train(
-        self, start: Tensor, pool: Pool, coalitions: Coalitions, seeds: Sequence[int], check: descent.Check
-    ) -> Tensor:
-        batches = descent.mini_batches(pool, coalitions, self.batch, seeds)
+    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
+        batches = descent.mini_batches(pool, coalitions, self.batch, seed)
         stacked = start.expand(len(coalitions), -1)
         return descent.descend(self.gradient, stacked, batches, self.steps, self.lr, self.l2, check)
 

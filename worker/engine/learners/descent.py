@@ -1,17 +1,17 @@
-"""Adam on a stack of models: full batches, or minibatches whose order derives from each coalition's content.
+"""Adam on a stack of models: full batches, or minibatches that all coalitions draw with the same luck.
 
 Element-wise updates of a stack are exactly K separate optimisers. Every model takes the same number of steps, so a
 small coalition sees its rows more often under minibatches; that is the definition of the learner, not an accident.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from worker.engine.batching import Batch, Pool, rung
 from worker.engine.game import Coalitions
-from worker.engine.seeds import torch_generator
+from worker.engine.seeds import derive, torch_generator
 
 Gradient = Callable[[Tensor, Batch], Tensor]
 Check = Callable[[], None]
@@ -57,22 +57,45 @@ def full_batches(pool: Pool, coalitions: Coalitions) -> Callable[[int], Batch]:
     return lambda _step: batch
 
 
-def mini_batches(pool: Pool, coalitions: Coalitions, size: int, seeds: Sequence[int]) -> Callable[[int], Batch]:
-    """Epochs of shuffled rows, each coalition by its own seed; a short last batch is topped up from the next."""
-    generators = [torch_generator(seed) for seed in seeds]
+def mini_batches(pool: Pool, coalitions: Coalitions, size: int, seed: int) -> Callable[[int], Batch]:
+    """Epochs of shuffled rows, each player's spread evenly over it; a short last batch is topped up from the next.
+
+    A row has one place in each epoch, whoever else is there: coalitions that share players share their luck, so it
+    largely cancels where worths are subtracted (common random numbers), as every value does.
+    """
     rows = [pool.indices(coalition).cpu() for coalition in coalitions]
     if not all(len(each) for each in rows):
         raise ValueError("a coalition without rows has no batches to draw; its worth is the base model's")
     queues = [torch.empty(0, dtype=torch.int64) for _ in rows]
+    drawn = [0] * len(rows)
+    epochs: list[Tensor] = []
     weight = torch.ones((len(rows), size), dtype=pool.X.dtype, device=pool.device)
 
+    def refill(k: int) -> None:
+        if drawn[k] == len(epochs):
+            epochs.append(epoch_places(pool, seed, len(epochs)))
+        order = torch.argsort(epochs[drawn[k]][rows[k]], stable=True)
+        queues[k] = torch.cat([queues[k], rows[k][order]])
+        drawn[k] += 1
+
     def draw(_step: int) -> Batch:
-        for k, generator in enumerate(generators):
+        for k in range(len(queues)):
             while len(queues[k]) < size:
-                queues[k] = torch.cat([queues[k], rows[k][torch.randperm(len(rows[k]), generator=generator)]])
+                refill(k)
         index = torch.stack([queue[:size] for queue in queues]).to(pool.device)
         for k in range(len(queues)):
             queues[k] = queues[k][size:]
         return Batch(pool.X[index], pool.y[index], weight)
 
     return draw
+
+
+def epoch_places(pool: Pool, seed: int, epoch: int) -> Tensor:
+    """Where in an epoch each pooled row comes, float64[N] in [0, 1): by the player's content, and one of its m rows in
+    each m-th part."""
+    places = torch.empty(len(pool), dtype=torch.float64)
+    for name, (a, b) in pool.contents():
+        generator = torch_generator(derive(seed, "epoch", epoch, name))
+        order = torch.randperm(b - a, generator=generator)
+        places[a:b] = (order + torch.rand(b - a, generator=generator, dtype=torch.float64)) / (b - a)
+    return places

@@ -11,7 +11,7 @@ not over rows, of the log-likelihood (in nats) or of the hits.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -184,13 +184,11 @@ class LanguageModel:
             (found,) = torch.autograd.grad(loss, moved)
         return found
 
-    def train(
-        self, start: Tensor, pool: Pool, coalitions: Coalitions, seeds: Sequence[int], check: descent.Check
-    ) -> Tensor:
+    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
         models = start.expand(len(coalitions), -1).clone()
         some = [k for k, count in enumerate(pool.row_counts(coalitions)) if count]
         if some:
-            batches = descent.mini_batches(pool, coalitions[some], self.batch, [seeds[k] for k in some])
+            batches = descent.mini_batches(pool, coalitions[some], self.batch, seed)
             models[some] = descent.descend(self.gradient, models[some], batches, self.steps, self.lr, self.l2, check)
         return models
 

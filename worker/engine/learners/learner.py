@@ -4,7 +4,7 @@ Unlearning methods are written against this interface and know no architecture. 
 worths or money, and never draws a number that its seeds do not fix.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -57,7 +57,7 @@ class Learner(Protocol):
         derivative of the loss with respect to the outputs (weights are then the caller's)."""
         ...
 
-    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seeds: Sequence[int], check: Check) -> Tensor:
+    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: Check) -> Tensor:
         """Models [K, P] trained from ``start`` [P] on the rows of each coalition [K, n]; same bits in any stack."""
         ...
 

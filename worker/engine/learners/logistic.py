@@ -10,7 +10,6 @@ depend on its company. It never returns a model that has not reached the toleran
 import math
 import threading
 import weakref
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -97,7 +96,7 @@ class Logistic:
         start: Tensor,
         pool: Pool,
         coalitions: Coalitions,
-        seeds: Sequence[int],  # noqa: ARG002 - the interface's seeds: the optimum is unique
+        seed: int,  # noqa: ARG002 - the interface's seed: the optimum is unique
         check: Check,
     ) -> Tensor:
         # Everybody's model is trained before all others and never beside one: it need not pay for empty places.

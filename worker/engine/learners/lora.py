@@ -9,7 +9,7 @@ shapes, rows filled up to the alignment, so a model's bits do not depend on how 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -184,13 +184,11 @@ class AdaptedEncoder:
             result += found
         return result
 
-    def train(
-        self, start: Tensor, pool: Pool, coalitions: Coalitions, seeds: Sequence[int], check: descent.Check
-    ) -> Tensor:
+    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
         models = start.expand(len(coalitions), -1).clone()
         some = [k for k, count in enumerate(pool.row_counts(coalitions)) if count]
         if some:
-            batches = descent.mini_batches(pool, coalitions[some], self.batch, [seeds[k] for k in some])
+            batches = descent.mini_batches(pool, coalitions[some], self.batch, seed)
             models[some] = descent.descend(self.gradient, models[some], batches, self.steps, self.lr, self.l2, check)
         return models
 

@@ -7,7 +7,6 @@ arithmetic does.
 
 import itertools
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -85,12 +84,10 @@ class MLP:
                 delta = torch.bmm(delta, views[i]).mul_(below > 0)
         return result
 
-    def train(
-        self, start: Tensor, pool: Pool, coalitions: Coalitions, seeds: Sequence[int], check: descent.Check
-    ) -> Tensor:
+    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
         stacked = start.expand(len(coalitions), -1)
         batches = (
-            descent.mini_batches(pool, coalitions, self.batch, seeds)
+            descent.mini_batches(pool, coalitions, self.batch, seed)
             if self.batch
             else descent.full_batches(pool, coalitions)
         )

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from worker.engine.batching import Pool
-from worker.engine.game import Coalitions
 from worker.engine.learners.learner import Check, Learner
 from worker.engine.problem import Problem
-from worker.engine.seeds import coalition_seed
+from worker.engine.seeds import derive
 
 T = TypeVar("T")
 
@@ -77,11 +76,6 @@ class Context:
     def option(self, name: str, default: float) -> float:
         return self.problem.option(name, default)
 
-    def seeds(self, purpose: str, coalitions: Coalitions) -> list[int]:
-        """One seed per coalition, from its members' contents."""
-        digests = [p.digest for p in self.problem.players]
-        rest = "rest" if self.pool.rest_rows else ""
-        return [
-            coalition_seed(self.problem.seed, f"{purpose}{rest}", [d for d, k in zip(digests, row, strict=True) if k])
-            for row in coalitions
-        ]
+    def seed(self, purpose: str) -> int:
+        """The seed of what is drawn for a purpose, common to all coalitions."""
+        return derive(self.problem.seed, purpose)

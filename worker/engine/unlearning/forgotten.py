@@ -23,7 +23,7 @@ def forgotten_batches(context: Context, coalitions: Coalitions, purpose: str) ->
         return descent.full_batches(pool, forgotten)
     # Where nothing is forgotten any rows will do: the result is put back to M_full afterwards.
     some = forgotten | ~forgotten.any(axis=1, keepdims=True)
-    return descent.mini_batches(pool, some, learner.batch, context.seeds(purpose, forgotten))
+    return descent.mini_batches(pool, some, learner.batch, context.seed(purpose))
 
 
 def skip_where_nothing_is_forgotten(context: Context, coalitions: Coalitions, models: Tensor) -> Tensor:

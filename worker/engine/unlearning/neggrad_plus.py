@@ -37,8 +37,8 @@ def signed_batches(context: Context, coalitions: Coalitions, retain: float) -> C
         return lambda _step: Weighted(X, y, weight)
     everybody, nobody = coalitions | ~coalitions.any(axis=1, keepdims=True), ~coalitions
     nobody = nobody | ~nobody.any(axis=1, keepdims=True)
-    kept_batches = descent.mini_batches(pool, everybody, learner.batch, context.seeds("neggrad_plus", coalitions))
-    lost_batches = descent.mini_batches(pool, nobody, learner.batch, context.seeds("neggrad_plus-", coalitions))
+    kept_batches = descent.mini_batches(pool, everybody, learner.batch, context.seed("neggrad_plus"))
+    lost_batches = descent.mini_batches(pool, nobody, learner.batch, context.seed("neggrad_plus-"))
     some = torch.from_numpy(coalitions.any(axis=1)).to(pool.X).unsqueeze(1)
 
     def draw(step: int) -> Batch:

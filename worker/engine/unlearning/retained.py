@@ -17,8 +17,7 @@ def train_on_retained(context: Context, start: Tensor, coalitions: Coalitions, s
     if learner.by_rows():
         batches = descent.full_batches(context.pool, coalitions)
     else:
-        seeds = context.seeds(purpose, coalitions)
-        batches = descent.mini_batches(context.pool, coalitions, learner.batch, seeds)
+        batches = descent.mini_batches(context.pool, coalitions, learner.batch, context.seed(purpose))
     return descent.descend(learner.gradient, stacked, batches, steps, learner.lr, learner.l2, context.check)
 
 

@@ -19,10 +19,10 @@ def provider_vectors(context: Context) -> Tensor:
 
 def _train(context: Context) -> Tensor:
     pool, models = context.players_only(), dict[str, Tensor]()
+    seed = context.seed("retrain")  # the draws of a retraining: what luck gives a player it gives its vector, too
     for player, row in zip(context.problem.players, np.eye(len(context.problem.players), dtype=bool), strict=True):
-        if player.digest not in models:  # copies have one content, one seed and so one vector
-            seeds = context.seeds("vector", row[None])
-            models[player.digest] = context.learner.train(context.base, pool, row[None], seeds, context.check)
+        if player.digest not in models:  # copies have one content and so one vector
+            models[player.digest] = context.learner.train(context.base, pool, row[None], seed, context.check)
     return torch.cat([models[player.digest] for player in context.problem.players]) - context.base
 
 
