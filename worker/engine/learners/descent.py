@@ -1,4 +1,4 @@
-"""Adam on a stack of models: full batches, or minibatches that all coalitions draw with the same luck.
+"""Adam on a stack of models: full batches, or minibatches with every player's share of rows in each.
 
 Element-wise updates of a stack are exactly K separate optimisers. Every model takes the same number of steps, so a
 small coalition sees its rows more often under minibatches; that is the definition of the learner, not an accident.
@@ -60,8 +60,9 @@ def full_batches(pool: Pool, coalitions: Coalitions) -> Callable[[int], Batch]:
 def mini_batches(pool: Pool, coalitions: Coalitions, size: int, seed: int) -> Callable[[int], Batch]:
     """Epochs of shuffled rows, each player's spread evenly over it; a short last batch is topped up from the next.
 
-    A row has one place in each epoch, whoever else is there: coalitions that share players share their luck, so it
-    largely cancels where worths are subtracted (common random numbers), as every value does.
+    So each batch has about its share of each player, and a worth is less a matter of luck (docs/method.md has figures).
+    A row has one place in an epoch, whoever else is there: a player alone is trained on its rows in the order that they
+    have in every coalition.
     """
     rows = [pool.indices(coalition).cpu() for coalition in coalitions]
     if not all(len(each) for each in rows):
