@@ -8,8 +8,8 @@ from app.valuations.schemas import NewValuation
 
 _LABELLED = "tangent"
 _BEST = {
-    ("lm", "full"): "logit_sum",
-    ("lm", "partial"): "unmerge",
+    ("lm", "full"): "mixture",
+    ("lm", "partial"): "mixture",
     ("lora", "full"): "merge",
     ("lora", "partial"): "gradient_ascent",
 }

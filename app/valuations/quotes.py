@@ -24,7 +24,7 @@ _PASSES = {"logistic": 30, "mlp": 150, "cnn": 120}
 _UNLEARNED_COST = 0.02
 _REPAIR_COST = 0.2
 # methods that train one model for each player before their first worth
-_VECTORS = ("merge", "adapter_sum", "logit_sum", "unmerge", "negation")
+_VECTORS = ("merge", "adapter_sum", "logit_sum", "mixture", "unmerge", "negation")
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ CHEAP = (
     "merge",
     "adapter_sum",
     "logit_sum",
+    "mixture",
     "unmerge",
     "negation",
 )
@@ -43,10 +44,25 @@ DEAR = (
     "kl_to_base",
     "neggrad_plus",
 )
-PARTIAL = ("unmerge", "negation", "interpolation", "tangent", "natural_gradient", "ekfac", "gradient_ascent")
-LOOP = ("merge", "logit_sum")
+PARTIAL = (
+    "mixture",
+    "unmerge",
+    "negation",
+    "interpolation",
+    "tangent",
+    "natural_gradient",
+    "ekfac",
+    "gradient_ascent",
+)
+LOOP = ("mixture",)
 PAIRS = 10
-HIDDEN = (("austen", "whitman", "shakespeare"), ("melville", "carroll", game.NOISE))
+HIDDEN = (
+    ("austen", "whitman", "shakespeare"),
+    ("melville", "carroll", game.NOISE),
+    (game.COPIED, game.COPY, "whitman"),
+    ("austen", "carroll", game.NOISE),
+    ("shakespeare", "melville", "whitman"),
+)
 Floats = NDArray[np.float64]
 
 

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from worker.engine.estimators.exact import exact_values
 from worker.engine.game import all_coalitions
 
 _BUDGETS = (16, 32, 48)
+_AGAIN = "retraining again"
 PAGE = store.ROOT / "docs" / "benchmarks-text.md"
 
 
@@ -115,43 +115,32 @@ def _spread(values: list[float], digits: int) -> str:
 
 
 def _partial(seeds: tuple[int, ...]) -> str:
-    cells: dict[tuple[int, str], dict[str, Any]] = {}
+    found: dict[tuple[str, str], list[float]] = {}
     for key, cell in store.cells("text").items():
         seed, kind, *rest = key.split("/")
-        if kind == "partial" and int(seed.removeprefix("seed")) in seeds:
-            cells.setdefault((int(seed.removeprefix("seed")), rest[0]), {})[rest[1]] = cell["data"]
-    if not cells:
+        if int(seed.removeprefix("seed")) in seeds and kind in ("partial", "again"):
+            name, r = (rest[1], cell["data"]["r"]) if kind == "partial" else (_AGAIN, cell["data"]["again"])
+            found.setdefault((name, rest[0]), []).append(r)
+    choices = ["+".join(hidden) for hidden in compare.HIDDEN]
+    if not found:
         return ""
-    heads = [f"seed {seed}, without {hidden.replace('+', ', ')}" for seed, hidden in cells]
     lines = [
         "## Partial mode",
         "",
         "Some providers are hidden: weights and anchor rows only. Correlation of worths with retraining over all"
-        " coalitions of the others (everybody left out; of copies the first). Retraining again, where it was measured,"
-        " is retraining with another seed; who knew the expected worth would correlate by the square root of that.",
+        " coalitions of the others (everybody left out; of copies the first), mean ± standard deviation over seeds. The"
+        " last line is retraining with another seed, where it was measured; who knew the expected worth would correlate"
+        " by the square root of that.",
         "",
-        "| method | mean | " + " | ".join(heads) + " |",
-        "|---|---|" + "---|" * len(heads),
+        "| method | mean | lowest | " + " | ".join(f"without {each.replace('+', ', ')}" for each in choices) + " |",
+        "|---|---|---|" + "---|" * len(choices),
     ]
-    for name in compare.PARTIAL:
-        each = [cell[name]["r"] if name in cell else float("nan") for cell in cells.values()]
-        if np.isfinite(each).any():
-            lines.append(_line(name, each))
-    again = [_again(*place) for place in cells]
-    if np.isfinite(again).any():
-        lines.append(_line("retraining again", again))
+    for name in (*compare.PARTIAL, _AGAIN):
+        every = [r for (of, _), each in found.items() if of == name for r in each]
+        if every:
+            told = " | ".join(_spread(found.get((name, choice), []), 2) for choice in choices)
+            lines.append(f"| {name} | {np.mean(every):.2f} | {min(every):.2f} | {told} |")
     return "\n".join(lines)
-
-
-def _line(name: str, each: list[float]) -> str:
-    told = " | ".join(f"{r:.2f}" if np.isfinite(r) else "" for r in each)
-    return f"| {name} | {np.nanmean(each):.2f} | {told} |"
-
-
-def _again(seed: int, hidden: str) -> float:
-    """Correlation of retraining with itself under another seed, nan where that was not measured."""
-    there = (store.folder() / "text" / f"seed{seed}/again/{hidden}.json").is_file()
-    return float(compare.again(seed, tuple(hidden.split("+")))["again"]) if there else float("nan")
 
 
 def _rates(seed: int) -> str:

@@ -63,7 +63,7 @@ def test_corpora_are_valued_on_a_base_folder_and_the_result_says_everything(
 
     path, values = finished(place, hand, body)
     spec = place.client("buyer").get(path).json()["spec"]
-    assert spec["unlearning"]["method"] == "logit_sum", "nobody named one, and the job says which it was"
+    assert spec["unlearning"]["method"] == "mixture", "nobody named one, and the job says which it was"
     worths = [player["value"] for player in values["players"]]
     assert sum(worths) == pytest.approx(values["full_worth"] - values["empty_worth"], abs=1e-9)
     told = {each["domain"]: each for each in values["domains"]}
@@ -119,7 +119,7 @@ def test_an_adapter_on_its_base_is_the_full_model_of_a_partial_job(place: Place,
     body = order(corpora(place), checkpoint=adapter, mode="partial")
     _, values = finished(place, hand, body)
     assert values["evaluations"]["retrain"] == 0
-    assert values["source"] == "unlearn:unmerge"
+    assert values["source"] == "unlearn:mixture"
     assert {"base", "checkpoint"} <= values["digests"].keys()
     seen = place.client("buyer").get(f"/v1/checkpoints/{adapter}/lineage").json()["items"]
     assert {each["dataset_id"] for each in seen} == set(body["datasets"])

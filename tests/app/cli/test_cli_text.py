@@ -49,7 +49,7 @@ def test_providers_texts_are_valued_and_verified_from_the_result_alone(place: Pa
     total = sum(p["value"] for p in found["players"])
     assert total == pytest.approx(found["full_worth"] - found["empty_worth"], abs=1e-9)
     assert "request" in found
-    assert found["spec"]["unlearning"] == "logit_sum", "what measured best, as nobody named a method"
+    assert found["spec"]["unlearning"] == "mixture", "what measured best, as nobody named a method"
     run(["verify", str(place / "out.json")])
 
 
@@ -62,7 +62,7 @@ def test_partial_mode_takes_the_full_models_adapter(place: Path) -> None:
     run(arguments(place, "--mode", "partial", "--checkpoint", str(place / "adapter")))
     found = json.loads((place / "out.json").read_text())
     assert found["evaluations"]["retrain"] == 0
-    assert (found["spec"]["unlearning"], found["source"]) == ("unmerge", "unlearn:unmerge")
+    assert (found["spec"]["unlearning"], found["source"]) == ("mixture", "unlearn:mixture")
 
 
 def test_a_model_without_a_base_a_missing_text_and_an_odd_context_are_refused(place: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_demonstration_on_a_folder_pays_the_copy_like_its_original(
     monkeypatch.setattr(demo_text, "_RETRAININGS", 6)
     run(["demo", "--text", str(texts), "--home", str(tmp_path / "home")])
     found = json.loads((tmp_path / "home" / "text" / "demo-text.json").read_text())
-    assert found["spec"]["unlearning"] == "logit_sum"
+    assert found["spec"]["unlearning"] == "mixture"
     shares = {p["provider"]: p["value"] for p in found["players"]}
     copy = next(name for name in shares if name.endswith(", copied"))
     assert shares[copy] == shares[copy.removesuffix(", copied")]

@@ -72,8 +72,8 @@ def test_an_order_that_names_no_method_gets_what_measured_best_for_its_model_and
         for mode in ("full", "partial"):
             assert default_method(learner, mode) == engine_default(learner, mode)
             assert default_method(learner, mode) in methods_for(learner)
-    assert settled(order(), "lm").unlearning.method == "logit_sum"
-    assert settled(order(mode="partial"), "lm").unlearning.method == "unmerge"
+    assert settled(order(), "lm").unlearning.method == "mixture"
+    assert settled(order(mode="partial"), "lm").unlearning.method == "mixture"
     assert settled(order(), "mlp").unlearning.method == "tangent"
     named = order(unlearning={"method": "npo", "options": {"npo.steps": 3}})
     assert settled(named, "lm") == named

@@ -1,5 +1,7 @@
 """Unlearning of language models: Kronecker-factored curvature, answers that add up, providers taken out of M_full."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -55,10 +57,67 @@ def test_a_coalition_answers_with_the_row_weighted_mean_of_its_players_answers()
     assert torch.allclose(found, wanted, atol=1e-4)
 
 
+def chances(evaluator: Evaluator, model: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return torch.softmax(evaluator.learner.logits(model.unsqueeze(0), evaluator.test_X)[0], dim=-1)
+
+
+def mixed(evaluator: Evaluator, coalitions: np.ndarray) -> torch.Tensor:
+    outputs = TOKEN_METHODS["mixture"].outputs
+    assert outputs is not None
+    with torch.no_grad():
+        return torch.softmax(outputs(evaluator.context, coalitions, evaluator.test_X), dim=-1)
+
+
+def test_a_mixture_adds_the_probabilities_of_players_alone_by_their_rows() -> None:
+    evaluator = Evaluator(problem())
+    context = evaluator.context
+    rows = torch.tensor([float(p.rows) for p in evaluator.players])
+    alone = torch.stack([chances(evaluator, context.base + vector) for vector in provider_vectors(context)])
+    found = mixed(evaluator, np.array([[True, False, True, True], [False, True, False, False], [False] * 4]))
+    weights = torch.tensor([1.0, 0.0, 1.0, 1.0]) * rows
+    assert torch.allclose(found[0], torch.einsum("k,kmlv->mlv", weights / weights.sum(), alone), atol=1e-5)
+    assert torch.allclose(found[1], alone[1], atol=1e-5)
+    assert torch.allclose(found[2], chances(evaluator, context.base), atol=1e-5)
+
+
+def test_a_mixture_takes_the_rest_for_a_provider_that_nobody_forgets() -> None:
+    whole = problem()
+    evaluator = Evaluator(replace(whole, players=whole.players[1:], rest=whole.players[0]))
+    context = evaluator.context
+    vectors = provider_vectors(context)
+    nobody = np.zeros((1, 3), dtype=bool)
+    of_rest = context.learner.train(context.base, context.pool, nobody, context.seed("retrain"), lambda: None)[0]
+    assert not torch.equal(of_rest, context.base)
+    own, rest = float(evaluator.players[1].rows), float(len(whole.players[0]))
+    wanted = own * chances(evaluator, context.base + vectors[1]) + rest * chances(evaluator, of_rest)
+    found = mixed(evaluator, np.array([[False, True, False]]))
+    assert torch.allclose(found[0], wanted / (own + rest), atol=1e-5)
+
+
+def test_in_partial_mode_m_full_answers_for_the_hidden_rows_and_is_right_where_nobody_is_forgotten() -> None:
+    evaluator = Evaluator(problem(mode="partial", unlearning={"hidden_rows": 96}))
+    context = evaluator.context
+    rows = torch.tensor([float(p.rows) for p in evaluator.players])
+    full = chances(evaluator, context.full)
+    alone = torch.stack([chances(evaluator, context.base + vector) for vector in provider_vectors(context)])
+
+    def mix(kept: list[float]) -> torch.Tensor:
+        weights = torch.tensor(kept) * rows
+        return (torch.einsum("k,kmlv->mlv", weights, alone) + 96 * full) / (weights.sum() + 96)
+
+    ratio = full * mix([0.0, 1.0, 0.0, 1.0]) / mix([1.0] * 4)
+    found = mixed(evaluator, np.array([[False, True, False, True], [True] * 4]))
+    assert torch.allclose(found[0], ratio / ratio.sum(dim=-1, keepdim=True), atol=1e-5)
+    assert torch.allclose(found[1], full, atol=1e-6)
+    none = Evaluator(problem(mode="partial", unlearning={"hidden_rows": 0}))
+    assert torch.allclose(mixed(none, np.array([[False] * 4]))[0], chances(none, none.context.base), atol=1e-6)
+
+
 def test_summed_answers_are_worth_the_same_bits_in_any_stack() -> None:
     coalitions = all_coalitions(4)
     one, many = Evaluator(problem(), stack=1), Evaluator(problem(), stack=7)
-    for source in ("unlearn:logit_sum", "unlearn:ekfac"):
+    for source in ("unlearn:logit_sum", "unlearn:mixture", "unlearn:ekfac"):
         assert np.array_equal(one.worth(source, coalitions), many.worth(source, coalitions[::-1])[::-1]), source
 
 
@@ -141,5 +200,5 @@ def test_kronecker_curvature_has_exact_ends_and_an_ascent_that_fades_with_dampin
 
 def test_partial_mode_offers_what_needs_no_hidden_row() -> None:
     sources = Evaluator(problem(mode="partial")).sources
-    assert {"unlearn:unmerge", "unlearn:ekfac"} <= set(sources)
+    assert {"unlearn:mixture", "unlearn:unmerge", "unlearn:ekfac"} <= set(sources)
     assert "unlearn:logit_sum" not in sources

@@ -168,7 +168,8 @@ def test_partial_mode_starts_at_the_given_adapters_and_needs_no_retained_row() -
     arrays = whole.learner.layout.unpack(whole.context.full)
     evaluator = Evaluator(problem(mode="partial", checkpoint=arrays, unlearning={"hidden_rows": 20}))
     assert set(evaluator.sources) == {
-        f"unlearn:{name}" for name in ("unmerge", "negation", "interpolation", "gradient_ascent", "kl_to_base")
+        f"unlearn:{name}"
+        for name in ("mixture", "unmerge", "negation", "interpolation", "gradient_ascent", "kl_to_base")
     }
     assert torch.equal(evaluator.context.full, whole.context.full)
     worths = evaluator.worth("unlearn:unmerge", all_coalitions(4))

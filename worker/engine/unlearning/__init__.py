@@ -14,6 +14,7 @@ from worker.engine.unlearning import (
     kl_tokens,
     logit_sum,
     merge,
+    mixture,
     natural_gradient,
     natural_tokens,
     negation,
@@ -58,6 +59,7 @@ TOKEN_METHODS: dict[str, Method] = {
             kl_tokens.METHOD,
             adapter_sum.METHOD,
             logit_sum.METHOD,
+            mixture.METHOD,
             unmerge.METHOD,
         )
     },
@@ -67,14 +69,14 @@ TOKEN_METHODS: dict[str, Method] = {
 _ROW_GRADIENTS = ("tangent", "natural_gradient", "paper", "newton")
 LORA_METHODS: dict[str, Method] = {
     **{name: method for name, method in METHODS.items() if name not in _ROW_GRADIENTS},
-    **{m.name: m for m in (logit_sum.METHOD, unmerge.METHOD)},
+    **{m.name: m for m in (logit_sum.METHOD, mixture.METHOD, unmerge.METHOD)},
 }
 _EVERY = {**TOKEN_METHODS, **METHODS}
 # What measured best, for whoever names no method (docs/benchmarks.md, docs/benchmarks-text.md).
 _LABELLED = "tangent"
 _BEST = {
-    ("lm", "full"): "logit_sum",
-    ("lm", "partial"): "unmerge",
+    ("lm", "full"): "mixture",
+    ("lm", "partial"): "mixture",
     ("lora", "full"): "merge",
     ("lora", "partial"): "gradient_ascent",
 }

@@ -8,17 +8,15 @@ and one pass over the rows that measure per provider; a coalition is then a sum,
 from torch import Tensor
 
 from worker.engine.game import Coalitions
-from worker.engine.learners.language import LanguageModel
+from worker.engine.unlearning.alone import answers, each_alone, kept
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.vectors import provider_vectors, row_shares, training_cost
 
-_KEPT_BYTES = 1 << 30  # of outputs that are kept between coalitions; beyond, they are computed again
-
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     """Outputs [K, m, ...] on rows X [m, ...]: of a language model's blocks [K, m, L, V], of others [K, m, C]."""
-    base, shifts = _answers(context, X)
+    base, shifts = kept(context, "logit sum", X, lambda: _shifts(context, X))
     ones = [1] * base.dim()
     weights = row_shares(context, coalitions, of_kept=True)
     result = base.unsqueeze(0).repeat(len(coalitions), *ones)
@@ -27,32 +25,10 @@ def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     return result
 
 
-Answers = tuple[Tensor, dict[str, Tensor]]
-
-
-def _answers(context: Context, X: Tensor) -> Answers:
+def _shifts(context: Context, X: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """The base's outputs [m, ...] on some rows, and players' shifts by digest."""
-    places = X.shape[1] - 1 if isinstance(context.learner, LanguageModel) else 1
-    size = 4 * len(context.held_out[0]) * places * context.learner.classes
-    if size * (len(context.problem.players) + 1) > _KEPT_BYTES:
-        return _ask(context, X)
-    # the rows are held with their answers, so that no others can come to lie where they do
-    name = f"answers {X.data_ptr()} {tuple(X.shape)}"
-    return context.once(name, lambda: (X, _ask(context, X)))[1]
-
-
-def _ask(context: Context, X: Tensor) -> Answers:
-    by_digest: dict[str, Tensor] = {}
-
-    def answers(model: Tensor) -> Tensor:
-        context.check()
-        return context.learner.logits(model.unsqueeze(0), X)[0]
-
-    base = answers(context.base)
-    for player, vector in zip(context.problem.players, provider_vectors(context), strict=True):
-        if player.digest not in by_digest:
-            by_digest[player.digest] = answers(context.base + vector) - base
-    return base, by_digest
+    base = answers(context, context.base, X)
+    return base, each_alone(context, X, lambda outputs: outputs - base)
 
 
 METHOD = Method(

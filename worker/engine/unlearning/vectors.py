@@ -35,10 +35,12 @@ def weighted_sum(start: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:
 
 
 def row_shares(context: Context, coalitions: Coalitions, *, of_kept: bool) -> Tensor:
-    """n_i / n_S (of kept rows) or n_i / n (of all rows M_full saw) where a player is in the coalition, [K, n]."""
+    """Where a player is in the coalition, n_i / n_S of kept rows or n_i / n of all rows M_full saw (hidden ones are in
+    both), [K, n]."""
     counts = torch.from_numpy(coalitions * context.pool.player_rows).to(context.base)
     if of_kept:
-        return counts / torch.from_numpy(context.pool.row_counts(coalitions)).to(counts).clamp(min=1).unsqueeze(1)
+        kept = torch.from_numpy(context.pool.row_counts(coalitions) + context.hidden_rows)
+        return counts / kept.to(counts).clamp(min=1).unsqueeze(1)
     return counts / context.total_rows
 
 
