@@ -1,4 +1,4 @@
-"""SQL of what was read of jobs' files: kept by the question's digest, forgotten after a while."""
+"""SQL of what was read of jobs' files: kept by the question's digest, forgotten after a while or at a withdrawal."""
 
 import json
 from datetime import datetime
@@ -24,3 +24,12 @@ def keep(session: Session, question: str, told: dict[str, Any]) -> None:
 
 def purge(session: Session, older_than: datetime) -> None:
     session.execute(delete(Fitting).where(Fitting.created_at < older_than))
+
+
+def purge_all(session: Session) -> None:
+    """Forget every answer, whatever its age.
+
+    A digest does not tell which datasets a question named, nor does every answer: one whose rows got no seat shaped the
+    encoding and the mix of labels all the same. So a withdrawal spares none; what is still wanted is read again.
+    """
+    session.execute(delete(Fitting))

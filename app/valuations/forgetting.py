@@ -1,9 +1,10 @@
 """The right to be forgotten: what a withdrawn dataset leaves is unlearned and erased, by a job. Never commits.
 
 In this order. The jobs that read it, or a checkpoint that has seen it, are stopped and their pools go back; from then
-on no job may name those checkpoints. What was derived from its rows goes: trained models and worths. The checkpoints
-are unlearned (``unlearnings``), for which its bytes are needed. Then the bytes go, unless another provider's dataset
-has the same, and the weights that had seen them. Results, ledger and certificates stay; of the data they hold digests.
+on no job may name those checkpoints. What was derived from its rows goes: trained models, worths, and what the files of
+orders came to. The checkpoints are unlearned (``unlearnings``), for which its bytes are needed. Then the bytes go,
+unless another provider's dataset has the same, and the weights that had seen them. Results, ledger and certificates
+stay; of the data they hold digests.
 """
 
 import uuid
@@ -25,7 +26,7 @@ from app.http.ids import public_id
 from app.outbox import service as outbox
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import erasure_repository, lifecycle, repository, unlearnings
+from app.valuations import erasure_repository, fitting_repository, lifecycle, repository, unlearnings
 from app.valuations.games import digest_of
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Erasure, Valuation
@@ -90,6 +91,8 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
         if blob is not None:
             models += 1
             doomed.add(blob)
+    # an order holds its datasets against withdrawal until it commits: none that read this one keeps anything after this
+    fitting_repository.purge_all(session)
     digests = erasure_repository.digests_of_dataset(session, dataset_id)
     kept = erasure_repository.others_with_content(session, dataset_id, digests)
     until = unlearning_repository.let_begin(session, dataset_id, settings.unlearn_grace_seconds)

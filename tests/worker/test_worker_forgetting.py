@@ -9,6 +9,7 @@ from sqlalchemy import update
 
 from app.datasets.tables import Dataset, DatasetStatus
 from app.db.session import transaction
+from app.valuations import service
 from app.valuations.states import ValuationStatus
 
 
@@ -59,6 +60,23 @@ def test_bytes_that_another_provider_offers_as_well_are_kept_for_it(market: Any,
     withdraw(market, market.datasets[0])
     erase(market, hand, market.datasets[0])
     assert market.blobs.exists(digest)
+
+
+def test_what_the_files_of_orders_came_to_goes_even_where_a_quote_became_no_job(market: Any, hand: Any) -> None:
+    # provider 3 holds the rows of provider 0, so under this rule its own are in no seat and the answer names it nowhere
+    order = market.order(payout={"copies": "first"})
+    with transaction(market.factory) as session:
+        service.quote(session, market.blobs, market.settings, market.buyer, order)
+    assert market.scalar("SELECT count(*) FROM fittings") == 1
+    gone = market.datasets[3]
+    assert gone.hex not in market.scalar("SELECT told FROM fittings")
+    withdraw(market, gone)
+    erase(market, hand, gone)
+    assert market.scalar("SELECT count(*) FROM fittings") == 0
+    # those who remain are read again
+    job = hand.finish(market.post(datasets=market.datasets[:3]))
+    assert job.status is ValuationStatus.SUCCEEDED, job.traceback
+    assert market.scalar("SELECT count(*) FROM fittings") == 1
 
 
 def test_a_job_under_way_is_stopped_and_its_money_goes_back(market: Any, hand: Any) -> None:
