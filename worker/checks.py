@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-CHECK = "check:"
+from app.valuations.states import CHECK
 
 Stored = Mapping[str, Mapping[bytes, tuple[float, float]]]
 

@@ -160,6 +160,11 @@ class PayoutPlan:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def fee_of(budget: int, basis_points: int) -> int:
+    """The platform's fee of so many minor units, rounded down; what is left of a unit stays in the pool."""
+    return budget * basis_points // 10_000
+
+
 def make_plan(
     job_id: UUID,
     currency: str,
@@ -177,7 +182,7 @@ def make_plan(
     is what the job's devices cost, charged up to the quote. ``InvalidInput`` where the terms need what is missing.
     """
     _check(budget, claims, metered_compute)
-    fee = budget * terms.fee_basis_points // 10_000
+    fee = fee_of(budget, terms.fee_basis_points)
     compute = min(metered_compute, terms.compute_quote)
     pool = budget - fee - compute
     if pool < 0:

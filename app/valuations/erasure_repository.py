@@ -8,14 +8,15 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import and_, delete, exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from app.checkpoints.tables import Checkpoint, Unlearning, UnlearningStatus
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.ids import public_id
-from app.valuations.tables import Erasure, Evaluation, Game, Valuation, ValuationDataset
+from app.valuations import worth_repository
+from app.valuations.tables import Erasure, Game, Valuation, ValuationDataset
 
 
 def unerased(session: Session, resend: timedelta, limit: int) -> Sequence[uuid.UUID]:
@@ -108,8 +109,7 @@ def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, int]:
     """Erase a game's models' name, its facts and its worths; the models' blob and how many worths there were."""
     game = session.scalars(select(Game).where(Game.id == game_id).with_for_update()).one()
     blob, game.prepared, game.facts = game.prepared, None, None
-    erased = session.execute(delete(Evaluation).where(Evaluation.game_id == game_id).returning(Evaluation.source)).all()
-    return blob, len(erased)
+    return blob, worth_repository.erase(session, game_id)
 
 
 def names_of_prepared(session: Session, blob: str) -> int:

@@ -70,13 +70,22 @@ def seconds_ago(seconds: Any) -> Any:
     return _NOW - seconds * literal_column("interval '1 second'")
 
 
-LEASE_ENDS = seconds_ago(-bindparam("lease", type_=Double))
+_LEASE_ENDS = seconds_ago(-bindparam("lease", type_=Double))
 IN_TIME = or_(_JOBS.c.deadline.is_(None), _JOBS.c.deadline > _NOW)
 _HELD = and_(
     _SHARDS.c.id == bindparam("shard"),
     _SHARDS.c.fence == bindparam("fence_held"),
     _SHARDS.c.status == ShardStatus.RUNNING,
 )
+# what every claim of a shard writes, by the worker ``by``
+CLAIMED: dict[str, Any] = {
+    "status": ShardStatus.RUNNING,
+    "fence": _SHARDS.c.fence + 1,
+    "attempt": _SHARDS.c.attempt + 1,
+    "lease_until": _LEASE_ENDS,
+    "worker": bindparam("by"),
+    "started_at": _NOW,
+}
 _CLAIM = (
     update(_SHARDS)
     .where(
@@ -90,14 +99,7 @@ _CLAIM = (
         _JOBS.c.status.in_(WORKING),
         IN_TIME,
     )
-    .values(
-        status=ShardStatus.RUNNING,
-        fence=_SHARDS.c.fence + 1,
-        attempt=_SHARDS.c.attempt + 1,
-        lease_until=LEASE_ENDS,
-        worker=bindparam("by"),
-        started_at=_NOW,
-    )
+    .values(CLAIMED)
     .returning(
         _SHARDS.c.id.label("shard_id"), _SHARDS.c.valuation_id, _JOBS.c.game_id, _SHARDS.c.kind, _SHARDS.c.round,
         _SHARDS.c.queue, _SHARDS.c.source, _SHARDS.c.coalitions, _SHARDS.c.count, _SHARDS.c.attempt, _SHARDS.c.fence,
@@ -123,7 +125,7 @@ def with_known(session: Session, claim: Claim) -> Claim:
     return replace(claim, known=frozenset(known))
 
 
-_EXTEND = update(_SHARDS).where(_HELD).values(lease_until=LEASE_ENDS).returning(_SHARDS.c.id)
+_EXTEND = update(_SHARDS).where(_HELD).values(lease_until=_LEASE_ENDS).returning(_SHARDS.c.id)
 
 
 def extend(session: Session, shard_id: uuid.UUID, fence: int, lease: float) -> bool:

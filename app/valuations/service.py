@@ -17,6 +17,7 @@ from app.errors import Conflict, FieldError, NotFound
 from app.http.pages import PageRequest
 from app.payouts import money
 from app.payouts import service as payouts
+from app.payouts.policies import fee_of
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import answers, lifecycle, repository, worth_repository
@@ -107,7 +108,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     effort = _effort(session, settings, admitted, order)
     counts, digests, compute = effort.evaluations, effort.played, effort.compute
     most = 0 if compute is None else compute.most
-    fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
+    fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
     wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
     balance = wallet.get(order.currency, 0)
     reserves = any(player.reserve for player in admitted.players)
@@ -151,7 +152,7 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
     compute = None
     if (hourly := settings.compute_prices.get(order.currency)) is not None:
         compute = Compute.quoted(hourly, order.currency, seconds)
-        fee = admitted.pool_minor * settings.platform_fee_basis_points // 10_000
+        fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
         if fee + compute.most >= admitted.pool_minor:
             raise refused(
                 "/pool",

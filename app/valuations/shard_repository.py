@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Double, Row, and_, bindparam, case, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from app.valuations.lease_repository import IN_TIME, LEASE_ENDS, Claim, seconds_ago, with_known
-from app.valuations.states import WORKING, ShardStatus, ValuationStatus
+from app.valuations.lease_repository import CLAIMED, IN_TIME, Claim, seconds_ago, with_known
+from app.valuations.states import CHECK, WORKING, ShardStatus, ValuationStatus
 from app.valuations.tables import Round, Shard, Valuation
 
 _NO_SYNC = {"synchronize_session": False}
@@ -114,11 +114,7 @@ def _take_room(claiming: bool) -> Any:
         return moved.values(dispatched_at=_NOW).returning(_SHARDS.c.id)
     # a job has one round at a time, so the ordinal alone says which comes first
     first = chosen.c.ordinal == select(func.min(chosen.c.ordinal)).scalar_subquery()
-    changed = {
-        "status": ShardStatus.RUNNING, "fence": _SHARDS.c.fence + 1, "attempt": _SHARDS.c.attempt + 1,
-        "lease_until": LEASE_ENDS, "worker": bindparam("by"), "started_at": _NOW,
-    }  # fmt: skip
-    values = {name: case((first, value), else_=_SHARDS.c[name]) for name, value in changed.items()}
+    values = {name: case((first, value), else_=_SHARDS.c[name]) for name, value in CLAIMED.items()}
     told = (_SHARDS.c.id.label("shard_id"), *(_SHARDS.c[name] for name in ("status", *_OF_CLAIM[1:])))
     return moved.values(dispatched_at=_NOW, **values).returning(*told)
 
@@ -161,7 +157,7 @@ def waiting_check(session: Session, valuation_id: uuid.UUID, by: str) -> uuid.UU
     statement = select(Shard.id).where(
         Shard.valuation_id == valuation_id,
         Shard.status == ShardStatus.QUEUED,
-        Shard.source.like("check:%"),
+        Shard.source.like(f"{CHECK}%"),
         Shard.worker != by,
     )
     return session.scalar(statement.order_by(Shard.ordinal).limit(1).with_for_update(skip_locked=True))

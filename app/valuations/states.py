@@ -78,6 +78,8 @@ TRANSITIONS: dict[ValuationStatus, frozenset[ValuationStatus]] = {
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
 # the states in which shards of the job may be claimed
 WORKING = frozenset({_S.PLANNING, _S.RUNNING, _S.SETTLING})
+# the source of worths that are computed again as a check is this, then the source that they check
+CHECK = "check:"
 
 
 class InvalidTransition(Exception):

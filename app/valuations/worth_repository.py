@@ -7,6 +7,7 @@ from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, del
 from sqlalchemy.orm import Session, aliased
 
 from app.valuations.quotes import Measured
+from app.valuations.states import CHECK
 from app.valuations.tables import Evaluation, Game, Round, Shard, Valuation, ValuationPlayer
 
 
@@ -41,7 +42,7 @@ def measured(session: Session, learner: str, base: str | None = None) -> Measure
         .join(Game, Game.id == Valuation.game_id)
         .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
         # what is computed again as a check costs what the worth did, and tells nothing new
-        .where(alike, Round.done > 0, Round.source.not_like("check:%"))
+        .where(alike, Round.done > 0, Round.source.not_like(f"{CHECK}%"))
         .group_by(family)
     ).all()
     of_learner = select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(alike, Game.facts.is_not(None))
@@ -90,6 +91,7 @@ def authors(session: Session, game_id: uuid.UUID, source: str, coalitions: Seque
     return {row[0]: row[1] or "" for row in rows}
 
 
-def erase(session: Session, game_id: uuid.UUID) -> None:
-    """All worths of a game."""
-    session.execute(delete(Evaluation).where(Evaluation.game_id == game_id))
+def erase(session: Session, game_id: uuid.UUID) -> int:
+    """Erase all worths of a game; returns how many there were."""
+    result = session.execute(delete(Evaluation).where(Evaluation.game_id == game_id))
+    return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE answers with a CursorResult

@@ -9,8 +9,7 @@ coalition's slot the same bits in any stack, which grouped convolutions do not p
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch, Pool
-from worker.engine.game import Coalitions
+from worker.engine.batching import Batch
 from worker.engine.layout import Layout
 from worker.engine.learners import descent
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
@@ -20,7 +19,7 @@ from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
 DEFAULTS: dict[str, float | int] = {"channels": 8, "steps": 120, "lr": 0.005, "l2": 0.0, "batch": 64}
 
 
-class CNN:
+class CNN(descent.FixedSteps):
     """``cnn:channels=8,steps=120,lr=0.005,l2=0,batch=64``."""
 
     name = "cnn"
@@ -54,16 +53,6 @@ class CNN:
         )
         self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
         self.batch = int(options["batch"])
-
-    @property
-    def gradients_per_row(self) -> float:
-        return float(self.steps)
-
-    def row_gradients(self, rows: float) -> float:  # noqa: ARG002 - every coalition takes the same steps
-        return float(self.steps * self.batch)
-
-    def by_rows(self) -> bool:
-        return False
 
     def start(self, seed: int) -> Tensor:
         return he_start(self.name, self.layout, self.dtype, seed)
@@ -107,11 +96,6 @@ class CNN:
         g0.copy_(torch.bmm(back.transpose(1, 2), cols0.expand(K, -1, -1)).view(g0.shape))
         s0.copy_(back.sum(dim=1))
         return result
-
-    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
-        batches = descent.mini_batches(pool, coalitions, self.batch, seed)
-        stacked = start.expand(len(coalitions), -1)
-        return descent.descend(self.gradient, stacked, batches, self.steps, self.lr, self.l2, check)
 
     def bytes_per_model(self, rows: int) -> int:  # noqa: ARG002 - a step holds one minibatch
         height, width = ((size + 1) // 2 for size in self.feature_shape[:2])

@@ -4,6 +4,7 @@ Element-wise updates of a stack are exactly K separate optimisers. Every model t
 small coalition sees its rows more often under minibatches; that is the definition of the learner, not an accident.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -100,3 +101,34 @@ def epoch_places(pool: Pool, seed: int, epoch: int) -> Tensor:
         order = torch.randperm(b - a, generator=generator)
         places[a:b] = (order + torch.rand(b - a, generator=generator, dtype=torch.float64)) / (b - a)
     return places
+
+
+class FixedSteps(ABC):
+    """A learner that takes the same number of Adam steps on minibatches for every coalition, whatever its rows."""
+
+    steps: int
+    batch: int
+    lr: float
+    l2: float
+
+    @abstractmethod
+    def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor: ...
+
+    @property
+    def gradients_per_row(self) -> float:
+        return float(self.steps)
+
+    def row_gradients(self, rows: float) -> float:  # noqa: ARG002 - every coalition takes the same steps
+        return float(self.steps * self.batch)
+
+    def by_rows(self) -> bool:
+        return False
+
+    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: Check) -> Tensor:
+        """Models [K, P] trained from ``start`` [P]; of a coalition without rows it is the start."""
+        models = start.expand(len(coalitions), -1).clone()
+        some = [k for k, count in enumerate(pool.row_counts(coalitions)) if count]
+        if some:
+            batches = mini_batches(pool, coalitions[some], self.batch, seed)
+            models[some] = descend(self.gradient, models[some], batches, self.steps, self.lr, self.l2, check)
+        return models

@@ -17,8 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch, Pool
-from worker.engine.game import Coalitions
+from worker.engine.batching import Batch
 from worker.engine.layout import ALIGNMENT, Layout, aligned
 from worker.engine.learners import descent
 from worker.engine.learners.rows import wide_enough
@@ -49,7 +48,7 @@ DEFAULTS: dict[str, float | int] = {
 _SCORE_ROWS = 16
 
 
-class LanguageModel:
+class LanguageModel(descent.FixedSteps):
     """``lm:layers=2,width=128,heads=4,rank=4,alpha=8,steps=60,lr=0.005,batch=8,...``; ``kv_heads=0`` means as many as
     heads, ``inner=0`` eight thirds of the width. ``bf16=1`` holds base and activations in bfloat16, adapters and sums
     in float32; ``recompute=1`` keeps only layers' inputs for the backward pass. ``classes`` is the vocabulary;
@@ -108,16 +107,6 @@ class LanguageModel:
         if device not in self._frozen_on:
             self._frozen_on[device] = {name: array.to(device) for name, array in self._frozen.items()}
         return self._frozen_on[device]
-
-    @property
-    def gradients_per_row(self) -> float:
-        return float(self.steps)
-
-    def row_gradients(self, rows: float) -> float:  # noqa: ARG002 - every coalition takes the same steps
-        return float(self.steps * self.batch)
-
-    def by_rows(self) -> bool:
-        return False
 
     def start(self, seed: int) -> Tensor:
         generator = torch_generator(
@@ -183,14 +172,6 @@ class LanguageModel:
             loss = -(likelihood.sum(dim=2) * batch.weight).sum() / self.context
             (found,) = torch.autograd.grad(loss, moved)
         return found
-
-    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
-        models = start.expand(len(coalitions), -1).clone()
-        some = [k for k, count in enumerate(pool.row_counts(coalitions)) if count]
-        if some:
-            batches = descent.mini_batches(pool, coalitions[some], self.batch, seed)
-            models[some] = descent.descend(self.gradient, models[some], batches, self.steps, self.lr, self.l2, check)
-        return models
 
     def scores(self, metric: str, params: Tensor, X: Tensor) -> Tensor:
         """Worths float64[K] of K models over all tokens of blocks X [m, L + 1]; a broken model's is not finite."""

@@ -15,8 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch, Pool
-from worker.engine.game import Coalitions
+from worker.engine.batching import Batch
 from worker.engine.layout import ALIGNMENT, Layout, aligned
 from worker.engine.learners import descent, encoders
 from worker.engine.learners.rows import fill_rows, output_gradient, wide_enough
@@ -47,7 +46,7 @@ _STEP_ROWS = 32  # of a gradient at a time
 _WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
 
 
-class AdaptedEncoder:
+class AdaptedEncoder(descent.FixedSteps):
     """``lora:rank=4,alpha=8,steps=60,lr=0.005,l2=0,batch=16,recompute=0``; ``heads`` and ``eps`` come with the encoder.
     ``recompute=1`` keeps only layers' inputs for the backward pass; ``frozen`` holds the encoder's weights."""
 
@@ -86,16 +85,6 @@ class AdaptedEncoder:
         if device not in self._frozen_on:
             self._frozen_on[device] = {name: array.to(device, self.dtype) for name, array in self._frozen.items()}
         return self._frozen_on[device]
-
-    @property
-    def gradients_per_row(self) -> float:
-        return float(self.steps)
-
-    def row_gradients(self, rows: float) -> float:  # noqa: ARG002 - every coalition takes the same steps
-        return float(self.steps * self.batch)
-
-    def by_rows(self) -> bool:
-        return False
 
     def start(self, seed: int) -> Tensor:
         names = (f"{slot.name}{slot.shape}" for slot in self.layout.slots)
@@ -183,14 +172,6 @@ class AdaptedEncoder:
                 (found,) = torch.autograd.grad(outputs, moved, wanted)
             result += found
         return result
-
-    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
-        models = start.expand(len(coalitions), -1).clone()
-        some = [k for k, count in enumerate(pool.row_counts(coalitions)) if count]
-        if some:
-            batches = descent.mini_batches(pool, coalitions[some], self.batch, seed)
-            models[some] = descent.descend(self.gradient, models[some], batches, self.steps, self.lr, self.l2, check)
-        return models
 
     # Memory
 
