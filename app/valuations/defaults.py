@@ -11,7 +11,7 @@ _BEST = {
     ("lm", "full"): "mixture",
     ("lm", "partial"): "mixture",
     ("lora", "full"): "merge",
-    ("lora", "partial"): "gradient_ascent",
+    ("lora", "partial"): "mixture",
 }
 
 

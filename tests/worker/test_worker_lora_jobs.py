@@ -90,7 +90,7 @@ def test_adapters_in_a_backbone_start_partial_mode_in_the_service_and_on_the_com
     read = offered(place, pictures, {"target": "label", "modality": "image"})
     body = order(read, checkpoint=adapters, mode="partial") | {"metric": "log_loss"}
     _, values = finished(place, hand, body)
-    assert (values["evaluations"]["retrain"], values["source"]) == (0, "unlearn:gradient_ascent")
+    assert (values["evaluations"]["retrain"], values["source"]) == (0, "unlearn:mixture")
     assert {"base", "checkpoint"} <= values["digests"].keys()
     seen = place.client("buyer").get(f"/v1/checkpoints/{adapters}/lineage").json()["items"]
     assert {each["dataset_id"] for each in seen} == set(read["datasets"])

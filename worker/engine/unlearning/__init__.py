@@ -78,7 +78,7 @@ _BEST = {
     ("lm", "full"): "mixture",
     ("lm", "partial"): "mixture",
     ("lora", "full"): "merge",
-    ("lora", "partial"): "gradient_ascent",
+    ("lora", "partial"): "mixture",
 }
 
 
