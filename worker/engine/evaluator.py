@@ -284,16 +284,22 @@ class Evaluator:
             begun = time.perf_counter()
             method.prepare(context)
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
-        key = self._method_key(method, context.pool)
-        outputs, params = method.outputs, method.params
-        learner, metric = self.learner, self.problem.metric
+        worths = self._by_method(source, method, context)
+        if method.level and context.partial:
+            moved = context.full_worth - worths(np.ones((1, len(self.problem.players)), dtype=bool))
+            return _Work(self._method_key(method, context.pool), lambda rows: worths(rows) + moved)
+        return _Work(self._method_key(method, context.pool), worths)
+
+    def _by_method(self, source: str, method: Method, context: Context) -> Callable[[Coalitions], Tensor]:
+        """Worths float64[K] of coalitions [K, n] by what a method yields, models or outputs."""
+        outputs, params, metric, learner = method.outputs, method.params, self.problem.metric, self.learner
         if outputs is not None and isinstance(learner, LanguageModel):
             answers = partial(partial, outputs, context)
-            return _Work(key, lambda rows: learner.scores_of(metric, answers(rows), len(rows), self.test_X))
+            return lambda rows: learner.scores_of(metric, answers(rows), len(rows), self.test_X)
         if outputs is not None:
-            return _Work(key, lambda rows: self._scored(source, rows, outputs(context, rows, self.test_X)))
+            return lambda rows: self._scored(source, rows, outputs(context, rows, self.test_X))
         assert params is not None  # noqa: S101 - a method has one of the two
-        return _Work(key, lambda rows: self._of_models(source, rows, params(context, rows)))
+        return lambda rows: self._of_models(source, rows, params(context, rows))
 
     def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
         if method.shape == "fixed" or not self.learner.by_rows():

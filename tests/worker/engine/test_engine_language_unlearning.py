@@ -62,11 +62,15 @@ def chances(evaluator: Evaluator, model: torch.Tensor) -> torch.Tensor:
         return torch.softmax(evaluator.learner.logits(model.unsqueeze(0), evaluator.test_X)[0], dim=-1)
 
 
-def mixed(evaluator: Evaluator, coalitions: np.ndarray) -> torch.Tensor:
+def mixed_on(evaluator: Evaluator, coalitions: np.ndarray, X: torch.Tensor) -> torch.Tensor:
     outputs = TOKEN_METHODS["mixture"].outputs
     assert outputs is not None
     with torch.no_grad():
-        return torch.softmax(outputs(evaluator.context, coalitions, evaluator.test_X), dim=-1)
+        return outputs(evaluator.context, coalitions, X)
+
+
+def mixed(evaluator: Evaluator, coalitions: np.ndarray) -> torch.Tensor:
+    return torch.softmax(mixed_on(evaluator, coalitions, evaluator.test_X), dim=-1)
 
 
 def test_a_mixture_adds_the_probabilities_of_players_alone_by_their_rows() -> None:
@@ -95,21 +99,23 @@ def test_a_mixture_takes_the_rest_for_a_provider_that_nobody_forgets() -> None:
     assert torch.allclose(found[0], wanted / (own + rest), atol=1e-5)
 
 
-def test_in_partial_mode_m_full_answers_for_the_hidden_rows_and_is_right_where_nobody_is_forgotten() -> None:
+def test_in_partial_mode_m_full_answers_for_the_hidden_rows_and_its_own_worth_is_the_level() -> None:
     evaluator = Evaluator(problem(mode="partial", unlearning={"hidden_rows": 96}))
     context = evaluator.context
     rows = torch.tensor([float(p.rows) for p in evaluator.players])
-    full = chances(evaluator, context.full)
     alone = torch.stack([chances(evaluator, context.base + vector) for vector in provider_vectors(context)])
-
-    def mix(kept: list[float]) -> torch.Tensor:
-        weights = torch.tensor(kept) * rows
-        return (torch.einsum("k,kmlv->mlv", weights, alone) + 96 * full) / (weights.sum() + 96)
-
-    ratio = full * mix([0.0, 1.0, 0.0, 1.0]) / mix([1.0] * 4)
-    found = mixed(evaluator, np.array([[False, True, False, True], [True] * 4]))
-    assert torch.allclose(found[0], ratio / ratio.sum(dim=-1, keepdim=True), atol=1e-5)
-    assert torch.allclose(found[1], full, atol=1e-6)
+    coalitions = np.array([[False, True, False, True], [True] * 4])
+    weights = torch.from_numpy(coalitions) * rows
+    summed = torch.einsum("kn,nmlv->kmlv", weights, alone) + 96 * chances(evaluator, context.full)
+    found = mixed(evaluator, coalitions)
+    assert torch.allclose(found, summed / (weights.sum(dim=1) + 96).view(-1, 1, 1, 1), atol=1e-5)
+    raw = evaluator.learner.scores_of(
+        "clipped_log_loss", lambda X: mixed_on(evaluator, coalitions, X), 2, evaluator.test_X
+    )
+    some, everybody = evaluator.worth("unlearn:mixture", coalitions)
+    assert everybody == evaluator.full_worth
+    assert some - everybody == pytest.approx(float(raw[0] - raw[1]), abs=1e-6)
+    assert abs(float(raw[1]) - everybody) > 1e-4, "the level matters here"
     none = Evaluator(problem(mode="partial", unlearning={"hidden_rows": 0}))
     assert torch.allclose(mixed(none, np.array([[False] * 4]))[0], chances(none, none.context.base), atol=1e-6)
 

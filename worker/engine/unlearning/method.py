@@ -19,7 +19,8 @@ class Method:
 
     ``family`` is "unlearn" or "repair". ``retained``: needs the kept players' rows; ``partial``: allowed in partial
     mode. ``cost``: one mean-size coalition in row-gradients; ``shape``: the number that coalitions stacked together
-    must share ("kept" or "forgotten" padded rows, or "fixed"). ``learners`` limits it to some learners.
+    must share ("kept" or "forgotten" padded rows, or "fixed"). ``learners`` limits it to some learners. ``level``: in
+    partial mode its worths are moved by what it errs where nobody is forgotten, which is known there.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Method:
     partial: bool = False
     shape: str = "fixed"
     learners: tuple[str, ...] | None = None
+    level: bool = False

@@ -4,8 +4,9 @@ p_S = sum over kept players of (n_i / n_S) p_i, with p_i the probabilities of th
 distribution of a row drawn from the union, if its provider were drawn first (linear opinion pool; Genest and Zidek
 1986). Rows of the rest, where there is one, are answered for by the model trained on them.
 
-In partial mode M_full answers for the hidden rows, and is right where nobody is forgotten: p_S is in proportion to
-p_full mix_S / mix_N, where mix is the same sum with p_full weighted by the hidden rows.
+In partial mode M_full answers for the hidden rows, and worths are moved as one to where the one that is known stands,
+M_full's own: v(S) = v(N) + mixture's v(S) - mixture's v(N). To move probabilities instead, p_full mix_S / mix_N, did
+worse where the mixture is far from M_full (docs/benchmarks-text.md).
 
 Costs one training and one pass over the rows that measure per provider; a coalition is then a sum.
 """
@@ -33,16 +34,17 @@ class Probabilities(NamedTuple):
 
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
-    """Log-probabilities [K, m, ..., C] on rows X [m, ...], in partial mode up to a constant for each place."""
+    """Log-probabilities [K, m, ..., C] on rows X [m, ...]."""
     found = kept(context, "mixture", X, lambda: _probabilities(context, X))
-    mixed = _log(_mix(context, found, coalitions))
-    if not context.partial:
-        return mixed
-    everybody = np.ones((1, coalitions.shape[1]), dtype=bool)
-    mixed += _log(found.others) - _log(_mix(context, found, everybody)[0])
+    weights = row_shares(context, coalitions, of_kept=True).to(found.base)
+    ones = [1] * found.base.dim()
+    mixed = (1 - weights.sum(dim=1)).clamp(min=0).view(-1, *ones) * found.others
+    for i, player in enumerate(context.problem.players):  # one at a time: a stack's size changes no bit
+        mixed += weights[:, i].view(-1, *ones) * found.alone[player.digest]
     nothing = torch.from_numpy(context.pool.row_counts(coalitions) + context.hidden_rows == 0).to(context.device)
-    mixed[nothing] = _log(found.base)
-    return mixed
+    mixed[nothing] = found.base
+    # what underflows is improbable, not impossible
+    return mixed.clamp_(min=torch.finfo(mixed.dtype).tiny).log_()
 
 
 def _probabilities(context: Context, X: Tensor) -> Probabilities:
@@ -67,20 +69,6 @@ def _of_the_rest(context: Context) -> Tensor:
     return context.once("the rest alone", train)
 
 
-def _mix(context: Context, found: Probabilities, coalitions: Coalitions) -> Tensor:
-    weights = row_shares(context, coalitions, of_kept=True).to(found.base)
-    ones = [1] * found.base.dim()
-    result = (1 - weights.sum(dim=1)).clamp(min=0).view(-1, *ones) * found.others
-    for i, player in enumerate(context.problem.players):  # one at a time: a stack's size changes no bit
-        result += weights[:, i].view(-1, *ones) * found.alone[player.digest]
-    return result
-
-
-def _log(chances: Tensor) -> Tensor:
-    # what underflows is improbable, not impossible
-    return chances.clamp(min=torch.finfo(chances.dtype).tiny).log()
-
-
 METHOD = Method(
     name="mixture",
     family="unlearn",
@@ -90,4 +78,5 @@ METHOD = Method(
     outputs=outputs,
     prepare=provider_vectors,
     partial=True,
+    level=True,
 )
