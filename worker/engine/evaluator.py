@@ -293,6 +293,9 @@ class Evaluator:
     def _by_method(self, source: str, method: Method, context: Context) -> Callable[[Coalitions], Tensor]:
         """Worths float64[K] of coalitions [K, n] by what a method yields, models or outputs."""
         outputs, params, metric, learner = method.outputs, method.params, self.problem.metric, self.learner
+        if method.likelihoods is not None and isinstance(learner, LanguageModel) and metric != "accuracy":
+            likelihoods = partial(partial, method.likelihoods, context)
+            return lambda rows: learner.scores_of_likelihoods(metric, likelihoods(rows), len(rows), self.test_X)
         if outputs is not None and isinstance(learner, LanguageModel):
             answers = partial(partial, outputs, context)
             return lambda rows: learner.scores_of(metric, answers(rows), len(rows), self.test_X)

@@ -99,6 +99,17 @@ def test_a_mixture_takes_the_rest_for_a_provider_that_nobody_forgets() -> None:
     assert torch.allclose(found[0], wanted / (own + rest), atol=1e-5)
 
 
+@pytest.mark.parametrize("metric", ["log_loss", "clipped_log_loss"])
+def test_a_mixture_of_targets_is_worth_what_the_whole_mixture_is(metric: str) -> None:
+    evaluator = Evaluator(problem(metric=metric))
+    coalitions = all_coalitions(4)[1:-1]
+    X = evaluator.test_X.clone()
+    X[0, 9:] = -1  # a block that ends early
+    evaluator.test_X = X
+    whole = evaluator.learner.scores_of(metric, lambda rows: mixed_on(evaluator, coalitions, rows), len(coalitions), X)
+    assert np.allclose(evaluator.worth("unlearn:mixture", coalitions), whole, atol=1e-6)
+
+
 def test_in_partial_mode_m_full_answers_for_the_hidden_rows_and_its_own_worth_is_the_level() -> None:
     evaluator = Evaluator(problem(mode="partial", unlearning={"hidden_rows": 96}))
     context = evaluator.context

@@ -179,24 +179,36 @@ class LanguageModel(descent.FixedSteps):
 
     def scores_of(self, metric: str, outputs: Callable[[Tensor], Tensor], models: int, X: Tensor) -> Tensor:
         """The same of what answers blocks [m, L + 1] with outputs [K, m, L, V]; a few blocks are asked at a time."""
+        return self._mean(lambda rows: self._token_scores(metric, outputs(rows), rows), models, X)
+
+    def scores_of_likelihoods(
+        self, metric: str, likelihoods: Callable[[Tensor], Tensor], models: int, X: Tensor
+    ) -> Tensor:
+        """The same of what answers with log-likelihoods [K, m, L] of the next tokens, 0 where there is none; the
+        accuracy needs outputs."""
+        return self._mean(lambda rows: self._floored(metric, likelihoods(rows)), models, X)
+
+    def _mean(self, ask: Callable[[Tensor], Tensor], models: int, X: Tensor) -> Tensor:
+        """Means float64[K] over all next tokens of what ``ask`` says of some blocks, [K, m, L]."""
         total = torch.zeros(models, dtype=torch.float64, device=X.device)
         count = 0.0
         for a in range(0, len(X), _SCORE_ROWS):
             rows = X[a : a + _SCORE_ROWS]
-            each, there = self._token_scores(metric, outputs(rows), rows)
-            total += each.double().sum(dim=2).sum(dim=1)
-            count += float(there.sum())
+            total += ask(rows).double().sum(dim=2).sum(dim=1)
+            count += float((rows[:, 1:] != NO_TOKEN).sum())
         return total / max(count, 1.0)
 
-    def _token_scores(self, metric: str, outputs: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _token_scores(self, metric: str, outputs: Tensor, rows: Tensor) -> Tensor:
         if metric == "accuracy":
-            targets = rows[:, 1:].long()
-            hits = (outputs.argmax(dim=3) == targets).to(outputs.dtype)
-            return torch.where(torch.isfinite(outputs).all(dim=3), hits, torch.nan), targets != NO_TOKEN
-        likelihood, there = token_likelihoods(outputs, rows)
-        if metric == "clipped_log_loss":
-            likelihood = torch.where(torch.isnan(likelihood), likelihood, likelihood.clamp(min=self.floor))
-        return likelihood, there
+            # where there is no token, the target is NO_TOKEN, which nobody answers
+            hits = (outputs.argmax(dim=3) == rows[:, 1:].long()).to(outputs.dtype)
+            return torch.where(torch.isfinite(outputs).all(dim=3), hits, torch.nan)
+        return self._floored(metric, token_likelihoods(outputs, rows)[0])
+
+    def _floored(self, metric: str, likelihood: Tensor) -> Tensor:
+        if metric != "clipped_log_loss":
+            return likelihood
+        return torch.where(torch.isnan(likelihood), likelihood, likelihood.clamp(min=self.floor))
 
     @property
     def floor(self) -> float:

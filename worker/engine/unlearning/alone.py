@@ -29,10 +29,11 @@ def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) 
     return found
 
 
-def kept(context: Context, what: str, X: Tensor, ask: Callable[[], T]) -> T:
-    """What ``ask`` returns of rows X, asked once where all models' outputs are few enough to be kept."""
+def kept(context: Context, what: str, X: Tensor, ask: Callable[[], T], width: int | None = None) -> T:
+    """What ``ask`` returns of rows X, asked once where what it holds of all models is little enough to be kept:
+    ``width`` numbers at each place, as many as there are classes unless said otherwise."""
     places = X.shape[1] - 1 if isinstance(context.learner, LanguageModel) else 1
-    size = 4 * len(context.held_out[0]) * places * context.learner.classes
+    size = 4 * len(context.held_out[0]) * places * (width or context.learner.classes)
     if size * (len(context.problem.players) + 2) > _KEPT_BYTES:
         return ask()
     # the rows are held with their answers, so that no others can come to lie where they do

@@ -11,6 +11,7 @@ worse where the mixture is far from M_full (docs/benchmarks-text.md).
 Costs one training and one pass over the rows that measure per provider; a coalition is then a sum.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,15 +19,18 @@ import torch
 from torch import Tensor
 
 from worker.engine.game import Coalitions
+from worker.engine.learners.language import NO_TOKEN, token_likelihoods
 from worker.engine.unlearning.alone import answers, each_alone, kept
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.vectors import provider_vectors, row_shares, training_cost
 
+Take = Callable[[Tensor], Tensor]
+
 
 class Probabilities(NamedTuple):
-    """Of rows [m, ..., C]: the base's, those of who answers for rows that are no player's here, and by digest those of
-    the players alone."""
+    """Of rows [m, ...]: the base's, those of who answers for rows that are no player's here, and by digest those of the
+    players alone."""
 
     base: Tensor
     others: Tensor
@@ -35,7 +39,22 @@ class Probabilities(NamedTuple):
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     """Log-probabilities [K, m, ..., C] on rows X [m, ...]."""
-    found = kept(context, "mixture", X, lambda: _probabilities(context, X))
+    found = kept(context, "mixture", X, lambda: _probabilities(context, X, lambda answers: torch.softmax(answers, -1)))
+    return _log_of_sum(context, coalitions, found)
+
+
+def likelihoods(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
+    """Log-likelihoods [K, m, L] of the next tokens of blocks X [m, L + 1], 0 where there is none: a vocabulary's
+    breadth less to hold and to add than ``outputs``."""
+
+    def take(answers: Tensor) -> Tensor:
+        return token_likelihoods(answers.unsqueeze(0), X)[0][0].exp()
+
+    found = kept(context, "mixture of targets", X, lambda: _probabilities(context, X, take), width=1)
+    return _log_of_sum(context, coalitions, found) * (X[:, 1:] != NO_TOKEN)
+
+
+def _log_of_sum(context: Context, coalitions: Coalitions, found: Probabilities) -> Tensor:
     weights = row_shares(context, coalitions, of_kept=True).to(found.base)
     ones = [1] * found.base.dim()
     mixed = (1 - weights.sum(dim=1)).clamp(min=0).view(-1, *ones) * found.others
@@ -47,17 +66,14 @@ def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     return mixed.clamp_(min=torch.finfo(mixed.dtype).tiny).log_()
 
 
-def _probabilities(context: Context, X: Tensor) -> Probabilities:
-    def chances(outputs: Tensor) -> Tensor:
-        return torch.softmax(outputs, dim=-1)
-
-    base = chances(answers(context, context.base, X))
+def _probabilities(context: Context, X: Tensor, take: Take) -> Probabilities:
+    base = take(answers(context, context.base, X))
     others = base
     if context.partial:
-        others = chances(answers(context, context.full, X))
+        others = take(answers(context, context.full, X))
     elif context.pool.rest_rows:
-        others = chances(answers(context, _of_the_rest(context), X))
-    return Probabilities(base, others, each_alone(context, X, chances))
+        others = take(answers(context, _of_the_rest(context), X))
+    return Probabilities(base, others, each_alone(context, X, take))
 
 
 def _of_the_rest(context: Context) -> Tensor:
@@ -76,6 +92,7 @@ METHOD = Method(
     about="row-weighted mean of the probabilities of models trained on one provider each",
     cost=training_cost,
     outputs=outputs,
+    likelihoods=likelihoods,
     prepare=provider_vectors,
     partial=True,
     level=True,
