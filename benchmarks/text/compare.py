@@ -55,6 +55,7 @@ PARTIAL = (
     "gradient_ascent",
 )
 LOOP = ("mixture",)
+AGAIN = "retrain:r1"
 PAIRS = 10
 HIDDEN = (
     ("austen", "whitman", "shakespeare"),
@@ -164,17 +165,28 @@ def rows(seed: int, names: tuple[str, ...]) -> list[Row]:
     return result
 
 
-def exact(seed: int) -> dict[str, Any]:
+def floor(seed: int) -> Row:
+    """Retraining with another seed, in the place of a method."""
+    evaluator, truth, found = full_evaluator(seed), exact_worths(seed), exact(seed, AGAIN)["worths"]
+    n = len(evaluator.players)
+    grid = [reference.key(row) for row in evaluator.canonical(all_coalitions(n))]
+    inner = [k for k in truth if 0 < k.count("1") < n]
+    r = measures.correlation(np.array([found[k] for k in inner]), np.array([truth[k] for k in inner]))
+    error = measures.share_error(*(exact_values(np.array([table[k] for k in grid])) for table in (found, truth)))
+    return Row("retraining again", r, error.spearman, error.tv, error.worst, 1.0, len(inner))
+
+
+def exact(seed: int, source: str = "retrain") -> dict[str, Any]:
     """All of exact retraining's worths, the base model's for nobody, scored once and kept; and the seconds it took."""
 
     def measure() -> dict[str, Any]:
         evaluator = full_evaluator(seed)
         nobody = "0" * len(evaluator.players)
         begun = time.process_time()
-        found = retrained(seed, evaluator, reference.distinct(evaluator.problem))
+        found = retrained(seed, evaluator, reference.distinct(evaluator.problem), source)
         return {"worths": {**found, nobody: evaluator.empty_worth}, "scored": time.process_time() - begun}
 
-    return store.cell("text", f"seed{seed}/exact", measure)
+    return store.cell("text", f"seed{seed}/{'exact' if source == 'retrain' else 'exact again'}", measure)
 
 
 def exact_worths(seed: int) -> dict[str, float]:
@@ -249,7 +261,7 @@ def again(seed: int, hidden: tuple[str, ...]) -> dict[str, Any]:
         whole = full_evaluator(seed)
         evaluator = hidden_game(whole, hidden)
         _, wide = beside_hidden(whole, evaluator, hidden)
-        both = [retrained(seed, evaluator, wide, source) for source in ("retrain", "retrain:r1")]
+        both = [retrained(seed, evaluator, wide, source) for source in ("retrain", AGAIN)]
         return {"again": measures.correlation(*(np.array(list(worths.values())) for worths in both))}
 
     return store.cell("text", f"seed{seed}/again/{'+'.join(hidden)}", measure)

@@ -57,30 +57,19 @@ def place(seed: int, source: str) -> Path:
     return folder(seed) / source.replace(":", "-")
 
 
-def is_trained(seed: int, source: str, rows: Coalitions) -> bool:
-    """Whether every one of these coalitions was trained."""
-    return all((place(seed, source) / f"{key(row)}.npz").is_file() for row in rows)
+def is_whole(seed: int, source: str = "retrain") -> bool:
+    """Whether every coalition of a seed's game was trained."""
+    return all((place(seed, source) / f"{key(row)}.npz").is_file() for row in distinct(game_of(seed)))
 
 
-def beside(problem: Problem, hidden: tuple[str, ...]) -> Coalitions:
-    """Every coalition once that keeps the hidden players: what partial mode is held against, bool[m, n]."""
-    names = [player.name for player in problem.players]
-    every = all_coalitions(len(names))
-    kept = every[every[:, [names.index(name) for name in hidden]].all(axis=1)]
-    return np.unique(Evaluator(problem).canonical(kept), axis=0)
-
-
-def measure(
-    seed: int, part: int = 0, parts: int = 1, source: str = "retrain", wanted: Coalitions | None = None
-) -> None:
-    """Train what is missing of all coalitions, or of ``wanted``; several processes may each begin at a part."""
+def measure(seed: int, part: int = 0, parts: int = 1, source: str = "retrain") -> None:
+    """Train what is missing of all coalitions; several processes may each begin at a part."""
     problem = game_of(seed)
     evaluator = Evaluator(problem)
     learner, pool = evaluator.learner, Pool(problem, torch.device("cpu"), torch.float32)
     start = learner.start(problem.seed)
     luck = derive(problem.seed, source)
-    rows = distinct(problem) if wanted is None else wanted
-    order = sorted(rows, key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
+    order = sorted(distinct(problem), key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
     first = part * len(order) // parts
     for row in order[first:] + order[:first]:
         path = place(seed, source) / f"{key(row)}.npz"
