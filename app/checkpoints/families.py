@@ -201,7 +201,8 @@ def vit_matrices(width: int) -> dict[str, tuple[int, int]]:
     }
 
 
-def _bert_matrices(width: int, inner: int) -> dict[str, tuple[int, int]]:
+def bert_matrices(width: int, inner: int) -> dict[str, tuple[int, int]]:
+    """Shapes [out, in] of the matrices of one layer of an encoder of texts."""
     return {
         "attention.self.query": (width, width),
         "attention.self.key": (width, width),
@@ -221,7 +222,7 @@ def _bert_shapes(sizes: Mapping[str, Any], vocabulary: int) -> Shapes:
         "embeddings.LayerNorm.weight": (width,),
         "embeddings.LayerNorm.bias": (width,),
     }
-    linear = _bert_matrices(width, inner)
+    linear = bert_matrices(width, inner)
     for layer in range(int(sizes["layers"])):
         for part, (out, into) in linear.items():
             shapes[f"encoder.layer.{layer}.{part}.weight"] = (out, into)
@@ -229,31 +230,6 @@ def _bert_shapes(sizes: Mapping[str, Any], vocabulary: int) -> Shapes:
         for part in ("attention.output.LayerNorm", "output.LayerNorm"):
             shapes |= {f"encoder.layer.{layer}.{part}.{each}": (width,) for each in ("weight", "bias")}
     return shapes
-
-
-def no_adapters(family: str) -> str | None:
-    """Why adapters cannot sit inside a model of this family; the rest of a sentence that begins with its name."""
-    if family in ("bert", "vit"):
-        return None
-    return (
-        f"is a {family}: lora's adapters sit beside the matrices of attention and MLP, and it has convolutions; order "
-        "a head on it (logistic or mlp), or take a vit_* backbone"
-    )
-
-
-def lora_shapes(facts: Mapping[str, Any], rank: int, classes: int) -> Shapes:
-    """The arrays of learner ``lora`` on a model of these facts: adapters beside every matrix, and a head."""
-    sizes, shapes = facts["sizes"], Shapes()
-    width = int(sizes["width"])
-    if facts["family"] == "bert":
-        parts, at, count = _bert_matrices(width, int(sizes["inner"])), "encoder.layer", int(sizes["layers"])
-    else:
-        parts, at, count = vit_matrices(width), "blocks", int(sizes["depth"])
-    for layer in range(count):
-        for part, (out, into) in parts.items():
-            shapes[f"{at}.{layer}.{part}.lora_A.weight"] = (rank, into)
-            shapes[f"{at}.{layer}.{part}.lora_B.weight"] = (out, rank)
-    return shapes | {"head.weight": (classes, width), "head.bias": (classes,)}
 
 
 def default_context(family: Family) -> int:

@@ -141,8 +141,6 @@ def _check_base(session: Session, caller: Caller, architecture: Architecture, ba
         fault = f"checkpoint {name} is no base for {architecture.value}; name a model folder of architecture {kinds}"
     elif base.digest is None or base.facts is None:
         fault = f"checkpoint {name} has no weights yet; upload the model folder first"
-    elif architecture is Architecture.LORA and (told := families.no_adapters(base.facts["family"])):
-        fault = f"checkpoint {name} {told}"
     else:
         return
     raise InvalidInput(fault, errors=[FieldError("/base", fault, "base")])

@@ -14,6 +14,7 @@ from app.errors import InvalidData
 # blocks of each stage; of the deeper ones a block is a bottleneck
 _RESNETS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 _BOTTLENECKS = ("resnet50", "resnet101")
+STEM = "conv1.weight"
 _STAGE_WIDTHS = (64, 128, 256, 512)
 # multiply-adds of one image of 224 x 224
 _RESNET_WORK = {"resnet18": 1.8e9, "resnet34": 3.7e9, "resnet50": 4.1e9, "resnet101": 7.8e9}
@@ -61,15 +62,16 @@ def _preparing(config: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _resnet(architecture: str, config: Mapping[str, Any], name: str) -> Family:
     plain(name, architecture, {"model_args": bool(config.get("model_args"))})
     sizes = {"architecture": architecture, **_preparing(config, name)}
-    shapes, width = _resnet_shapes(_RESNETS[architecture], architecture in _BOTTLENECKS)
+    shapes, width = resnet_shapes(_RESNETS[architecture], architecture in _BOTTLENECKS)
     sizes["blocks"] = list(_RESNETS[architecture])
     sizes["bottleneck"] = int(architecture in _BOTTLENECKS)
     work = _RESNET_WORK[architecture] * (sizes["size"] / _SIDE) ** 2
     return Family("resnet", sizes, shapes, 0, width, work, ("fc.",))
 
 
-def _resnet_shapes(blocks: tuple[int, ...], bottleneck: bool) -> tuple[Shapes, int]:
-    shapes: Shapes = {"conv1.weight": (64, 3, 7, 7), **_norm("bn1", 64)}
+def resnet_shapes(blocks: tuple[int, ...], bottleneck: bool) -> tuple[Shapes, int]:
+    """All weights of a ResNet with so many blocks in its stages, and the width of its features."""
+    shapes: Shapes = {STEM: (64, 3, 7, 7), **_norm("bn1", 64)}
     into = 64
     for stage, (count, width) in enumerate(zip(blocks, _STAGE_WIDTHS, strict=True), start=1):
         out = 4 * width if bottleneck else width

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from app.accounts.roles import Caller
 from app.checkpoints import repository as checkpoints
-from app.checkpoints.families import no_adapters
 from app.checkpoints.hyper import faults
 from app.checkpoints.service import STANDS_ON
 from app.checkpoints.tables import Architecture, Checkpoint
@@ -87,8 +86,6 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
         raise refused("/base", f"checkpoint {name} is no base for {model.name}, which takes {kinds}")
     if base.digest is None or base.facts is None:
         raise refused("/base", f"checkpoint {name} has no weights; upload the zip of the model folder first")
-    if architecture is Architecture.LORA and (told := no_adapters(base.facts["family"])):
-        raise refused("/base", f"checkpoint {name} {told}")
     return Chosen(model, checkpoint, base)
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.accounts import service as accounts
 from app.accounts.roles import Caller, Role
 from app.accounts.tables import Account
+from app.checkpoints import vision
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
 from app.db.registry import load_tables
@@ -37,7 +38,7 @@ from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.sweeper import Sweeper
 from app.valuations.tables import Valuation
-from tests.worker.frozen_models import write_backbone, write_encoder
+from tests.worker.frozen_models import RESNET_WIDTHS, write_backbone, write_encoder, write_resnet
 from tests.worker.place import PROVIDERS, Place
 from worker.runtime import Runtime
 
@@ -333,6 +334,13 @@ def encoder(tmp_path: Path) -> Path:
 @pytest.fixture
 def backbone(tmp_path: Path) -> Path:
     return write_backbone(tmp_path / "backbone")
+
+
+@pytest.fixture
+def resnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ResNet's folder; for as long as the test runs all ResNets are as narrow."""
+    monkeypatch.setattr(vision, "_STAGE_WIDTHS", RESNET_WIDTHS)
+    return write_resnet(tmp_path / "resnet")
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ VIT: dict[str, Any] = {
     "model_args": {"img_size": 32, "patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2},
     "pretrained_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
 }
+RESNET: dict[str, Any] = {
+    "architecture": "resnet18",
+    "pretrained_cfg": {"input_size": [3, 32, 32], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+}
+RESNET_WIDTHS = (8, 8, 12, 16)
 KINDS = {"sea": ["sea", "tide", "wave", "salt", "ship"], "sums": ["sum", "two", "four", "plus", "times"]}
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *KINDS["sea"], *KINDS["sums"], "the", "and", "of", "a"]
 
@@ -66,6 +71,19 @@ def write_backbone(folder: Path) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(VIT))
     weights = drawn(vision.backbone(VIT, "it").shapes, 1) | {"head.bias": np.zeros(10, np.float32)}
+    safetensors.numpy.save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+def write_resnet(folder: Path) -> Path:
+    """A ResNet's folder, its kernels such that maps neither grow nor vanish."""
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(RESNET))
+    rng, weights = np.random.default_rng(2), {"fc.bias": np.zeros(10, np.float32)}
+    for name, shape in vision.backbone(RESNET, "it").shapes.items():
+        draw = rng.normal(size=shape) * (0.1 if len(shape) == 1 else np.sqrt(1.5 / np.prod(shape[1:])))
+        ones = len(shape) == 1 and name.endswith(("weight", "running_var"))
+        weights[name] = (draw + ones).astype(np.float32)
     safetensors.numpy.save_file(weights, folder / "model.safetensors")
     return folder
 

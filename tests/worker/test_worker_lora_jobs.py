@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 from typer.testing import CliRunner
 
 from app.checkpoints import families, vision
+from app.checkpoints.inside import lora_shapes
 from app.cli import app as cli
 from app.errors import CherishError
 from tests.worker.frozen_models import BERT, VIT, offered, pictures, sentences
@@ -101,13 +103,49 @@ def test_adapters_in_a_backbone_start_partial_mode_in_the_service_and_on_the_com
     assert {p["digest"]: p["value"] for p in values["players"]} == {p["digest"]: p["value"] for p in found["players"]}
 
 
+def test_adapters_in_a_resnet_are_valued_as_on_the_command_line_to_the_last_digit_and_start_partial_mode(
+    place: Place, hand: Any, resnet: Path, tmp_path: Path
+) -> None:
+    model = place.checkpoint(zipped(resnet), architecture="backbone")
+    read = offered(place, pictures, {"target": "label", "modality": "image"})
+    body = order(read, model={"name": "lora", "hyper": HYPER}, base=model) | {"metric": "log_loss"}
+    quote = place.client("buyer").post("/v1/valuations/quote", json=body).json()
+    assert quote["device_seconds"] > 0
+    _, values = finished(place, hand, body)
+    assert values["empty_worth"] == pytest.approx(-np.log(2), abs=1e-6), "nobody's model prefers no class"
+    assert values["full_worth"] != values["empty_worth"]
+    found = valued(tmp_path, pictures, "zip", f"--backbone={resnet}", f"--model=lora:{TOLD}")
+    assert {p["digest"]: p["value"] for p in values["players"]} == {p["digest"]: p["value"] for p in found["players"]}
+
+    learner = learner_on(resnet, "image", (3, 32, 32))
+    arrays = learner.layout.unpack(learner.start(1))
+    arrays["layer2.0.downsample.0.lora_B.weight"] += np.float32(0.05)
+    arrays["head.weight"] += np.linspace(-0.1, 0.1, 32, dtype=np.float32).reshape(2, 16)
+    adapters = place.checkpoint(None, architecture="lora", base=model, hyper=HYPER)
+    weights = safetensors.numpy.save(arrays)
+    stored = place.client("buyer").put(f"/v1/checkpoints/{adapters}/content", content=weights)
+    assert stored.status_code == 200, stored.text
+    body = order(read, checkpoint=adapters, mode="partial") | {"metric": "log_loss"}
+    _, values = finished(place, hand, body)
+    assert (values["evaluations"]["retrain"], values["source"]) == (0, "unlearn:mixture")
+
+
 @pytest.mark.parametrize(("config", "kind"), [(BERT, "text"), (VIT, "image")])
 def test_the_services_table_of_adapters_is_the_learners(config: dict[str, Any], kind: str, request: Any) -> None:
     folder = request.getfixturevalue("encoder" if kind == "text" else "backbone")
     learner = learner_on(folder, kind, (16,) if kind == "text" else (3, 32, 32))
     family = families.bert(config, "it") if kind == "text" else vision.backbone(config, "it")
     facts = {"family": family.name, "sizes": family.sizes}
-    assert families.lora_shapes(facts, 2, 2) == {slot.name: slot.shape for slot in learner.layout.slots}
+    assert lora_shapes(facts, 2, 2) == {slot.name: slot.shape for slot in learner.layout.slots}
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
+def test_the_services_table_of_adapters_in_a_resnet_is_the_learners(architecture: str) -> None:
+    family = vision.backbone({"architecture": architecture}, "it")
+    weights = {name: torch.zeros(1).expand(shape) for name, shape in family.shapes.items()}
+    learner = AdaptedEncoder(HYPER, (3, 224, 224), 2, weights)
+    facts = {"family": family.name, "sizes": family.sizes}
+    assert lora_shapes(facts, 2, 2) == {slot.name: slot.shape for slot in learner.layout.slots}
 
 
 def test_adapters_that_do_not_fit_are_refused_with_the_mend_and_nothing_is_held(
@@ -138,20 +176,3 @@ def test_adapters_that_do_not_fit_are_refused_with_the_mend_and_nothing_is_held(
     ):
         with pytest.raises(CherishError, match=words):
             valued(tmp_path, sentences, "jsonl", *asked)
-
-
-def test_a_resnet_is_refused_as_a_base_of_adapters_by_name(place: Place) -> None:
-    facts = {"family": "resnet", "sizes": {}}
-    made = place.checkpoint(None, architecture="backbone")
-    with place.market.factory() as session:
-        from app.checkpoints.tables import Checkpoint
-        from app.http.ids import parse_id
-
-        found = session.get_one(Checkpoint, parse_id("ck", made))
-        found.facts, found.digest = facts, "0" * 64
-        session.commit()
-    asked = {"name": "x", "architecture": "lora", "base": made}
-    refused = place.client("buyer").post("/v1/checkpoints", json=asked)
-    assert refused.status_code == 422
-    assert "is a resnet" in refused.json()["detail"]
-    assert "take a vit_* backbone" in refused.json()["detail"]

@@ -17,13 +17,14 @@ from app.cli.text import Corpora
 from app.datasets.encoding import EncodedRows
 from app.http.ids import parse_id
 from app.valuations import certificates
-from tests.worker.frozen_models import offered, sentences
+from tests.worker.frozen_models import offered, pictures, sentences
 from tests.worker.place import Place, finished, order, zipped
 from tests.worker.test_worker_language_jobs import HYPER, SHAPE, TESTED, TEXTS, corpora
 from tests.worker.test_worker_unlearning import step
 from worker.bases import frozen_weights, opened
 from worker.engine.evaluator import Evaluator
 from worker.engine.learners.language import LanguageModel
+from worker.engine.learners.lora import AdaptedEncoder
 from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.features import read_extractor, standardised
 from worker.pretrained import read_adapter, read_base, write_adapter, write_base
@@ -241,6 +242,33 @@ def test_adapters_inside_an_encoder_forget_by_the_owners_method(
         alone = game(("tides", "sums"))
         wanted = alone.learner.layout.unpack(alone.context.full)
         assert all(np.array_equal(found[name], array) for name, array in wanted.items())
+
+
+@pytest.mark.parametrize("method", ["retrain", "unmerge"])
+def test_adapters_inside_a_resnet_forget_by_the_owners_method(
+    place: Place, hand: Any, resnet: Path, method: str
+) -> None:
+    base = place.checkpoint(zipped(resnet), architecture="backbone")
+    seen = read_extractor(resnet, "image")
+    learner = AdaptedEncoder(INSIDE, (3, 32, 32), 2, seen.weights)
+    arrays = learner.layout.unpack(learner.start(1))
+    for name in arrays:
+        arrays[name] += np.float32(0.01)
+    adapters = place.checkpoint(None, architecture="lora", base=base, hyper=INSIDE, unlearning=method)
+    weights = safetensors.numpy.save(arrays)
+    stored = place.client("buyer").put(f"/v1/checkpoints/{adapters}/content", content=weights)
+    assert stored.status_code == 200, stored.text
+    read = offered(place, pictures, {"target": "label", "modality": "image"})
+    finished(place, hand, order(read, checkpoint=adapters))
+    withdraw(place, hand, "third", read["datasets"][2])
+    record = certificate(place, adapters)
+    assert (record["method"], record["outcome"], record["reason"]) == (method, "unlearned", None)
+    assert record["residual"]["before"]["total_variation"] > 0
+    if method == "retrain":
+        assert record["residual"]["after"]["total_variation"] == 0.0
+    found = safetensors.numpy.load(place.client("buyer").get(f"/v1/checkpoints/{adapters}/content").content)
+    assert {name: array.shape for name, array in found.items()} == {name: each.shape for name, each in arrays.items()}
+    assert not np.array_equal(found["layer1.0.conv1.lora_B.weight"], arrays["layer1.0.conv1.lora_B.weight"])
 
 
 def test_a_text_that_another_job_read_by_its_labels_is_forgotten_as_the_adapters_job_read_it(

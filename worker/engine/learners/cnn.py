@@ -1,9 +1,8 @@
 """A small convolutional network for images, trained on minibatches for a fixed number of Adam steps.
 
 Two 3 x 3 convolutions of stride 2 with ReLU, then one linear layer; no normalisation, so no model depends on its
-batch. Convolutions are patches times a matrix, forward and backward, because a batched matrix product gives each
-coalition's slot the same bits in any stack, which grouped convolutions do not promise. Rows are images [h, w] or
-[h, w, c]; weights are [out, 3, 3, in].
+batch. Convolutions are patches times a matrix (``patches`` says why). Rows are images [h, w] or [h, w, c]; weights are
+[out, 3, 3, in].
 """
 
 import torch
@@ -11,12 +10,13 @@ from torch import Tensor
 
 from worker.engine.batching import Batch
 from worker.engine.layout import Layout
-from worker.engine.learners import descent
+from worker.engine.learners import descent, patches
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
 
 DEFAULTS: dict[str, float | int] = {"channels": 8, "steps": 120, "lr": 0.005, "l2": 0.0, "batch": 64}
+_SIDE, _STRIDE = 3, 2
 
 
 class CNN(descent.FixedSteps):
@@ -69,7 +69,8 @@ class CNN(descent.FixedSteps):
         maps = images if len(self.feature_shape) == 3 else images.unsqueeze(4)
         result = []
         for weight, shift in ((w0, b0), (w1, b1)):
-            cols, height, width = _patches(maps)
+            cols = patches.cut(maps, _SIDE, _STRIDE)
+            height, width = (patches.reach(size, _SIDE, _STRIDE) for size in maps.shape[2:4])
             out = torch.bmm(cols.expand(K, -1, -1), weight.flatten(2).transpose(1, 2)).add_(shift.unsqueeze(1)).relu_()
             result += [cols, out]
             maps = out.view(K, m, height, width, -1)
@@ -92,7 +93,7 @@ class CNN(descent.FixedSteps):
         spread = torch.bmm(back, w1.flatten(2))
         sides = [(size + 1) // 2 for size in self.feature_shape[:2]]
         maps = act0.view(K, m, *sides, self.planes[1])
-        back = _gathered(spread, maps).view(act0.shape).mul_(act0 > 0)
+        back = patches.gathered(spread, maps.shape, _SIDE, _STRIDE).view(act0.shape).mul_(act0 > 0)
         g0.copy_(torch.bmm(back.transpose(1, 2), cols0.expand(K, -1, -1)).view(g0.shape))
         s0.copy_(back.sum(dim=1))
         return result
@@ -103,24 +104,3 @@ class CNN(descent.FixedSteps):
             9 * self.planes[1] * 2 + 3 * self.planes[2]
         )
         return 4 * (self.batch * per_row + 8 * self.layout.width)
-
-
-def _patches(maps: Tensor) -> tuple[Tensor, int, int]:
-    """3 x 3 patches at stride 2 of maps [K, m, H, W, c]: [K, m h w, 9 c], and h, w."""
-    K, m, H, W, c = maps.shape
-    h, w = (H + 1) // 2, (W + 1) // 2
-    padded = torch.nn.functional.pad(maps, (0, 0, 1, 1, 1, 1))
-    shifts = [padded[:, :, i : i + 2 * h - 1 : 2, j : j + 2 * w - 1 : 2] for i in range(3) for j in range(3)]
-    return torch.cat(shifts, dim=4).view(K, m * h * w, 9 * c), h, w
-
-
-def _gathered(spread: Tensor, maps: Tensor) -> Tensor:
-    """The adjoint of ``_patches``: patch gradients [K, m h w, 9 c] summed back onto maps shaped [K, m, H, W, c]."""
-    K, m, H, W, c = maps.shape
-    h, w = (H + 1) // 2, (W + 1) // 2
-    padded = torch.zeros((K, m, H + 2, W + 2, c), dtype=maps.dtype, device=maps.device)
-    parts = spread.view(K, m, h, w, 9, c)
-    for i in range(3):
-        for j in range(3):
-            padded[:, :, i : i + 2 * h - 1 : 2, j : j + 2 * w - 1 : 2] += parts[..., 3 * i + j, :]
-    return padded[:, :, 1:-1, 1:-1].contiguous()

@@ -2,8 +2,8 @@
 
 Weights have the names that those who save them give. Features are what a head is trained on: of a text the mean of the
 last layer's states over its tokens, of an image what the model pools before its classifier. Products with the matrices
-of attention and MLP are asked for by name, so that adapters can be added to them; all else is frozen. Nothing here
-trains, reads a file or knows a job.
+of attention and MLP, and convolutions, are asked for by name, so that adapters can be added to them; all else is
+frozen. Nothing here trains, reads a file or knows a job.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,9 @@ from torch.utils.checkpoint import checkpoint
 Weights = Mapping[str, Tensor]
 Sizes = Mapping[str, Any]
 Linear = Callable[[Tensor, str], Tensor]
-_VIT_EPS, _BATCH_NORM_EPS = 1e-6, 1e-5
+Convolution = Callable[[Tensor, str, str, int], Tensor]
+BATCH_NORM_EPS = 1e-5
+_VIT_EPS = 1e-6
 
 
 BERT_PARTS = (
@@ -112,37 +114,60 @@ def _layer(through: Callable[[Tensor, int], Tensor], hidden: Tensor, number: int
     return through(hidden, number)
 
 
-def resnet(sizes: Sizes, weights: Weights, images: Tensor) -> Tensor:
-    """Features float32[m, width] of prepared images float32[m, 3, size, size]: the last maps, averaged."""
-    x = functional.conv2d(images, weights["conv1.weight"], stride=2, padding=3)
-    x = functional.max_pool2d(functional.relu(_batch_norm(x, weights, "bn1")), 3, stride=2, padding=1)
-    for stage, count in enumerate(sizes["blocks"], start=1):
-        for block in range(int(count)):
-            x = _block(x, weights, f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1, sizes)
+def convolved(weights: Weights) -> Convolution:
+    """A convolution with the frozen kernel alone, and the batch norm after it."""
+
+    def of(x: Tensor, name: str, norm: str, stride: int) -> Tensor:
+        kernel = weights[f"{name}.weight"]
+        return _batch_norm(functional.conv2d(x, kernel, stride=stride, padding=kernel.shape[2] // 2), weights, norm)
+
+    return of
+
+
+def resnet(
+    sizes: Sizes, weights: Weights, images: Tensor, convolution: Convolution | None = None, *, recompute: bool = False
+) -> Tensor:
+    """Features float32[m, width] of prepared images float32[m, 3, size, size]: the last maps, averaged.
+
+    ``convolution(x [m, in, h, w], name, norm, stride)`` answers the kernel's product after the batch norm of that name,
+    [m, out, h', w']; with ``recompute`` a backward pass keeps each block's input alone and computes the block again.
+    """
+    convolution = convolution or convolved(weights)
+    x = functional.relu(convolution(images, "conv1", "bn1", 2))
+    x = functional.max_pool2d(x, 3, stride=2, padding=1)
+    blocks = resnet_blocks(sizes)
+
+    def through(x: Tensor, number: int) -> Tensor:
+        at, strides = blocks[number]
+        shortcut = x
+        if f"{at}.downsample.0.weight" in weights:
+            shortcut = convolution(x, f"{at}.downsample.0", f"{at}.downsample.1", max(strides))
+        for kernel, stride in enumerate(strides, start=1):
+            x = convolution(x, f"{at}.conv{kernel}", f"{at}.bn{kernel}", stride)
+            if kernel < len(strides):
+                x = functional.relu(x)
+        return functional.relu(x + shortcut)
+
+    for number in range(len(blocks)):
+        x = _layer(through, x, number, recompute)
     return x.mean(dim=(2, 3))
 
 
-def _block(x: Tensor, weights: Weights, at: str, stride: int, sizes: Sizes) -> Tensor:
-    shortcut = x
-    if f"{at}.downsample.0.weight" in weights:
-        shortcut = functional.conv2d(x, weights[f"{at}.downsample.0.weight"], stride=stride)
-        shortcut = _batch_norm(shortcut, weights, f"{at}.downsample.1")
-    # a bottleneck's stride is that of its 3 x 3 kernel, a basic block's that of its first
-    kernels, strided = (3, 2) if sizes["bottleneck"] else (2, 1)
-    for number in range(1, kernels + 1):
-        kernel = weights[f"{at}.conv{number}.weight"]
-        step = stride if number == strided else 1
-        x = functional.conv2d(x, kernel, stride=step, padding=kernel.shape[2] // 2)
-        x = _batch_norm(x, weights, f"{at}.bn{number}")
-        if number < kernels:
-            x = functional.relu(x)
-    return functional.relu(x + shortcut)
+def resnet_blocks(sizes: Sizes) -> list[tuple[str, tuple[int, ...]]]:
+    """Names of a ResNet's blocks in order, and the strides of each one's kernels."""
+    found: list[tuple[str, tuple[int, ...]]] = []
+    for stage, count in enumerate(sizes["blocks"], start=1):
+        for block in range(int(count)):
+            stride = 2 if stage > 1 and block == 0 else 1
+            # a bottleneck's stride is that of its 3 x 3 kernel, a basic block's that of its first
+            found.append((f"layer{stage}.{block}", (1, stride, 1) if sizes["bottleneck"] else (stride, 1)))
+    return found
 
 
 def _batch_norm(x: Tensor, weights: Weights, name: str) -> Tensor:
     mean, spread = weights[f"{name}.running_mean"], weights[f"{name}.running_var"]
     return functional.batch_norm(
-        x, mean, spread, weights[f"{name}.weight"], weights[f"{name}.bias"], eps=_BATCH_NORM_EPS
+        x, mean, spread, weights[f"{name}.weight"], weights[f"{name}.bias"], eps=BATCH_NORM_EPS
     )
 
 
