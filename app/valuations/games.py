@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 # raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
-ENGINE_RULES = 1
+ENGINE_RULES = 2
 
 
 def canonical_json(value: Any) -> bytes:
