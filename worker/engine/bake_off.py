@@ -37,8 +37,9 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
             run.purse.worth(name, grid.coalitions)
         left = _left(run, trial, audited, worths, kept, name)
         ratio = residual_variance_ratio(audited, run.purse.worth(name, audited), worths)
-        # Two looks at the same thing, each noisy from so few worths: their geometric mean.
-        explained = 1.0 - min(1.0, left if ratio is None else float(np.sqrt(left * ratio)))
+        # Two looks at the same thing, each noisy from so few worths: their geometric mean. But beside a source that is
+        # kept, only what is left of its error counts: the ratio is of all there is to explain.
+        explained = 1.0 - min(1.0, left if ratio is None or kept else float(np.sqrt(left * ratio)))
         gain = (np.sqrt(1.0 - explained) + np.sqrt(explained * cost)) ** -2.0
         saved = explained * planned
         keep = bool(free or (gain > 1.0 and cost * rows < saved))

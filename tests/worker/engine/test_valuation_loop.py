@@ -319,6 +319,21 @@ def test_a_useless_source_does_no_harm_and_a_dear_one_is_not_bought() -> None:
     assert dear.audit.status == "audited"
 
 
+def test_a_second_source_is_bought_for_what_it_adds_to_the_first_and_not_for_being_good() -> None:
+    base = market(8).tables["retrain"]
+    rng = np.random.default_rng(3)
+    near, far = (base + scale * np.ptp(base) * rng.normal(size=256) for scale in (0.0005, 0.001))
+    game = market(8, retrain=base, unlearn__tangent=near, repair=far)
+    game.costs["repair"] = 0.06
+    first, second = value(game, ValuationSpec(seed=1)).bake_off
+    assert (first.kept, second.kept) == (True, False)
+    assert second.rvr is not None
+    assert second.rvr < 0.1, "alone it would pay"
+    alone = market(8, retrain=base, repair=far)
+    alone.costs["repair"] = 0.06
+    assert [c.kept for c in value(alone, ValuationSpec(seed=1, unlearning="auto")).bake_off] == [True]
+
+
 def test_the_bake_off_reports_every_candidate_with_cost_and_verdict() -> None:
     base = market(8)
     game = market(
