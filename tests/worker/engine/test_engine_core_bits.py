@@ -44,6 +44,25 @@ def test_bits_do_not_depend_on_batch_order_stack_or_threads(blobs, learner, hype
         assert found.tobytes() == expected[order].tobytes(), (size, stack, threads)
 
 
+@pytest.mark.parametrize("mode", ["full", "partial"])
+@pytest.mark.parametrize("directions", [9, 21, 34])
+def test_tangents_of_any_number_of_directions_have_the_same_bits_in_every_place(blobs, directions, mode) -> None:
+    hidden = {"hidden_rows": 30} if mode == "partial" else {}
+    options = {"mode": mode, "unlearning": {"tangent.k": directions, **hidden}}
+    if mode == "partial":
+        trained = Evaluator(blobs("mlp", {"steps": 60}, features=(12,)))
+        options["checkpoint"] = trained.learner.layout.unpack(trained.context.full)
+    problem = blobs("mlp", {"steps": 60}, features=(12,), metric="log_loss", **options)
+    coalitions = all_coalitions(4)[1:-1]
+    alone = Evaluator(problem, stack=1)
+    expected = alone.worth("unlearn:tangent", coalitions)
+    assert np.unique(expected).size > 5
+    for shift in range(8):
+        stacked = Evaluator(problem, prepared=alone.prepared_state(), stack=64)
+        order = np.roll(np.arange(len(coalitions)), shift)
+        assert stacked.worth("unlearn:tangent", coalitions[order]).tobytes() == expected[order].tobytes(), shift
+
+
 _OTHER_PROCESS = """
 import sys, numpy as np
 from sklearn.datasets import load_digits

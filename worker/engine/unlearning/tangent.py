@@ -42,6 +42,7 @@ _COST_SHARE = 0.015  # of a mean-size retraining: what the width of the solve is
 _SOLVE_PENALTY = 4.0  # a small Cholesky runs this much slower, per multiplication, than training's products
 _NARROWEST, _WIDEST = 96, 512
 _PLACES = 8  # coalitions that are solved together: for memory, and because widths change bits
+_WHOLE = 8  # directions that fill a processor's vector
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def hidden_statistics(context: Context, rows: Rows) -> dict[str, NDArray[Any]]:
 
 
 def prepare(context: Context) -> Linearised:
-    return context.once("tangent", lambda: _prepare(context))
+    return context.once("tangent", lambda: _whole(_prepare(context)))
 
 
 def _prepare(context: Context) -> Linearised:
@@ -192,6 +193,22 @@ def _trimmed(model: Linearised, damping: float) -> Linearised:
         A0=model.A0[-keep:, -keep:].contiguous(),
         b0=model.b0[-keep:].contiguous(),
         basis=model.basis[:, -keep:].contiguous(),
+    )
+
+
+def _whole(model: Linearised) -> Linearised:
+    """With directions that hold nothing, up to whole vectors: a matrix of a stack is factored to the same bits in every
+    place only where all places are aligned alike (with odd k every second one was not, and rounded otherwise)."""
+    missing = -model.A.shape[1] % _WHOLE
+    pad = torch.nn.functional.pad
+    A0 = pad(model.A0, (0, missing, 0, missing))
+    A0.diagonal()[len(model.A0) :] = 1.0  # nothing is divided by nothing where there is no damping
+    return replace(
+        model,
+        A=pad(model.A, (0, missing, 0, missing)),
+        b=pad(model.b, (0, 0, 0, missing)),
+        A0=A0,
+        b0=pad(model.b0, (0, 0, 0, missing)),
     )
 
 
