@@ -5,6 +5,7 @@ processor's (one thread), everything included: preparation, unlearning, and scor
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -144,11 +145,9 @@ class Row:
 
 def rows(seed: int, names: tuple[str, ...]) -> list[Row]:
     """The table of full mode for methods that were measured."""
-    evaluator = full_evaluator(seed)
     exact = exact_worths(seed)
-    n = len(evaluator.players)
-    grid = [reference.key(row) for row in evaluator.canonical(all_coalitions(n))]
-    truth = exact_values(np.array([exact[k] for k in grid]))
+    n = len(next(iter(exact)))
+    truth = values_of(seed, exact)
     per_coalition = exact_seconds(seed) / len(exact)
     result = []
     for name in names:
@@ -158,21 +157,31 @@ def rows(seed: int, names: tuple[str, ...]) -> list[Row]:
         r = measures.correlation(np.array([worths[k] for k in inner]), np.array([exact[k] for k in inner]))
         share = cell["seconds"] / (per_coalition * len(worths))
         if name in CHEAP:
-            error = measures.share_error(exact_values(np.array([worths[k] for k in grid])), truth)
+            error = measures.share_error(values_of(seed, worths), truth)
             result.append(Row(name, r, error.spearman, error.tv, error.worst, share, len(worths)))
         else:
             result.append(Row(name, r, np.nan, np.nan, np.nan, share, len(inner)))
     return result
 
 
+@cache
+def grid(seed: int) -> tuple[str, ...]:
+    """Every coalition as the one that stands for it; copies stand for each other."""
+    evaluator = full_evaluator(seed)
+    return tuple(reference.key(row) for row in evaluator.canonical(all_coalitions(len(evaluator.players))))
+
+
+def values_of(seed: int, worths: Mapping[str, float]) -> Floats:
+    """Values by enumeration from worths by coalition."""
+    return exact_values(np.array([worths[key] for key in grid(seed)]))
+
+
 def floor(seed: int) -> Row:
     """Retraining with another seed, in the place of a method."""
-    evaluator, truth, found = full_evaluator(seed), exact_worths(seed), exact(seed, AGAIN)["worths"]
-    n = len(evaluator.players)
-    grid = [reference.key(row) for row in evaluator.canonical(all_coalitions(n))]
-    inner = [k for k in truth if 0 < k.count("1") < n]
+    truth, found = exact_worths(seed), exact(seed, AGAIN)["worths"]
+    inner = [k for k in truth if 0 < k.count("1") < len(k)]
     r = measures.correlation(np.array([found[k] for k in inner]), np.array([truth[k] for k in inner]))
-    error = measures.share_error(*(exact_values(np.array([table[k] for k in grid])) for table in (found, truth)))
+    error = measures.share_error(values_of(seed, found), values_of(seed, truth))
     return Row("retraining again", r, error.spearman, error.tv, error.worst, 1.0, len(inner))
 
 
@@ -302,13 +311,11 @@ def corrected(seed: int, budget: int, names: tuple[str, ...] = LOOP) -> Row:
     spec = ValuationSpec(metric="log_loss", unlearning="auto", max_retrains=budget, share_ci=0.01, seed=seed)
     result = value(stored, spec)
     exact = stored.tables["retrain"]
-    n = len(stored.players)
-    grid = [reference.key(row) for row in stored.evaluator.canonical(all_coalitions(n))]
     place = {p.name: i for i, p in enumerate(stored.players)}
-    values = np.zeros(n)
+    values = np.zeros(len(place))
     for player in result.players:
         values[place[player.provider]] = player.value
-    error = measures.share_error(values, exact_values(np.array([exact[k] for k in grid])))
+    error = measures.share_error(values, values_of(seed, exact))
     per = exact_seconds(seed) / len(exact)
     spent = sum(method(seed, name)["seconds"] for name in names) / per + result.evaluations.get("retrain", 0)
     label = f"loop, {result.evaluations.get('retrain', 0)} retrainings"

@@ -7,8 +7,6 @@ import numpy as np
 
 from benchmarks import measures, store
 from benchmarks.text import compare, game, reference
-from worker.engine.estimators.exact import exact_values
-from worker.engine.game import all_coalitions
 
 _BUDGETS = (16, 32, 48)
 _AGAIN = "retraining again"
@@ -50,8 +48,7 @@ def _game(seed: int) -> str:
     evaluator = compare.full_evaluator(seed)
     exact = compare.exact_worths(seed)
     n = len(evaluator.players)
-    grid = [reference.key(row) for row in evaluator.canonical(all_coalitions(n))]
-    values = exact_values(np.array([exact[k] for k in grid]))
+    values = compare.values_of(seed, exact)
     shares = measures.shares(values)
     lines = [
         f"## The game, seed {seed}",

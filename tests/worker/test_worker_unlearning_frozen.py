@@ -203,6 +203,24 @@ def test_a_head_whose_test_rows_are_gone_is_erased_and_the_certificate_says_why(
     assert "centre and spread of your test rows, which are gone" in record["reason"]
 
 
+def third_forgotten(
+    place: Place, hand: Any, adapters: str, arrays: dict[str, Any], read: dict[str, Any], method: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The adapters are uploaded and valued, the third provider withdraws: its certificate, and what the adapters are
+    then, arrays of the same names and shapes."""
+    where, buyer = f"/v1/checkpoints/{adapters}/content", place.client("buyer")
+    stored = buyer.put(where, content=safetensors.numpy.save(arrays))
+    assert stored.status_code == 200, stored.text
+    finished(place, hand, order(read, checkpoint=adapters))
+    withdraw(place, hand, "third", read["datasets"][2])
+    record = certificate(place, adapters)
+    assert (record["method"], record["outcome"], record["reason"]) == (method, "unlearned", None)
+    assert record["residual"]["before"]["total_variation"] > 0
+    found = safetensors.numpy.load(buyer.get(where).content)
+    assert {name: array.shape for name, array in found.items()} == {name: each.shape for name, each in arrays.items()}
+    return record, found
+
+
 @pytest.mark.parametrize("method", ["retrain", "neggrad_plus", "unmerge"])
 def test_adapters_inside_an_encoder_forget_by_the_owners_method(
     place: Place, hand: Any, encoder: Path, method: str
@@ -224,19 +242,9 @@ def test_adapters_inside_an_encoder_forget_by_the_owners_method(
 
     full = game(("tides", "sums", "third"))
     adapters = place.checkpoint(None, architecture="lora", base=model, hyper=INSIDE, unlearning=method)
-    weights = safetensors.numpy.save(full.learner.layout.unpack(full.context.full))
-    stored = place.client("buyer").put(f"/v1/checkpoints/{adapters}/content", content=weights)
-    assert stored.status_code == 200, stored.text
+    arrays = full.learner.layout.unpack(full.context.full)
     read = offered(place, sentences, {"target": "label", "format": "jsonl"})
-    finished(place, hand, order(read, checkpoint=adapters))
-    withdraw(place, hand, "third", read["datasets"][2])
-    record = certificate(place, adapters)
-    assert (record["method"], record["outcome"], record["reason"]) == (method, "unlearned", None)
-    assert record["residual"]["before"]["total_variation"] > 0
-    found = safetensors.numpy.load(place.client("buyer").get(f"/v1/checkpoints/{adapters}/content").content)
-    assert {name: array.shape for name, array in found.items()} == {
-        slot.name: slot.shape for slot in full.learner.layout.slots
-    }
+    record, found = third_forgotten(place, hand, adapters, arrays, read, method)
     if method == "retrain":
         assert record["residual"]["after"]["total_variation"] == 0.0
         alone = game(("tides", "sums"))
@@ -255,19 +263,10 @@ def test_adapters_inside_a_resnet_forget_by_the_owners_method(
     for name in arrays:
         arrays[name] += np.float32(0.01)
     adapters = place.checkpoint(None, architecture="lora", base=base, hyper=INSIDE, unlearning=method)
-    weights = safetensors.numpy.save(arrays)
-    stored = place.client("buyer").put(f"/v1/checkpoints/{adapters}/content", content=weights)
-    assert stored.status_code == 200, stored.text
     read = offered(place, pictures, {"target": "label", "modality": "image"})
-    finished(place, hand, order(read, checkpoint=adapters))
-    withdraw(place, hand, "third", read["datasets"][2])
-    record = certificate(place, adapters)
-    assert (record["method"], record["outcome"], record["reason"]) == (method, "unlearned", None)
-    assert record["residual"]["before"]["total_variation"] > 0
+    record, found = third_forgotten(place, hand, adapters, arrays, read, method)
     if method == "retrain":
         assert record["residual"]["after"]["total_variation"] == 0.0
-    found = safetensors.numpy.load(place.client("buyer").get(f"/v1/checkpoints/{adapters}/content").content)
-    assert {name: array.shape for name, array in found.items()} == {name: each.shape for name, each in arrays.items()}
     assert not np.array_equal(found["layer1.0.conv1.lora_B.weight"], arrays["layer1.0.conv1.lora_B.weight"])
 
 

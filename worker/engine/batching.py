@@ -9,7 +9,7 @@ own chunk. The size of a chunk is then free: it follows memory, and is halved wh
 
 import itertools
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,23 +57,26 @@ class Pool:
         self.X = torch.from_numpy(np.concatenate([X for X, _ in parts])).to(device=device, dtype=dtype)
         self.y = torch.from_numpy(np.concatenate([y for _, y in parts])).to(device)
         self.player_rows = np.array([len(p) for p in problem.players])
-        self._digests = [p.digest for p in problem.players]
-        self._rest_digest = problem.rest.digest if self.rest_rows and problem.rest is not None else ""
         bounds = self.rest_rows + np.concatenate([[0], np.cumsum(self.player_rows)])
         self.spans = [(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
         self.owner = torch.full((len(self.y),), -1, dtype=torch.int64, device=device)
         for i, (a, b) in enumerate(self.spans):
             self.owner[a:b] = i
+        self.contents = self._contents(problem)
         self.device = device
 
     def __len__(self) -> int:
         return len(self.y)
 
-    def contents(self) -> list[tuple[str, tuple[int, int]]]:
+    def _contents(self, problem: Problem) -> list[tuple[str, tuple[int, int]]]:
         """A name for each content, and where its rows lie; copies are numbered: none repeats another's draws."""
-        found = [(self._rest_digest, (0, self.rest_rows))] if self.rest_rows else []
-        for i, span in enumerate(self.spans):
-            found.append((f"{self._digests[i]} {self._digests[:i].count(self._digests[i])}", span))
+        found = []
+        if self.rest_rows and problem.rest is not None:
+            found.append((problem.rest.digest, (0, self.rest_rows)))
+        seen = Counter[str]()
+        for player, span in zip(problem.players, self.spans, strict=True):
+            found.append((f"{player.digest} {seen[player.digest]}", span))
+            seen[player.digest] += 1
         return found
 
     def row_counts(self, coalitions: Coalitions) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

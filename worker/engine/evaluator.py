@@ -284,11 +284,12 @@ class Evaluator:
             begun = time.perf_counter()
             method.prepare(context)
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
-        worths = self._by_method(source, method, context)
-        if method.level and context.partial:
-            moved = context.full_worth - worths(np.ones((1, len(self.problem.players)), dtype=bool))
-            return _Work(self._method_key(method, context.pool), lambda rows: worths(rows) + moved)
-        return _Work(self._method_key(method, context.pool), worths)
+        key, worths = self._method_key(method, context.pool), self._by_method(source, method, context)
+        if not (method.level and context.partial):
+            return _Work(key, worths)
+        everybody = np.ones((1, len(self.problem.players)), dtype=bool)
+        moved = context.once(f"level of {source}", lambda: context.full_worth - worths(everybody))
+        return _Work(key, lambda rows: worths(rows) + moved)
 
     def _by_method(self, source: str, method: Method, context: Context) -> Callable[[Coalitions], Tensor]:
         """Worths float64[K] of coalitions [K, n] by what a method yields, models or outputs."""

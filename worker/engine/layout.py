@@ -20,9 +20,9 @@ from worker.engine.problem import InvalidProblem
 ALIGNMENT = 32
 
 
-def aligned(size: int) -> int:
-    """``size`` rounded up to the alignment."""
-    return -(-size // ALIGNMENT) * ALIGNMENT
+def aligned(size: int, to: int = ALIGNMENT) -> int:
+    """``size`` rounded up to a multiple, of the alignment unless said otherwise."""
+    return -(-size // to) * to
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.worker.engine.same_bits import assert_same_bits
 from worker.engine.batching import single_threaded
 from worker.engine.evaluator import Evaluator
 from worker.engine.game import all_coalitions
@@ -33,15 +34,9 @@ CASES = [
 @pytest.mark.parametrize(("learner", "hyper", "shape", "source"), CASES)
 def test_bits_do_not_depend_on_batch_order_stack_or_threads(blobs, learner, hyper, shape, source) -> None:
     problem = blobs(learner, hyper, n=6, features=shape, metric="log_loss")
-    whole = Evaluator(problem)
     coalitions = all_coalitions(7)[np.random.default_rng(0).permutation(128)[:64]]
-    expected = whole.worth(source, coalitions)
-    state = whole.prepared_state()
-    for size, stack, threads in ((1, None, 1), (2, None, 2), (7, 3, 2), (64, 1, 1), (64, 5, 2)):
-        evaluator = Evaluator(problem, prepared=state, stack=stack, threads=threads)
-        order = np.random.default_rng(size).permutation(64)
-        found = np.concatenate([evaluator.worth(source, coalitions[order[a : a + size]]) for a in range(0, 64, size)])
-        assert found.tobytes() == expected[order].tobytes(), (size, stack, threads)
+    ways = ((1, None, 1), (2, None, 2), (7, 3, 2), (64, 1, 1), (64, 5, 2))
+    assert_same_bits(problem, source, coalitions, None, ways, mixed=True)
 
 
 @pytest.mark.parametrize("mode", ["full", "partial"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.worker.engine.same_bits import assert_same_bits
 from tests.worker.engine.tiny_encoders import HYPER, family, model, moved, problem, rows, shape, weights
 from worker.engine import memory
 from worker.engine.batching import Batch, single_threaded
@@ -97,14 +98,7 @@ def test_odd_ranks_lengths_and_batches_have_the_same_bits_in_any_stack(rank: int
 
 @pytest.mark.parametrize(("kind", "source"), [*(("text", s) for s in ("retrain", *FULL)), ("image", "retrain")])
 def test_worths_are_the_same_bits_for_one_coalition_and_for_four_at_a_time(kind: str, source: str) -> None:
-    coalitions = all_coalitions(4)
-    whole = Evaluator(problem(kind), stack=4)
-    expected = whole.worth(source, coalitions)
-    state = whole.prepared_state()
-    for size, stack, threads in ((1, 1, 1), (4, 4, 2), (16, 3, 1)):
-        evaluator = Evaluator(problem(kind), prepared=state, stack=stack, threads=threads)
-        found = np.concatenate([evaluator.worth(source, coalitions[a : a + size]) for a in range(0, 16, size)])
-        assert found.tobytes() == expected.tobytes(), (size, stack, threads)
+    assert_same_bits(problem(kind), source, all_coalitions(4), 4, ((1, 1, 1), (4, 4, 2), (16, 3, 1)))
 
 
 def test_the_gradient_is_the_derivative_of_the_weighted_sum_of_cross_entropies() -> None:

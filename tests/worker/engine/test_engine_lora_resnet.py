@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from app.checkpoints import vision
+from tests.worker.engine.same_bits import assert_same_bits
 from tests.worker.engine.tiny_encoders import moved, rows
 from tests.worker.engine.tiny_resnets import HYPER, KINDS, SIDE, model, problem, sizes, weights
 from worker.engine.batching import Batch, single_threaded
@@ -132,14 +133,7 @@ def test_outputs_and_gradients_have_the_same_bits_in_any_stack(kind: str, side: 
     ("kind", "source"), [("basic", "retrain"), ("bottleneck", "retrain"), ("basic", "unlearn:merge")]
 )
 def test_worths_are_the_same_bits_for_one_coalition_and_for_four_at_a_time(kind: str, source: str) -> None:
-    coalitions = all_coalitions(3)
-    whole = Evaluator(problem(kind), stack=4)
-    expected = whole.worth(source, coalitions)
-    state = whole.prepared_state()
-    for size, stack, threads in ((1, 1, 1), (4, 4, 2), (8, 3, 1)):
-        evaluator = Evaluator(problem(kind), prepared=state, stack=stack, threads=threads)
-        found = np.concatenate([evaluator.worth(source, coalitions[a : a + size]) for a in range(0, 8, size)])
-        assert found.tobytes() == expected.tobytes(), (size, stack, threads)
+    assert_same_bits(problem(kind), source, all_coalitions(3), 4, ((1, 1, 1), (4, 4, 2), (8, 3, 1)))
 
 
 def test_few_rows_at_a_time_are_what_many_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +168,7 @@ def test_partial_mode_starts_at_the_given_adapters_and_needs_no_retained_row() -
     arrays = whole.learner.layout.unpack(whole.context.full)
     evaluator = Evaluator(problem("basic", mode="partial", checkpoint=arrays, unlearning={"hidden_rows": 20}))
     assert torch.equal(evaluator.context.full, whole.context.full)
-    for source in sorted(set(evaluator.sources) - {"unlearn:mixture"}):
+    for source in evaluator.sources:
         worths = evaluator.worth(source, all_coalitions(3))
         assert worths[-1] == evaluator.full_worth
         assert np.isfinite(worths).all()

@@ -96,7 +96,7 @@ def epoch_places(pool: Pool, seed: int, epoch: int) -> Tensor:
     """Where in an epoch each pooled row comes, float64[N] in [0, 1): by the player's content, and one of its m rows in
     each m-th part."""
     places = torch.empty(len(pool), dtype=torch.float64)
-    for name, (a, b) in pool.contents():
+    for name, (a, b) in pool.contents:
         generator = torch_generator(derive(seed, "epoch", epoch, name))
         order = torch.randperm(b - a, generator=generator)
         places[a:b] = (order + torch.rand(b - a, generator=generator, dtype=torch.float64)) / (b - a)

@@ -22,7 +22,7 @@ Weights = Mapping[str, Tensor]
 Product = Callable[[Tensor, Tensor, str | None], Tensor]
 WORDS, PATCHES = "embeddings.word_embeddings.weight", "patch_embed.proj.weight"
 _POSITIONS = "embeddings.position_embeddings.weight"
-_WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
+WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
 
 
 class Host(ABC):
@@ -57,9 +57,9 @@ class Host(ABC):
 
 def check_whole(name: str, out: int, into: int) -> None:
     """Raises InvalidProblem where a product would not have the same bits in every stack."""
-    if out % _WHOLE or into % _WHOLE:
+    if out % WHOLE or into % WHOLE:
         raise InvalidProblem(
-            f"learner 'lora': {name} is [{out}, {into}]; adapters need multiples of {_WHOLE};"
+            f"learner 'lora': {name} is [{out}, {into}]; adapters need multiples of {WHOLE};"
             " train a head on this model (logistic or mlp)"
         )
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from worker.engine.layout import aligned
-from worker.engine.learners import encoders, patches
+from worker.engine.learners import encoders, hosts, patches
 from worker.engine.learners.hosts import Host, Weights, check_whole
 from worker.engine.learners.rows import wide_enough
 from worker.engine.problem import InvalidProblem
@@ -40,7 +40,7 @@ class _Kernel:
 
     @property
     def columns(self) -> int:
-        return _whole(math.prod(self.shape[1:]))
+        return aligned(math.prod(self.shape[1:]), hosts.WHOLE)
 
 
 class ResNet(Host):
@@ -178,10 +178,6 @@ def _mapped(flat: Tensor, maps: Tensor, side: int, stride: int) -> Tensor:
     K, m, H, W, _ = maps.shape
     h, w = patches.reach(H, side, stride), patches.reach(W, side, stride)
     return flat[:, : m * h * w].reshape(K, m, h, w, flat.shape[2])
-
-
-def _whole(columns: int) -> int:
-    return -(-columns // 4) * 4
 
 
 def _sizes(weights: Weights) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def _trimmed(model: Linearised, damping: float) -> Linearised:
 def _whole(model: Linearised) -> Linearised:
     """With directions that hold nothing, up to whole vectors: a matrix of a stack is factored to the same bits in every
     place only where all places are aligned alike (with odd k every second one was not, and rounded otherwise)."""
-    missing = -model.A.shape[1] % _WHOLE
+    missing = aligned(model.A.shape[1], _WHOLE) - model.A.shape[1]
     pad = torch.nn.functional.pad
     A0 = pad(model.A0, (0, missing, 0, missing))
     A0.diagonal()[len(model.A0) :] = 1.0  # nothing is divided by nothing where there is no damping

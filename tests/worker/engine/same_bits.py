@@ -1,0 +1,31 @@
+"""That a worth has the same bits however it is asked for: how many at a time, in what order, in which stack."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from worker.engine.evaluator import Evaluator
+from worker.engine.game import Coalitions
+from worker.engine.problem import Problem
+
+Way = tuple[int, int | None, int]
+
+
+def assert_same_bits(
+    problem: Problem,
+    source: str,
+    coalitions: Coalitions,
+    stack: int | None,
+    ways: Iterable[Way],
+    *,
+    mixed: bool = False,
+) -> None:
+    """All at once in stacks of ``stack``, and so many (size, stack, threads) at a time: in order, or ``mixed``."""
+    whole = Evaluator(problem, stack=stack)
+    expected, count = whole.worth(source, coalitions), len(coalitions)
+    state = whole.prepared_state()
+    for size, at_once, threads in ways:
+        evaluator = Evaluator(problem, prepared=state, stack=at_once, threads=threads)
+        order = np.random.default_rng(size).permutation(count) if mixed else np.arange(count)
+        found = [evaluator.worth(source, coalitions[order[a : a + size]]) for a in range(0, count, size)]
+        assert np.concatenate(found).tobytes() == expected[order].tobytes(), (size, at_once, threads)
