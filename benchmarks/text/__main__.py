@@ -23,7 +23,7 @@ def main() -> None:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; choose among {', '.join(NAMES)}")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Imported here, because torch and numpy read the number of threads when they are first imported.
-    from benchmarks.text import compare, reference, report
+    from benchmarks.text import compare, game, reference, report
 
     names, seeds = chosen.names or NAMES, tuple(int(seed) for seed in chosen.seeds.split(","))
     part, parts = (int(number) for number in chosen.part.split("/"))
@@ -39,7 +39,7 @@ def main() -> None:
             for name in compare.DEAR:
                 compare.method(seed, name)
         if "partial" in names:
-            for hidden in compare.HIDDEN:
+            for hidden in game.GAME.hidden:
                 for name in compare.PARTIAL:
                     compare.partial(seed, hidden, name)
                 if reference.is_whole(seed, compare.AGAIN):

@@ -1,4 +1,4 @@
-"""Every unlearning method against exact retraining on the Gutenberg game, in full and in partial mode.
+"""Every unlearning method against exact retraining on a Gutenberg game, in full and in partial mode.
 
 Cheap methods answer for every coalition, dear ones for a seeded sample of antithetic pairs. Seconds are the
 processor's (one thread), everything included: preparation, unlearning, and scoring the test set.
@@ -58,13 +58,6 @@ PARTIAL = (
 LOOP = ("mixture",)
 AGAIN = "retrain:r1"
 PAIRS = 10
-HIDDEN = (
-    ("austen", "whitman", "shakespeare"),
-    ("melville", "carroll", game.NOISE),
-    (game.COPIED, game.COPY, "whitman"),
-    ("austen", "carroll", game.NOISE),
-    ("shakespeare", "melville", "whitman"),
-)
 Floats = NDArray[np.float64]
 
 
@@ -105,7 +98,7 @@ def method(seed: int, name: str) -> dict[str, Any]:
             "worths": {reference.key(row): float(w) for row, w in zip(rows, worths, strict=True)},
         }
 
-    return store.cell("text", f"seed{seed}/method/{name}", measure)
+    return store.cell(game.CELLS, f"seed{seed}/method/{name}", measure)
 
 
 def retrained(seed: int, evaluator: Evaluator, rows: Coalitions, source: str = "retrain") -> dict[str, float]:
@@ -195,7 +188,7 @@ def exact(seed: int, source: str = "retrain") -> dict[str, Any]:
         found = retrained(seed, evaluator, reference.distinct(evaluator.problem), source)
         return {"worths": {**found, nobody: evaluator.empty_worth}, "scored": time.process_time() - begun}
 
-    return store.cell("text", f"seed{seed}/{'exact' if source == 'retrain' else 'exact again'}", measure)
+    return store.cell(game.CELLS, f"seed{seed}/{'exact' if source == 'retrain' else 'exact again'}", measure)
 
 
 def exact_worths(seed: int) -> dict[str, float]:
@@ -259,7 +252,7 @@ def partial(seed: int, hidden: tuple[str, ...], name: str) -> dict[str, Any]:
             "seconds": time.process_time() - begun,
         }
 
-    return store.cell("text", f"seed{seed}/partial/{'+'.join(hidden)}/{name}", measure)
+    return store.cell(game.CELLS, f"seed{seed}/partial/{'+'.join(hidden)}/{name}", measure)
 
 
 def again(seed: int, hidden: tuple[str, ...]) -> dict[str, Any]:
@@ -273,7 +266,7 @@ def again(seed: int, hidden: tuple[str, ...]) -> dict[str, Any]:
         both = [retrained(seed, evaluator, wide, source) for source in ("retrain", AGAIN)]
         return {"again": measures.correlation(*(np.array(list(worths.values())) for worths in both))}
 
-    return store.cell("text", f"seed{seed}/again/{'+'.join(hidden)}", measure)
+    return store.cell(game.CELLS, f"seed{seed}/again/{'+'.join(hidden)}", measure)
 
 
 class StoredGame:

@@ -1,10 +1,12 @@
-"""The Gutenberg game: eight authors as providers, one of them noise and one an exact copy, six domains in the test set.
+"""The Gutenberg games. ``authors``: six authors, none like another, an exact copy of one, and noise. ``alike``: three
+authors, whose eight providers have books of the same author or parts of one book.
 
-Every text is cut into a part for the provider and, apart from it, a part for the test set; the base model is trained
+Every text is cut into parts for the providers and, apart from them, a part for the test set; the base model is trained
 on authors who provide nothing. All draws are seeded. Nothing here unlearns or measures.
 """
 
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,16 +30,69 @@ SHAPE = _SHAPES[SIZE]
 STEPS, BATCH, BASE_STEPS = _STEPS[SIZE]
 ADAPTERS = {**SHAPE, "rank": 4, "alpha": 8.0, "steps": STEPS, "batch": BATCH, "lr": 0.003}
 BASE = {**SHAPE, "rank": 0, "steps": BASE_STEPS, "batch": 16, "lr": 0.003}
-# provider -> (files, blocks): unequal on purpose
-AUTHORS = {
-    "austen": (("austen-emma", "austen-persuasion"), 240),
-    "carroll": (("carroll-alice",), 100),
-    "melville": (("melville-moby_dick",), 200),
-    "milton": (("milton-paradise",), 160),
-    "shakespeare": (("shakespeare-hamlet", "shakespeare-macbeth"), 160),
-    "whitman": (("whitman-leaves",), 120),
-}
 NOISE, COPY, COPIED = "chesterton-shuffled", "milton-copy", "milton"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A domain of the test set, and who provides how many other blocks of the same files; unequal on purpose."""
+
+    files: tuple[str, ...]
+    blocks: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Game:
+    """Who provides what, and which providers are hidden in partial mode, chosen before anything was measured."""
+
+    texts: tuple[Text, ...]
+    hidden: tuple[tuple[str, ...], ...]
+    copies: dict[str, str] = field(default_factory=dict)
+    noise: str | None = None
+
+
+_GAMES = {
+    "authors": Game(
+        texts=(
+            Text(("austen-emma", "austen-persuasion"), {"austen": 240}),
+            Text(("carroll-alice",), {"carroll": 100}),
+            Text(("melville-moby_dick",), {"melville": 200}),
+            Text(("milton-paradise",), {COPIED: 160}),
+            Text(("shakespeare-hamlet", "shakespeare-macbeth"), {"shakespeare": 160}),
+            Text(("whitman-leaves",), {"whitman": 120}),
+        ),
+        hidden=(
+            ("austen", "whitman", "shakespeare"),
+            ("melville", "carroll", NOISE),
+            (COPIED, COPY, "whitman"),
+            ("austen", "carroll", NOISE),
+            ("shakespeare", "melville", "whitman"),
+        ),
+        copies={COPIED: COPY},
+        noise=NOISE,
+    ),
+    "alike": Game(
+        texts=(
+            Text(("austen-emma",), {"emma": 240}),
+            Text(("austen-persuasion",), {"persuasion": 160}),
+            Text(("austen-sense",), {"sense": 100}),
+            Text(("melville-moby_dick",), {"melville-1": 200, "melville-2": 120}),
+            Text(("shakespeare-caesar",), {"caesar": 100}),
+            Text(("shakespeare-hamlet",), {"hamlet": 160}),
+            Text(("shakespeare-macbeth",), {"macbeth": 120}),
+        ),
+        hidden=(
+            ("emma", "hamlet", "melville-1"),
+            ("emma", "persuasion", "sense"),
+            ("caesar", "hamlet", "macbeth"),
+            ("melville-1", "melville-2", "emma"),
+            ("persuasion", "caesar", "melville-2"),
+        ),
+    ),
+}
+NAME = os.environ.get("CHERISH_TEXT_GAME", "authors")
+GAME = _GAMES[NAME]
+CELLS = "text" if NAME == "authors" else f"text-{NAME}"  # where its measurements are kept
 TEST_BLOCKS = 5
 BASE_FILES = ("bryant-stories", "burgess-busterbrown", "edgeworth-parents", "chesterton-brown")
 Blocks = NDArray[np.float32]
@@ -54,22 +109,29 @@ def _blocks(files: tuple[str, ...]) -> Blocks:
     return pack(documents, CONTEXT)
 
 
+def _alike(name: str) -> tuple[str, ...]:
+    """A provider and who holds a copy of its rows."""
+    return (name, GAME.copies[name]) if name in GAME.copies else (name,)
+
+
 def problem(seed: int, base: dict[str, NDArray[np.float32]]) -> Problem:
     """The game of a seed: which blocks each provider has, and the seed of training."""
     rng = np.random.default_rng(seed)
     players, tests, domains = [], [], []
-    for domain, (name, (files, count)) in enumerate(AUTHORS.items()):
-        blocks = _blocks(files)
+    for domain, text in enumerate(GAME.texts):
+        blocks = _blocks(text.files)
         picked = rng.permutation(len(blocks) - 1)  # the last block of a text may be short
         tests.append(blocks[picked[:TEST_BLOCKS]])
         domains += [domain] * TEST_BLOCKS
-        mine = blocks[picked[TEST_BLOCKS : TEST_BLOCKS + count]]
-        players.append(PlayerData(name, mine, np.full(count, domain)))
-        if name == COPIED:
-            players.append(PlayerData(COPY, mine, np.full(count, domain)))
-    noise = _blocks(("chesterton-thursday",))[:120]
-    shuffled = rng.permuted(noise.reshape(-1)).reshape(noise.shape)
-    players.append(PlayerData(NOISE, shuffled, np.full(len(noise), len(AUTHORS))))
+        begun = TEST_BLOCKS
+        for name, count in text.blocks.items():
+            mine = blocks[picked[begun : begun + count]]
+            begun += count
+            players += [PlayerData(each, mine, np.full(count, domain)) for each in _alike(name)]
+    if GAME.noise:
+        noise = _blocks(("chesterton-thursday",))[:120]
+        shuffled = rng.permuted(noise.reshape(-1)).reshape(noise.shape)
+        players.append(PlayerData(GAME.noise, shuffled, np.full(len(noise), len(GAME.texts))))
     return Problem(
         players=players,
         test=Rows(np.concatenate(tests), np.array(domains), name="the test set"),

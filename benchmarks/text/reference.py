@@ -23,11 +23,11 @@ from worker.engine.seeds import derive
 
 
 def folder(seed: int) -> Path:
-    return store.folder() / "text" / f"seed{seed}"
+    return store.folder() / game.CELLS / f"seed{seed}"
 
 
 def base(seed: int = 0) -> dict[str, NDArray[np.float32]]:
-    """The base model; trained once and kept, with its seconds."""
+    """The base model of every game; trained once and kept, with its seconds."""
     path = store.folder() / "text" / f"base{seed}.npz"
     if not path.is_file():
         begun = time.process_time()

@@ -10,14 +10,19 @@ from benchmarks.text import compare, game, reference
 
 _BUDGETS = (16, 32, 48)
 _AGAIN = "retraining again"
-PAGE = store.ROOT / "docs" / "benchmarks-text.md"
+_BEHIND = "" if game.NAME == "authors" else f"-{game.NAME}"
+PAGE = store.ROOT / "docs" / f"benchmarks-text{_BEHIND}.md"
+_TITLES = {
+    "authors": "Benchmarks: language models",
+    "alike": "Benchmarks: language models, providers who are alike",
+}
 
 
 def write(seeds: tuple[int, ...]) -> None:
     """Write the page from what was measured for these seeds."""
     whole = tuple(seed for seed in seeds if reference.is_whole(seed))
     parts = [_head(seeds, whole), *(_game(seed) for seed in whole), _full(whole), _partial(seeds)]
-    parts += [_rates(seeds[0]), (Path(__file__).parent / "notes.md").read_text().rstrip()]
+    parts += [_rates(seeds[0]), (Path(__file__).parent / f"notes{_BEHIND}.md").read_text().rstrip()]
     PAGE.write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -27,17 +32,17 @@ def _head(seeds: tuple[int, ...], whole: tuple[int, ...]) -> str:
     told = ", ".join(map(str, seeds)) + (
         "" if whole == seeds else f"; all coalitions were trained for {', '.join(map(str, whole)) or 'none of them'}"
     )
-    return f"""# Benchmarks: language models
+    return f"""# {_TITLES[game.NAME]}
 
-Written by `python -m benchmarks.text`; every figure is from a measurement kept under `text` in `CHERISH_BENCH`.
+Written by `python -m benchmarks.text`; every figure is from a measurement kept under `{game.CELLS}` in `CHERISH_BENCH`.
 Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory"]}, no GPU; {named}. Seeds of the game:
 {told}.
 
 A decoder of the Llama family ({game.SHAPE["layers"]} layers, width {game.SHAPE["width"]}, {game.SHAPE["heads"]} heads,
 {_parameters()} parameters, bytes as tokens), trained on authors who provide nothing; adapters of rank 4 beside every
 projection, {game.STEPS} steps of {game.BATCH} blocks of {game.CONTEXT} bytes. Worth is the mean log-likelihood of a
-byte on {len(game.AUTHORS)} test domains of {game.TEST_BLOCKS} blocks each. Seconds are the processor's, on one thread;
-"time" is against training and scoring the same coalitions anew."""
+byte on {len(game.GAME.texts)} test domains of {game.TEST_BLOCKS} blocks each. Seconds are the processor's, on one
+thread; "time" is against training and scoring the same coalitions anew."""
 
 
 def _parameters() -> str:
@@ -53,7 +58,7 @@ def _game(seed: int) -> str:
     lines = [
         f"## The game, seed {seed}",
         "",
-        f"{len(exact)} distinct coalitions of {n} providers (of {1 << n}: copies are alike), each trained anew in"
+        f"{len(exact)} distinct coalitions of {n} providers{_of(n)}, each trained anew in"
         f" {compare.exact_seconds(seed) / len(exact):.1f} s, {compare.exact_seconds(seed):.0f} s in all."
         f" Worth of nobody {evaluator.empty_worth:.4f} (perplexity {np.exp(-evaluator.empty_worth):.2f} per byte),"
         f" of everybody {evaluator.full_worth:.4f} ({np.exp(-evaluator.full_worth):.2f}).",
@@ -67,8 +72,12 @@ def _game(seed: int) -> str:
     return "\n".join(lines)
 
 
+def _of(providers: int) -> str:
+    return f" (of {1 << providers}: copies are alike)" if game.GAME.copies else ""
+
+
 def _measured(seed: int, names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(name for name in names if (store.folder() / "text" / f"seed{seed}/method/{name}.json").is_file())
+    return tuple(name for name in names if (store.folder() / game.CELLS / f"seed{seed}/method/{name}.json").is_file())
 
 
 def _full(seeds: tuple[int, ...]) -> str:
@@ -110,12 +119,12 @@ def _spread(values: list[float], digits: int) -> str:
 
 def _partial(seeds: tuple[int, ...]) -> str:
     found: dict[tuple[str, str], list[float]] = {}
-    for key, cell in store.cells("text").items():
+    for key, cell in store.cells(game.CELLS).items():
         seed, kind, *rest = key.split("/")
         if int(seed.removeprefix("seed")) in seeds and kind in ("partial", "again"):
             name, r = (rest[1], cell["data"]["r"]) if kind == "partial" else (_AGAIN, cell["data"]["again"])
             found.setdefault((name, rest[0]), []).append(r)
-    choices = ["+".join(hidden) for hidden in compare.HIDDEN]
+    choices = ["+".join(hidden) for hidden in game.GAME.hidden]
     if not found:
         return ""
     lines = [
