@@ -53,3 +53,37 @@ def test_nominal_95_percent_share_intervals_cover_at_least_90_percent(retrains: 
         )
     assert np.mean(inside) >= 0.90, f"{np.mean(inside):.3f}"
     assert np.mean(bands) >= 0.90, f"{np.mean(bands):.3f}"
+
+
+def noisy_game(seed: int) -> tuple[TableFidelityGame, np.ndarray]:
+    """A game whose retrainings are noisy, small coalitions' most, and the worths that are expected of them; with a
+    surrogate that is right about players alone and errs elsewhere by about as much as the noise."""
+    rng = np.random.default_rng([seed, 78])
+    rows = all_coalitions(PLAYERS).astype(float)
+    size = np.maximum(rows.sum(axis=1), 1.0)
+    power = rng.gamma(3.0, 0.15, PLAYERS)
+    expected = 1.0 - np.exp(-rows @ power)
+    first, second = (rng.normal(size=len(rows)) * 0.03 / np.sqrt(size) for _ in range(2))
+    fooled = rows[:, rng.integers(PLAYERS)] * rows[:, rng.integers(PLAYERS)] * rng.uniform(-0.03, 0.03)
+    errors = fooled + 0.015 * rng.normal(size=len(rows))
+    surrogate = np.where(size == 1, expected + first, expected + 0.01 * np.log(size) + errors)
+    tables = {"retrain": expected + first, "retrain:r1": expected + second, "unlearn:tangent": surrogate}
+    for table in tables.values():
+        table[[0, -1]] = expected[[0, -1]]
+    players = [Player(f"p{i}", int(rng.integers(20, 400)), f"d{i}") for i in range(PLAYERS)]
+    return TableFidelityGame(players, tables), expected
+
+
+@pytest.mark.parametrize("retrains", [30, 36, 60])
+def test_intervals_cover_where_a_surrogate_errs_by_as_much_as_training_is_noisy(retrains: int) -> None:
+    inside: dict[str, list[bool]] = {"this seed's": [], "expected": []}
+    for seed in range(GAMES):
+        played, expected = noisy_game(seed)
+        result = value(played, ValuationSpec(seed=seed, max_retrains=retrains, share_ci=1e-6))
+        assert result.evaluations["retrain"] <= retrains
+        for name, worths in zip(inside, (played.tables["retrain"], expected), strict=True):
+            for player, share in zip(result.players, shares_of(exact_values(worths)), strict=True):
+                assert player.share_ci is not None
+                inside[name].append(player.share_ci[0] - 1e-9 <= share <= player.share_ci[1] + 1e-9)
+    for name, each in inside.items():
+        assert np.mean(each) >= 0.90, f"{name}: {np.mean(each):.3f}"

@@ -52,21 +52,26 @@ class Corrector:
     def corrected(self, audited: Coalitions, worths: Worths, noise: float = 0.0) -> Corrected:
         """Values from audited worths float64[m] of coalitions bool[m, n], the empty and the full one among them.
 
-        ``noise`` is the variance of a retrained worth over seeds; the two anchors are taken as given, so that values
-        sum to v(N) - v(empty) exactly.
+        ``noise`` is the variance of a retrained worth over seeds. It widens what the audited worths say about values
+        and explains none of them away: a fit that may call residuals noise takes a surrogate's own errors for it
+        where the two are alike, and is then sure of values that are wrong (docs/method.md). What is not audited varies
+        by the kernels ``own``, learned from residuals that have the noise in them. The two anchors are taken as
+        given, so that values sum to v(N) - v(empty) exactly.
         """
         rows = self.rows(audited)
         rows, first = np.unique(rows, return_index=True)
         size = sizes_of(self.grid.coalitions[rows])
         inner = (size > 0) & (size < self.grid.n_players)
-        posterior = self._process.fit(rows, worths[first], np.where(inner, noise, 0.0))
+        posterior = self._process.fit(rows, worths[first])
         observed = max(1, int(inner.sum()))
         covariance = posterior.covariance * calibration(posterior, inner, self.grid)
         if self.grid.sampled:
             # The grid itself is a sample: the map to values errs too, by what the expected worths say.
             covariance = covariance + regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
-        if len(rows) == len(self.grid.coalitions) and not self.grid.sampled and noise == 0.0:
+        if len(rows) == len(self.grid.coalitions) and not self.grid.sampled:
             covariance = np.zeros_like(covariance)
+        weights = self.grid.operator[:, rows[inner]]
+        covariance = covariance + noise * (weights @ weights.T)
         estimate = Estimate(posterior.values, covariance, len(rows), freedom=float(max(4, observed // 2 - 1)))
         return Corrected(estimate, posterior)
 

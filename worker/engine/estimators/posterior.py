@@ -66,24 +66,23 @@ class CoalitionProcess:
         self._everything = np.arange(len(grid.coalitions), dtype=np.int64)
         self._prior = np.stack([project(grid, each) @ grid.operator.T for each in self._components])
 
-    def fit(self, observed: Ints, worths: Floats, noise: Floats) -> Posterior:
-        """Condition on the worths float64[m] of grid rows int64[m], each with observation variance ``noise``
-        float64[m]."""
+    def fit(self, observed: Ints, worths: Floats) -> Posterior:
+        """Condition on the worths float64[m] of grid rows int64[m]."""
         centre, scale = float(worths.mean()), float(worths.std())
         if scale == 0.0:
             scale = 1.0
-        target, known_noise = (worths - centre) / scale, np.diag(noise / scale**2 + 1e-9)
+        target, jitter = (worths - centre) / scale, 1e-9 * np.eye(len(observed))
         kernels = np.stack([component.block(observed, observed) for component in self._components])
-        amounts = _variance_components(kernels, target, known_noise)
-        inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + known_noise)
+        amounts = _variance_components(kernels, target, jitter)
+        inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + jitter)
         inverse = (inverse + inverse.T) / 2
         lifted = inverse @ target
         cross = np.zeros((len(self._everything), len(observed)))
         for amount, component in zip(amounts, self._components, strict=True):
             cross += amount * component.block(self._everything, observed)
         expected = cross @ lifted
-        # What was observed without noise is known, not expected: no rounding may blur it.
-        expected[observed] = np.where(noise == 0.0, target, expected[observed])
+        # What was observed is known, not expected: no rounding may blur it.
+        expected[observed] = target
         projected = self._grid.operator @ cross
         covariance = np.tensordot(amounts, self._prior, 1) - projected @ inverse @ projected.T
         precision = np.diag(inverse)
@@ -98,13 +97,13 @@ class CoalitionProcess:
         )
 
 
-def _variance_components(kernels: Floats, target: Floats, noise: Floats) -> Floats:
-    """Amounts float64[k] >= 0 that maximise the likelihood of target float64[m] ~ N(0, sum_k a_k K_k + noise)."""
+def _variance_components(kernels: Floats, target: Floats, jitter: Floats) -> Floats:
+    """Amounts float64[k] >= 0 that maximise the likelihood of target float64[m] ~ N(0, sum_k a_k K_k + jitter)."""
     size = np.maximum(np.einsum("kii->k", kernels) / len(target), 1e-12)
     amounts = 1.0 / (len(kernels) * size)
     flat = kernels.reshape(len(kernels), -1)
     for _ in range(ITERATIONS):
-        inverse = np.linalg.inv((amounts @ flat).reshape(noise.shape) + noise)
+        inverse = np.linalg.inv((amounts @ flat).reshape(jitter.shape) + jitter)
         lifted = inverse @ target
         gained = flat @ np.outer(lifted, lifted).ravel()
         expected = np.maximum(flat @ inverse.ravel(), 1e-300)
