@@ -1,15 +1,16 @@
-"""``python -m benchmarks.text [--seeds 0,1] [--part I/N] [reference|again|compare|dear|partial|report ...]``.
+"""``python -m benchmarks.text [--seeds 0,1] [--part I/N] [reference|again|compare|dear|loop|partial|report ...]``.
 
 ``reference`` trains what is missing of the exact game (several processes may share it, each with its --part);
 ``again`` trains them all with another seed: how far retraining agrees with itself;
-``compare``, ``dear`` (on a sample of coalitions) and ``partial`` measure the methods; ``report`` writes
-docs/benchmarks-text.md. Nothing is measured twice.
+``compare``, ``dear`` (on a sample of coalitions) and ``partial`` measure the methods, ``loop`` a job's errors and
+intervals; ``report`` writes docs/benchmarks-text.md. CHERISH_TEXT_GAME=alike takes the game of providers who are alike
+and its page. Nothing is measured twice.
 """
 
 import argparse
 import os
 
-NAMES = ("reference", "again", "compare", "dear", "partial", "report")
+NAMES = ("reference", "again", "compare", "dear", "loop", "partial", "report")
 
 
 def main() -> None:
@@ -38,6 +39,9 @@ def main() -> None:
         if "dear" in names:
             for name in compare.DEAR:
                 compare.method(seed, name)
+        if "loop" in names:
+            for budget in compare.BUDGETS:
+                compare.loop(seed, budget)
         if "partial" in names:
             for hidden in game.GAME.hidden:
                 for name in compare.PARTIAL:

@@ -64,14 +64,19 @@ def is_whole(seed: int, source: str = "retrain") -> bool:
 
 def measure(seed: int, part: int = 0, parts: int = 1, source: str = "retrain") -> None:
     """Train what is missing of all coalitions; several processes may each begin at a part."""
+    order = sorted(distinct(game_of(seed)), key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
+    first = part * len(order) // parts
+    train(seed, np.array(order[first:] + order[:first]), source)
+
+
+def train(seed: int, coalitions: Coalitions, source: str) -> None:
+    """Train what is missing of these coalitions."""
     problem = game_of(seed)
     evaluator = Evaluator(problem)
     learner, pool = evaluator.learner, Pool(problem, torch.device("cpu"), torch.float32)
     start = learner.start(problem.seed)
     luck = derive(problem.seed, source)
-    order = sorted(distinct(problem), key=lambda row: (min(row.sum(), (~row).sum()), key(row)))
-    first = part * len(order) // parts
-    for row in order[first:] + order[:first]:
+    for row in coalitions:
         path = place(seed, source) / f"{key(row)}.npz"
         if path.is_file():
             continue
