@@ -42,7 +42,7 @@ def corrected(run: Run) -> Valuation:
             noise = _seed_noise(run, audited)
             corrector = bake(run, grid, audited, worths, len(plan) + len(ends))
         estimate = symmetric(corrector.corrected(audited, worths, noise).estimate, run.classes)
-        ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths, noise))
+        ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths))
         if done:
             stopped_by = stopping.SHARE_CI
         elif run.enough(ranges.widest):
@@ -57,12 +57,10 @@ def corrected(run: Run) -> Valuation:
         return run.report(estimate, ranges, "multifidelity", RETRAIN, stopped_by, _audit(run))
 
 
-def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats, noise: float) -> float:
+def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) -> float:
     """Largest difference of a share, in points, between two halves of the audited coalitions."""
     left, right = (
-        shares_of(
-            run.paid(symmetric(corrector.corrected(audited[half], worths[half], noise).estimate, run.classes)).values
-        )
+        shares_of(run.paid(symmetric(corrector.corrected(audited[half], worths[half]).estimate, run.classes)).values)
         for half in halves(audited)
     )
     return stopping.disagreement(left, right)

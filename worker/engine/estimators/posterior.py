@@ -71,10 +71,10 @@ class CoalitionProcess:
         centre, scale = float(worths.mean()), float(worths.std())
         if scale == 0.0:
             scale = 1.0
-        target, jitter = (worths - centre) / scale, 1e-9 * np.eye(len(observed))
+        target = (worths - centre) / scale
         kernels = np.stack([component.block(observed, observed) for component in self._components])
-        amounts = _variance_components(kernels, target, jitter)
-        inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + jitter)
+        amounts = _variance_components(kernels, target)
+        inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + _jitter(target))
         inverse = (inverse + inverse.T) / 2
         lifted = inverse @ target
         cross = np.zeros((len(self._everything), len(observed)))
@@ -97,8 +97,14 @@ class CoalitionProcess:
         )
 
 
-def _variance_components(kernels: Floats, target: Floats, jitter: Floats) -> Floats:
+def _jitter(target: Floats) -> Floats:
+    """What is added to a covariance float64[m, m] so that it can be inverted."""
+    return 1e-9 * np.eye(len(target))
+
+
+def _variance_components(kernels: Floats, target: Floats) -> Floats:
     """Amounts float64[k] >= 0 that maximise the likelihood of target float64[m] ~ N(0, sum_k a_k K_k + jitter)."""
+    jitter = _jitter(target)
     size = np.maximum(np.einsum("kii->k", kernels) / len(target), 1e-12)
     amounts = 1.0 / (len(kernels) * size)
     flat = kernels.reshape(len(kernels), -1)
