@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks import store
 from benchmarks.markets import DataMissing, Market, make_market
-from benchmarks.measures import correlation, share_error, spearman
+from benchmarks.measures import Floats, correlation, share_error, shares, spearman
 from benchmarks.tables import METRICS, Table, Witness, problem_of, table
 from worker.engine.audit import residual_variance_ratio
 from worker.engine.estimators import LONE
@@ -135,12 +135,11 @@ def estimators(truth: Table) -> dict[str, Any]:
     return result
 
 
-def judged(result: Valuation, truth: Table, metric: str) -> dict[str, Any]:
-    """A valuation against the truth: share error, width, and whose interval holds the exact share."""
+def judged(result: Valuation, names: Sequence[str], exact: Floats) -> dict[str, Any]:
+    """A valuation against the exact values float64[n] of so named providers: share error, widths, and whose interval
+    holds the exact share."""
     order = {p.provider: p for p in result.players}
-    players = [order[name] for name in truth.names]
-    exact = truth.values(metric)
-    wanted = np.maximum(exact, 0) / np.maximum(exact, 0).sum()
+    players, wanted = [order[name] for name in names], shares(exact)
     slack = 1e-9
     inside = [p.share_ci[0] - slack <= w <= p.share_ci[1] + slack for p, w in zip(players, wanted, strict=True)]
     band = [p.share_band[0] - slack <= w <= p.share_band[1] + slack for p, w in zip(players, wanted, strict=True)]
@@ -149,6 +148,7 @@ def judged(result: Valuation, truth: Table, metric: str) -> dict[str, Any]:
         "covered": int(sum(inside)),
         "players": len(players),
         "band_holds": bool(all(band)),
+        "width": float(np.mean([100.0 * (p.share_ci[1] - p.share_ci[0]) for p in players])),
         "widest": result.trace[-1].widest,
         "evaluations": result.evaluations,
         "stopped_by": result.stopped_by,
@@ -167,7 +167,7 @@ def default(market: Market, metric: str, truth: Table) -> dict[str, Any]:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     each_wall, each_cpu = retraining_seconds(market, metric)
     return {
-        **judged(result, truth, metric),
+        **judged(result, truth.names, truth.values(metric)),
         "wall": wall,
         "cpu": cpu,
         "exact_wall": each_wall * truth.computed,
@@ -229,18 +229,19 @@ def stored(market: Market, metric: str, truth: Table) -> StoredTables:
 def replays(market: Market, metric: str, truth: Table) -> dict[str, Any]:
     """The default loop under ``DRAWS`` other job seeds on stored worths: share errors and coverage."""
     game = stored(market, metric, truth)
-    runs = [judged(value(game, ValuationSpec(metric=metric, seed=100 + k)), truth, metric) for k in range(DRAWS)]
-    return {"runs": runs}
+    exact = truth.values(metric)
+    specs = [ValuationSpec(metric=metric, seed=100 + k) for k in range(DRAWS)]
+    return {"runs": [judged(value(game, spec), truth.names, exact) for spec in specs]}
 
 
 def budgets(market: Market, metric: str, truth: Table) -> dict[str, Any]:
     """The default loop on stored worths with ``max_retrains`` as its only end, under ``BUDGET_DRAWS`` job seeds."""
-    game, result = stored(market, metric, truth), {}
+    game, exact, result = stored(market, metric, truth), truth.values(metric), {}
     for most in BUDGET_RETRAINS:
         specs = [
             ValuationSpec(metric=metric, seed=200 + k, max_retrains=most, share_ci=1e-6) for k in range(BUDGET_DRAWS)
         ]
-        result[str(most)] = [judged(value(game, spec), truth, metric) for spec in specs]
+        result[str(most)] = [judged(value(game, spec), truth.names, exact) for spec in specs]
     return result
 
 

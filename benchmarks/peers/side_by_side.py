@@ -69,7 +69,7 @@ def cherish(problem: Problem, truth: Table, seed: int) -> dict[str, Any]:
     evaluator.prepare()
     answer = value(evaluator, ValuationSpec(metric="accuracy", seed=seed))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    found = judged(answer, truth, "accuracy")
+    found = judged(answer, truth.names, truth.values("accuracy"))
     return {"wall": wall, "cpu": cpu, "trainings": found["evaluations"]["retrain"], **found}
 
 

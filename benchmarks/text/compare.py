@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import measures, store
+from benchmarks.fidelity import judged
 from benchmarks.text import game, reference
 from worker.engine import batching
 from worker.engine.estimators.exact import exact_values
@@ -309,33 +310,17 @@ def loop(seed: int, budget: int) -> dict[str, Any]:
 
     def measure() -> dict[str, Any]:
         stored = StoredGame(seed)
-        truth = dict(zip(_names(stored), values_of(seed, stored.tables["retrain"]), strict=True))
-        wanted = dict(zip(truth, measures.shares(np.array(list(truth.values()))), strict=True))
-        errors, held, widths, bought = [], [], [], []
+        names, truth = [player.name for player in stored.players], values_of(seed, stored.tables["retrain"])
+        runs = []
         for job in range(JOBS):
             spec = ValuationSpec(metric="log_loss", unlearning="auto", max_retrains=budget, share_ci=0.01, seed=job)
-            result = value(stored, spec)
-            players = {player.provider: player for player in result.players}
-            values = np.array([players[name].value for name in truth])
-            errors.append(measures.share_error(values, np.array(list(truth.values()))))
-            for name, player in players.items():
-                assert player.share_ci is not None
-                low, high = player.share_ci
-                held.append(low - 1e-9 <= wanted[name] <= high + 1e-9)
-                widths.append(100.0 * (high - low))
-            bought.append(result.evaluations["retrain"])
-        return {
-            **{mark: float(np.mean([getattr(each, mark) for each in errors])) for mark in ("spearman", "tv", "worst")},
-            "held": float(np.mean(held)),
-            "width": float(np.mean(widths)),
-            "retrainings": float(np.mean(bought)),
-        }
+            runs.append(judged(value(stored, spec), names, truth))
+        marks = {mark: float(np.mean([run[mark] for run in runs])) for mark in ("spearman", "tv", "worst", "width")}
+        held = float(np.mean([run["covered"] / run["players"] for run in runs]))
+        bought = float(np.mean([run["evaluations"]["retrain"] for run in runs]))
+        return {**marks, "held": held, "retrainings": bought}
 
     return store.cell(game.CELLS, f"seed{seed}/loop/{budget}", measure)
-
-
-def _names(stored: StoredGame) -> list[str]:
-    return [player.name for player in stored.players]
 
 
 def corrected(seed: int, budget: int) -> Row:

@@ -45,6 +45,7 @@ class Text:
 class Game:
     """Who provides what, and which providers are hidden in partial mode, chosen before anything was measured."""
 
+    title: str
     texts: tuple[Text, ...]
     hidden: tuple[tuple[str, ...], ...]
     copies: dict[str, str] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Game:
 
 _GAMES = {
     "authors": Game(
+        title="Benchmarks: language models",
         texts=(
             Text(("austen-emma", "austen-persuasion"), {"austen": 240}),
             Text(("carroll-alice",), {"carroll": 100}),
@@ -72,6 +74,7 @@ _GAMES = {
         noise=NOISE,
     ),
     "alike": Game(
+        title="Benchmarks: language models, providers who are alike",
         texts=(
             Text(("austen-emma",), {"emma": 240}),
             Text(("austen-persuasion",), {"persuasion": 160}),
@@ -109,7 +112,7 @@ def _blocks(files: tuple[str, ...]) -> Blocks:
     return pack(documents, CONTEXT)
 
 
-def _alike(name: str) -> tuple[str, ...]:
+def _holders(name: str) -> tuple[str, ...]:
     """A provider and who holds a copy of its rows."""
     return (name, GAME.copies[name]) if name in GAME.copies else (name,)
 
@@ -127,7 +130,7 @@ def problem(seed: int, base: dict[str, NDArray[np.float32]]) -> Problem:
         for name, count in text.blocks.items():
             mine = blocks[picked[begun : begun + count]]
             begun += count
-            players += [PlayerData(each, mine, np.full(count, domain)) for each in _alike(name)]
+            players += [PlayerData(each, mine, np.full(count, domain)) for each in _holders(name)]
     if GAME.noise:
         noise = _blocks(("chesterton-thursday",))[:120]
         shuffled = rng.permuted(noise.reshape(-1)).reshape(noise.shape)

@@ -9,19 +9,15 @@ from benchmarks import measures, store
 from benchmarks.text import compare, game, reference
 
 _AGAIN = "retraining again"
-_BEHIND = "" if game.NAME == "authors" else f"-{game.NAME}"
-PAGE = store.ROOT / "docs" / f"benchmarks-text{_BEHIND}.md"
-_TITLES = {
-    "authors": "Benchmarks: language models",
-    "alike": "Benchmarks: language models, providers who are alike",
-}
+PAGE = store.ROOT / "docs" / f"benchmarks-{game.CELLS}.md"
+_NOTES = Path(__file__).parent / f"notes{game.CELLS.removeprefix('text')}.md"
 
 
 def write(seeds: tuple[int, ...]) -> None:
     """Write the page from what was measured for these seeds."""
     whole = tuple(seed for seed in seeds if reference.is_whole(seed))
     parts = [_head(seeds, whole), *(_game(seed) for seed in whole), _full(whole), _intervals(whole), _partial(seeds)]
-    parts += [_rates(seeds[0]), (Path(__file__).parent / f"notes{_BEHIND}.md").read_text().rstrip()]
+    parts += [_rates(seeds[0]), _NOTES.read_text().rstrip()]
     PAGE.write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -31,7 +27,7 @@ def _head(seeds: tuple[int, ...], whole: tuple[int, ...]) -> str:
     told = ", ".join(map(str, seeds)) + (
         "" if whole == seeds else f"; all coalitions were trained for {', '.join(map(str, whole)) or 'none of them'}"
     )
-    return f"""# {_TITLES[game.NAME]}
+    return f"""# {game.GAME.title}
 
 Written by `python -m benchmarks.text`; every figure is from a measurement kept under `{game.CELLS}` in `CHERISH_BENCH`.
 Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory"]}, no GPU; {named}. Seeds of the game:
