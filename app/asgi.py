@@ -8,8 +8,8 @@ import gc
 from fastapi import FastAPI
 from sqlalchemy.orm import configure_mappers
 
-from app.datasets import enclosure
 from app.main import create_app
+from app.sandbox import process
 from app.settings import get_settings
 
 
@@ -20,5 +20,5 @@ def application() -> FastAPI:
     # a look for garbage that goes through all that was loaded for good holds every call up for a tenth of a second
     gc.collect()
     gc.freeze()
-    enclosure.shared().start()
+    process.shared().start()
     return app

@@ -19,6 +19,7 @@ from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_reading_factory, make_session_factory
+from app.erasure import endpoints as unlearnings
 from app.http import etags, health, idempotency, limits, openapi, problems
 from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
@@ -27,7 +28,6 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
-from app.valuations import unlearning_endpoints as unlearnings
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks

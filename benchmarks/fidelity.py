@@ -18,12 +18,12 @@ from benchmarks import store
 from benchmarks.markets import DataMissing, Market, make_market
 from benchmarks.measures import Floats, correlation, share_error, shares, spearman
 from benchmarks.tables import METRICS, Table, Witness, problem_of, table
-from worker.engine.audit import residual_variance_ratio
 from worker.engine.estimators import LONE
 from worker.engine.estimators.exact import exact_values
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import Coalitions, Player, TableGame, Worths, all_coalitions
-from worker.engine.problem import PlayerData, Problem, Rows
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Coalitions, Player, TableGame, Worths, all_coalitions
+from worker.engine.games.problem import PlayerData, Problem, Rows
+from worker.engine.loop.audit import residual_variance_ratio
 from worker.engine.valuation import Valuation, ValuationSpec, value
 
 BUDGETS = (50, 100, 200, 400)

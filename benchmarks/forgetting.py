@@ -15,8 +15,8 @@ from benchmarks import store
 from benchmarks.fidelity import measured_sources
 from benchmarks.markets import DataMissing, Market, make_market
 from benchmarks.tables import METRICS, Table, problem_of, table
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
 
 LEVELS = (10, 25, 50, 75, 90)
 WITHIN = 5.0

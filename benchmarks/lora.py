@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from app.checkpoints import families, vision
-from worker.engine import batching
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.tensors import batching
 
 CONTEXT, SIDE = 12, 16
 BERT = {

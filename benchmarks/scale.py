@@ -19,8 +19,8 @@ from benchmarks.measures import share_error
 from benchmarks.tables import problem_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.estimators.svarm import svarm
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import FunctionGame, all_coalitions
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import FunctionGame, all_coalitions
 from worker.engine.valuation import ValuationSpec, value
 
 GAME = "adult-logistic"  # its retraining is quick and has no seed noise, so the reference can be bought

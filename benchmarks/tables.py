@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from benchmarks import store
 from benchmarks.markets import Market
 from worker.engine.estimators.exact import exact_values
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import Coalitions, Worths, all_coalitions
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.engine.utility import scores
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Coalitions, Worths, all_coalitions
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.metrics.utility import scores
 
 METRICS = ("accuracy", "clipped_log_loss")
 SPOT_CHECKS = 3

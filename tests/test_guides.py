@@ -22,9 +22,9 @@ import httpx
 import pytest
 
 from app.accounts import service
-from app.accounts.roles import Role
 from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded.stack import Stack
+from app.identity import Role
 from app.settings import Settings
 from cherish import Client
 

@@ -21,17 +21,19 @@ from sqlalchemy.orm import Session
 
 from app import logs
 from app.db.session import make_engine, make_session_factory
+from app.erasure import erasing, unlearning
 from app.errors import InvalidInput
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations import forgetting, unlearnings, work
-from app.valuations.lease_repository import Claim
 from app.valuations.states import Reason
-from app.valuations.work import FoundWorth, LeaseLost
-from worker import forgets, profiles
-from worker.lease import Heart, Held, Stop, Stopped
-from worker.patience import patiently
+from app.valuations.work import protocol
+from app.valuations.work.leases import Claim
+from app.valuations.work.protocol import FoundWorth, LeaseLost
+from worker.jobs import erase
+from worker.jobs import profile as profiles
+from worker.process.heartbeat import Heart, Held, Stop, Stopped
+from worker.process.patience import patiently
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +48,9 @@ class Runtime:
         # torch takes a second to load; the process that only listens must not pay for it
         import torch
 
-        from worker.games import LoadedGames
-        from worker.steps import Steps
-        from worker.unlearns import Unlearner
+        from worker.jobs.steps import Steps
+        from worker.jobs.unlearn import Unlearner
+        from worker.loading.games import LoadedGames
 
         self.settings = settings
         device = "cpu"
@@ -86,7 +88,7 @@ class Runtime:
         """
         claimed_at = time.monotonic()
         stays_until = claimed_at + self.settings.stay_seconds
-        claim = self._persist(lambda s: work.claim(s, self.settings, shard_id, self.heart.name), claimed_at)
+        claim = self._persist(lambda s: protocol.claim(s, self.settings, shard_id, self.heart.name), claimed_at)
         while claim is not None:
             with structlog.contextvars.bound_contextvars(
                 shard_id=str(claim.shard_id), valuation_id=str(claim.valuation_id)
@@ -106,7 +108,7 @@ class Runtime:
 
     def forget(self, dataset_id: uuid.UUID) -> None:
         """Erase what a withdrawn dataset left."""
-        forgets.forget(self.factory, self.blobs, self.settings, self.games, dataset_id)
+        erase.forget(self.factory, self.blobs, self.settings, self.games, dataset_id)
 
     def unlearn(self, unlearning_id: uuid.UUID) -> None:
         """Take the duty if it is due and free, and bring it to one of its ends."""
@@ -116,13 +118,13 @@ class Runtime:
             return
         self.heart.take(self.unlearner.held(claim), claimed_at)
         try:
-            duty = self._persist(lambda s: unlearnings.load(s, claim), claimed_at)
+            duty = self._persist(lambda s: unlearning.load(s, claim), claimed_at)
             write = self.unlearner.run(claim, duty)
             doomed = self._persist(write, time.monotonic())
             for digest in doomed:
                 # a crash before this leaves it to the erasure of the dataset, which looks for it again
                 self._persist(
-                    lambda s, d=digest: forgetting.erase_blob(s, self.blobs, claim.dataset_id, d),  # type: ignore[misc]  # a default binds the loop's value
+                    lambda s, d=digest: erasing.erase_blob(s, self.blobs, claim.dataset_id, d),  # type: ignore[misc]  # a default binds the loop's value
                     time.monotonic(),
                 )
         except LeaseLost as lost:
@@ -142,7 +144,7 @@ class Runtime:
         except Stopped as stopped:
             if stopped.why is Stop.OWN_WORK:
                 asked_at, name = time.monotonic(), self.heart.name_until(math.inf)
-                leave = partial(work.leave_to_another, settings=self.settings, claim=claim, by=name)
+                leave = partial(protocol.leave_to_another, settings=self.settings, claim=claim, by=name)
                 return self._persist(leave, asked_at), asked_at
             self._stopped(claim, stopped)
         except Exception as error:
@@ -152,9 +154,9 @@ class Runtime:
     def _stopped(self, claim: Claim, stopped: Stopped) -> None:
         now, why, found = time.monotonic(), stopped.why, stopped.found
         if why is Stop.DRAINING:
-            self._persist(lambda session: work.give_back(session, claim, found), now)
+            self._persist(lambda session: protocol.give_back(session, claim, found), now)
         elif why is Stop.UNWANTED:
-            self._persist(lambda session: work.stand_down(session, self.settings, claim, found), now)
+            self._persist(lambda session: protocol.stand_down(session, self.settings, claim, found), now)
         elif why is Stop.TIME_LIMIT:
             limit = self.settings.shard_time_limit
             sentence = f"a part of the computation took longer than the {limit:g} seconds allowed"
@@ -163,11 +165,11 @@ class Runtime:
             raise LeaseLost(f"shard {claim.shard_id}: {why.value}")
 
     def _failed(self, claim: Claim, error: Exception) -> None:
-        from app.valuations.settlement import SettlementImpossible
-        from worker.checks import WorthsDiffer
-        from worker.engine.game import EvaluationFailed
-        from worker.engine.problem import InvalidProblem
+        from app.valuations.results.settlement import SettlementImpossible
+        from worker.engine.games.game import EvaluationFailed
+        from worker.engine.games.problem import InvalidProblem
         from worker.engine.valuation import Impossible
+        from worker.jobs.checks import WorthsDiffer
 
         log.exception("worker.shard_failed", attempt=claim.attempt, kind=claim.kind)
         told = "".join(traceback.format_exception(error))
@@ -178,7 +180,7 @@ class Runtime:
         elif isinstance(error, EvaluationFailed):
             self._fail(claim, Reason.EVALUATION_FAILED, f"a worth could not be computed: {error}", told, final=False)
         elif isinstance(error, WorthsDiffer):
-            self._persist(lambda session: work.fail_check(session, self.settings, claim, told), time.monotonic())
+            self._persist(lambda session: protocol.fail_check(session, self.settings, claim, told), time.monotonic())
         elif isinstance(error, SettlementImpossible):
             self._fail(claim, Reason.INTERNAL, _INTERNAL, told, final=True)
         else:
@@ -195,7 +197,7 @@ class Runtime:
         found: Sequence[FoundWorth] = (),
     ) -> None:
         self._persist(
-            lambda session: work.fail_attempt(
+            lambda session: protocol.fail_attempt(
                 session, self.settings, claim, reason, sentence, told, final=final, worths=found
             ),
             time.monotonic(),

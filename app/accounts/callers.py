@@ -16,10 +16,10 @@ from fastapi import Depends, Header, Request, params
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from app.accounts import browsers, service, sessions
-from app.accounts.roles import Caller, Role
 from app.errors import Forbidden, Unauthorized
 from app.http import idempotency, limits
 from app.http.deps import SessionDep, SettingsDep
+from app.identity import Caller, Role
 from app.settings import Settings
 
 __all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "ProviderCaller", "Role", "idempotent"]

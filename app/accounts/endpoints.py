@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 
 from app.accounts import browsers, registration, schemas, service, sessions, users
 from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key
-from app.accounts.roles import AccountStatus, Role
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
 from app.http import limits
 from app.http.deps import PageDep, SessionDep, SettingsDep
@@ -16,6 +15,7 @@ from app.http.ids import AccountId, KeyId, UserId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
+from app.identity import AccountStatus, Role
 from app.settings import Settings
 
 router = api_router("/v1", "accounts")

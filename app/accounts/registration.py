@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from app.accounts import repository, service, users
-from app.accounts.roles import AccountStatus, Caller, Role
 from app.accounts.tables import Account
 from app.errors import Conflict, Forbidden, NotFound
+from app.identity import AccountStatus, Caller, Role
 from app.settings import Settings
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import AccountStatus
 from app.accounts.tables import Account, ApiKey
 from app.http.pages import PageRequest
+from app.identity import AccountStatus
 
 # made once: every call of the API begins with it
 _KEY_AND_ACCOUNT = (

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from app.accounts.roles import AccountStatus, Role
 from app.http.ids import AccountId, KeyId, UserId
 from app.http.schemas import Answer, Body, example
+from app.identity import AccountStatus, Role
 
 _ACCOUNT = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _KEY = "key_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.accounts import repository, standing, tokens
-from app.accounts.roles import SCOPES, AccountStatus, Caller, Role
+from app.accounts import approval, repository, tokens
 from app.accounts.tables import Account, ApiKey
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unauthorized
 from app.http.pages import PageRequest
+from app.identity import SCOPES, AccountStatus, Caller, Role
 from app.settings import Settings
 
 # last_used_at is only as fine as this, so that reading does not write
@@ -124,7 +124,7 @@ def authenticate(session: Session, settings: Settings, token: str) -> Caller:
         raise Unauthorized(f"key {key.prefix} was revoked on {key.revoked_at:%Y-%m-%d}; use another")
     if key.expires_at is not None and key.expires_at <= now:
         raise Unauthorized(f"key {key.prefix} expired on {key.expires_at:%Y-%m-%d}; create another")
-    standing.insist(account)
+    approval.insist(account)
     if key.last_used_at is None or now - key.last_used_at > _USE_RESOLUTION:
         repository.touch(session, key.id, now)
     return _caller(account, key)
@@ -152,7 +152,7 @@ def resume(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> Caller
     ):
         raise Unauthorized("the key that began this session is no longer valid; log in again")
     account = get_account(session, account_id)
-    standing.insist(account)
+    approval.insist(account)
     return _caller(account, key)
 
 

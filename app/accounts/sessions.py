@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.accounts import passwords, people, standing, tokens
-from app.accounts.roles import SCOPES, Caller
+from app.accounts import approval, passwords, people, tokens
 from app.accounts.tables import UserSession
 from app.audit import service as audit
 from app.errors import Unauthorized
+from app.identity import SCOPES, Caller
 from app.settings import Settings
 
 _REFUSED = "this address and password do not belong together; check both, or ask your organisation to invite you"
@@ -39,7 +39,7 @@ def login(session: Session, settings: Settings, email: str, password: str) -> st
     if found is None or not matches:
         raise Unauthorized(_REFUSED)
     user, account = found
-    standing.insist(account)
+    approval.insist(account)
     now = datetime.now(UTC)
     if renewed is not None:
         user.password_hash = renewed
@@ -67,7 +67,7 @@ def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
     row, user, account = found
     if row.ended_at is not None or user.removed_at is not None or row.expires_at <= datetime.now(UTC):
         raise Unauthorized("this session has ended; sign in again")
-    standing.insist(account)
+    approval.insist(account)
     caller = Caller(
         account.id,
         account.role,

@@ -10,8 +10,8 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.accounts.roles import AccountStatus, Role
 from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.identity import AccountStatus, Role
 
 
 class Account(Timestamped, Base):

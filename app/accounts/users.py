@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.accounts import passwords, people, tokens
-from app.accounts.roles import SCOPES, Caller
 from app.accounts.sessions import normal_email
 from app.accounts.tables import Account, User
 from app.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound, Unauthorized
 from app.http.pages import PageRequest
+from app.identity import SCOPES, Caller
 from app.settings import Settings
 
 MAX_USERS = 100

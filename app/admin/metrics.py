@@ -11,13 +11,13 @@ from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from app.accounts.callers import authenticated, bearer, cookie
-from app.accounts.roles import Role
 from app.admin import service
 from app.errors import Forbidden, TooManyRequests, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
 from app.http.metrics import Metrics
 from app.http.problems import responses
 from app.http.routes import api_router
+from app.identity import Role
 
 router = api_router("", "admin")
 

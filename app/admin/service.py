@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Caller, Role
+from app.admin import queues as oversight
 from app.admin import repository
 from app.errors import Conflict
 from app.http.pages import PageRequest
+from app.identity import Caller, Role
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lifecycle, oversight
+from app.valuations import lifecycle
 from app.valuations import repository as jobs
 from app.valuations import service as valuations
 from app.valuations.schemas import NewValuation

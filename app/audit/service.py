@@ -13,11 +13,11 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Caller, Role
 from app.audit import repository
 from app.audit.tables import AuditEntry
 from app.db.base import uuid7
 from app.http.pages import PageRequest
+from app.identity import Caller, Role
 from app.logs import mask
 
 _SECRET = re.compile(r"password|token|secret|pepper|authorization", re.IGNORECASE)

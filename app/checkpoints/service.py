@@ -14,17 +14,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Caller
 from app.checkpoints import families, folders, methods, repository, vision
 from app.checkpoints.families import Family
 from app.checkpoints.hyper import faults
 from app.checkpoints.tables import Architecture, Checkpoint, CheckpointLineage, Unlearning, UnlearnMethod
 from app.checkpoints.weights import read_tensors
-from app.datasets import enclosure
 from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.http.uploads import Upload
+from app.identity import Caller
+from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
@@ -191,7 +191,7 @@ def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: 
         path.write_bytes(content)
         told = {"task": "tokenizer", "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
         memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-        size = int(enclosure.shared().ask(told, memory_bytes=memory, seconds=seconds)["size"])
+        size = int(process.shared().ask(told, memory_bytes=memory, seconds=seconds)["size"])
     if size > vocabulary:
         raise InvalidData(f"{name}: the tokenizer knows {size} tokens, the model {vocabulary}; they are of two models")
 

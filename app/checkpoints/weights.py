@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from app.checkpoints.inside import lora_shapes
+from app.checkpoints.lora_shapes import lora_shapes
 from app.checkpoints.tables import Architecture
 from app.errors import FieldError, InvalidData, InvalidInput
 

@@ -18,11 +18,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from app.accounts import repository, service
-from app.accounts.roles import Role
 from app.cli.demo_text import demo_text
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, File, digits_market
 from app.embedded.stack import Stack
+from app.identity import Role
 from app.settings import Settings
 from cherish import Client
 

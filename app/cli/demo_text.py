@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from app.cli.local import engine_errors
-from app.datasets.corpora import BYTES, pack, read_corpus, tokens_of
+from app.datasets.rows.corpora import BYTES, pack, read_corpus, tokens_of
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from worker.engine.evaluator import Evaluator
+    from worker.engine.evaluation.evaluator import Evaluator
 
 CONTEXT, PLAYERS, MOST_BLOCKS, TEST_BLOCKS = 128, 6, 160, 5
 _SHAPE: dict[str, float | int | str] = {"layers": 2, "width": 96, "heads": 4}
@@ -68,9 +68,9 @@ def _authors(folder: Path) -> tuple[dict[str, Blocks], Blocks]:
 
 
 def _evaluator(offered: dict[str, Blocks], spare: Blocks, home: Path, console: Console) -> "Evaluator":
-    from worker.engine.evaluator import Evaluator
-    from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
-    from worker.pretrained import write_base
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.loading.model_folders import write_base
 
     rng = np.random.default_rng(_SEED)
     players, tests = [], []
@@ -102,10 +102,10 @@ def _base(spare: Blocks, home: Path, console: Console) -> dict[str, NDArray[Any]
     """The base's weights: trained from nothing on what nobody provides."""
     import torch
 
-    from worker.engine import batching
-    from worker.engine.batching import Pool
+    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
     from worker.engine.learners import make_learner
-    from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.engine.tensors import batching
+    from worker.engine.tensors.batching import Pool
 
     rows = Rows(spare, np.zeros(len(spare), dtype=np.int64), name="the base's texts")
     game = Problem([PlayerData("base", rows.X, rows.y)], rows, BYTES, LearnerSpec("lm", _BASE), seed=_SEED)
@@ -123,11 +123,11 @@ def _base(spare: Blocks, home: Path, console: Console) -> dict[str, NDArray[Any]
 
 def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Console) -> dict[str, Any]:
     from app.cli.value import show
-    from worker.domains import perplexities
-    from worker.engine.spec import ValuationSpec
+    from worker.engine.loop.spec import ValuationSpec
     from worker.engine.unlearning import default_method
     from worker.engine.valuation import value
-    from worker.pretrained import write_adapter
+    from worker.jobs.domains import perplexities
+    from worker.loading.model_folders import write_adapter
 
     best = default_method("lm", "full")
     spec = ValuationSpec(metric="log_loss", unlearning=best, max_retrains=_RETRAININGS, share_ci=2.0, seed=_SEED)

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.datasets import items
-from app.datasets.encoding import EncodedRows, fit_classes
-from app.datasets.items import IMAGE, TEXT, number_labels
 from app.datasets.readers import Limits, sniff
-from app.datasets.rules import class_order
+from app.datasets.rows import items
+from app.datasets.rows.encoding import EncodedRows, fit_classes
+from app.datasets.rows.items import IMAGE, TEXT, number_labels
+from app.datasets.rows.rules import class_order
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from app.cli.local import Request
-    from worker.engine.evaluator import Evaluator
-    from worker.features import Extractor
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.loading.extractor import Extractor
 
 _SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".zip": "zip"}
 
@@ -33,10 +33,10 @@ def evaluator_on_features(
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
     from app.cli.local import checkpoint_of, engine_errors
-    from worker.bases import frozen_weights
-    from worker.engine.evaluator import Evaluator
-    from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
-    from worker.features import read_extractor, standardised
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.loading.extractor import read_extractor, standardised
+    from worker.loading.frozen_models import frozen_weights
 
     if name not in ("logistic", "mlp", "lora") or (request.encoder and request.backbone):
         raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head, or lora")

@@ -15,12 +15,12 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from app.accounts import repository, service
-from app.accounts.roles import SCOPES, Role
 from app.accounts.tables import Account, ApiKey
 from app.audit import service as audit
 from app.cli import place
 from app.db.session import make_engine, make_session_factory, transaction
 from app.errors import Conflict, NotFound
+from app.identity import SCOPES, Role
 
 keys = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from app.checkpoints.weights import read_tensors
 from app.cli.featured import evaluator_on_features
 from app.cli.text import evaluator_of_texts
-from app.datasets.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.datasets.readers import read_table
+from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.errors import InvalidInput
-from app.valuations.files import join_rows
+from app.valuations.players.files import join_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.engine.evaluator import Evaluator
+    from worker.engine.evaluation.evaluator import Evaluator
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ def _number(value: str) -> float | int | str:
 @contextmanager
 def engine_errors() -> "Iterator[None]":
     """The engine's refusals as the command line's: one sentence, exit code 1."""
-    from worker.engine.game import EvaluationFailed
-    from worker.engine.problem import InvalidProblem
+    from worker.engine.games.game import EvaluationFailed
+    from worker.engine.games.problem import InvalidProblem
     from worker.engine.valuation import Impossible
 
     try:
@@ -111,10 +111,10 @@ def engine_errors() -> "Iterator[None]":
 
 def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request and the digests that name everything it rests on."""
-    from worker.engine.evaluator import Evaluator
-    from worker.engine.game import Player
-    from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
-    from worker.engine.shards import cut
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.games.game import Player
+    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.engine.games.shards import cut
 
     name, hyper = parse_model(request.model)
     if name == "lm":

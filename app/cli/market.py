@@ -141,7 +141,7 @@ def certificate(
     key: Annotated[str, typer.Option(help="The service's public key, from where you trust it.")],
 ) -> None:
     """Check a certificate's signature; exit code 1 where the key did not sign it."""
-    from app.valuations.certificates import is_genuine
+    from app.valuations.results.certificates import is_genuine
 
     try:
         signed: Any = json.loads(file.read_text())

@@ -18,13 +18,13 @@ from rich.table import Table
 
 from app import logs
 from app.accounts import repository, service
-from app.accounts.roles import Role
 from app.cli import place
 from app.cli.demo import new_buyer, run_market, show
 from app.db.migrate import current_revision, upgrade
 from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded import credentials
 from app.embedded.stack import Stack
+from app.identity import Role
 from app.settings import Settings, get_settings
 
 _USUAL_PORT = 8000

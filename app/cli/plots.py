@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from worker.engine.result import Valuation
+    from worker.engine.loop.result import Valuation
 
 
 def draw(result: "Valuation", path: Path) -> None:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
-from app.datasets.tokens import Encode
+from app.datasets.rows.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
+from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
     from app.cli.local import Request
-    from worker.engine.evaluator import Evaluator
-    from worker.engine.problem import PlayerData, Rows
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.games.problem import PlayerData, Rows
 
 CONTEXT = 128
 
@@ -40,7 +40,7 @@ class Corpora:
         return pack([tokens_of(text, self.encode) for text in read_corpus(path, name)], self.context, name)
 
     def player(self, name: str, files: Sequence[str]) -> "PlayerData":
-        from worker.engine.problem import PlayerData
+        from worker.engine.games.problem import PlayerData
 
         blocks = np.concatenate([self.blocks(Path(file), f"{name} ({file})") for file in files])
         labels = np.zeros(len(blocks), dtype=np.int64)
@@ -49,7 +49,7 @@ class Corpora:
 
     def rows(self, path: Path, name: str) -> "Rows":
         """Blocks whose labels number their domains: the files of a folder, by name."""
-        from worker.engine.problem import Rows
+        from worker.engine.games.problem import Rows
 
         parts = [self.blocks(file, f"{name} ({file.name})") for file in domains(path)]
         labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
@@ -68,9 +68,9 @@ def evaluator_of_texts(
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose model is ``lm``, and the digests that name what it rests on."""
     from app.cli.local import engine_errors
-    from worker.engine.evaluator import Evaluator
-    from worker.engine.problem import LearnerSpec, Problem
-    from worker.pretrained import read_adapter, read_base
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.games.problem import LearnerSpec, Problem
+    from worker.loading.model_folders import read_adapter, read_base
 
     if request.base is None:
         raise InvalidInput(

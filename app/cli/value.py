@@ -19,7 +19,7 @@ from app.cli.text import domains
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from worker.engine.result import Valuation
+    from worker.engine.loop.result import Valuation
     from worker.engine.valuation import Progress
 
 THREADS = max(1, os.cpu_count() or 1)
@@ -96,9 +96,9 @@ def value(
     threads: _Threads = THREADS,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
-    from worker.domains import perplexities
-    from worker.engine.spec import ValuationSpec
+    from worker.engine.loop.spec import ValuationSpec
     from worker.engine.unlearning import default_method
+    from worker.jobs.domains import perplexities
 
     try:
         spec = ValuationSpec(

@@ -19,8 +19,8 @@ from app.cli.value import THREADS
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from worker.engine.evaluator import Evaluator
-    from worker.engine.result import Valuation
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.loop.result import Valuation
 
 TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
 AUDITED = 16
@@ -86,7 +86,7 @@ def verify(
 
 
 def _read(path: Path) -> "tuple[Valuation, Request]":
-    from worker.engine.result import Valuation
+    from worker.engine.loop.result import Valuation
 
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}; name a result that `cherish value --json` wrote")
@@ -102,7 +102,7 @@ def _read(path: Path) -> "tuple[Valuation, Request]":
 
 def _estimate(stored: "Valuation") -> dict[str, Any]:
     """Whether values, intervals, audit and counts follow from the stored worths."""
-    from worker.engine.game import EvaluationFailed
+    from worker.engine.games.game import EvaluationFailed
     from worker.engine.valuation import recompute
 
     try:
@@ -177,9 +177,9 @@ def _worths(stored: "Valuation", evaluator: "Evaluator", count: int, seed: int) 
 
 def _audit(stored: "Valuation", evaluator: "Evaluator") -> dict[str, Any]:
     """Retrain a few coalitions and compare the stored unlearned worths with them."""
-    from worker.engine.audit import audit
-    from worker.engine.coalitions import classes_of
     from worker.engine.estimators.design import audit_design
+    from worker.engine.games.coalitions import classes_of
+    from worker.engine.loop.audit import audit
 
     if stored.audit.status != "unaudited":
         return {"match": True, "found": f"the result carries its own: {stored.audit.sentence}"}

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Caller
 from app.datasets import croissant as documents
 from app.datasets import repository, service
 from app.datasets.licences import Licence, canonical_spdx
@@ -19,6 +18,7 @@ from app.datasets.tables import Dataset, Modality
 from app.errors import NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
+from app.identity import Caller
 
 
 def search(session: Session, asked: Search, page: PageRequest) -> tuple[list[tuple[Dataset, str]], str | None]:

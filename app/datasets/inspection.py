@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from app.datasets import rules
 from app.datasets.readers import Limits, archive, images, open_columns, sniff
 from app.datasets.readers.types import normalise
+from app.datasets.rows import rules
 from app.errors import InvalidData
 
 

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from app.datasets import rules
 from app.datasets.minhash import Sketch, mixed, sketch
 from app.datasets.readers import Limits, archive, images, open_columns, sniff
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_tensor, is_text, type_name
+from app.datasets.rows import rules
 
 SHINGLE_WORDS = 8
 MAX_LABELS = 100

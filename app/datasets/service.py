@@ -12,8 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Caller, Role
-from app.datasets import enclosure, lifecycle, profiling, repository
+from app.datasets import lifecycle, profiling, repository
 from app.datasets.inspection import Inspection
 from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
@@ -23,6 +22,8 @@ from app.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.http.uploads import Upload
+from app.identity import Caller, Role
+from app.sandbox import process
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
@@ -142,7 +143,7 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
         "name": f"dataset {expected.name}",
     }
     memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-    return Inspection(**enclosure.shared().ask(question, memory_bytes=memory, seconds=seconds))
+    return Inspection(**process.shared().ask(question, memory_bytes=memory, seconds=seconds))
 
 
 def store_content(

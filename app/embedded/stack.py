@@ -171,8 +171,8 @@ class Stack(Supervisor):
         names = ["api", *(f"api-{number}" for number in range(2, self._servers + 1))]
         found = [
             *(self._program(name, serve, stop=_PYTHON_STOP, inherit=(listener,)) for name in names),
-            self._program("relay", [sys.executable, "-m", "app.outbox", "relay"], stop=_PYTHON_STOP),
-            self._program("sweeper", [sys.executable, "-m", "app.outbox", "sweeper"], stop=_PYTHON_STOP),
+            self._program("relay", [sys.executable, "-m", "app.housekeeping", "relay"], stop=_PYTHON_STOP),
+            self._program("sweeper", [sys.executable, "-m", "app.housekeeping", "sweeper"], stop=_PYTHON_STOP),
         ]
         threads = str(max(1, len(os.sched_getaffinity(0)) // max(1, self._workers)))
         limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)

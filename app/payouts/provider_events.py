@@ -6,8 +6,8 @@ An event that contradicts the ledger is refused and changes nothing: people look
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.errors import Conflict, InvalidInput
+from app.identity import Role
 from app.payouts import service, withdrawals
 from app.payouts.money import format_money
 from app.payouts.providers.interface import EventKind, PaymentEvent, PaymentProvider, ProviderPayout

@@ -14,6 +14,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
+from app.erasure import erasing
 from app.errors import Conflict, NotFound, Unavailable
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
@@ -21,18 +22,9 @@ from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import (
-    certificates,
-    exports,
-    forgetting,
-    outcomes,
-    reports,
-    repository,
-    result_schemas,
-    schemas,
-    service,
-    streams,
-)
+from app.valuations import repository, schemas, service, streams
+from app.valuations.results import certificates, exports, outcomes, reports
+from app.valuations.results import schemas as result_schemas
 from app.valuations.states import TERMINAL, ValuationStatus
 
 router = api_router("/v1", "valuations")
@@ -217,10 +209,10 @@ def get_erasure(
     dataset_id: DatasetId, caller: ProviderCaller, session: SessionDep, settings: SettingsDep
 ) -> result_schemas.Certificate:
     """The signed record of what was erased when one's own dataset was withdrawn: digests, models, checkpoints."""
-    erasure = forgetting.erasure_of(session, caller, dataset_id)
+    erasure = erasing.erasure_of(session, caller, dataset_id)
     if erasure.finished_at is None:
         raise Conflict(f"dataset {public_id('ds', dataset_id)} is still being erased; ask again in a minute")
-    return result_schemas.Certificate.model_validate(certificates.sign(settings, forgetting.record_of(erasure)))
+    return result_schemas.Certificate.model_validate(certificates.sign(settings, erasing.record_of(erasure)))
 
 
 @router.get("/valuations/certificates/key")

@@ -14,7 +14,7 @@ from app.db.base import uuid7
 from app.outbox import service as outbox
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations import repository, shard_repository
+from app.valuations import repository
 from app.valuations.states import (
     TERMINAL,
     Reason,
@@ -24,6 +24,7 @@ from app.valuations.states import (
     transition,
 )
 from app.valuations.tables import Valuation
+from app.valuations.work import shards
 from app.webhooks import service as webhooks
 
 # where tasks that compute no worths run; every deployment has a worker on it
@@ -67,7 +68,7 @@ def _start(session: Session, valuation: Valuation) -> None:
 def add_step(session: Session, valuation: Valuation, kind: ShardKind, queue: str) -> None:
     """Write the one shard that prepares, plans or settles at the job's present round, with its message."""
     shard_id = uuid7()
-    shard_repository.add_shards(
+    shards.add_shards(
         session,
         [
             {
@@ -120,13 +121,13 @@ def request_stop(session: Session, settings: Settings, valuation: Valuation, rea
         return
     valuation.cancel_requested_at = repository.now(session)
     move(session, valuation, _S.CANCELLING, {"reason": reason})
-    shard_repository.abandon_queued(session, valuation.id)
+    shards.abandon_queued(session, valuation.id)
     end_if_idle(session, settings, valuation)
 
 
 def end_if_idle(session: Session, settings: Settings, valuation: Valuation) -> None:
     """Finish cancelling a locked job once no worker holds a lease on its work."""
-    if valuation.status is _S.CANCELLING and not shard_repository.any_held(session, valuation.id):
+    if valuation.status is _S.CANCELLING and not shards.any_held(session, valuation.id):
         _finish_stop(session, settings, valuation)
 
 
@@ -150,7 +151,7 @@ def _finish_stop(session: Session, settings: Settings, valuation: Valuation) -> 
 
 
 def _end(session: Session, settings: Settings, valuation: Valuation) -> None:
-    shard_repository.abandon_queued(session, valuation.id)
-    shard_repository.abandon_expired(session, valuation.id)
+    shards.abandon_queued(session, valuation.id)
+    shards.abandon_expired(session, valuation.id)
     payouts.refund(session, valuation.id)
     start_next(session, settings, valuation.buyer_id)

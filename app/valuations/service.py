@@ -11,27 +11,29 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Caller, Role
 from app.checkpoints import repository as checkpoints
 from app.errors import Conflict, FieldError, NotFound
 from app.http.pages import PageRequest
+from app.identity import Caller, Role
 from app.payouts import money
 from app.payouts import service as payouts
 from app.payouts.policies import fee_of
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import answers, lifecycle, repository, worth_repository
-from app.valuations.admission import Admitted, admit
-from app.valuations.compute import Compute
-from app.valuations.defaults import settled
-from app.valuations.games import digest_of
-from app.valuations.quotes import Estimate, distinct_coalitions, estimate, expected_evaluations, shard_count
-from app.valuations.readings import refused
-from app.valuations.result_schemas import Payouts, Values
+from app.valuations import lifecycle, repository
+from app.valuations.orders.admission import Admitted, admit
+from app.valuations.orders.defaults import settled
+from app.valuations.orders.device_time_price import Compute
+from app.valuations.orders.fitted_files import refused
+from app.valuations.orders.game_digest import digest_of
+from app.valuations.orders.quotes import Estimate, distinct_coalitions, estimate, expected_evaluations, shard_count
+from app.valuations.orders.terms import frozen_terms, sentences
+from app.valuations.results import answers
+from app.valuations.results.schemas import Payouts, Values
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
-from app.valuations.terms import frozen_terms, sentences
+from app.valuations.work import worths
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
     ]
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
-    past = worth_repository.measured(session, learner, admitted.base)
+    past = worths.measured(session, learner, admitted.base)
     taken = estimate(settled(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
     seconds = taken.seconds * (1.0 + order.checked_part)

@@ -15,9 +15,9 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts.roles import Caller
 from app.db.session import transaction
 from app.errors import CherishError
+from app.identity import Caller
 from app.valuations import service
 from app.valuations.schemas import Event
 from app.valuations.states import TERMINAL

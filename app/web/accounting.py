@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.audit import service as audit
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import KeyId
 from app.http.pages import PageRequest
+from app.identity import Role
 from app.payouts import money, statements, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts

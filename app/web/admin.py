@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.admin import service as administration
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep
 from app.http.ids import parse_id
+from app.identity import Role
 from app.payouts import money, proof, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 
-from app.accounts.roles import Role
 from app.datasets import catalog
 from app.datasets.repository import Search
 from app.datasets.schemas import Listing
@@ -17,6 +16,7 @@ from app.datasets.tables import DatasetFormat, Modality
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep
 from app.http.ids import DatasetId
+from app.identity import Role
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting

@@ -8,8 +8,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from app.valuations.evidence import Pair
-from app.valuations.result_schemas import Removal, Values
+from app.valuations.results.evidence import Pair
+from app.valuations.results.schemas import Removal, Values
 from app.valuations.schemas import MyValuation
 
 Spec = dict[str, Any]

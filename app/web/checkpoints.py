@@ -7,7 +7,6 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts.roles import Role
 from app.checkpoints import schemas, service
 from app.checkpoints.hyper import HYPER
 from app.checkpoints.tables import Architecture
@@ -16,6 +15,7 @@ from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import CheckpointId, public_id
 from app.http.uploads import parsed
+from app.identity import Role
 from app.web.forms import FormDep
 from app.web.rendering import page
 from app.web.routes import page_router

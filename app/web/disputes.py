@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import Request, Response
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.errors import CherishError
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId, public_id
+from app.identity import Role
 from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.valuations import service as valuations

@@ -11,7 +11,8 @@ from fastapi import Request, Response
 from app.http.deps import SessionDep, SettingsDep
 from app.http.ids import ValuationId, public_id
 from app.payouts import statements
-from app.valuations import certificates, exports, outcomes, reports, service
+from app.valuations import service
+from app.valuations.results import certificates, exports, outcomes, reports
 from app.web.jobs import Reader
 from app.web.rendering import page
 from app.web.routes import page_router

@@ -9,15 +9,16 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
 from app.admin import service as administration
 from app.errors import CherishError, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import ValuationId, parse_id, public_id
+from app.identity import Role
 from app.payouts import disputes, money
 from app.payouts import service as payouts
-from app.valuations import evidence, service
-from app.valuations.result_schemas import Values
+from app.valuations import service
+from app.valuations.results import evidence
+from app.valuations.results.schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts, orders
 from app.web.forms import Form, FormDep

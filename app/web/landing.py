@@ -11,10 +11,10 @@ from fastapi import Depends, Request, Response
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
-from app.accounts.roles import Caller, Role
 from app.errors import NotFound
 from app.http.deps import SessionDep, SettingsDep
 from app.http.pages import PageRequest
+from app.identity import Caller, Role
 from app.settings import Settings
 from app.valuations import service
 from app.valuations.states import TERMINAL, ValuationStatus

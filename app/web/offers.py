@@ -16,18 +16,19 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts.roles import Role
 from app.datasets import schemas, service
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
+from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.ids import DatasetId, public_id
 from app.http.pages import PageRequest
 from app.http.uploads import received
-from app.valuations import certificates, forgetting
+from app.identity import Role
 from app.valuations import service as valuations
+from app.valuations.results import certificates
 from app.valuations.schemas import MyValuation
 from app.web import charts
 from app.web.forms import FormDep

@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Caller
 from app.checkpoints import service as checkpoints
 from app.checkpoints.tables import Checkpoint
 from app.datasets import catalog
@@ -18,6 +17,7 @@ from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput, NotFound
 from app.http.ids import parse_id, public_id
 from app.http.pages import PageRequest
+from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import Form
 

@@ -6,7 +6,6 @@ from fastapi import Query, Request, Response
 
 from app.accounts import registration
 from app.accounts import service as accounts
-from app.accounts.roles import AccountStatus, Role
 from app.accounts.tables import Account
 from app.audit import service as audit
 from app.errors import CherishError, InvalidInput
@@ -14,6 +13,7 @@ from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import AccountId, public_id
 from app.http.pages import PageRequest
 from app.http.routes import affects
+from app.identity import AccountStatus, Role
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
 from app.web.forms import FormDep

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.browsers import SESSION_COOKIE
-from app.accounts.roles import Caller, Role
 from app.db.session import transaction
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId
+from app.identity import Caller, Role
 from app.valuations import service
 from app.valuations.schemas import ValuationAnswer
 from app.valuations.states import TERMINAL

@@ -6,10 +6,10 @@ from fastapi import Depends, Query, Request, Response
 
 from app.accounts import service as accounts
 from app.accounts import sessions as users
-from app.accounts.roles import Role
 from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
 from app.http.limits import SIGN_IN
+from app.identity import Role
 from app.web import visitors
 from app.web.forms import FormDep
 from app.web.rendering import page, see_other

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from app.accounts import browsers, sessions
 from app.accounts import service as accounts
 from app.accounts.browsers import SESSION_COOKIE
-from app.accounts.roles import Caller, Role
 from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
+from app.identity import Caller, Role
 from app.settings import Settings
 from app.web import cookies
 from app.web.forms import FormDep

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.accounts import service
-from app.accounts.roles import Role
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, digits_market
 from app.embedded.stack import Stack
+from app.identity import Role
 from app.settings import Settings
 from cherish import Client
 

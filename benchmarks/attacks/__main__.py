@@ -15,17 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from app.datasets.encoding import EncodedRows
+from app.datasets.rows.encoding import EncodedRows
 from app.payouts.policies import Claim, Policy, Terms, make_plan
-from app.valuations.files import InputFile, used_rows
+from app.valuations.players.files import InputFile, used_rows
+from app.valuations.players.grouping import Member, seat
 from app.valuations.schemas import PROTECTED_SHARDS
-from app.valuations.seating import Member, seat
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
-from worker.engine.evaluator import Evaluator
-from worker.engine.harm import Revaluation, without_harm
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.engine.shards import cut
-from worker.engine.spec import ValuationSpec
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.shards import cut
+from worker.engine.loop.spec import ValuationSpec
+from worker.engine.loop.without_harm import Revaluation, without_harm
 from worker.engine.valuation import Valuation, value
 
 Gains = dict[str, dict[str, list[float]]]

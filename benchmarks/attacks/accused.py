@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from app.valuations.copies import Holding, own_rows
+from app.valuations.players.copies import Holding, own_rows
 from benchmarks.markets import adult, agnews, digits, mnist
 
 NOISE = (0.0, 0.1, 0.15, 0.2, 0.3, 0.5)

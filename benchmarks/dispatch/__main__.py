@@ -27,7 +27,7 @@ STEPS, TURNS = 250, 3
 def sleeping() -> None:
     """Efficiency by workers, and shards per second when a shard takes no time at all."""
     with place() as found:
-        found.start("relay", "app.outbox")
+        found.start("relay", "app.housekeeping")
         store.cell("dispatch", "throughput", lambda: measure.efficiency(found, 4, 0.0, 60, REPEATS))
         for workers, each, name in SIZES:
             run = lambda workers=workers, each=each: measure.efficiency(found, workers, SECONDS, each, REPEATS)  # noqa: E731  a thunk

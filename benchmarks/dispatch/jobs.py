@@ -10,15 +10,16 @@ import numpy as np
 from sqlalchemy import insert
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.accounts.roles import Role
 from app.accounts.tables import Account
 from app.db.base import uuid7
 from app.db.session import transaction
+from app.identity import Role
 from app.settings import Settings
-from app.valuations import repository, shard_repository, work
+from app.valuations import repository
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Evaluation, Game, Valuation, ValuationPlayer
-from worker.replay import pack
+from app.valuations.work import protocol, shards
+from worker.jobs.replay import pack
 
 SOURCE = "retrain"
 
@@ -87,7 +88,7 @@ def add_round(
         job = repository.lock(session, job_id)
         job.round += 1
         counts = {"worths": len(coalitions), "shards": len(chunks), "open": len(chunks)}
-        shard_repository.add_round(session, {"valuation_id": job.id, "number": job.round, "source": SOURCE, **counts})
+        shards.add_round(session, {"valuation_id": job.id, "number": job.round, "source": SOURCE, **counts})
         rows = [
             {
                 "id": uuid7(), "valuation_id": job.id, "round": job.round, "kind": ShardKind.EVALUATE,
@@ -96,7 +97,7 @@ def add_round(
             }
             for ordinal, chunk in enumerate(chunks)
         ]  # fmt: skip
-        shard_repository.add_shards(session, rows)
+        shards.add_shards(session, rows)
         session.flush()
-        work.fill_window(session, settings, job.id, job.queue)
+        protocol.fill_window(session, settings, job.id, job.queue)
         return job.round

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from app.db.session import transaction
-from app.valuations import lease_repository, work
+from app.valuations.work import leases, protocol
 from benchmarks.dispatch.jobs import add_job, add_round, drawn
 from benchmarks.dispatch.place import Place
 
@@ -34,11 +34,11 @@ def start_workers(place: Place, workers: int, seconds: float) -> None:
     """Sleeping workers, 16 to a process, all of them alive."""
     for start in range(0, workers, _THREADS):
         place.start("workers", "benchmarks.dispatch.sleeping", str(min(_THREADS, workers - start)), str(seconds))
-    alive = work.alive_within(place.settings)
+    alive = protocol.alive_within(place.settings)
     ends = time.monotonic() + _PATIENCE
     while True:
         with transaction(place.factory) as session:
-            if lease_repository.live_workers(session, "cpu", alive) >= workers:
+            if leases.live_workers(session, "cpu", alive) >= workers:
                 return
         if time.monotonic() > ends:
             raise TimeoutError(f"{workers} workers did not start; see {place.home}/workers.log")

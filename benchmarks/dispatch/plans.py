@@ -15,15 +15,16 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import Session
 
 from app.db.session import transaction
+from app.housekeeping.sweeper import Sweeper
 from app.outbox import repository as outbox
 from app.settings import Settings
-from app.valuations import repository, shard_repository, work, worth_repository
-from app.valuations.sweeper import Sweeper
+from app.valuations import repository
 from app.valuations.tables import Shard, Valuation
-from app.valuations.work import FoundWorth
+from app.valuations.work import protocol, shards, worths
+from app.valuations.work.protocol import FoundWorth
 from benchmarks.dispatch.jobs import SOURCE, add_job, add_round, add_worths, drawn
 from benchmarks.dispatch.place import Place
-from worker.replay import group_worths
+from worker.jobs.replay import group_worths
 
 PLAYERS, WORTHS, SHARD = 1_000, 100_000, 50
 
@@ -105,21 +106,21 @@ def _acts(
     settings: Settings, job_id: uuid.UUID, game_id: uuid.UUID, shard_id: uuid.UUID, asked: list[bytes]
 ) -> dict[str, Callable[[Session], object]]:
     def finish(session: Session) -> None:
-        claim = work.claim(session, settings, shard_id, "a worker")
+        claim = protocol.claim(session, settings, shard_id, "a worker")
         assert claim is not None, "the benchmark's own shard is free"
-        work.finish_evaluate(session, settings, claim, [FoundWorth(each, 0.5, 0.1) for each in asked])
+        protocol.finish_evaluate(session, settings, claim, [FoundWorth(each, 0.5, 0.1) for each in asked])
 
     return {
         "claim, write back 50 worths, dispatch the next": finish,
-        "which worths of a shard exist": lambda s: worth_repository.stored_among(s, game_id, SOURCE, asked),
-        "all worths, for a plan": lambda s: worth_repository.stored_worths(s, game_id),
+        "which worths of a shard exist": lambda s: worths.stored_among(s, game_id, SOURCE, asked),
+        "all worths, for a plan": lambda s: worths.stored_worths(s, game_id),
         "the relay's next batch": lambda s: outbox.lock_unsent(s, 200),
-        "the sweeper: leases that ran out": lambda s: shard_repository.lock_expired(s, 500),
+        "the sweeper: leases that ran out": lambda s: shards.lock_expired(s, 500),
         "the sweeper: messages that are missing": lambda s: (
-            shard_repository.count_dispatched(s, "cpu"),
-            shard_repository.lock_overdue(s, "cpu", 15.0, 500),
+            shards.count_dispatched(s, "cpu"),
+            shards.lock_overdue(s, "cpu", 15.0, 500),
         ),
-        "the sweeper: jobs with room": shard_repository.jobs_with_waiting_shards,
+        "the sweeper: jobs with room": shards.jobs_with_waiting_shards,
         "the job as its buyer sees it": lambda s: repository.standing(s, repository.of_id(s, job_id)),
         "its players": lambda s: repository.players(s, job_id),
     }
@@ -130,7 +131,7 @@ def _replay(place: Place, game_id: uuid.UUID) -> float:
     for _ in range(5):
         begun = time.perf_counter()
         with transaction(place.factory) as session:
-            stored = group_worths(worth_repository.stored_worths(session, game_id), PLAYERS)
+            stored = group_worths(worths.stored_worths(session, game_id), PLAYERS)
         took.append(time.perf_counter() - begun)
         assert len(stored[SOURCE]) == WORTHS
     return statistics.median(took)

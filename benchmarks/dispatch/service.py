@@ -24,12 +24,12 @@ import numpy as np
 import psutil
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded.stack import Stack
+from app.identity import Role
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations import lease_repository, work
+from app.valuations.work import leases, protocol
 from benchmarks.dispatch.place import cpu_seconds
 from benchmarks.store import ROOT
 from cherish import Client
@@ -105,7 +105,7 @@ class Market:
 
     def _alive(self) -> int:
         with transaction(self._factory) as session:
-            return lease_repository.live_workers(session, "cpu", work.alive_within(self._settings))
+            return leases.live_workers(session, "cpu", protocol.alive_within(self._settings))
 
     def run(self, steps: int) -> dict[str, Any]:
         """The job from its posting to its money: seconds, processor seconds of all processes, values."""

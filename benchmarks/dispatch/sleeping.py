@@ -20,12 +20,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.session import make_engine, make_session_factory
 from app.outbox.broker import broker_url
 from app.settings import Settings, get_settings
-from app.valuations import work
-from app.valuations.lease_repository import Claim
 from app.valuations.states import ShardKind
-from app.valuations.work import FoundWorth
-from worker.jobs import KnownJobs
-from worker.lease import Heart, Stop, Stopped
+from app.valuations.work import protocol
+from app.valuations.work.leases import Claim
+from app.valuations.work.protocol import FoundWorth
+from worker.jobs.known_jobs import KnownJobs
+from worker.process.heartbeat import Heart, Stop, Stopped
 from worker.runtime import Runtime
 
 
@@ -51,7 +51,7 @@ class SleepingEngine:
         worths = np.random.default_rng(claim.fence).random(len(todo))
         found = [FoundWorth(each, float(worth), each_took) for each, worth in zip(todo, worths, strict=True)]
         settings = get_settings()
-        return lambda session: work.finish_evaluate(
+        return lambda session: protocol.finish_evaluate(
             session, settings, claim, found, self._heart.name_until(stays_until)
         )
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from worker.engine import memory
-from worker.engine.batching import Pool, single_threaded
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
-from worker.engine.learners.language import LanguageModel
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.tensors import memory
+from worker.engine.tensors.batching import Pool, single_threaded
 
 SIZES: dict[str, dict[str, float | int | str]] = {
     "tiny": {"layers": 2, "width": 64, "heads": 2},

@@ -21,8 +21,8 @@ from benchmarks.markets import DataMissing, Market, make_market
 from benchmarks.measures import share_error
 from benchmarks.peers.configurations import CONFIGS
 from benchmarks.tables import Table, problem_of, table
-from worker.engine.evaluator import Evaluator
-from worker.engine.problem import Problem
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.problem import Problem
 from worker.engine.valuation import ValuationSpec, value
 
 PYTHON = store.ROOT / ".venv-peers" / "bin" / "python"

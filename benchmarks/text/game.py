@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.corpora import BYTES, pack, tokens_of
-from worker.engine import batching
-from worker.engine.batching import Pool
+from app.datasets.rows.corpora import BYTES, pack, tokens_of
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.tensors import batching
+from worker.engine.tensors.batching import Pool
 
 CONTEXT = 128
 # Sizes: "million" is what the goal names, 25 minutes of a core for each seed; "small" an eighth of it, a minute or two.

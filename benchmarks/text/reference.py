@@ -14,12 +14,12 @@ from torch import Tensor
 
 from benchmarks import store
 from benchmarks.text import game
-from worker.engine import batching
-from worker.engine.batching import Pool
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import Coalitions, all_coalitions
-from worker.engine.problem import Problem
-from worker.engine.seeds import derive
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Coalitions, all_coalitions
+from worker.engine.games.problem import Problem
+from worker.engine.tensors import batching
+from worker.engine.tensors.batching import Pool
+from worker.engine.tensors.seeds import derive
 
 
 def folder(seed: int) -> Path:

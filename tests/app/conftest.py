@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts import service
-from app.accounts.roles import Role
 from app.accounts.tables import Account
+from app.identity import Role
 from app.main import create_app
 from app.settings import Settings
 

@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.accounts.roles import Role
+from app.identity import Role
 from app.outbox.broker import CeleryBroker
 from cherish import Problem
 from tests.faults.market import StormyMarket, leftovers, rows
@@ -180,7 +180,7 @@ def deliver_everything_twice_and_late(market: StormyMarket, rng: np.random.Gener
     """For a while the relay is one whose messages all come twice, late, and in any order."""
     market.place.pause("relay")
     try:
-        with _ill(market, "stuttering", ["app.outbox", "relay"], int(rng.integers(2**31))):
+        with _ill(market, "stuttering", ["app.housekeeping", "relay"], int(rng.integers(2**31))):
             market.goes_on(8, _ILL_SECONDS)
     finally:
         market.place.resume("relay")

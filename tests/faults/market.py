@@ -18,8 +18,8 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.db.session import make_engine, make_session_factory, transaction
+from app.identity import Role
 from app.payouts import proof
 from app.payouts import service as payouts
 from app.settings import Settings

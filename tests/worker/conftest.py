@@ -20,13 +20,14 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts import service as accounts
-from app.accounts.roles import Caller, Role
 from app.accounts.tables import Account
 from app.checkpoints import vision
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
 from app.db.registry import load_tables
 from app.db.session import make_engine, make_session_factory, transaction
+from app.housekeeping.sweeper import Sweeper
+from app.identity import Caller, Role
 from app.main import create_app
 from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
@@ -36,7 +37,6 @@ from app.storage.blobs import BlobStore
 from app.valuations import service
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
-from app.valuations.sweeper import Sweeper
 from app.valuations.tables import Valuation
 from tests.worker.frozen_models import RESNET_WIDTHS, write_backbone, write_encoder, write_resnet
 from tests.worker.place import PROVIDERS, Place
@@ -307,7 +307,7 @@ class Processes:
         return self.start("worker", "cpu", **more)
 
     def housekeeping(self) -> subprocess.Popen[bytes]:
-        return self.start("app.outbox")
+        return self.start("app.housekeeping")
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """kill -9 of a process and of all its children."""

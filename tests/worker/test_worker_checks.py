@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from app.db.session import transaction
 from app.payouts import service as payouts
-from app.valuations import lease_repository, service
+from app.valuations import service
 from app.valuations.states import Reason, ShardKind, ValuationStatus
-from worker import checks
+from app.valuations.work import leases
+from worker.jobs import checks
 from worker.runtime import Runtime
 
 COALITIONS = [bytes([number]) for number in range(200)]
@@ -36,7 +37,7 @@ def other(hand: Any) -> Iterator[Runtime]:
         for each in (hand.runtime, runtime):
             # nothing beats here: one heartbeat lasts for the test
             each.steps._settings = hand.market.settings.model_copy(update={"heartbeat_seconds": 60.0})
-            lease_repository.beat(session, {"name": each.heart.name, **each.heart._row, "shard_id": None})
+            leases.beat(session, {"name": each.heart.name, **each.heart._row, "shard_id": None})
     yield runtime
     runtime.close()
 
@@ -78,8 +79,8 @@ def test_a_worker_alone_checks_its_own_worths_and_the_result_says_so(hand: Any) 
 def test_where_there_are_two_workers_each_checks_what_the_other_computed(
     hand: Any, other: Runtime, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("worker.steps.shard_size", lambda *_: 2)
-    monkeypatch.setattr("app.valuations.work._OTHERS_SECONDS", 0.0)
+    monkeypatch.setattr("worker.jobs.steps.shard_size", lambda *_: 2)
+    monkeypatch.setattr("app.valuations.work.protocol._OTHERS_SECONDS", 0.0)
     draw = random.Random(5)  # noqa: S311  who takes a message first is chance
     for runtime in (hand.runtime, other):
         runtime.settings = hand.market.settings.model_copy(update={"stay_seconds": 0.0})

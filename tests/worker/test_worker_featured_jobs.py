@@ -16,8 +16,8 @@ from app.checkpoints import families, vision
 from app.cli import app as cli
 from tests.worker.frozen_models import BERT, drawn, offered, pictures, sentences
 from tests.worker.place import Place, finished, order, zipped
-from worker.engine.learners import encoders
-from worker.features import read_extractor
+from worker.engine.learners.backbones import encoders
+from worker.loading.extractor import read_extractor
 
 
 def test_texts_are_valued_by_a_head_on_a_frozen_encoder_as_on_the_command_line(

@@ -11,10 +11,10 @@ from sqlalchemy import update
 
 from app.datasets.tables import DatasetKind
 from app.db.session import transaction
-from app.valuations import lease_repository, work
+from app.housekeeping.sweeper import Sweeper
 from app.valuations.states import ShardKind, ValuationStatus
-from app.valuations.sweeper import Sweeper
 from app.valuations.tables import Shard
+from app.valuations.work import leases, protocol
 from tests.worker.conftest import rows_of
 
 SAMPLED = {"fidelity": "retrain", "estimator": "permutation", "metric": "clipped_log_loss"}
@@ -57,8 +57,8 @@ def test_two_sweepers_at_once_send_a_dead_workers_shard_once(hand: Any) -> None:
     market.post()
     [shard_id] = hand.collect()
     with transaction(market.factory) as session:
-        assert work.claim(session, market.settings, shard_id, "a worker that dies") is not None
-        session.execute(update(Shard).values(lease_until=lease_repository.seconds_ago(1.0)))
+        assert protocol.claim(session, market.settings, shard_id, "a worker that dies") is not None
+        session.execute(update(Shard).values(lease_until=leases.seconds_ago(1.0)))
     sweepers = [Sweeper(market.factory, hand.letters, market.settings) for _ in range(4)]
     threads = [threading.Thread(target=each.sweep_once) for each in sweepers]
     for thread in threads:

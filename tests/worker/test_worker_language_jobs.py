@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from app.cli import app as cli
 from app.http.ids import public_id
-from app.valuations import certificates
+from app.valuations.results import certificates
 from tests.worker.place import Place, finished, order, zipped
 from tests.worker.test_worker_unlearning import step
-from worker.engine.learners.language import LanguageModel
-from worker.pretrained import read_base, write_adapter, write_base
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.loading.model_folders import read_base, write_adapter, write_base
 
 SHAPE: dict[str, float | int | str] = {"layers": 1, "width": 32, "heads": 2}
 HYPER = {"context": 32, "rank": 2, "steps": 4, "batch": 4}

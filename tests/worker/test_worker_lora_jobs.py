@@ -12,13 +12,13 @@ import torch
 from typer.testing import CliRunner
 
 from app.checkpoints import families, vision
-from app.checkpoints.inside import lora_shapes
+from app.checkpoints.lora_shapes import lora_shapes
 from app.cli import app as cli
 from app.errors import CherishError
 from tests.worker.frozen_models import BERT, VIT, offered, pictures, sentences
 from tests.worker.place import Place, finished, order, zipped
-from worker.engine.learners.lora import AdaptedEncoder
-from worker.features import read_extractor
+from worker.engine.learners.lora_classifier import AdaptedEncoder
+from worker.loading.extractor import read_extractor
 
 HYPER = {"rank": 2, "steps": 6, "batch": 8, "lr": 0.01}
 TOLD = ",".join(f"{name}={value}" for name, value in HYPER.items())

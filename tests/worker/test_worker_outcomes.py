@@ -16,7 +16,7 @@ from app.accounts.tables import Account
 from app.db.session import transaction
 from app.http.ids import public_id
 from app.main import create_app
-from app.valuations import certificates
+from app.valuations.results import certificates
 from app.valuations.states import ValuationStatus
 
 

@@ -11,9 +11,9 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
-from worker.engine.learners.language import LanguageModel
-from worker.engine.problem import InvalidProblem
-from worker.pretrained import read_adapter, read_base, write_adapter, write_base
+from worker.engine.games.problem import InvalidProblem
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 
 SHAPE: dict[str, float | int | str] = {"layers": 1, "width": 32, "heads": 4, "kv_heads": 2, "inner": 64}
 

@@ -13,14 +13,16 @@ from app.datasets.tables import DatasetKind
 from app.db.session import transaction
 from app.outbox.tables import OutboxMessage
 from app.payouts import service as payouts
-from app.valuations import lease_repository, service, settlement, work
+from app.valuations import service
+from app.valuations.results import settlement
 from app.valuations.states import Reason, ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
-from app.valuations.work import FoundWorth, LeaseLost
+from app.valuations.work import leases, protocol
+from app.valuations.work.protocol import FoundWorth, LeaseLost
 from tests.worker.conftest import rows_of
-from worker.engine import batching
-from worker.engine.evaluator import Evaluator
-from worker.lease import Held, Stop
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.tensors import batching
+from worker.process.heartbeat import Held, Stop
 
 CORRECTED = {"max_retrains": 8, "share_ci": 1.0}
 
@@ -32,12 +34,12 @@ def shards(market: Any, **equal: Any) -> list[Any]:
 
 def claim(market: Any, shard_id: uuid.UUID, worker: str = "somebody") -> Any:
     with transaction(market.factory) as session:
-        return work.claim(session, market.settings, shard_id, worker)
+        return protocol.claim(session, market.settings, shard_id, worker)
 
 
 def expire(market: Any, shard_id: uuid.UUID) -> None:
     with transaction(market.factory) as session:
-        session.get_one(Shard, shard_id).lease_until = lease_repository.seconds_ago(1.0)
+        session.get_one(Shard, shard_id).lease_until = leases.seconds_ago(1.0)
 
 
 def outcome(market: Any, valuation_id: uuid.UUID) -> str:
@@ -78,7 +80,7 @@ def test_the_size_of_shards_and_so_the_number_of_workers_changes_no_byte(hand: A
     hand.finish(whole)
     other = market.add_buyer("another buyer")
     test = market.add_dataset(other.account_id, DatasetKind.TEST, *rows_of(9, 80))
-    monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
+    monkeypatch.setattr("worker.jobs.steps.shard_size", lambda *_: 1)
     single = market.post(other, test_dataset=test, **CORRECTED)
     hand.finish(single)
     assert market.scalar("SELECT max(count) FROM shards WHERE valuation_id = :id", id=single) == 1
@@ -129,10 +131,10 @@ def test_a_worker_that_lost_its_lease_cannot_write(hand: Any) -> None:
     assert (quick.fence, quick.attempt) == (slow.fence + 1, 2)
     found = [FoundWorth(b"\x01", 0.5, 0.1)]
     endings = [
-        lambda s: work.finish_evaluate(s, market.settings, slow, found),
-        lambda s: work.give_back(s, slow, found),
-        lambda s: work.stand_down(s, market.settings, slow, found),
-        lambda s: work.fail_attempt(s, market.settings, slow, Reason.INTERNAL, "no", "trace", final=True),
+        lambda s: protocol.finish_evaluate(s, market.settings, slow, found),
+        lambda s: protocol.give_back(s, slow, found),
+        lambda s: protocol.stand_down(s, market.settings, slow, found),
+        lambda s: protocol.fail_attempt(s, market.settings, slow, Reason.INTERNAL, "no", "trace", final=True),
     ]
     for end in endings:
         with pytest.raises(LeaseLost), transaction(market.factory) as session:
@@ -271,9 +273,9 @@ def test_a_cancelled_job_gives_the_money_back_and_keeps_what_was_computed(hand: 
     assert cancel(market, job_id) is ValuationStatus.CANCELLING
     assert money(market)[1] == 1000_00, "the pool is held until nobody works on it"
     with market.factory() as session:
-        assert not lease_repository.may_go_on(session, held.shard_id, held.fence)
+        assert not leases.may_go_on(session, held.shard_id, held.fence)
     with transaction(market.factory) as session:
-        work.stand_down(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
+        protocol.stand_down(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
     assert market.job(job_id).status is ValuationStatus.CANCELLED
     assert money(market) == (10_000_00, 0)
     assert market.scalar("SELECT count(*) FROM evaluations") == 1
@@ -302,7 +304,7 @@ def test_a_deadline_expires_the_job(hand: Any) -> None:
     market = hand.market
     job_id = market.post()
     with transaction(market.factory) as session:
-        session.get_one(Valuation, job_id).deadline = lease_repository.seconds_ago(1.0)
+        session.get_one(Valuation, job_id).deadline = leases.seconds_ago(1.0)
     assert claim(market, shards(market)[0].id) is None
     hand.sweeper.sweep_once()
     job = market.job(job_id)
@@ -339,7 +341,7 @@ def test_a_long_job_leaves_room_for_a_short_one(hand: Any, monkeypatch: Any) -> 
     market = hand.market
     # a worker that looks at the queue after each shard; tests/worker/test_worker_staying.py has the others
     hand.runtime.settings = market.settings.model_copy(update={"stay_seconds": 0.0})
-    monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
+    monkeypatch.setattr("worker.jobs.steps.shard_size", lambda *_: 1)
     market.post()
     hand.deliver(str(shards(market, kind=ShardKind.PREPARE)[0].id))
     hand.deliver(str(shards(market, kind=ShardKind.PLAN)[0].id))
@@ -354,7 +356,7 @@ def test_a_long_job_leaves_room_for_a_short_one(hand: Any, monkeypatch: Any) -> 
 
 def test_a_round_is_planned_once_however_its_shards_end(hand: Any, monkeypatch: Any) -> None:
     market = hand.market
-    monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
+    monkeypatch.setattr("worker.jobs.steps.shard_size", lambda *_: 1)
     job = hand.finish(market.post(**CORRECTED), lambda letters: letters + letters[::-1])
     assert job.status is ValuationStatus.SUCCEEDED
     early = """SELECT count(*) FROM shards p JOIN shards e USING (valuation_id, round)
@@ -411,13 +413,13 @@ def first_evaluation(hand: Any, job_id: uuid.UUID) -> Any:
 
 def test_a_shard_finished_during_a_cancellation_ends_the_job_without_the_sweeper(hand: Any, monkeypatch: Any) -> None:
     market = hand.market
-    monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
+    monkeypatch.setattr("worker.jobs.steps.shard_size", lambda *_: 1)
     job_id = market.post()
     held = claim(market, first_evaluation(hand, job_id).id)
     cancel(market, job_id)
     assert market.job(job_id).status is ValuationStatus.CANCELLING
     with transaction(market.factory) as session:
-        work.finish_evaluate(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
+        protocol.finish_evaluate(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
     assert market.job(job_id).status is ValuationStatus.CANCELLED
     assert market.scalar("SELECT count(*) FROM evaluations") == 1, "what was computed stays"
     assert money(market) == (10_000_00, 0)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.game import NeedWorths, Player
-from worker.engine.spec import ValuationSpec
+from worker.engine.games.game import NeedWorths, Player
+from worker.engine.loop.spec import ValuationSpec
 from worker.engine.valuation import value
-from worker.replay import StoredGame, pack, shard_size, unpack
+from worker.jobs.replay import StoredGame, pack, shard_size, unpack
 
 N = 5
 PLAYERS = [Player(f"p{i}", 10 + i, f"{i:064x}") for i in range(N)]

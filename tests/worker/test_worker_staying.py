@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy.orm import undefer
 
 from app.db.session import transaction
-from app.valuations import lease_repository, service, shard_repository, work
+from app.valuations import service
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
-from app.valuations.work import FoundWorth, LeaseLost
+from app.valuations.work import leases, protocol
+from app.valuations.work import shards as shard_repository
+from app.valuations.work.protocol import FoundWorth, LeaseLost
 
 FOUND = [FoundWorth(b"\x01", 0.5, 0.1)]
 
@@ -19,7 +21,7 @@ FOUND = [FoundWorth(b"\x01", 0.5, 0.1)]
 @pytest.fixture
 def begun(hand: Any, monkeypatch: Any) -> Any:
     """A job whose first round is cut into shards of one worth; nothing of it is computed."""
-    monkeypatch.setattr("worker.steps.shard_size", lambda *_: 1)
+    monkeypatch.setattr("worker.jobs.steps.shard_size", lambda *_: 1)
     begin(hand, hand.market.post())
     hand.collect()
     return hand
@@ -46,12 +48,12 @@ def sent(hand: Any) -> list[Any]:
 
 def claimed(hand: Any, shard_id: uuid.UUID, by: str = "somebody") -> Any:
     with transaction(hand.market.factory) as session:
-        return work.claim(session, hand.market.settings, shard_id, by)
+        return protocol.claim(session, hand.market.settings, shard_id, by)
 
 
 def finish(hand: Any, claim: Any, by: str | None = "somebody") -> Any:
     with transaction(hand.market.factory) as session:
-        return work.finish_evaluate(session, hand.market.settings, claim, FOUND, by)
+        return protocol.finish_evaluate(session, hand.market.settings, claim, FOUND, by)
 
 
 def stay(hand: Any, seconds: float) -> None:
@@ -62,7 +64,7 @@ def add_workers(hand: Any, count: int) -> None:
     row = {"queue": "cpu", "device": "cpu", "host": "elsewhere", "pid": 1, "shard_id": None}
     with transaction(hand.market.factory) as session:
         for number in range(count):
-            lease_repository.beat(session, {"name": f"worker {number}", **row})
+            leases.beat(session, {"name": f"worker {number}", **row})
 
 
 def test_one_message_brings_a_worker_all_that_has_no_message_yet(begun: Any) -> None:
@@ -131,7 +133,7 @@ def test_the_first_of_what_comes_into_the_window_is_taken_and_the_rest_is_sent(b
 def test_a_worth_that_came_meanwhile_is_known_to_who_goes_on(begun: Any) -> None:
     first, third = claimed(begun, sent(begun)[0].id), asked(begun)[2]
     with transaction(begun.market.factory) as session:
-        lease_repository.store_worths(session, first, [third.coalitions], [0.5], [0.1])
+        leases.store_worths(session, first, [third.coalitions], [0.5], [0.1])
     following = finish(begun, first)
     assert following.shard_id == third.id
     assert following.known == {third.coalitions}
@@ -140,7 +142,7 @@ def test_a_worth_that_came_meanwhile_is_known_to_who_goes_on(begun: Any) -> None
 def test_a_worker_that_lost_its_lease_takes_nothing(begun: Any) -> None:
     slow = claimed(begun, sent(begun)[0].id, "slow")
     with transaction(begun.market.factory) as session:
-        session.get_one(Shard, slow.shard_id).lease_until = lease_repository.seconds_ago(1.0)
+        session.get_one(Shard, slow.shard_id).lease_until = leases.seconds_ago(1.0)
     claimed(begun, slow.shard_id, "quick")
     with pytest.raises(LeaseLost):
         finish(begun, slow, "slow")
@@ -152,7 +154,7 @@ def test_a_worker_that_lost_its_lease_takes_nothing(begun: Any) -> None:
 def test_a_worker_killed_after_it_went_on_costs_the_next_shard_one_attempt(begun: Any) -> None:
     following = finish(begun, claimed(begun, sent(begun)[0].id))
     with transaction(begun.market.factory) as session:
-        session.get_one(Shard, following.shard_id).lease_until = lease_repository.seconds_ago(1.0)
+        session.get_one(Shard, following.shard_id).lease_until = leases.seconds_ago(1.0)
     begun.sweeper.sweep_once()
     assert str(following.shard_id) in begun.collect()
     again = claimed(begun, following.shard_id, "another")
@@ -164,7 +166,7 @@ def test_a_worker_killed_after_it_went_on_costs_the_next_shard_one_attempt(begun
 def test_nothing_is_taken_after_the_deadline(begun: Any) -> None:
     first = claimed(begun, sent(begun)[0].id)
     with transaction(begun.market.factory) as session:
-        session.get_one(Valuation, first.valuation_id).deadline = lease_repository.seconds_ago(1.0)
+        session.get_one(Valuation, first.valuation_id).deadline = leases.seconds_ago(1.0)
     assert finish(begun, first) is None
     assert asked(begun, status=ShardStatus.RUNNING) == []
     assert len(sent(begun)) == 1, "and nothing more is sent"
@@ -181,7 +183,7 @@ def test_a_cancellation_that_meets_the_end_of_a_shard_waits_and_sees_what_was_ta
 
     cancelling = threading.Thread(target=cancel)
     with transaction(market.factory) as session:
-        following = work.finish_evaluate(session, market.settings, first, FOUND, "somebody")
+        following = protocol.finish_evaluate(session, market.settings, first, FOUND, "somebody")
         cancelling.start()
         cancelling.join(timeout=1.5)
         assert cancelling.is_alive(), "the cancellation waits for the job's row, longer than it takes to see a deadlock"

@@ -18,21 +18,22 @@ import safetensors.numpy
 from sklearn.linear_model import LogisticRegression
 from sqlalchemy import text
 
-from app.accounts.roles import Caller
 from app.checkpoints import service as checkpoints
 from app.checkpoints.tables import Architecture, Checkpoint, UnlearnMethod
 from app.datasets import service as datasets
 from app.datasets.tables import DatasetKind
 from app.db.registry import load_tables
 from app.db.session import transaction
+from app.erasure import erasing, unlearning
 from app.errors import Conflict, InvalidInput
 from app.http.uploads import Upload
-from app.valuations import certificates, forgetting, unlearnings
+from app.identity import Caller
+from app.valuations.results import certificates
 from app.valuations.states import ValuationStatus
 from app.webhooks import service as webhooks
 from tests.worker.conftest import Hand, Market, rows_of
-from worker.engine.evaluator import Evaluator
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 
 L2 = 0.01
 
@@ -88,8 +89,8 @@ def value(market: Market, hand: Hand, model: Model, **changes: Any) -> None:
     """A job that is over names the model, so that its lineage is known; its payouts are not what is tested here."""
     job_id = market.post(model=None, checkpoint=model.id, **changes)
     with transaction(market.factory) as session:
-        forgetting.lifecycle.request_stop(
-            session, market.settings, forgetting.repository.lock(session, job_id), "cancelled_by_buyer"
+        erasing.lifecycle.request_stop(
+            session, market.settings, erasing.repository.lock(session, job_id), "cancelled_by_buyer"
         )
     hand.collect()
     assert market.job(job_id).status is ValuationStatus.CANCELLED
@@ -186,9 +187,9 @@ def test_the_provider_is_told_counts_and_hashes_and_the_certificate_is_the_buyer
     step(hand)
     with market.factory() as session:
         duty = checkpoints.unlearnings(session, market.buyer, model.id)[0]
-        signed = certificates.sign(market.settings, unlearnings.content(duty))
+        signed = certificates.sign(market.settings, unlearning.content(duty))
         owner = Caller(market.providers[2], market.buyer.role, frozenset(), uuid.uuid4())
-        told = forgetting.record_of(forgetting.erasure_of(session, owner, gone))
+        told = erasing.record_of(erasing.erasure_of(session, owner, gone))
     assert certificates.is_genuine(signed, certificates.public_key(market.settings))
     altered = signed | {"certificate": signed["certificate"] | {"method": "newton"}}
     assert not certificates.is_genuine(altered, certificates.public_key(market.settings))
@@ -329,7 +330,7 @@ def test_of_one_checkpoint_one_duty_is_done_at_a_time(market: Market, hand: Hand
         held = hand.runtime.unlearner.claim(session, first)
         assert hand.runtime.unlearner.claim(session, second) is None
     with transaction(market.factory) as session:
-        unlearnings.give_back(session, held)
+        unlearning.give_back(session, held)
         assert hand.runtime.unlearner.claim(session, second) is not None
 
 
@@ -368,20 +369,20 @@ def test_a_dead_workers_duty_is_done_by_another_and_its_own_late_word_changes_no
     with cut_off(hand):
         late = claim(hand)
         with market.factory() as session:
-            duty = unlearnings.load(session, late)
+            duty = unlearning.load(session, late)
         write = hand.runtime.unlearner.run(late, duty)
     assert not erased(market, gone)
     hand.sweeper.sweep_once()
     hand.letters.waiting.clear()
     other = claim(hand)
-    with pytest.raises(unlearnings.LeaseLost), transaction(market.factory) as session:
+    with pytest.raises(unlearning.LeaseLost), transaction(market.factory) as session:
         write(session)
     with transaction(market.factory) as session:
-        unlearnings.give_back(session, other)
+        unlearning.give_back(session, other)
     step(hand)
     assert erased(market, gone)
     before = market.rows("SELECT * FROM unlearnings")
-    with pytest.raises(unlearnings.LeaseLost), transaction(market.factory) as session:
+    with pytest.raises(unlearning.LeaseLost), transaction(market.factory) as session:
         write(session)
     assert market.rows("SELECT * FROM unlearnings") == before
     assert market.scalar("SELECT attempt FROM unlearnings") == 2
@@ -414,14 +415,14 @@ def test_a_crash_between_any_two_steps_leaves_neither_bytes_nor_old_weights(
     begin(hand)
     mine = claim(hand)
     with market.factory() as session:
-        duty = unlearnings.load(session, mine)
+        duty = unlearning.load(session, mine)
     write = hand.runtime.unlearner.run(mine, duty)
     with transaction(market.factory) as session:
         # the new weights are there, and the worker dies before it has erased the old ones
         assert write(session) == (model.digest,)
     with transaction(market.factory) as session:
         # the next one knows what to erase, and dies before it has
-        cleared = forgetting.clear(session, market.settings, gone)
+        cleared = erasing.clear(session, market.settings, gone)
     assert cleared is not None
     assert market.blobs.exists(model.digest)
     hand.letters.waiting.clear()

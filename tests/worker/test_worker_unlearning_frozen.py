@@ -14,20 +14,20 @@ import safetensors.torch
 import torch
 
 from app.cli.text import Corpora
-from app.datasets.encoding import EncodedRows
+from app.datasets.rows.encoding import EncodedRows
 from app.http.ids import parse_id
-from app.valuations import certificates
+from app.valuations.results import certificates
 from tests.worker.frozen_models import offered, pictures, sentences
 from tests.worker.place import Place, finished, order, zipped
 from tests.worker.test_worker_language_jobs import HYPER, SHAPE, TESTED, TEXTS, corpora
 from tests.worker.test_worker_unlearning import step
-from worker.bases import frozen_weights, opened
-from worker.engine.evaluator import Evaluator
-from worker.engine.learners.language import LanguageModel
-from worker.engine.learners.lora import AdaptedEncoder
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.features import read_extractor, standardised
-from worker.pretrained import read_adapter, read_base, write_adapter, write_base
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.learners.lora_classifier import AdaptedEncoder
+from worker.loading.extractor import read_extractor, standardised
+from worker.loading.frozen_models import frozen_weights, opened
+from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 
 INSIDE = {"rank": 2, "steps": 6, "batch": 8, "lr": 0.01}
 

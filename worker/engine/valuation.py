@@ -14,13 +14,13 @@ It reads no clock and draws nothing but from ``spec.seed``.
 from collections.abc import Mapping
 from typing import Any
 
-from worker.engine.corrected import corrected
-from worker.engine.game import FidelityGame
-from worker.engine.lone import lone
-from worker.engine.recorded import RecordedGame
-from worker.engine.result import Valuation
-from worker.engine.run import RETRAIN, Impossible, OnProgress, Progress, Run
-from worker.engine.spec import ValuationSpec
+from worker.engine.games.game import FidelityGame
+from worker.engine.loop.corrected import corrected
+from worker.engine.loop.lone import lone
+from worker.engine.loop.recorded import RecordedGame
+from worker.engine.loop.result import Valuation
+from worker.engine.loop.run import RETRAIN, Impossible, OnProgress, Progress, Run
+from worker.engine.loop.spec import ValuationSpec
 
 __all__ = ["Impossible", "OnProgress", "Progress", "Valuation", "ValuationSpec", "recompute", "value"]
 

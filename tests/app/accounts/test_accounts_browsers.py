@@ -10,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import users
-from app.accounts.roles import Role
 from app.audit.tables import AuditEntry
+from app.identity import Role
 from app.settings import Settings
 from tests.app.conftest import Known
 

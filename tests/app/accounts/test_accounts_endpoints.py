@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service, tokens
 from app.accounts.callers import required_scope
-from app.accounts.roles import ALL_SCOPES, SCOPES, Role
 from app.accounts.tables import ApiKey
 from app.errors import Conflict
 from app.http.tables import IdempotentAnswer
+from app.identity import ALL_SCOPES, SCOPES, Role
 from app.settings import Settings
 
 

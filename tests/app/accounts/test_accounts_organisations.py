@@ -9,8 +9,8 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.accounts import sessions
-from app.accounts.roles import SCOPES, Role
 from app.accounts.tables import ApiKey
+from app.identity import SCOPES, Role
 from app.settings import Settings
 from tests.app.conftest import Known
 

@@ -8,9 +8,9 @@ from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from app.accounts import passwords, sessions, users
-from app.accounts.roles import SCOPES, AccountStatus, Caller, Role
 from app.accounts.tables import User, UserSession
 from app.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
+from app.identity import SCOPES, AccountStatus, Caller, Role
 from app.settings import Settings
 
 PASSWORD = "a quiet harbour at dawn"

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.outbox.tables import OutboxMessage
 from app.settings import Settings
-from app.valuations import lease_repository, lifecycle, repository
+from app.valuations import lifecycle, repository
 from app.valuations.states import Reason, ShardStatus
 from app.valuations.tables import Shard
+from app.valuations.work import leases
 from tests.app.conftest import Known
 
 
@@ -20,7 +21,7 @@ def post(
     buyer: Known, admin: Known, known: Callable[..., Known], publish: Any, npz: Any
 ) -> Callable[[], dict[str, Any]]:
     """A factory: posts one more valuation of the same two datasets for the buyer."""
-    from app.accounts.roles import Role
+    from app.identity import Role
 
     offered = []
     for number in range(2):
@@ -107,9 +108,7 @@ def test_queues_and_workers_are_seen(admin: Known, post: Any, session: Session) 
     (work,) = seen["work"]
     assert (work["queue"], work["kind"], work["status"], work["shards"]) == ("cpu", "prepare", "queued", 1)
     assert seen["outbox"][0]["unsent"] >= 1
-    lease_repository.beat(
-        session, {"name": "w", "queue": "cpu", "device": "cpu", "host": "h", "pid": 1, "shard_id": None}
-    )
+    leases.beat(session, {"name": "w", "queue": "cpu", "device": "cpu", "host": "h", "pid": 1, "shard_id": None})
     session.commit()
     (worker,) = admin.client.get("/v1/admin/workers").json()["items"]
     assert (worker["name"], worker["alive"]) == ("w", True)

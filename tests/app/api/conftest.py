@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
 from app.checkpoints.tables import Unlearning, UnlearningStatus
 from app.http.ids import parse_id, public_id
+from app.identity import Role
 from tests.app.conftest import Known
 
 

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.accounts.roles import Role
+from app.identity import Role
 from app.main import create_app
 from app.settings import Settings
 from tests.app.api.conftest import World

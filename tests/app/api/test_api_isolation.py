@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from app.accounts.roles import Role
+from app.identity import Role
 from app.main import create_app
 from app.settings import Settings
 from tests.app.api.conftest import World

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from app.accounts.roles import Role
 from app.checkpoints.hyper import HYPER
 from app.checkpoints.tables import Architecture
 from app.checkpoints.weights import check_fit, expected_shapes, read_tensors
 from app.errors import InvalidData, InvalidInput
+from app.identity import Role
+from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
+from worker.engine.learners.causal_lm import DEFAULTS as LM
 from worker.engine.learners.cnn import DEFAULTS as CNN
-from worker.engine.learners.language import DEFAULTS as LM
 from worker.engine.learners.logistic import DEFAULTS as LOGISTIC
-from worker.engine.learners.lora import DEFAULTS as LORA
+from worker.engine.learners.lora_classifier import DEFAULTS as LORA
 from worker.engine.learners.mlp import DEFAULTS as MLP
-from worker.engine.problem import LearnerSpec
 
 WEIGHTS = {"weight": np.ones((3, 4), np.float32), "bias": np.zeros(3, np.float32)}
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from app.accounts.roles import Role
 from app.checkpoints import families
 from app.checkpoints.folders import pack_base
 from app.errors import PayloadTooLarge
-from worker.engine.learners.transformer import Architecture as Llama
+from app.identity import Role
+from worker.engine.learners.backbones.transformer import Architecture as Llama
 
 CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],

@@ -13,11 +13,11 @@ from safetensors.numpy import save
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from app.accounts.roles import Role
 from app.checkpoints.methods import METHODS, NEEDS_ALL, chosen
 from app.checkpoints.tables import Architecture, Unlearning, UnlearningStatus, UnlearnMethod
 from app.cli import app as cli
 from app.http.ids import parse_id, public_id
+from app.identity import Role
 
 RETRAINING = (UnlearnMethod.AUTO, UnlearnMethod.RETRAIN)
 WEIGHTS = save({"weight": np.ones((2, 1), np.float32), "bias": np.zeros(2, np.float32)})

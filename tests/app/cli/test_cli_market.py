@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from app.accounts.roles import Role
 from app.cli import app as cli
+from app.identity import Role
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations import certificates
+from app.valuations.results import certificates
 
 ROWS = "u,v,label\n" + "".join(f"{i % 7},{i % 5},{'abc'[i % 3]}\n" for i in range(15))
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from app.cli import app, demo_text
 from app.errors import CherishError
-from worker.engine.learners.language import LanguageModel
-from worker.pretrained import read_adapter, read_base, write_adapter, write_base
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 
 SHAPE: dict[str, float | int | str] = {"layers": 1, "width": 32, "heads": 2}
 MODEL = "lm:context=32,rank=2,steps=6,batch=4"

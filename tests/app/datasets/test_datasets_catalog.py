@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
 from app.datasets import profiling
 from app.datasets.croissant import CONFORMS_TO
+from app.identity import Role
 from app.outbox.tables import OutboxMessage
-from worker.profiles import profile
+from worker.jobs.profile import profile
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.datasets.corpora import NO_TOKEN, pack, read_corpus, tokens_of
+from app.datasets.rows.corpora import NO_TOKEN, pack, read_corpus, tokens_of
 from app.errors import InvalidData
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import psutil
 import pytest
 
-from app.datasets.enclosure import Enclosure
 from app.datasets.readers import Limits, open_columns, read_table
 from app.errors import InvalidData
+from app.sandbox.process import Enclosure
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.datasets.encoding import Encoding, canonical_rows, encode, fit_encoding, rows_digest
 from app.datasets.readers import read_table
+from app.datasets.rows.encoding import Encoding, canonical_rows, encode, fit_encoding, rows_digest
 from app.errors import InvalidData
 
 

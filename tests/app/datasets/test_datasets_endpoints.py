@@ -18,8 +18,8 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
 from app.datasets.tables import Dataset, DatasetStatus
+from app.identity import Role
 from app.storage import scratch
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
 from app.datasets import profiling
 from app.datasets.copies import near_copy_groups
 from app.datasets.minhash import KEEP, Sketch, contained, mixed, similarity, sketch
 from app.datasets.profile import profile
 from app.datasets.readers import Limits
 from app.datasets.tables import DatasetSignature, DatasetVersion, ProfileStatus
+from app.identity import Role
 from app.outbox.tables import OutboxMessage
-from worker.profiles import profile as work_on
+from worker.jobs.profile import profile as work_on
 
 
 def elements(count: int, start: int = 0) -> Any:

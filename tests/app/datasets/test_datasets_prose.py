@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from app.datasets.encoding import Encoding, encode, fit_encoding
-from app.datasets.prose import WIDTH, hashed, is_prose
 from app.datasets.readers import read_table
+from app.datasets.rows.encoding import Encoding, encode, fit_encoding
+from app.datasets.rows.prose import WIDTH, hashed, is_prose
 
 SPORT = ["the striker scored a late goal again", "our team won the match last night", "a red card for the goal keeper"]
 MONEY = [

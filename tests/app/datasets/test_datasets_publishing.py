@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
 from app.datasets.licences import Licence, canonical_spdx, url_of
 from app.datasets.lifecycle import MOVES, DatasetStatus, Move, after, why_not
 from app.errors import InvalidInput
+from app.identity import Role
 from app.payouts import service as payouts
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"

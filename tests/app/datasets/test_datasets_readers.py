@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.datasets.readers import Limits, read_table, table_format, table_name
-from app.datasets.rules import check_table, class_names, columns_of
+from app.datasets.rows.rules import check_table, class_names, columns_of
 from app.errors import InvalidData
 
 GOOD = b"age,city,label\n1.5,Oslo,yes\n2,Bergen,no\n3,Oslo,yes\n"

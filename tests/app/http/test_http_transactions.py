@@ -12,11 +12,11 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts import service
-from app.accounts.roles import Role
 from app.accounts.tables import Account, ApiKey
 from app.datasets.tables import Dataset
 from app.http import idempotency
 from app.http.tables import IdempotentAnswer
+from app.identity import Role
 from app.main import create_app
 from app.settings import Settings
 

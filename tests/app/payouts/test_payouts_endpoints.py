@@ -95,7 +95,7 @@ def test_only_administrators_record_prove_and_decide(buyer: Any, provider: Any, 
 
 
 def test_a_key_without_the_scope_for_money_reads_none(known: Callable[..., Any], admin: Any) -> None:
-    from app.accounts.roles import Role
+    from app.identity import Role
 
     narrow = known(Role.BUYER, scopes=["datasets:read"])
     for path in ("/v1/me/balance", "/v1/me/statement", "/v1/me/statement.csv"):

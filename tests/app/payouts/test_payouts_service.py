@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.db.session import make_session_factory, transaction
 from app.errors import Conflict, InvalidInput, NotFound
+from app.housekeeping.bookkeeper import Bookkeeper
 from app.payouts import ledger, proof, repository, service
-from app.payouts.bookkeeper import Bookkeeper
 from app.payouts.policies import Claim, PayoutPlan, Policy, Terms, make_plan
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerTransfer

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts.tables import Account
+from app.housekeeping.collector import Collector, digest_columns
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.collector import Collector, digest_columns
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Game, Valuation
 

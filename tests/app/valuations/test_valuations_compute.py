@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from app.valuations.compute import Compute
+from app.valuations.orders.device_time_price import Compute
+from app.valuations.orders.terms import frozen_terms, payout_terms, sentences
 from app.valuations.schemas import Payout
-from app.valuations.terms import frozen_terms, payout_terms, sentences
 
 
 @pytest.mark.parametrize(

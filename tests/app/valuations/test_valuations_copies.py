@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.valuations.copies import Holding, group_copies, outside, own_rows
+from app.valuations.players.copies import Holding, group_copies, outside, own_rows
 
 
 def rows(seed: int, n: int, width: int = 16) -> tuple[Any, Any]:

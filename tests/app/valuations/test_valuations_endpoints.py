@@ -12,13 +12,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
+from app.identity import Role
 from app.outbox.tables import OutboxMessage
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations import lifecycle, repository, work
+from app.valuations import lifecycle, repository
 from app.valuations.states import Reason, ShardKind
 from app.valuations.tables import Shard, Valuation, ValuationPlayer
+from app.valuations.work import protocol
 
 
 def csv(seed: int, rows: int, labels: str = "abc", header: str = "u,v,label") -> bytes:
@@ -309,21 +310,21 @@ def test_progress_counts_what_the_tables_hold(bench: Bench, session: Session, se
     prepare = session.scalars(select(Shard.id)).one()
 
     def claimed(shard_id: Any) -> Any:
-        found = work.claim(session, settings, shard_id, "a worker")
+        found = protocol.claim(session, settings, shard_id, "a worker")
         assert found is not None
         return found
 
-    work.finish_prepare(session, claimed(prepare), "ab" * 32, {"sources": [], "seconds": 0.1})
+    protocol.finish_prepare(session, claimed(prepare), "ab" * 32, {"sources": [], "seconds": 0.1})
     plan = session.scalars(select(Shard.id).where(Shard.kind == ShardKind.PLAN)).one()
-    request = work.Request("retrain", [b"\x00", b"\x01", b"\x02", b"\x03"], size=2)
+    request = protocol.Request("retrain", [b"\x00", b"\x01", b"\x02", b"\x03"], size=2)
     known = {"evaluations": {"unlearn": 4, "repair": 0, "retrain": 0}, "widest_share_interval": 3.5}
-    work.finish_plan_with_round(session, settings, claimed(plan), request, known)
+    protocol.finish_plan_with_round(session, settings, claimed(plan), request, known)
     shard = session.scalars(select(Shard.id).where(Shard.kind == ShardKind.EVALUATE, Shard.ordinal == 0)).one()
     holding = claimed(shard)
     session.commit()
     assert bench.buyer.client.get(place).json()["progress"]["workers"] == 1
-    found = [work.FoundWorth(bytes([i]), 0.5, 0.25) for i in range(2)]
-    work.finish_evaluate(session, settings, holding, found)
+    found = [protocol.FoundWorth(bytes([i]), 0.5, 0.25) for i in range(2)]
+    protocol.finish_evaluate(session, settings, holding, found)
     session.commit()
     session.expire_all()
     assert bench.buyer.client.get(place).json()["progress"] == {

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.datasets.encoding import EncodedRows
-from app.valuations.measuring import Measured, commitment, mix, sealed
+from app.datasets.rows.encoding import EncodedRows
+from app.valuations.orders.test_commitment import Measured, commitment, mix, sealed
 
 
 def rows(*labels: int) -> EncodedRows:

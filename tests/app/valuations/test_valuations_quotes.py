@@ -11,12 +11,13 @@ from fastapi import FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.accounts.roles import Role
+from app.identity import Role
 from app.payouts import service as payouts
 from app.storage.blobs import BlobStore
-from app.valuations import fitting_repository, repository
-from app.valuations.defaults import default_method, settled
-from app.valuations.quotes import Measured, Size, distinct_coalitions, estimate, expected_evaluations
+from app.valuations import repository
+from app.valuations.orders import fit_cache
+from app.valuations.orders.defaults import default_method, settled
+from app.valuations.orders.quotes import Measured, Size, distinct_coalitions, estimate, expected_evaluations
 from app.valuations.schemas import NewValuation
 from app.valuations.tables import Game, Valuation
 from worker.engine.learners import NAMES as LEARNERS
@@ -142,12 +143,12 @@ def test_an_order_reads_no_file_that_its_quote_has_read_whichever_process_answer
 
 def test_what_was_read_is_kept_to_the_bit_and_not_for_ever(session: Session) -> None:
     told = {"encoding": {"center": -0.0, "spread": 5e-324}, "notes": ["é"]}
-    fitting_repository.keep(session, "a" * 64, told)
-    assert repr(fitting_repository.kept(session, "a" * 64)) == repr(told)
-    fitting_repository.purge(session, repository.now(session) - timedelta(hours=1))
-    assert fitting_repository.kept(session, "a" * 64) is not None
-    fitting_repository.purge(session, repository.now(session) + timedelta(seconds=1))
-    assert fitting_repository.kept(session, "a" * 64) is None
+    fit_cache.keep(session, "a" * 64, told)
+    assert repr(fit_cache.kept(session, "a" * 64)) == repr(told)
+    fit_cache.purge(session, repository.now(session) - timedelta(hours=1))
+    assert fit_cache.kept(session, "a" * 64) is not None
+    fit_cache.purge(session, repository.now(session) + timedelta(seconds=1))
+    assert fit_cache.kept(session, "a" * 64) is None
 
 
 def test_reading_a_jobs_files_is_limited_and_its_failure_ends_no_call_but_its_own(

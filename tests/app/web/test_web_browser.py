@@ -21,10 +21,10 @@ import safetensors.numpy
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from app.accounts import service
-from app.accounts.roles import Role
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, digits_market
 from app.embedded.stack import Stack
+from app.identity import Role
 from app.settings import Settings
 from cherish import Client
 

@@ -11,16 +11,16 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
 from app.accounts import repository
-from app.accounts.roles import AccountStatus, Role
 from app.accounts.tables import Account
 from app.datasets import profiling
 from app.datasets.repository import version
 from app.datasets.tables import Dataset
 from app.http.ids import parse_id
+from app.identity import AccountStatus, Role
 from app.payouts import service as payouts
 from app.valuations import lifecycle
 from app.valuations import repository as jobs
-from app.valuations.result_schemas import PlayerValue, Values
+from app.valuations.results.schemas import PlayerValue, Values
 from app.valuations.states import Reason
 from app.web import charts
 from tests.app.conftest import Known

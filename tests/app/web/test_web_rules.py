@@ -10,7 +10,7 @@ from httpx import Response
 from sqlalchemy.orm import Session
 
 from app.accounts import service, users
-from app.accounts.roles import Role
+from app.identity import Role
 from app.web import cookies
 from tests.app.conftest import Known
 

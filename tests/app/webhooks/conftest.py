@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.accounts.tables import Account
+from app.identity import Role
 from app.settings import Settings
 from app.webhooks import service
 from app.webhooks.tables import WebhookDelivery, WebhookEndpoint

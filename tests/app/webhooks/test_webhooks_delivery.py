@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from standardwebhooks.webhooks import Webhook
 
 from app.accounts import service as accounts
-from app.accounts.roles import Role
 from app.accounts.tables import Account
 from app.http.ids import public_id
+from app.identity import Role
 from app.settings import Settings
 from app.webhooks import repository, service
 from app.webhooks.deliverer import Deliverer

@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from sqlalchemy.orm import Session, sessionmaker
 from standardwebhooks.webhooks import Webhook
 
-from app.accounts.roles import Role
 from app.http.ids import parse_id
+from app.identity import Role
 from app.settings import Settings
 from app.webhooks import service
 from app.webhooks.delivery import deliver

@@ -87,5 +87,5 @@ def stuttering() -> None:
 
 _ILL = {each.__name__: each for each in (late, early, forgetful, crammed, stuttering)}
 # a worker's spawned child does the work; its main process and Python's own helpers stay well
-if "--multiprocessing-fork" in sys.argv or "billiard" in " ".join(sys.orig_argv) or "app.outbox" in sys.orig_argv:
+if "--multiprocessing-fork" in sys.argv or "billiard" in " ".join(sys.orig_argv) or "app.housekeeping" in sys.orig_argv:
     _ILL.get(os.environ.get("FAULTY", ""), lambda: None)()

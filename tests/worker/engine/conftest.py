@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 
 MakeProblem = Callable[..., Problem]
 

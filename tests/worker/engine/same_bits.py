@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import Coalitions
-from worker.engine.problem import Problem
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Coalitions
+from worker.engine.games.problem import Problem
 
 Way = tuple[int, int | None, int]
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from tests.worker.engine.same_bits import assert_same_bits
-from worker.engine.batching import single_threaded
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
+from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
-from worker.engine.problem import LearnerSpec
+from worker.engine.tensors.batching import single_threaded
 
 CASES = [
     ("mlp", {"steps": 12, "hidden": 20}, (5,), "retrain"),
@@ -61,9 +61,9 @@ def test_tangents_of_any_number_of_directions_have_the_same_bits_in_every_place(
 _OTHER_PROCESS = """
 import sys, numpy as np
 from sklearn.datasets import load_digits
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 data = load_digits()
 X, y = (data.data / 16).astype(np.float32), data.target
 players = [PlayerData(f"p{i}", X[i * 60 : i * 60 + 40 + 3 * i], y[i * 60 : i * 60 + 40 + 3 * i]) for i in range(5)]

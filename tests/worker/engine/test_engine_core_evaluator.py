@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from worker.engine import batching
-from worker.engine.batching import Stopped
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import EvaluationFailed, all_coalitions
-from worker.engine.problem import InvalidProblem, Rows
-from worker.engine.utility import scores
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import EvaluationFailed, all_coalitions
+from worker.engine.games.problem import InvalidProblem, Rows
+from worker.engine.metrics.utility import scores
+from worker.engine.tensors import batching
+from worker.engine.tensors.batching import Stopped
 
 
 def test_every_source_knows_the_empty_and_the_full_worth_exactly(blobs) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from worker.engine.batching import Batch
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import EvaluationFailed, all_coalitions
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import EvaluationFailed, all_coalitions
+from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
-from worker.engine.learners.descent import epoch_places, mini_batches
-from worker.engine.problem import LearnerSpec
+from worker.engine.learners.optim.adam import epoch_places, mini_batches
+from worker.engine.tensors.batching import Batch
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from worker.engine import held_out
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
-from worker.engine.problem import InvalidProblem, Problem, Rows
-from worker.engine.unlearning import tangent
+from worker.engine.evaluation import held_out
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
+from worker.engine.games.problem import InvalidProblem, Problem, Rows
+from worker.engine.unlearning.second_order import tangent
 
 
 class Forbidden:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
-from worker.engine.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
 
 
 def rows(n: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

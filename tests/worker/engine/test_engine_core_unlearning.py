@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions, family
-from worker.engine.problem import InvalidProblem
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions, family
+from worker.engine.games.problem import InvalidProblem
 from worker.engine.unlearning import METHODS, method_of, source_of
 
 EVERYBODY = np.ones((1, 4), dtype=bool)
@@ -92,7 +92,7 @@ def test_stored_statistics_give_the_same_bits_and_read_no_gradient(blobs, monkey
     expected = first.worth("unlearn:tangent", all_coalitions(4))
     again = Evaluator(replace(problem, statistics=first.player_statistics()), prepared=first.prepared_state())
     rows = []
-    from worker.engine.unlearning.tangents import Tangents
+    from worker.engine.unlearning.tangent_features import Tangents
 
     compute = Tangents.statistics
     monkeypatch.setattr(Tangents, "statistics", lambda self, X, t, w: rows.append(len(X)) or compute(self, X, t, w))

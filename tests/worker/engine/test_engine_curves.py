@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from tests.worker.engine.test_valuation_loop import market
-from worker.engine.curves import removal
-from worker.engine.game import TableFidelityGame, family
+from worker.engine.games.game import TableFidelityGame, family
+from worker.engine.loop.removal_curves import removal
 from worker.engine.valuation import Valuation, ValuationSpec, value
 
 

@@ -17,12 +17,12 @@ from tests.worker.engine.tiny_language import (
     problem,
     texts,
 )
-from worker.engine.batching import Batch, single_threaded
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import EvaluationFailed, all_coalitions
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import EvaluationFailed, all_coalitions
+from worker.engine.games.problem import InvalidProblem, LearnerSpec, Problem
 from worker.engine.learners import make_learner
-from worker.engine.learners.language import NO_TOKEN, LanguageModel
-from worker.engine.problem import InvalidProblem, LearnerSpec, Problem
+from worker.engine.learners.causal_lm import NO_TOKEN, LanguageModel
+from worker.engine.tensors.batching import Batch, single_threaded
 from worker.engine.unlearning import METHODS, TOKEN_METHODS, methods_for
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from tests.worker.engine.tiny_language import ADAPTERS, CONTEXT, SHAPE, VOCABULARY, model, moved, problem, texts
-from worker.engine import memory
-from worker.engine.batching import Batch, single_threaded
-from worker.engine.evaluator import Evaluator
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.problem import InvalidProblem, LearnerSpec
 from worker.engine.learners import make_learner
-from worker.engine.learners.language import LanguageModel
-from worker.engine.problem import InvalidProblem, LearnerSpec
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.tensors import memory
+from worker.engine.tensors.batching import Batch, single_threaded
 
 
 def deep(**hyper: float) -> LanguageModel:

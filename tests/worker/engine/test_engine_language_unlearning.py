@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from tests.worker.engine.tiny_language import problem
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
-from worker.engine.unlearning import TOKEN_METHODS, ekfac, sequences
-from worker.engine.unlearning.vectors import provider_vectors, row_shares
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
+from worker.engine.unlearning import TOKEN_METHODS, sequences
+from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares
+from worker.engine.unlearning.second_order import ekfac
 
 
 def models(evaluator: Evaluator, name: str, coalitions: np.ndarray) -> torch.Tensor:

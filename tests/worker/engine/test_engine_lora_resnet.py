@@ -9,12 +9,12 @@ from app.checkpoints import vision
 from tests.worker.engine.same_bits import assert_same_bits
 from tests.worker.engine.tiny_encoders import moved, rows
 from tests.worker.engine.tiny_resnets import HYPER, KINDS, SIDE, model, problem, sizes, weights
-from worker.engine.batching import Batch, single_threaded
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
-from worker.engine.learners import encoders, patches
-from worker.engine.learners.lora import AdaptedEncoder
-from worker.engine.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
+from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.learners.backbones import encoders, patches
+from worker.engine.learners.lora_classifier import AdaptedEncoder
+from worker.engine.tensors.batching import Batch, single_threaded
 
 ALPHA = 8.0
 
@@ -141,7 +141,7 @@ def test_few_rows_at_a_time_are_what_many_are(monkeypatch: pytest.MonkeyPatch) -
     batch = Batch(X, y, torch.ones(1, 7))
     whole = model("basic")
     params = moved(whole, 1)
-    monkeypatch.setattr("worker.engine.learners.resnets._AT_ONCE", 500_000)
+    monkeypatch.setattr("worker.engine.learners.backbones.resnets._AT_ONCE", 500_000)
     less = model("basic")
     assert max(less._host.rows, less._host.step_rows) < 7 < min(whole._host.rows, whole._host.step_rows)
     assert torch.allclose(less.logits(params, X), whole.logits(params, X), atol=1e-4)

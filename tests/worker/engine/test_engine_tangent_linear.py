@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from worker.engine.evaluator import Evaluator
-from worker.engine.game import all_coalitions
-from worker.engine.unlearning import tangent
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import all_coalitions
+from worker.engine.unlearning.second_order import tangent
 
 
 @pytest.mark.parametrize("classes", [2, 4])

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from worker.engine.coalitions import classes_of, sizes_of
 from worker.engine.estimators.design import audit_design
-from worker.engine.game import Player
+from worker.engine.games.coalitions import classes_of, sizes_of
+from worker.engine.games.game import Player
 
 
 def players(n: int, copies: bool = False) -> list[Player]:

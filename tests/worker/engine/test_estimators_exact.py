@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from worker.engine.coalitions import pair_stream
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall
 from worker.engine.estimators.exact import exact, exact_values
 from worker.engine.estimators.grid import full_grid, with_ends
 from worker.engine.estimators.regression import regression_operator
 from worker.engine.estimators.svarm import strata_operator, strata_variance
-from worker.engine.game import FunctionGame, TableGame, all_coalitions
+from worker.engine.games.coalitions import pair_stream
+from worker.engine.games.game import FunctionGame, TableGame, all_coalitions
 
 Floats = NDArray[np.float64]
 REFERENCE = json.loads((Path(__file__).parent / "shapiq_reference.json").read_text())

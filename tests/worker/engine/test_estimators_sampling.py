@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from worker.engine.coalitions import key, pair_stream, sizes_of
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall
 from worker.engine.estimators.exact import exact_values
 from worker.engine.estimators.grid import grid_size
-from worker.engine.game import Coalitions, EvaluationFailed, FunctionGame, TableGame, Worths, all_coalitions
-from worker.engine.memo import MemoGame
+from worker.engine.games.coalitions import key, pair_stream, sizes_of
+from worker.engine.games.game import Coalitions, EvaluationFailed, FunctionGame, TableGame, Worths, all_coalitions
+from worker.engine.games.memo import MemoGame
 
 Floats = NDArray[np.float64]
 SAMPLERS = sorted(set(LONE) - {"exact"})

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from worker.engine.estimators.exact import exact_values
-from worker.engine.game import Player, TableFidelityGame, all_coalitions
-from worker.engine.shares import shares_of
+from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
+from worker.engine.loop.shares import shares_of
 from worker.engine.valuation import ValuationSpec, value
 
 PLAYERS = 8

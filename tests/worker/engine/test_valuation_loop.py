@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from worker.engine.audit import audit
-from worker.engine.coalitions import key
 from worker.engine.estimators.exact import exact_values
-from worker.engine.game import (
+from worker.engine.games.coalitions import key
+from worker.engine.games.game import (
     Coalitions,
     EvaluationFailed,
     NeedWorths,
@@ -19,7 +18,8 @@ from worker.engine.game import (
     Worths,
     all_coalitions,
 )
-from worker.engine.shares import shares_of
+from worker.engine.loop.audit import audit
+from worker.engine.loop.shares import shares_of
 from worker.engine.valuation import Impossible, Progress, Valuation, ValuationSpec, recompute, value
 
 Floats = NDArray[np.float64]

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from worker.engine.estimators.estimate import Estimate
-from worker.engine.shares import intervals, shares_of, symmetric
-from worker.engine.stopping import Look, band_confidence, precise_enough
+from worker.engine.loop.shares import intervals, shares_of, symmetric
+from worker.engine.loop.stopping import Look, band_confidence, precise_enough
 
 Floats = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ import torch
 
 from app.checkpoints import families, vision
 from app.checkpoints.families import Family
-from worker.engine.learners.lora import AdaptedEncoder
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.learners.lora_classifier import AdaptedEncoder
 
 CONTEXT, SIDE = 12, 16
 BERT: dict[str, Any] = {

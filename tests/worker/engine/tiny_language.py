@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
-from worker.engine.learners.language import LanguageModel
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.learners.causal_lm import LanguageModel
 
 VOCABULARY, CONTEXT = 20, 16
 SHAPE = {"layers": 1, "width": 32, "heads": 4, "kv_heads": 2}

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from tests.worker.engine.tiny_encoders import rows
-from worker.engine.learners.lora import AdaptedEncoder
-from worker.engine.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.learners.lora_classifier import AdaptedEncoder
 
 SIDE = 16
 HYPER: dict[str, float | int | str] = {"rank": 2, "steps": 6, "batch": 6, "lr": 0.01}

@@ -13,7 +13,7 @@ from worker.engine.estimators.permutation import antithetic, permutation
 from worker.engine.estimators.regression import regression
 from worker.engine.estimators.stratified import stratified
 from worker.engine.estimators.svarm import svarm
-from worker.engine.game import Game
+from worker.engine.games.game import Game
 
 Estimator = Callable[[Game, int, np.random.Generator], Estimate]
 

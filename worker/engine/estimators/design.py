@@ -20,7 +20,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.coalitions import Floats, Ints, canonical, key, pair_stream, sizes_of
 from worker.engine.estimators.grid import (
     ENUMERATE_UP_TO,
     Grid,
@@ -32,7 +31,8 @@ from worker.engine.estimators.grid import (
 )
 from worker.engine.estimators.posterior import Component, components, project
 from worker.engine.estimators.regression import regression_operator
-from worker.engine.game import Coalitions
+from worker.engine.games.coalitions import Floats, Ints, canonical, key, pair_stream, sizes_of
+from worker.engine.games.game import Coalitions
 
 # Mean variances that the kernels ended with on retrained tables of digits and AG News games, rounded.
 _AMOUNTS = {

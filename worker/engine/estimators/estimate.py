@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from worker.engine.coalitions import Floats
-from worker.engine.game import Game
-from worker.engine.memo import MemoGame
+from worker.engine.games.coalitions import Floats
+from worker.engine.games.game import Game
+from worker.engine.games.memo import MemoGame
 
 
 @dataclass(frozen=True)

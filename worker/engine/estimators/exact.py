@@ -5,9 +5,9 @@ Budget and generator are accepted for the common signature; nothing is sampled a
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, shapley_weights, sizes_of
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
-from worker.engine.game import Game, Worths, all_coalitions
+from worker.engine.games.coalitions import Floats, shapley_weights, sizes_of
+from worker.engine.games.game import Game, Worths, all_coalitions
 
 MOST_PLAYERS = 20
 

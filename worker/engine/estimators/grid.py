@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from worker.engine.coalitions import (
+from worker.engine.games.coalitions import (
     Floats,
     Ints,
     canonical,
@@ -21,7 +21,7 @@ from worker.engine.coalitions import (
     pair_stream,
     unique,
 )
-from worker.engine.game import Coalitions, all_coalitions
+from worker.engine.games.game import Coalitions, all_coalitions
 
 ENUMERATE_UP_TO = 12
 MOST_COALITIONS = 4096

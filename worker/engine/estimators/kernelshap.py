@@ -7,10 +7,10 @@ weight. A pair drawn again costs nothing. Once the budget covers all 2^n coaliti
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.coalitions import Floats, kernel_by_size, key, random_coalition
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import MOST_PLAYERS, exact
-from worker.engine.game import Game
+from worker.engine.games.coalitions import Floats, kernel_by_size, key, random_coalition
+from worker.engine.games.game import Game
 
 MOST_DRAWS = 200  # draws per distinct pair afforded, so that a nearly exhausted game ends
 

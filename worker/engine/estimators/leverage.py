@@ -6,12 +6,12 @@ values. The covariance is a leave-one-pair-out (HC3) sandwich.
 
 import numpy as np
 
-from worker.engine.coalitions import kernel_by_size, sizes_of
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import MOST_PLAYERS, exact
 from worker.engine.estimators.grid import pairs_only, with_ends
 from worker.engine.estimators.kernelshap import paired_least_squares
-from worker.engine.game import Game
+from worker.engine.games.coalitions import kernel_by_size, sizes_of
+from worker.engine.games.game import Game
 
 
 def leverage(game: Game, budget: int, rng: np.random.Generator) -> Estimate:

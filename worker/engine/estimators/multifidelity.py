@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.coalitions import Floats, canonical, keys, sizes_of
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
@@ -22,7 +21,8 @@ from worker.engine.estimators.grid import (
 )
 from worker.engine.estimators.posterior import CoalitionProcess, Posterior
 from worker.engine.estimators.regression import regression_covariance
-from worker.engine.game import Coalitions, Game, Worths
+from worker.engine.games.coalitions import Floats, canonical, keys, sizes_of
+from worker.engine.games.game import Coalitions, Game, Worths
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ reverse. Unbiased, efficient, and among the weakest choices at few evaluations; 
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, Ints
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import MOST_PLAYERS, exact
-from worker.engine.game import Coalitions, Game
-from worker.engine.memo import MemoGame
+from worker.engine.games.coalitions import Floats, Ints
+from worker.engine.games.game import Coalitions, Game
+from worker.engine.games.memo import MemoGame
 
 IDLE_ORDERS = 2000  # orders in a row that bring nothing new before the game counts as seen
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, Ints
 from worker.engine.estimators.grid import Grid
+from worker.engine.games.coalitions import Floats, Ints
 
 ITERATIONS = 60
 BLOCK = 512  # rows of a kernel held at once, so that a grid of thousands needs megabytes, not gigabytes

@@ -8,7 +8,6 @@ in the worths, so it is also the map from a sampled grid to values (grid.py).
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, sizes_of
 from worker.engine.estimators.estimate import (
     Estimate,
     TracePoint,
@@ -19,7 +18,8 @@ from worker.engine.estimators.estimate import (
 from worker.engine.estimators.exact import MOST_PLAYERS, exact
 from worker.engine.estimators.grid import outer_and_pairs, with_ends
 from worker.engine.estimators.svarm import strata_operator, strata_variance
-from worker.engine.game import Coalitions, Game
+from worker.engine.games.coalitions import Floats, sizes_of
+from worker.engine.games.game import Coalitions, Game
 
 
 def regression(game: Game, budget: int, rng: np.random.Generator) -> Estimate:

@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, key
 from worker.engine.estimators.estimate import (
     Estimate,
     TracePoint,
@@ -18,7 +17,8 @@ from worker.engine.estimators.estimate import (
     require_budget,
 )
 from worker.engine.estimators.exact import MOST_PLAYERS, exact
-from worker.engine.game import Coalitions, Game
+from worker.engine.games.coalitions import Floats, key
+from worker.engine.games.game import Coalitions, Game
 
 IDLE_ROUNDS = 50  # rounds over all strata that bring nothing new before the sampling ends
 

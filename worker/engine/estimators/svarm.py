@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 
-from worker.engine.coalitions import Floats, sizes_of
 from worker.engine.estimators.estimate import (
     Estimate,
     TracePoint,
@@ -20,7 +19,8 @@ from worker.engine.estimators.estimate import (
 )
 from worker.engine.estimators.exact import MOST_PLAYERS, exact
 from worker.engine.estimators.grid import outer_and_pairs, with_ends
-from worker.engine.game import Coalitions, Game
+from worker.engine.games.coalitions import Floats, sizes_of
+from worker.engine.games.game import Coalitions, Game
 
 
 def svarm(game: Game, budget: int, rng: np.random.Generator) -> Estimate:

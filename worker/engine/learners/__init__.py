@@ -5,14 +5,14 @@ from typing import Any
 
 from torch import Tensor
 
+from worker.engine.games.problem import Hyper, InvalidProblem, LearnerSpec
+from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.cnn import CNN
-from worker.engine.learners.language import LanguageModel
 from worker.engine.learners.learner import Learner
 from worker.engine.learners.logistic import Logistic
-from worker.engine.learners.lora import AdaptedEncoder
+from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.learners.mlp import MLP
-from worker.engine.problem import Hyper, InvalidProblem, LearnerSpec
-from worker.engine.utility import scores
+from worker.engine.metrics.utility import scores
 
 _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP, "cnn": CNN}
 _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {

@@ -8,18 +8,19 @@ batch. Convolutions are patches times a matrix (``patches`` says why). Rows are 
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch
-from worker.engine.layout import Layout
-from worker.engine.learners import descent, patches
+from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.learners.backbones import patches
+from worker.engine.learners.optim import adam
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.learners.start import he_start
-from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.tensors.batching import Batch
+from worker.engine.tensors.layout import Layout
 
 DEFAULTS: dict[str, float | int] = {"channels": 8, "steps": 120, "lr": 0.005, "l2": 0.0, "batch": 64}
 _SIDE, _STRIDE = 3, 2
 
 
-class CNN(descent.FixedSteps):
+class CNN(adam.FixedSteps):
     """``cnn:channels=8,steps=120,lr=0.005,l2=0,batch=64``."""
 
     name = "cnn"

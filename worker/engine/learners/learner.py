@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch, Pool
-from worker.engine.game import Coalitions
-from worker.engine.layout import Layout
+from worker.engine.games.game import Coalitions
+from worker.engine.tensors.batching import Batch, Pool
+from worker.engine.tensors.layout import Layout
 
 Check = Callable[[], None]
 

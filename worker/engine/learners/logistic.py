@@ -14,13 +14,13 @@ import weakref
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch, Pool
-from worker.engine.game import Coalitions, EvaluationFailed
-from worker.engine.layout import Layout, aligned
+from worker.engine.games.game import Coalitions, EvaluationFailed
+from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
 from worker.engine.learners.learner import Check
-from worker.engine.learners.quasi_newton import minimise
+from worker.engine.learners.optim.quasi_newton import minimise
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
-from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.tensors.batching import Batch, Pool
+from worker.engine.tensors.layout import Layout, aligned
 
 DEFAULTS: dict[str, float | int] = {"l2": 1e-3, "tol": 1e-6, "iterations": 5000}
 _DENSE_FEATURES = 640  # above it a Cholesky factor per coalition costs more than the iterations it saves

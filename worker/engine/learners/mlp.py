@@ -11,13 +11,13 @@ import math
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch, Pool
-from worker.engine.game import Coalitions
-from worker.engine.layout import Layout
-from worker.engine.learners import descent
+from worker.engine.games.game import Coalitions
+from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.learners.optim import adam
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.learners.start import he_start
-from worker.engine.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.tensors.batching import Batch, Pool
+from worker.engine.tensors.layout import Layout
 
 DEFAULTS: dict[str, float | int] = {"hidden": 64, "layers": 1, "steps": 150, "lr": 0.01, "l2": 0.0, "batch": 0}
 
@@ -84,14 +84,12 @@ class MLP:
                 delta = torch.bmm(delta, views[i]).mul_(below > 0)
         return result
 
-    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: descent.Check) -> Tensor:
+    def train(self, start: Tensor, pool: Pool, coalitions: Coalitions, seed: int, check: adam.Check) -> Tensor:
         stacked = start.expand(len(coalitions), -1)
         batches = (
-            descent.mini_batches(pool, coalitions, self.batch, seed)
-            if self.batch
-            else descent.full_batches(pool, coalitions)
+            adam.mini_batches(pool, coalitions, self.batch, seed) if self.batch else adam.full_batches(pool, coalitions)
         )
-        return descent.descend(self.gradient, stacked, batches, self.steps, self.lr, self.l2, check)
+        return adam.descend(self.gradient, stacked, batches, self.steps, self.lr, self.l2, check)
 
     def bytes_per_model(self, rows: int) -> int:
         rows = self.batch or rows

@@ -7,8 +7,8 @@ rows up with zeros of weight zero. Single rows (m = 1, per-row gradients) are le
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch
-from worker.engine.layout import ALIGNMENT, aligned
+from worker.engine.tensors.batching import Batch
+from worker.engine.tensors.layout import ALIGNMENT, aligned
 
 
 def fill_rows(X: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from worker.engine.layout import Layout
-from worker.engine.seeds import derive, torch_generator
+from worker.engine.tensors.layout import Layout
+from worker.engine.tensors.seeds import derive, torch_generator
 
 
 def he_start(name: str, layout: Layout, dtype: torch.dtype, seed: int) -> Tensor:

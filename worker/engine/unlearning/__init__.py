@@ -1,33 +1,25 @@
 """Unlearning methods by name. One module per method; adding one is adding a line to ``METHODS``, or to
 ``TOKEN_METHODS`` where it is written for language models. ``LORA_METHODS`` are those for adapters of an encoder."""
 
-from worker.engine.learners.language import LanguageModel
-from worker.engine.learners.lora import AdaptedEncoder
-from worker.engine.problem import InvalidProblem
-from worker.engine.unlearning import (
-    adapter_sum,
-    ekfac,
+from worker.engine.games.problem import InvalidProblem
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.learners.lora_classifier import AdaptedEncoder
+from worker.engine.unlearning.descent import (
     finetune_retained,
     gradient_ascent,
-    interpolation,
     kl_to_base,
-    kl_tokens,
-    logit_sum,
-    merge,
-    mixture,
-    natural_gradient,
-    natural_tokens,
-    negation,
     neggrad_plus,
-    newton,
     paper,
     preference,
     shrink_and_repair,
-    tangent,
-    token_tangent,
-    unmerge,
 )
+from worker.engine.unlearning.ensembles import logit_sum, mixture
 from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.second_order import ekfac, natural_gradient, newton, tangent
+from worker.engine.unlearning.tokens import kl_to_base as kl_tokens
+from worker.engine.unlearning.tokens import natural_gradient as natural_tokens
+from worker.engine.unlearning.tokens import tangent as token_tangent
+from worker.engine.unlearning.vectors import adapter_sum, interpolation, merge, negation, unmerge
 
 METHODS: dict[str, Method] = {
     m.name: m

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Pool
+from worker.engine.games.problem import Problem
 from worker.engine.learners.learner import Check, Learner
-from worker.engine.problem import Problem
-from worker.engine.seeds import derive
+from worker.engine.tensors.batching import Pool
+from worker.engine.tensors.seeds import derive
 
 T = TypeVar("T")
 

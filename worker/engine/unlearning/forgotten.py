@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch
-from worker.engine.game import Coalitions
-from worker.engine.learners import descent
+from worker.engine.games.game import Coalitions
+from worker.engine.learners.optim import adam
+from worker.engine.tensors.batching import Batch
 from worker.engine.unlearning.context import Context
 
 
@@ -20,10 +20,10 @@ def forgotten_batches(context: Context, coalitions: Coalitions, purpose: str) ->
     pool, learner = context.players_only(), context.learner
     forgotten = ~coalitions
     if learner.by_rows():
-        return descent.full_batches(pool, forgotten)
+        return adam.full_batches(pool, forgotten)
     # Where nothing is forgotten any rows will do: the result is put back to M_full afterwards.
     some = forgotten | ~forgotten.any(axis=1, keepdims=True)
-    return descent.mini_batches(pool, some, learner.batch, context.seed(purpose))
+    return adam.mini_batches(pool, some, learner.batch, context.seed(purpose))
 
 
 def skip_where_nothing_is_forgotten(context: Context, coalitions: Coalitions, models: Tensor) -> Tensor:

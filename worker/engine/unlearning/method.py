@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from worker.engine.game import Coalitions
+from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 
 

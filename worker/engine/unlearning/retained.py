@@ -5,8 +5,8 @@ Uses the learner's own gradient and its own recipe where it has one (learning ra
 
 from torch import Tensor
 
-from worker.engine.game import Coalitions
-from worker.engine.learners import descent
+from worker.engine.games.game import Coalitions
+from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context
 
 
@@ -15,10 +15,10 @@ def train_on_retained(context: Context, start: Tensor, coalitions: Coalitions, s
     learner = context.learner
     stacked = start.expand(len(coalitions), -1)
     if learner.by_rows():
-        batches = descent.full_batches(context.pool, coalitions)
+        batches = adam.full_batches(context.pool, coalitions)
     else:
-        batches = descent.mini_batches(context.pool, coalitions, learner.batch, context.seed(purpose))
-    return descent.descend(learner.gradient, stacked, batches, steps, learner.lr, learner.l2, context.check)
+        batches = adam.mini_batches(context.pool, coalitions, learner.batch, context.seed(purpose))
+    return adam.descend(learner.gradient, stacked, batches, steps, learner.lr, learner.l2, context.check)
 
 
 def mean_row_gradients(context: Context, steps: int) -> float:

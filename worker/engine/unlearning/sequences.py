@@ -11,9 +11,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from worker.engine.batching import Batch
-from worker.engine.learners.language import LanguageModel
-from worker.engine.seeds import derive, torch_generator
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.tensors.batching import Batch
+from worker.engine.tensors.seeds import derive, torch_generator
 from worker.engine.unlearning.context import Context
 
 _BLOCK = 8

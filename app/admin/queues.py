@@ -1,0 +1,54 @@
+"""What an administrator looks at: how much waits, who works, what failed. It reads only, and at this moment."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.admin import queue_repository
+from app.valuations import repository
+from app.valuations.tables import WorkerHeartbeat
+
+
+@dataclass(frozen=True)
+class QueueLine:
+    """How many shards of one kind on one queue are in one state, and since when the oldest is."""
+
+    queue: str
+    kind: str
+    status: str
+    shards: int
+    oldest: datetime
+
+
+@dataclass(frozen=True)
+class FailedJob:
+    """A job that failed, and why: the sentence its buyer reads."""
+
+    id: uuid.UUID
+    buyer: str
+    reason: str | None
+    error: str | None
+    finished_at: datetime | None
+
+
+def queue(session: Session) -> list[QueueLine]:
+    """Work that is not done, by queue, kind and state."""
+    return [
+        QueueLine(row[0], row[1].value, row[2].value, int(row[3]), row[4])
+        for row in queue_repository.unfinished(session)
+    ]
+
+
+def workers(session: Session) -> Sequence[WorkerHeartbeat]:
+    """Every worker process that has said it is alive and has not been forgotten, by name."""
+    return queue_repository.known_workers(session)
+
+
+def failures(session: Session, limit: int = 20) -> list[FailedJob]:
+    """The jobs that failed last."""
+    rows = queue_repository.last_failed(session, limit)
+    names = repository.account_names(session, {row.buyer_id for row in rows})
+    return [FailedJob(row.id, names[row.buyer_id], row.reason, row.error, row.finished_at) for row in rows]

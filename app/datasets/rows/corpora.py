@@ -1,0 +1,171 @@
+"""Text corpora: files become documents, documents become blocks of token numbers for a language model. No torch here.
+
+Files are read by ``readers``: a ``.txt`` or ``.md`` is one document, a zip one per text file in it, and in JSON lines,
+CSV and Parquet each value of the column ``text`` is one; a folder is all of these beneath it, by name. ``pack`` cuts
+each document by itself: blocks of L + 1 tokens that overlap by one, so that every token but a document's first is
+predicted exactly once, and no token from another document. The last block is filled with NO_TOKEN. Nothing is shuffled,
+truncated or joined.
+
+A block's ``fingerprint`` stands for it wherever blocks are only told apart: a service that posts a job tokenises in the
+enclosure (``answer``) and holds fingerprints, and whoever computes names the same blocks by the same digest.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from app.datasets.readers import Limits, read_table
+from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.types import is_text
+from app.datasets.rows import rules
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.tokens import Encode, load_tokenizer
+from app.errors import InvalidData
+
+NO_TOKEN = -1
+BYTES = 256
+MAX_DOMAINS = 100
+FINGERPRINT_BYTES = 16
+SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".zip": "zip", ".csv": "csv", ".parquet": "parquet"}
+Tokens = NDArray[np.int64]
+_PIECE = 1 << 16
+
+
+def read_corpus(path: Path, name: str = "") -> list[str]:
+    """The documents of a file or folder that are not empty; raises InvalidData naming file, place and mend."""
+    name = name or path.name
+    if not path.exists():
+        raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
+    if path.is_dir():
+        return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name)]
+    documents = [text for text in _texts(read_table(path, SUFFIXES.get(path.suffix), name=name), name) if text]
+    if not documents:
+        raise InvalidData(f"{name}: there is no text in it; send at least one document that is not empty")
+    return documents
+
+
+def _texts(table: pa.Table, name: str) -> list[str]:
+    if TEXT_COLUMN not in table.column_names or not is_text(table.column(TEXT_COLUMN).type):
+        there = ", ".join(f"`{column}`" for column in table.column_names[:8])
+        raise InvalidData(f"{name}: no column `{TEXT_COLUMN}` of texts, only {there}; name the documents' column so")
+    texts: list[str] = table.column(TEXT_COLUMN).cast(pa.string()).to_pylist()
+    return texts
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A file as blocks of tokens float32[n, context + 1], in file order, and each block's domain by name ("" where the
+    file has no column of them)."""
+
+    tokens: NDArray[np.float32]
+    domains: tuple[str, ...]
+
+
+def read_blocks(
+    path: Path,
+    format: str,  # noqa: A002  as the readers call it
+    domain: str | None,
+    context: int,
+    encode: Encode | None,
+    limits: Limits,
+    name: str,
+) -> Blocks:
+    """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData."""
+    table = read_table(path, format, limits=limits, name=name)
+    labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
+    pieces, domains = [], []
+    for row, text in enumerate(_texts(table, name)):
+        tokens = tokens_of(text or "", encode)
+        if len(tokens) > 1:
+            pieces.append(_cut(tokens, context))
+            domains += ["" if labels is None else labels[row]] * len(pieces[-1])
+    if not pieces:
+        raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
+    if len(set(domains)) > MAX_DOMAINS:
+        raise InvalidData(
+            f"{name}: `{domain}` names {len(set(domains))} domains, and {MAX_DOMAINS} are allowed; merge some, or "
+            "upload the test set without a target"
+        )
+    return Blocks(np.concatenate(pieces), tuple(domains))
+
+
+def fingerprints(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[n, 8] of blocks [n, context + 1]: 128 bits of each block's hash, as eight whole numbers."""
+    whole = np.ascontiguousarray(tokens, dtype="<i4")
+    return unpacked(b"".join(fingerprint(row.data) for row in whole))
+
+
+def fingerprint(content: Any) -> bytes:
+    """128 bits of a hash of some bytes."""
+    return hashlib.blake2b(content, digest_size=FINGERPRINT_BYTES).digest()
+
+
+def unpacked(hashes: bytes) -> NDArray[np.float32]:
+    """float32[n, 8] of n fingerprints in a row."""
+    parts = np.frombuffer(hashes, dtype="<u2").reshape(-1, FINGERPRINT_BYTES // 2)
+    return parts.astype(np.float32)
+
+
+def stand_ins(tokens: NDArray[np.float32], labels: NDArray[np.int64]) -> EncodedRows:
+    """Blocks as rows that can be compared, counted and named, but not trained on."""
+    return EncodedRows(fingerprints(tokens), labels)
+
+
+def answer_tokenizer(question: dict[str, Any]) -> dict[str, Any]:
+    """Try a tokenizer out in the enclosure: {"size"}."""
+    return {"size": load_tokenizer(Path(question["path"]), question["name"]).size}
+
+
+def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """The files of a folder that can hold texts, by name; raises InvalidData where there is none."""
+    found = sorted(p for p in (folder.rglob("*") if recursive else folder.iterdir()) if p.suffix in SUFFIXES)
+    if not found:
+        raise InvalidData(f"{folder}: the folder has no {', '.join(SUFFIXES)} file; put the texts there")
+    return found
+
+
+def tokens_of(document: str, encode: Encode | None = None) -> Tokens:
+    """Token numbers int64[t]: UTF-8 bytes, or what ``encode`` answers.
+
+    A tokenizer is given pieces of at most 65,536 characters, cut at white space where there is some, so that a line
+    of hundreds of megabytes takes no more memory than its tokens.
+    """
+    if encode is None:
+        return np.frombuffer(document.encode(), dtype=np.uint8).astype(np.int64)
+    pieces = [np.asarray(encode(piece), dtype=np.int64) for piece in _pieces(document)]
+    return np.concatenate(pieces) if pieces else np.empty(0, dtype=np.int64)
+
+
+def _pieces(document: str) -> list[str]:
+    pieces, start = [], 0
+    while start < len(document):
+        end = min(start + _PIECE, len(document))
+        if end < len(document):
+            space = max(document.rfind(mark, start + 1, end) for mark in (" ", "\n", "\t"))
+            end = space if space > start else end
+        pieces.append(document[start:end])
+        start = end
+    return pieces
+
+
+def pack(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> NDArray[np.float32]:
+    """Blocks float32[n, context + 1] (exact for token numbers below 2^24), documents in order; raises InvalidData."""
+    cut = [_cut(tokens, context) for tokens in documents if len(tokens) > 1]
+    if not cut:
+        raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
+    return np.concatenate(cut)
+
+
+def _cut(tokens: Tokens, context: int) -> NDArray[np.float32]:
+    count = -(-(len(tokens) - 1) // context)
+    padded = np.full(count * context + 1, NO_TOKEN, dtype=np.float32)
+    padded[: len(tokens)] = tokens
+    starts = np.arange(count)[:, None] * context
+    blocks: NDArray[np.float32] = padded[starts + np.arange(context + 1)[None, :]]
+    return blocks

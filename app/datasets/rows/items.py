@@ -1,0 +1,133 @@
+"""Texts or images with labels, one by one: what a frozen encoder or backbone is shown. No torch here.
+
+Of a table the text is its column ``text``, else its only text column beside the target; other columns are not used.
+Images are those of an archive, or arrays with values 0 to 255, in a table's one column of arrays; each keeps its own
+size, or is resized bilinearly to the square that the model takes. Items are held one at a time where the file allows.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from app.datasets.readers import Limits, archive, images, read_table, sniff
+from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.types import is_tensor, is_text, normalise
+from app.datasets.rows import rules
+from app.datasets.rows.corpora import fingerprint, unpacked
+from app.errors import FieldError, InvalidData
+
+TEXT, IMAGE = "text", "image"
+
+
+@dataclass(frozen=True)
+class Items:
+    """What a file holds: the labels of its rows as texts, and the rows, str or float32/uint8 [h, w] or [h, w, 3]."""
+
+    labels: list[str]
+    values: Iterator[Any]
+
+
+@contextmanager
+def opened(
+    path: Path,
+    format: str,  # noqa: A002  as the readers call it
+    kind: str,
+    target: str,
+    limits: Limits,
+    name: str,
+    side: int | None = None,
+) -> Iterator[Items]:
+    """The items of one file; ``side`` resizes images to that square. Raises InvalidData, now or while they are read."""
+    if kind == IMAGE and sniff(path, format, name) == "zip":
+        with archive.opened(path, limits, name) as packed:
+            if not packed.images:
+                raise _not(name, target, "the archive holds texts, and the backbone takes images")
+            said = {"cherish.name": name, "cherish.format": "zip"}
+            labels = _labels(normalise(packed.columns, name).replace_schema_metadata(said), target)
+            yield Items(labels, images.decoded(packed, None if side is None else (side, side)))
+        return
+    table = read_table(path, format, limits=limits, name=name)
+    labels = _labels(table, target)
+    yield Items(labels, _texts(table, target, name) if kind == TEXT else _arrays(table, target, name))
+
+
+def read_stand_ins(
+    path: Path,
+    format: str,  # noqa: A002  as above
+    kind: str,
+    target: str,
+    limits: Limits,
+    name: str,
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Fingerprints float32[n, 8] of a file's items, and their labels: what an item is compared and named by."""
+    with opened(path, format, kind, target, limits, name) as items:
+        prints = b"".join(fingerprint(_bytes(value)) for value in items.values)
+        return unpacked(prints), items.labels
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    # the same pixels are the same image, whether an archive or an array holds them
+    return repr(value.shape).encode() + np.ascontiguousarray(value, dtype="<f4").tobytes()
+
+
+def _labels(table: pa.Table, target: str) -> list[str]:
+    rules.check_target_exists(table, target)
+    labels: list[str] = rules.label_texts(table, target).cast(pa.string()).to_pylist()
+    return labels
+
+
+def _texts(table: pa.Table, target: str, name: str) -> Iterator[str]:
+    beside = [column for column in table.column_names if column != target]
+    texts = [column for column in beside if is_text(table.column(column).type)]
+    column = TEXT_COLUMN if TEXT_COLUMN in texts else texts[0] if len(texts) == 1 else None
+    if column is None:
+        there = ", ".join(f"`{each}`" for each in beside[:8]) or "nothing"
+        raise _not(name, target, f"beside the target there is {there}, and an encoder takes one column `{TEXT_COLUMN}`")
+    for chunk in table.column(column).chunks:
+        known = chunk.dictionary.to_pylist()
+        yield from (known[index] for index in chunk.indices.to_pylist())
+
+
+def _arrays(table: pa.Table, target: str, name: str) -> Iterator[NDArray[np.float32]]:
+    found = [each for each in table.column_names if each != target and is_tensor(table.column(each).type)]
+    if len(found) != 1:
+        raise _not(
+            name, target, "there is no column of images; send a zip of them, or an NPZ with X [n, height, width]"
+        )
+    row = 0
+    for chunk in table.column(found[0]).chunks:
+        for pixels in chunk.to_numpy_ndarray():
+            row += 1
+            colours = pixels.ndim == 3 and pixels.shape[2] == 3
+            if not (pixels.ndim == 2 or colours) or not np.isfinite(pixels).all():
+                raise _not(
+                    name, target, f"row {row} is no image [height, width] or [height, width, 3] of finite values"
+                )
+            if pixels.min() < 0 or pixels.max() > 255:
+                raise _not(
+                    name, target, f"row {row} has values from {pixels.min():g} to {pixels.max():g}, not 0 to 255"
+                )
+            yield pixels.astype(np.float32)
+
+
+def _not(name: str, target: str, fact: str) -> InvalidData:
+    detail = f"{name}: {fact}"
+    return InvalidData(detail, errors=[FieldError(target, detail, "schema")])
+
+
+def number_labels(labels: Sequence[str], classes: Sequence[str], name: str) -> NDArray[np.int64]:
+    """int64[n]: the class of each label; raises InvalidData for one that is none."""
+    index = {label: at for at, label in enumerate(classes)}
+    if unknown := sorted(set(labels) - set(index)):
+        raise InvalidData(
+            f"{name}: it has the label {unknown[0]!r}, which is none of the job's classes; drop those rows"
+        )
+    return np.array([index[label] for label in labels], dtype=np.int64)

@@ -1,0 +1,35 @@
+"""The certificates of what checkpoints were made to forget, over HTTP. Thin; what was forgotten is listed in
+``app.checkpoints.endpoints``."""
+
+from app.accounts.callers import BuyerCaller
+from app.checkpoints import service
+from app.erasure import unlearning
+from app.erasure.schemas import UnlearningCertificate
+from app.errors import Conflict, NotFound
+from app.http.deps import SessionDep, SettingsDep
+from app.http.ids import CheckpointId, UnlearningId, public_id
+from app.http.problems import responses
+from app.http.routes import api_router
+from app.valuations.results import certificates
+
+router = api_router("/v1/checkpoints", "checkpoints")
+
+
+@router.get("/{checkpoint_id}/unlearnings/{unlearning_id}/certificate", responses=responses(NotFound, Conflict))
+def get_unlearning_certificate(
+    checkpoint_id: CheckpointId,
+    unlearning_id: UnlearningId,
+    caller: BuyerCaller,
+    session: SessionDep,
+    settings: SettingsDep,
+) -> UnlearningCertificate:
+    """How one of one's own checkpoints was made to forget a dataset, and what is left to see of it, signed.
+
+    Check it with `GET /v1/valuations/certificates/key`, as a valuation's.
+    """
+    found = service.unlearning(session, caller, checkpoint_id, unlearning_id)
+    if found.finished_at is None:
+        raise Conflict(
+            f"unlearning {public_id('ul', unlearning_id)} is not done yet; wait for checkpoint.unlearned, or ask again"
+        )
+    return UnlearningCertificate.model_validate(certificates.sign(settings, unlearning.content(found)))

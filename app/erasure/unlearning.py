@@ -1,0 +1,275 @@
+"""The duty to unlearn: opened by a withdrawal, done by a worker, ended with a certificate. Never commits or trains.
+
+Every checkpoint that has seen a withdrawn dataset gets one, and while it is open no job may name the checkpoint. It
+ends in one of two ways, each one fenced transaction: the checkpoint has new weights, or none. Whatever goes wrong, the
+second is reached after ``max_attempts`` tries, so that the withdrawn bytes, which are needed until then, are not kept
+for ever. Certificates name data, weights and test rows by digests only.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from app.checkpoints import repository as checkpoints
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus, UnlearnMethod
+from app.erasure import repository as erasure_repository
+from app.erasure import unlearning_repository
+from app.erasure.unlearning_repository import UnlearningClaim
+from app.http.ids import public_id
+from app.outbox import service as outbox
+from app.settings import Settings
+from app.storage.blobs import Blob
+from app.valuations import repository
+from app.valuations.tables import Valuation
+from app.valuations.work.protocol import LeaseLost
+from app.webhooks import service as webhooks
+from app.webhooks.events import EventType
+
+log = structlog.get_logger(__name__)
+
+FORMAT = "cherish-unlearning-1"
+TASK, FORGET = "worker.tasks.unlearn", "worker.tasks.forget"
+_RESEND = timedelta(seconds=30)
+_LIMIT = 50
+# long enough for an operator's mistake to be seen: what is erased at the last try does not come back
+_BACKOFF_SECONDS = 60.0
+_AWAY_SECONDS, _AWAY_AT_MOST = 30.0, timedelta(days=1)
+GONE = "the weights are gone, so there is nothing left to measure"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One content that a checkpoint has seen: its digest, and the file that it is read from."""
+
+    dataset_id: uuid.UUID
+    digest: str
+    file: dict[str, Any] | None  # None: no job says how to read it
+
+
+@dataclass(frozen=True)
+class Duty:
+    """What a worker needs to know to unlearn; plain data, so that no transaction stays open meanwhile.
+
+    ``frozen`` is the game of the job that says how rows became numbers, ``base`` the blob of the frozen model that the
+    weights stand on, if they do. ``whole``: one full valuation named everything
+    that the model has seen, so nothing else was trained on.
+    """
+
+    claim: UnlearningClaim
+    checkpoint: Checkpoint
+    weights: str
+    asked: UnlearnMethod | None
+    frozen: dict[str, Any] | None
+    test: dict[str, Any] | None
+    base: str | None
+    forgotten: tuple[Part, ...]
+    remaining: tuple[Part, ...]
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a duty ended: the method used, why it is not the one asked for, the new weights (None: erased), and what was
+    found, as the certificate tells it."""
+
+    method: UnlearnMethod
+    reason: str | None
+    weights: Blob | None
+    tensors: dict[str, Any] | None
+    findings: dict[str, Any]
+
+
+def open_all(session: Session, dataset_id: uuid.UUID) -> None:
+    """A duty for every checkpoint that has seen the dataset; those that are there stay as they are."""
+    for checkpoint in checkpoints.that_have_seen(session, dataset_id):
+        reference = _reference(session, checkpoint, dataset_id)
+        unlearning_repository.open_duty(session, checkpoint.id, dataset_id, reference.id if reference else None)
+
+
+def send_due(session: Session) -> int:
+    """Have workers begin what is due and has not been begun; returns how many were sent."""
+    found = unlearning_repository.take_due(session, _RESEND, _LIMIT)
+    outbox.record_all(session, TASK, [{"unlearning_id": str(each)} for each in found])
+    return len(found)
+
+
+def recover(session: Session, settings: Settings, unlearning_id: uuid.UUID) -> None:
+    """A duty whose worker let the lease run out: it is tried again, or at the limit the weights are erased."""
+    duty = unlearning_repository.of_id(session, unlearning_id)
+    if duty is None:
+        return
+    checkpoints.lock(session, duty.checkpoint_id)
+    worker = f"sweeper {uuid.uuid4().hex[:8]}"
+    claim = unlearning_repository.retake_expired(session, unlearning_id, worker, settings.max_attempts)
+    if claim is not None:
+        log.warning("unlearning.given_up", unlearning_id=str(unlearning_id))
+        _erase_instead(session, claim, f"unlearning ended its worker {claim.attempt} times")
+
+
+def load(session: Session, claim: UnlearningClaim) -> Duty | None:
+    """What is to be done; None where the checkpoint has no weights any more, so that nothing is."""
+    checkpoint = checkpoints.lock(session, claim.checkpoint_id)
+    if checkpoint.digest is None:
+        return None
+    reference = repository.of_id(session, claim.reference_id) if claim.reference_id else None
+    seen = checkpoints.seen_by(session, checkpoint.id)
+    files = _files(session, checkpoint, {row.dataset_id for row in seen})
+    parts = [Part(row.dataset_id, row.digest, files.get(row.digest)) for row in seen]
+    session.expunge(checkpoint)
+    return Duty(
+        claim=claim,
+        checkpoint=checkpoint,
+        weights=checkpoint.digest,
+        asked=checkpoint.unlearning,
+        frozen=repository.get_game(session, reference.game_id).frozen if reference else None,
+        test=reference.inputs["test"] if reference else None,
+        base=reference.inputs["base"] if reference else None,
+        forgotten=tuple(part for part in parts if part.dataset_id == claim.dataset_id),
+        remaining=tuple(part for part in parts if part.dataset_id != claim.dataset_id),
+        whole=reference is not None and _tells_all(reference, seen),
+    )
+
+
+def finish(session: Session, duty: Duty, outcome: Outcome) -> tuple[str, ...]:
+    """End a duty: new weights, or none. Returns the blobs that are to be erased once this has committed."""
+    checkpoint = checkpoints.lock(session, duty.claim.checkpoint_id)
+    if checkpoint.digest != duty.weights:
+        raise LeaseLost(f"checkpoint {checkpoint.id} has other weights than those that were unlearned")
+    return _end(session, duty.claim, checkpoint, outcome)
+
+
+def nothing_to_do(session: Session, claim: UnlearningClaim) -> tuple[str, ...]:
+    """End the duty of a checkpoint that has no weights any more: another withdrawal's duty erased them."""
+    checkpoint = checkpoints.lock(session, claim.checkpoint_id)
+    return _end(session, claim, checkpoint, _erased("its weights were erased before, for another withdrawal"))
+
+
+def fail_attempt(
+    session: Session, settings: Settings, claim: UnlearningClaim, sentence: str, traceback: str, *, final: bool
+) -> tuple[str, ...]:
+    """A try failed: the duty is tried again after a pause, or, at the limit or when ``final``, the weights are erased.
+
+    Returns the blobs that are to be erased once this has committed.
+    """
+    checkpoints.lock(session, claim.checkpoint_id)
+    if not final and claim.attempt < settings.max_attempts:
+        delay = _BACKOFF_SECONDS * 5.0 ** (claim.attempt - 1)
+        if not unlearning_repository.fail_attempt(session, claim, traceback, delay):
+            raise LeaseLost(f"unlearning {claim.unlearning_id} was taken over after fence {claim.fence}")
+        return ()
+    unlearning_repository.note_error(session, claim, traceback)
+    tries = "once" if claim.attempt == 1 else f"{claim.attempt} times"
+    return _erase_instead(session, claim, f"{sentence} (tried {tries})")
+
+
+def give_back(session: Session, claim: UnlearningClaim, delay: float = 0.0) -> tuple[str, ...]:
+    """The worker is being shut down: return the duty to the queue. It costs no attempt."""
+    checkpoints.lock(session, claim.checkpoint_id)
+    if not unlearning_repository.give_back(session, claim, delay):
+        raise LeaseLost(f"unlearning {claim.unlearning_id} was taken over after fence {claim.fence}")
+    return ()
+
+
+def put_off(session: Session, settings: Settings, claim: UnlearningClaim, why: str) -> tuple[str, ...]:
+    """The blob store is away, or holds other bytes than it should: try again in a while. It costs no attempt for a
+    day, in which somebody may mend it, and is a failure like any other after that."""
+    duty = unlearning_repository.of_id(session, claim.unlearning_id)
+    if duty is not None and repository.now(session) - duty.created_at > _AWAY_AT_MOST:
+        return fail_attempt(
+            session, settings, claim, "the blob store did not give the bytes for a day", why, final=False
+        )
+    return give_back(session, claim, _AWAY_SECONDS)
+
+
+def content(unlearning: Unlearning) -> dict[str, Any]:
+    """What is certified of a duty that has ended."""
+    if unlearning.record is None or unlearning.finished_at is None:
+        raise AssertionError(f"unlearning {unlearning.id} has no record before its end")
+    finished = unlearning.finished_at.astimezone(UTC).isoformat()
+    return {"format": FORMAT, "unlearning": public_id("ul", unlearning.id), "finished_at": finished} | unlearning.record
+
+
+def _end(session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outcome: Outcome) -> tuple[str, ...]:
+    old, erased = checkpoint.digest, outcome.weights is None
+    after = outcome.weights.digest if outcome.weights else None
+    asked = checkpoint.unlearning or UnlearnMethod.AUTO
+    record: dict[str, Any] = {
+        "checkpoint": public_id("ck", checkpoint.id),
+        "outcome": "erased" if erased else "unlearned",
+        "asked": asked.value,
+        "method": outcome.method.value,
+        "reason": outcome.reason,
+        "attempts": claim.attempt,
+        "weights": {"before": old, "after": after},
+        "forgotten": {"digests": _forgotten_digests(session, claim)},
+        **outcome.findings,
+    }
+    status = UnlearningStatus.ERASED if erased else UnlearningStatus.UNLEARNED
+    moment = unlearning_repository.end(session, claim, status, old, after, record)
+    if moment is None:
+        raise LeaseLost(f"unlearning {claim.unlearning_id} was taken over after fence {claim.fence}")
+    checkpoints.forget_lineage(session, checkpoint.id, claim.dataset_id, outcome.method.value, moment)
+    if outcome.weights is not None:
+        checkpoint.digest, checkpoint.size_bytes = outcome.weights.digest, outcome.weights.size
+        checkpoint.tensors = outcome.tensors
+        checkpoint.version += 1
+    elif old is not None:
+        checkpoint.digest = checkpoint.size_bytes = checkpoint.tensors = None
+        checkpoint.erased_at = moment
+    session.flush()
+    data = {"id": checkpoint.id, "unlearning_id": claim.unlearning_id, "dataset_id": claim.dataset_id}
+    kind = EventType.CHECKPOINT_ERASED if erased else EventType.CHECKPOINT_UNLEARNED
+    webhooks.emit(session, checkpoint.buyer_id, kind, data | {"method": outcome.method.value})
+    if not unlearning_repository.count_open(session, claim.dataset_id):
+        # the bytes were kept for this; the sweeper would find it, too
+        outbox.record(session, FORGET, {"dataset_id": str(claim.dataset_id)})
+    return () if old is None or old == after else (old,)
+
+
+def _erase_instead(session: Session, claim: UnlearningClaim, why: str) -> tuple[str, ...]:
+    checkpoint = checkpoints.lock(session, claim.checkpoint_id)
+    return _end(session, claim, checkpoint, _erased(why))
+
+
+def _erased(why: str) -> Outcome:
+    findings = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
+    return Outcome(UnlearnMethod.ERASE, why, None, None, findings)
+
+
+def _forgotten_digests(session: Session, claim: UnlearningClaim) -> list[str]:
+    seen = checkpoints.seen_by(session, claim.checkpoint_id)
+    return sorted({row.digest for row in seen if row.dataset_id == claim.dataset_id})
+
+
+def _reference(session: Session, checkpoint: Checkpoint, dataset_id: uuid.UUID) -> Valuation | None:
+    """The job that says how the dataset's rows became numbers: one that names all that was seen, else the newest."""
+    named = {job.id for job in erasure_repository.jobs_with_dataset(session, dataset_id)}
+    jobs = erasure_repository.jobs_with_checkpoints(session, checkpoints.twins(session, checkpoint))
+    fitting = [job for job in jobs if job.id in named and job.buyer_id == checkpoint.buyer_id]
+    seen = checkpoints.seen_by(session, checkpoint.id)
+    return max(fitting, key=lambda job: (_tells_all(job, seen), job.id), default=None)
+
+
+def _tells_all(job: Valuation, seen: Sequence[CheckpointLineage]) -> bool:
+    """Whether a job says that the model was trained on its players and nobody else, and names all that was seen."""
+    files = {file["digest"] for player in job.inputs["players"] for file in player}
+    return job.spec["mode"] == "full" and {row.digest for row in seen} <= files
+
+
+def _files(session: Session, checkpoint: Checkpoint, dataset_ids: set[uuid.UUID]) -> dict[str, dict[str, Any]]:
+    """How to read each content, by digest, as the buyer's jobs said, those with this checkpoint before others, which
+    may read a text as a column; every row of it, also those that a job dropped."""
+    found: dict[str, dict[str, Any]] = {}
+    twins = checkpoints.twins(session, checkpoint)
+    own = {job.id for job in erasure_repository.jobs_with_checkpoints(session, twins)}
+    for dataset_id in sorted(dataset_ids):
+        for job in sorted(erasure_repository.jobs_with_dataset(session, dataset_id), key=lambda job: job.id in own):
+            if job.buyer_id == checkpoint.buyer_id:
+                for player in job.inputs["players"]:
+                    found |= {file["digest"]: {**file, "drop": ""} for file in player}
+    return found

@@ -1,0 +1,341 @@
+"""Admission: everything that is checked before a job exists or money is held. A bad order leaves nothing behind.
+
+It has every file of the job read once (``readings``), which fixes the one encoding that all of them share and puts the
+players in canonical order (by the digest of their rows, then by name), and so fixes the game and its digest.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.checkpoints.tables import Architecture
+from app.datasets.licences import Licence
+from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
+from app.errors import FieldError, InvalidInput
+from app.identity import Caller
+from app.payouts import money
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations import repository
+from app.valuations.orders.fitted_files import (
+    Offer,
+    Question,
+    Reading,
+    read_items,
+    read_tables,
+    read_texts,
+    refused,
+    unfit_for_items,
+    unfit_for_texts,
+)
+from app.valuations.orders.game_digest import digest_of, frozen_game
+from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_hyper
+from app.valuations.orders.quotes import Size
+from app.valuations.orders.terms import payout_terms
+from app.valuations.orders.test_commitment import Measured, Mix, sealed
+from app.valuations.players.files import InputFile
+from app.valuations.players.grouping import Seat
+from app.valuations.schemas import Model, NewValuation
+
+
+@dataclass(frozen=True)
+class AdmittedPlayer:
+    """Whoever is paid, before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people.
+
+    ``seat`` is its player of the game (None: nothing of it is used), of whose amount it gets ``part``.
+    """
+
+    name: str
+    shown: str
+    provider_id: uuid.UUID
+    datasets: tuple[uuid.UUID, ...]
+    digest: str
+    rows: int
+    reserve: int  # the least this player takes, in minor units; 0 is no reserve
+    seat: int | None
+    part: Fraction
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """An order that may become a job: the game, its seats in canonical order, who is paid, the money in minor units."""
+
+    frozen: dict[str, Any]
+    game_digest: str
+    seats: tuple[Seat, ...]
+    players: tuple[AdmittedPlayer, ...]
+    test: InputFile
+    test_dataset: uuid.UUID
+    checkpoint: str | None
+    base: str | None
+    pool_minor: int
+    size: Size
+    contents: dict[uuid.UUID, str]  # each dataset's digest
+    measured: Measured
+    notes: tuple[str, ...] = ()
+    trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
+
+
+def admit(
+    session: Session,
+    blobs: BlobStore,
+    settings: Settings,
+    caller: Caller,
+    order: NewValuation,
+    licence_problems: list[FieldError] | None = None,
+) -> Admitted:
+    """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
+
+    With ``licence_problems`` (a quote) licences that forbid the job are added there and do not refuse it.
+    """
+    pool_minor = _pool(order)
+    _check_terms(order, settings)
+    _check_deadline(order)
+    chosen = choose(session, caller, order)
+    _check_rows_rules(order, chosen)
+    check_memory(settings, chosen)
+    rows = repository.datasets_by_id(session, {*order.datasets, order.test_dataset})
+    found = _datasets(rows, order, licence_problems, chosen.reads)
+    test = _test_dataset(rows, caller, order, chosen.reads)
+    groups = _groups(order, found)
+    if len(groups) == 1 and order.mode == "full":
+        raise refused(
+            "/datasets",
+            "a full valuation divides a pool among players, and this job has one; "
+            "name another provider's dataset, set players to dataset, or set mode to partial",
+        )
+    offers = _offers(session, order, groups)
+    uploaded = repository.upload_moments(session, found)
+    asked = Question(test, found, order.target, order.image_size, offers, order.payout.copies, uploaded)
+    read = _read(session, blobs, settings, asked, chosen)
+    seats, players = _seats(read), _players(groups, offers, read)
+    check_weights(chosen, read.shape, read.classes)
+    if len(seats) < 2 and len(groups) > 1 and order.mode == "full":
+        if any(each.seat is None for each in players) and order.payout.copies == "separate":
+            raise refused(
+                "/test_dataset",
+                "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
+                "players are left; name a test set whose rows no provider holds, or other data",
+            )
+        raise refused(
+            "/payout/copies",
+            f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
+            "name other data, or set copies to separate",
+        )
+    frozen = frozen_game(
+        players=[each.digest for each in seats],
+        test=read.told["test"]["digest"],
+        encoding=read.encoding,
+        learner={"name": chosen.model.name, "hyper": learner_hyper(chosen)},
+        checkpoint=chosen.weights,
+        base=chosen.base_digest,
+        metric=order.metric,
+        mode=order.mode,
+        unlearning=dict(order.unlearning.options),
+        seed=order.seed,
+        device=order.device,
+        class_weights=order.class_weights,
+        shard_rows=_shard_rows(order, sum(each.rows for each in seats)),
+    )
+    # sealed anew for each job: what was read may be known from an earlier question
+    measured = sealed(Mix(**read.told["mix"]), read.told["test"]["digest"])
+    return Admitted(
+        frozen=frozen,
+        game_digest=digest_of(frozen),
+        seats=seats,
+        players=players,
+        test=read.test_file,
+        test_dataset=test.id,
+        checkpoint=chosen.weights,
+        base=chosen.base_digest,
+        pool_minor=pool_minor,
+        size=read.size,
+        contents={each.id: each.digest for each in found if each.digest is not None},
+        measured=measured,
+        notes=(*read.told["notes"], *measured.notes),
+        trained=chosen.trained,
+    )
+
+
+def _offers(session: Session, order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> list[Offer]:
+    """Whoever may be paid: a provider with all of its datasets, or each dataset."""
+    names = repository.account_names(session, {group[0].provider_id for group in groups})
+    offers = []
+    for group in groups:
+        provider, datasets = group[0].provider_id, tuple(each.id for each in group)
+        if order.players == "provider":
+            offers.append(Offer(f"acc_{provider.hex}", names[provider], datasets))
+        else:
+            offers.append(Offer(f"ds_{group[0].id.hex}", f"{names[provider]}: {group[0].name}", datasets))
+    return offers
+
+
+def _read(session: Session, blobs: BlobStore, settings: Settings, asked: Question, chosen: Chosen) -> Reading:
+    """The job's files as the model reads them."""
+    if chosen.reads is not None and asked.image_size is not None:
+        raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
+    if chosen.reads is None:
+        read = read_tables(session, blobs, settings, asked)
+        _check_shape(read, chosen.model)
+        return read
+    if chosen.reads is Architecture.LM:
+        return read_texts(session, blobs, settings, asked, chosen.model, chosen.frozen_base)
+    return read_items(session, blobs, settings, asked, chosen.model, chosen.frozen_base)
+
+
+def _seats(read: Reading) -> tuple[Seat, ...]:
+    """The players of the game, in canonical order."""
+    return tuple(
+        Seat(each["name"], tuple(InputFile(**file) for file in each["files"]), each["digest"], each["rows"])
+        for each in read.told["seats"]
+    )
+
+
+def _players(groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], read: Reading) -> tuple[AdmittedPlayer, ...]:
+    """Everyone who is paid, in the order of the seats."""
+    found = read.told["members"]
+    return tuple(
+        AdmittedPlayer(
+            name=offers[at].name,
+            shown=offers[at].shown,
+            provider_id=groups[at][0].provider_id,
+            datasets=offers[at].datasets,
+            digest=found[at]["digest"],
+            rows=found[at]["rows"],
+            reserve=sum(each.reserve_minor or 0 for each in groups[at]),
+            seat=found[at]["seat"],
+            part=Fraction(*found[at]["part"]),
+        )
+        for at in read.told["order"]
+    )
+
+
+def _check_rows_rules(order: NewValuation, chosen: Chosen) -> None:
+    """What is made for tables and images alone: shards need rows of one kind, weights need classes."""
+    if order.payout.shards is not None and chosen.reads is not None:
+        raise refused(
+            "/payout/shards", "shards are cut from tables and images; leave them out for a frozen model's job"
+        )
+    if order.class_weights != "uniform" and chosen.reads is Architecture.LM:
+        raise refused("/class_weights", "a language model's tokens are no classes; leave class_weights at uniform")
+
+
+def _shard_rows(order: NewValuation, rows: int) -> int:
+    """Rows of a shard: by the rows of the whole job, which stay the same however they are spread over accounts."""
+    return 0 if order.payout.shards is None else -(-rows // order.payout.shards)
+
+
+def _pool(order: NewValuation) -> int:
+    try:
+        return money.parse(order.pool, order.currency, name="pool")
+    except InvalidInput as error:
+        field = "/currency" if order.currency not in money.EXPONENTS else "/pool"
+        raise refused(field, error.detail) from None
+
+
+def _check_terms(order: NewValuation, settings: Settings) -> None:
+    try:
+        payout_terms(order.payout, order.currency, settings.platform_fee_basis_points)
+    except InvalidInput as error:
+        raise refused("/payout", error.detail) from None
+
+
+def _check_deadline(order: NewValuation) -> None:
+    if order.deadline is not None and order.deadline <= datetime.now(UTC):
+        raise refused("/deadline", f"deadline {order.deadline.isoformat()} has passed; give a later one, or none")
+
+
+def _datasets(
+    rows: Mapping[uuid.UUID, Dataset],
+    order: NewValuation,
+    licence_problems: list[FieldError] | None,
+    reads: Architecture | None,
+) -> list[Dataset]:
+    """The datasets in the order's order; all that is wrong with them is told at once."""
+    faults: list[FieldError] = []
+    for index, dataset_id in enumerate(order.datasets):
+        dataset = rows.get(dataset_id)
+        fault = _fault(order, dataset, dataset_id, reads)
+        if fault is not None:
+            faults.append(FieldError(f"/datasets/{index}", fault, "dataset"))
+        elif dataset is not None and (problem := _licence_problem(order, dataset)) is not None:
+            told = FieldError(f"/datasets/{index}", problem, "licence")
+            (faults if licence_problems is None else licence_problems).append(told)
+    if faults:
+        raise InvalidInput(faults[0].detail, errors=faults)
+    return [rows[each] for each in order.datasets]
+
+
+def _fault(
+    order: NewValuation, dataset: Dataset | None, dataset_id: uuid.UUID, reads: Architecture | None
+) -> str | None:
+    name = f"dataset ds_{dataset_id.hex}"
+    if dataset is not None and dataset.status is DatasetStatus.WITHDRAWN:
+        return f"{name} was withdrawn by its provider and no new job may use it; leave it out"
+    if dataset is not None and dataset.kind is not DatasetKind.TRAIN:
+        return f"{name} is a test set and cannot be valued; give it as test_dataset"
+    # what is not published is nobody's business: a stranger cannot tell it from what does not exist
+    if dataset is None or dataset.status is not DatasetStatus.PUBLISHED or dataset.licence is None:
+        return f"{name} does not exist or is not published; name published datasets"
+    if (unfit := _unfit(dataset, reads)) is not None:
+        return f"{name} {unfit}"
+    if dataset.reserve_currency not in (None, order.currency):
+        return f"{name} has a reserve price in {dataset.reserve_currency}; post the job in it, or leave it out"
+    return None
+
+
+def _licence_problem(order: NewValuation, dataset: Dataset) -> str | None:
+    """Why the licence forbids this job, if it does."""
+    licence = Licence.from_json(dataset.licence or {})
+    problems = licence.problems(purpose=order.purpose, territory=order.territory, at=datetime.now(UTC))
+    return f"dataset ds_{dataset.id.hex} {problems[0]}" if problems else None
+
+
+def _unfit(dataset: Dataset, reads: Architecture | None) -> str | None:
+    """Why the job's model cannot read a dataset; the rest of a sentence that begins with it."""
+    if reads is Architecture.LM:
+        return unfit_for_texts(dataset)
+    if reads is not None:
+        return unfit_for_items(dataset, reads)
+    if dataset.target is None:
+        return "holds documents without a target, which only lm reads; name datasets with columns or images"
+    return None
+
+
+def _test_dataset(
+    rows: Mapping[uuid.UUID, Dataset], caller: Caller, order: NewValuation, reads: Architecture | None
+) -> Dataset:
+    dataset = rows.get(order.test_dataset)
+    name = f"dataset ds_{order.test_dataset.hex}"
+    if dataset is None or dataset.provider_id != caller.account_id or dataset.status is DatasetStatus.DRAFT:
+        raise refused("/test_dataset", f"{name} is not a test set of yours with content; upload one of kind test")
+    if dataset.kind is not DatasetKind.TEST:
+        raise refused("/test_dataset", f"{name} is of kind {dataset.kind.value}; upload the test set with kind test")
+    if dataset.status is DatasetStatus.WITHDRAWN:
+        raise refused("/test_dataset", f"{name} was withdrawn; upload another test set")
+    if (unfit := _unfit(dataset, reads)) is not None:
+        raise refused("/test_dataset", f"{name} {unfit}")
+    return dataset
+
+
+def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]]:
+    """The datasets of each player."""
+    groups: dict[uuid.UUID, list[Dataset]] = {}
+    for dataset in found:
+        groups.setdefault(dataset.provider_id if order.players == "provider" else dataset.id, []).append(dataset)
+    return list(groups.values())
+
+
+def _check_shape(read: Reading, model: Model) -> None:
+    images = len(read.shape) > 1
+    if images and model.name != "cnn":
+        raise refused(
+            "/model/name", f"these datasets hold images, and {model.name} takes columns; set the model to cnn"
+        )
+    if not images and model.name == "cnn":
+        raise refused("/model/name", "cnn takes images (NPZ, X of shape [n, height, width]); choose logistic or mlp")

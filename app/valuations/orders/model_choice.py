@@ -1,0 +1,146 @@
+"""Which model an order asks for: a learner with its hyper-parameters, its weights, and the frozen model below it.
+
+A language model needs a base; a head may have an encoder or a backbone below it; a checkpoint names its own. Everything
+is the buyer's own, has weights where it must, and fits in a worker's memory. Nothing here reads a file.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.checkpoints import repository as checkpoints
+from app.checkpoints.hyper import faults
+from app.checkpoints.service import STANDS_ON
+from app.checkpoints.tables import Architecture, Checkpoint
+from app.checkpoints.weights import BASE, check_fit
+from app.errors import FieldError, InvalidInput
+from app.http.ids import public_id
+from app.identity import Caller
+from app.settings import Settings
+from app.valuations import repository
+from app.valuations.orders.fitted_files import refused
+from app.valuations.schemas import Model, NewValuation
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The learner, the checkpoint that names it (with or without weights) and the frozen model below, if any."""
+
+    model: Model
+    checkpoint: Checkpoint | None
+    base: Checkpoint | None
+
+    @property
+    def weights(self) -> str | None:
+        """The blob of the weights that were trained on everything."""
+        return self.checkpoint.digest if self.checkpoint is not None else None
+
+    @property
+    def trained(self) -> bool:
+        """Whether the checkpoint's weights were trained on the players' data, and are not the model before it."""
+        tensors = self.checkpoint.tensors if self.checkpoint is not None else None
+        return any(not name.startswith(BASE) for name in tensors or ())
+
+    @property
+    def base_digest(self) -> str | None:
+        return self.base.digest if self.base is not None else None
+
+    @property
+    def reads(self) -> Architecture | None:
+        """The frozen model that reads the files: a language model, an encoder, a backbone; None: none does."""
+        return self.base.architecture if self.base is not None else None
+
+    @property
+    def frozen_base(self) -> Checkpoint:
+        if self.base is None:
+            raise AssertionError(f"{self.model.name} was admitted without its base")
+        return self.base
+
+
+def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
+    """The order's model; raises InvalidInput naming the field, the rule and the mend."""
+    model, checkpoint = _model(session, caller, order)
+    architecture = Architecture(model.name)
+    base_id = order.base
+    if checkpoint is not None and checkpoint.base_id is not None:
+        if base_id not in (None, checkpoint.base_id):
+            own = public_id("ck", checkpoint.base_id)
+            raise refused("/base", f"the checkpoint stands on {own} and on no other base; leave base out")
+        base_id = checkpoint.base_id
+    elif checkpoint is not None and base_id is not None:
+        raise refused("/base", "the checkpoint was created without a base; create one that names it as its base")
+    if base_id is None:
+        if architecture is Architecture.LORA:
+            raise refused("/base", "lora needs a base: upload the encoder's or the backbone's folder as a checkpoint")
+        if architecture is Architecture.LM:
+            raise refused("/base", "lm needs a base: upload the model folder as a checkpoint of architecture lm")
+        return Chosen(model, checkpoint, None)
+    base: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, base_id)
+    name = public_id("ck", base_id)
+    if base is None:
+        raise refused("/base", f"no checkpoint {name} of yours; list them with GET /v1/checkpoints")
+    allowed = STANDS_ON.get(architecture, ())
+    if base.architecture not in allowed or base.base_id is not None:
+        kinds = " or ".join(each.value for each in allowed) or "none at all"
+        raise refused("/base", f"checkpoint {name} is no base for {model.name}, which takes {kinds}")
+    if base.digest is None or base.facts is None:
+        raise refused("/base", f"checkpoint {name} has no weights; upload the zip of the model folder first")
+    return Chosen(model, checkpoint, base)
+
+
+def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, Checkpoint | None]:
+    if order.checkpoint is None:
+        model = order.model or Model()
+        if wrong := faults(Architecture(model.name), model.hyper):
+            told = [FieldError(f"/model/hyper/{name}", fault, "hyper_parameter") for name, fault in wrong.items()]
+            raise InvalidInput(told[0].detail, errors=told)
+        return model, None
+    checkpoint: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, order.checkpoint)
+    if checkpoint is None:
+        raise refused(
+            "/checkpoint", f"no checkpoint ck_{order.checkpoint.hex} of yours; list them with GET /v1/checkpoints"
+        )
+    if checkpoints.is_unlearning(session, checkpoint.id):
+        name = public_id("ck", checkpoint.id)
+        raise refused(
+            "/checkpoint",
+            f"checkpoint {name} is being made to forget a dataset that was withdrawn; post the job when "
+            f"GET /v1/checkpoints/{name}/unlearnings says that it is done",
+        )
+    frozen = checkpoint.architecture in (Architecture.ENCODER, Architecture.BACKBONE)
+    if frozen or (checkpoint.architecture is Architecture.LM and checkpoint.base_id is None):
+        raise refused("/checkpoint", "this checkpoint is a model folder, on which others stand; give it as base")
+    return Model.model_validate({"name": checkpoint.architecture.value, "hyper": checkpoint.hyper}), checkpoint
+
+
+def check_memory(settings: Settings, chosen: Chosen) -> None:
+    """Raises InvalidInput where the frozen model alone does not fit into a worker."""
+    if chosen.base is None or chosen.base.facts is None:
+        return
+    needed, most = 4 * int(chosen.base.facts["parameters"]), settings.worker_max_memory_bytes
+    if needed > most // 2:
+        raise refused(
+            "/base",
+            f"the base has {chosen.base.facts['parameters']} parameters, {needed} bytes in float32, and a worker here "
+            f"has {most} bytes in all, half of them for a model; take a smaller one, or ask for larger workers",
+        )
+
+
+def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
+    """Raises InvalidInput where the checkpoint's weights are not those of the model on these rows."""
+    checkpoint = chosen.checkpoint
+    if checkpoint is not None and checkpoint.tensors is not None and checkpoint.facts is None:
+        base = chosen.base.facts if chosen.base is not None else None
+        check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes, base)
+
+
+def learner_hyper(chosen: Chosen) -> dict[str, Any]:
+    """The learner's hyper-parameters as the engine takes them: with the sizes of the model below that it must know."""
+    if chosen.model.name == Architecture.LORA.value:
+        sizes = (chosen.frozen_base.facts or {})["sizes"]
+        return {name: sizes[name] for name in ("heads", "eps") if name in sizes} | dict(chosen.model.hyper)
+    if chosen.model.name != Architecture.LM.value:
+        return dict(chosen.model.hyper)
+    told = {name: value for name, value in chosen.model.hyper.items() if name != "context"}
+    return {**(chosen.frozen_base.facts or {})["sizes"], **told}

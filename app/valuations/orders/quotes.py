@@ -1,0 +1,145 @@
+"""What a valuation will take, before it is posted: evaluations by fidelity and device seconds. Pure, and an estimate.
+
+The counts follow the engine's plan (``worker/engine/loop/run.py``): up to 12 players every distinct coalition is
+unlearned,
+above that a sample; retrainings audit them, at most max(36, 3 n) unless the order names another number, and where
+retraining everything is no dearer, everything is retrained. A job may stop earlier; it never buys more. Nothing here
+looks at a row.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.valuations.schemas import NewValuation
+
+ENUMERATE_UP_TO = 12
+LEAST_RETRAINS, RETRAINS_EACH, LEAST_TO_CORRECT = 36, 3, 6
+_AUDITED = 16
+# multiply-adds a second of one core on the small matrices of these models; stated in the answer
+STATED_RATE = 2e9
+# passes over the rows that one training takes, by learner, where the order's hyper-parameters do not say
+_PASSES = {"logistic": 30, "mlp": 150, "cnn": 120}
+# what an unlearned worth costs in retrainings, roughly and on the dear side
+_UNLEARNED_COST = 0.02
+_REPAIR_COST = 0.2
+# methods that train one model for each player before their first worth
+_VECTORS = ("merge", "adapter_sum", "logit_sum", "mixture", "unmerge", "negation")
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a job computes on: training rows in all, numbers per row, classes, rows of the test set.
+
+    ``training`` and ``scoring``, where given, are the multiply-adds of one forward pass over all that a training reads,
+    and over the test set; a language model's do not depend on how many rows there are. ``preparing`` are those of a
+    frozen model's features of all rows, once.
+    """
+
+    rows: int
+    width: int
+    classes: int
+    test_rows: int
+    training: float = 0.0
+    scoring: float = 0.0
+    preparing: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Device seconds per worth and training row of past jobs of a learner, by fidelity; ``prepare``: per row."""
+
+    per_row: Mapping[str, float]
+    jobs: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of device time, and on what they rest: ``measured`` or ``model``."""
+
+    seconds: float
+    basis: str
+    sentence: str
+
+
+def shard_count(of: int, rows: int) -> int:
+    """How many shards of about ``rows`` rows ``of`` rows are cut into; the engine's rule, held to it by a test."""
+    return max(1, (2 * of + rows) // (2 * rows))
+
+
+def distinct_coalitions(digests: Sequence[str]) -> int:
+    """Coalitions of distinct content: 2^n, less what exact copies make the same."""
+    return math.prod(count + 1 for count in Counter(digests).values())
+
+
+def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[str, int]:
+    """The most worths the engine will buy, by fidelity."""
+    n, distinct = len(digests), distinct_coalitions(digests)
+    limit = order.max_evaluations or 10**9
+    planned = max(LEAST_RETRAINS, RETRAINS_EACH * n)
+    retrains = min(distinct, planned if order.max_retrains is None else order.max_retrains)
+    counts = {"unlearn": 0, "repair": 0, "retrain": 0}
+    sampled = distinct if n <= ENUMERATE_UP_TO else min(distinct, 16 * n * math.ceil(math.log2(n)))
+    corrects = order.mode == "full" and order.estimator in ("auto", "multifidelity")
+    if order.fidelity == "retrain":
+        counts["retrain"] = min(sampled, limit, distinct if order.max_retrains is None else order.max_retrains)
+    elif order.fidelity == "auto" and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
+        counts["retrain"] = min(retrains, limit)
+        if retrains < distinct:
+            counts["unlearn"] = min(sampled, limit)
+    else:
+        counts["repair" if order.fidelity == "repair" else "unlearn"] = min(sampled, limit)
+        if order.mode == "full":
+            counts["retrain"] = min(retrains, 2 + max(_AUDITED, 2 * n))
+    return counts
+
+
+def estimate(
+    order: NewValuation, learner: str, size: Size, counts: Mapping[str, int], past: Measured, *, players: int
+) -> Estimate:
+    """Device seconds from what past jobs took, where each fidelity that is needed was measured; else from the model.
+
+    ``players`` counts those of distinct content.
+    """
+    needed = [kind for kind, count in counts.items() if count]
+    if past.jobs and all(kind in past.per_row for kind in needed):
+        seconds = size.rows * sum(counts[kind] * past.per_row[kind] for kind in needed)
+        seconds += size.rows * past.per_row.get("prepare", 0.0)
+        said = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
+        return Estimate(_capped(order, seconds), "measured", said)
+    training, scoring = _model_seconds(order, learner, size)
+    cost = {"unlearn": _UNLEARNED_COST, "repair": _REPAIR_COST, "retrain": 1.0 if size.training else 0.5}
+    seconds = (
+        size.preparing / STATED_RATE
+        + training
+        + (players * training if counts["unlearn"] and order.unlearning.method in _VECTORS else 0.0)
+        + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
+    )
+    said = (
+        f"from the model's cost at a stated {STATED_RATE:.0e} multiply-adds a second; no past job with {learner} "
+        "has been measured here for all of this"
+    )
+    return Estimate(_capped(order, seconds), "model", said)
+
+
+def _model_seconds(order: NewValuation, learner: str, size: Size) -> tuple[float, float]:
+    """Seconds of one training, and of one look at the test set, at the stated rate."""
+    if size.training:
+        return 3.0 * size.training / STATED_RATE, size.scoring / STATED_RATE
+    passes = _PASSES[learner]
+    hyper = order.model.hyper if order.model is not None else {}
+    given = hyper.get("steps", hyper.get("iterations"))
+    if isinstance(given, int):
+        passes = min(passes, given) if learner == "logistic" else given
+    hidden = hyper.get("hidden", 64)
+    parameters = size.width * size.classes
+    if learner != "logistic":
+        parameters = (size.width + size.classes) * (hidden if isinstance(hidden, int) else 64)
+    training = 3.0 * 2.0 * passes * size.rows * parameters / STATED_RATE
+    scoring = 2.0 * size.test_rows * parameters / STATED_RATE
+    return training, scoring
+
+
+def _capped(order: NewValuation, seconds: float) -> float:
+    return round(min(seconds, order.max_seconds or math.inf), 3)

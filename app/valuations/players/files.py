@@ -1,0 +1,65 @@
+"""One file of a job and its rows, named and picked the same way wherever they are read. Pure; no blobs, no settings.
+
+The enclosure, which admits a job's files, and the workers, which compute on them, go through here.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from app.datasets.readers import Limits, read_table
+from app.datasets.rows.encoding import EncodedRows
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One dataset's bytes: what errors call it, which blob holds it, how to read it, its label column (of a corpus its
+    column of domains, or ""), what to skip."""
+
+    name: str
+    digest: str
+    format: str
+    target: str
+    # rows that are not used: one bit for each row of the file, packed, in base64; empty: all are used
+    drop: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def table_of(
+    path: Path, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
+) -> pa.Table:
+    """The table in ``path``, its label column under the job's name for it; raises InvalidData."""
+    table = read_table(path, file.format, limits=limits, name=file.name, image_size=image_size)
+    if file.target != target and file.target in table.column_names and target not in table.column_names:
+        names = [target if name == file.target else name for name in table.column_names]
+        table = table.rename_columns(names)
+    return table
+
+
+def drop_mask(keep: NDArray[np.bool_]) -> str:
+    """``InputFile.drop`` for the rows that ``keep`` bool[n] leaves out."""
+    return "" if keep.all() else base64.b64encode(np.packbits(~keep).tobytes()).decode()
+
+
+def used_rows(rows: EncodedRows, drop: str) -> EncodedRows:
+    """The rows of a file without those that are dropped."""
+    if not drop:
+        return rows
+    bits = np.frombuffer(base64.b64decode(drop), dtype=np.uint8)
+    keep = ~np.unpackbits(bits, count=len(rows.y)).astype(np.bool_)
+    return EncodedRows(rows.X[keep], rows.y[keep])
+
+
+def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
+    """The rows of one player's datasets as one set of rows, in canonical order."""
+    if len(parts) == 1:
+        return parts[0].canonical()
+    X = np.concatenate([part.X for part in parts])
+    return EncodedRows(X, np.concatenate([part.y for part in parts])).canonical()

@@ -1,0 +1,82 @@
+"""From blobs to encoded rows, the same way when a job is admitted and when a worker computes it.
+
+A file is named by its blob, so what was checked at posting is, to the byte, what is valued. No torch here.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from app.datasets.readers import Limits
+from app.datasets.rows import items
+from app.datasets.rows.corpora import read_blocks
+from app.datasets.rows.encoding import EncodedRows, Encoding, encode
+from app.datasets.rows.items import Items
+from app.datasets.rows.tokens import Encode
+from app.datasets.service import limits_of
+from app.settings import Settings
+from app.storage import scratch
+from app.storage.blobs import BlobStore
+from app.valuations.players.files import InputFile, join_rows, table_of, used_rows
+
+
+def load_table(
+    blobs: BlobStore, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
+) -> pa.Table:
+    """The file's table, its label column under the job's name for it; raises InvalidData, NotFound, Unavailable."""
+    with scratch.file() as path:
+        blobs.download(file.digest, path)
+        return table_of(path, file, target, limits, image_size)
+
+
+@contextmanager
+def opened_items(blobs: BlobStore, file: InputFile, encoding: dict[str, Any], settings: Settings) -> Iterator[Items]:
+    """The texts or images of a file, as a frozen model is shown them; raises InvalidData, NotFound, Unavailable."""
+    with scratch.file() as path:
+        blobs.download(file.digest, path)
+        asked = (file.format, encoding["of"], file.target, limits_of(settings), file.name, encoding.get("size"))
+        with items.opened(path, *asked) as found:
+            yield found
+
+
+def load_rows(blobs: BlobStore, files: Sequence[dict[str, Any]], encoding: Encoding, settings: Settings) -> EncodedRows:
+    """A player's (or the test set's) rows in canonical order, from the files that a job names."""
+    limits = limits_of(settings)
+    named = [InputFile(**file) for file in files]
+    # what was resized when the job was admitted is resized again; what has the size already stays as it is
+    shape = encoding.shape
+    size = (shape[0], shape[1]) if len(shape) > 1 else None
+    tables = (load_table(blobs, file, encoding.target, limits, size) for file in named)
+    encoded = (encode(table, encoding) for table in tables)
+    return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, named, strict=True)])
+
+
+def load_blocks(
+    blobs: BlobStore,
+    files: Sequence[dict[str, Any]],
+    encoding: dict[str, Any],
+    encode_: Encode | None,
+    settings: Settings,
+) -> EncodedRows:
+    """The same of a language model's corpora: blocks of tokens, labelled by the number of their domain."""
+    number = {name: at for at, name in enumerate(encoding["domains"])}
+    parts = []
+    for file in (InputFile(**each) for each in files):
+        with scratch.file() as path:
+            blobs.download(file.digest, path)
+            asked = (
+                file.format,
+                file.target or None,
+                int(encoding["context"]),
+                encode_,
+                limits_of(settings),
+                file.name,
+            )
+            found = read_blocks(path, *asked)
+        labels = [number[each] if file.target else 0 for each in found.domains]
+        parts.append(used_rows(EncodedRows(found.tokens, np.array(labels, dtype=np.int64)), file.drop))
+    X = np.concatenate([part.X for part in parts])
+    return EncodedRows(X, np.concatenate([part.y for part in parts]))

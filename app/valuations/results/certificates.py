@@ -1,0 +1,88 @@
+"""A valuation's certificate: every digest, the order, the audit, values and amounts, signed with Ed25519. Pure.
+
+The signature is over the canonical JSON (sorted keys, no spaces, UTF-8) of ``certificate``. It is deterministic, so the
+same job always has the same certificate and none needs to be stored. It names data by digests and players by ids and
+holds no row, no model and no display name: it stays true, and harmless, when data is withdrawn.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from app.http.ids import public_id
+from app.settings import Settings
+from app.valuations.orders.game_digest import canonical_json
+from app.valuations.results.schemas import Payouts, Values
+
+FORMAT = "cherish-certificate-1"
+
+
+def signing_key(settings: Settings) -> Ed25519PrivateKey:
+    """The deployment's key: the seed in ``certificate_key`` (base64, 32 bytes), else one derived from the secret."""
+    if settings.certificate_key is not None:
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(settings.certificate_key.get_secret_value()))
+    secret = settings.signing_secret.get_secret_value().encode()
+    return Ed25519PrivateKey.from_private_bytes(hmac.digest(secret, FORMAT.encode(), "sha256"))
+
+
+def public_key(settings: Settings) -> str:
+    """The key that certificates are checked with, base64 of its 32 bytes."""
+    raw = signing_key(settings).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return base64.b64encode(raw).decode()
+
+
+def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_at: str) -> dict[str, Any]:
+    """What is certified, as plain JSON."""
+    players = []
+    for player, line in zip(values.players, payouts.payouts, strict=True):
+        told = player.model_dump(mode="json", exclude={"provider"})
+        players.append(told | {"released": line.released, "held": line.held, "accrued": line.accrued})
+    return {
+        "format": FORMAT,
+        "valuation": public_id("val", values.valuation_id),
+        "finished_at": finished_at,
+        "spec": dict(spec),
+        "digests": dict(values.digests) | {"plan": payouts.plan_digest},
+        "empty_worth": values.empty_worth,
+        "full_worth": values.full_worth,
+        "estimator": values.estimator,
+        "source": values.source,
+        "stopped_by": values.stopped_by,
+        "evaluations": values.evaluations,
+        "audit": values.audit,
+        "players": players,
+        "money": {
+            name: getattr(payouts, name) for name in ("pool", "currency", "fee", "compute", "refunded", "performance")
+        }
+        | {"policy": payouts.policy.value, "terms": payouts.terms},
+        # a certificate from before there were checks stays what it was
+        **({} if values.checked is None else {"checked": values.checked.model_dump()}),
+    }
+
+
+def sign(settings: Settings, certified: Mapping[str, Any]) -> dict[str, Any]:
+    """The certificate with its digest and signature."""
+    text = canonical_json(dict(certified))
+    return {
+        "certificate": dict(certified),
+        "digest": hashlib.sha256(text).hexdigest(),
+        "algorithm": "Ed25519",
+        "public_key": public_key(settings),
+        "signature": base64.b64encode(signing_key(settings).sign(text)).decode(),
+    }
+
+
+def is_genuine(signed: Mapping[str, Any], key: str) -> bool:
+    """Whether ``key`` (base64) signed exactly this certificate. What the file says of its own key is not believed."""
+    try:
+        verifier = Ed25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True))
+        verifier.verify(base64.b64decode(signed["signature"], validate=True), canonical_json(signed["certificate"]))
+    except (InvalidSignature, KeyError, TypeError, ValueError):
+        return False
+    return True

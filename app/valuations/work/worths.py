@@ -1,0 +1,97 @@
+"""SQL of worths: stored once under (game, source, coalition), read for plans, quotes and evidence, never changed."""
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, delete, func, select
+from sqlalchemy.orm import Session, aliased
+
+from app.valuations.orders.quotes import Measured
+from app.valuations.states import CHECK
+from app.valuations.tables import Evaluation, Game, Round, Shard, Valuation, ValuationPlayer
+
+
+def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, bytes, bytes]]:
+    """All worths of a game by source: coalitions, worths and device seconds, each joined to one string of bytes.
+
+    Row by row, a hundred thousand worths take a second to read. Numbers are in Postgres's own binary form (big-endian
+    doubles), so they come back bit for bit.
+    """
+    statement = select(
+        Evaluation.source,
+        cast(func.string_agg(Evaluation.coalition, b""), LargeBinary),
+        cast(func.string_agg(func.float8send(Evaluation.worth), b""), LargeBinary),
+        cast(func.string_agg(func.float8send(Evaluation.seconds), b""), LargeBinary),
+    )
+    return session.execute(statement.where(Evaluation.game_id == game_id).group_by(Evaluation.source)).all()
+
+
+def measured(session: Session, learner: str, base: str | None = None) -> Measured:
+    """Device seconds per worth and training row of finished rounds with this learner on this base, of all jobs."""
+    job_rows = (
+        select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
+        .group_by(ValuationPlayer.valuation_id)
+        .subquery()
+    )
+    below = Game.frozen["base"].astext
+    alike = and_(Game.frozen["learner"]["name"].astext == learner, below.is_(None) if base is None else below == base)
+    family = func.split_part(Round.source, ":", 1)
+    rounds = session.execute(
+        select(family, func.sum(Round.seconds), func.sum(Round.done * job_rows.c.rows), func.count())
+        .join(Valuation, Valuation.id == Round.valuation_id)
+        .join(Game, Game.id == Valuation.game_id)
+        .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
+        # what is computed again as a check costs what the worth did, and tells nothing new
+        .where(alike, Round.done > 0, Round.source.not_like(f"{CHECK}%"))
+        .group_by(family)
+    ).all()
+    of_learner = select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(alike, Game.facts.is_not(None))
+    prepared = session.execute(
+        select(func.sum(Game.facts["seconds"].as_float()), func.sum(job_rows.c.rows), func.count())
+        .join(Valuation, Valuation.game_id == Game.id)
+        .join(job_rows, job_rows.c.valuation_id == Valuation.id)
+        .where(Valuation.id.in_(of_learner))
+    ).one()
+    per_row = {row[0]: float(row[1]) / float(row[2]) for row in rounds if row[2]}
+    if prepared[1]:
+        per_row["prepare"] = float(prepared[0]) / float(prepared[1])
+    return Measured(per_row, int(prepared[2]))
+
+
+def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str) -> Sequence[Row[bytes, float, float]]:
+    """(coalition, worth by ``source``, worth by ``other``) of the coalitions that have both."""
+    one, two = aliased(Evaluation), aliased(Evaluation)
+    same = and_(two.game_id == game_id, two.source == other, two.coalition == one.coalition)
+    statement = select(one.coalition, one.worth, two.worth).join(two, same)
+    return session.execute(statement.where(one.game_id == game_id, one.source == source)).all()
+
+
+_WORTHS = Evaluation.metadata.tables["evaluations"]
+_AMONG = select(_WORTHS.c.coalition).where(
+    _WORTHS.c.game_id == bindparam("game"),
+    _WORTHS.c.source == bindparam("source_of"),
+    # one parameter, so that it is one statement however many there are
+    _WORTHS.c.coalition == any_(bindparam("coalitions", type_=ARRAY(LargeBinary))),
+)
+
+
+def stored_among(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> set[bytes]:
+    """Which of these coalitions have a worth already."""
+    return set(session.scalars(_AMONG, {"game": game_id, "source_of": source, "coalitions": list(coalitions)}))
+
+
+def authors(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> dict[bytes, str]:
+    """Which worker computed each of these worths: whoever held its shard last."""
+    among = Evaluation.coalition == any_(bindparam("coalitions", list(coalitions), type_=ARRAY(LargeBinary)))
+    rows = session.execute(
+        select(Evaluation.coalition, Shard.worker)
+        .join(Shard, Shard.id == Evaluation.shard_id)
+        .where(Evaluation.game_id == game_id, Evaluation.source == source, among)
+    )
+    return {row[0]: row[1] or "" for row in rows}
+
+
+def erase(session: Session, game_id: uuid.UUID) -> int:
+    """Erase all worths of a game; returns how many there were."""
+    result = session.execute(delete(Evaluation).where(Evaluation.game_id == game_id))
+    return int(result.rowcount)  # type: ignore[attr-defined]  # a DELETE answers with a CursorResult

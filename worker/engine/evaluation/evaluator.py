@@ -1,0 +1,374 @@
+"""Worths of coalitions, by training or by unlearning, in batches: the game that a valuation is played on.
+
+An ``Evaluator`` holds one problem on one device: the base model, M_full, and the worths found so far. It returns the
+same bits for a coalition whatever the batch, the order, the process or the copies of players it is asked with. It
+never makes a number up: a training that fails, or a worth that is not finite, is an ``EvaluationFailed`` that names
+source and coalition.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
+from worker.engine.evaluation.test_rows import TestRows
+from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
+from worker.engine.games.problem import InvalidProblem, Problem, Rows
+from worker.engine.learners import make_learner
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.tensors import batching, memory
+from worker.engine.tensors.batching import Chunk, Pool, ShouldStop, Stopped
+from worker.engine.tensors.memory import MemoryPlan
+from worker.engine.unlearning import method_of, methods_for
+from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.second_order import tangent
+
+Seconds = NDArray[np.float64]
+Coalition = NDArray[np.bool_]
+_MOST_QUEUED = 64  # for the places of one stack: whoever asks to stop loses what is in it
+_CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
+
+
+def never() -> bool:
+    """The should_stop of a caller that never stops."""
+    return False
+
+
+class Evaluator:
+    """Implements ``FidelityGame`` in this process.
+
+    ``prepared`` is what ``prepared_state`` of another evaluator of the same problem returned: models are then loaded
+    instead of trained. ``threads`` chunks are computed at a time, each with one torch thread; ``stack`` limits how
+    many coalitions are stacked (None: by memory). Neither changes a bit.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        device: str = "cpu",
+        *,
+        prepared: Mapping[str, NDArray[Any]] | None = None,
+        threads: int = 1,
+        stack: int | None = None,
+    ) -> None:
+        self.problem, self.device = problem, torch.device(device)
+        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem))
+        self._methods = methods_for(self.learner.name)
+        self.threads, self.stack = threads, stack
+        self._prepared = dict(prepared) if prepared is not None else None
+        self._context: Context | None = None
+        self._found: dict[tuple[str, bytes], tuple[float, float]] = {}
+        self._seconds: dict[str, float] = {}
+        self._should_stop: ShouldStop = never
+        self._lock = threading.Lock()
+        self._plan: MemoryPlan | None = None
+        self.notes: list[str] = []
+        self._models = Models(problem, self.learner, self.device, self._check)
+        self._test = TestRows(problem, self.learner, self.device)
+        self.test_X, self.test_y = self._test.X, self._test.y
+        self._copy_of = _first_of_equals([p.digest for p in problem.players])
+
+    @property
+    def players(self) -> Sequence[Player]:
+        """The players in the order of the coalitions' columns."""
+        return [Player(p.name, len(p), p.digest, p.owner) for p in self.problem.players]
+
+    @property
+    def owners(self) -> Sequence[Player]:
+        """Who is paid, where players are shards of their data; else nobody."""
+        return self.problem.owners
+
+    @property
+    def sources(self) -> Sequence[str]:
+        """What can be evaluated in this problem's mode and with its learner, cheapest first; last, where training draws
+        minibatches, retraining with another seed, by which a valuation measures seed noise."""
+        methods = [m for m in self._methods.values() if self._allows(m)]
+        ordered = sorted(methods, key=lambda m: (self.cost(m.source), m.source))
+        seeded = ["retrain:r1"] if self._can_retrain and self.learner.batch else []
+        return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else []), *seeded]
+
+    def _allows(self, method: Method) -> bool:
+        fits = method.learners is None or self.learner.name in method.learners
+        return fits and (self.problem.mode == "full" or method.partial)
+
+    @property
+    def _can_retrain(self) -> bool:
+        return self.problem.mode == "full" or self._models.rest_rows > 0
+
+    # Preparation
+
+    def prepare(self, should_stop: ShouldStop | None = None) -> None:
+        """Trains or loads the base model and M_full and scores both; a second call does nothing.
+
+        Raises Stopped when ``should_stop`` answered true (asked again, it starts anew).
+        """
+        if self._context is None:
+            self._should_stop = should_stop or self._should_stop
+            with batching.single_threaded():
+                self._context = self._prepare()
+
+    def _prepare(self) -> Context:
+        begun = time.perf_counter()
+        if isinstance(self.learner, memory.PLANNED):
+            rows = sum(p.X.nbytes for p in self.problem.players) + self.problem.test.X.nbytes
+            self._plan = memory.plan(self.learner, rows, memory.free_bytes(self.device))
+        context = self._models.prepare(self._test, self._prepared, self.notes)
+        self._seconds["prepare"] = time.perf_counter() - begun
+        return context
+
+    @property
+    def context(self) -> Context:
+        self.prepare()
+        assert self._context is not None  # noqa: S101 - prepare either sets it or raises
+        return self._context
+
+    def prepared_state(self) -> dict[str, NDArray[Any]]:
+        """Base and full model as named arrays, to be shared with other processes."""
+        return stored_state(self.context)
+
+    def player_statistics(self) -> dict[str, NDArray[Any]]:
+        """Players' sufficient statistics as named arrays, keyed by reference model and content: ``Problem.statistics``
+        of any later job on the same base model (partial mode: on the same checkpoint) uses them instead of the rows'
+        gradients."""
+        context = self.context
+        with batching.single_threaded():
+            tangents = tangent.tangents_of(context)
+            found = tangent.player_statistics(context)
+        named: dict[str, NDArray[Any]] = {}
+        for player, sums in zip(self.problem.players, found, strict=True):
+            named |= sums.arrays(tangent.storage_prefix(context, tangents, player.digest))
+        return named
+
+    def hidden_statistics(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """For whoever holds D_0: its statistics at M_full, to be stored with the checkpoint for partial mode."""
+        with batching.single_threaded():
+            return tangent.hidden_statistics(self.context, rows)
+
+    @property
+    def empty_worth(self) -> float:
+        return self.context.empty_worth
+
+    @property
+    def full_worth(self) -> float:
+        return self.context.full_worth
+
+    # Worths
+
+    def worth(self, source: str, coalitions: Coalitions) -> Worths:
+        return self.worths_with_seconds(source, coalitions)[0]
+
+    def worths_with_seconds(
+        self, source: str, coalitions: Coalitions, should_stop: ShouldStop = never
+    ) -> tuple[Worths, Seconds]:
+        """Worths and device seconds, float64[m] each, of coalitions bool[m, n].
+
+        Raises:
+            Stopped: ``should_stop`` answered true; asked again, only what is missing is computed.
+            EvaluationFailed: a worth could not be computed.
+        """
+        coalitions = np.asarray(coalitions)
+        n = len(self.problem.players)
+        if coalitions.ndim != 2 or coalitions.shape[1] != n or coalitions.dtype != np.bool_:
+            raise ValueError(f"coalitions must be bool[m, {n}]; got {coalitions.dtype}{list(coalitions.shape)}")
+        self._refuse_unavailable(source)
+        self.prepare(should_stop)
+        canonical = self.canonical(coalitions)
+        keys = [(source, row.tobytes()) for row in canonical]
+        missing = {key[1]: row for key, row in zip(keys, canonical, strict=True) if key not in self._found}
+        if missing:
+            self._compute(source, np.stack(list(missing.values())), should_stop)
+        found = [self._found[key] for key in keys]
+        return np.array([w for w, _ in found], dtype=np.float64), np.array([s for _, s in found], dtype=np.float64)
+
+    def found(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
+        """(worth, device seconds) of those rows of bool[m, n] that are computed already, by row; computes nothing."""
+        keys = [(source, row.tobytes()) for row in self.canonical(coalitions)]
+        return {row: self._found[key] for row, key in enumerate(keys) if key in self._found}
+
+    def forget(self, source: str, coalitions: Coalitions) -> None:
+        """Worths of bool[m, n] that are computed anew when they are next asked for, as a check of the first time."""
+        for row in self.canonical(coalitions):
+            self._found.pop((source, row.tobytes()), None)
+
+    def canonical(self, coalitions: Coalitions) -> Coalitions:
+        """Coalitions by content: of k kept among equal players, the first k are kept."""
+        result = coalitions.copy()
+        for members in self._copy_of:
+            kept = coalitions[:, members].sum(axis=1)
+            result[:, members] = np.arange(len(members))[None, :] < kept[:, None]
+        return result
+
+    def cost(self, source: str) -> float:
+        """Model cost of one mean-size coalition in units of one full retraining; a function of sizes alone."""
+        rows = sum(len(p) for p in self.problem.players)
+        whole = self.learner.row_gradients(rows)
+        if family(source) == "retrain":
+            # Places over shared rows pay for all rows, whoever keeps them.
+            return self.learner.row_gradients(rows if self.learner.slots > 1 else 0.5 * rows) / whole
+        return method_of(source, self.learner.name).cost(self.context) / whole
+
+    def seconds(self, source: str) -> float:
+        """Device seconds spent so far on this source's worths; "prepare" for the models."""
+        return self._seconds.get(source, 0.0)
+
+    def _refuse_unavailable(self, source: str) -> None:
+        if re.fullmatch(r"retrain(:r[0-9]+)?", source):
+            if not self._can_retrain:
+                raise InvalidProblem(
+                    f"source {source!r} needs retained data, and mode 'partial' has none; use an unlearning method"
+                )
+        elif not self._allows(method_of(source, self.learner.name)):
+            raise InvalidProblem(
+                f"source {source!r} cannot be used with learner {self.learner.name!r} in mode {self.problem.mode!r};"
+                f" choose one of {', '.join(self.sources)}"
+            )
+
+    # Computation
+
+    def _compute(self, source: str, coalitions: Coalitions, should_stop: ShouldStop) -> None:
+        context = self.context
+        self._should_stop = should_stop
+        known = self._known(source, coalitions)
+        self._found.update({(source, key): (worth, 0.0) for key, worth in known.items()})
+        rest = coalitions[[row.tobytes() not in known for row in coalitions]]
+        if not len(rest):
+            return
+        with batching.single_threaded():
+            work = self._work(source, context)
+            limit = partial(self._stack_limit, len(rest))
+            chunks = batching.plan([work.key(row) for row in rest], limit)
+
+            def compute(chunk: Chunk) -> None:
+                begun = time.perf_counter()
+                rows = rest[chunk.positions]
+                worths = self._checked(source, rows, work.worths(rows))
+                spent = time.perf_counter() - begun
+                with self._lock:
+                    self._seconds[source] = self._seconds.get(source, 0.0) + spent
+                    for row, worth in zip(rows, worths, strict=True):
+                        self._found[(source, row.tobytes())] = (float(worth), spent / len(rows))
+
+            batching.run_chunks(chunks, compute, self.threads, should_stop)
+
+    def _known(self, source: str, coalitions: Coalitions) -> dict[bytes, float]:
+        """Anchors: worths that are known exactly, whatever the source. A replicate has its own full model; nobody's is
+        the base model for it too, unless there is a rest to train on."""
+        context, known = self.context, {}
+        replicate = source.startswith("retrain:")
+        for row in coalitions:
+            if row.all() and not replicate:
+                known[row.tobytes()] = context.full_worth
+            elif not row.any() and not context.partial and not (replicate and context.pool.rest_rows):
+                known[row.tobytes()] = context.empty_worth
+        return known
+
+    def _work(self, source: str, context: Context) -> "_Work":
+        if family(source) == "retrain":
+            with self._lock:
+                pool = self._models.retraining_pool(context.pool)
+            key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
+            return _Work(
+                key, lambda rows: self._of_models(source, rows, self._models.trained(context.base, pool, rows, source))
+            )
+        method = method_of(source, self.learner.name)
+        if method.prepare is not None:
+            begun = time.perf_counter()
+            method.prepare(context)
+            self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
+        key, worths = self._method_key(method, context.pool), self._by_method(source, method, context)
+        if not (method.level and context.partial):
+            return _Work(key, worths)
+        everybody = np.ones((1, len(self.problem.players)), dtype=bool)
+        moved = context.once(f"level of {source}", lambda: context.full_worth - worths(everybody))
+        return _Work(key, lambda rows: worths(rows) + moved)
+
+    def _by_method(self, source: str, method: Method, context: Context) -> Callable[[Coalitions], Tensor]:
+        """Worths float64[K] of coalitions [K, n] by what a method yields, models or outputs."""
+        outputs, params, metric, learner = method.outputs, method.params, self.problem.metric, self.learner
+        if method.likelihoods is not None and isinstance(learner, LanguageModel) and metric != "accuracy":
+            likelihoods = partial(partial, method.likelihoods, context)
+            return lambda rows: learner.scores_of_likelihoods(metric, likelihoods(rows), len(rows), self.test_X)
+        if outputs is not None and isinstance(learner, LanguageModel):
+            answers = partial(partial, outputs, context)
+            return lambda rows: learner.scores_of(metric, answers(rows), len(rows), self.test_X)
+        if outputs is not None:
+            return lambda rows: self._scored(source, rows, outputs(context, rows, self.test_X))
+        assert params is not None  # noqa: S101 - a method has one of the two
+        return lambda rows: self._of_models(source, rows, params(context, rows))
+
+    def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
+        if method.shape == "fixed" or not self.learner.by_rows():
+            return _same
+        if method.shape == "kept":
+            return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
+        return lambda row: batching.rung(int(~row @ pool.player_rows))
+
+    def _of_models(self, source: str, coalitions: Coalitions, params: Tensor) -> Tensor:
+        """Worths float64[K] of the models [K, P] of coalitions."""
+        if self.learner.name == LanguageModel.name:
+            return self._test.of_models(params)
+        return self._scored(source, coalitions, self.learner.logits(params, self.test_X))
+
+    def _scored(self, source: str, coalitions: Coalitions, outputs: Tensor) -> Tensor:  # noqa: ARG002 - see below
+        """Worths float64[K] of outputs [K, T, C]; benchmarks override it to see which coalition's outputs pass by."""
+        return self._test.of_outputs(outputs)
+
+    def _checked(self, source: str, coalitions: Coalitions, found: Tensor) -> Worths:
+        worths = found.cpu().numpy()
+        for row, worth in zip(coalitions, worths, strict=True):
+            if not np.isfinite(worth):
+                names = [p.name for p, kept in zip(self.problem.players, row, strict=True) if kept]
+                raise EvaluationFailed(
+                    f"source {source!r} gave a worth that is not finite ({worth}) for the coalition of"
+                    f" {', '.join(names) or 'nobody'}; lower the learning rate or scale the features"
+                )
+        return np.asarray(worths, dtype=np.float64)
+
+    def _stack_limit(self, count: int, key: int) -> int:
+        """How many of ``count`` coalitions to stack: what fits half the free memory, and on a CPU what stays near its
+        caches; but where a coalition that has ended leaves its place to the next, a part of them for each thread."""
+        if self.stack is not None:
+            return self.stack
+        if self.learner.slots > 1 and self.device.type == "cpu":
+            return max(self.learner.slots, min(_MOST_QUEUED, -(-count // max(self.threads, 1))))
+        each = self.learner.bytes_per_model(key)
+        if self._plan is not None:
+            near = self._plan.stack if self.device.type == "cuda" else _CPU_BYTES // each
+            return max(1, min(self._plan.stack, near))
+        if self.device.type == "cuda":
+            return max(1, min(1024, torch.cuda.mem_get_info(self.device)[0] // 2 // each))
+        return max(self.learner.slots, min(64, _CPU_BYTES // each))
+
+    def _check(self) -> None:
+        if self._should_stop():
+            raise Stopped("stopped inside a training as asked")
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How one source is computed: which coalitions may be stacked together, and their worths float64[K]."""
+
+    key: Callable[[Coalition], int]
+    worths: Callable[[Coalitions], Tensor]
+
+
+def _same(_row: Coalition) -> int:
+    return 0
+
+
+def _first_of_equals(digests: Sequence[str]) -> list[list[int]]:
+    """Groups of players with equal digests, of two members or more, as column numbers in order."""
+    groups: dict[str, list[int]] = {}
+    for index, digest in enumerate(digests):
+        groups.setdefault(digest, []).append(index)
+    return [members for members in groups.values() if len(members) > 1]

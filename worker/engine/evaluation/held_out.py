@@ -1,0 +1,34 @@
+"""The split of the buyer's held-out rows in partial mode: what anchors unlearning is never what measures worth.
+
+Deterministic, stratified by label, and seeded by the job's seed alone, so every worker sees the same two halves.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engine.games.problem import InvalidProblem
+from worker.engine.tensors.seeds import derive, numpy_generator
+
+Index = NDArray[np.int64]
+
+
+def split(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Index, Index]:
+    """Row numbers (anchor, measure); each label gives ``share`` of its rows, rounded, to the anchor.
+
+    Raises InvalidProblem where one side would be empty.
+    """
+    rng = numpy_generator(derive(seed, "held-out split"))
+    anchor = np.zeros(len(labels), dtype=bool)
+    debt = 0.0
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        debt += share * len(rows)
+        take = min(round(debt), len(rows))
+        debt -= take
+        anchor[rows[:take]] = True
+    if anchor.all() or not anchor.any():
+        raise InvalidProblem(
+            f"the test set has {len(labels)} rows; partial mode splits it into rows that anchor unlearning and rows"
+            " that measure worth: add test rows"
+        )
+    return np.flatnonzero(anchor), np.flatnonzero(~anchor)

@@ -1,0 +1,117 @@
+"""What every worth starts from: the base model and M_full, given, loaded or trained, and both scored.
+
+``Models`` also trains coalitions, since M_full is one of them. It chooses no
+coalition, unlearns nothing, and remembers no worth.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.engine.evaluation.test_rows import TestRows
+from worker.engine.games.game import Coalitions, EvaluationFailed
+from worker.engine.games.problem import Problem
+from worker.engine.learners.learner import Check, Learner
+from worker.engine.tensors.batching import Pool
+from worker.engine.tensors.seeds import derive
+from worker.engine.unlearning.context import Context
+
+_BASE, _FULL, FROZEN = "base.", "full.", "frozen."
+
+
+def frozen_arrays(problem: Problem) -> dict[str, NDArray[Any]]:
+    """Weights of the checkpoint that all coalitions share and no training moves."""
+    return {k.removeprefix(FROZEN): v for k, v in (problem.checkpoint or {}).items() if k.startswith(FROZEN)}
+
+
+def stored_state(context: Context) -> dict[str, NDArray[Any]]:
+    """Base and full model as named arrays, to be shared with other processes."""
+    layout = context.learner.layout
+    state = {f"{_BASE}{name}": array for name, array in layout.unpack(context.base).items()}
+    return state | {f"{_FULL}{name}": array for name, array in layout.unpack(context.full).items()}
+
+
+class Models:
+    """Trains one problem's models on one device. ``check`` is called at every step and may raise Stopped."""
+
+    def __init__(self, problem: Problem, learner: Learner, device: torch.device, check: Check) -> None:
+        self._problem, self._learner, self._device, self._check = problem, learner, device, check
+        self.rest_rows = 0 if problem.rest is None else len(problem.rest)
+        self._whole: Pool | None = None
+
+    def trained(self, base: Tensor, pool: Pool, coalitions: Coalitions, source: str) -> Tensor:
+        """Models [K, P] of coalitions bool[K, n] trained from ``base`` [P]; ``source`` enters their draws."""
+        return self._learner.train(base, pool, coalitions, derive(self._problem.seed, source), self._check)
+
+    def retraining_pool(self, pool: Pool) -> Pool:
+        """Rows that retraining sees: in partial mode the rest comes back, for the reference alone."""
+        if pool.rest_rows == self.rest_rows:
+            return pool
+        if self._whole is None:
+            self._whole = Pool(self._problem, self._device, self._learner.dtype)
+        return self._whole
+
+    def prepare(self, test: TestRows, stored: Mapping[str, NDArray[Any]] | None, notes: list[str]) -> Context:
+        """Base and full model in the context that unlearning works in; ``stored`` is what ``stored_state`` gave for
+        the same problem, ``notes`` take what had to be assumed.
+
+        Raises EvaluationFailed where a model's worth is not finite.
+        """
+        problem, learner = self._problem, self._learner
+        pool = Pool(problem, self._device, learner.dtype, with_rest=problem.mode == "full")
+        base, full = self._given(stored)
+        empty = np.zeros((1, len(problem.players)), dtype=bool)
+        if full is None:
+            whole = pool if pool.rest_rows == self.rest_rows else Pool(problem, self._device, learner.dtype)
+            full = self.trained(base, whole, ~empty, "retrain")[0]
+        nothing = self.trained(base, pool, empty, "retrain")[0] if pool.rest_rows else base
+        worths = test.of_models(torch.stack([nothing, full]))
+        for name, worth in zip(("the base model", "the full model"), worths.tolist(), strict=True):
+            if not np.isfinite(worth):
+                raise EvaluationFailed(f"{name} has a worth that is not finite ({worth}); lower lr or scale features")
+        return Context(
+            problem=problem,
+            learner=learner,
+            pool=pool,
+            base=base,
+            full=full,
+            empty_worth=float(worths[0]),
+            full_worth=float(worths[1]),
+            anchor=test.anchor,
+            held_out=test.anchor or (test.X, test.y),
+            hidden_rows=self._hidden_rows(pool, notes) if problem.mode == "partial" else 0,
+            statistics=problem.statistics or {},
+            check=self._check,
+        )
+
+    def _given(self, stored: Mapping[str, NDArray[Any]] | None) -> tuple[Tensor, Tensor | None]:
+        """The base model [P], and M_full [P] where nobody has to train it."""
+        learner, given = self._learner, dict(self._problem.checkpoint or {})
+        base_arrays = {k.removeprefix(_BASE): v for k, v in given.items() if k.startswith(_BASE)}
+        full_arrays = {k: v for k, v in given.items() if not k.startswith((_BASE, FROZEN))}
+        if stored is not None:
+            base_arrays = {k.removeprefix(_BASE): v for k, v in stored.items() if k.startswith(_BASE)}
+            full_arrays = {k.removeprefix(_FULL): v for k, v in stored.items() if k.startswith(_FULL)}
+        base = learner.layout.pack(base_arrays, learner.dtype) if base_arrays else learner.start(self._problem.seed)
+        full = learner.layout.pack(full_arrays, learner.dtype).to(self._device) if full_arrays else None
+        return base.to(self._device), full
+
+    def _hidden_rows(self, pool: Pool, notes: list[str]) -> int:
+        """How many rows M_full saw that are not here: told, stored, trained on here, or assumed and noted."""
+        told = self._problem.option("hidden_rows", -1)
+        if told >= 0:
+            return int(told)
+        stored = [v for k, v in (self._problem.statistics or {}).items() if k.endswith("/hidden/rows")]
+        if stored:
+            return int(stored[0][0])
+        if self.rest_rows:
+            return self.rest_rows
+        notes.append(
+            f"How many rows the checkpoint was trained on besides the players' is not known; as many as theirs"
+            f" ({len(pool)}) are assumed. Give the unlearning option hidden_rows to say."
+        )
+        return len(pool)

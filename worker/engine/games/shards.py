@@ -1,0 +1,71 @@
+"""Values that splitting one's data cannot raise: equal shards play, and an owner's value is the sum over its shards.
+
+The Shapley value of whole files pays more for three thirds than for one whole. The sum over small equal pieces does not
+ask in whose name a piece is: for pieces of one row it is the Faithful Group Shapley Value (arXiv 2505.19013), the only
+efficient, symmetric, linear value that is so. Pieces of several rows cost less and are nearly so: what an owner can
+still choose is which of its rows fall into one piece, and ``cut`` leaves little of that. It values nothing.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.engine.estimators.estimate import Estimate
+from worker.engine.games.coalitions import Floats
+from worker.engine.games.game import Player
+from worker.engine.games.problem import PlayerData
+
+
+def cut(players: Sequence[PlayerData], rows: int, seed: int) -> tuple[list[PlayerData], tuple[Player, ...]]:
+    """The players' data in shards of about ``rows`` rows, and the owners in the order of players.
+
+    An owner's rows are put in the order of label and then of a hash of content and job seed, and dealt out like cards:
+    each shard has its owner's mix of labels, and nobody who uploads before the job is posted can choose who falls in
+    with whom. The number of shards is that of rows over ``rows``, rounded, and at least one.
+    """
+    pieces = []
+    for player in players:
+        order = _order(player, seed)
+        count = shard_count(len(player), rows)
+        for number in range(count):
+            part = order[number::count]
+            name = f"{player.name}/{number + 1}"
+            pieces.append(PlayerData(name, player.X[part], player.y[part], owner=player.name))
+    return pieces, tuple(Player(player.name, len(player), player.digest) for player in players)
+
+
+def shard_count(of: int, rows: int) -> int:
+    """How many shards ``of`` rows make."""
+    return max(1, (2 * of + rows) // (2 * rows))
+
+
+def _order(player: PlayerData, seed: int) -> NDArray[np.int64]:
+    salt = f"shard {seed}".encode()
+    keys = [
+        (int(label), hashlib.sha256(salt + np.ascontiguousarray(x, dtype="<f4").tobytes()).digest())
+        for x, label in zip(player.X, player.y, strict=True)
+    ]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+
+
+def sums(estimate: Estimate, players: Sequence[Player], owners: Sequence[Player]) -> Estimate:
+    """The owners' values: sums over their shards, with the covariance of the sums."""
+    members = members_of(players, owners)
+    values = np.array([math.fsum(estimate.values[each] for each in mine) for mine in members])
+    whose = np.zeros((len(owners), len(players)))
+    for row, mine in enumerate(members):
+        whose[row, mine] = 1.0
+    covariance: Floats = whose @ estimate.covariance @ whose.T
+    return Estimate(values, (covariance + covariance.T) / 2.0, estimate.evaluations, estimate.freedom)
+
+
+def members_of(players: Sequence[Player], owners: Sequence[Player]) -> list[list[int]]:
+    """Columns of each owner's shards."""
+    at = {owner.name: index for index, owner in enumerate(owners)}
+    members: list[list[int]] = [[] for _ in owners]
+    for column, player in enumerate(players):
+        members[at[player.owner]].append(column)
+    return members

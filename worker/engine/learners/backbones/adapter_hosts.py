@@ -1,0 +1,179 @@
+"""Where adapters sit: a frozen encoder of texts or a vision transformer, as learner ``lora`` asks it for features.
+
+A host knows its family: what rows it is shown, which weights adapters sit beside, how its products are made for a
+stack of models at once, and what memory that takes. It is frozen, and trains nothing. ResNets are in ``resnets``.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worker.engine.games.problem import InvalidProblem
+from worker.engine.learners.backbones import encoders
+from worker.engine.learners.rows import wide_enough
+from worker.engine.tensors.layout import ALIGNMENT, aligned
+
+Weights = Mapping[str, Tensor]
+# x [K m, L, in] times a frozen matrix [out, in], and times the adapter of that name if there is one
+Product = Callable[[Tensor, Tensor, str | None], Tensor]
+WORDS, PATCHES = "embeddings.word_embeddings.weight", "patch_embed.proj.weight"
+_POSITIONS = "embeddings.position_embeddings.weight"
+WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
+
+
+class Host(ABC):
+    """A frozen model: ``width`` of its features, ``beside`` the shapes of the weights [out, in] or [out, in, k, k] that
+    adapters sit beside, and how many ``rows`` are asked, or ``step_rows`` of a gradient made, at a time."""
+
+    width: int
+    beside: dict[str, tuple[int, ...]]
+    rows = 16
+    step_rows = 32
+
+    @abstractmethod
+    def encoded(self, frozen: Weights, named: Weights, rows: Tensor, scale: float, *, recompute: bool) -> Tensor:
+        """Features [K, m, width] of K models' adapters, by name and stacked, on each one's rows [K, m, ...]."""
+
+    @abstractmethod
+    def bytes_kept(self, rows: int, rank: int, *, recompute: bool) -> int:
+        """Memory of one model while a gradient of so many rows is made."""
+
+    @abstractmethod
+    def bytes_asked(self, rows: int) -> int:
+        """Memory of one model where it is asked so many rows and nothing is trained."""
+
+    def prepared(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The frozen weights as ``encoded`` takes them, made once on a device."""
+        return weights
+
+    def bytes_prepared(self) -> int:
+        """Memory of what ``prepared`` adds to the weights."""
+        return 0
+
+
+def check_whole(name: str, out: int, into: int) -> None:
+    """Raises InvalidProblem where a product would not have the same bits in every stack."""
+    if out % WHOLE or into % WHOLE:
+        raise InvalidProblem(
+            f"learner 'lora': {name} is [{out}, {into}]; adapters need multiples of {WHOLE};"
+            " train a head on this model (logistic or mlp)"
+        )
+
+
+class _Transformer(Host):
+    """What BERT and vision transformers share: layers of attention and MLP, adapters beside all of their matrices."""
+
+    def __init__(
+        self, weights: Weights, options: Mapping[str, float | int], at: str, parts: tuple[str, ...], tokens: int
+    ) -> None:
+        zero = [name for name in ("heads", "eps") if not options[name]]
+        if zero:
+            raise InvalidProblem(f"learner 'lora': {', '.join(zero)} must be above 0")
+        self.tokens, self.heads = tokens, int(options["heads"])
+        if self.width % self.heads:
+            raise InvalidProblem(
+                f"learner 'lora': {self.heads} heads do not divide the encoder's width of {self.width}"
+            )
+        self.layers = len({name[len(at) :].split(".")[0] for name in weights if name.startswith(at)})
+        self.sizes: dict[str, Any] = {"heads": self.heads, "eps": float(options["eps"])}
+        self.beside = {}
+        for name in (f"{at}{layer}.{part}" for layer in range(self.layers) for part in parts):
+            if f"{name}.weight" not in weights or f"{name}.bias" not in weights:
+                raise InvalidProblem(f"learner 'lora': the encoder has no {name}.weight or no bias for it")
+            out, into = weights[f"{name}.weight"].shape
+            check_whole(name, out, into)
+            self.beside[name] = (out, into)
+        # so many rows of a slot fill whole vectors of the processor, whatever comes after the slot
+        each = math.gcd(*(tokens * size for shape in self.beside.values() for size in shape))
+        self._whole = ALIGNMENT // math.gcd(ALIGNMENT, each)
+
+    def encoded(self, frozen: Weights, named: Weights, rows: Tensor, scale: float, *, recompute: bool) -> Tensor:
+        K, count = rows.shape[:2]
+        rows = _filled(rows, self._whole)
+        m = rows.shape[1]
+
+        def product(x: Tensor, matrix: Tensor, name: str | None) -> Tensor:
+            stacked = x.reshape(K, m * x.shape[1], x.shape[2])
+            places = stacked.shape[1]
+            stacked = torch.nn.functional.pad(stacked, (0, 0, 0, aligned(places) - places))
+            found = torch.bmm(stacked, matrix.t().expand(K, -1, -1))
+            if name is not None:
+                a, b = wide_enough(named[f"{name}.lora_A.weight"], named[f"{name}.lora_B.weight"])
+                low = torch.bmm(stacked, a.transpose(1, 2))
+                found = torch.baddbmm(found, low, b.transpose(1, 2), alpha=scale)
+            return found[:, :places].reshape(*x.shape[:2], len(matrix))
+
+        found = self._features(frozen, rows.reshape(K * m, *rows.shape[2:]), product, recompute)
+        return found.view(K, m, self.width)[:, :count]
+
+    @abstractmethod
+    def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
+        """Features [K m, width] of rows [K m, ...]."""
+
+    def bytes_kept(self, rows: int, rank: int, *, recompute: bool) -> int:  # noqa: ARG002 - a layer keeps so much more
+        if recompute:
+            return self.bytes_asked(rows) + rows * self.layers * 4 * self.tokens * self.width
+        return self.layers * self.bytes_asked(rows)
+
+    def bytes_asked(self, rows: int) -> int:
+        inner = max(shape[0] for shape in self.beside.values())
+        return rows * 4 * self.tokens * (14 * self.width + 4 * inner + self.heads * self.tokens)
+
+
+class Bert(_Transformer):
+    """An encoder of texts; a row is L token numbers, NO_TOKEN after its end."""
+
+    def __init__(self, weights: Weights, options: Mapping[str, float | int], shape: tuple[int, ...]) -> None:
+        self.width, most = int(weights[WORDS].shape[1]), len(weights[_POSITIONS])
+        super().__init__(weights, options, "encoder.layer.", encoders.BERT_PARTS, shape[0])
+        self.sizes["layers"] = self.layers
+        if len(shape) != 1 or not 2 <= shape[0] <= most:
+            raise InvalidProblem(
+                f"learner 'lora' takes rows of 2 to {most} token numbers on this encoder; rows have shape {list(shape)}"
+            )
+
+    def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
+        tokens, there = rows.clamp(min=0).long(), rows >= 0
+        there[:, 0] = True
+        return encoders.bert(self.sizes, frozen, tokens, there, _linear(frozen, product), recompute=recompute)
+
+
+class Vit(_Transformer):
+    """A vision transformer; a row is prepared pixels [3, size, size], as large as it was trained on."""
+
+    def __init__(self, weights: Weights, options: Mapping[str, float | int], shape: tuple[int, ...]) -> None:
+        self.width, _, self.patch, _ = weights[PATCHES].shape
+        tokens = int(weights["pos_embed"].shape[1])
+        super().__init__(weights, options, "blocks.", encoders.VIT_PARTS, tokens)
+        self.sizes["depth"] = self.layers
+        side = math.isqrt(tokens - 1) * self.patch
+        if shape != (3, side, side):
+            raise InvalidProblem(
+                f"learner 'lora' takes images of shape {[3, side, side]} on this backbone; rows have shape"
+                f" {list(shape)}"
+            )
+
+    def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
+        patches = product(_cut(rows, self.patch), frozen[PATCHES].flatten(1), None) + frozen["patch_embed.proj.bias"]
+        return encoders.vit(self.sizes, frozen, patches, _linear(frozen, product), recompute=recompute)
+
+
+def _linear(frozen: Weights, product: Product) -> encoders.Linear:
+    return lambda x, name: product(x, frozen[f"{name}.weight"], name) + frozen[f"{name}.bias"]
+
+
+def _filled(rows: Tensor, whole: int) -> Tensor:
+    """Rows [K, m, ...] with zeros after them, up to a multiple of ``whole`` rows."""
+    missing = -rows.shape[1] % whole
+    return torch.cat([rows, rows.new_zeros((len(rows), missing, *rows.shape[2:]))], dim=1) if missing else rows
+
+
+def _cut(images: Tensor, side: int) -> Tensor:
+    """Patches [m, n, 3 side^2] of images [m, 3, size, size], row by row, each in the order of a kernel's weights."""
+    m, channels, height, width = images.shape
+    cut = images.reshape(m, channels, height // side, side, width // side, side)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(m, (height // side) * (width // side), channels * side * side)

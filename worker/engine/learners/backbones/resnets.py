@@ -1,0 +1,214 @@
+"""A ResNet as a host of adapters: LoRA of convolutions, beside every kernel of its blocks.
+
+A is a kernel like the frozen one but to ``rank`` channels, B is 1 x 1; their product is added before the frozen batch
+norm, whose running statistics no training moves (so no row depends on others), as PEFT's LoRA of a Conv2d does. The
+stem has none. Convolutions are patches times a matrix (``patches`` says why); patches are as many times their map as a
+kernel is large, so a gradient keeps maps and cuts them again, and few rows go through at a time.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worker.engine.games.problem import InvalidProblem
+from worker.engine.learners.backbones import adapter_hosts, encoders, patches
+from worker.engine.learners.backbones.adapter_hosts import Host, Weights, check_whole
+from worker.engine.learners.rows import wide_enough
+from worker.engine.tensors.layout import aligned
+
+STEM = "conv1.weight"
+_LEAST_SIDE = 16
+_AT_ONCE = 1 << 28  # bytes that the rows of one model may keep: what is computed at a time is a function of sizes alone
+_NORM = ("weight", "bias", "running_mean", "running_var")
+_Adapter = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """A convolution [out, into, side, side] with its batch norm, and how large the map is that it makes of ``before``
+    numbers."""
+
+    name: str
+    norm: str
+    shape: tuple[int, int, int, int]
+    before: int
+    places: int
+
+    @property
+    def columns(self) -> int:
+        return aligned(math.prod(self.shape[1:]), adapter_hosts.WHOLE)
+
+
+class ResNet(Host):
+    """timm's ResNets of basic blocks or bottlenecks; a row is prepared pixels [3, size, size], any square."""
+
+    def __init__(self, weights: Weights, shape: tuple[int, ...]) -> None:
+        if len(shape) != 3 or shape != (3, shape[1], shape[1]) or shape[1] < _LEAST_SIDE:
+            raise InvalidProblem(
+                f"learner 'lora' takes images of shape [3, size, size], size {_LEAST_SIDE} or more, on a ResNet; rows"
+                f" have shape {list(shape)}"
+            )
+        self.sizes = _sizes(weights)
+        self._blocks = _kernels(self.sizes, weights, shape[1])
+        (stem,), *inside = self._blocks
+        self.beside = {}
+        for kernel in (each for block in inside for each in block):
+            check_whole(kernel.name, kernel.shape[0], kernel.shape[1])
+            self.beside[kernel.name] = kernel.shape
+        check_whole(stem.name, stem.shape[0], stem.columns)
+        self.width = inside[-1][-1].shape[0]
+        self.rows = max(1, min(Host.rows, _AT_ONCE // (2 * self.bytes_asked(1))))
+        self.step_rows = max(1, min(Host.step_rows, _AT_ONCE // self.bytes_kept(1, 2, recompute=False)))
+
+    def prepared(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Kernels as matrices [out, side^2 in], the order of patches, and batch norms as factors and shifts."""
+        found = {}
+        for kernel in (each for block in self._blocks for each in block):
+            matrix = weights[f"{kernel.name}.weight"].permute(0, 2, 3, 1).flatten(1)
+            found[f"{kernel.name}.weight"] = torch.nn.functional.pad(matrix, (0, kernel.columns - matrix.shape[1]))
+            weight, bias, mean, spread = (weights[f"{kernel.norm}.{each}"] for each in _NORM)
+            factor = weight / torch.sqrt(spread + encoders.BATCH_NORM_EPS)
+            found[f"{kernel.norm}.factor"], found[f"{kernel.norm}.shift"] = factor, bias - mean * factor
+        return found
+
+    def bytes_prepared(self) -> int:
+        return 4 * sum(each.shape[0] * (each.columns + 2) for block in self._blocks for each in block)
+
+    def encoded(self, frozen: Weights, named: Weights, rows: Tensor, scale: float, *, recompute: bool) -> Tensor:
+        K, m = rows.shape[:2]
+        kernels = {each.name: each for block in self._blocks for each in block}
+
+        def convolution(x: Tensor, name: str, norm: str, stride: int) -> Tensor:
+            """[K m, in, h, w] to [K m, out, h', w']; in memory the channels come last."""
+            maps = x.permute(0, 2, 3, 1).contiguous()
+            maps = maps.view(K, m, *maps.shape[1:])
+            side = kernels[name].shape[2]
+            matrix, factor, shift = frozen[f"{name}.weight"], frozen[f"{norm}.factor"], frozen[f"{norm}.shift"]
+            if name in self.beside:
+                a, b = named[f"{name}.lora_A.weight"], named[f"{name}.lora_B.weight"]
+                a, b = wide_enough(a.permute(0, 1, 3, 4, 2).flatten(2), b.flatten(2))
+                found: Tensor = _Adapted.apply(maps, a, b, matrix, factor, shift, side, stride, scale)  # type: ignore[no-untyped-call]
+            else:
+                found, _ = _product(_patches(maps, side, stride, matrix.shape[1]), matrix, None, scale)
+                found = _mapped(found.mul_(factor).add_(shift), maps, side, stride)
+            return found.flatten(0, 1).permute(0, 3, 1, 2)
+
+        images = rows.reshape(K * m, *rows.shape[2:])
+        found = encoders.resnet(self.sizes, frozen, images, convolution, recompute=recompute)
+        return found.view(K, m, self.width)
+
+    def bytes_kept(self, rows: int, rank: int, *, recompute: bool) -> int:
+        """Maps of all blocks and what A makes of them, or their inputs and one block's, what its kernel takes, and A as
+        patches lie, with its gradients."""
+        stem, *inside = self._blocks
+        blocks = [
+            sum(rows * each.places * each.shape[0] + aligned(rows * each.places) * rank for each in block)
+            for block in inside
+        ]
+        inputs = [rows * block[0].before for block in inside]
+        kept = sum(inputs) + max(blocks) if recompute else inputs[0] + sum(blocks)
+        again = 3 * rank * sum(each.columns for block in inside for each in block)
+        return max(_moment(stem, rows), 4 * (kept + again) + max(_moment(block, rows) for block in inside))
+
+    def bytes_asked(self, rows: int) -> int:
+        return max(_moment(block, rows) for block in self._blocks)
+
+
+def _moment(block: Sequence[_Kernel], rows: int) -> int:
+    """Memory while the dearest kernel of a block is computed or answers a gradient: patches filled up, or their
+    gradient, its maps and theirs, and the gradients of the block's own maps."""
+    one = max(
+        aligned(rows * each.places) * (2 * each.columns + 3 * each.shape[0]) + 3 * rows * each.before for each in block
+    )
+    return 4 * (one + 2 * rows * max(each.places * each.shape[0] for each in block))
+
+
+class _Adapted(torch.autograd.Function):
+    """(W + scale B A) on the patches of maps [K, m, H, W, in], then a factor and a shift, the frozen batch norm: maps
+    [K, m, h, w, out]. W [out, side^2 in] is frozen, A [K, r, side^2 in] and B [K, out, r] are not."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, a: Tensor, b: Tensor, *frozen: Any) -> Tensor:
+        matrix, factor, shift, side, stride, scale = frozen
+        found, low = _product(_patches(maps, side, stride, matrix.shape[1]), matrix, (a, b), scale)
+        ctx.save_for_backward(maps, a, b, low, matrix, factor)
+        ctx.told = (side, stride, scale)
+        return _mapped(found.mul_(factor).add_(shift), maps, side, stride)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        maps, a, b, low, matrix, factor = ctx.saved_tensors
+        side, stride, scale = ctx.told
+        flat = gradient.flatten(1, 3) * factor
+        if low.shape[1] > flat.shape[1]:
+            flat = torch.nn.functional.pad(flat, (0, 0, 0, low.shape[1] - flat.shape[1]))
+        into_b = torch.bmm(flat.transpose(1, 2), low).mul_(scale)
+        lower = torch.bmm(flat, b).mul_(scale)
+        into_a = torch.bmm(lower.transpose(1, 2), _patches(maps, side, stride, matrix.shape[1]))
+        into_maps = None
+        if ctx.needs_input_grad[0]:
+            spread = torch.bmm(flat, matrix.expand(len(flat), -1, -1)).baddbmm_(lower, a)
+            spread = spread[:, : math.prod(gradient.shape[1:4])]
+            into_maps = patches.gathered(spread, maps.shape, side, stride)
+        return into_maps, into_a, into_b, *[None] * 6
+
+
+def _patches(maps: Tensor, side: int, stride: int, columns: int) -> Tensor:
+    """Patches [K, places, columns] of maps [K, m, H, W, in], zeros after them up to the alignment."""
+    found = patches.cut(maps, side, stride)
+    missing = (columns - found.shape[2], aligned(found.shape[1]) - found.shape[1])
+    return torch.nn.functional.pad(found, (0, missing[0], 0, missing[1])) if any(missing) else found
+
+
+def _product(cut: Tensor, matrix: Tensor, adapter: _Adapter | None, scale: float) -> tuple[Tensor, Tensor]:
+    """Patches [K, places, columns] times a frozen matrix and an adapter, and what its A makes of them."""
+    found = torch.bmm(cut, matrix.t().expand(len(cut), -1, -1))
+    if adapter is None:
+        return found, found
+    low = torch.bmm(cut, adapter[0].transpose(1, 2))
+    return found.baddbmm_(low, adapter[1].transpose(1, 2), alpha=scale), low
+
+
+def _mapped(flat: Tensor, maps: Tensor, side: int, stride: int) -> Tensor:
+    """[K, places, out], of which some may be filling, as the maps [K, m, h, w, out] that a kernel makes of ``maps``."""
+    K, m, H, W, _ = maps.shape
+    h, w = patches.reach(H, side, stride), patches.reach(W, side, stride)
+    return flat[:, : m * h * w].reshape(K, m, h, w, flat.shape[2])
+
+
+def _sizes(weights: Weights) -> dict[str, Any]:
+    """Blocks of each stage and their kind, as the weights' names tell them."""
+    blocks: list[int] = []
+    while count := len({name.split(".")[1] for name in weights if name.startswith(f"layer{len(blocks) + 1}.")}):
+        blocks.append(count)
+    if not blocks:
+        raise InvalidProblem("learner 'lora': the backbone has no layer1.0.conv1.weight; give all weights of a resnet*")
+    return {"blocks": blocks, "bottleneck": "layer1.0.conv3.weight" in weights}
+
+
+def _kernels(sizes: Mapping[str, Any], weights: Weights, side: int) -> list[list[_Kernel]]:
+    """The stem's kernel, then those of each block, on images of that side; a weight that is missing is named."""
+
+    def kernel(name: str, norm: str, stride: int, side: int) -> _Kernel:
+        for each in (f"{name}.weight", *(f"{norm}.{part}" for part in _NORM)):
+            if each not in weights:
+                raise InvalidProblem(f"learner 'lora': the backbone has no {each}; give all weights of a resnet*")
+        out, into, tall, _ = weights[f"{name}.weight"].shape
+        return _Kernel(name, norm, (out, into, tall, tall), into * side**2, patches.reach(side, tall, stride) ** 2)
+
+    found = [[kernel("conv1", "bn1", 2, side)]]
+    side = patches.reach(patches.reach(side, 7, 2), 3, 2)
+    for at, strides in encoders.resnet_blocks(sizes):
+        block, inside = [], side
+        if f"{at}.downsample.0.weight" in weights:
+            block.append(kernel(f"{at}.downsample.0", f"{at}.downsample.1", max(strides), side))
+        for number, stride in enumerate(strides, start=1):
+            block.append(kernel(f"{at}.conv{number}", f"{at}.bn{number}", stride, inside))
+            inside = patches.reach(inside, 3, stride)
+        found.append(block)
+        side = inside
+    return found

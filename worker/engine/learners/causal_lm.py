@@ -1,0 +1,290 @@
+"""A causal language model: one frozen base that all coalitions share, and LoRA adapters that are each coalition's own.
+
+A row is a block of L + 1 token numbers (float32 holds them exactly up to 2^24), NO_TOKEN where a short block ends: the
+model reads the first L and is asked for the last L. A row's label is the number of its domain and trains nothing.
+Blocks are cut from one document each, in order, and never joined: no token is predicted from another document.
+
+The parameters [K, P] that methods move are the adapters: W x + (alpha / rank) B A x beside every projection (Hu et al.
+2022), A random from the seed and alike for all, B zero, so the untrained adapter is the base model bit for bit. With
+``rank=0`` there is no base, and all weights are the parameters: so a small base is made. Worth is the mean over tokens,
+not over rows, of the log-likelihood (in nats) or of the hits.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
+from worker.engine.learners.backbones.transformer import HEAD, Architecture, forward
+from worker.engine.learners.optim import adam
+from worker.engine.learners.rows import wide_enough
+from worker.engine.tensors.batching import Batch
+from worker.engine.tensors.layout import ALIGNMENT, Layout, aligned
+from worker.engine.tensors.seeds import derive, torch_generator
+
+NO_TOKEN = -1
+MAX_VOCABULARY = 1 << 24
+DEFAULTS: dict[str, float | int] = {
+    "layers": 2,
+    "width": 128,
+    "heads": 4,
+    "kv_heads": 0,
+    "inner": 0,
+    "rank": 4,
+    "alpha": 8.0,
+    "steps": 60,
+    "lr": 0.005,
+    "l2": 0.0,
+    "batch": 8,
+    "rope_base": 10000.0,
+    "eps": 1e-5,
+    "tied": 1,
+    "bf16": 0,
+    "recompute": 0,
+}
+_SCORE_ROWS = 16
+
+
+class LanguageModel(adam.FixedSteps):
+    """``lm:layers=2,width=128,heads=4,rank=4,alpha=8,steps=60,lr=0.005,batch=8,...``; ``kv_heads=0`` means as many as
+    heads, ``inner=0`` eight thirds of the width. ``bf16=1`` holds base and activations in bfloat16, adapters and sums
+    in float32; ``recompute=1`` keeps only layers' inputs for the backward pass. ``classes`` is the vocabulary;
+    ``frozen`` holds the base's weights."""
+
+    name = "lm"
+    dtype = torch.float32
+    linear = False
+    slots = 1
+    features = 0
+    mends = ("recompute", "bf16")
+
+    def __init__(
+        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
+    ) -> None:
+        options = checked_hyper(self.name, hyper, DEFAULTS)
+        _refuse_zeros(options)
+        if len(feature_shape) != 1 or (feature_shape[0] - 1) % 8 or feature_shape[0] < 9:
+            raise InvalidProblem(
+                f"learner 'lm' takes blocks of token numbers, one more than a context that is a multiple of 8; rows"
+                f" have shape {list(feature_shape)}: pack text with context=128, say"
+            )
+        if classes > MAX_VOCABULARY:
+            raise InvalidProblem(f"learner 'lm': a vocabulary of {classes} tokens is over the limit {MAX_VOCABULARY}")
+        self.classes, self.context = classes, feature_shape[0] - 1
+        self.architecture = _architecture(options, classes)
+        self.rank, self.scale = int(options["rank"]), float(options["alpha"]) / max(int(options["rank"]), 1)
+        self.layout = Layout.of(self.architecture.shapes() if not self.rank else self._adapter_shapes())
+        self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
+        self.batch, self.recompute = int(options["batch"]), bool(options["recompute"])
+        self.bf16, self.inside = bool(options["bf16"]), _inside(options)
+        self._slot_of = {slot.name: i for i, slot in enumerate(self.layout.slots)}
+        self._frozen: dict[str, Tensor] = {}
+        self._frozen_on: dict[torch.device, dict[str, Tensor]] = {}
+        self._freeze(dict(frozen or {}))
+
+    def _adapter_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
+        shapes: list[tuple[str, tuple[int, ...]]] = []
+        for name, (out, into) in self.architecture.projections():
+            shapes += [(f"{name}.lora_A.weight", (self.rank, into)), (f"{name}.lora_B.weight", (out, self.rank))]
+        return shapes
+
+    def _freeze(self, arrays: dict[str, Any]) -> None:
+        if not self.rank:
+            if arrays:
+                raise InvalidProblem("learner 'lm' with rank=0 trains all weights and takes no base; set rank=4, say")
+            return
+        if not arrays:
+            raise InvalidProblem("learner 'lm' needs a base model for its adapters; give a checkpoint, or train a base")
+        if self.architecture.tied:
+            arrays.pop(HEAD, None)  # some exporters write the shared matrix twice
+        self._frozen = _views(self.architecture, arrays, self.inside)
+
+    def frozen(self, device: torch.device) -> dict[str, Tensor]:
+        """The base's weights [1, ...] on a device, copied there once."""
+        if device not in self._frozen_on:
+            self._frozen_on[device] = {name: array.to(device) for name, array in self._frozen.items()}
+        return self._frozen_on[device]
+
+    def start(self, seed: int) -> Tensor:
+        generator = torch_generator(
+            derive(seed, "start", self.name, *(f"{s.name}{s.shape}" for s in self.layout.slots))
+        )
+        arrays = {}
+        for slot in self.layout.slots:
+            draw = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
+            arrays[slot.name] = (draw * self._start_scale(slot.name, slot.shape)).numpy()
+            if "norm" in slot.name:
+                arrays[slot.name] = torch.ones(slot.shape, dtype=torch.float64).numpy()
+        return self.layout.pack(arrays, self.dtype)
+
+    def _start_scale(self, name: str, shape: tuple[int, ...]) -> float:
+        if ".lora_" in name:
+            return 0.0 if name.endswith("lora_B.weight") else 1 / math.sqrt(3 * shape[1])
+        deep = name.endswith(("o_proj.weight", "down_proj.weight"))
+        return 0.02 / math.sqrt(2 * self.architecture.layers) if deep else 0.02
+
+    def logits(self, params: Tensor, X: Tensor) -> Tensor:
+        """Outputs [K, m, L, V] of K models [K, P] on blocks [K, m, L + 1], or on shared blocks [m, L + 1]."""
+        blocks = X.unsqueeze(0) if X.dim() == 2 else X
+        tokens = blocks[..., :-1].clamp(min=0).long().expand(len(params), -1, -1)
+        views = [view.to(self.inside) for view in self.layout.views(params)]
+        if not self.rank:
+            return forward(
+                self.architecture,
+                lambda name: views[self._slot_of[name]],
+                lambda x, name: torch.bmm(x, views[self._slot_of[f"{name}.weight"]].transpose(1, 2)),
+                tokens,
+                recompute=self.recompute,
+            )
+        base = self.frozen(params.device)
+        # nobody asks for a gradient: the adapter is added to the matrix, and tokens meet one matrix instead of three;
+        # bfloat16 is too coarse to hold the sum
+        added = not torch.is_grad_enabled() and self.inside is torch.float32
+
+        def project(x: Tensor, name: str) -> Tensor:
+            names = (f"{name}.lora_A.weight", f"{name}.lora_B.weight")
+            a, b = wide_enough(*(views[self._slot_of[each]] for each in names))
+            if added:
+                own = torch.baddbmm(base[f"{name}.weight"].expand(len(x), -1, -1), b, a, alpha=self.scale)
+                return torch.bmm(x, own.transpose(1, 2))
+            shared = base[f"{name}.weight"].transpose(1, 2).expand(len(x), -1, -1)
+            low = torch.bmm(x, a.transpose(1, 2))
+            return torch.baddbmm(torch.bmm(x, shared), low, b.transpose(1, 2), alpha=self.scale)
+
+        return forward(self.architecture, lambda name: base[name], project, tokens, recompute=self.recompute)
+
+    def likelihoods(self, params: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-likelihood [K, m, L] of each next token, 0 where there is none, and where there is one [K or 1, m, L]."""
+        return token_likelihoods(self.logits(params, X), X)
+
+    def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
+        """Gradient [K, P] of the weighted sum over rows of the negative log-likelihood per token of a whole block;
+        ``residual`` [K, m, L, V] replaces the derivative at the outputs."""
+        with torch.enable_grad():
+            moved = params.detach().clone().requires_grad_()
+            if residual is not None:
+                (found,) = torch.autograd.grad(self.logits(moved, batch.X), moved, residual)
+                return found
+            likelihood, _ = self.likelihoods(moved, batch.X)
+            loss = -(likelihood.sum(dim=2) * batch.weight).sum() / self.context
+            (found,) = torch.autograd.grad(loss, moved)
+        return found
+
+    def scores(self, metric: str, params: Tensor, X: Tensor) -> Tensor:
+        """Worths float64[K] of K models over all tokens of blocks X [m, L + 1]; a broken model's is not finite."""
+        return self.scores_of(metric, lambda rows: self.logits(params, rows), len(params), X)
+
+    def scores_of(self, metric: str, outputs: Callable[[Tensor], Tensor], models: int, X: Tensor) -> Tensor:
+        """The same of what answers blocks [m, L + 1] with outputs [K, m, L, V]; a few blocks are asked at a time."""
+        return self._mean(lambda rows: self._token_scores(metric, outputs(rows), rows), models, X)
+
+    def scores_of_likelihoods(
+        self, metric: str, likelihoods: Callable[[Tensor], Tensor], models: int, X: Tensor
+    ) -> Tensor:
+        """The same of what answers with log-likelihoods [K, m, L] of the next tokens, 0 where there is none; the
+        accuracy needs outputs."""
+        return self._mean(lambda rows: self._floored(metric, likelihoods(rows)), models, X)
+
+    def _mean(self, ask: Callable[[Tensor], Tensor], models: int, X: Tensor) -> Tensor:
+        """Means float64[K] over all next tokens of what ``ask`` says of some blocks, [K, m, L]."""
+        total = torch.zeros(models, dtype=torch.float64, device=X.device)
+        count = 0.0
+        for a in range(0, len(X), _SCORE_ROWS):
+            rows = X[a : a + _SCORE_ROWS]
+            total += ask(rows).double().sum(dim=2).sum(dim=1)
+            count += float((rows[:, 1:] != NO_TOKEN).sum())
+        return total / max(count, 1.0)
+
+    def _token_scores(self, metric: str, outputs: Tensor, rows: Tensor) -> Tensor:
+        if metric == "accuracy":
+            # where there is no token, the target is NO_TOKEN, which nobody answers
+            hits = (outputs.argmax(dim=3) == rows[:, 1:].long()).to(outputs.dtype)
+            return torch.where(torch.isfinite(outputs).all(dim=3), hits, torch.nan)
+        return self._floored(metric, token_likelihoods(outputs, rows)[0])
+
+    def _floored(self, metric: str, likelihood: Tensor) -> Tensor:
+        if metric != "clipped_log_loss":
+            return likelihood
+        return torch.where(torch.isnan(likelihood), likelihood, likelihood.clamp(min=self.floor))
+
+    @property
+    def floor(self) -> float:
+        """What one token's log-likelihood counts at least in ``clipped_log_loss``: -2 log(vocabulary)."""
+        return -2.0 * math.log(self.classes)
+
+    def bytes_per_model(self, rows: int) -> int:  # noqa: ARG002 - a step holds one minibatch
+        """Memory of one stacked coalition at its largest."""
+        return self.bytes_with(batch=self.batch, recompute=self.recompute, bf16=self.bf16)[1]
+
+    def bytes_with(self, *, batch: int, recompute: bool, bf16: bool) -> tuple[int, int]:
+        """Memory held once (the base) and by each stacked coalition, were the settings these: adapters with gradient
+        and Adam's moments, and what training or scoring holds of activations and outputs."""
+        shape, size = self.architecture, 2 if bf16 else 4
+        layer, outputs = (14 * shape.width + 5 * shape.inner) * size, 16 * self.classes
+        kept = layer + shape.layers * shape.width * size if recompute else shape.layers * layer
+        activations = max(batch * (kept + outputs), _SCORE_ROWS * (layer + outputs)) * self.context
+        return size * sum(array.numel() for array in self._frozen.values()), activations + 24 * self.layout.width
+
+    def bytes_shared(self) -> int:
+        """Memory of the base as it is held."""
+        return sum(array.numel() * array.element_size() for array in self._frozen.values())
+
+
+def token_likelihoods(outputs: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
+    """What outputs [K, m, L, V] give each next token of blocks [K, m, L + 1] or [m, L + 1]: log-likelihoods [K, m, L],
+    0 where there is no token, and where there is one [K or 1, m, L]."""
+    targets = (X.unsqueeze(0) if X.dim() == 2 else X)[..., 1:].long()
+    there = targets != NO_TOKEN
+    wanted = targets.clamp(min=0).expand(len(outputs), -1, -1).unsqueeze(3)
+    return torch.log_softmax(outputs, dim=3).gather(3, wanted).squeeze(3) * there, there
+
+
+def shared_weights(hyper: Hyper, vocabulary: int, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A base's weights, each [1, ...], to be given as ``frozen`` to any number of models, which then hold no copies."""
+    options = checked_hyper(LanguageModel.name, hyper, DEFAULTS)
+    return _views(_architecture(options, vocabulary), dict(arrays), _inside(options))
+
+
+def _inside(options: Mapping[str, float | int]) -> torch.dtype:
+    """What base and activations are held in."""
+    return torch.bfloat16 if options["bf16"] else LanguageModel.dtype
+
+
+def _views(architecture: Architecture, arrays: dict[str, Any], inside: torch.dtype) -> dict[str, Tensor]:
+    """The base's weights as views [1, ...] of one flat vector; what was made so before is taken without a copy."""
+    base = Layout.of(architecture.shapes())
+    wanted = {slot.name: (1, *slot.shape) for slot in base.slots}
+    if {name: tuple(array.shape) for name, array in arrays.items() if isinstance(array, Tensor)} == wanted:
+        return {name: array.to(inside) for name, array in arrays.items()}
+    flat = base.pack(arrays, LanguageModel.dtype).to(inside).unsqueeze(0)
+    return {slot.name: view for slot, view in zip(base.slots, base.views(flat), strict=True)}
+
+
+def _refuse_zeros(options: Mapping[str, float | int]) -> None:
+    zero = [name for name in ("layers", "width", "heads", "steps", "lr", "batch", "rope_base") if not options[name]]
+    if zero:
+        raise InvalidProblem(f"learner 'lm': {', '.join(zero)} must be above 0")
+
+
+def _architecture(options: Mapping[str, float | int], vocabulary: int) -> Architecture:
+    width, heads = int(options["width"]), int(options["heads"])
+    kv_heads = int(options["kv_heads"]) or heads
+    if width % ALIGNMENT or width % heads or (width // heads) % 2 or heads % kv_heads:
+        raise InvalidProblem(
+            f"learner 'lm': width must be a multiple of {ALIGNMENT} and of twice the heads, and heads of kv_heads; got"
+            f" width={width}, heads={heads}, kv_heads={kv_heads}"
+        )
+    return Architecture(
+        vocabulary=vocabulary,
+        layers=int(options["layers"]),
+        width=width,
+        heads=heads,
+        kv_heads=kv_heads,
+        inner=int(options["inner"]) or aligned(8 * width // 3),
+        rope_base=float(options["rope_base"]),
+        eps=float(options["eps"]),
+        tied=bool(options["tied"]),
+    )

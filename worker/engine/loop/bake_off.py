@@ -1,0 +1,80 @@
+"""The bake-off: each job measures what its cheap sources leave unexplained, what they cost, and keeps those that pay.
+
+A source that is nearly free for the whole grid is kept at once, for the correction's shrinkage takes no harm from it.
+Any other is tried on the first audited coalitions only, and bought for the grid where the retrainings it saves cost
+more than it does; one that would not pay even if it were perfect is not tried, but for the method that the spec names,
+whose error the audit reports. Costs are the game's model costs, in retrainings; no clock is read.
+"""
+
+import numpy as np
+
+from worker.engine.estimators.grid import Grid, collapse
+from worker.engine.estimators.multifidelity import Corrector
+from worker.engine.games.coalitions import Floats, sizes_of
+from worker.engine.games.game import Coalitions
+from worker.engine.loop.audit import residual_variance_ratio
+from worker.engine.loop.result import Candidate
+from worker.engine.loop.run import RETRAIN, Run
+
+FREE = 2.0  # a source whose whole grid costs fewer retrainings than this is bought without a trial
+
+
+def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int) -> Corrector:
+    """Judge the spec's sources on ``audited`` bool[m, n] (anchors first) with retrained worths float64[m]; buy those
+    that pay on the ``grid``. ``planned`` is how many retrainings the budgets let the audit have."""
+    names = run.surrogates()
+    rows = len(grid.coalitions)
+    trial = collapse(audited, lambda drawn: np.zeros(drawn.T.shape), run.classes, sampled=False)
+    kept: list[str] = []
+    for name in sorted(names, key=run.game.cost):
+        cost = run.game.cost(name) / run.game.cost(RETRAIN)
+        free = cost * rows <= FREE
+        if cost * rows >= planned and name != run.wanted():
+            reason = f"not tried: {rows} worths would cost {cost * rows:.1f} retrainings, and {planned} are planned"
+            run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
+            continue
+        if free:
+            run.purse.worth(name, grid.coalitions)
+        left = _left(run, trial, audited, worths, kept, name)
+        ratio = residual_variance_ratio(audited, run.purse.worth(name, audited), worths)
+        # Two looks at the same thing, each noisy from so few worths: their geometric mean. But beside a source that is
+        # kept, only what is left of its error counts: the ratio is of all there is to explain.
+        explained = 1.0 - min(1.0, left if ratio is None or kept else float(np.sqrt(left * ratio)))
+        gain = (np.sqrt(1.0 - explained) + np.sqrt(explained * cost)) ** -2.0
+        saved = explained * planned
+        keep = bool(free or (gain > 1.0 and cost * rows < saved))
+        reason = _reason(free=free, keep=keep, rows=rows, price=cost * rows, saved=saved)
+        run.bake_off.append(Candidate(name, cost, ratio, left, float(gain), keep, reason))
+        if keep:
+            kept.append(name)
+    if names and not kept:
+        run.notes.append("No cheap source pays in this job: the values rest on retrainings alone.")
+    return Corrector(grid, _table(run, kept, grid.coalitions, worths), run.classes)
+
+
+def _reason(*, free: bool, keep: bool, rows: int, price: float, saved: float) -> str:
+    if free:
+        return f"nearly free: all {rows} worths cost {price:.2g} retrainings"
+    if keep:
+        return f"pays: {rows} worths cost {price:.1f} retrainings and save about {saved:.1f}"
+    return f"does not pay: {rows} worths would cost {price:.1f} retrainings and save about {saved:.1f}"
+
+
+def _left(run: Run, trial: Grid, audited: Coalitions, worths: Floats, kept: list[str], name: str) -> float:
+    """Ratio of leave-one-out squared errors on the audited coalitions with and without one more source."""
+    squared = []
+    for names in (kept, [*kept, name]):
+        corrector = Corrector(trial, _table(run, names, trial.coalitions, worths), run.classes)
+        squared.append(float((corrector.corrected(audited, worths).posterior.errors ** 2).sum()))
+    return squared[1] / squared[0] if squared[0] > 0 else 1.0
+
+
+def _table(run: Run, names: list[str], coalitions: Coalitions, worths: Floats) -> Floats:
+    """Sources' worths float64[m, L] with the anchors of retraining (worths[0] empty, worths[1] full) in their place."""
+    result = np.zeros((len(coalitions), len(names)))
+    for column, name in enumerate(names):
+        result[:, column] = run.purse.worth(name, coalitions)
+    size = sizes_of(coalitions)
+    result[size == 0] = worths[0]
+    result[size == run.n] = worths[1]
+    return result

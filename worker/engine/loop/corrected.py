@@ -1,0 +1,89 @@
+"""The corrected route: cheap worths everywhere, audited retrainings where they tell most, the difference corrected.
+
+One request per round and source, few rounds: audits double from look to look. The first round also holds the bake-off
+(bake_off.py), which decides which cheap sources are bought at all. Where retraining every coalition is no dearer than
+the audit, that is done instead, and said.
+"""
+
+import numpy as np
+
+from worker.engine.estimators.multifidelity import Corrector, anchors, halves
+from worker.engine.games.coalitions import Floats
+from worker.engine.games.game import Coalitions
+from worker.engine.loop import stopping
+from worker.engine.loop.audit import Audit, exact_audit
+from worker.engine.loop.bake_off import bake
+from worker.engine.loop.result import Valuation
+from worker.engine.loop.run import REPLICATE, RETRAIN, Run
+from worker.engine.loop.shares import shares_of, symmetric
+
+FIRST_AUDITS = 28  # with the two ends 30 retrainings: earlier, intervals are too wide to end anything
+
+
+def corrected(run: Run) -> Valuation:
+    """Value by audited correction until the shares are precise or a budget is used up."""
+    run.surrogates()  # refuses a method that the game lacks, also where enumeration will not need it
+    if run.distinct() <= min(run.max_retrains, run.planned) and run.enumerable(RETRAIN):
+        run.notes.append(
+            f"All {run.distinct()} distinct coalitions were retrained: no dearer than the audit that would correct "
+            "unlearned worths."
+        )
+        return run.enumerated(RETRAIN)
+    ends = anchors(run.n)
+    grid, plan, budget = run.audit_plan()
+    bought = min(len(plan), max(FIRST_AUDITS, 2 * run.n))
+    look, noise = 0, 0.0
+    corrector: Corrector | None = None
+    while True:
+        look += 1
+        audited = np.concatenate([ends, plan[:bought]])
+        worths = run.purse.worth(RETRAIN, audited)
+        if corrector is None:
+            noise = _seed_noise(run, audited)
+            corrector = bake(run, grid, audited, worths, len(plan) + len(ends))
+        estimate = symmetric(corrector.corrected(audited, worths, noise).estimate, run.classes)
+        ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths))
+        if done:
+            stopped_by = stopping.SHARE_CI
+        elif run.enough(ranges.widest):
+            stopped_by = stopping.MAX_RETRAINS
+        elif bought == len(plan):
+            stopped_by = stopping.ENUMERATED if len(run.purse.known(RETRAIN)) == run.distinct() else budget
+        elif run.out_of_seconds():
+            stopped_by = stopping.MAX_SECONDS
+        else:
+            bought = min(len(plan), 2 * bought)
+            continue
+        return run.report(estimate, ranges, "multifidelity", RETRAIN, stopped_by, _audit(run))
+
+
+def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) -> float:
+    """Largest difference of a share, in points, between two halves of the audited coalitions."""
+    left, right = (
+        shares_of(run.paid(symmetric(corrector.corrected(audited[half], worths[half]).estimate, run.classes)).values)
+        for half in halves(audited)
+    )
+    return stopping.disagreement(left, right)
+
+
+def _seed_noise(run: Run, audited: Coalitions) -> float:
+    """Variance of a retrained worth over seeds, from a few coalitions retrained with a second seed; else 0."""
+    if not run.replicates:
+        if REPLICATE in run.game.sources:
+            run.notes.append(
+                "Training is random, and the budgets leave no retraining with a second seed: the intervals do not"
+                " include seed noise. Allow more retrainings to include it."
+            )
+        return 0.0
+    # Spread over the plan, which begins with players alone: noise differs with the number of rows.
+    inner = audited[2:][np.linspace(0, len(audited) - 3, run.replicates).astype(np.int64)]
+    difference = run.purse.worth(RETRAIN, inner) - run.purse.worth(REPLICATE, inner)
+    return float((difference**2).mean() / 2.0)
+
+
+def _audit(run: Run) -> Audit:
+    """The audit of the best source kept, or else tried; where none was, every worth is a retraining."""
+    tried = [c for c in run.bake_off if c.kept] or [c for c in run.bake_off if c.left is not None]
+    if not tried:
+        return exact_audit(RETRAIN)
+    return run.compare(min(tried, key=lambda c: 1.0 if c.left is None else c.left).source)

@@ -1,0 +1,133 @@
+"""The lone route: one source of worths, one estimator, doubling budgets until the shares are precise or a budget ends.
+
+Used where the spec names an estimator or a fidelity, and in partial mode, where there is nothing to correct with. The
+values are those of that source's game; in full mode a few retrainings still measure how far it is from the truth.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from worker.engine.estimators import LONE
+from worker.engine.estimators.estimate import BudgetTooSmall, Estimate
+from worker.engine.estimators.exact import MOST_PLAYERS
+from worker.engine.estimators.grid import grid_size
+from worker.engine.estimators.multifidelity import anchors
+from worker.engine.games.coalitions import Floats
+from worker.engine.games.game import family
+from worker.engine.loop import stopping
+from worker.engine.loop.audit import Audit, exact_audit, unaudited
+from worker.engine.loop.result import Valuation
+from worker.engine.loop.run import RETRAIN, Impossible, Run
+from worker.engine.loop.shares import Intervals, shares_of, symmetric
+
+AUDITED = 16
+NO_DATA = "partial mode has no data to retrain with"
+
+
+def lone(run: Run) -> Valuation:
+    """Value by one source and one estimator."""
+    source = run.lone_source()
+    if run.n == 1:
+        return _single(run, source)
+    name = run.spec.estimator
+    if name in ("auto", "multifidelity"):
+        name = "exact" if run.enumerable(source) else "regression"
+    if name == "exact":
+        _refuse_unaffordable(run, source)
+        return run.enumerated(source, _audit(run, source))
+    return _sampled(run, source, name)
+
+
+def _sampled(run: Run, source: str, name: str) -> Valuation:
+    memo = run.purse.source(source)
+    limit, stopped_by = _limit(run, source)
+    look, budget = 0, min(limit, max(16, 4 * run.n))
+    before: Floats | None = None
+    while True:
+        look += 1
+        # Each look starts the same stream again; the memory serves what was bought, so only new coalitions are paid.
+        try:
+            drawn = LONE[name](memo, budget, np.random.default_rng(run.spec.seed))
+        except BudgetTooSmall as cause:
+            raise Impossible(f"{cause}; raise max_evaluations or max_retrains") from cause
+        estimate = symmetric(drawn, run.classes)
+        shares = shares_of(run.paid(estimate).values)
+        change = None if before is None else stopping.disagreement(shares, before)
+        before = shares
+        ranges, done = run.look(look, estimate, change)
+        if done:
+            stopped_by = stopping.SHARE_CI
+        elif budget == limit:
+            stopped_by = stopping.ENUMERATED if limit == 1 << run.n else stopped_by
+        elif run.out_of_seconds():
+            stopped_by = stopping.MAX_SECONDS
+        else:
+            budget = min(limit, 2 * budget)
+            continue
+        return run.report(estimate, ranges, name, source, stopped_by, _audit(run, source))
+
+
+def _limit(run: Run, source: str) -> tuple[int, str]:
+    """The most evaluations to buy, and which budget that is; by default what a grid for so many players holds."""
+    every = 1 << run.n if run.n <= MOST_PLAYERS else None
+    limit, which = grid_size(run.n), stopping.MAX_EVALUATIONS
+    if run.spec.max_evaluations is not None:
+        limit = run.spec.max_evaluations
+    if family(source) == RETRAIN and run.spec.max_retrains is not None and run.spec.max_retrains < limit:
+        limit, which = run.spec.max_retrains, stopping.MAX_RETRAINS
+    return (limit if every is None else min(limit, every)), which
+
+
+def _refuse_unaffordable(run: Run, source: str) -> None:
+    if run.n > MOST_PLAYERS:
+        raise Impossible(f"the exact estimator is for at most {MOST_PLAYERS} players; this game has {run.n}: use auto")
+    count = run.distinct()
+    for budget, applies in (("max_evaluations", True), ("max_retrains", family(source) == RETRAIN)):
+        limit = getattr(run.spec, budget)
+        if applies and limit is not None and limit < count:
+            raise Impossible(f"exact values need {count} evaluations; {budget} is {limit}: raise it, or use auto")
+
+
+def _audit(run: Run, source: str) -> Audit:
+    """Measure the source against a few retrainings; its values stay as they are."""
+    if family(source) == RETRAIN:
+        return exact_audit(RETRAIN)
+    if run.spec.mode == "partial":
+        return unaudited(NO_DATA)
+    if RETRAIN not in run.game.sources:
+        return unaudited("this game cannot retrain")
+    if run.max_retrains < 4:
+        return unaudited(f"max_retrains is {run.max_retrains}, too few for an audit")
+    chosen = anchors(run.n)
+    if run.n > 1:
+        chosen = np.concatenate([chosen, run.audit_plan()[1][: max(AUDITED, 2 * run.n)]])
+    run.purse.worth(source, chosen)
+    run.purse.worth(RETRAIN, chosen)
+    return run.compare(source)
+
+
+def _single(run: Run, source: str) -> Valuation:
+    """One target player: only v(N) - v(N minus i) is identifiable, and there is nobody to share with."""
+    if run.spec.mode != "partial":
+        return run.enumerated(source, _audit(run, source))
+    sources = dict.fromkeys([source, *run.surrogates()])
+    worths = [run.purse.worth(s, anchors(1)) for s in sources]
+    values = [float(w[1] - w[0]) for w in worths]
+    run.notes.append(
+        "One target player and nothing else: only v(N) - v(N without it) can be said. Its interval spans the "
+        f"{len(values)} unlearning method(s) asked; it is not a confidence interval."
+    )
+    span, none = np.array([[min(values), max(values)]]), np.zeros((1, 2))
+    result = run.report(
+        Estimate(np.array(values[:1]), np.zeros((1, 1)), 2),
+        Intervals(span, none, span, none),
+        "last marginal",
+        source,
+        stopping.ENUMERATED,
+        unaudited(NO_DATA),
+        shares_note="One target player alone has a value but no share: there is nobody to share with.",
+    )
+    return replace(
+        result, players=tuple(replace(p, share=None, share_ci=None, share_band=None) for p in result.players)
+    )

@@ -1,0 +1,127 @@
+"""Removal curves: what the test score is as players are taken away one by one, from the highest value or the lowest.
+
+A good ranking makes the first curve fall at once and the second stay up. The coalitions are nested, so there are at
+most 2 n of them. All points of both curves come from ONE source of worths, which is named: trained anew where the
+valuation did train all of them anyway, else the cheap source that it used, whose few missing worths are bought within
+its budgets. It never retrains for a picture, never mixes sources on a line, and draws nothing that was not computed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from worker.engine.games.coalitions import canonical, classes_of, key, unique
+from worker.engine.games.game import Coalitions, FidelityGame, family
+from worker.engine.loop.purchases import Purchases
+from worker.engine.loop.result import Valuation
+from worker.engine.loop.run import RETRAIN
+
+
+@dataclass(frozen=True)
+class RemovalPoint:
+    """``removed`` players are gone, ``player`` (a position among the result's players) last; ``retrained`` where that
+    is known too."""
+
+    removed: int
+    player: int | None
+    worth: float
+    retrained: float | None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Both curves and the source of their worths; without curves, ``reason`` says why there are none."""
+
+    source: str | None
+    reason: str | None
+    highest_first: tuple[RemovalPoint, ...] = ()
+    lowest_first: tuple[RemovalPoint, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def removal(game: FidelityGame, found: Valuation) -> Removal:
+    """The curves of a valuation, in the order of its values (ties: of its players). Raises what the game raises."""
+    falling = sorted(range(len(found.players)), key=lambda player: (-found.players[player].value, player))
+    classes = classes_of(game.players)
+    columns = _columns(game, found)
+    down, up = (_nested([columns[player] for player in order], len(game.players)) for order in (falling, falling[::-1]))
+    known = _known(game, found)
+    wanted = unique(canonical(np.concatenate([down, up]), classes))
+    source, reason = _source(game, found, known, wanted)
+    if source is None:
+        return Removal(None, reason)
+    purse = Purchases(game, classes)
+    retrained = known.get(RETRAIN, {})
+
+    def curve(order: Sequence[int], coalitions: Coalitions) -> tuple[RemovalPoint, ...]:
+        worths = purse.worth(source, coalitions)
+        exact = [retrained.get(key(row)) for row in canonical(coalitions, classes)]
+        gone = [None, *order]
+        return tuple(RemovalPoint(k, gone[k], float(worths[k]), exact[k]) for k in range(len(coalitions)))
+
+    # one request for both
+    purse.worth(source, wanted)
+    return Removal(source, None, curve(falling, down), curve(falling[::-1], up))
+
+
+def _columns(game: FidelityGame, found: Valuation) -> list[list[int]]:
+    """Columns of the game that belong to each of the result's players: one, or where shards play those of its owner."""
+    return [
+        [column for column, each in enumerate(game.players) if (each.owner or each.name) == player.provider]
+        for player in found.players
+    ]
+
+
+def _nested(order: Sequence[Sequence[int]], width: int) -> Coalitions:
+    """bool[n + 1, width]: row k keeps all but the columns of the first k of ``order``."""
+    kept = np.ones((len(order) + 1, width), dtype=bool)
+    for taken, columns in enumerate(order, start=1):
+        kept[taken:, list(columns)] = False
+    return kept
+
+
+def _known(game: FidelityGame, found: Valuation) -> dict[str, dict[bytes, float]]:
+    """The worths that the result rests on, by source and coalition; not what other jobs may have left."""
+    column = {player.name: index for index, player in enumerate(game.players)}
+    known: dict[str, dict[bytes, float]] = {}
+    for row in found.worths:
+        coalition = np.zeros(len(column), dtype=bool)
+        coalition[[column[name] for name in row.coalition]] = True
+        known.setdefault(row.source, {})[key(coalition)] = row.worth
+    return known
+
+
+def _source(
+    game: FidelityGame, found: Valuation, known: dict[str, dict[bytes, float]], wanted: Coalitions
+) -> tuple[str | None, str | None]:
+    """The best source that has all the worths, or may buy them; else None and why."""
+    missing = {
+        source: sum(key(row) not in known.get(source, {}) for row in wanted)
+        for source in (RETRAIN, *_used(game, found))
+    }
+    for source, count in missing.items():
+        if not count:
+            return source, None
+    bought, limit, seconds = sum(found.evaluations.values()), found.spec["max_evaluations"], found.spec["max_seconds"]
+    for source, count in missing.items():
+        if family(source) != "unlearn":
+            continue
+        if limit is not None and bought + count > limit:
+            return None, f"{count} more worths would be needed, and max_evaluations is {limit}"
+        if seconds is not None and found.seconds >= seconds:
+            return None, f"{count} more worths would be needed, and max_seconds is used up"
+        return source, None
+    return None, f"{missing[RETRAIN]} more models would have to be trained anew, which nobody ordered"
+
+
+def _used(game: FidelityGame, found: Valuation) -> list[str]:
+    """The cheap sources that the values rest on: the lone one, or those kept in the bake-off, best first."""
+    if family(found.source) != RETRAIN:
+        return [found.source]
+    kept = [each for each in found.bake_off if each.kept and each.source in game.sources]
+    return [each.source for each in sorted(kept, key=lambda each: 1.0 if each.left is None else each.left)]

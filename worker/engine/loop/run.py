@@ -1,0 +1,301 @@
+"""One valuation under way: its game, purse and trace, and what both routes need of them.
+
+Answers what may be bought (sources, budgets), looks at an estimate (intervals, stopping), audits, and puts the result
+together. It chooses no coalition and makes no estimate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from worker.engine.estimators.design import audit_design
+from worker.engine.estimators.estimate import Estimate
+from worker.engine.estimators.exact import exact
+from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid
+from worker.engine.estimators.multifidelity import anchors
+from worker.engine.games.coalitions import Floats, classes_of, sizes_of
+from worker.engine.games.game import Coalitions, FidelityGame, Player, family
+from worker.engine.games.shards import sums
+from worker.engine.loop import stopping
+from worker.engine.loop.audit import Audit, audit, exact_audit, unaudited
+from worker.engine.loop.purchases import Purchases
+from worker.engine.loop.result import Candidate, PlayerResult, Shard, TraceRow, Valuation, WorthRow
+from worker.engine.loop.shares import Intervals, intervals, shares_of, symmetric
+from worker.engine.loop.spec import ValuationSpec
+
+RETRAIN = "retrain"
+REPLICATE = "retrain:r1"
+REPLICATES = 6  # coalitions retrained with a second seed, to measure seed noise
+LEAST_RETRAINS, RETRAINS_EACH = 36, 3  # by default max(36, 3 n)
+_ALIKE = 0.75  # of a full retraining: a mean-size one costs less where training takes time by the row
+ENOUGH = 5.0  # times share_ci: under it the default budget is not spent to its end
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Told after each round: where the valuation stands. ``widest`` and ``share_ci`` in points of the pool."""
+
+    round: int
+    evaluations: dict[str, int]
+    widest: float
+    share_ci: float
+    shares: tuple[float, ...]
+
+
+OnProgress = Callable[[Progress], None]
+
+
+class Impossible(ValueError):
+    """The spec asks this game for something it cannot give; the message names both and the mend."""
+
+
+class Run:
+    """The state of one valuation. ``max_retrains`` is the budget in force, the spec's or max(36, 3 n)."""
+
+    def __init__(self, game: FidelityGame, spec: ValuationSpec, on_progress: OnProgress | None) -> None:
+        self.game, self.spec, self._on_progress = game, spec, on_progress
+        self.players = tuple(game.players)
+        self.n = len(self.players)
+        if self.n == 0:
+            raise Impossible("a valuation needs at least one player")
+        if len({p.name for p in self.players}) < self.n:
+            raise Impossible("two players have the same name; names must tell players apart")
+        self.classes = classes_of(self.players)
+        # who is paid: the players themselves, or the owners of the shards that play
+        self.owners: tuple[Player, ...] = tuple(getattr(game, "owners", ()))
+        self.payees = self.owners or self.players
+        self.payee_classes = classes_of(self.payees)
+        self.purse = Purchases(game, self.classes)
+        self.rng = np.random.default_rng(spec.seed)
+        self.trace: list[TraceRow] = []
+        self.notes: list[str] = []
+        self.bake_off: list[Candidate] = []
+        self.planned = max(LEAST_RETRAINS, RETRAINS_EACH * self.n)
+        self.max_retrains = self.planned if spec.max_retrains is None else spec.max_retrains
+
+    # What may be bought
+
+    def can_retrain(self) -> bool:
+        """Whether retrained worths may be used: never in partial mode, but where the spec asks for nothing else."""
+        allowed = self.spec.mode == "full" or self.spec.fidelity == "retrain"
+        return allowed and RETRAIN in self.game.sources and self.max_retrains > 0
+
+    def distinct(self) -> int:
+        """Number of coalitions of distinct content: 2^n, less what exact copies make the same."""
+        result = 1
+        for members in self.classes:
+            result *= len(members) + 1
+        return result
+
+    def enumerable(self, source: str) -> bool:
+        """Whether every coalition of this source may be bought."""
+        if self.n > ENUMERATE_UP_TO:
+            return False
+        limit = self.spec.max_retrains if family(source) == RETRAIN else None
+        within = limit is None or self.distinct() <= limit
+        return within and (self.spec.max_evaluations is None or self.distinct() <= self.spec.max_evaluations)
+
+    def surrogates(self) -> list[str]:
+        """Sources that may stand in for retraining, as the spec names them."""
+        offered = [s for s in self.game.sources if family(s) != RETRAIN]
+        if self.spec.fidelity == RETRAIN:
+            return []
+        wanted = self.wanted()
+        if wanted is None:
+            return offered
+        if wanted not in offered and self.spec.fidelity != "repair":
+            raise Impossible(
+                f"unlearning method {self.spec.unlearning!r} is not among this game's sources ({', '.join(offered)})"
+            )
+        return [s for s in offered if s == wanted or family(s) == "repair"]
+
+    def wanted(self) -> str | None:
+        """The unlearning source that the spec names; None where all compete."""
+        return None if self.spec.unlearning == "auto" else f"unlearn:{self.spec.unlearning}"
+
+    def lone_source(self) -> str:
+        """The one source of the lone route."""
+        wanted = "unlearn" if self.spec.fidelity == "auto" else self.spec.fidelity
+        if wanted == RETRAIN:
+            if RETRAIN not in self.game.sources:
+                raise Impossible("fidelity retrain needs a game that can retrain; this one offers none")
+            return RETRAIN
+        fitting = [s for s in self.surrogates() if family(s) == wanted]
+        if not fitting:
+            raise Impossible(f"this game has no {wanted} source (it has: {', '.join(self.game.sources)})")
+        return fitting[0]
+
+    @property
+    def replicates(self) -> int:
+        """How many coalitions are retrained with a second seed: none where training draws nothing, or where the
+        budgets are so small that measuring noise would take the place of measuring worths."""
+        budgets = [self.max_retrains, self.spec.max_evaluations]
+        afforded = all(budget is None or budget >= 4 * REPLICATES for budget in budgets)
+        return REPLICATES if REPLICATE in self.game.sources and afforded else 0
+
+    def audit_plan(self) -> tuple[Grid, Coalitions, str]:
+        """The grid of cheap worths, the coalitions bool[m, n] to retrain in order of purchase, the two ends not among
+        them, and the budget that ends them."""
+        limit, budget = self.max_retrains - self.replicates, stopping.MAX_RETRAINS
+        if self.spec.max_evaluations is not None:
+            # Half may go to retrainings; the other half buys the cheap worths that they correct.
+            room = max(6, self.spec.max_evaluations // 2 - self.replicates)
+            if room < limit:
+                limit, budget = room, stopping.MAX_EVALUATIONS
+        if limit < 4:
+            raise Impossible("the budgets leave no retraining for an audit; raise max_retrains or max_evaluations")
+        rows = np.array([player.rows for player in self.players], dtype=np.float64)
+        if not self.by_rows:
+            rows = np.zeros(self.n)
+        grid, plan = audit_design(rows, self.classes, limit - 2, self.rng, self._most_on_grid(limit))
+        return grid, plan, budget
+
+    def _most_on_grid(self, retrained: int) -> int | None:
+        """How many coalitions ``max_evaluations`` leaves each cheap source; None: as many as the grid wants."""
+        sources = len(self.surrogates())
+        if self.spec.max_evaluations is None or not sources:
+            return None
+        room = max((self.spec.max_evaluations - retrained - self.replicates) // sources, retrained)
+        return None if self.distinct() <= room else room
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether few rows make a retraining cheaper, or noisier."""
+        return REPLICATE in self.game.sources or self.game.cost(RETRAIN) < _ALIKE
+
+    def enough(self, widest: float) -> bool:
+        """Whether a budget that nobody set ends before its end: the widest interval is not what was asked for, but what
+        is left would not make it so. Up to 12 players and for models whose retraining all coalitions pay alike, where
+        it was measured; networks need the rest."""
+        measured = self.n <= ENUMERATE_UP_TO and not self.by_rows
+        return self.spec.max_retrains is None and measured and widest <= ENOUGH * self.spec.share_ci
+
+    def out_of_seconds(self) -> bool:
+        """Whether the recorded device seconds have used up the budget."""
+        return self.spec.max_seconds is not None and sum(self.purse.seconds().values()) >= self.spec.max_seconds
+
+    def paid(self, estimate: Estimate) -> Estimate:
+        """The estimate for those who are paid: sums over shards, where shards play."""
+        return sums(estimate, self.players, self.owners) if self.owners else estimate
+
+    # Looks
+
+    def look(self, number: int, estimate: Estimate, disagreement: float | None) -> tuple[Intervals, bool]:
+        """Intervals at this look, whether they are narrow enough, and a line of the trace."""
+        band = stopping.band_confidence(self.spec.confidence, number)
+        estimate = self.paid(estimate)
+        ranges = intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed)
+        shares = tuple(float(s) for s in shares_of(estimate.values))
+        counts = self.purse.counts()
+        self.trace.append(
+            TraceRow(
+                round=number,
+                evaluations=counts,
+                values=tuple(float(v) for v in estimate.values),
+                stderr=tuple(float(s) for s in estimate.stderr),
+                shares=shares,
+                widest=ranges.widest,
+                halves=disagreement,
+            )
+        )
+        if self._on_progress is not None:
+            self._on_progress(Progress(number, counts, ranges.widest, self.spec.share_ci, shares))
+        return ranges, stopping.precise_enough(stopping.Look(number, ranges.widest, disagreement), self.spec.share_ci)
+
+    # The audit
+
+    def compare(self, source: str) -> Audit:
+        """The audit of a source on the coalitions that were also retrained, anchors left out."""
+        coalitions, unlearned, retrained = self.purse.shared(source, RETRAIN)
+        size = sizes_of(coalitions)
+        inner = (size > 0) & (size < self.n)
+        if not inner.any():
+            return unaudited("no coalition besides nobody and everybody was retrained")
+        ends = self.purse.worth(RETRAIN, anchors(self.n))
+        rows = np.array([p.rows for p in self.players], dtype=np.float64)
+        return audit(source, coalitions[inner], unlearned[inner], retrained[inner], rows, float(ends[1] - ends[0]))
+
+    # The result
+
+    def enumerated(self, source: str, audited: Audit | None = None) -> Valuation:
+        """Buy every worth of one source: exact values of that game, nothing to estimate."""
+        estimate = symmetric(exact(self.purse.source(source), 1 << self.n), self.classes)
+        ranges, _ = self.look(1, estimate, 0.0)
+        return self.report(estimate, ranges, "exact", source, stopping.ENUMERATED, audited or exact_audit(source))
+
+    def report(
+        self,
+        estimate: Estimate,
+        ranges: Intervals,
+        estimator: str,
+        source: str,
+        stopped_by: str,
+        audited: Audit,
+        shares_note: str | None = None,
+    ) -> Valuation:
+        """Put the result together."""
+        estimate = self.paid(estimate)
+        if shares_note is None and not (estimate.values > 0).any():
+            shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
+        ends = self.purse.worth(source, anchors(self.n))
+        seconds = self.purse.seconds()
+        retrained = [r.seconds for r in self.purse.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < self.n]
+        return Valuation(
+            players=self._players(estimate, ranges),
+            covariance=tuple(tuple(float(c) for c in row) for row in estimate.covariance),
+            empty_worth=float(ends[0]),
+            full_worth=float(ends[1]),
+            estimator=estimator,
+            source=source,
+            evaluations=self.purse.counts(),
+            audit=audited,
+            bake_off=tuple(self.bake_off),
+            stopped_by=stopped_by,
+            notes=(*self.notes, *(str(note) for note in getattr(self.game, "notes", ()))),
+            shares_note=shares_note,
+            seconds=round(sum(seconds.values()), 6),
+            seconds_by_source=seconds,
+            retrain_seconds_estimate=float(np.mean(retrained)) * self.distinct() if retrained else None,
+            costs={s: float(self.game.cost(s)) for s in self.game.sources},
+            spec=self.spec.to_dict(),
+            digests={str(k): str(v) for k, v in dict(getattr(self.game, "digests", {})).items()},
+            trace=tuple(self.trace),
+            worths=self._worths(),
+            shards=tuple(Shard(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
+        )
+
+    def _players(self, estimate: Estimate, ranges: Intervals) -> tuple[PlayerResult, ...]:
+        shares, stderr = shares_of(estimate.values), estimate.stderr
+        return tuple(
+            PlayerResult(
+                provider=player.name,
+                rows=player.rows,
+                digest=player.digest,
+                value=float(estimate.values[i]),
+                stderr=float(stderr[i]),
+                value_ci=_ends(ranges.value[i]),
+                share=float(shares[i]),
+                share_ci=_ends(ranges.share[i]),
+                value_band=_ends(ranges.value_band[i]),
+                share_band=_ends(ranges.share_band[i]),
+            )
+            for i, player in enumerate(self.payees)
+        )
+
+    def _worths(self) -> tuple[WorthRow, ...]:
+        names = [player.name for player in self.players]
+        return tuple(
+            WorthRow(
+                source=r.source,
+                fidelity=family(r.source),
+                coalition=tuple(name for name, kept in zip(names, r.coalition.tolist(), strict=True) if kept),
+                worth=r.worth,
+                seconds=r.seconds,
+            )
+            for r in self.purse.receipts
+        )
+
+
+def _ends(interval: Floats) -> tuple[float, float]:
+    return float(interval[0]), float(interval[1])

@@ -1,0 +1,99 @@
+"""A mixture of models trained on one provider each: probabilities are added, not outputs and not weights.
+
+p_S = sum over kept players of (n_i / n_S) p_i, with p_i the probabilities of the model trained on player i alone: the
+distribution of a row drawn from the union, if its provider were drawn first (linear opinion pool; Genest and Zidek
+1986). Rows of the rest, where there is one, are answered for by the model trained on them.
+
+In partial mode M_full answers for the hidden rows, and worths are moved as one to where the one that is known stands,
+M_full's own: v(S) = v(N) + mixture's v(S) - mixture's v(N). To move probabilities instead, p_full mix_S / mix_N, did
+worse where the mixture is far from M_full (docs/benchmarks-text.md).
+
+Costs one training and one pass over the rows that measure per provider; a coalition is then a sum.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worker.engine.games.game import Coalitions
+from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
+from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
+from worker.engine.unlearning.single_provider_models import answers, each_alone, kept
+
+Take = Callable[[Tensor], Tensor]
+
+
+class Probabilities(NamedTuple):
+    """Of rows [m, ...]: the base's, those of who answers for rows that are no player's here, and by digest those of the
+    players alone."""
+
+    base: Tensor
+    others: Tensor
+    alone: dict[str, Tensor]
+
+
+def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
+    """Log-probabilities [K, m, ..., C] on rows X [m, ...]."""
+    found = kept(context, "mixture", X, lambda: _probabilities(context, X, lambda answers: torch.softmax(answers, -1)))
+    return _log_of_sum(context, coalitions, found)
+
+
+def likelihoods(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
+    """Log-likelihoods [K, m, L] of the next tokens of blocks X [m, L + 1], 0 where there is none: a vocabulary's
+    breadth less to hold and to add than ``outputs``."""
+
+    def take(answers: Tensor) -> Tensor:
+        return token_likelihoods(answers.unsqueeze(0), X)[0][0].exp()
+
+    found = kept(context, "mixture of targets", X, lambda: _probabilities(context, X, take), width=1)
+    return _log_of_sum(context, coalitions, found) * (X[:, 1:] != NO_TOKEN)
+
+
+def _log_of_sum(context: Context, coalitions: Coalitions, found: Probabilities) -> Tensor:
+    weights = row_shares(context, coalitions, of_kept=True).to(found.base)
+    ones = [1] * found.base.dim()
+    mixed = (1 - weights.sum(dim=1)).clamp(min=0).view(-1, *ones) * found.others
+    for i, player in enumerate(context.problem.players):  # one at a time: a stack's size changes no bit
+        mixed += weights[:, i].view(-1, *ones) * found.alone[player.digest]
+    nothing = torch.from_numpy(context.pool.row_counts(coalitions) + context.hidden_rows == 0).to(context.device)
+    mixed[nothing] = found.base
+    # what underflows is improbable, not impossible
+    return mixed.clamp_(min=torch.finfo(mixed.dtype).tiny).log_()
+
+
+def _probabilities(context: Context, X: Tensor, take: Take) -> Probabilities:
+    base = take(answers(context, context.base, X))
+    others = base
+    if context.partial:
+        others = take(answers(context, context.full, X))
+    elif context.pool.rest_rows:
+        others = take(answers(context, _of_the_rest(context), X))
+    return Probabilities(base, others, each_alone(context, X, take))
+
+
+def _of_the_rest(context: Context) -> Tensor:
+    nobody = np.zeros((1, len(context.problem.players)), dtype=bool)
+
+    def train() -> Tensor:
+        return context.learner.train(context.base, context.pool, nobody, context.seed("retrain"), context.check)[0]
+
+    return context.once("the rest alone", train)
+
+
+METHOD = Method(
+    name="mixture",
+    family="unlearn",
+    source="unlearn:mixture",
+    about="row-weighted mean of the probabilities of models trained on one provider each",
+    cost=training_cost,
+    outputs=outputs,
+    likelihoods=likelihoods,
+    prepare=provider_vectors,
+    partial=True,
+    level=True,
+)

@@ -1,0 +1,40 @@
+"""What models trained on one provider each answer: what methods that add answers work with, asked once per job."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import Tensor
+
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.provider_vectors import provider_vectors
+
+T = TypeVar("T")
+_KEPT_BYTES = 1 << 30  # of outputs that are kept between coalitions; beyond, they are computed again
+
+
+def answers(context: Context, model: Tensor, X: Tensor) -> Tensor:
+    """Outputs [m, ..., C] of a model [P] on rows X [m, ...]."""
+    context.check()
+    return context.learner.logits(model.unsqueeze(0), X)[0]
+
+
+def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+    """``change`` of the outputs [m, ..., C] on rows X of the models trained on one player alone, by the player's
+    digest."""
+    found: dict[str, Tensor] = {}
+    for player, vector in zip(context.problem.players, provider_vectors(context), strict=True):
+        if player.digest not in found:  # copies have one content and so one model
+            found[player.digest] = change(answers(context, context.base + vector, X))
+    return found
+
+
+def kept(context: Context, what: str, X: Tensor, ask: Callable[[], T], width: int | None = None) -> T:
+    """What ``ask`` returns of rows X, asked once where what it holds of all models is little enough to be kept:
+    ``width`` numbers at each place, as many as there are classes unless said otherwise."""
+    places = X.shape[1] - 1 if isinstance(context.learner, LanguageModel) else 1
+    size = 4 * len(context.held_out[0]) * places * (width or context.learner.classes)
+    if size * (len(context.problem.players) + 2) > _KEPT_BYTES:
+        return ask()
+    # the rows are held with their answers, so that no others can come to lie where they do
+    return context.once(f"{what} {X.data_ptr()} {tuple(X.shape)}", lambda: (X, ask()))[1]

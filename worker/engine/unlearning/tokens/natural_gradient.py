@@ -1,0 +1,62 @@
+"""Natural gradient for adapters: the first-order cousin of the tangent method, around M_full in every mode.
+
+theta_S = theta_full + (N / N_S) sum over forgotten of d_i, d_i = (c F + damping)^-1 grad_i / N, with F the empirical
+Fisher of a sample of whole sequences, inverted in the sample's space (Woodbury): no P x P matrix is made, and one
+direction per player is all that is kept.
+"""
+
+import torch
+from torch import Tensor
+
+from worker.engine.games.game import Coalitions
+from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.provider_vectors import weighted_sum
+from worker.engine.unlearning.sequences import language_model, row_gradients, sample_rows
+
+
+def directions(context: Context) -> Tensor:
+    """d_i [n, P] of every player."""
+    return context.once("natural gradient of tokens", lambda: _directions(context))
+
+
+def _directions(context: Context) -> Tensor:
+    pool, by_digest, result = context.players_only(), dict[str, Tensor](), []
+    G = torch.cat(list(row_gradients(context, context.full, sample_rows(context)))).double()
+    gram = G @ G.T * (language_model(context).context / len(G))
+    damping = context.option("natural_gradient.damping", 1.0) * float(gram.diagonal().mean())
+    factor = torch.linalg.cholesky(gram + damping * torch.eye(len(G), dtype=gram.dtype, device=gram.device))
+    for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
+        if player.digest not in by_digest:
+            g = torch.zeros(len(context.full), dtype=torch.float64, device=pool.device)
+            for block in row_gradients(context, context.full, pool.X[a:b]):
+                g += block.double().sum(dim=0)
+            inner = torch.cholesky_solve((G @ g).unsqueeze(1), factor).squeeze(1)
+            seen = G.T @ inner * (language_model(context).context / len(G))
+            by_digest[player.digest] = ((g - seen) / damping / context.total_rows).to(context.full.dtype)
+        result.append(by_digest[player.digest])
+    return torch.stack(result)
+
+
+def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
+    """Models [K, P]."""
+    kept = torch.from_numpy(context.pool.row_counts(coalitions) + context.hidden_rows).to(context.base)
+    weights = torch.from_numpy(~coalitions).to(context.base) * (context.total_rows / kept.clamp(min=1)).unsqueeze(1)
+    return weighted_sum(context.full, directions(context), weights)
+
+
+def cost(context: Context) -> float:
+    """A forward pass over the rows that measure, and a coalition's part of one pass over all rows."""
+    return len(context.held_out[0]) / 3 + len(context.pool) / min(1 << len(context.problem.players), 1024)
+
+
+METHOD = Method(
+    name="natural_gradient",
+    family="unlearn",
+    source="unlearn:natural_gradient",
+    about="one natural-gradient step of the adapters per forgotten provider, added up",
+    cost=cost,
+    params=unlearn,
+    prepare=directions,
+    partial=True,
+)

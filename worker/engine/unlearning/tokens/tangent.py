@@ -1,0 +1,161 @@
+"""Tangent unlearning of a language model's adapters: one damped Gauss-Newton solve per coalition, from sums alone.
+
+A player is A_i, the empirical Fisher of its sequences in the k directions that carry most gradient, and b_i, the sum
+of their gradients; forgetting it is subtracting both. Full mode solves from the BASE model, so the empty coalition is
+the base model by construction: delta_S = -(c A_S + damping N_S I)^-1 b_S; what the solve for everybody leaves of
+M_full is added in proportion to the rows kept, so both ends are exact. The damping is where the solve for everybody
+answers most like M_full on training rows. Partial mode is the delta form around M_full: with the retained gradient
+minus the forgotten one, delta_S = (c A_R + damping N_R I)^-1 sum of forgotten b, A_R from the kept players and from
+anchor rows scaled up to the hidden ones. c is the context's length: a block's gradient is a mean over its tokens.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from worker.engine.games.game import Coalitions
+from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.sequences import Sums, basis, language_model, row_gradients, sample_rows, sums
+
+_DAMPINGS = np.geomspace(1e-3, 3e1, 10)
+_PARTIAL_DAMPING = 0.1
+_WIDTH = 128
+_AGREE_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Curved:
+    """What coalitions are solved with: directions [P, k], A [n, k, k] and b [n, k] of players, A0, b0 and rows of what
+    nobody forgets, damping per row, and the step for everybody [P]."""
+
+    directions: Tensor
+    A: Tensor
+    b: Tensor
+    A0: Tensor
+    b0: Tensor
+    rows0: float
+    player_rows: Tensor
+    damping: float
+    everybody: Tensor
+
+
+def prepare(context: Context) -> Curved:
+    return context.once("token tangent", lambda: _prepare(context))
+
+
+def _prepare(context: Context) -> Curved:
+    reference = context.full if context.partial else context.base
+    sampled = torch.cat(list(row_gradients(context, reference, sample_rows(context))))
+    directions = basis(sampled, int(context.option("tangent.k", _WIDTH)))
+    pool = context.players_only()
+    found = _sums_of_players(context, reference, directions, pool.spans)
+    rest, rows0 = _of_nobody(context, reference, directions)
+    model = Curved(
+        directions=directions,
+        A=torch.stack([each.A for each in found]),
+        b=torch.stack([directions.double().T @ each.b for each in found]),
+        A0=rest.A,
+        b0=directions.double().T @ rest.b,
+        rows0=rows0,
+        player_rows=torch.tensor([each.rows for each in found], dtype=torch.float64, device=pool.device),
+        damping=0.0,
+        everybody=torch.zeros_like(context.base),
+    )
+    return _damped(context, model)
+
+
+def _sums_of_players(
+    context: Context, reference: Tensor, directions: Tensor, spans: list[tuple[int, int]]
+) -> list[Sums]:
+    """One pass over the rows; equal players are one content."""
+    X, by_digest, result = context.players_only().X, dict[str, Sums](), []
+    for player, (a, b) in zip(context.problem.players, spans, strict=True):
+        if player.digest not in by_digest:
+            by_digest[player.digest] = sums(context, reference, directions, X[a:b])
+        result.append(by_digest[player.digest])
+    return result
+
+
+def _of_nobody(context: Context, reference: Tensor, directions: Tensor) -> tuple[Sums, float]:
+    """Sums of rows that no coalition forgets, or in partial mode what the anchor says of the hidden ones."""
+    if context.anchor is None:
+        found = sums(context, reference, directions, context.pool.X[: context.pool.rest_rows])
+        return found, float(found.rows)
+    found = sums(context, reference, directions, context.anchor[0])
+    return Sums(found.A * (context.hidden_rows / found.rows), found.b * 0.0, found.rows), float(context.hidden_rows)
+
+
+def _damped(context: Context, model: Curved) -> Curved:
+    """With the damping, in units of the mean curvature per row and direction, and the step for everybody."""
+    rows = model.rows0 + float(model.player_rows.sum())
+    total = model.A0 + model.A.sum(dim=0)
+    unit = float(total.diagonal().mean()) / rows * language_model(context).context
+    if context.partial:
+        damping = context.option("tangent.damping", _PARTIAL_DAMPING) * unit
+        return Curved(**{**model.__dict__, "damping": damping})
+    kept = np.ones(len(model.A), dtype=bool)
+    X = sample_rows(context)[:_AGREE_ROWS]
+    told = context.option("tangent.damping", 0.0)
+    tried = [Curved(**{**model.__dict__, "damping": d * unit}) for d in ([told] if told else _DAMPINGS)]
+    steps = [_step(context, each, kept) for each in tried]
+    learner = language_model(context)
+    wanted = learner.likelihoods(context.full.unsqueeze(0), X)[0]
+    apart = [
+        float((learner.likelihoods((context.base + step).unsqueeze(0), X)[0] - wanted).square().sum()) for step in steps
+    ]
+    best = int(np.argmin(np.nan_to_num(apart, nan=np.inf)))
+    return Curved(**{**tried[best].__dict__, "everybody": steps[best]})
+
+
+def _step(context: Context, model: Curved, kept: NDArray[np.bool_]) -> Tensor:
+    """delta [P] of one coalition, from base or from M_full."""
+    A = model.A0.clone()
+    b = torch.zeros_like(model.b0) if context.partial else -model.b0
+    rows = model.rows0
+    for i, stays in enumerate(kept):
+        if stays:
+            A += model.A[i]
+            rows += float(model.player_rows[i])
+        if stays != context.partial:
+            b += model.b[i] if context.partial else -model.b[i]
+    A *= language_model(context).context
+    A.diagonal().add_(model.damping * max(rows, 1.0))
+    solved = torch.cholesky_solve(b.unsqueeze(1), torch.linalg.cholesky(A)).squeeze(1)
+    return model.directions @ solved.to(model.directions.dtype)
+
+
+def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
+    """Models [K, P]; one coalition at a time, so that its bits know no other."""
+    model = prepare(context)
+    if context.partial:
+        return torch.stack([context.full + _step(context, model, row) for row in coalitions])
+    left = context.full - context.base - model.everybody
+    shares = context.pool.row_counts(coalitions) / len(context.pool)
+    return torch.stack(
+        [
+            context.base + _step(context, model, row) + float(share) * left
+            for row, share in zip(coalitions, shares, strict=True)
+        ]
+    )
+
+
+def cost(context: Context) -> float:
+    """A forward pass over the rows that measure, and a coalition's part of one pass over all rows."""
+    measured = len(context.held_out[0]) / 3
+    return measured + len(context.pool) / min(1 << len(context.problem.players), 1024)
+
+
+METHOD = Method(
+    name="tangent",
+    family="unlearn",
+    source="unlearn:tangent",
+    about="one damped Gauss-Newton solve of the adapters by subtracting sums of sequence gradients",
+    cost=cost,
+    params=unlearn,
+    prepare=prepare,
+    partial=True,
+)

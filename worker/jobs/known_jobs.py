@@ -1,0 +1,39 @@
+"""What this process knows of the jobs it works on, so that a job of thousands of shards is read once, not each time.
+
+Only jobs whose game is prepared are kept: from then on nothing of what a worker needs to know changes. It never holds
+more than a few, and nothing of a job but its description.
+"""
+
+import time
+from collections import OrderedDict
+from uuid import UUID
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.valuations.work import protocol
+from app.valuations.work.leases import Claim
+from app.valuations.work.protocol import Job
+from worker.process.patience import patiently
+
+_KEPT = 16
+
+
+class KnownJobs:
+    """The jobs of one worker process, least recently used first."""
+
+    def __init__(self, factory: sessionmaker[Session], patience: float = 30.0) -> None:
+        self._factory = factory
+        self._patience = patience
+        self._jobs: OrderedDict[UUID, Job] = OrderedDict()
+
+    def behind(self, claim: Claim) -> Job:
+        """The job behind a claim."""
+        job = self._jobs.pop(claim.valuation_id, None)
+        if job is None:
+            ends = time.monotonic() + self._patience
+            job = patiently(self._factory, lambda session: protocol.load_job(session, claim), ends)
+        if job.prepared is not None and job.facts is not None:
+            self._jobs[claim.valuation_id] = job
+            if len(self._jobs) > _KEPT:
+                self._jobs.popitem(last=False)
+        return job

@@ -1,0 +1,53 @@
+"""The task that looks at a dataset's version: download, profile in the enclosure, store. No torch, no lease.
+
+Doing it twice is doing it once, so a message that comes twice needs no care; one that is lost is sent again by the
+sweeper. The file is parsed in a confined process, as at upload.
+"""
+
+import uuid
+from dataclasses import asdict
+
+import structlog
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.datasets import profiling
+from app.datasets.service import limits_of
+from app.db.session import transaction
+from app.errors import InvalidData, NotFound
+from app.http.ids import public_id
+from app.sandbox import process
+from app.settings import Settings
+from app.storage import scratch
+from app.storage.blobs import BlobStore
+
+log = structlog.get_logger(__name__)
+
+
+def profile(
+    factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, dataset_id: uuid.UUID, number: int
+) -> None:
+    """Profile a version, unless that is done or nobody's any more."""
+    with transaction(factory) as session:
+        work = profiling.begin(session, dataset_id, number)
+    if work is None:
+        return
+    name = f"dataset {public_id('ds', dataset_id)}"
+    try:
+        with scratch.file() as path:
+            blobs.download(work.digest, path)
+            told = {key: value for key, value in asdict(work).items() if key != "digest"}
+            question = told | {
+                "task": "profile",
+                "path": str(path),
+                "limits": asdict(limits_of(settings)),
+                "name": name,
+            }
+            memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
+            found = process.shared().ask(question, memory_bytes=memory, seconds=seconds)
+    except (InvalidData, NotFound) as error:
+        log.warning("worker.profile_failed", dataset_id=str(dataset_id), number=number, error=str(error))
+        with transaction(factory) as session:
+            profiling.give_up(session, dataset_id, number)
+        return
+    with transaction(factory) as session:
+        profiling.finish(session, dataset_id, number, found)

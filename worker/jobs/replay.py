@@ -1,0 +1,130 @@
+"""Replaying a valuation against the worths that are stored: the game that knows only what Postgres knows.
+
+The engine's loop starts from the beginning at every plan. Where it asks for a worth that is not stored, ``NeedWorths``
+ends the replay; the planner has those computed and replays again. Nothing here computes a worth, and nothing depends on
+which worker found one, or when.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from app.valuations.work.protocol import Job
+from worker.engine.games.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
+
+LEAST_SHARD_SECONDS = 1.0
+
+
+def pack(coalitions: Coalitions) -> list[bytes]:
+    """Each coalition of bool[m, n] as ceil(n / 8) bytes, bit i of byte j being player 8 j + i."""
+    return [row.tobytes() for row in np.packbits(coalitions, axis=1, bitorder="little")]
+
+
+def unpack(packed: bytes, count: int, n: int) -> Coalitions:
+    """bool[count, n] from ``count`` packed coalitions in a row."""
+    rows = np.frombuffer(packed, dtype=np.uint8).reshape(count, -(-n // 8))
+    return np.unpackbits(rows, axis=1, count=n, bitorder="little").astype(bool)
+
+
+@dataclass
+class StoredGame:
+    """A ``FidelityGame`` over stored worths.
+
+    ``stored`` maps a source to {packed coalition: (worth, device seconds)}; ``costs`` are those found when the models
+    were prepared, cheapest first. ``seconds`` counts what this replay has asked for, so that a budget of seconds is
+    used up at the same place in every replay.
+    """
+
+    players: Sequence[Player]
+    costs: Mapping[str, float]
+    stored: Mapping[str, Mapping[bytes, tuple[float, float]]]
+    digests: Mapping[str, str] = field(default_factory=dict)
+    owners: Sequence[Player] = ()
+    _asked: dict[str, set[bytes]] = field(default_factory=dict, init=False)
+    _seconds: dict[str, float] = field(default_factory=dict, init=False)
+
+    @property
+    def sources(self) -> Sequence[str]:
+        return list(self.costs)
+
+    def cost(self, source: str) -> float:
+        return self.costs[source]
+
+    def seconds(self, source: str) -> float:
+        return self._seconds.get(source, 0.0)
+
+    def worth(self, source: str, coalitions: Coalitions) -> Worths:
+        """Worths float64[m]; raises NeedWorths with those that are missing, each once."""
+        known = self.stored.get(source, {})
+        asked = self._asked.setdefault(source, set())
+        worths = np.empty(len(coalitions), dtype=np.float64)
+        missing: dict[bytes, int] = {}
+        spent = 0.0
+        for row, packed in enumerate(pack(coalitions)):
+            found = known.get(packed)
+            if found is None:
+                missing.setdefault(packed, row)
+                continue
+            worths[row] = found[0]
+            if packed not in asked:
+                asked.add(packed)
+                spent += found[1]
+        if missing:
+            raise NeedWorths(source, coalitions[list(missing.values())])
+        self._seconds[source] = self.seconds(source) + spent
+        return worths
+
+    @property
+    def asked(self) -> Mapping[str, Set[bytes]]:
+        """The worths that this replay has asked for, packed, by source."""
+        return self._asked
+
+    def evaluations(self) -> dict[str, int]:
+        """Distinct worths that this replay has asked for and got or found stored, by fidelity."""
+        counts = dict.fromkeys(FAMILIES, 0)
+        for source, asked in self._asked.items():
+            counts[family(source)] += len(asked)
+        return counts
+
+
+def group_worths(rows: Iterable[Any], n: int) -> dict[str, dict[bytes, tuple[float, float]]]:
+    """Stored worths of ``n`` players by source and coalition, from rows (source, coalitions, worths, seconds).
+
+    A row holds all worths of its source: packed coalitions in a row, and big-endian doubles in a row.
+    """
+    size = -(-n // 8)
+    grouped: dict[str, dict[bytes, tuple[float, float]]] = {}
+    for source, joined, worths, seconds in rows:
+        coalitions = (joined[start : start + size] for start in range(0, len(joined), size))
+        numbers = (np.frombuffer(each, dtype=">f8").tolist() for each in (worths, seconds))
+        grouped[source] = dict(zip(coalitions, zip(*numbers, strict=True), strict=True))
+    return grouped
+
+
+def shard_size(wanted: int, seconds_each: float, shard_seconds: float, workers: int, largest: int) -> int:
+    """Worths per shard: about ``shard_seconds`` of work, less where that lets every worker have two shards.
+
+    ``seconds_each`` is what a worth of this source takes, measured or estimated. A shard of less than a second costs
+    more to hand out than it gains. The size changes when a result is known, never what it is.
+    """
+    total = wanted * seconds_each
+    parts = max(1, min(2 * workers, int(total / LEAST_SHARD_SECONDS)), math.ceil(total / shard_seconds))
+    return max(1, min(-(-wanted // parts), largest))
+
+
+def players_of(job: Job) -> tuple[list[Player], list[Player]]:
+    """The engine's players of a prepared job, in canonical order, and their owners where shards play (else none)."""
+    seats = [Player(name, count, digest) for name, digest, count in zip(job.names, job.digests, job.rows, strict=True)]
+    shards = (job.facts or {}).get("shards")
+    if not shards:
+        return seats, []
+    return [Player(each["name"], each["rows"], each["digest"], each["owner"]) for each in shards], seats
+
+
+def shards_told(players: Sequence[Player]) -> dict[str, Any]:
+    """What ``players_of`` needs to know of shards, so that planning reads no data; nothing where none play."""
+    told = [{"name": p.name, "rows": p.rows, "digest": p.digest, "owner": p.owner} for p in players if p.owner]
+    return {"shards": told} if told else {}

@@ -1,0 +1,295 @@
+"""What the four kinds of shards do: prepare, plan, evaluate, settle. The protocol around them is in ``runtime``.
+
+A step reads what it needs in a short transaction, computes outside any, and returns what is to be written, as a
+function of a session: ``runtime`` calls that in one transaction with the fenced end of the lease, and again should the
+database go away meanwhile. A step that must stop raises ``Stopped``.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import safetensors.numpy
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations.results import settlement
+from app.valuations.states import ShardKind
+from app.valuations.work import leases, protocol, shards
+from app.valuations.work import worths as worth_repository
+from app.valuations.work.leases import Claim
+from app.valuations.work.protocol import FoundWorth, Job
+from worker.engine.games.game import NeedWorths, family
+from worker.engine.loop.removal_curves import removal
+from worker.engine.loop.spec import ValuationSpec
+from worker.engine.loop.without_harm import without_harm
+from worker.engine.tensors import batching
+from worker.engine.valuation import Progress, value
+from worker.jobs import checks
+from worker.jobs.domains import perplexities
+from worker.jobs.known_jobs import KnownJobs
+from worker.jobs.replay import StoredGame, group_worths, pack, players_of, shard_size, shards_told, unpack
+from worker.loading.feature_rows import rows_of, to_arrays
+from worker.loading.games import LoadedGames, kind_of
+from worker.process.heartbeat import Heart, Stop, Stopped
+from worker.process.patience import patiently
+
+Write = Callable[[Session], Claim | None]
+
+
+class Steps:
+    """The steps of one worker process."""
+
+    def __init__(
+        self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, games: LoadedGames, heart: Heart
+    ) -> None:
+        self._factory = factory
+        self._blobs = blobs
+        self._settings = settings
+        self._games = games
+        self._heart = heart
+        self._jobs = KnownJobs(factory, settings.lease_seconds)
+
+    def run(self, claim: Claim, stays_until: float) -> Write:
+        """Do the work of a claim; returns what to write, which answers with the claim of the next shard, if any.
+
+        The worker takes one where the write begins before ``stays_until`` (monotonic seconds).
+        """
+        match claim.kind:
+            case ShardKind.PREPARE:
+                return self.prepare(claim)
+            case ShardKind.PLAN:
+                return self.plan(claim)
+            case ShardKind.EVALUATE:
+                return self.evaluate(claim, stays_until)
+            case ShardKind.SETTLE:
+                return self.settle(claim)
+
+    def prepare(self, claim: Claim) -> Write:
+        """Train base and full model once per game, and note what planning needs to know of the game."""
+        job = self._jobs.behind(claim)
+        if job.prepared is not None and job.facts is not None:
+            blob, facts = job.prepared, job.facts
+        else:
+            evaluator = self._games.evaluator(job)
+            try:
+                evaluator.prepare(self._heart.should_stop)
+            except batching.Stopped:
+                raise Stopped(self._heart.why_stop() or Stop.LOST) from None
+            state = evaluator.prepared_state()
+            if kind_of(job) == "features":
+                # made once: whoever loads this game takes its rows from here
+                state |= to_arrays(rows_of(evaluator.problem))
+            blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(state))).digest
+            sources = [{"name": source, "cost": evaluator.cost(source)} for source in evaluator.sources]
+            facts = {"sources": sources, "seconds": evaluator.seconds("prepare")} | shards_told(evaluator.players)
+            if kind_of(job) == "blocks":
+                facts["domains"] = [asdict(each) for each in perplexities(evaluator, domain_names(job))]
+        return lambda session: protocol.finish_prepare(session, claim, blob, facts)
+
+    def plan(self, claim: Claim) -> Write:
+        """Replay the valuation on the stored worths: it ends in a request for more, or in the result."""
+        job = self._jobs.behind(claim)
+        if job.facts is None:
+            raise AssertionError(f"game {job.game_id} is planned before it was prepared")
+        players, owners = players_of(job)
+        rows, workers = patiently(
+            self._factory,
+            lambda session: (
+                worth_repository.stored_worths(session, claim.game_id),
+                leases.live_workers(session, _queue(job), protocol.alive_within(self._settings)),
+            ),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+        stored = group_worths(rows, len(players))
+        game = StoredGame(
+            players=players,
+            owners=owners,
+            costs={source["name"]: source["cost"] for source in job.facts["sources"]},
+            stored=stored,
+            digests={"game": job.game_digest},
+        )
+        looks: list[Progress] = []
+        try:
+            result = value(game, _spec(job), looks.append)
+            again = without_harm(game, _spec(job), result) if job.spec["payout"]["revalue_without_harm"] else None
+            curves = removal(game, result)
+        except NeedWorths as need:
+            self._heart.check()
+            coalitions = pack(need.coalitions)
+            request = protocol.Request(
+                need.source, coalitions, self._size(game, job, need.source, len(coalitions), workers)
+            )
+            progress = _progress(game, looks)
+            return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
+        self._heart.check()
+        progress = _progress(game, looks)
+        drawn = checks.draw(game.asked, job.spec.get("checked_part", 0.0), job.game_digest)
+        for each in drawn:
+            if again_wanted := each.missing(stored):
+                return self._check_round(claim, job, game, each, again_wanted, progress, workers)
+        checks.compare(drawn, stored)
+        progress["checked"] = self._checked(claim, drawn)
+        # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
+        told = _plain(
+            {name: part for name, part in result.to_dict().items() if name != "worths"}
+            | {"without_harm": None if again is None else again.to_dict(), "removal": curves.to_dict()}
+            | {"domains": job.facts.get("domains", [])}
+        )
+        return lambda session: protocol.finish_plan_with_result(session, claim, told, progress)
+
+    def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:
+        """Worths of a shard of this source."""
+        each = _seconds_each(game.stored, source, _cost(game, source), (job.facts or {})["seconds"])
+        settings = self._settings
+        return shard_size(count, each, settings.shard_seconds, max(1, workers), settings.max_shard_worths)
+
+    def _check_round(
+        self,
+        claim: Claim,
+        job: Job,
+        game: StoredGame,
+        drawn: checks.Drawn,
+        missing: list[bytes],
+        progress: dict[str, Any],
+        workers: int,
+    ) -> Write:
+        """A round that computes worths again, each shard those of one worker, so that another can do it."""
+        authors = self._authors(claim.game_id, drawn.source, missing)
+        size = self._size(game, job, drawn.source, len(missing), workers)
+        request = protocol.Request(drawn.check, missing, size, [authors.get(each, "") for each in missing])
+        name = self._heart.name_until(math.inf)
+        return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress, name)
+
+    def _checked(self, claim: Claim, drawn: Sequence[checks.Drawn]) -> dict[str, int]:
+        """How many worths were checked, and how many of those by another worker than the one that computed them."""
+        by_another = 0
+        for each in drawn:
+            first = self._authors(claim.game_id, each.source, each.coalitions)
+            second = self._authors(claim.game_id, each.check, each.coalitions)
+            by_another += sum(first.get(one) != second.get(one) for one in each.coalitions)
+        return {"worths": sum(len(each.coalitions) for each in drawn), "by_another_worker": by_another}
+
+    def _authors(self, game_id: UUID, source: str, coalitions: Sequence[bytes]) -> dict[bytes, str]:
+        return patiently(
+            self._factory,
+            lambda session: worth_repository.authors(session, game_id, source, coalitions),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+
+    def _leave_to_another(self, claim: Claim, job: Job, source: str, coalitions: Sequence[bytes]) -> bool:
+        """Whether a check is of this worker's own worths, and another worker can be expected to take it."""
+
+        def look(session: Session) -> bool:
+            if self._heart.name not in worth_repository.authors(session, claim.game_id, source, coalitions).values():
+                return False
+            within = protocol.alive_within(self._settings)
+            if leases.live_workers(session, _queue(job), within) < 2:
+                return False
+            return shards.waited(session, claim.shard_id) < self._settings.check_patience_seconds
+
+        return patiently(self._factory, look, time.monotonic() + self._settings.lease_seconds)
+
+    def evaluate(self, claim: Claim, stays_until: float) -> Write:
+        """Compute the shard's worths that are not stored yet, as one batch."""
+        if claim.source is None or claim.coalitions is None:
+            raise AssertionError(f"shard {claim.shard_id} asks for worths of nothing")
+        job = self._jobs.behind(claim)
+        source = checks.checked_source(claim.source) or claim.source
+        coalitions = unpack(claim.coalitions, claim.count, len(players_of(job)[0]))
+        packed = claim.each()
+        todo = [row for row, each in enumerate(packed) if each not in claim.known]
+        found: list[FoundWorth] = []
+        if todo:
+            if source != claim.source and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
+                raise Stopped(Stop.OWN_WORK)
+            evaluator = self._games.evaluator(job)
+            self._heart.check()
+            # what is not stored is computed, whatever this process remembers of it
+            evaluator.forget(source, coalitions[todo])
+            try:
+                worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heart.should_stop)
+            except batching.Stopped:
+                partial = evaluator.found(source, coalitions[todo])
+                found = [FoundWorth(packed[todo[each]], *worth) for each, worth in partial.items()]
+                raise Stopped(self._heart.why_stop() or Stop.LOST, found) from None
+            found = [
+                FoundWorth(packed[row], float(worth), float(spent))
+                for row, worth, spent in zip(todo, worths, seconds, strict=True)
+            ]
+        return lambda session: protocol.finish_evaluate(
+            session, self._settings, claim, found, self._heart.name_until(stays_until)
+        )
+
+    def settle(self, claim: Claim) -> Write:
+        """Values, shares, money, status and event: all in the transaction that ends the lease."""
+
+        def write(session: Session) -> Claim | None:
+            protocol.finish_settle(session, claim)
+            settlement.settle(session, self._settings, claim.valuation_id)
+            return None
+
+        return write
+
+
+def domain_names(job: Job) -> list[str]:
+    """The domains of a language model's test set; one without a column of them is one domain."""
+    return [name or "the test set" for name in job.frozen["encoding"]["domains"]]
+
+
+def _queue(job: Job) -> str:
+    queue: str = job.frozen["device"]
+    return queue
+
+
+def _spec(job: Job) -> ValuationSpec:
+    order = job.spec
+    return ValuationSpec(
+        mode=order["mode"],
+        metric=order["metric"],
+        fidelity=order["fidelity"],
+        unlearning=order["unlearning"]["method"],
+        estimator=order["estimator"],
+        share_ci=order["share_ci"],
+        max_evaluations=order["max_evaluations"],
+        max_retrains=order["max_retrains"],
+        max_seconds=order["max_seconds"],
+        seed=order["seed"],
+    )
+
+
+def _cost(game: StoredGame, source: str) -> float:
+    """The model cost of a source; a further seed of a source ("retrain:r1") costs what the source does."""
+    return game.costs.get(source, game.costs.get(family(source), 1.0))
+
+
+def _seconds_each(
+    stored: Mapping[str, Mapping[bytes, tuple[float, float]]], source: str, cost: float, training: float
+) -> float:
+    """Device seconds of a worth of this source: the mean of those stored, or its model cost times one training."""
+    spent = [seconds for _, seconds in stored.get(source, {}).values()]
+    return float(np.mean(spent)) if spent else cost * training
+
+
+def _progress(game: StoredGame, looks: list[Progress]) -> dict[str, Any]:
+    """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far."""
+    widest = looks[-1].widest if looks and np.isfinite(looks[-1].widest) else None
+    return {"evaluations": game.evaluations(), "widest_share_interval": widest}
+
+
+def _plain(result: dict[str, Any]) -> dict[str, Any]:
+    """The result as JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""
+    text = json.dumps(result, allow_nan=False, default=lambda number: number.item())
+    plain: dict[str, Any] = json.loads(text)
+    return plain
+
+
+def _contiguous(state: Mapping[str, Any]) -> dict[str, Any]:
+    # safetensors writes the memory as it lies
+    return {name: np.ascontiguousarray(array) for name, array in state.items()}

@@ -1,0 +1,258 @@
+"""The task that makes a checkpoint forget a withdrawn dataset: read the rows, unlearn, measure, hand over new weights.
+
+Everything is computed outside any transaction; what is returned is what to write, in one fenced transaction. It
+measures what can be measured (distance to a model trained anew, membership scores before and after) and says why where
+nothing can. It runs on the CPU, which every deployment has a worker for. Weights are read and written as safetensors.
+"""
+
+import traceback
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import obstore.exceptions
+import structlog
+import torch
+from sqlalchemy.orm import Session, sessionmaker
+from torch import Tensor
+
+from app.checkpoints import methods
+from app.checkpoints.tables import UnlearnMethod
+from app.checkpoints.weights import BASE
+from app.erasure import unlearning, unlearning_repository
+from app.erasure.unlearning import GONE, Duty, Outcome
+from app.erasure.unlearning_repository import UnlearningClaim
+from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations.orders.game_digest import ENGINE_RULES
+from app.valuations.work.protocol import LeaseLost
+from worker.engine.evaluation import membership, withdrawal
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import EvaluationFailed
+from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.tensors import batching
+from worker.loading.unlearning_inputs import Material, joined, read, rounded, write
+from worker.process.heartbeat import Heart, Held, Stop, Stopped
+
+log = structlog.get_logger(__name__)
+
+Write = Callable[[Session], tuple[str, ...]]
+_LOST, _STAYS = "forgotten", "remaining"
+_NOT_WHOLE = "not every other row that the model has seen is here, so none can be trained anew to compare with"
+
+
+class Unlearner:
+    """Does the duties of one worker process."""
+
+    def __init__(self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, heart: Heart) -> None:
+        self._factory, self._blobs, self._settings, self._heart = factory, blobs, settings, heart
+
+    def claim(self, session: Session, unlearning_id: uuid.UUID) -> UnlearningClaim | None:
+        """Take the lease of a duty; None where there is nothing to take."""
+        settings = self._settings
+        return unlearning_repository.claim(
+            session, unlearning_id, self._heart.name, settings.lease_seconds, settings.max_attempts
+        )
+
+    def held(self, claim: UnlearningClaim) -> Held:
+        """The lease, as the heart sees it; nobody can want a duty undone."""
+        return Held(
+            f"unlearning {claim.unlearning_id}",
+            None,
+            lambda session, seconds: unlearning_repository.extend(session, claim, seconds),
+            lambda _session: True,
+        )
+
+    def run(self, claim: UnlearningClaim, duty: Duty | None) -> Write:
+        """Do a duty; returns what to write, which says which blobs are to be erased after it. Raises LeaseLost."""
+        if duty is None:
+            return lambda session: unlearning.nothing_to_do(session, claim)
+        try:
+            self._heart.check()
+            outcome = self._outcome(duty)
+            self._heart.check()
+        except (Stopped, batching.Stopped):
+            return self._stopped(claim)
+        except (OSError, Unavailable, obstore.exceptions.BaseError) as error:
+            # a store that is away says nothing about the duty: weights are not erased for it
+            why = "".join(traceback.format_exception(error))
+            log.warning("worker.unlearning_put_off", error=str(error))
+            return lambda session: unlearning.put_off(session, self._settings, claim, why)
+        except Exception as error:
+            log.exception("worker.unlearning_failed", attempt=claim.attempt)
+            final = isinstance(error, InvalidProblem | InvalidData | InvalidInput)
+            known = final or isinstance(error, NotFound | EvaluationFailed)
+            sentence = str(error) if known else "unlearning was stopped by an internal error"
+            told = "".join(traceback.format_exception(error))
+            return self._failed(claim, sentence, told, final=final)
+        return lambda session: unlearning.finish(session, duty, outcome)
+
+    def _stopped(self, claim: UnlearningClaim) -> Write:
+        why = self._heart.why_stop() or Stop.LOST
+        if why is Stop.DRAINING:
+            return lambda session: unlearning.give_back(session, claim)
+        if why is Stop.TIME_LIMIT:
+            sentence = f"unlearning took longer than the {self._settings.shard_time_limit:g} seconds allowed"
+            return self._failed(claim, sentence, why.value, final=False)
+        raise LeaseLost(f"unlearning {claim.unlearning_id}: {why.value}")
+
+    def _failed(self, claim: UnlearningClaim, sentence: str, told: str, *, final: bool) -> Write:
+        settings = self._settings
+        return lambda session: unlearning.fail_attempt(session, settings, claim, sentence, told, final=final)
+
+    def _outcome(self, duty: Duty) -> Outcome:
+        if duty.asked is UnlearnMethod.ERASE:
+            return _erased(None, {})
+        if duty.frozen is None or duty.test is None:
+            return _erased("no job of yours says how the dataset's rows became numbers", {})
+        material = read(self._blobs, self._settings, duty, self._heart.check)
+        whole = duty.whole and not material.missing
+        architecture = duty.checkpoint.architecture
+        method, reason = methods.chosen(architecture, duty.asked, whole=whole, test=material.test is not None)
+        has_base = any(name.startswith(BASE) for name in material.arrays)
+        if whole and not material.remaining:
+            method, reason = (UnlearnMethod.RETRAIN, "nothing remains but the base model") if has_base else (
+                UnlearnMethod.ERASE, "nothing remains that the model could be trained on"
+            )  # fmt: skip
+        told = _told(duty, duty.frozen, material, whole)
+        if method is UnlearnMethod.ERASE:
+            return _erased(reason, told)
+        return self._unlearned(duty, duty.frozen, material, method, reason, told)
+
+    def _unlearned(
+        self,
+        duty: Duty,
+        frozen: dict[str, Any],
+        material: Material,
+        method: UnlearnMethod,
+        reason: str | None,
+        told: dict[str, Any],
+    ) -> Outcome:
+        whole: bool = told["remains"]["whole"]
+        # a method that needs no other rows steps away from the old weights, whatever else is here; in full mode it
+        # would start from a point that suits thousands of coalitions, and end further off
+        evaluator = Evaluator(_problem(frozen, material, whole, full=method in methods.NEEDS_ALL))
+        evaluator.prepare(self._heart.should_stop)
+        kept = np.array([player.name.startswith(_STAYS) for player in evaluator.problem.players])
+        model = withdrawal.forget(evaluator, kept, method.value)
+        layout = evaluator.learner.layout
+        weights = rounded(duty, material.arrays | layout.unpack(model))
+        # what is measured is what is stored, rounded as it is
+        stored = {slot.name: weights[slot.name].double().numpy() for slot in layout.slots}
+        after = layout.pack(stored, evaluator.learner.dtype)
+        never_saw = after if method is UnlearnMethod.RETRAIN else None
+        if whole and never_saw is None:
+            judge = Evaluator(_problem(frozen, material, whole, full=True))
+            judge.prepare(self._heart.should_stop)
+            never_saw = withdrawal.forget(judge, kept, withdrawal.RETRAIN)
+        found = _measured(evaluator, after, never_saw, material)
+        blob = write(self._blobs, duty, weights)
+        return Outcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), told | found)
+
+
+def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: bool) -> Problem:
+    """The job's own problem, with one player for each content that was seen; ``full`` or from the old weights alone."""
+    players = [
+        PlayerData(f"{kind} {number}", rows.X, rows.y, rows.digest)
+        for kind, contents in ((_LOST, material.forgotten), (_STAYS, material.remaining))
+        for number, rows in enumerate(contents.values())
+    ]
+    test = material.test
+    if test is None:
+        # the shape of a row is known from it; nothing is trained on it, and what is measured on it says so
+        test = joined(material.remaining or material.forgotten)
+    return Problem(
+        players=players,
+        test=Rows(test.X, test.y, name="the test set"),
+        classes=material.classes,
+        learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
+        metric=frozen["metric"],
+        mode="full" if full else "partial",
+        seed=frozen["seed"],
+        checkpoint=material.arrays | material.below,
+        unlearning=frozen["unlearning"] | ({"hidden_rows": 0} if whole else {}),
+    )
+
+
+def _told(duty: Duty, frozen: dict[str, Any], material: Material, whole: bool) -> dict[str, Any]:
+    """What the certificate says of the data and the model: digests and counts."""
+    return {
+        "forgotten": {
+            "digests": sorted(material.forgotten),
+            "rows": sum(len(rows.y) for rows in material.forgotten.values()),
+        },
+        "remains": {
+            "digests": sorted({part.digest for part in duty.remaining} - set(material.missing)),
+            "rows": sum(len(rows.y) for rows in material.remaining.values()),
+            "missing": sorted(material.missing),
+            "whole": whole,
+        },
+        "model": {"learner": frozen["learner"], "seed": frozen["seed"], "rules": ENGINE_RULES},
+        "test": None if material.test is None else {"digest": material.test.digest, "rows": len(material.test.y)},
+    }
+
+
+def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, material: Material) -> dict[str, Any]:
+    """The residual and the membership scores, each with its reason where it cannot be had."""
+    models: dict[str, Tensor | None] = {"before": evaluator.context.full, "after": after, "never_saw": never_saw}
+    X, y = evaluator.test_X, evaluator.test_y
+    accuracy = {
+        name: None if model is None else round(withdrawal.accuracy(evaluator, model, X, y), 6)
+        for name, model in models.items()
+    }
+    residual: dict[str, Any] = {"unmeasured": _NOT_WHOLE}
+    if never_saw is not None:
+        residual = {
+            "compared_with": "a model trained anew on what remains",
+            "rows": "test" if material.test is not None else "remaining",
+            **{
+                name: _rounded(asdict(withdrawal.distance(evaluator, model, never_saw, X, y)))
+                for name, model in (("before", evaluator.context.full), ("after", after))
+            },
+        }
+    found: dict[str, Any] = {"accuracy": accuracy, "residual": residual}
+    return found | {"membership": _membership(evaluator, models, material)}
+
+
+def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: Material) -> dict[str, Any]:
+    lost = joined(material.forgotten)
+    if material.test is None:
+        return {"unmeasured": "there are no rows that the model never saw: the test set of yours is gone"}
+    if min(len(lost.y), len(evaluator.test_y)) < 2:
+        return {"unmeasured": "two rows that were forgotten and two that the model never saw are needed"}
+    X = torch.from_numpy(lost.X).to(evaluator.learner.dtype)
+    y = torch.from_numpy(lost.y)
+    losses = {
+        name: (
+            withdrawal.losses(evaluator, model, X, y),
+            withdrawal.losses(evaluator, model, evaluator.test_X, evaluator.test_y),
+        )
+        for name, model in models.items()
+        if model is not None
+    }
+    digests: Sequence[str] = [rows.digest for rows in material.remaining.values()]
+    return {
+        "attack": "loss threshold; area under the ROC curve, standard errors by DeLong",
+        "members": len(lost.y),
+        "strangers": len(evaluator.test_y),
+        **{name: _score(membership.score(*losses[name])) if name in losses else None for name in models},
+        "fell_by": _score(membership.fall(losses["before"], losses["after"])),
+        "remains_elsewhere": any(rows.digest in digests for rows in material.forgotten.values()),
+    }
+
+
+def _score(found: membership.Score) -> dict[str, float]:
+    low, high = found.interval
+    return _rounded({"value": found.value, "stderr": found.stderr, "low": low, "high": high})
+
+
+def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {name: round(value, 6) if isinstance(value, float) else value for name, value in numbers.items()}
+
+
+def _erased(reason: str | None, told: dict[str, Any]) -> Outcome:
+    gone = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
+    return Outcome(UnlearnMethod.ERASE, reason, None, None, told | gone)

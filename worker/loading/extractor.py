@@ -1,0 +1,209 @@
+"""Features by a frozen model: a folder read once, then texts or images as rows of numbers. It trains nothing.
+
+Where adapters are trained inside the model (learner ``lora``), rows are what it is shown: ``inputs``, and no features.
+
+Texts are cut to ``context`` tokens (an end mark stays), images resized bilinearly to the model's square, brought from 0
+to 255 to 0 to 1, and normalised by the mean and spread that the model was trained with; grey is shown in all three
+channels. Rows go through in batches of one size, filled up, so that equal rows come out equal. ``standardised`` brings
+features to the spread that heads expect, by the test set alone, as columns are.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from app.checkpoints import families, vision
+from app.checkpoints.families import Family
+from app.datasets.rows.encoding import CLIP
+from app.datasets.rows.items import IMAGE, TEXT
+from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
+from app.errors import InvalidData
+from worker.engine.games.problem import InvalidProblem
+from worker.engine.learners.backbones import encoders
+from worker.engine.learners.lora_classifier import NO_TOKEN
+from worker.loading.model_folders import read_json, read_weights
+
+Features = NDArray[np.float32]
+CONTEXT = 128
+_BATCH = 16
+_BUCKET = 32
+_LONGEST_TOKEN = 64  # letters; of a text only so many times the context are read
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A frozen model with its weights on a device. ``kind`` is what it is shown: text or image."""
+
+    kind: str
+    family: Family
+    weights: dict[str, Tensor]
+    device: str
+    encode: Encode | None = None
+    context: int = CONTEXT
+    side: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return sum(each.element_size() * each.numel() for each in self.weights.values())
+
+    def features(self, values: Iterator[Any]) -> Features:
+        """float32[n, width] of n texts, or of n images float32/uint8 [h, w] or [h, w, 3]."""
+        parts = self._of_texts(values) if self.kind == TEXT else self._of_images(values)
+        found = [part for _, part in sorted(parts, key=lambda pair: pair[0])]
+        if not found:
+            return np.zeros((0, self.family.width), dtype=np.float32)
+        rows: Features = np.stack(found)
+        if not np.isfinite(rows).all():
+            raise InvalidProblem(
+                f"row {int(np.argmin(np.isfinite(rows).all(axis=1))) + 1}: the frozen model's features are not finite;"
+                " its weights are damaged, or the row is"
+            )
+        return rows
+
+    def inputs(self, values: Iterator[Any]) -> Features:
+        """What the model is shown, prepared and not computed: token numbers float32[n, context], NO_TOKEN after the
+        end of a text, or images float32[n, 3, side, side]."""
+        if self.kind == IMAGE:
+            images = [self._prepared(pixels).numpy() for pixels in values]
+            return np.stack(images) if images else np.zeros((0, 3, self.side, self.side), dtype=np.float32)
+        rows = []
+        for text in values:
+            row = np.full(self.context, NO_TOKEN, dtype=np.float32)
+            tokens = self._tokens(text)
+            row[: len(tokens)] = tokens
+            rows.append(row)
+        return np.stack(rows) if rows else np.zeros((0, self.context), dtype=np.float32)
+
+    def _of_texts(self, values: Iterator[Any]) -> Iterator[tuple[int, Features]]:
+        waiting: dict[int, list[tuple[int, list[int]]]] = {}
+        for row, text in enumerate(values):
+            tokens = self._tokens(text)
+            length = min(-(-len(tokens) // _BUCKET) * _BUCKET, self.context)
+            alike = waiting.setdefault(length, [])
+            alike.append((row, tokens))
+            if len(alike) == _BATCH:
+                yield from self._batch_of_texts(waiting.pop(length), length)
+        for length, left in sorted(waiting.items()):
+            yield from self._batch_of_texts(left, length)
+
+    def _tokens(self, text: str) -> list[int]:
+        if self.encode is None:
+            raise InvalidProblem("the encoder has no tokenizer.json; add the tokenizer of the model")
+        found = list(self.encode(text[: _LONGEST_TOKEN * self.context]))
+        if len(found) > self.context:
+            found = [*found[: self.context - 1], found[-1]]
+        return found or [0]
+
+    def _batch_of_texts(self, batch: Sequence[tuple[int, list[int]]], length: int) -> Iterator[tuple[int, Features]]:
+        tokens = torch.zeros((_BATCH, length), dtype=torch.int64)
+        there = torch.zeros((_BATCH, length), dtype=torch.bool)
+        there[:, 0] = True
+        for slot, (_, own) in enumerate(batch):
+            tokens[slot, : len(own)] = torch.tensor(own)
+            there[slot, : len(own)] = True
+        with torch.no_grad():
+            found = encoders.bert(self.family.sizes, self.weights, tokens.to(self.device), there.to(self.device))
+        yield from zip((row for row, _ in batch), found.cpu().numpy(), strict=False)
+
+    def _of_images(self, values: Iterator[Any]) -> Iterator[tuple[int, Features]]:
+        batch: list[tuple[int, Tensor]] = []
+        for row, pixels in enumerate(values):
+            batch.append((row, self._prepared(pixels)))
+            if len(batch) == _BATCH:
+                yield from self._batch_of_images(batch)
+                batch = []
+        if batch:
+            yield from self._batch_of_images(batch)
+
+    def _prepared(self, pixels: NDArray[Any]) -> Tensor:
+        """float32[3, side, side], normalised."""
+        image = torch.from_numpy(np.array(pixels, dtype=np.float32))
+        image = image.unsqueeze(0).expand(3, -1, -1) if image.dim() == 2 else image.permute(2, 0, 1)
+        if image.shape[1:] != (self.side, self.side):
+            square = (self.side, self.side)
+            image = functional.interpolate(
+                image.unsqueeze(0), square, mode="bilinear", align_corners=False, antialias=True
+            )[0]
+        mean = torch.tensor(self.family.sizes["mean"]).view(3, 1, 1)
+        return (image / 255.0 - mean) / torch.tensor(self.family.sizes["std"]).view(3, 1, 1)
+
+    def _batch_of_images(self, batch: Sequence[tuple[int, Tensor]]) -> Iterator[tuple[int, Features]]:
+        images = torch.zeros((_BATCH, 3, self.side, self.side))
+        for slot, (_, image) in enumerate(batch):
+            images[slot] = image
+        known = (self.family.sizes, self.weights)
+        with torch.no_grad():
+            if self.family.name == "vit":
+                found = encoders.vit(*known, encoders.patches(*known, images.to(self.device)))
+            else:
+                found = encoders.resnet(*known, images.to(self.device))
+        yield from zip((row for row, _ in batch), found.cpu().numpy(), strict=False)
+
+
+def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int = 0, side: int = 0) -> Extractor:
+    """The frozen model of a folder; raises InvalidProblem naming the file, the rule and the mend.
+
+    ``context`` and ``side``, where given, are how many tokens of a text, and how large a square, it is shown.
+    """
+    path = folder / "config.json"
+    config = read_json(path, "a model folder holds config.json and safetensors")
+    tokenizer: Tokenizer | None = None
+    try:
+        family = (families.bert if kind == TEXT else vision.backbone)(config, str(path))
+        families.check_told(family, context, side, str(folder))
+        if kind == TEXT:
+            tokenizer = _tokenizer(folder, family.vocabulary)
+    except InvalidData as error:
+        raise InvalidProblem(error.detail) from None
+    arrays = read_weights(folder, "model.safetensors", passed_over=("num_batches_tracked", "position_ids"))
+    weights = {
+        family.plain_name(name): torch.from_numpy(array).to(device)
+        for name, array in arrays.items()
+        if not family.is_spare(name)
+    }
+    wrong = sorted(
+        name
+        for name in family.shapes.keys() | weights.keys()
+        if name not in weights or tuple(weights[name].shape) != family.shapes.get(name)
+    )
+    if wrong:
+        rule = f"is {list(family.shapes[wrong[0]])}" if wrong[0] in family.shapes else "has no place"
+        raise InvalidProblem(f"{folder}: array {wrong[0]!r} {rule} in this model; the weights are of another one")
+    return Extractor(
+        kind,
+        family,
+        weights,
+        device,
+        tokenizer.marked if tokenizer is not None else None,
+        context or families.default_context(family),
+        side or int(family.sizes.get("size", 0)),
+    )
+
+
+def _tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise InvalidData(f"{folder}: there is no tokenizer.json; add the tokenizer of the model")
+    found = load_tokenizer(path, str(path))
+    if found.size > vocabulary:
+        raise InvalidData(f"{path}: it knows {found.size} tokens, the model {vocabulary}; they are of two models")
+    return found
+
+
+def standardised(test: Features, parts: Sequence[Features]) -> tuple[Features, list[Features]]:
+    """Test rows and others, by the centre and spread of each of the test rows' columns, clipped as columns are."""
+    centre, spread = test.mean(axis=0, dtype=np.float64), test.std(axis=0, dtype=np.float64)
+    spread = np.where(spread > 0, spread, 1.0)
+
+    def scaled(rows: Features) -> Features:
+        found: Features = np.clip((rows - centre) / spread, -CLIP, CLIP).astype(np.float32)
+        return found
+
+    return scaled(test), [scaled(part) for part in parts]

@@ -1,0 +1,131 @@
+"""Rows of a job that stands on a frozen model: features of its files, made once and kept by content.
+
+Features of a file are kept in this process by the model's digest, the file's and how it is read, within a bound of
+bytes; those of a game are stored beside its trained models, so that other workers make none. What is dropped is made
+again. Nothing here trains.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.items import number_labels
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations.players.files import InputFile, used_rows
+from app.valuations.players.inputs import opened_items
+from app.valuations.work.protocol import Job
+from worker.engine.games.problem import Problem
+from worker.loading.extractor import Extractor, Features, standardised
+from worker.loading.frozen_models import Bases
+
+_KEPT = "rows."
+# of what a worker keeps, a quarter at most are features of files
+_PART = 4
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a featured job: each player's in the game's order, and the test set's."""
+
+    players: list[EncodedRows]
+    test: EncodedRows
+
+
+class FeatureStore:
+    """Features of files, least recently used first, within a part of this process's cache."""
+
+    def __init__(self, blobs: BlobStore, settings: Settings, bases: Bases) -> None:
+        self._blobs, self._settings, self._bases = blobs, settings, bases
+        self._files: OrderedDict[str, tuple[Features, list[str]]] = OrderedDict()
+        # the heart forgets in a thread of its own
+        self._lock = threading.Lock()
+
+    def rows(self, job: Job) -> Rows:
+        """All rows of a job: features, standardised by its test set, or what the model itself is shown. Raises
+        InvalidProblem, or what reading blobs raises."""
+        test = self._joined(job, [job.test])
+        players = [self._joined(job, files) for files in job.files]
+        if job.frozen["encoding"]["kind"] == "inputs":
+            return Rows(players, test)
+        X, parts = standardised(test.X, [each.X for each in players])
+        rows = [EncodedRows(part, each.y) for part, each in zip(parts, players, strict=True)]
+        return Rows(rows, EncodedRows(X, test.y))
+
+    def forget(self) -> None:
+        """Drop all of it: a dataset was withdrawn."""
+        with self._lock:
+            self._files.clear()
+
+    def _joined(self, job: Job, files: Sequence[Mapping[str, Any]]) -> EncodedRows:
+        encoding = job.frozen["encoding"]
+        parts = []
+        for file in (InputFile(**each) for each in files):
+            parts.append(_numbered(*self._of_file(job, file), file, encoding))
+        y = np.concatenate([part.y for part in parts])
+        return EncodedRows(np.concatenate([part.X for part in parts]), y)
+
+    def _of_file(self, job: Job, file: InputFile) -> tuple[Features, list[str]]:
+        if job.base is None:
+            raise AssertionError(f"game {job.game_id} stands on a frozen model and names none")
+        encoding = job.frozen["encoding"]
+        shown = [encoding[name] for name in ("kind", "of", "context", "size") if name in encoding]
+        key = repr((job.base, file.digest, file.format, file.target, shown))
+        with self._lock:
+            found = self._files.pop(key, None)
+        if found is None:
+            extractor = self._bases.extractor(job.base, encoding)
+            found = _shown(self._blobs, self._settings, extractor, file, encoding)
+        most = self._settings.worker_cache_bytes // _PART
+        with self._lock:
+            self._files[key] = found
+            while len(self._files) > 1 and sum(rows.nbytes for rows, _ in self._files.values()) > most:
+                self._files.popitem(last=False)
+        return found
+
+
+def labelled_rows(
+    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: dict[str, Any]
+) -> EncodedRows:
+    """A file's used rows, as a job that shows them to a frozen model reads them; features are not standardised yet."""
+    return _numbered(*_shown(blobs, settings, extractor, file, encoding), file, encoding)
+
+
+def _shown(
+    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: dict[str, Any]
+) -> tuple[Features, list[str]]:
+    """What a file's rows are to the job, features or the model's inputs, and their labels."""
+    with opened_items(blobs, file, encoding, settings) as items:
+        made = extractor.features if encoding["kind"] == "features" else extractor.inputs
+        return made(items.values), items.labels
+
+
+def _numbered(X: Features, labels: list[str], file: InputFile, encoding: dict[str, Any]) -> EncodedRows:
+    return used_rows(EncodedRows(X, number_labels(labels, encoding["classes"], file.name)), file.drop)
+
+
+def to_arrays(rows: Rows) -> dict[str, NDArray[Any]]:
+    """Rows as named arrays, to be stored with a game's models."""
+    named = {f"{_KEPT}{number}": each for number, each in enumerate(rows.players)} | {f"{_KEPT}test": rows.test}
+    return {f"{name}.X": each.X for name, each in named.items()} | {f"{name}.y": each.y for name, each in named.items()}
+
+
+def rows_of(problem: Problem) -> Rows:
+    """The rows of a problem, its players in the game's order."""
+    players = [EncodedRows(player.X, player.y) for player in problem.players]
+    return Rows(players, EncodedRows(problem.test.X, problem.test.y))
+
+
+def from_arrays(prepared: dict[str, NDArray[Any]], players: int) -> Rows:
+    """The rows that ``to_arrays`` named, taken out of what was stored."""
+
+    def taken(name: str) -> EncodedRows:
+        return EncodedRows(prepared.pop(f"{_KEPT}{name}.X"), prepared.pop(f"{_KEPT}{name}.y"))
+
+    return Rows([taken(str(number)) for number in range(players)], taken("test"))

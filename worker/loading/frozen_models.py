@@ -1,0 +1,110 @@
+"""Frozen models from the blob store: read once in a process, shared by every game on them, found by content.
+
+A model's blob is the archive of its folder that the service packed and checked. It is unpacked into a folder of its own
+for as long as it is read; what stays is the weights as tensors on this process's device, and the tokenizer.
+"""
+
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.datasets.rows.tokens import Encode
+from app.storage import scratch
+from app.storage.blobs import BlobStore
+from worker.loading.extractor import Extractor, read_extractor
+from worker.loading.model_folders import read_base
+
+
+@dataclass(frozen=True)
+class Base:
+    """A language model that adapters stand on: its weights by name, each [1, ...], and how texts become its tokens."""
+
+    weights: dict[str, Tensor]
+    encode: Encode | None
+    vocabulary: int
+
+    @property
+    def nbytes(self) -> int:
+        return sum(each.element_size() * each.numel() for each in self.weights.values())
+
+
+@contextmanager
+def opened(blobs: BlobStore, digest: str) -> Iterator[Path]:
+    """The folder in a model's blob, for as long as it is read."""
+    with scratch.file("packed") as packed:
+        folder = packed.with_name("model")
+        blobs.download(digest, packed)
+        folder.mkdir()
+        with zipfile.ZipFile(packed) as archive:
+            archive.extractall(folder)  # the service wrote this archive: plain names only
+        packed.unlink()
+        yield folder
+
+
+def read_language_model(blobs: BlobStore, digest: str, device: str) -> Base:
+    """The base in a blob; raises InvalidProblem, or what reading blobs raises."""
+    with opened(blobs, digest) as folder:
+        found = read_base(folder)
+    where = torch.device(device)
+    weights = {name: torch.from_numpy(each).unsqueeze(0).to(where) for name, each in found.weights.items()}
+    return Base(weights, found.encode, found.vocabulary)
+
+
+def read_extractor_of(blobs: BlobStore, digest: str, device: str, encoding: Mapping[str, Any]) -> Extractor:
+    """The encoder or backbone in a blob, as a job shows it texts or images; raises InvalidProblem."""
+    context, side = int(encoding.get("context", 0)), int(encoding.get("size", 0))
+    with opened(blobs, digest) as folder:
+        return read_extractor(folder, encoding["of"], device, context=context, side=side)
+
+
+class Bases:
+    """The frozen models of this process. What no loaded game uses is let go first when room is needed."""
+
+    def __init__(self, blobs: BlobStore, device: str) -> None:
+        self._blobs, self._device = blobs, device
+        self._held: OrderedDict[tuple[str, str], Base | Extractor] = OrderedDict()
+
+    def language_model(self, digest: str) -> Base:
+        """The base of adapters in a blob, read if it is not here."""
+        found = self._get(digest, "", lambda: read_language_model(self._blobs, digest, self._device))
+        if not isinstance(found, Base):
+            raise AssertionError(f"{digest} is no language model")
+        return found
+
+    def extractor(self, digest: str, encoding: Mapping[str, Any]) -> Extractor:
+        """The encoder or backbone in a blob, read if it is not here."""
+        shown = f"{encoding['of']} {encoding.get('context')} {encoding.get('size')}"
+        found = self._get(digest, shown, lambda: read_extractor_of(self._blobs, digest, self._device, encoding))
+        if not isinstance(found, Extractor):
+            raise AssertionError(f"{digest} is no frozen encoder or backbone")
+        return found
+
+    def _get(self, digest: str, shown: str, read: Callable[[], Base | Extractor]) -> Base | Extractor:
+        found = self._held.pop((digest, shown), None)
+        if found is None:
+            found = read()
+        self._held[(digest, shown)] = found
+        return found
+
+    @property
+    def nbytes(self) -> int:
+        return sum(each.nbytes for each in self._held.values())
+
+    def drop_unused(self, used: set[str], enough: Callable[[], bool]) -> None:
+        """Let go of models that are not ``used``, least recently used first, until there is ``enough`` room."""
+        for key in [each for each in self._held if each[0] not in used]:
+            if enough():
+                return
+            del self._held[key]
+
+
+def frozen_weights(weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Weights that no training moves, as a problem's checkpoint names them."""
+    return {f"frozen.{name}": each for name, each in weights.items()}

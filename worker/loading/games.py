@@ -1,0 +1,205 @@
+"""From a job's frozen game to the engine's evaluator, and a bounded store of those that this process has loaded.
+
+It reads blobs and builds ``Problem``s; it never trains and writes nothing. Evaluators are kept by the id of the game,
+which belongs to one buyer: nothing that one buyer's job computed is ever in reach of another's.
+"""
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import numpy as np
+import obstore.exceptions
+import safetensors.numpy
+import structlog
+from sqlalchemy.orm import Session
+
+from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.erasure import repository
+from app.errors import Unavailable
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations.players.inputs import load_blocks, load_rows
+from app.valuations.work.protocol import Job
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Player
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem
+from worker.engine.games.problem import Rows as TestRows
+from worker.engine.games.shards import cut
+from worker.loading.feature_rows import FeatureStore, Rows, from_arrays
+from worker.loading.frozen_models import Bases, frozen_weights, opened
+from worker.loading.model_folders import read_adapter
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+# a store that fails one read in five then fails one shard in ten thousand or so, and the shard is tried again
+_READS = 6
+# rows are held as read, as tensors, and in the gathered stacks of a batch
+_COPIES = 3
+
+
+def read_blob(read: Callable[[], T]) -> T:
+    """``read()``, again after a pause where the blob store is away; the last failure is raised."""
+    for attempt in range(1, _READS + 1):
+        try:
+            return read()
+        except (OSError, Unavailable, obstore.exceptions.BaseError) as error:
+            if attempt == _READS:
+                raise
+            log.warning("worker.blob_read_failed", attempt=attempt, error=str(error))
+            time.sleep(0.05 * 2**attempt)
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def build_problem(job: Job, rows: Rows, classes: int, checkpoint: Mapping[str, Any] | None) -> Problem:
+    """The engine's problem of a job on its rows; raises InvalidProblem."""
+    frozen = job.frozen
+    players = [
+        PlayerData(name, each.X, each.y, digest)
+        for name, digest, each in zip(job.names, job.digests, rows.players, strict=True)
+    ]
+    owners: tuple[Player, ...] = ()
+    if shard_rows := frozen.get("shard_rows", 0):
+        players, owners = cut(players, shard_rows, frozen["seed"])
+    return Problem(
+        players=players,
+        test=TestRows(rows.test.X, rows.test.y, name="the test set"),
+        classes=classes,
+        learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
+        metric=frozen["metric"],
+        mode=frozen["mode"],
+        seed=frozen["seed"],
+        checkpoint=checkpoint,
+        unlearning=frozen["unlearning"],
+        class_weights=frozen.get("class_weights", "uniform"),
+        owners=owners,
+    )
+
+
+def kind_of(job: Job) -> str:
+    """What a job's rows are: blocks of tokens, features of a frozen model or its inputs, or the columns of a table."""
+    return str(job.frozen["encoding"].get("kind", "table"))
+
+
+def _read_all(job: Job, read: Callable[[Sequence[dict[str, Any]]], EncodedRows]) -> Rows:
+    players = [read_blob(lambda files=files: read(files)) for files in job.files]  # type: ignore[misc]  # a default binds the loop's value
+    return Rows(players, read_blob(lambda: read([job.test])))
+
+
+class LoadedGames:
+    """The evaluators of this process, least recently used first, within a bound of bytes."""
+
+    def __init__(self, blobs: BlobStore, settings: Settings, device: str) -> None:
+        self._blobs = blobs
+        self._settings = settings
+        self._device = device
+        self._games: OrderedDict[UUID, tuple[Evaluator, int]] = OrderedDict()
+        self._bases = Bases(blobs, device)
+        self._features = FeatureStore(blobs, settings, self._bases)
+        self._base_of: dict[UUID, str] = {}
+        self._threads = max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
+        self._lock = threading.Lock()
+
+    def evaluator(self, job: Job) -> Evaluator:
+        """The evaluator of a job's game, with the models that were prepared for it, where they were."""
+        with self._lock:
+            found = self._games.pop(job.game_id, None)
+        if found is None:
+            found = self._load(job)
+        with self._lock:
+            self._games[job.game_id] = found
+            if job.base is not None:
+                self._base_of[job.game_id] = job.base
+            self._make_room()
+        return found[0]
+
+    def forget(self, game_id: UUID) -> None:
+        """Drop a game, for instance because its evaluator failed half-way."""
+        with self._lock:
+            self._games.pop(game_id, None)
+
+    def loaded(self) -> set[UUID]:
+        """The games that are held."""
+        with self._lock:
+            return set(self._games)
+
+    def drop_withdrawn(self, session: Session) -> None:
+        """Drop the games that read a dataset which was withdrawn; the heart calls it, in a thread of its own."""
+        held = self.loaded()
+        for game_id in repository.loaded_and_withdrawn(session, held) if held else ():
+            self.forget(game_id)
+            self._features.forget()
+            log.info("worker.withdrawn_game_dropped", game_id=str(game_id))
+
+    def forget_features(self) -> None:
+        """Drop what was derived from files, because one of them is to be erased."""
+        self._features.forget()
+
+    def _load(self, job: Job) -> tuple[Evaluator, int]:
+        prepared: dict[str, Any] | None = None
+        if job.prepared is not None:
+            blob = job.prepared
+            prepared = safetensors.numpy.load(read_blob(lambda: self._blobs.get(blob)))
+        problem = self._problem(job, prepared)
+        size = sum(player.X.nbytes for player in problem.players) + problem.test.X.nbytes
+        size += sum(int(np.asarray(array).nbytes) for array in (prepared or {}).values())
+        return Evaluator(problem, self._device, prepared=prepared, threads=self._threads), _COPIES * size
+
+    def _problem(self, job: Job, prepared: dict[str, Any] | None) -> Problem:
+        """The engine's problem of a job; raises InvalidProblem, or what reading blobs raises."""
+        frozen, blobs, settings = job.frozen["encoding"], self._blobs, self._settings
+        weights = job.checkpoint
+        if kind_of(job) == "blocks":
+            return self._texts(job)
+        checkpoint = None
+        if weights is not None:
+            checkpoint = safetensors.numpy.load(read_blob(lambda: blobs.get(weights)))
+        if kind_of(job) in ("features", "inputs"):
+            if prepared is not None and kind_of(job) == "features":
+                rows = from_arrays(prepared, len(job.names))
+            else:
+                rows = read_blob(lambda: self._features.rows(job))
+            if kind_of(job) == "inputs":
+                checkpoint = self._below(job) | (checkpoint or {})
+            return build_problem(job, rows, len(frozen["classes"]), checkpoint)
+        encoding = Encoding.from_json(frozen)
+        rows = _read_all(job, lambda files: load_rows(blobs, files, encoding, settings))
+        return build_problem(job, rows, len(encoding.classes), checkpoint)
+
+    def _texts(self, job: Job) -> Problem:
+        if job.base is None:
+            raise AssertionError(f"game {job.game_id} is a language model's and names no base")
+        digest, weights, encoding = job.base, job.checkpoint, job.frozen["encoding"]
+        base = read_blob(lambda: self._bases.language_model(digest))
+        checkpoint = frozen_weights(base.weights)
+        if weights is not None:
+            checkpoint |= read_blob(lambda: self._adapter(weights))
+        rows = _read_all(job, lambda files: load_blocks(self._blobs, files, encoding, base.encode, self._settings))
+        return build_problem(job, rows, base.vocabulary, checkpoint)
+
+    def _below(self, job: Job) -> dict[str, Any]:
+        """The frozen encoder's weights as a problem's checkpoint names them; no copies of what this process holds."""
+        if job.base is None:
+            raise AssertionError(f"game {job.game_id} stands on an encoder and names none")
+        digest, encoding = job.base, job.frozen["encoding"]
+        return frozen_weights(read_blob(lambda: self._bases.extractor(digest, encoding)).weights)
+
+    def _adapter(self, digest: str) -> dict[str, Any]:
+        with opened(self._blobs, digest) as folder:
+            return dict(read_adapter(folder)[1])
+
+    def _make_room(self) -> None:
+        """Games go before frozen models: a model costs more to read, and other games stand on it."""
+        while len(self._games) > 1 and not self._fits():
+            dropped, _ = self._games.popitem(last=False)
+            log.info("worker.game_dropped", game_id=str(dropped))
+        self._base_of = {game: base for game, base in self._base_of.items() if game in self._games}
+        self._bases.drop_unused(set(self._base_of.values()), self._fits)
+
+    def _fits(self) -> bool:
+        return sum(size for _, size in self._games.values()) + self._bases.nbytes <= self._settings.worker_cache_bytes

@@ -1,0 +1,193 @@
+"""Pretrained language models from folders in the Hugging Face layout, and LoRA adapters in PEFT's, read and written.
+
+A base is ``config.json`` of a ``LlamaForCausalLM``, its weights in safetensors, and ``tokenizer.json`` unless it is
+byte-level (256 tokens). An adapter is ``adapter_config.json`` and ``adapter_model.safetensors``. Everything is read by
+the code here, offline: no class is looked up by name, no remote code is run, no pickle is opened. A model that this
+code would not compute exactly as it was trained is refused with what differs.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+
+from app.checkpoints.families import BYTES, adapter_sizes, llama
+from app.datasets.rows.tokens import Encode, load_tokenizer
+from app.errors import InvalidData
+from worker.engine.games.problem import Hyper, InvalidProblem
+from worker.engine.learners.backbones.transformer import HEAD
+from worker.engine.learners.causal_lm import LanguageModel, shared_weights
+
+Arrays = dict[str, NDArray[np.float32]]
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
+_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+PEFT = "base_model.model."
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A base model: its sizes as hyper-parameters of learner ``lm``, its weights, how text becomes its tokens (None:
+    UTF-8 bytes), and how many kinds of token there are."""
+
+    hyper: dict[str, float | int | str]
+    weights: Arrays
+    vocabulary: int
+    encode: Encode | None
+
+
+def read_base(folder: Path) -> Pretrained:
+    """The base model of a folder; raises InvalidProblem naming the file, the rule and the mend."""
+    config = read_json(folder / "config.json", "a model folder holds config.json, safetensors and tokenizer.json")
+    with _refusals():
+        family = llama(config, str(folder / "config.json"))
+        encode = _tokenizer(folder, family.vocabulary)
+    hyper, vocabulary = family.sizes, family.vocabulary
+    weights = read_weights(folder, "model.safetensors")
+    if hyper["tied"]:
+        weights.pop(HEAD, None)  # some exporters write the shared matrix twice
+    shared = shared_weights(hyper, vocabulary, weights)  # names and shapes fit, or it says which do not
+    return Pretrained(hyper, {name: each[0].numpy() for name, each in shared.items()}, vocabulary, encode)
+
+
+def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], vocabulary: int) -> None:
+    """Write a byte-level or any other base model as a folder that ``read_base`` and transformers both read."""
+    learner = LanguageModel({**hyper, "rank": 1}, (9,), vocabulary, weights)
+    shape = learner.architecture
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": shape.vocabulary,
+        "hidden_size": shape.width,
+        "intermediate_size": shape.inner,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "hidden_act": "silu",
+        "rms_norm_eps": shape.eps,
+        "rope_theta": shape.rope_base,
+        "tie_word_embeddings": shape.tied,
+        "torch_dtype": "float32",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    _save(folder / "model.safetensors", weights)
+
+
+def read_adapter(folder: Path) -> tuple[dict[str, float | int | str], Arrays]:
+    """(rank and alpha, arrays named as learner ``lm`` names them) of a PEFT LoRA folder; raises InvalidProblem."""
+    path = folder / "adapter_config.json"
+    config = read_json(path, "an adapter folder holds adapter_config.json and adapter_model.safetensors")
+    with _refusals():
+        sizes = adapter_sizes(config, str(path))
+    arrays = read_weights(folder, "adapter_model.safetensors")
+    foreign = [name for name in arrays if not name.startswith(PEFT)]
+    if foreign:
+        raise InvalidProblem(f"{folder}: array {foreign[0]!r} is not PEFT's; save the adapter with save_pretrained")
+    named = {name.removeprefix(PEFT): array for name, array in arrays.items()}
+    return sizes, named
+
+
+def write_adapter(
+    folder: Path, arrays: Mapping[str, NDArray[Any]], rank: int, alpha: float, base: str | None = None
+) -> None:
+    """Write adapters (as ``Layout.unpack`` names them) as a PEFT folder."""
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "inference_mode": True,
+        "target_modules": list(_TARGETS),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
+    _save(folder / "adapter_model.safetensors", {f"{PEFT}{name}": array for name, array in arrays.items()})
+
+
+def read_json(path: Path, rule: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise InvalidProblem(f"{path}: there is no such file; {rule}")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InvalidProblem(f"{path}: this is not JSON ({error}); save the model again") from None
+    if not isinstance(found, dict):
+        raise InvalidProblem(f"{path}: this is not a JSON object; save the model again")
+    return found
+
+
+def _tokenizer(folder: Path, vocabulary: int) -> Encode | None:
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        if vocabulary == BYTES:
+            return None
+        raise InvalidProblem(
+            f"{folder}: there is no tokenizer.json, and a vocabulary of {vocabulary} is not the {BYTES} bytes'; add the"
+            " tokenizer of the model (save_pretrained of a fast tokenizer writes it)"
+        )
+    found = load_tokenizer(path, str(path))
+    if found.size > vocabulary:
+        raise InvalidProblem(f"{path}: it knows {found.size} tokens, the model {vocabulary}; they are of two models")
+    return found.encode
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """The rules of configurations and tokenizers are the service's; here they are refusals like the engine's own."""
+    try:
+        yield
+    except InvalidData as error:
+        raise InvalidProblem(error.detail) from None
+
+
+def read_weights(folder: Path, name: str, passed_over: tuple[str, ...] = ()) -> Arrays:
+    """Every array of one safetensors file, or of the shards that its index names, as float32; but those whose names
+    end so are ``passed_over``."""
+    index = folder / f"{name}.index.json"
+    if (folder / name).is_file():
+        files = [folder / name]
+    elif index.is_file():
+        named = read_json(index, "").get("weight_map", {})
+        shards = sorted({str(shard) for shard in named.values()}) if isinstance(named, dict) else []
+        if any(Path(shard).name != shard for shard in shards):
+            raise InvalidProblem(f"{index}: a shard lies outside the folder; keep all shards beside the index")
+        files = [folder / shard for shard in shards]
+    else:
+        pickles = sorted(p.name for p in folder.iterdir() if p.suffix in _PICKLES) if folder.is_dir() else []
+        if pickles:
+            raise InvalidProblem(
+                f"{folder / pickles[0]}: pickled weights are never opened; save them as safetensors"
+                " (model.save_pretrained(folder, safe_serialization=True))"
+            )
+        raise InvalidProblem(f"{folder}: there is no {name}; save the weights as safetensors")
+    arrays: Arrays = {}
+    for file in files:
+        if not file.is_file():
+            raise InvalidProblem(f"{index}: it names {file.name}, which is not there; copy all shards")
+        try:
+            loaded = safetensors.torch.load_file(file)
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
+            raise InvalidProblem(f"{file}: this is not a whole safetensors file ({error}); save it again") from None
+        for label, tensor in loaded.items():
+            if passed_over and label.endswith(passed_over):
+                continue
+            if not tensor.is_floating_point():
+                raise InvalidProblem(f"{file}: array {label!r} is {tensor.dtype}; quantised weights are not read")
+            arrays[label] = tensor.to(torch.float32).numpy()
+    return arrays
+
+
+def _save(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    safetensors.torch.save_file(tensors, path, metadata={"format": "pt"})

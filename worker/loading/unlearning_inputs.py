@@ -1,0 +1,184 @@
+"""What a checkpoint is unlearned on: the rows of all that it has seen, as its jobs read them, its weights, and the
+frozen model below it, where it stands on one.
+
+Rows are those of tables and images, a language model's blocks, a frozen model's features, or what adapters inside it
+are shown. New weights are written in the form and the types of number that the old ones had. Nothing here trains.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import safetensors.torch
+import structlog
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.checkpoints import folders
+from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.erasure.unlearning import Duty, Part
+from app.errors import InvalidData, NotFound
+from app.settings import Settings
+from app.storage import scratch
+from app.storage.blobs import Blob, BlobStore
+from app.valuations.players.files import InputFile
+from app.valuations.players.inputs import load_blocks, load_rows
+from worker.loading.extractor import standardised
+from worker.loading.feature_rows import labelled_rows
+from worker.loading.frozen_models import frozen_weights, opened, read_extractor_of, read_language_model
+from worker.loading.games import read_blob
+from worker.loading.model_folders import PEFT, read_adapter
+
+log = structlog.get_logger(__name__)
+
+ReadRows = Callable[[Sequence[dict[str, Any]]], EncodedRows]
+_DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Material:
+    """The rows that there are: by content digest those to forget and those that stay, the digests of what should stay
+    and is not here, the owner's test rows; the weights, and those of the frozen model below, as a problem's checkpoint
+    names them."""
+
+    forgotten: dict[str, EncodedRows]
+    remaining: dict[str, EncodedRows]
+    missing: list[str]
+    test: EncodedRows | None
+    classes: int
+    arrays: dict[str, NDArray[Any]]
+    below: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    rows: ReadRows
+    classes: int
+    below: dict[str, Any]
+
+
+def read(blobs: BlobStore, settings: Settings, duty: Duty, check: Callable[[], None]) -> Material:
+    """Everything that is read; raises what makes unlearning impossible (the rows to forget, or weights, gone)."""
+    if duty.frozen is None or duty.test is None:
+        raise NotFound("no job says how the dataset's rows became numbers")
+    reader, test_file = _reader(blobs, settings, duty, duty.frozen["encoding"]), duty.test
+
+    def rows(part: Part) -> EncodedRows:
+        if part.file is None:
+            raise NotFound(f"no job says how to read content {part.digest}")
+        check()
+        file = part.file
+        return read_blob(lambda: reader.rows([file]))
+
+    forgotten = {part.digest: rows(part) for part in duty.forgotten}
+    remaining: dict[str, EncodedRows] = {}
+    missing = []
+    for part in duty.remaining:
+        try:
+            remaining[f"{part.dataset_id.hex}{part.digest}"] = rows(part)
+        except (NotFound, InvalidData) as gone:
+            log.info("worker.unlearning_without", digest=part.digest, why=str(gone))
+            missing.append(part.digest)
+    test: EncodedRows | None
+    try:
+        test = read_blob(lambda: reader.rows([test_file]))
+    except (NotFound, InvalidData) as gone:
+        log.info("worker.unlearning_without", digest=test_file["digest"], why=str(gone))
+        test = None
+    found = Material(forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below)
+    return _standardised(found) if kind_of(duty) == "features" else found
+
+
+def kind_of(duty: Duty) -> str:
+    """What the rows are: the columns of a table or images, blocks, features, or inputs of a frozen model."""
+    return str((duty.frozen or {})["encoding"].get("kind", "table"))
+
+
+def rounded(duty: Duty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """New weights by the learner's names, in the types of number of the old ones."""
+    tensors = duty.checkpoint.tensors or {}
+    return {
+        name: torch.from_numpy(np.ascontiguousarray(array)).to(_DTYPES[tensors[_label(duty, name)]["dtype"]])
+        for name, array in arrays.items()
+    }
+
+
+def write(blobs: BlobStore, duty: Duty, weights: Mapping[str, Tensor]) -> Blob:
+    """Store new weights as the old ones were: one safetensors file, or an adapter's folder with its configuration."""
+    named = {_label(duty, name): each.contiguous() for name, each in weights.items()}
+    if kind_of(duty) != "blocks":
+        return blobs.put_bytes(safetensors.torch.save(named))
+    with opened(blobs, duty.weights) as folder, scratch.file("unlearned") as packed:
+        for old in folder.glob(f"{folders.ADAPTER_WEIGHTS}*"):
+            old.unlink()
+        safetensors.torch.save_file(named, folder / folders.ADAPTER_WEIGHTS, metadata={"format": "pt"})
+        folders.write(folder, [folders.ADAPTER_CONFIG, folders.ADAPTER_WEIGHTS], packed)
+        return blobs.put_file(packed)
+
+
+def joined(contents: Mapping[str, EncodedRows]) -> EncodedRows:
+    """The rows of several contents as one."""
+    rows = list(contents.values())
+    return EncodedRows(np.concatenate([each.X for each in rows]), np.concatenate([each.y for each in rows]))
+
+
+def _label(duty: Duty, name: str) -> str:
+    """What the stored weights call an array that the learner calls ``name``."""
+    return f"{PEFT}{name}" if kind_of(duty) == "blocks" else name
+
+
+def _reader(blobs: BlobStore, settings: Settings, duty: Duty, encoding: dict[str, Any]) -> _Reader:
+    kind, digest = kind_of(duty), duty.base
+    if kind == "table":
+        table = Encoding.from_json(encoding)
+        return _Reader(lambda files: load_rows(blobs, files, table, settings), len(table.classes), {})
+    if digest is None:
+        raise NotFound("no job says which frozen model the weights stand on")
+    if kind == "blocks":
+        base = read_blob(lambda: read_language_model(blobs, digest, "cpu"))
+        return _Reader(
+            lambda files: load_blocks(blobs, files, encoding, base.encode, settings),
+            base.vocabulary,
+            frozen_weights(base.weights),
+        )
+    extractor = read_blob(lambda: read_extractor_of(blobs, digest, "cpu", encoding))
+
+    def rows(files: Sequence[dict[str, Any]]) -> EncodedRows:
+        parts = [labelled_rows(blobs, settings, extractor, InputFile(**file), encoding) for file in files]
+        return joined({str(number): part for number, part in enumerate(parts)})
+
+    below = frozen_weights(extractor.weights) if kind == "inputs" else {}
+    return _Reader(rows, len(encoding["classes"]), below)
+
+
+def _weights(blobs: BlobStore, duty: Duty) -> dict[str, NDArray[Any]]:
+    def found() -> dict[str, NDArray[Any]]:
+        if kind_of(duty) != "blocks":
+            return dict(safetensors.numpy.load(blobs.get(duty.weights)))
+        with opened(blobs, duty.weights) as folder:
+            return dict(read_adapter(folder)[1])
+
+    return read_blob(found)
+
+
+def _standardised(found: Material) -> Material:
+    """Features as a head takes them: by the centre and spread of the test rows, as the job had them."""
+    if found.test is None:
+        raise InvalidData("a head takes features by the centre and spread of your test rows, which are gone")
+    keys = [*found.forgotten, *found.remaining]
+    parts = [*found.forgotten.values(), *found.remaining.values()]
+    X, scaled = standardised(found.test.X, [part.X for part in parts])
+    rows = [EncodedRows(each, part.y) for each, part in zip(scaled, parts, strict=True)]
+    lost = len(found.forgotten)
+    return Material(
+        dict(zip(keys[:lost], rows[:lost], strict=True)),
+        dict(zip(keys[lost:], rows[lost:], strict=True)),
+        found.missing,
+        EncodedRows(X, found.test.y),
+        found.classes,
+        found.arrays,
+        found.below,
+    )
