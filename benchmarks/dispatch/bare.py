@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.cli.local import Request, evaluator_of
 from benchmarks.dispatch.service import SPEC
-from worker.engine.loop.spec import ValuationSpec
+from contract.spec import ValuationSpec
 from worker.engine.valuation import value
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.estimators import ENUMERATE_UP_TO
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
