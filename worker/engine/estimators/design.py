@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from contract.estimators import ENUMERATE_UP_TO
 from worker.engine.estimators.grid import (
-    ENUMERATE_UP_TO,
     Grid,
     collapse,
     full_grid,
