@@ -17,7 +17,8 @@ import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
 from app.payouts.policies import Claim, Terms, make_plan
-from app.valuations.players.files import InputFile, used_rows
+from contract.files import InputFile
+from app.valuations.players.files import used_rows
 from app.valuations.players.grouping import Member, seat
 from app.valuations.schemas import PROTECTED_SHARDS
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest

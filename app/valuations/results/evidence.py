@@ -27,8 +27,8 @@ class Pair:
 def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> list[Pair]:
     """The audited coalitions of a job's result, smallest first; empty where nothing was audited. Raises NotFound."""
     valuation = service.get(session, caller, valuation_id)
-    result = repository.result_of(session, valuation_id)
-    source = (result or {}).get("audit", {}).get("source")
+    kept = repository.result_of(session, valuation_id)
+    source = None if kept is None else kept.document.audit.source
     if not source:
         return []
     rows = worths.stored_in_both(session, valuation.game_id, source, _RETRAIN)
