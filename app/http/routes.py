@@ -51,7 +51,7 @@ def affects(request: Request, account_id: uuid.UUID) -> None:
 async def _record(request: Request, response: Response, action: str) -> None:
     """The audit log's entry of a change: its object is named by the path, else by the answer."""
     session = getattr(request.state, "session", None)
-    # a sign-in has told of itself
+    # a sign-in records its own entry
     if session is None or getattr(request.state, "recorded", False):
         return
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
@@ -86,7 +86,7 @@ def _insist_on_json(request: Request) -> None:
 
 
 class Room(APIRouter):
-    """A room's router, which knows at a glance which paths are none of its own.
+    """A room's router, which sees from the beginning of a path that it is not its own.
 
     Without it a call is tried against each operation of each room before its own one is found, and that costs as much
     as a statement of SQL.
