@@ -51,7 +51,7 @@ def affects(request: Request, account_id: uuid.UUID) -> None:
 async def _record(request: Request, response: Response, action: str) -> None:
     """The audit log's entry of a change: its object is named by the path, else by the answer."""
     session = getattr(request.state, "session", None)
-    # a sign-in records its own entry
+    # a sign-in has told of itself
     if session is None or getattr(request.state, "recorded", False):
         return
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
