@@ -12,6 +12,7 @@ COPY constraints.txt /src/
 # the large part first: it changes only with its pin
 RUN /opt/cherish/bin/pip install -c /src/constraints.txt "$TORCH"
 COPY pyproject.toml README.md LICENSE NOTICE alembic.ini /src/
+COPY contract /src/contract
 COPY app /src/app
 COPY worker /src/worker
 COPY cherish /src/cherish
