@@ -29,6 +29,7 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 
+TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
 # which frozen model an architecture can stand on
 STANDS_ON = {
     Architecture.LM: (Architecture.LM,),
@@ -189,7 +190,7 @@ def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: 
     """A stranger's tokenizer is tried out where it can harm nobody."""
     with scratch.file(folders.TOKENIZER) as path:
         path.write_bytes(content)
-        told = {"task": "tokenizer", "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
+        told = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
         memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
         size = int(process.shared().ask(told, memory_bytes=memory, seconds=seconds)["size"])
     if size > vocabulary:

@@ -1,6 +1,6 @@
 """What a job's files come to: one encoding, whose rows are whose, who sits where, how labels are mixed. Pure.
 
-It is what the enclosure does for an order (see ``app.sandbox.process``), so that no process that answers calls
+It is what the sandbox does for an order (see ``app.sandbox.process``), so that no process that answers calls
 parses, encodes or compares a stranger's rows; the question and the answer are plain JSON, and the answer holds no row.
 Of texts and images for a frozen model only fingerprints are made here: they are told apart, counted and named.
 """

@@ -1,6 +1,6 @@
-"""What an order asks about its files, and what they come to: the question to the enclosure, its answer, kept a while.
+"""What an order asks about its files, and what they come to: the question to the sandbox, its answer, kept a while.
 
-Every file is read once, in the enclosure (``fitting``), what does not fit together is refused, and what results is the
+Every file is read once, in the sandbox (``fit_task``), what does not fit together is refused, and what results is the
 same to the byte as what a worker will compute on. The answer rests on nothing but the question, so it is kept by the
 question's digest and serves every process that is asked again: a quote's order when it is posted.
 """
@@ -32,6 +32,7 @@ from app.valuations.players.files import InputFile
 from app.valuations.schemas import Model
 
 CONTEXT = 128
+FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fitting`` answers another thing to the same question; what was kept before is then not used
 _RULES = 1
 
@@ -211,7 +212,7 @@ def _ask(
         if tokenizer is not None:
             blobs.download(tokenizer, free)
         told = process.shared().ask(
-            {"task": "fit", "name": "the job's files", "paths": paths, "tokenizer": place, **question},
+            {"task": FIT, "name": "the job's files", "paths": paths, "tokenizer": place, **question},
             memory_bytes=settings.fit_memory_bytes,
             seconds=settings.parse_seconds,
         )
