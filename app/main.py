@@ -15,6 +15,7 @@ from app.accounts import endpoints as accounts
 from app.admin import endpoints as admin
 from app.admin import metrics
 from app.audit import endpoints as audit
+from app.audit import service as audit_log
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     problems.register(app)
     app.state.error_page = error_page
+    app.state.record_change = audit_log.record
     app.add_exception_handler(etags.NotModified, etags.answer_not_modified)
     app.add_exception_handler(idempotency.Replayed, idempotency.answer_replayed)
     # the last one added is the outermost
