@@ -16,9 +16,9 @@ from fastapi import Depends, Header, Request, params
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
-from app.accounts import browsers, service, sessions
+from app.accounts import service, sessions
 from app.errors import Forbidden, Unauthorized
-from app.http import idempotency, limits
+from app.http import browsers, idempotency, limits
 from app.http.deps import SessionDep, SettingsDep
 from app.http.ids import public_id
 from app.http.routes import Change, record_as

@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response, status
 
-from app.accounts import browsers, registration, schemas, service, sessions, users
+from app.accounts import registration, schemas, service, sessions, users
 from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key, sign_in
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
-from app.http import limits
+from app.http import browsers, limits
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import AccountId, KeyId, UserId, public_id
 from app.http.pages import Page
