@@ -22,7 +22,7 @@ from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.valuations import repository, schemas, service
-from app.valuations.results import certificates, exports, outcomes, reports
+from app.valuations.results import certificates, exports, reports
 from app.valuations.results import schemas as result_schemas
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
@@ -187,7 +187,7 @@ def get_report(
     format_: Annotated[Literal["html", "pdf"], Query(alias="format", examples=["html"])] = "html",
 ) -> Response:
     """The result as one page to keep, with its drawings, that loads nothing from anywhere."""
-    report = outcomes.report(session, caller, valuation_id)
+    report = service.report(session, caller, valuation_id)
     if format_ == "pdf":
         name = f'attachment; filename="{public_id("val", valuation_id)}.pdf"'
         headers = {"Content-Disposition": name}
@@ -201,7 +201,7 @@ def get_certificate(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> result_schemas.Certificate:
     """Everything that was found and paid, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
-    return result_schemas.Certificate.model_validate(outcomes.certificate(session, settings, caller, valuation_id))
+    return result_schemas.Certificate.model_validate(service.certificate(session, settings, caller, valuation_id))
 
 
 @router.get("/valuations/certificates/key")

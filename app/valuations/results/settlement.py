@@ -15,7 +15,7 @@ from app.payouts import money
 from app.payouts import service as payouts
 from app.payouts.policies import Claim, PayoutPlan, Policy, make_plan
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.orders.device_time_price import Compute
 from app.valuations.orders.game_digest import digest_of
 from app.valuations.orders.terms import payout_terms
@@ -23,6 +23,7 @@ from app.valuations.results.payee_parts import part_of, seats_paid
 from app.valuations.schemas import Payout
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 
