@@ -25,8 +25,8 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
 from worker.engine.loop.spec import ValuationSpec
-from worker.engine.loop.without_harm import Revaluation, without_harm
 from worker.engine.valuation import Valuation, value
+from worker.engine.without_harm import Revaluation, without_harm
 
 Gains = dict[str, dict[str, list[float]]]
 

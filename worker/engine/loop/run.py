@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from worker.engine.estimators.design import audit_design
-from worker.engine.estimators.estimate import Estimate
+from worker.engine.estimators.estimate import Estimate, sums
 from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid
 from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats, classes_of, sizes_of
 from worker.engine.games.game import Coalitions, FidelityGame, Player, family
-from worker.engine.games.shards import sums
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import Audit, audit, exact_audit, unaudited
 from worker.engine.loop.purchases import Purchases
