@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from worker.engine.metrics.utility import scores
 
 from benchmarks import store
 from benchmarks.markets import Market
@@ -21,7 +22,6 @@ from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, Worths, all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.engine.metrics.utility import scores
 
 METRICS = ("accuracy", "clipped_log_loss")
 SPOT_CHECKS = 3

@@ -14,10 +14,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.checkpoints import families, folders, methods, repository, vision
+from app.checkpoints import families, folders, repository, vision
 from app.checkpoints.families import Family
-from app.checkpoints.hyper import faults
-from app.checkpoints.tables import Architecture, Checkpoint, CheckpointLineage, Unlearning, UnlearnMethod
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning
 from app.checkpoints.weights import read_tensors
 from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
 from app.http.ids import public_id
@@ -28,15 +27,11 @@ from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
+from contract import withdrawal
+from contract.learners import ARCHITECTURES, Architecture
+from contract.withdrawal import WithdrawalMethod
 
 TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
-# which frozen model an architecture can stand on
-STANDS_ON = {
-    Architecture.LM: (Architecture.LM,),
-    Architecture.LOGISTIC: (Architecture.ENCODER, Architecture.BACKBONE),
-    Architecture.MLP: (Architecture.ENCODER, Architecture.BACKBONE),
-    Architecture.LORA: (Architecture.ENCODER, Architecture.BACKBONE),
-}
 _FOLDERS: dict[Architecture, Callable[..., Family]] = {
     Architecture.LM: families.llama,
     Architecture.ENCODER: families.bert,
@@ -70,11 +65,11 @@ def create(
     name: str,
     architecture: Architecture,
     hyper: Mapping[str, float],
-    unlearning: UnlearnMethod | None = None,
+    unlearning: WithdrawalMethod | None = None,
     base_id: uuid.UUID | None = None,
 ) -> Checkpoint:
     """A checkpoint without weights; raises InvalidInput for what the architecture cannot have or stand on."""
-    if wrong := faults(architecture, hyper):
+    if wrong := ARCHITECTURES[architecture].faults(hyper):
         told = [FieldError(f"/hyper/{each}", fault, "hyper_parameter") for each, fault in wrong.items()]
         raise InvalidInput(told[0].detail, errors=told)
     _check_method(architecture, unlearning)
@@ -111,8 +106,8 @@ def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: 
     return checkpoint
 
 
-def _check_method(architecture: Architecture, method: UnlearnMethod | None) -> None:
-    if wrong := methods.fault(architecture, method):
+def _check_method(architecture: Architecture, method: WithdrawalMethod | None) -> None:
+    if wrong := withdrawal.fault(architecture, method):
         raise InvalidInput(wrong, errors=[FieldError("/unlearning", wrong, "unlearn_method")])
 
 
@@ -132,7 +127,7 @@ def list_own(session: Session, caller: Caller, page: PageRequest) -> tuple[list[
 def _check_base(session: Session, caller: Caller, architecture: Architecture, base_id: uuid.UUID) -> None:
     base = repository.own(session, caller.account_id, base_id)
     name = public_id("ck", base_id)
-    allowed = STANDS_ON.get(architecture, ())
+    allowed = ARCHITECTURES[architecture].stands_on
     if base is None:
         fault = f"no checkpoint {name} of yours; list them with GET /v1/checkpoints"
     elif not allowed:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from app.checkpoints.lora_shapes import lora_shapes
-from app.checkpoints.tables import Architecture
 from app.errors import FieldError, InvalidData, InvalidInput
+from contract.learners import Architecture
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}

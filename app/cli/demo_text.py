@@ -123,8 +123,8 @@ def _base(spare: Blocks, home: Path, console: Console) -> dict[str, NDArray[Any]
 
 def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Console) -> dict[str, Any]:
     from app.cli.value import show
-    from worker.engine.loop.spec import ValuationSpec
-    from worker.engine.unlearning import default_method
+    from contract.methods import default_method
+    from contract.spec import ValuationSpec
     from worker.engine.valuation import value
     from worker.jobs.domains import perplexities
     from worker.loading.model_folders import write_adapter

@@ -88,8 +88,8 @@ def _number(value: str) -> float | int | str:
 @contextmanager
 def engine_errors() -> Iterator[None]:
     """The engine's refusals as the command line's: one sentence, exit code 1."""
+    from contract.errors import InvalidProblem
     from worker.engine.games.game import EvaluationFailed
-    from worker.engine.games.problem import InvalidProblem
     from worker.engine.valuation import Impossible
 
     try:

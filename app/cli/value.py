@@ -97,8 +97,8 @@ def value(
     threads: _Threads = THREADS,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
-    from worker.engine.loop.spec import ValuationSpec
-    from worker.engine.unlearning import default_method
+    from contract.methods import default_method
+    from contract.spec import ValuationSpec
     from worker.jobs.domains import perplexities
 
     try:

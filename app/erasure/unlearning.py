@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.checkpoints import repository as checkpoints
-from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus, UnlearnMethod
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus
 from app.erasure import repository as erasure_repository
 from app.erasure import unlearning_repository
 from app.erasure.unlearning_repository import UnlearningClaim
@@ -29,6 +29,7 @@ from app.valuations.tables import Valuation
 from app.valuations.work.protocol import LeaseLost
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.withdrawal import WithdrawalMethod
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,7 @@ class Duty:
     claim: UnlearningClaim
     checkpoint: Checkpoint
     weights: str
-    asked: UnlearnMethod | None
+    asked: WithdrawalMethod | None
     frozen: dict[str, Any] | None
     test: dict[str, Any] | None
     base: str | None
@@ -77,7 +78,7 @@ class Outcome:
     """How a duty ended: the method used, why it is not the one asked for, the new weights (None: erased), and what was
     found, as the certificate tells it."""
 
-    method: UnlearnMethod
+    method: WithdrawalMethod
     reason: str | None
     weights: Blob | None
     tensors: dict[str, Any] | None
@@ -197,7 +198,7 @@ def content(unlearning: Unlearning) -> dict[str, Any]:
 def _end(session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outcome: Outcome) -> tuple[str, ...]:
     old, erased = checkpoint.digest, outcome.weights is None
     after = outcome.weights.digest if outcome.weights else None
-    asked = checkpoint.unlearning or UnlearnMethod.AUTO
+    asked = checkpoint.unlearning or WithdrawalMethod.AUTO
     record: dict[str, Any] = {
         "checkpoint": public_id("ck", checkpoint.id),
         "outcome": "erased" if erased else "unlearned",
@@ -238,7 +239,7 @@ def _erase_instead(session: Session, claim: UnlearningClaim, why: str) -> tuple[
 
 def _erased(why: str) -> Outcome:
     findings = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
-    return Outcome(UnlearnMethod.ERASE, why, None, None, findings)
+    return Outcome(WithdrawalMethod.ERASE, why, None, None, findings)
 
 
 def _forgotten_digests(session: Session, claim: UnlearningClaim) -> list[str]:

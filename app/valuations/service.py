@@ -22,11 +22,17 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders.admission import Admitted, admit
-from app.valuations.orders.defaults import settled
 from app.valuations.orders.device_time_price import Compute
 from app.valuations.orders.fitted_files import refused
 from app.valuations.orders.game_digest import digest_of
-from app.valuations.orders.quotes import Estimate, distinct_coalitions, estimate, expected_evaluations, shard_count
+from app.valuations.orders.quotes import (
+    Estimate,
+    distinct_coalitions,
+    estimate,
+    expected_evaluations,
+    shard_count,
+    with_method,
+)
 from app.valuations.orders.terms import frozen_terms, sentences
 from app.valuations.results import answers, certificates, evidence
 from app.valuations.results.evidence import Pair
@@ -64,7 +70,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     admitted = admit(session, blobs, settings, caller, order)
     priced = order.currency in settings.compute_prices
     compute = _effort(session, settings, admitted, order).compute if priced else None
-    order = settled(order, admitted.frozen["learner"]["name"])
+    order = with_method(order, admitted.frozen["learner"]["name"])
     game = repository.add_game(session, caller.account_id, admitted.game_digest, admitted.frozen)
     valuation = Valuation(
         buyer_id=caller.account_id,
@@ -150,7 +156,7 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
     counts = expected_evaluations(order, digests)
     learner: str = admitted.frozen["learner"]["name"]
     past = worths.measured(session, learner, admitted.base)
-    taken = estimate(settled(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
+    taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
     seconds = taken.seconds * (1.0 + order.checked_part)
     compute = None

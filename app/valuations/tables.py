@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
 
 
@@ -62,7 +62,7 @@ class Valuation(Base, Timestamped):
     id: Mapped[PrimaryKey]
     buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
     game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"))
-    status: Mapped[ValuationStatus] = mapped_column(enum_by_value(ValuationStatus))
+    status: Mapped[ValuationStatus] = mapped_column(name_of(ValuationStatus))
     reason: Mapped[str | None] = mapped_column(String(32))
     # a plain sentence for the buyer, and what an administrator needs; never the one in place of the other
     error: Mapped[str | None] = mapped_column(Text)
@@ -183,9 +183,9 @@ class Shard(Base, Timestamped):
     id: Mapped[PrimaryKey]
     valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
     round: Mapped[int]
-    kind: Mapped[ShardKind] = mapped_column(enum_by_value(ShardKind))
+    kind: Mapped[ShardKind] = mapped_column(name_of(ShardKind))
     ordinal: Mapped[int]
-    status: Mapped[ShardStatus] = mapped_column(enum_by_value(ShardStatus))
+    status: Mapped[ShardStatus] = mapped_column(name_of(ShardStatus))
     queue: Mapped[str] = mapped_column(String(16))
     source: Mapped[str | None] = mapped_column(String(64))
     # m packed coalitions, one after the other

@@ -8,8 +8,6 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.checkpoints import schemas, service
-from app.checkpoints.hyper import HYPER
-from app.checkpoints.tables import Architecture
 from app.datasets import catalog
 from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
@@ -20,6 +18,7 @@ from app.web.forms import FormDep
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
+from contract.learners import ARCHITECTURES, Architecture
 
 router = page_router("/checkpoints")
 
@@ -33,7 +32,7 @@ def list_checkpoints(request: Request, visitor: Reader, session: SessionDep, pag
     shown = {
         "checkpoints": [schemas.CheckpointAnswer.model_validate(each) for each in found],
         "next": following,
-        "hyper": {each.value: sorted(names) for each, names in HYPER.items()},
+        "hyper": {name: sorted(each.name for each in known.orderable()) for name, known in ARCHITECTURES.items()},
     }
     return page(request, "checkpoints.html", shown, visitor=visitor)
 

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
-from app.payouts.policies import Claim, Policy, Terms, make_plan
+from app.payouts.policies import Claim, Terms, make_plan
 from app.valuations.players.files import InputFile, used_rows
 from app.valuations.players.grouping import Member, seat
 from app.valuations.schemas import PROTECTED_SHARDS
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
+from contract.policies import PayoutPolicy
+from contract.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
-from worker.engine.loop.spec import ValuationSpec
 from worker.engine.valuation import Valuation, value
 from worker.engine.without_harm import Revaluation, without_harm
 
@@ -33,8 +34,8 @@ Gains = dict[str, dict[str, list[float]]]
 POOL = 1_000_000
 POLICIES = {
     "proportional": Terms(),
-    "significant": Terms(policy=Policy.SIGNIFICANT),
-    "interval_aware": Terms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=86_400),
+    "significant": Terms(policy=PayoutPolicy.SIGNIFICANT),
+    "interval_aware": Terms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400),
 }
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from app.cli.local import evaluator_of
 from app.cli.request import Request
 from benchmarks.dispatch.service import SPEC
-from worker.engine.loop.spec import ValuationSpec
+from contract.spec import ValuationSpec
 from worker.engine.valuation import value
 
 

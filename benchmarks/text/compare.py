@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from benchmarks import measures, store
 from benchmarks.fidelity import judged
 from benchmarks.text import game, reference
+from contract.spec import ValuationSpec
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, all_coalitions
 from worker.engine.games.problem import Problem
 from worker.engine.learners.causal_lm import LanguageModel
-from worker.engine.loop.spec import ValuationSpec
 from worker.engine.tensors import batching
 from worker.engine.valuation import value
 

@@ -14,17 +14,16 @@ It reads no clock and draws nothing but from ``spec.seed``.
 from collections.abc import Mapping
 from typing import Any
 
+from contract.estimators import LEAST_TO_CORRECT
+from contract.spec import ValuationSpec
 from worker.engine.games.game import FidelityGame
 from worker.engine.loop.corrected import corrected
 from worker.engine.loop.lone import lone
 from worker.engine.loop.recorded import RecordedGame
 from worker.engine.loop.result import Valuation
 from worker.engine.loop.run import RETRAIN, Impossible, OnProgress, Progress, Run
-from worker.engine.loop.spec import ValuationSpec
 
 __all__ = ["Impossible", "OnProgress", "Progress", "Valuation", "ValuationSpec", "recompute", "value"]
-
-LEAST_TO_CORRECT = 6  # retrainings: the two anchors and two pairs
 
 
 def value(game: FidelityGame, spec: ValuationSpec, on_progress: OnProgress | None = None) -> Valuation:

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from contract.spec import ValuationSpec
 from worker.engine.games.game import Coalitions, FidelityGame, Player, Worths
 from worker.engine.games.shards import members_of
 from worker.engine.loop.result import Valuation
-from worker.engine.loop.spec import ValuationSpec
 from worker.engine.valuation import value
 
 

@@ -25,9 +25,9 @@ from app.valuations.work import leases, protocol, shards
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import FoundWorth, Job
+from contract.spec import ValuationSpec
 from worker.engine.games.game import NeedWorths, family
 from worker.engine.loop.removal_curves import removal
-from worker.engine.loop.spec import ValuationSpec
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
 from worker.engine.without_harm import without_harm

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Architecture
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
@@ -41,6 +40,7 @@ from app.valuations.orders.test_commitment import Measured, Mix, sealed
 from app.valuations.players.files import InputFile
 from app.valuations.players.grouping import Seat
 from app.valuations.schemas import Model, NewValuation
+from contract.learners import Architecture
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Architecture, Checkpoint
+from app.checkpoints.tables import Checkpoint
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.service import limits_of
@@ -30,6 +30,7 @@ from app.valuations.orders.game_digest import digest_of
 from app.valuations.orders.quotes import Size
 from app.valuations.players.files import InputFile
 from app.valuations.schemas import Model
+from contract.learners import Architecture
 
 CONTEXT = 128
 FIT = process.declare("app.valuations.orders.fit_task:answer")

@@ -10,9 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.checkpoints import repository as checkpoints
-from app.checkpoints.hyper import faults
-from app.checkpoints.service import STANDS_ON
-from app.checkpoints.tables import Architecture, Checkpoint
+from app.checkpoints.tables import Checkpoint
 from app.checkpoints.weights import BASE, check_fit
 from app.errors import FieldError, InvalidInput
 from app.http.ids import public_id
@@ -21,6 +19,7 @@ from app.settings import Settings
 from app.valuations import repository
 from app.valuations.orders.fitted_files import refused
 from app.valuations.schemas import Model, NewValuation
+from contract.learners import ARCHITECTURES, Architecture
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
     name = public_id("ck", base_id)
     if base is None:
         raise refused("/base", f"no checkpoint {name} of yours; list them with GET /v1/checkpoints")
-    allowed = STANDS_ON.get(architecture, ())
+    allowed = ARCHITECTURES[architecture].stands_on
     if base.architecture not in allowed or base.base_id is not None:
         kinds = " or ".join(each.value for each in allowed) or "none at all"
         raise refused("/base", f"checkpoint {name} is no base for {model.name}, which takes {kinds}")
@@ -92,7 +91,7 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
 def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, Checkpoint | None]:
     if order.checkpoint is None:
         model = order.model or Model()
-        if wrong := faults(Architecture(model.name), model.hyper):
+        if wrong := ARCHITECTURES[model.name].faults(model.hyper):
             told = [FieldError(f"/model/hyper/{name}", fault, "hyper_parameter") for name, fault in wrong.items()]
             raise InvalidInput(told[0].detail, errors=told)
         return model, None

@@ -6,17 +6,18 @@
 from typing import Any
 
 from app.payouts import money
-from app.payouts.policies import Policy, Terms
+from app.payouts.policies import Terms
 from app.valuations.orders.device_time_price import Compute
 from app.valuations.schemas import Payout
+from contract.policies import PayoutPolicy
 
 _POLICY = {
-    Policy.PROPORTIONAL: "The pool is divided in proportion to the values that are above zero.",
-    Policy.SIGNIFICANT: (
+    PayoutPolicy.PROPORTIONAL: "The pool is divided in proportion to the values that are above zero.",
+    PayoutPolicy.SIGNIFICANT: (
         "The pool is divided in proportion to the values that are above zero at the lower bound of their interval; "
         "a value that could be zero earns nothing."
     ),
-    Policy.INTERVAL_AWARE: (
+    PayoutPolicy.INTERVAL_AWARE: (
         "The pool is divided in proportion to the values that are above zero. What is certain of a share is paid at "
         "settlement, the rest is held until the dispute window ends."
     ),
@@ -94,7 +95,7 @@ def sentences(
     if terms.minimum_payout:
         told.append(f"Less than {money.plain(terms.minimum_payout, currency)} {currency} accrues until it is more.")
     if terms.dispute_window_seconds:
-        what = "The rest" if terms.policy is Policy.INTERVAL_AWARE else "All of it"
+        what = "The rest" if terms.policy is PayoutPolicy.INTERVAL_AWARE else "All of it"
         told.append(
             f"{what} is held for {terms.dispute_window_seconds / 86_400:g} days, in which the buyer may dispute."
         )

@@ -6,7 +6,6 @@ from typing import Any
 
 from app.http.ids import public_id
 from app.payouts import money
-from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
 from app.valuations.orders.device_time_price import Compute
 from app.valuations.orders.terms import sentences
@@ -34,6 +33,7 @@ from app.valuations.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.policies import PayoutPolicy
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -193,7 +193,7 @@ def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement
         valuation_id=valuation.id,
         pool=plain(valuation.pool_minor),
         currency=valuation.currency,
-        policy=Policy(plan["terms"]["policy"]),
+        policy=PayoutPolicy(plan["terms"]["policy"]),
         fee=plain(plan["fee"]),
         compute=plain(plan["compute"]),
         refunded=plain(plan["refund"]),

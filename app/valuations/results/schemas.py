@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
-from app.payouts.policies import Policy
+from contract.policies import PayoutPolicy
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
@@ -186,7 +186,7 @@ class Payouts(Answer):
     valuation_id: ValuationId
     pool: str
     currency: str
-    policy: Policy
+    policy: PayoutPolicy
     fee: str
     compute: str
     refunded: str

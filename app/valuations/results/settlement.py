@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import Claim, PayoutPlan, Policy, make_plan
+from app.payouts.policies import Claim, PayoutPlan, make_plan
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.orders.device_time_price import Compute
@@ -26,6 +26,7 @@ from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.policies import PayoutPolicy
 
 
 class SettlementImpossible(Exception):
@@ -106,7 +107,7 @@ def _plan(
         valuation.id,
         valuation.currency,
         valuation.pool_minor,
-        replace(terms, policy=Policy.PROPORTIONAL, performance_target=None) if no_shares else terms,
+        replace(terms, policy=PayoutPolicy.PROPORTIONAL, performance_target=None) if no_shares else terms,
         claims,
         empty_worth=ends["empty_worth"],
         full_worth=ends["full_worth"],

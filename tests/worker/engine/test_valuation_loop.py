@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from contract.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.games.coalitions import key
 from worker.engine.games.game import (
@@ -19,7 +20,6 @@ from worker.engine.games.game import (
     all_coalitions,
 )
 from worker.engine.loop.audit import audit
-from worker.engine.loop.shares import shares_of
 from worker.engine.valuation import Impossible, Progress, Valuation, ValuationSpec, recompute, value
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 

@@ -7,6 +7,7 @@ the audit, that is done instead, and said.
 
 import numpy as np
 
+from contract.shares import shares_of
 from worker.engine.estimators.multifidelity import Corrector, anchors, halves
 from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import Coalitions
@@ -15,7 +16,7 @@ from worker.engine.loop.audit import Audit, exact_audit
 from worker.engine.loop.bake_off import bake
 from worker.engine.loop.result import Valuation
 from worker.engine.loop.run import REPLICATE, RETRAIN, Run
-from worker.engine.loop.shares import shares_of, symmetric
+from worker.engine.loop.shares import symmetric
 
 FIRST_AUDITS = 28  # with the two ends 30 retrainings: earlier, intervals are too wide to end anything
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from contract.estimators import AUDITED
+from contract.shares import shares_of
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall, Estimate
 from worker.engine.estimators.exact import MOST_PLAYERS
@@ -19,9 +21,8 @@ from worker.engine.loop import stopping
 from worker.engine.loop.audit import Audit, exact_audit, unaudited
 from worker.engine.loop.result import Valuation
 from worker.engine.loop.run import RETRAIN, Impossible, Run
-from worker.engine.loop.shares import Intervals, shares_of, symmetric
+from worker.engine.loop.shares import Intervals, symmetric
 
-AUDITED = 16
 NO_DATA = "partial mode has no data to retrain with"
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contract.estimators import ENUMERATE_UP_TO, planned_retrains
+from contract.shares import shares_of
+from contract.spec import ValuationSpec
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, sums
 from worker.engine.estimators.exact import exact
-from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid
+from worker.engine.estimators.grid import Grid
 from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats, classes_of, sizes_of
 from worker.engine.games.game import Coalitions, FidelityGame, Player, family
@@ -20,13 +23,11 @@ from worker.engine.loop import stopping
 from worker.engine.loop.audit import Audit, audit, exact_audit, unaudited
 from worker.engine.loop.purchases import Purchases
 from worker.engine.loop.result import Candidate, PlayerResult, Shard, TraceRow, Valuation, WorthRow
-from worker.engine.loop.shares import Intervals, intervals, shares_of, symmetric
-from worker.engine.loop.spec import ValuationSpec
+from worker.engine.loop.shares import Intervals, intervals, symmetric
 
 RETRAIN = "retrain"
 REPLICATE = "retrain:r1"
 REPLICATES = 6  # coalitions retrained with a second seed, to measure seed noise
-LEAST_RETRAINS, RETRAINS_EACH = 36, 3  # by default max(36, 3 n)
 _ALIKE = 0.75  # of a full retraining: a mean-size one costs less where training takes time by the row
 ENOUGH = 5.0  # times share_ci: under it the default budget is not spent to its end
 
@@ -70,7 +71,7 @@ class Run:
         self.trace: list[TraceRow] = []
         self.notes: list[str] = []
         self.bake_off: list[Candidate] = []
-        self.planned = max(LEAST_RETRAINS, RETRAINS_EACH * self.n)
+        self.planned = planned_retrains(self.n)
         self.max_retrains = self.planned if spec.max_retrains is None else spec.max_retrains
 
     # What may be bought

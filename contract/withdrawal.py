@@ -4,13 +4,30 @@
 some rows of the owner's test set. A test holds this table to the engine's; docs/withdrawal.md has what was measured.
 """
 
-from app.checkpoints.tables import Architecture, UnlearnMethod
+from enum import StrEnum
 
-_M = UnlearnMethod
+from contract.learners import Architecture
+
+
+class WithdrawalMethod(StrEnum):
+    """How a checkpoint is made to forget a dataset that was withdrawn."""
+
+    AUTO = "auto"
+    RETRAIN = "retrain"
+    NEWTON = "newton"
+    FINETUNE_RETAINED = "finetune_retained"
+    NEGGRAD_PLUS = "neggrad_plus"
+    TANGENT = "tangent"
+    NATURAL_GRADIENT = "natural_gradient"
+    UNMERGE = "unmerge"
+    ERASE = "erase"
+
+
+_M = WithdrawalMethod
 _NETWORK = frozenset({_M.AUTO, _M.RETRAIN, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS, _M.NATURAL_GRADIENT, _M.ERASE})
 _ERASED = frozenset({_M.AUTO, _M.ERASE})
 _ADAPTERS = frozenset({_M.AUTO, _M.RETRAIN, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS, _M.UNMERGE, _M.ERASE})
-METHODS: dict[Architecture, frozenset[UnlearnMethod]] = {
+METHODS: dict[Architecture, frozenset[WithdrawalMethod]] = {
     Architecture.LOGISTIC: frozenset({_M.AUTO, _M.RETRAIN, _M.NEWTON, _M.TANGENT, _M.NATURAL_GRADIENT, _M.ERASE}),
     Architecture.MLP: _NETWORK,
     Architecture.CNN: _NETWORK,
@@ -27,7 +44,7 @@ _WITHOUT = dict.fromkeys(Architecture, _M.ERASE) | {Architecture.LOGISTIC: _M.TA
 _MISSING = "not every other row that the model has seen is here"
 
 
-def fault(architecture: Architecture, method: UnlearnMethod | None) -> str | None:
+def fault(architecture: Architecture, method: WithdrawalMethod | None) -> str | None:
     """Why a model cannot be unlearned so; None where it can (or nothing was chosen)."""
     known = METHODS[architecture]
     if method is None or method in known:
@@ -37,8 +54,8 @@ def fault(architecture: Architecture, method: UnlearnMethod | None) -> str | Non
 
 
 def chosen(
-    architecture: Architecture, asked: UnlearnMethod | None, *, whole: bool, test: bool
-) -> tuple[UnlearnMethod, str | None]:
+    architecture: Architecture, asked: WithdrawalMethod | None, *, whole: bool, test: bool
+) -> tuple[WithdrawalMethod, str | None]:
     """The method to use, and why it is another than the one asked for.
 
     ``whole``: every other row that the model has seen is here; ``test``: the owner's test rows are.

@@ -14,18 +14,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.errors import InvalidProblem
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, EvaluationFailed
-from worker.engine.games.problem import InvalidProblem
-from worker.engine.learners.causal_lm import NO_TOKEN, LanguageModel
-from worker.engine.metrics.utility import log_likelihoods
+from worker.engine.tasks import answering_of
+from worker.engine.tasks.answering import Predicted
 from worker.engine.tensors import batching
 from worker.engine.unlearning import methods_for
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 
 RETRAIN = "retrain"
-_BLOCKS = 8  # of a language model are asked at a time
 
 
 @dataclass(frozen=True)
@@ -100,19 +99,9 @@ def _made(context: Context, method: Method, coalitions: Coalitions) -> Tensor:
     return model[0]
 
 
-def _predictions(evaluator: Evaluator, models: Tensor, X: Tensor, y: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """What models [K, P] predict on rows X [m, ...]: outputs [K, r, C], labels int64[r] and the numbers int64[r] of the
-    rows that they are of. A row is one prediction, with its label of y [m]; of a language model each next token is."""
-    learner = evaluator.learner
-    if not isinstance(learner, LanguageModel):
-        yield learner.logits(models, X), y, torch.arange(len(y), device=y.device)
-        return
-    for a in range(0, len(X), _BLOCKS):
-        blocks = X[a : a + _BLOCKS]
-        targets = blocks[:, 1:].long()
-        there = targets != NO_TOKEN
-        numbers = torch.arange(a, a + len(blocks), device=X.device).unsqueeze(1).expand_as(targets)
-        yield learner.logits(models, blocks)[:, there], targets[there], numbers[there]
+def _predicted(evaluator: Evaluator, models: Tensor, X: Tensor, y: Tensor) -> Iterator[Predicted]:
+    """Every single prediction of models [K, P] on rows X [m, ...]: one a row, or of a language model one a token."""
+    return answering_of(evaluator.learner.name).predicted(evaluator.learner, models, X, y)
 
 
 def distance(evaluator: Evaluator, model: Tensor, reference: Tensor, X: Tensor, y: Tensor) -> Distance:
@@ -120,7 +109,7 @@ def distance(evaluator: Evaluator, model: Tensor, reference: Tensor, X: Tensor, 
     means are over tokens."""
     variation, differ, right, count = 0.0, 0.0, torch.zeros(2, dtype=torch.float64, device=X.device), 0
     with batching.single_threaded():
-        for outputs, labels, _ in _predictions(evaluator, torch.stack([model, reference]), X, y):
+        for outputs, labels, _ in _predicted(evaluator, torch.stack([model, reference]), X, y):
             p, best = torch.softmax(outputs.double(), dim=2), outputs.argmax(dim=2)
             variation += float((p[0] - p[1]).abs().sum() / 2)
             differ += float((best[0] != best[1]).sum())
@@ -140,8 +129,9 @@ def losses(evaluator: Evaluator, model: Tensor, X: Tensor, y: Tensor) -> NDArray
     total = torch.zeros(len(X), dtype=torch.float64, device=X.device)
     count = torch.zeros_like(total)
     with batching.single_threaded():
-        for outputs, labels, numbers in _predictions(evaluator, model.unsqueeze(0), X, y):
-            total.index_add_(0, numbers, -log_likelihoods(outputs, labels)[0])
+        for outputs, labels, numbers in _predicted(evaluator, model.unsqueeze(0), X, y):
+            log_p = torch.log_softmax(outputs[0].double(), dim=1)
+            total.index_add_(0, numbers, -log_p.gather(1, labels.unsqueeze(1)).squeeze(1))
             count.index_add_(0, numbers, torch.ones_like(numbers, dtype=torch.float64))
     return np.asarray((total / count.clamp(min=1)).cpu().numpy(), dtype=np.float64)
 
@@ -150,7 +140,7 @@ def accuracy(evaluator: Evaluator, model: Tensor, X: Tensor, y: Tensor) -> float
     """The share of rows that the model puts into their class, or of tokens that it guesses."""
     right, count = 0.0, 0
     with batching.single_threaded():
-        for outputs, labels, _ in _predictions(evaluator, model.unsqueeze(0), X, y):
+        for outputs, labels, _ in _predicted(evaluator, model.unsqueeze(0), X, y):
             right += float((outputs[0].argmax(dim=1) == labels).sum())
             count += len(labels)
     return right / max(count, 1)

@@ -4,21 +4,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from contract.estimators import ESTIMATORS
+from contract.metrics import metric_of
+from contract.names import unknown
+
 MODES = ("full", "partial")
 FIDELITIES = ("auto", "unlearn", "repair", "retrain")
-METRICS = ("accuracy", "clipped_log_loss", "log_loss")
-ESTIMATORS = (
-    "auto",
-    "exact",
-    "multifidelity",
-    "permutation",
-    "antithetic",
-    "stratified",
-    "kernelshap",
-    "leverage",
-    "svarm",
-    "regression",
-)
+SHARE_CI, CONFIDENCE, CHECKED_PART = 2.0, 0.95, 0.05
 
 
 @dataclass(frozen=True)
@@ -38,22 +30,22 @@ class ValuationSpec:
     fidelity: str = "auto"
     unlearning: str = "tangent"
     estimator: str = "auto"
-    share_ci: float = 2.0
+    share_ci: float = SHARE_CI
     max_evaluations: int | None = None
     max_retrains: int | None = None
     max_seconds: float | None = None
     seed: int = 0
-    confidence: float = 0.95
+    confidence: float = CONFIDENCE
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("mode", self.mode, MODES),
-            ("metric", self.metric, METRICS),
             ("fidelity", self.fidelity, FIDELITIES),
             ("estimator", self.estimator, ESTIMATORS),
         ):
             if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+                raise ValueError(unknown(name, value, allowed))
+        metric_of(self.metric)
         if not self.unlearning:
             raise ValueError("unlearning must name a method, or be 'auto'")
         if not (math.isfinite(self.share_ci) and self.share_ci > 0):
