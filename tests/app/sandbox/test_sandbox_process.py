@@ -4,6 +4,8 @@ import importlib
 import json
 import os
 import socket
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -160,13 +162,16 @@ def test_a_task_that_cannot_be_imported_says_so_and_harms_no_other(tmp_path: Pat
         sandbox.close()
 
 
-def test_every_task_that_the_service_and_its_workers_declare_is_a_function() -> None:
+def test_every_task_that_the_service_and_its_workers_declare_is_a_function_that_needs_no_torch() -> None:
     for asking in ("app.main", "worker.jobs.profile"):
         importlib.import_module(asking)
     assert len(shared().tasks) >= 4
     for name in shared().tasks:
         module, _, function = name.partition(":")
         assert callable(getattr(importlib.import_module(module), function)), name
+    named = ", ".join(name.partition(":")[0] for name in shared().tasks)
+    program = f"import sys, {named}; sys.exit(bool({{'torch', 'celery', 'worker'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_an_answer_is_json_and_nothing_else(sandbox: Sandbox, tmp_path: Path) -> None:
