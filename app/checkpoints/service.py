@@ -29,6 +29,7 @@ from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 from contract import withdrawal
 from contract.learners import ARCHITECTURES, Architecture
+from contract.model_folder import ModelFacts
 from contract.withdrawal import WithdrawalMethod
 
 TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
@@ -45,7 +46,7 @@ class Expected:
 
     name: str
     architecture: Architecture
-    base: dict[str, Any] | None
+    base: ModelFacts | None
     hyper: Mapping[str, float]
 
 
@@ -55,7 +56,7 @@ class Found:
 
     content: Path
     tensors: dict[str, dict[str, Any]]
-    facts: dict[str, Any] | None = None
+    facts: ModelFacts | None = None
     tokenizer: bytes | None = None
 
 
@@ -148,9 +149,9 @@ def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -
     base = None
     if checkpoint.base_id is not None:
         below = get(session, caller, checkpoint.base_id)
-        base = below.facts
-        if base is None or below.digest is None:
+        if below.facts is None or below.digest is None:
             raise Conflict(f"the base {public_id('ck', checkpoint.base_id)} has no weights (any more); name another")
+        base = below.model_facts
     return Expected(f"checkpoint {public_id('ck', checkpoint_id)}", checkpoint.architecture, base, checkpoint.hyper)
 
 
@@ -172,13 +173,12 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Found:
         return family
 
     base = folders.pack_base(path, path, name, read if expected.architecture is not Architecture.LM else reader, most)
-    facts = base.facts | {"files": base.files}
     tokenizer = None
-    if facts["tokenizer"]:
+    if base.facts.tokenizer:
         with zipfile.ZipFile(path) as archive:
             tokenizer = archive.read(folders.TOKENIZER)
-        _check_tokenizer(settings, tokenizer, facts["vocabulary"], name)
-    return Found(path, base.tensors, facts, tokenizer)
+        _check_tokenizer(settings, tokenizer, base.facts.vocabulary, name)
+    return Found(path, base.tensors, base.facts, tokenizer)
 
 
 def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: str) -> None:
@@ -219,11 +219,11 @@ def store_content(
         )
     stored: Blob = blobs.put_file(upload.path)
     checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = stored.digest, stored.size, found.tensors
-    checkpoint.facts = found.facts
+    checkpoint.facts = None if found.facts is None else found.facts.plain()
     if found.tokenizer is not None:
         checkpoint.tokenizer_digest = blobs.put_bytes(found.tokenizer).digest
     if found.facts is not None and checkpoint.base_id is not None:
-        checkpoint.hyper = {**checkpoint.hyper, **found.facts["sizes"]}
+        checkpoint.hyper = {**checkpoint.hyper, **found.facts.sizes}
     session.flush()
     return checkpoint
 

@@ -17,6 +17,7 @@ from sqlalchemy.types import BigInteger
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from contract.learners import Architecture
+from contract.model_folder import ModelFacts
 from contract.withdrawal import WithdrawalMethod
 
 
@@ -60,6 +61,13 @@ class Checkpoint(Timestamped, Base):
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     # how its owner wants it unlearned; None: the owner has not said, and is given time to
     unlearning: Mapped[WithdrawalMethod | None] = mapped_column(name_of(WithdrawalMethod))
+
+    @property
+    def model_facts(self) -> ModelFacts:
+        """What the model folder says; raises where there is none, which is checked before."""
+        if self.facts is None:
+            raise AssertionError(f"checkpoint {self.id} is no model folder, or has no weights")
+        return ModelFacts.read(self.facts)
 
 
 class CheckpointLineage(Timestamped, Base):

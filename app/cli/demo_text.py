@@ -9,7 +9,7 @@ layout, the adapter trained on everybody as a PEFT folder, beside the result. It
 import json
 import os
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,4 +139,4 @@ def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Conso
         console.print(f"Perplexity per byte on {each.domain}: {each.base:.2f} before, {each.full:.2f} with everybody.")
     arrays = evaluator.learner.layout.unpack(evaluator.context.full)
     write_adapter(home / "adapter", arrays, int(_ADAPTERS["rank"]), 8.0, str(home / "base"))
-    return {**found.to_dict(), "perplexity": [asdict(each) for each in told]}
+    return {**found.to_dict(), "perplexity": [each.plain() for each in told]}

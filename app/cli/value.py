@@ -20,7 +20,7 @@ from app.cli.text import domains
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from worker.engine.loop.result import Valuation
+    from contract.result import ValuationResult
     from worker.engine.valuation import Progress
 
 THREADS = max(1, os.cpu_count() or 1)
@@ -162,7 +162,7 @@ def value(
         console.print(f"Drawn in {plot}", soft_wrap=True)
 
 
-def as_json(result: "Valuation", request: Request) -> dict[str, Any]:
+def as_json(result: "ValuationResult", request: Request) -> dict[str, Any]:
     """The result as plain data, with the request that ``cherish verify`` asks again."""
     return {**result.to_dict(), "request": request.to_json()}
 
@@ -180,7 +180,7 @@ def _line(progress: "Progress") -> str:
     return f"Round {progress.round}: {bought} worths; {widest}"
 
 
-def show(result: "Valuation", console: Console) -> None:
+def show(result: "ValuationResult", console: Console) -> None:
     """The table of players and the sentences that belong to it."""
     table = Table("provider", "rows", "value", "std. error", "share", "95 % interval", box=None, pad_edge=False)
     for column in table.columns[1:]:

@@ -29,12 +29,12 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import fit_cache
-from app.valuations.orders.game_digest import digest_of
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Erasure, Valuation
 from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.document import digest_of
 
 TASK = unlearning.FORGET
 _RESEND = timedelta(seconds=30)

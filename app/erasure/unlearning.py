@@ -29,6 +29,8 @@ from app.valuations.tables import Valuation
 from app.valuations.work.protocol import LeaseLost
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.files import InputFile
+from contract.game import FrozenGame
 from contract.withdrawal import WithdrawalMethod
 
 log = structlog.get_logger(__name__)
@@ -49,14 +51,14 @@ class Part:
 
     dataset_id: uuid.UUID
     digest: str
-    file: dict[str, Any] | None  # None: no job says how to read it
+    file: InputFile | None  # None: no job says how to read it
 
 
 @dataclass(frozen=True)
 class Duty:
     """What a worker needs to know to unlearn; plain data, so that no transaction stays open meanwhile.
 
-    ``frozen`` is the game of the job that says how rows became numbers, ``base`` the blob of the frozen model that the
+    ``game`` is that of the job that says how rows became numbers, ``base`` the blob of the frozen model that the
     weights stand on, if they do. ``whole``: one full valuation named everything
     that the model has seen, so nothing else was trained on.
     """
@@ -65,8 +67,8 @@ class Duty:
     checkpoint: Checkpoint
     weights: str
     asked: WithdrawalMethod | None
-    frozen: dict[str, Any] | None
-    test: dict[str, Any] | None
+    game: FrozenGame | None
+    test: InputFile | None
     base: str | None
     forgotten: tuple[Part, ...]
     remaining: tuple[Part, ...]
@@ -127,9 +129,9 @@ def load(session: Session, claim: UnlearningClaim) -> Duty | None:
         checkpoint=checkpoint,
         weights=checkpoint.digest,
         asked=checkpoint.unlearning,
-        frozen=repository.get_game(session, reference.game_id).frozen if reference else None,
-        test=reference.inputs["test"] if reference else None,
-        base=reference.inputs["base"] if reference else None,
+        game=repository.get_game(session, reference.game_id).document if reference else None,
+        test=reference.job_inputs.test if reference else None,
+        base=reference.job_inputs.base if reference else None,
         forgotten=tuple(part for part in parts if part.dataset_id == claim.dataset_id),
         remaining=tuple(part for part in parts if part.dataset_id != claim.dataset_id),
         whole=reference is not None and _tells_all(reference, seen),
@@ -258,19 +260,19 @@ def _reference(session: Session, checkpoint: Checkpoint, dataset_id: uuid.UUID) 
 
 def _tells_all(job: Valuation, seen: Sequence[CheckpointLineage]) -> bool:
     """Whether a job says that the model was trained on its players and nobody else, and names all that was seen."""
-    files = {file["digest"] for player in job.inputs["players"] for file in player}
-    return job.spec["mode"] == "full" and {row.digest for row in seen} <= files
+    files = {file.digest for player in job.job_inputs.players for file in player}
+    return job.order.mode == "full" and {row.digest for row in seen} <= files
 
 
-def _files(session: Session, checkpoint: Checkpoint, dataset_ids: set[uuid.UUID]) -> dict[str, dict[str, Any]]:
+def _files(session: Session, checkpoint: Checkpoint, dataset_ids: set[uuid.UUID]) -> dict[str, InputFile]:
     """How to read each content, by digest, as the buyer's jobs said, those with this checkpoint before others, which
     may read a text as a column; every row of it, also those that a job dropped."""
-    found: dict[str, dict[str, Any]] = {}
+    files: dict[str, InputFile] = {}
     twins = checkpoints.twins(session, checkpoint)
     own = {job.id for job in erasure_repository.jobs_with_checkpoints(session, twins)}
     for dataset_id in sorted(dataset_ids):
         for job in sorted(erasure_repository.jobs_with_dataset(session, dataset_id), key=lambda job: job.id in own):
             if job.buyer_id == checkpoint.buyer_id:
-                for player in job.inputs["players"]:
-                    found |= {file["digest"]: {**file, "drop": ""} for file in player}
-    return found
+                for player in job.job_inputs.players:
+                    files |= {file.digest: file.model_copy(update={"drop": ""}) for file in player}
+    return files

@@ -13,11 +13,12 @@ from app.http.schemas import Answer, Body, example
 from app.valuations.states import ValuationStatus
 from contract.estimators import ESTIMATORS
 from contract.learners import LEARNERS, Architecture
+from contract.methods import AUTO
 from contract.metrics import METRICS
 from contract.metrics.accuracy import Accuracy
 from contract.names import OneOf
 from contract.policies import DEVICES, PLAYERS, CopiesRule, PayoutPolicy
-from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI
+from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
 from contract.tasks import CLASS_WEIGHTS
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -189,6 +190,21 @@ class NewValuation(Body):
         if self.mode == "partial" and self.fidelity in ("repair", "retrain"):
             raise ValueError(f"partial mode has nothing to {self.fidelity} with; set fidelity to auto or unlearn")
         return self
+
+    def spec(self) -> ValuationSpec:
+        """What the engine is asked to do; the method is the one that was settled on when the job was posted."""
+        return ValuationSpec(
+            mode=self.mode,
+            metric=self.metric,
+            fidelity=self.fidelity,
+            unlearning=self.unlearning.method or AUTO,
+            estimator=self.estimator,
+            share_ci=self.share_ci,
+            max_evaluations=self.max_evaluations,
+            max_retrains=self.max_retrains,
+            max_seconds=self.max_seconds,
+            seed=self.seed,
+        )
 
 
 class Progress(Answer):

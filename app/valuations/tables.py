@@ -25,7 +25,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from app.valuations.schemas import NewValuation
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
+from contract.game import FrozenGame
+from contract.job import JobInputs, JobProgress
 
 
 class Game(Base, Timestamped):
@@ -40,8 +43,13 @@ class Game(Base, Timestamped):
     frozen: Mapped[dict[str, Any]]
     # blob of the base and full models (safetensors), written once by whoever finished first
     prepared: Mapped[str | None] = mapped_column(String(64))
-    # found with the models, so that planning needs no data: {"sources": [{"name", "cost"}], "seconds"}
+    # found with the models, so that planning needs no data: contract.job.GameFacts
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+    @property
+    def document(self) -> FrozenGame:
+        """The game, as typed data."""
+        return FrozenGame.read(self.frozen)
 
 
 class Valuation(Base, Timestamped):
@@ -68,7 +76,7 @@ class Valuation(Base, Timestamped):
     error: Mapped[str | None] = mapped_column(Text)
     traceback: Mapped[str | None] = mapped_column(Text, deferred=True)
     spec: Mapped[dict[str, Any]]
-    # which blobs to read: {"players": [[{"digest", "format", "target"}]], "test": {...}, "checkpoint": digest or null}
+    # which blobs to read, and the terms: contract.job.JobInputs
     inputs: Mapped[dict[str, Any]]
     labels: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
     pool_minor: Mapped[int] = mapped_column(BigInteger)
@@ -85,6 +93,21 @@ class Valuation(Base, Timestamped):
     cancel_requested_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    @property
+    def order(self) -> NewValuation:
+        """The order, as typed data; metadata is beside it, in ``labels``."""
+        return NewValuation.model_validate(self.spec)
+
+    @property
+    def job_inputs(self) -> JobInputs:
+        """What the job reads and was agreed on, as typed data."""
+        return JobInputs.read(self.inputs)
+
+    @property
+    def job_progress(self) -> JobProgress:
+        """What the last plan knew, as typed data."""
+        return JobProgress.read(self.progress)
 
 
 class ValuationPlayer(Base):

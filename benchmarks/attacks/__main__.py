@@ -1,8 +1,8 @@
 """``python -m benchmarks.attacks``: the attacker's gain under each policy, and the table of docs/attacks.md.
 
-Every market is valued by the engine as a job would be, its files seated by the service's own rule for copies, and the
-pool divided by the service's own policies. A gain is what all accounts of the attacker get more than the honest
-attacker did in the same market under the same policy, in percent of the pool.
+Every market is valued by the engine as a job would be; the service's own rules for copies make players of its files,
+and its own policies divide the pool. A gain is what all accounts of the attacker get beyond what the honest attacker
+got in the same market under the same policy, in percent of the pool.
 """
 
 import argparse
@@ -17,10 +17,12 @@ import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
 from app.payouts.policies import Claim, Terms, make_plan
-from app.valuations.players.files import InputFile, used_rows
+from app.valuations.players.files import used_rows
 from app.valuations.players.grouping import Member, seat
 from app.valuations.schemas import PROTECTED_SHARDS
+from benchmarks import marks
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
+from contract.files import InputFile
 from contract.policies import PayoutPolicy
 from contract.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
@@ -41,7 +43,7 @@ POLICIES = {
 
 @dataclass(frozen=True)
 class Rules:
-    """What an order chooses besides the policy: whose copies are, how many shards play (0: files do), class weights."""
+    """What an order chooses besides the policy: rule for copies, shards (0: files are players), class weights."""
 
     copies: str
     shards: int = 0
@@ -63,7 +65,7 @@ _SHARDS_SPEC = ValuationSpec(
 )  # the same rows are the same game, whatever the rule for copies; valued once
 _VALUED: dict[tuple[Any, ...], tuple[Valuation, Revaluation | None]] = {}
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_OUT = Path(__file__).parents[2] / "docs" / "attacks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"
 
 
 def members_of(play: Play) -> tuple[list[Member], dict[uuid.UUID, datetime]]:
@@ -195,11 +197,7 @@ def main() -> None:
         tables.append(table(kind, gains))
         print(tables[-1])
     if asked.write:
-        page = _OUT.read_text()
-        head, _, rest = page.partition("<!-- table -->\n")
-        _, _, tail = rest.partition("<!-- end -->")
-        found = "\n\n".join(tables)
-        _OUT.write_text(f"{head}<!-- table -->\n{found}\n<!-- end -->{tail}")
+        marks.fill(PAGE, "gains", "\n\n".join(tables))
 
 
 if __name__ == "__main__":

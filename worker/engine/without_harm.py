@@ -7,14 +7,13 @@ simultaneous band); that is repeated until nobody is. It decides nothing about m
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from contract.result import RevaluedWithout, ValuationResult
 from contract.spec import ValuationSpec
 from worker.engine.games.game import Coalitions, FidelityGame, Player, Worths
 from worker.engine.games.shards import members_of
-from worker.engine.loop.result import Valuation
 from worker.engine.valuation import value
 
 
@@ -55,21 +54,29 @@ class Revaluation:
 
     excluded: tuple[int, ...]
     kept: tuple[int, ...]
-    valuation: Valuation
+    valuation: ValuationResult
 
-    def to_dict(self) -> dict[str, Any]:
-        """What a settlement needs of it, as plain data; the players are those kept, in order."""
-        whole = self.valuation.to_dict()
-        names = ("players", "empty_worth", "full_worth", "evaluations", "stopped_by", "seconds")
-        return {"excluded": list(self.excluded), "kept": list(self.kept)} | {name: whole[name] for name in names}
+    def document(self) -> RevaluedWithout:
+        """What a settlement needs of it; the players are those kept, in order."""
+        whole = self.valuation
+        return RevaluedWithout(
+            excluded=self.excluded,
+            kept=self.kept,
+            players=whole.players,
+            empty_worth=whole.empty_worth,
+            full_worth=whole.full_worth,
+            evaluations=whole.evaluations,
+            stopped_by=whole.stopped_by,
+            seconds=whole.seconds,
+        )
 
 
-def harmful(valuation: Valuation) -> list[int]:
+def harmful(valuation: ValuationResult) -> list[int]:
     """Columns of the players whose simultaneous upper bound is below zero."""
     return [index for index, player in enumerate(valuation.players) if player.value_band[1] < 0.0]
 
 
-def without_harm(game: FidelityGame, spec: ValuationSpec, found: Valuation) -> Revaluation | None:
+def without_harm(game: FidelityGame, spec: ValuationSpec, found: ValuationResult) -> Revaluation | None:
     """The others' valuation; None where nobody does harm, nobody would be left, or no shares can be said anyway."""
     kept, valuation = tuple(range(len(found.players))), found
     owners: Sequence[Player] = tuple(getattr(game, "owners", ()))

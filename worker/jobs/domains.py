@@ -1,26 +1,16 @@
 """Perplexity by domain: what a language model's worth means to people. It trains nothing and decides nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from contract.job import DomainPerplexity
 from contract.metrics import Predicts, TokenSum
 from contract.tasks import TOKEN_SUMS
 from worker.engine.evaluation.evaluator import Evaluator
 
 
-@dataclass(frozen=True)
-class Domain:
-    """Perplexity per token of the base and of the full model on one domain, and how many tokens that is."""
-
-    domain: str
-    tokens: int
-    base: float
-    full: float
-
-
-def perplexities(evaluator: Evaluator, names: Sequence[str]) -> list[Domain]:
+def perplexities(evaluator: Evaluator, names: Sequence[str]) -> list[DomainPerplexity]:
     """Each domain that measures worth, by its number in ``names``; nothing for models that predict no tokens."""
     if evaluator.prediction.predicts is not Predicts.NEXT_TOKEN:
         return []
@@ -35,5 +25,5 @@ def perplexities(evaluator: Evaluator, names: Sequence[str]) -> list[Domain]:
                 float(np.exp(-answers[rows, at].sum() / max(count, 1)))
                 for answers in (context.empty_answers, context.full_answers)
             )
-            measured.append(Domain(name, count, base, full))
+            measured.append(DomainPerplexity(domain=name, tokens=count, base=base, full=full))
     return measured

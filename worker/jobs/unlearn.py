@@ -25,17 +25,17 @@ from app.erasure.unlearning_repository import UnlearningClaim
 from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.orders.game_digest import ENGINE_RULES
 from app.valuations.work.protocol import LeaseLost
 from contract import withdrawal
 from contract.errors import InvalidProblem
+from contract.game import ENGINE_RULES, FrozenGame
 from contract.withdrawal import WithdrawalMethod
 from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import EvaluationFailed
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.tensors import batching
-from worker.loading.unlearning_inputs import Material, joined, read, rounded, write
+from worker.loading.unlearning_inputs import UnlearningInputs, joined, read, rounded, write
 from worker.process.heartbeat import Heart, Held, Stop, Stopped
 
 log = structlog.get_logger(__name__)
@@ -107,7 +107,7 @@ class Unlearner:
     def _outcome(self, duty: Duty) -> Outcome:
         if duty.asked is WithdrawalMethod.ERASE:
             return _erased(None, {})
-        if duty.frozen is None or duty.test is None:
+        if duty.game is None or duty.test is None:
             return _erased("no job of yours says how the dataset's rows became numbers", {})
         material = read(self._blobs, self._settings, duty, self._heart.check)
         whole = duty.whole and not material.missing
@@ -118,16 +118,16 @@ class Unlearner:
             method, reason = (WithdrawalMethod.RETRAIN, "nothing remains but the base model") if has_base else (
                 WithdrawalMethod.ERASE, "nothing remains that the model could be trained on"
             )  # fmt: skip
-        told = _told(duty, duty.frozen, material, whole)
+        told = _told(duty, duty.game, material, whole)
         if method is WithdrawalMethod.ERASE:
             return _erased(reason, told)
-        return self._unlearned(duty, duty.frozen, material, method, reason, told)
+        return self._unlearned(duty, duty.game, material, method, reason, told)
 
     def _unlearned(
         self,
         duty: Duty,
-        frozen: dict[str, Any],
-        material: Material,
+        game: FrozenGame,
+        material: UnlearningInputs,
         method: WithdrawalMethod,
         reason: str | None,
         told: dict[str, Any],
@@ -135,7 +135,7 @@ class Unlearner:
         whole: bool = told["remains"]["whole"]
         # a method that needs no other rows steps away from the old weights, whatever else is here; in full mode it
         # would start from a point that suits thousands of coalitions, and end further off
-        evaluator = Evaluator(_problem(frozen, material, whole, full=method in withdrawal.NEEDS_ALL))
+        evaluator = Evaluator(_problem(game, material, whole, full=method in withdrawal.NEEDS_ALL))
         evaluator.prepare(self._heart.should_stop)
         kept = np.array([player.name.startswith(_STAYS) for player in evaluator.problem.players])
         model = forgetting.forget(evaluator, kept, method.value)
@@ -146,7 +146,7 @@ class Unlearner:
         after = layout.pack(stored, evaluator.learner.dtype)
         never_saw = after if method is WithdrawalMethod.RETRAIN else None
         if whole and never_saw is None:
-            judge = Evaluator(_problem(frozen, material, whole, full=True))
+            judge = Evaluator(_problem(game, material, whole, full=True))
             judge.prepare(self._heart.should_stop)
             never_saw = forgetting.forget(judge, kept, forgetting.RETRAIN)
         found = _measured(evaluator, after, never_saw, material)
@@ -154,7 +154,7 @@ class Unlearner:
         return Outcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), told | found)
 
 
-def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: bool) -> Problem:
+def _problem(game: FrozenGame, material: UnlearningInputs, whole: bool, *, full: bool) -> Problem:
     """The job's own problem, with one player for each content that was seen; ``full`` or from the old weights alone."""
     players = [
         PlayerData(f"{kind} {number}", rows.X, rows.y, rows.digest)
@@ -169,16 +169,16 @@ def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: b
         players=players,
         test=Rows(test.X, test.y, name="the test set"),
         classes=material.classes,
-        learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
-        metric=frozen["metric"],
+        learner=LearnerSpec(game.learner.name, game.learner.hyper),
+        metric=game.metric,
         mode="full" if full else "partial",
-        seed=frozen["seed"],
+        seed=game.seed,
         checkpoint=material.arrays | material.below,
-        unlearning=frozen["unlearning"] | ({"hidden_rows": 0} if whole else {}),
+        unlearning=game.unlearning | ({"hidden_rows": 0} if whole else {}),
     )
 
 
-def _told(duty: Duty, frozen: dict[str, Any], material: Material, whole: bool) -> dict[str, Any]:
+def _told(duty: Duty, game: FrozenGame, material: UnlearningInputs, whole: bool) -> dict[str, Any]:
     """What the certificate says of the data and the model: digests and counts."""
     return {
         "forgotten": {
@@ -191,12 +191,14 @@ def _told(duty: Duty, frozen: dict[str, Any], material: Material, whole: bool) -
             "missing": sorted(material.missing),
             "whole": whole,
         },
-        "model": {"learner": frozen["learner"], "seed": frozen["seed"], "rules": ENGINE_RULES},
+        "model": {"learner": game.learner.plain(), "seed": game.seed, "rules": ENGINE_RULES},
         "test": None if material.test is None else {"digest": material.test.digest, "rows": len(material.test.y)},
     }
 
 
-def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, material: Material) -> dict[str, Any]:
+def _measured(
+    evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, material: UnlearningInputs
+) -> dict[str, Any]:
     """The residual and the membership scores, each with its reason where it cannot be had."""
     models: dict[str, Tensor | None] = {"before": evaluator.context.full, "after": after, "never_saw": never_saw}
     X, y = evaluator.test_X, evaluator.test_y
@@ -218,7 +220,7 @@ def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, mat
     return found | {"membership": _membership(evaluator, models, material)}
 
 
-def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: Material) -> dict[str, Any]:
+def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: UnlearningInputs) -> dict[str, Any]:
     lost = joined(material.forgotten)
     if material.test is None:
         return {"unmeasured": "there are no rows that the model never saw: the test set of yours is gone"}

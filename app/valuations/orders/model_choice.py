@@ -5,7 +5,6 @@ is the buyer's own, has weights where it must, and fits in a worker's memory. No
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -17,8 +16,9 @@ from app.http.ids import public_id
 from app.identity import Caller
 from app.settings import Settings
 from app.valuations import repository
-from app.valuations.orders.fitted_files import refused
+from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
+from contract.game import LearnerChoice
 from contract.learners import ARCHITECTURES, Architecture
 
 
@@ -115,14 +115,14 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
 
 def check_memory(settings: Settings, chosen: Chosen) -> None:
     """Raises InvalidInput where the frozen model alone does not fit into a worker."""
-    if chosen.base is None or chosen.base.facts is None:
+    if chosen.base is None:
         return
-    needed, most = 4 * int(chosen.base.facts["parameters"]), settings.worker_max_memory_bytes
-    if needed > most // 2:
+    parameters, most = chosen.base.model_facts.parameters, settings.worker_max_memory_bytes
+    if 4 * parameters > most // 2:
         raise refused(
             "/base",
-            f"the base has {chosen.base.facts['parameters']} parameters, {needed} bytes in float32, and a worker here "
-            f"has {most} bytes in all, half of them for a model; take a smaller one, or ask for larger workers",
+            f"the base has {parameters} parameters, {4 * parameters} bytes in float32, and a worker here has {most} "
+            "bytes in all, half of them for a model; take a smaller one, or ask for larger workers",
         )
 
 
@@ -130,16 +130,16 @@ def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
     """Raises InvalidInput where the checkpoint's weights are not those of the model on these rows."""
     checkpoint = chosen.checkpoint
     if checkpoint is not None and checkpoint.tensors is not None and checkpoint.facts is None:
-        base = chosen.base.facts if chosen.base is not None else None
+        base = chosen.base.model_facts if chosen.base is not None else None
         check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes, base)
 
 
-def learner_hyper(chosen: Chosen) -> dict[str, Any]:
-    """The learner's hyper-parameters as the engine takes them: with the sizes of the model below that it must know."""
-    if chosen.model.name == Architecture.LORA.value:
-        sizes = (chosen.frozen_base.facts or {})["sizes"]
-        return {name: sizes[name] for name in ("heads", "eps") if name in sizes} | dict(chosen.model.hyper)
-    if chosen.model.name != Architecture.LM.value:
-        return dict(chosen.model.hyper)
-    told = {name: value for name, value in chosen.model.hyper.items() if name != "context"}
-    return {**(chosen.frozen_base.facts or {})["sizes"], **told}
+def learner_choice(chosen: Chosen) -> LearnerChoice:
+    """The learner as the engine takes it: with the sizes of the model below that it must know."""
+    learner, given = ARCHITECTURES[chosen.model.name], dict(chosen.model.hyper)
+    if learner.needs_base:
+        sizes = chosen.frozen_base.model_facts.sizes
+        given = {each.name: sizes[each.name] for each in learner.hyper if each.of_base and each.name in sizes} | given
+    # how long a block is, the learner sees by its rows
+    given.pop("context", None)
+    return LearnerChoice(name=chosen.model.name, hyper=given)

@@ -3,11 +3,9 @@
 ``app.payouts.policies`` says what the terms do with values; nothing here pays anybody.
 """
 
-from typing import Any
-
 from app.payouts import money
 from app.payouts.policies import Terms
-from app.valuations.orders.device_time_price import Compute
+from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.schemas import Payout
 from contract.policies import PayoutPolicy
 
@@ -41,7 +39,9 @@ _CLASSES = {
 }
 
 
-def payout_terms(payout: Payout, currency: str, fee_basis_points: int = 0, compute: Compute | None = None) -> Terms:
+def payout_terms(
+    payout: Payout, currency: str, fee_basis_points: int = 0, compute: DeviceTimePrice | None = None
+) -> Terms:
     """The terms a job is settled under; raises InvalidInput where they contradict each other."""
     minimum = 0
     if payout.minimum_payout is not None:
@@ -62,7 +62,7 @@ def sentences(
     fee_basis_points: int,
     reserves: bool,
     class_weights: str = "uniform",
-    compute: Compute | None = None,
+    compute: DeviceTimePrice | None = None,
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement."""
     terms = payout_terms(payout, currency, fee_basis_points)
@@ -100,10 +100,3 @@ def sentences(
             f"{what} is held for {terms.dispute_window_seconds / 86_400:g} days, in which the buyer may dispute."
         )
     return told
-
-
-def frozen_terms(fee_basis_points: int, reserves: list[int], compute: Compute | None = None) -> dict[str, Any]:
-    """What is fixed at posting besides the order: the fee of that day, each player's reserve in minor units, and what
-    device time costs."""
-    told: dict[str, Any] = {"fee_basis_points": fee_basis_points, "reserves": reserves}
-    return told if compute is None else told | {"compute": compute.to_json()}

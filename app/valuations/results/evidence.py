@@ -25,8 +25,8 @@ class Pair:
 
 def audited_pairs(session: Session, valuation: Valuation) -> list[Pair]:
     """The audited coalitions of a job's result, smallest first; empty where nothing was audited."""
-    result = repository.result_of(session, valuation.id)
-    source = (result or {}).get("audit", {}).get("source")
+    kept = repository.result_of(session, valuation.id)
+    source = None if kept is None else kept.document.audit.source
     if not source:
         return []
     rows = worths.stored_in_both(session, valuation.game_id, source, _RETRAIN)

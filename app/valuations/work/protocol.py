@@ -10,9 +10,8 @@ its shards skips those that are locked.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +23,8 @@ from app.valuations.work import leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.leases import Claim
+from contract.job import GameFacts, Job, JobProgress
+from contract.result import StoredResult
 
 # a worker counts as alive for this many heartbeats after its last one, and at least this many seconds
 ALIVE_BEATS, ALIVE_SECONDS = 10, 10.0
@@ -65,47 +66,21 @@ class Request:
         return [(author, part[i : i + self.size]) for author, part in ordered for i in range(0, len(part), self.size)]
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to know of a job to work on it; plain data, so that no transaction stays open meanwhile.
-
-    ``names``, ``digests`` and ``rows`` are the players' in canonical order, ``files`` their inputs.
-    """
-
-    game_id: uuid.UUID
-    game_digest: str
-    frozen: dict[str, Any]
-    prepared: str | None
-    facts: dict[str, Any] | None
-    spec: dict[str, Any]
-    names: list[str]
-    digests: list[str]
-    rows: list[int]
-    files: list[list[dict[str, str]]]
-    test: dict[str, str]
-    checkpoint: str | None
-    base: str | None
-
-
 def load_job(session: Session, claim: Claim) -> Job:
     """The job behind a claim."""
     valuation = repository.of_id(session, claim.valuation_id)
     game = repository.get_game(session, claim.game_id)
+    order = valuation.order
     return Job(
         game_id=game.id,
+        game=game.document,
         game_digest=game.digest,
-        frozen=game.frozen,
+        inputs=valuation.job_inputs,
+        spec=order.spec(),
         prepared=game.prepared,
-        facts=game.facts,
-        spec=valuation.spec,
-        names=valuation.inputs["names"],
-        digests=game.frozen["players"],
-        rows=valuation.inputs["rows"],
-        files=valuation.inputs["players"],
-        test=valuation.inputs["test"],
-        checkpoint=valuation.inputs["checkpoint"],
-        # jobs that were posted before there were any do not say
-        base=valuation.inputs.get("base"),
+        facts=None if game.facts is None else GameFacts.read(game.facts),
+        checked_part=order.checked_part,
+        revalue_without_harm=order.payout.revalue_without_harm,
     )
 
 
@@ -119,13 +94,13 @@ def claim(session: Session, settings: Settings, shard_id: uuid.UUID, worker: str
     return leases.claim(session, shard_id, worker, settings.lease_seconds, settings.max_attempts)
 
 
-def finish_prepare(session: Session, claim: Claim, blob: str, facts: Mapping[str, Any]) -> None:
+def finish_prepare(session: Session, claim: Claim, blob: str, facts: GameFacts) -> None:
     """The game's models are trained and stored under ``blob``; planning is next."""
     _finish(session, claim)
-    repository.set_prepared(session, claim.game_id, blob, dict(facts))
+    repository.set_prepared(session, claim.game_id, blob, facts.plain())
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status in WORKING:
-        repository.add_event(session, valuation, "valuation.prepared", {"seconds": round(facts["seconds"], 3)})
+        repository.add_event(session, valuation, "valuation.prepared", {"seconds": round(facts.seconds, 3)})
         lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
 
 
@@ -134,7 +109,7 @@ def finish_plan_with_round(
     settings: Settings,
     claim: Claim,
     request: Request,
-    progress: Mapping[str, Any],
+    progress: JobProgress,
     by: str | None = None,
 ) -> Claim | None:
     """The plan wants more worths: write the next round's shards and dispatch as many as the job's window holds.
@@ -177,11 +152,11 @@ def finish_plan_with_round(
             for ordinal, (author, chunk) in enumerate(chunks)
         ],
     )
-    valuation.progress = dict(progress)
+    valuation.progress = progress.plain()
     if valuation.status is ValuationStatus.PLANNING:
         lifecycle.move(session, valuation, ValuationStatus.RUNNING)
     told = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
-    repository.add_event(session, valuation, "valuation.progressed", told | {"progress": dict(progress)})
+    repository.add_event(session, valuation, "valuation.progressed", told | {"progress": progress.plain()})
     mine = None
     if request.authors and by is not None and claim.queue == valuation.queue:
         mine = _another_check(session, settings, claim, by)
@@ -189,16 +164,14 @@ def finish_plan_with_round(
     return mine
 
 
-def finish_plan_with_result(
-    session: Session, claim: Claim, result: Mapping[str, Any], progress: Mapping[str, Any]
-) -> None:
+def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult, progress: JobProgress) -> None:
     """The plan has its answer: keep it, sealed until the money has moved, and record the settlement."""
     _finish(session, claim)
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status not in WORKING:
         return
-    valuation.result = dict(result)
-    valuation.progress = dict(progress)
+    valuation.result = result.plain()
+    valuation.progress = progress.plain()
     lifecycle.move(session, valuation, ValuationStatus.SETTLING)
     lifecycle.add_step(session, valuation, ShardKind.SETTLE, lifecycle.CONTROL_QUEUE)
 

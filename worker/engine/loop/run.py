@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from contract.estimators import ENUMERATE_UP_TO, planned_retrains
+from contract.result import Audit, Candidate, PlayerResult, ShardRow, TraceRow, ValuationResult, WorthRow
 from contract.shares import shares_of
 from contract.spec import ValuationSpec
 from worker.engine.estimators.design import audit_design
@@ -20,9 +21,8 @@ from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats, classes_of, sizes_of
 from worker.engine.games.game import Coalitions, FidelityGame, Player, family
 from worker.engine.loop import stopping
-from worker.engine.loop.audit import Audit, audit, exact_audit, unaudited
+from worker.engine.loop.audit import audit, exact_audit, unaudited
 from worker.engine.loop.purchases import Purchases
-from worker.engine.loop.result import Candidate, PlayerResult, Shard, TraceRow, Valuation, WorthRow
 from worker.engine.loop.shares import Intervals, intervals, symmetric
 
 RETRAIN = "retrain"
@@ -218,7 +218,7 @@ class Run:
 
     # The result
 
-    def enumerated(self, source: str, audited: Audit | None = None) -> Valuation:
+    def enumerated(self, source: str, audited: Audit | None = None) -> ValuationResult:
         """Buy every worth of one source: exact values of that game, nothing to estimate."""
         estimate = symmetric(exact(self.purse.source(source), 1 << self.n), self.classes)
         ranges, _ = self.look(1, estimate, 0.0)
@@ -233,7 +233,7 @@ class Run:
         stopped_by: str,
         audited: Audit,
         shares_note: str | None = None,
-    ) -> Valuation:
+    ) -> ValuationResult:
         """Put the result together."""
         estimate = self.paid(estimate)
         if shares_note is None and not (estimate.values > 0).any():
@@ -241,7 +241,7 @@ class Run:
         ends = self.purse.worth(source, anchors(self.n))
         seconds = self.purse.seconds()
         retrained = [r.seconds for r in self.purse.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < self.n]
-        return Valuation(
+        return ValuationResult(
             players=self._players(estimate, ranges),
             covariance=tuple(tuple(float(c) for c in row) for row in estimate.covariance),
             empty_worth=float(ends[0]),
@@ -262,7 +262,7 @@ class Run:
             digests={str(k): str(v) for k, v in dict(getattr(self.game, "digests", {})).items()},
             trace=tuple(self.trace),
             worths=self._worths(),
-            shards=tuple(Shard(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
+            shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
         )
 
     def _players(self, estimate: Estimate, ranges: Intervals) -> tuple[PlayerResult, ...]:
