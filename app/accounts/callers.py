@@ -41,7 +41,7 @@ cookie = APIKeyCookie(
 )
 
 
-# parts of paths that are not called as their room is
+# path segments that differ from the name of their room
 _ROOMS = {
     # outside /v1: /metrics
     "": "accounts",
@@ -149,7 +149,7 @@ IdempotencyKey = Annotated[
 def idempotent(*, secret_fields: tuple[str, ...] = ()) -> params.Depends:
     """A route dependency that makes a POST repeatable by ``Idempotency-Key``; see ``app.http.idempotency``.
 
-    ``secret_fields`` of the answer are stored, and so replayed, as null: a token must not lie in the table.
+    ``secret_fields`` of the answer are stored, and so replayed, as null: a token must not be stored.
     """
 
     async def check(
@@ -170,14 +170,14 @@ IDEMPOTENT = idempotent()
 def idempotent_without_key(member: str, *, secret_fields: tuple[str, ...] = ()) -> params.Depends:
     """The same for a POST of somebody who has no key yet: the caller is whoever the body's ``member`` names.
 
-    Who repeats such a call must know all of its first body, the password included: another is another call's.
+    A repeat must send the same body, the password included; under another body the key is another call's.
     """
 
     async def check(request: Request, session: SessionDep, idempotency_key: IdempotencyKey = None) -> None:
         if idempotency_key is None:
             return
         body = None
-        # what is no JSON is refused with its place when the body itself is read
+        # a body that is not JSON is refused, with the place of the error, when it is read
         with contextlib.suppress(ValueError):
             body = json.loads(await request.body())
         if isinstance(body, dict):

@@ -1,4 +1,4 @@
-"""All SQL of ``oversight``: what waits, who works, what failed. It reads only."""
+"""All SQL of ``queues``: what waits, who works, what failed. It reads only."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ def unfinished(session: Session) -> Sequence[Row[str, ShardKind, ShardStatus, in
 
 
 def known_workers(session: Session) -> Sequence[WorkerHeartbeat]:
-    """Every worker that has not been forgotten, by name."""
+    """Every worker whose heartbeat is still kept, by name."""
     return session.scalars(select(WorkerHeartbeat).order_by(WorkerHeartbeat.name)).all()
 
 

@@ -96,7 +96,7 @@ def create(
 
 
 def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: Mapping[str, Any]) -> Checkpoint:
-    """Change ``name`` or ``unlearning``; a duty to unlearn that waits for the owner's word begins with it."""
+    """Change ``name`` or ``unlearning``; a duty to unlearn that waits for the owner's choice then begins."""
     checkpoint = get(session, caller, checkpoint_id, lock=True)
     if changes.get("name") is not None:
         checkpoint.name = changes["name"]
@@ -182,7 +182,7 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Found:
 
 
 def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: str) -> None:
-    """A stranger's tokenizer is tried out where it can harm nobody."""
+    """An uploaded tokenizer is loaded in the sandbox."""
     with scratch.file(folders.TOKENIZER) as path:
         path.write_bytes(content)
         told = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}

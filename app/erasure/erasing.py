@@ -1,10 +1,10 @@
 """The right to be forgotten: what a withdrawn dataset leaves is unlearned and erased, by a job. Never commits.
 
 In this order. The jobs that read it, or a checkpoint that has seen it, are stopped and their pools go back; from then
-on no job may name those checkpoints. What was derived from its rows goes: trained models, worths, and what the files of
-orders came to. The checkpoints are unlearned (``unlearnings``), for which its bytes are needed. Then the bytes go,
-unless another provider's dataset has the same, and the weights that had seen them. Results, ledger and certificates
-stay; of the data they hold digests.
+on no job may name those checkpoints. What was derived from its rows is erased: trained models, worths, and what is kept
+from reading orders' files. The checkpoints are unlearned (``unlearning``), for which its bytes are needed. Then the
+bytes are erased, unless another provider's dataset has the same, and the weights that had seen them. Results, ledger
+and certificates stay; of the data they hold digests.
 """
 
 import uuid
@@ -79,7 +79,7 @@ def begin(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
 
 
 def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleared | None:
-    """Erase in the database what may be erased by now, and say what goes after it; None where all was done before."""
+    """Erase in the database what may be erased by now, and list what is to be erased after it; None when done."""
     erasure = erasure_repository.lock_erasure(session, dataset_id)
     if erasure is None or erasure.finished_at is not None:
         return None
@@ -119,7 +119,7 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
 
 
 def erase_blob(session: Session, blobs: BlobStore, dataset_id: uuid.UUID, digest: str) -> None:
-    """Erase a doomed blob unless it is something else as well, while nobody can be storing it."""
+    """Erase a blob of the withdrawal unless something else has the same bytes, while nobody can be storing it."""
     dataset_repository.lock_digest(session, digest)
     if not erasure_repository.in_use(session, dataset_id, digest):
         blobs.delete(digest)

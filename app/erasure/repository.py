@@ -1,7 +1,6 @@
-"""SQL of withdrawals: whose erasure is due, which jobs and bytes it concerns, and the erasing of what a game had found.
+"""SQL of withdrawals: whose erasure is due, which jobs and bytes it concerns, and the erasing of a game's worths.
 
-It serves ``forgetting`` and ``unlearnings``, and the workers' games in memory. Jobs as people see them are in
-``repository``.
+It serves ``erasing`` and ``unlearning``, and the workers' games in memory.
 """
 
 import uuid
@@ -73,7 +72,7 @@ def others_with_content(session: Session, dataset_id: uuid.UUID, digests: Collec
 
 
 def in_use(session: Session, dataset_id: uuid.UUID, digest: str) -> bool:
-    """Whether a blob that a withdrawal dooms is something else as well: another's dataset, weights, a game's models."""
+    """Whether a blob that a withdrawal would erase is used elsewhere: another's dataset, weights, a game's models."""
     if others_with_content(session, dataset_id, [digest]) or names_of_prepared(session, digest):
         return True
     return session.scalar(select(Checkpoint.id).where(Checkpoint.digest == digest).limit(1)) is not None

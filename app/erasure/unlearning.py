@@ -229,7 +229,7 @@ def _end(session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outco
     kind = EventType.CHECKPOINT_ERASED if erased else EventType.CHECKPOINT_UNLEARNED
     webhooks.emit(session, checkpoint.buyer_id, kind, data | {"method": outcome.method.value})
     if not unlearning_repository.count_open(session, claim.dataset_id):
-        # the bytes were kept for this; the sweeper would find it, too
+        # the bytes were kept for this duty; if this message is lost, the sweeper sends another
         outbox.record(session, FORGET, {"dataset_id": str(claim.dataset_id)})
     return () if old is None or old == after else (old,)
 

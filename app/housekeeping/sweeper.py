@@ -1,10 +1,9 @@
-"""The sweeper: looks, every few seconds, for what fell between two chairs, and records its message again.
+"""The sweeper: looks every few seconds for work that no process is doing, and records its message again.
 
 It finds leases that ran out (a worker died), shards whose message never came (Redis was wiped), jobs whose window has
 room, waiting jobs whose turn it is, deadlines that passed, cancellations whose last worker is gone, and withdrawals
-that are not finished. Safe to run
-twice at once: it locks what it mends and skips what another sweeper holds. It never computes and never overrides a
-lease that still runs.
+that are not finished. Safe to run twice at once: it locks what it mends and skips what another sweeper holds. It never
+computes and never overrides a lease that still runs.
 """
 
 import threading

@@ -1,8 +1,8 @@
 """A signed-in browser: the cookie that carries a user's session, and the token that shows that a change is meant.
 
-The cookie is HttpOnly and SameSite=Strict. Whoever changes something by it must also send a token that belongs to the
-cookie and that only our own answers tell (``X-CSRF-Token``, or a form's field): another site can make a browser send
-its cookie, but cannot read that. Nothing here looks a session up.
+The cookie is HttpOnly and SameSite=Strict. A change by cookie must also carry a token that belongs to the cookie and
+that only our own answers contain (``X-CSRF-Token``, or a form's field): another site can make a browser send its
+cookie, but cannot read that token. Nothing here looks a session up.
 """
 
 import base64
@@ -72,7 +72,7 @@ def insist_on_token(request: Request, settings: Settings, cookie: str) -> None:
 
 
 def insist_on_own_site(request: Request) -> None:
-    """Raise Forbidden where a browser says that another site asks: nobody may be signed in behind their back."""
+    """Raise Forbidden where a browser says that the request comes from another site."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     foreign = site not in ("same-origin", "none") if site is not None else False
     if site is None and origin is not None:

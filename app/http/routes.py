@@ -129,7 +129,7 @@ def _insist_on_json(request: Request) -> None:
 
 
 class Room(APIRouter):
-    """A room's router, which knows at a glance which paths are none of its own.
+    """A room's router, which sees from the beginning of a path that it is not its own.
 
     Without it a call is tried against each operation of each room before its own one is found, and that costs as much
     as a statement of SQL.

@@ -18,7 +18,7 @@ import numpy as np
 from app.datasets.rows.encoding import EncodedRows
 from app.payouts.policies import Claim, Terms, make_plan
 from app.valuations.players.files import used_rows
-from app.valuations.players.grouping import Member, seat
+from app.valuations.players.grouping import Payee, group
 from app.valuations.schemas import PROTECTED_SHARDS
 from benchmarks import marks
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
@@ -28,7 +28,7 @@ from contract.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
-from worker.engine.valuation import Valuation, value
+from worker.engine.valuation import ValuationResult, value
 from worker.engine.without_harm import Revaluation, without_harm
 
 Gains = dict[str, dict[str, list[float]]]
@@ -63,19 +63,19 @@ RULES = {
 _SHARDS_SPEC = ValuationSpec(
     fidelity="unlearn", estimator="regression", max_evaluations=12_000, max_retrains=0, share_ci=0.1
 )  # the same rows are the same game, whatever the rule for copies; valued once
-_VALUED: dict[tuple[Any, ...], tuple[Valuation, Revaluation | None]] = {}
+_VALUED: dict[tuple[Any, ...], tuple[ValuationResult, Revaluation | None]] = {}
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"
 
 
-def members_of(play: Play) -> tuple[list[Member], dict[uuid.UUID, datetime]]:
+def members_of(play: Play) -> tuple[list[Payee], dict[uuid.UUID, datetime]]:
     """The files as the admission of a job sees them, uploaded one minute after the other."""
     members, uploaded = [], {}
     for index, file in enumerate(play.files):
         name = uuid.UUID(int=index + 1)
         rows = EncodedRows(np.asarray(file.X, dtype=np.float32), np.asarray(file.y, dtype=np.int64))
-        inputs = (InputFile(file.owner, str(index), "npz", "y"),)
-        members.append(Member(name.hex, file.owner, (name,), inputs, (rows,)))
+        inputs = (InputFile(name=file.owner, digest=str(index), format="npz", target="y"),)
+        members.append(Payee(name.hex, file.owner, (name,), inputs, (rows,)))
         uploaded[name] = _START + timedelta(minutes=index)
     return members, uploaded
 
@@ -84,14 +84,14 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
     """Each owner's part of the pool, by policy, under one set of rules."""
     members, uploaded = members_of(play)
     test = EncodedRows(np.asarray(play.test_X, dtype=np.float32), np.asarray(play.test_y, dtype=np.int64))
-    seating = seat(members, rules.copies, test, uploaded)
+    grouping = group(members, rules.copies, test, uploaded)
     by_file = {member.files[0].digest: member.encoded[0] for member in members}
     players = []
-    for each in seating.seats:
+    for each in grouping.players:
         parts = [used_rows(by_file[file.digest], file.drop) for file in each.files]
         X, y = np.concatenate([p.X for p in parts]), np.concatenate([p.y for p in parts])
         players.append(PlayerData(each.name, X, y, each.digest))
-    key = (rules.shards, rules.class_weights, test.digest, *(each.digest for each in seating.seats))
+    key = (rules.shards, rules.class_weights, test.digest, *(each.digest for each in grouping.players))
     if key not in _VALUED:
         _VALUED[key] = _valued(play, players, test, rules)
     found, again = _VALUED[key]
@@ -101,7 +101,7 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
             paid[column] = player
     result = {}
     for policy in rules.policies:
-        claims = [_claim(member, seating, index, paid, again) for index, member in enumerate(members)]
+        claims = [_claim(member, grouping, index, paid, again) for index, member in enumerate(members)]
         plan = make_plan(uuid.UUID(int=99), "EUR", POOL, POLICIES[policy], claims)
         sums: dict[str, float] = {}
         for member, line in zip(members, plan.lines, strict=True):
@@ -112,7 +112,7 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
 
 def _valued(
     play: Play, players: list[PlayerData], test: EncodedRows, rules: Rules
-) -> tuple[Valuation, Revaluation | None]:
+) -> tuple[ValuationResult, Revaluation | None]:
     kind = KINDS[play.kind]
     playing, owners = sorted(players, key=lambda each: (each.digest, each.name)), ()
     if rules.shards:
@@ -128,8 +128,8 @@ def _valued(
     return found, without_harm(game, spec, found)
 
 
-def _claim(member: Member, seating: Any, index: int, paid: list[Any], again: Any) -> Claim:
-    at, part = seating.seat_of[index], float(seating.parts[index])
+def _claim(member: Payee, grouping: Any, index: int, paid: list[Any], again: Any) -> Claim:
+    at, part = grouping.player_of[index], float(grouping.parts[index])
     if at is None:
         return Claim(member.provider_id, member.provider_id, 0.0, (0.0, 0.0), (0.0, 0.0))
     player, harmful = paid[at], again is not None and at in again.excluded

@@ -1,4 +1,4 @@
-"""A payment provider for tests that keeps Stripe's promises: idempotency keys, signed events, events told twice.
+"""A payment provider for tests that behaves as Stripe documents: idempotency keys, signed and repeated events.
 
 It lives in memory and moves nothing. It never runs in a deployment: nothing outside tests makes one.
 """

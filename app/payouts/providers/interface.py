@@ -1,6 +1,6 @@
 """What a payment provider must offer, whichever it is: idempotent payouts, and signed events about what happened.
 
-The ledger asks; the provider answers later, with an event. Nothing here believes an event without its signature.
+The ledger asks; the provider answers later, with an event. An event without a valid signature is refused.
 """
 
 import enum

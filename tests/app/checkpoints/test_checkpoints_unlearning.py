@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app.checkpoints.methods import METHODS, NEEDS_ALL, chosen
 from safetensors.numpy import save
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
@@ -19,7 +18,7 @@ from app.cli import app as cli
 from app.http.ids import parse_id, public_id
 from app.identity import Role
 from contract.learners import Architecture
-from contract.withdrawal import WithdrawalMethod
+from contract.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod, chosen
 
 RETRAINING = (WithdrawalMethod.AUTO, WithdrawalMethod.RETRAIN)
 WEIGHTS = save({"weight": np.ones((2, 1), np.float32), "bias": np.zeros(2, np.float32)})

@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from app.valuations.orders.device_time_price import DeviceTimePrice
-from app.valuations.orders.terms import frozen_terms, payout_terms, sentences
+from app.valuations.orders.terms import payout_terms, sentences
 from app.valuations.schemas import Payout
+from contract.job import AgreedTerms
 
 
 @pytest.mark.parametrize(
@@ -25,12 +26,13 @@ def test_what_is_metered_is_rounded_down_and_charged_up_to_the_quote() -> None:
 
 def test_what_was_agreed_is_frozen_with_the_job_and_said_in_a_sentence() -> None:
     agreed = DeviceTimePrice.quoted(Decimal("1.20"), "EUR", 9000.0)
-    assert DeviceTimePrice.agreed(frozen_terms(250, [0], agreed)["compute"]) == agreed
+    kept = AgreedTerms(fee_basis_points=250, reserves=(0,), compute=agreed.terms()).plain()
+    assert DeviceTimePrice.agreed(AgreedTerms.read(kept).compute) == agreed
     told = sentences(Payout(), "EUR", 0, False, "uniform", agreed)
     assert "Device time is charged at 1.20 EUR an hour, at most 3.00 EUR, before the pool is divided." in told
 
 
 def test_a_job_that_is_not_charged_says_nothing_of_it() -> None:
-    assert "compute" not in frozen_terms(0, [0])
+    assert AgreedTerms.read({"fee_basis_points": 0, "reserves": [0]}).compute is None
     assert DeviceTimePrice.agreed(None) is None
     assert not any("Device time" in each for each in sentences(Payout(), "EUR", 0, False))

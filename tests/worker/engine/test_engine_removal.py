@@ -5,10 +5,9 @@ from functools import partial as partial_of
 import numpy as np
 import pytest
 import torch
-from app.checkpoints.methods import METHODS, NEEDS_ALL
 
 from contract.errors import InvalidProblem
-from contract.withdrawal import WithdrawalMethod
+from contract.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod
 from tests.worker.engine import tiny_encoders, tiny_language
 from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator

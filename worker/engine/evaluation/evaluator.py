@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts, TokenSum
@@ -196,6 +197,10 @@ class Evaluator:
             self._compute(source, np.stack(list(missing.values())), should_stop)
         found = [self._found[key] for key in keys]
         return np.array([w for w, _ in found], dtype=np.float64), np.array([s for _, s in found], dtype=np.float64)
+
+    def worths_of_models(self, models: Tensor) -> Worths:
+        """Worths float64[K] of any models [K, P] on the test units that measure worth."""
+        return self._test.worths(self._test.answers_of(models))
 
     def found(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
         """(worth, device seconds) of those rows of bool[m, n] that are computed already, by row; computes nothing."""
