@@ -14,11 +14,14 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Header, Request, params
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
 
-from app.accounts import browsers, service, sessions
+from app.accounts import service, sessions
 from app.errors import Forbidden, Unauthorized
-from app.http import idempotency, limits
+from app.http import browsers, idempotency, limits
 from app.http.deps import SessionDep, SettingsDep
+from app.http.ids import public_id
+from app.http.routes import Change, record_as
 from app.identity import Caller, Role
 from app.settings import Settings
 
@@ -93,6 +96,16 @@ def authenticated(
         raise Forbidden(f"this call needs the scope {scope}, which this {caller.role.value} key does not carry")
     spend(request, settings, caller)
     return caller
+
+
+def sign_in(
+    request: Request, session: Session, settings: Settings, email: str, password: str
+) -> tuple[str, sessions.SignedIn]:
+    """Begin a user's session: its token, and who it stands for. The request is recorded as this user's sign-in."""
+    token = sessions.login(session, settings, email, password)
+    signed = sessions.signed_in(session, settings, token)
+    record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
+    return token, signed
 
 
 def spend(request: Request, settings: Settings, caller: Caller) -> None:

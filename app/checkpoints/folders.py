@@ -3,7 +3,7 @@
 An archive is checked before a byte of it is unpacked, and what comes out is counted again. Only files that are read
 later are kept; pickles, code and TorchScript never are. The files are stored unpacked, sorted and without dates, so the
 same files are the same bytes, whoever packed them: the digest of the archive is that of the model. No torch here; the
-tokenizer is only looked at by whoever asks the enclosure.
+tokenizer is only looked at by whoever asks the sandbox.
 """
 
 import json

@@ -32,6 +32,7 @@ from contract.learners import ARCHITECTURES, Architecture
 from contract.model_folder import ModelFacts
 from contract.withdrawal import WithdrawalMethod
 
+TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
 _FOLDERS: dict[Architecture, Callable[..., Family]] = {
     Architecture.LM: families.llama,
     Architecture.ENCODER: families.bert,
@@ -184,7 +185,7 @@ def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: 
     """An uploaded tokenizer is loaded in the sandbox."""
     with scratch.file(folders.TOKENIZER) as path:
         path.write_bytes(content)
-        told = {"task": "tokenizer", "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
+        told = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
         memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
         size = int(process.shared().ask(told, memory_bytes=memory, seconds=seconds)["size"])
     if size > vocabulary:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from app.cli.local import engine_errors
+from app.cli.request import engine_errors
 from app.datasets.rows.corpora import BYTES, pack, read_corpus, tokens_of
 from app.errors import InvalidInput
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.cli.request import Request, checkpoint_of, engine_errors
 from app.datasets.readers import Limits, sniff
 from app.datasets.rows import items
 from app.datasets.rows.encoding import EncodedRows, fit_classes
@@ -21,7 +22,6 @@ from app.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.cli.local import Request
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.loading.extractor import Extractor
 
@@ -29,10 +29,9 @@ _SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".
 
 
 def evaluator_on_features(
-    request: "Request", name: str, hyper: dict[str, float | int | str], threads: int
+    request: Request, name: str, hyper: dict[str, float | int | str], threads: int
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
-    from app.cli.local import checkpoint_of, engine_errors
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
     from worker.loading.extractor import read_extractor, standardised

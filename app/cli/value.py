@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.local import Request, engine_errors, evaluator_of, parse_model, parse_providers
+from app.cli.local import evaluator_of
+from app.cli.request import Request, engine_errors, parse_model, parse_providers
 from app.cli.text import domains
 from app.errors import InvalidInput
 

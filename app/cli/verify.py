@@ -14,7 +14,8 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from app.cli.local import Request, engine_errors, evaluator_of, parse_providers
+from app.cli.local import evaluator_of
+from app.cli.request import Request, engine_errors, parse_providers
 from app.cli.value import THREADS
 from app.errors import InvalidInput
 

@@ -27,10 +27,11 @@ from app.identity import Caller
 from app.outbox import service as outbox
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.orders import fit_cache
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Erasure, Valuation
+from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.document import digest_of

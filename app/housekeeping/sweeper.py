@@ -21,11 +21,11 @@ from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.orders import fit_cache
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
-from app.valuations.work import leases, protocol, shards
+from app.valuations.work import leases, lifecycle, protocol, shards
 
 log = structlog.get_logger(__name__)
 

@@ -7,6 +7,7 @@ job is not found, whoever asks; an administrator sees every job.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,7 @@ from app.payouts import service as payouts
 from app.payouts.policies import fee_of
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.orders.admission import Admission, Admitted
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.quotes import (
@@ -32,12 +33,14 @@ from app.valuations.orders.quotes import (
 )
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences
-from app.valuations.results import answers
+from app.valuations.results import answers, certificates, evidence
+from app.valuations.results.evidence import Pair
+from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Payouts, Values
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
-from app.valuations.work import worths
+from app.valuations.work import lifecycle, worths
 from contract.document import digest_of
 from contract.job import AgreedTerms, JobInputs
 
@@ -260,6 +263,28 @@ def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> P
     if settlement is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement")
     return answers.payouts(valuation, repository.players(session, valuation_id), settlement)
+
+
+def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> list[Pair]:
+    """The coalitions of a job whose worth was both unlearned and computed by training anew, smallest first."""
+    return evidence.audited_pairs(session, get(session, caller, valuation_id))
+
+
+def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
+    """What the report of a job shows; raises Conflict before the job has settled."""
+    found = values(session, caller, valuation_id)
+    paid = payout_lines(session, caller, valuation_id)
+    job = get(session, caller, valuation_id)
+    return Report(found, paid, job.spec, evidence.audited_pairs(session, job))
+
+
+def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:
+    """The signed certificate of a job; raises Conflict before the job has settled."""
+    found = values(session, caller, valuation_id)
+    paid = payout_lines(session, caller, valuation_id)
+    job = get(session, caller, valuation_id)
+    finished = job.finished_at.isoformat() if job.finished_at else ""
+    return certificates.sign(settings, certificates.content(found, paid, job.spec, finished))
 
 
 def events(

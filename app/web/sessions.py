@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 
 from app.accounts import service as accounts
-from app.accounts import sessions as users
+from app.accounts.callers import sign_in
 from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
 from app.http.limits import SIGN_IN
@@ -39,15 +39,14 @@ def log_in(request: Request, session: SessionDep, settings: SettingsDep, form: F
         if key := form.text("key"):
             caller = accounts.authenticate(session, settings, key)
         else:
-            token = users.login(session, settings, form.text("email"), form.text("password"))
-            caller = users.caller_of_session(session, settings, token)
+            token, signed = sign_in(request, session, settings, form.text("email"), form.text("password"))
+            caller = signed.caller
     except (Unauthorized, Forbidden) as error:
         shown = {"next": form.text("next"), "error": error.detail, "email": form.text("email")}
         return page(request, "login.html", shown, visitor=None, status=error.status)
     request.state.visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
     response = see_other(_home(caller.role, form.text("next")))
     if token is not None:
-        request.state.recorded = True
         visitors.log_in_user(response, settings, token)
     else:
         visitors.log_in_key(response, settings, caller)

@@ -28,8 +28,8 @@ from contract.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
-from worker.engine.loop.without_harm import Revaluation, without_harm
 from worker.engine.valuation import ValuationResult, value
+from worker.engine.without_harm import Revaluation, without_harm
 
 Gains = dict[str, dict[str, list[float]]]
 

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from app.cli.local import Request, evaluator_of
+from app.cli.local import evaluator_of
+from app.cli.request import Request
 from benchmarks.dispatch.service import SPEC
 from contract.spec import ValuationSpec
 from worker.engine.valuation import value

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from worker.engine.evaluation import memory
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.tasks.tokens import TokenAnswers
-from worker.engine.tensors import memory
 from worker.engine.tensors.batching import Pool, single_threaded
 
 SIZES: dict[str, dict[str, float | int | str]] = {

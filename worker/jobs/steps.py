@@ -28,9 +28,9 @@ from contract.job import GameFacts, Job, JobProgress, SourceCost
 from contract.result import StoredResult
 from worker.engine.games.game import NeedWorths, family
 from worker.engine.loop.removal_curves import removal
-from worker.engine.loop.without_harm import without_harm
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
+from worker.engine.without_harm import without_harm
 from worker.jobs import checks
 from worker.jobs.domains import perplexities
 from worker.jobs.known_jobs import KnownJobs

@@ -1,4 +1,4 @@
-"""What an order asks about its files, and what they come to: the question to the sandbox, and its answer, kept a while.
+"""What an order asks about its files, and what they come to: the question to the sandbox, its answer, kept a while.
 
 Every file is read once, in the sandbox (``fit_task``), what does not fit together is refused, and what results is the
 same to the byte as what a worker will compute on. The answer rests on nothing but the question, so it is kept by the
@@ -33,6 +33,7 @@ from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer
 from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import ARCHITECTURES, Architecture
 
+FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` answers another thing to the same question; what was kept before is then not used
 _RULES = 2
 
@@ -175,7 +176,7 @@ class Fitter:
             request = FitRequest(question=question, name="the job's files", paths=paths, tokenizer=place)
             answer = FitAnswer.read(
                 process.shared().ask(
-                    {"task": "fit", **request.plain()},
+                    {"task": FIT, **request.plain()},
                     memory_bytes=self.settings.fit_memory_bytes,
                     seconds=self.settings.parse_seconds,
                 )

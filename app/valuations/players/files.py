@@ -1,6 +1,6 @@
 """One file of a job and its rows, named and picked the same way wherever they are read. Pure; no blobs, no settings.
 
-The enclosure, which admits a job's files, and the workers, which compute on them, go through here.
+The sandbox, which admits a job's files, and the workers, which compute on them, go through here.
 """
 
 import base64

@@ -14,13 +14,14 @@ from app.payouts import money
 from app.payouts import service as payouts
 from app.payouts.policies import Claim, PayoutPlan, make_plan
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms
 from app.valuations.results.payee_parts import part_of, players_paid
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.policies import PayoutPolicy

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from app.db.base import uuid7
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
-from app.valuations.work import leases
+from app.valuations.work import leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.leases import Claim

@@ -16,10 +16,10 @@ from app.identity import Role
 from app.outbox.tables import OutboxMessage
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.states import Reason, ShardKind
 from app.valuations.tables import Shard, Valuation, ValuationPlayer
-from app.valuations.work import protocol
+from app.valuations.work import lifecycle, protocol
 
 
 def csv(seed: int, rows: int, labels: str = "abc", header: str = "u,v,label") -> bytes:

@@ -22,14 +22,15 @@ from torch import Tensor
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts, TokenSum
 from contract.tasks import Prediction, Targets
+from worker.engine.evaluation import memory
+from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
 from worker.engine.games.problem import Problem, Rows
 from worker.engine.learners import make_learner
-from worker.engine.tensors import batching, memory
+from worker.engine.tensors import batching
 from worker.engine.tensors.batching import Chunk, Pool, ShouldStop, Stopped
-from worker.engine.tensors.memory import MemoryPlan
 from worker.engine.unlearning import method_of, methods_for
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method

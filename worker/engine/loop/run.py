@@ -14,13 +14,12 @@ from contract.result import Audit, Candidate, PlayerResult, ShardRow, TraceRow, 
 from contract.shares import shares_of
 from contract.spec import ValuationSpec
 from worker.engine.estimators.design import audit_design
-from worker.engine.estimators.estimate import Estimate
+from worker.engine.estimators.estimate import Estimate, sums
 from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import Grid
 from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats, classes_of, sizes_of
 from worker.engine.games.game import Coalitions, FidelityGame, Player, family
-from worker.engine.games.shards import sums
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import audit, exact_audit, unaudited
 from worker.engine.loop.purchases import Purchases

@@ -27,7 +27,7 @@ _LOOK_SECONDS, _ALIVE_SECONDS, _LONGEST_SECONDS = 0.5, 15.0, 600.0
 _BATCH = 200
 
 
-def answer(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int) -> StreamingResponse:
+def stream(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int) -> StreamingResponse:
     """The stream of a job that the caller may see, from the event after ``after`` on."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_events(request, caller, valuation_id, after), media_type=EVENT_STREAM, headers=headers)
