@@ -26,6 +26,8 @@ from app.valuations.orders.quotes import (
 )
 from app.valuations.schemas import NewValuation
 from app.valuations.tables import Game, Valuation
+from contract.fit import FitAnswer, RowsFitted
+from contract.job import LabelMix
 from contract.methods import default_method
 from worker.engine.learners import NAMES as LEARNERS
 from worker.engine.unlearning import methods_for
@@ -147,9 +149,19 @@ def test_an_order_reads_no_file_that_its_quote_has_read_whichever_process_answer
 
 
 def test_what_was_read_is_kept_to_the_bit_and_not_for_ever(session: Session) -> None:
-    told = {"encoding": {"center": -0.0, "spread": 5e-324}, "notes": ["é"]}
-    fit_cache.keep(session, "a" * 64, told)
-    assert repr(fit_cache.kept(session, "a" * 64)) == repr(told)
+    answer = FitAnswer(
+        labels=("é",),
+        encoding={"center": -0.0, "spread": 5e-324},
+        shape=(1,),
+        test=RowsFitted(rows=1, digest="cd" * 32),
+        seats=(),
+        members=(),
+        order=(),
+        notes=("é",),
+        mix=LabelMix(rows=1, labels={"é": 1.0}, pooled=None, distance=None),
+    )
+    fit_cache.keep(session, "a" * 64, answer)
+    assert repr(fit_cache.kept(session, "a" * 64)) == repr(answer)
     fit_cache.purge(session, repository.now(session) - timedelta(hours=1))
     assert fit_cache.kept(session, "a" * 64) is not None
     fit_cache.purge(session, repository.now(session) + timedelta(seconds=1))
