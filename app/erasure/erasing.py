@@ -89,7 +89,8 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     games = sorted({job.game_id for job in jobs})
     doomed, worths, models = set[str](erasure.doomed or []), 0, 0
     for game_id in games:
-        blob, erased = erasure_repository.forget_game(session, game_id)
+        blob, answered, erased = erasure_repository.forget_game(session, game_id)
+        doomed |= answered
         worths += erased
         if blob is not None:
             models += 1

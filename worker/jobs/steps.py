@@ -21,12 +21,16 @@ from app.valuations.results import settlement
 from app.valuations.states import ShardKind
 from app.valuations.work import leases, protocol, shards
 from app.valuations.work import worths as worth_repository
+from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import FoundWorth
+from contract.answers import ANCHORS, ROWS, pack_anchors
+from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
 from contract.result import StoredResult
-from worker.engine.games.game import NeedWorths, family
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Coalitions, NeedWorths, family
 from worker.engine.loop.removal_curves import removal
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
@@ -75,7 +79,7 @@ class Steps:
         """Train base and full model once per game, and note what planning needs to know of the game."""
         job = self._jobs.behind(claim)
         if job.prepared is not None and job.facts is not None:
-            blob, facts = job.prepared, job.facts
+            blob, facts, kept = job.prepared, job.facts, None
         else:
             evaluator = self._games.evaluator(job)
             try:
@@ -87,13 +91,39 @@ class Steps:
                 # made once: whoever loads this game takes its rows from here
                 state |= to_arrays(rows_of(evaluator.problem))
             blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(state))).digest
+            kept = self._answers_of_anchors(evaluator)
             facts = GameFacts(
                 sources=tuple(SourceCost(name=source, cost=evaluator.cost(source)) for source in evaluator.sources),
                 seconds=evaluator.seconds("prepare"),
                 shards=shard_facts(evaluator.players),
                 domains=tuple(perplexities(evaluator, domain_names(job.game))),
+                answers_kept=kept is not None,
+                moved=tuple(evaluator.moved_sources),
             )
-        return lambda session: protocol.finish_prepare(session, claim, blob, facts)
+        return lambda session: protocol.finish_prepare(session, claim, blob, facts, kept)
+
+    def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob | None:
+        """What nobody's and everybody's models answer, kept; None where answers are too large to be."""
+        answers = evaluator.anchor_answers
+        if answers[0].nbytes > self._settings.max_answer_bytes:
+            return None
+        ends = np.repeat([[False], [True]], len(evaluator.players), axis=1)
+        blob = self._blobs.put_bytes(pack_anchors(answers, evaluator.targets))
+        return AnswerBlob(ANCHORS, blob.digest, tuple(pack(ends)))
+
+    def _answers(self, evaluator: Evaluator, job: Job, source: str, coalitions: Coalitions) -> AnswerBlob | None:
+        """What the models of coalitions bool[m, n] answer, kept; None where answers are too large to be.
+
+        Of a source whose worths are moved, everybody's answers are kept with them: what they are moved by follows.
+        """
+        if job.facts is None or not job.facts.answers_kept or not len(coalitions):
+            return None
+        if source in job.facts.moved and not coalitions.all(axis=1).any():
+            everybody = np.ones((1, coalitions.shape[1]), dtype=bool)
+            evaluator.worth(source, everybody)
+            coalitions = np.concatenate([coalitions, everybody])
+        blob = self._blobs.put_bytes(pack_arrays({ROWS: evaluator.take_answers(source, coalitions)}))
+        return AnswerBlob(source, blob.digest, tuple(pack(coalitions)))
 
     def plan(self, claim: Claim) -> Write:
         """Replay the valuation on the stored worths: it ends in a request for more, or in the result."""
@@ -204,8 +234,9 @@ class Steps:
         packed = claim.each()
         todo = [row for row, each in enumerate(packed) if each not in claim.known]
         found: list[FoundWorth] = []
+        check = source != claim.source
         if todo:
-            if source != claim.source and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
+            if check and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
                 raise Stopped(Stop.OWN_WORK)
             evaluator = self._games.evaluator(job)
             self._heart.check()
@@ -215,10 +246,13 @@ class Steps:
                 worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heart.should_stop)
             except batching.Stopped:
                 partial = evaluator.found(source, coalitions[todo])
-                found = [FoundWorth(packed[todo[each]], *worth) for each, worth in partial.items()]
+                rows = [todo[each] for each in partial]
+                kept = None if check else self._answers(evaluator, job, source, coalitions[rows])
+                found = [FoundWorth(packed[todo[each]], *worth, kept) for each, worth in partial.items()]
                 raise Stopped(self._heart.why_stop() or Stop.LOST, found) from None
+            kept = None if check else self._answers(evaluator, job, source, coalitions[todo])
             found = [
-                FoundWorth(packed[row], float(worth), float(spent))
+                FoundWorth(packed[row], float(worth), float(spent), kept)
                 for row, worth, spent in zip(todo, worths, seconds, strict=True)
             ]
         return lambda session: protocol.finish_evaluate(
