@@ -5,9 +5,11 @@ and read who was paid what; of every other job, and where nobody is named, this 
 """
 
 import uuid
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
@@ -19,7 +21,7 @@ from app.settings import Settings
 from app.valuations import service
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts
-from app.web.progress import progress_view, stream
+from app.web.progress import WatchedJob, progress_events, progress_view
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, current
@@ -37,13 +39,21 @@ def landing(
     return page(request, "landing.html", shown, visitor=visitor)
 
 
-@router.get("/demo/progress")
-def stream_demo(request: Request, session: SessionDep, settings: SettingsDep) -> Response:
-    """The progress of the job on the first page, as its buyer sees it."""
-    found = _shown(session, settings)
-    if found is None:
+def _shown_job(session: SessionDep, settings: SettingsDep) -> WatchedJob:
+    """The job on the first page, watched as its buyer; raises NotFound where none is shown."""
+    shown = _shown(session, settings)
+    if shown is None:
         raise NotFound("no job is shown here; the operator names a buyer with CHERISH_SHOWN_BUYER")
-    return stream(request, found[1], lambda looking: _buyer(looking, settings))
+    return WatchedJob(shown[1], lambda looking: _buyer(looking, settings))
+
+
+@router.get("/demo/progress", response_class=EventSourceResponse)
+async def stream_demo(
+    request: Request, job: Annotated[WatchedJob, Depends(_shown_job)]
+) -> AsyncIterator[ServerSentEvent]:
+    """The progress of the job on the first page, as its buyer sees it."""
+    async for event in progress_events(request, job):
+        yield event
 
 
 def _buyer(session: Session, settings: Settings) -> Caller | None:
