@@ -18,7 +18,11 @@ import psutil
 from app.embedded.stack import Stack, running_stack
 
 SOURCE = Path(__file__).parents[2]
-_MODULES = {"api": ["app.cli", "serve"], "relay": ["app.housekeeping", "relay"], "sweeper": ["app.housekeeping", "sweeper"]}
+_MODULES = {
+    "api": ["app.cli", "serve"],
+    "relay": ["app.housekeeping", "relay"],
+    "sweeper": ["app.housekeeping", "sweeper"],
+}
 # every limit of time grows by this factor, for a machine that has little processor time left
 FACTOR = float(os.environ.get("CHERISH_FAULTS_PATIENCE", "1"))
 _PATIENCE = 240.0 * FACTOR
