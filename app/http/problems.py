@@ -169,8 +169,10 @@ async def _on_framework(request: Request, error: Exception) -> Response:
     path = request.url.path
     match error.status_code:
         case 400:
-            # the framework's word for a body that is not text at all
-            return problem_response(request, InvalidInput(f"{error.detail}; send JSON in UTF-8"))
+            # the framework's word for a body that is not text at all, or for a form with too many fields
+            form = "form" in request.headers.get("content-type", "")
+            mend = "reload the page and send its form again" if form else "send JSON in UTF-8"
+            return problem_response(request, InvalidInput(f"{error.detail}; {mend}"))
         case 404:
             return problem_response(request, NotFound(f"nothing is at {path}; the API is described at /docs"))
         case 405:

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -16,7 +16,7 @@ from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import CheckpointId, public_id
 from app.http.uploads import parsed
 from app.identity import Role
-from app.web.forms import FormDep
+from app.web.forms import PageForm, pairs
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -25,6 +25,14 @@ router = page_router("/checkpoints")
 
 Reader = Annotated[Visitor, visiting("checkpoints:read", Role.BUYER)]
 Writer = Annotated[Visitor, visiting("checkpoints:write", Role.BUYER)]
+
+
+class CheckpointForm(PageForm):
+    """A new checkpoint; ``hyper`` are its hyper-parameters as ``name=number``."""
+
+    name: str = ""
+    architecture: str = ""
+    hyper: str = ""
 
 
 @router.get("")
@@ -39,12 +47,11 @@ def list_checkpoints(request: Request, visitor: Reader, session: SessionDep, pag
 
 
 @router.post("")
-def create_checkpoint(visitor: Writer, session: SessionDep, form: FormDep) -> Response:
+def create_checkpoint(visitor: Writer, session: SessionDep, form: Annotated[CheckpointForm, Form()]) -> Response:
     """A checkpoint by its architecture; the script uploads its weights next, where a file was chosen."""
-    name, architecture = form.text("name"), form.text("architecture")
-    if not 0 < len(name) <= 200 or architecture not in {each.value for each in Architecture}:
+    if not 0 < len(form.name) <= 200 or form.architecture not in {each.value for each in Architecture}:
         raise InvalidInput("a checkpoint has a name of at most 200 characters and an architecture; fill in both")
-    made = service.create(session, visitor.caller, name, Architecture(architecture), form.pairs("hyper"))
+    made = service.create(session, visitor.caller, form.name, Architecture(form.architecture), pairs(form.hyper))
     address = f"/checkpoints/{public_id('ck', made.id)}"
     return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
 

@@ -6,9 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 
 from app.audit import service as audit
-from app.web.forms import Form
+from app.web.forms import MOST_FIELDS
 from app.web.visitors import Visitor
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -39,16 +40,26 @@ async def _record(request: Request, response: Response, action: str) -> None:
     if session is None or getattr(request.state, "recorded", False):
         return
     visitor: Visitor | None = getattr(request.state, "visitor", None)
-    form: Form = getattr(request.state, "form", Form({}))
+    form = await request.form(max_fields=MOST_FIELDS)
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
     made = response.headers.get("location", "").rpartition("/")[2]
     object_ = named or (made if "_" in made else None)
-    detail = {name: values for name, values in form.shown().items() if name not in _UNSAID}
     caller = visitor.caller if visitor is not None else None
     subject = getattr(request.state, "subject", None)
-    await run_in_threadpool(audit.record, session, caller, action, object_, detail, subject=subject)
+    await run_in_threadpool(audit.record, session, caller, action, object_, _said(form), subject=subject)
+
+
+def _said(form: FormData) -> dict[str, str]:
+    """Every field as one text; what is blank or a secret is left out."""
+    said = {}
+    for name in form:
+        texts = [text for text in form.getlist(name) if isinstance(text, str)]
+        if name not in _UNSAID and any(texts):
+            said[name] = ", ".join(texts)
+    return said
 
 
 def page_router(prefix: str = "") -> APIRouter:
     """A router of pages; none of them is in the API's document."""
-    return APIRouter(prefix=prefix, include_in_schema=False, route_class=PageRoute)
+    limits: Any = {"max_fields": MOST_FIELDS}
+    return APIRouter(prefix=prefix, include_in_schema=False, route_class=PageRoute, form_limits=limits)
