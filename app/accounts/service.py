@@ -18,7 +18,6 @@ from app.settings import Settings
 
 # last_used_at is only as fine as this, so that reading does not write
 _USE_RESOLUTION = timedelta(minutes=5)
-_ADMIN_NAME = "admin"
 
 
 def create_account(session: Session, name: str, role: Role) -> Account:
@@ -202,14 +201,3 @@ def rotate_key(
     key.expires_at = ends if key.expires_at is None else min(key.expires_at, ends)
     session.flush()
     return fresh, token
-
-
-def bootstrap_admin(session: Session, settings: Settings, name: str = _ADMIN_NAME) -> tuple[Account, str]:
-    """The way in to an empty deployment: the administrator's account (made if missing) and a new key's token for it."""
-    account = repository.account_by_name(session, name)
-    if account is None:
-        account = create_account(session, name, Role.ADMIN)
-    if account.role is not Role.ADMIN:
-        raise Conflict(f"account {name!r} exists and is a {account.role.value}; name another for the administrator")
-    _, token = issue_key(session, settings, account, "bootstrap")
-    return account, token

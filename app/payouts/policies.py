@@ -216,11 +216,6 @@ def make_plan(
     )
 
 
-def harmful(claims: Sequence[Claim]) -> list[UUID]:
-    """Players whose simultaneous upper bound is below zero: to be left out, and the rest valued again without them."""
-    return [claim.player_id for claim in claims if claim.value_band is not None and claim.value_band[1] < 0]
-
-
 def _check(budget: int, claims: Sequence[Claim], metered_compute: int) -> None:
     if budget <= 0:
         raise InvalidInput(f"the budget is {budget} minor units; give more than zero")

@@ -1,4 +1,4 @@
-"""Webhooks in Stripe's form, signed and read: ``Stripe-Signature: t=<unix time>,v1=<hex>`` over ``<t>.<body>``.
+"""Webhooks in Stripe's form, verified and read: ``Stripe-Signature: t=<unix time>,v1=<hex>`` over ``<t>.<body>``.
 
 Follows https://docs.stripe.com/webhooks (verify manually). Pure; no key is stored here and nothing is fetched.
 """
@@ -19,11 +19,6 @@ _SUBJECTS = {
     EventKind.PAYOUT_PAID: ("withdrawal", "wd"),
     EventKind.PAYOUT_FAILED: ("withdrawal", "wd"),
 }
-
-
-def sign(payload: bytes, secret: str, at: int) -> str:
-    """The signature header of ``payload`` sent at unix time ``at``."""
-    return f"t={at},v1={_mac(payload, secret, at)}"
 
 
 def verify(payload: bytes, header: str, secret: str, now: float) -> None:
