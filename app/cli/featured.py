@@ -21,7 +21,7 @@ from app.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.cli.local import Request
+    from app.cli.local import ValueRequest
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.loading.extractor import Extractor
 
@@ -29,7 +29,7 @@ _SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".
 
 
 def evaluator_on_features(
-    request: "Request", name: str, hyper: dict[str, float | int | str], threads: int
+    request: "ValueRequest", name: str, hyper: dict[str, float | int | str], threads: int
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
     from app.cli.local import checkpoint_of, engine_errors

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Request:
+class ValueRequest:
     """What was asked, as plain data; it is stored with a result, so that ``verify`` can ask the same again."""
 
     providers: tuple[tuple[str, str], ...]
@@ -53,7 +53,7 @@ class Request:
         return {**plain, "versions": {name: version(name) for name in ("cherish", "torch", "numpy")}}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Request":
+    def from_json(cls, data: dict[str, Any]) -> "ValueRequest":
         """The request stored with a result; raises InvalidInput where it is not one."""
         plain = {name: value for name, value in data.items() if name != "versions"}
         try:
@@ -109,7 +109,7 @@ def engine_errors() -> "Iterator[None]":
         raise InvalidInput(str(refused)) from refused
 
 
-def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, str]]":
+def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request and the digests that name everything it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.game import Player
@@ -161,7 +161,7 @@ def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, 
     return evaluator, _digests(request, encoding, test, rest)
 
 
-def _digests(request: Request, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:
+def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:
     named = {"test": test.digest, "encoding": encoding.digest}
     if rest is not None:
         named["rest"] = rest.digest

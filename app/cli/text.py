@@ -20,7 +20,7 @@ from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from app.cli.local import Request
+    from app.cli.local import ValueRequest
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.problem import PlayerData, Rows
 
@@ -64,7 +64,7 @@ def domains(path: Path) -> list[Path]:
 
 
 def evaluator_of_texts(
-    request: "Request", hyper: dict[str, float | int | str], threads: int
+    request: "ValueRequest", hyper: dict[str, float | int | str], threads: int
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose model is ``lm``, and the digests that name what it rests on."""
     from app.cli.local import engine_errors

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.local import Request, engine_errors, evaluator_of, parse_model, parse_providers
+from app.cli.local import ValueRequest, engine_errors, evaluator_of, parse_model, parse_providers
 from app.cli.text import domains
 from app.errors import InvalidInput
 
@@ -115,7 +115,7 @@ def value(
         )
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
-    request = Request(
+    request = ValueRequest(
         parse_providers(provider),
         test,
         target,
@@ -161,7 +161,7 @@ def value(
         console.print(f"Drawn in {plot}", soft_wrap=True)
 
 
-def as_json(result: "Valuation", request: Request) -> dict[str, Any]:
+def as_json(result: "Valuation", request: ValueRequest) -> dict[str, Any]:
     """The result as plain data, with the request that ``cherish verify`` asks again."""
     return {**result.to_dict(), "request": request.to_json()}
 

@@ -14,7 +14,7 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from app.cli.local import Request, engine_errors, evaluator_of, parse_providers
+from app.cli.local import ValueRequest, engine_errors, evaluator_of, parse_providers
 from app.cli.value import THREADS
 from app.errors import InvalidInput
 
@@ -85,7 +85,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _read(path: Path) -> "tuple[Valuation, Request]":
+def _read(path: Path) -> "tuple[Valuation, ValueRequest]":
     from worker.engine.loop.result import Valuation
 
     if not path.is_file():
@@ -97,7 +97,7 @@ def _read(path: Path) -> "tuple[Valuation, Request]":
         raise InvalidInput(f"{path}: {refused}") from refused
     if not isinstance(data.get("request"), dict):
         raise InvalidInput(f"{path}: it does not say what was asked; write it with `cherish value --json`")
-    return stored, Request.from_json(data["request"])
+    return stored, ValueRequest.from_json(data["request"])
 
 
 def _estimate(stored: "Valuation") -> dict[str, Any]:

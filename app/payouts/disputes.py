@@ -14,7 +14,7 @@ from app.payouts.tables import AccountKind
 
 
 @dataclass(frozen=True)
-class Part:
+class DisputedPart:
     """One provider's money in a dispute, in minor units."""
 
     provider_id: uuid.UUID
@@ -29,7 +29,7 @@ class Dispute:
     currency: str
     reason: str
     opened_at: datetime
-    parts: tuple[Part, ...]
+    parts: tuple[DisputedPart, ...]
     open_amount: int
     to_buyer: int
     to_providers: int
@@ -62,7 +62,7 @@ def of_job(session: Session, valuation_id: uuid.UUID) -> Dispute | None:
         first.currency,
         first.reference or "",
         first.created_at,
-        tuple(Part(owner, amount) for owner, amount in sorted(parts.items())),
+        tuple(DisputedPart(owner, amount) for owner, amount in sorted(parts.items())),
         sum(account.available for account in accounts if account.kind is AccountKind.DISPUTE),
         _moved(session, valuation_id, "dispute_won"),
         _moved(session, valuation_id, "dispute_lost"),

@@ -35,7 +35,7 @@ class Policy(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Terms:
+class PayoutTerms:
     """Everything about money that is agreed when a job is posted. Amounts in minor units of the job's currency."""
 
     policy: Policy = Policy.PROPORTIONAL
@@ -63,7 +63,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Claim:
+class PayoutClaim:
     """One player as a payout sees it. Bands are the ends of intervals that hold for all players at once."""
 
     player_id: UUID
@@ -101,7 +101,7 @@ class PayoutPlan:
     performance: Fraction  # the part of the pool that the result earned, 0 to 1
     lines: tuple[Line, ...]
     explanation: tuple[str, ...]
-    terms: Terms
+    terms: PayoutTerms
 
     def __post_init__(self) -> None:
         parts = [self.fee, self.compute, self.refund]
@@ -169,8 +169,8 @@ def make_plan(
     job_id: UUID,
     currency: str,
     budget: int,
-    terms: Terms,
-    claims: Sequence[Claim],
+    terms: PayoutTerms,
+    claims: Sequence[PayoutClaim],
     *,
     empty_worth: float | None = None,
     full_worth: float | None = None,
@@ -216,7 +216,7 @@ def make_plan(
     )
 
 
-def _check(budget: int, claims: Sequence[Claim], metered_compute: int) -> None:
+def _check(budget: int, claims: Sequence[PayoutClaim], metered_compute: int) -> None:
     if budget <= 0:
         raise InvalidInput(f"the budget is {budget} minor units; give more than zero")
     if metered_compute < 0:
@@ -230,7 +230,7 @@ def _check(budget: int, claims: Sequence[Claim], metered_compute: int) -> None:
             raise InvalidInput(f"player {claim.player_id}: its value is {claim.value}; a failed evaluation is not paid")
 
 
-def _performance(terms: Terms, empty_worth: float | None, full_worth: float | None) -> Fraction:
+def _performance(terms: PayoutTerms, empty_worth: float | None, full_worth: float | None) -> Fraction:
     """g = clip((v(N) - v(empty)) / target, 0, 1); 1 without the clause."""
     if terms.performance_target is None:
         return Fraction(1)
@@ -242,7 +242,7 @@ def _performance(terms: Terms, empty_worth: float | None, full_worth: float | No
     return min(max(gain, Fraction(0)), Fraction(1))
 
 
-def _weights(policy: Policy, claims: Sequence[Claim]) -> tuple[list[Fraction], list[str]]:
+def _weights(policy: Policy, claims: Sequence[PayoutClaim]) -> tuple[list[Fraction], list[str]]:
     """What each claim weighs before reserve prices, and the reason in words."""
     weights: list[Fraction] = []
     reasons: list[str] = []
@@ -288,7 +288,9 @@ def _above_reserve(
     return left
 
 
-def _line(terms: Terms, claim: Claim, before: Fraction, share: Fraction, amount: int, pool: int, reason: str) -> Line:
+def _line(
+    terms: PayoutTerms, claim: PayoutClaim, before: Fraction, share: Fraction, amount: int, pool: int, reason: str
+) -> Line:
     """Split one amount into what is released, held and accrued.
 
     ``before`` is the share among all claims, to which the band belongs; when others leave the deal, share and band
@@ -317,7 +319,7 @@ def _explain(
     earned: Fraction,
     distributable: int,
     lines: Sequence[Line],
-    terms: Terms,
+    terms: PayoutTerms,
 ) -> tuple[str, ...]:
     """The plan in sentences, in the order in which it was made."""
 

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.cli.local import Request, evaluator_of
+from app.cli.local import ValueRequest, evaluator_of
 from benchmarks.dispatch.service import SPEC
 from worker.engine.loop.spec import ValuationSpec
 from worker.engine.valuation import value
@@ -19,7 +19,7 @@ def main(folder: Path, steps: int) -> None:
     providers = tuple((path.stem, str(path)) for path in sorted(folder.glob("provider-*.npz")))
     begun, used = time.perf_counter(), time.process_time()
     model = f"{SPEC['model']['name']}:hidden={SPEC['model']['hyper']['hidden']},steps={steps}"
-    request = Request(
+    request = ValueRequest(
         providers, str(folder / "test.npz"), "y", model, metric=SPEC["metric"], mode="full", seed=SPEC["seed"]
     )
     evaluator, _ = evaluator_of(request, threads=1)

@@ -6,7 +6,7 @@
 from typing import Any
 
 from app.payouts import money
-from app.payouts.policies import Policy, Terms
+from app.payouts.policies import PayoutTerms, Policy
 from app.valuations.orders.device_time_price import Compute
 from app.valuations.schemas import Payout
 
@@ -40,12 +40,14 @@ _CLASSES = {
 }
 
 
-def payout_terms(payout: Payout, currency: str, fee_basis_points: int = 0, compute: Compute | None = None) -> Terms:
+def payout_terms(
+    payout: Payout, currency: str, fee_basis_points: int = 0, compute: Compute | None = None
+) -> PayoutTerms:
     """The terms a job is settled under; raises InvalidInput where they contradict each other."""
     minimum = 0
     if payout.minimum_payout is not None:
         minimum = money.parse(payout.minimum_payout, currency, name="minimum_payout", zero=True)
-    return Terms(
+    return PayoutTerms(
         policy=payout.policy,
         minimum_payout=minimum,
         performance_target=payout.performance_target,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import Claim, PayoutPlan, Policy, make_plan
+from app.payouts.policies import PayoutClaim, PayoutPlan, Policy, make_plan
 from app.settings import Settings
 from app.valuations import lifecycle, repository
 from app.valuations.orders.device_time_price import Compute
@@ -90,7 +90,7 @@ def _plan(
     for player in players:
         found = part_of(valuation, player.position, paid_on)
         claims.append(
-            Claim(
+            PayoutClaim(
                 player_id=player_key(valuation, player),
                 provider_id=player.provider_id,
                 # where nothing can be shared (one target player alone) nobody has a claim and the pool goes back

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput, Unauthorized
 from app.payouts import provider_events, service, withdrawals
-from app.payouts.policies import Claim, Terms, make_plan
+from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.providers import stripe_like
 from app.payouts.providers.interface import EventKind
 from tests.app.payouts.fake_provider import FakeProvider
@@ -32,7 +32,7 @@ def earned(session: Session, amount: int = 5_000) -> uuid.UUID:
     buyer, provider, job = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     service.deposit(session, buyer, amount, "EUR", "b")
     service.reserve(session, job, buyer, amount, "EUR")
-    service.settle(session, job, make_plan(job, "EUR", amount, Terms(), [Claim(provider, provider, 1.0)]))
+    service.settle(session, job, make_plan(job, "EUR", amount, PayoutTerms(), [PayoutClaim(provider, provider, 1.0)]))
     return provider
 
 
