@@ -197,16 +197,16 @@ def _own_token(request: Request) -> str:
 
 
 def _session_answer(session: Session, settings: Settings, token: str) -> schemas.SessionAnswer:
-    found = sessions.signed_in(session, settings, token)
+    user = sessions.signed_in(session, settings, token)
     return schemas.SessionAnswer(
-        user_id=found.user_id,
-        email=found.email,
-        name=found.name,
-        account_id=found.caller.account_id,
-        account_name=found.account_name,
-        role=found.caller.role,
-        scopes=sorted(found.caller.scopes),
-        expires_at=found.expires_at,
+        user_id=user.user_id,
+        email=user.email,
+        name=user.name,
+        account_id=user.caller.account_id,
+        account_name=user.account_name,
+        role=user.caller.role,
+        scopes=sorted(user.caller.scopes),
+        expires_at=user.expires_at,
         csrf_token=browsers.csrf_token(settings.signing_secret.get_secret_value(), token),
     )
 

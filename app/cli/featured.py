@@ -47,25 +47,25 @@ def evaluator_on_features(
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(folder, kind, request.device, context=context, side=side)
         inside = name == "lora"
-        asked = (request.target, kind, extractor, extractor.inputs if inside else extractor.features)
-        test = _file(request.test, "the test set", *asked)
-        read = [(player, _file(file, f"{player} ({file})", *asked)) for player, file in request.providers]
+        reading = (request.target, kind, extractor, extractor.inputs if inside else extractor.features)
+        test = _file(request.test, "the test set", *reading)
+        read = [(player, _file(file, f"{player} ({file})", *reading)) for player, file in request.providers]
         offered = {label for _, part in read for label in part[2]}
         classes = fit_classes(request.target, "the test set", sorted(set(test[2]), key=class_order), offered)
         names = list(dict.fromkeys(player for player, _ in read))
-        parts = [_joined([part for player, part in read if player == each], classes, each) for each in names]
+        parts = [_joined([part for player, part in read if player == name], classes, name) for name in names]
         prints, X, y = _joined([test], classes, "the test set")
         rows = [part[1] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
         if inside:
-            told = {key: extractor.family.sizes[key] for key in ("heads", "eps") if key in extractor.family.sizes}
-            hyper = told | hyper
+            fixed = {key: extractor.family.sizes[key] for key in ("heads", "eps") if key in extractor.family.sizes}
+            hyper = fixed | hyper
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
             X, rows = standardised(X, rows)
         players = [
-            PlayerData(each, own, part[2], EncodedRows(part[0], part[2]).digest)
-            for each, own, part in zip(names, rows, parts, strict=True)
+            PlayerData(name, own, part[2], EncodedRows(part[0], part[2]).digest)
+            for name, own, part in zip(names, rows, parts, strict=True)
         ]
         problem = Problem(
             players=players,
@@ -95,22 +95,22 @@ def _file(
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    found = _SUFFIXES.get(path.suffix) or sniff(path, None, name)
-    prints, labels = items.read_stand_ins(path, found, kind, target, Limits(), name)
+    format_ = _SUFFIXES.get(path.suffix) or sniff(path, None, name)
+    prints, labels = items.read_stand_ins(path, format_, kind, target, Limits(), name)
     side = extractor.side if kind == IMAGE else None
-    with items.opened(path, found, kind, target, Limits(), name, side) as opened:
+    with items.opened(path, format_, kind, target, Limits(), name, side) as opened:
         return prints, made(opened.values), labels
 
 
 def _joined(parts: Sequence[tuple[Any, Any, list[str]]], classes: Sequence[str], name: str) -> tuple[Any, Any, Any]:
-    labels = [label for _, _, each in parts for label in each]
+    labels = [label for _, _, of_part in parts for label in of_part]
     y = number_labels(labels, classes, name)
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]), y
 
 
 def _digest(folder: Path) -> str:
     hasher = hashlib.sha256()
-    for path in sorted(each for each in folder.iterdir() if each.suffix in (".json", ".safetensors")):
+    for path in sorted(file for file in folder.iterdir() if file.suffix in (".json", ".safetensors")):
         with path.open("rb") as file:
             hasher.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return hasher.hexdigest()

@@ -139,7 +139,7 @@ def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[
     rest = encode(rest_table, encoding).canonical() if rest_table is not None else None
     checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
     with engine_errors():
-        whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()]
+        whole = [PlayerData(player, own.X, own.y, own.digest) for player, own in players.items()]
         pieces: list[PlayerData] = whole
         owners: tuple[Player, ...] = ()
         if request.shards is not None:

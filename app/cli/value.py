@@ -149,8 +149,8 @@ def value(
         result = replace(value_game(evaluator, spec, follow), digests=digests)
     show(result, console)
     names = [file.stem for file in domains(Path(test))] if evaluator.learner.name == "lm" else []
-    for each in perplexities(evaluator, names):
-        console.print(f"Perplexity per token on {each.domain}: {each.base:.2f} before, {each.full:.2f} with everybody.")
+    for row in perplexities(evaluator, names):
+        console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
         console.print(f"Written to {json_path}", soft_wrap=True)

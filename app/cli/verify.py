@@ -77,7 +77,7 @@ def verify(
                 console.print(f"Audit: {findings['audit']['found']}", soft_wrap=True)
     elif audit or worths:
         console.print("Worths: not computed again; name the files with --provider NAME=FILE.", soft_wrap=True)
-    matches = all(each["match"] for each in findings.values())
+    matches = all(finding["match"] for finding in findings.values())
     if json_path is not None:
         json_path.write_text(json.dumps({"match": matches, **findings}, indent=1) + "\n")
     console.print("The result holds." if matches else "The result does NOT hold.")
@@ -129,17 +129,17 @@ def _estimate(stored: "Valuation") -> dict[str, Any]:
 
 def _files(stored: "Valuation", evaluator: "Evaluator", digests: dict[str, str]) -> dict[str, Any]:
     """Whether the files are those that the result was computed from."""
-    wanted = {p.provider: p.digest for p in stored.players}
+    expected = {p.provider: p.digest for p in stored.players}
     # where shards play, their owners are compared: shards follow from the owners' rows and the seed
     given = {p.name: p.digest for p in evaluator.owners or evaluator.players}
-    wrong = [name for name in wanted if given.get(name) != wanted[name]] + [
-        name for name in given if name not in wanted
+    wrong = [name for name in expected if given.get(name) != expected[name]] + [
+        name for name in given if name not in expected
     ]
     # The rest may be given only now, for an audit: what the result did not have is not compared.
     wrong += [name for name in digests if name in stored.digests and stored.digests[name] != digests[name]]
     if wrong:
         return {"match": False, "found": f"not those of the result: {', '.join(dict.fromkeys(wrong))}"}
-    return {"match": True, "found": f"the rows of {len(wanted)} providers and the test set are those of the result"}
+    return {"match": True, "found": f"the rows of {len(expected)} providers and the test set are those of the result"}
 
 
 def _coalition(stored: "Valuation", names: tuple[str, ...]) -> Any:
@@ -168,7 +168,7 @@ def _worths(stored: "Valuation", evaluator: "Evaluator", count: int, seed: int) 
             gaps.append((abs(again - row.worth), row))
     if not gaps:
         return {"match": True, "found": "none asked for"}
-    gap, row = max(gaps, key=lambda each: each[0])
+    gap, row = max(gaps, key=lambda pair: pair[0])
     if gap <= TOLERANCE:
         return {"match": True, "found": f"{len(gaps)} computed again, the same{'' if gap == 0 else f' to {gap:.1g}'}"}
     found = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {gap:.3g}"

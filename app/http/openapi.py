@@ -92,14 +92,14 @@ def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
 
 
 def _common_problems(operation: dict[str, Any], method: str, path: str) -> list[type[CherishError]]:
-    found: list[type[CherishError]] = []
+    kinds: list[type[CherishError]] = []
     if path.startswith("/v1/"):
-        found += [Unauthorized, Forbidden, TooManyRequests]
+        kinds += [Unauthorized, Forbidden, TooManyRequests]
     if operation.get("parameters") or "requestBody" in operation:
-        found.append(InvalidInput)
+        kinds.append(InvalidInput)
     if "requestBody" in operation:
-        found += [PayloadTooLarge, UnsupportedMediaType]
+        kinds += [PayloadTooLarge, UnsupportedMediaType]
     if method == "post":
         # an Idempotency-Key that is still at work
-        found.append(Conflict)
-    return [*found, CherishError]
+        kinds.append(Conflict)
+    return [*kinds, CherishError]

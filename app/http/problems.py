@@ -212,10 +212,12 @@ async def _on_unstorable(request: Request, error: Exception) -> Response:
 def allowed_methods(request: Request) -> list[str]:
     """All methods that some route offers on the request's path, sorted."""
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
-    asked = request.url.path.strip("/").split("/")
-    found: set[str] = set()
+    path_steps = request.url.path.strip("/").split("/")
+    methods: set[str] = set()
     for template, operations in paths.items():
         steps = template.strip("/").split("/")
-        if len(steps) == len(asked) and all(s.startswith("{") or s == a for s, a in zip(steps, asked, strict=True)):
-            found.update(method.upper() for method in operations if method != "parameters")
-    return sorted(found) or ["GET"]
+        if len(steps) == len(path_steps) and all(
+            s.startswith("{") or s == a for s, a in zip(steps, path_steps, strict=True)
+        ):
+            methods.update(method.upper() for method in operations if method != "parameters")
+    return sorted(methods) or ["GET"]

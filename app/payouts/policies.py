@@ -326,21 +326,21 @@ def _explain(
     def money(minor: int) -> str:
         return format_money(minor, currency)
 
-    told = [f"The budget is {money(budget)}."]
+    sentences = [f"The budget is {money(budget)}."]
     if fee:
-        told.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(fee)}.")
+        sentences.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(fee)}.")
     if compute:
-        told.append(f"Compute took {money(compute)}, of at most {money(terms.compute_quote)} quoted.")
+        sentences.append(f"Compute took {money(compute)}, of at most {money(terms.compute_quote)} quoted.")
     if terms.performance_target is not None:
-        told.append(
+        sentences.append(
             f"The gain earned {float(earned):.2%} of the pool: of {money(pool)}, "
             f"{money(pool * earned.numerator // earned.denominator)} is for providers, the rest goes back to the buyer."
         )
     if not any(line.amount for line in lines):
-        told.append(f"Nobody has a claim, so {money(pool)} goes back to the buyer.")
-        return tuple(told)
+        sentences.append(f"Nobody has a claim, so {money(pool)} goes back to the buyer.")
+        return tuple(sentences)
     paid = [line for line in lines if line.amount]
-    told.append(
+    sentences.append(
         f"{money(distributable)} is divided among {len(paid)} of {len(lines)} players under the policy "
         f"{terms.policy.value}, by largest remainders, equals alike."
     )
@@ -351,5 +351,5 @@ def _explain(
             line.accrued for line in lines
         ),
     }
-    told.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in sums.items() if part) + ".")
-    return tuple(told)
+    sentences.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in sums.items() if part) + ".")
+    return tuple(sentences)

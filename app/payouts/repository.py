@@ -84,13 +84,13 @@ def now(session: Session) -> datetime:
 
 def open_accounts(session: Session, keys: Sequence[AccountKey]) -> dict[AccountKey, LedgerAccount]:
     """The accounts of ``keys``, opened where they did not exist, all locked until the transaction ends."""
-    wanted = sorted(set(keys))
-    where = or_(*(key.where for key in wanted))
-    found = session.execute(
+    distinct = sorted(set(keys))
+    where = or_(*(key.where for key in distinct))
+    existing = session.execute(
         select(LedgerAccount.kind, LedgerAccount.currency, LedgerAccount.owner_id, LedgerAccount.job_id).where(where)
     )
-    known = {AccountKey.of(kind, currency, owner=owner, job=job) for kind, currency, owner, job in found}
-    if missing := [key for key in wanted if key not in known]:
+    known = {AccountKey.of(kind, currency, owner=owner, job=job) for kind, currency, owner, job in existing}
+    if missing := [key for key in distinct if key not in known]:
         # two who open the same account wait here for each other, holding no other account's lock yet
         session.execute(insert(LedgerAccount).values([key.row() for key in missing]).on_conflict_do_nothing())
     rows = lock_accounts(session, where)
@@ -155,8 +155,8 @@ def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> dict
     ]
     added = {}
     if rows:
-        found = session.scalars(insert(LedgerTransfer).values(rows).returning(LedgerTransfer))
-        added = {row.id: row for row in found}
+        inserted = session.scalars(insert(LedgerTransfer).values(rows).returning(LedgerTransfer))
+        added = {row.id: row for row in inserted}
         # the trigger has moved the balances behind the session's back; only accounts are read anew, because expiring
         # everything would throw away changes that the caller has not flushed yet
         for loaded in list(session.identity_map.values()):

@@ -87,14 +87,14 @@ def _money_page(
     if (position := paging.position(filters)) is not None:
         count, _, digits = position.partition(" ")
         before = (int(count), uuid.UUID(hex=digits))
-    found = list(payouts.statement(session, owner, before=before, limit=paging.limit + 1))
+    entries = list(payouts.statement(session, owner, before=before, limit=paging.limit + 1))
     following = None
-    if len(found) > paging.limit:
-        found = found[: paging.limit]
-        following = paging.sign(f"{found[-1].position} {found[-1].account_id.hex}", filters)
+    if len(entries) > paging.limit:
+        entries = entries[: paging.limit]
+        following = paging.sign(f"{entries[-1].position} {entries[-1].account_id.hex}", filters)
     shown = {
-        "balances": [payout_schemas.BalanceAnswer.of(each) for each in payouts.balances(session, owner)],
-        "entries": [payout_schemas.StatementEntry.of(each) for each in found],
+        "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, owner)],
+        "entries": [payout_schemas.StatementEntry.of(entry) for entry in entries],
         "next": following,
         "error": error,
     }
@@ -177,7 +177,7 @@ def show_audit(
     object_: Annotated[str, Query(alias="object", max_length=200)] = "",
 ) -> Response:
     filters = {"action": action.strip().replace(" ", "_") or None, "object": object_.strip() or None}
-    found, following = audit.entries(session, visitor.caller, filters, None, None, paging)
-    names = accounts.names(session, {each.account_id for each in found if each.account_id is not None})
-    shown = {"entries": found, "next": following, "action": action, "object": object_, "names": names}
+    entries, following = audit.entries(session, visitor.caller, filters, None, None, paging)
+    names = accounts.names(session, {entry.account_id for entry in entries if entry.account_id is not None})
+    shown = {"entries": entries, "next": following, "action": action, "object": object_, "names": names}
     return page(request, "audit.html", shown, visitor=visitor)

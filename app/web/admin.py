@@ -43,7 +43,7 @@ class DecisionForm(PageForm):
 @router.get("")
 def show_work(request: Request, visitor: Overseer, session: SessionDep, paging: PageDep) -> Response:
     failed, following = administration.failures(session, paging)
-    names = accounts.names(session, {each.buyer_id for each in failed})
+    names = accounts.names(session, {job.buyer_id for job in failed})
     shown = {
         "queues": administration.queues(session),
         "workers": administration.workers(session),
@@ -63,8 +63,8 @@ def show_ledger(
 
 @router.post("/ledger/proof")
 def prove(request: Request, visitor: Treasurer, session: SessionDep) -> Response:
-    found = payout_schemas.ProofAnswer.of(proof.prove(session))
-    return _ledger_page(request, visitor, session, found, None)
+    proved = payout_schemas.ProofAnswer.of(proof.prove(session))
+    return _ledger_page(request, visitor, session, proved, None)
 
 
 @router.post("/ledger/deposits")
@@ -117,7 +117,7 @@ def _ledger_page(
     error: CherishError | None,
     chosen: str = "",
 ) -> Response:
-    waiting = [payout_schemas.WithdrawalAnswer.of(each) for each in withdrawals.waiting(session)]
-    names = accounts.names(session, {each.account_id for each in waiting})
+    waiting = [payout_schemas.WithdrawalAnswer.of(withdrawal) for withdrawal in withdrawals.waiting(session)]
+    names = accounts.names(session, {withdrawal.account_id for withdrawal in waiting})
     shown = {"proof": proved, "waiting": waiting, "names": names, "error": error, "chosen": chosen}
     return page(request, "ledger.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -66,9 +66,9 @@ def _refunds(dispute: disputes.Dispute | None, form: RefundForm) -> dict[uuid.UU
 
 def _page(request: Request, visitor: Visitor, session: SessionDep, error: CherishError | None) -> Response:
     waiting: list[dict[str, Any]] = []
-    for each in disputes.waiting(session):
-        buyer = valuations.get(session, visitor.caller, each.valuation_id).buyer_id
-        names = accounts.names(session, {part.provider_id for part in each.parts} | {buyer})
-        waiting.append({"dispute": each, "buyer": names[buyer], "names": names})
+    for dispute in disputes.waiting(session):
+        buyer = valuations.get(session, visitor.caller, dispute.valuation_id).buyer_id
+        names = accounts.names(session, {part.provider_id for part in dispute.parts} | {buyer})
+        waiting.append({"dispute": dispute, "buyer": names[buyer], "names": names})
     shown = {"waiting": waiting, "error": error}
     return page(request, "disputes.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -55,7 +55,7 @@ def create_webhook(
     secret, error = None, None
     try:
         with session.begin_nested():
-            chosen = [EventType(each) for each in form.events if each in set(EventType)] or None
+            chosen = [EventType(event) for event in form.events if event in set(EventType)] or None
             _, secret = webhooks.create_endpoint(
                 session, settings, visitor.caller.account_id, url=form.url, event_types=chosen
             )
@@ -81,7 +81,7 @@ def show_webhook(
         "deliveries": deliveries,
         "next": following,
         "chosen": status.value if status else "",
-        "statuses": [each.value for each in DeliveryStatus],
+        "statuses": [member.value for member in DeliveryStatus],
     }
     return page(request, "webhook.html", shown, visitor=visitor)
 
@@ -160,6 +160,6 @@ def _webhooks_page(
         "next": following,
         "secret": secret,
         "error": error,
-        "types": [each.value for each in EventType],
+        "types": [member.value for member in EventType],
     }
     return page(request, "webhooks.html", shown, visitor=visitor, status=error.status if error else 200)

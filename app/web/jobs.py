@@ -53,8 +53,13 @@ def list_jobs(
     status: Annotated[list[ValuationStatus] | None, Query()] = None,
 ) -> Response:
     items, following = service.list_valuations(session, visitor.caller, status or [], paging)
-    chosen = [each.value for each in status or []]
-    shown = {"jobs": items, "next": following, "chosen": chosen, "statuses": [each.value for each in ValuationStatus]}
+    chosen = [member.value for member in status or []]
+    shown = {
+        "jobs": items,
+        "next": following,
+        "chosen": chosen,
+        "statuses": [member.value for member in ValuationStatus],
+    }
     return page(request, "jobs.html", shown, visitor=visitor)
 
 
@@ -158,8 +163,8 @@ def requeue_job(
     visitor: Operator, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, valuation_id: ValuationId
 ) -> Response:
     """Send a working job's waiting shards again, or repeat one that failed as a new job; shows whichever it is."""
-    told = administration.requeue(session, blobs, settings, visitor.caller, valuation_id)
-    return see_other(f"/jobs/{public_id('val', told.repeated_as or valuation_id)}")
+    requeued = administration.requeue(session, blobs, settings, visitor.caller, valuation_id)
+    return see_other(f"/jobs/{public_id('val', requeued.repeated_as or valuation_id)}")
 
 
 @router.post("/{valuation_id}/dispute")
@@ -174,14 +179,14 @@ def open_dispute(
 
 def _charts(session: Session, visitor: Visitor, values: Values, target: float | None) -> dict[str, Any]:
     pairs = evidence.audited_pairs(session, visitor.caller, values.valuation_id)
-    found = {
+    drawn = {
         "shares": charts.shares(values) if any(player.share is not None for player in values.players) else None,
         "audit": charts.audit(pairs) if pairs else None,
         "convergence": charts.convergence(values.trace, target) if values.trace else None,
         "cost": charts.cost(values),
         "removal": charts.removal(values.removal) if values.removal and values.removal.source else None,
     }
-    return {name: spec for name, spec in found.items() if spec is not None}
+    return {name: spec for name, spec in drawn.items() if spec is not None}
 
 
 def seats_of(values: Values) -> dict[int, str]:
@@ -190,7 +195,7 @@ def seats_of(values: Values) -> dict[int, str]:
     for player in values.players:
         if player.seat is not None:
             names.setdefault(player.seat, []).append(player.provider)
-    return {seat: " and ".join(told) for seat, told in names.items()}
+    return {seat: " and ".join(providers) for seat, providers in names.items()}
 
 
 def _order_page(

@@ -34,8 +34,8 @@ def landing(
     request: Request, visitor: Annotated[Visitor | None, Depends(current)], session: SessionDep, settings: SettingsDep
 ) -> Response:
     shown: dict[str, Any] = {"demo": None}
-    if (found := _shown(session, settings)) is not None:
-        shown["demo"] = _demo(session, *found)
+    if (job := _shown(session, settings)) is not None:
+        shown["demo"] = _demo(session, *job)
     return page(request, "landing.html", shown, visitor=visitor)
 
 
@@ -76,10 +76,10 @@ def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str
     valuation = service.get(session, caller, valuation_id)
     answer = service.describe(session, valuation)
     events = service.events(session, caller, valuation_id, 0, 1000)
-    found: dict[str, Any] = {**progress_view(answer, events), "over": valuation.status in TERMINAL, "result": None}
+    shown: dict[str, Any] = {**progress_view(answer, events), "over": valuation.status in TERMINAL, "result": None}
     if valuation.status is ValuationStatus.SUCCEEDED:
         values = service.values(session, caller, valuation_id)
-        found["result"] = values
-        found["ranked"] = sorted(values.players, key=lambda player: -player.value)
-        found["chart"] = charts.shares(values) if any(each.share is not None for each in values.players) else None
-    return found
+        shown["result"] = values
+        shown["ranked"] = sorted(values.players, key=lambda player: -player.value)
+        shown["chart"] = charts.shares(values) if any(player.share is not None for player in values.players) else None
+    return shown

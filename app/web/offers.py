@@ -73,8 +73,8 @@ class WithdrawForm(PageForm):
 
 @router.get("/datasets")
 def list_datasets(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
-    found, following = service.list_own(session, visitor.caller, None, None, paging)
-    return page(request, "datasets.html", {"datasets": found, "next": following}, visitor=visitor)
+    datasets, following = service.list_own(session, visitor.caller, None, None, paging)
+    return page(request, "datasets.html", {"datasets": datasets, "next": following}, visitor=visitor)
 
 
 @router.post("/datasets")
@@ -107,8 +107,8 @@ async def put_content(
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
             read = partial(service.read_content, settings, expected, upload.path)
-            found = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
-        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
+            content = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content)
     return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
 
 
@@ -133,7 +133,7 @@ def show_dataset(
         shown["profile"] = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
         mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
-        shown["uses"] = uses = [job for job in (_part_in(each, dataset_id) for each in mine) if job is not None]
+        shown["uses"] = uses = [job for job in (_part_in(own, dataset_id) for own in mine) if job is not None]
         shown["chart"], shown["values_chart"] = charts.own_shares(uses), charts.own_values(uses)
     return page(request, "dataset.html", shown, visitor=visitor)
 
@@ -159,8 +159,8 @@ def publish(
     try:
         terms = schemas.PublishBody.model_validate(fields).terms()
     except ValidationError as error:
-        told = "; ".join(f"{each['loc'][-1]}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors())
-        raise InvalidInput(f"the terms cannot be published: {told}") from None
+        broken = "; ".join(f"{item['loc'][-1]}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors())
+        raise InvalidInput(f"the terms cannot be published: {broken}") from None
     service.publish(session, visitor.caller, dataset_id, terms)
     return see_other(f"/datasets/{public_id('ds', dataset_id)}")
 
@@ -206,7 +206,7 @@ def show_earnings(request: Request, visitor: Provider, session: SessionDep, pagi
 
 
 def _words(text: str) -> list[str] | None:
-    return [each for each in re.split(r"[\s,]+", text) if each] or None
+    return [word for word in re.split(r"[\s,]+", text) if word] or None
 
 
 def _part_in(job: MyValuation, dataset_id: Any) -> MyValuation | None:

@@ -73,7 +73,7 @@ def create_account(
 ) -> Response:
     try:
         with session.begin_nested():
-            if not 0 < len(form.name) <= 200 or form.role not in {each.value for each in Role}:
+            if not 0 < len(form.name) <= 200 or form.role not in {role.value for role in Role}:
                 raise InvalidInput("an organisation has a name of at most 200 characters and a role; fill in both")
             created = accounts.create_account(session, form.name, Role(form.role))
             _, token = accounts.issue_key(session, settings, created, "first key")
@@ -159,12 +159,12 @@ def _list(
     made: tuple[Account, str] | None = None,
     error: CherishError | None = None,
 ) -> Response:
-    found, following = accounts.list_accounts(session, paging, status)
+    listed, following = accounts.list_accounts(session, paging, status)
     shown = {
-        "accounts": found,
+        "accounts": listed,
         "next": following,
         "chosen": status.value if status else "",
-        "statuses": [each.value for each in AccountStatus],
+        "statuses": [member.value for member in AccountStatus],
         "registration": settings.registration,
         "created": made[0] if made else None,
         "token": made[1] if made else None,
@@ -194,7 +194,7 @@ def _one(
             "reads_per_minute": settings.reads_per_minute,
             "writes_per_minute": settings.writes_per_minute,
         },
-        "balances": [payout_schemas.BalanceAnswer.of(each) for each in payouts.balances(session, account_id)],
+        "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, account_id)],
         "entries": done,
         "own": account_id == visitor.caller.account_id,
         "error": error,

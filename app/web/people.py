@@ -93,6 +93,6 @@ def _people_page(
     token: str | None,
     error: CherishError | None,
 ) -> Response:
-    found, following = users.list_users(session, visitor.caller, paging)
-    shown = {"users": found, "next": following, "token": token, "error": error}
+    listed, following = users.list_users(session, visitor.caller, paging)
+    shown = {"users": listed, "next": following, "token": token, "error": error}
     return page(request, "people.html", shown, visitor=visitor, status=error.status if error else 200)

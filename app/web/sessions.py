@@ -72,7 +72,7 @@ def log_out(request: Request, session: SessionDep, settings: SettingsDep, _visit
     return response
 
 
-def _home(role: Role, wanted: str) -> str:
+def _home(role: Role, path: str) -> str:
     """Where to go after the login: only ever a path of this site."""
-    safe = wanted.startswith("/") and not wanted.startswith(("//", "/\\", "/login")) and wanted.isprintable()
-    return wanted if safe else _HOMES[role]
+    safe = path.startswith("/") and not path.startswith(("//", "/\\", "/login")) and path.isprintable()
+    return path if safe else _HOMES[role]

@@ -68,10 +68,10 @@ def current(request: Request, session: SessionDep, settings: SettingsDep) -> Vis
     if caller is None:
         return None
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
-    found = Visitor(caller, accounts.get_account(session, caller.account_id).name)
+    visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
     # so that an error page keeps the navigation
-    request.state.visitor = found
-    return found
+    request.state.visitor = visitor
+    return visitor
 
 
 async def sent_token(request: Request) -> str:
@@ -108,8 +108,8 @@ def visiting(scope: str, *roles: Role) -> Any:
             raise Unauthorized("log in to see this page")
         checked_form(request, settings, token)
         if roles and visitor.role not in roles:
-            wanted = " or ".join(f"{role.value}s" for role in roles)
-            raise Forbidden(f"this page is for {wanted}, and you are logged in as a {visitor.role.value}")
+            expected = " or ".join(f"{role.value}s" for role in roles)
+            raise Forbidden(f"this page is for {expected}, and you are logged in as a {visitor.role.value}")
         if not visitor.may(scope):
             raise Forbidden(f"this page needs the scope {scope}, which the key you logged in with does not carry")
         return visitor

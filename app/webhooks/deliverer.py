@@ -80,12 +80,12 @@ class Deliverer:
         if len(busy) >= self._threads:
             return 0
         with transaction(self._factory) as session:
-            found = repository.due(session, self._threads - len(busy), busy)
-        for pair in found:
+            due = repository.due(session, self._threads - len(busy), busy)
+        for pair in due:
             with self._guard:
                 self._busy.add(pair[1])
             self._jobs.put(pair)
-        return len(found)
+        return len(due)
 
     def _work(self) -> None:
         while (pair := self._jobs.get()) is not None:

@@ -118,8 +118,8 @@ def _check_host(host: str, policy: AddressPolicy) -> None:
 
 def resolve(host: str, port: int) -> list[str]:
     """All addresses of a name, as text; raises OSError where there are none."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def checked(addresses: Sequence[str], policy: AddressPolicy) -> list[str]:

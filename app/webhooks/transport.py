@@ -123,12 +123,12 @@ class PinnedBackend(httpcore.NetworkBackend):
 
     def _addresses(self, host: str, port: int) -> list[str]:
         """Resolve in a thread of its own: the system's resolver knows no timeout."""
-        found: list[str] = []
+        addresses: list[str] = []
         failed: list[Exception] = []
 
         def look_up() -> None:
             try:
-                found.extend(self._resolve(host, port))
+                addresses.extend(self._resolve(host, port))
             except (OSError, UnicodeError) as error:
                 # UnicodeError: Python's own rules for names that are not ASCII
                 failed.append(error)
@@ -140,7 +140,7 @@ class PinnedBackend(httpcore.NetworkBackend):
             raise httpcore.ConnectTimeout("the name server did not answer")
         if failed:
             raise httpcore.ConnectError("the URL's host has no address; check the name")
-        return found
+        return addresses
 
 
 def post(
@@ -164,8 +164,8 @@ def post(
         return ReceiverAnswer(None, "", f"not sent: {refusal}", None, time.monotonic() - started)
     except tuple(kind for kind, _ in _SENTENCES) as error:
         sentence = next(text for kind, text in _SENTENCES if isinstance(error, kind))
-        told = sentence.format(connect=_CONNECT_SECONDS, total=total_seconds, error=_printable(str(error))[:300])
-        return ReceiverAnswer(None, "", told, None, time.monotonic() - started)
+        reason = sentence.format(connect=_CONNECT_SECONDS, total=total_seconds, error=_printable(str(error))[:300])
+        return ReceiverAnswer(None, "", reason, None, time.monotonic() - started)
     error_text = None if 200 <= status < 300 else _judge(status)
     return ReceiverAnswer(status, excerpt, error_text, retry_after, time.monotonic() - started)
 
