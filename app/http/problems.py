@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -42,10 +42,11 @@ class Fault(BaseModel):
     type: str
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """An error, as RFC 9457 shapes it."""
 
-    model_config = example(
+    # the API's document calls it a Problem
+    model_config = ConfigDict(title="Problem") | example(
         type="https://cherish.example/problems/not-found",
         title="Not found",
         status=404,
