@@ -100,7 +100,6 @@ class PayoutPlan:
     refund: int
     performance: Fraction  # the part of the pool that the result earned, 0 to 1
     lines: tuple[Line, ...]
-    explanation: tuple[str, ...]
     terms: PayoutTerms
 
     def __post_init__(self) -> None:
@@ -113,6 +112,16 @@ class PayoutPlan:
                 )
         if min(parts) < 0 or sum(parts) != self.budget:
             raise ValueError(f"plan of job {self.job_id}: its parts {parts} do not add up to the budget {self.budget}")
+
+    @property
+    def pool(self) -> int:
+        """What is left for providers and refund once fee and compute are paid."""
+        return self.budget - self.fee - self.compute
+
+    @property
+    def explanation(self) -> tuple[str, ...]:
+        """The plan in sentences, in the order in which it was made."""
+        return _explain(self)
 
     @property
     def paid(self) -> int:
@@ -211,7 +220,6 @@ def make_plan(
         refund=pool - distributable,
         performance=earned,
         lines=lines,
-        explanation=_explain(currency, budget, fee, compute, pool, earned, distributable, lines, terms),
         terms=terms,
     )
 
@@ -310,45 +318,35 @@ def _line(
     return Line(claim.player_id, claim.provider_id, share, amount, released, held, accrued, reason)
 
 
-def _explain(
-    currency: str,
-    budget: int,
-    fee: int,
-    compute: int,
-    pool: int,
-    earned: Fraction,
-    distributable: int,
-    lines: Sequence[Line],
-    terms: PayoutTerms,
-) -> tuple[str, ...]:
-    """The plan in sentences, in the order in which it was made."""
+def _explain(plan: PayoutPlan) -> tuple[str, ...]:
+    terms, paid = plan.terms, [line for line in plan.lines if line.amount]
 
     def money(minor: int) -> str:
-        return format_money(minor, currency)
+        return format_money(minor, plan.currency)
 
-    sentences = [f"The budget is {money(budget)}."]
-    if fee:
-        sentences.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(fee)}.")
-    if compute:
-        sentences.append(f"Compute took {money(compute)}, of at most {money(terms.compute_quote)} quoted.")
+    sentences = [f"The budget is {money(plan.budget)}."]
+    if plan.fee:
+        sentences.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(plan.fee)}.")
+    if plan.compute:
+        sentences.append(f"Compute took {money(plan.compute)}, of at most {money(terms.compute_quote)} quoted.")
     if terms.performance_target is not None:
+        earned = plan.pool * plan.performance.numerator // plan.performance.denominator
         sentences.append(
-            f"The gain earned {float(earned):.2%} of the pool: of {money(pool)}, "
-            f"{money(pool * earned.numerator // earned.denominator)} is for providers, the rest goes back to the buyer."
+            f"The gain earned {float(plan.performance):.2%} of the pool: of {money(plan.pool)}, {money(earned)} is for "
+            "providers, the rest goes back to the buyer."
         )
-    if not any(line.amount for line in lines):
-        sentences.append(f"Nobody has a claim, so {money(pool)} goes back to the buyer.")
+    if not paid:
+        sentences.append(f"Nobody has a claim, so {money(plan.pool)} goes back to the buyer.")
         return tuple(sentences)
-    paid = [line for line in lines if line.amount]
     sentences.append(
-        f"{money(distributable)} is divided among {len(paid)} of {len(lines)} players under the policy "
+        f"{money(plan.pool - plan.refund)} is divided among {len(paid)} of {len(plan.lines)} players under the policy "
         f"{terms.policy.value}, by largest remainders, equals alike."
     )
     sums: Mapping[str, int] = {
-        "released now": sum(line.released for line in lines),
-        f"held for {terms.dispute_window_seconds} seconds": sum(line.held for line in lines),
+        "released now": sum(line.released for line in paid),
+        f"held for {terms.dispute_window_seconds} seconds": sum(line.held for line in paid),
         f"accrued until it reaches the minimum payout of {money(terms.minimum_payout)}": sum(
-            line.accrued for line in lines
+            line.accrued for line in paid
         ),
     }
     sentences.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in sums.items() if part) + ".")

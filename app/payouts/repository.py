@@ -281,15 +281,7 @@ def entries(
     resolution brings back what was not spent.
     """
     held = aliased(LedgerTransfer)
-    returned = func.coalesce(held.amount, 0)
-    state = LedgerTransfer.state
-    spent = case(
-        (state == TransferState.POST, returned - LedgerTransfer.amount),
-        (state.in_([TransferState.VOID, TransferState.EXPIRE]), returned),
-        else_=-LedgerTransfer.amount,
-    )
-    received = case((state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
-    amount = case((LedgerTransfer.debit_id == LedgerAccount.id, spent), else_=received)
+    amount = _effect(func.coalesce(held.amount, 0))
     query = (
         select(LedgerTransfer, LedgerAccount.id, LedgerAccount.kind, amount.label("effect"))
         .join(
@@ -321,6 +313,18 @@ def entries(
         )
         for transfer, account_id, kind, effect in session.execute(query)
     ]
+
+
+def _effect(set_aside: ColumnElement[int]) -> ColumnElement[int]:
+    """What a transfer does to what is available on an account; a resolution first brings back what was set aside."""
+    state = LedgerTransfer.state
+    spent = case(
+        (state == TransferState.POST, set_aside - LedgerTransfer.amount),
+        (state.in_([TransferState.VOID, TransferState.EXPIRE]), set_aside),
+        else_=-LedgerTransfer.amount,
+    )
+    received = case((state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
+    return case((LedgerTransfer.debit_id == LedgerAccount.id, spent), else_=received)
 
 
 def last_seal(session: Session) -> LedgerSeal | None:
