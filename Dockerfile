@@ -11,7 +11,8 @@ RUN python -m venv /opt/cherish
 COPY constraints.txt /src/
 # the large part first: it changes only with its pin
 RUN /opt/cherish/bin/pip install -c /src/constraints.txt "$TORCH"
-COPY pyproject.toml README.md alembic.ini /src/
+COPY pyproject.toml README.md LICENSE NOTICE alembic.ini /src/
+COPY contract /src/contract
 COPY app /src/app
 COPY worker /src/worker
 COPY cherish /src/cherish

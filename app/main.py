@@ -13,13 +13,14 @@ from fastapi import FastAPI
 from app import logs
 from app.accounts import endpoints as accounts
 from app.admin import endpoints as admin
-from app.admin import metrics
+from app.admin import metrics_endpoints as metrics
 from app.audit import endpoints as audit
+from app.audit import service as audit_log
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
 from app.db.session import make_engine, make_reading_factory, make_session_factory
-from app.erasure import endpoints as unlearnings
+from app.erasure import endpoints as erasure
 from app.http import etags, health, idempotency, limits, openapi, problems
 from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     problems.register(app)
     app.state.error_page = error_page
+    app.state.record_change = audit_log.record
     app.add_exception_handler(etags.NotModified, etags.answer_not_modified)
     app.add_exception_handler(idempotency.Replayed, idempotency.answer_replayed)
     # the last one added is the outermost
@@ -94,7 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)
-    app.include_router(unlearnings.router)
+    app.include_router(erasure.router)
+    app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)
     # last, because each call is tried against the routes in order
     app.include_router(web.router)

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from benchmarks import store
 from benchmarks.markets import DataMissing, Market, make_market
 from benchmarks.measures import Floats, correlation, share_error, shares, spearman
-from benchmarks.tables import METRICS, Table, Witness, problem_of, table
+from benchmarks.tables import METRICS, Table, problem_of, table
+from contract.metrics import METRICS as MEASURES
 from worker.engine.estimators import LONE
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, Player, TableGame, Worths, all_coalitions
 from worker.engine.games.problem import PlayerData, Problem, Rows
 from worker.engine.loop.audit import residual_variance_ratio
-from worker.engine.valuation import Valuation, ValuationSpec, value
+from worker.engine.valuation import ValuationResult, ValuationSpec, value
 
 BUDGETS = (50, 100, 200, 400)
 DRAWS = 10  # draws of each estimator at each budget, and job seeds of the replays
@@ -135,7 +136,7 @@ def estimators(truth: Table) -> dict[str, Any]:
     return result
 
 
-def judged(result: Valuation, names: Sequence[str], exact: Floats) -> dict[str, Any]:
+def judged(result: ValuationResult, names: Sequence[str], exact: Floats) -> dict[str, Any]:
     """A valuation against the exact values float64[n] of so named providers: share error, widths, and whose interval
     holds the exact share."""
     order = {p.provider: p for p in result.players}
@@ -260,16 +261,16 @@ def partial(market: Market) -> dict[str, Any]:
         mode="partial",
         rest=rest,
     )
-    witness = Witness(problem)
+    evaluator = Evaluator(problem, keep_answers=True)
     coalitions = all_coalitions(len(shown))
     found: dict[str, NDArray[np.float64]] = {}
-    for source in witness.sources:
-        witness.worth(source, coalitions)
-        seen = witness.seen[source]
-        rows = [seen.get(row.tobytes()) for row in witness.canonical(coalitions)]
-        known = np.array([row is not None for row in rows])
-        found[source] = np.array([row[0] if row is not None else [np.nan] * len(METRICS) for row in rows])
-        found[source][~known] = np.nan
+    for source in evaluator.sources:
+        evaluator.worth(source, coalitions)
+        answers = evaluator.answers(source, coalitions)
+        columns = [evaluator.prediction.worths(MEASURES[name], answers, evaluator.targets) for name in METRICS]
+        found[source] = np.stack(columns, axis=1)
+        # everybody's worth is known to every source and says nothing of it
+        found[source][coalitions.all(axis=1)] = np.nan
     result: dict[str, Any] = {"players": [market.players[i].name for i in shown]}
     for source, worths in found.items():
         if source == "retrain":

@@ -64,8 +64,8 @@ class Spread:
     count: int
 
     def text(self, digits: int = 3) -> str:
-        """``mean +- sd`` with so many decimals."""
-        return f"{self.mean:.{digits}f} ± {self.sd:.{digits}f}" if self.count > 1 else f"{self.mean:.{digits}f}"
+        """``mean±sd`` with so many decimals."""
+        return f"{self.mean:.{digits}f}±{self.sd:.{digits}f}" if self.count > 1 else f"{self.mean:.{digits}f}"
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks import store
 from benchmarks.markets import Market
+from contract.metrics import METRICS as MEASURES
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.games.game import Coalitions, Worths, all_coalitions
+from worker.engine.games.game import Worths, all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.engine.metrics.utility import scores
 
 METRICS = ("accuracy", "clipped_log_loss")
 SPOT_CHECKS = 3
@@ -45,22 +44,6 @@ def problem_of(game: Market, metric: str = "accuracy", seed: int = 0, **more: ob
         seed=seed,
         **more,  # type: ignore[arg-type]  # mode, rest and unlearning, passed through by name
     )
-
-
-class Witness(Evaluator):
-    """An evaluator that also scores every metric and keeps each coalition's predicted classes as they pass by."""
-
-    def __init__(self, problem: Problem, **more: object) -> None:
-        super().__init__(problem, **more)  # type: ignore[arg-type]
-        self.seen: dict[str, dict[bytes, tuple[list[float], NDArray[np.uint8]]]] = {}
-
-    def _scored(self, source: str, coalitions: Coalitions, outputs: torch.Tensor) -> Worths:
-        columns = [scores(metric, outputs, self.test_y).cpu().numpy() for metric in METRICS]
-        predicted = outputs.argmax(dim=2).to(torch.uint8).cpu().numpy()
-        seen = self.seen.setdefault(source, {})
-        for k, row in enumerate(coalitions):
-            seen[row.tobytes()] = ([float(column[k]) for column in columns], predicted[k])
-        return super()._scored(source, coalitions, outputs)
 
 
 @dataclass(frozen=True)
@@ -111,25 +94,20 @@ def _still_true(found: Table, problem: Problem, source: str) -> bool:
 def _compute(problem: Problem, source: str) -> Table:
     coalitions = all_coalitions(len(problem.players))
     wall, cpu = time.perf_counter(), time.process_time()
-    witness = Witness(problem)
-    witness.prepare()
-    _, seconds = witness.worths_with_seconds(source, coalitions)
+    evaluator = Evaluator(problem, keep_answers=True)
+    evaluator.prepare()
+    _, seconds = evaluator.worths_with_seconds(source, coalitions)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    ends = coalitions[[0, -1]]
-    context = witness.context
-    outputs = witness.learner.logits(torch.stack([context.base, context.full]), witness.test_X)
-    witness._scored(source, ends, outputs)  # the anchors are known to the evaluator and were not computed above
-    seen = witness.seen[source]
-    rows = [seen[row.tobytes()] for row in witness.canonical(coalitions)]
+    answers, prediction = evaluator.answers(source, coalitions), evaluator.prediction
     return Table(
         source=source,
         names=[p.name for p in problem.players],
-        worths={metric: np.array([row[0][k] for row in rows]) for k, metric in enumerate(METRICS)},
+        worths={name: prediction.worths(MEASURES[name], answers, evaluator.targets) for name in METRICS},
         seconds=seconds,
-        predicted=np.stack([row[1] for row in rows]),
+        predicted=answers.argmax(axis=2).astype(np.uint8),
         wall=wall,
         cpu=cpu,
-        computed=len(np.unique(witness.canonical(coalitions), axis=0)),
+        computed=len(np.unique(evaluator.canonical(coalitions), axis=0)),
     )
 
 

@@ -49,14 +49,14 @@ def measure(games: Sequence[str], seeds: Sequence[int]) -> None:
 def forgotten(market: Market, lost: str, lineage: str) -> dict[str, Any]:
     """Every method's model against retraining, for one player forgotten."""
     from benchmarks.tables import problem_of
-    from worker.engine.evaluation import withdrawal
+    from worker.engine.evaluation import forgetting
     from worker.engine.evaluation.evaluator import Evaluator
 
     whole = Evaluator(problem_of(market))
     whole.prepare()
     kept = _without(whole, lost)
     begun = time.process_time()
-    reference = withdrawal.forget(whole, kept, withdrawal.RETRAIN)
+    reference = forgetting.forget(whole, kept, forgetting.RETRAIN)
     retraining = time.process_time() - begun
     evaluator = whole
     if lineage == "partial":
@@ -69,12 +69,12 @@ def forgotten(market: Market, lost: str, lineage: str) -> dict[str, Any]:
     # of a whole lineage, what needs no other rows still steps away from the old weights, as a worker has it do
     stepper = _from_weights(whole, list(whole.problem.players), 0) if lineage == "whole" else evaluator
     cells = {"nothing done": _marks(evaluator, evaluator.context.full, reference, kept) | {"cost": 0.0}}
-    for method in withdrawal.available(evaluator):
+    for method in forgetting.available(evaluator):
         if method in LEFT_OUT:
             continue
         begun = time.process_time()
         try:
-            model = withdrawal.forget(stepper if method in STEPS else evaluator, kept, method)
+            model = forgetting.forget(stepper if method in STEPS else evaluator, kept, method)
         except Exception as error:  # a method that fails is a finding, not the end of the table
             cells[method] = {"failed": str(error)}
             continue
@@ -117,17 +117,17 @@ def _rows(evaluator: Any, kept: NDArray[np.bool_], *, stay: bool) -> list[Any]:
 def _marks(evaluator: Any, model: Any, reference: Any, kept: NDArray[np.bool_]) -> dict[str, Any]:
     import torch
 
-    from worker.engine.evaluation import membership, withdrawal
+    from worker.engine.evaluation import forgetting, membership
 
     (gone,) = _rows(evaluator, kept, stay=False)
     X, y = torch.from_numpy(gone.X).to(evaluator.learner.dtype), torch.from_numpy(gone.y)
     strangers = (evaluator.test_X, evaluator.test_y)
-    lost = {name: withdrawal.losses(evaluator, each, X, y) for name, each in (("it", model), ("never", reference))}
+    lost = {name: forgetting.losses(evaluator, each, X, y) for name, each in (("it", model), ("never", reference))}
     seen = {
-        name: withdrawal.losses(evaluator, each, *strangers) for name, each in (("it", model), ("never", reference))
+        name: forgetting.losses(evaluator, each, *strangers) for name, each in (("it", model), ("never", reference))
     }
     return {
-        **asdict(withdrawal.distance(evaluator, model, reference, *strangers)),
+        **asdict(forgetting.distance(evaluator, model, reference, *strangers)),
         "membership": membership.score(lost["it"], seen["it"]).value,
         "never_saw": membership.score(lost["never"], seen["never"]).value,
     }

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from app.cli import demo_text
 from benchmarks import lora
-from worker.engine.evaluation import membership, withdrawal
+from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import Problem
 
@@ -48,7 +48,7 @@ def games(texts: Path | None) -> Iterator[tuple[str, str, Evaluator, str]]:
 def measure(whole: Evaluator, lost: str, lineage: str, found: Marks) -> None:
     """(distance to the model trained anew, membership score, that of the model trained anew), by method."""
     kept = np.array([player.name != lost for player in whole.players])
-    reference = withdrawal.forget(whole, kept, withdrawal.RETRAIN)
+    reference = forgetting.forget(whole, kept, forgetting.RETRAIN)
     others = [player for player in whole.problem.players if player.name != lost]
     here = others if lineage == "whole" else others[: len(others) // 2]
     stepper = from_weights(whole, lost, here, sum(len(p) for p in others) - sum(len(p) for p in here))
@@ -59,16 +59,16 @@ def measure(whole: Evaluator, lost: str, lineage: str, found: Marks) -> None:
 
     def marks(model: torch.Tensor) -> tuple[float, float, float]:
         scores = [
-            membership.score(withdrawal.losses(whole, each, *lost_rows), withdrawal.losses(whole, each, *unseen)).value
+            membership.score(forgetting.losses(whole, each, *lost_rows), forgetting.losses(whole, each, *unseen)).value
             for each in (model, reference)
         ]
-        return withdrawal.distance(whole, model, reference, *unseen).total_variation, scores[0], scores[1]
+        return forgetting.distance(whole, model, reference, *unseen).total_variation, scores[0], scores[1]
 
     found.setdefault("nothing done", []).append(marks(whole.context.full))
     for method in METHODS:
         evaluator, rows = (stepper, stay) if method in STEPS else (whole, kept)
-        if method in withdrawal.available(evaluator) and (lineage == "whole" or method in STEPS):
-            found.setdefault(method, []).append(marks(withdrawal.forget(evaluator, rows, method)))
+        if method in forgetting.available(evaluator) and (lineage == "whole" or method in STEPS):
+            found.setdefault(method, []).append(marks(forgetting.forget(evaluator, rows, method)))
 
 
 def from_weights(whole: Evaluator, lost: str, others: Sequence[Any], hidden: int) -> Evaluator:

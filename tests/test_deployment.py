@@ -90,7 +90,7 @@ def test_every_command_of_a_role_is_a_command_of_cherish(compose: dict[str, Any]
             answer = CliRunner().invoke(app, [service["command"][0], "--help"])
             assert answer.exit_code == 0, role
     assert compose["services"]["relay"]["entrypoint"] == ["python", "-m", "app.housekeeping"]
-    assert (ROOT / "app" / "outbox" / "__main__.py").is_file()
+    assert (ROOT / "app" / "housekeeping" / "__main__.py").is_file()
 
 
 def test_the_image_does_not_run_as_root(dockerfile: list[list[str]]) -> None:

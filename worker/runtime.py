@@ -166,8 +166,8 @@ class Runtime:
 
     def _failed(self, claim: Claim, error: Exception) -> None:
         from app.valuations.results.settlement import SettlementImpossible
+        from contract.errors import InvalidProblem
         from worker.engine.games.game import EvaluationFailed
-        from worker.engine.games.problem import InvalidProblem
         from worker.engine.valuation import Impossible
         from worker.jobs.checks import WorthsDiffer
 

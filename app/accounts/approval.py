@@ -1,4 +1,4 @@
-"""Whether an organisation may act: registered ones wait for approval, suspended ones are told why. Pure rules."""
+"""Whether an organisation may act: new ones wait for approval, suspended ones are refused with the reason."""
 
 from app.accounts.tables import Account
 from app.errors import Forbidden

@@ -14,11 +14,14 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Header, Request, params
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
 
-from app.accounts import browsers, service, sessions
+from app.accounts import service, sessions
 from app.errors import Forbidden, Unauthorized
-from app.http import idempotency, limits
+from app.http import browsers, idempotency, limits
 from app.http.deps import SessionDep, SettingsDep
+from app.http.ids import public_id
+from app.http.routes import Change, record_as
 from app.identity import Caller, Role
 from app.settings import Settings
 
@@ -38,7 +41,7 @@ cookie = APIKeyCookie(
 )
 
 
-# parts of paths that are not called as their room is
+# path segments that differ from the name of their room
 _ROOMS = {
     # outside /v1: /metrics
     "": "accounts",
@@ -95,6 +98,16 @@ def authenticated(
     return caller
 
 
+def sign_in(
+    request: Request, session: Session, settings: Settings, email: str, password: str
+) -> tuple[str, sessions.SignedIn]:
+    """Begin a user's session: its token, and who it stands for. The request is recorded as this user's sign-in."""
+    token = sessions.login(session, settings, email, password)
+    signed = sessions.signed_in(session, settings, token)
+    record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
+    return token, signed
+
+
 def spend(request: Request, settings: Settings, caller: Caller) -> None:
     """Count a call against its key's or user's budget; reading and changing have one each."""
     who = str(caller.key_id or caller.user_id)
@@ -136,7 +149,7 @@ IdempotencyKey = Annotated[
 def idempotent(*, secret_fields: tuple[str, ...] = ()) -> params.Depends:
     """A route dependency that makes a POST repeatable by ``Idempotency-Key``; see ``app.http.idempotency``.
 
-    ``secret_fields`` of the answer are stored, and so replayed, as null: a token must not lie in the table.
+    ``secret_fields`` of the answer are stored, and so replayed, as null: a token must not be stored.
     """
 
     async def check(
@@ -157,14 +170,14 @@ IDEMPOTENT = idempotent()
 def idempotent_without_key(member: str, *, secret_fields: tuple[str, ...] = ()) -> params.Depends:
     """The same for a POST of somebody who has no key yet: the caller is whoever the body's ``member`` names.
 
-    Who repeats such a call must know all of its first body, the password included: another is another call's.
+    A repeat must send the same body, the password included; under another body the key is another call's.
     """
 
     async def check(request: Request, session: SessionDep, idempotency_key: IdempotencyKey = None) -> None:
         if idempotency_key is None:
             return
         body = None
-        # what is no JSON is refused with its place when the body itself is read
+        # a body that is not JSON is refused, with the place of the error, when it is read
         with contextlib.suppress(ValueError):
             body = json.loads(await request.body())
         if isinstance(body, dict):

@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Query, Request, Response, status
-from sqlalchemy.orm import Session
 
-from app.accounts import browsers, registration, schemas, service, sessions, users
-from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key
+from app.accounts import registration, schemas, service, sessions, users
+from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key, sign_in
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
-from app.http import limits
+from app.http import browsers, limits
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import AccountId, KeyId, UserId, public_id
 from app.http.pages import Page
@@ -153,11 +152,9 @@ def create_session(
     """
     browsers.insist_on_own_site(request)
     limits.spend(request, "sign-in", sessions.normal_email(body.email), settings.sign_ins_per_minute)
-    token = sessions.login(session, settings, body.email, body.password)
-    # it is in the audit log already, as sign_in
-    request.state.recorded = True
+    token, signed = sign_in(request, session, settings, body.email, body.password)
     browsers.begin(response, settings, token)
-    return _session_answer(session, settings, token)
+    return _session_answer(settings, token, signed)
 
 
 @router.get("/sessions/current")
@@ -165,7 +162,8 @@ def get_current_session(
     _caller: AnyCaller, session: SessionDep, settings: SettingsDep, request: Request
 ) -> schemas.SessionAnswer:
     """Who is signed in with this browser, until when, and the token that changes carry. A key has no session: 403."""
-    return _session_answer(session, settings, _own_token(request))
+    token = _own_token(request)
+    return _session_answer(settings, token, sessions.signed_in(session, settings, token))
 
 
 @router.delete("/sessions/current", status_code=status.HTTP_204_NO_CONTENT)
@@ -196,17 +194,16 @@ def _own_token(request: Request) -> str:
     return token
 
 
-def _session_answer(session: Session, settings: Settings, token: str) -> schemas.SessionAnswer:
-    user = sessions.signed_in(session, settings, token)
+def _session_answer(settings: Settings, token: str, signed: sessions.SignedIn) -> schemas.SessionAnswer:
     return schemas.SessionAnswer(
-        user_id=user.user_id,
-        email=user.email,
-        name=user.name,
-        account_id=user.caller.account_id,
-        account_name=user.account_name,
-        role=user.caller.role,
-        scopes=sorted(user.caller.scopes),
-        expires_at=user.expires_at,
+        user_id=signed.user_id,
+        email=signed.email,
+        name=signed.name,
+        account_id=signed.caller.account_id,
+        account_name=signed.account_name,
+        role=signed.caller.role,
+        scopes=sorted(signed.caller.scopes),
+        expires_at=signed.expires_at,
         csrf_token=browsers.csrf_token(settings.signing_secret.get_secret_value(), token),
     )
 

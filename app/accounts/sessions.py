@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from app.accounts import approval, passwords, people, tokens
 from app.accounts.tables import UserSession
-from app.audit import service as audit
 from app.errors import Unauthorized
 from app.identity import SCOPES, Caller
 from app.settings import Settings
@@ -54,8 +53,6 @@ def login(session: Session, settings: Settings, email: str, password: str) -> st
             expires_at=now + timedelta(hours=settings.session_hours),
         ),
     )
-    caller = Caller(account.id, account.role, SCOPES[account.role], key_id=None, user_id=user.id)
-    audit.record(session, caller, "sign_in", f"usr_{user.id.hex}", {})
     return token
 
 

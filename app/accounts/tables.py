@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.db.base import Base, PrimaryKey, Timestamped, closed_list
 from app.identity import AccountStatus, Role
 
 
@@ -22,8 +22,8 @@ class Account(Timestamped, Base):
 
     id: Mapped[PrimaryKey]
     name: Mapped[str] = mapped_column(String(200), unique=True)
-    role: Mapped[Role] = mapped_column(enum_by_value(Role))
-    status: Mapped[AccountStatus] = mapped_column(enum_by_value(AccountStatus), server_default="active")
+    role: Mapped[Role] = mapped_column(closed_list(Role))
+    status: Mapped[AccountStatus] = mapped_column(closed_list(AccountStatus), server_default="active")
     # why it is suspended, in the administrator's words; told to whoever calls with one of its keys
     status_reason: Mapped[str | None] = mapped_column(String(500))
     # where an administrator decided otherwise than the settings; NULL is the settings' number

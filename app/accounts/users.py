@@ -18,7 +18,7 @@ from app.identity import SCOPES, Caller
 from app.settings import Settings
 
 MAX_USERS = 100
-# the rest is for the mail server to say
+# only a mail server can say whether an address exists
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f.]+(\.[^@\s\x00-\x1f.]+)+")
 
 

@@ -23,5 +23,5 @@ def unfinished(session: Session) -> Sequence[Row[str, ShardKind, ShardStatus, in
 
 
 def known_workers(session: Session) -> Sequence[WorkerHeartbeat]:
-    """Every worker that has not been forgotten, by name."""
+    """Every worker whose heartbeat is still kept, by name."""
     return session.scalars(select(WorkerHeartbeat).order_by(WorkerHeartbeat.name)).all()

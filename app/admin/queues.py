@@ -30,5 +30,5 @@ def queue(session: Session) -> list[QueueLine]:
 
 
 def workers(session: Session) -> Sequence[WorkerHeartbeat]:
-    """Every worker process that has said it is alive and has not been forgotten, by name."""
+    """Every worker process whose heartbeat is still kept, by name."""
     return queue_repository.known_workers(session)

@@ -45,7 +45,7 @@ def failed_jobs(session: Session, page: PageRequest) -> tuple[list[Valuation], s
 
 
 def lock_queued_shards(session: Session, valuation_id: uuid.UUID) -> Sequence[Shard]:
-    """A job's shards that no worker holds, locked; those in a claim's hands at this moment are skipped."""
+    """A job's shards that no worker holds, locked; those that a worker is claiming at this moment are skipped."""
     statement = (
         select(Shard)
         .where(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.QUEUED)

@@ -16,12 +16,12 @@ from app.http.pages import PageRequest
 from app.identity import Caller, Role
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lifecycle
 from app.valuations import repository as jobs
 from app.valuations import service as valuations
 from app.valuations.schemas import NewValuation
 from app.valuations.states import WORKING, ValuationStatus
 from app.valuations.tables import Valuation
+from app.valuations.work import lifecycle
 
 _STALE_SECONDS = 30.0
 

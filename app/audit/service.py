@@ -1,7 +1,8 @@
 """Recording changes: called inside the transaction of the change, so that there is never one without the other.
 
-The HTTP API calls it for every successful request that changes something (``app.http.routes``); what changes things
-without the API (the command line, signing in) calls it itself. It never records a secret and never decides anything.
+The application hands ``record`` to the routes of the API and of the pages, which call it for every successful request
+that changes something (``app.http.routes``); what changes things without a request (the command line) calls it itself.
+It never records a secret and never decides anything.
 """
 
 import re

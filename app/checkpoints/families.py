@@ -233,12 +233,12 @@ def _bert_shapes(sizes: Mapping[str, Any], vocabulary: int) -> Shapes:
 
 
 def default_context(family: Family) -> int:
-    """How many tokens of a text an encoder is shown, where nobody says."""
+    """How many tokens of a text an encoder reads by default."""
     return min(128, int(family.sizes.get("positions", 128)))
 
 
 def check_told(family: Family, context: float, side: float, name: str) -> None:
-    """Raises InvalidData where an encoder cannot be shown so many tokens, or a backbone so large a square; 0 is any."""
+    """Raises InvalidData where an encoder cannot read so many tokens, or a backbone so large a square; 0 is any."""
     if context:
         most = int(family.sizes.get("positions", 0))
         if not 2 <= context <= most:

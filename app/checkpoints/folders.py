@@ -3,7 +3,7 @@
 An archive is checked before a byte of it is unpacked, and what comes out is counted again. Only files that are read
 later are kept; pickles, code and TorchScript never are. The files are stored unpacked, sorted and without dates, so the
 same files are the same bytes, whoever packed them: the digest of the archive is that of the model. No torch here; the
-tokenizer is only looked at by whoever asks the enclosure.
+tokenizer is only looked at by whoever asks the sandbox.
 """
 
 import json
@@ -21,6 +21,7 @@ from app.checkpoints.families import BYTES, Family, Shapes
 from app.checkpoints.weights import read_tensors
 from app.errors import InvalidData, PayloadTooLarge
 from app.storage import scratch
+from contract.model_folder import ModelFacts
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -39,8 +40,7 @@ class Folder:
     """A checked folder: its weights' names and shapes, what it says of the model, and its files' sizes."""
 
     tensors: Tensors
-    facts: dict[str, Any]
-    files: dict[str, int]
+    facts: ModelFacts
 
 
 def pack_base(source: Path, packed: Path, name: str, read: Callable[[Any, str], Family], max_bytes: int) -> Folder:
@@ -63,28 +63,29 @@ def pack_base(source: Path, packed: Path, name: str, read: Callable[[Any, str], 
         check_shapes(tensors, family.shapes, name)
         kept = [CONFIG, *files, *([tokenizer] if tokenizer else [])]
         sizes = write(folder, kept, packed)
-    facts = {
-        "family": family.name,
-        "sizes": family.sizes,
-        "vocabulary": family.vocabulary,
-        "width": family.width,
-        "parameters": family.parameters,
-        "multiplications": family.multiplications,
-        "tokenizer": tokenizer,
-    }
-    return Folder(tensors, facts, sizes)
+    facts = ModelFacts(
+        family=family.name,
+        sizes=family.sizes,
+        vocabulary=family.vocabulary,
+        width=family.width,
+        parameters=family.parameters,
+        multiplications=family.multiplications,
+        tokenizer=tokenizer,
+        files=sizes,
+    )
+    return Folder(tensors, facts)
 
 
-def pack_adapter(source: Path, packed: Path, name: str, base: Mapping[str, Any], max_bytes: int) -> Folder:
-    """The same for a PEFT LoRA folder on a base of these ``facts``; its own ``facts["sizes"]`` are rank and alpha."""
+def pack_adapter(source: Path, packed: Path, name: str, base: ModelFacts, max_bytes: int) -> Folder:
+    """The same for a PEFT LoRA folder on a base of these facts; its own sizes are rank and alpha."""
     with scratch.file("folder") as folder:
         folder.mkdir()
         unpack(source, folder, name, max_bytes)
         sizes = families.adapter_sizes(_json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}")
         tensors, files = _tensors(folder, ADAPTER_WEIGHTS, name)
-        check_shapes(tensors, families.adapter_shapes(base["sizes"], int(sizes["rank"])), name)
+        check_shapes(tensors, families.adapter_shapes(base.sizes, int(sizes["rank"])), name)
         written = write(folder, [ADAPTER_CONFIG, *files], packed)
-    return Folder(tensors, {"family": "lora", "sizes": sizes}, written)
+    return Folder(tensors, ModelFacts(family="lora", sizes=sizes, files=written))
 
 
 def unpack(source: Path, folder: Path, name: str, max_bytes: int) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 from app.checkpoints.families import Shapes, bert_matrices, vit_matrices
 from app.checkpoints.vision import STEM, resnet_shapes
+from contract.model_folder import ModelFacts
 
 
-def lora_shapes(facts: Mapping[str, Any], rank: int, classes: int) -> Shapes:
+def lora_shapes(facts: ModelFacts, rank: int, classes: int) -> Shapes:
     """The arrays of learner ``lora`` on a model of these facts: adapters beside every weight of its layers, a head."""
-    shapes, (beside, width) = Shapes(), _beside(facts["family"], facts["sizes"])
+    shapes, (beside, width) = Shapes(), _beside(facts.family, facts.sizes)
     for name, (out, *into) in beside.items():
         shapes[f"{name}.lora_A.weight"] = (rank, *into)
         shapes[f"{name}.lora_B.weight"] = (out, rank, *[1] * len(into[1:]))

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, ConfigDict, Field
 
-from app.checkpoints.tables import Architecture, UnlearningStatus, UnlearnMethod
+from app.checkpoints.tables import UnlearningStatus
 from app.http.ids import CheckpointId, DatasetId, UnlearningId
 from app.http.schemas import Answer, Body, example
+from contract.learners import Architecture
+from contract.withdrawal import WithdrawalMethod
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 _HOW = (
@@ -18,7 +20,7 @@ _HOW = (
     "erased. Null: you have not said; you are then given time to, and `auto` is taken. docs/withdrawal.md has what "
     "each leaves of the data, measured."
 )
-Unlearn = Annotated[UnlearnMethod | None, Field(description=_HOW, examples=["auto"])]
+Unlearn = Annotated[WithdrawalMethod | None, Field(description=_HOW, examples=["auto"])]
 
 
 class CheckpointBody(Body):

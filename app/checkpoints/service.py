@@ -14,10 +14,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.checkpoints import families, folders, methods, repository, vision
+from app.checkpoints import families, folders, repository, vision
 from app.checkpoints.families import Family
-from app.checkpoints.hyper import faults
-from app.checkpoints.tables import Architecture, Checkpoint, CheckpointLineage, Unlearning, UnlearnMethod
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning
 from app.checkpoints.weights import read_tensors
 from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
 from app.http.ids import public_id
@@ -28,14 +27,12 @@ from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
+from contract import withdrawal
+from contract.learners import ARCHITECTURES, Architecture
+from contract.model_folder import ModelFacts
+from contract.withdrawal import WithdrawalMethod
 
-# which frozen model an architecture can stand on
-STANDS_ON = {
-    Architecture.LM: (Architecture.LM,),
-    Architecture.LOGISTIC: (Architecture.ENCODER, Architecture.BACKBONE),
-    Architecture.MLP: (Architecture.ENCODER, Architecture.BACKBONE),
-    Architecture.LORA: (Architecture.ENCODER, Architecture.BACKBONE),
-}
+TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
 _FOLDERS: dict[Architecture, Callable[..., Family]] = {
     Architecture.LM: families.llama,
     Architecture.ENCODER: families.bert,
@@ -49,7 +46,7 @@ class Expected:
 
     name: str
     architecture: Architecture
-    base: dict[str, Any] | None
+    base: ModelFacts | None
     hyper: Mapping[str, float]
 
 
@@ -59,7 +56,7 @@ class Found:
 
     content: Path
     tensors: dict[str, dict[str, Any]]
-    facts: dict[str, Any] | None = None
+    facts: ModelFacts | None = None
     tokenizer: bytes | None = None
 
 
@@ -69,11 +66,11 @@ def create(
     name: str,
     architecture: Architecture,
     hyper: Mapping[str, float],
-    unlearning: UnlearnMethod | None = None,
+    unlearning: WithdrawalMethod | None = None,
     base_id: uuid.UUID | None = None,
 ) -> Checkpoint:
     """A checkpoint without weights; raises InvalidInput for what the architecture cannot have or stand on."""
-    if wrong := faults(architecture, hyper):
+    if wrong := ARCHITECTURES[architecture].faults(hyper):
         told = [FieldError(f"/hyper/{each}", fault, "hyper_parameter") for each, fault in wrong.items()]
         raise InvalidInput(told[0].detail, errors=told)
     _check_method(architecture, unlearning)
@@ -99,7 +96,7 @@ def create(
 
 
 def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: Mapping[str, Any]) -> Checkpoint:
-    """Change ``name`` or ``unlearning``; a duty to unlearn that waits for the owner's word begins with it."""
+    """Change ``name`` or ``unlearning``; a duty to unlearn that waits for the owner's choice then begins."""
     checkpoint = get(session, caller, checkpoint_id, lock=True)
     if changes.get("name") is not None:
         checkpoint.name = changes["name"]
@@ -110,8 +107,8 @@ def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: 
     return checkpoint
 
 
-def _check_method(architecture: Architecture, method: UnlearnMethod | None) -> None:
-    if wrong := methods.fault(architecture, method):
+def _check_method(architecture: Architecture, method: WithdrawalMethod | None) -> None:
+    if wrong := withdrawal.fault(architecture, method):
         raise InvalidInput(wrong, errors=[FieldError("/unlearning", wrong, "unlearn_method")])
 
 
@@ -131,7 +128,7 @@ def list_own(session: Session, caller: Caller, page: PageRequest) -> tuple[list[
 def _check_base(session: Session, caller: Caller, architecture: Architecture, base_id: uuid.UUID) -> None:
     base = repository.own(session, caller.account_id, base_id)
     name = public_id("ck", base_id)
-    allowed = STANDS_ON.get(architecture, ())
+    allowed = ARCHITECTURES[architecture].stands_on
     if base is None:
         fault = f"no checkpoint {name} of yours; list them with GET /v1/checkpoints"
     elif not allowed:
@@ -152,9 +149,9 @@ def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -
     base = None
     if checkpoint.base_id is not None:
         below = get(session, caller, checkpoint.base_id)
-        base = below.facts
-        if base is None or below.digest is None:
+        if below.facts is None or below.digest is None:
             raise Conflict(f"the base {public_id('ck', checkpoint.base_id)} has no weights (any more); name another")
+        base = below.model_facts
     return Expected(f"checkpoint {public_id('ck', checkpoint_id)}", checkpoint.architecture, base, checkpoint.hyper)
 
 
@@ -176,20 +173,19 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Found:
         return family
 
     base = folders.pack_base(path, path, name, read if expected.architecture is not Architecture.LM else reader, most)
-    facts = base.facts | {"files": base.files}
     tokenizer = None
-    if facts["tokenizer"]:
+    if base.facts.tokenizer:
         with zipfile.ZipFile(path) as archive:
             tokenizer = archive.read(folders.TOKENIZER)
-        _check_tokenizer(settings, tokenizer, facts["vocabulary"], name)
-    return Found(path, base.tensors, facts, tokenizer)
+        _check_tokenizer(settings, tokenizer, base.facts.vocabulary, name)
+    return Found(path, base.tensors, base.facts, tokenizer)
 
 
 def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: str) -> None:
-    """A stranger's tokenizer is tried out where it can harm nobody."""
+    """An uploaded tokenizer is loaded in the sandbox."""
     with scratch.file(folders.TOKENIZER) as path:
         path.write_bytes(content)
-        told = {"task": "tokenizer", "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
+        told = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
         memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
         size = int(process.shared().ask(told, memory_bytes=memory, seconds=seconds)["size"])
     if size > vocabulary:
@@ -223,11 +219,11 @@ def store_content(
         )
     stored: Blob = blobs.put_file(upload.path)
     checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = stored.digest, stored.size, found.tensors
-    checkpoint.facts = found.facts
+    checkpoint.facts = None if found.facts is None else found.facts.plain()
     if found.tokenizer is not None:
         checkpoint.tokenizer_digest = blobs.put_bytes(found.tokenizer).digest
     if found.facts is not None and checkpoint.base_id is not None:
-        checkpoint.hyper = {**checkpoint.hyper, **found.facts["sizes"]}
+        checkpoint.hyper = {**checkpoint.hyper, **found.facts.sizes}
     session.flush()
     return checkpoint
 

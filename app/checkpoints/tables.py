@@ -15,33 +15,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger
 
-from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
-
-
-class Architecture(enum.Enum):
-    """The learners of the engine, by the names they have there, and the frozen models that heads are trained on."""
-
-    LOGISTIC = "logistic"
-    MLP = "mlp"
-    CNN = "cnn"
-    LM = "lm"
-    ENCODER = "encoder"
-    BACKBONE = "backbone"
-    LORA = "lora"
-
-
-class UnlearnMethod(enum.Enum):
-    """How a checkpoint forgets a dataset that was withdrawn; see ``methods`` for which model can be unlearned how."""
-
-    AUTO = "auto"
-    RETRAIN = "retrain"
-    NEWTON = "newton"
-    FINETUNE_RETAINED = "finetune_retained"
-    NEGGRAD_PLUS = "neggrad_plus"
-    TANGENT = "tangent"
-    NATURAL_GRADIENT = "natural_gradient"
-    UNMERGE = "unmerge"
-    ERASE = "erase"
+from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from contract.learners import Architecture
+from contract.model_folder import ModelFacts
+from contract.withdrawal import WithdrawalMethod
 
 
 class UnlearningStatus(enum.Enum):
@@ -71,7 +48,7 @@ class Checkpoint(Timestamped, Base):
     id: Mapped[PrimaryKey]
     buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
     name: Mapped[str] = mapped_column(String(200))
-    architecture: Mapped[Architecture] = mapped_column(enum_by_value(Architecture))
+    architecture: Mapped[Architecture] = mapped_column(name_of(Architecture))
     hyper: Mapped[dict[str, Any]]
     digest: Mapped[str | None] = mapped_column(String(64))
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
@@ -83,7 +60,14 @@ class Checkpoint(Timestamped, Base):
     erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     # how its owner wants it unlearned; None: the owner has not said, and is given time to
-    unlearning: Mapped[UnlearnMethod | None] = mapped_column(enum_by_value(UnlearnMethod))
+    unlearning: Mapped[WithdrawalMethod | None] = mapped_column(name_of(WithdrawalMethod))
+
+    @property
+    def model_facts(self) -> ModelFacts:
+        """What the model folder says; raises where there is none, which is checked before."""
+        if self.facts is None:
+            raise AssertionError(f"checkpoint {self.id} is no model folder, or has no weights")
+        return ModelFacts.read(self.facts)
 
 
 class CheckpointLineage(Timestamped, Base):
@@ -126,7 +110,7 @@ class Unlearning(Timestamped, Base):
     dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"))
     # the job that says how the dataset's rows became numbers
     reference_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("valuations.id"))
-    status: Mapped[UnlearningStatus] = mapped_column(enum_by_value(UnlearningStatus))
+    status: Mapped[UnlearningStatus] = mapped_column(name_of(UnlearningStatus))
     # from when a worker may begin; None while jobs are still at work on the dataset
     due_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]

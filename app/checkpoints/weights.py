@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from app.checkpoints.lora_shapes import lora_shapes
-from app.checkpoints.tables import Architecture
 from app.errors import FieldError, InvalidData, InvalidInput
+from contract.learners import ARCHITECTURES, Architecture
+from contract.model_folder import ModelFacts
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}
@@ -111,17 +112,18 @@ def expected_shapes(
     hyper: Mapping[str, float],
     feature_shape: tuple[int, ...],
     classes: int,
-    base: Mapping[str, Any] | None = None,
+    base: ModelFacts | None = None,
 ) -> dict[str, tuple[int, ...]] | None:
     """{parameter: shape} of an architecture on these rows, on a base of these facts; None where only the engine knows
     (convolutions)."""
     features = math.prod(feature_shape)
+    known = ARCHITECTURES[architecture].defaults() | dict(hyper)
     if architecture is Architecture.LORA and base is not None:
-        return lora_shapes(base, int(hyper.get("rank", 4)), classes)
+        return lora_shapes(base, int(known["rank"]), classes)
     if architecture is Architecture.LOGISTIC:
         return {"weight": (classes, features), "bias": (classes,)}
     if architecture is Architecture.MLP:
-        hidden, layers = int(hyper.get("hidden", 64)), int(hyper.get("layers", 1))
+        hidden, layers = int(known["hidden"]), int(known["layers"])
         shapes: dict[str, tuple[int, ...]] = {}
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise([features, *[hidden] * layers, classes])):
             shapes |= {f"{2 * i}.weight": (fan_out, fan_in), f"{2 * i}.bias": (fan_out,)}
@@ -135,7 +137,7 @@ def check_fit(
     hyper: Mapping[str, float],
     feature_shape: tuple[int, ...],
     classes: int,
-    base: Mapping[str, Any] | None = None,
+    base: ModelFacts | None = None,
 ) -> None:
     """Raises InvalidInput where weights are not those of the architecture on these rows, naming the first tensor."""
     expected = expected_shapes(architecture, hyper, feature_shape, classes, base)

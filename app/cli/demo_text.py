@@ -9,7 +9,7 @@ layout, the adapter trained on everybody as a PEFT folder, beside the result. It
 import json
 import os
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from app.cli.local import engine_errors
+from app.cli.request import engine_errors
 from app.datasets.rows.corpora import BYTES, pack, read_corpus, tokens_of
 from app.errors import InvalidInput
 
@@ -123,8 +123,8 @@ def _base(spare: Blocks, home: Path, console: Console) -> dict[str, NDArray[Any]
 
 def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Console) -> dict[str, Any]:
     from app.cli.value import show
-    from worker.engine.loop.spec import ValuationSpec
-    from worker.engine.unlearning import default_method
+    from contract.methods import default_method
+    from contract.spec import ValuationSpec
     from worker.engine.valuation import value
     from worker.jobs.domains import perplexities
     from worker.loading.model_folders import write_adapter
@@ -141,4 +141,4 @@ def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Conso
         console.print(f"Perplexity per byte on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
     arrays = evaluator.learner.layout.unpack(evaluator.context.full)
     write_adapter(home / "adapter", arrays, int(_ADAPTERS["rank"]), 8.0, str(home / "base"))
-    return {**valuation.to_dict(), "perplexity": [asdict(row) for row in rows]}
+    return {**valuation.to_dict(), "perplexity": [row.plain() for row in rows]}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.cli.request import ValueRequest, checkpoint_of, engine_errors
 from app.datasets.readers import Limits, sniff
 from app.datasets.rows import items
 from app.datasets.rows.encoding import EncodedRows, fit_classes
@@ -21,7 +22,6 @@ from app.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from app.cli.local import ValueRequest
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.loading.extractor import Extractor
 
@@ -29,10 +29,9 @@ _SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".
 
 
 def evaluator_on_features(
-    request: "ValueRequest", name: str, hyper: dict[str, float | int | str], threads: int
+    request: ValueRequest, name: str, hyper: dict[str, float | int | str], threads: int
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
-    from app.cli.local import checkpoint_of, engine_errors
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
     from worker.loading.extractor import read_extractor, standardised
@@ -47,25 +46,25 @@ def evaluator_on_features(
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(folder, kind, request.device, context=context, side=side)
         inside = name == "lora"
-        reading = (request.target, kind, extractor, extractor.inputs if inside else extractor.features)
-        test = _file(request.test, "the test set", *reading)
-        read = [(player, _file(file, f"{player} ({file})", *reading)) for player, file in request.providers]
+        asked = (request.target, kind, extractor, extractor.inputs if inside else extractor.features)
+        test = _file(request.test, "the test set", *asked)
+        read = [(player, _file(file, f"{player} ({file})", *asked)) for player, file in request.providers]
         offered = {label for _, part in read for label in part[2]}
         classes = fit_classes(request.target, "the test set", sorted(set(test[2]), key=class_order), offered)
         names = list(dict.fromkeys(player for player, _ in read))
-        parts = [_joined([part for player, part in read if player == name], classes, name) for name in names]
+        parts = [_joined([part for player, part in read if player == each], classes, each) for each in names]
         prints, X, y = _joined([test], classes, "the test set")
         rows = [part[1] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
         if inside:
-            fixed = {key: extractor.family.sizes[key] for key in ("heads", "eps") if key in extractor.family.sizes}
-            hyper = fixed | hyper
+            told = {key: extractor.family.sizes[key] for key in ("heads", "eps") if key in extractor.family.sizes}
+            hyper = told | hyper
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
             X, rows = standardised(X, rows)
         players = [
-            PlayerData(name, own, part[2], EncodedRows(part[0], part[2]).digest)
-            for name, own, part in zip(names, rows, parts, strict=True)
+            PlayerData(each, own, part[2], EncodedRows(part[0], part[2]).digest)
+            for each, own, part in zip(names, rows, parts, strict=True)
         ]
         problem = Problem(
             players=players,
@@ -95,22 +94,22 @@ def _file(
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    format_ = _SUFFIXES.get(path.suffix) or sniff(path, None, name)
-    prints, labels = items.read_stand_ins(path, format_, kind, target, Limits(), name)
+    found = _SUFFIXES.get(path.suffix) or sniff(path, None, name)
+    prints, labels = items.read_stand_ins(path, found, kind, target, Limits(), name)
     side = extractor.side if kind == IMAGE else None
-    with items.opened(path, format_, kind, target, Limits(), name, side) as opened:
+    with items.opened(path, found, kind, target, Limits(), name, side) as opened:
         return prints, made(opened.values), labels
 
 
 def _joined(parts: Sequence[tuple[Any, Any, list[str]]], classes: Sequence[str], name: str) -> tuple[Any, Any, Any]:
-    labels = [label for _, _, of_part in parts for label in of_part]
+    labels = [label for _, _, each in parts for label in each]
     y = number_labels(labels, classes, name)
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]), y
 
 
 def _digest(folder: Path) -> str:
     hasher = hashlib.sha256()
-    for path in sorted(file for file in folder.iterdir() if file.suffix in (".json", ".safetensors")):
+    for path in sorted(each for each in folder.iterdir() if each.suffix in (".json", ".safetensors")):
         with path.open("rb") as file:
             hasher.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return hasher.hexdigest()

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from worker.engine.loop.result import Valuation
+    from contract.result import ValuationResult
 
 
-def draw(result: "Valuation", path: Path) -> None:
+def draw(result: "ValuationResult", path: Path) -> None:
     """Write the picture of a result to ``path``."""
     import matplotlib as mpl
 
@@ -25,7 +25,7 @@ def draw(result: "Valuation", path: Path) -> None:
     pyplot.close(figure)
 
 
-def _values(axes: Any, result: "Valuation") -> None:
+def _values(axes: Any, result: "ValuationResult") -> None:
     players = sorted(result.players, key=lambda p: p.value)
     for row, player in enumerate(players):
         axes.plot(player.value_ci, (row, row), color="0.6", linewidth=3, solid_capstyle="butt")
@@ -35,7 +35,7 @@ def _values(axes: Any, result: "Valuation") -> None:
     axes.set_title("Values with 95 % intervals")
 
 
-def _convergence(axes: Any, result: "Valuation") -> None:
+def _convergence(axes: Any, result: "ValuationResult") -> None:
     rounds = [sum(row.evaluations.values()) for row in result.trace]
     axes.plot(rounds, [row.widest for row in result.trace], "o-", color="black")
     axes.axhline(float(result.spec["share_ci"]), color="0.6", linestyle="--")
@@ -44,7 +44,7 @@ def _convergence(axes: Any, result: "Valuation") -> None:
     axes.set_title(f"Convergence (ended by {result.stopped_by})")
 
 
-def _worths(axes: Any, result: "Valuation") -> None:
+def _worths(axes: Any, result: "ValuationResult") -> None:
     retrained = {row.coalition: row.worth for row in result.worths if row.source == "retrain"}
     for source in sorted({row.source for row in result.worths if row.fidelity != "retrain"}):
         pairs = [

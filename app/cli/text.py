@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cli.request import ValueRequest, engine_errors
 from app.datasets.rows.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from app.cli.local import ValueRequest
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.problem import PlayerData, Rows
 
@@ -64,10 +64,9 @@ def domains(path: Path) -> list[Path]:
 
 
 def evaluator_of_texts(
-    request: "ValueRequest", hyper: dict[str, float | int | str], threads: int
+    request: ValueRequest, hyper: dict[str, float | int | str], threads: int
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose model is ``lm``, and the digests that name what it rests on."""
-    from app.cli.local import engine_errors
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.problem import LearnerSpec, Problem
     from worker.loading.model_folders import read_adapter, read_base

@@ -14,14 +14,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.local import ValueRequest, engine_errors, evaluator_of, parse_model, parse_providers
+from app.cli.local import evaluator_of
+from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers
 from app.cli.text import domains
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from contract.result import ValuationResult
+    from contract.spec import ValuationSpec
     from worker.engine.evaluation.evaluator import Evaluator
-    from worker.engine.loop.result import Valuation
-    from worker.engine.loop.spec import ValuationSpec
     from worker.engine.valuation import Progress
 
 THREADS = max(1, os.cpu_count() or 1)
@@ -98,8 +99,8 @@ def value(
     threads: _Threads = THREADS,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
-    from worker.engine.loop.spec import ValuationSpec
-    from worker.engine.unlearning import default_method
+    from contract.methods import default_method
+    from contract.spec import ValuationSpec
     from worker.jobs.domains import perplexities
 
     try:
@@ -146,7 +147,7 @@ def value(
     _keep(result, request, json_path, plot, console)
 
 
-def _valued(evaluator: "Evaluator", spec: "ValuationSpec", console: Console) -> "Valuation":
+def _valued(evaluator: "Evaluator", spec: "ValuationSpec", console: Console) -> "ValuationResult":
     """The game's valuation, with its progress on the terminal, or line by line where there is none."""
     from worker.engine.valuation import value as value_game
 
@@ -163,7 +164,7 @@ def _valued(evaluator: "Evaluator", spec: "ValuationSpec", console: Console) -> 
 
 
 def _keep(
-    result: "Valuation", request: ValueRequest, json_path: Path | None, plot: Path | None, console: Console
+    result: "ValuationResult", request: ValueRequest, json_path: Path | None, plot: Path | None, console: Console
 ) -> None:
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
@@ -175,7 +176,7 @@ def _keep(
         console.print(f"Drawn in {plot}", soft_wrap=True)
 
 
-def as_json(result: "Valuation", request: ValueRequest) -> dict[str, Any]:
+def as_json(result: "ValuationResult", request: ValueRequest) -> dict[str, Any]:
     """The result as plain data, with the request that ``cherish verify`` asks again."""
     return {**result.to_dict(), "request": request.to_json()}
 
@@ -193,7 +194,7 @@ def _line(progress: "Progress") -> str:
     return f"Round {progress.round}: {bought} worths; {widest}"
 
 
-def show(result: "Valuation", console: Console) -> None:
+def show(result: "ValuationResult", console: Console) -> None:
     """The table of players and the sentences that belong to it."""
     table = Table("provider", "rows", "value", "std. error", "share", "95 % interval", box=None, pad_edge=False)
     for column in table.columns[1:]:

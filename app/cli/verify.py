@@ -14,13 +14,14 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from app.cli.local import ValueRequest, engine_errors, evaluator_of, parse_providers
+from app.cli.local import evaluator_of
+from app.cli.request import ValueRequest, engine_errors, parse_providers
 from app.cli.value import THREADS
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from contract.result import ValuationResult
     from worker.engine.evaluation.evaluator import Evaluator
-    from worker.engine.loop.result import Valuation
 
 TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
 AUDITED = 16
@@ -85,14 +86,14 @@ def verify(
         raise typer.Exit(1)
 
 
-def _read(path: Path) -> "tuple[Valuation, ValueRequest]":
-    from worker.engine.loop.result import Valuation
+def _read(path: Path) -> "tuple[ValuationResult, ValueRequest]":
+    from contract.result import ValuationResult
 
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}; name a result that `cherish value --json` wrote")
     try:
         data = json.loads(path.read_bytes())
-        stored = Valuation.from_dict(data)
+        stored = ValuationResult.from_dict(data)
     except (ValueError, UnicodeDecodeError) as refused:
         raise InvalidInput(f"{path}: {refused}") from refused
     if not isinstance(data.get("request"), dict):
@@ -100,7 +101,7 @@ def _read(path: Path) -> "tuple[Valuation, ValueRequest]":
     return stored, ValueRequest.from_json(data["request"])
 
 
-def _estimate(stored: "Valuation") -> dict[str, Any]:
+def _estimate(stored: "ValuationResult") -> dict[str, Any]:
     """Whether values, intervals, audit and counts follow from the stored worths."""
     from worker.engine.games.game import EvaluationFailed
     from worker.engine.valuation import recompute
@@ -127,7 +128,7 @@ def _estimate(stored: "Valuation") -> dict[str, Any]:
     }
 
 
-def _files(stored: "Valuation", evaluator: "Evaluator", digests: dict[str, str]) -> dict[str, Any]:
+def _files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, str]) -> dict[str, Any]:
     """Whether the files are those that the result was computed from."""
     expected = {p.provider: p.digest for p in stored.players}
     # where shards play, their owners are compared: shards follow from the owners' rows and the seed
@@ -142,17 +143,17 @@ def _files(stored: "Valuation", evaluator: "Evaluator", digests: dict[str, str])
     return {"match": True, "found": f"the rows of {len(expected)} providers and the test set are those of the result"}
 
 
-def _coalition(stored: "Valuation", names: tuple[str, ...]) -> Any:
+def _coalition(stored: "ValuationResult", names: tuple[str, ...]) -> Any:
     kept = set(names)
     return np.array([[name in kept for name in _players(stored)]])
 
 
-def _players(stored: "Valuation") -> list[str]:
+def _players(stored: "ValuationResult") -> list[str]:
     """Who plays: the shards where there are any, else those who are paid."""
     return [shard.name for shard in stored.shards] or [player.provider for player in stored.players]
 
 
-def _worths(stored: "Valuation", evaluator: "Evaluator", count: int, seed: int) -> dict[str, Any]:
+def _worths(stored: "ValuationResult", evaluator: "Evaluator", count: int, seed: int) -> dict[str, Any]:
     """Whether randomly chosen stored worths come out the same again; each fidelity gets its turn."""
     rng = np.random.default_rng(seed)
     order = [stored.worths[i] for i in rng.permutation(len(stored.worths))]
@@ -175,7 +176,7 @@ def _worths(stored: "Valuation", evaluator: "Evaluator", count: int, seed: int) 
     return {"match": False, "found": found}
 
 
-def _audit(stored: "Valuation", evaluator: "Evaluator") -> dict[str, Any]:
+def _audit(stored: "ValuationResult", evaluator: "Evaluator") -> dict[str, Any]:
     """Retrain a few coalitions and compare the stored unlearned worths with them."""
     from worker.engine.estimators.design import audit_design
     from worker.engine.games.coalitions import classes_of

@@ -1,6 +1,6 @@
 """Looking at an uploaded file: is it valid, and what is in it. Pure; it holds few columns at a time, keeps nothing.
 
-It is what runs in the enclosure (see ``enclosure``): no database, no blob store, no settings.
+It is what runs in the sandbox (see ``app.sandbox.process``): no database, no blob store, no settings.
 """
 
 from dataclasses import asdict, dataclass

@@ -103,7 +103,7 @@ def profile(
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """``profile`` in JSON's terms, for the enclosure."""
+    """``profile`` in JSON's terms, for the sandbox."""
     told = {key: question[key] for key in ("target", "modality", "format", "name", "preview_rows")}
     return profile(Path(question["path"]), limits=Limits(**question["limits"]), **told)
 

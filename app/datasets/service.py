@@ -28,6 +28,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 
 MAX_PREVIEW_ROWS = 20
+INSPECT = process.declare("app.datasets.inspection:answer")
 _KIND_OF = {Role.PROVIDER: DatasetKind.TRAIN, Role.BUYER: DatasetKind.TEST}
 
 
@@ -133,7 +134,7 @@ def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID) -> E
 def read_content(settings: Settings, expected: Expected, path: Path) -> Inspection:
     """What a valid uploaded file holds; raises InvalidData. Takes long, needs no transaction and little memory."""
     question = {
-        "task": "inspect",
+        "task": INSPECT,
         "path": str(path),
         "format": expected.format.value if expected.format else None,
         "target": expected.target,

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.datasets.lifecycle import DatasetStatus as DatasetStatus
-from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.db.base import Base, PrimaryKey, Timestamped, name_of
 
 
 class DatasetKind(enum.Enum):
@@ -96,12 +96,12 @@ class Dataset(Timestamped, Base):
     provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id", ondelete="RESTRICT"))
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(Text, default="", server_default=text("''"))
-    kind: Mapped[DatasetKind] = mapped_column(enum_by_value(DatasetKind))
-    status: Mapped[DatasetStatus] = mapped_column(enum_by_value(DatasetStatus), default=DatasetStatus.DRAFT)
+    kind: Mapped[DatasetKind] = mapped_column(name_of(DatasetKind))
+    status: Mapped[DatasetStatus] = mapped_column(name_of(DatasetStatus), default=DatasetStatus.DRAFT)
     # None: documents without labels
     target: Mapped[str | None] = mapped_column(String(200))
-    modality: Mapped[Modality | None] = mapped_column(enum_by_value(Modality))
-    format: Mapped[DatasetFormat | None] = mapped_column(enum_by_value(DatasetFormat))
+    modality: Mapped[Modality | None] = mapped_column(name_of(Modality))
+    format: Mapped[DatasetFormat | None] = mapped_column(name_of(DatasetFormat))
     # 0 while there are no bytes
     version: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     digest: Mapped[str | None] = mapped_column(String(64))
@@ -134,12 +134,12 @@ class DatasetVersion(Timestamped, Base):
     dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     digest: Mapped[str] = mapped_column(String(64))
-    format: Mapped[DatasetFormat] = mapped_column(enum_by_value(DatasetFormat))
-    modality: Mapped[Modality] = mapped_column(enum_by_value(Modality))
+    format: Mapped[DatasetFormat] = mapped_column(name_of(DatasetFormat))
+    modality: Mapped[Modality] = mapped_column(name_of(Modality))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     rows: Mapped[int] = mapped_column(BigInteger)
     columns: Mapped[list[Any]]
-    profile_status: Mapped[ProfileStatus] = mapped_column(enum_by_value(ProfileStatus), default=ProfileStatus.PENDING)
+    profile_status: Mapped[ProfileStatus] = mapped_column(name_of(ProfileStatus), default=ProfileStatus.PENDING)
     # when the task counts as lost and is sent again
     profile_due_at: Mapped[datetime | None]
     profile_attempts: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))

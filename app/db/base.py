@@ -48,13 +48,22 @@ class Timestamped:
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-def enum_by_value(cls: type[enum.Enum]) -> Enum:
-    """A text column with a CHECK that stores the enum's values, not its Python names."""
+def closed_list(cls: type[enum.Enum]) -> Enum:
+    """A text column that stores the enum's values, with a CHECK: for lists that rights and money rest on."""
+    return _names(cls, constrained=True)
+
+
+def name_of(cls: type[enum.Enum]) -> Enum:
+    """A text column that stores the enum's values. The schema does not list them, so adding one is no migration."""
+    return _names(cls, constrained=False)
+
+
+def _names(cls: type[enum.Enum], *, constrained: bool) -> Enum:
     return Enum(
         cls,
         values_callable=lambda members: [m.value for m in members],
         native_enum=False,
-        create_constraint=True,
+        create_constraint=constrained,
         length=32,
         name=cls.__name__.lower(),
     )

@@ -123,7 +123,7 @@ class Child:
                 os.kill(pid, number)
 
     def request_stop(self) -> None:
-        """Ask the minder to climb down its ladder; does not wait."""
+        """Ask the minder to send its ladder of signals; does not wait."""
         if self._minder is not None and self.poll() is None:
             self._minder.terminate()
 

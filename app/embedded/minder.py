@@ -1,4 +1,4 @@
-"""The process between the supervisor and one server: it starts the server and sees to it that it never outlives us.
+"""The process between the supervisor and one server: it starts the server, and ends it when the supervisor ends.
 
 Run as a script in isolated mode (``python -I -S minder.py SPEC``), standard library only, so that it is small, starts
 in a few hundredths of a second and cannot be broken by the application it minds. It holds the read end of a pipe whose

@@ -1,6 +1,6 @@
 """Postgres 18 from its wheel, run by us: one cluster in one folder, reached over one private socket, with a password.
 
-``EmbeddedPostgres(home).start()`` makes the cluster on first use, heals what a crash left (a stale lock file, a
+``EmbeddedPostgres(home).start()`` makes the cluster on first use, repairs what a crash left (a stale lock file, a
 half-made cluster, a postmaster that is still ending), starts the server under a minder and returns its URL. It never
 listens on TCP, never trusts a connection without the password, and never touches a cluster that it did not make.
 """
@@ -247,7 +247,7 @@ class EmbeddedPostgres(EmbeddedServer):
 def _clear_stale_lock_file(data: Path) -> None:
     """Remove ``postmaster.pid`` of a server that is gone, though another process may have its number by now.
 
-    We hold the folder's lock, so a server found alive here lost its minder; it is told to end.
+    We hold the folder's lock, so a server that still runs has lost its minder; it is ended.
     """
     path = data / "postmaster.pid"
     for number in (None, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):

@@ -1,6 +1,6 @@
-"""Redis from its wheel, run by us: a doorbell for the workers on one private socket, and nothing that must last.
+"""Redis from its wheel, run by us: messages to the workers over one private socket, nothing that must last.
 
-It never listens on TCP, never writes to disk and never evicts: Postgres is the truth, and Redis may be wiped.
+It never listens on TCP, never writes to disk and never evicts: all facts are in Postgres, and Redis may be wiped.
 """
 
 import contextlib

@@ -45,7 +45,7 @@ class Stack(Supervisor):
 
     ``port`` 0 takes a free one; ``env`` adds settings (``CHERISH_...``) for the children.
 
-    ``say`` is told in one line each what happens; it may be called from another thread.
+    ``say`` gets a line for each event; it may be called from another thread.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Stack(Supervisor):
         lock = FolderLock(self.home / _LOCK, f"the Cherish stack of {self.home}")
         lock.acquire(patience=10.0)
         self._lock = lock
-        # what a killed supervisor left says where its API was, not where ours will be
+        # the file that a killed supervisor left has the address of its API, not of ours
         (self.home / _STATE).unlink(missing_ok=True)
         self._listener = _listen(self._port)
         self.api_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -137,7 +137,7 @@ class Stack(Supervisor):
         self._redis.stop()
         self._postgres.stop()
         self._parts = {}
-        # nobody begins after this who would remove what killed children left
+        # no later process of this stack would remove what killed children left
         scratch.tidy()
         if self._listener is not None:
             self._listener.close()

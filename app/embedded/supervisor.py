@@ -1,4 +1,4 @@
-"""Keeps named children running: restarts what ended, with a growing delay, and says so. Knows no program by name.
+"""Keeps named children running: restarts what ended, with a growing delay, and says so. It treats all programs alike.
 
 Also the handle by which fault tests reach single children: kill, freeze, take down, bring up.
 """
@@ -17,7 +17,7 @@ _STEADY_SECONDS = 60.0
 
 
 class Supervisor:
-    """Children by name. ``say`` is told in one line each what happens, from another thread too."""
+    """Children by name. ``say`` gets a line for each event, from another thread too."""
 
     def __init__(self, say: Callable[[str], None] | None = None) -> None:
         self._say = say or (lambda _: None)

@@ -1,21 +1,35 @@
-"""The certificates of what checkpoints were made to forget, over HTTP. Thin; what was forgotten is listed in
-``app.checkpoints.endpoints``."""
+"""The certificates of what was erased and of what checkpoints were made to forget, over HTTP. Thin; what was forgotten
+is listed in ``app.checkpoints.endpoints``."""
 
-from app.accounts.callers import BuyerCaller
+from app.accounts.callers import BuyerCaller, ProviderCaller
 from app.checkpoints import service
-from app.erasure import unlearning
+from app.erasure import erasing, unlearning
 from app.erasure.schemas import UnlearningCertificate
 from app.errors import Conflict, NotFound
 from app.http.deps import SessionDep, SettingsDep
-from app.http.ids import CheckpointId, UnlearningId, public_id
+from app.http.ids import CheckpointId, DatasetId, UnlearningId, public_id
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.valuations.results import certificates
+from app.valuations.results.schemas import Certificate
 
-router = api_router("/v1/checkpoints", "checkpoints")
+# each is part of what it belongs to in the API's document
+router = api_router("/v1/datasets", "valuations")
+unlearnings = api_router("/v1/checkpoints", "checkpoints")
 
 
-@router.get("/{checkpoint_id}/unlearnings/{unlearning_id}/certificate", responses=responses(NotFound, Conflict))
+@router.get("/{dataset_id}/erasure", responses=responses(NotFound, Conflict))
+def get_erasure(
+    dataset_id: DatasetId, caller: ProviderCaller, session: SessionDep, settings: SettingsDep
+) -> Certificate:
+    """The signed record of what was erased when one's own dataset was withdrawn: digests, models, checkpoints."""
+    erasure = erasing.erasure_of(session, caller, dataset_id)
+    if erasure.finished_at is None:
+        raise Conflict(f"dataset {public_id('ds', dataset_id)} is still being erased; ask again in a minute")
+    return Certificate.model_validate(certificates.sign(settings, erasing.record_of(erasure)))
+
+
+@unlearnings.get("/{checkpoint_id}/unlearnings/{unlearning_id}/certificate", responses=responses(NotFound, Conflict))
 def get_unlearning_certificate(
     checkpoint_id: CheckpointId,
     unlearning_id: UnlearningId,

@@ -1,10 +1,10 @@
 """The right to be forgotten: what a withdrawn dataset leaves is unlearned and erased, by a job. Never commits.
 
 In this order. The jobs that read it, or a checkpoint that has seen it, are stopped and their pools go back; from then
-on no job may name those checkpoints. What was derived from its rows goes: trained models, worths, and what the files of
-orders came to. The checkpoints are unlearned (``unlearnings``), for which its bytes are needed. Then the bytes go,
-unless another provider's dataset has the same, and the weights that had seen them. Results, ledger and certificates
-stay; of the data they hold digests.
+on no job may name those checkpoints. What was derived from its rows is erased: trained models, worths, and what is kept
+from reading orders' files. The checkpoints are unlearned (``unlearning``), for which its bytes are needed. Then the
+bytes are erased, unless another provider's dataset has the same, and the weights that had seen them. Results, ledger
+and certificates stay; of the data they hold digests.
 """
 
 import uuid
@@ -27,13 +27,14 @@ from app.identity import Caller
 from app.outbox import service as outbox
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.orders import fit_cache
-from app.valuations.orders.game_digest import digest_of
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Erasure, Valuation
+from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.document import digest_of
 
 TASK = unlearning.FORGET
 _RESEND = timedelta(seconds=30)
@@ -78,7 +79,7 @@ def begin(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
 
 
 def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleared | None:
-    """Erase in the database what may be erased by now, and say what goes after it; None where all was done before."""
+    """Erase in the database what may be erased by now, and list what is to be erased after it; None when done."""
     erasure = erasure_repository.lock_erasure(session, dataset_id)
     if erasure is None or erasure.finished_at is not None:
         return None
@@ -88,7 +89,8 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     games = sorted({job.game_id for job in jobs})
     doomed, worths, models = set[str](erasure.doomed or []), 0, 0
     for game_id in games:
-        blob, erased = erasure_repository.forget_game(session, game_id)
+        blob, answered, erased = erasure_repository.forget_game(session, game_id)
+        doomed |= answered
         worths += erased
         if blob is not None:
             models += 1
@@ -118,7 +120,7 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
 
 
 def erase_blob(session: Session, blobs: BlobStore, dataset_id: uuid.UUID, digest: str) -> None:
-    """Erase a doomed blob unless it is something else as well, while nobody can be storing it."""
+    """Erase a blob of the withdrawal unless something else has the same bytes, while nobody can be storing it."""
     dataset_repository.lock_digest(session, digest)
     if not erasure_repository.in_use(session, dataset_id, digest):
         blobs.delete(digest)

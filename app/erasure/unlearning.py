@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.checkpoints import repository as checkpoints
-from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus, UnlearnMethod
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus
 from app.erasure import repository as erasure_repository
 from app.erasure import unlearning_repository
 from app.erasure.unlearning_repository import UnlearningClaim
@@ -29,6 +29,9 @@ from app.valuations.tables import Valuation
 from app.valuations.work.protocol import LeaseLost
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.files import InputFile
+from contract.game import FrozenGame
+from contract.withdrawal import WithdrawalMethod
 
 log = structlog.get_logger(__name__)
 
@@ -48,14 +51,14 @@ class Part:
 
     dataset_id: uuid.UUID
     digest: str
-    file: dict[str, Any] | None  # None: no job says how to read it
+    file: InputFile | None  # None: no job says how to read it
 
 
 @dataclass(frozen=True)
 class Duty:
     """What a worker needs to know to unlearn; plain data, so that no transaction stays open meanwhile.
 
-    ``frozen`` is the game of the job that says how rows became numbers, ``base`` the blob of the frozen model that the
+    ``game`` is that of the job that says how rows became numbers, ``base`` the blob of the frozen model that the
     weights stand on, if they do. ``whole``: one full valuation named everything
     that the model has seen, so nothing else was trained on.
     """
@@ -63,9 +66,9 @@ class Duty:
     claim: UnlearningClaim
     checkpoint: Checkpoint
     weights: str
-    asked: UnlearnMethod | None
-    frozen: dict[str, Any] | None
-    test: dict[str, Any] | None
+    asked: WithdrawalMethod | None
+    game: FrozenGame | None
+    test: InputFile | None
     base: str | None
     forgotten: tuple[Part, ...]
     remaining: tuple[Part, ...]
@@ -77,7 +80,7 @@ class Outcome:
     """How a duty ended: the method used, why it is not the one asked for, the new weights (None: erased), and what was
     found, as the certificate tells it."""
 
-    method: UnlearnMethod
+    method: WithdrawalMethod
     reason: str | None
     weights: Blob | None
     tensors: dict[str, Any] | None
@@ -126,9 +129,9 @@ def load(session: Session, claim: UnlearningClaim) -> Duty | None:
         checkpoint=checkpoint,
         weights=checkpoint.digest,
         asked=checkpoint.unlearning,
-        frozen=repository.get_game(session, reference.game_id).frozen if reference else None,
-        test=reference.inputs["test"] if reference else None,
-        base=reference.inputs["base"] if reference else None,
+        game=repository.get_game(session, reference.game_id).document if reference else None,
+        test=reference.job_inputs.test if reference else None,
+        base=reference.job_inputs.base if reference else None,
         forgotten=tuple(part for part in parts if part.dataset_id == claim.dataset_id),
         remaining=tuple(part for part in parts if part.dataset_id != claim.dataset_id),
         whole=reference is not None and _tells_all(reference, seen),
@@ -197,7 +200,7 @@ def content(unlearning: Unlearning) -> dict[str, Any]:
 def _end(session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outcome: Outcome) -> tuple[str, ...]:
     old, erased = checkpoint.digest, outcome.weights is None
     after = outcome.weights.digest if outcome.weights else None
-    asked = checkpoint.unlearning or UnlearnMethod.AUTO
+    asked = checkpoint.unlearning or WithdrawalMethod.AUTO
     record: dict[str, Any] = {
         "checkpoint": public_id("ck", checkpoint.id),
         "outcome": "erased" if erased else "unlearned",
@@ -226,7 +229,7 @@ def _end(session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outco
     kind = EventType.CHECKPOINT_ERASED if erased else EventType.CHECKPOINT_UNLEARNED
     webhooks.emit(session, checkpoint.buyer_id, kind, data | {"method": outcome.method.value})
     if not unlearning_repository.count_open(session, claim.dataset_id):
-        # the bytes were kept for this; the sweeper would find it, too
+        # the bytes were kept for this duty; if this message is lost, the sweeper sends another
         outbox.record(session, FORGET, {"dataset_id": str(claim.dataset_id)})
     return () if old is None or old == after else (old,)
 
@@ -238,7 +241,7 @@ def _erase_instead(session: Session, claim: UnlearningClaim, why: str) -> tuple[
 
 def _erased(why: str) -> Outcome:
     findings = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
-    return Outcome(UnlearnMethod.ERASE, why, None, None, findings)
+    return Outcome(WithdrawalMethod.ERASE, why, None, None, findings)
 
 
 def _forgotten_digests(session: Session, claim: UnlearningClaim) -> list[str]:
@@ -257,19 +260,19 @@ def _reference(session: Session, checkpoint: Checkpoint, dataset_id: uuid.UUID) 
 
 def _tells_all(job: Valuation, seen: Sequence[CheckpointLineage]) -> bool:
     """Whether a job says that the model was trained on its players and nobody else, and names all that was seen."""
-    files = {file["digest"] for player in job.inputs["players"] for file in player}
-    return job.spec["mode"] == "full" and {row.digest for row in seen} <= files
+    files = {file.digest for player in job.job_inputs.players for file in player}
+    return job.order.mode == "full" and {row.digest for row in seen} <= files
 
 
-def _files(session: Session, checkpoint: Checkpoint, dataset_ids: set[uuid.UUID]) -> dict[str, dict[str, Any]]:
+def _files(session: Session, checkpoint: Checkpoint, dataset_ids: set[uuid.UUID]) -> dict[str, InputFile]:
     """How to read each content, by digest, as the buyer's jobs said, those with this checkpoint before others, which
     may read a text as a column; every row of it, also those that a job dropped."""
-    found: dict[str, dict[str, Any]] = {}
+    files: dict[str, InputFile] = {}
     twins = checkpoints.twins(session, checkpoint)
     own = {job.id for job in erasure_repository.jobs_with_checkpoints(session, twins)}
     for dataset_id in sorted(dataset_ids):
         for job in sorted(erasure_repository.jobs_with_dataset(session, dataset_id), key=lambda job: job.id in own):
             if job.buyer_id == checkpoint.buyer_id:
-                for player in job.inputs["players"]:
-                    found |= {file["digest"]: {**file, "drop": ""} for file in player}
-    return found
+                for player in job.job_inputs.players:
+                    files |= {file.digest: file.model_copy(update={"drop": ""}) for file in player}
+    return files

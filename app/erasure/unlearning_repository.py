@@ -40,7 +40,7 @@ def _after(seconds: float) -> Any:
 
 
 def _due() -> Any:
-    """Its time has come; or nothing was tried yet and the owner has said how."""
+    """It is due by time; or nothing was tried yet and the owner has chosen how."""
     said = exists().where(Checkpoint.id == Unlearning.checkpoint_id, Checkpoint.unlearning.is_not(None))
     return and_(Unlearning.due_at.is_not(None), or_(Unlearning.due_at <= _NOW, and_(Unlearning.fence == 0, said)))
 

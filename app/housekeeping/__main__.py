@@ -1,7 +1,7 @@
 """``python -m app.housekeeping [relay|sweeper]``: the housekeeping loops, all in one process unless one is named.
 
 The relay hands on what was recorded: tasks to Redis and, beside it, webhook deliveries to their receivers.
-The sweeper mends what fell between two chairs and, beside it, the bookkeeper does what time does to money
+The sweeper sends lost and abandoned work again. Beside it the bookkeeper moves money that has fallen due,
 and the collector erases bytes that nothing refers to.
 
 Wiring only. Ends clean on SIGTERM and SIGINT; any number of these processes may run at once.
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
             try:
                 loop(broker)
             except BaseException as error:
-                # one loop without the other would look alive and not be: end the process, its supervisor restarts it
+                # a process with one of its loops gone would still look healthy: end it, its supervisor restarts it
                 failed.append(error)
                 raise
             finally:

@@ -1,8 +1,8 @@
-"""The bookkeeper: what time does to money. It pays out what is held once dispute windows end, gives back pools whose
+"""The bookkeeper: money that has fallen due. It pays out what is held once dispute windows end, gives back pools whose
 reservation ran out, and seals new transfers into the day's hash chain.
 
-Safe to run twice at once: each step does its work once, whoever asks. It decides nothing: what is due was agreed when
-a job was posted and written down when it was settled.
+Safe to run twice at once: each step has its effect once. It decides nothing: what is due was agreed when a job was
+posted and recorded when it was settled.
 """
 
 import threading
@@ -45,7 +45,7 @@ class Bookkeeper:
         return done + len(expired)
 
     def run(self, stop: threading.Event) -> None:
-        """Keep books until told to stop; outlives restarts of Postgres."""
+        """Run until told to stop; outlives restarts of Postgres."""
         while not stop.is_set():
             try:
                 self.once()

@@ -1,5 +1,5 @@
-"""The collector: erases blobs that nothing refers to any more, once they are old enough to be nobody's upload, and what
-writers that were killed left half-written.
+"""The collector: erases blobs that nothing refers to any more, once they are too old to be part of an upload,
+and what writers that were killed left half-written.
 
 A blob is referred to when its digest stands in any column for digests of any table (``digest_columns``: found in the
 tables, so that a new room cannot be forgotten), or among the inputs of a job. It runs in the sweeper's process, and any
@@ -88,7 +88,7 @@ class Collector:
                 log.warning("collector.away", error=str(error))
 
     def _erase(self, digest: str, before: datetime) -> bool:
-        """Erase a blob if it is still old and unwanted while nobody can be storing it."""
+        """Erase a blob if, under the lock that keeps others from storing it, it is still old and not referred to."""
         with transaction(self._factory) as session:
             lock_digest(session, digest)
             modified = self._blobs.modified(digest)

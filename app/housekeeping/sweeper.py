@@ -1,10 +1,9 @@
-"""The sweeper: looks, every few seconds, for what fell between two chairs, and records its message again.
+"""The sweeper: looks every few seconds for work that no process is doing, and records its message again.
 
 It finds leases that ran out (a worker died), shards whose message never came (Redis was wiped), jobs whose window has
 room, waiting jobs whose turn it is, deadlines that passed, cancellations whose last worker is gone, and withdrawals
-that are not finished. Safe to run
-twice at once: it locks what it mends and skips what another sweeper holds. It never computes and never overrides a
-lease that still runs.
+that are not finished. Safe to run twice at once: it locks what it mends and skips what another sweeper holds. It never
+computes and never overrides a lease that still runs.
 """
 
 import threading
@@ -22,11 +21,11 @@ from app.http import idempotency
 from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.orders import fit_cache
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
-from app.valuations.work import leases, protocol, shards
+from app.valuations.work import leases, lifecycle, protocol, shards
 
 log = structlog.get_logger(__name__)
 

@@ -1,8 +1,8 @@
 """Rate limits: how many calls a minute one key, one user or one address may make, counted in Redis.
 
 The window slides (this minute's count and a part of the last one's), so that no burst passes at a minute's edge. Where
-Redis is away, calls pass and a metric counts them: limits guard the service's ease, never its rules, so their loss must
-not end it. Nothing here knows an account; what a caller's numbers are is told by whoever asks.
+Redis is away, calls pass and a metric counts them: limits protect the service from load and no rule depends on them, so
+it goes on without them. Nothing here knows an account; the calling code passes the quota.
 """
 
 import math

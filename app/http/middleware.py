@@ -1,4 +1,4 @@
-"""Pure ASGI middleware around the whole application: request ids, the last word on errors, headers of every answer.
+"""Pure ASGI middleware around the whole application: request ids, the last handler of errors, headers of every answer.
 
 It never reads a body and buffers nothing, so streams pass through it untouched.
 """
@@ -80,7 +80,7 @@ class RequestContext:
 
 
 def _address(scope: Scope) -> str | None:
-    """Who is on the line. Behind a proxy the server reads it from X-Forwarded-For (``--forwarded-allow-ips``)."""
+    """The client's address. Behind a proxy the server reads it from X-Forwarded-For (``--forwarded-allow-ips``)."""
     client = scope.get("client")
     return str(client[0])[:64] if client else None
 

@@ -195,7 +195,7 @@ async def _on_framework(request: Request, error: Exception) -> Response:
 
 
 async def _on_disconnect(request: Request, _error: Exception) -> Response:
-    """The client hung up in the middle of its body: nobody reads this answer, but the log does."""
+    """The client hung up in the middle of its body: the answer reaches nobody, the log keeps it."""
     log.info("client_disconnected", path=request.url.path)
     return problem_response(request, InvalidInput("the body was cut off; nothing was stored, send it again"))
 

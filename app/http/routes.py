@@ -1,26 +1,56 @@
 """The route class of all API routers: what every operation does around its endpoint, inside its transaction.
 
-It refuses bodies that are not JSON where JSON is read (415); before the commit it writes every change into the audit
-log and stores idempotent answers.
+It refuses bodies that are not JSON where JSON is read (415); before the commit it has every change recorded and stores
+idempotent answers. Where changes are recorded is not decided here: the application sets ``app.state.record_change``.
 """
 
 import json
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from sqlalchemy.orm import Session
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from app.audit import service as audit
 from app.errors import UnsupportedMediaType
 from app.http import idempotency
+from app.identity import Caller
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a request did: who did which action to which object, with what; ``subject`` is the organisation concerned,
+    where it is not the caller's own."""
+
+    caller: Caller | None
+    action: str
+    object_: str | None
+    detail: Mapping[str, Any]
+    subject: uuid.UUID | None = None
+
+
+class RecordsChanges(Protocol):
+    """What keeps a change, in the transaction of the change."""
+
+    def __call__(
+        self,
+        session: Session,
+        caller: Caller | None,
+        action: str,
+        object_: str | None,
+        detail: Mapping[str, Any],
+        *,
+        subject: uuid.UUID | None = None,
+    ) -> None: ...
 
 
 class ApiRoute(APIRoute):
@@ -36,7 +66,7 @@ class ApiRoute(APIRoute):
             response = await handle(request)
             # runs inside the function scope: the session of this request has not committed yet
             if request.method not in _READING and response.status_code < 300:
-                await _record(request, response, self.name)
+                await record(request, partial(_change_of, request, response, self.name))
             await idempotency.remember(request, response)
             return response
 
@@ -48,25 +78,38 @@ def affects(request: Request, account_id: uuid.UUID) -> None:
     request.state.subject = account_id
 
 
-async def _record(request: Request, response: Response, action: str) -> None:
-    """The audit log's entry of a change: its object is named by the path, else by the answer."""
-    session = getattr(request.state, "session", None)
-    # a sign-in has told of itself
-    if session is None or getattr(request.state, "recorded", False):
+def record_as(request: Request, change: Change) -> None:
+    """Have this request recorded as ``change``, in place of what its path and body say."""
+    request.state.change = change
+
+
+async def record(request: Request, change_of: Callable[[], Awaitable[Change]]) -> None:
+    """Record what the request did, as ``record_as`` was told or else as ``change_of`` says.
+
+    A request that opened no transaction changed nothing that is recorded.
+    """
+    session: Session | None = getattr(request.state, "session", None)
+    if session is None:
         return
+    change: Change = getattr(request.state, "change", None) or await change_of()
+    keep: RecordsChanges = request.app.state.record_change
+    done = change.caller, change.action, change.object_, change.detail
+    await run_in_threadpool(keep, session, *done, subject=change.subject)
+
+
+async def _change_of(request: Request, response: Response, action: str) -> Change:
+    """The change as the call says it: its object is named by the path, else by the answer."""
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
     object_ = named or _members(bytes(response.body)).get("id")
     detail: dict[str, Any] = dict(request.query_params)
     if "json" in request.headers.get("content-type", ""):
         detail.update(_members(await request.body()))
-    await run_in_threadpool(
-        audit.record,
-        session,
+    return Change(
         getattr(request.state, "caller", None),
         action,
         object_ if isinstance(object_, str) else None,
         detail,
-        subject=getattr(request.state, "subject", None),
+        getattr(request.state, "subject", None),
     )
 
 
@@ -86,7 +129,7 @@ def _insist_on_json(request: Request) -> None:
 
 
 class Room(APIRouter):
-    """A room's router, which knows at a glance which paths are none of its own.
+    """A room's router, which sees from the beginning of a path that it is not its own.
 
     Without it a call is tried against each operation of each room before its own one is found, and that costs as much
     as a statement of SQL.

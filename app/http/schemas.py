@@ -1,4 +1,4 @@
-"""Bases of what HTTP carries: bodies refuse fields they do not know, answers are built from rows. No noun lives here.
+"""Bases of what HTTP carries: bodies refuse fields they do not know, answers are built from rows. No room's schema.
 
 Every schema gives one example with ``example(...)``; the OpenAPI document shows it, and a test insists on it.
 """

@@ -1,4 +1,4 @@
-"""The one table that HTTP itself needs: answers of idempotent requests. It knows no noun; a principal is a bare id."""
+"""The one table that HTTP itself needs: answers of idempotent requests. A principal is a bare id."""
 
 import uuid
 from typing import Any

@@ -1,8 +1,8 @@
 """The relay: takes recorded messages from Postgres and hands them to Redis, at least once, lanes in turn.
 
-A message is marked as sent after Redis took it, so a crash in between sends it twice; every consumer stands that.
-NOTIFY only wakes the relay: it looks by itself every ``poll_seconds``. Any number of relays may run at once. It never
-computes anything and never decides what is to be sent.
+A message is marked as sent after Redis took it, so a crash in between sends it twice; every consumer tolerates that.
+NOTIFY only wakes the relay: it looks by itself every ``poll_seconds``. Any number of relays may run at once. It
+computes nothing and does not decide what is to be sent.
 """
 
 import threading
@@ -81,7 +81,7 @@ class Relay:
         while not stop.is_set():
             while self.drain_once() == self._batch and not stop.is_set():
                 pass
-            # several rings while we were busy are one: the next drain takes everything that is due
+            # one notification is enough after several: the next drain takes everything that is due
             for _ in bell.notifies(timeout=poll_seconds, stop_after=1):
                 # where one message comes others follow: a moment's wait sends them in one transaction
                 stop.wait(_GATHER_SECONDS)

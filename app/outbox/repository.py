@@ -70,9 +70,9 @@ def add(
     lane: str | None,
     delay: float,
 ) -> None:
-    """Insert messages, due after ``delay`` seconds by the database's clock, and ring the relay's bell.
+    """Insert messages, due after ``delay`` seconds by the database's clock, and notify the relay.
 
-    The bell rings when the transaction commits, or never. Both are one statement.
+    The notification is sent when the transaction commits, or never. Both are one statement.
     """
     told = {"task_name": task, "on_queue": queue, "rank": priority, "of_lane": lane, "delay": float(delay)}
     session.execute(_ADD, told | {"all_args": [json.dumps(each) for each in args]})

@@ -1,7 +1,7 @@
-"""Money at the border: decimal strings with a currency outside, whole minor units inside. It never rounds.
+"""Money as text and as integers: decimal strings with a currency outside, whole minor units inside. It never rounds.
 
 A currency's exponent is its number of decimals by ISO 4217. An amount that is not a positive whole number of minor
-units is refused with a sentence, never adjusted, because every adjustment is somebody's money.
+units is refused with a sentence, never adjusted, because an adjustment would take from somebody.
 """
 
 import re
@@ -50,7 +50,7 @@ def parse(text: str, currency: str, *, name: str = "amount", zero: bool = False)
     """Minor units of a plain decimal such as ``"10000.00"``.
 
     ``name`` is what the amount is called in the error. Fewer decimals than the currency has are fine, more are not,
-    even where they are zeros: a third decimal of euros is a misunderstanding worth an answer. ``zero`` allows 0.
+    even where they are zeros: a third decimal of euros is a mistake to be shown. ``zero`` allows 0.
     """
     exponent = exponent_of(currency)
     shown = repr(text[:40])

@@ -7,7 +7,6 @@ part is released, held until the dispute window ends, or accrued until it reache
 not add up to the budget cannot be made. Nothing here reads a database or knows what time it is.
 """
 
-import enum
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,9 @@ from uuid import UUID
 
 from app.errors import InvalidInput
 from app.payouts.money import format_money
-from app.payouts.shares import apportion, exact, shares, tie_key
+from app.payouts.shares import apportion, tie_key
+from contract.policies import PayoutPolicy
+from contract.shares import exact, shares
 
 Band = tuple[float, float]
 
@@ -26,19 +27,11 @@ Band = tuple[float, float]
 _ROUNDING = Fraction(1, 10**12)
 
 
-class Policy(enum.Enum):
-    """What a value is worth in money; chosen at posting, shown to providers before they agree."""
-
-    PROPORTIONAL = "proportional"  # by positive values
-    SIGNIFICANT = "significant"  # the same, but a value whose lower bound is not above zero earns nothing
-    INTERVAL_AWARE = "interval_aware"  # the certain part of each share now, the rest after the dispute window
-
-
 @dataclass(frozen=True)
 class PayoutTerms:
     """Everything about money that is agreed when a job is posted. Amounts in minor units of the job's currency."""
 
-    policy: Policy = Policy.PROPORTIONAL
+    policy: PayoutPolicy = PayoutPolicy.PROPORTIONAL
     minimum_payout: int = 0
     performance_target: float | None = None  # the gain v(N) - v(empty) that earns the whole pool
     fee_basis_points: int = 0  # of the budget; 100 is one percent
@@ -55,7 +48,7 @@ class PayoutTerms:
             )
         if self.performance_target is not None and not 0 < self.performance_target < float("inf"):
             raise InvalidInput(f"performance_target is {self.performance_target}; give a finite gain above zero")
-        if self.policy is Policy.INTERVAL_AWARE and not self.dispute_window_seconds:
+        if self.policy is PayoutPolicy.INTERVAL_AWARE and not self.dispute_window_seconds:
             raise InvalidInput(
                 "policy interval_aware holds the uncertain part of each share until the dispute window ends, "
                 "but dispute_window_seconds is 0; give a window, or choose policy proportional"
@@ -250,7 +243,7 @@ def _performance(terms: PayoutTerms, empty_worth: float | None, full_worth: floa
     return min(max(gain, Fraction(0)), Fraction(1))
 
 
-def _weights(policy: Policy, claims: Sequence[PayoutClaim]) -> tuple[list[Fraction], list[str]]:
+def _weights(policy: PayoutPolicy, claims: Sequence[PayoutClaim]) -> tuple[list[Fraction], list[str]]:
     """What each claim weighs before reserve prices, and the reason in words."""
     weights: list[Fraction] = []
     reasons: list[str] = []
@@ -260,7 +253,7 @@ def _weights(policy: Policy, claims: Sequence[PayoutClaim]) -> tuple[list[Fracti
             weight, reason = Fraction(0), "nothing: its value is below zero even at the upper bound"
         elif claim.value <= 0:
             reason = "nothing: its value is not above zero"
-        elif policy is Policy.SIGNIFICANT:
+        elif policy is PayoutPolicy.SIGNIFICANT:
             if claim.value_band is None:
                 raise InvalidInput(f"policy significant needs an interval of each value; {claim.player_id} has none")
             if claim.value_band[0] <= 0:
@@ -305,7 +298,7 @@ def _line(
     grow by the same factor.
     """
     released = amount
-    if amount and terms.policy is Policy.INTERVAL_AWARE:
+    if amount and terms.policy is PayoutPolicy.INTERVAL_AWARE:
         if claim.share_band is None:
             raise InvalidInput(f"policy interval_aware needs an interval of each share; {claim.player_id} has none")
         certain = max(exact(claim.share_band[0]) + _ROUNDING, Fraction(0)) * share / before

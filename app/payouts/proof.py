@@ -1,4 +1,4 @@
-"""The ledger's nightly proof: balances summed anew, sums of zero, and a hash chain that shows any later tampering.
+"""The ledger's proof: balances summed anew, sums of zero, and a hash chain that shows any later tampering.
 
 Sealing gives each committed transfer one link, sha256(the link before || the transfer's canonical text), in chains of
 one day each that follow one another. It is done apart from writing, so that writers never queue for the chain's end;

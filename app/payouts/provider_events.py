@@ -1,6 +1,6 @@
-"""What a payment provider's verified events do to the ledger. Each may be told twice and out of order; it counts once.
+"""What a payment provider's verified events do to the ledger. Each may come twice and out of order; it counts once.
 
-An event that contradicts the ledger is refused and changes nothing: people look at it. It never commits.
+An event that contradicts the ledger is refused and changes nothing; it is for people to look at. It never commits.
 """
 
 from sqlalchemy.orm import Session
@@ -19,7 +19,7 @@ def apply(session: Session, event: PaymentEvent) -> None:
         account = accounts.get_account(session, event.subject)
         if account.role is not Role.BUYER:
             raise InvalidInput(f"event {event.id}: acc_{account.id.hex} is a {account.role.value}, who has no wallet")
-        # named for the payment, not for the event: one payment can be told by several events
+        # named for the payment, not for the event: several events can report one payment
         service.deposit(session, account.id, event.amount, event.currency, f"provider {event.object_id}"[:200])
         return
     withdrawal = withdrawals.get(session, event.subject)
@@ -35,7 +35,7 @@ def apply(session: Session, event: PaymentEvent) -> None:
 def send(
     session: Session, provider: PaymentProvider, withdrawal: withdrawals.Withdrawal, destination: str
 ) -> ProviderPayout:
-    """Ask the provider to pay a withdrawal that waits. It stays pending until an event tells how it went."""
+    """Ask the provider to pay a withdrawal that waits. It stays pending until an event reports the outcome."""
     pending = withdrawals.get(session, withdrawal.id)
     if pending.status != "pending":
         raise Conflict(f"withdrawal wd_{pending.id.hex} is {pending.status}; only one that waits can be sent")

@@ -1,4 +1,4 @@
-"""All SQL of the ledger. It reads, locks and appends; the triggers in ``ledger_ddl`` keep the books, it only asks them.
+"""All SQL of the ledger. It reads, locks and appends; the triggers in ``ledger_ddl`` enforce the rules.
 
 Locks are taken in one order everywhere (accounts by id), so that writers queue and do not deadlock.
 """
@@ -78,7 +78,7 @@ class Entry:
 
 
 def now(session: Session) -> datetime:
-    """The transaction's time by the database's clock, the only clock that money goes by."""
+    """The transaction's time by the database's clock, the only clock used for money."""
     return session.execute(select(func.now())).scalar_one()
 
 
@@ -157,7 +157,7 @@ def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> dict
     if rows:
         inserted = session.scalars(insert(LedgerTransfer).values(rows).returning(LedgerTransfer))
         added = {row.id: row for row in inserted}
-        # the trigger has moved the balances behind the session's back; only accounts are read anew, because expiring
+        # the trigger has changed balances that the session holds; only accounts are read anew, because expiring
         # everything would throw away changes that the caller has not flushed yet
         for loaded in list(session.identity_map.values()):
             if isinstance(loaded, LedgerAccount):

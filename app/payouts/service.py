@@ -1,7 +1,7 @@
 """The rules of money around a job: deposit, reserve, settle once, refund, hold, dispute, release. It never commits.
 
 Every function may be called again with the same arguments and does its work once. The caller's transaction decides:
-a settlement stands or falls together with the values it pays for.
+a settlement and the values it pays for are committed together or not at all.
 """
 
 import uuid
@@ -35,7 +35,7 @@ class Balance:
 def deposit(
     session: Session, account_id: uuid.UUID, amount_minor: int, currency: str, reference: str
 ) -> LedgerTransfer:
-    """Record money that has come in for a buyer. The same account and reference are one deposit, however often told."""
+    """Record money that has come in for a buyer. The same account and reference are one deposit."""
     _check_amount("deposit", amount_minor, currency)
     wallet = AccountKey.of(_K.BUYER_WALLET, currency, owner=account_id)
     clearing = AccountKey.of(_K.PAYMENT_CLEARING, currency)
@@ -80,7 +80,7 @@ def reserve(
 
 
 def settle(session: Session, valuation_id: uuid.UUID, plan: PayoutPlan) -> Settlement:
-    """Divide a job's reserved pool as planned: once, whoever asks how often.
+    """Divide a job's reserved pool as planned: once, however often it is called.
 
     ``Conflict`` where the plan is not of this reservation, differs from one already settled, or the pool was refunded.
     """

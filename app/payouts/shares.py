@@ -16,24 +16,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from uuid import UUID
 
-Weight = Fraction | float | int
-
-
-def exact(value: Weight) -> Fraction:
-    """The exact fraction a number stands for; ``ValueError`` for NaN and infinities."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"value {value} is not a finite number; a failed evaluation has no value and cannot be paid")
-    return Fraction(value)
-
-
-def shares(values: Sequence[Weight]) -> list[Fraction]:
-    """``max(phi_i, 0) / sum of max(phi_j, 0)`` for each of [n] values; all zeros where no value is positive."""
-    positive = [max(exact(value), Fraction(0)) for value in values]
-    total = sum(positive, Fraction(0))
-    return [value / total for value in positive] if total else positive
+from contract.shares import Weight, exact
 
 
 def tie_key(job_id: UUID, player_id: UUID) -> bytes:

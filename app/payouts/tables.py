@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.db.base import Base, PrimaryKey, Timestamped, closed_list
 from app.payouts import ledger_ddl
 
 
@@ -72,7 +72,7 @@ class LedgerAccount(Timestamped, Base):
     )
 
     id: Mapped[PrimaryKey]
-    kind: Mapped[AccountKind] = mapped_column(enum_by_value(AccountKind))
+    kind: Mapped[AccountKind] = mapped_column(closed_list(AccountKind))
     owner_id: Mapped[uuid.UUID | None]
     job_id: Mapped[uuid.UUID | None]
     currency: Mapped[str] = mapped_column(String(3))
@@ -113,7 +113,7 @@ class LedgerTransfer(Base):
     credit_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("ledger_accounts.id"))
     amount: Mapped[int] = mapped_column(BigInteger)
     currency: Mapped[str] = mapped_column(String(3))
-    state: Mapped[TransferState] = mapped_column(enum_by_value(TransferState))
+    state: Mapped[TransferState] = mapped_column(closed_list(TransferState))
     pending_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("ledger_transfers.id"))
     code: Mapped[str] = mapped_column(String(32))
     reference: Mapped[str | None] = mapped_column(String(200))

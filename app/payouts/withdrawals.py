@@ -1,4 +1,4 @@
-"""Withdrawals: a provider asks for its payable money, an administrator says yes or no. No real money moves here.
+"""Withdrawals: a provider asks for its payable money, an administrator approves or rejects. No real money moves here.
 
 A request IS a pending transfer from the payable account to payment clearing: the money is set aside at once, cannot be
 asked for twice, and the decision is the transfer's one resolution. There is no second table that could disagree.

@@ -1,15 +1,21 @@
 """Strangers' files are parsed in a process of their own, of limited memory and time, that knows no secret.
 
-One small server process (``python -m app.sandbox.process``) imports the parsers once and forks for each file, so a
-look at a file costs milliseconds. The child may not write files, has none of the service's environment, and ends with
-its answer; whatever a file does to its parser, the service goes on and its memory does not grow. It reads files only:
-what is stored is decided by the caller.
+What it can do are tasks: functions from a question to an answer, both plain JSON, named ``package.module:function``.
+Whoever asks declares its task when it is imported (``declare``); no other name is ever run, whatever a question says,
+and this module imports no parser and no room of the application that has one.
+
+One small server process (``python -m app.sandbox.process TASK...``) imports the declared tasks once and forks for each
+file, so a look at a file costs milliseconds. The child may not write files, has none of the service's environment, and
+ends with its answer; whatever a file does to its parser, the service goes on and its memory does not grow. It reads
+files only: what is stored is decided by the caller.
 """
 
 import atexit
 import gc
+import importlib
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -17,7 +23,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,29 +34,57 @@ _ANSWER_BYTES = 64 * 1024**2
 _GRACE_SECONDS = 5.0
 # what a forked child has mapped before it reads anything: libraries and the interpreter
 _BASE_BYTES = 2 * 1024**3
+_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*:[a-z_][a-z0-9_]*")
+
+_Function = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-class Enclosure:
+class Sandbox:
     """The server process, started at the first question and again should it ever be gone. Safe between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
+        self._tasks: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        for task in tasks:
+            self.declare(task)
+
+    def declare(self, task: str) -> str:
+        """Let questions name ``task``, written ``package.module:function``; returns it. Raises ValueError for no name.
+
+        A server process that runs already does not know the task: it ends, and the next question starts another.
+        """
+        if not _NAME.fullmatch(task):
+            raise ValueError(f"sandbox task {task!r}: write it as package.module:function")
+        with self._lock:
+            if task not in self._tasks:
+                self._tasks.append(task)
+                self._end()
+        return task
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the declared tasks."""
+        return tuple(self._tasks)
 
     def ask(self, question: dict[str, Any], *, memory_bytes: int, seconds: float) -> dict[str, Any]:
-        """The answer of the ``task`` that the question names: inspect, profile, fit or tokenizer.
+        """The answer of the ``task`` that the question names; ``name`` is the file's, for errors.
 
-        Raises the InvalidData that it raised, or one for a limit that it met.
+        Raises the InvalidData that the task raised, or one for a limit that it met, and ValueError for a task that
+        nobody declared.
         """
+        if question["task"] not in self._tasks:
+            declared = ", ".join(self._tasks) or "none"
+            raise ValueError(f"sandbox task {question['task']!r} is not declared; declared are: {declared}")
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 self._hand_over(theirs)
             ours.settimeout(seconds + _GRACE_SECONDS)
-            told = {"question": question, "memory_bytes": memory_bytes, "seconds": seconds}
+            message = {"question": question, "memory_bytes": memory_bytes, "seconds": seconds}
             try:
-                ours.sendall(json.dumps(told).encode())
+                ours.sendall(json.dumps(message).encode())
                 ours.shutdown(socket.SHUT_WR)
                 body = _read_all(ours)
             except (TimeoutError, BrokenPipeError, ConnectionResetError):
@@ -60,17 +94,17 @@ class Enclosure:
                 f"{question['name']}: reading it took more than {seconds:g} seconds, or ended the process that "
                 "read it; split the file, or write it again"
             )
-        found: dict[str, Any] = json.loads(body)
-        if "answer" in found:
-            return dict(found["answer"])
-        if found.get("memory"):
+        reply: dict[str, Any] = json.loads(body)
+        if "answer" in reply:
+            return dict(reply["answer"])
+        if reply.get("memory"):
             raise InvalidData(
                 f"{question['name']}: reading it takes more than the {memory_bytes} bytes of memory allowed; "
                 "split the file, or use smaller types"
             )
-        if "mistake" in found:
-            raise RuntimeError(f"the enclosure failed on {question['name']}:\n{found['mistake']}")
-        raise InvalidData(found["detail"], errors=[FieldError(**error) for error in found["errors"]])
+        if "mistake" in reply:
+            raise RuntimeError(f"the sandbox failed on {question['name']}:\n{reply['mistake']}")
+        raise InvalidData(reply["detail"], errors=[FieldError(**error) for error in reply["errors"]])
 
     def start(self) -> None:
         """Start the server process beforehand, which the first question would wait for."""
@@ -100,8 +134,12 @@ class Enclosure:
         self._end()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.sandbox.process"], stdin=theirs.fileno(), env=_environment(), cwd="/"
+            # the arguments are names of the form that ``declare`` insists on
+            self._process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-m", "app.sandbox.process", *self._tasks],
+                stdin=theirs.fileno(),
+                env=_environment(),
+                cwd="/",
             )
         self._control = ours
 
@@ -114,13 +152,18 @@ class Enclosure:
         self._control = self._process = None
 
 
-_shared = Enclosure()
+_shared = Sandbox()
 atexit.register(_shared.close)
 
 
-def shared() -> Enclosure:
-    """This process's enclosure."""
+def shared() -> Sandbox:
+    """This process's sandbox."""
     return _shared
+
+
+def declare(task: str) -> str:
+    """Let this process's sandbox run ``task``, written ``package.module:function``; returns the name."""
+    return _shared.declare(task)
 
 
 def _environment() -> dict[str, str]:
@@ -146,14 +189,11 @@ def _read_all(connection: socket.socket) -> bytes:
     return bytes(body)
 
 
-def _serve() -> None:
+def _serve(names: list[str]) -> None:
     """The server process: fork for each connection that comes in; end when the control socket closes."""
     import pyarrow as pa
 
-    from app.datasets import inspection, profile
-    from app.datasets.rows import corpora
-    from app.valuations.orders import fit_task
-
+    tasks = {name: _imported(name) for name in names}
     # what libraries import when first used is imported here, once, and not by every child (Arrow looks for pandas)
     pa.array([1.0]).to_numpy()
     gc.freeze()
@@ -168,34 +208,41 @@ def _serve() -> None:
             try:
                 control.close()
                 with socket.socket(fileno=handles[0]) as connection:
-                    _answer(
-                        connection,
-                        {
-                            "inspect": inspection.answer,
-                            "profile": profile.answer,
-                            "fit": fit_task.answer,
-                            "tokenizer": corpora.answer_tokenizer,
-                        },
-                    )
+                    _answer(connection, tasks)
             finally:
                 os._exit(0)
         for handle in handles:
             os.close(handle)
 
 
-def _answer(connection: socket.socket, tasks: dict[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
-    told = json.loads(_read_all(connection))
-    _confine(told["memory_bytes"], told["seconds"])
+def _imported(name: str) -> _Function:
+    """The function of that name. One that cannot be imported fails each of its questions, and no others."""
+    module, _, function = name.partition(":")
     try:
-        found: dict[str, Any] = {"answer": tasks[told["question"]["task"]](told["question"])}
+        task: _Function = getattr(importlib.import_module(module), function)
+    except Exception as error:
+        cause = error
+
+        def broken(_question: dict[str, Any]) -> dict[str, Any]:
+            raise RuntimeError(f"sandbox task {name} cannot be imported") from cause
+
+        return broken
+    return task
+
+
+def _answer(connection: socket.socket, tasks: Mapping[str, _Function]) -> None:
+    message = json.loads(_read_all(connection))
+    _confine(message["memory_bytes"], message["seconds"])
+    try:
+        reply: dict[str, Any] = {"answer": tasks[message["question"]["task"]](message["question"])}
     except InvalidData as error:
         faults = [{"pointer": e.pointer, "detail": e.detail, "type": e.type} for e in error.errors]
-        found = {"detail": error.detail, "errors": faults}
+        reply = {"detail": error.detail, "errors": faults}
     except MemoryError:
-        found = {"memory": True}
+        reply = {"memory": True}
     except Exception:
-        found = {"mistake": traceback.format_exc()}
-    connection.sendall(json.dumps(found).encode())
+        reply = {"mistake": traceback.format_exc()}
+    connection.sendall(json.dumps(reply).encode())
 
 
 def _confine(memory_bytes: int, seconds: float) -> None:
@@ -209,4 +256,4 @@ def _confine(memory_bytes: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1:])

@@ -82,7 +82,7 @@ class BlobStore:
         return Blob(digest, len(data))
 
     def get(self, digest: str) -> bytes:
-        """All bytes of a blob, checked against its digest; raises NotFound or, where they rotted, Unavailable."""
+        """All bytes of a blob, checked against its digest; raises NotFound or, where they are damaged, Unavailable."""
         try:
             data = bytes(self._store.get(_key(digest)).bytes())
         except FileNotFoundError:
@@ -92,7 +92,7 @@ class BlobStore:
         return data
 
     def open(self, digest: str) -> Iterator[bytes]:
-        """The bytes of a blob in chunks of about a mebibyte; the last step raises Unavailable if they rotted."""
+        """The bytes of a blob in chunks of about a mebibyte; the last step raises Unavailable if they are damaged."""
         try:
             stream = self._store.get(_key(digest)).stream(min_chunk_size=CHUNK_BYTES)
         except FileNotFoundError:
@@ -113,7 +113,7 @@ class BlobStore:
         return True
 
     def delete(self, digest: str) -> None:
-        """Remove a blob, there or not. Whether others still use it is the caller's to know."""
+        """Remove a blob, there or not. The caller knows whether others still use it."""
         try:
             self._store.delete(_key(digest))
         except FileNotFoundError:
@@ -156,7 +156,7 @@ class BlobStore:
         return removed
 
     def check(self) -> None:
-        """Write, read and remove a probe, so that readiness means what it says; raises what the store raises."""
+        """Write, read and remove a probe, so that readiness is tested and not assumed; raises what the store raises."""
         probe = f"probe/{os.urandom(8).hex()}"
         self._store.put(probe, b"ready")
         try:
@@ -171,7 +171,7 @@ class BlobStore:
         return Blob(digest, size)
 
     def _fresh(self, digest: str) -> bool:
-        """Whether a blob is there and young; an old one is written again, so that its age says when it was last wanted.
+        """Whether a blob is there and young; an old one is written again, so that its age says when it was last stored.
 
         The collector erases old bytes that nothing refers to, and those just stored are about to be referred to.
         """

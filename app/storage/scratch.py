@@ -88,7 +88,7 @@ def _where() -> Path:
 
 
 def _base() -> Path:
-    """The folder of all of this user's processes: nobody else may look in, or lay a trap there beforehand."""
+    """The folder of all of this user's processes: nobody else may read it or prepare it beforehand."""
     base = _where()
     base.mkdir(mode=0o700, exist_ok=True)
     found = base.lstat()

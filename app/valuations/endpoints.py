@@ -14,18 +14,18 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
-from app.erasure import erasing
 from app.errors import Conflict, NotFound, Unavailable
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
-from app.http.ids import DatasetId, ValuationId, public_id
+from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import repository, schemas, service, streams
-from app.valuations.results import certificates, exports, outcomes, reports
+from app.valuations import repository, schemas, service
+from app.valuations.results import certificates, exports, reports
 from app.valuations.results import schemas as result_schemas
 from app.valuations.states import TERMINAL, ValuationStatus
+from app.valuations.stream_endpoints import EVENT_STREAM, stream
 
 router = api_router("/v1", "valuations")
 
@@ -187,7 +187,7 @@ def get_report(
     format_: Annotated[Literal["html", "pdf"], Query(alias="format", examples=["html"])] = "html",
 ) -> Response:
     """The result as one page to keep, with its drawings, that loads nothing from anywhere."""
-    report = outcomes.report(session, caller, valuation_id)
+    report = service.report(session, caller, valuation_id)
     if format_ == "pdf":
         name = f'attachment; filename="{public_id("val", valuation_id)}.pdf"'
         headers = {"Content-Disposition": name}
@@ -201,18 +201,7 @@ def get_certificate(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> result_schemas.Certificate:
     """Everything that was found and paid, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
-    return result_schemas.Certificate.model_validate(outcomes.certificate(session, settings, caller, valuation_id))
-
-
-@router.get("/datasets/{dataset_id}/erasure", responses=responses(NotFound, Conflict))
-def get_erasure(
-    dataset_id: DatasetId, caller: ProviderCaller, session: SessionDep, settings: SettingsDep
-) -> result_schemas.Certificate:
-    """The signed record of what was erased when one's own dataset was withdrawn: digests, models, checkpoints."""
-    erasure = erasing.erasure_of(session, caller, dataset_id)
-    if erasure.finished_at is None:
-        raise Conflict(f"dataset {public_id('ds', dataset_id)} is still being erased; ask again in a minute")
-    return result_schemas.Certificate.model_validate(certificates.sign(settings, erasing.record_of(erasure)))
+    return result_schemas.Certificate.model_validate(service.certificate(session, settings, caller, valuation_id))
 
 
 @router.get("/valuations/certificates/key")
@@ -235,7 +224,7 @@ def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDe
         200: {
             "description": "The events; with `Accept: text/event-stream` as they come, from `Last-Event-ID` on.",
             "content": {
-                streams.EVENT_STREAM: {
+                EVENT_STREAM: {
                     "schema": {"type": "string"},
                     "example": "id: 3\nevent: valuation.progressed\n...",
                 }
@@ -255,10 +244,10 @@ def list_events(
     ] = None,
 ) -> schemas.Events | StreamingResponse:
     """What happened to a job, in order: as a list, or as a stream that ends with the job."""
-    if streams.EVENT_STREAM in request.headers.get("accept", ""):
+    if EVENT_STREAM in request.headers.get("accept", ""):
         service.get(session, caller, valuation_id)
         begin = after if last_event_id is None else last_event_id
-        return streams.answer(request, caller, valuation_id, begin)
+        return stream(request, caller, valuation_id, begin)
     rows = service.events(session, caller, valuation_id, after, limit)
     return schemas.Events(items=[schemas.Event.model_validate(row) for row in rows])
 

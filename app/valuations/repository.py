@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Uuid, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Select, Uuid, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, load_only, undefer
 
@@ -27,7 +27,18 @@ from app.valuations.tables import (
     ValuationDataset,
     ValuationEvent,
     ValuationPlayer,
+    WorkerHeartbeat,
 )
+from contract.document import digest_of
+from contract.result import StoredResult
+
+
+@dataclass(frozen=True)
+class KeptResult:
+    """A job's result and the digest of its JSON, which certificates name."""
+
+    document: StoredResult
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,11 @@ def game_digest(session: Session, game_id: uuid.UUID) -> str:
 
 def get_game(session: Session, game_id: uuid.UUID) -> Game:
     return session.get_one(Game, game_id)
+
+
+def device_known(session: Session, queue: str) -> bool:
+    """Whether a worker process that serves a queue has been heard of lately (the sweeper forgets silent ones)."""
+    return bool(session.scalar(select(exists().where(WorkerHeartbeat.queue == queue))))
 
 
 def set_prepared(session: Session, game_id: uuid.UUID, blob: str, facts: dict[str, Any]) -> None:
@@ -210,8 +226,10 @@ def standing(session: Session, valuation: Valuation) -> Standing:
     return Standing(row[0], int(row[1]), row[2], int(row[3]), float(row[4]))
 
 
-def result_of(session: Session, valuation_id: uuid.UUID) -> dict[str, Any] | None:
-    return session.scalar(select(Valuation.result).where(Valuation.id == valuation_id))
+def result_of(session: Session, valuation_id: uuid.UUID) -> KeptResult | None:
+    """A job's result; None while it has none."""
+    plain = session.scalar(select(Valuation.result).where(Valuation.id == valuation_id))
+    return None if plain is None else KeptResult(StoredResult.from_dict(plain), digest_of(plain))
 
 
 def add_event(session: Session, valuation: Valuation, type_: str, data: dict[str, Any]) -> None:

@@ -10,8 +10,16 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 
 from app.http.ids import AccountId, CheckpointId, DatasetId, ValuationId
 from app.http.schemas import Answer, Body, example
-from app.payouts.policies import Policy
 from app.valuations.states import ValuationStatus
+from contract.estimators import ESTIMATORS
+from contract.learners import LEARNERS, Architecture
+from contract.methods import AUTO
+from contract.metrics import METRICS
+from contract.metrics.accuracy import Accuracy
+from contract.names import OneOf
+from contract.policies import DEVICES, PLAYERS, CopiesRule, PayoutPolicy
+from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
+from contract.tasks import CLASS_WEIGHTS
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Label = Annotated[str, StringConstraints(max_length=500)]
@@ -39,7 +47,7 @@ _ORDER: dict[str, Any] = {
 class Model(Body):
     """What is trained and unlearned: a learner by its name, and its hyper-parameters; lm and lora need a `base`."""
 
-    name: Literal["logistic", "mlp", "cnn", "lm", "lora"] = "logistic"
+    name: Annotated[str, OneOf("learner", tuple(LEARNERS))] = Architecture.LOGISTIC.value
     hyper: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
 
 
@@ -58,14 +66,14 @@ class Unlearning(Body):
 class Payout(Body):
     """How values become money; providers are shown it before they agree."""
 
-    policy: Policy = Policy.PROPORTIONAL
+    policy: PayoutPolicy = PayoutPolicy.PROPORTIONAL
     minimum_payout: str | None = Field(default=None, max_length=40, description="Less than this accrues.")
     performance_target: Number | None = Field(
         default=None, gt=0, description="The gain over the untrained model that earns the whole pool."
     )
     dispute_window_seconds: int = Field(default=0, ge=0, le=366 * 86_400)
-    copies: Literal["separate", "group", "first"] = Field(
-        default="separate",
+    copies: CopiesRule = Field(
+        default=CopiesRule.SEPARATE,
         description="separate: copies are players; group: near copies are one player, split by rows; first: a row "
         "counts for whoever uploaded it first, and rows of the test set for nobody.",
     )
@@ -95,7 +103,7 @@ class NewValuation(Body):
     datasets: list[DatasetId] = Field(min_length=1, max_length=10_000, description="The providers' datasets.")
     test_dataset: DatasetId = Field(description="Your own test set; it never leaves the workers.")
     target: str | None = Field(default=None, max_length=200, description="The label column; default: the test set's.")
-    players: Literal["provider", "dataset"] = Field(
+    players: Annotated[str, OneOf("players", PLAYERS)] = Field(
         default="provider", description="provider: a provider's datasets are one player; dataset: each is its own."
     )
     pool: str = Field(max_length=40, description="What is to be divided, a decimal string.", examples=["10000.00"])
@@ -110,8 +118,8 @@ class NewValuation(Body):
     image_size: int | None = Field(
         default=None, ge=8, le=1024, description="For cnn: images of an archive are resized bilinearly to this square."
     )
-    metric: Literal["accuracy", "clipped_log_loss", "log_loss"] = "accuracy"
-    class_weights: Literal["uniform", "balanced", "pooled"] = Field(
+    metric: Annotated[str, OneOf("metric", tuple(METRICS))] = Accuracy.name
+    class_weights: Annotated[str, OneOf("class_weights", CLASS_WEIGHTS)] = Field(
         default="uniform",
         description="uniform: every test row counts alike; balanced: every class of the test set does; pooled: classes "
         "count as often as they are in the providers' rows. The latter two take the mix of labels out of the "
@@ -122,18 +130,15 @@ class NewValuation(Body):
         description="The recommended rules against cheating: `copies: first`, `policy: significant`, "
         f"`shards: {PROTECTED_SHARDS}` and `class_weights: balanced`, each where the order does not say otherwise.",
     )
-    mode: Literal["full", "partial"] = "full"
-    fidelity: Literal["auto", "unlearn", "repair", "retrain"] = "auto"
+    mode: Annotated[str, OneOf("mode", MODES)] = "full"
+    fidelity: Annotated[str, OneOf("fidelity", FIDELITIES)] = "auto"
     unlearning: Unlearning = Field(default_factory=Unlearning)
-    estimator: Literal[
-        "auto", "exact", "multifidelity", "permutation", "antithetic", "stratified", "kernelshap", "leverage", "svarm",
-        "regression",
-    ] = "auto"  # fmt: skip
+    estimator: Annotated[str, OneOf("estimator", ESTIMATORS)] = "auto"
     share_ci: Number = Field(
-        default=2.0, gt=0, le=100, description="Widest 95 % share interval, in points of the pool."
+        default=SHARE_CI, gt=0, le=100, description="Widest 95 % share interval, in points of the pool."
     )
     checked_part: Number = Field(
-        default=0.05,
+        default=CHECKED_PART,
         ge=0,
         le=1,
         description="How many of the worths are computed a second time, by another worker where there is one, and must "
@@ -144,7 +149,7 @@ class NewValuation(Body):
     max_seconds: Number | None = Field(default=None, gt=0, description="Device seconds, not seconds on the clock.")
     deadline: AwareDatetime | None = Field(default=None, description="The job ends as `expired` when it passes.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    device: Literal["cpu", "gpu"] = "cpu"
+    device: Annotated[str, OneOf("device", DEVICES)] = "cpu"
     purpose: str | None = Field(
         default=None,
         max_length=40,
@@ -170,7 +175,7 @@ class NewValuation(Body):
     @model_validator(mode="after")
     def _protect(self) -> Self:
         if self.protected:
-            rules = {"copies": "first", "policy": Policy.SIGNIFICANT, "shards": PROTECTED_SHARDS}
+            rules = {"copies": CopiesRule.FIRST, "policy": PayoutPolicy.SIGNIFICANT, "shards": PROTECTED_SHARDS}
             for name, rule in rules.items():
                 if name not in self.payout.model_fields_set:
                     setattr(self.payout, name, rule)
@@ -185,6 +190,21 @@ class NewValuation(Body):
         if self.mode == "partial" and self.fidelity in ("repair", "retrain"):
             raise ValueError(f"partial mode has nothing to {self.fidelity} with; set fidelity to auto or unlearn")
         return self
+
+    def spec(self) -> ValuationSpec:
+        """What the engine is asked to do; the method is the one that was settled on when the job was posted."""
+        return ValuationSpec(
+            mode=self.mode,
+            metric=self.metric,
+            fidelity=self.fidelity,
+            unlearning=self.unlearning.method or AUTO,
+            estimator=self.estimator,
+            share_ci=self.share_ci,
+            max_evaluations=self.max_evaluations,
+            max_retrains=self.max_retrains,
+            max_seconds=self.max_seconds,
+            seed=self.seed,
+        )
 
 
 class Progress(Answer):

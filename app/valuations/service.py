@@ -20,20 +20,29 @@ from app.payouts import service as payouts
 from app.payouts.policies import fee_of
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import lifecycle, repository
-from app.valuations.orders.admission import Admitted, admit
-from app.valuations.orders.defaults import settled
-from app.valuations.orders.device_time_price import Compute
-from app.valuations.orders.fitted_files import refused
-from app.valuations.orders.game_digest import digest_of
-from app.valuations.orders.quotes import Estimate, distinct_coalitions, estimate, expected_evaluations, shard_count
-from app.valuations.orders.terms import frozen_terms, sentences
-from app.valuations.results import answers
+from app.valuations import repository
+from app.valuations.orders.admission import Admission, Admitted
+from app.valuations.orders.device_time_price import DeviceTimePrice
+from app.valuations.orders.quotes import (
+    Estimate,
+    distinct_coalitions,
+    estimate,
+    expected_evaluations,
+    shard_count,
+    with_method,
+)
+from app.valuations.orders.refusals import refused
+from app.valuations.orders.terms import sentences
+from app.valuations.results import answers, certificates, evidence
+from app.valuations.results.evidence import Pair
+from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Payouts, Values
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
-from app.valuations.work import worths
+from app.valuations.work import lifecycle, worths
+from contract.document import digest_of
+from contract.job import AgreedTerms, JobInputs
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Effort:
     played: list[str]
     estimate: Estimate
     seconds: float
-    compute: Compute | None
+    compute: DeviceTimePrice | None
 
 
 @dataclass(frozen=True)
@@ -59,17 +68,17 @@ class AdminView:
 
 def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Valuation:
     """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
-    admitted = admit(session, blobs, settings, caller, order)
+    admitted = Admission(session, blobs, settings, caller).admit(order)
     priced = order.currency in settings.compute_prices
     compute = _effort(session, settings, admitted, order).compute if priced else None
-    order = settled(order, admitted.frozen["learner"]["name"])
-    game = repository.add_game(session, caller.account_id, admitted.game_digest, admitted.frozen)
+    order = with_method(order, admitted.game.learner.name)
+    game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     valuation = Valuation(
         buyer_id=caller.account_id,
         game_id=game.id,
         status=ValuationStatus.QUEUED,
         spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=_inputs(admitted, settings, compute),
+        inputs=_inputs(admitted, settings, compute).plain(),
         labels=order.metadata,
         pool_minor=admitted.pool_minor,
         currency=order.currency,
@@ -89,9 +98,9 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
             "digest": player.digest,
             "rows": player.rows,
         }
-        for position, player in enumerate(admitted.players)
+        for position, player in enumerate(admitted.payees)
     ]
-    datasets = {each for player in admitted.players for each in player.datasets} | {admitted.test_dataset}
+    datasets = {each for player in admitted.payees for each in player.datasets} | {admitted.test_dataset}
     repository.add_valuation(session, valuation, players, sorted(datasets))
     if order.checkpoint is not None and admitted.trained:
         # these weights are the model trained on everything, so they have seen every dataset of the job
@@ -106,17 +115,17 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
 def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Quote:
     """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
     licences: list[FieldError] = []
-    admitted = admit(session, blobs, settings, caller, order, licences)
+    admitted = Admission(session, blobs, settings, caller).admit(order, licences)
     effort = _effort(session, settings, admitted, order)
     counts, digests, compute = effort.evaluations, effort.played, effort.compute
     most = 0 if compute is None else compute.most
     fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
     wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
     balance = wallet.get(order.currency, 0)
-    reserves = any(player.reserve for player in admitted.players)
+    reserves = any(payee.reserve for payee in admitted.payees)
     return Quote(
-        players=len(admitted.seats),
-        shards=len(digests) if admitted.frozen.get("shard_rows", 0) else None,
+        players=len(admitted.players),
+        shards=len(digests) if admitted.game.shard_rows else None,
         distinct_coalitions=distinct_coalitions(digests),
         evaluations=counts,
         device_seconds=effort.seconds,
@@ -139,21 +148,21 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
 
 def _effort(session: Session, settings: Settings, admitted: Admitted, order: NewValuation) -> Effort:
     """What an admitted order is expected to take; raises InvalidInput where it would leave nothing to divide."""
-    # shards play in place of seats, and hardly ever are two alike
-    shard_rows = admitted.frozen.get("shard_rows", 0)
-    played = [shard_count(seat.rows, shard_rows) if shard_rows else 1 for seat in admitted.seats]
+    # shards play in place of their owners, and hardly ever are two alike
+    shard_rows, players = admitted.game.shard_rows, admitted.players
+    counts_of = [shard_count(player.rows, shard_rows) if shard_rows else 1 for player in players]
     digests = [
-        f"{seat.digest}/{number}" for seat, count in zip(admitted.seats, played, strict=True) for number in range(count)
+        f"{player.digest}/{number}" for player, count in zip(players, counts_of, strict=True) for number in range(count)
     ]
     counts = expected_evaluations(order, digests)
-    learner: str = admitted.frozen["learner"]["name"]
-    past = worths.measured(session, learner, admitted.base)
-    taken = estimate(settled(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
+    learner = admitted.game.learner.name
+    past = worths.measured(session, learner, admitted.game.base)
+    taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
     seconds = taken.seconds * (1.0 + order.checked_part)
     compute = None
     if (hourly := settings.compute_prices.get(order.currency)) is not None:
-        compute = Compute.quoted(hourly, order.currency, seconds)
+        compute = DeviceTimePrice.quoted(hourly, order.currency, seconds)
         fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
         if fee + compute.most >= admitted.pool_minor:
             raise refused(
@@ -165,20 +174,23 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
     return Effort(counts, digests, taken, seconds, compute)
 
 
-def _inputs(admitted: Admitted, settings: Settings, compute: Compute | None) -> dict[str, Any]:
-    fee, reserves = settings.platform_fee_basis_points, [player.reserve for player in admitted.players]
-    return {
-        "names": [seat.name for seat in admitted.seats],
-        "players": [[file.to_json() for file in seat.files] for seat in admitted.seats],
-        "rows": [seat.rows for seat in admitted.seats],
-        "seating": [[player.seat, *player.part.as_integer_ratio()] for player in admitted.players],
-        "notes": list(admitted.notes),
-        "test": admitted.test.to_json(),
-        "measured": admitted.measured.to_json(),
-        "checkpoint": admitted.checkpoint,
-        "base": admitted.base,
-        "terms": frozen_terms(fee, reserves, compute),
-    }
+def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | None) -> JobInputs:
+    return JobInputs(
+        names=tuple(player.name for player in admitted.players),
+        players=tuple(player.files for player in admitted.players),
+        rows=tuple(player.rows for player in admitted.players),
+        seating=tuple(payee.part for payee in admitted.payees),
+        notes=admitted.notes,
+        test=admitted.test,
+        measured=admitted.measured,
+        checkpoint=admitted.game.checkpoint,
+        base=admitted.game.base,
+        terms=AgreedTerms(
+            fee_basis_points=settings.platform_fee_basis_points,
+            reserves=tuple(payee.reserve for payee in admitted.payees),
+            compute=None if compute is None else compute.terms(),
+        ),
+    )
 
 
 def get(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
@@ -231,18 +243,17 @@ def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: u
 def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
     """The result; raises Conflict before there is one."""
     valuation = _succeeded(session, caller, valuation_id)
-    result = repository.result_of(session, valuation_id)
-    if result is None:
+    kept = repository.result_of(session, valuation_id)
+    if kept is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a result")
-    game_digest = repository.game_digest(session, valuation.game_id)
-    digests = {"game": game_digest, "result": digest_of(result), "spec": digest_of(valuation.spec)}
-    if (measured := valuation.inputs.get("measured")) is not None:
-        # the seal of the test set, opened: SHA-256(test_salt, test) is the commitment that providers saw
-        digests |= {"test": measured["digest"], "test_salt": measured["salt"]}
-        digests |= {"test_commitment": measured["commitment"]}
+    game_digest, inputs = repository.game_digest(session, valuation.game_id), valuation.job_inputs
+    digests = {"game": game_digest, "result": kept.digest, "spec": digest_of(valuation.spec)}
+    if (measured := inputs.measured) is not None:
+        # the commitment to the test set, opened: SHA-256(test_salt, test) is what providers saw
+        digests |= {"test": measured.digest, "test_salt": measured.salt, "test_commitment": measured.commitment}
     # the models that it rests on, where it rests on any
-    digests |= {name: each for name in ("base", "checkpoint") if (each := valuation.inputs.get(name)) is not None}
-    return answers.values(valuation, game_digest, repository.players(session, valuation_id), result, digests)
+    digests |= {name: each for name, each in (("base", inputs.base), ("checkpoint", inputs.checkpoint)) if each}
+    return answers.values(valuation, game_digest, repository.players(session, valuation_id), kept.document, digests)
 
 
 def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Payouts:
@@ -252,6 +263,28 @@ def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> P
     if settlement is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement")
     return answers.payouts(valuation, repository.players(session, valuation_id), settlement)
+
+
+def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> list[Pair]:
+    """The coalitions of a job whose worth was both unlearned and computed by training anew, smallest first."""
+    return evidence.audited_pairs(session, get(session, caller, valuation_id))
+
+
+def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
+    """What the report of a job shows; raises Conflict before the job has settled."""
+    found = values(session, caller, valuation_id)
+    paid = payout_lines(session, caller, valuation_id)
+    job = get(session, caller, valuation_id)
+    return Report(found, paid, job.spec, evidence.audited_pairs(session, job))
+
+
+def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:
+    """The signed certificate of a job; raises Conflict before the job has settled."""
+    found = values(session, caller, valuation_id)
+    paid = payout_lines(session, caller, valuation_id)
+    job = get(session, caller, valuation_id)
+    finished = job.finished_at.isoformat() if job.finished_at else ""
+    return certificates.sign(settings, certificates.content(found, paid, job.spec, finished))
 
 
 def events(

@@ -24,8 +24,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from app.valuations.schemas import NewValuation
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
+from contract.game import FrozenGame
+from contract.job import JobInputs, JobProgress
 
 
 class Game(Base, Timestamped):
@@ -40,8 +43,13 @@ class Game(Base, Timestamped):
     frozen: Mapped[dict[str, Any]]
     # blob of the base and full models (safetensors), written once by whoever finished first
     prepared: Mapped[str | None] = mapped_column(String(64))
-    # found with the models, so that planning needs no data: {"sources": [{"name", "cost"}], "seconds"}
+    # found with the models, so that planning needs no data: contract.job.GameFacts
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+    @property
+    def document(self) -> FrozenGame:
+        """The game, as typed data."""
+        return FrozenGame.read(self.frozen)
 
 
 class Valuation(Base, Timestamped):
@@ -62,13 +70,13 @@ class Valuation(Base, Timestamped):
     id: Mapped[PrimaryKey]
     buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
     game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"))
-    status: Mapped[ValuationStatus] = mapped_column(enum_by_value(ValuationStatus))
+    status: Mapped[ValuationStatus] = mapped_column(name_of(ValuationStatus))
     reason: Mapped[str | None] = mapped_column(String(32))
     # a plain sentence for the buyer, and what an administrator needs; never the one in place of the other
     error: Mapped[str | None] = mapped_column(Text)
     traceback: Mapped[str | None] = mapped_column(Text, deferred=True)
     spec: Mapped[dict[str, Any]]
-    # which blobs to read: {"players": [[{"digest", "format", "target"}]], "test": {...}, "checkpoint": digest or null}
+    # which blobs to read, and the terms: contract.job.JobInputs
     inputs: Mapped[dict[str, Any]]
     labels: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
     pool_minor: Mapped[int] = mapped_column(BigInteger)
@@ -85,6 +93,21 @@ class Valuation(Base, Timestamped):
     cancel_requested_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+    @property
+    def order(self) -> NewValuation:
+        """The order, as typed data; metadata is beside it, in ``labels``."""
+        return NewValuation.model_validate(self.spec)
+
+    @property
+    def job_inputs(self) -> JobInputs:
+        """What the job reads and was agreed on, as typed data."""
+        return JobInputs.read(self.inputs)
+
+    @property
+    def job_progress(self) -> JobProgress:
+        """What the last plan knew, as typed data."""
+        return JobProgress.read(self.progress)
 
 
 class ValuationPlayer(Base):
@@ -136,6 +159,19 @@ class Evaluation(Base):
     fence: Mapped[int]
 
 
+class KeptAnswers(Base, Timestamped):
+    """What the models of some coalitions answered on the test units: a blob of them in the order of ``coalitions``
+    (packed, one after the other). Worths under any metric follow from them; ``contract.answers`` reads the blob."""
+
+    __tablename__ = "kept_answers"
+
+    game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    coalitions: Mapped[bytes] = mapped_column(LargeBinary)
+    count: Mapped[int]
+
+
 class Round(Base, Timestamped):
     """One request of the estimator. ``open`` counts its unfinished shards; who brings it to zero records the plan."""
 
@@ -183,9 +219,9 @@ class Shard(Base, Timestamped):
     id: Mapped[PrimaryKey]
     valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
     round: Mapped[int]
-    kind: Mapped[ShardKind] = mapped_column(enum_by_value(ShardKind))
+    kind: Mapped[ShardKind] = mapped_column(name_of(ShardKind))
     ordinal: Mapped[int]
-    status: Mapped[ShardStatus] = mapped_column(enum_by_value(ShardStatus))
+    status: Mapped[ShardStatus] = mapped_column(name_of(ShardStatus))
     queue: Mapped[str] = mapped_column(String(16))
     source: Mapped[str | None] = mapped_column(String(64))
     # m packed coalitions, one after the other

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.valuations.results.evidence import Pair
-from app.valuations.results.schemas import Removal, Values
+from app.valuations.results.schemas import RemovalAnswer, Values
 from app.valuations.schemas import MyValuation
 
 Spec = dict[str, Any]
@@ -147,7 +147,7 @@ def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Spec:
     return {"height": 220, "layer": layers}
 
 
-def removal(curves: Removal) -> Spec:
+def removal(curves: RemovalAnswer) -> Spec:
     """The test score as players are taken away, from the highest value and from the lowest; dots: trained anew."""
     rows = [
         {"removed": point.removed, "worth": point.worth, "retrained": point.retrained, "order": order}

@@ -8,8 +8,6 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.checkpoints import schemas, service
-from app.checkpoints.hyper import HYPER
-from app.checkpoints.tables import Architecture
 from app.datasets import catalog
 from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
@@ -20,6 +18,7 @@ from app.web.forms import PageForm, pairs
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
+from contract.learners import ARCHITECTURES, Architecture
 
 router = page_router("/checkpoints")
 
@@ -41,7 +40,7 @@ def list_checkpoints(request: Request, visitor: Reader, session: SessionDep, pag
     shown = {
         "checkpoints": [schemas.CheckpointAnswer.model_validate(checkpoint) for checkpoint in checkpoints],
         "next": following,
-        "hyper": {architecture.value: sorted(names) for architecture, names in HYPER.items()},
+        "hyper": {name: sorted(hyper.name for hyper in known.orderable()) for name, known in ARCHITECTURES.items()},
     }
     return page(request, "checkpoints.html", shown, visitor=visitor)
 

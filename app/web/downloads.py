@@ -12,7 +12,7 @@ from app.http.deps import SessionDep, SettingsDep
 from app.http.ids import ValuationId, public_id
 from app.payouts import statements
 from app.valuations import service
-from app.valuations.results import certificates, exports, outcomes, reports
+from app.valuations.results import certificates, exports, reports
 from app.web.jobs import Reader
 from app.web.rendering import page
 from app.web.routes import page_router
@@ -38,7 +38,7 @@ def download_values(
 def download_report(
     visitor: Reader, session: SessionDep, valuation_id: ValuationId, kind: Literal["html", "pdf"]
 ) -> Response:
-    report = outcomes.report(session, visitor.caller, valuation_id)
+    report = service.report(session, visitor.caller, valuation_id)
     if kind == "pdf":
         return _download(reports.to_pdf(report), "application/pdf", valuation_id, "report.pdf")
     return _download(reports.to_html(report), "text/html; charset=utf-8", valuation_id, "report.html")
@@ -66,7 +66,7 @@ def download_order(visitor: Reader, session: SessionDep, valuation_id: Valuation
 def download_certificate(
     visitor: Reader, session: SessionDep, settings: SettingsDep, valuation_id: ValuationId
 ) -> Response:
-    signed = outcomes.certificate(session, settings, visitor.caller, valuation_id)
+    signed = service.certificate(session, settings, visitor.caller, valuation_id)
     return _json(json.dumps(signed, indent=2), valuation_id, "certificate.json")
 
 
@@ -75,7 +75,7 @@ def show_certificate(
     request: Request, visitor: Reader, session: SessionDep, settings: SettingsDep, valuation_id: ValuationId
 ) -> Response:
     """The certificate for people, checked once more with this service's own key."""
-    signed = outcomes.certificate(session, settings, visitor.caller, valuation_id)
+    signed = service.certificate(session, settings, visitor.caller, valuation_id)
     shown = {
         "job": service.get(session, visitor.caller, valuation_id),
         "signed": signed,

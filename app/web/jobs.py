@@ -17,7 +17,6 @@ from app.identity import Role
 from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.valuations import service
-from app.valuations.results import evidence
 from app.valuations.results.schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts, orders
@@ -178,7 +177,7 @@ def open_dispute(
 
 
 def _charts(session: Session, visitor: Visitor, values: Values, target: float | None) -> dict[str, Any]:
-    pairs = evidence.audited_pairs(session, visitor.caller, values.valuation_id)
+    pairs = service.audited_pairs(session, visitor.caller, values.valuation_id)
     drawn = {
         "shares": charts.shares(values) if any(player.share is not None for player in values.players) else None,
         "audit": charts.audit(pairs) if pairs else None,

@@ -16,8 +16,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts.browsers import SESSION_COOKIE
 from app.db.session import transaction
+from app.http.browsers import SESSION_COOKIE
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId
 from app.identity import Caller, Role

@@ -1,14 +1,14 @@
 """The route class of pages that change something: each change is in the audit log, in the transaction of the change."""
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 
-from app.audit import service as audit
+from app.http.routes import Change, record
 from app.web.forms import MOST_FIELDS
 from app.web.visitors import Visitor
 
@@ -28,25 +28,24 @@ class PageRoute(APIRoute):
             response = await handle(request)
             # inside the function scope: the session of this request has not committed yet
             if request.method not in _READING and self.name not in _ASKING and response.status_code < 400:
-                await _record(request, response, self.name)
+                await record(request, partial(_change_of, request, response, self.name))
             return response
 
         return handler
 
 
-async def _record(request: Request, response: Response, action: str) -> None:
-    session = getattr(request.state, "session", None)
-    # a sign-in with a password has told of itself
-    if session is None or getattr(request.state, "recorded", False):
-        return
+async def _change_of(request: Request, response: Response, action: str) -> Change:
     visitor: Visitor | None = getattr(request.state, "visitor", None)
     form = await request.form(max_fields=MOST_FIELDS)
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
     made = response.headers.get("location", "").rpartition("/")[2]
-    object_ = named or (made if "_" in made else None)
-    caller = visitor.caller if visitor is not None else None
-    subject = getattr(request.state, "subject", None)
-    await run_in_threadpool(audit.record, session, caller, action, object_, _said(form), subject=subject)
+    return Change(
+        visitor.caller if visitor is not None else None,
+        action,
+        named or (made if "_" in made else None),
+        _said(form),
+        getattr(request.state, "subject", None),
+    )
 
 
 def _said(form: FormData) -> dict[str, str]:

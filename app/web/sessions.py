@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Form, Query, Request, Response
 
 from app.accounts import service as accounts
-from app.accounts import sessions as users
+from app.accounts.callers import sign_in
 from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
 from app.http.limits import SIGN_IN
@@ -50,15 +50,14 @@ def log_in(
         if form.key:
             caller = accounts.authenticate(session, settings, form.key)
         else:
-            token = users.login(session, settings, form.email, form.password)
-            caller = users.caller_of_session(session, settings, token)
+            token, signed = sign_in(request, session, settings, form.email, form.password)
+            caller = signed.caller
     except (Unauthorized, Forbidden) as error:
         shown = {"next": form.next, "error": error.detail, "email": form.email}
         return page(request, "login.html", shown, visitor=None, status=error.status)
     request.state.visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
     response = see_other(_home(caller.role, form.next))
     if token is not None:
-        request.state.recorded = True
         visitors.log_in_user(response, settings, token)
     else:
         visitors.log_in_key(response, settings, caller)

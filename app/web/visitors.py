@@ -11,10 +11,11 @@ import structlog
 from fastapi import Depends, Request, Response, params
 from sqlalchemy.orm import Session
 
-from app.accounts import browsers, sessions
 from app.accounts import service as accounts
-from app.accounts.browsers import SESSION_COOKIE
+from app.accounts import sessions
 from app.errors import Forbidden, Unauthorized
+from app.http import browsers
+from app.http.browsers import SESSION_COOKIE
 from app.http.deps import SessionDep, SettingsDep
 from app.identity import Caller, Role
 from app.settings import Settings

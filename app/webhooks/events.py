@@ -1,4 +1,4 @@
-"""What webhooks tell: the event types and the shape of each one's ``data``. Pure; no other type can be sent.
+"""What webhooks send: the event types and the shape of each one's ``data``. Pure; no other type can be sent.
 
 Events are thin: they name the thing and its state, and the receiver asks the API for the rest with its own key. So a
 receiver's URL that leaks, leaks no values and no money.

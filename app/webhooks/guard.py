@@ -33,7 +33,7 @@ _LOCAL_SUFFIXES = (
     "home.arpa",
 )
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-# global by the registry, and yet not a stranger's server
+# global by the registry, but no public server
 _NEVER = tuple(
     ipaddress.ip_network(network)
     for network in (

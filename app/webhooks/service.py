@@ -1,4 +1,4 @@
-"""The rules of webhooks as their owners see them: endpoints, secrets, the log, redelivery, and telling an event.
+"""The rules of webhooks as their owners see them: endpoints, secrets, the log, redelivery, and emitting events.
 
 Never commits and sends nothing: what ``emit`` decides to send becomes rows of the caller's transaction, which
 ``app.webhooks.deliverer`` finds there.
@@ -71,7 +71,7 @@ def get_endpoint(
 def change_endpoint(
     session: Session, settings: Settings, account_id: uuid.UUID, endpoint_id: uuid.UUID, changes: Mapping[str, Any]
 ) -> WebhookEndpoint:
-    """Change ``url``, ``description``, ``events`` or ``enabled``. Enabling forgives: the count of failures restarts."""
+    """Change ``url``, ``description``, ``events`` or ``enabled``. Enabling restarts the count of failures."""
     endpoint = get_endpoint(session, account_id, endpoint_id, lock=True)
     if "url" in changes:
         _check_url(settings, changes["url"])

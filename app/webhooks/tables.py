@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, Index, LargeBinary, SmallInteger, String, Tex
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base, PrimaryKey, Timestamped, enum_by_value
+from app.db.base import Base, PrimaryKey, Timestamped, name_of
 
 
 class DeliveryStatus(StrEnum):
@@ -81,7 +81,7 @@ class WebhookDelivery(Timestamped, Base):
     id: Mapped[PrimaryKey]
     event_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook_events.id", ondelete="CASCADE"))
     endpoint_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))
-    status: Mapped[DeliveryStatus] = mapped_column(enum_by_value(DeliveryStatus))
+    status: Mapped[DeliveryStatus] = mapped_column(name_of(DeliveryStatus))
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     step: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     # by the database's clock; NULL once it is finished

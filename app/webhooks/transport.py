@@ -1,9 +1,9 @@
-"""One HTTPS request to a customer's server, with every freedom taken away from it.
+"""One HTTPS request to a customer's server, restricted as far as HTTP allows.
 
 The name is resolved once, its addresses are checked, and the connection goes to the checked address, while Host and the
 certificate's name stay the URL's (so there is no moment between check and use). No redirects, no proxies of the
 environment, no cookies, no decompression; one deadline over the whole exchange, however slowly it drips; a capped
-answer. It talks httpcore directly: what a higher client adds is what must not happen here.
+answer. It uses httpcore directly, because a higher-level client adds what must not happen here.
 """
 
 import ssl
@@ -191,7 +191,7 @@ def _exchange(
 
 
 def _excerpt(answer: httpcore.Response) -> str:
-    """The beginning of the body. Its end may be missing or late: the status has already said how it went."""
+    """The beginning of the body. Its end may be missing or late: the status alone counts."""
     kept, read = b"", 0
     try:
         for chunk in answer.iter_stream():

@@ -1,8 +1,8 @@
 """``python -m benchmarks.attacks``: the attacker's gain under each policy, and the table of docs/attacks.md.
 
-Every market is valued by the engine as a job would be, its files seated by the service's own rule for copies, and the
-pool divided by the service's own policies. A gain is what all accounts of the attacker get more than the honest
-attacker did in the same market under the same policy, in percent of the pool.
+Every market is valued by the engine as a job would be; the service's own rules for copies make players of its files,
+and its own policies divide the pool. A gain is what all accounts of the attacker get beyond what the honest attacker
+got in the same market under the same policy, in percent of the pool.
 """
 
 import argparse
@@ -16,31 +16,34 @@ from typing import Any
 import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
-from app.payouts.policies import PayoutClaim, PayoutTerms, Policy, make_plan
-from app.valuations.players.files import InputFile, used_rows
-from app.valuations.players.grouping import Member, seat
+from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
+from app.valuations.players.files import used_rows
+from app.valuations.players.grouping import Payee, group
 from app.valuations.schemas import PROTECTED_SHARDS
+from benchmarks import marks
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
+from contract.files import InputFile
+from contract.policies import PayoutPolicy
+from contract.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
-from worker.engine.loop.spec import ValuationSpec
-from worker.engine.loop.without_harm import Revaluation, without_harm
-from worker.engine.valuation import Valuation, value
+from worker.engine.valuation import ValuationResult, value
+from worker.engine.without_harm import Revaluation, without_harm
 
 Gains = dict[str, dict[str, list[float]]]
 
 POOL = 1_000_000
 POLICIES = {
     "proportional": PayoutTerms(),
-    "significant": PayoutTerms(policy=Policy.SIGNIFICANT),
-    "interval_aware": PayoutTerms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=86_400),
+    "significant": PayoutTerms(policy=PayoutPolicy.SIGNIFICANT),
+    "interval_aware": PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400),
 }
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What an order chooses besides the policy: whose copies are, how many shards play (0: files do), class weights."""
+    """What an order chooses besides the policy: rule for copies, shards (0: files are players), class weights."""
 
     copies: str
     shards: int = 0
@@ -60,19 +63,19 @@ RULES = {
 _SHARDS_SPEC = ValuationSpec(
     fidelity="unlearn", estimator="regression", max_evaluations=12_000, max_retrains=0, share_ci=0.1
 )  # the same rows are the same game, whatever the rule for copies; valued once
-_VALUED: dict[tuple[Any, ...], tuple[Valuation, Revaluation | None]] = {}
+_VALUED: dict[tuple[Any, ...], tuple[ValuationResult, Revaluation | None]] = {}
 _START = datetime(2026, 1, 1, tzinfo=UTC)
-_OUT = Path(__file__).parents[2] / "docs" / "attacks.md"
+PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"
 
 
-def members_of(play: Play) -> tuple[list[Member], dict[uuid.UUID, datetime]]:
+def members_of(play: Play) -> tuple[list[Payee], dict[uuid.UUID, datetime]]:
     """The files as the admission of a job sees them, uploaded one minute after the other."""
     members, uploaded = [], {}
     for index, file in enumerate(play.files):
         name = uuid.UUID(int=index + 1)
         rows = EncodedRows(np.asarray(file.X, dtype=np.float32), np.asarray(file.y, dtype=np.int64))
-        inputs = (InputFile(file.owner, str(index), "npz", "y"),)
-        members.append(Member(name.hex, file.owner, (name,), inputs, (rows,)))
+        inputs = (InputFile(name=file.owner, digest=str(index), format="npz", target="y"),)
+        members.append(Payee(name.hex, file.owner, (name,), inputs, (rows,)))
         uploaded[name] = _START + timedelta(minutes=index)
     return members, uploaded
 
@@ -81,14 +84,14 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
     """Each owner's part of the pool, by policy, under one set of rules."""
     members, uploaded = members_of(play)
     test = EncodedRows(np.asarray(play.test_X, dtype=np.float32), np.asarray(play.test_y, dtype=np.int64))
-    seating = seat(members, rules.copies, test, uploaded)
+    grouping = group(members, rules.copies, test, uploaded)
     by_file = {member.files[0].digest: member.encoded[0] for member in members}
     players = []
-    for each in seating.seats:
+    for each in grouping.players:
         parts = [used_rows(by_file[file.digest], file.drop) for file in each.files]
         X, y = np.concatenate([p.X for p in parts]), np.concatenate([p.y for p in parts])
         players.append(PlayerData(each.name, X, y, each.digest))
-    key = (rules.shards, rules.class_weights, test.digest, *(each.digest for each in seating.seats))
+    key = (rules.shards, rules.class_weights, test.digest, *(each.digest for each in grouping.players))
     if key not in _VALUED:
         _VALUED[key] = _valued(play, players, test, rules)
     found, again = _VALUED[key]
@@ -98,7 +101,7 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
             paid[column] = player
     result = {}
     for policy in rules.policies:
-        claims = [_claim(member, seating, index, paid, again) for index, member in enumerate(members)]
+        claims = [_claim(member, grouping, index, paid, again) for index, member in enumerate(members)]
         plan = make_plan(uuid.UUID(int=99), "EUR", POOL, POLICIES[policy], claims)
         sums: dict[str, float] = {}
         for member, line in zip(members, plan.lines, strict=True):
@@ -109,7 +112,7 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
 
 def _valued(
     play: Play, players: list[PlayerData], test: EncodedRows, rules: Rules
-) -> tuple[Valuation, Revaluation | None]:
+) -> tuple[ValuationResult, Revaluation | None]:
     kind = KINDS[play.kind]
     playing, owners = sorted(players, key=lambda each: (each.digest, each.name)), ()
     if rules.shards:
@@ -125,8 +128,8 @@ def _valued(
     return found, without_harm(game, spec, found)
 
 
-def _claim(member: Member, seating: Any, index: int, paid: list[Any], again: Any) -> PayoutClaim:
-    at, part = seating.seat_of[index], float(seating.parts[index])
+def _claim(member: Payee, grouping: Any, index: int, paid: list[Any], again: Any) -> PayoutClaim:
+    at, part = grouping.player_of[index], float(grouping.parts[index])
     if at is None:
         return PayoutClaim(member.provider_id, member.provider_id, 0.0, (0.0, 0.0), (0.0, 0.0))
     player, harmful = paid[at], again is not None and at in again.excluded
@@ -194,11 +197,7 @@ def main() -> None:
         tables.append(table(kind, gains))
         print(tables[-1])
     if asked.write:
-        page = _OUT.read_text()
-        head, _, rest = page.partition("<!-- table -->\n")
-        _, _, tail = rest.partition("<!-- end -->")
-        found = "\n\n".join(tables)
-        _OUT.write_text(f"{head}<!-- table -->\n{found}\n<!-- end -->{tail}")
+        marks.fill(PAGE, "gains", "\n\n".join(tables))
 
 
 if __name__ == "__main__":

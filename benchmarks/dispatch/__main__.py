@@ -1,20 +1,20 @@
 """``python -m benchmarks.dispatch [sleeping|large|service|report ...]``: measure the orchestration, write it down.
 
-The figures go into docs/scaling.md between its two marks; what people conclude from them stands around these. A cell
-that was measured is not measured again (CHERISH_BENCH_FRESH=1 does).
+The figures go into docs/scaling.md between its two marks, with conclusions written by hand around them; machine and
+commit go into docs/benchmarks-provenance.md. A cell that was measured is not measured again (CHERISH_BENCH_FRESH=1
+does).
 """
 
 import os
 import sys
 from typing import Any
 
-from benchmarks import store
+from benchmarks import marks, store
 from benchmarks.dispatch import measure, plans, service
 from benchmarks.dispatch.place import place
 from benchmarks.report.cells import grid
 
 PAGE = store.ROOT / "docs" / "scaling.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 WORKERS = (1, 4, 16, 64)
 SECONDS, EACH, REPEATS = 0.5, 6, 2
 # of a job that is long enough for its beginning and its end not to count, each about half a shard a worker
@@ -51,10 +51,8 @@ def real() -> None:
 def report() -> None:
     """Write the figures into the page."""
     cells = store.cells("dispatch")
-    text = PAGE.read_text()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
-    PAGE.write_text(f"{head}{BEGIN}\n\n{_measured(cells)}\n\n{END}{tail}")
+    marks.fill(PAGE, "measured", _measured(cells))
+    marks.fill(marks.PROVENANCE, "dispatch", _provenance(cells))
     print(f"wrote {PAGE.relative_to(store.ROOT)}")
 
 
@@ -80,10 +78,8 @@ def _measured(cells: dict[str, dict[str, Any]]) -> str:
         "load",
     ]
     if rows:
-        machine = cells[f"workers-{WORKERS[0]}"]["machine"]
         parts += [
-            f"Machine: {machine['cores']} cores ({machine['processor']}), {machine['memory']}, shared with other work; "
-            f"commit {machine['commit']}. Medians of {REPEATS} runs, {SECONDS} s a shard.",
+            f"Medians of {REPEATS} runs, {SECONDS} s a shard; *load* is the machine's load average.",
             grid(head, rows),
         ]
     if found := cells.get("throughput"):
@@ -98,8 +94,16 @@ def _measured(cells: dict[str, dict[str, Any]]) -> str:
     if found := cells.get("large"):
         parts.append(_large(found["data"]))
     if found := cells.get("service"):
-        parts.append(_service(found["data"], found["machine"]))
+        parts.append(_service(found["data"], found["machine"]["cores"]))
     return "\n\n".join(parts)
+
+
+def _provenance(cells: dict[str, dict[str, Any]]) -> str:
+    """The machine and the commits that the cells are of."""
+    machines = [cell["machine"] for _, cell in sorted(cells.items())]
+    places = dict.fromkeys(f"{m['processor']}, {m['cores']} cores, {m['memory']}" for m in machines)
+    commits = dict.fromkeys(m["commit"] for m in machines)
+    return f"- Machine: {'; '.join(places)}, shared with other work. Commit: {', '.join(commits)}."
 
 
 def _large(told: dict[str, Any]) -> str:
@@ -121,7 +125,7 @@ def _large(told: dict[str, Any]) -> str:
     )
 
 
-def _service(told: dict[str, Any], machine: dict[str, str]) -> str:
+def _service(told: dict[str, Any], cores: str) -> str:
     alone = told["bare"]
     rows = [
         [name, f"{told[key]['seconds']:.1f}", f"{told[key]['seconds'] / alone['seconds']:.2f}",
@@ -131,8 +135,8 @@ def _service(told: dict[str, Any], machine: dict[str, str]) -> str:
     table = grid(["", "seconds", "of the engine's", "processor seconds", "of the engine's"], rows)
     return (
         f"The real engine: {told['worths']} models trained anew, one thread a process, medians of {told['repeats']} "
-        f"turns on {machine['cores']} cores under a load of {told['load']:.1f} (commit {machine['commit']}). Seconds "
-        f"are from the posting of the job to its money; processor seconds are those of all processes.\n\n{table}\n\n"
+        f"turns on {cores} cores under a load of {told['load']:.1f}. Seconds are from the posting of the job to its "
+        f"payouts; processor seconds are those of all processes.\n\n{table}\n\n"
         f"Two workers are **{told['speed_up']:.2f}** times as fast as one. The service takes "
         f"**{100 * told['overhead']:+.1f} %** on the time of the engine alone, {100 * told['cpu_overhead']:+.1f} % on "
         "its processor time. All values were the same to the last bit."

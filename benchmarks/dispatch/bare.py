@@ -9,9 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from app.cli.local import ValueRequest, evaluator_of
+from app.cli.local import evaluator_of
+from app.cli.request import ValueRequest
 from benchmarks.dispatch.service import SPEC
-from worker.engine.loop.spec import ValuationSpec
+from contract.spec import ValuationSpec
 from worker.engine.valuation import value
 
 

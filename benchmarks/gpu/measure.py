@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from worker.engine.evaluation import memory
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
 from worker.engine.learners.causal_lm import LanguageModel
-from worker.engine.tensors import memory
+from worker.engine.tasks.tokens import TokenAnswers
 from worker.engine.tensors.batching import Pool, single_threaded
 
 SIZES: dict[str, dict[str, float | int | str]] = {
@@ -105,7 +106,7 @@ def measure(setting: Setting, stacks: list[int]) -> dict[str, Any]:
             models = learner.train(start, pool, everybody, 0, lambda: None)
             trained = _now(device) - begun
             begun = _now(device)
-            learner.scores("log_loss", models, test)
+            TokenAnswers().of_models(learner, models, test)
             scored = _now(device) - begun
         tokens = stack * setting.steps * setting.batch * setting.context
         read = stack * len(test) * setting.context

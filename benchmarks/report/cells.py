@@ -37,5 +37,6 @@ def number(value: float | None) -> float:
     return float("nan") if value is None else value
 
 
-def verdict(reached: bool) -> str:
-    return "reached" if reached else "**missed**"
+def judged(figure: str, reached: bool) -> str:
+    """The figure, in bold where it misses its bar."""
+    return figure if reached else f"**{figure}**"

@@ -12,8 +12,9 @@ def estimators() -> str:
     budgets = sorted({int(k.split("/")[2]) for cell in found.values() for k in cell})
     parts = [
         "## Estimators",
-        "Retrained worths only, ten draws on each game seed: worst share error in points at so many distinct "
-        "evaluations. (`multifidelity` here has no surrogate; with surrogates it is the default above.)",
+        "Retrained worths only, ten draws on each game seed: worst share error in points after "
+        f"{budgets[0]} to {budgets[-1]} distinct evaluations. `multifidelity` has no surrogate here; with "
+        "surrogates it is the default above.",
     ]
     for name in games(found):
         cells = [c for k, c in found.items() if k[0] == name]
@@ -32,18 +33,26 @@ def estimators() -> str:
     return "\n\n".join(parts)
 
 
+# what a configuration of another library means, where its name does not say it
+_PEERS = {
+    "parallel": "`parallel` uses joblib on all cores.",
+    "antithetic-se.01": "`antithetic-se.01` is pyDVL's permutation sampling without truncation until every standard "
+    "error is under .01.",
+    "cached": "`cached` is TMC with its in-memory cache.",
+}
+
+
 def peers() -> str:
     found = data("peers")
     if not found:
         return "## Peers\n\nNot measured: the peers' environment was absent (`make peers-env`)."
     parts = [
         "## Peers, side by side in one run",
-        "The same players, test rows and learner (same objective and start; scikit-learn's looser "
-        "tolerance for the peers' "
-        "logistic regression), accuracy, judged by the same retrained table. `parallel` uses joblib on all cores. "
-        "`antithetic-se.01` is pyDVL's permutation sampling without truncation until every standard error is under "
-        ".01; `cached` is TMC with its in-memory cache. shapiq's estimators were given 200 evaluations.",
+        "Same players, test rows, objective and start (scikit-learn's logistic regression has a looser tolerance), "
+        "by accuracy, judged by the same retrained table. shapiq's estimators have 200 evaluations.",
     ]
+    measured = {config for cell in found.values() for config in cell}
+    parts[-1] = " ".join([parts[-1], *(line for end, line in _PEERS.items() if any(c.endswith(end) for c in measured))])
     for name in games(found):
         cells = {k: c for k, c in found.items() if k[0] == name}
         rows = []
@@ -102,8 +111,9 @@ def removal() -> str:
         "bad among the 2 lowest",
     ]
     return (
-        "## Removal and detection\n\nRetrained accuracy after players are removed by value, and whether the flipped "
-        f"and the noise player are found.\n\n{grid(head, rows)}\n\n![Removal curves](plots/removal.png)"
+        "## Removal and detection\n\nRetrained accuracy after players are removed by value, and whether the player "
+        "with flipped labels and the noise player are detected.\n\n"
+        f"{grid(head, rows)}\n\n![Removal curves](plots/removal.png)"
     )
 
 

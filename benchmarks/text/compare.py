@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from benchmarks import measures, store
 from benchmarks.fidelity import judged
 from benchmarks.text import game, reference
+from contract.spec import ValuationSpec
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, all_coalitions
 from worker.engine.games.problem import Problem
-from worker.engine.learners.causal_lm import LanguageModel
-from worker.engine.loop.spec import ValuationSpec
 from worker.engine.tensors import batching
 from worker.engine.valuation import value
 
@@ -106,14 +105,11 @@ def method(seed: int, name: str) -> dict[str, Any]:
 
 def retrained(seed: int, evaluator: Evaluator, rows: Coalitions, source: str = "retrain") -> dict[str, float]:
     """Worths of exact retraining on the rows that an evaluator measures with, by coalition of the whole game."""
-    learner, found = evaluator.learner, {}
-    assert isinstance(learner, LanguageModel)
+    found = {}
     models, _ = reference.load(seed, rows, source)
     with batching.single_threaded():
         for row, model in zip(rows, models, strict=True):
-            found[reference.key(row)] = float(
-                learner.scores(evaluator.problem.metric, model.unsqueeze(0), evaluator.test_X)
-            )
+            found[reference.key(row)] = float(evaluator.worths_of_models(model.unsqueeze(0))[0])
     return found
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import measures, store
+from benchmarks import marks, measures, store
+from benchmarks.report.cells import grid
 from benchmarks.text import compare, game, reference
 
 _AGAIN = "retraining again"
+_FIRST = game.CELLS == "text"
 PAGE = store.ROOT / "docs" / f"benchmarks-{game.CELLS}.md"
 _NOTES = Path(__file__).parent / f"notes{game.CELLS.removeprefix('text')}.md"
 
@@ -16,55 +18,77 @@ _NOTES = Path(__file__).parent / f"notes{game.CELLS.removeprefix('text')}.md"
 def write(seeds: tuple[int, ...]) -> None:
     """Write the page from what was measured for these seeds."""
     whole = tuple(seed for seed in seeds if reference.is_whole(seed))
-    parts = [_head(seeds, whole), *(_game(seed) for seed in whole), _full(whole), _intervals(whole), _partial(seeds)]
+    parts = [_head(seeds, whole), _games(whole), _full(whole), _intervals(whole), _partial(seeds)]
     parts += [_rates(seeds[0]), _NOTES.read_text().rstrip()]
     PAGE.write_text("\n\n".join(part for part in parts if part) + "\n")
+    marks.fill(marks.PROVENANCE, game.CELLS, _provenance())
+
+
+def _provenance() -> str:
+    machine = store.machine()
+    named = ", ".join(f"{name} {machine[name]}" for name in ("python", "torch", "numpy"))
+    return f"- Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory']}; {named}; no GPU."
 
 
 def _head(seeds: tuple[int, ...], whole: tuple[int, ...]) -> str:
-    machine = store.machine()
-    named = ", ".join(f"{name} {machine[name]}" for name in ("python", "torch", "numpy"))
-    told = ", ".join(map(str, seeds)) + (
+    shown = ", ".join(map(str, seeds)) + (
         "" if whole == seeds else f"; all coalitions were trained for {', '.join(map(str, whole)) or 'none of them'}"
     )
-    return f"""# {game.GAME.title}
+    chosen = "" if _FIRST else "CHERISH_TEXT_GAME=alike "
+    head = f"""# {game.GAME.title}
 
-Written by `python -m benchmarks.text`; every figure is from a measurement kept under `{game.CELLS}` in `CHERISH_BENCH`.
-Machine: {machine["processor"]}, {machine["cores"]} cores, {machine["memory"]}, no GPU; {named}. Seeds of the game:
-{told}.
+`{chosen}python -m benchmarks.text` writes this page from measurements kept under `{game.CELLS}` in `CHERISH_BENCH`.
+Seeds of the game: {shown}. Machine and caveats: [benchmarks-provenance.md](benchmarks-provenance.md)."""
+    if not _FIRST:
+        return f"""{head}
 
-A decoder of the Llama family ({game.SHAPE["layers"]} layers, width {game.SHAPE["width"]}, {game.SHAPE["heads"]} heads,
-{_parameters()} parameters, bytes as tokens), trained on authors who provide nothing; adapters of rank 4 beside every
-projection, {game.STEPS} steps of {game.BATCH} blocks of {game.CONTEXT} bytes. Worth is the mean log-likelihood of a
-byte on {len(game.GAME.texts)} test domains of {game.TEST_BLOCKS} blocks each. Seconds are the processor's, on one
-thread; "time" is against training and scoring the same coalitions anew."""
+Model, columns and modes are those of [benchmarks-text.md](benchmarks-text.md), with {len(game.GAME.texts)} test
+domains."""
+    return f"""{head}
+
+The model is a decoder of the Llama family ({game.SHAPE["layers"]} layers, width {game.SHAPE["width"]},
+{game.SHAPE["heads"]} heads, {_parameters()} parameters, bytes as tokens), trained on authors who provide nothing.
+Adapters of rank 4 beside every projection take {game.STEPS} steps of {game.BATCH} blocks of {game.CONTEXT} bytes. Worth
+is the mean log-likelihood of a byte on {len(game.GAME.texts)} test domains of {game.TEST_BLOCKS} blocks each. Seconds
+are processor time on one thread; "time" is next to training and scoring the same coalitions anew."""
+
+
+def _explained(text: str) -> list[str]:
+    """What a table's columns mean, on the first page alone; the other page refers to it."""
+    return [text, ""] if _FIRST else []
 
 
 def _parameters() -> str:
     return f"{sum(array.size for array in reference.base().values()):,}"
 
 
-def _game(seed: int) -> str:
-    evaluator = compare.full_evaluator(seed)
-    exact = compare.exact_worths(seed)
-    n = len(evaluator.players)
-    values = compare.values_of(seed, exact)
-    shares = measures.shares(values)
-    lines = [
-        f"## The game, seed {seed}",
-        "",
-        f"{len(exact)} distinct coalitions of {n} providers{_of(n)}, each trained anew in"
-        f" {compare.exact_seconds(seed) / len(exact):.1f} s, {compare.exact_seconds(seed):.0f} s in all."
-        f" Worth of nobody {evaluator.empty_worth:.4f} (perplexity {np.exp(-evaluator.empty_worth):.2f} per byte),"
-        f" of everybody {evaluator.full_worth:.4f} ({np.exp(-evaluator.full_worth):.2f}).",
-        "",
-        "| provider | blocks | exact value | exact share |",
-        "|---|---|---|---|",
-    ]
-    for i in np.argsort(-values, kind="stable"):
-        player = evaluator.players[i]
-        lines.append(f"| {player.name} | {player.rows} | {values[i]:.4f} | {100 * shares[i]:.1f} % |")
-    return "\n".join(lines)
+def _games(seeds: tuple[int, ...]) -> str:
+    """What each seed's game is: its ends, what retraining it took, and each provider's exact value and share."""
+    if not seeds:
+        return ""
+    ends, cells, blocks = [], {}, {}
+    for seed in seeds:
+        evaluator = compare.full_evaluator(seed)
+        exact = compare.exact_worths(seed)
+        values = compare.values_of(seed, exact)
+        for player, value, share in zip(evaluator.players, values, measures.shares(values), strict=True):
+            blocks[player.name] = str(player.rows)
+            cells[player.name, seed] = f"{value:.4f}, {100 * share:.1f} %"
+        seconds = compare.exact_seconds(seed)
+        worths = [f"{worth:.4f} ({np.exp(-worth):.2f})" for worth in (evaluator.empty_worth, evaluator.full_worth)]
+        ends.append([str(seed), f"{seconds / len(exact):.1f}", f"{seconds:.0f}", *worths])
+    head = ["seed", "one retraining, s", "all, s", "worth of the empty coalition", "of the full one"]
+    providers = [[name, count, *(cells[name, seed] for seed in seeds)] for name, count in sorted(blocks.items())]
+    return f"""## The game
+
+{len(exact)} distinct coalitions of {len(blocks)} providers{_of(len(blocks))}, each trained anew. In brackets:
+perplexity per byte.
+
+{grid(head, ends)}
+
+Exact value and share of each provider:
+
+{grid(["provider", "blocks", *(f"seed {seed}" for seed in seeds)], providers)}"""
 
 
 def _of(providers: int) -> str:
@@ -87,12 +111,13 @@ def _full(seeds: tuple[int, ...]) -> str:
     lines = [
         f"## Full mode, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
         "",
-        "Against exact retraining, mean ± standard deviation over seeds; values by enumeration, anchored at both ends."
-        f" Lines without correlation are the product's own loop, {' and '.join(compare.LOOP)} corrected by"
-        " retrainings; those without Spearman were measured on a sample of antithetic pairs, too dear for all."
-        " Retraining again, with another seed, is how near to one retraining anything can be expected to come.",
-        "",
-        "| method | correlation of worths | Spearman of values | TV of shares | worst error, points | time | seeds |",
+        *_explained(
+            "Against exact retraining, mean ± standard deviation over seeds; values by enumeration, anchored at "
+            f"both ends. Rows without r are the service's own loop, {' and '.join(compare.LOOP)} corrected by "
+            "retrainings. Rows without Spearman were measured on a sample of antithetic pairs. *Retraining "
+            "again*, with another seed, shows how near to one retraining a method can be expected to come."
+        ),
+        "| method | r of worths | Spearman of values | TV of shares | worst error, points | time, % | seeds |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, rows in by_name.items():
@@ -101,7 +126,7 @@ def _full(seeds: tuple[int, ...]) -> str:
             _spread([row.spearman for row in rows], 2),
             _spread([row.tv for row in rows], 3),
             _spread([row.worst for row in rows], 1),
-            f"{100 * np.mean([row.share_of_time for row in rows]):.1f} %",
+            f"{100 * np.mean([row.share_of_time for row in rows]):.1f}",
         ]
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {len(rows)} |")
     return "\n".join(lines)
@@ -113,16 +138,17 @@ def _intervals(seeds: tuple[int, ...]) -> str:
     lines = [
         "## Intervals",
         "",
-        f"The loop under {compare.JOBS} seeds of the job on each seed of the game: how many of its 95 % intervals hold"
-        " the exact share, and their mean width in points. From 24 on, six of the retrainings are second ones of the"
-        " same coalitions with another seed, by which the noise of training is in the intervals.",
-        "",
+        *_explained(
+            f"The loop under {compare.JOBS} job seeds on each seed of the game: how many of its 95 % intervals "
+            "hold the exact share, and their mean width in points. From 24 retrainings on, six repeat coalitions "
+            "with another seed, so that the noise of training is in the intervals."
+        ),
         "| retrainings | " + " | ".join(f"seed {seed}: hold, width" for seed in seeds) + " |",
         "|---|" + "---|" * len(seeds),
     ]
     for budget in compare.BUDGETS:
-        told = (compare.loop(seed, budget) for seed in seeds)
-        cells = " | ".join(f"{100 * cell['held']:.0f} %, {cell['width']:.1f}" for cell in told)
+        loops = (compare.loop(seed, budget) for seed in seeds)
+        cells = " | ".join(f"{100 * cell['held']:.0f} %, {cell['width']:.1f}" for cell in loops)
         lines.append(f"| {budget} | {cells} |")
     return "\n".join(lines)
 
@@ -145,11 +171,12 @@ def _partial(seeds: tuple[int, ...]) -> str:
     lines = [
         "## Partial mode",
         "",
-        "Some providers are hidden: weights and anchor rows only. Correlation of worths with retraining over all"
-        " coalitions of the others (everybody left out; of copies the first), mean ± standard deviation over seeds. The"
-        " last line is retraining with another seed, where it was measured; who knew the expected worth would correlate"
-        " by the square root of that.",
-        "",
+        *_explained(
+            "Some providers are hidden: only the weights and anchor rows are known. Correlation of worths with "
+            "retraining over all coalitions of the others (without the full one; of copies the first), mean ± "
+            "standard deviation over seeds. *Retraining again* is with another seed, where it was measured; the "
+            "expected worth itself would correlate by the square root of that."
+        ),
         "| method | mean | lowest | " + " | ".join(f"without {each.replace('+', ', ')}" for each in choices) + " |",
         "|---|---|---|" + "---|" * len(choices),
     ]
@@ -173,7 +200,7 @@ def _rates(seed: int) -> str:
     rows = evaluator.test_X
     begun = time.process_time()
     for _ in range(5):
-        evaluator.learner.scores("log_loss", params, rows)  # type: ignore[attr-defined]  # the game's learner is lm
+        evaluator.worths_of_models(params)
     scored = 5 * len(rows) * game.CONTEXT / (time.process_time() - begun)
     return f"""## Rates
 

@@ -11,7 +11,7 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.datasets.tables import DatasetKind
@@ -203,9 +204,13 @@ def test_a_failing_evaluation_is_tried_three_times_and_is_never_a_score(hand: An
 
 def test_what_no_second_try_can_mend_fails_at_once_with_the_engines_sentence(hand: Any) -> None:
     market = hand.market
-    job = hand.finish(market.post(model={"name": "logistic", "hyper": {"l2": 0}}))
+    job_id = market.post(model={"name": "logistic", "hyper": {"l2": 0.01}})
+    with transaction(market.factory) as session:
+        # a game from before the rule: today no such order is admitted
+        session.execute(text("UPDATE games SET frozen = jsonb_set(frozen, '{learner,hyper,l2}', '0')"))
+    job = hand.finish(job_id)
     assert (job.status, job.reason) == (ValuationStatus.FAILED, "invalid_data")
-    assert "l2 and tol must be above 0" in job.error
+    assert "l2 must be a number above 0" in job.error
     assert market.scalar("SELECT max(attempt) FROM shards") == 1
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.spec import ValuationSpec
 from worker.engine.games.game import NeedWorths, Player
-from worker.engine.loop.spec import ValuationSpec
 from worker.engine.valuation import value
 from worker.jobs.replay import StoredGame, pack, shard_size, unpack
 

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sqlalchemy import text
 
 from app.checkpoints import service as checkpoints
-from app.checkpoints.tables import Architecture, Checkpoint, UnlearnMethod
+from app.checkpoints.tables import Checkpoint
 from app.datasets import service as datasets
 from app.datasets.tables import DatasetKind
 from app.db.registry import load_tables
@@ -31,6 +31,8 @@ from app.identity import Caller
 from app.valuations.results import certificates
 from app.valuations.states import ValuationStatus
 from app.webhooks import service as webhooks
+from contract.learners import Architecture
+from contract.withdrawal import WithdrawalMethod
 from tests.worker.conftest import Hand, Market, rows_of
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
@@ -65,7 +67,7 @@ def keep(market: Market, owner: Caller, weights: dict[str, Any], **columns: Any)
     values = {
         "architecture": Architecture.LOGISTIC,
         "hyper": {"l2": L2},
-        "unlearning": UnlearnMethod.AUTO,
+        "unlearning": WithdrawalMethod.AUTO,
         "digest": blob.digest,
         "size_bytes": blob.size,
         "tensors": {name: {"dtype": "F32", "shape": list(array.shape)} for name, array in weights.items()},
@@ -203,7 +205,7 @@ def test_the_provider_is_told_counts_and_hashes_and_the_certificate_is_the_buyer
 def test_without_the_other_rows_a_logistic_regression_goes_by_tangent_and_the_certificate_says_what_is_not_known(
     market: Market, hand: Hand
 ) -> None:
-    kept = keep(market, market.buyer, train(market), unlearning=UnlearnMethod.RETRAIN)
+    kept = keep(market, market.buyer, train(market), unlearning=WithdrawalMethod.RETRAIN)
     # a partial job says nothing of what else the model has seen
     value(market, hand, kept, mode="partial")
     before = weights_of(market, kept)
@@ -228,7 +230,7 @@ def test_a_network_whose_other_rows_are_not_here_is_erased_unless_its_owner_says
     silent = keep(market, market.buyer, weights, **columns)
     other = market.add_buyer("another")
     test = market.test
-    willing = keep(market, other, weights, unlearning=UnlearnMethod.NATURAL_GRADIENT, **columns)
+    willing = keep(market, other, weights, unlearning=WithdrawalMethod.NATURAL_GRADIENT, **columns)
     value(market, hand, silent, mode="partial")
     market.test = market.add_dataset(other.account_id, DatasetKind.TEST, *rows_of(9, 80))
     market.buyer, first = other, market.buyer
@@ -277,9 +279,9 @@ def test_an_owner_who_has_not_said_how_is_given_time_and_the_bytes_wait(market: 
     assert not erased(market, gone)
     assert market.scalar("SELECT due_at > now() + interval '50 minutes' FROM unlearnings")
     with transaction(market.factory) as session, pytest.raises(InvalidInput, match="no method neggrad_plus"):
-        checkpoints.change(session, market.buyer, kept.id, {"unlearning": UnlearnMethod.NEGGRAD_PLUS})
+        checkpoints.change(session, market.buyer, kept.id, {"unlearning": WithdrawalMethod.NEGGRAD_PLUS})
     with transaction(market.factory) as session:
-        checkpoints.change(session, market.buyer, kept.id, {"unlearning": UnlearnMethod.ERASE})
+        checkpoints.change(session, market.buyer, kept.id, {"unlearning": WithdrawalMethod.ERASE})
     assert step(hand) == ["unlearn", "forget"]
     record = record_of(market, kept)
     assert (record["asked"], record["method"], record["reason"]) == ("erase", "erase", None)
@@ -494,7 +496,7 @@ def test_a_method_that_steps_away_from_the_old_weights_is_measured_beside_one_tr
     market: Market, hand: Hand, model: Model
 ) -> None:
     with transaction(market.factory) as session:
-        checkpoints.change(session, market.buyer, model.id, {"unlearning": UnlearnMethod.TANGENT})
+        checkpoints.change(session, market.buyer, model.id, {"unlearning": WithdrawalMethod.TANGENT})
     withdraw(market, 2)
     step(hand)
     record = record_of(market, model)

@@ -14,20 +14,19 @@ It reads no clock and draws nothing but from ``spec.seed``.
 from collections.abc import Mapping
 from typing import Any
 
+from contract.estimators import LEAST_TO_CORRECT
+from contract.result import ValuationResult
+from contract.spec import ValuationSpec
 from worker.engine.games.game import FidelityGame
 from worker.engine.loop.corrected import corrected
 from worker.engine.loop.lone import lone
 from worker.engine.loop.recorded import RecordedGame
-from worker.engine.loop.result import Valuation
 from worker.engine.loop.run import RETRAIN, Impossible, OnProgress, Progress, Run
-from worker.engine.loop.spec import ValuationSpec
 
-__all__ = ["Impossible", "OnProgress", "Progress", "Valuation", "ValuationSpec", "recompute", "value"]
-
-LEAST_TO_CORRECT = 6  # retrainings: the two anchors and two pairs
+__all__ = ["Impossible", "OnProgress", "Progress", "ValuationResult", "ValuationSpec", "recompute", "value"]
 
 
-def value(game: FidelityGame, spec: ValuationSpec, on_progress: OnProgress | None = None) -> Valuation:
+def value(game: FidelityGame, spec: ValuationSpec, on_progress: OnProgress | None = None) -> ValuationResult:
     """Value the players of ``game`` as ``spec`` asks. Raises Impossible, EvaluationFailed, or the game's NeedWorths."""
     run = Run(game, spec, on_progress)
     return corrected(run) if _corrects(run) else lone(run)
@@ -43,15 +42,15 @@ def _corrects(run: Run) -> bool:
     return spec.fidelity == "auto" and run.max_retrains >= LEAST_TO_CORRECT
 
 
-def recompute(stored: Valuation | str | bytes | Mapping[str, Any]) -> Valuation:
+def recompute(stored: ValuationResult | str | bytes | Mapping[str, Any]) -> ValuationResult:
     """Repeat a stored result from its own worths, training nothing. An honest result comes back equal.
 
     Raises ValueError for what is not a result, and EvaluationFailed where the loop needs a worth that is not stored.
     """
-    if isinstance(stored, Valuation):
+    if isinstance(stored, ValuationResult):
         result = stored
     elif isinstance(stored, str | bytes):
-        result = Valuation.from_json(stored)
+        result = ValuationResult.from_json(stored)
     else:
-        result = Valuation.from_dict(dict(stored))
+        result = ValuationResult.from_dict(dict(stored))
     return value(RecordedGame(result), ValuationSpec(**result.spec))

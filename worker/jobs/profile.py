@@ -1,4 +1,4 @@
-"""The task that looks at a dataset's version: download, profile in the enclosure, store. No torch, no lease.
+"""The task that looks at a dataset's version: download, profile in the sandbox, store. No torch, no lease.
 
 Doing it twice is doing it once, so a message that comes twice needs no care; one that is lost is sent again by the
 sweeper. The file is parsed in a confined process, as at upload.
@@ -22,6 +22,8 @@ from app.storage.blobs import BlobStore
 
 log = structlog.get_logger(__name__)
 
+PROFILE = process.declare("app.datasets.profile:answer")
+
 
 def profile(
     factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, dataset_id: uuid.UUID, number: int
@@ -37,7 +39,7 @@ def profile(
             blobs.download(work.digest, path)
             told = {key: value for key, value in asdict(work).items() if key != "digest"}
             question = told | {
-                "task": "profile",
+                "task": PROFILE,
                 "path": str(path),
                 "limits": asdict(limits_of(settings)),
                 "name": name,

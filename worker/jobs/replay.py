@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from app.valuations.work.protocol import Job
+from contract.job import Job, ShardFacts
 from worker.engine.games.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
 
 LEAST_SHARD_SECONDS = 1.0
@@ -117,14 +117,16 @@ def shard_size(wanted: int, seconds_each: float, shard_seconds: float, workers: 
 
 def players_of(job: Job) -> tuple[list[Player], list[Player]]:
     """The engine's players of a prepared job, in canonical order, and their owners where shards play (else none)."""
-    seats = [Player(name, count, digest) for name, digest, count in zip(job.names, job.digests, job.rows, strict=True)]
-    shards = (job.facts or {}).get("shards")
-    if not shards:
-        return seats, []
-    return [Player(each["name"], each["rows"], each["digest"], each["owner"]) for each in shards], seats
+    inputs = job.inputs
+    players = [
+        Player(name, count, digest)
+        for name, digest, count in zip(inputs.names, job.game.players, inputs.rows, strict=True)
+    ]
+    if job.facts is None or not job.facts.shards:
+        return players, []
+    return [Player(each.name, each.rows, each.digest, each.owner) for each in job.facts.shards], players
 
 
-def shards_told(players: Sequence[Player]) -> dict[str, Any]:
+def shard_facts(players: Sequence[Player]) -> tuple[ShardFacts, ...]:
     """What ``players_of`` needs to know of shards, so that planning reads no data; nothing where none play."""
-    told = [{"name": p.name, "rows": p.rows, "digest": p.digest, "owner": p.owner} for p in players if p.owner]
-    return {"shards": told} if told else {}
+    return tuple(ShardFacts(name=p.name, rows=p.rows, digest=p.digest, owner=p.owner) for p in players if p.owner)

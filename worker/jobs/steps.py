@@ -5,11 +5,9 @@ function of a session: ``runtime`` calls that in one transaction with the fenced
 database go away meanwhile. A step that must stop raises ``Stopped``.
 """
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -23,20 +21,26 @@ from app.valuations.results import settlement
 from app.valuations.states import ShardKind
 from app.valuations.work import leases, protocol, shards
 from app.valuations.work import worths as worth_repository
+from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
-from app.valuations.work.protocol import FoundWorth, Job
-from worker.engine.games.game import NeedWorths, family
+from app.valuations.work.protocol import FoundWorth
+from contract.answers import ANCHORS, ROWS, pack_anchors
+from contract.answers import pack as pack_arrays
+from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
+from contract.job import GameFacts, Job, JobProgress, SourceCost
+from contract.result import StoredResult
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Coalitions, NeedWorths, family
 from worker.engine.loop.removal_curves import removal
-from worker.engine.loop.spec import ValuationSpec
-from worker.engine.loop.without_harm import without_harm
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
+from worker.engine.without_harm import without_harm
 from worker.jobs import checks
 from worker.jobs.domains import perplexities
 from worker.jobs.known_jobs import KnownJobs
-from worker.jobs.replay import StoredGame, group_worths, pack, players_of, shard_size, shards_told, unpack
+from worker.jobs.replay import StoredGame, group_worths, pack, players_of, shard_facts, shard_size, unpack
 from worker.loading.feature_rows import rows_of, to_arrays
-from worker.loading.games import LoadedGames, kind_of
+from worker.loading.games import LoadedGames
 from worker.process.heartbeat import Heart, Stop, Stopped
 from worker.process.patience import patiently
 
@@ -75,7 +79,7 @@ class Steps:
         """Train base and full model once per game, and note what planning needs to know of the game."""
         job = self._jobs.behind(claim)
         if job.prepared is not None and job.facts is not None:
-            blob, facts = job.prepared, job.facts
+            blob, facts, kept = job.prepared, job.facts, None
         else:
             evaluator = self._games.evaluator(job)
             try:
@@ -83,15 +87,43 @@ class Steps:
             except batching.Stopped:
                 raise Stopped(self._heart.why_stop() or Stop.LOST) from None
             state = evaluator.prepared_state()
-            if kind_of(job) == "features":
+            if keeps_rows(job.game.encoding):
                 # made once: whoever loads this game takes its rows from here
                 state |= to_arrays(rows_of(evaluator.problem))
             blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(state))).digest
-            sources = [{"name": source, "cost": evaluator.cost(source)} for source in evaluator.sources]
-            facts = {"sources": sources, "seconds": evaluator.seconds("prepare")} | shards_told(evaluator.players)
-            if kind_of(job) == "blocks":
-                facts["domains"] = [asdict(each) for each in perplexities(evaluator, domain_names(job))]
-        return lambda session: protocol.finish_prepare(session, claim, blob, facts)
+            kept = self._answers_of_anchors(evaluator)
+            facts = GameFacts(
+                sources=tuple(SourceCost(name=source, cost=evaluator.cost(source)) for source in evaluator.sources),
+                seconds=evaluator.seconds("prepare"),
+                shards=shard_facts(evaluator.players),
+                domains=tuple(perplexities(evaluator, domain_names(job.game))),
+                answers_kept=kept is not None,
+                moved=tuple(evaluator.moved_sources),
+            )
+        return lambda session: protocol.finish_prepare(session, claim, blob, facts, kept)
+
+    def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob | None:
+        """What nobody's and everybody's models answer, kept; None where answers are too large to be."""
+        answers = evaluator.anchor_answers
+        if answers[0].nbytes > self._settings.max_answer_bytes:
+            return None
+        ends = np.repeat([[False], [True]], len(evaluator.players), axis=1)
+        blob = self._blobs.put_bytes(pack_anchors(answers, evaluator.targets))
+        return AnswerBlob(ANCHORS, blob.digest, tuple(pack(ends)))
+
+    def _answers(self, evaluator: Evaluator, job: Job, source: str, coalitions: Coalitions) -> AnswerBlob | None:
+        """What the models of coalitions bool[m, n] answer, kept; None where answers are too large to be.
+
+        Of a source whose worths are moved, everybody's answers are kept with them: what they are moved by follows.
+        """
+        if job.facts is None or not job.facts.answers_kept or not len(coalitions):
+            return None
+        if source in job.facts.moved and not coalitions.all(axis=1).any():
+            everybody = np.ones((1, coalitions.shape[1]), dtype=bool)
+            evaluator.worth(source, everybody)
+            coalitions = np.concatenate([coalitions, everybody])
+        blob = self._blobs.put_bytes(pack_arrays({ROWS: evaluator.take_answers(source, coalitions)}))
+        return AnswerBlob(source, blob.digest, tuple(pack(coalitions)))
 
     def plan(self, claim: Claim) -> Write:
         """Replay the valuation on the stored worths: it ends in a request for more, or in the result."""
@@ -111,14 +143,14 @@ class Steps:
         game = StoredGame(
             players=players,
             owners=owners,
-            costs={source["name"]: source["cost"] for source in job.facts["sources"]},
+            costs={source.name: source.cost for source in job.facts.sources},
             stored=stored,
             digests={"game": job.game_digest},
         )
         looks: list[Progress] = []
         try:
-            result = value(game, _spec(job), looks.append)
-            again = without_harm(game, _spec(job), result) if job.spec["payout"]["revalue_without_harm"] else None
+            result = value(game, job.spec, looks.append)
+            again = without_harm(game, job.spec, result) if job.revalue_without_harm else None
             curves = removal(game, result)
         except NeedWorths as need:
             self._heart.check()
@@ -130,23 +162,19 @@ class Steps:
             return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heart.check()
         progress = _progress(game, looks)
-        drawn = checks.draw(game.asked, job.spec.get("checked_part", 0.0), job.game_digest)
+        drawn = checks.draw(game.asked, job.checked_part, job.game_digest)
         for each in drawn:
             if again_wanted := each.missing(stored):
                 return self._check_round(claim, job, game, each, again_wanted, progress, workers)
         checks.compare(drawn, stored)
-        progress["checked"] = self._checked(claim, drawn)
+        progress = progress.model_copy(update={"checked": self._checked(claim, drawn)})
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
-        told = _plain(
-            {name: part for name, part in result.to_dict().items() if name != "worths"}
-            | {"without_harm": None if again is None else again.to_dict(), "removal": curves.to_dict()}
-            | {"domains": job.facts.get("domains", [])}
-        )
-        return lambda session: protocol.finish_plan_with_result(session, claim, told, progress)
+        kept = StoredResult.of(result, None if again is None else again.document(), curves, job.facts.domains)
+        return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 
     def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:
         """Worths of a shard of this source."""
-        each = _seconds_each(game.stored, source, _cost(game, source), (job.facts or {})["seconds"])
+        each = _seconds_each(game.stored, source, _cost(game, source), 0.0 if job.facts is None else job.facts.seconds)
         settings = self._settings
         return shard_size(count, each, settings.shard_seconds, max(1, workers), settings.max_shard_worths)
 
@@ -157,7 +185,7 @@ class Steps:
         game: StoredGame,
         drawn: checks.Drawn,
         missing: list[bytes],
-        progress: dict[str, Any],
+        progress: JobProgress,
         workers: int,
     ) -> Write:
         """A round that computes worths again, each shard those of one worker, so that another can do it."""
@@ -206,8 +234,9 @@ class Steps:
         packed = claim.each()
         todo = [row for row, each in enumerate(packed) if each not in claim.known]
         found: list[FoundWorth] = []
+        check = source != claim.source
         if todo:
-            if source != claim.source and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
+            if check and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
                 raise Stopped(Stop.OWN_WORK)
             evaluator = self._games.evaluator(job)
             self._heart.check()
@@ -217,10 +246,13 @@ class Steps:
                 worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heart.should_stop)
             except batching.Stopped:
                 partial = evaluator.found(source, coalitions[todo])
-                found = [FoundWorth(packed[todo[each]], *worth) for each, worth in partial.items()]
+                rows = [todo[each] for each in partial]
+                kept = None if check else self._answers(evaluator, job, source, coalitions[rows])
+                found = [FoundWorth(packed[todo[each]], *worth, kept) for each, worth in partial.items()]
                 raise Stopped(self._heart.why_stop() or Stop.LOST, found) from None
+            kept = None if check else self._answers(evaluator, job, source, coalitions[todo])
             found = [
-                FoundWorth(packed[row], float(worth), float(spent))
+                FoundWorth(packed[row], float(worth), float(spent), kept)
                 for row, worth, spent in zip(todo, worths, seconds, strict=True)
             ]
         return lambda session: protocol.finish_evaluate(
@@ -238,30 +270,19 @@ class Steps:
         return write
 
 
-def domain_names(job: Job) -> list[str]:
-    """The domains of a language model's test set; one without a column of them is one domain."""
-    return [name or "the test set" for name in job.frozen["encoding"]["domains"]]
+def domain_names(game: FrozenGame) -> list[str]:
+    """The domains of a language model's test set, none of others; one without a column of them is one domain."""
+    encoding = game.encoding
+    return [name or "the test set" for name in encoding.domains] if isinstance(encoding, TokenBlocks) else []
+
+
+def keeps_rows(encoding: Encoding) -> bool:
+    """Whether a game's rows are made once and kept with its models: features are dear to make again."""
+    return isinstance(encoding, FrozenModelRows) and encoding.kind == "features"
 
 
 def _queue(job: Job) -> str:
-    queue: str = job.frozen["device"]
-    return queue
-
-
-def _spec(job: Job) -> ValuationSpec:
-    order = job.spec
-    return ValuationSpec(
-        mode=order["mode"],
-        metric=order["metric"],
-        fidelity=order["fidelity"],
-        unlearning=order["unlearning"]["method"],
-        estimator=order["estimator"],
-        share_ci=order["share_ci"],
-        max_evaluations=order["max_evaluations"],
-        max_retrains=order["max_retrains"],
-        max_seconds=order["max_seconds"],
-        seed=order["seed"],
-    )
+    return job.game.device
 
 
 def _cost(game: StoredGame, source: str) -> float:
@@ -277,17 +298,10 @@ def _seconds_each(
     return float(np.mean(spent)) if spent else cost * training
 
 
-def _progress(game: StoredGame, looks: list[Progress]) -> dict[str, Any]:
+def _progress(game: StoredGame, looks: list[Progress]) -> JobProgress:
     """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far."""
     widest = looks[-1].widest if looks and np.isfinite(looks[-1].widest) else None
-    return {"evaluations": game.evaluations(), "widest_share_interval": widest}
-
-
-def _plain(result: dict[str, Any]) -> dict[str, Any]:
-    """The result as JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""
-    text = json.dumps(result, allow_nan=False, default=lambda number: number.item())
-    plain: dict[str, Any] = json.loads(text)
-    return plain
+    return JobProgress(evaluations=game.evaluations(), widest_share_interval=widest)
 
 
 def _contiguous(state: Mapping[str, Any]) -> dict[str, Any]:

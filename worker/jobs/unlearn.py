@@ -18,8 +18,6 @@ import torch
 from sqlalchemy.orm import Session, sessionmaker
 from torch import Tensor
 
-from app.checkpoints import methods
-from app.checkpoints.tables import UnlearnMethod
 from app.checkpoints.weights import BASE
 from app.erasure import unlearning, unlearning_repository
 from app.erasure.unlearning import GONE, Duty, Outcome
@@ -27,14 +25,17 @@ from app.erasure.unlearning_repository import UnlearningClaim
 from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.orders.game_digest import ENGINE_RULES
 from app.valuations.work.protocol import LeaseLost
-from worker.engine.evaluation import membership, withdrawal
+from contract import withdrawal
+from contract.errors import InvalidProblem
+from contract.game import ENGINE_RULES, FrozenGame
+from contract.withdrawal import WithdrawalMethod
+from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import EvaluationFailed
-from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.tensors import batching
-from worker.loading.unlearning_inputs import Material, joined, read, rounded, write
+from worker.loading.unlearning_inputs import UnlearningInputs, joined, read, rounded, write
 from worker.process.heartbeat import Heart, Held, Stop, Stopped
 
 log = structlog.get_logger(__name__)
@@ -104,56 +105,56 @@ class Unlearner:
         return lambda session: unlearning.fail_attempt(session, settings, claim, sentence, told, final=final)
 
     def _outcome(self, duty: Duty) -> Outcome:
-        if duty.asked is UnlearnMethod.ERASE:
+        if duty.asked is WithdrawalMethod.ERASE:
             return _erased(None, {})
-        if duty.frozen is None or duty.test is None:
+        if duty.game is None or duty.test is None:
             return _erased("no job of yours says how the dataset's rows became numbers", {})
         material = read(self._blobs, self._settings, duty, self._heart.check)
         whole = duty.whole and not material.missing
         architecture = duty.checkpoint.architecture
-        method, reason = methods.chosen(architecture, duty.asked, whole=whole, test=material.test is not None)
+        method, reason = withdrawal.chosen(architecture, duty.asked, whole=whole, test=material.test is not None)
         has_base = any(name.startswith(BASE) for name in material.arrays)
         if whole and not material.remaining:
-            method, reason = (UnlearnMethod.RETRAIN, "nothing remains but the base model") if has_base else (
-                UnlearnMethod.ERASE, "nothing remains that the model could be trained on"
+            method, reason = (WithdrawalMethod.RETRAIN, "nothing remains but the base model") if has_base else (
+                WithdrawalMethod.ERASE, "nothing remains that the model could be trained on"
             )  # fmt: skip
-        told = _told(duty, duty.frozen, material, whole)
-        if method is UnlearnMethod.ERASE:
+        told = _told(duty, duty.game, material, whole)
+        if method is WithdrawalMethod.ERASE:
             return _erased(reason, told)
-        return self._unlearned(duty, duty.frozen, material, method, reason, told)
+        return self._unlearned(duty, duty.game, material, method, reason, told)
 
     def _unlearned(
         self,
         duty: Duty,
-        frozen: dict[str, Any],
-        material: Material,
-        method: UnlearnMethod,
+        game: FrozenGame,
+        material: UnlearningInputs,
+        method: WithdrawalMethod,
         reason: str | None,
         told: dict[str, Any],
     ) -> Outcome:
         whole: bool = told["remains"]["whole"]
         # a method that needs no other rows steps away from the old weights, whatever else is here; in full mode it
         # would start from a point that suits thousands of coalitions, and end further off
-        evaluator = Evaluator(_problem(frozen, material, whole, full=method in methods.NEEDS_ALL))
+        evaluator = Evaluator(_problem(game, material, whole, full=method in withdrawal.NEEDS_ALL))
         evaluator.prepare(self._heart.should_stop)
         kept = np.array([player.name.startswith(_STAYS) for player in evaluator.problem.players])
-        model = withdrawal.forget(evaluator, kept, method.value)
+        model = forgetting.forget(evaluator, kept, method.value)
         layout = evaluator.learner.layout
         weights = rounded(duty, material.arrays | layout.unpack(model))
         # what is measured is what is stored, rounded as it is
         stored = {slot.name: weights[slot.name].double().numpy() for slot in layout.slots}
         after = layout.pack(stored, evaluator.learner.dtype)
-        never_saw = after if method is UnlearnMethod.RETRAIN else None
+        never_saw = after if method is WithdrawalMethod.RETRAIN else None
         if whole and never_saw is None:
-            judge = Evaluator(_problem(frozen, material, whole, full=True))
+            judge = Evaluator(_problem(game, material, whole, full=True))
             judge.prepare(self._heart.should_stop)
-            never_saw = withdrawal.forget(judge, kept, withdrawal.RETRAIN)
+            never_saw = forgetting.forget(judge, kept, forgetting.RETRAIN)
         found = _measured(evaluator, after, never_saw, material)
         blob = write(self._blobs, duty, weights)
         return Outcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), told | found)
 
 
-def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: bool) -> Problem:
+def _problem(game: FrozenGame, material: UnlearningInputs, whole: bool, *, full: bool) -> Problem:
     """The job's own problem, with one player for each content that was seen; ``full`` or from the old weights alone."""
     players = [
         PlayerData(f"{kind} {number}", rows.X, rows.y, rows.digest)
@@ -168,16 +169,16 @@ def _problem(frozen: dict[str, Any], material: Material, whole: bool, *, full: b
         players=players,
         test=Rows(test.X, test.y, name="the test set"),
         classes=material.classes,
-        learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
-        metric=frozen["metric"],
+        learner=LearnerSpec(game.learner.name, game.learner.hyper),
+        metric=game.metric,
         mode="full" if full else "partial",
-        seed=frozen["seed"],
+        seed=game.seed,
         checkpoint=material.arrays | material.below,
-        unlearning=frozen["unlearning"] | ({"hidden_rows": 0} if whole else {}),
+        unlearning=game.unlearning | ({"hidden_rows": 0} if whole else {}),
     )
 
 
-def _told(duty: Duty, frozen: dict[str, Any], material: Material, whole: bool) -> dict[str, Any]:
+def _told(duty: Duty, game: FrozenGame, material: UnlearningInputs, whole: bool) -> dict[str, Any]:
     """What the certificate says of the data and the model: digests and counts."""
     return {
         "forgotten": {
@@ -190,17 +191,19 @@ def _told(duty: Duty, frozen: dict[str, Any], material: Material, whole: bool) -
             "missing": sorted(material.missing),
             "whole": whole,
         },
-        "model": {"learner": frozen["learner"], "seed": frozen["seed"], "rules": ENGINE_RULES},
+        "model": {"learner": game.learner.plain(), "seed": game.seed, "rules": ENGINE_RULES},
         "test": None if material.test is None else {"digest": material.test.digest, "rows": len(material.test.y)},
     }
 
 
-def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, material: Material) -> dict[str, Any]:
+def _measured(
+    evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, material: UnlearningInputs
+) -> dict[str, Any]:
     """The residual and the membership scores, each with its reason where it cannot be had."""
     models: dict[str, Tensor | None] = {"before": evaluator.context.full, "after": after, "never_saw": never_saw}
     X, y = evaluator.test_X, evaluator.test_y
     accuracy = {
-        name: None if model is None else round(withdrawal.accuracy(evaluator, model, X, y), 6)
+        name: None if model is None else round(forgetting.accuracy(evaluator, model, X, y), 6)
         for name, model in models.items()
     }
     residual: dict[str, Any] = {"unmeasured": _NOT_WHOLE}
@@ -209,7 +212,7 @@ def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, mat
             "compared_with": "a model trained anew on what remains",
             "rows": "test" if material.test is not None else "remaining",
             **{
-                name: _rounded(asdict(withdrawal.distance(evaluator, model, never_saw, X, y)))
+                name: _rounded(asdict(forgetting.distance(evaluator, model, never_saw, X, y)))
                 for name, model in (("before", evaluator.context.full), ("after", after))
             },
         }
@@ -217,7 +220,7 @@ def _measured(evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, mat
     return found | {"membership": _membership(evaluator, models, material)}
 
 
-def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: Material) -> dict[str, Any]:
+def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: UnlearningInputs) -> dict[str, Any]:
     lost = joined(material.forgotten)
     if material.test is None:
         return {"unmeasured": "there are no rows that the model never saw: the test set of yours is gone"}
@@ -227,8 +230,8 @@ def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material
     y = torch.from_numpy(lost.y)
     losses = {
         name: (
-            withdrawal.losses(evaluator, model, X, y),
-            withdrawal.losses(evaluator, model, evaluator.test_X, evaluator.test_y),
+            forgetting.losses(evaluator, model, X, y),
+            forgetting.losses(evaluator, model, evaluator.test_X, evaluator.test_y),
         )
         for name, model in models.items()
         if model is not None
@@ -255,4 +258,4 @@ def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
 
 def _erased(reason: str | None, told: dict[str, Any]) -> Outcome:
     gone = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
-    return Outcome(UnlearnMethod.ERASE, reason, None, None, told | gone)
+    return Outcome(WithdrawalMethod.ERASE, reason, None, None, told | gone)

@@ -25,7 +25,7 @@ from app.datasets.rows.encoding import CLIP
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
 from app.errors import InvalidData
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import NO_TOKEN
 from worker.loading.model_folders import read_json, read_weights

@@ -7,7 +7,7 @@ again. Nothing here trains.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,11 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.items import number_labels
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.players.files import InputFile, used_rows
+from app.valuations.players.files import used_rows
 from app.valuations.players.inputs import opened_items
-from app.valuations.work.protocol import Job
+from contract.files import InputFile
+from contract.game import FrozenModelRows
+from contract.job import Job
 from worker.engine.games.problem import Problem
 from worker.loading.extractor import Extractor, Features, standardised
 from worker.loading.frozen_models import Bases
@@ -31,11 +33,26 @@ _PART = 4
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of a featured job: each player's in the game's order, and the test set's."""
+class GameRows:
+    """The rows of a game: each player's in the game's order, and the test set's."""
 
     players: list[EncodedRows]
     test: EncodedRows
+
+
+def encoding_of(job: Job) -> FrozenModelRows:
+    """How a job shows its files to a frozen model; only such jobs come here."""
+    encoding = job.game.encoding
+    if not isinstance(encoding, FrozenModelRows):
+        raise AssertionError(f"game {job.game_id} shows nothing to a frozen model")
+    return encoding
+
+
+def base_of(job: Job) -> str:
+    """The blob of the model that a game stands on."""
+    if job.inputs.base is None:
+        raise AssertionError(f"game {job.game_id} stands on a model and names none")
+    return job.inputs.base
 
 
 class FeatureStore:
@@ -47,40 +64,36 @@ class FeatureStore:
         # the heart forgets in a thread of its own
         self._lock = threading.Lock()
 
-    def rows(self, job: Job) -> Rows:
+    def rows(self, job: Job) -> GameRows:
         """All rows of a job: features, standardised by its test set, or what the model itself is shown. Raises
         InvalidProblem, or what reading blobs raises."""
-        test = self._joined(job, [job.test])
-        players = [self._joined(job, files) for files in job.files]
-        if job.frozen["encoding"]["kind"] == "inputs":
-            return Rows(players, test)
+        encoding = encoding_of(job)
+        test = self._joined(job, encoding, [job.inputs.test])
+        players = [self._joined(job, encoding, files) for files in job.inputs.players]
+        if encoding.kind == "inputs":
+            return GameRows(players, test)
         X, parts = standardised(test.X, [each.X for each in players])
         rows = [EncodedRows(part, each.y) for part, each in zip(parts, players, strict=True)]
-        return Rows(rows, EncodedRows(X, test.y))
+        return GameRows(rows, EncodedRows(X, test.y))
 
     def forget(self) -> None:
         """Drop all of it: a dataset was withdrawn."""
         with self._lock:
             self._files.clear()
 
-    def _joined(self, job: Job, files: Sequence[Mapping[str, Any]]) -> EncodedRows:
-        encoding = job.frozen["encoding"]
-        parts = []
-        for file in (InputFile(**each) for each in files):
-            parts.append(_numbered(*self._of_file(job, file), file, encoding))
+    def _joined(self, job: Job, encoding: FrozenModelRows, files: Sequence[InputFile]) -> EncodedRows:
+        parts = [_numbered(*self._of_file(job, encoding, file), file, encoding) for file in files]
         y = np.concatenate([part.y for part in parts])
         return EncodedRows(np.concatenate([part.X for part in parts]), y)
 
-    def _of_file(self, job: Job, file: InputFile) -> tuple[Features, list[str]]:
-        if job.base is None:
-            raise AssertionError(f"game {job.game_id} stands on a frozen model and names none")
-        encoding = job.frozen["encoding"]
-        shown = [encoding[name] for name in ("kind", "of", "context", "size") if name in encoding]
-        key = repr((job.base, file.digest, file.format, file.target, shown))
+    def _of_file(self, job: Job, encoding: FrozenModelRows, file: InputFile) -> tuple[Features, list[str]]:
+        base = base_of(job)
+        shown = (encoding.kind, encoding.of, encoding.context, encoding.size)
+        key = repr((base, file.digest, file.format, file.target, shown))
         with self._lock:
             found = self._files.pop(key, None)
         if found is None:
-            extractor = self._bases.extractor(job.base, encoding)
+            extractor = self._bases.extractor(base, encoding)
             found = _shown(self._blobs, self._settings, extractor, file, encoding)
         most = self._settings.worker_cache_bytes // _PART
         with self._lock:
@@ -91,41 +104,41 @@ class FeatureStore:
 
 
 def labelled_rows(
-    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: dict[str, Any]
+    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: FrozenModelRows
 ) -> EncodedRows:
     """A file's used rows, as a job that shows them to a frozen model reads them; features are not standardised yet."""
     return _numbered(*_shown(blobs, settings, extractor, file, encoding), file, encoding)
 
 
 def _shown(
-    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: dict[str, Any]
+    blobs: BlobStore, settings: Settings, extractor: Extractor, file: InputFile, encoding: FrozenModelRows
 ) -> tuple[Features, list[str]]:
     """What a file's rows are to the job, features or the model's inputs, and their labels."""
     with opened_items(blobs, file, encoding, settings) as items:
-        made = extractor.features if encoding["kind"] == "features" else extractor.inputs
+        made = extractor.features if encoding.kind == "features" else extractor.inputs
         return made(items.values), items.labels
 
 
-def _numbered(X: Features, labels: list[str], file: InputFile, encoding: dict[str, Any]) -> EncodedRows:
-    return used_rows(EncodedRows(X, number_labels(labels, encoding["classes"], file.name)), file.drop)
+def _numbered(X: Features, labels: list[str], file: InputFile, encoding: FrozenModelRows) -> EncodedRows:
+    return used_rows(EncodedRows(X, number_labels(labels, encoding.classes, file.name)), file.drop)
 
 
-def to_arrays(rows: Rows) -> dict[str, NDArray[Any]]:
+def to_arrays(rows: GameRows) -> dict[str, NDArray[Any]]:
     """Rows as named arrays, to be stored with a game's models."""
     named = {f"{_KEPT}{number}": each for number, each in enumerate(rows.players)} | {f"{_KEPT}test": rows.test}
     return {f"{name}.X": each.X for name, each in named.items()} | {f"{name}.y": each.y for name, each in named.items()}
 
 
-def rows_of(problem: Problem) -> Rows:
+def rows_of(problem: Problem) -> GameRows:
     """The rows of a problem, its players in the game's order."""
     players = [EncodedRows(player.X, player.y) for player in problem.players]
-    return Rows(players, EncodedRows(problem.test.X, problem.test.y))
+    return GameRows(players, EncodedRows(problem.test.X, problem.test.y))
 
 
-def from_arrays(prepared: dict[str, NDArray[Any]], players: int) -> Rows:
+def from_arrays(prepared: dict[str, NDArray[Any]], players: int) -> GameRows:
     """The rows that ``to_arrays`` named, taken out of what was stored."""
 
     def taken(name: str) -> EncodedRows:
         return EncodedRows(prepared.pop(f"{_KEPT}{name}.X"), prepared.pop(f"{_KEPT}{name}.y"))
 
-    return Rows([taken(str(number)) for number in range(players)], taken("test"))
+    return GameRows([taken(str(number)) for number in range(players)], taken("test"))

@@ -18,12 +18,13 @@ from torch import Tensor
 from app.datasets.rows.tokens import Encode
 from app.storage import scratch
 from app.storage.blobs import BlobStore
+from contract.game import FrozenModelRows
 from worker.loading.extractor import Extractor, read_extractor
 from worker.loading.model_folders import read_base
 
 
 @dataclass(frozen=True)
-class Base:
+class LanguageModelBase:
     """A language model that adapters stand on: its weights by name, each [1, ...], and how texts become its tokens."""
 
     weights: dict[str, Tensor]
@@ -48,20 +49,19 @@ def opened(blobs: BlobStore, digest: str) -> Iterator[Path]:
         yield folder
 
 
-def read_language_model(blobs: BlobStore, digest: str, device: str) -> Base:
+def read_language_model(blobs: BlobStore, digest: str, device: str) -> LanguageModelBase:
     """The base in a blob; raises InvalidProblem, or what reading blobs raises."""
     with opened(blobs, digest) as folder:
         found = read_base(folder)
     where = torch.device(device)
     weights = {name: torch.from_numpy(each).unsqueeze(0).to(where) for name, each in found.weights.items()}
-    return Base(weights, found.encode, found.vocabulary)
+    return LanguageModelBase(weights, found.encode, found.vocabulary)
 
 
-def read_extractor_of(blobs: BlobStore, digest: str, device: str, encoding: Mapping[str, Any]) -> Extractor:
+def read_extractor_of(blobs: BlobStore, digest: str, device: str, encoding: FrozenModelRows) -> Extractor:
     """The encoder or backbone in a blob, as a job shows it texts or images; raises InvalidProblem."""
-    context, side = int(encoding.get("context", 0)), int(encoding.get("size", 0))
     with opened(blobs, digest) as folder:
-        return read_extractor(folder, encoding["of"], device, context=context, side=side)
+        return read_extractor(folder, encoding.of, device, context=encoding.context or 0, side=encoding.size or 0)
 
 
 class Bases:
@@ -69,24 +69,26 @@ class Bases:
 
     def __init__(self, blobs: BlobStore, device: str) -> None:
         self._blobs, self._device = blobs, device
-        self._held: OrderedDict[tuple[str, str], Base | Extractor] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], LanguageModelBase | Extractor] = OrderedDict()
 
-    def language_model(self, digest: str) -> Base:
+    def language_model(self, digest: str) -> LanguageModelBase:
         """The base of adapters in a blob, read if it is not here."""
         found = self._get(digest, "", lambda: read_language_model(self._blobs, digest, self._device))
-        if not isinstance(found, Base):
+        if not isinstance(found, LanguageModelBase):
             raise AssertionError(f"{digest} is no language model")
         return found
 
-    def extractor(self, digest: str, encoding: Mapping[str, Any]) -> Extractor:
+    def extractor(self, digest: str, encoding: FrozenModelRows) -> Extractor:
         """The encoder or backbone in a blob, read if it is not here."""
-        shown = f"{encoding['of']} {encoding.get('context')} {encoding.get('size')}"
+        shown = f"{encoding.of} {encoding.context} {encoding.size}"
         found = self._get(digest, shown, lambda: read_extractor_of(self._blobs, digest, self._device, encoding))
         if not isinstance(found, Extractor):
             raise AssertionError(f"{digest} is no frozen encoder or backbone")
         return found
 
-    def _get(self, digest: str, shown: str, read: Callable[[], Base | Extractor]) -> Base | Extractor:
+    def _get(
+        self, digest: str, shown: str, read: Callable[[], LanguageModelBase | Extractor]
+    ) -> LanguageModelBase | Extractor:
         found = self._held.pop((digest, shown), None)
         if found is None:
             found = read()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -24,13 +25,15 @@ from app.errors import Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
-from app.valuations.work.protocol import Job
+from contract.files import InputFile
+from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
+from contract.job import Job
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Player
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem
 from worker.engine.games.problem import Rows as TestRows
 from worker.engine.games.shards import cut
-from worker.loading.feature_rows import FeatureStore, Rows, from_arrays
+from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, frozen_weights, opened
 from worker.loading.model_folders import read_adapter
 
@@ -56,39 +59,34 @@ def read_blob(read: Callable[[], T]) -> T:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def build_problem(job: Job, rows: Rows, classes: int, checkpoint: Mapping[str, Any] | None) -> Problem:
+def build_problem(job: Job, rows: GameRows, classes: int, checkpoint: Mapping[str, Any] | None) -> Problem:
     """The engine's problem of a job on its rows; raises InvalidProblem."""
-    frozen = job.frozen
+    game = job.game
     players = [
-        PlayerData(name, each.X, each.y, digest)
-        for name, digest, each in zip(job.names, job.digests, rows.players, strict=True)
+        PlayerData(name, own.X, own.y, digest)
+        for name, digest, own in zip(job.inputs.names, game.players, rows.players, strict=True)
     ]
     owners: tuple[Player, ...] = ()
-    if shard_rows := frozen.get("shard_rows", 0):
-        players, owners = cut(players, shard_rows, frozen["seed"])
+    if game.shard_rows:
+        players, owners = cut(players, game.shard_rows, game.seed)
     return Problem(
         players=players,
         test=TestRows(rows.test.X, rows.test.y, name="the test set"),
         classes=classes,
-        learner=LearnerSpec(frozen["learner"]["name"], frozen["learner"]["hyper"]),
-        metric=frozen["metric"],
-        mode=frozen["mode"],
-        seed=frozen["seed"],
+        learner=LearnerSpec(game.learner.name, game.learner.hyper),
+        metric=game.metric,
+        mode=game.mode,
+        seed=game.seed,
         checkpoint=checkpoint,
-        unlearning=frozen["unlearning"],
-        class_weights=frozen.get("class_weights", "uniform"),
+        unlearning=game.unlearning,
+        class_weights=game.class_weights,
         owners=owners,
     )
 
 
-def kind_of(job: Job) -> str:
-    """What a job's rows are: blocks of tokens, features of a frozen model or its inputs, or the columns of a table."""
-    return str(job.frozen["encoding"].get("kind", "table"))
-
-
-def _read_all(job: Job, read: Callable[[Sequence[dict[str, Any]]], EncodedRows]) -> Rows:
-    players = [read_blob(lambda files=files: read(files)) for files in job.files]  # type: ignore[misc]  # a default binds the loop's value
-    return Rows(players, read_blob(lambda: read([job.test])))
+def _read_all(job: Job, read: Callable[[Sequence[InputFile]], EncodedRows]) -> GameRows:
+    players = [read_blob(partial(read, files)) for files in job.inputs.players]
+    return GameRows(players, read_blob(partial(read, [job.inputs.test])))
 
 
 class LoadedGames:
@@ -113,8 +111,8 @@ class LoadedGames:
             found = self._load(job)
         with self._lock:
             self._games[job.game_id] = found
-            if job.base is not None:
-                self._base_of[job.game_id] = job.base
+            if job.inputs.base is not None:
+                self._base_of[job.game_id] = job.inputs.base
             self._make_room()
         return found[0]
 
@@ -148,46 +146,46 @@ class LoadedGames:
         problem = self._problem(job, prepared)
         size = sum(player.X.nbytes for player in problem.players) + problem.test.X.nbytes
         size += sum(int(np.asarray(array).nbytes) for array in (prepared or {}).values())
-        return Evaluator(problem, self._device, prepared=prepared, threads=self._threads), _COPIES * size
+        return Evaluator(
+            problem, self._device, prepared=prepared, threads=self._threads, keep_answers=True
+        ), _COPIES * size
 
     def _problem(self, job: Job, prepared: dict[str, Any] | None) -> Problem:
         """The engine's problem of a job; raises InvalidProblem, or what reading blobs raises."""
-        frozen, blobs, settings = job.frozen["encoding"], self._blobs, self._settings
-        weights = job.checkpoint
-        if kind_of(job) == "blocks":
-            return self._texts(job)
-        checkpoint = None
-        if weights is not None:
-            checkpoint = safetensors.numpy.load(read_blob(lambda: blobs.get(weights)))
-        if kind_of(job) in ("features", "inputs"):
-            if prepared is not None and kind_of(job) == "features":
-                rows = from_arrays(prepared, len(job.names))
-            else:
-                rows = read_blob(lambda: self._features.rows(job))
-            if kind_of(job) == "inputs":
-                checkpoint = self._below(job) | (checkpoint or {})
-            return build_problem(job, rows, len(frozen["classes"]), checkpoint)
-        encoding = Encoding.from_json(frozen)
-        rows = _read_all(job, lambda files: load_rows(blobs, files, encoding, settings))
-        return build_problem(job, rows, len(encoding.classes), checkpoint)
+        match job.game.encoding:
+            case TokenBlocks() as blocks:
+                return self._texts(job, blocks)
+            case FrozenModelRows() as shown:
+                return self._on_frozen_model(job, shown, prepared)
+            case TableEncoding(columns=columns):
+                encoding = Encoding.from_json(columns)
+                rows = _read_all(job, lambda files: load_rows(self._blobs, files, encoding, self._settings))
+                return build_problem(job, rows, len(encoding.classes), self._weights(job))
 
-    def _texts(self, job: Job) -> Problem:
-        if job.base is None:
-            raise AssertionError(f"game {job.game_id} is a language model's and names no base")
-        digest, weights, encoding = job.base, job.checkpoint, job.frozen["encoding"]
-        base = read_blob(lambda: self._bases.language_model(digest))
-        checkpoint = frozen_weights(base.weights)
+    def _weights(self, job: Job) -> dict[str, Any] | None:
+        """The checkpoint's arrays, where the order named one with weights."""
+        blob = job.inputs.checkpoint
+        return None if blob is None else safetensors.numpy.load(read_blob(lambda: self._blobs.get(blob)))
+
+    def _on_frozen_model(self, job: Job, shown: FrozenModelRows, prepared: dict[str, Any] | None) -> Problem:
+        checkpoint = self._weights(job)
+        if shown.kind == "features" and prepared is not None:
+            rows = from_arrays(prepared, len(job.inputs.names))
+        else:
+            rows = read_blob(lambda: self._features.rows(job))
+        if shown.kind == "inputs":
+            # the frozen model's weights, and no copies of what this process holds
+            below = read_blob(lambda: self._bases.extractor(base_of(job), shown))
+            checkpoint = frozen_weights(below.weights) | (checkpoint or {})
+        return build_problem(job, rows, len(shown.classes), checkpoint)
+
+    def _texts(self, job: Job, blocks: TokenBlocks) -> Problem:
+        base = read_blob(lambda: self._bases.language_model(base_of(job)))
+        checkpoint, weights = frozen_weights(base.weights), job.inputs.checkpoint
         if weights is not None:
             checkpoint |= read_blob(lambda: self._adapter(weights))
-        rows = _read_all(job, lambda files: load_blocks(self._blobs, files, encoding, base.encode, self._settings))
+        rows = _read_all(job, lambda files: load_blocks(self._blobs, files, blocks, base.encode, self._settings))
         return build_problem(job, rows, base.vocabulary, checkpoint)
-
-    def _below(self, job: Job) -> dict[str, Any]:
-        """The frozen encoder's weights as a problem's checkpoint names them; no copies of what this process holds."""
-        if job.base is None:
-            raise AssertionError(f"game {job.game_id} stands on an encoder and names none")
-        digest, encoding = job.base, job.frozen["encoding"]
-        return frozen_weights(read_blob(lambda: self._bases.extractor(digest, encoding)).weights)
 
     def _adapter(self, digest: str) -> dict[str, Any]:
         with opened(self._blobs, digest) as folder:

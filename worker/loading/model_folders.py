@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from app.checkpoints.families import BYTES, adapter_sizes, llama
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
-from worker.engine.games.problem import Hyper, InvalidProblem
+from contract.errors import InvalidProblem
+from contract.learners import Hyper
 from worker.engine.learners.backbones.transformer import HEAD
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
 

@@ -24,8 +24,9 @@ from app.errors import InvalidData, NotFound
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
-from app.valuations.players.files import InputFile
 from app.valuations.players.inputs import load_blocks, load_rows
+from contract.files import InputFile
+from contract.game import FrozenGame, FrozenModelRows, TableEncoding, TokenBlocks
 from worker.loading.extractor import standardised
 from worker.loading.feature_rows import labelled_rows
 from worker.loading.frozen_models import frozen_weights, opened, read_extractor_of, read_language_model
@@ -34,12 +35,12 @@ from worker.loading.model_folders import PEFT, read_adapter
 
 log = structlog.get_logger(__name__)
 
-ReadRows = Callable[[Sequence[dict[str, Any]]], EncodedRows]
+ReadRows = Callable[[Sequence[InputFile]], EncodedRows]
 _DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 
 
 @dataclass(frozen=True)
-class Material:
+class UnlearningInputs:
     """The rows that there are: by content digest those to forget and those that stay, the digests of what should stay
     and is not here, the owner's test rows; the weights, and those of the frozen model below, as a problem's checkpoint
     names them."""
@@ -55,16 +56,20 @@ class Material:
 
 @dataclass(frozen=True)
 class _Reader:
+    """How files are read, the number of classes (or tokens), the frozen model's weights, and whether rows are features,
+    which are standardised by the test rows."""
+
     rows: ReadRows
     classes: int
     below: dict[str, Any]
+    standardised: bool = False
 
 
-def read(blobs: BlobStore, settings: Settings, duty: Duty, check: Callable[[], None]) -> Material:
+def read(blobs: BlobStore, settings: Settings, duty: Duty, check: Callable[[], None]) -> UnlearningInputs:
     """Everything that is read; raises what makes unlearning impossible (the rows to forget, or weights, gone)."""
-    if duty.frozen is None or duty.test is None:
+    if duty.game is None or duty.test is None:
         raise NotFound("no job says how the dataset's rows became numbers")
-    reader, test_file = _reader(blobs, settings, duty, duty.frozen["encoding"]), duty.test
+    reader, test_file = _reader(blobs, settings, duty, duty.game), duty.test
 
     def rows(part: Part) -> EncodedRows:
         if part.file is None:
@@ -86,15 +91,15 @@ def read(blobs: BlobStore, settings: Settings, duty: Duty, check: Callable[[], N
     try:
         test = read_blob(lambda: reader.rows([test_file]))
     except (NotFound, InvalidData) as gone:
-        log.info("worker.unlearning_without", digest=test_file["digest"], why=str(gone))
+        log.info("worker.unlearning_without", digest=test_file.digest, why=str(gone))
         test = None
-    found = Material(forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below)
-    return _standardised(found) if kind_of(duty) == "features" else found
+    found = UnlearningInputs(forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below)
+    return _standardised(found) if reader.standardised else found
 
 
-def kind_of(duty: Duty) -> str:
-    """What the rows are: the columns of a table or images, blocks, features, or inputs of a frozen model."""
-    return str((duty.frozen or {})["encoding"].get("kind", "table"))
+def _of_tokens(duty: Duty) -> bool:
+    """Whether the weights are a language model's adapters, which come as a folder."""
+    return duty.game is not None and isinstance(duty.game.encoding, TokenBlocks)
 
 
 def rounded(duty: Duty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
@@ -109,7 +114,7 @@ def rounded(duty: Duty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]
 def write(blobs: BlobStore, duty: Duty, weights: Mapping[str, Tensor]) -> Blob:
     """Store new weights as the old ones were: one safetensors file, or an adapter's folder with its configuration."""
     named = {_label(duty, name): each.contiguous() for name, each in weights.items()}
-    if kind_of(duty) != "blocks":
+    if not _of_tokens(duty):
         return blobs.put_bytes(safetensors.torch.save(named))
     with opened(blobs, duty.weights) as folder, scratch.file("unlearned") as packed:
         for old in folder.glob(f"{folders.ADAPTER_WEIGHTS}*"):
@@ -127,36 +132,43 @@ def joined(contents: Mapping[str, EncodedRows]) -> EncodedRows:
 
 def _label(duty: Duty, name: str) -> str:
     """What the stored weights call an array that the learner calls ``name``."""
-    return f"{PEFT}{name}" if kind_of(duty) == "blocks" else name
+    return f"{PEFT}{name}" if _of_tokens(duty) else name
 
 
-def _reader(blobs: BlobStore, settings: Settings, duty: Duty, encoding: dict[str, Any]) -> _Reader:
-    kind, digest = kind_of(duty), duty.base
-    if kind == "table":
-        table = Encoding.from_json(encoding)
-        return _Reader(lambda files: load_rows(blobs, files, table, settings), len(table.classes), {})
-    if digest is None:
+def _reader(blobs: BlobStore, settings: Settings, duty: Duty, game: FrozenGame) -> _Reader:
+    match game.encoding:
+        case TableEncoding(columns=columns):
+            table = Encoding.from_json(columns)
+            return _Reader(lambda files: load_rows(blobs, files, table, settings), len(table.classes), {})
+        case TokenBlocks() as blocks:
+            base = read_blob(lambda: read_language_model(blobs, _below(duty), "cpu"))
+            return _Reader(
+                lambda files: load_blocks(blobs, files, blocks, base.encode, settings),
+                base.vocabulary,
+                frozen_weights(base.weights),
+            )
+        case FrozenModelRows() as shown:
+            extractor = read_blob(lambda: read_extractor_of(blobs, _below(duty), "cpu", shown))
+
+            def rows(files: Sequence[InputFile]) -> EncodedRows:
+                parts = [labelled_rows(blobs, settings, extractor, file, shown) for file in files]
+                return joined({str(number): part for number, part in enumerate(parts)})
+
+            inside = shown.kind == "inputs"
+            below = frozen_weights(extractor.weights) if inside else {}
+            return _Reader(rows, len(shown.classes), below, standardised=not inside)
+
+
+def _below(duty: Duty) -> str:
+    """The blob of the frozen model that the weights stand on."""
+    if duty.base is None:
         raise NotFound("no job says which frozen model the weights stand on")
-    if kind == "blocks":
-        base = read_blob(lambda: read_language_model(blobs, digest, "cpu"))
-        return _Reader(
-            lambda files: load_blocks(blobs, files, encoding, base.encode, settings),
-            base.vocabulary,
-            frozen_weights(base.weights),
-        )
-    extractor = read_blob(lambda: read_extractor_of(blobs, digest, "cpu", encoding))
-
-    def rows(files: Sequence[dict[str, Any]]) -> EncodedRows:
-        parts = [labelled_rows(blobs, settings, extractor, InputFile(**file), encoding) for file in files]
-        return joined({str(number): part for number, part in enumerate(parts)})
-
-    below = frozen_weights(extractor.weights) if kind == "inputs" else {}
-    return _Reader(rows, len(encoding["classes"]), below)
+    return duty.base
 
 
 def _weights(blobs: BlobStore, duty: Duty) -> dict[str, NDArray[Any]]:
     def found() -> dict[str, NDArray[Any]]:
-        if kind_of(duty) != "blocks":
+        if not _of_tokens(duty):
             return dict(safetensors.numpy.load(blobs.get(duty.weights)))
         with opened(blobs, duty.weights) as folder:
             return dict(read_adapter(folder)[1])
@@ -164,7 +176,7 @@ def _weights(blobs: BlobStore, duty: Duty) -> dict[str, NDArray[Any]]:
     return read_blob(found)
 
 
-def _standardised(found: Material) -> Material:
+def _standardised(found: UnlearningInputs) -> UnlearningInputs:
     """Features as a head takes them: by the centre and spread of the test rows, as the job had them."""
     if found.test is None:
         raise InvalidData("a head takes features by the centre and spread of your test rows, which are gone")
@@ -173,7 +185,7 @@ def _standardised(found: Material) -> Material:
     X, scaled = standardised(found.test.X, [part.X for part in parts])
     rows = [EncodedRows(each, part.y) for each, part in zip(scaled, parts, strict=True)]
     lost = len(found.forgotten)
-    return Material(
+    return UnlearningInputs(
         dict(zip(keys[:lost], rows[:lost], strict=True)),
         dict(zip(keys[lost:], rows[lost:], strict=True)),
         found.missing,

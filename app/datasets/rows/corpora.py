@@ -7,7 +7,7 @@ predicted exactly once, and no token from another document. The last block is fi
 truncated or joined.
 
 A block's ``fingerprint`` stands for it wherever blocks are only told apart: a service that posts a job tokenises in the
-enclosure (``answer``) and holds fingerprints, and whoever computes names the same blocks by the same digest.
+sandbox (``answer``) and holds fingerprints, and whoever computes names the same blocks by the same digest.
 """
 
 import hashlib
@@ -118,7 +118,7 @@ def stand_ins(tokens: NDArray[np.float32], labels: NDArray[np.int64]) -> Encoded
 
 
 def answer_tokenizer(question: dict[str, Any]) -> dict[str, Any]:
-    """Try a tokenizer out in the enclosure: {"size"}."""
+    """Try a tokenizer out in the sandbox: {"size"}."""
     return {"size": load_tokenizer(Path(question["path"]), question["name"]).size}
 
 

@@ -1,6 +1,6 @@
 """Tokenizers: ``tokenizer.json`` of the package ``tokenizers``, read offline. No torch here, and nothing is downloaded.
 
-A service reads strangers' tokenizers in the enclosure only; a worker does so once the enclosure has.
+A service reads strangers' tokenizers in the sandbox only; a worker does so once the sandbox has.
 """
 
 from collections.abc import Callable, Sequence

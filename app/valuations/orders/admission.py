@@ -8,12 +8,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Architecture
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
@@ -22,32 +19,26 @@ from app.payouts import money
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
-from app.valuations.orders.fitted_files import (
-    Offer,
-    Question,
-    Reading,
-    read_items,
-    read_tables,
-    read_texts,
-    refused,
-    unfit_for_items,
-    unfit_for_texts,
-)
-from app.valuations.orders.game_digest import digest_of, frozen_game
-from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_hyper
+from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
+from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
 from app.valuations.orders.quotes import Size
+from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
-from app.valuations.orders.test_commitment import Measured, Mix, sealed
-from app.valuations.players.files import InputFile
-from app.valuations.players.grouping import Seat
+from app.valuations.orders.test_commitment import commit, far_apart
+from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
+from contract.files import InputFile
+from contract.fit import FitAnswer, Offer, PlayerFitted
+from contract.game import FrozenGame
+from contract.job import PayeePart, TestCommitment
+from contract.learners import Architecture
 
 
 @dataclass(frozen=True)
-class AdmittedPlayer:
+class AdmittedPayee:
     """Whoever is paid, before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people.
 
-    ``seat`` is its player of the game (None: nothing of it is used), of whose amount it gets ``part``.
+    ``part`` says which player of the game its rows are in, and what part of that player's amount it gets.
     """
 
     name: str
@@ -56,173 +47,169 @@ class AdmittedPlayer:
     datasets: tuple[uuid.UUID, ...]
     digest: str
     rows: int
-    reserve: int  # the least this player takes, in minor units; 0 is no reserve
-    seat: int | None
-    part: Fraction
+    reserve: int  # the least this payee takes, in minor units; 0 is no reserve
+    part: PayeePart
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """An order that may become a job: the game, its seats in canonical order, who is paid, the money in minor units."""
+    """An order that may become a job: the game, its players in canonical order, who is paid, the money in minor
+    units."""
 
-    frozen: dict[str, Any]
-    game_digest: str
-    seats: tuple[Seat, ...]
-    players: tuple[AdmittedPlayer, ...]
+    game: FrozenGame
+    players: tuple[PlayerFitted, ...]
+    payees: tuple[AdmittedPayee, ...]
     test: InputFile
     test_dataset: uuid.UUID
-    checkpoint: str | None
-    base: str | None
     pool_minor: int
     size: Size
     contents: dict[uuid.UUID, str]  # each dataset's digest
-    measured: Measured
+    measured: TestCommitment
     notes: tuple[str, ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
-def admit(
-    session: Session,
-    blobs: BlobStore,
-    settings: Settings,
-    caller: Caller,
-    order: NewValuation,
-    licence_problems: list[FieldError] | None = None,
-) -> Admitted:
-    """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
+@dataclass(frozen=True)
+class Admission:
+    """Whoever asks, and what an order is checked against."""
 
-    With ``licence_problems`` (a quote) licences that forbid the job are added there and do not refuse it.
-    """
-    pool_minor = _pool(order)
-    _check_terms(order, settings)
-    _check_deadline(order)
-    chosen = choose(session, caller, order)
-    _check_rows_rules(order, chosen)
-    check_memory(settings, chosen)
-    rows = repository.datasets_by_id(session, {*order.datasets, order.test_dataset})
-    found = _datasets(rows, order, licence_problems, chosen.reads)
-    test = _test_dataset(rows, caller, order, chosen.reads)
-    groups = _groups(order, found)
-    if len(groups) == 1 and order.mode == "full":
-        raise refused(
-            "/datasets",
-            "a full valuation divides a pool among players, and this job has one; "
-            "name another provider's dataset, set players to dataset, or set mode to partial",
-        )
-    offers = _offers(session, order, groups)
-    uploaded = repository.upload_moments(session, found)
-    asked = Question(test, found, order.target, order.image_size, offers, order.payout.copies, uploaded)
-    read = _read(session, blobs, settings, asked, chosen)
-    seats, players = _seats(read), _players(groups, offers, read)
-    check_weights(chosen, read.shape, read.classes)
-    if len(seats) < 2 and len(groups) > 1 and order.mode == "full":
-        if any(each.seat is None for each in players) and order.payout.copies == "separate":
+    session: Session
+    blobs: BlobStore
+    settings: Settings
+    caller: Caller
+
+    def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
+        """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
+
+        With ``licence_problems`` (a quote) licences that forbid the job are added there and do not refuse it.
+        """
+        pool_minor = _pool(order)
+        _check_terms(order, self.settings)
+        _check_deadline(order)
+        chosen = choose(self.session, self.caller, order)
+        check_vocabulary(order, chosen)
+        self._check_device(order)
+        check_memory(self.settings, chosen)
+        rows = repository.datasets_by_id(self.session, {*order.datasets, order.test_dataset})
+        datasets = _datasets(rows, order, licence_problems, chosen.reads)
+        test = _test_dataset(rows, self.caller, order, chosen.reads)
+        groups = _groups(order, datasets)
+        if len(groups) == 1 and order.mode == "full":
             raise refused(
-                "/test_dataset",
-                "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
-                "players are left; name a test set whose rows no provider holds, or other data",
+                "/datasets",
+                "a full valuation divides a pool among players, and this job has one; "
+                "name another provider's dataset, set players to dataset, or set mode to partial",
             )
-        raise refused(
-            "/payout/copies",
-            f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
-            "name other data, or set copies to separate",
+        offers = self._offers(order, groups)
+        uploaded = repository.upload_moments(self.session, datasets)
+        files = OrderFiles(test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded)
+        fitted = self._fitted(files, chosen)
+        payees = _payees(groups, offers, fitted.answer)
+        check_weights(chosen, fitted.shape, fitted.classes)
+        _check_players(order, groups, payees, fitted.answer)
+        answer = fitted.answer
+        game = FrozenGame(
+            players=tuple(each.digest for each in answer.seats),
+            test=answer.test.digest,
+            encoding=fitted.encoding,
+            learner=learner_choice(chosen),
+            checkpoint=chosen.weights,
+            base=chosen.base_digest,
+            metric=order.metric,
+            mode=order.mode,
+            unlearning=dict(order.unlearning.options),
+            seed=order.seed,
+            device=order.device,
+            class_weights=order.class_weights,
+            shard_rows=_shard_rows(order, sum(each.rows for each in answer.seats)),
         )
-    frozen = frozen_game(
-        players=[each.digest for each in seats],
-        test=read.told["test"]["digest"],
-        encoding=read.encoding,
-        learner={"name": chosen.model.name, "hyper": learner_hyper(chosen)},
-        checkpoint=chosen.weights,
-        base=chosen.base_digest,
-        metric=order.metric,
-        mode=order.mode,
-        unlearning=dict(order.unlearning.options),
-        seed=order.seed,
-        device=order.device,
-        class_weights=order.class_weights,
-        shard_rows=_shard_rows(order, sum(each.rows for each in seats)),
+        # committed to anew for each job: what was read may be known from an earlier question
+        measured = commit(answer.mix, answer.test.digest)
+        return Admitted(
+            game=game,
+            players=answer.seats,
+            payees=payees,
+            test=fitted.test_file,
+            test_dataset=test.id,
+            pool_minor=pool_minor,
+            size=fitted.size,
+            contents={each.id: each.digest for each in datasets if each.digest is not None},
+            measured=measured,
+            notes=(*answer.notes, *far_apart(measured)),
+            trained=chosen.trained,
+        )
+
+    def _check_device(self, order: NewValuation) -> None:
+        """A job for a device that nobody serves would wait for ever."""
+        if order.device != "cpu" and not repository.device_known(self.session, order.device):
+            raise refused(
+                "/device",
+                f"device {order.device}: this deployment knows no worker that serves it; leave device at cpu, or ask "
+                "the administrator for one",
+            )
+
+    def _offers(self, order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> list[Offer]:
+        """Whoever may be paid: a provider with all of its datasets, or each dataset."""
+        names = repository.account_names(self.session, {group[0].provider_id for group in groups})
+        offers = []
+        for group in groups:
+            provider, datasets = group[0].provider_id, tuple(each.id.hex for each in group)
+            if order.players == "provider":
+                name, shown = f"acc_{provider.hex}", names[provider]
+            else:
+                name, shown = f"ds_{group[0].id.hex}", f"{names[provider]}: {group[0].name}"
+            offers.append(Offer(name=name, shown=shown, datasets=datasets))
+        return offers
+
+    def _fitted(self, files: OrderFiles, chosen: Chosen) -> Fitted:
+        """The job's files as the model reads them."""
+        fitter = Fitter(self.session, self.blobs, self.settings)
+        if chosen.reads is not None and files.image_size is not None:
+            raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
+        if chosen.reads is None:
+            fitted = fitter.tables(files)
+            _check_shape(fitted, chosen.model)
+            return fitted
+        read = fitter.texts if chosen.reads is Architecture.LM else fitter.items
+        return read(files, chosen.model, chosen.frozen_base)
+
+
+def _check_players(
+    order: NewValuation, groups: Sequence[Sequence[Dataset]], payees: Sequence[AdmittedPayee], answer: FitAnswer
+) -> None:
+    """A full valuation needs two players with rows of their own."""
+    if len(answer.seats) >= 2 or len(groups) == 1 or order.mode != "full":
+        return
+    if any(each.part.player is None for each in payees) and order.payout.copies == "separate":
+        raise refused(
+            "/test_dataset",
+            "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
+            "players are left; name a test set whose rows no provider holds, or other data",
+        )
+    raise refused(
+        "/payout/copies",
+        f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
+        "name other data, or set copies to separate",
     )
-    # sealed anew for each job: what was read may be known from an earlier question
-    measured = sealed(Mix(**read.told["mix"]), read.told["test"]["digest"])
-    return Admitted(
-        frozen=frozen,
-        game_digest=digest_of(frozen),
-        seats=seats,
-        players=players,
-        test=read.test_file,
-        test_dataset=test.id,
-        checkpoint=chosen.weights,
-        base=chosen.base_digest,
-        pool_minor=pool_minor,
-        size=read.size,
-        contents={each.id: each.digest for each in found if each.digest is not None},
-        measured=measured,
-        notes=(*read.told["notes"], *measured.notes),
-        trained=chosen.trained,
-    )
 
 
-def _offers(session: Session, order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> list[Offer]:
-    """Whoever may be paid: a provider with all of its datasets, or each dataset."""
-    names = repository.account_names(session, {group[0].provider_id for group in groups})
-    offers = []
-    for group in groups:
-        provider, datasets = group[0].provider_id, tuple(each.id for each in group)
-        if order.players == "provider":
-            offers.append(Offer(f"acc_{provider.hex}", names[provider], datasets))
-        else:
-            offers.append(Offer(f"ds_{group[0].id.hex}", f"{names[provider]}: {group[0].name}", datasets))
-    return offers
-
-
-def _read(session: Session, blobs: BlobStore, settings: Settings, asked: Question, chosen: Chosen) -> Reading:
-    """The job's files as the model reads them."""
-    if chosen.reads is not None and asked.image_size is not None:
-        raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
-    if chosen.reads is None:
-        read = read_tables(session, blobs, settings, asked)
-        _check_shape(read, chosen.model)
-        return read
-    if chosen.reads is Architecture.LM:
-        return read_texts(session, blobs, settings, asked, chosen.model, chosen.frozen_base)
-    return read_items(session, blobs, settings, asked, chosen.model, chosen.frozen_base)
-
-
-def _seats(read: Reading) -> tuple[Seat, ...]:
-    """The players of the game, in canonical order."""
+def _payees(
+    groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer
+) -> tuple[AdmittedPayee, ...]:
+    """Everyone who is paid, in the order of the players."""
     return tuple(
-        Seat(each["name"], tuple(InputFile(**file) for file in each["files"]), each["digest"], each["rows"])
-        for each in read.told["seats"]
-    )
-
-
-def _players(groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], read: Reading) -> tuple[AdmittedPlayer, ...]:
-    """Everyone who is paid, in the order of the seats."""
-    found = read.told["members"]
-    return tuple(
-        AdmittedPlayer(
+        AdmittedPayee(
             name=offers[at].name,
             shown=offers[at].shown,
             provider_id=groups[at][0].provider_id,
-            datasets=offers[at].datasets,
-            digest=found[at]["digest"],
-            rows=found[at]["rows"],
+            datasets=tuple(uuid.UUID(each) for each in offers[at].datasets),
+            digest=answer.members[at].digest,
+            rows=answer.members[at].rows,
             reserve=sum(each.reserve_minor or 0 for each in groups[at]),
-            seat=found[at]["seat"],
-            part=Fraction(*found[at]["part"]),
+            part=PayeePart(answer.members[at].seat, *answer.members[at].part),
         )
-        for at in read.told["order"]
+        for at in answer.order
     )
-
-
-def _check_rows_rules(order: NewValuation, chosen: Chosen) -> None:
-    """What is made for tables and images alone: shards need rows of one kind, weights need classes."""
-    if order.payout.shards is not None and chosen.reads is not None:
-        raise refused(
-            "/payout/shards", "shards are cut from tables and images; leave them out for a frozen model's job"
-        )
-    if order.class_weights != "uniform" and chosen.reads is Architecture.LM:
-        raise refused("/class_weights", "a language model's tokens are no classes; leave class_weights at uniform")
 
 
 def _shard_rows(order: NewValuation, rows: int) -> int:
@@ -331,8 +318,8 @@ def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]
     return list(groups.values())
 
 
-def _check_shape(read: Reading, model: Model) -> None:
-    images = len(read.shape) > 1
+def _check_shape(fitted: Fitted, model: Model) -> None:
+    images = len(fitted.shape) > 1
     if images and model.name != "cnn":
         raise refused(
             "/model/name", f"these datasets hold images, and {model.name} takes columns; set the model to cnn"

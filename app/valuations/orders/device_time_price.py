@@ -4,35 +4,36 @@ Device seconds are those that the job's progress shows, checks included: measure
 may differ by a few. A deployment that names no price for a currency charges nothing in it.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
 
 from app.payouts import money
+from contract.job import DeviceTimeTerms
 
 _HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True)
-class Compute:
+class DeviceTimePrice:
     """The price of a device hour, a plain decimal, and the most that a job is charged, in minor units."""
 
     hourly: str
     most: int
 
     @classmethod
-    def quoted(cls, hourly: Decimal, currency: str, seconds: float) -> "Compute":
+    def quoted(cls, hourly: Decimal, currency: str, seconds: float) -> "DeviceTimePrice":
         """What so many device seconds are quoted at, rounded up."""
         cost = _minor(hourly, currency) * Decimal(repr(seconds)) / _HOUR
         return cls(f"{hourly:f}", int(cost.to_integral_value(ROUND_CEILING)))
 
     @classmethod
-    def agreed(cls, told: dict[str, Any] | None) -> "Compute | None":
-        """What ``to_json`` wrote; None for a job that is not charged."""
-        return None if told is None else cls(**told)
+    def agreed(cls, terms: DeviceTimeTerms | None) -> "DeviceTimePrice | None":
+        """The price that was agreed at posting; None for a job that is not charged."""
+        return None if terms is None else cls(terms.hourly, terms.most)
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def terms(self) -> DeviceTimeTerms:
+        """What is agreed of it at posting."""
+        return DeviceTimeTerms(hourly=self.hourly, most=self.most)
 
     def metered(self, currency: str, seconds: float) -> int:
         """What so many device seconds cost, in minor units, rounded down; it may be more than ``most``."""

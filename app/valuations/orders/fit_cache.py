@@ -2,24 +2,25 @@
 
 import json
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from app.valuations.tables import Fitting
+from contract.fit import FitAnswer
 
 
-def kept(session: Session, question: str) -> dict[str, Any] | None:
-    """What was told to this question; None where nobody asked it lately."""
-    told = session.scalar(select(Fitting.told).where(Fitting.question == question))
-    return None if told is None else dict(json.loads(told))
+def kept(session: Session, question: str) -> FitAnswer | None:
+    """The answer to this question; None where nobody asked it lately."""
+    text = session.scalar(select(Fitting.told).where(Fitting.question == question))
+    return None if text is None else FitAnswer.read(json.loads(text))
 
 
-def keep(session: Session, question: str, told: dict[str, Any]) -> None:
-    """Keep an answer; where two asked at once, they were told the same."""
-    session.execute(upsert(Fitting).values(question=question, told=json.dumps(told)).on_conflict_do_nothing())
+def keep(session: Session, question: str, answer: FitAnswer) -> None:
+    """Keep an answer; where two asked at once, they got the same."""
+    text = json.dumps(answer.plain())
+    session.execute(upsert(Fitting).values(question=question, told=text).on_conflict_do_nothing())
 
 
 def purge(session: Session, older_than: datetime) -> None:
@@ -29,7 +30,7 @@ def purge(session: Session, older_than: datetime) -> None:
 def purge_all(session: Session) -> None:
     """Forget every answer, whatever its age.
 
-    A digest does not tell which datasets a question named, nor does every answer: one whose rows got no seat shaped the
-    encoding and the mix of labels all the same. So a withdrawal spares none; what is still wanted is read again.
+    A digest does not tell which datasets a question named, nor does every answer: one whose rows are no player's shaped
+    the encoding and the mix of labels all the same. So a withdrawal spares none; what is still wanted is read again.
     """
     session.execute(delete(Fitting))

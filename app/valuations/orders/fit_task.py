@@ -1,13 +1,13 @@
-"""What a job's files come to: one encoding, whose rows are whose, who sits where, how labels are mixed. Pure.
+"""What a job's files come to: one encoding, whose rows are whose, which players there are, how labels mix. Pure.
 
-It is what the enclosure does for an order (see ``app.sandbox.process``), so that no process that answers calls
+It is what the sandbox does for an order (see ``app.sandbox.process``), so that no process that answers calls
 parses, encodes or compares a stranger's rows; the question and the answer are plain JSON, and the answer holds no row.
 Of texts and images for a frozen model only fingerprints are made here: they are told apart, counted and named.
 """
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_enc
 from app.datasets.rows.items import number_labels, read_stand_ins
 from app.datasets.rows.rules import class_order
 from app.datasets.rows.tokens import load_tokenizer
-from app.valuations.orders.test_commitment import mix
-from app.valuations.players.files import InputFile, table_of
-from app.valuations.players.grouping import Member, Seating, seat
+from app.valuations.orders.test_commitment import label_mix
+from app.valuations.players.files import table_of
+from app.valuations.players.grouping import Grouping, Payee, group
+from contract.files import InputFile
+from contract.fit import FitAnswer, FitRequest, Offer, PayeeFitted, RowsFitted
 
 
 @dataclass(frozen=True)
@@ -37,125 +39,136 @@ class _Read:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The question's files: the test set, each dataset's by its id, and where each one's bytes are."""
+class _Files:
+    """What is to be read, where each file's bytes are, and the limits they are read under."""
 
-    kind: str
-    test: InputFile
-    files: Mapping[str, InputFile]
-    paths: Mapping[str, str]
+    request: FitRequest
     limits: Limits
-    more: Mapping[str, Any]
+
+    @property
+    def test(self) -> InputFile:
+        return self.request.question.test
+
+    @property
+    def datasets(self) -> Mapping[str, InputFile]:
+        """Each dataset's file, by its id in hex."""
+        return self.request.question.files
 
     def path(self, file: InputFile) -> Path:
-        return Path(self.paths[file.digest])
+        return Path(self.request.paths[file.digest])
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """Read a job's files and seat those who offer them; raises InvalidData where they do not fit together."""
-    asked = _Asked(
-        kind=question["kind"],
-        test=InputFile(**question["test"]),
-        files={key: InputFile(**file) for key, file in question["files"].items()},
-        paths=question["paths"],
-        limits=Limits(**question["limits"]),
-        more=question,
-    )
-    read = _READERS[asked.kind](asked)
-    members = [_member(told, asked, read) for told in question["members"]]
-    uploaded = {uuid.UUID(key): datetime.fromisoformat(moment) for key, moment in question["uploaded"].items()}
-    seating = seat(members, question["copies"], read.test, uploaded)
+def answer(plain: dict[str, Any]) -> dict[str, Any]:
+    """Read a job's files and group who offers them into players, all as plain JSON (``FitRequest``, ``FitAnswer``).
+
+    Raises InvalidData where the files do not fit together.
+    """
+    request = FitRequest.read({name: value for name, value in plain.items() if name != "task"})
+    return fit(request).plain()
+
+
+def fit(request: FitRequest) -> FitAnswer:
+    """The same of documents."""
+    question = request.question
+    files = _Files(request, Limits(**question.limits))
+    rows = _READERS[question.kind](files)
+    payees = [_payee(offer, files, rows) for offer in question.members]
+    uploaded = {uuid.UUID(key): datetime.fromisoformat(moment) for key, moment in question.uploaded.items()}
+    grouping = group(payees, question.copies, rows.test, uploaded)
     # blocks of text are labelled by domains, which are no classes
-    classes = read.labels if asked.kind != "blocks" else ()
-    held = [rows for each in members for rows in each.encoded]
-    return {
-        "labels": list(read.labels),
-        "encoding": read.encoding,
-        "shape": read.shape,
-        "test": {"rows": len(read.test.y), "digest": read.test.digest},
-        "seats": [asdict(each) for each in seating.seats],
-        "members": [_told(each, at, seating) for at, each in enumerate(members)],
-        "order": _order(members, seating),
-        "notes": list(seating.notes),
-        "mix": asdict(mix(classes, read.test, held, len(members))),
-    }
-
-
-def _member(told: Mapping[str, Any], asked: _Asked, read: _Read) -> Member:
-    return Member(
-        name=told["name"],
-        shown=told["shown"],
-        datasets=tuple(uuid.UUID(each) for each in told["datasets"]),
-        files=tuple(asked.files[each] for each in told["datasets"]),
-        encoded=tuple(read.rows[each] for each in told["datasets"]),
+    classes = rows.labels if question.kind != "blocks" else ()
+    held = [encoded for each in payees for encoded in each.encoded]
+    return FitAnswer(
+        labels=rows.labels,
+        encoding=rows.encoding,
+        shape=rows.shape,
+        test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest),
+        seats=grouping.players,
+        members=tuple(_fitted(each, at, grouping) for at, each in enumerate(payees)),
+        order=tuple(_order(payees, grouping)),
+        notes=grouping.notes,
+        mix=label_mix(classes, rows.test, held, len(payees)),
     )
 
 
-def _told(member: Member, at: int, seating: Seating) -> dict[str, Any]:
-    part = seating.parts[at].as_integer_ratio()
-    return {"digest": member.digest, "rows": member.count, "seat": seating.seat_of[at], "part": list(part)}
+def _payee(offer: Offer, files: _Files, rows: _Read) -> Payee:
+    return Payee(
+        name=offer.name,
+        shown=offer.shown,
+        datasets=tuple(uuid.UUID(each) for each in offer.datasets),
+        files=tuple(files.datasets[each] for each in offer.datasets),
+        encoded=tuple(rows.rows[each] for each in offer.datasets),
+    )
 
 
-def _order(members: Sequence[Member], seating: Seating) -> list[int]:
-    """The members in the order of their seats."""
-    return sorted(range(len(members)), key=lambda at: (seating.order_of(at), members[at].digest, members[at].name))
+def _fitted(payee: Payee, at: int, grouping: Grouping) -> PayeeFitted:
+    part = grouping.parts[at].as_integer_ratio()
+    return PayeeFitted(digest=payee.digest, rows=payee.count, seat=grouping.player_of[at], part=part)
 
 
-def _read_tables(asked: _Asked) -> _Read:
+def _order(payees: Sequence[Payee], grouping: Grouping) -> list[int]:
+    """The payees in the order of their players."""
+    return sorted(range(len(payees)), key=lambda at: (grouping.order_of(at), payees[at].digest, payees[at].name))
+
+
+def _read_tables(files: _Files) -> _Read:
     """Files with columns, or images, which may be resized to a square: one encoding for all, fixed by the test set."""
-    side = asked.more["image_size"]
+    side = files.request.question.image_size
     square = None if side is None else (side, side)
-    target = asked.test.target
+    target = files.test.target
 
     def table(file: InputFile) -> Any:
-        return table_of(asked.path(file), file, target, asked.limits, square)
+        return table_of(files.path(file), file, target, files.limits, square)
 
-    test, tables = table(asked.test), {key: table(file) for key, file in asked.files.items()}
+    test, tables = table(files.test), {key: table(file) for key, file in files.datasets.items()}
     encoding = fit_encoding(test, list(tables.values()), target)
     rows = {key: encode(each, encoding) for key, each in tables.items()}
     return _Read(encoding.classes, encoding.to_json(), encoding.shape, encode(test, encoding), rows)
 
 
-def _read_blocks(asked: _Asked) -> _Read:
+def _read_blocks(files: _Files) -> _Read:
     """Corpora as blocks for a language model; the test set's target, if any, names its domains."""
-    tokenizer = asked.more["tokenizer"]
-    tokens = None if tokenizer is None else load_tokenizer(Path(tokenizer), asked.more["name"]).encode
-    context = int(asked.more["context"])
+    tokenizer = files.request.tokenizer
+    tokens = None if tokenizer is None else load_tokenizer(Path(tokenizer), files.request.name).encode
+    context = files.request.question.context or 0
 
     def blocks(file: InputFile) -> tuple[Any, tuple[str, ...]]:
-        told = (file.format, file.target or None, context, tokens, asked.limits, file.name)
-        found = read_blocks(asked.path(file), *told)
-        return fingerprints(found.tokens), found.domains
+        blocks = read_blocks(
+            files.path(file), file.format, file.target or None, context, tokens, files.limits, file.name
+        )
+        return fingerprints(blocks.tokens), blocks.domains
 
-    prints, names = blocks(asked.test)
+    prints, names = blocks(files.test)
     domains = tuple(sorted(set(names)))
     number = {name: at for at, name in enumerate(domains)}
     test = EncodedRows(prints, np.array([number[name] for name in names], dtype=np.int64))
     rows = {}
-    for key, file in asked.files.items():
+    for key, file in files.datasets.items():
         prints, _ = blocks(file)
         rows[key] = EncodedRows(prints, np.zeros(len(prints), dtype=np.int64))
     return _Read(domains, None, None, test, rows)
 
 
-def _read_items(asked: _Asked) -> _Read:
+def _read_items(files: _Files) -> _Read:
     """Texts or images for a frozen model, with their labels."""
 
     def items(file: InputFile) -> tuple[Any, list[str]]:
-        return read_stand_ins(asked.path(file), file.format, asked.kind, file.target, asked.limits, file.name)
+        return read_stand_ins(
+            files.path(file), file.format, files.request.question.kind, file.target, files.limits, file.name
+        )
 
-    found = {key: items(file) for key, file in asked.files.items()}
-    prints, wanted = items(asked.test)
+    found = {key: items(file) for key, file in files.datasets.items()}
+    prints, wanted = items(files.test)
     offered = {label for _, labels in found.values() for label in labels}
-    classes = fit_classes(asked.test.target, asked.test.name, sorted(set(wanted), key=class_order), offered)
+    classes = fit_classes(files.test.target, files.test.name, sorted(set(wanted), key=class_order), offered)
     rows = {
-        key: EncodedRows(stand_ins, number_labels(labels, classes, asked.files[key].name))
+        key: EncodedRows(stand_ins, number_labels(labels, classes, files.datasets[key].name))
         for key, (stand_ins, labels) in found.items()
     }
-    return _Read(classes, None, None, EncodedRows(prints, number_labels(wanted, classes, asked.test.name)), rows)
+    return _Read(classes, None, None, EncodedRows(prints, number_labels(wanted, classes, files.test.name)), rows)
 
 
-_READERS: dict[str, Callable[[_Asked], _Read]] = {
+_READERS: dict[str, Callable[[_Files], _Read]] = {
     "table": _read_tables,
     "blocks": _read_blocks,
     "text": _read_items,

@@ -1,6 +1,6 @@
-"""What an order asks about its files, and what they come to: the question to the enclosure, its answer, kept a while.
+"""What an order asks about its files, and what they come to: the question to the sandbox, its answer, kept a while.
 
-Every file is read once, in the enclosure (``fitting``), what does not fit together is refused, and what results is the
+Every file is read once, in the sandbox (``fit_task``), what does not fit together is refused, and what results is the
 same to the byte as what a worker will compute on. The answer rests on nothing but the question, so it is kept by the
 question's digest and serves every process that is asked again: a quote's order when it is posted.
 """
@@ -11,46 +11,39 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Architecture, Checkpoint
+from app.checkpoints.tables import Checkpoint
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.service import limits_of
 from app.datasets.tables import Dataset, Modality
-from app.errors import FieldError, InvalidInput
 from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.orders import fit_cache
-from app.valuations.orders.game_digest import digest_of
 from app.valuations.orders.quotes import Size
-from app.valuations.players.files import InputFile
+from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model
+from contract.document import digest_of
+from contract.files import InputFile
+from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer
+from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.learners import ARCHITECTURES, Architecture
 
-CONTEXT = 128
-# raised whenever ``fitting`` answers another thing to the same question; what was kept before is then not used
-_RULES = 1
-
-
-@dataclass(frozen=True)
-class Offer:
-    """One who may be paid: its name in the job, what people call it, and its datasets."""
-
-    name: str
-    shown: str
-    datasets: tuple[uuid.UUID, ...]
+FIT = process.declare("app.valuations.orders.fit_task:answer")
+# raised whenever ``fit_task`` answers another thing to the same question; what was kept before is then not used
+_RULES = 2
 
 
 @dataclass(frozen=True)
-class Question:
+class OrderFiles:
     """What an answer depends on, but for the model below: who offers what, since when, and the rule for copies."""
 
     test: Dataset
-    found: Sequence[Dataset]
+    datasets: Sequence[Dataset]
     target: str | None
     image_size: int | None
     offers: Sequence[Offer]
@@ -59,87 +52,137 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What was read: the encoding as plain JSON, the test set's file, how much it all is; and, as ``fitting`` told
-    them, the seats, the members, the notes and the mix of labels."""
+class Fitted:
+    """What the files came to: the encoding of the game, the shape of a row, how many classes (or tokens), the test
+    set's file, how much it all is, and the sandbox's answer."""
 
-    encoding: dict[str, Any]
+    encoding: Encoding
     shape: tuple[int, ...]
     classes: int
     test_file: InputFile
     size: Size
-    told: dict[str, Any]
+    answer: FitAnswer
 
 
-def read_tables(session: Session, blobs: BlobStore, settings: Settings, asked: Question) -> Reading:
-    """Files with columns, or images: one encoding for all, fixed by the test set. Raises InvalidData."""
-    test_file = _table_file(asked.test, asked.target)
-    files = {each.id: _table_file(each, asked.target) for each in asked.found}
-    told = _ask(session, blobs, settings, asked, "table", test_file, files, image_size=asked.image_size)
-    shape, classes = tuple(told["shape"]), len(told["labels"])
-    size = Size(0, math.prod(shape), classes, told["test"]["rows"])
-    return _reading(told["encoding"], shape, classes, test_file, size, told)
+@dataclass(frozen=True)
+class Fitter:
+    """Asks the sandbox what files come to, or the cache what it answered before."""
 
+    session: Session
+    blobs: BlobStore
+    settings: Settings
 
-def read_texts(
-    session: Session, blobs: BlobStore, settings: Settings, asked: Question, model: Model, base: Checkpoint
-) -> Reading:
-    """Corpora as blocks for a language model on ``base``; the test set's target, if any, names its domains."""
-    context, facts = _context(model), base.facts or {}
-    test_file = _text_file(asked.test, asked.test.target)
-    files = {each.id: _text_file(each, None) for each in asked.found}
-    told = _ask(session, blobs, settings, asked, "blocks", test_file, files, base.tokenizer_digest, context=context)
-    vocabulary, rows = int(facts["vocabulary"]), int(told["test"]["rows"])
-    if len(told["labels"]) > vocabulary:
-        raise refused(
-            "/test_dataset",
-            f"the test set has {len(told['labels'])} domains, more than there are tokens; merge some",
+    def tables(self, files: OrderFiles) -> Fitted:
+        """Files with columns, or images: one encoding for all, fixed by the test set. Raises InvalidData."""
+        test_file = _table_file(files.test, files.target)
+        named = {each.id: _table_file(each, files.target) for each in files.datasets}
+        answer = self._ask(files, "table", test_file, named, image_size=files.image_size)
+        if answer.shape is None or answer.encoding is None:
+            raise AssertionError("a table was fitted without an encoding")
+        classes = len(answer.labels)
+        size = Size(_used(answer), math.prod(answer.shape), classes, answer.test.rows)
+        return Fitted(TableEncoding(columns=answer.encoding), answer.shape, classes, test_file, size, answer)
+
+    def texts(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
+        """Corpora as blocks for a language model on ``base``; the test set's target, if any, names its domains."""
+        context, facts = _context(model), base.model_facts
+        test_file = _text_file(files.test, files.test.target)
+        named = {each.id: _text_file(each, None) for each in files.datasets}
+        answer = self._ask(files, "blocks", test_file, named, base.tokenizer_digest, context=context)
+        if len(answer.labels) > facts.vocabulary:
+            raise refused(
+                "/test_dataset",
+                f"the test set has {len(answer.labels)} domains, more than there are tokens; merge some",
+            )
+        encoding = TokenBlocks(
+            context=context,
+            vocabulary=facts.vocabulary,
+            domain_column=files.test.target,
+            domains=answer.labels,
         )
-    encoding = {
-        "kind": "blocks",
-        "context": context,
-        "vocabulary": vocabulary,
-        "domain_column": asked.test.target,
-        "domains": told["labels"],
-    }
-    training = int(_hyper(model, "steps", 60)) * int(_hyper(model, "batch", 8)) * context
-    size = Size(0, context + 1, vocabulary, rows, float(facts["parameters"]) * training,
-                float(facts["parameters"]) * context * rows)  # fmt: skip
-    return _reading(encoding, (context + 1,), vocabulary, test_file, size, told)
+        tokens, rows = _hyper(model, "steps") * _hyper(model, "batch") * context, answer.test.rows
+        size = Size(
+            rows=_used(answer),
+            width=context + 1,
+            classes=facts.vocabulary,
+            test_rows=rows,
+            training=float(facts.parameters) * tokens,
+            scoring=float(facts.parameters) * context * rows,
+        )
+        return Fitted(encoding, (context + 1,), facts.vocabulary, test_file, size, answer)
 
+    def items(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
+        """Texts or images for the frozen model ``base``, which makes features of them for a head, or is itself trained
+        with adapters (lora): here they are only told apart. Raises InvalidData."""
+        facts, text = base.model_facts, base.architecture is Architecture.ENCODER
+        test_file = _table_file(files.test, files.target)
+        named = {each.id: _table_file(each, files.target) for each in files.datasets}
+        answer = self._ask(files, TEXT if text else IMAGE, test_file, named)
+        inside = ARCHITECTURES[model.name].needs_base
+        context = int(base.hyper.get("context", min(128, facts.positions))) if text else None
+        side = None if text else int(base.hyper.get("size", facts.side))
+        encoding = FrozenModelRows(
+            kind="inputs" if inside else "features",
+            of="text" if text else "image",
+            target=test_file.target,
+            classes=answer.labels,
+            context=context,
+            size=side,
+        )
+        work = facts.multiplications * (context if context is not None else ((side or 1) / facts.side) ** 2)
+        rows, classes = answer.test.rows, len(answer.labels)
+        size = Size(_used(answer), facts.width, classes, rows)
+        if inside:
+            steps = _hyper(model, "steps") * _hyper(model, "batch")
+            size = replace(size, training=work * steps, scoring=work * rows)
+        else:
+            size = replace(size, preparing=work * (rows + sum(each.rows for each in answer.members)))
+        return Fitted(encoding, (facts.width,), classes, test_file, size, answer)
 
-def read_items(
-    session: Session, blobs: BlobStore, settings: Settings, asked: Question, model: Model, base: Checkpoint
-) -> Reading:
-    """Texts or images for the frozen model ``base``, which makes features of them for a head, or is itself trained with
-    adapters (lora): here they are only told apart. Raises InvalidData."""
-    facts, kind = base.facts or {}, TEXT if base.architecture is Architecture.ENCODER else IMAGE
-    test_file = _table_file(asked.test, asked.target)
-    files = {each.id: _table_file(each, asked.target) for each in asked.found}
-    told = _ask(session, blobs, settings, asked, kind, test_file, files)
-    classes, width = told["labels"], int(facts["width"])
-    inside = model.name == Architecture.LORA.value
-    encoding: dict[str, Any] = {
-        "kind": "inputs" if inside else "features",
-        "of": kind,
-        "target": test_file.target,
-        "classes": classes,
-    }
-    work = float(facts["multiplications"])
-    if kind == TEXT:
-        encoding["context"] = int(base.hyper.get("context", min(128, facts["sizes"]["positions"])))
-        work *= encoding["context"]
-    else:
-        encoding["size"] = int(base.hyper.get("size", facts["sizes"]["size"]))
-        work *= (encoding["size"] / facts["sizes"]["size"]) ** 2
-    rows = told["test"]["rows"]
-    size = Size(0, width, len(classes), rows)
-    if inside:
-        training = work * _hyper(model, "steps", 60) * _hyper(model, "batch", 16)
-        size = replace(size, training=training, scoring=work * rows)
-    else:
-        size = replace(size, preparing=work * (rows + sum(each["rows"] for each in told["members"])))
-    return _reading(encoding, (width,), len(classes), test_file, size, told)
+    def _ask(
+        self,
+        files: OrderFiles,
+        kind: str,
+        test: InputFile,
+        named: Mapping[uuid.UUID, InputFile],
+        tokenizer: str | None = None,
+        *,
+        image_size: int | None = None,
+        context: int | None = None,
+    ) -> FitAnswer:
+        """The sandbox's answer: the one that is kept, or a new one, which is kept with the caller's transaction."""
+        question = FitQuestion(
+            kind=kind,
+            test=test,
+            files={key.hex: file for key, file in named.items()},
+            members=tuple(files.offers),
+            copies=files.copies,
+            uploaded={key.hex: moment.isoformat() for key, moment in files.uploaded.items()},
+            limits=asdict(limits_of(self.settings)),
+            image_size=image_size,
+            context=context,
+        )
+        digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
+        kept = fit_cache.kept(self.session, digest)
+        if kept is not None:
+            return kept
+        with scratch.file() as free:
+            paths = {each: str(free.with_name(each)) for each in {file.digest for file in (test, *named.values())}}
+            for blob, path in paths.items():
+                self.blobs.download(blob, Path(path))
+            if tokenizer is not None:
+                self.blobs.download(tokenizer, free)
+            place = None if tokenizer is None else str(free)
+            request = FitRequest(question=question, name="the job's files", paths=paths, tokenizer=place)
+            answer = FitAnswer.read(
+                process.shared().ask(
+                    {"task": FIT, **request.plain()},
+                    memory_bytes=self.settings.fit_memory_bytes,
+                    seconds=self.settings.parse_seconds,
+                )
+            )
+        fit_cache.keep(self.session, digest, answer)
+        return answer
 
 
 def unfit_for_items(dataset: Dataset, architecture: Architecture) -> str | None:
@@ -161,62 +204,9 @@ def unfit_for_texts(dataset: Dataset) -> str | None:
     return None
 
 
-def refused(pointer: str, detail: str) -> InvalidInput:
-    return InvalidInput(detail, errors=[FieldError(pointer, detail)])
-
-
-def _reading(
-    encoding: dict[str, Any],
-    shape: tuple[int, ...],
-    classes: int,
-    test_file: InputFile,
-    size: Size,
-    told: dict[str, Any],
-) -> Reading:
-    used = sum(each["rows"] for each in told["seats"])
-    return Reading(encoding, shape, classes, test_file, replace(size, rows=used), told)
-
-
-def _ask(
-    session: Session,
-    blobs: BlobStore,
-    settings: Settings,
-    asked: Question,
-    kind: str,
-    test: InputFile,
-    files: Mapping[uuid.UUID, InputFile],
-    tokenizer: str | None = None,
-    **more: Any,
-) -> dict[str, Any]:
-    """``fitting``'s answer: the one that is kept, or a new one, which is kept with the caller's transaction."""
-    question = {
-        "kind": kind,
-        "test": test.to_json(),
-        "files": {key.hex: file.to_json() for key, file in files.items()},
-        "members": [asdict(each) | {"datasets": [key.hex for key in each.datasets]} for each in asked.offers],
-        "copies": asked.copies,
-        "uploaded": {key.hex: moment.isoformat() for key, moment in asked.uploaded.items()},
-        "limits": asdict(limits_of(settings)),
-        **more,
-    }
-    digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question})
-    kept = fit_cache.kept(session, digest)
-    if kept is not None:
-        return kept
-    with scratch.file() as free:
-        paths = {each: str(free.with_name(each)) for each in {file.digest for file in (test, *files.values())}}
-        place = None if tokenizer is None else str(free)
-        for wanted, path in paths.items():
-            blobs.download(wanted, Path(path))
-        if tokenizer is not None:
-            blobs.download(tokenizer, free)
-        told = process.shared().ask(
-            {"task": "fit", "name": "the job's files", "paths": paths, "tokenizer": place, **question},
-            memory_bytes=settings.fit_memory_bytes,
-            seconds=settings.parse_seconds,
-        )
-    fit_cache.keep(session, digest, told)
-    return told
+def _used(answer: FitAnswer) -> int:
+    """Rows of all players together."""
+    return sum(each.rows for each in answer.seats)
 
 
 def _table_file(dataset: Dataset, target: str | None) -> InputFile:
@@ -224,21 +214,26 @@ def _table_file(dataset: Dataset, target: str | None) -> InputFile:
     wanted = target or dataset.target
     if dataset.digest is None or dataset.format is None or wanted is None:
         raise AssertionError(f"dataset {dataset.id} has no content or no target, and was not refused")
-    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, wanted)
+    return InputFile(
+        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=wanted
+    )
 
 
 def _text_file(dataset: Dataset, domain: str | None) -> InputFile:
     if dataset.digest is None or dataset.format is None:
         raise AssertionError(f"dataset {dataset.id} has no content, and was not refused")
-    return InputFile(f"dataset ds_{dataset.id.hex}", dataset.digest, dataset.format.value, domain or "")
+    return InputFile(
+        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=domain or ""
+    )
 
 
 def _context(model: Model) -> int:
-    context = _hyper(model, "context", CONTEXT)
-    if context != int(context) or context < 8 or int(context) % 8 or context > 1 << 20:
-        raise refused("/model/hyper/context", f"lm: context must be a multiple of 8 tokens; got {context:g}")
-    return int(context)
+    context = int(_hyper(model, "context"))
+    if context % 8:
+        raise refused("/model/hyper/context", f"lm: context must be a multiple of 8 tokens; got {context}")
+    return context
 
 
-def _hyper(model: Model, name: str, default: float) -> float:
-    return float(model.hyper.get(name, default))
+def _hyper(model: Model, name: str) -> float:
+    """A hyper-parameter of the order's model, or its default."""
+    return ARCHITECTURES[model.name].checked(model.hyper)[name]

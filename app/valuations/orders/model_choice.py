@@ -5,22 +5,21 @@ is the buyer's own, has weights where it must, and fits in a worker's memory. No
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.checkpoints import repository as checkpoints
-from app.checkpoints.hyper import faults
-from app.checkpoints.service import STANDS_ON
-from app.checkpoints.tables import Architecture, Checkpoint
+from app.checkpoints.tables import Checkpoint
 from app.checkpoints.weights import BASE, check_fit
 from app.errors import FieldError, InvalidInput
 from app.http.ids import public_id
 from app.identity import Caller
 from app.settings import Settings
 from app.valuations import repository
-from app.valuations.orders.fitted_files import refused
+from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
+from contract.game import LearnerChoice
+from contract.learners import ARCHITECTURES, Architecture
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
     name = public_id("ck", base_id)
     if base is None:
         raise refused("/base", f"no checkpoint {name} of yours; list them with GET /v1/checkpoints")
-    allowed = STANDS_ON.get(architecture, ())
+    allowed = ARCHITECTURES[architecture].stands_on
     if base.architecture not in allowed or base.base_id is not None:
         kinds = " or ".join(each.value for each in allowed) or "none at all"
         raise refused("/base", f"checkpoint {name} is no base for {model.name}, which takes {kinds}")
@@ -92,7 +91,7 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
 def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, Checkpoint | None]:
     if order.checkpoint is None:
         model = order.model or Model()
-        if wrong := faults(Architecture(model.name), model.hyper):
+        if wrong := ARCHITECTURES[model.name].faults(model.hyper):
             told = [FieldError(f"/model/hyper/{name}", fault, "hyper_parameter") for name, fault in wrong.items()]
             raise InvalidInput(told[0].detail, errors=told)
         return model, None
@@ -116,14 +115,14 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
 
 def check_memory(settings: Settings, chosen: Chosen) -> None:
     """Raises InvalidInput where the frozen model alone does not fit into a worker."""
-    if chosen.base is None or chosen.base.facts is None:
+    if chosen.base is None:
         return
-    needed, most = 4 * int(chosen.base.facts["parameters"]), settings.worker_max_memory_bytes
-    if needed > most // 2:
+    parameters, most = chosen.base.model_facts.parameters, settings.worker_max_memory_bytes
+    if 4 * parameters > most // 2:
         raise refused(
             "/base",
-            f"the base has {chosen.base.facts['parameters']} parameters, {needed} bytes in float32, and a worker here "
-            f"has {most} bytes in all, half of them for a model; take a smaller one, or ask for larger workers",
+            f"the base has {parameters} parameters, {4 * parameters} bytes in float32, and a worker here has {most} "
+            "bytes in all, half of them for a model; take a smaller one, or ask for larger workers",
         )
 
 
@@ -131,16 +130,16 @@ def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
     """Raises InvalidInput where the checkpoint's weights are not those of the model on these rows."""
     checkpoint = chosen.checkpoint
     if checkpoint is not None and checkpoint.tensors is not None and checkpoint.facts is None:
-        base = chosen.base.facts if chosen.base is not None else None
+        base = chosen.base.model_facts if chosen.base is not None else None
         check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes, base)
 
 
-def learner_hyper(chosen: Chosen) -> dict[str, Any]:
-    """The learner's hyper-parameters as the engine takes them: with the sizes of the model below that it must know."""
-    if chosen.model.name == Architecture.LORA.value:
-        sizes = (chosen.frozen_base.facts or {})["sizes"]
-        return {name: sizes[name] for name in ("heads", "eps") if name in sizes} | dict(chosen.model.hyper)
-    if chosen.model.name != Architecture.LM.value:
-        return dict(chosen.model.hyper)
-    told = {name: value for name, value in chosen.model.hyper.items() if name != "context"}
-    return {**(chosen.frozen_base.facts or {})["sizes"], **told}
+def learner_choice(chosen: Chosen) -> LearnerChoice:
+    """The learner as the engine takes it: with the sizes of the model below that it must know."""
+    learner, given = ARCHITECTURES[chosen.model.name], dict(chosen.model.hyper)
+    if learner.needs_base:
+        sizes = chosen.frozen_base.model_facts.sizes
+        given = {each.name: sizes[each.name] for each in learner.hyper if each.of_base and each.name in sizes} | given
+    # how long a block is, the learner sees by its rows
+    given.pop("context", None)
+    return LearnerChoice(name=chosen.model.name, hyper=given)

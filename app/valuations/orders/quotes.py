@@ -13,19 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.valuations.schemas import NewValuation
+from contract.estimators import AUDITED, ENUMERATE_UP_TO, LEAST_TO_CORRECT, planned_retrains
+from contract.learners import LEARNERS
+from contract.methods import TRAINS_EACH_PLAYER, default_method
 
-ENUMERATE_UP_TO = 12
-LEAST_RETRAINS, RETRAINS_EACH, LEAST_TO_CORRECT = 36, 3, 6
-_AUDITED = 16
 # multiply-adds a second of one core on the small matrices of these models; stated in the answer
 STATED_RATE = 2e9
-# passes over the rows that one training takes, by learner, where the order's hyper-parameters do not say
-_PASSES = {"logistic": 30, "mlp": 150, "cnn": 120}
 # what an unlearned worth costs in retrainings, roughly and on the dear side
 _UNLEARNED_COST = 0.02
 _REPAIR_COST = 0.2
-# methods that train one model for each player before their first worth
-_VECTORS = ("merge", "adapter_sum", "logit_sum", "mixture", "unmerge", "negation")
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     """The most worths the engine will buy, by fidelity."""
     n, distinct = len(digests), distinct_coalitions(digests)
     limit = order.max_evaluations or 10**9
-    planned = max(LEAST_RETRAINS, RETRAINS_EACH * n)
+    planned = planned_retrains(n)
     retrains = min(distinct, planned if order.max_retrains is None else order.max_retrains)
     counts = {"unlearn": 0, "repair": 0, "retrain": 0}
     sampled = distinct if n <= ENUMERATE_UP_TO else min(distinct, 16 * n * math.ceil(math.log2(n)))
@@ -91,7 +87,7 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     else:
         counts["repair" if order.fidelity == "repair" else "unlearn"] = min(sampled, limit)
         if order.mode == "full":
-            counts["retrain"] = min(retrains, 2 + max(_AUDITED, 2 * n))
+            counts["retrain"] = min(retrains, 2 + max(AUDITED, 2 * n))
     return counts
 
 
@@ -113,7 +109,7 @@ def estimate(
     seconds = (
         size.preparing / STATED_RATE
         + training
-        + (players * training if counts["unlearn"] and order.unlearning.method in _VECTORS else 0.0)
+        + (players * training if counts["unlearn"] and order.unlearning.method in TRAINS_EACH_PLAYER else 0.0)
         + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
     )
     said = (
@@ -127,7 +123,7 @@ def _model_seconds(order: NewValuation, learner: str, size: Size) -> tuple[float
     """Seconds of one training, and of one look at the test set, at the stated rate."""
     if size.training:
         return 3.0 * size.training / STATED_RATE, size.scoring / STATED_RATE
-    passes = _PASSES[learner]
+    passes = LEARNERS[learner].passes
     hyper = order.model.hyper if order.model is not None else {}
     given = hyper.get("steps", hyper.get("iterations"))
     if isinstance(given, int):
@@ -143,3 +139,11 @@ def _model_seconds(order: NewValuation, learner: str, size: Size) -> tuple[float
 
 def _capped(order: NewValuation, seconds: float) -> float:
     return round(min(seconds, order.max_seconds or math.inf), 3)
+
+
+def with_method(order: NewValuation, learner: str) -> NewValuation:
+    """The order with the unlearning method that it will be computed by, so that everybody can read which it was."""
+    if order.unlearning.method is not None:
+        return order
+    named = order.unlearning.model_copy(update={"method": default_method(learner, order.mode)})
+    return order.model_copy(update={"unlearning": named})

@@ -3,20 +3,19 @@
 ``app.payouts.policies`` says what the terms do with values; nothing here pays anybody.
 """
 
-from typing import Any
-
 from app.payouts import money
-from app.payouts.policies import PayoutTerms, Policy
-from app.valuations.orders.device_time_price import Compute
+from app.payouts.policies import PayoutTerms
+from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.schemas import Payout
+from contract.policies import PayoutPolicy
 
 _POLICY = {
-    Policy.PROPORTIONAL: "The pool is divided in proportion to the values that are above zero.",
-    Policy.SIGNIFICANT: (
+    PayoutPolicy.PROPORTIONAL: "The pool is divided in proportion to the values that are above zero.",
+    PayoutPolicy.SIGNIFICANT: (
         "The pool is divided in proportion to the values that are above zero at the lower bound of their interval; "
         "a value that could be zero earns nothing."
     ),
-    Policy.INTERVAL_AWARE: (
+    PayoutPolicy.INTERVAL_AWARE: (
         "The pool is divided in proportion to the values that are above zero. What is certain of a share is paid at "
         "settlement, the rest is held until the dispute window ends."
     ),
@@ -41,7 +40,7 @@ _CLASSES = {
 
 
 def payout_terms(
-    payout: Payout, currency: str, fee_basis_points: int = 0, compute: Compute | None = None
+    payout: Payout, currency: str, fee_basis_points: int = 0, compute: DeviceTimePrice | None = None
 ) -> PayoutTerms:
     """The terms a job is settled under; raises InvalidInput where they contradict each other."""
     minimum = 0
@@ -63,7 +62,7 @@ def sentences(
     fee_basis_points: int,
     reserves: bool,
     class_weights: str = "uniform",
-    compute: Compute | None = None,
+    compute: DeviceTimePrice | None = None,
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement."""
     terms = payout_terms(payout, currency, fee_basis_points)
@@ -96,15 +95,8 @@ def sentences(
     if terms.minimum_payout:
         told.append(f"Less than {money.plain(terms.minimum_payout, currency)} {currency} accrues until it is more.")
     if terms.dispute_window_seconds:
-        what = "The rest" if terms.policy is Policy.INTERVAL_AWARE else "All of it"
+        what = "The rest" if terms.policy is PayoutPolicy.INTERVAL_AWARE else "All of it"
         told.append(
             f"{what} is held for {terms.dispute_window_seconds / 86_400:g} days, in which the buyer may dispute."
         )
     return told
-
-
-def frozen_terms(fee_basis_points: int, reserves: list[int], compute: Compute | None = None) -> dict[str, Any]:
-    """What is fixed at posting besides the order: the fee of that day, each player's reserve in minor units, and what
-    device time costs."""
-    told: dict[str, Any] = {"fee_basis_points": fee_basis_points, "reserves": reserves}
-    return told if compute is None else told | {"compute": compute.to_json()}

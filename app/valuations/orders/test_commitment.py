@@ -9,12 +9,11 @@ shown next to that of all providers' rows. The rows themselves are shown to nobo
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
+from contract.job import LabelMix, TestCommitment
 
 # with fewer players than this, one could read another's labels off the sum of all
 LEAST_TO_POOL = 3
@@ -22,48 +21,25 @@ _FAR = 0.2
 _MOST_CLASSES = 100
 
 
-@dataclass(frozen=True)
-class Mix:
-    """The test set as it is told: rows, share of each class, shares among the providers' rows (None: too few players,
-    or no classes), half the sum of their differences."""
-
-    rows: int
-    labels: dict[str, float]
-    pooled: dict[str, float] | None
-    distance: float | None
-
-
-@dataclass(frozen=True)
-class Measured(Mix):
-    """The same with its seal, and what opens it."""
-
-    commitment: str
-    salt: str
-    digest: str
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """A sentence where the mixes of labels are far apart."""
-        if self.distance is None or self.distance < _FAR:
-            return ()
-        return (
-            f"The test set's mix of labels is {100 * self.distance:.0f} points away from that of the providers' rows; "
-            "class_weights balanced or pooled makes that mix count for nothing.",
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+def far_apart(mix: LabelMix) -> tuple[str, ...]:
+    """A sentence where the mixes of labels are far apart."""
+    if mix.distance is None or mix.distance < _FAR:
+        return ()
+    return (
+        f"The test set's mix of labels is {100 * mix.distance:.0f} points away from that of the providers' rows; "
+        "class_weights balanced or pooled makes that mix count for nothing.",
+    )
 
 
-def mix(classes: Sequence[str], test: EncodedRows, players: Sequence[EncodedRows], count: int) -> Mix:
+def label_mix(classes: Sequence[str], test: EncodedRows, players: Sequence[EncodedRows], count: int) -> LabelMix:
     """Describe the test set of a job of ``count`` players, who hold these rows; without classes only its size."""
     if not classes:
-        return Mix(len(test.y), {}, None, None)
+        return LabelMix(rows=len(test.y), labels={}, pooled=None, distance=None)
     labels = _shares(classes, [test])
     pooled = _shares(classes, players) if count >= LEAST_TO_POOL else None
     distance = None if pooled is None else sum(abs(labels[each] - pooled[each]) for each in labels) / 2
     few = len(classes) <= _MOST_CLASSES
-    return Mix(
+    return LabelMix(
         rows=len(test.y),
         labels=_rounded(labels) if few else {},
         pooled=_rounded(pooled) if few and pooled is not None else None,
@@ -71,18 +47,10 @@ def mix(classes: Sequence[str], test: EncodedRows, players: Sequence[EncodedRows
     )
 
 
-def sealed(told: Mix, digest: str) -> Measured:
-    """The test set of this digest, sealed with a salt of its own."""
+def commit(mix: LabelMix, digest: str) -> TestCommitment:
+    """The commitment to the test set of this digest, with a salt of its own."""
     salt = secrets.token_hex(32)
-    return Measured(
-        told.rows,
-        told.labels,
-        told.pooled,
-        told.distance,
-        commitment=commitment(salt, digest),
-        salt=salt,
-        digest=digest,
-    )
+    return TestCommitment(**dict(mix), commitment=commitment(salt, digest), salt=salt, digest=digest)
 
 
 def commitment(salt: str, digest: str) -> str:

@@ -1,11 +1,10 @@
 """One file of a job and its rows, named and picked the same way wherever they are read. Pure; no blobs, no settings.
 
-The enclosure, which admits a job's files, and the workers, which compute on them, go through here.
+The sandbox, which admits a job's files, and the workers, which compute on them, go through here.
 """
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,22 +13,7 @@ from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, read_table
 from app.datasets.rows.encoding import EncodedRows
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One dataset's bytes: what errors call it, which blob holds it, how to read it, its label column (of a corpus its
-    column of domains, or ""), what to skip."""
-
-    name: str
-    digest: str
-    format: str
-    target: str
-    # rows that are not used: one bit for each row of the file, packed, in base64; empty: all are used
-    drop: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        return asdict(self)
+from contract.files import InputFile
 
 
 def table_of(

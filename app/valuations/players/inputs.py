@@ -5,7 +5,6 @@ A file is named by its blob, so what was checked at posting is, to the byte, wha
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,9 @@ from app.datasets.service import limits_of
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations.players.files import InputFile, join_rows, table_of, used_rows
+from app.valuations.players.files import join_rows, table_of, used_rows
+from contract.files import InputFile
+from contract.game import FrozenModelRows, TokenBlocks
 
 
 def load_table(
@@ -33,44 +34,43 @@ def load_table(
 
 
 @contextmanager
-def opened_items(blobs: BlobStore, file: InputFile, encoding: dict[str, Any], settings: Settings) -> Iterator[Items]:
+def opened_items(blobs: BlobStore, file: InputFile, encoding: FrozenModelRows, settings: Settings) -> Iterator[Items]:
     """The texts or images of a file, as a frozen model is shown them; raises InvalidData, NotFound, Unavailable."""
     with scratch.file() as path:
         blobs.download(file.digest, path)
-        asked = (file.format, encoding["of"], file.target, limits_of(settings), file.name, encoding.get("size"))
+        asked = (file.format, encoding.of, file.target, limits_of(settings), file.name, encoding.size)
         with items.opened(path, *asked) as found:
             yield found
 
 
-def load_rows(blobs: BlobStore, files: Sequence[dict[str, Any]], encoding: Encoding, settings: Settings) -> EncodedRows:
+def load_rows(blobs: BlobStore, files: Sequence[InputFile], encoding: Encoding, settings: Settings) -> EncodedRows:
     """A player's (or the test set's) rows in canonical order, from the files that a job names."""
     limits = limits_of(settings)
-    named = [InputFile(**file) for file in files]
     # what was resized when the job was admitted is resized again; what has the size already stays as it is
     shape = encoding.shape
     size = (shape[0], shape[1]) if len(shape) > 1 else None
-    tables = (load_table(blobs, file, encoding.target, limits, size) for file in named)
+    tables = (load_table(blobs, file, encoding.target, limits, size) for file in files)
     encoded = (encode(table, encoding) for table in tables)
-    return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, named, strict=True)])
+    return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, files, strict=True)])
 
 
 def load_blocks(
     blobs: BlobStore,
-    files: Sequence[dict[str, Any]],
-    encoding: dict[str, Any],
+    files: Sequence[InputFile],
+    encoding: TokenBlocks,
     encode_: Encode | None,
     settings: Settings,
 ) -> EncodedRows:
     """The same of a language model's corpora: blocks of tokens, labelled by the number of their domain."""
-    number = {name: at for at, name in enumerate(encoding["domains"])}
+    number = {name: at for at, name in enumerate(encoding.domains)}
     parts = []
-    for file in (InputFile(**each) for each in files):
+    for file in files:
         with scratch.file() as path:
             blobs.download(file.digest, path)
             asked = (
                 file.format,
                 file.target or None,
-                int(encoding["context"]),
+                encoding.context,
                 encode_,
                 limits_of(settings),
                 file.name,

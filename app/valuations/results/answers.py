@@ -2,24 +2,23 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
 
 from app.http.ids import public_id
 from app.payouts import money
-from app.payouts.policies import Policy
 from app.payouts.tables import Settlement
-from app.valuations.orders.device_time_price import Compute
+from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import sentences
 from app.valuations.repository import Standing
-from app.valuations.results.payee_parts import part_of, seat_and_part, seats_paid
+from app.valuations.results.payee_parts import part_of, players_paid
 from app.valuations.results.schemas import (
     Checked,
-    Domain,
+    DomainAnswer,
     PayoutLine,
     Payouts,
     PlayerValue,
-    Removal,
-    RemovalPoint,
+    RemovalAnswer,
+    RemovalPointAnswer,
     Values,
     WithoutHarm,
 )
@@ -27,20 +26,23 @@ from app.valuations.schemas import (
     MeasuredOn,
     MyPlayer,
     MyValuation,
-    Payout,
     Progress,
     ValuationAnswer,
     ValuationSummary,
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.job import PayeePart
+from contract.policies import PayoutPolicy
+from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
 
 def progress(valuation: Valuation, now: Standing) -> Progress:
     """What the last plan knew, plus what the present round has done since."""
-    known: dict[str, int] = dict.fromkeys(FAMILIES, 0) | dict(valuation.progress.get("evaluations", {}))
+    planned = valuation.job_progress
+    known: dict[str, int] = dict.fromkeys(FAMILIES, 0) | planned.evaluations
     active = valuation.status not in TERMINAL
     last, left = now.last, None
     if last is not None and valuation.status in (ValuationStatus.RUNNING, ValuationStatus.CANCELLING):
@@ -54,7 +56,7 @@ def progress(valuation: Valuation, now: Standing) -> Progress:
         evaluations=known,
         round_done=last.done if last else 0,
         round_worths=last.worths if last else 0,
-        widest_share_interval=valuation.progress.get("widest_share_interval"),
+        widest_share_interval=planned.widest_share_interval,
         workers=now.workers if active else 0,
         seconds_left=round(left, 3) if left is not None and active else None,
         device_seconds=round(now.device_seconds, 3),
@@ -104,81 +106,97 @@ def values(
     valuation: Valuation,
     game_digest: str,
     players: Sequence[ValuationPlayer],
-    result: dict[str, Any],
+    result: StoredResult,
     digests: dict[str, str],
 ) -> Values:
     """The result of a job that has succeeded."""
-    found = [part_of(valuation, player.position, result["players"]) for player in players]
-    paid_on = seats_paid(result)
-    paid = [part_of(valuation, player.position, paid_on) for player in players]
-    seats = [seat_and_part(valuation, player.position) for player in players]
-    again = result.get("without_harm")
+    inputs, paid_on = valuation.job_inputs, players_paid(result)
+    again, checked = result.without_harm, valuation.job_progress.checked
     return Values(
         valuation_id=valuation.id,
         game_digest=game_digest,
         pool=money.plain(valuation.pool_minor, valuation.currency),
         currency=valuation.currency,
         players=[
-            PlayerValue(
-                position=player.position,
-                provider_id=player.provider_id,
-                provider=player.name,
-                datasets=[uuid.UUID(each) for each in player.datasets],
-                rows=player.rows,
-                digest=player.digest,
-                value=each["value"],
-                stderr=each["stderr"],
-                value_ci=each["value_ci"],
-                share=player.share,
-                share_ci=paid_for["share_ci"],
-                share_band=paid_for["share_band"],
-                amount=money.plain(player.amount_minor or 0, valuation.currency),
-                seat=seat,
-                part=part,
-            )
-            for player, each, paid_for, (seat, part) in zip(players, found, paid, seats, strict=True)
+            _player_value(valuation.currency, player, inputs.seating[player.position], result.players, paid_on)
+            for player in players
         ],
-        notes=[*valuation.inputs["notes"], *result["notes"]],
-        without_harm=None if again is None else WithoutHarm.model_validate(again),
-        removal=_removal(result.get("removal")),
-        checked=None if (checked := valuation.progress.get("checked")) is None else Checked.model_validate(checked),
-        domains=[Domain.model_validate(each) for each in result.get("domains", [])],
-        digests=digests | result["digests"],
-        **{
-            name: result[name]
-            for name in (
-                "empty_worth", "full_worth", "estimator", "source", "evaluations", "stopped_by", "shares_note",
-                "audit", "bake_off", "seconds", "seconds_by_source", "retrain_seconds_estimate", "trace",
-            )
-        },
-    )  # fmt: skip
+        empty_worth=result.empty_worth,
+        full_worth=result.full_worth,
+        estimator=result.estimator,
+        source=result.source,
+        evaluations=result.evaluations,
+        stopped_by=result.stopped_by,
+        notes=[*inputs.notes, *result.notes],
+        shares_note=result.shares_note,
+        audit=asdict(result.audit),
+        bake_off=[asdict(candidate) for candidate in result.bake_off],
+        seconds=result.seconds,
+        seconds_by_source=result.seconds_by_source,
+        retrain_seconds_estimate=result.retrain_seconds_estimate,
+        digests=digests | result.digests,
+        trace=[asdict(row) for row in result.trace],
+        without_harm=None if again is None else WithoutHarm.model_validate(asdict(again)),
+        removal=None if result.removal is None else _removal(result.removal),
+        checked=None if checked is None else Checked.model_validate(checked),
+        domains=[DomainAnswer.model_validate(each.plain()) for each in result.domains],
+    )
 
 
-def _removal(told: dict[str, Any] | None) -> Removal | None:
-    """The curves; what the engine calls a player is a seat here."""
-    if told is None:
-        return None
-    curves = {
-        name: [
-            RemovalPoint(**{"seat" if key == "player" else key: each for key, each in point.items()})
-            for point in told[name]
+def _player_value(
+    currency: str,
+    player: ValuationPlayer,
+    part: PayeePart,
+    valued: Sequence[PlayerResult],
+    paid_on: Sequence[PlayerResult],
+) -> PlayerValue:
+    value, paid = part_of(part, valued), part_of(part, paid_on)
+    return PlayerValue(
+        position=player.position,
+        provider_id=player.provider_id,
+        provider=player.name,
+        datasets=[uuid.UUID(each) for each in player.datasets],
+        rows=player.rows,
+        digest=player.digest,
+        value=value.value,
+        stderr=value.stderr,
+        value_ci=value.value_ci,
+        share=player.share,
+        share_ci=paid.share_ci,
+        share_band=paid.share_band,
+        amount=money.plain(player.amount_minor or 0, currency),
+        seat=part.player,
+        part=float(part.part),
+    )
+
+
+def _removal(curves: RemovalCurves) -> RemovalAnswer:
+    """The curves; what the engine calls a player is named ``seat`` in the answer."""
+
+    def points(curve: Sequence[RemovalPoint]) -> list[RemovalPointAnswer]:
+        return [
+            RemovalPointAnswer(removed=each.removed, seat=each.player, worth=each.worth, retrained=each.retrained)
+            for each in curve
         ]
-        for name in ("highest_first", "lowest_first")
-    }
-    return Removal(source=told["source"], reason=told["reason"], **curves)
+
+    return RemovalAnswer(
+        source=curves.source,
+        reason=curves.reason,
+        highest_first=points(curves.highest_first),
+        lowest_first=points(curves.lowest_first),
+    )
 
 
 def agreed_terms(valuation: Valuation) -> list[str]:
     """The terms of a job in sentences, as they were fixed when it was posted."""
-    agreed = valuation.inputs["terms"]
-    payout = Payout.model_validate(valuation.spec["payout"])
+    agreed, order = valuation.job_inputs.terms, valuation.order
     return sentences(
-        payout,
+        order.payout,
         valuation.currency,
-        agreed["fee_basis_points"],
-        any(agreed["reserves"]),
-        valuation.spec.get("class_weights", "uniform"),
-        Compute.agreed(agreed.get("compute")),
+        agreed.fee_basis_points,
+        any(agreed.reserves),
+        order.class_weights,
+        DeviceTimePrice.agreed(agreed.compute),
     )
 
 
@@ -193,7 +211,7 @@ def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement
         valuation_id=valuation.id,
         pool=plain(valuation.pool_minor),
         currency=valuation.currency,
-        policy=Policy(plan["terms"]["policy"]),
+        policy=PayoutPolicy(plan["terms"]["policy"]),
         fee=plain(plan["fee"]),
         compute=plain(plan["compute"]),
         refunded=plain(plan["refund"]),
@@ -223,7 +241,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
     return MyValuation(
         id=valuation.id,
         status=valuation.status,
-        metric=valuation.spec["metric"],
+        metric=valuation.order.metric,
         currency=valuation.currency,
         created_at=valuation.created_at,
         finished_at=valuation.finished_at,
@@ -248,11 +266,11 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
 def _measured_on(valuation: Valuation) -> MeasuredOn | None:
     """The test set, with what opens its seal once the job has ended; None for jobs from before test sets were
     sealed."""
-    measured = valuation.inputs.get("measured")
+    measured = valuation.job_inputs.measured
     if measured is None:
         return None
     sealed = valuation.status not in TERMINAL
-    return MeasuredOn.model_validate(measured | (dict.fromkeys(("salt", "digest")) if sealed else {}))
+    return MeasuredOn.model_validate(measured.plain() | (dict.fromkeys(("salt", "digest")) if sealed else {}))
 
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:

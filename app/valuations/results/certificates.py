@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.http.ids import public_id
 from app.settings import Settings
-from app.valuations.orders.game_digest import canonical_json
 from app.valuations.results.schemas import Payouts, Values
+from contract.document import canonical_json
 
 FORMAT = "cherish-certificate-1"
 

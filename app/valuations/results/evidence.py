@@ -1,15 +1,14 @@
 """The evidence behind a result: each coalition whose worth was both unlearned and computed by training anew.
 
-Reads stored worths only; it computes none and changes nothing. Who may see a job is decided by ``service``.
+Reads stored worths only; it computes none and changes nothing. Whoever asks has the right to see the job.
 """
 
-import uuid
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from app.identity import Caller
-from app.valuations import repository, service
+from app.valuations import repository
+from app.valuations.tables import Valuation
 from app.valuations.work import worths
 
 _RETRAIN = "retrain"
@@ -24,11 +23,10 @@ class Pair:
     retrained: float
 
 
-def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> list[Pair]:
-    """The audited coalitions of a job's result, smallest first; empty where nothing was audited. Raises NotFound."""
-    valuation = service.get(session, caller, valuation_id)
-    result = repository.result_of(session, valuation_id)
-    source = (result or {}).get("audit", {}).get("source")
+def audited_pairs(session: Session, valuation: Valuation) -> list[Pair]:
+    """The audited coalitions of a job's result, smallest first; empty where nothing was audited."""
+    kept = repository.result_of(session, valuation.id)
+    source = None if kept is None else kept.document.audit.source
     if not source:
         return []
     rows = worths.stored_in_both(session, valuation.game_id, source, _RETRAIN)

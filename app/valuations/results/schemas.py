@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
-from app.payouts.policies import Policy
+from contract.policies import PayoutPolicy
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
@@ -65,7 +65,7 @@ class WithoutHarm(Answer):
 _POINT = {"removed": 1, "seat": 0, "worth": 0.87, "retrained": None}
 
 
-class RemovalPoint(Answer):
+class RemovalPointAnswer(Answer):
     """The worth of everybody's data less that of ``removed`` players, ``seat`` being the last of them."""
 
     model_config = example(**_POINT)
@@ -76,18 +76,18 @@ class RemovalPoint(Answer):
     retrained: float | None = Field(description="The same by training anew, where the job did that.")
 
 
-class Removal(Answer):
+class RemovalAnswer(Answer):
     """The test score as players are taken away one by one, by ``source`` throughout; without curves ``reason``."""
 
     model_config = example(source="unlearn:tangent", reason=None, highest_first=[_POINT], lowest_first=[_POINT])
 
     source: str | None
     reason: str | None
-    highest_first: list[RemovalPoint]
-    lowest_first: list[RemovalPoint]
+    highest_first: list[RemovalPointAnswer]
+    lowest_first: list[RemovalPointAnswer]
 
 
-class Domain(Answer):
+class DomainAnswer(Answer):
     """A language model's perplexity on one domain of the test set, of the base and with everybody's data."""
 
     model_config = example(domain="legal", tokens=51_200, base=21.4, full=14.9)
@@ -147,9 +147,9 @@ class Values(Answer):
     digests: dict[str, str]
     trace: list[dict[str, Any]]
     without_harm: WithoutHarm | None = Field(description="What was paid on, where somebody does harm for certain.")
-    removal: Removal | None = Field(description="Null for jobs that ended before there were such curves.")
+    removal: RemovalAnswer | None = Field(description="Null for jobs that ended before there were such curves.")
     checked: Checked | None = Field(description="Null for jobs that ended before there were such checks.")
-    domains: list[Domain] = Field(description="Perplexities of a language model; empty for others.")
+    domains: list[DomainAnswer] = Field(description="Perplexities of a language model; empty for others.")
 
 
 _LINE: dict[str, Any] = {
@@ -186,7 +186,7 @@ class Payouts(Answer):
     valuation_id: ValuationId
     pool: str
     currency: str
-    policy: Policy
+    policy: PayoutPolicy
     fee: str
     compute: str
     refunded: str

@@ -7,24 +7,25 @@ ledger's unique settlement stands behind that). It computes no value: those were
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import PayoutClaim, PayoutPlan, Policy, make_plan
+from app.payouts.policies import PayoutClaim, PayoutPlan, make_plan
 from app.settings import Settings
-from app.valuations import lifecycle, repository
-from app.valuations.orders.device_time_price import Compute
-from app.valuations.orders.game_digest import digest_of
+from app.valuations import repository
+from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms
-from app.valuations.results.payee_parts import part_of, seats_paid
-from app.valuations.schemas import Payout
+from app.valuations.results.payee_parts import part_of, players_paid
+from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.policies import PayoutPolicy
+from contract.result import PlayerResult, StoredResult
 
 
 class SettlementImpossible(Exception):
@@ -36,19 +37,20 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
     valuation = repository.lock(session, valuation_id)
     if valuation.status is not ValuationStatus.SETTLING:
         return False
-    result = repository.result_of(session, valuation_id)
-    if result is None:
+    kept = repository.result_of(session, valuation_id)
+    if kept is None:
         raise SettlementImpossible(f"job {valuation_id} is settling without a result")
+    result = kept.document
     players = repository.players(session, valuation_id)
-    paid_on = seats_paid(result)
-    plan = _plan(session, valuation, players, result, paid_on)
+    plan = _plan(session, valuation, players, result)
+    parts = valuation.job_inputs.seating
     for player, line in zip(players, plan.lines, strict=True):
-        found, paid = (part_of(valuation, player.position, seats) for seats in (result["players"], paid_on))
-        _write(player, found, paid, float(line.share), line.amount)
+        value, paid = (part_of(parts[player.position], of) for of in (result.players, players_paid(result)))
+        _write(player, value, paid, float(line.share), line.amount)
     payouts.settle(session, valuation.id, plan)
     _tell_providers(session, valuation, plan)
-    told = {"result_digest": digest_of(result), "plan_digest": plan.digest, "stopped_by": result["stopped_by"]}
-    lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, told)
+    digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
+    lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, digests | {"stopped_by": result.stopped_by})
     lifecycle.start_next(session, settings, valuation.buyer_id)
     return True
 
@@ -64,64 +66,57 @@ def _tell_providers(session: Session, valuation: Valuation, plan: PayoutPlan) ->
             webhooks.emit(session, provider_id, EventType.PAYOUT_AVAILABLE, told)
 
 
-def player_key(valuation: Valuation, player: ValuationPlayer) -> uuid.UUID:
+def player_key(order: NewValuation, player: ValuationPlayer) -> uuid.UUID:
     """What a player is called in the payout plan: its provider, or its dataset where each dataset is a player."""
-    if valuation.spec.get("players") == "dataset":
+    if order.players == "dataset":
         return uuid.UUID(player.datasets[0])
     return player.provider_id
 
 
 def _plan(
-    session: Session,
-    valuation: Valuation,
-    players: Sequence[ValuationPlayer],
-    result: dict[str, Any],
-    paid_on: Sequence[dict[str, Any]],
+    session: Session, valuation: Valuation, players: Sequence[ValuationPlayer], result: StoredResult
 ) -> PayoutPlan:
-    agreed = valuation.inputs["terms"]
-    payout, compute = Payout.model_validate(valuation.spec["payout"]), Compute.agreed(agreed.get("compute"))
-    terms = payout_terms(payout, valuation.currency, agreed["fee_basis_points"], compute)
+    inputs, order = valuation.job_inputs, valuation.order
+    compute = DeviceTimePrice.agreed(inputs.terms.compute)
+    terms = payout_terms(order.payout, valuation.currency, inputs.terms.fee_basis_points, compute)
     seconds = repository.standing(session, valuation).device_seconds
-    game = repository.get_game(session, valuation.game_id)
-    if [found["digest"] for found in result["players"]] != game.frozen["players"]:
+    game = repository.get_game(session, valuation.game_id).document
+    if tuple(player.digest for player in result.players) != game.players:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
-    no_shares = any(found["share"] is None for found in result["players"])
+    no_shares = any(player.share is None for player in result.players)
+    paid_on = players_paid(result)
     claims = []
     for player in players:
-        found = part_of(valuation, player.position, paid_on)
+        own = part_of(inputs.seating[player.position], paid_on)
         claims.append(
             PayoutClaim(
-                player_id=player_key(valuation, player),
+                player_id=player_key(order, player),
                 provider_id=player.provider_id,
                 # where nothing can be shared (one target player alone) nobody has a claim and the pool goes back
-                value=0.0 if no_shares else found["value"],
-                value_band=None if no_shares else _pair(found["value_band"]),
-                share_band=_pair(found["share_band"]),
-                reserve=agreed["reserves"][player.position],
+                value=0.0 if no_shares else own.value,
+                value_band=None if no_shares else own.value_band,
+                share_band=own.share_band,
+                reserve=inputs.terms.reserves[player.position],
             )
         )
-    ends = result.get("without_harm") or result
+    ends = result.without_harm or result
     return make_plan(
         valuation.id,
         valuation.currency,
         valuation.pool_minor,
-        replace(terms, policy=Policy.PROPORTIONAL, performance_target=None) if no_shares else terms,
+        replace(terms, policy=PayoutPolicy.PROPORTIONAL, performance_target=None) if no_shares else terms,
         claims,
-        empty_worth=ends["empty_worth"],
-        full_worth=ends["full_worth"],
+        empty_worth=ends.empty_worth,
+        full_worth=ends.full_worth,
         metered_compute=0 if compute is None else compute.metered(valuation.currency, seconds),
     )
 
 
-def _write(player: ValuationPlayer, found: dict[str, Any], paid: dict[str, Any], share: float, amount: int) -> None:
+def _write(player: ValuationPlayer, value: PlayerResult, paid: PlayerResult, share: float, amount: int) -> None:
     """The value as it was found among all; the share, with its interval, as it is paid."""
-    player.value, player.stderr = found["value"], found["stderr"]
-    player.value_low, player.value_high = found["value_ci"]
-    if found["share"] is not None:
+    player.value, player.stderr = value.value, value.stderr
+    player.value_low, player.value_high = value.value_ci
+    if value.share is not None and paid.share_ci is not None:
         player.share = share
-        player.share_low, player.share_high = paid["share_ci"]
+        player.share_low, player.share_high = paid.share_ci
     player.amount_minor = amount
-
-
-def _pair(band: Sequence[float] | None) -> tuple[float, float] | None:
-    return (band[0], band[1]) if band is not None else None

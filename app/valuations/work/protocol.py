@@ -10,20 +10,22 @@ its shards skips those that are locked.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.db.base import uuid7
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
-from app.valuations.work import leases
+from app.valuations.work import answers, leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
+from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
+from contract.job import GameFacts, Job, JobProgress
+from contract.result import StoredResult
 
 # a worker counts as alive for this many heartbeats after its last one, and at least this many seconds
 ALIVE_BEATS, ALIVE_SECONDS = 10, 10.0
@@ -38,11 +40,13 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class FoundWorth:
-    """One worth as a worker found it: the packed coalition, its worth, the device seconds it took."""
+    """One worth as a worker found it: the packed coalition, its worth, the device seconds it took, and the blob that
+    holds what its model answered on the test units (None: it was not kept)."""
 
     coalition: bytes
     worth: float
     seconds: float
+    kept: AnswerBlob | None = None
 
 
 @dataclass(frozen=True)
@@ -65,47 +69,21 @@ class Request:
         return [(author, part[i : i + self.size]) for author, part in ordered for i in range(0, len(part), self.size)]
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker needs to know of a job to work on it; plain data, so that no transaction stays open meanwhile.
-
-    ``names``, ``digests`` and ``rows`` are the players' in canonical order, ``files`` their inputs.
-    """
-
-    game_id: uuid.UUID
-    game_digest: str
-    frozen: dict[str, Any]
-    prepared: str | None
-    facts: dict[str, Any] | None
-    spec: dict[str, Any]
-    names: list[str]
-    digests: list[str]
-    rows: list[int]
-    files: list[list[dict[str, str]]]
-    test: dict[str, str]
-    checkpoint: str | None
-    base: str | None
-
-
 def load_job(session: Session, claim: Claim) -> Job:
     """The job behind a claim."""
     valuation = repository.of_id(session, claim.valuation_id)
     game = repository.get_game(session, claim.game_id)
+    order = valuation.order
     return Job(
         game_id=game.id,
+        game=game.document,
         game_digest=game.digest,
-        frozen=game.frozen,
+        inputs=valuation.job_inputs,
+        spec=order.spec(),
         prepared=game.prepared,
-        facts=game.facts,
-        spec=valuation.spec,
-        names=valuation.inputs["names"],
-        digests=game.frozen["players"],
-        rows=valuation.inputs["rows"],
-        files=valuation.inputs["players"],
-        test=valuation.inputs["test"],
-        checkpoint=valuation.inputs["checkpoint"],
-        # jobs that were posted before there were any do not say
-        base=valuation.inputs.get("base"),
+        facts=None if game.facts is None else GameFacts.read(game.facts),
+        checked_part=order.checked_part,
+        revalue_without_harm=order.payout.revalue_without_harm,
     )
 
 
@@ -119,13 +97,16 @@ def claim(session: Session, settings: Settings, shard_id: uuid.UUID, worker: str
     return leases.claim(session, shard_id, worker, settings.lease_seconds, settings.max_attempts)
 
 
-def finish_prepare(session: Session, claim: Claim, blob: str, facts: Mapping[str, Any]) -> None:
-    """The game's models are trained and stored under ``blob``; planning is next."""
+def finish_prepare(session: Session, claim: Claim, blob: str, facts: GameFacts, kept: AnswerBlob | None = None) -> None:
+    """The game's models are trained and stored under ``blob``, and what they answer under ``kept``; planning is
+    next."""
     _finish(session, claim)
-    repository.set_prepared(session, claim.game_id, blob, dict(facts))
+    if kept is not None:
+        answers.keep(session, claim.game_id, kept)
+    repository.set_prepared(session, claim.game_id, blob, facts.plain())
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status in WORKING:
-        repository.add_event(session, valuation, "valuation.prepared", {"seconds": round(facts["seconds"], 3)})
+        repository.add_event(session, valuation, "valuation.prepared", {"seconds": round(facts.seconds, 3)})
         lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
 
 
@@ -134,7 +115,7 @@ def finish_plan_with_round(
     settings: Settings,
     claim: Claim,
     request: Request,
-    progress: Mapping[str, Any],
+    progress: JobProgress,
     by: str | None = None,
 ) -> Claim | None:
     """The plan wants more worths: write the next round's shards and dispatch as many as the job's window holds.
@@ -177,11 +158,11 @@ def finish_plan_with_round(
             for ordinal, (author, chunk) in enumerate(chunks)
         ],
     )
-    valuation.progress = dict(progress)
+    valuation.progress = progress.plain()
     if valuation.status is ValuationStatus.PLANNING:
         lifecycle.move(session, valuation, ValuationStatus.RUNNING)
     told = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
-    repository.add_event(session, valuation, "valuation.progressed", told | {"progress": dict(progress)})
+    repository.add_event(session, valuation, "valuation.progressed", told | {"progress": progress.plain()})
     mine = None
     if request.authors and by is not None and claim.queue == valuation.queue:
         mine = _another_check(session, settings, claim, by)
@@ -189,16 +170,14 @@ def finish_plan_with_round(
     return mine
 
 
-def finish_plan_with_result(
-    session: Session, claim: Claim, result: Mapping[str, Any], progress: Mapping[str, Any]
-) -> None:
+def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult, progress: JobProgress) -> None:
     """The plan has its answer: keep it, sealed until the money has moved, and record the settlement."""
     _finish(session, claim)
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status not in WORKING:
         return
-    valuation.result = dict(result)
-    valuation.progress = dict(progress)
+    valuation.result = result.plain()
+    valuation.progress = progress.plain()
     lifecycle.move(session, valuation, ValuationStatus.SETTLING)
     lifecycle.add_step(session, valuation, ShardKind.SETTLE, lifecycle.CONTROL_QUEUE)
 
@@ -214,6 +193,7 @@ def finish_evaluate(
     """
     if not leases.finish_with_worths(session, claim, *_columns(worths)):
         raise _lost(claim)
+    _keep_answers(session, claim, worths)
     following = None
     if by is None:
         fill_window(session, settings, claim.valuation_id, claim.queue)
@@ -281,6 +261,7 @@ def fail_check(session: Session, settings: Settings, claim: Claim, traceback: st
     )
     fail_attempt(session, settings, claim, Reason.WORTHS_DIFFER, sentence, traceback, final=True)
     worth_repository.erase(session, claim.game_id)
+    answers.erase(session, claim.game_id)
 
 
 def leave_to_another(session: Session, settings: Settings, claim: Claim, by: str | None) -> Claim | None:
@@ -348,8 +329,16 @@ def _keep(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
     """Worths of a shard that is not finished: stored and told as progress, while the shard stays open."""
     if worths:
         leases.store_worths(session, claim, *_columns(worths))
+        _keep_answers(session, claim, worths)
         seconds = sum(worth.seconds for worth in worths)
         shard_repository.count_found(session, claim.valuation_id, claim.round, len(worths), seconds)
+
+
+def _keep_answers(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
+    """Note the blobs in which the answers behind these worths are kept."""
+    for blob in dict.fromkeys(worth.kept for worth in worths):
+        if blob is not None:
+            answers.keep(session, claim.game_id, blob)
 
 
 def _columns(worths: Sequence[FoundWorth]) -> tuple[list[bytes], list[float], list[float]]:

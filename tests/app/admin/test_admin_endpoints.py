@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.outbox.tables import OutboxMessage
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.states import Reason, ShardStatus
 from app.valuations.tables import Shard
-from app.valuations.work import leases
+from app.valuations.work import leases, lifecycle
 from tests.app.conftest import Known
 
 

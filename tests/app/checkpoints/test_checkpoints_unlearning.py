@@ -13,13 +13,14 @@ from safetensors.numpy import save
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from app.checkpoints.methods import METHODS, NEEDS_ALL, chosen
-from app.checkpoints.tables import Architecture, Unlearning, UnlearningStatus, UnlearnMethod
+from app.checkpoints.tables import Unlearning, UnlearningStatus
 from app.cli import app as cli
 from app.http.ids import parse_id, public_id
 from app.identity import Role
+from contract.learners import Architecture
+from contract.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod, chosen
 
-RETRAINING = (UnlearnMethod.AUTO, UnlearnMethod.RETRAIN)
+RETRAINING = (WithdrawalMethod.AUTO, WithdrawalMethod.RETRAIN)
 WEIGHTS = save({"weight": np.ones((2, 1), np.float32), "bias": np.zeros(2, np.float32)})
 ROWS = b"a,label\n0,x\n1,y\n2,x\n3,y\n"
 
@@ -106,12 +107,14 @@ def test_a_certificate_is_there_at_the_end_and_is_verified_from_the_command_line
 def test_what_was_asked_for_is_done_where_it_can_be_and_another_choice_says_why(architecture: Architecture) -> None:
     for asked in (None, *METHODS[architecture]):
         whole = chosen(architecture, asked, whole=True, test=True)
-        assert whole == ((UnlearnMethod.RETRAIN if asked in (None, UnlearnMethod.AUTO) else asked), None)
+        assert whole == ((WithdrawalMethod.RETRAIN if asked in (None, WithdrawalMethod.AUTO) else asked), None)
         method, reason = chosen(architecture, asked, whole=True, test=False)
-        assert (reason is None) is (asked in (None, UnlearnMethod.AUTO, UnlearnMethod.ERASE) or asked in NEEDS_ALL)
-        assert (method is UnlearnMethod.RETRAIN) is (reason is not None or asked in (None, *RETRAINING))
+        assert (reason is None) is (
+            asked in (None, WithdrawalMethod.AUTO, WithdrawalMethod.ERASE) or asked in NEEDS_ALL
+        )
+        assert (method is WithdrawalMethod.RETRAIN) is (reason is not None or asked in (None, *RETRAINING))
         for test in (True, False):
             method, reason = chosen(architecture, asked, whole=False, test=test)
             assert method not in NEEDS_ALL
-            assert test or method is UnlearnMethod.ERASE
+            assert test or method is WithdrawalMethod.ERASE
             assert (method is asked) or reason is not None

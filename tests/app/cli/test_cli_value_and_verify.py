@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.cli.local import parse_model, parse_providers
+from app.cli.request import parse_model, parse_providers
 from app.errors import CherishError, InvalidInput
 
 COLUMNS = "a,b,c,label\n"

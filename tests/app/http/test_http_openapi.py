@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,12 +101,16 @@ def test_bodies_refuse_unknown_fields(spec: dict[str, Any]) -> None:
                 assert schema["additionalProperties"] is False, name
 
 
-def test_the_service_starts_without_torch_and_without_the_workers_code() -> None:
-    code = """
+def test_the_service_starts_without_torch_and_without_the_workers_code(tmp_path: Path) -> None:
+    code = f"""
 import sys
+from fastapi.testclient import TestClient
 from app.main import create_app
 from app.settings import Settings
-create_app(Settings()).openapi()
+app = create_app(Settings(blob_url="file://{tmp_path}/blobs"))
+app.openapi()
+with TestClient(app) as client:
+    assert client.get("/healthz").status_code == 200
 found = sorted(name for name in sys.modules if name.split(".")[0] in ("torch", "worker", "celery"))
 assert not found, found
 """

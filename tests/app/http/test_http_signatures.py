@@ -3,8 +3,7 @@
 import pytest
 from itsdangerous import BadData
 
-from app.accounts import browsers
-from app.http import signatures
+from app.http import browsers, signatures
 from app.http.pages import PageRequest
 
 

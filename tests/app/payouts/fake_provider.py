@@ -1,4 +1,4 @@
-"""A payment provider that keeps Stripe's promises: idempotency keys, signed events, events that are sent twice.
+"""A payment provider that behaves as Stripe documents: idempotency keys, signed and repeated events.
 
 It lives in memory and moves nothing. Signatures are made here as Stripe documents them, apart from the code that
 verifies them.

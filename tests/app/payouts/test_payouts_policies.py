@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import InvalidInput
-from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, Policy, make_plan
+from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
+from contract.policies import PayoutPolicy
 
 JOB = uuid.UUID(int=99)
 POOL = 1_000_000
@@ -41,7 +42,7 @@ def situations(draw: st.DrawFn) -> tuple[list[PayoutClaim], PayoutTerms, int, di
         for i, v in enumerate(values)
     ]
     terms = PayoutTerms(
-        policy=draw(st.sampled_from(list(Policy))),
+        policy=draw(st.sampled_from(list(PayoutPolicy))),
         minimum_payout=draw(st.sampled_from([0, 50, 10**5])),
         performance_target=draw(st.sampled_from([None, 0.3, 2.0])),
         fee_basis_points=draw(st.sampled_from([0, 1, 333, 4_000])),
@@ -104,26 +105,26 @@ def test_when_nobody_has_a_positive_value_the_buyer_gets_the_pool_back() -> None
 
 def test_significant_pays_nothing_to_a_value_that_may_be_zero() -> None:
     claims = [claim(0, 0.3, half=0.1), claim(1, 0.1, half=0.1), claim(2, 0.1, half=0.05)]
-    assert amounts(plan(claims, PayoutTerms(policy=Policy.SIGNIFICANT))) == [750_000, 0, 250_000]
+    assert amounts(plan(claims, PayoutTerms(policy=PayoutPolicy.SIGNIFICANT))) == [750_000, 0, 250_000]
     assert amounts(plan(claims, PayoutTerms())) == [600_000, 200_000, 200_000]
 
 
 def test_interval_aware_releases_what_is_certain_and_holds_the_rest() -> None:
     claims = [claim(0, 0.6, half=0.1, share=0.6), claim(1, 0.4, half=0.5, share=0.4)]
-    made = plan(claims, PayoutTerms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=60))
+    made = plan(claims, PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=60))
     assert [(line.released, line.held) for line in made.lines] == [(500_000, 100_000), (0, 400_000)]
 
 
 def test_interval_aware_holds_no_cent_of_a_share_that_is_known_exactly() -> None:
     values = [0.1, 0.2, 0.7 / 3, 1 / 7]
     claims = [claim(i, v, share=v / sum(values)) for i, v in enumerate(values)]
-    made = plan(claims, PayoutTerms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=60))
+    made = plan(claims, PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=60))
     assert [line.held for line in made.lines] == [0, 0, 0, 0]
 
 
 def test_what_is_certain_grows_with_the_share_when_others_leave_the_deal() -> None:
     claims = [claim(0, 0.4, half=0.1, share=0.4), claim(1, 0.6, half=0.1, share=0.6, reserve=900_000)]
-    made = plan(claims, PayoutTerms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=60))
+    made = plan(claims, PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=60))
     assert [(line.released, line.held) for line in made.lines] == [(750_000, 250_000), (0, 0)]
 
 
@@ -199,14 +200,14 @@ def test_a_plan_that_does_not_add_up_cannot_be_made() -> None:
             "more than the budget",
         ),
         (
-            lambda: plan([replace(claim(0, 1.0), value_band=None)], PayoutTerms(policy=Policy.SIGNIFICANT)),
+            lambda: plan([replace(claim(0, 1.0), value_band=None)], PayoutTerms(policy=PayoutPolicy.SIGNIFICANT)),
             "needs an interval of each value",
         ),
         (
-            lambda: plan([claim(0, 1.0)], PayoutTerms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=5)),
+            lambda: plan([claim(0, 1.0)], PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=5)),
             "needs an interval of each share",
         ),
-        (lambda: PayoutTerms(policy=Policy.INTERVAL_AWARE), "give a window"),
+        (lambda: PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE), "give a window"),
         (lambda: PayoutTerms(minimum_payout=-1), "zero or more"),
         (lambda: PayoutTerms(fee_basis_points=10_000), "less than 10000"),
         (lambda: PayoutTerms(performance_target=0.0), "finite gain above zero"),

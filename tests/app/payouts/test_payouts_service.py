@@ -13,9 +13,10 @@ from app.db.session import make_session_factory, transaction
 from app.errors import Conflict, InvalidInput, NotFound
 from app.housekeeping.bookkeeper import Bookkeeper
 from app.payouts import ledger, proof, repository, service
-from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, Policy, make_plan
+from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerTransfer
+from contract.policies import PayoutPolicy
 
 POOL = 1_000_000
 
@@ -168,7 +169,7 @@ def test_fee_and_compute_reach_their_accounts(session: Session, job: uuid.UUID) 
     assert [b - a for a, b in zip(before, after, strict=True)] == [25_000, 700]
 
 
-WINDOW = PayoutTerms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=3600)
+WINDOW = PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=3600)
 
 
 def end_of_window(session: Session, job: uuid.UUID) -> None:
@@ -334,7 +335,7 @@ def test_fifty_settling_at_once_pay_once(engine: Engine) -> None:
     owner, job = uuid.uuid4(), uuid.uuid4()
     players = claims(0.3, 0.1, 0.1)
     plan = plan_of(
-        job, players, PayoutTerms(policy=Policy.INTERVAL_AWARE, dispute_window_seconds=60, fee_basis_points=100)
+        job, players, PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=60, fee_basis_points=100)
     )
     with transaction(make_session_factory(engine)) as session:
         service.deposit(session, owner, POOL, "EUR", "b")

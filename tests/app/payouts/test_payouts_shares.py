@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.payouts.shares import apportion, shares, tie_key
+from app.payouts.shares import apportion, tie_key
+from contract.shares import shares
 
 JOB = uuid.UUID(int=7)
 

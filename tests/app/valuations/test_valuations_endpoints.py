@@ -16,10 +16,11 @@ from app.identity import Role
 from app.outbox.tables import OutboxMessage
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations import lifecycle, repository
+from app.valuations import repository
 from app.valuations.states import Reason, ShardKind
 from app.valuations.tables import Shard, Valuation, ValuationPlayer
-from app.valuations.work import protocol
+from app.valuations.work import lifecycle, protocol
+from contract.job import GameFacts, JobProgress
 
 
 def csv(seed: int, rows: int, labels: str = "abc", header: str = "u,v,label") -> bytes:
@@ -314,10 +315,11 @@ def test_progress_counts_what_the_tables_hold(bench: Bench, session: Session, se
         assert found is not None
         return found
 
-    protocol.finish_prepare(session, claimed(prepare), "ab" * 32, {"sources": [], "seconds": 0.1})
+    protocol.finish_prepare(session, claimed(prepare), "ab" * 32, GameFacts(sources=(), seconds=0.1))
     plan = session.scalars(select(Shard.id).where(Shard.kind == ShardKind.PLAN)).one()
     request = protocol.Request("retrain", [b"\x00", b"\x01", b"\x02", b"\x03"], size=2)
-    known = {"evaluations": {"unlearn": 4, "repair": 0, "retrain": 0}, "widest_share_interval": 3.5}
+    counts = {"unlearn": 4, "repair": 0, "retrain": 0}
+    known = JobProgress(evaluations=counts, widest_share_interval=3.5)
     protocol.finish_plan_with_round(session, settings, claimed(plan), request, known)
     shard = session.scalars(select(Shard.id).where(Shard.kind == ShardKind.EVALUATE, Shard.ordinal == 0)).one()
     holding = claimed(shard)

@@ -16,12 +16,20 @@ from app.payouts import service as payouts
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import fit_cache
-from app.valuations.orders.defaults import default_method, settled
-from app.valuations.orders.quotes import Measured, Size, distinct_coalitions, estimate, expected_evaluations
+from app.valuations.orders.quotes import (
+    Measured,
+    Size,
+    distinct_coalitions,
+    estimate,
+    expected_evaluations,
+    with_method,
+)
 from app.valuations.schemas import NewValuation
 from app.valuations.tables import Game, Valuation
+from contract.fit import FitAnswer, RowsFitted
+from contract.job import LabelMix
+from contract.methods import default_method
 from worker.engine.learners import NAMES as LEARNERS
-from worker.engine.unlearning import default_method as engine_default
 from worker.engine.unlearning import methods_for
 
 SIZE = Size(rows=1000, width=64, classes=10, test_rows=500)
@@ -71,13 +79,12 @@ def test_measured_seconds_are_used_where_every_needed_fidelity_was_measured() ->
 def test_an_order_that_names_no_method_gets_what_measured_best_for_its_model_and_mode() -> None:
     for learner in LEARNERS:
         for mode in ("full", "partial"):
-            assert default_method(learner, mode) == engine_default(learner, mode)
             assert default_method(learner, mode) in methods_for(learner)
-    assert settled(order(), "lm").unlearning.method == "mixture"
-    assert settled(order(mode="partial"), "lm").unlearning.method == "mixture"
-    assert settled(order(), "mlp").unlearning.method == "tangent"
+    assert with_method(order(), "lm").unlearning.method == "mixture"
+    assert with_method(order(mode="partial"), "lm").unlearning.method == "mixture"
+    assert with_method(order(), "mlp").unlearning.method == "tangent"
     named = order(unlearning={"method": "npo", "options": {"npo.steps": 3}})
-    assert settled(named, "lm") == named
+    assert with_method(named, "lm") == named
 
 
 def test_a_method_that_trains_a_model_for_each_player_is_quoted_with_those_trainings() -> None:
@@ -142,9 +149,19 @@ def test_an_order_reads_no_file_that_its_quote_has_read_whichever_process_answer
 
 
 def test_what_was_read_is_kept_to_the_bit_and_not_for_ever(session: Session) -> None:
-    told = {"encoding": {"center": -0.0, "spread": 5e-324}, "notes": ["é"]}
-    fit_cache.keep(session, "a" * 64, told)
-    assert repr(fit_cache.kept(session, "a" * 64)) == repr(told)
+    answer = FitAnswer(
+        labels=("é",),
+        encoding={"center": -0.0, "spread": 5e-324},
+        shape=(1,),
+        test=RowsFitted(rows=1, digest="cd" * 32),
+        seats=(),
+        members=(),
+        order=(),
+        notes=("é",),
+        mix=LabelMix(rows=1, labels={"é": 1.0}, pooled=None, distance=None),
+    )
+    fit_cache.keep(session, "a" * 64, answer)
+    assert repr(fit_cache.kept(session, "a" * 64)) == repr(answer)
     fit_cache.purge(session, repository.now(session) - timedelta(hours=1))
     assert fit_cache.kept(session, "a" * 64) is not None
     fit_cache.purge(session, repository.now(session) + timedelta(seconds=1))

@@ -18,10 +18,10 @@ from app.datasets.tables import Dataset
 from app.http.ids import parse_id
 from app.identity import AccountStatus, Role
 from app.payouts import service as payouts
-from app.valuations import lifecycle
 from app.valuations import repository as jobs
 from app.valuations.results.schemas import PlayerValue, Values
 from app.valuations.states import Reason
+from app.valuations.work import lifecycle
 from app.web import charts
 from tests.app.conftest import Known
 from tests.app.web.test_web_rules import Browser, browser

@@ -7,9 +7,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.accounts import service, users
+from app.audit.tables import AuditEntry
 from app.identity import Role
 from app.web import cookies
 from tests.app.conftest import Known
@@ -128,6 +130,9 @@ def test_a_user_logs_in_with_a_password_and_out_for_good(
     assert here.fill("/logout", "/jobs").status_code == 303
     here.cookies.set("cherish_session", kept)
     assert here.get("/jobs").status_code == 303
+    done = session.scalars(select(AuditEntry).where(AuditEntry.user_id.is_not(None))).all()
+    assert [entry.action for entry in done if entry.action != "log_out"] == ["sign_in"]
+    assert {entry.account_id for entry in done} == {buyer.account.id}
 
 
 def test_each_role_has_its_pages(browser: Callable[[], Browser], known: Callable[..., Known]) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from contract.errors import InvalidProblem
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import EvaluationFailed, all_coalitions
-from worker.engine.games.problem import InvalidProblem, Rows
-from worker.engine.metrics.utility import scores
+from worker.engine.games.problem import Rows
 from worker.engine.tensors import batching
 from worker.engine.tensors.batching import Stopped
 
@@ -184,17 +184,6 @@ def test_row_counts_climb_a_fixed_ladder() -> None:
         assert rung >= rows
         assert rung % 32 == 0
         assert rung <= max(rows * 1.125 + 32, 32)
-
-
-def test_metrics_are_what_their_names_say() -> None:
-    logits = torch.tensor([[[3.0, 0.0], [0.0, 9.0], [0.0, 0.0]]])
-    labels = torch.tensor([0, 0, 0])
-    p = torch.softmax(logits[0].double(), dim=1)[:, 0]
-    assert float(scores("accuracy", logits, labels)) == pytest.approx(2 / 3)
-    assert float(scores("log_loss", logits, labels)) == pytest.approx(float(p.log().mean()))
-    floored = p.log().clamp(min=-2 * np.log(2))
-    assert float(scores("clipped_log_loss", logits, labels)) == pytest.approx(float(floored.mean()))
-    assert float(floored.min()) > float(p.log().min())
 
 
 def test_nobodys_replicate_is_the_base_model(blobs) -> None:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from contract.errors import InvalidProblem
 from worker.engine.evaluation import held_out
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
-from worker.engine.games.problem import InvalidProblem, Problem, Rows
+from worker.engine.games.problem import Problem, Rows
 from worker.engine.unlearning.second_order import tangent
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from contract.errors import InvalidProblem
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from contract.errors import InvalidProblem
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions, family
-from worker.engine.games.problem import InvalidProblem
 from worker.engine.unlearning import METHODS, method_of, source_of
 
 EVERYBODY = np.ones((1, 4), dtype=bool)

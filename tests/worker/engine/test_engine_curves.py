@@ -7,7 +7,7 @@ import numpy as np
 from tests.worker.engine.test_valuation_loop import market
 from worker.engine.games.game import TableFidelityGame, family
 from worker.engine.loop.removal_curves import removal
-from worker.engine.valuation import Valuation, ValuationSpec, value
+from worker.engine.valuation import ValuationResult, ValuationSpec, value
 
 
 def worth_of(game: TableFidelityGame, source: str, gone: list[int]) -> float:
@@ -15,7 +15,7 @@ def worth_of(game: TableFidelityGame, source: str, gone: list[int]) -> float:
     return float(game.tables[source][kept])
 
 
-def valued(game: TableFidelityGame, **asked: object) -> Valuation:
+def valued(game: TableFidelityGame, **asked: object) -> ValuationResult:
     return value(game, replace(ValuationSpec(), **asked))  # type: ignore[arg-type]  # fields of the spec by name
 
 

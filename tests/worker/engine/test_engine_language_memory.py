@@ -5,12 +5,13 @@ import re
 import pytest
 import torch
 
+from contract.errors import InvalidProblem
 from tests.worker.engine.tiny_language import ADAPTERS, CONTEXT, SHAPE, VOCABULARY, model, moved, problem, texts
+from worker.engine.evaluation import memory
 from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.games.problem import InvalidProblem, LearnerSpec
+from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
 from worker.engine.learners.causal_lm import LanguageModel
-from worker.engine.tensors import memory
 from worker.engine.tensors.batching import Batch, single_threaded
 
 

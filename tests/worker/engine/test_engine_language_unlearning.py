@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from contract.metrics import METRICS
 from tests.worker.engine.tiny_language import problem
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
+from worker.engine.tasks.tokens import TokenAnswers
 from worker.engine.unlearning import TOKEN_METHODS, sequences
+from worker.engine.unlearning.ensembles import mixture
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares
 from worker.engine.unlearning.second_order import ekfac
 
@@ -104,11 +107,15 @@ def test_a_mixture_takes_the_rest_for_a_provider_that_nobody_forgets() -> None:
 def test_a_mixture_of_targets_is_worth_what_the_whole_mixture_is(metric: str) -> None:
     evaluator = Evaluator(problem(metric=metric))
     coalitions = all_coalitions(4)[1:-1]
-    X = evaluator.test_X.clone()
+    learner, X = evaluator.learner, evaluator.test_X.clone()
     X[0, 9:] = -1  # a block that ends early
-    evaluator.test_X = X
-    whole = evaluator.learner.scores_of(metric, lambda rows: mixed_on(evaluator, coalitions, rows), len(coalitions), X)
-    assert np.allclose(evaluator.worth("unlearn:mixture", coalitions), whole, atol=1e-6)
+    tokens, context = TokenAnswers(), evaluator.context
+    targets = tokens.targets(learner, X, evaluator.test_y, None)
+    whole = tokens.answers(learner, lambda rows: mixed_on(evaluator, coalitions, rows), X)
+    alone = tokens.of_likelihoods(learner, lambda rows: mixture.likelihoods(context, coalitions, rows), X)
+    worths = [tokens.prediction.worths(METRICS[metric], answers, targets) for answers in (whole, alone)]
+    assert np.allclose(*worths, atol=1e-6)
+    assert np.isnan(alone[..., 2]).all(), "likelihoods tell of no hits"
 
 
 def test_in_partial_mode_m_full_answers_for_the_hidden_rows_and_its_own_worth_is_the_level() -> None:
@@ -121,9 +128,9 @@ def test_in_partial_mode_m_full_answers_for_the_hidden_rows_and_its_own_worth_is
     summed = torch.einsum("kn,nmlv->kmlv", weights, alone) + 96 * chances(evaluator, context.full)
     found = mixed(evaluator, coalitions)
     assert torch.allclose(found, summed / (weights.sum(dim=1) + 96).view(-1, 1, 1, 1), atol=1e-5)
-    raw = evaluator.learner.scores_of(
-        "clipped_log_loss", lambda X: mixed_on(evaluator, coalitions, X), 2, evaluator.test_X
-    )
+    tokens = TokenAnswers()
+    answers = tokens.answers(evaluator.learner, lambda X: mixed_on(evaluator, coalitions, X), evaluator.test_X)
+    raw = tokens.prediction.worths(METRICS["clipped_log_loss"], answers, evaluator.targets)
     some, everybody = evaluator.worth("unlearn:mixture", coalitions)
     assert everybody == evaluator.full_worth
     assert some - everybody == pytest.approx(float(raw[0] - raw[1]), abs=1e-6)

@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 import torch
 
+from contract.errors import InvalidProblem
+from contract.methods import default_method
 from tests.worker.engine.same_bits import assert_same_bits
 from tests.worker.engine.tiny_encoders import HYPER, family, model, moved, problem, rows, shape, weights
+from worker.engine.evaluation import memory
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
-from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners import make_learner
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import HEAD, AdaptedEncoder
-from worker.engine.tensors import memory
 from worker.engine.tensors.batching import Batch, single_threaded
-from worker.engine.unlearning import LORA_METHODS, default_method
+from worker.engine.unlearning import LORA_METHODS
 
 KINDS = ("text", "image")
 FULL = sorted(m.source for m in LORA_METHODS.values())

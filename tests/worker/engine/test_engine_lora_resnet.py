@@ -6,12 +6,13 @@ import torch
 from torch.nn import functional
 
 from app.checkpoints import vision
+from contract.errors import InvalidProblem
 from tests.worker.engine.same_bits import assert_same_bits
 from tests.worker.engine.tiny_encoders import moved, rows
 from tests.worker.engine.tiny_resnets import HYPER, KINDS, SIDE, model, problem, sizes, weights
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
-from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.backbones import encoders, patches
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.tensors.batching import Batch, single_threaded

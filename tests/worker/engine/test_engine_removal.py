@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from app.checkpoints.methods import METHODS, NEEDS_ALL
-from app.checkpoints.tables import UnlearnMethod
+from contract.errors import InvalidProblem
+from contract.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod
 from tests.worker.engine import tiny_encoders, tiny_language
-from worker.engine.evaluation import membership, withdrawal
+from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.games.problem import InvalidProblem, LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.unlearning import methods_for
 
 Labelled = tuple[np.ndarray, np.ndarray]
@@ -50,11 +50,11 @@ def kept(evaluator: Evaluator, lost: str) -> np.ndarray:
 def test_trained_anew_it_is_the_model_of_what_remains(learner: str) -> None:
     players = {"a": rows(1, 60), "b": rows(2, 40), "gone": rows(3, 50, noise=1.0)}
     evaluator = Evaluator(problem(learner, players))
-    model = withdrawal.forget(evaluator, kept(evaluator, "gone"), "retrain")
+    model = forgetting.forget(evaluator, kept(evaluator, "gone"), "retrain")
     alone = Evaluator(problem(learner, {name: players[name] for name in ("a", "b")}))
     assert torch.allclose(model, alone.context.full, atol=1e-5)
     assert not torch.allclose(model, evaluator.context.full, atol=1e-2)
-    near = withdrawal.distance(evaluator, model, alone.context.full, evaluator.test_X, evaluator.test_y)
+    near = forgetting.distance(evaluator, model, alone.context.full, evaluator.test_X, evaluator.test_y)
     assert (near.disagreement, near.accuracy_gap) == (0.0, 0.0)
 
 
@@ -62,12 +62,12 @@ def test_trained_anew_it_is_the_model_of_what_remains(learner: str) -> None:
 def test_an_over_fitted_model_gives_its_members_away_until_it_has_forgotten_them(seed: int) -> None:
     players = {"a": rows(seed, 80), "gone": rows(100 + seed, 40, noise=1.0)}
     evaluator = Evaluator(problem("mlp", players))
-    model = withdrawal.forget(evaluator, kept(evaluator, "gone"), "retrain")
+    model = forgetting.forget(evaluator, kept(evaluator, "gone"), "retrain")
     X, y = (torch.from_numpy(each) for each in players["gone"])
     # strangers like the members: drawn as they were, and seen by no model
     strangers = [torch.from_numpy(each) for each in rows(200 + seed, 200, noise=1.0)]
     losses = {
-        name: (withdrawal.losses(evaluator, each, X, y), withdrawal.losses(evaluator, each, *strangers))
+        name: (forgetting.losses(evaluator, each, X, y), forgetting.losses(evaluator, each, *strangers))
         for name, each in (("before", evaluator.context.full), ("after", model))
     }
     before, after = membership.score(*losses["before"]), membership.score(*losses["after"])
@@ -81,8 +81,8 @@ def test_an_over_fitted_model_gives_its_members_away_until_it_has_forgotten_them
 def test_newton_and_tangent_come_near_a_logistic_regression_trained_anew() -> None:
     players = {"a": rows(1, 200), "b": rows(2, 200), "gone": rows(3, 100, noise=1.0)}
     whole = Evaluator(problem("logistic", players))
-    anew = withdrawal.forget(whole, kept(whole, "gone"), "retrain")
-    newton = withdrawal.forget(whole, kept(whole, "gone"), "newton")
+    anew = forgetting.forget(whole, kept(whole, "gone"), "retrain")
+    newton = forgetting.forget(whole, kept(whole, "gone"), "newton")
     partial = Evaluator(
         problem(
             "logistic",
@@ -92,9 +92,9 @@ def test_newton_and_tangent_come_near_a_logistic_regression_trained_anew() -> No
             unlearning={"hidden_rows": 400},
         )
     )
-    tangent = withdrawal.forget(partial, kept(partial, "gone"), "tangent")
+    tangent = forgetting.forget(partial, kept(partial, "gone"), "tangent")
     measured = {
-        name: withdrawal.distance(whole, model, anew, whole.test_X, whole.test_y).total_variation
+        name: forgetting.distance(whole, model, anew, whole.test_X, whole.test_y).total_variation
         for name, model in (("nothing", whole.context.full), ("newton", newton), ("tangent", tangent))
     }
     assert measured["newton"] < 0.05 * measured["nothing"]
@@ -105,7 +105,7 @@ def test_a_linear_model_read_off_its_outputs_gives_those_outputs() -> None:
     players = {"a": rows(1, 60), "gone": rows(3, 50)}
     evaluator = Evaluator(problem("logistic", players))
     which = kept(evaluator, "gone")
-    model = withdrawal.forget(evaluator, which, "tangent")
+    model = forgetting.forget(evaluator, which, "tangent")
     outputs = methods_for("logistic")["tangent"].outputs
     assert outputs is not None
     wanted = outputs(evaluator.context, which[None], evaluator.test_X)[0]
@@ -116,7 +116,7 @@ def test_what_owners_are_offered_is_what_the_engine_can_do() -> None:
     players = {"a": rows(1, 30), "gone": rows(3, 30)}
     on_frozen = {"lm": tiny_language.problem, "lora": tiny_encoders.problem}
     for architecture, methods in METHODS.items():
-        real = methods - {UnlearnMethod.AUTO, UnlearnMethod.ERASE}
+        real = methods - {WithdrawalMethod.AUTO, WithdrawalMethod.ERASE}
         if not real:  # a frozen model: it has seen nobody's data
             continue
         make = on_frozen.get(architecture.value, partial_of(problem, architecture.value, players))
@@ -124,11 +124,11 @@ def test_what_owners_are_offered_is_what_the_engine_can_do() -> None:
         weights = full.learner.layout.unpack(full.context.full)
         below = {name: array for name, array in (full.problem.checkpoint or {}).items() if name.startswith("frozen.")}
         partial = Evaluator(make(mode="partial", checkpoint=below | weights))
-        assert {each.value for each in real} <= set(withdrawal.available(full))
-        assert {each.value for each in real - NEEDS_ALL} <= set(withdrawal.available(partial))
-        assert not {each.value for each in NEEDS_ALL} & set(withdrawal.available(partial))
+        assert {each.value for each in real} <= set(forgetting.available(full))
+        assert {each.value for each in real - NEEDS_ALL} <= set(forgetting.available(partial))
+        assert not {each.value for each in NEEDS_ALL} & set(forgetting.available(partial))
         with pytest.raises(InvalidProblem, match="yields no"):
-            withdrawal.forget(partial, kept(partial, "gone"), "retrain")
+            forgetting.forget(partial, kept(partial, "gone"), "retrain")
 
 
 def test_a_language_models_distance_loss_and_accuracy_are_over_its_tokens() -> None:
@@ -139,17 +139,17 @@ def test_a_language_models_distance_loss_and_accuracy_are_over_its_tokens() -> N
     y, models = y[:12], torch.stack([evaluator.context.full, evaluator.context.base])
     targets, there = X[:, 1:].long(), X[:, 1:] >= 0
     p = torch.softmax(learner.logits(models, X).double(), dim=3)
-    found = withdrawal.distance(evaluator, models[0], models[1], X, y)
+    found = forgetting.distance(evaluator, models[0], models[1], X, y)
     assert found.rows == 12
     assert found.total_variation == pytest.approx(float(((p[0] - p[1]).abs().sum(2) / 2)[there].mean()), abs=1e-9)
     differ = (p[0].argmax(2) != p[1].argmax(2))[there].double().mean()
     assert found.disagreement == pytest.approx(float(differ), abs=1e-12)
     right = [float((each.argmax(2) == targets)[there].double().mean()) for each in p]
-    assert withdrawal.accuracy(evaluator, models[0], X, y) == pytest.approx(right[0], abs=1e-12)
+    assert forgetting.accuracy(evaluator, models[0], X, y) == pytest.approx(right[0], abs=1e-12)
     assert found.accuracy_gap == pytest.approx(right[0] - right[1], abs=1e-12)
     likelihood = p[0].gather(2, targets.clamp(min=0).unsqueeze(2)).squeeze(2).log()
     wanted = [-float(likelihood[row][there[row]].mean()) for row in range(12)]
-    assert withdrawal.losses(evaluator, models[0], X, y) == pytest.approx(wanted, abs=1e-6)
+    assert forgetting.losses(evaluator, models[0], X, y) == pytest.approx(wanted, abs=1e-6)
 
 
 def test_the_score_is_the_chance_that_a_member_has_the_lower_loss() -> None:

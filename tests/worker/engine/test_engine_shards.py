@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contract.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Player, TableFidelityGame
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut, shard_count
-from worker.engine.loop.spec import ValuationSpec
-from worker.engine.loop.without_harm import without_harm
 from worker.engine.valuation import recompute, value
+from worker.engine.without_harm import without_harm
 
 N = 6
 

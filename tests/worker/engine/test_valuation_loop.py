@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from contract.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.games.coalitions import key
 from worker.engine.games.game import (
@@ -19,8 +20,7 @@ from worker.engine.games.game import (
     all_coalitions,
 )
 from worker.engine.loop.audit import audit
-from worker.engine.loop.shares import shares_of
-from worker.engine.valuation import Impossible, Progress, Valuation, ValuationSpec, recompute, value
+from worker.engine.valuation import Impossible, Progress, ValuationResult, ValuationSpec, recompute, value
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def _canonical_index(n: int) -> NDArray[np.int64]:
     return rows @ (1 << np.arange(n))
 
 
-def shares(result: Valuation) -> Floats:
+def shares(result: ValuationResult) -> Floats:
     return np.array([p.share for p in result.players], dtype=np.float64)
 
 
@@ -161,7 +161,7 @@ def test_exact_copies_are_paid_alike_by_every_estimator(estimator: str) -> None:
 
 def test_a_result_survives_json_and_repeats_from_its_own_worths() -> None:
     result = value(market(8), ValuationSpec(seed=4))
-    assert Valuation.from_json(result.to_json()) == result
+    assert ValuationResult.from_json(result.to_json()) == result
     assert recompute(result.to_json()) == result
 
 
@@ -186,7 +186,7 @@ def test_an_altered_worth_does_not_repeat() -> None:
     data = json.loads(value(market(8), ValuationSpec(seed=4)).to_json())
     retrained = next(row for row in data["worths"] if row["source"] == "retrain" and 0 < len(row["coalition"]) < 8)
     retrained["worth"] += 0.01
-    stored = Valuation.from_dict(data)
+    stored = ValuationResult.from_dict(data)
     assert recompute(stored).players != stored.players
 
 

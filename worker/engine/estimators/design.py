@@ -20,8 +20,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.estimators import ENUMERATE_UP_TO
 from worker.engine.estimators.grid import (
-    ENUMERATE_UP_TO,
     Grid,
     collapse,
     full_grid,

@@ -4,13 +4,16 @@
 game in a memory, so that none is asked twice, and hand over to exact enumeration once the budget covers all 2^n.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from worker.engine.games.coalitions import Floats
-from worker.engine.games.game import Game
+from worker.engine.games.game import Game, Player
 from worker.engine.games.memo import MemoGame
+from worker.engine.games.shards import members_of
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,14 @@ def centre_covariance(covariance: Floats) -> Floats:
     n = len(covariance)
     centre = np.eye(n) - 1.0 / n
     return np.asarray(centre @ covariance @ centre, dtype=np.float64)
+
+
+def sums(estimate: Estimate, players: Sequence[Player], owners: Sequence[Player]) -> Estimate:
+    """The owners' values: sums over their shards, with the covariance of the sums."""
+    members = members_of(players, owners)
+    values = np.array([math.fsum(estimate.values[each] for each in mine) for mine in members])
+    whose = np.zeros((len(owners), len(players)))
+    for row, mine in enumerate(members):
+        whose[row, mine] = 1.0
+    covariance: Floats = whose @ estimate.covariance @ whose.T
+    return Estimate(values, (covariance + covariance.T) / 2.0, estimate.evaluations, estimate.freedom)

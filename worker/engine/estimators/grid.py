@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from contract.estimators import ENUMERATE_UP_TO, MOST_COALITIONS
 from worker.engine.games.coalitions import (
     Floats,
     Ints,
@@ -22,9 +23,6 @@ from worker.engine.games.coalitions import (
     unique,
 )
 from worker.engine.games.game import Coalitions, all_coalitions
-
-ENUMERATE_UP_TO = 12
-MOST_COALITIONS = 4096
 
 
 @dataclass(frozen=True, eq=False)

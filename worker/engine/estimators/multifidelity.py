@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.estimators import ENUMERATE_UP_TO
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import (
-    ENUMERATE_UP_TO,
     Grid,
 )
 from worker.engine.estimators.posterior import CoalitionProcess, Posterior

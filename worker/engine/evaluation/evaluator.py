@@ -19,15 +19,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.errors import InvalidProblem
+from contract.metrics import Predicts, TokenSum
+from contract.tasks import Prediction, Targets
+from worker.engine.evaluation import memory
+from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
-from worker.engine.games.problem import InvalidProblem, Problem, Rows
+from worker.engine.games.problem import Problem, Rows
 from worker.engine.learners import make_learner
-from worker.engine.learners.causal_lm import LanguageModel
-from worker.engine.tensors import batching, memory
+from worker.engine.tensors import batching
 from worker.engine.tensors.batching import Chunk, Pool, ShouldStop, Stopped
-from worker.engine.tensors.memory import MemoryPlan
 from worker.engine.unlearning import method_of, methods_for
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -35,6 +38,7 @@ from worker.engine.unlearning.second_order import tangent
 
 Seconds = NDArray[np.float64]
 Coalition = NDArray[np.bool_]
+Answer = NDArray[Any]
 _MOST_QUEUED = 64  # for the places of one stack: whoever asks to stop loses what is in it
 _CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
 
@@ -49,7 +53,8 @@ class Evaluator:
 
     ``prepared`` is what ``prepared_state`` of another evaluator of the same problem returned: models are then loaded
     instead of trained. ``threads`` chunks are computed at a time, each with one torch thread; ``stack`` limits how
-    many coalitions are stacked (None: by memory). Neither changes a bit.
+    many coalitions are stacked (None: by memory). Neither changes a bit. With ``keep_answers`` what is stored of every
+    model on the test units can be had of ``answers``.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Evaluator:
         prepared: Mapping[str, NDArray[Any]] | None = None,
         threads: int = 1,
         stack: int | None = None,
+        keep_answers: bool = False,
     ) -> None:
         self.problem, self.device = problem, torch.device(device)
         self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem))
@@ -68,6 +74,8 @@ class Evaluator:
         self._prepared = dict(prepared) if prepared is not None else None
         self._context: Context | None = None
         self._found: dict[tuple[str, bytes], tuple[float, float]] = {}
+        self.keep_answers = keep_answers
+        self._answers: dict[tuple[str, bytes], Answer] = {}
         self._seconds: dict[str, float] = {}
         self._should_stop: ShouldStop = never
         self._lock = threading.Lock()
@@ -190,15 +198,52 @@ class Evaluator:
         found = [self._found[key] for key in keys]
         return np.array([w for w, _ in found], dtype=np.float64), np.array([s for _, s in found], dtype=np.float64)
 
+    def worths_of_models(self, models: Tensor) -> Worths:
+        """Worths float64[K] of any models [K, P] on the test units that measure worth."""
+        return self._test.worths(self._test.answers_of(models))
+
     def found(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
         """(worth, device seconds) of those rows of bool[m, n] that are computed already, by row; computes nothing."""
         keys = [(source, row.tobytes()) for row in self.canonical(coalitions)]
         return {row: self._found[key] for row, key in enumerate(keys) if key in self._found}
 
+    def answers(self, source: str, coalitions: Coalitions) -> Answer:
+        """What is stored of the models of coalitions bool[m, n] on the test units, [m, T, ...], once they were computed
+        with ``keep_answers``. KeyError for others."""
+        return np.stack([self._answers[(source, row.tobytes())] for row in self.canonical(coalitions)])
+
+    def take_answers(self, source: str, coalitions: Coalitions) -> Answer:
+        """``answers``, which are then no longer held here: who takes them keeps them."""
+        taken = self.answers(source, coalitions)
+        for row in self.canonical(coalitions):
+            self._answers.pop((source, row.tobytes()), None)
+        return taken
+
+    @property
+    def anchor_answers(self) -> Answer:
+        """What nobody's and everybody's models answer on the test units, [2, T, ...]."""
+        return np.stack([self.context.empty_answers, self.context.full_answers])
+
+    @property
+    def moved_sources(self) -> Sequence[str]:
+        """Sources whose worths are moved to where everybody's is known."""
+        return [source for source in self.sources if not self._is_raw(source)]
+
+    @property
+    def prediction(self) -> Prediction:
+        """What this problem's models predict."""
+        return self._test.answering.prediction
+
+    @property
+    def targets(self) -> Targets:
+        """What the test units that measure worth really are."""
+        return self._test.targets
+
     def forget(self, source: str, coalitions: Coalitions) -> None:
         """Worths of bool[m, n] that are computed anew when they are next asked for, as a check of the first time."""
         for row in self.canonical(coalitions):
             self._found.pop((source, row.tobytes()), None)
+            self._answers.pop((source, row.tobytes()), None)
 
     def canonical(self, coalitions: Coalitions) -> Coalitions:
         """Coalitions by content: of k kept among equal players, the first k are kept."""
@@ -239,38 +284,59 @@ class Evaluator:
         context = self.context
         self._should_stop = should_stop
         known = self._known(source, coalitions)
-        self._found.update({(source, key): (worth, 0.0) for key, worth in known.items()})
         rest = coalitions[[row.tobytes() not in known for row in coalitions]]
-        if not len(rest):
-            return
         with batching.single_threaded():
-            work = self._work(source, context)
+            work = self._work(source, context) if len(rest) or not self._is_raw(source) else None
+            self._keep(source, known, 0.0, work)
+            if work is None or not len(rest):
+                return
             limit = partial(self._stack_limit, len(rest))
             chunks = batching.plan([work.key(row) for row in rest], limit)
 
             def compute(chunk: Chunk) -> None:
                 begun = time.perf_counter()
                 rows = rest[chunk.positions]
-                worths = self._checked(source, rows, work.worths(rows))
+                answers = work.answers(rows)
+                worths = self._checked(source, rows, self._test.worths(answers) + work.level)
                 spent = time.perf_counter() - begun
                 with self._lock:
                     self._seconds[source] = self._seconds.get(source, 0.0) + spent
-                    for row, worth in zip(rows, worths, strict=True):
-                        self._found[(source, row.tobytes())] = (float(worth), spent / len(rows))
+                    for row, worth, answer in zip(rows, worths, answers, strict=True):
+                        self._remember(source, row.tobytes(), float(worth), spent / len(rows), answer)
 
             batching.run_chunks(chunks, compute, self.threads, should_stop)
 
-    def _known(self, source: str, coalitions: Coalitions) -> dict[bytes, float]:
-        """Anchors: worths that are known exactly, whatever the source. A replicate has its own full model; nobody's is
-        the base model for it too, unless there is a rest to train on."""
+    def _known(self, source: str, coalitions: Coalitions) -> dict[bytes, tuple[float, Answer]]:
+        """Anchors: worths and answers that are known exactly, whatever the source. A replicate has its own full model;
+        nobody's is the base model for it too, unless there is a rest to train on."""
         context, known = self.context, {}
         replicate = source.startswith("retrain:")
         for row in coalitions:
             if row.all() and not replicate:
-                known[row.tobytes()] = context.full_worth
+                known[row.tobytes()] = (context.full_worth, context.full_answers)
             elif not row.any() and not context.partial and not (replicate and context.pool.rest_rows):
-                known[row.tobytes()] = context.empty_worth
+                known[row.tobytes()] = (context.empty_worth, context.empty_answers)
         return known
+
+    def _keep(
+        self, source: str, known: Mapping[bytes, tuple[float, Answer]], spent: float, work: "_Work | None"
+    ) -> None:
+        """Remember anchors. Of a source whose worths are moved to where everybody's is known, everybody's own answers
+        are what is kept: moved, they are worth what is known."""
+        for key, (worth, answer) in known.items():
+            raw = answer if work is None or work.everybody is None else work.everybody
+            self._remember(source, key, worth, spent, raw)
+
+    def _remember(self, source: str, key: bytes, worth: float, spent: float, answer: Answer) -> None:
+        self._found[(source, key)] = (worth, spent)
+        if self.keep_answers:
+            self._answers[(source, key)] = answer
+
+    def _is_raw(self, source: str) -> bool:
+        """Whether worths of a source are the metric of its answers as they are, and not moved."""
+        if family(source) == "retrain":
+            return True
+        return not (method_of(source, self.learner.name).level and self.context.partial)
 
     def _work(self, source: str, context: Context) -> "_Work":
         if family(source) == "retrain":
@@ -278,33 +344,33 @@ class Evaluator:
                 pool = self._models.retraining_pool(context.pool)
             key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
             return _Work(
-                key, lambda rows: self._of_models(source, rows, self._models.trained(context.base, pool, rows, source))
+                key, lambda rows: self._test.answers_of(self._models.trained(context.base, pool, rows, source))
             )
         method = method_of(source, self.learner.name)
         if method.prepare is not None:
             begun = time.perf_counter()
             method.prepare(context)
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
-        key, worths = self._method_key(method, context.pool), self._by_method(source, method, context)
-        if not (method.level and context.partial):
-            return _Work(key, worths)
-        everybody = np.ones((1, len(self.problem.players)), dtype=bool)
-        moved = context.once(f"level of {source}", lambda: context.full_worth - worths(everybody))
-        return _Work(key, lambda rows: worths(rows) + moved)
+        key, answers = self._method_key(method, context.pool), self._by_method(method, context)
+        if self._is_raw(source):
+            return _Work(key, answers)
+        nobody_forgotten = np.ones((1, len(self.problem.players)), dtype=bool)
+        everybody = context.once(f"answers of {source} for everybody", lambda: answers(nobody_forgotten))
+        return _Work(key, answers, context.full_worth - float(self._test.worths(everybody)[0]), everybody[0])
 
-    def _by_method(self, source: str, method: Method, context: Context) -> Callable[[Coalitions], Tensor]:
-        """Worths float64[K] of coalitions [K, n] by what a method yields, models or outputs."""
-        outputs, params, metric, learner = method.outputs, method.params, self.problem.metric, self.learner
-        if method.likelihoods is not None and isinstance(learner, LanguageModel) and metric != "accuracy":
-            likelihoods = partial(partial, method.likelihoods, context)
-            return lambda rows: learner.scores_of_likelihoods(metric, likelihoods(rows), len(rows), self.test_X)
-        if outputs is not None and isinstance(learner, LanguageModel):
-            answers = partial(partial, outputs, context)
-            return lambda rows: learner.scores_of(metric, answers(rows), len(rows), self.test_X)
+    def _by_method(self, method: Method, context: Context) -> Callable[[Coalitions], Answer]:
+        """Answers [K, T, ...] of coalitions [K, n] by what a method yields: models, outputs, or likelihoods alone."""
+        answering, learner, X = self._test.answering, self.learner, self._test.X
+        outputs, likelihoods, params = method.outputs, method.likelihoods, method.params
+        # likelihoods are cheaper than outputs of a vocabulary's breadth, but tell of no hits
+        of_tokens = answering.prediction.predicts is Predicts.NEXT_TOKEN
+        if of_tokens and likelihoods is not None and self._test.metric.token_sum is not TokenSum.HITS:
+            return lambda rows: answering.of_likelihoods(learner, partial(likelihoods, context, rows), X)
         if outputs is not None:
-            return lambda rows: self._scored(source, rows, outputs(context, rows, self.test_X))
-        assert params is not None  # noqa: S101 - a method has one of the two
-        return lambda rows: self._of_models(source, rows, params(context, rows))
+            return lambda rows: answering.answers(learner, partial(outputs, context, rows), X)
+        if params is None:
+            raise AssertionError(f"method {method.name} yields neither models nor outputs")
+        return lambda rows: self._test.answers_of(params(context, rows))
 
     def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
         if method.shape == "fixed" or not self.learner.by_rows():
@@ -313,18 +379,7 @@ class Evaluator:
             return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
         return lambda row: batching.rung(int(~row @ pool.player_rows))
 
-    def _of_models(self, source: str, coalitions: Coalitions, params: Tensor) -> Tensor:
-        """Worths float64[K] of the models [K, P] of coalitions."""
-        if self.learner.name == LanguageModel.name:
-            return self._test.of_models(params)
-        return self._scored(source, coalitions, self.learner.logits(params, self.test_X))
-
-    def _scored(self, source: str, coalitions: Coalitions, outputs: Tensor) -> Tensor:  # noqa: ARG002 - see below
-        """Worths float64[K] of outputs [K, T, C]; benchmarks override it to see which coalition's outputs pass by."""
-        return self._test.of_outputs(outputs)
-
-    def _checked(self, source: str, coalitions: Coalitions, found: Tensor) -> Worths:
-        worths = found.cpu().numpy()
+    def _checked(self, source: str, coalitions: Coalitions, worths: Worths) -> Worths:
         for row, worth in zip(coalitions, worths, strict=True):
             if not np.isfinite(worth):
                 names = [p.name for p, kept in zip(self.problem.players, row, strict=True) if kept]
@@ -354,12 +409,15 @@ class Evaluator:
             raise Stopped("stopped inside a training as asked")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Work:
-    """How one source is computed: which coalitions may be stacked together, and their worths float64[K]."""
+    """How one source is computed: which coalitions may be stacked together, their answers [K, T, ...], by how much
+    worths are moved, and where they are, the source's own answers for everybody."""
 
     key: Callable[[Coalition], int]
-    worths: Callable[[Coalitions], Tensor]
+    answers: Callable[[Coalitions], Answer]
+    level: float = 0.0
+    everybody: Answer | None = None
 
 
 def _same(_row: Coalition) -> int:

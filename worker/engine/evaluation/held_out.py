@@ -6,7 +6,7 @@ Deterministic, stratified by label, and seeded by the job's seed alone, so every
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 from worker.engine.tensors.seeds import derive, numpy_generator
 
 Index = NDArray[np.int64]

@@ -69,7 +69,8 @@ class Models:
             whole = pool if pool.rest_rows == self.rest_rows else Pool(problem, self._device, learner.dtype)
             full = self.trained(base, whole, ~empty, "retrain")[0]
         nothing = self.trained(base, pool, empty, "retrain")[0] if pool.rest_rows else base
-        worths = test.of_models(torch.stack([nothing, full]))
+        answers = test.answers_of(torch.stack([nothing, full]))
+        worths = test.worths(answers)
         for name, worth in zip(("the base model", "the full model"), worths.tolist(), strict=True):
             if not np.isfinite(worth):
                 raise EvaluationFailed(f"{name} has a worth that is not finite ({worth}); lower lr or scale features")
@@ -81,6 +82,8 @@ class Models:
             full=full,
             empty_worth=float(worths[0]),
             full_worth=float(worths[1]),
+            empty_answers=answers[0],
+            full_answers=answers[1],
             anchor=test.anchor,
             held_out=test.anchor or (test.X, test.y),
             hidden_rows=self._hidden_rows(pool, notes) if problem.mode == "partial" else 0,

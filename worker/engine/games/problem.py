@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.errors import InvalidProblem
+from contract.learners import LEARNERS, Hyper
+from contract.metrics import metric_of
+from contract.names import unknown
+from contract.spec import MODES
+from contract.tasks import CLASS_WEIGHTS
 from worker.engine.games.game import Player
-from worker.engine.metrics.utility import CLASS_WEIGHTS, METRICS
 
 Array = NDArray[Any]
-Hyper = Mapping[str, float | int | str]
-MODES = ("full", "partial")
-
-
-class InvalidProblem(ValueError):
-    """The problem breaks a rule; the text names the thing, the rule and the mend."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +105,14 @@ class LearnerSpec:
 class Problem:
     """Everything that fixes a game. Players are put in canonical order: by content digest, then name.
 
-    ``checkpoint`` maps parameter names to arrays: plain names are M_full, the model trained on everything; names that
-    start with ``base.`` are the model before any of the players' data (v of the empty coalition). Without M_full it is
-    trained on all players and ``rest``; without a base it is the learner's seeded start.
-    ``rest`` are rows of no player: in full mode kept in every coalition, the empty one included; in partial mode they
-    train M_full and are then out of reach, except that the source ``retrain`` keeps them in every coalition.
-    ``class_weights`` says how much each class of the test set counts (``utility.row_weights``). Where players are
-    shards (``shards.cut``), ``owners`` are those whose shards they are, and whose values are the sums over them.
-    ``unlearning`` maps option names of methods to values, "tangent.k" for instance.
+    ``checkpoint`` maps parameter names to arrays: plain names are M_full, the model trained on everything; names
+    that start with ``base.`` are the model before any of the players' data (v of the empty coalition). Without
+    M_full it is trained on all players and ``rest``; without a base it is the learner's seeded start. ``rest`` are
+    rows of no player: in full mode kept in every coalition, the empty one included; in partial mode they train
+    M_full and are then out of reach, except that the source ``retrain`` keeps them in every coalition.
+    ``class_weights`` says how much each class of the test set counts (``contract.tasks.class_weights``). Where
+    players are shards (``shards.cut``), ``owners`` are those whose shards they are, and whose values are the sums
+    over them. ``unlearning`` maps option names of methods to values, "tangent.k" for instance.
     """
 
     players: Sequence[PlayerData]
@@ -139,13 +138,14 @@ class Problem:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidProblem(f"player names must be unique; used twice: {', '.join(twice)}")
-        if self.metric not in METRICS:
-            raise InvalidProblem(f"metric {self.metric!r} is unknown; choose one of {', '.join(METRICS)}")
-        if self.class_weights not in CLASS_WEIGHTS:
-            rules = ", ".join(CLASS_WEIGHTS)
-            raise InvalidProblem(f"class_weights {self.class_weights!r} is unknown; choose one of {rules}")
-        if self.mode not in MODES:
-            raise InvalidProblem(f"mode {self.mode!r} is unknown; choose one of {', '.join(MODES)}")
+        metric_of(self.metric)
+        for what, given, allowed in (
+            ("class_weights", self.class_weights, CLASS_WEIGHTS),
+            ("mode", self.mode, MODES),
+            ("learner", self.learner.name, LEARNERS),
+        ):
+            if given not in allowed:
+                raise InvalidProblem(unknown(what, given, allowed))
         self._check_rows()
 
     def _check_rows(self) -> None:
@@ -175,23 +175,3 @@ class Problem:
         if isinstance(value, str):
             raise InvalidProblem(f"unlearning option {name!r} must be a number; got {value!r}")
         return float(value)
-
-
-def checked_hyper(learner: str, given: Hyper, allowed: Mapping[str, float | int]) -> dict[str, float | int]:
-    """``given`` over the defaults in ``allowed``, in their types; unknown names and bad values are named."""
-    result = dict(allowed)
-    for name, value in given.items():
-        if name not in allowed:
-            raise InvalidProblem(
-                f"learner {learner!r} has no hyper-parameter {name!r}; it knows {', '.join(sorted(allowed))}"
-            )
-        kind = type(allowed[name])
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not np.isfinite(number) or number < 0 or (kind is int and number != int(number)):
-            rule = "a whole number" if kind is int else "a number"
-            raise InvalidProblem(f"learner {learner!r}: {name} must be {rule} of at least 0; got {value!r}")
-        result[name] = kind(number)
-    return result

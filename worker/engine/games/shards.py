@@ -7,14 +7,11 @@ still choose is which of its rows fall into one piece, and ``cut`` leaves little
 """
 
 import hashlib
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.engine.estimators.estimate import Estimate
-from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import Player
 from worker.engine.games.problem import PlayerData
 
@@ -49,17 +46,6 @@ def _order(player: PlayerData, seed: int) -> NDArray[np.int64]:
         for x, label in zip(player.X, player.y, strict=True)
     ]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
-
-
-def sums(estimate: Estimate, players: Sequence[Player], owners: Sequence[Player]) -> Estimate:
-    """The owners' values: sums over their shards, with the covariance of the sums."""
-    members = members_of(players, owners)
-    values = np.array([math.fsum(estimate.values[each] for each in mine) for mine in members])
-    whose = np.zeros((len(owners), len(players)))
-    for row, mine in enumerate(members):
-        whose[row, mine] = 1.0
-    covariance: Floats = whose @ estimate.covariance @ whose.T
-    return Estimate(values, (covariance + covariance.T) / 2.0, estimate.evaluations, estimate.freedom)
 
 
 def members_of(players: Sequence[Player], owners: Sequence[Player]) -> list[list[int]]:

@@ -3,16 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor
-
-from worker.engine.games.problem import Hyper, InvalidProblem, LearnerSpec
+from contract.errors import InvalidProblem
+from contract.learners import Hyper
+from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.cnn import CNN
 from worker.engine.learners.learner import Learner
 from worker.engine.learners.logistic import Logistic
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.learners.mlp import MLP
-from worker.engine.metrics.utility import scores
 
 _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP, "cnn": CNN}
 _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {
@@ -36,12 +35,3 @@ def make_learner(
     if frozen:
         raise InvalidProblem(f"learner {spec.name!r} takes no frozen weights; drop {', '.join(sorted(frozen)[:3])} ...")
     return _MAKERS[spec.name](spec.hyper, feature_shape, classes)
-
-
-def model_scores(
-    learner: Learner, metric: str, params: Tensor, X: Tensor, y: Tensor, weights: Tensor | None = None
-) -> Tensor:
-    """Worths float64[K] of models [K, P] on rows: a language model's are over its tokens, all others' over labels."""
-    if isinstance(learner, LanguageModel):
-        return learner.scores(metric, params, X)
-    return scores(metric, learner.logits(params, X), y, weights)

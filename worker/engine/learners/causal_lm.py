@@ -11,13 +11,14 @@ not over rows, of the log-likelihood (in nats) or of the hits.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
+from contract.errors import InvalidProblem
+from contract.learners import LEARNERS, Hyper
 from worker.engine.learners.backbones.transformer import HEAD, Architecture, forward
 from worker.engine.learners.optim import adam
 from worker.engine.learners.rows import wide_enough
@@ -27,25 +28,7 @@ from worker.engine.tensors.seeds import derive, torch_generator
 
 NO_TOKEN = -1
 MAX_VOCABULARY = 1 << 24
-DEFAULTS: dict[str, float | int] = {
-    "layers": 2,
-    "width": 128,
-    "heads": 4,
-    "kv_heads": 0,
-    "inner": 0,
-    "rank": 4,
-    "alpha": 8.0,
-    "steps": 60,
-    "lr": 0.005,
-    "l2": 0.0,
-    "batch": 8,
-    "rope_base": 10000.0,
-    "eps": 1e-5,
-    "tied": 1,
-    "bf16": 0,
-    "recompute": 0,
-}
-_SCORE_ROWS = 16
+SCORE_ROWS = 16  # blocks that are asked at a time
 
 
 class LanguageModel(adam.FixedSteps):
@@ -64,8 +47,7 @@ class LanguageModel(adam.FixedSteps):
     def __init__(
         self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
     ) -> None:
-        options = checked_hyper(self.name, hyper, DEFAULTS)
-        _refuse_zeros(options)
+        options = LEARNERS[self.name].checked(hyper)
         if len(feature_shape) != 1 or (feature_shape[0] - 1) % 8 or feature_shape[0] < 9:
             raise InvalidProblem(
                 f"learner 'lm' takes blocks of token numbers, one more than a context that is a multiple of 8; rows"
@@ -173,48 +155,6 @@ class LanguageModel(adam.FixedSteps):
             (found,) = torch.autograd.grad(loss, moved)
         return found
 
-    def scores(self, metric: str, params: Tensor, X: Tensor) -> Tensor:
-        """Worths float64[K] of K models over all tokens of blocks X [m, L + 1]; a broken model's is not finite."""
-        return self.scores_of(metric, lambda rows: self.logits(params, rows), len(params), X)
-
-    def scores_of(self, metric: str, outputs: Callable[[Tensor], Tensor], models: int, X: Tensor) -> Tensor:
-        """The same of what answers blocks [m, L + 1] with outputs [K, m, L, V]; a few blocks are asked at a time."""
-        return self._mean(lambda rows: self._token_scores(metric, outputs(rows), rows), models, X)
-
-    def scores_of_likelihoods(
-        self, metric: str, likelihoods: Callable[[Tensor], Tensor], models: int, X: Tensor
-    ) -> Tensor:
-        """The same of what answers with log-likelihoods [K, m, L] of the next tokens, 0 where there is none; the
-        accuracy needs outputs."""
-        return self._mean(lambda rows: self._floored(metric, likelihoods(rows)), models, X)
-
-    def _mean(self, ask: Callable[[Tensor], Tensor], models: int, X: Tensor) -> Tensor:
-        """Means float64[K] over all next tokens of what ``ask`` says of some blocks, [K, m, L]."""
-        total = torch.zeros(models, dtype=torch.float64, device=X.device)
-        count = 0.0
-        for a in range(0, len(X), _SCORE_ROWS):
-            rows = X[a : a + _SCORE_ROWS]
-            total += ask(rows).double().sum(dim=2).sum(dim=1)
-            count += float((rows[:, 1:] != NO_TOKEN).sum())
-        return total / max(count, 1.0)
-
-    def _token_scores(self, metric: str, outputs: Tensor, rows: Tensor) -> Tensor:
-        if metric == "accuracy":
-            # where there is no token, the target is NO_TOKEN, which nobody answers
-            hits = (outputs.argmax(dim=3) == rows[:, 1:].long()).to(outputs.dtype)
-            return torch.where(torch.isfinite(outputs).all(dim=3), hits, torch.nan)
-        return self._floored(metric, token_likelihoods(outputs, rows)[0])
-
-    def _floored(self, metric: str, likelihood: Tensor) -> Tensor:
-        if metric != "clipped_log_loss":
-            return likelihood
-        return torch.where(torch.isnan(likelihood), likelihood, likelihood.clamp(min=self.floor))
-
-    @property
-    def floor(self) -> float:
-        """What one token's log-likelihood counts at least in ``clipped_log_loss``: -2 log(vocabulary)."""
-        return -2.0 * math.log(self.classes)
-
     def bytes_per_model(self, rows: int) -> int:  # noqa: ARG002 - a step holds one minibatch
         """Memory of one stacked coalition at its largest."""
         return self.bytes_with(batch=self.batch, recompute=self.recompute, bf16=self.bf16)[1]
@@ -225,7 +165,7 @@ class LanguageModel(adam.FixedSteps):
         shape, size = self.architecture, 2 if bf16 else 4
         layer, outputs = (14 * shape.width + 5 * shape.inner) * size, 16 * self.classes
         kept = layer + shape.layers * shape.width * size if recompute else shape.layers * layer
-        activations = max(batch * (kept + outputs), _SCORE_ROWS * (layer + outputs)) * self.context
+        activations = max(batch * (kept + outputs), SCORE_ROWS * (layer + outputs)) * self.context
         return size * sum(array.numel() for array in self._frozen.values()), activations + 24 * self.layout.width
 
     def bytes_shared(self) -> int:
@@ -244,7 +184,7 @@ def token_likelihoods(outputs: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
 
 def shared_weights(hyper: Hyper, vocabulary: int, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     """A base's weights, each [1, ...], to be given as ``frozen`` to any number of models, which then hold no copies."""
-    options = checked_hyper(LanguageModel.name, hyper, DEFAULTS)
+    options = LEARNERS[LanguageModel.name].checked(hyper)
     return _views(_architecture(options, vocabulary), dict(arrays), _inside(options))
 
 
@@ -261,12 +201,6 @@ def _views(architecture: Architecture, arrays: dict[str, Any], inside: torch.dty
         return {name: array.to(inside) for name, array in arrays.items()}
     flat = base.pack(arrays, LanguageModel.dtype).to(inside).unsqueeze(0)
     return {slot.name: view for slot, view in zip(base.slots, base.views(flat), strict=True)}
-
-
-def _refuse_zeros(options: Mapping[str, float | int]) -> None:
-    zero = [name for name in ("layers", "width", "heads", "steps", "lr", "batch", "rope_base") if not options[name]]
-    if zero:
-        raise InvalidProblem(f"learner 'lm': {', '.join(zero)} must be above 0")
 
 
 def _architecture(options: Mapping[str, float | int], vocabulary: int) -> Architecture:

@@ -8,7 +8,8 @@ batch. Convolutions are patches times a matrix (``patches`` says why). Rows are 
 import torch
 from torch import Tensor
 
-from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
+from contract.errors import InvalidProblem
+from contract.learners import LEARNERS, Hyper
 from worker.engine.learners.backbones import patches
 from worker.engine.learners.optim import adam
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
@@ -16,7 +17,6 @@ from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout
 
-DEFAULTS: dict[str, float | int] = {"channels": 8, "steps": 120, "lr": 0.005, "l2": 0.0, "batch": 64}
 _SIDE, _STRIDE = 3, 2
 
 
@@ -29,9 +29,7 @@ class CNN(adam.FixedSteps):
     slots = 1
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
-        options = checked_hyper(self.name, hyper, DEFAULTS)
-        if min(options["channels"], options["steps"], options["lr"], options["batch"]) <= 0:
-            raise InvalidProblem("learner 'cnn': channels, steps, lr and batch must be above 0")
+        options = LEARNERS[self.name].checked(hyper)
         if len(feature_shape) not in (2, 3) or min(feature_shape[:2]) < 4:
             raise InvalidProblem(
                 f"learner 'cnn' takes images [height, width] or [height, width, channels] of at least 4 x 4; rows have"

@@ -14,15 +14,14 @@ import weakref
 import torch
 from torch import Tensor
 
+from contract.learners import LEARNERS, Hyper
 from worker.engine.games.game import Coalitions, EvaluationFailed
-from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
 from worker.engine.learners.learner import Check
 from worker.engine.learners.optim.quasi_newton import minimise
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout, aligned
 
-DEFAULTS: dict[str, float | int] = {"l2": 1e-3, "tol": 1e-6, "iterations": 5000}
 _DENSE_FEATURES = 640  # above it a Cholesky factor per coalition costs more than the iterations it saves
 _TYPICAL_ITERATIONS = 60
 _SLOTS = 8  # places of every stack: see ``Stack``. Sixteen are 6 % faster on many coalitions, and slower on few dozens
@@ -39,9 +38,7 @@ class Logistic:
     batch = 0
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
-        options = checked_hyper(self.name, hyper, DEFAULTS)
-        if options["l2"] <= 0 or options["tol"] <= 0:
-            raise InvalidProblem("learner 'logistic': l2 and tol must be above 0 (without l2 an optimum may not exist)")
+        options = LEARNERS[self.name].checked(hyper)
         self.classes, self.feature_shape, self.features = classes, feature_shape, math.prod(feature_shape)
         self.l2, self.tol, self.iterations = float(options["l2"]), float(options["tol"]), int(options["iterations"])
         self.layout = Layout.of([("weight", (classes, self.features)), ("bias", (classes,))])

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
+from contract.errors import InvalidProblem
+from contract.learners import LEARNERS, Hyper
 from worker.engine.learners.backbones import adapter_hosts, resnets
 from worker.engine.learners.backbones.adapter_hosts import Host
 from worker.engine.learners.optim import adam
@@ -26,18 +27,6 @@ from worker.engine.tensors.layout import Layout, aligned
 from worker.engine.tensors.seeds import derive, torch_generator
 
 NO_TOKEN = -1
-# heads and eps are the encoder's own; all else about it is seen by its weights
-DEFAULTS: dict[str, float | int] = {
-    "heads": 0,
-    "eps": 1e-12,
-    "rank": 4,
-    "alpha": 8.0,
-    "steps": 60,
-    "lr": 0.005,
-    "l2": 0.0,
-    "batch": 16,
-    "recompute": 0,
-}
 HEAD, SHIFT = "head.weight", "head.bias"
 
 
@@ -157,14 +146,11 @@ class AdaptedEncoder(adam.FixedSteps):
 
 
 def _options(hyper: Hyper, frozen: Mapping[str, Any]) -> dict[str, float | int]:
-    options = checked_hyper(AdaptedEncoder.name, hyper, DEFAULTS)
+    options = LEARNERS[AdaptedEncoder.name].checked(hyper)
     if not frozen:
         raise InvalidProblem(
             "learner 'lora' needs a frozen encoder for its adapters; give --encoder or --backbone, in an order a base"
         )
-    zero = [name for name in ("rank", "alpha", "steps", "lr", "batch") if not options[name]]
-    if zero:
-        raise InvalidProblem(f"learner 'lora': {', '.join(zero)} must be above 0")
     return options
 
 

@@ -11,15 +11,13 @@ import math
 import torch
 from torch import Tensor
 
+from contract.learners import LEARNERS, Hyper
 from worker.engine.games.game import Coalitions
-from worker.engine.games.problem import Hyper, InvalidProblem, checked_hyper
 from worker.engine.learners.optim import adam
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
-
-DEFAULTS: dict[str, float | int] = {"hidden": 64, "layers": 1, "steps": 150, "lr": 0.01, "l2": 0.0, "batch": 0}
 
 
 class MLP:
@@ -31,9 +29,7 @@ class MLP:
     slots = 1
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
-        options = checked_hyper(self.name, hyper, DEFAULTS)
-        if min(options["hidden"], options["layers"], options["steps"], options["lr"]) <= 0:
-            raise InvalidProblem("learner 'mlp': hidden, layers, steps and lr must be above 0")
+        options = LEARNERS[self.name].checked(hyper)
         self.classes, self.feature_shape = classes, feature_shape
         widths = [math.prod(feature_shape), *[int(options["hidden"])] * int(options["layers"]), classes]
         shapes: list[tuple[str, tuple[int, ...]]] = []

@@ -5,43 +5,11 @@ why. The residual variance ratio (RVR) is the share of the Shapley-relevant vari
 unlearned ones leave unexplained: 0 is perfect, 1 is useless, and it predicts the error that correction must remove.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from contract.result import Audit, SizeRow
 from worker.engine.games.coalitions import Floats, kernel_by_size, sizes_of
 from worker.engine.games.game import Coalitions
-
-
-@dataclass(frozen=True)
-class SizeRow:
-    """The audit among coalitions of one size; ``forgotten`` is the mean fraction of rows that was forgotten."""
-
-    size: int
-    forgotten: float
-    audited: int
-    bias: float
-    rmse: float
-    bias_points: float
-    rmse_points: float
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Unlearned against retrained worths. Points are hundredths of v(N) - v(empty), which is what the pool pays for."""
-
-    status: str
-    reason: str
-    source: str | None = None
-    audited: int = 0
-    bias: float | None = None
-    rmse: float | None = None
-    correlation: float | None = None
-    rvr: float | None = None
-    bias_points: float | None = None
-    rmse_points: float | None = None
-    by_size: tuple[SizeRow, ...] = ()
-    sentence: str = ""
 
 
 def unaudited(reason: str) -> Audit:

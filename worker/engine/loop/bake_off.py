@@ -8,12 +8,12 @@ whose error the audit reports. Costs are the game's model costs, in retrainings;
 
 import numpy as np
 
+from contract.result import Candidate
 from worker.engine.estimators.grid import Grid, collapse
 from worker.engine.estimators.multifidelity import Corrector
 from worker.engine.games.coalitions import Floats, sizes_of
 from worker.engine.games.game import Coalitions
 from worker.engine.loop.audit import residual_variance_ratio
-from worker.engine.loop.result import Candidate
 from worker.engine.loop.run import RETRAIN, Run
 
 FREE = 2.0  # a source whose whole grid costs fewer retrainings than this is bought without a trial

@@ -7,20 +7,21 @@ the audit, that is done instead, and said.
 
 import numpy as np
 
+from contract.result import Audit, ValuationResult
+from contract.shares import shares_of
 from worker.engine.estimators.multifidelity import Corrector, anchors, halves
 from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import Coalitions
 from worker.engine.loop import stopping
-from worker.engine.loop.audit import Audit, exact_audit
+from worker.engine.loop.audit import exact_audit
 from worker.engine.loop.bake_off import bake
-from worker.engine.loop.result import Valuation
 from worker.engine.loop.run import REPLICATE, RETRAIN, Run
-from worker.engine.loop.shares import shares_of, symmetric
+from worker.engine.loop.shares import symmetric
 
 FIRST_AUDITS = 28  # with the two ends 30 retrainings: earlier, intervals are too wide to end anything
 
 
-def corrected(run: Run) -> Valuation:
+def corrected(run: Run) -> ValuationResult:
     """Value by audited correction until the shares are precise or a budget is used up."""
     run.surrogates()  # refuses a method that the game lacks, also where enumeration will not need it
     if run.distinct() <= min(run.max_retrains, run.planned) and run.enumerable(RETRAIN):

@@ -8,6 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from contract.estimators import AUDITED
+from contract.result import Audit, ValuationResult
+from contract.shares import shares_of
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall, Estimate
 from worker.engine.estimators.exact import MOST_PLAYERS
@@ -16,16 +19,14 @@ from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import family
 from worker.engine.loop import stopping
-from worker.engine.loop.audit import Audit, exact_audit, unaudited
-from worker.engine.loop.result import Valuation
+from worker.engine.loop.audit import exact_audit, unaudited
 from worker.engine.loop.run import RETRAIN, Impossible, Run
-from worker.engine.loop.shares import Intervals, shares_of, symmetric
+from worker.engine.loop.shares import Intervals, symmetric
 
-AUDITED = 16
 NO_DATA = "partial mode has no data to retrain with"
 
 
-def lone(run: Run) -> Valuation:
+def lone(run: Run) -> ValuationResult:
     """Value by one source and one estimator."""
     source = run.lone_source()
     if run.n == 1:
@@ -39,7 +40,7 @@ def lone(run: Run) -> Valuation:
     return _sampled(run, source, name)
 
 
-def _sampled(run: Run, source: str, name: str) -> Valuation:
+def _sampled(run: Run, source: str, name: str) -> ValuationResult:
     memo = run.purse.source(source)
     limit, stopped_by = _limit(run, source)
     look, budget = 0, min(limit, max(16, 4 * run.n))
@@ -107,7 +108,7 @@ def _audit(run: Run, source: str) -> Audit:
     return run.compare(source)
 
 
-def _single(run: Run, source: str) -> Valuation:
+def _single(run: Run, source: str) -> ValuationResult:
     """One target player: only v(N) - v(N minus i) is identifiable, and there is nobody to share with."""
     if run.spec.mode != "partial":
         return run.enumerated(source, _audit(run, source))

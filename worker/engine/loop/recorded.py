@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from contract.result import ValuationResult
 from worker.engine.games.coalitions import canonical, classes_of, key
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths
-from worker.engine.loop.result import Valuation
 
 
 class RecordedGame:
     """The fidelity game of a stored result. Seconds are those recorded with the worths served so far."""
 
-    def __init__(self, result: Valuation) -> None:
+    def __init__(self, result: ValuationResult) -> None:
         paid = tuple(Player(p.provider, p.rows, p.digest) for p in result.players)
         self._players = tuple(Player(s.name, s.rows, s.digest, s.owner) for s in result.shards) or paid
         self.owners = paid if result.shards else ()

@@ -7,44 +7,17 @@ its budgets. It never retrains for a picture, never mixes sources on a line, and
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
+from contract.result import RemovalCurves, RemovalPoint, ValuationResult
 from worker.engine.games.coalitions import canonical, classes_of, key, unique
 from worker.engine.games.game import Coalitions, FidelityGame, family
 from worker.engine.loop.purchases import Purchases
-from worker.engine.loop.result import Valuation
 from worker.engine.loop.run import RETRAIN
 
 
-@dataclass(frozen=True)
-class RemovalPoint:
-    """``removed`` players are gone, ``player`` (a position among the result's players) last; ``retrained`` where that
-    is known too."""
-
-    removed: int
-    player: int | None
-    worth: float
-    retrained: float | None
-
-
-@dataclass(frozen=True)
-class Removal:
-    """Both curves and the source of their worths; without curves, ``reason`` says why there are none."""
-
-    source: str | None
-    reason: str | None
-    highest_first: tuple[RemovalPoint, ...] = ()
-    lowest_first: tuple[RemovalPoint, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
-
-
-def removal(game: FidelityGame, found: Valuation) -> Removal:
+def removal(game: FidelityGame, found: ValuationResult) -> RemovalCurves:
     """The curves of a valuation, in the order of its values (ties: of its players). Raises what the game raises."""
     falling = sorted(range(len(found.players)), key=lambda player: (-found.players[player].value, player))
     classes = classes_of(game.players)
@@ -54,7 +27,7 @@ def removal(game: FidelityGame, found: Valuation) -> Removal:
     wanted = unique(canonical(np.concatenate([down, up]), classes))
     source, reason = _source(game, found, known, wanted)
     if source is None:
-        return Removal(None, reason)
+        return RemovalCurves(None, reason)
     purse = Purchases(game, classes)
     retrained = known.get(RETRAIN, {})
 
@@ -66,10 +39,10 @@ def removal(game: FidelityGame, found: Valuation) -> Removal:
 
     # one request for both
     purse.worth(source, wanted)
-    return Removal(source, None, curve(falling, down), curve(falling[::-1], up))
+    return RemovalCurves(source, None, curve(falling, down), curve(falling[::-1], up))
 
 
-def _columns(game: FidelityGame, found: Valuation) -> list[list[int]]:
+def _columns(game: FidelityGame, found: ValuationResult) -> list[list[int]]:
     """Columns of the game that belong to each of the result's players: one, or where shards play those of its owner."""
     return [
         [column for column, each in enumerate(game.players) if (each.owner or each.name) == player.provider]
@@ -85,7 +58,7 @@ def _nested(order: Sequence[Sequence[int]], width: int) -> Coalitions:
     return kept
 
 
-def _known(game: FidelityGame, found: Valuation) -> dict[str, dict[bytes, float]]:
+def _known(game: FidelityGame, found: ValuationResult) -> dict[str, dict[bytes, float]]:
     """The worths that the result rests on, by source and coalition; not what other jobs may have left."""
     column = {player.name: index for index, player in enumerate(game.players)}
     known: dict[str, dict[bytes, float]] = {}
@@ -97,7 +70,7 @@ def _known(game: FidelityGame, found: Valuation) -> dict[str, dict[bytes, float]
 
 
 def _source(
-    game: FidelityGame, found: Valuation, known: dict[str, dict[bytes, float]], wanted: Coalitions
+    game: FidelityGame, found: ValuationResult, known: dict[str, dict[bytes, float]], wanted: Coalitions
 ) -> tuple[str | None, str | None]:
     """The best source that has all the worths, or may buy them; else None and why."""
     missing = {
@@ -119,7 +92,7 @@ def _source(
     return None, f"{missing[RETRAIN]} more models would have to be trained anew, which nobody ordered"
 
 
-def _used(game: FidelityGame, found: Valuation) -> list[str]:
+def _used(game: FidelityGame, found: ValuationResult) -> list[str]:
     """The cheap sources that the values rest on: the lone one, or those kept in the bake-off, best first."""
     if family(found.source) != RETRAIN:
         return [found.source]

@@ -9,25 +9,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contract.estimators import ENUMERATE_UP_TO, planned_retrains
+from contract.result import Audit, Candidate, PlayerResult, ShardRow, TraceRow, ValuationResult, WorthRow
+from contract.shares import shares_of
+from contract.spec import ValuationSpec
 from worker.engine.estimators.design import audit_design
-from worker.engine.estimators.estimate import Estimate
+from worker.engine.estimators.estimate import Estimate, sums
 from worker.engine.estimators.exact import exact
-from worker.engine.estimators.grid import ENUMERATE_UP_TO, Grid
+from worker.engine.estimators.grid import Grid
 from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats, classes_of, sizes_of
 from worker.engine.games.game import Coalitions, FidelityGame, Player, family
-from worker.engine.games.shards import sums
 from worker.engine.loop import stopping
-from worker.engine.loop.audit import Audit, audit, exact_audit, unaudited
+from worker.engine.loop.audit import audit, exact_audit, unaudited
 from worker.engine.loop.purchases import Purchases
-from worker.engine.loop.result import Candidate, PlayerResult, Shard, TraceRow, Valuation, WorthRow
-from worker.engine.loop.shares import Intervals, intervals, shares_of, symmetric
-from worker.engine.loop.spec import ValuationSpec
+from worker.engine.loop.shares import Intervals, intervals, symmetric
 
 RETRAIN = "retrain"
 REPLICATE = "retrain:r1"
 REPLICATES = 6  # coalitions retrained with a second seed, to measure seed noise
-LEAST_RETRAINS, RETRAINS_EACH = 36, 3  # by default max(36, 3 n)
 _ALIKE = 0.75  # of a full retraining: a mean-size one costs less where training takes time by the row
 ENOUGH = 5.0  # times share_ci: under it the default budget is not spent to its end
 
@@ -71,7 +71,7 @@ class Run:
         self.trace: list[TraceRow] = []
         self.notes: list[str] = []
         self.bake_off: list[Candidate] = []
-        self.planned = max(LEAST_RETRAINS, RETRAINS_EACH * self.n)
+        self.planned = planned_retrains(self.n)
         self.max_retrains = self.planned if spec.max_retrains is None else spec.max_retrains
 
     # What may be bought
@@ -218,7 +218,7 @@ class Run:
 
     # The result
 
-    def enumerated(self, source: str, audited: Audit | None = None) -> Valuation:
+    def enumerated(self, source: str, audited: Audit | None = None) -> ValuationResult:
         """Buy every worth of one source: exact values of that game, nothing to estimate."""
         estimate = symmetric(exact(self.purse.source(source), 1 << self.n), self.classes)
         ranges, _ = self.look(1, estimate, 0.0)
@@ -233,7 +233,7 @@ class Run:
         stopped_by: str,
         audited: Audit,
         shares_note: str | None = None,
-    ) -> Valuation:
+    ) -> ValuationResult:
         """Put the result together."""
         estimate = self.paid(estimate)
         if shares_note is None and not (estimate.values > 0).any():
@@ -241,7 +241,7 @@ class Run:
         ends = self.purse.worth(source, anchors(self.n))
         seconds = self.purse.seconds()
         retrained = [r.seconds for r in self.purse.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < self.n]
-        return Valuation(
+        return ValuationResult(
             players=self._players(estimate, ranges),
             covariance=tuple(tuple(float(c) for c in row) for row in estimate.covariance),
             empty_worth=float(ends[0]),
@@ -262,7 +262,7 @@ class Run:
             digests={str(k): str(v) for k, v in dict(getattr(self.game, "digests", {})).items()},
             trace=tuple(self.trace),
             worths=self._worths(),
-            shards=tuple(Shard(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
+            shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
         )
 
     def _players(self, estimate: Estimate, ranges: Intervals) -> tuple[PlayerResult, ...]:

@@ -3,7 +3,7 @@
 The share of i is max(phi_i, 0) / sum_j max(phi_j, 0): a ratio with a kink at zero, so its interval cannot be read off
 the standard error of one value: values are drawn from their joint distribution (multivariate t), each draw is turned
 into shares, and intervals are quantiles of those. Never uses absolute values (that would pay saboteurs), never divides
-by a signed sum. Money is not made here: that is app/payouts/shares.py, held to the same definition by a test.
+by a signed sum. Money is not made here.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from contract.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.games.coalitions import Floats, Ints, symmetrise, symmetrise_covariance
 
@@ -31,13 +32,6 @@ class Intervals:
     def widest(self) -> float:
         """Width of the widest simultaneous share interval, in points of the pool (0 to 100)."""
         return float(100.0 * (self.share_band[:, 1] - self.share_band[:, 0]).max())
-
-
-def shares_of(values: Floats) -> Floats:
-    """Shares float64[..., n] of values float64[..., n]; all zero where no value is positive."""
-    positive = np.maximum(values, 0.0)
-    total = positive.sum(axis=-1, keepdims=True)
-    return np.asarray(np.divide(positive, total, out=np.zeros_like(positive), where=total > 0), dtype=np.float64)
 
 
 def symmetric(estimate: Estimate, classes: Sequence[Sequence[int]]) -> Estimate:

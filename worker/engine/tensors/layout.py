@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 
 ALIGNMENT = 32
 

@@ -1,7 +1,7 @@
 """Unlearning methods by name. One module per method; adding one is adding a line to ``METHODS``, or to
 ``TOKEN_METHODS`` where it is written for language models. ``LORA_METHODS`` are those for adapters of an encoder."""
 
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.unlearning.descent import (
@@ -64,19 +64,6 @@ LORA_METHODS: dict[str, Method] = {
     **{m.name: m for m in (logit_sum.METHOD, mixture.METHOD, unmerge.METHOD)},
 }
 _EVERY = {**TOKEN_METHODS, **METHODS}
-# What measured best, for whoever names no method (docs/benchmarks.md, docs/benchmarks-text.md).
-_LABELLED = "tangent"
-_BEST = {
-    ("lm", "full"): "mixture",
-    ("lm", "partial"): "mixture",
-    ("lora", "full"): "merge",
-    ("lora", "partial"): "mixture",
-}
-
-
-def default_method(learner: str, mode: str) -> str:
-    """The name of the method that a valuation uses where nobody names one."""
-    return _BEST.get((learner, mode), _LABELLED)
 
 
 def methods_for(learner: str) -> dict[str, Method]:

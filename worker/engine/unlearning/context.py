@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from worker.engine.games.problem import Problem
@@ -25,10 +26,11 @@ T = TypeVar("T")
 class Context:
     """One problem on one device, as methods see it.
 
-    ``base`` and ``full`` are models [P]; ``anchor`` is (X [A, ...], y [A]) of held-out rows that measure no worth
-    (None in full mode); ``held_out`` is those rows, or in full mode the test rows: outside training, for methods that
-    need answers of M_full there (labels of test rows are for the seed paper's own method alone); ``hidden_rows``
-    counts the rows M_full was trained on that are not here; ``statistics`` are stored arrays of earlier jobs.
+    ``base`` and ``full`` are models [P], ``*_answers`` what is stored of them on the test units [T, ...];
+    ``anchor`` is (X [A, ...], y [A]) of held-out rows that measure no worth (None in full mode); ``held_out`` is
+    those rows, or in full mode the test rows: outside training, for methods that need answers of M_full there
+    (labels of test rows are for the seed paper's own method alone); ``hidden_rows`` counts the rows M_full was
+    trained on that are not here; ``statistics`` are stored arrays of earlier jobs.
     """
 
     problem: Problem
@@ -38,6 +40,8 @@ class Context:
     full: Tensor
     empty_worth: float
     full_worth: float
+    empty_answers: NDArray[Any]
+    full_answers: NDArray[Any]
     anchor: tuple[Tensor, Tensor] | None
     held_out: tuple[Tensor, Tensor]
     hidden_rows: int

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.tasks import answering_of
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.provider_vectors import provider_vectors
 
@@ -32,7 +32,7 @@ def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) 
 def kept(context: Context, what: str, X: Tensor, ask: Callable[[], T], width: int | None = None) -> T:
     """What ``ask`` returns of rows X, asked once where what it holds of all models is little enough to be kept:
     ``width`` numbers at each place, as many as there are classes unless said otherwise."""
-    places = X.shape[1] - 1 if isinstance(context.learner, LanguageModel) else 1
+    places = answering_of(context.learner.name).places(X)
     size = 4 * len(context.held_out[0]) * places * (width or context.learner.classes)
     if size * (len(context.problem.players) + 2) > _KEPT_BYTES:
         return ask()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.rows import wide_enough
 from worker.engine.tensors.layout import ALIGNMENT, aligned

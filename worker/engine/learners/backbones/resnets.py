@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from worker.engine.games.problem import InvalidProblem
+from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import adapter_hosts, encoders, patches
 from worker.engine.learners.backbones.adapter_hosts import Host, Weights, check_whole
 from worker.engine.learners.rows import wide_enough

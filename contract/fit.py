@@ -1,0 +1,81 @@
+"""The question that an order asks about its files, and the answer that the sandbox gives: it holds no row.
+
+The answer rests on nothing but the question, so it is kept by the question's digest.
+"""
+
+from typing import Any
+
+from contract.document import Document
+from contract.files import InputFile
+from contract.job import LabelMix
+
+
+class Offer(Document):
+    """One who may be paid: its name in the job, what people call it, and its datasets (ids in hex)."""
+
+    name: str
+    shown: str
+    datasets: tuple[str, ...]
+
+
+class FitQuestion(Document):
+    """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex)."""
+
+    kind: str
+    test: InputFile
+    files: dict[str, InputFile]
+    members: tuple[Offer, ...]
+    copies: str
+    uploaded: dict[str, str]
+    limits: dict[str, int]
+    image_size: int | None = None
+    context: int | None = None
+
+
+class FitRequest(Document):
+    """The question with where each blob lies for the sandbox: ``paths`` by digest, and the tokenizer's, if any."""
+
+    question: FitQuestion
+    name: str
+    paths: dict[str, str]
+    tokenizer: str | None
+
+
+class RowsFitted(Document):
+    """How many rows, and the digest of their content."""
+
+    rows: int
+    digest: str
+
+
+class PlayerFitted(Document):
+    """A player of the game: the files to read, each with the rows to leave out, and what results."""
+
+    name: str
+    files: tuple[InputFile, ...]
+    digest: str
+    rows: int
+
+
+class PayeeFitted(Document):
+    """One who is paid: all of its rows, its player of the game (None: nothing of it is used) and its part of that."""
+
+    digest: str
+    rows: int
+    seat: int | None
+    part: tuple[int, int]
+
+
+class FitAnswer(Document):
+    """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
+    ``shape`` are a table's. ``order`` are the payees in the order of their players."""
+
+    labels: tuple[str, ...]
+    encoding: dict[str, Any] | None
+    shape: tuple[int, ...] | None
+    test: RowsFitted
+    seats: tuple[PlayerFitted, ...]
+    members: tuple[PayeeFitted, ...]
+    order: tuple[int, ...]
+    notes: tuple[str, ...]
+    mix: LabelMix

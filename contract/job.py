@@ -1,0 +1,152 @@
+"""What a job reads and was agreed on (``JobInputs``), what preparing its game found (``GameFacts``), and what a worker
+needs to know of it (``Job``)."""
+
+import uuid
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from contract.document import Document
+from contract.files import InputFile
+from contract.game import FrozenGame
+from contract.spec import ValuationSpec
+
+
+class DeviceTimeTerms(Document):
+    """The price of a device hour, a plain decimal, and the most that a job is charged, in minor units."""
+
+    hourly: str
+    most: int
+
+
+class AgreedTerms(Document):
+    """What is fixed at posting besides the order: the fee of that day, each payee's reserve in minor units, and what
+    device time costs (None: nothing)."""
+
+    fee_basis_points: int
+    reserves: tuple[int, ...]
+    compute: DeviceTimeTerms | None = None
+
+
+class LabelMix(Document):
+    """The test set as providers are told of it: rows, share of each class, shares among the providers' rows (None: too
+    few players, or no classes), half the sum of their differences."""
+
+    rows: int
+    labels: dict[str, float]
+    pooled: dict[str, float] | None
+    distance: float | None
+
+
+class TestCommitment(LabelMix):
+    """The same with its seal, SHA-256 of ``salt`` and ``digest``, and what opens it."""
+
+    __test__ = False  # for pytest: this is no test
+
+    commitment: str
+    salt: str
+    digest: str
+
+
+class PayeePart(NamedTuple):
+    """Which player of the game a payee's rows are in (None: none of them is used), and the part of its value that is
+    the payee's: ``above`` / ``below``."""
+
+    player: int | None
+    above: int
+    below: int
+
+    @property
+    def part(self) -> Fraction:
+        return Fraction(self.above, self.below)
+
+
+class JobInputs(Document):
+    """What a job reads. ``names``, ``players`` (their files) and ``rows`` are the game's players' in canonical order;
+    ``seating`` is each payee's part of one of them."""
+
+    names: tuple[str, ...]
+    players: tuple[tuple[InputFile, ...], ...]
+    rows: tuple[int, ...]
+    seating: tuple[PayeePart, ...]
+    notes: tuple[str, ...]
+    test: InputFile
+    measured: TestCommitment | None = None
+    checkpoint: str | None
+    base: str | None = None
+    terms: AgreedTerms
+
+
+class SourceCost(Document):
+    """A source of worths and what one of them costs, in units of one full retraining."""
+
+    name: str
+    cost: float
+
+
+class ShardFacts(Document):
+    """A shard of a payee's rows, where shards play."""
+
+    name: str
+    rows: int
+    digest: str
+    owner: str
+
+
+class DomainPerplexity(Document):
+    """Perplexity per token of the base and of the full model on one domain, and how many tokens that is."""
+
+    domain: str
+    tokens: int
+    base: float
+    full: float
+
+
+class GameFacts(Document):
+    """What was found with a game's models, so that planning needs no data: its sources, cheapest first, and the seconds
+    that preparing took.
+
+    ``answers_kept``: models' answers on the test units are kept (they are not where they are too large). ``moved`` are
+    sources whose worths are the metric of their answers, moved to where everybody's is known.
+    """
+
+    sources: tuple[SourceCost, ...]
+    seconds: float
+    answers_kept: bool = True
+    moved: tuple[str, ...] = ()
+    shards: tuple[ShardFacts, ...] = ()
+    domains: tuple[DomainPerplexity, ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_defaults=True) | {"seconds": self.seconds}
+
+
+class JobProgress(Document):
+    """What a plan knows, for the buyer: worths by fidelity, the widest share interval so far, and what was checked."""
+
+    evaluations: dict[str, int] = Field(default_factory=dict)
+    widest_share_interval: float | None = None
+    checked: dict[str, int] | None = None
+
+    def plain(self) -> dict[str, Any]:
+        whole = self.model_dump(mode="json")
+        if self.checked is None:
+            del whole["checked"]
+        return whole
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs to know of a job; plain data, so that no transaction stays open while it works."""
+
+    game_id: uuid.UUID
+    game: FrozenGame
+    game_digest: str
+    inputs: JobInputs
+    spec: ValuationSpec
+    prepared: str | None
+    facts: GameFacts | None
+    checked_part: float = 0.0
+    revalue_without_harm: bool = False

@@ -1,0 +1,238 @@
+"""Learners: what can be trained and unlearned, their hyper-parameters with ranges, and what each one reads.
+
+The engine's learners take their defaults from here, the service's forms, quotes and refusals as well. What a value
+does to a training is not judged here.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contract.errors import InvalidProblem
+from contract.metrics import Predicts
+from contract.names import nearest
+from contract.tasks import Reads
+
+Number = float | int
+Hyper = Mapping[str, float | int | str]
+
+
+class Architecture(StrEnum):
+    """What a checkpoint can be: a learner, by its name, or a frozen model that learners are put on."""
+
+    LOGISTIC = "logistic"
+    MLP = "mlp"
+    CNN = "cnn"
+    LM = "lm"
+    ENCODER = "encoder"
+    BACKBONE = "backbone"
+    LORA = "lora"
+
+
+@dataclass(frozen=True)
+class HyperParameter:
+    """One hyper-parameter: a whole number where ``default`` is an int, else any number, at least ``least`` (above it
+    where ``above``). ``of_base``: a size of the model folder below, which an order cannot set."""
+
+    name: str
+    default: Number
+    about: str
+    least: Number = 0
+    above: bool = False
+    most: Number | None = None
+    of_base: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return isinstance(self.default, int)
+
+    @property
+    def rule(self) -> str:
+        """What a value must be, in words."""
+        kind = "a whole number" if self.whole else "a number"
+        bound = f"above {self.least:g}" if self.above else f"of at least {self.least:g}"
+        return f"{kind} {bound}" + (f" and at most {self.most:g}" if self.most is not None else "")
+
+    def number(self, value: object) -> Number | None:
+        """The value as a number of the right kind; None where it breaks the rule."""
+        try:
+            number = float(value)  # type: ignore[arg-type]  # what is no number is refused here
+        except (TypeError, ValueError):
+            return None
+        if not math.isfinite(number) or number < self.least or (self.above and number == self.least):
+            return None
+        if (self.most is not None and number > self.most) or (self.whole and number != int(number)):
+            return None
+        return int(number) if self.whole else number
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One learner, or a frozen model: its name, what it reads and predicts, its hyper-parameters, what it stands on.
+
+    ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
+    ``passes`` is how often one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations``
+    do not say (quotes).
+    """
+
+    name: Architecture
+    reads: frozenset[Reads]
+    predicts: Predicts
+    hyper: tuple[HyperParameter, ...]
+    stands_on: tuple[Architecture, ...] = ()
+    needs_base: bool = False
+    trains: bool = True
+    passes: int = 0
+
+    def parameter(self, name: str) -> HyperParameter | None:
+        return next((each for each in self.hyper if each.name == name), None)
+
+    def defaults(self) -> dict[str, Number]:
+        """Every hyper-parameter's default, by name."""
+        return {each.name: each.default for each in self.hyper}
+
+    def orderable(self) -> tuple[HyperParameter, ...]:
+        """The hyper-parameters that an order can set."""
+        return tuple(each for each in self.hyper if not each.of_base)
+
+    def faults(self, given: Mapping[str, object], *, ordered: bool = True) -> dict[str, str]:
+        """What is wrong with which hyper-parameter, one sentence each; empty where nothing is.
+
+        ``ordered``: those that come with the model folder are refused as well.
+        """
+        allowed = self.orderable() if ordered else self.hyper
+        names = sorted(each.name for each in allowed)
+        wrong = {}
+        for name, value in sorted(given.items()):
+            parameter = next((each for each in allowed if each.name == name), None)
+            if parameter is None:
+                near = nearest(name, names)
+                meant = f" (did you mean {near!r}?)" if near is not None else ""
+                wrong[name] = (
+                    f"learner {self.name.value!r} has no hyper-parameter {name!r}{meant}; it knows {', '.join(names)}"
+                )
+            elif parameter.number(value) is None:
+                wrong[name] = f"learner {self.name.value!r}: {name} must be {parameter.rule}; got {value!r}"
+        return wrong
+
+    def checked(self, given: Hyper) -> dict[str, Number]:
+        """``given`` over the defaults, in their kinds; raises InvalidProblem with the first fault."""
+        wrong = self.faults(given, ordered=False)
+        if wrong:
+            raise InvalidProblem(next(iter(wrong.values())))
+        numbers = {each.name: each.number(given[each.name]) for each in self.hyper if each.name in given}
+        return self.defaults() | {name: number for name, number in numbers.items() if number is not None}
+
+
+_H = HyperParameter
+_STEPS = "steps of Adam"
+_RECOMPUTE = _H("recompute", 0, "1: a backward pass keeps only layers' inputs, and computes the rest again", most=1)
+_ADAPTERS = (
+    _H("rank", 4, "rank of the adapters", above=True),
+    _H("alpha", 8.0, "adapters are scaled by alpha / rank", above=True),
+    _H("steps", 60, _STEPS, above=True),
+    _H("lr", 0.005, "learning rate", above=True),
+    _H("l2", 0.0, "weight decay"),
+)
+_FROZEN = (Architecture.ENCODER, Architecture.BACKBONE)
+
+LOGISTIC = Learner(
+    Architecture.LOGISTIC,
+    frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
+    Predicts.CLASS,
+    (
+        _H("l2", 1e-3, "ridge; without it an optimum may not exist", above=True),
+        _H("tol", 1e-6, "gradient norm at which the optimum counts as reached", above=True),
+        _H("iterations", 5000, "most iterations", above=True),
+    ),
+    stands_on=_FROZEN,
+    passes=30,
+)
+MLP = Learner(
+    Architecture.MLP,
+    frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
+    Predicts.CLASS,
+    (
+        _H("hidden", 64, "width of each hidden layer", above=True),
+        _H("layers", 1, "hidden layers", above=True),
+        _H("steps", 150, _STEPS, above=True),
+        _H("lr", 0.01, "learning rate", above=True),
+        _H("l2", 0.0, "weight decay"),
+        _H("batch", 0, "rows of a minibatch; 0: all rows at every step"),
+    ),
+    stands_on=_FROZEN,
+    passes=150,
+)
+CNN = Learner(
+    Architecture.CNN,
+    frozenset({Reads.IMAGE}),
+    Predicts.CLASS,
+    (
+        _H("channels", 8, "channels of the first convolution", above=True),
+        _H("steps", 120, _STEPS, above=True),
+        _H("lr", 0.005, "learning rate", above=True),
+        _H("l2", 0.0, "weight decay"),
+        _H("batch", 64, "rows of a minibatch", above=True),
+    ),
+    passes=120,
+)
+LM = Learner(
+    Architecture.LM,
+    frozenset({Reads.TOKENS}),
+    Predicts.NEXT_TOKEN,
+    (
+        _H("context", 128, "tokens of a block, a multiple of 8", least=8, most=1 << 20),
+        _H("layers", 2, "layers", above=True, of_base=True),
+        _H("width", 128, "width", above=True, of_base=True),
+        _H("heads", 4, "attention heads", above=True, of_base=True),
+        _H("kv_heads", 0, "key-value heads; 0: as many as heads", of_base=True),
+        _H("inner", 0, "width of the MLP; 0: eight thirds of the width", of_base=True),
+        _H("rope_base", 10000.0, "base of the rotary positions", above=True, of_base=True),
+        _H("eps", 1e-5, "of the norms", of_base=True),
+        _H("tied", 1, "1: the last matrix is the embedding", most=1, of_base=True),
+        _H("rank", 4, "rank of the adapters; 0 trains a base"),
+        _H("alpha", 8.0, "adapters are scaled by alpha / rank"),
+        _H("steps", 60, _STEPS, above=True),
+        _H("lr", 0.005, "learning rate", above=True),
+        _H("l2", 0.0, "weight decay"),
+        _H("batch", 8, "blocks of a minibatch", above=True),
+        _H("bf16", 0, "1: base and activations in bfloat16", most=1),
+        _RECOMPUTE,
+    ),
+    stands_on=(Architecture.LM,),
+    needs_base=True,
+)
+LORA = Learner(
+    Architecture.LORA,
+    frozenset({Reads.TEXT, Reads.IMAGE}),
+    Predicts.CLASS,
+    (
+        _H("heads", 0, "attention heads", of_base=True),
+        _H("eps", 1e-12, "of the norms", of_base=True),
+        *_ADAPTERS,
+        _H("batch", 16, "rows of a minibatch", above=True),
+        _RECOMPUTE,
+    ),
+    stands_on=_FROZEN,
+    needs_base=True,
+)
+ENCODER = Learner(
+    Architecture.ENCODER,
+    frozenset({Reads.TEXT}),
+    Predicts.CLASS,
+    (_H("context", 128, "tokens of a text that it is shown", least=2),),
+    trains=False,
+)
+BACKBONE = Learner(
+    Architecture.BACKBONE,
+    frozenset({Reads.IMAGE}),
+    Predicts.CLASS,
+    (_H("size", 224, "side of the square that images are resized to", least=16, most=1024),),
+    trains=False,
+)
+
+ARCHITECTURES: dict[str, Learner] = {
+    each.name.value: each for each in (LOGISTIC, MLP, CNN, LM, LORA, ENCODER, BACKBONE)
+}
+LEARNERS: dict[str, Learner] = {name: each for name, each in ARCHITECTURES.items() if each.trains}

@@ -1,0 +1,225 @@
+"""Unlearning methods: their names, options, which learners and modes each is written for, and the defaults.
+
+The engine's methods register under these names (one file each, named so); a method that is not here cannot be ordered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contract.errors import InvalidProblem
+from contract.learners import Architecture, HyperParameter
+from contract.names import nearest, unknown
+
+AUTO = "auto"
+_LABELLED = (Architecture.LOGISTIC, Architecture.MLP, Architecture.CNN)
+_ALL = (*_LABELLED, Architecture.LM, Architecture.LORA)
+_H = HyperParameter
+
+
+@dataclass(frozen=True)
+class Method:
+    """One unlearning method: ``family`` is "unlearn" or "repair" (needs the retained rows); ``partial``: it can be used
+    in partial mode; ``source`` is how worths by it are named, where that is not ``family:name``.
+
+    ``options`` are ``name.option`` in an order. A default of NaN stands for one that the method finds itself.
+    """
+
+    name: str
+    family: str
+    learners: tuple[Architecture, ...]
+    partial: bool = False
+    options: tuple[HyperParameter, ...] = ()
+    source: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            object.__setattr__(self, "source", f"{self.family}:{self.name}")
+
+    def option_names(self) -> tuple[str, ...]:
+        return tuple(f"{self.name}.{each.name}" for each in self.options)
+
+
+_NAN = float("nan")
+_STEPS = _H("steps", 20, "steps of Adam", above=True)
+_LR = _H("lr", _NAN, "learning rate; by default a tenth of the learner's", above=True)
+_SCALE = _H("scale", 1.0, "by how much vectors are scaled")
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "tangent",
+            "unlearn",
+            (*_LABELLED, Architecture.LM),
+            partial=True,
+            options=(
+                _H("k", 400, "dimensions of the tangent features", above=True),
+                _H("sketch", 0, "columns of the random sketch", above=True),
+                _H("start", _NAN, "where features are taken between base (0) and M_full (1)", most=1),
+                _H("damping", _NAN, "ridge of the solve; by default found by cross-validation"),
+                _H("stretch", 0.0, "extrapolation of small coalitions"),
+                _H("temperature", _NAN, "by how much outputs are softened; by default found", above=True),
+                _H("sample", 0, "sequences that gradients are sampled from", above=True),
+            ),
+        ),
+        Method(
+            "natural_gradient",
+            "unlearn",
+            (*_LABELLED, Architecture.LM),
+            partial=True,
+            options=(_H("damping", 1.0, "ridge of the Fisher matrix"),),
+        ),
+        Method(
+            "newton",
+            "repair",
+            (Architecture.LOGISTIC,),
+            options=(
+                _H("steps", 2, "Newton steps", above=True),
+                _H("inner", 12, "steps of conjugate gradients", above=True),
+            ),
+        ),
+        Method(
+            "shrink_and_repair",
+            "repair",
+            _ALL,
+            source="repair",
+            options=(
+                _H("steps", 0, "steps on the retained rows; by default a tenth of a training", above=True),
+                _H("shrink", 0.3, "where it starts between base (0) and M_full (1)", most=1),
+            ),
+        ),
+        Method(
+            "finetune_retained",
+            "repair",
+            _ALL,
+            options=(_H("steps", 0, "steps on the retained rows; by default a fifth of a training", above=True),),
+        ),
+        Method(
+            "neggrad_plus",
+            "repair",
+            _ALL,
+            options=(
+                _STEPS,
+                _LR,
+                _H("retain", 0.95, "weight of the retained rows", most=1),
+            ),
+        ),
+        Method("merge", "unlearn", _ALL, options=(_SCALE,)),
+        Method("negation", "unlearn", _ALL, partial=True, options=(_SCALE,)),
+        Method("interpolation", "unlearn", _ALL, partial=True, options=(_SCALE,)),
+        Method(
+            "gradient_ascent",
+            "unlearn",
+            _ALL,
+            partial=True,
+            options=(_H("steps", 10, "steps of Adam", above=True), _LR),
+        ),
+        Method("kl_to_base", "unlearn", _ALL, partial=True, options=(_STEPS, _LR)),
+        Method(
+            "paper",
+            "unlearn",
+            _LABELLED,
+            partial=True,
+            options=(
+                _STEPS,
+                _LR,
+                _H("anchor", 1.0, "weight of the anchor rows"),
+            ),
+        ),
+        Method("ekfac", "unlearn", (Architecture.LM,), partial=True, options=(_H("damping", 0.0, "ridge; 0: found"),)),
+        Method("adapter_sum", "unlearn", (Architecture.LM,), options=(_SCALE,)),
+        Method("logit_sum", "unlearn", (Architecture.LM, Architecture.LORA)),
+        Method("mixture", "unlearn", (Architecture.LM, Architecture.LORA), partial=True),
+        Method(
+            "unmerge",
+            "unlearn",
+            (Architecture.LM, Architecture.LORA),
+            partial=True,
+            options=(_H("exponent", _NAN, "of the row weights"),),
+        ),
+        Method(
+            "npo",
+            "unlearn",
+            (Architecture.LM,),
+            partial=True,
+            options=(_H("beta", 0.1, "inverse temperature", above=True),),
+        ),
+        Method(
+            "simnpo",
+            "unlearn",
+            (Architecture.LM,),
+            partial=True,
+            options=(
+                _H("beta", 2.5, "inverse temperature", above=True),
+                _H("margin", 0.0, "reward margin"),
+            ),
+        ),
+    )
+}
+# options of no one method: rows that M_full saw and that are not here, and the part of the test set that anchors
+SHARED_OPTIONS = (
+    _H("hidden_rows", 0, "rows that the checkpoint was trained on besides the players'"),
+    _H("anchor_share", 1 / 3, "part of the test rows that anchors unlearning in partial mode", above=True, most=1),
+)
+# what measured best, for an order that names no method (docs/benchmarks.md, docs/benchmarks-text.md)
+_BEST = {
+    (Architecture.LM, "full"): "mixture",
+    (Architecture.LM, "partial"): "mixture",
+    (Architecture.LORA, "full"): "merge",
+    (Architecture.LORA, "partial"): "mixture",
+}
+# methods that train one model for each player before their first worth
+TRAINS_EACH_PLAYER = ("merge", "adapter_sum", "logit_sum", "mixture", "unmerge", "negation")
+
+
+def default_method(learner: str, mode: str) -> str:
+    """The method of an order that names none."""
+    return _BEST.get((Architecture(learner), mode), "tangent")
+
+
+def methods_for(learner: str, mode: str | None = None) -> tuple[str, ...]:
+    """The names of the methods that are written for a learner, and can be used in a mode."""
+    return tuple(
+        method.name
+        for method in METHODS.values()
+        if learner in method.learners and (mode != "partial" or method.partial)
+    )
+
+
+def method_fault(method: str, learner: str, mode: str) -> str | None:
+    """Why an order cannot be computed by a method; None where it can."""
+    allowed = (AUTO, *methods_for(learner, mode))
+    if method in allowed:
+        return None
+    if method not in METHODS:
+        return unknown("unlearning method", method, allowed)
+    why = (
+        f"has no data to repair with in mode {mode}"
+        if mode == "partial" and learner in METHODS[method].learners
+        else f"is not written for learner {learner}"
+    )
+    return f"unlearning method {method!r} {why}; choose one of {', '.join(allowed)}"
+
+
+def option_faults(options: Mapping[str, object], learner: str, mode: str) -> dict[str, str]:
+    """What is wrong with which option of an order's unlearning, one sentence each."""
+    known = {each.name: each for each in SHARED_OPTIONS}
+    for name in methods_for(learner, mode):
+        known |= dict(zip(METHODS[name].option_names(), METHODS[name].options, strict=True))
+    wrong = {}
+    for name, value in sorted(options.items()):
+        if name not in known:
+            near = nearest(name, known)
+            meant = f" (did you mean {near!r}?)" if near is not None else ""
+            names = ", ".join(sorted(known))
+            wrong[name] = f"unlearning option {name!r} is unknown for learner {learner}{meant}; it knows {names}"
+        elif known[name].number(value) is None:
+            wrong[name] = f"unlearning option {name!r} must be {known[name].rule}; got {value!r}"
+    return wrong
+
+
+def checked_options(options: Mapping[str, float | int | str], learner: str, mode: str) -> None:
+    """Raises InvalidProblem with the first fault of unlearning options."""
+    wrong = option_faults(options, learner, mode)
+    if wrong:
+        raise InvalidProblem(next(iter(wrong.values())))

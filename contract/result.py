@@ -1,0 +1,280 @@
+"""What a valuation answers: values, shares, intervals, the audit, and every worth it rests on.
+
+Plain data with a JSON form that loses nothing: floats are written so that they read back bit for bit, and the stored
+worths let ``worker.engine.valuation.recompute`` repeat the estimate without training anything. The service keeps a
+``StoredResult``: its worths are rows of their own, and the result names them by the game's digest.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cache
+from typing import Any, Self
+
+from pydantic import ConfigDict, TypeAdapter
+
+from contract.job import DomainPerplexity
+
+FORMAT = 1
+Interval = tuple[float, float]
+_STRICT = ConfigDict(extra="forbid")
+
+
+@cache
+def _adapter(name: str) -> Any:
+    """Pydantic's reader of a dataclass of this module, made once."""
+    return TypeAdapter(globals()[name])
+
+
+@dataclass(frozen=True)
+class SizeRow:
+    """The audit among coalitions of one size; ``forgotten`` is the mean fraction of rows that was forgotten."""
+
+    size: int
+    forgotten: float
+    audited: int
+    bias: float
+    rmse: float
+    bias_points: float
+    rmse_points: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Unlearned against retrained worths. Points are hundredths of v(N) - v(empty), which is what the pool pays for."""
+
+    status: str
+    reason: str
+    source: str | None = None
+    audited: int = 0
+    bias: float | None = None
+    rmse: float | None = None
+    correlation: float | None = None
+    rvr: float | None = None
+    bias_points: float | None = None
+    rmse_points: float | None = None
+    by_size: tuple[SizeRow, ...] = ()
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class PlayerResult:
+    """One player's value and share. ``*_ci`` are per-player intervals at the spec's confidence, ``*_band`` hold for all
+    players at once; shares are fractions of 1, and None where the job cannot say (``shares_note``)."""
+
+    provider: str
+    rows: int
+    digest: str
+    value: float
+    stderr: float
+    value_ci: Interval
+    share: float | None
+    share_ci: Interval | None
+    value_band: Interval
+    share_band: Interval | None
+
+    def part(self, part: float) -> "PlayerResult":
+        """The same of somebody to whom ``part`` of this player's value belongs."""
+        if part == 1.0:
+            return self
+        return replace(
+            self,
+            value=self.value * part,
+            stderr=self.stderr * part,
+            value_ci=_scaled(self.value_ci, part),
+            share=None if self.share is None else self.share * part,
+            share_ci=None if self.share_ci is None else _scaled(self.share_ci, part),
+            value_band=_scaled(self.value_band, part),
+            share_band=None if self.share_band is None else _scaled(self.share_band, part),
+        )
+
+    @classmethod
+    def nothing(cls) -> "PlayerResult":
+        """What is found of somebody of whose rows none is used."""
+        zero = (0.0, 0.0)
+        return cls("", 0, "", 0.0, 0.0, zero, 0.0, zero, zero, zero)
+
+
+def _scaled(interval: Interval, part: float) -> Interval:
+    return interval[0] * part, interval[1] * part
+
+
+@dataclass(frozen=True)
+class ShardRow:
+    """A player of a game that is played by shards: a piece of one owner's rows."""
+
+    name: str
+    owner: str
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A source in the bake-off: its cost in retrainings per worth, what it leaves unexplained, and the verdict.
+
+    ``left`` is the ratio of leave-one-out squared errors with and without it (None: not measured), ``rvr`` the residual
+    variance ratio on the audited pairs (None: too few pairs), ``gain`` the factor by which it cheapens a given
+    precision.
+    """
+
+    source: str
+    cost: float
+    rvr: float | None
+    left: float | None
+    gain: float | None
+    kept: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """Where a valuation stood after a round; widths and differences in points of the pool."""
+
+    round: int
+    evaluations: dict[str, int]
+    values: tuple[float, ...]
+    stderr: tuple[float, ...]
+    shares: tuple[float, ...]
+    widest: float
+    halves: float | None
+
+
+@dataclass(frozen=True)
+class WorthRow:
+    """One worth the result rests on; ``coalition`` names the players kept (of exact copies, the first ones)."""
+
+    source: str
+    fidelity: str
+    coalition: tuple[str, ...]
+    worth: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What the engine's answer and the stored one have in common."""
+
+    __pydantic_config__ = _STRICT
+
+    players: tuple[PlayerResult, ...]
+    covariance: tuple[tuple[float, ...], ...]
+    empty_worth: float
+    full_worth: float
+    estimator: str
+    source: str
+    evaluations: dict[str, int]
+    audit: Audit
+    bake_off: tuple[Candidate, ...]
+    stopped_by: str
+    notes: tuple[str, ...]
+    shares_note: str | None
+    seconds: float
+    seconds_by_source: dict[str, float]
+    retrain_seconds_estimate: float | None
+    costs: dict[str, float]
+    spec: dict[str, Any]
+    digests: dict[str, str]
+    trace: tuple[TraceRow, ...]
+    format: int = FORMAT
+    shards: tuple[ShardRow, ...] = ()  # who plays, where ``players`` are sums over shards
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """The answer from plain data; raises ValueError where it is not one of this format, or is incomplete."""
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
+        # What was asked (files, model) may be stored beside the answer; it is no part of it.
+        plain = {name: value for name, value in data.items() if name != "request"}
+        try:
+            answer: Self = _adapter(cls.__name__).validate_python(plain)
+        except ValueError as cause:
+            raise ValueError(f"this valuation result is incomplete or altered: {cause}") from cause
+        return answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuationResult(_Answer):
+    """The whole answer of one job, with every worth it rests on."""
+
+    worths: tuple[WorthRow, ...] = field(repr=False)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The result as JSON; ``from_json`` gives back an equal object."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "ValuationResult":
+        """Read ``to_json``'s output. Raises ValueError where it is not a result of this format."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as cause:
+            raise ValueError(f"this is not a valuation result: not JSON ({cause})") from cause
+        return cls.from_dict(data)
+
+
+@dataclass(frozen=True)
+class RemovalPoint:
+    """``removed`` players are gone, ``player`` (a position among the result's players) last; ``retrained`` where that
+    is known too."""
+
+    removed: int
+    player: int | None
+    worth: float
+    retrained: float | None
+
+
+@dataclass(frozen=True)
+class RemovalCurves:
+    """Both removal curves and the source of their worths; without curves, ``reason`` says why there are none."""
+
+    source: str | None
+    reason: str | None
+    highest_first: tuple[RemovalPoint, ...] = ()
+    lowest_first: tuple[RemovalPoint, ...] = ()
+
+
+@dataclass(frozen=True)
+class RevaluedWithout:
+    """The others valued again without whoever does harm: positions left out and kept, and what was found of the kept,
+    in order."""
+
+    excluded: tuple[int, ...]
+    kept: tuple[int, ...]
+    players: tuple[PlayerResult, ...]
+    empty_worth: float
+    full_worth: float
+    evaluations: dict[str, int]
+    stopped_by: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredResult(_Answer):
+    """What the service keeps of a job that was valued: the answer without its worths, and what was made of it."""
+
+    without_harm: RevaluedWithout | None = None
+    removal: RemovalCurves | None = None
+    domains: tuple[DomainPerplexity, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        result: ValuationResult,
+        without_harm: RevaluedWithout | None,
+        removal: RemovalCurves,
+        domains: tuple[DomainPerplexity, ...],
+    ) -> "StoredResult":
+        own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
+        return cls(**own, without_harm=without_harm, removal=removal, domains=domains)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""
+        whole = self.to_dict() | {"domains": [each.plain() for each in self.domains]}
+        text = json.dumps(whole, allow_nan=False, default=lambda number: number.item())
+        plain: dict[str, Any] = json.loads(text)
+        return plain

@@ -1,0 +1,107 @@
+"""Tasks: the kinds of problem, each what is read (table, text, image, tokens) times what is predicted.
+
+A task says what the unit of a test set is, what a model answers for one, which metrics apply, and how worths follow
+from stored answers. What is read is done by the service's readers (``app.datasets.rows``), and what is trained by the
+engine (``worker.engine.tasks``); both find their part by ``reads`` and ``predicts``. Pure numpy.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.metrics import METRICS, Metric, Predicts, TokenSum
+
+Floats = NDArray[np.float64]
+TOKEN_SUMS = tuple(TokenSum)
+CLASS_WEIGHTS = ("uniform", "balanced", "pooled")
+
+
+class Reads(StrEnum):
+    """What the rows of a dataset are to the model."""
+
+    TABLE = "table"
+    TEXT = "text"
+    IMAGE = "image"
+    TOKENS = "tokens"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a test set's units really are: ``values`` [T], what each weighs (None: all alike), and how many classes
+    there are (of a language model: tokens)."""
+
+    values: NDArray[np.int64]
+    weights: Floats | None
+    classes: int
+
+
+class Prediction(ABC):
+    """What is predicted: what a model's stored answers are, and how worths follow from them."""
+
+    predicts: ClassVar[Predicts]
+    unit: ClassVar[str]
+
+    @abstractmethod
+    def worths(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        """Worths float64[K] of K models' stored answers [K, T, ...]; NaN where a model's answers are not finite."""
+
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics that apply."""
+        return tuple(name for name, metric in METRICS.items() if metric.why_not(self.predicts) is None)
+
+
+class ClassPrediction(Prediction):
+    """Classes: a model answers with log-odds float32[K, T, C] of each class."""
+
+    predicts = Predicts.CLASS
+    unit = "row"
+
+    def worths(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        return np.array(
+            [
+                metric.worth(one, targets.values, targets.weights) if np.isfinite(one).all() else np.nan
+                for one in answers
+            ],
+            dtype=np.float64,
+        )
+
+
+class TokenPrediction(Prediction):
+    """Next tokens: a model answers with sums over the tokens of each block, float64[K, T, len(TOKEN_SUMS)], and the
+    targets are how many tokens each block has. A sum that was not computed is NaN."""
+
+    predicts = Predicts.NEXT_TOKEN
+    unit = "block"
+
+    def worths(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        if metric.token_sum is None:
+            raise ValueError(f"metric {metric.name} cannot score a language model")
+        at = TOKEN_SUMS.index(metric.token_sum)
+        tokens = max(float(targets.values.sum()), 1.0)
+        return np.array([one[:, at].sum() / tokens for one in answers], dtype=np.float64)
+
+
+PREDICTIONS: dict[Predicts, Prediction] = {each.predicts: each for each in (ClassPrediction(), TokenPrediction())}
+
+
+def class_weights(rule: str, labels: NDArray[np.int64], pooled: NDArray[np.int64], classes: int) -> Floats | None:
+    """What each test unit weighs under a rule of CLASS_WEIGHTS, float64[T] adding up to 1; None: all alike.
+
+    ``balanced``: each class of the test set counts alike; ``pooled``: as often as in ``pooled``, the players' labels.
+    Classes that the test set lacks, and units of classes that no player has, count for nothing. Raises ValueError
+    where nothing is left.
+    """
+    if rule == "uniform":
+        return None
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    by_class = (counts > 0).astype(np.float64)
+    if rule == "pooled":
+        by_class *= np.bincount(pooled, minlength=classes)
+    if not by_class.any():
+        raise ValueError("the test set and the players have no class in common, so nothing can be measured")
+    of_each = np.divide(by_class / by_class.sum(), counts, out=np.zeros(classes), where=counts > 0)
+    return np.asarray(of_each[labels], dtype=np.float64)

@@ -1,0 +1,96 @@
+"""Valuing the others again without whoever does harm: players whose value is below zero even at the upper bound.
+
+What a coalition of the others is worth does not depend on who was left out, so worths that are known are used again and
+only those that this smaller game lacks are bought. Left out is who is below zero for all players at once (the
+simultaneous band); that is repeated until nobody is. It decides nothing about money.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from contract.result import RevaluedWithout, ValuationResult
+from contract.spec import ValuationSpec
+from worker.engine.games.game import Coalitions, FidelityGame, Player, Worths
+from worker.engine.games.shards import members_of
+from worker.engine.valuation import value
+
+
+@dataclass(frozen=True)
+class WithoutSome:
+    """The game of ``kept`` players (their columns in ``whole``): the others are in no coalition. ``owners`` are those
+    of the kept shards, where shards play."""
+
+    whole: FidelityGame
+    kept: Sequence[int]
+    spent: dict[str, float]
+    owners: Sequence[Player] = ()
+
+    @property
+    def players(self) -> Sequence[Player]:
+        return [self.whole.players[index] for index in self.kept]
+
+    @property
+    def sources(self) -> Sequence[str]:
+        return self.whole.sources
+
+    def cost(self, source: str) -> float:
+        return self.whole.cost(source)
+
+    def seconds(self, source: str) -> float:
+        return self.whole.seconds(source) - self.spent.get(source, 0.0)
+
+    def worth(self, source: str, coalitions: Coalitions) -> Worths:
+        """Worths float64[m] of coalitions bool[m, kept]; raises what the whole game raises, NeedWorths included."""
+        widened = np.zeros((len(coalitions), len(self.whole.players)), dtype=np.bool_)
+        widened[:, list(self.kept)] = coalitions
+        return self.whole.worth(source, widened)
+
+
+@dataclass(frozen=True)
+class Revaluation:
+    """The players left out (positions in the whole result), those kept, and the valuation of the kept."""
+
+    excluded: tuple[int, ...]
+    kept: tuple[int, ...]
+    valuation: ValuationResult
+
+    def document(self) -> RevaluedWithout:
+        """What a settlement needs of it; the players are those kept, in order."""
+        whole = self.valuation
+        return RevaluedWithout(
+            excluded=self.excluded,
+            kept=self.kept,
+            players=whole.players,
+            empty_worth=whole.empty_worth,
+            full_worth=whole.full_worth,
+            evaluations=whole.evaluations,
+            stopped_by=whole.stopped_by,
+            seconds=whole.seconds,
+        )
+
+
+def harmful(valuation: ValuationResult) -> list[int]:
+    """Columns of the players whose simultaneous upper bound is below zero."""
+    return [index for index, player in enumerate(valuation.players) if player.value_band[1] < 0.0]
+
+
+def without_harm(game: FidelityGame, spec: ValuationSpec, found: ValuationResult) -> Revaluation | None:
+    """The others' valuation; None where nobody does harm, nobody would be left, or no shares can be said anyway."""
+    kept, valuation = tuple(range(len(found.players))), found
+    owners: Sequence[Player] = tuple(getattr(game, "owners", ()))
+    members = members_of(game.players, owners) if owners else [[each] for each in kept]
+    while True:
+        bad = harmful(valuation)
+        left = tuple(each for position, each in enumerate(kept) if position not in bad)
+        if not bad or not left or any(player.share is None for player in valuation.players):
+            break
+        kept = left
+        spent = {source: game.seconds(source) for source in game.sources}
+        columns = sorted(column for each in kept for column in members[each])
+        valuation = value(WithoutSome(game, columns, spent, [owners[each] for each in kept] if owners else ()), spec)
+    if len(kept) == len(found.players):
+        return None
+    excluded = tuple(each for each in range(len(found.players)) if each not in kept)
+    return Revaluation(excluded, kept, valuation)
