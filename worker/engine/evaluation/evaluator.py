@@ -106,8 +106,7 @@ class Evaluator:
         return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else []), *seeded]
 
     def _allows(self, method: Method) -> bool:
-        fits = method.learners is None or self.learner.name in method.learners
-        return fits and (self.problem.mode == "full" or method.partial)
+        return self.problem.mode == "full" or method.partial
 
     @property
     def _can_retrain(self) -> bool:

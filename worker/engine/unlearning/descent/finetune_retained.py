@@ -6,6 +6,7 @@ retraining's own cost it does not pay. Needs the retained rows, so full mode onl
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -26,11 +27,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="finetune_retained",
-    family="repair",
-    source="repair:finetune_retained",
+    METHODS["finetune_retained"],
     cost=cost,
     params=unlearn,
-    retained=True,
     shape="kept",
 )

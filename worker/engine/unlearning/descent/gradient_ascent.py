@@ -6,6 +6,7 @@ as a named baseline; measured here, it correlates negatively with retraining.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context
@@ -30,11 +31,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="gradient_ascent",
-    family="unlearn",
-    source="unlearn:gradient_ascent",
+    METHODS["gradient_ascent"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

@@ -6,6 +6,7 @@ arXiv 2205.08096, without its good one). A named baseline.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context
@@ -32,11 +33,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="kl_to_base",
-    family="unlearn",
-    source="unlearn:kl_to_base",
+    METHODS["kl_to_base"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
@@ -68,10 +69,7 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="neggrad_plus",
-    family="repair",
-    source="repair:neggrad_plus",
+    METHODS["neggrad_plus"],
     cost=cost,
     params=unlearn,
-    retained=True,
 )

@@ -9,6 +9,7 @@ held-out rows that measure nothing.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
@@ -46,11 +47,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="paper",
-    family="unlearn",
-    source="unlearn:paper",
+    METHODS["paper"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

@@ -7,6 +7,7 @@ so full mode only. It never sees a retrained model.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -30,11 +31,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="shrink_and_repair",
-    family="repair",
-    source="repair",
+    METHODS["shrink_and_repair"],
     cost=cost,
     params=unlearn,
-    retained=True,
     shape="kept",
 )

@@ -7,6 +7,7 @@ and one pass over the rows that measure per provider; a coalition is then a sum,
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -32,9 +33,7 @@ def _shifts(context: Context, X: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 METHOD = Method(
-    name="logit_sum",
-    family="unlearn",
-    source="unlearn:logit_sum",
+    METHODS["logit_sum"],
     cost=training_cost,
     outputs=outputs,
     prepare=provider_vectors,

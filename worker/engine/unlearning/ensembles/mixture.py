@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
 from worker.engine.unlearning.context import Context
@@ -86,13 +87,10 @@ def _of_the_rest(context: Context) -> Tensor:
 
 
 METHOD = Method(
-    name="mixture",
-    family="unlearn",
-    source="unlearn:mixture",
+    METHODS["mixture"],
     cost=training_cost,
     outputs=outputs,
     likelihoods=likelihoods,
     prepare=provider_vectors,
-    partial=True,
     level=True,
 )

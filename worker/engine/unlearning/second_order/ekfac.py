@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.layout import Layout
 from worker.engine.unlearning.context import Context
@@ -176,11 +177,8 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    name="ekfac",
-    family="unlearn",
-    source="unlearn:ekfac",
+    METHODS["ekfac"],
     cost=cost,
     params=unlearn,
     prepare=prepare,
-    partial=True,
 )

@@ -10,6 +10,7 @@ sample is the buyer's anchor rows.
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.seeds import derive, torch_generator
@@ -68,11 +69,8 @@ def cost(_context: Context) -> float:
 
 
 METHOD = Method(
-    name="natural_gradient",
-    family="unlearn",
-    source="unlearn:natural_gradient",
+    METHODS["natural_gradient"],
     cost=cost,
     params=unlearn,
     prepare=directions,
-    partial=True,
 )

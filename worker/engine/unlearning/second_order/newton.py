@@ -8,6 +8,7 @@ the certified-removal literature uses (Guo et al. 2020, arXiv 1911.03030). Needs
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.logistic import Logistic, Stack
 from worker.engine.unlearning.context import Context
@@ -80,11 +81,7 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="newton",
-    family="repair",
-    source="repair:newton",
+    METHODS["newton"],
     cost=cost,
     params=unlearn,
-    retained=True,
-    learners=("logistic",),
 )

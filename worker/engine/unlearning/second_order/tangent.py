@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.games.problem import Rows
 from worker.engine.tensors.layout import aligned
@@ -367,11 +368,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="tangent",
-    family="unlearn",
-    source="unlearn:tangent",
+    METHODS["tangent"],
     cost=cost,
     outputs=outputs,
     prepare=prepare,
-    partial=True,
 )

@@ -6,6 +6,7 @@ Twenty Adam steps on the mean over tokens of KL(base || model); the token-wise t
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
@@ -38,11 +39,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="kl_to_base",
-    family="unlearn",
-    source="unlearn:kl_to_base",
+    METHODS["kl_to_base"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

@@ -8,6 +8,7 @@ direction per player is all that is kept.
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -51,11 +52,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="natural_gradient",
-    family="unlearn",
-    source="unlearn:natural_gradient",
+    METHODS["natural_gradient"],
     cost=cost,
     params=unlearn,
     prepare=directions,
-    partial=True,
 )

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -150,11 +151,8 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    name="tangent",
-    family="unlearn",
-    source="unlearn:tangent",
+    METHODS["tangent"],
     cost=cost,
     params=unlearn,
     prepare=prepare,
-    partial=True,
 )

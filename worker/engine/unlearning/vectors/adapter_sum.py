@@ -8,6 +8,7 @@ Averaging A and B apart is not averaging B A; here the products are averaged and
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -43,9 +44,7 @@ def _merged(context: Context, adapters: Tensor, weights: Tensor) -> Tensor:
 
 
 METHOD = Method(
-    name="adapter_sum",
-    family="unlearn",
-    source="unlearn:adapter_sum",
+    METHODS["adapter_sum"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

@@ -7,6 +7,7 @@ the others, and in a bake-off a column that explains the effect of size.
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -24,10 +25,7 @@ def cost(_context: Context) -> float:
 
 
 METHOD = Method(
-    name="interpolation",
-    family="unlearn",
-    source="unlearn:interpolation",
+    METHODS["interpolation"],
     cost=cost,
     params=unlearn,
-    partial=True,
 )

@@ -7,6 +7,7 @@ there is one, is part of the base.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -20,9 +21,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    name="merge",
-    family="unlearn",
-    source="unlearn:merge",
+    METHODS["merge"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

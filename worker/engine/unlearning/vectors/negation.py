@@ -6,6 +6,7 @@ base model and M_full; nothing that was retained.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -21,11 +22,8 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    name="negation",
-    family="unlearn",
-    source="unlearn:negation",
+    METHODS["negation"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,
-    partial=True,
 )

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -40,11 +41,8 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    name="unmerge",
-    family="unlearn",
-    source="unlearn:unmerge",
+    METHODS["unmerge"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,
-    partial=True,
 )
