@@ -69,7 +69,7 @@ class HyperParameter:
 
 @dataclass(frozen=True)
 class LearnerKind:
-    """One learner, or a frozen model: its name, what it reads and predicts, its hyper-parameters, what it stands on.
+    """One learner, or a frozen model: its name, how people call it, what it reads and predicts, its hyper-parameters.
 
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
     ``passes`` is how often one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations``
@@ -77,6 +77,7 @@ class LearnerKind:
     """
 
     name: Architecture
+    title: str
     reads: frozenset[Reads]
     predicts: Predicts
     hyper: tuple[HyperParameter, ...]
@@ -139,6 +140,7 @@ _FROZEN = (Architecture.ENCODER, Architecture.BACKBONE)
 
 LOGISTIC = LearnerKind(
     Architecture.LOGISTIC,
+    "logistic regression",
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
     Predicts.CLASS,
     (
@@ -151,6 +153,7 @@ LOGISTIC = LearnerKind(
 )
 MLP = LearnerKind(
     Architecture.MLP,
+    "small neural network",
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
     Predicts.CLASS,
     (
@@ -166,6 +169,7 @@ MLP = LearnerKind(
 )
 CNN = LearnerKind(
     Architecture.CNN,
+    "convolutional network",
     frozenset({Reads.IMAGE}),
     Predicts.CLASS,
     (
@@ -179,6 +183,7 @@ CNN = LearnerKind(
 )
 LM = LearnerKind(
     Architecture.LM,
+    "language model",
     frozenset({Reads.TOKENS}),
     Predicts.NEXT_TOKEN,
     (
@@ -205,6 +210,7 @@ LM = LearnerKind(
 )
 LORA = LearnerKind(
     Architecture.LORA,
+    "adapters in an encoder",
     frozenset({Reads.TEXT, Reads.IMAGE}),
     Predicts.CLASS,
     (
@@ -219,6 +225,7 @@ LORA = LearnerKind(
 )
 ENCODER = LearnerKind(
     Architecture.ENCODER,
+    "frozen encoder of texts",
     frozenset({Reads.TEXT}),
     Predicts.CLASS,
     (_H("context", 128, "tokens of a text that it is shown", least=2),),
@@ -226,6 +233,7 @@ ENCODER = LearnerKind(
 )
 BACKBONE = LearnerKind(
     Architecture.BACKBONE,
+    "frozen backbone of images",
     frozenset({Reads.IMAGE}),
     Predicts.CLASS,
     (_H("size", 224, "side of the square that images are resized to", least=16, most=1024),),

@@ -20,5 +20,6 @@ class CopiesRule(StrEnum):
     FIRST = "first"
 
 
-PLAYERS = ("provider", "dataset")
-DEVICES = ("cpu", "gpu")
+# by name, in words
+PLAYERS = {"provider": "a provider's datasets together", "dataset": "each dataset by itself"}
+DEVICES = {"cpu": "CPU", "gpu": "GPU"}

@@ -8,8 +8,17 @@ from contract.estimators import ESTIMATORS
 from contract.metrics import metric_of
 from contract.names import unknown
 
-MODES = ("full", "partial")
-FIDELITIES = ("auto", "unlearn", "repair", "retrain")
+# by name, in words: what data is here, and where worths come from
+MODES = {
+    "full": "all data: worths can be checked by training",
+    "partial": "only these providers': unaudited",
+}
+FIDELITIES = {
+    "auto": "unlearning, corrected",
+    "unlearn": "unlearning alone",
+    "repair": "repair alone",
+    "retrain": "training alone",
+}
 SHARE_CI, CONFIDENCE, CHECKED_PART = 2.0, 0.95, 0.05
 
 

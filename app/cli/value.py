@@ -6,6 +6,7 @@ but the files named by --json and --plot, and sends nothing anywhere.
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,37 +19,45 @@ from app.cli.local import evaluator_of
 from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers
 from app.cli.text import domains
 from app.errors import InvalidInput
+from contract.estimators import ESTIMATORS
+from contract.learners import LEARNERS
+from contract.methods import default_method
+from contract.metrics import METRICS
+from contract.spec import FIDELITIES, ValuationSpec
 
 if TYPE_CHECKING:
     from contract.result import ValuationResult
-    from contract.spec import ValuationSpec
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.valuation import Progress
 
 THREADS = max(1, os.cpu_count() or 1)
 
+
+def _choice(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}"
+
+
 _Providers = Annotated[list[str], typer.Option("--provider", help="NAME=FILE; a name given twice has several files.")]
 _Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ; for lm a text, or a folder of them.")]
 _Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`); lm has none.")]
-_Model = Annotated[
-    str, typer.Option(help="logistic, mlp, cnn, lm or lora; with hyper-parameters as mlp:hidden=64,steps=150.")
-]
+_Model = Annotated[str, typer.Option(help=f"{_choice(LEARNERS)}; with hyper-parameters as mlp:hidden=64,steps=150.")]
 _Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
 _Encoder = Annotated[
     str | None, typer.Option(help="A frozen encoder of texts: a model folder; --model is its head, or lora.")
 ]
 _Backbone = Annotated[str | None, typer.Option(help="A frozen backbone of images, likewise; --model is its head.")]
 _ImageSize = Annotated[int | None, typer.Option(min=8, help="For cnn: images of a zip are resized to this square.")]
-_Metric = Annotated[str, typer.Option(help="accuracy, clipped_log_loss or log_loss.")]
+_Metric = Annotated[str, typer.Option(help=f"{_choice(METRICS)}.")]
 _Mode = Annotated[str, typer.Option(help="full: all providers' rows train; partial: only weights and their rows.")]
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model: safetensors; for lm a PEFT folder.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
-_Fidelity = Annotated[str, typer.Option(help="auto, unlearn, repair or retrain.")]
+_Fidelity = Annotated[str, typer.Option(help=f"{_choice(FIDELITIES)}.")]
 _Unlearning = Annotated[
     str | None,
     typer.Option(help="The unlearning method (default: what measured best for the model); auto: all compete."),
 ]
-_Estimator = Annotated[str, typer.Option(help="auto, exact, multifidelity, permutation, antithetic, stratified, ...")]
+_Estimator = Annotated[str, typer.Option(help=f"{_choice(ESTIMATORS)}.")]
 _ShareCi = Annotated[float, typer.Option(help="Stop when every share's interval is narrower than this, in points.")]
 _MaxEvaluations = Annotated[int | None, typer.Option(help="The most worths to compute, of all kinds.")]
 _MaxRetrains = Annotated[int | None, typer.Option(help="The most models to train anew; 0 switches the audit off.")]
@@ -99,8 +108,6 @@ def value(
     threads: _Threads = THREADS,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
-    from contract.methods import default_method
-    from contract.spec import ValuationSpec
     from worker.jobs.domains import perplexities
 
     try:
@@ -147,7 +154,7 @@ def value(
     _keep(result, request, json_path, plot, console)
 
 
-def _valued(evaluator: "Evaluator", spec: "ValuationSpec", console: Console) -> "ValuationResult":
+def _valued(evaluator: "Evaluator", spec: ValuationSpec, console: Console) -> "ValuationResult":
     """The game's valuation, with its progress on the terminal, or line by line where there is none."""
     from worker.engine.valuation import value as value_game
 

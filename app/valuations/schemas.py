@@ -103,7 +103,7 @@ class NewValuation(Body):
     datasets: list[DatasetId] = Field(min_length=1, max_length=10_000, description="The providers' datasets.")
     test_dataset: DatasetId = Field(description="Your own test set; it never leaves the workers.")
     target: str | None = Field(default=None, max_length=200, description="The label column; default: the test set's.")
-    players: Annotated[str, OneOf("players", PLAYERS)] = Field(
+    players: Annotated[str, OneOf("players", tuple(PLAYERS))] = Field(
         default="provider", description="provider: a provider's datasets are one player; dataset: each is its own."
     )
     pool: str = Field(max_length=40, description="What is to be divided, a decimal string.", examples=["10000.00"])
@@ -130,8 +130,8 @@ class NewValuation(Body):
         description="The recommended rules against cheating: `copies: first`, `policy: significant`, "
         f"`shards: {PROTECTED_SHARDS}` and `class_weights: balanced`, each where the order does not say otherwise.",
     )
-    mode: Annotated[str, OneOf("mode", MODES)] = "full"
-    fidelity: Annotated[str, OneOf("fidelity", FIDELITIES)] = "auto"
+    mode: Annotated[str, OneOf("mode", tuple(MODES))] = "full"
+    fidelity: Annotated[str, OneOf("fidelity", tuple(FIDELITIES))] = "auto"
     unlearning: Unlearning = Field(default_factory=Unlearning)
     estimator: Annotated[str, OneOf("estimator", ESTIMATORS)] = "auto"
     share_ci: Number = Field(
@@ -149,7 +149,7 @@ class NewValuation(Body):
     max_seconds: Number | None = Field(default=None, gt=0, description="Device seconds, not seconds on the clock.")
     deadline: AwareDatetime | None = Field(default=None, description="The job ends as `expired` when it passes.")
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
-    device: Annotated[str, OneOf("device", DEVICES)] = "cpu"
+    device: Annotated[str, OneOf("device", tuple(DEVICES))] = "cpu"
     purpose: str | None = Field(
         default=None,
         max_length=40,

@@ -204,6 +204,7 @@ def _order_page(
         "form": form,
         "named": form.named_datasets(),
         "error": error,
+        "vocabulary": orders.VOCABULARY,
         "choices": orders.choices(session, visitor.caller, paging, form),
         "balances": payouts.balances(session, visitor.caller.account_id),
     }

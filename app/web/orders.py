@@ -20,6 +20,11 @@ from app.http.pages import PageRequest
 from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import PageForm, Texts, number, pairs, whole
+from contract.estimators import ESTIMATORS
+from contract.learners import LEARNERS
+from contract.metrics import METRICS
+from contract.policies import DEVICES, PLAYERS
+from contract.spec import FIDELITIES, MODES
 
 # fields of an order that the form calls the same
 _SAME = (
@@ -80,6 +85,18 @@ class Choices:
     offers: list[tuple[Dataset, str]]
     others: list[str]
     more: bool
+
+
+# what the form offers, whatever is in the vocabulary
+VOCABULARY = {
+    "players": PLAYERS,
+    "learners": LEARNERS,
+    "metrics": METRICS,
+    "modes": MODES,
+    "fidelities": FIDELITIES,
+    "estimators": ESTIMATORS,
+    "devices": DEVICES,
+}
 
 
 def choices(session: Session, caller: Caller, page: PageRequest, form: OrderForm) -> Choices:
