@@ -237,7 +237,7 @@ def default_context(family: Family) -> int:
     return min(128, int(family.sizes.get("positions", 128)))
 
 
-def check_told(family: Family, context: float, side: float, name: str) -> None:
+def check_side_and_context(family: Family, context: float, side: float, name: str) -> None:
     """Raises InvalidData where an encoder cannot read so many tokens, or a backbone so large a square; 0 is any."""
     if context:
         most = int(family.sizes.get("positions", 0))

@@ -35,7 +35,7 @@ BASE = "base."
 def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, dict[str, Any]]:
     """{parameter: {"dtype", "shape"}} of a safetensors file whose every number is finite; raises InvalidData.
 
-    In a model ``folder`` bfloat16 is read as well, and counters beside the weights are passed over.
+    In a model ``folder`` bfloat16 is read as well, and counters beside the weights are ignored.
     """
     size = path.stat().st_size
     if size == 0:
@@ -64,7 +64,7 @@ def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, di
 
 
 def _finite(values: np.ndarray[Any, Any], dtype: str) -> bool:
-    """Whether all numbers are finite; bfloat16, which numpy lacks, is looked at by its exponent's bits."""
+    """Whether all numbers are finite; bfloat16, which numpy lacks, is checked by its exponent's bits."""
     if dtype == "BF16":
         return bool((values & _BF16_EXPONENT != _BF16_EXPONENT).all())
     return bool(np.isfinite(values).all())
@@ -117,13 +117,13 @@ def expected_shapes(
     """{parameter: shape} of an architecture on these rows, on a base of these facts; None where only the engine knows
     (convolutions)."""
     features = math.prod(feature_shape)
-    known = ARCHITECTURES[architecture].defaults() | dict(hyper)
+    values = ARCHITECTURES[architecture].defaults() | dict(hyper)
     if architecture is Architecture.LORA and base is not None:
-        return lora_shapes(base, int(known["rank"]), classes)
+        return lora_shapes(base, int(values["rank"]), classes)
     if architecture is Architecture.LOGISTIC:
         return {"weight": (classes, features), "bias": (classes,)}
     if architecture is Architecture.MLP:
-        hidden, layers = int(known["hidden"]), int(known["layers"])
+        hidden, layers = int(values["hidden"]), int(values["layers"])
         shapes: dict[str, tuple[int, ...]] = {}
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise([features, *[hidden] * layers, classes])):
             shapes |= {f"{2 * i}.weight": (fan_out, fan_in), f"{2 * i}.bias": (fan_out,)}
@@ -148,12 +148,12 @@ def check_fit(
         if not part:
             continue
         for label in sorted(expected.keys() | part.keys()):
-            found = tuple(part[label]["shape"]) if label in part else None
-            if found != expected.get(label):
-                wanted = f"has shape {list(expected[label])}" if label in expected else "is not there"
-                given = f"has shape {list(found)}" if found is not None else "is missing"
+            shape = tuple(part[label]["shape"]) if label in part else None
+            if shape != expected.get(label):
+                rule = f"has shape {list(expected[label])}" if label in expected else "is not there"
+                given = f"has shape {list(shape)}" if shape is not None else "is missing"
                 detail = (
-                    f"checkpoint: tensor `{prefix}{label}` {given}, but in this job's {architecture.value} it {wanted};"
+                    f"checkpoint: tensor `{prefix}{label}` {given}, but in this job's {architecture.value} it {rule};"
                     " upload weights that fit the data, or change the hyper-parameters"
                 )
                 raise InvalidInput(detail, errors=[FieldError("/checkpoint", detail, "checkpoint_shape")])

@@ -1,4 +1,4 @@
-"""Secrets that the embedded stack makes for itself, once, each in a file that only its owner may read.
+"""Secrets that the embedded stack makes for itself, once, in a file that only its owner may read.
 
 Nothing here is printed, and nothing here is used outside the embedded stack: a deployment brings its own secrets.
 """
@@ -17,9 +17,9 @@ _NAMES = ("key_pepper", "signing_secret")
 def load_or_make(home: Path) -> dict[str, str]:
     """The stack's ``key_pepper`` and ``signing_secret`` from ``secrets.json``, made on first use."""
     path = home / "secrets.json"
-    known = read_private(path) or {}
-    made = {name: str(known.get(name) or secrets.token_urlsafe(32)) for name in _NAMES}
-    if made != known:
+    stored = read_private(path) or {}
+    made = {name: str(stored.get(name) or secrets.token_urlsafe(32)) for name in _NAMES}
+    if made != stored:
         write_private(path, made)
     return made
 

@@ -74,8 +74,8 @@ def add(
 
     The notification is sent when the transaction commits, or never. Both are one statement.
     """
-    told = {"task_name": task, "on_queue": queue, "rank": priority, "of_lane": lane, "delay": float(delay)}
-    session.execute(_ADD, told | {"all_args": [json.dumps(each) for each in args]})
+    values = {"task_name": task, "on_queue": queue, "rank": priority, "of_lane": lane, "delay": float(delay)}
+    session.execute(_ADD, values | {"all_args": [json.dumps(message) for message in args]})
 
 
 _DUE = (

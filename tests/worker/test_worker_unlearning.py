@@ -178,7 +178,7 @@ def test_trained_anew_on_what_remains_with_a_certificate_and_then_the_bytes_go(
     upload = Upload(path=Path("nowhere"), digest=model.digest, size=1)  # refused before it is read
     with transaction(market.factory) as session, pytest.raises(Conflict, match="were unlearned or erased here"):
         checkpoints.store_content(
-            session, market.blobs, market.buyer, other_model.id, upload, checkpoints.Found(upload.path, {})
+            session, market.blobs, market.buyer, other_model.id, upload, checkpoints.CheckedWeights(upload.path, {})
         )
 
 
@@ -486,7 +486,7 @@ def test_workers_drop_what_they_hold_in_memory(market: Market, hand: Hand) -> No
     held = hand.runtime.games
     assert held.loaded() == {row[0] for row in market.rows("SELECT id FROM games")}
     withdraw(market, 2)
-    # a beat of the heart of a process that does nothing, and has no part in the erasure
+    # a beat of the heartbeat of a process that does nothing, and has no part in the erasure
     with market.factory() as session:
         held.drop_withdrawn(session)
     assert held.loaded() == {other.game_id}
@@ -511,11 +511,11 @@ def test_a_worker_that_is_shut_down_or_finds_the_store_away_gives_back_what_it_t
 ) -> None:
     gone = withdraw(market, 2)
     begin(hand)
-    hand.runtime.heart.drain()
+    hand.runtime.heartbeat.drain()
     (unlearning_id,) = (row[0] for row in market.rows("SELECT id FROM unlearnings"))
     hand.runtime.unlearn(unlearning_id)
     assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 0)]
-    hand.runtime.heart._draining.clear()
+    hand.runtime.heartbeat._draining.clear()
     folder = Path(market.settings.blob_url.removeprefix("file://"))
     digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=gone)
     blob = folder / "sha256" / digest[:2] / digest[2:]

@@ -51,15 +51,15 @@ class Extractor:
 
     @property
     def nbytes(self) -> int:
-        return sum(each.element_size() * each.numel() for each in self.weights.values())
+        return sum(weight.element_size() * weight.numel() for weight in self.weights.values())
 
     def features(self, values: Iterator[Any]) -> Features:
         """float32[n, width] of n texts, or of n images float32/uint8 [h, w] or [h, w, 3]."""
         parts = self._of_texts(values) if self.kind == TEXT else self._of_images(values)
-        found = [part for _, part in sorted(parts, key=lambda pair: pair[0])]
-        if not found:
+        ordered = [part for _, part in sorted(parts, key=lambda pair: pair[0])]
+        if not ordered:
             return np.zeros((0, self.family.width), dtype=np.float32)
-        rows: Features = np.stack(found)
+        rows: Features = np.stack(ordered)
         if not np.isfinite(rows).all():
             raise InvalidProblem(
                 f"row {int(np.argmin(np.isfinite(rows).all(axis=1))) + 1}: the frozen model's features are not finite;"
@@ -96,21 +96,21 @@ class Extractor:
     def _tokens(self, text: str) -> list[int]:
         if self.encode is None:
             raise InvalidProblem("the encoder has no tokenizer.json; add the tokenizer of the model")
-        found = list(self.encode(text[: _LONGEST_TOKEN * self.context]))
-        if len(found) > self.context:
-            found = [*found[: self.context - 1], found[-1]]
-        return found or [0]
+        tokens = list(self.encode(text[: _LONGEST_TOKEN * self.context]))
+        if len(tokens) > self.context:
+            tokens = [*tokens[: self.context - 1], tokens[-1]]
+        return tokens or [0]
 
     def _batch_of_texts(self, batch: Sequence[tuple[int, list[int]]], length: int) -> Iterator[tuple[int, Features]]:
         tokens = torch.zeros((_BATCH, length), dtype=torch.int64)
-        there = torch.zeros((_BATCH, length), dtype=torch.bool)
-        there[:, 0] = True
+        present = torch.zeros((_BATCH, length), dtype=torch.bool)
+        present[:, 0] = True
         for slot, (_, own) in enumerate(batch):
             tokens[slot, : len(own)] = torch.tensor(own)
-            there[slot, : len(own)] = True
+            present[slot, : len(own)] = True
         with torch.no_grad():
-            found = encoders.bert(self.family.sizes, self.weights, tokens.to(self.device), there.to(self.device))
-        yield from zip((row for row, _ in batch), found.cpu().numpy(), strict=False)
+            features = encoders.bert(self.family.sizes, self.weights, tokens.to(self.device), present.to(self.device))
+        yield from zip((row for row, _ in batch), features.cpu().numpy(), strict=False)
 
     def _of_images(self, values: Iterator[Any]) -> Iterator[tuple[int, Features]]:
         batch: list[tuple[int, Tensor]] = []
@@ -138,13 +138,13 @@ class Extractor:
         images = torch.zeros((_BATCH, 3, self.side, self.side))
         for slot, (_, image) in enumerate(batch):
             images[slot] = image
-        known = (self.family.sizes, self.weights)
+        model = (self.family.sizes, self.weights)
         with torch.no_grad():
             if self.family.name == "vit":
-                found = encoders.vit(*known, encoders.patches(*known, images.to(self.device)))
+                features = encoders.vit(*model, encoders.patches(*model, images.to(self.device)))
             else:
-                found = encoders.resnet(*known, images.to(self.device))
-        yield from zip((row for row, _ in batch), found.cpu().numpy(), strict=False)
+                features = encoders.resnet(*model, images.to(self.device))
+        yield from zip((row for row, _ in batch), features.cpu().numpy(), strict=False)
 
 
 def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int = 0, side: int = 0) -> Extractor:
@@ -157,12 +157,12 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
     tokenizer: Tokenizer | None = None
     try:
         family = (families.bert if kind == TEXT else vision.backbone)(config, str(path))
-        families.check_told(family, context, side, str(folder))
+        families.check_side_and_context(family, context, side, str(folder))
         if kind == TEXT:
             tokenizer = _tokenizer(folder, family.vocabulary)
     except InvalidData as error:
         raise InvalidProblem(error.detail) from None
-    arrays = read_weights(folder, "model.safetensors", passed_over=("num_batches_tracked", "position_ids"))
+    arrays = read_weights(folder, "model.safetensors", without=("num_batches_tracked", "position_ids"))
     weights = {
         family.plain_name(name): torch.from_numpy(array).to(device)
         for name, array in arrays.items()
@@ -191,10 +191,10 @@ def _tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise InvalidData(f"{folder}: there is no tokenizer.json; add the tokenizer of the model")
-    found = load_tokenizer(path, str(path))
-    if found.size > vocabulary:
-        raise InvalidData(f"{path}: it knows {found.size} tokens, the model {vocabulary}; they are of two models")
-    return found
+    tokenizer = load_tokenizer(path, str(path))
+    if tokenizer.size > vocabulary:
+        raise InvalidData(f"{path}: it knows {tokenizer.size} tokens, the model {vocabulary}; they are of two models")
+    return tokenizer
 
 
 def standardised(test: Features, parts: Sequence[Features]) -> tuple[Features, list[Features]]:
@@ -203,7 +203,7 @@ def standardised(test: Features, parts: Sequence[Features]) -> tuple[Features, l
     spread = np.where(spread > 0, spread, 1.0)
 
     def scaled(rows: Features) -> Features:
-        found: Features = np.clip((rows - centre) / spread, -CLIP, CLIP).astype(np.float32)
-        return found
+        clipped: Features = np.clip((rows - centre) / spread, -CLIP, CLIP).astype(np.float32)
+        return clipped
 
     return scaled(test), [scaled(part) for part in parts]

@@ -1,10 +1,9 @@
 """What a valuation will take, before it is posted: evaluations by fidelity and device seconds. Pure, and an estimate.
 
 The counts follow the engine's plan (``worker/engine/loop/run.py``): up to 12 players every distinct coalition is
-unlearned,
-above that a sample; retrainings audit them, at most max(36, 3 n) unless the order names another number, and where
-retraining everything is no dearer, everything is retrained. A job may stop earlier; it never buys more. Nothing here
-looks at a row.
+unlearned, above that a sample. Retrainings audit them, at most max(36, 3 n) unless the order names another number; and
+where retraining everything is no dearer, everything is retrained. A job may stop earlier; it never buys more. Nothing
+here looks at a row.
 """
 
 import math
@@ -25,7 +24,7 @@ _REPAIR_COST = 0.2
 
 
 @dataclass(frozen=True)
-class Size:
+class JobSize:
     """What a job computes on: training rows in all, numbers per row, classes, rows of the test set.
 
     ``training`` and ``scoring``, where given, are the multiply-adds of one forward pass over all that a training reads,
@@ -43,16 +42,16 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Device seconds per worth and training row of past jobs of a learner, by fidelity; ``prepare``: per row."""
+class MeasuredSeconds:
+    """Device seconds per worth and training row in past jobs of a learner, by fidelity; ``prepare``: per row."""
 
     per_row: Mapping[str, float]
     jobs: int
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Seconds of device time, and on what they rest: ``measured`` or ``model``."""
+class DeviceTimeEstimate:
+    """Seconds of device time, and their basis: ``measured`` or ``model``."""
 
     seconds: float
     basis: str
@@ -92,8 +91,8 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
 
 
 def estimate(
-    order: NewValuation, learner: str, size: Size, counts: Mapping[str, int], past: Measured, *, players: int
-) -> Estimate:
+    order: NewValuation, learner: str, size: JobSize, counts: Mapping[str, int], past: MeasuredSeconds, *, players: int
+) -> DeviceTimeEstimate:
     """Device seconds from what past jobs took, where each fidelity that is needed was measured; else from the model.
 
     ``players`` counts those of distinct content.
@@ -102,8 +101,8 @@ def estimate(
     if past.jobs and all(kind in past.per_row for kind in needed):
         seconds = size.rows * sum(counts[kind] * past.per_row[kind] for kind in needed)
         seconds += size.rows * past.per_row.get("prepare", 0.0)
-        said = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
-        return Estimate(_capped(order, seconds), "measured", said)
+        sentence = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
+        return DeviceTimeEstimate(_capped(order, seconds), "measured", sentence)
     training, scoring = _model_seconds(order, learner, size)
     cost = {"unlearn": _UNLEARNED_COST, "repair": _REPAIR_COST, "retrain": 1.0 if size.training else 0.5}
     seconds = (
@@ -112,14 +111,14 @@ def estimate(
         + (players * training if counts["unlearn"] and order.unlearning.method in TRAINS_EACH_PLAYER else 0.0)
         + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
     )
-    said = (
+    sentence = (
         f"from the model's cost at a stated {STATED_RATE:.0e} multiply-adds a second; no past job with {learner} "
         "has been measured here for all of this"
     )
-    return Estimate(_capped(order, seconds), "model", said)
+    return DeviceTimeEstimate(_capped(order, seconds), "model", sentence)
 
 
-def _model_seconds(order: NewValuation, learner: str, size: Size) -> tuple[float, float]:
+def _model_seconds(order: NewValuation, learner: str, size: JobSize) -> tuple[float, float]:
     """Seconds of one training, and of one look at the test set, at the stated rate."""
     if size.training:
         return 3.0 * size.training / STATED_RATE, size.scoring / STATED_RATE

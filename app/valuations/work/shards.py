@@ -1,5 +1,5 @@
 """SQL of shards and rounds: written, counted down, dispatched within a job's window, swept. Leases are in
-``lease_repository``, worths in ``worth_repository``. All times are the database's.
+``leases``, worths in ``worths``. All times are the database's.
 """
 
 import uuid
@@ -36,7 +36,7 @@ def _count_down() -> Any:
         .where(_ROUNDS.c.valuation_id == bindparam("job"), _ROUNDS.c.number == bindparam("round_number"))
         .values(
             open=_ROUNDS.c.open - 1,
-            done=_ROUNDS.c.done + bindparam("found"),
+            done=_ROUNDS.c.done + bindparam("computed"),
             seconds=_ROUNDS.c.seconds + bindparam("spent"),
             finished_at=case((_ROUNDS.c.open == 1, _NOW), else_=None),
         )
@@ -53,18 +53,18 @@ _COUNT_DOWN = _count_down()
 def count_down(
     session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float
 ) -> tuple[int, ValuationStatus]:
-    """One shard of the round is finished; returns how many are still open, and how the job stands.
+    """One shard of the round is finished; returns how many are still open, and the job's status.
 
     Holds the round's row and then the job's until the commit, so it comes last: a job's workers queue for it. A
     cancellation either comes before and is seen here, or waits and then sees this shard done.
     """
-    values = {"job": valuation_id, "round_number": number, "found": done, "spent": seconds}
+    values = {"job": valuation_id, "round_number": number, "computed": done, "spent": seconds}
     row = session.execute(_COUNT_DOWN, values).one()
     return int(row[0]), row[1]
 
 
-def count_found(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
-    """Worths of a round were found by a shard that stays open."""
+def count_worths(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
+    """Worths of a round were computed by a shard that stays open."""
     session.execute(
         update(Round)
         .where(Round.valuation_id == valuation_id, Round.number == number)
@@ -115,8 +115,8 @@ def _take_room(claiming: bool) -> Any:
     # a job has one round at a time, so the ordinal alone says which comes first
     first = chosen.c.ordinal == select(func.min(chosen.c.ordinal)).scalar_subquery()
     values = {name: case((first, value), else_=_SHARDS.c[name]) for name, value in CLAIMED.items()}
-    told = (_SHARDS.c.id.label("shard_id"), *(_SHARDS.c[name] for name in ("status", *_OF_CLAIM[1:])))
-    return moved.values(dispatched_at=_NOW, **values).returning(*told)
+    claimed = (_SHARDS.c.id.label("shard_id"), *(_SHARDS.c[name] for name in ("status", *_OF_CLAIM[1:])))
+    return moved.values(dispatched_at=_NOW, **values).returning(*claimed)
 
 
 _OF_CLAIM = ("shard_id", "round", "source", "coalitions", "count", "attempt", "fence")
@@ -136,8 +136,8 @@ def take_room_and_claim(
     session: Session, done: Claim, within: float, by: str, lease: float
 ) -> tuple[Claim | None, Sequence[uuid.UUID]]:
     """``take_room`` for the holder of a shard that is done: it claims the first; the others' messages are due."""
-    told = {"on_queue": done.queue, "job": done.valuation_id, "within": within, "by": by, "lease": lease}
-    taken = [row._mapping for row in session.execute(_TAKE_ROOM_AND_CLAIM, told)]
+    values = {"on_queue": done.queue, "job": done.valuation_id, "within": within, "by": by, "lease": lease}
+    taken = [row._mapping for row in session.execute(_TAKE_ROOM_AND_CLAIM, values)]
     others = [row["shard_id"] for row in taken if row["status"] is not ShardStatus.RUNNING]
     for row in taken:
         if row["status"] is ShardStatus.RUNNING:
@@ -173,7 +173,7 @@ def abandon_queued(session: Session, valuation_id: uuid.UUID) -> None:
     """Drop the shards of a job that nobody holds.
 
     Those that a worker is just taking are skipped: it waits for the job's row, which the caller has locked, and then
-    drops them itself; or it claims one and hears from its heart that the job has ended.
+    drops them itself; or it claims one, and its heartbeat notices that the job has ended.
     """
     free = (
         select(Shard.id)
@@ -191,7 +191,7 @@ def abandon_queued(session: Session, valuation_id: uuid.UUID) -> None:
 
 
 def abandon_expired(session: Session, valuation_id: uuid.UUID) -> None:
-    """Drop the shards of a job whose holder let the lease run out."""
+    """Drop the shards of a job whose lease ran out."""
     session.execute(
         update(Shard)
         .where(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.RUNNING, Shard.lease_until < _NOW)
