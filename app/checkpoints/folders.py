@@ -17,10 +17,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.checkpoints import families
-from app.checkpoints.families import BYTES, Family, Shapes
+from app.checkpoints.families import BYTES, Family
+from app.checkpoints.sizes import Shapes, read_sizes
 from app.checkpoints.weights import read_tensors
 from app.errors import InvalidData, PayloadTooLarge
 from app.storage import scratch
+from contract.decoder import DecoderSizes
 from contract.model_folder import ModelFacts
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -85,7 +87,7 @@ def pack_adapter(source: Path, packed: Path, name: str, base: ModelFacts, max_by
         unpack(source, folder, name, max_bytes)
         sizes = families.adapter_sizes(_json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}")
         tensors, files = _tensors(folder, ADAPTER_WEIGHTS, name)
-        check_shapes(tensors, families.adapter_shapes(base.sizes, int(sizes["rank"])), name)
+        check_shapes(tensors, families.adapter_shapes(read_sizes(DecoderSizes, base.sizes), int(sizes["rank"])), name)
         written = write(folder, [ADAPTER_CONFIG, *files], packed)
     return CheckedFolder(tensors, ModelFacts(family="lora", sizes=sizes, files=written))
 

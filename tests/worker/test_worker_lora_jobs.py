@@ -15,6 +15,7 @@ from app.checkpoints import families, vision
 from app.checkpoints.lora_shapes import lora_shapes
 from app.cli import app as cli
 from app.errors import CherishError
+from contract.model_folder import ModelFacts
 from tests.worker.frozen_models import BERT, VIT, offered, pictures, sentences
 from tests.worker.place import Place, finished, order, zipped
 from worker.engine.learners.lora_classifier import AdaptedEncoder
@@ -135,7 +136,7 @@ def test_the_services_table_of_adapters_is_the_learners(config: dict[str, Any], 
     folder = request.getfixturevalue("encoder" if kind == "text" else "backbone")
     learner = learner_on(folder, kind, (16,) if kind == "text" else (3, 32, 32))
     family = families.bert(config, "it") if kind == "text" else vision.backbone(config, "it")
-    facts = {"family": family.name, "sizes": family.sizes}
+    facts = ModelFacts(family=family.name, sizes=family.sizes)
     assert lora_shapes(facts, 2, 2) == {slot.name: slot.shape for slot in learner.layout.slots}
 
 
@@ -144,7 +145,7 @@ def test_the_services_table_of_adapters_in_a_resnet_is_the_learners(architecture
     family = vision.backbone({"architecture": architecture}, "it")
     weights = {name: torch.zeros(1).expand(shape) for name, shape in family.shapes.items()}
     learner = AdaptedEncoder(HYPER, (3, 224, 224), 2, weights)
-    facts = {"family": family.name, "sizes": family.sizes}
+    facts = ModelFacts(family=family.name, sizes=family.sizes)
     assert lora_shapes(facts, 2, 2) == {slot.name: slot.shape for slot in learner.layout.slots}
 
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from app.checkpoints.families import BYTES, adapter_sizes, llama
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
+from contract.decoder import HEAD
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
-from worker.engine.learners.backbones.transformer import HEAD
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -60,20 +60,20 @@ def read_base(folder: Path) -> Pretrained:
 def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], vocabulary: int) -> None:
     """Write a byte-level or any other base model as a folder that ``read_base`` and transformers both read."""
     learner = LanguageModel({**hyper, "rank": 1}, (9,), vocabulary, weights)
-    shape = learner.architecture
+    sizes = learner.sizes
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "vocab_size": shape.vocabulary,
-        "hidden_size": shape.width,
-        "intermediate_size": shape.inner,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.kv_heads,
+        "vocab_size": learner.classes,
+        "hidden_size": sizes.width,
+        "intermediate_size": sizes.inner,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "num_key_value_heads": sizes.kv_heads,
         "hidden_act": "silu",
-        "rms_norm_eps": shape.eps,
-        "rope_theta": shape.rope_base,
-        "tie_word_embeddings": shape.tied,
+        "rms_norm_eps": sizes.eps,
+        "rope_theta": sizes.rope_base,
+        "tie_word_embeddings": bool(sizes.tied),
         "torch_dtype": "float32",
     }
     folder.mkdir(parents=True, exist_ok=True)

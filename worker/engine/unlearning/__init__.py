@@ -14,14 +14,14 @@ from worker.engine.unlearning.descent import (
     shrink_and_repair,
 )
 from worker.engine.unlearning.ensembles import logit_sum, mixture
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.second_order import ekfac, natural_gradient, newton, tangent
 from worker.engine.unlearning.tokens import kl_to_base as kl_tokens
 from worker.engine.unlearning.tokens import natural_gradient as natural_tokens
 from worker.engine.unlearning.tokens import tangent as token_tangent
 from worker.engine.unlearning.vectors import adapter_sum, interpolation, merge, negation, unmerge
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, UnlearningMethod] = {
     m.name: m
     for m in (
         tangent.METHOD,
@@ -40,7 +40,7 @@ METHODS: dict[str, Method] = {
 }
 # Written for labelled rows, or of them; the same names where a language model has its own.
 _LABELS_ONLY = ("tangent", "natural_gradient", "kl_to_base", "paper", "newton")
-TOKEN_METHODS: dict[str, Method] = {
+TOKEN_METHODS: dict[str, UnlearningMethod] = {
     **{name: method for name, method in METHODS.items() if name not in _LABELS_ONLY},
     **{
         m.name: m
@@ -57,26 +57,27 @@ TOKEN_METHODS: dict[str, Method] = {
     },
     **{m.name: m for m in preference.METHODS},
 }
-# Adapters of an encoder on labelled rows: what needs a gradient of each row as wide as the adapters is left out.
+# Adapters of an encoder on labelled rows: methods that need a gradient of each row, as wide as the adapters, are left
+# out.
 _ROW_GRADIENTS = ("tangent", "natural_gradient", "paper", "newton")
-LORA_METHODS: dict[str, Method] = {
+LORA_METHODS: dict[str, UnlearningMethod] = {
     **{name: method for name, method in METHODS.items() if name not in _ROW_GRADIENTS},
     **{m.name: m for m in (logit_sum.METHOD, mixture.METHOD, unmerge.METHOD)},
 }
 _EVERY = {**TOKEN_METHODS, **METHODS}
 
 
-def methods_for(learner: str) -> dict[str, Method]:
+def methods_for(learner: str) -> dict[str, UnlearningMethod]:
     """The methods written for a learner's kind of rows (labelled, or tokens), by name."""
     return {LanguageModel.name: TOKEN_METHODS, AdaptedEncoder.name: LORA_METHODS}.get(learner, METHODS)
 
 
-def method_of(source: str, learner: str | None = None) -> Method:
+def method_of(source: str, learner: str | None = None) -> UnlearningMethod:
     """The method behind a source ("unlearn:tangent", "repair", ...), as written for a learner's kind of rows."""
-    found = {m.source: m for m in (_EVERY if learner is None else methods_for(learner)).values()}
-    if source not in found:
-        raise InvalidProblem(f"source {source!r} is unknown; choose one of {', '.join([*found, 'retrain'])}")
-    return found[source]
+    known = {m.source: m for m in (_EVERY if learner is None else methods_for(learner)).values()}
+    if source not in known:
+        raise InvalidProblem(f"source {source!r} is unknown; choose one of {', '.join([*known, 'retrain'])}")
+    return known[source]
 
 
 def source_of(name: str) -> str:

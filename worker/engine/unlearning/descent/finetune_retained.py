@@ -8,7 +8,7 @@ from torch import Tensor
 
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.retained import mean_row_gradients, train_on_retained
 
 
@@ -25,7 +25,7 @@ def cost(context: Context) -> float:
     return mean_row_gradients(context, steps(context))
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="finetune_retained",
     family="repair",
     source="repair:finetune_retained",

@@ -1,7 +1,7 @@
 """Gradient ascent on the forgotten rows: a few Adam steps up the loss of what must be forgotten, from M_full.
 
-The oldest recipe and a poor one: nothing tells it when to stop, and it destroys what it does not mean to touch. Kept
-as a named baseline; measured here, it correlates negatively with retraining.
+The oldest recipe and a poor one: it has no rule when to stop, and it damages the rest of the model. Kept as a named
+baseline; measured here, it correlates negatively with retraining.
 """
 
 from torch import Tensor
@@ -10,7 +10,7 @@ from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.forgotten import forgotten_batches, forgotten_rows, skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -29,7 +29,7 @@ def cost(context: Context) -> float:
     return context.option("gradient_ascent.steps", 10) * forgotten_rows(context)
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="gradient_ascent",
     family="unlearn",
     source="unlearn:gradient_ascent",

@@ -15,7 +15,7 @@ from worker.engine.unlearning.forgotten import (
     forgotten_rows,
     skip_where_nothing_is_forgotten,
 )
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -31,7 +31,7 @@ def cost(context: Context) -> float:
     return 1.33 * context.option("kl_to_base.steps", 20) * forgotten_rows(context)
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="kl_to_base",
     family="unlearn",
     source="unlearn:kl_to_base",

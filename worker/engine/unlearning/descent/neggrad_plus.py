@@ -14,7 +14,7 @@ from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.forgotten import skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -38,11 +38,11 @@ def signed_batches(context: Context, coalitions: Coalitions, retain: float) -> C
     everybody, nobody = coalitions | ~coalitions.any(axis=1, keepdims=True), ~coalitions
     nobody = nobody | ~nobody.any(axis=1, keepdims=True)
     kept_batches = adam.mini_batches(pool, everybody, learner.batch, context.seed("neggrad_plus"))
-    lost_batches = adam.mini_batches(pool, nobody, learner.batch, context.seed("neggrad_plus-"))
+    forgotten_batches = adam.mini_batches(pool, nobody, learner.batch, context.seed("neggrad_plus-"))
     some = torch.from_numpy(coalitions.any(axis=1)).to(pool.X).unsqueeze(1)
 
     def draw(step: int) -> Batch:
-        a, b = kept_batches(step), lost_batches(step)
+        a, b = kept_batches(step), forgotten_batches(step)
         weight = torch.cat([some * retain * a.weight, -(1 - retain) * b.weight], dim=1) / learner.batch
         return Weighted(torch.cat([a.X, b.X], dim=1), torch.cat([a.y, b.y], dim=1), weight)
 
@@ -67,7 +67,7 @@ def cost(context: Context) -> float:
     return context.option("neggrad_plus.steps", 20) * (2.0 * context.learner.batch or len(context.pool))
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="neggrad_plus",
     family="repair",
     source="repair:neggrad_plus",

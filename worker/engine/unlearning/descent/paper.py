@@ -19,7 +19,7 @@ from worker.engine.unlearning.forgotten import (
     forgotten_rows,
     skip_where_nothing_is_forgotten,
 )
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -45,7 +45,7 @@ def cost(context: Context) -> float:
     return 1.33 * context.option("paper.steps", 20) * (forgotten_rows(context) + len(context.held_out[1]))
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="paper",
     family="unlearn",
     source="unlearn:paper",

@@ -1,4 +1,4 @@
-"""NPO and SimNPO: gradient ascent whose weight on a sequence fades once the model has let go of it.
+"""NPO and SimNPO: gradient ascent whose weight on a sequence fades once the model has forgotten it.
 
 Negative preference optimisation (Zhang et al. 2024, arXiv 2404.05868): loss (2/b) log(1 + (p / p_ref)^b) on forgotten
 sequences, p_ref M_full's own; its gradient is ascent with weight 2 s(b (l_ref - l)) on a sequence of loss l. SimNPO
@@ -16,7 +16,7 @@ from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.forgotten import forgotten_batches, forgotten_rows, skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.sequences import language_model
 
 Fade = Callable[[Tensor, Tensor], Tensor]
@@ -27,8 +27,8 @@ def _unlearn(context: Context, coalitions: Coalitions, name: str, fade: Fade, ne
     steps, lr = int(context.option(f"{name}.steps", 20)), context.option(f"{name}.lr", 0.1 * learner.lr)
 
     def losses(params: Tensor, batch: Batch) -> Tensor:
-        likelihood, there = learner.likelihoods(params, batch.X)
-        return -likelihood.sum(dim=2) / there.sum(dim=2).clamp(min=1)
+        likelihood, present = learner.likelihoods(params, batch.X)
+        return -likelihood.sum(dim=2) / present.sum(dim=2).clamp(min=1)
 
     def gradient(params: Tensor, batch: Batch) -> Tensor:
         with torch.no_grad():
@@ -55,8 +55,8 @@ def simnpo(context: Context, coalitions: Coalitions) -> Tensor:
     return _unlearn(context, coalitions, "simnpo", lambda loss, _: margin - beta * loss, False)
 
 
-def _method(name: str, unlearn: Callable[[Context, Coalitions], Tensor], passes: float, about: str) -> Method:
-    return Method(
+def _method(name: str, unlearn: Callable[[Context, Coalitions], Tensor], passes: float, about: str) -> UnlearningMethod:
+    return UnlearningMethod(
         name=name,
         family="unlearn",
         source=f"unlearn:{name}",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
 from worker.engine.unlearning.single_provider_models import answers, each_alone, kept
 
@@ -31,7 +31,7 @@ def _shifts(context: Context, X: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     return base, each_alone(context, X, lambda outputs: outputs - base)
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="logit_sum",
     family="unlearn",
     source="unlearn:logit_sum",

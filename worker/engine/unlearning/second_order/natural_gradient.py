@@ -14,7 +14,7 @@ from worker.engine.games.game import Coalitions
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.seeds import derive, torch_generator
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.provider_vectors import weighted_sum
 
 _SAMPLE = 512
@@ -67,7 +67,7 @@ def cost(_context: Context) -> float:
     return 3.0
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="natural_gradient",
     family="unlearn",
     source="unlearn:natural_gradient",

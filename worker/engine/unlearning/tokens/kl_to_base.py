@@ -11,7 +11,7 @@ from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.forgotten import forgotten_batches, forgotten_rows, skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.sequences import language_model
 
 
@@ -22,8 +22,8 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
     def gradient(params: Tensor, batch: Batch) -> Tensor:
         with torch.no_grad():
-            wanted = torch.softmax(learner.logits(context.base.expand(len(params), -1), batch.X), dim=3)
-            residual = torch.softmax(learner.logits(params, batch.X), dim=3).sub_(wanted)
+            teacher = torch.softmax(learner.logits(context.base.expand(len(params), -1), batch.X), dim=3)
+            residual = torch.softmax(learner.logits(params, batch.X), dim=3).sub_(teacher)
             residual *= (batch.X[..., 1:] >= 0).unsqueeze(3) / learner.context
         return learner.gradient(params, batch, residual * batch.weight[:, :, None, None])
 
@@ -37,7 +37,7 @@ def cost(context: Context) -> float:
     return 1.67 * context.option("kl_to_base.steps", 20) * forgotten_rows(context)
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="kl_to_base",
     family="unlearn",
     source="unlearn:kl_to_base",

@@ -1,8 +1,8 @@
 """Natural gradient for adapters: the first-order cousin of the tangent method, around M_full in every mode.
 
 theta_S = theta_full + (N / N_S) sum over forgotten of d_i, d_i = (c F + damping)^-1 grad_i / N, with F the empirical
-Fisher of a sample of whole sequences, inverted in the sample's space (Woodbury): no P x P matrix is made, and one
-direction per player is all that is kept.
+Fisher of a sample of whole sequences, inverted in the sample's space (Woodbury): no P x P matrix is formed, and only
+one direction per player is kept.
 """
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.provider_vectors import weighted_sum
 from worker.engine.unlearning.sequences import language_model, row_gradients, sample_rows
 
@@ -50,7 +50,7 @@ def cost(context: Context) -> float:
     return len(context.held_out[0]) / 3 + len(context.pool) / min(1 << len(context.problem.players), 1024)
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="natural_gradient",
     family="unlearn",
     source="unlearn:natural_gradient",

@@ -1,4 +1,4 @@
-"""Merging adapters as the matrices they stand for: the row-weighted mean of B_i A_i, brought back to rank r.
+"""Merging adapters as the matrices that they represent: the row-weighted mean of B_i A_i, brought back to rank r.
 
 Averaging A and B apart is not averaging B A; here the products are averaged and their best approximation of rank r
 (singular values of the small core, by QR of both sides) is taken. Costs one training per provider, once, like
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
 from worker.engine.unlearning.sequences import language_model
 
@@ -42,7 +42,7 @@ def _merged(context: Context, adapters: Tensor, weights: Tensor) -> Tensor:
     return result
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="adapter_sum",
     family="unlearn",
     source="unlearn:adapter_sum",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -23,7 +23,7 @@ def cost(_context: Context) -> float:
     return 1.0
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="interpolation",
     family="unlearn",
     source="unlearn:interpolation",

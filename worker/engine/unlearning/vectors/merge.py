@@ -9,7 +9,7 @@ from torch import Tensor
 
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost, weighted_sum
 
 
@@ -19,7 +19,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     return weighted_sum(context.base, provider_vectors(context), scale * row_shares(context, coalitions, of_kept=True))
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="merge",
     family="unlearn",
     source="unlearn:merge",

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
+from worker.engine.unlearning.method import UnlearningMethod
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost, weighted_sum
 
 
@@ -20,7 +20,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     )
 
 
-METHOD = Method(
+METHOD = UnlearningMethod(
     name="negation",
     family="unlearn",
     source="unlearn:negation",
