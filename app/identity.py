@@ -33,7 +33,6 @@ SCOPES: dict[Role, frozenset[str]] = {
     Role.BUYER: _both("keys", "datasets", "checkpoints", "valuations", "payouts", "webhooks") | {"accounts:read"},
     Role.ADMIN: _both("keys", "datasets", "checkpoints", "valuations", "payouts", "webhooks", "accounts"),
 }
-ALL_SCOPES: frozenset[str] = frozenset().union(*SCOPES.values())
 
 
 @dataclass(frozen=True)

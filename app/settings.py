@@ -106,6 +106,11 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=5.0, gt=0)
     max_running_per_buyer: int = Field(default=4, gt=0, description="jobs at once; more wait in the queue")
     max_shard_worths: int = Field(default=4096, gt=0)
+    max_answer_bytes: int = Field(
+        default=4 * 1024**2,
+        gt=0,
+        description="what one model answers on a test set is kept up to this size; a job above it says that it was not",
+    )
     worker_cache_bytes: int = Field(default=2 * 1024**3, gt=0, description="games a worker keeps loaded")
     worker_max_memory_bytes: int = Field(default=8 * 1024**3, gt=0, description="a worker process above it is replaced")
 

@@ -108,8 +108,8 @@ class AsyncClient:
         cursor: str | None = None
         while True:
             page = await self.get(path, **filters, cursor=cursor, limit=200)
-            for each in page["items"]:
-                yield each
+            for item in page["items"]:
+                yield item
             cursor = page["next_cursor"]
             if cursor is None:
                 return

@@ -212,8 +212,8 @@ def pause_before(attempt: int) -> float:
 
 def asked_pause(answer: httpx.Response) -> float:
     """Seconds that ``Retry-After`` asks for, at most a minute; 0 where it says nothing, or a date."""
-    told = answer.headers.get("retry-after", "")
-    return min(float(told), 60.0) if told.isdecimal() else 0.0
+    seconds = answer.headers.get("retry-after", "")
+    return min(float(seconds), 60.0) if seconds.isdecimal() else 0.0
 
 
 def pieces_of(

@@ -11,6 +11,8 @@ MOST_COALITIONS = 4096
 LEAST_RETRAINS, RETRAINS_EACH = 36, 3
 # the two anchors and two pairs: with fewer retrainings nothing is corrected
 LEAST_TO_CORRECT = 6
+# above it the 2^n coalitions of the exact estimator are too many for anybody
+EXACT_UP_TO = 20
 # retrainings that measure an estimate which is not corrected by them
 AUDITED = 16
 
@@ -18,3 +20,35 @@ AUDITED = 16
 def planned_retrains(players: int) -> int:
     """The most retrainings of an order that names no number."""
     return max(LEAST_RETRAINS, RETRAINS_EACH * players)
+
+
+def least_evaluations(estimator: str, players: int) -> int:
+    """The fewest evaluations that an estimator can work with for so many players of distinct content."""
+    return {
+        EXACT: 1 << players,
+        MULTIFIDELITY: 6,
+        "permutation": players + 1,
+        "antithetic": 2 * players,
+        "stratified": players + 3,
+        "kernelshap": 4,
+        "leverage": 4,
+        "svarm": 2 * players + 2,
+        "regression": 2 * players + 2,
+    }.get(estimator, 2)
+
+
+def budget_fault(
+    estimator: str, players: int, distinct: int, max_evaluations: int | None, max_retrains: int | None
+) -> str | None:
+    """Why an estimator cannot work within budgets (``max_retrains``: None where it buys no retrainings), or None.
+
+    ``distinct`` counts the coalitions of distinct content.
+    """
+    if estimator == EXACT and players > EXACT_UP_TO:
+        return f"the exact estimator is for at most {EXACT_UP_TO} players, and this job has {players}; use auto"
+    least = distinct if estimator == EXACT else min(least_evaluations(estimator, players), distinct)
+    for name, limit in (("max_evaluations", max_evaluations), ("max_retrains", max_retrains)):
+        if limit is not None and limit < least:
+            what = f"the {estimator} estimator needs {least} evaluations here, and {name} is {limit}"
+            return f"{what}; raise it, or use auto"
+    return None

@@ -106,10 +106,16 @@ class DomainPerplexity(Document):
 
 class GameFacts(Document):
     """What was found with a game's models, so that planning needs no data: its sources, cheapest first, and the seconds
-    that preparing took."""
+    that preparing took.
+
+    ``answers_kept``: models' answers on the test units are kept (they are not where they are too large). ``moved`` are
+    sources whose worths are the metric of their answers, moved to where everybody's is known.
+    """
 
     sources: tuple[SourceCost, ...]
     seconds: float
+    answers_kept: bool = True
+    moved: tuple[str, ...] = ()
     shards: tuple[ShardFacts, ...] = ()
     domains: tuple[DomainPerplexity, ...] = ()
 

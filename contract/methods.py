@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contract.errors import InvalidProblem
-from contract.learners import Architecture, HyperParameter
+from contract.learners import LEARNERS, Architecture, HyperParameter
+from contract.metrics import Predicts
 from contract.names import nearest, unknown
 
 AUTO = "auto"
-_LABELLED = (Architecture.LOGISTIC, Architecture.MLP, Architecture.CNN)
-_ALL = (*_LABELLED, Architecture.LM, Architecture.LORA)
+# learners of labelled rows that stand on nothing, and all
+_LABELLED = tuple(each.name for each in LEARNERS.values() if each.predicts is Predicts.CLASS and not each.needs_base)
+_ALL = tuple(each.name for each in LEARNERS.values())
 _H = HyperParameter
 
 

@@ -27,7 +27,10 @@ _M = WithdrawalMethod
 _NETWORK = frozenset({_M.AUTO, _M.RETRAIN, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS, _M.NATURAL_GRADIENT, _M.ERASE})
 _ERASED = frozenset({_M.AUTO, _M.ERASE})
 _ADAPTERS = frozenset({_M.AUTO, _M.RETRAIN, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS, _M.UNMERGE, _M.ERASE})
-METHODS: dict[Architecture, frozenset[WithdrawalMethod]] = {
+# whatever can be trained can be trained anew; what else, each model says
+METHODS: dict[Architecture, frozenset[WithdrawalMethod]] = dict.fromkeys(
+    Architecture, frozenset({_M.AUTO, _M.RETRAIN, _M.ERASE})
+) | {
     Architecture.LOGISTIC: frozenset({_M.AUTO, _M.RETRAIN, _M.NEWTON, _M.TANGENT, _M.NATURAL_GRADIENT, _M.ERASE}),
     Architecture.MLP: _NETWORK,
     Architecture.CNN: _NETWORK,

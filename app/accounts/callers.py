@@ -123,8 +123,8 @@ AnyCaller = Annotated[Caller, Depends(authenticated)]
 def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
     async def check(caller: AnyCaller) -> Caller:
         if caller.role not in roles:
-            wanted = " or ".join(role.value for role in roles)
-            raise Forbidden(f"this call is for a {wanted}; the key belongs to a {caller.role.value}")
+            expected = " or ".join(role.value for role in roles)
+            raise Forbidden(f"this call is for a {expected}; the key belongs to a {caller.role.value}")
         return caller
 
     return check

@@ -17,7 +17,7 @@ from app.settings import Settings
 
 
 @dataclass(frozen=True)
-class Limits:
+class AccountLimits:
     """What applies to an organisation."""
 
     account_id: uuid.UUID
@@ -77,9 +77,9 @@ def reinstate(session: Session, account_id: uuid.UUID) -> Account:
     return account
 
 
-def limits(settings: Settings, account: Account) -> Limits:
+def limits(settings: Settings, account: Account) -> AccountLimits:
     """An organisation's own numbers, else the settings'."""
-    return Limits(
+    return AccountLimits(
         account.id,
         _or(account.max_running_jobs, settings.max_running_per_buyer),
         _or(account.reads_per_minute, settings.reads_per_minute),
@@ -87,7 +87,9 @@ def limits(settings: Settings, account: Account) -> Limits:
     )
 
 
-def adjust(session: Session, settings: Settings, account_id: uuid.UUID, changes: Mapping[str, int | None]) -> Limits:
+def adjust(
+    session: Session, settings: Settings, account_id: uuid.UUID, changes: Mapping[str, int | None]
+) -> AccountLimits:
     """Change some of ``max_running_jobs``, ``reads_per_minute``, ``writes_per_minute``; None is the settings' again."""
     account = _locked(session, account_id)
     for name in ("max_running_jobs", "reads_per_minute", "writes_per_minute"):

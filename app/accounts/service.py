@@ -18,7 +18,6 @@ from app.settings import Settings
 
 # last_used_at is only as fine as this, so that reading does not write
 _USE_RESOLUTION = timedelta(minutes=5)
-_ADMIN_NAME = "admin"
 
 
 def create_account(session: Session, name: str, role: Role) -> Account:
@@ -66,8 +65,8 @@ def issue_key(
 ) -> tuple[ApiKey, str]:
     """A new key and its token. ``scopes`` defaults to all of the role's; raises InvalidInput for any beyond them."""
     allowed = SCOPES[account.role]
-    wanted = allowed if scopes is None else frozenset(scopes)
-    if beyond := sorted(wanted - allowed):
+    granted = allowed if scopes is None else frozenset(scopes)
+    if beyond := sorted(granted - allowed):
         refused, possible = ", ".join(beyond), ", ".join(sorted(allowed))
         detail = f"a {account.role.value} key cannot carry {refused}; it can carry {possible}"
         raise InvalidInput(detail, errors=[FieldError("/scopes", detail)])
@@ -80,7 +79,7 @@ def issue_key(
         name=name,
         prefix=tokens.prefix_of(token),
         fingerprint=tokens.fingerprint(token, settings.key_pepper.get_secret_value()),
-        scopes=sorted(wanted),
+        scopes=sorted(granted),
         expires_at=expires_at,
     )
     repository.add(session, key)
@@ -96,12 +95,12 @@ def delegate_key(
     expires_at: datetime | None,
 ) -> tuple[ApiKey, str]:
     """A further key of the caller's account, carrying at most what the key at hand carries: keys cannot grow."""
-    wanted = caller.scopes if scopes is None else frozenset(scopes)
-    if beyond := sorted(wanted - caller.scopes):
+    granted = caller.scopes if scopes is None else frozenset(scopes)
+    if beyond := sorted(granted - caller.scopes):
         detail = f"the key at hand does not carry {', '.join(beyond)}, so it cannot hand them on; leave them out"
         raise InvalidInput(detail, errors=[FieldError("/scopes", detail)])
     account = get_account(session, caller.account_id)
-    return issue_key(session, settings, account, name, scopes=wanted, expires_at=expires_at)
+    return issue_key(session, settings, account, name, scopes=granted, expires_at=expires_at)
 
 
 def authenticate(session: Session, settings: Settings, token: str) -> Caller:
@@ -112,13 +111,13 @@ def authenticate(session: Session, settings: Settings, token: str) -> Caller:
     prefix = tokens.prefix_of(token)
     if prefix is None:
         raise Unauthorized("this is not a Cherish key: its form or checksum is wrong; was it cut off when copied?")
-    found = repository.key_and_account(session, prefix)
+    row = repository.key_and_account(session, prefix)
     given = tokens.fingerprint(token, settings.key_pepper.get_secret_value())
     # compare even where no key was found, so that the time taken does not tell which prefixes exist
-    matches = tokens.same(given, found[0].fingerprint if found else "0" * len(given))
-    if found is None or not matches:
+    matches = tokens.same(given, row[0].fingerprint if row else "0" * len(given))
+    if row is None or not matches:
         raise Unauthorized("no such key; create one with POST /v1/keys, or ask your administrator")
-    key, account = found
+    key, account = row
     now = datetime.now(UTC)
     if key.revoked_at is not None:
         raise Unauthorized(f"key {key.prefix} was revoked on {key.revoked_at:%Y-%m-%d}; use another")
@@ -202,14 +201,3 @@ def rotate_key(
     key.expires_at = ends if key.expires_at is None else min(key.expires_at, ends)
     session.flush()
     return fresh, token
-
-
-def bootstrap_admin(session: Session, settings: Settings, name: str = _ADMIN_NAME) -> tuple[Account, str]:
-    """The way in to an empty deployment: the administrator's account (made if missing) and a new key's token for it."""
-    account = repository.account_by_name(session, name)
-    if account is None:
-        account = create_account(session, name, Role.ADMIN)
-    if account.role is not Role.ADMIN:
-        raise Conflict(f"account {name!r} exists and is a {account.role.value}; name another for the administrator")
-    _, token = issue_key(session, settings, account, "bootstrap")
-    return account, token

@@ -33,11 +33,11 @@ class SignedIn:
 
 def login(session: Session, settings: Settings, email: str, password: str) -> str:
     """A new session's token; raises Unauthorized for a wrong pair and Forbidden where the organisation may not act."""
-    found = people.user_by_email(session, normal_email(email))
-    matches, renewed = passwords.verify(password, found[0].password_hash if found else None)
-    if found is None or not matches:
+    row = people.user_by_email(session, normal_email(email))
+    matches, renewed = passwords.verify(password, row[0].password_hash if row else None)
+    if row is None or not matches:
         raise Unauthorized(_REFUSED)
-    user, account = found
+    user, account = row
     approval.insist(account)
     now = datetime.now(UTC)
     if renewed is not None:
@@ -58,10 +58,10 @@ def login(session: Session, settings: Settings, email: str, password: str) -> st
 
 def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
     """Who a session token stands for; raises Unauthorized once it has ended, Forbidden for a suspended organisation."""
-    found = people.signed_in(session, _fingerprint(settings, token)) if tokens.prefix_of(token) else None
-    if found is None:
+    joined = people.signed_in(session, _fingerprint(settings, token)) if tokens.prefix_of(token) else None
+    if joined is None:
         raise Unauthorized("no such session; sign in again")
-    row, user, account = found
+    row, user, account = joined
     if row.ended_at is not None or user.removed_at is not None or row.expires_at <= datetime.now(UTC):
         raise Unauthorized("this session has ended; sign in again")
     approval.insist(account)
@@ -84,9 +84,9 @@ def caller_of_session(session: Session, settings: Settings, token: str) -> Calle
 
 def logout(session: Session, settings: Settings, token: str) -> None:
     """End a session at once; a token of no session is no error."""
-    found = people.signed_in(session, _fingerprint(settings, token))
-    if found is not None and found[0].ended_at is None:
-        found[0].ended_at = datetime.now(UTC)
+    joined = people.signed_in(session, _fingerprint(settings, token))
+    if joined is not None and joined[0].ended_at is None:
+        joined[0].ended_at = datetime.now(UTC)
         session.flush()
 
 

@@ -67,10 +67,10 @@ def get_metrics(request: Request, session: SessionDep) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
-def _gauges(found: Mapping[str, Sequence[tuple[tuple[str, ...], float]]]) -> CollectorRegistry:
+def _gauges(samples: Mapping[str, Sequence[tuple[tuple[str, ...], float]]]) -> CollectorRegistry:
     registry = CollectorRegistry()
     for key, (name, meaning, labels) in _GAUGES.items():
         gauge = Gauge(name, meaning, labels, registry=registry)
-        for values, number in found[key]:
+        for values, number in samples[key]:
             gauge.labels(*values).set(number)
     return registry

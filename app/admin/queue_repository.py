@@ -1,4 +1,4 @@
-"""All SQL of ``queues``: what waits, who works, what failed. It reads only."""
+"""All SQL of ``queues``: what waits, and who works. It reads only."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from app.valuations.states import WORKING, ShardKind, ShardStatus, ValuationStatus
+from app.valuations.states import WORKING, ShardKind, ShardStatus
 from app.valuations.tables import Shard, Valuation, WorkerHeartbeat
 
 
@@ -25,9 +25,3 @@ def unfinished(session: Session) -> Sequence[Row[str, ShardKind, ShardStatus, in
 def known_workers(session: Session) -> Sequence[WorkerHeartbeat]:
     """Every worker whose heartbeat is still kept, by name."""
     return session.scalars(select(WorkerHeartbeat).order_by(WorkerHeartbeat.name)).all()
-
-
-def last_failed(session: Session, limit: int) -> Sequence[Valuation]:
-    """The jobs that failed last, newest first."""
-    statement = select(Valuation).where(Valuation.status == ValuationStatus.FAILED)
-    return session.scalars(statement.order_by(Valuation.created_at.desc(), Valuation.id.desc()).limit(limit)).all()

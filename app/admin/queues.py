@@ -1,6 +1,5 @@
-"""What an administrator looks at: how much waits, who works, what failed. It reads only, and at this moment."""
+"""What an administrator looks at: how much waits, and who works. It reads only, and at this moment."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,6 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.admin import queue_repository
-from app.valuations import repository
 from app.valuations.tables import WorkerHeartbeat
 
 
@@ -23,17 +21,6 @@ class QueueLine:
     oldest: datetime
 
 
-@dataclass(frozen=True)
-class FailedJob:
-    """A job that failed, and why: the sentence its buyer reads."""
-
-    id: uuid.UUID
-    buyer: str
-    reason: str | None
-    error: str | None
-    finished_at: datetime | None
-
-
 def queue(session: Session) -> list[QueueLine]:
     """Work that is not done, by queue, kind and state."""
     return [
@@ -45,10 +32,3 @@ def queue(session: Session) -> list[QueueLine]:
 def workers(session: Session) -> Sequence[WorkerHeartbeat]:
     """Every worker process whose heartbeat is still kept, by name."""
     return queue_repository.known_workers(session)
-
-
-def failures(session: Session, limit: int = 20) -> list[FailedJob]:
-    """The jobs that failed last."""
-    rows = queue_repository.last_failed(session, limit)
-    names = repository.account_names(session, {row.buyer_id for row in rows})
-    return [FailedJob(row.id, names[row.buyer_id], row.reason, row.error, row.finished_at) for row in rows]

@@ -119,8 +119,8 @@ def queues(session: Session) -> Queues:
     return Queues(
         jobs={row[0].value: int(row[1]) for row in repository.jobs_by_status(session)},
         work=[
-            WorkLine(each.queue, each.kind, each.status, each.shards, (now - each.oldest).total_seconds())
-            for each in oversight.queue(session)
+            WorkLine(line.queue, line.kind, line.status, line.shards, (now - line.oldest).total_seconds())
+            for line in oversight.queue(session)
         ],
         outbox=[
             OutboxLine(row[0], int(row[1]), int(row[2]), float(row[3]), int(row[4]))
@@ -171,27 +171,27 @@ def requeue(
 
 
 def _repeat(session: Session, blobs: BlobStore, settings: Settings, failed: Valuation) -> uuid.UUID:
-    told = dict(failed.spec)
+    spec = dict(failed.spec)
     if failed.deadline is not None and failed.deadline <= datetime.now(UTC):
-        told["deadline"] = None
+        spec["deadline"] = None
     labels = {name: text for name, text in failed.labels.items() if name != "repeats"}
     labels = dict(list(labels.items())[:31]) | {"repeats": f"val_{failed.id.hex}"}
-    order = NewValuation.model_validate(told | {"metadata": labels})
+    order = NewValuation.model_validate(spec | {"metadata": labels})
     buyer = Caller(failed.buyer_id, Role.BUYER, frozenset(), key_id=None)
     return valuations.post(session, blobs, settings, buyer, order).id
 
 
 def gauges(session: Session) -> dict[str, list[tuple[tuple[str, ...], float]]]:
     """The numbers of this moment for the metrics: name -> [(label values, value)]."""
-    found = queues(session)
-    alive = [each for each in workers(session) if each.alive]
+    waiting = queues(session)
+    alive = [worker for worker in workers(session) if worker.alive]
     return {
-        "jobs": [((status,), count) for status, count in found.jobs.items()],
-        "shards": [((each.queue, each.kind, each.status), each.shards) for each in found.work],
-        "shard_age": [((each.queue, each.kind, each.status), each.oldest_seconds) for each in found.work],
-        "outbox": [((each.queue,), each.due) for each in found.outbox],
-        "outbox_age": [((each.queue,), each.oldest_seconds) for each in found.outbox],
+        "jobs": [((status,), count) for status, count in waiting.jobs.items()],
+        "shards": [((line.queue, line.kind, line.status), line.shards) for line in waiting.work],
+        "shard_age": [((line.queue, line.kind, line.status), line.oldest_seconds) for line in waiting.work],
+        "outbox": [((line.queue,), line.due) for line in waiting.outbox],
+        "outbox_age": [((line.queue,), line.oldest_seconds) for line in waiting.outbox],
         "workers": [
-            ((queue,), sum(each.queue == queue for each in alive)) for queue in sorted({w.queue for w in alive})
+            ((queue,), sum(worker.queue == queue for worker in alive)) for queue in sorted({w.queue for w in alive})
         ],
     }

@@ -52,13 +52,13 @@ def record(
         "object": object_,
         "address": bound.get("address"),
         "request_id": bound.get("request_id"),
-        "detail": {str(name): told(str(name), value) for name, value in list(detail.items())[:_MOST_ITEMS]},
+        "detail": {str(name): loggable(str(name), value) for name, value in list(detail.items())[:_MOST_ITEMS]},
         "note": note,
     }
     repository.add(session, values)
 
 
-def told(name: str, value: Any, depth: int = 0) -> Any:
+def loggable(name: str, value: Any, depth: int = 0) -> Any:
     """A value as the log keeps it: no secret, nothing long, nothing that Postgres cannot hold."""
     if _SECRET.search(name) and value is not None:
         return "***"
@@ -71,12 +71,12 @@ def told(name: str, value: Any, depth: int = 0) -> Any:
         return "…"
     if isinstance(value, Mapping):
         return {
-            str(key).replace("\0", "")[:100]: told(str(key), each, depth + 1)
-            for key, each in list(value.items())[:_MOST_ITEMS]
+            str(key).replace("\0", "")[:100]: loggable(str(key), inner, depth + 1)
+            for key, inner in list(value.items())[:_MOST_ITEMS]
         }
     if isinstance(value, list | tuple):
-        return [told(name, each, depth + 1) for each in value[:_MOST_ITEMS]]
-    return told(name, str(value), depth)
+        return [loggable(name, inner, depth + 1) for inner in value[:_MOST_ITEMS]]
+    return loggable(name, str(value), depth)
 
 
 def entries(

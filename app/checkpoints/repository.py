@@ -105,11 +105,6 @@ def forget_lineage(
     )
 
 
-def names_of_weights(session: Session, digest: str) -> int:
-    """How many checkpoints name these weights."""
-    return len(session.scalars(select(Checkpoint.id).where(Checkpoint.digest == digest)).all())
-
-
 def forgotten_weights(session: Session, owner: uuid.UUID, digest: str) -> bool:
     """Whether these bytes were weights of the owner's that had seen a dataset which was withdrawn."""
     statement = (

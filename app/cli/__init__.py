@@ -33,8 +33,8 @@ def main() -> None:
         app()
     except CherishError as error:
         sys.stderr.write(f"cherish: {error.detail}\n")
-        for each in error.errors:
-            sys.stderr.write(f"  {each.pointer}: {each.detail}\n")
+        for fault in error.errors:
+            sys.stderr.write(f"  {fault.pointer}: {fault.detail}\n")
         sys.exit(1)
     except (Problem, TimeoutError) as error:
         sys.stderr.write(f"cherish: {error}\n")

@@ -132,11 +132,13 @@ def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Conso
     best = default_method("lm", "full")
     spec = ValuationSpec(metric="log_loss", unlearning=best, max_retrains=_RETRAININGS, share_ci=2.0, seed=_SEED)
     with console.status("Valuing the authors ..."):
-        found = value(evaluator, spec, lambda progress: console.print(f"Round {progress.round} ...", soft_wrap=True))
-    show(replace(found, digests={}), console)
-    told = perplexities(evaluator, names)
-    for each in told:
-        console.print(f"Perplexity per byte on {each.domain}: {each.base:.2f} before, {each.full:.2f} with everybody.")
+        valuation = value(
+            evaluator, spec, lambda progress: console.print(f"Round {progress.round} ...", soft_wrap=True)
+        )
+    show(replace(valuation, digests={}), console)
+    rows = perplexities(evaluator, names)
+    for row in rows:
+        console.print(f"Perplexity per byte on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
     arrays = evaluator.learner.layout.unpack(evaluator.context.full)
     write_adapter(home / "adapter", arrays, int(_ADAPTERS["rank"]), 8.0, str(home / "base"))
-    return {**found.to_dict(), "perplexity": [each.plain() for each in told]}
+    return {**valuation.to_dict(), "perplexity": [row.plain() for row in rows]}

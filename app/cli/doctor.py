@@ -31,11 +31,11 @@ _SILENT = "30 seconds"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one part; ``mend`` says what to do where it is not ``ok``."""
+    """What one part looks like; ``mend`` says what to do where it is not ``ok``."""
 
     part: str
     ok: bool
-    found: str
+    detail: str
     mend: str = ""
 
 
@@ -47,10 +47,12 @@ def doctor() -> None:
     """Check database, Redis, blobs, migrations, workers and device."""
     findings = examine()
     table = Table("", "part", "found", "what to do")
-    for each in findings:
-        table.add_row("[green]ok[/]" if each.ok else "[red]FAIL[/]", each.part, escape(each.found), escape(each.mend))
+    for finding in findings:
+        table.add_row(
+            "[green]ok[/]" if finding.ok else "[red]FAIL[/]", finding.part, escape(finding.detail), escape(finding.mend)
+        )
     Console().print(table)
-    if not all(each.ok for each in findings):
+    if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
 
@@ -143,8 +145,8 @@ def _blobs(settings: Settings) -> Finding:
 
 _DEVICE_SCRIPT = """
 import json, torch
-found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
-print(json.dumps({"torch": torch.__version__, "gpus": found, "threads": torch.get_num_threads()}))
+gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+print(json.dumps({"torch": torch.__version__, "gpus": gpus, "threads": torch.get_num_threads()}))
 """
 
 
@@ -156,6 +158,6 @@ def _device() -> Finding:
     if done.returncode:
         mend = "on a worker's machine install the extra: pip install -c constraints.txt 'cherish[worker]'"
         return Finding("device", False, _first_line(Exception(done.stderr.strip().split("\n")[-1])), mend)
-    found = json.loads(done.stdout)
-    where = ", ".join(found["gpus"]) or f"no GPU, {found['threads']} CPU threads"
-    return Finding("device", True, f"{where} (torch {found['torch']})")
+    device = json.loads(done.stdout)
+    where = ", ".join(device["gpus"]) or f"no GPU, {device['threads']} CPU threads"
+    return Finding("device", True, f"{where} (torch {device['torch']})")

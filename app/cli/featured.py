@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.cli.request import Request, checkpoint_of, engine_errors
+from app.cli.request import ValueRequest, checkpoint_of, engine_errors
 from app.datasets.readers import Limits, sniff
 from app.datasets.rows import items
 from app.datasets.rows.encoding import EncodedRows, fit_classes
@@ -29,7 +29,7 @@ _SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".
 
 
 def evaluator_on_features(
-    request: Request, name: str, hyper: dict[str, float | int | str], threads: int
+    request: ValueRequest, name: str, hyper: dict[str, float | int | str], threads: int
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator

@@ -97,11 +97,11 @@ def revoke(
 ) -> None:
     """End a key at once."""
     with _session() as session:
-        for found, owner in repository.all_keys(session):
-            if key in (found.prefix, f"key_{found.id.hex}") or _same_id(key, found.id):
-                service.revoke_key(session, owner.id, found.id)
+        for candidate, owner in repository.all_keys(session):
+            if key in (candidate.prefix, f"key_{candidate.id.hex}") or _same_id(key, candidate.id):
+                service.revoke_key(session, owner.id, candidate.id)
                 audit.record(
-                    session, None, "revoke_key", f"key_{found.id.hex}", {}, subject=owner.id, note="command line"
+                    session, None, "revoke_key", f"key_{candidate.id.hex}", {}, subject=owner.id, note="command line"
                 )
                 break
         else:

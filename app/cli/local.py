@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.featured import evaluator_on_features
-from app.cli.request import Request, checkpoint_of, engine_errors, parse_model
+from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
 from app.datasets.readers import read_table
 from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_encoding
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
 
 
-def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, str]]":
+def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request and the digests that name everything it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.game import Player
@@ -72,7 +72,7 @@ def evaluator_of(request: Request, threads: int) -> "tuple[Evaluator, dict[str, 
     return evaluator, _digests(request, encoding, test, rest)
 
 
-def _digests(request: Request, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:
+def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:
     named = {"test": test.digest, "encoding": encoding.digest}
     if rest is not None:
         named["rest"] = rest.digest

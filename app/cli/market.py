@@ -48,22 +48,22 @@ def push(
     with Client(api, key) as client:
         draft = client.post("/v1/datasets", {"name": name or file.stem, "target": target, "kind": kind})
         with progress.status("Uploading ...") as status:
-            told = client.put(
+            dataset = client.put(
                 f"/v1/datasets/{draft['id']}/content",
                 file,
                 lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
             )
         if licence is not None:
-            told = client.publish_dataset(draft["id"], licence)
-    _print(f"{told['id']}\t{told['status']}\t{told['rows']} rows")
+            dataset = client.publish_dataset(draft["id"], licence)
+    _print(f"{dataset['id']}\t{dataset['status']}\t{dataset['rows']} rows")
 
 
 @datasets.command("list")
 def list_datasets(key: _Key, api: _Api = _URL) -> None:
     """List your own datasets, newest first."""
     with Client(api, key) as client:
-        for each in client.datasets():
-            _print(f"{each['id']}\t{each['status']}\t{each['rows'] or 0} rows\t{each['name']}")
+        for dataset in client.datasets():
+            _print(f"{dataset['id']}\t{dataset['status']}\t{dataset['rows'] or 0} rows\t{dataset['name']}")
 
 
 @valuations.command("create")
@@ -115,14 +115,14 @@ def result(
 ) -> None:
     """Show who is worth what and is paid how much."""
     with Client(api, key) as client:
-        found = client.values(valuation_id)
+        values = client.values(valuation_id)
     if as_json:
-        _print(json.dumps(found, indent=2))
+        _print(json.dumps(values, indent=2))
         return
     table = Table("provider", "rows", "value", "share", "amount", box=None, pad_edge=False)
-    for player in found["players"]:
+    for player in values["players"]:
         share = "" if player["share"] is None else f"{100 * player['share']:.2f} %"
-        cells = (str(player["rows"]), f"{player['value']:.5f}", share, f"{player['amount']} {found['currency']}")
+        cells = (str(player["rows"]), f"{player['value']:.5f}", share, f"{player['amount']} {values['currency']}")
         table.add_row(player["provider"], *cells)
     Console().print(table)
 

@@ -100,13 +100,13 @@ def _first_keys(home: Path, stack: EmbeddedStack) -> dict[str, str]:
         with transaction(make_session_factory(engine)) as session:
             if repository.all_keys(session):
                 return {name: str(token) for name, token in (credentials.read_private(path) or {}).items()}
-            found = {}
+            tokens = {}
             for role in (Role.ADMIN, Role.BUYER, Role.PROVIDER):
                 account = service.create_account(session, role.value, role)
-                _, found[role.value] = service.issue_key(session, settings, account, "first")
+                _, tokens[role.value] = service.issue_key(session, settings, account, "first")
             # before the commit: a key that is in the database and nowhere else would be lost
-            credentials.write_private(path, found)
-        return found
+            credentials.write_private(path, tokens)
+        return tokens
     finally:
         engine.dispose()
 

@@ -16,7 +16,7 @@ from app.errors import InvalidInput
 
 
 @dataclass(frozen=True)
-class Request:
+class ValueRequest:
     """What was asked, as plain data; it is stored with a result, so that ``verify`` can ask the same again."""
 
     providers: tuple[tuple[str, str], ...]
@@ -42,7 +42,7 @@ class Request:
         return {**plain, "versions": {name: version(name) for name in ("cherish", "torch", "numpy")}}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Request":
+    def from_json(cls, data: dict[str, Any]) -> "ValueRequest":
         """The request stored with a result; raises InvalidInput where it is not one."""
         plain = {name: value for name, value in data.items() if name != "versions"}
         try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cli.request import Request, engine_errors
+from app.cli.request import ValueRequest, engine_errors
 from app.datasets.rows.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
@@ -64,7 +64,7 @@ def domains(path: Path) -> list[Path]:
 
 
 def evaluator_of_texts(
-    request: Request, hyper: dict[str, float | int | str], threads: int
+    request: ValueRequest, hyper: dict[str, float | int | str], threads: int
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose model is ``lm``, and the digests that name what it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator

@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.local import evaluator_of
-from app.cli.request import Request, engine_errors, parse_model, parse_providers
+from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers
 from app.cli.text import domains
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
     from contract.result import ValuationResult
+    from contract.spec import ValuationSpec
+    from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.valuation import Progress
 
 THREADS = max(1, os.cpu_count() or 1)
@@ -116,29 +118,40 @@ def value(
         )
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
-    request = Request(
-        parse_providers(provider),
-        test,
-        target,
-        model,
-        metric,
-        mode,
-        seed,
-        rest,
-        checkpoint,
-        device,
-        base,
-        class_weights,
-        shards,
-        encoder,
-        backbone,
-        image_size,
+    request = ValueRequest(
+        providers=parse_providers(provider),
+        test=test,
+        target=target,
+        model=model,
+        metric=metric,
+        mode=mode,
+        seed=seed,
+        rest=rest,
+        checkpoint=checkpoint,
+        device=device,
+        base=base,
+        class_weights=class_weights,
+        shards=shards,
+        encoder=encoder,
+        backbone=backbone,
+        image_size=image_size,
     )
     _check_writable(json_path, plot)
     console = Console()
     evaluator, digests = evaluator_of(request, threads)
+    result = replace(_valued(evaluator, spec, console), digests=digests)
+    show(result, console)
+    names = [file.stem for file in domains(Path(test))] if evaluator.learner.name == "lm" else []
+    for row in perplexities(evaluator, names):
+        console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
+    _keep(result, request, json_path, plot, console)
+
+
+def _valued(evaluator: "Evaluator", spec: "ValuationSpec", console: Console) -> "ValuationResult":
+    """The game's valuation, with its progress on the terminal, or line by line where there is none."""
+    from worker.engine.valuation import value as value_game
+
     with engine_errors(), console.status("Training the full model ...") as status:
-        from worker.engine.valuation import value as value_game
 
         def follow(progress: "Progress") -> None:
             status.update(_line(progress))
@@ -147,11 +160,12 @@ def value(
 
         evaluator.prepare()
         status.update("Computing the first worths ...")
-        result = replace(value_game(evaluator, spec, follow), digests=digests)
-    show(result, console)
-    names = [file.stem for file in domains(Path(test))] if evaluator.learner.name == "lm" else []
-    for each in perplexities(evaluator, names):
-        console.print(f"Perplexity per token on {each.domain}: {each.base:.2f} before, {each.full:.2f} with everybody.")
+        return value_game(evaluator, spec, follow)
+
+
+def _keep(
+    result: "ValuationResult", request: ValueRequest, json_path: Path | None, plot: Path | None, console: Console
+) -> None:
     if json_path is not None:
         json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
         console.print(f"Written to {json_path}", soft_wrap=True)
@@ -162,7 +176,7 @@ def value(
         console.print(f"Drawn in {plot}", soft_wrap=True)
 
 
-def as_json(result: "ValuationResult", request: Request) -> dict[str, Any]:
+def as_json(result: "ValuationResult", request: ValueRequest) -> dict[str, Any]:
     """The result as plain data, with the request that ``cherish verify`` asks again."""
     return {**result.to_dict(), "request": request.to_json()}
 

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from app.cli.local import evaluator_of
-from app.cli.request import Request, engine_errors, parse_providers
+from app.cli.request import ValueRequest, engine_errors, parse_providers
 from app.cli.value import THREADS
 from app.errors import InvalidInput
 
@@ -78,7 +78,7 @@ def verify(
                 console.print(f"Audit: {findings['audit']['found']}", soft_wrap=True)
     elif audit or worths:
         console.print("Worths: not computed again; name the files with --provider NAME=FILE.", soft_wrap=True)
-    matches = all(each["match"] for each in findings.values())
+    matches = all(finding["match"] for finding in findings.values())
     if json_path is not None:
         json_path.write_text(json.dumps({"match": matches, **findings}, indent=1) + "\n")
     console.print("The result holds." if matches else "The result does NOT hold.")
@@ -86,7 +86,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _read(path: Path) -> "tuple[ValuationResult, Request]":
+def _read(path: Path) -> "tuple[ValuationResult, ValueRequest]":
     from contract.result import ValuationResult
 
     if not path.is_file():
@@ -98,7 +98,7 @@ def _read(path: Path) -> "tuple[ValuationResult, Request]":
         raise InvalidInput(f"{path}: {refused}") from refused
     if not isinstance(data.get("request"), dict):
         raise InvalidInput(f"{path}: it does not say what was asked; write it with `cherish value --json`")
-    return stored, Request.from_json(data["request"])
+    return stored, ValueRequest.from_json(data["request"])
 
 
 def _estimate(stored: "ValuationResult") -> dict[str, Any]:
@@ -130,17 +130,17 @@ def _estimate(stored: "ValuationResult") -> dict[str, Any]:
 
 def _files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, str]) -> dict[str, Any]:
     """Whether the files are those that the result was computed from."""
-    wanted = {p.provider: p.digest for p in stored.players}
+    expected = {p.provider: p.digest for p in stored.players}
     # where shards play, their owners are compared: shards follow from the owners' rows and the seed
     given = {p.name: p.digest for p in evaluator.owners or evaluator.players}
-    wrong = [name for name in wanted if given.get(name) != wanted[name]] + [
-        name for name in given if name not in wanted
+    wrong = [name for name in expected if given.get(name) != expected[name]] + [
+        name for name in given if name not in expected
     ]
     # The rest may be given only now, for an audit: what the result did not have is not compared.
     wrong += [name for name in digests if name in stored.digests and stored.digests[name] != digests[name]]
     if wrong:
         return {"match": False, "found": f"not those of the result: {', '.join(dict.fromkeys(wrong))}"}
-    return {"match": True, "found": f"the rows of {len(wanted)} providers and the test set are those of the result"}
+    return {"match": True, "found": f"the rows of {len(expected)} providers and the test set are those of the result"}
 
 
 def _coalition(stored: "ValuationResult", names: tuple[str, ...]) -> Any:
@@ -169,7 +169,7 @@ def _worths(stored: "ValuationResult", evaluator: "Evaluator", count: int, seed:
             gaps.append((abs(again - row.worth), row))
     if not gaps:
         return {"match": True, "found": "none asked for"}
-    gap, row = max(gaps, key=lambda each: each[0])
+    gap, row = max(gaps, key=lambda pair: pair[0])
     if gap <= TOLERANCE:
         return {"match": True, "found": f"{len(gaps)} computed again, the same{'' if gap == 0 else f' to {gap:.1g}'}"}
     found = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {gap:.3g}"

@@ -89,7 +89,8 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     games = sorted({job.game_id for job in jobs})
     to_erase, worths, models = set[str](erasure.to_erase or []), 0, 0
     for game_id in games:
-        blob, erased = erasure_repository.forget_game(session, game_id)
+        blob, answer_blobs, erased = erasure_repository.forget_game(session, game_id)
+        to_erase |= answer_blobs
         worths += erased
         if blob is not None:
             models += 1

@@ -15,7 +15,7 @@ from app.checkpoints.tables import Checkpoint, UnlearningDuty, UnlearningStatus
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.ids import public_id
 from app.valuations.tables import BuyerGame, Erasure, Valuation, ValuationDataset
-from app.valuations.work import worths
+from app.valuations.work import answers, worths
 
 
 def unerased(session: Session, resend: timedelta, limit: int) -> Sequence[uuid.UUID]:
@@ -75,6 +75,8 @@ def in_use(session: Session, dataset_id: uuid.UUID, digest: str) -> bool:
     """Whether a blob that a withdrawal would erase is used elsewhere: another's dataset, weights, a game's models."""
     if others_with_content(session, dataset_id, [digest]) or names_of_prepared(session, digest):
         return True
+    if answers.named(session, digest):
+        return True
     return session.scalar(select(Checkpoint.id).where(Checkpoint.digest == digest).limit(1)) is not None
 
 
@@ -106,11 +108,12 @@ def loaded_and_withdrawn(session: Session, game_ids: Collection[uuid.UUID]) -> S
     return session.scalars(read_withdrawn.union(have_old_weights)).all()
 
 
-def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, int]:
-    """Erase a game's models' name, its facts and its worths; the models' blob and how many worths there were."""
+def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, set[str], int]:
+    """Erase a game's models' name, its facts, its models' answers and its worths; the models' blob, the answers' blobs
+    and how many worths there were."""
     game = session.scalars(select(BuyerGame).where(BuyerGame.id == game_id).with_for_update()).one()
     blob, game.prepared, game.facts = game.prepared, None, None
-    return blob, worths.erase(session, game_id)
+    return blob, answers.erase(session, game_id), worths.erase(session, game_id)
 
 
 def names_of_prepared(session: Session, blob: str) -> int:

@@ -21,8 +21,8 @@ def make_etag(*parts: object) -> str:
 def conditional(request: Request, response: Response, tag: str) -> None:
     """Set the ETag; raise NotModified when If-None-Match already holds it (weak comparison, RFC 9110 13.1.2)."""
     response.headers["ETag"] = tag
-    wanted = {item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(",")}
-    if tag in wanted or "*" in wanted:
+    held = {item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(",")}
+    if tag in held or "*" in held:
         raise NotModified(tag)
 
 

@@ -77,9 +77,9 @@ async def remember(request: Request, response: Response) -> None:
         return
     body = bytes(response.body)
     if pending.secret_fields and body:
-        told = json.loads(body)
-        told.update(dict.fromkeys(pending.secret_fields))
-        body = json.dumps(told, separators=(",", ":")).encode()
+        answer = json.loads(body)
+        answer.update(dict.fromkeys(pending.secret_fields))
+        body = json.dumps(answer, separators=(",", ":")).encode()
     answer = IdempotentAnswer(
         principal=pending.principal,
         key=pending.key,

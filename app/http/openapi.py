@@ -19,7 +19,7 @@ from app.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from app.http.problems import MEDIA_TYPE, Fault, Problem, responses
+from app.http.problems import MEDIA_TYPE, Fault, ProblemDetails, responses
 
 _DESCRIPTION = """\
 A data market that can prove its payouts: Shapley values of training data by unlearning, with the error measured.
@@ -64,10 +64,10 @@ def _complete(app: FastAPI) -> dict[str, Any]:
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model in (Problem, Fault):
+    for name, model in (("Problem", ProblemDetails), ("Fault", Fault)):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schema.pop("$defs", None)
-        schemas[model.__name__] = schema
+        schemas[name] = schema
     used: set[str] = set()
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
@@ -92,14 +92,14 @@ def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
 
 
 def _common_problems(operation: dict[str, Any], method: str, path: str) -> list[type[CherishError]]:
-    found: list[type[CherishError]] = []
+    kinds: list[type[CherishError]] = []
     if path.startswith("/v1/"):
-        found += [Unauthorized, Forbidden, TooManyRequests]
+        kinds += [Unauthorized, Forbidden, TooManyRequests]
     if operation.get("parameters") or "requestBody" in operation:
-        found.append(InvalidInput)
+        kinds.append(InvalidInput)
     if "requestBody" in operation:
-        found += [PayloadTooLarge, UnsupportedMediaType]
+        kinds += [PayloadTooLarge, UnsupportedMediaType]
     if method == "post":
         # an Idempotency-Key that is still at work
-        found.append(Conflict)
-    return [*found, CherishError]
+        kinds.append(Conflict)
+    return [*kinds, CherishError]

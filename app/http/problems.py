@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -42,10 +42,11 @@ class Fault(BaseModel):
     type: str
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """An error, as RFC 9457 shapes it."""
 
-    model_config = example(
+    # the API's document calls it a Problem
+    model_config = ConfigDict(title="Problem") | example(
         type="https://cherish.example/problems/not-found",
         title="Not found",
         status=404,
@@ -169,8 +170,10 @@ async def _on_framework(request: Request, error: Exception) -> Response:
     path = request.url.path
     match error.status_code:
         case 400:
-            # the framework's word for a body that is not text at all
-            return problem_response(request, InvalidInput(f"{error.detail}; send JSON in UTF-8"))
+            # the framework's word for a body that is not text at all, or for a form with too many fields
+            form = "form" in request.headers.get("content-type", "")
+            mend = "reload the page and send its form again" if form else "send JSON in UTF-8"
+            return problem_response(request, InvalidInput(f"{error.detail}; {mend}"))
         case 404:
             return problem_response(request, NotFound(f"nothing is at {path}; the API is described at /docs"))
         case 405:
@@ -210,10 +213,12 @@ async def _on_unstorable(request: Request, error: Exception) -> Response:
 def allowed_methods(request: Request) -> list[str]:
     """All methods that some route offers on the request's path, sorted."""
     paths: Mapping[str, Mapping[str, Any]] = request.app.openapi()["paths"]
-    asked = request.url.path.strip("/").split("/")
-    found: set[str] = set()
+    path_steps = request.url.path.strip("/").split("/")
+    methods: set[str] = set()
     for template, operations in paths.items():
         steps = template.strip("/").split("/")
-        if len(steps) == len(asked) and all(s.startswith("{") or s == a for s, a in zip(steps, asked, strict=True)):
-            found.update(method.upper() for method in operations if method != "parameters")
-    return sorted(found) or ["GET"]
+        if len(steps) == len(path_steps) and all(
+            s.startswith("{") or s == a for s, a in zip(steps, path_steps, strict=True)
+        ):
+            methods.update(method.upper() for method in operations if method != "parameters")
+    return sorted(methods) or ["GET"]

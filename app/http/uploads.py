@@ -54,8 +54,8 @@ async def parsed(
     async with AsyncExitStack() as stack:
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, max_bytes, sha256))
-            found = await anyio.to_thread.run_sync(read, upload.path, limiter=request.app.state.parsing)
-        yield upload, found
+            content = await anyio.to_thread.run_sync(read, upload.path, limiter=request.app.state.parsing)
+        yield upload, content
 
 
 @asynccontextmanager

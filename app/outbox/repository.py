@@ -122,14 +122,3 @@ def count_unsent(session: Session, queue: str) -> int:
     """How many messages of a queue still wait for the relay, those for later included."""
     statement = select(func.count()).where(OutboxMessage.sent_at.is_(None), OutboxMessage.queue == queue)
     return int(session.scalar(statement) or 0)
-
-
-def backlog(session: Session) -> tuple[int, float]:
-    """How many due messages are unsent, and the age of the oldest in seconds."""
-    count, age = session.execute(
-        select(
-            func.count(),
-            func.coalesce(func.extract("epoch", func.now() - func.min(OutboxMessage.available_at)), 0.0),
-        ).where(OutboxMessage.sent_at.is_(None), OutboxMessage.available_at <= func.now())
-    ).one()
-    return int(count), float(age)

@@ -14,7 +14,7 @@ from app.payouts.tables import AccountKind
 
 
 @dataclass(frozen=True)
-class Part:
+class DisputedAmount:
     """One provider's money in a dispute, in minor units."""
 
     provider_id: uuid.UUID
@@ -29,7 +29,7 @@ class Dispute:
     currency: str
     reason: str
     opened_at: datetime
-    parts: tuple[Part, ...]
+    parts: tuple[DisputedAmount, ...]
     open_amount: int
     to_buyer: int
     to_providers: int
@@ -48,21 +48,21 @@ def held(session: Session, valuation_id: uuid.UUID) -> int:
 
 def of_job(session: Session, valuation_id: uuid.UUID) -> Dispute | None:
     """A job's dispute, open or decided; None where there was none."""
-    told = repository.transfers_of_job(session, valuation_id, "dispute")
-    if not told:
+    opened = repository.transfers_of_job(session, valuation_id, "dispute")
+    if not opened:
         return None
     accounts = repository.accounts_of_job(session, valuation_id)
     parts: dict[uuid.UUID, int] = {}
-    for transfer, account in told:
+    for transfer, account in opened:
         if account.owner_id is not None:
             parts[account.owner_id] = parts.get(account.owner_id, 0) + transfer.amount
-    first = told[0][0]
+    first = opened[0][0]
     return Dispute(
         valuation_id,
         first.currency,
         first.reference or "",
         first.created_at,
-        tuple(Part(owner, amount) for owner, amount in sorted(parts.items())),
+        tuple(DisputedAmount(owner, amount) for owner, amount in sorted(parts.items())),
         sum(account.available for account in accounts if account.kind is AccountKind.DISPUTE),
         _moved(session, valuation_id, "dispute_won"),
         _moved(session, valuation_id, "dispute_lost"),
@@ -71,8 +71,8 @@ def of_job(session: Session, valuation_id: uuid.UUID) -> Dispute | None:
 
 def waiting(session: Session, limit: int = 200) -> list[Dispute]:
     """Disputes that wait for a decision, oldest first."""
-    found = (of_job(session, job) for job in repository.jobs_in_dispute(session, limit))
-    return [dispute for dispute in found if dispute is not None]
+    disputes = (of_job(session, job) for job in repository.jobs_in_dispute(session, limit))
+    return [dispute for dispute in disputes if dispute is not None]
 
 
 def _moved(session: Session, valuation_id: uuid.UUID, code: str) -> int:

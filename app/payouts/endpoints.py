@@ -44,8 +44,8 @@ def record_deposit(body: schemas.DepositBody, _caller: AdminCaller, session: Ses
 @router.get("/me/balance")
 def get_balance(caller: AnyCaller, session: SessionDep) -> schemas.BalancesAnswer:
     """One's own money, by currency."""
-    found = service.balances(session, caller.account_id)
-    return schemas.BalancesAnswer(balances=[schemas.BalanceAnswer.of(balance) for balance in found])
+    balances = service.balances(session, caller.account_id)
+    return schemas.BalancesAnswer(balances=[schemas.BalanceAnswer.of(balance) for balance in balances])
 
 
 @router.get("/me/statement")
@@ -94,11 +94,11 @@ def _entries(
     if (position := page.position(filters)) is not None:
         number, _, digits = position.partition(" ")
         before = (int(number), uuid.UUID(hex=digits))
-    found = list(service.statement(session, owner_id, currency=currency, before=before, limit=page.limit + 1))
-    if len(found) <= page.limit:
-        return found, None
-    last = found[page.limit - 1]
-    return found[: page.limit], page.sign(f"{last.position} {last.account_id.hex}", filters)
+    entries = list(service.statement(session, owner_id, currency=currency, before=before, limit=page.limit + 1))
+    if len(entries) <= page.limit:
+        return entries, None
+    last = entries[page.limit - 1]
+    return entries[: page.limit], page.sign(f"{last.position} {last.account_id.hex}", filters)
 
 
 @router.get("/ledger/proof")
@@ -110,7 +110,7 @@ def prove_ledger(_caller: AdminCaller, session: SessionDep) -> schemas.ProofAnsw
 @router.get("/ledger/disputes")
 def list_disputes(_caller: AdminCaller, session: SessionDep) -> schemas.DisputesAnswer:
     """Disputes that wait for a decision, oldest first."""
-    return schemas.DisputesAnswer(items=[schemas.OpenDispute.of(each) for each in disputes.waiting(session)])
+    return schemas.DisputesAnswer(items=[schemas.OpenDispute.of(dispute) for dispute in disputes.waiting(session)])
 
 
 @router.post(

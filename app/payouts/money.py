@@ -7,24 +7,27 @@ units is refused with a sentence, never adjusted, because an adjustment would ta
 import re
 from types import MappingProxyType
 
+import iso4217
+
 from app.errors import InvalidInput
 
-# ISO 4217 list one (currencies and minor units, maintained by SIX Financial Information), as of 2026: the money of
-# countries and unions. Funds, metals, test and accounting codes are left out: nobody can be paid in them.
-_BY_EXPONENT = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
-    2: (
-        "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
-        "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR "
-        "JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD "
-        "NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN "
-        "SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG"
-    ),
-    3: "BHD IQD JOD KWD LYD OMR TND",
-}
+# two units of ISO 4217 that are no money and that the list does not mark as funds: an index, and a unit of account
+_UNITS = frozenset({"UYW", "XAD"})
 
-EXPONENTS = MappingProxyType({code: exponent for exponent, codes in _BY_EXPONENT.items() for code in codes.split()})
-"""Currency code -> number of decimals."""
+
+def _exponents() -> dict[str, int]:
+    """The exponents of the money of countries and unions: nobody can be paid in funds, metals or test codes."""
+    exponents = {}
+    for entry in iso4217.raw_xml.iter("CcyNtry"):
+        code, digits, name = entry.findtext("Ccy"), entry.findtext("CcyMnrUnts", ""), entry.find("CcyNm")
+        fund = name is not None and "IsFund" in name.attrib
+        if code is not None and digits.isdecimal() and not fund and code not in _UNITS:
+            exponents[code] = int(digits)
+    return exponents
+
+
+EXPONENTS = MappingProxyType(_exponents())
+"""Currency code -> number of decimals, of the list that SIX Financial Information publishes for ISO 4217."""
 
 MAX_MINOR = 10**15
 """The largest single amount, in minor units: 9,000 such amounts still add up inside Postgres's bigint."""

@@ -28,7 +28,7 @@ _ROUNDING = Fraction(1, 10**12)
 
 
 @dataclass(frozen=True)
-class Terms:
+class PayoutTerms:
     """Everything about money that is agreed when a job is posted. Amounts in minor units of the job's currency."""
 
     policy: PayoutPolicy = PayoutPolicy.PROPORTIONAL
@@ -56,7 +56,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Claim:
+class PayoutClaim:
     """One player as a payout sees it. Bands are the ends of intervals that hold for all players at once."""
 
     player_id: UUID
@@ -93,8 +93,7 @@ class PayoutPlan:
     refund: int
     performance: Fraction  # the part of the pool that the result earned, 0 to 1
     lines: tuple[Line, ...]
-    explanation: tuple[str, ...]
-    terms: Terms
+    terms: PayoutTerms
 
     def __post_init__(self) -> None:
         parts = [self.fee, self.compute, self.refund]
@@ -106,6 +105,16 @@ class PayoutPlan:
                 )
         if min(parts) < 0 or sum(parts) != self.budget:
             raise ValueError(f"plan of job {self.job_id}: its parts {parts} do not add up to the budget {self.budget}")
+
+    @property
+    def pool(self) -> int:
+        """What is left for providers and refund once fee and compute are paid."""
+        return self.budget - self.fee - self.compute
+
+    @property
+    def explanation(self) -> tuple[str, ...]:
+        """The plan in sentences, in the order in which it was made."""
+        return _explain(self)
 
     @property
     def paid(self) -> int:
@@ -162,8 +171,8 @@ def make_plan(
     job_id: UUID,
     currency: str,
     budget: int,
-    terms: Terms,
-    claims: Sequence[Claim],
+    terms: PayoutTerms,
+    claims: Sequence[PayoutClaim],
     *,
     empty_worth: float | None = None,
     full_worth: float | None = None,
@@ -204,17 +213,11 @@ def make_plan(
         refund=pool - distributable,
         performance=earned,
         lines=lines,
-        explanation=_explain(currency, budget, fee, compute, pool, earned, distributable, lines, terms),
         terms=terms,
     )
 
 
-def harmful(claims: Sequence[Claim]) -> list[UUID]:
-    """Players whose simultaneous upper bound is below zero: to be left out, and the rest valued again without them."""
-    return [claim.player_id for claim in claims if claim.value_band is not None and claim.value_band[1] < 0]
-
-
-def _check(budget: int, claims: Sequence[Claim], metered_compute: int) -> None:
+def _check(budget: int, claims: Sequence[PayoutClaim], metered_compute: int) -> None:
     if budget <= 0:
         raise InvalidInput(f"the budget is {budget} minor units; give more than zero")
     if metered_compute < 0:
@@ -228,7 +231,7 @@ def _check(budget: int, claims: Sequence[Claim], metered_compute: int) -> None:
             raise InvalidInput(f"player {claim.player_id}: its value is {claim.value}; a failed evaluation is not paid")
 
 
-def _performance(terms: Terms, empty_worth: float | None, full_worth: float | None) -> Fraction:
+def _performance(terms: PayoutTerms, empty_worth: float | None, full_worth: float | None) -> Fraction:
     """g = clip((v(N) - v(empty)) / target, 0, 1); 1 without the clause."""
     if terms.performance_target is None:
         return Fraction(1)
@@ -240,7 +243,7 @@ def _performance(terms: Terms, empty_worth: float | None, full_worth: float | No
     return min(max(gain, Fraction(0)), Fraction(1))
 
 
-def _weights(policy: PayoutPolicy, claims: Sequence[Claim]) -> tuple[list[Fraction], list[str]]:
+def _weights(policy: PayoutPolicy, claims: Sequence[PayoutClaim]) -> tuple[list[Fraction], list[str]]:
     """What each claim weighs before reserve prices, and the reason in words."""
     weights: list[Fraction] = []
     reasons: list[str] = []
@@ -286,7 +289,9 @@ def _above_reserve(
     return left
 
 
-def _line(terms: Terms, claim: Claim, before: Fraction, share: Fraction, amount: int, pool: int, reason: str) -> Line:
+def _line(
+    terms: PayoutTerms, claim: PayoutClaim, before: Fraction, share: Fraction, amount: int, pool: int, reason: str
+) -> Line:
     """Split one amount into what is released, held and accrued.
 
     ``before`` is the share among all claims, to which the band belongs; when others leave the deal, share and band
@@ -306,46 +311,36 @@ def _line(terms: Terms, claim: Claim, before: Fraction, share: Fraction, amount:
     return Line(claim.player_id, claim.provider_id, share, amount, released, held, accrued, reason)
 
 
-def _explain(
-    currency: str,
-    budget: int,
-    fee: int,
-    compute: int,
-    pool: int,
-    earned: Fraction,
-    distributable: int,
-    lines: Sequence[Line],
-    terms: Terms,
-) -> tuple[str, ...]:
-    """The plan in sentences, in the order in which it was made."""
+def _explain(plan: PayoutPlan) -> tuple[str, ...]:
+    terms, paid = plan.terms, [line for line in plan.lines if line.amount]
 
     def money(minor: int) -> str:
-        return format_money(minor, currency)
+        return format_money(minor, plan.currency)
 
-    told = [f"The budget is {money(budget)}."]
-    if fee:
-        told.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(fee)}.")
-    if compute:
-        told.append(f"Compute took {money(compute)}, of at most {money(terms.compute_quote)} quoted.")
+    sentences = [f"The budget is {money(plan.budget)}."]
+    if plan.fee:
+        sentences.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(plan.fee)}.")
+    if plan.compute:
+        sentences.append(f"Compute took {money(plan.compute)}, of at most {money(terms.compute_quote)} quoted.")
     if terms.performance_target is not None:
-        told.append(
-            f"The gain earned {float(earned):.2%} of the pool: of {money(pool)}, "
-            f"{money(pool * earned.numerator // earned.denominator)} is for providers, the rest goes back to the buyer."
+        earned = plan.pool * plan.performance.numerator // plan.performance.denominator
+        sentences.append(
+            f"The gain earned {float(plan.performance):.2%} of the pool: of {money(plan.pool)}, {money(earned)} is for "
+            "providers, the rest goes back to the buyer."
         )
-    if not any(line.amount for line in lines):
-        told.append(f"Nobody has a claim, so {money(pool)} goes back to the buyer.")
-        return tuple(told)
-    paid = [line for line in lines if line.amount]
-    told.append(
-        f"{money(distributable)} is divided among {len(paid)} of {len(lines)} players under the policy "
+    if not paid:
+        sentences.append(f"Nobody has a claim, so {money(plan.pool)} goes back to the buyer.")
+        return tuple(sentences)
+    sentences.append(
+        f"{money(plan.pool - plan.refund)} is divided among {len(paid)} of {len(plan.lines)} players under the policy "
         f"{terms.policy.value}, by largest remainders, equals alike."
     )
     sums: Mapping[str, int] = {
-        "released now": sum(line.released for line in lines),
-        f"held for {terms.dispute_window_seconds} seconds": sum(line.held for line in lines),
+        "released now": sum(line.released for line in paid),
+        f"held for {terms.dispute_window_seconds} seconds": sum(line.held for line in paid),
         f"accrued until it reaches the minimum payout of {money(terms.minimum_payout)}": sum(
-            line.accrued for line in lines
+            line.accrued for line in paid
         ),
     }
-    told.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in sums.items() if part) + ".")
-    return tuple(told)
+    sentences.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in sums.items() if part) + ".")
+    return tuple(sentences)

@@ -22,22 +22,23 @@ def apply(session: Session, event: PaymentEvent) -> None:
         # named for the payment, not for the event: several events can report one payment
         service.deposit(session, account.id, event.amount, event.currency, f"provider {event.object_id}"[:200])
         return
-    asked = withdrawals.get(session, event.subject)
-    if (asked.amount, asked.currency) != (event.amount, event.currency):
+    withdrawal = withdrawals.get(session, event.subject)
+    if (withdrawal.amount, withdrawal.currency) != (event.amount, event.currency):
         raise Conflict(
-            f"event {event.id} is about {format_money(event.amount, event.currency)}, but withdrawal wd_{asked.id.hex} "
-            f"is of {format_money(asked.amount, asked.currency)}; compare the provider's books with the ledger"
+            f"event {event.id} is about {format_money(event.amount, event.currency)}, but withdrawal "
+            f"wd_{withdrawal.id.hex} is of {format_money(withdrawal.amount, withdrawal.currency)}; "
+            "compare the provider's books with the ledger"
         )
-    withdrawals.decide(session, asked.id, approve=event.kind is EventKind.PAYOUT_PAID)
+    withdrawals.decide(session, withdrawal.id, approve=event.kind is EventKind.PAYOUT_PAID)
 
 
 def send(
     session: Session, provider: PaymentProvider, withdrawal: withdrawals.Withdrawal, destination: str
 ) -> ProviderPayout:
     """Ask the provider to pay a withdrawal that waits. It stays pending until an event reports the outcome."""
-    asked = withdrawals.get(session, withdrawal.id)
-    if asked.status != "pending":
-        raise Conflict(f"withdrawal wd_{asked.id.hex} is {asked.status}; only one that waits can be sent")
+    pending = withdrawals.get(session, withdrawal.id)
+    if pending.status != "pending":
+        raise Conflict(f"withdrawal wd_{pending.id.hex} is {pending.status}; only one that waits can be sent")
     return provider.pay_out(
-        withdrawal_id=asked.id, amount=asked.amount, currency=asked.currency, destination=destination
+        withdrawal_id=pending.id, amount=pending.amount, currency=pending.currency, destination=destination
     )

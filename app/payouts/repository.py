@@ -84,13 +84,13 @@ def now(session: Session) -> datetime:
 
 def open_accounts(session: Session, keys: Sequence[AccountKey]) -> dict[AccountKey, LedgerAccount]:
     """The accounts of ``keys``, opened where they did not exist, all locked until the transaction ends."""
-    wanted = sorted(set(keys))
-    where = or_(*(key.where for key in wanted))
-    found = session.execute(
+    distinct = sorted(set(keys))
+    where = or_(*(key.where for key in distinct))
+    existing = session.execute(
         select(LedgerAccount.kind, LedgerAccount.currency, LedgerAccount.owner_id, LedgerAccount.job_id).where(where)
     )
-    known = {AccountKey.of(kind, currency, owner=owner, job=job) for kind, currency, owner, job in found}
-    if missing := [key for key in wanted if key not in known]:
+    known = {AccountKey.of(kind, currency, owner=owner, job=job) for kind, currency, owner, job in existing}
+    if missing := [key for key in distinct if key not in known]:
         # two who open the same account wait here for each other, holding no other account's lock yet
         session.execute(insert(LedgerAccount).values([key.row() for key in missing]).on_conflict_do_nothing())
     rows = lock_accounts(session, where)
@@ -155,8 +155,8 @@ def add_transfers(session: Session, transfers: Sequence[LedgerTransfer]) -> dict
     ]
     added = {}
     if rows:
-        found = session.scalars(insert(LedgerTransfer).values(rows).returning(LedgerTransfer))
-        added = {row.id: row for row in found}
+        inserted = session.scalars(insert(LedgerTransfer).values(rows).returning(LedgerTransfer))
+        added = {row.id: row for row in inserted}
         # the trigger has changed balances that the session holds; only accounts are read anew, because expiring
         # everything would throw away changes that the caller has not flushed yet
         for loaded in list(session.identity_map.values()):
@@ -281,15 +281,7 @@ def entries(
     resolution brings back what was not spent.
     """
     held = aliased(LedgerTransfer)
-    returned = func.coalesce(held.amount, 0)
-    state = LedgerTransfer.state
-    spent = case(
-        (state == TransferState.POST, returned - LedgerTransfer.amount),
-        (state.in_([TransferState.VOID, TransferState.EXPIRE]), returned),
-        else_=-LedgerTransfer.amount,
-    )
-    received = case((state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
-    amount = case((LedgerTransfer.debit_id == LedgerAccount.id, spent), else_=received)
+    amount = _effect(func.coalesce(held.amount, 0))
     query = (
         select(LedgerTransfer, LedgerAccount.id, LedgerAccount.kind, amount.label("effect"))
         .join(
@@ -321,6 +313,18 @@ def entries(
         )
         for transfer, account_id, kind, effect in session.execute(query)
     ]
+
+
+def _effect(set_aside: ColumnElement[int]) -> ColumnElement[int]:
+    """What a transfer does to what is available on an account; a resolution first brings back what was set aside."""
+    state = LedgerTransfer.state
+    spent = case(
+        (state == TransferState.POST, set_aside - LedgerTransfer.amount),
+        (state.in_([TransferState.VOID, TransferState.EXPIRE]), set_aside),
+        else_=-LedgerTransfer.amount,
+    )
+    received = case((state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
+    return case((LedgerTransfer.debit_id == LedgerAccount.id, spent), else_=received)
 
 
 def last_seal(session: Session) -> LedgerSeal | None:

@@ -41,8 +41,8 @@ def deposit(
     clearing = AccountKey.of(_K.PAYMENT_CLEARING, currency)
     accounts = repository.open_accounts(session, [wallet, clearing])
     id_ = ledger.transfer_id(account_id, "deposit", reference)
-    told = ledger.posted(accounts, id_, clearing, wallet, amount_minor, "deposit", reference=reference)
-    return ledger.record(session, [told])[0]
+    transfer = ledger.posted(accounts, id_, clearing, wallet, amount_minor, "deposit", reference=reference)
+    return ledger.record(session, [transfer])[0]
 
 
 def reserve(
@@ -233,13 +233,13 @@ def resolve_dispute(
 
 def balances(session: Session, owner_id: uuid.UUID) -> list[Balance]:
     """What an organisation has, one row for each currency, read in the order of currencies."""
-    found: dict[str, dict[str, int]] = {}
+    by_currency: dict[str, dict[str, int]] = {}
     names = {_K.HOLDBACK: "held", _K.PROVIDER_ACCRUED: "accrued"}
     for account in repository.owned_accounts(session, owner_id):
-        sums = found.setdefault(account.currency, {"available": 0, "reserved": 0, "held": 0, "accrued": 0})
+        sums = by_currency.setdefault(account.currency, {"available": 0, "reserved": 0, "held": 0, "accrued": 0})
         sums[names.get(account.kind, "available")] += account.available
         sums["reserved"] += account.debits_pending
-    return [Balance(currency=currency, **sums) for currency, sums in sorted(found.items())]
+    return [Balance(currency=currency, **sums) for currency, sums in sorted(by_currency.items())]
 
 
 def statement(

@@ -41,52 +41,52 @@ def request(
     payable = AccountKey.of(AccountKind.PROVIDER_PAYABLE, currency, owner=owner_id)
     clearing = AccountKey.of(AccountKind.PAYMENT_CLEARING, currency)
     accounts = repository.open_accounts(session, [payable, clearing])
-    asked = ledger.pending(accounts, id_ or uuid7(), payable, clearing, amount, CODE)
+    transfer = ledger.pending(accounts, id_ or uuid7(), payable, clearing, amount, CODE)
     available = accounts[payable].available
-    if repository.get_transfer(session, asked.id) is None and available < amount:
+    if repository.get_transfer(session, transfer.id) is None and available < amount:
         raise Conflict(
             f"{format_money(amount, currency)} cannot be withdrawn: {format_money(available, currency)} is available; "
             "ask for less, or wait until what is held or accrued is released"
         )
-    return _told(session, ledger.record(session, [asked])[0])
+    return _described(session, ledger.record(session, [transfer])[0])
 
 
 def decide(session: Session, withdrawal_id: uuid.UUID, *, approve: bool) -> Withdrawal:
     """Approve (the money has left) or reject (it returns to the provider). ``Conflict`` after the other decision."""
-    asked = _asked(session, withdrawal_id)
-    repository.lock_accounts(session, LedgerAccount.id.in_([asked.debit_id, asked.credit_id]))
+    transfer = _pending(session, withdrawal_id)
+    repository.lock_accounts(session, LedgerAccount.id.in_([transfer.debit_id, transfer.credit_id]))
     state = TransferState.POST if approve else TransferState.VOID
-    known = repository.resolution_of(session, asked.id)
+    known = repository.resolution_of(session, transfer.id)
     if known is not None and known.state is not state:
         raise Conflict(f"withdrawal wd_{withdrawal_id.hex} was {_status(known)} before; a decision stands")
     if known is None:
-        ledger.record(session, [ledger.resolve(asked, state, CODE)])
-    return _told(session, asked)
+        ledger.record(session, [ledger.resolve(transfer, state, CODE)])
+    return _described(session, transfer)
 
 
 def get(session: Session, withdrawal_id: uuid.UUID) -> Withdrawal:
     """One withdrawal, decided or not; NotFound."""
-    return _told(session, _asked(session, withdrawal_id))
+    return _described(session, _pending(session, withdrawal_id))
 
 
 def waiting(session: Session, limit: int = 200) -> list[Withdrawal]:
     """Withdrawals that wait for a decision, oldest first."""
-    return [_told(session, transfer) for transfer, _ in repository.pending_with_code(session, CODE, limit)]
+    return [_described(session, transfer) for transfer, _ in repository.pending_with_code(session, CODE, limit)]
 
 
-def _asked(session: Session, withdrawal_id: uuid.UUID) -> LedgerTransfer:
-    asked = repository.get_transfer(session, withdrawal_id)
-    if asked is None or asked.code != CODE or asked.state is not TransferState.PENDING:
+def _pending(session: Session, withdrawal_id: uuid.UUID) -> LedgerTransfer:
+    transfer = repository.get_transfer(session, withdrawal_id)
+    if transfer is None or transfer.code != CODE or transfer.state is not TransferState.PENDING:
         raise NotFound(f"there is no withdrawal wd_{withdrawal_id.hex}; list those that wait for a decision")
-    return asked
+    return transfer
 
 
-def _told(session: Session, asked: LedgerTransfer) -> Withdrawal:
-    owner = repository.get_account(session, asked.debit_id).owner_id
+def _described(session: Session, transfer: LedgerTransfer) -> Withdrawal:
+    owner = repository.get_account(session, transfer.debit_id).owner_id
     if owner is None:
-        raise RuntimeError(f"withdrawal {asked.id} is from an account that nobody owns")
-    status = _status(repository.resolution_of(session, asked.id))
-    return Withdrawal(asked.id, owner, asked.amount, asked.currency, status, asked.created_at)
+        raise RuntimeError(f"withdrawal {transfer.id} is from an account that nobody owns")
+    status = _status(repository.resolution_of(session, transfer.id))
+    return Withdrawal(transfer.id, owner, transfer.amount, transfer.currency, status, transfer.created_at)
 
 
 def _status(resolution: LedgerTransfer | None) -> str:

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
-from app.errors import NotFound, PayloadTooLarge, Unavailable
+from app.errors import NotFound, Unavailable
 
 CHUNK_BYTES = 1024 * 1024
 _FRESH = timedelta(minutes=30)
@@ -60,23 +59,6 @@ class BlobStore:
         if parts.scheme == "memory":
             return cls(MemoryStore())
         return cls(from_url(url))
-
-    def put_stream(self, chunks: Iterable[bytes], max_bytes: int) -> Blob:
-        """Store what the chunks add up to; more than ``max_bytes`` raises PayloadTooLarge and stores nothing.
-
-        The bytes wait in a temporary file until their digest, and so their name, is known.
-        """
-        with tempfile.TemporaryFile() as spool:
-            hasher = hashlib.sha256()
-            size = 0
-            for chunk in chunks:
-                size += len(chunk)
-                if size > max_bytes:
-                    raise PayloadTooLarge(f"the body is larger than the {max_bytes} bytes allowed here; send less")
-                hasher.update(chunk)
-                spool.write(chunk)
-            spool.seek(0)
-            return self._put(spool, hasher.hexdigest(), size)
 
     def put_file(self, path: Path) -> Blob:
         """Store a file's bytes."""

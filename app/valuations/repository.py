@@ -239,14 +239,6 @@ def result_of(session: Session, valuation_id: uuid.UUID) -> KeptResult | None:
     return None if plain is None else KeptResult(StoredResult.from_dict(plain), digest_of(plain))
 
 
-def datasets_of(session: Session, valuation_id: uuid.UUID) -> Sequence[uuid.UUID]:
-    return session.scalars(
-        select(ValuationDataset.dataset_id)
-        .where(ValuationDataset.valuation_id == valuation_id)
-        .order_by(ValuationDataset.dataset_id)
-    ).all()
-
-
 def add_event(session: Session, valuation: Valuation, type_: str, data: dict[str, Any]) -> None:
     """Append to a locked job's events; the new version is what readers wait for."""
     valuation.event_seq += 1

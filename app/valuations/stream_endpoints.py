@@ -5,13 +5,12 @@ A stream ends after some minutes in any case, and the client opens it again wher
 """
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator
 
 from fastapi import Request
-from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
@@ -22,38 +21,39 @@ from app.valuations import service
 from app.valuations.schemas import Event
 from app.valuations.states import TERMINAL
 
-EVENT_STREAM = "text/event-stream"
+EVENT_STREAM = EventSourceResponse.media_type
 _LOOK_SECONDS, _ALIVE_SECONDS, _LONGEST_SECONDS = 0.5, 15.0, 600.0
 _BATCH = 200
 
 
-def stream(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int) -> StreamingResponse:
+def stream(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int) -> EventSourceResponse:
     """The stream of a job that the caller may see, from the event after ``after`` on."""
+    # made by hand, because only an endpoint that yields is a stream by itself, and this one answers lists, too
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, caller, valuation_id, after), media_type=EVENT_STREAM, headers=headers)
+    return EventSourceResponse(_events(request, caller, valuation_id, after), headers=headers)
 
 
-async def _events(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int) -> AsyncIterator[str]:
+async def _events(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int) -> AsyncIterator[bytes]:
     factory: sessionmaker[Session] = request.app.state.session_factory
     started = spoken = time.monotonic()
     while time.monotonic() - started < _LONGEST_SECONDS and not await request.is_disconnected():
         async with request.app.state.connections:
             try:
-                found, over = await run_in_threadpool(_look, factory, caller, valuation_id, after)
+                events, over = await run_in_threadpool(_look, factory, caller, valuation_id, after)
             except CherishError:
                 # it is not the caller's any more; opening the stream again says why
                 return
-        for event in found:
+        for event in events:
             after = event.seq
-            yield f"id: {event.seq}\nevent: {event.type}\ndata: {json.dumps(event.model_dump(mode='json'))}\n\n"
-        if found:
+            yield format_sse_event(data_str=event.model_dump_json(), event=event.type, id=str(event.seq))
+        if events:
             spoken = time.monotonic()
         elif over:
             return
         elif time.monotonic() - spoken > _ALIVE_SECONDS:
             spoken = time.monotonic()
-            yield ": still here\n\n"
-        if len(found) < _BATCH and not over:
+            yield KEEPALIVE_COMMENT
+        if len(events) < _BATCH and not over:
             await asyncio.sleep(_LOOK_SECONDS)
 
 

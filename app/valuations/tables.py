@@ -159,6 +159,19 @@ class Evaluation(Base):
     fence: Mapped[int]
 
 
+class StoredAnswers(Base, Timestamped):
+    """What the models of some coalitions answered on the test units: a blob of them in the order of ``coalitions``
+    (packed, one after the other). Worths under any metric follow from them; ``contract.answers`` reads the blob."""
+
+    __tablename__ = "kept_answers"
+
+    game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    coalitions: Mapped[bytes] = mapped_column(LargeBinary)
+    count: Mapped[int]
+
+
 class Round(Base, Timestamped):
     """One request of the estimator. ``open`` counts its unfinished shards; who brings it to zero records the plan."""
 

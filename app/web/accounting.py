@@ -4,7 +4,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
+from pydantic import Field
 
 from app.accounts import service as accounts
 from app.audit import service as audit
@@ -16,7 +17,7 @@ from app.identity import Role
 from app.payouts import money, statements, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
-from app.web.forms import FormDep
+from app.web.forms import PageForm, Texts, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -33,6 +34,21 @@ _LONGEST_DAYS = 3650
 _OVERLAP = timedelta(days=1)
 
 
+class WithdrawalForm(PageForm):
+    """What a provider wants to be paid out."""
+
+    amount: str = ""
+    currency: str = ""
+
+
+class KeyForm(PageForm):
+    """A new key: of all scopes where none is ticked, without end where no days are given."""
+
+    name: str = ""
+    scopes: Texts = Field(default_factory=list)
+    days: str = ""
+
+
 @router.get("/money")
 def show_money(request: Request, visitor: PayoutReader, session: SessionDep, paging: PageDep) -> Response:
     return _money_page(request, visitor, session, paging, None)
@@ -40,13 +56,16 @@ def show_money(request: Request, visitor: PayoutReader, session: SessionDep, pag
 
 @router.post("/money/withdraw")
 def ask_withdrawal(
-    request: Request, visitor: PayoutProvider, session: SessionDep, paging: PageDep, form: FormDep
+    request: Request,
+    visitor: PayoutProvider,
+    session: SessionDep,
+    paging: PageDep,
+    form: Annotated[WithdrawalForm, Form()],
 ) -> Response:
-    currency = form.text("currency")
     try:
         with session.begin_nested():
-            amount = money.parse(form.text("amount"), currency)
-            withdrawals.request(session, visitor.caller.account_id, amount, currency)
+            amount = money.parse(form.amount, form.currency)
+            withdrawals.request(session, visitor.caller.account_id, amount, form.currency)
     except CherishError as error:
         return _money_page(request, visitor, session, paging, error)
     return see_other("/money")
@@ -68,14 +87,14 @@ def _money_page(
     if (position := paging.position(filters)) is not None:
         count, _, digits = position.partition(" ")
         before = (int(count), uuid.UUID(hex=digits))
-    found = list(payouts.statement(session, owner, before=before, limit=paging.limit + 1))
+    entries = list(payouts.statement(session, owner, before=before, limit=paging.limit + 1))
     following = None
-    if len(found) > paging.limit:
-        found = found[: paging.limit]
-        following = paging.sign(f"{found[-1].position} {found[-1].account_id.hex}", filters)
+    if len(entries) > paging.limit:
+        entries = entries[: paging.limit]
+        following = paging.sign(f"{entries[-1].position} {entries[-1].account_id.hex}", filters)
     shown = {
-        "balances": [payout_schemas.BalanceAnswer.of(each) for each in payouts.balances(session, owner)],
-        "entries": [payout_schemas.StatementEntry.of(each) for each in found],
+        "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, owner)],
+        "entries": [payout_schemas.StatementEntry.of(entry) for entry in entries],
         "next": following,
         "error": error,
     }
@@ -89,19 +108,22 @@ def show_keys(request: Request, visitor: KeyReader, session: SessionDep, paging:
 
 @router.post("/keys")
 def create_key(
-    request: Request, visitor: KeyWriter, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
+    request: Request,
+    visitor: KeyWriter,
+    session: SessionDep,
+    settings: SettingsDep,
+    paging: PageDep,
+    form: Annotated[KeyForm, Form()],
 ) -> Response:
     try:
         with session.begin_nested():
-            name = form.text("name")
-            if not 0 < len(name) <= 200:
+            if not 0 < len(form.name) <= 200:
                 raise InvalidInput("a key has a name of at most 200 characters, by which you know it again")
-            chosen = list(form.all("scopes")) or None
-            days = form.whole("days")
+            days = whole("days", form.days)
             if days is not None and not 0 < days <= _LONGEST_DAYS:
                 raise InvalidInput(f"a key lives 1 to {_LONGEST_DAYS} days; leave it empty for one that does not end")
             ends = None if days is None else datetime.now(UTC) + timedelta(days=days)
-            _, token = accounts.delegate_key(session, settings, visitor.caller, name, chosen, ends)
+            _, token = accounts.delegate_key(session, settings, visitor.caller, form.name, form.scopes or None, ends)
     except CherishError as refused:
         return _keys_page(request, visitor, session, paging, error=refused)
     return _keys_page(request, visitor, session, paging, token=token)
@@ -155,7 +177,7 @@ def show_audit(
     object_: Annotated[str, Query(alias="object", max_length=200)] = "",
 ) -> Response:
     filters = {"action": action.strip().replace(" ", "_") or None, "object": object_.strip() or None}
-    found, following = audit.entries(session, visitor.caller, filters, None, None, paging)
-    names = accounts.names(session, {each.account_id for each in found if each.account_id is not None})
-    shown = {"entries": found, "next": following, "action": action, "object": object_, "names": names}
+    entries, following = audit.entries(session, visitor.caller, filters, None, None, paging)
+    names = accounts.names(session, {entry.account_id for entry in entries if entry.account_id is not None})
+    shown = {"entries": entries, "next": following, "action": action, "object": object_, "names": names}
     return page(request, "audit.html", shown, visitor=visitor)

@@ -41,25 +41,25 @@ def search_catalogue(
     max_rows: _Words = "",
 ) -> Response:
     """A field that is left empty narrows nothing; what cannot be read is said above the list."""
-    asked = {"q": q, "modality": modality, "format": format, "licence": licence}
-    asked |= {"min_rows": min_rows, "max_rows": max_rows}
-    asked = {name: text.strip() for name, text in asked.items()}
-    error, found, following = None, [], None
+    narrowing = {"q": q, "modality": modality, "format": format, "licence": licence}
+    narrowing |= {"min_rows": min_rows, "max_rows": max_rows}
+    narrowing = {name: text.strip() for name, text in narrowing.items()}
+    error, listings, following = None, [], None
     try:
-        rows, following = catalog.search(session, _search(asked), paging)
-        found = [Listing.of(*row) for row in rows]
+        rows, following = catalog.search(session, _search(narrowing), paging)
+        listings = [Listing.of(*row) for row in rows]
     except CherishError as refused:
         error = refused
     shown = {
-        "asked": asked,
+        "narrowing": narrowing,
         "path": request.url.path,
-        "here": "/catalogue?" + urlencode({name: text for name, text in asked.items() if text}),
-        "narrowed": any(asked.values()),
-        "listings": found,
+        "here": "/catalogue?" + urlencode({name: text for name, text in narrowing.items() if text}),
+        "narrowed": any(narrowing.values()),
+        "listings": listings,
         "next": following,
         "error": error,
-        "modalities": [each.value for each in Modality],
-        "formats": [each.value for each in DatasetFormat],
+        "modalities": [member.value for member in Modality],
+        "formats": [member.value for member in DatasetFormat],
     }
     return page(request, "catalogue.html", shown, visitor=visitor, status=error.status if error else 200)
 
@@ -81,7 +81,7 @@ def _member(kind: type[E], text: str) -> E | None:
     try:
         return kind(text)
     except ValueError:
-        raise InvalidInput(f"{text[:40]!r} is not one of {', '.join(each.value for each in kind)}") from None
+        raise InvalidInput(f"{text[:40]!r} is not one of {', '.join(member.value for member in kind)}") from None
 
 
 def _rows(text: str) -> int | None:
@@ -92,12 +92,12 @@ def _rows(text: str) -> int | None:
     return int(text)
 
 
-def _search(asked: dict[str, str]) -> Search:
+def _search(narrowing: dict[str, str]) -> Search:
     return Search(
-        asked["q"] or None,
-        _member(Modality, asked["modality"]),
-        _member(DatasetFormat, asked["format"]),
-        asked["licence"] or None,
-        _rows(asked["min_rows"]),
-        _rows(asked["max_rows"]),
+        narrowing["q"] or None,
+        _member(Modality, narrowing["modality"]),
+        _member(DatasetFormat, narrowing["format"]),
+        narrowing["licence"] or None,
+        _rows(narrowing["min_rows"]),
+        _rows(narrowing["max_rows"]),
     )

@@ -231,9 +231,9 @@ def own_values(jobs: Sequence[MyValuation]) -> Spec | None:
     return _course(rows, "your value", ".4f")
 
 
-def _moment(job: MyValuation, found: float, ends: Sequence[float]) -> dict[str, Any]:
+def _moment(job: MyValuation, value: float, ends: Sequence[float]) -> dict[str, Any]:
     ended = job.finished_at.isoformat() if job.finished_at else ""
-    return {"ended": ended, "metric": job.metric.replace("_", " "), "found": found, "low": ends[0], "high": ends[1]}
+    return {"ended": ended, "metric": job.metric.replace("_", " "), "found": value, "low": ends[0], "high": ends[1]}
 
 
 def _course(rows: list[dict[str, Any]], title: str, digits: str) -> Spec | None:

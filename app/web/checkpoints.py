@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -14,7 +14,7 @@ from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import CheckpointId, public_id
 from app.http.uploads import parsed
 from app.identity import Role
-from app.web.forms import FormDep
+from app.web.forms import PageForm, pairs
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -26,24 +26,31 @@ Reader = Annotated[Visitor, visiting("checkpoints:read", Role.BUYER)]
 Writer = Annotated[Visitor, visiting("checkpoints:write", Role.BUYER)]
 
 
+class CheckpointForm(PageForm):
+    """A new checkpoint; ``hyper`` are its hyper-parameters as ``name=number``."""
+
+    name: str = ""
+    architecture: str = ""
+    hyper: str = ""
+
+
 @router.get("")
 def list_checkpoints(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
-    found, following = service.list_own(session, visitor.caller, paging)
+    checkpoints, following = service.list_own(session, visitor.caller, paging)
     shown = {
-        "checkpoints": [schemas.CheckpointAnswer.model_validate(each) for each in found],
+        "checkpoints": [schemas.CheckpointAnswer.model_validate(checkpoint) for checkpoint in checkpoints],
         "next": following,
-        "hyper": {name: sorted(each.name for each in known.orderable()) for name, known in ARCHITECTURES.items()},
+        "hyper": {name: sorted(hyper.name for hyper in known.orderable()) for name, known in ARCHITECTURES.items()},
     }
     return page(request, "checkpoints.html", shown, visitor=visitor)
 
 
 @router.post("")
-def create_checkpoint(visitor: Writer, session: SessionDep, form: FormDep) -> Response:
+def create_checkpoint(visitor: Writer, session: SessionDep, form: Annotated[CheckpointForm, Form()]) -> Response:
     """A checkpoint by its architecture; the script uploads its weights next, where a file was chosen."""
-    name, architecture = form.text("name"), form.text("architecture")
-    if not 0 < len(name) <= 200 or architecture not in {each.value for each in Architecture}:
+    if not 0 < len(form.name) <= 200 or form.architecture not in {architecture.value for architecture in Architecture}:
         raise InvalidInput("a checkpoint has a name of at most 200 characters and an architecture; fill in both")
-    made = service.create(session, visitor.caller, name, Architecture(architecture), form.pairs("hyper"))
+    made = service.create(session, visitor.caller, form.name, Architecture(form.architecture), pairs(form.hyper))
     address = f"/checkpoints/{public_id('ck', made.id)}"
     return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
 
@@ -61,8 +68,8 @@ async def put_content(
     caller = visitor.caller
     expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
     read = partial(service.read_content, settings, expected)
-    async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, found):
-        await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, found)
+    async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, content):
+        await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, content)
     return JSONResponse({"page": f"/checkpoints/{public_id('ck', checkpoint_id)}"})
 
 
@@ -70,12 +77,12 @@ async def put_content(
 def show_checkpoint(request: Request, visitor: Reader, session: SessionDep, checkpoint_id: CheckpointId) -> Response:
     checkpoint = schemas.CheckpointAnswer.model_validate(service.get(session, visitor.caller, checkpoint_id))
     seen = []
-    for each in service.lineage(session, visitor.caller, checkpoint_id):
+    for dataset in service.lineage(session, visitor.caller, checkpoint_id):
         listing: Any = None
         try:
-            listing = catalog.get(session, each.dataset_id)
+            listing = catalog.get(session, dataset.dataset_id)
         except NotFound:
             # withdrawn, or not published any more: its digest is all that may be said
             listing = None
-        seen.append({"id": each.dataset_id, "digest": each.digest, "at": each.created_at, "listing": listing})
+        seen.append({"id": dataset.dataset_id, "digest": dataset.digest, "at": dataset.created_at, "listing": listing})
     return page(request, "checkpoint.html", {"checkpoint": checkpoint, "seen": seen}, visitor=visitor)

@@ -3,7 +3,8 @@
 import uuid
 from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Form, Request, Response
+from pydantic import ConfigDict, Field
 
 from app.accounts import service as accounts
 from app.errors import CherishError
@@ -13,7 +14,7 @@ from app.identity import Role
 from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.valuations import service as valuations
-from app.web.forms import Form, FormDep
+from app.web.forms import PageForm
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -24,6 +25,13 @@ Cashier = Annotated[Visitor, visiting("payouts:read", Role.ADMIN)]
 Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
 
 
+class RefundForm(PageForm):
+    """What goes back to the buyer, in fields that are named by the providers' ids."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str] = Field(init=False)
+
+
 @router.get("")
 def show_disputes(request: Request, visitor: Cashier, session: SessionDep) -> Response:
     return _page(request, visitor, session, None)
@@ -31,7 +39,11 @@ def show_disputes(request: Request, visitor: Cashier, session: SessionDep) -> Re
 
 @router.post("/{valuation_id}")
 def resolve_dispute(
-    request: Request, visitor: Treasurer, session: SessionDep, valuation_id: ValuationId, form: FormDep
+    request: Request,
+    visitor: Treasurer,
+    session: SessionDep,
+    valuation_id: ValuationId,
+    form: Annotated[RefundForm, Form()],
 ) -> Response:
     """End it: what the form names goes back to the buyer, the rest is paid to its providers."""
     try:
@@ -42,21 +54,21 @@ def resolve_dispute(
     return see_other("/admin/disputes")
 
 
-def _refunds(dispute: disputes.Dispute | None, form: Form) -> dict[uuid.UUID, int]:
+def _refunds(dispute: disputes.Dispute | None, form: RefundForm) -> dict[uuid.UUID, int]:
     if dispute is None:
         return {}
-    found = {}
+    refunds = {}
     for part in dispute.parts:
-        if text := form.text(public_id("acc", part.provider_id)):
-            found[part.provider_id] = money.parse(text, dispute.currency, zero=True)
-    return found
+        if text := form.__pydantic_extra__.get(public_id("acc", part.provider_id)):
+            refunds[part.provider_id] = money.parse(text, dispute.currency, zero=True)
+    return refunds
 
 
 def _page(request: Request, visitor: Visitor, session: SessionDep, error: CherishError | None) -> Response:
     waiting: list[dict[str, Any]] = []
-    for each in disputes.waiting(session):
-        buyer = valuations.get(session, visitor.caller, each.valuation_id).buyer_id
-        names = accounts.names(session, {part.provider_id for part in each.parts} | {buyer})
-        waiting.append({"dispute": each, "buyer": names[buyer], "names": names})
+    for dispute in disputes.waiting(session):
+        buyer = valuations.get(session, visitor.caller, dispute.valuation_id).buyer_id
+        names = accounts.names(session, {part.provider_id for part in dispute.parts} | {buyer})
+        waiting.append({"dispute": dispute, "buyer": names[buyer], "names": names})
     shown = {"waiting": waiting, "error": error}
     return page(request, "disputes.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -81,7 +81,7 @@ def show_certificate(
         "signed": signed,
         "genuine": certificates.is_genuine(signed, certificates.public_key(settings)),
         "names": {
-            each.position: each.provider for each in service.values(session, visitor.caller, valuation_id).players
+            player.position: player.provider for player in service.values(session, visitor.caller, valuation_id).players
         },
     }
     return page(request, "certificate.html", shown, visitor=visitor)

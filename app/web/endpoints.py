@@ -52,13 +52,13 @@ _MENDS = {
 
 def kinds() -> dict[str, type[CherishError]]:
     """Every kind of problem by its slug, the base included (an unforeseen error)."""
-    found: dict[str, type[CherishError]] = {}
+    by_slug: dict[str, type[CherishError]] = {}
     pending: list[type[CherishError]] = [CherishError]
     while pending:
         kind = pending.pop()
-        found.setdefault(kind.type, kind)
+        by_slug.setdefault(kind.type, kind)
         pending += kind.__subclasses__()
-    return dict(sorted(found.items(), key=lambda item: (item[1].status, item[0])))
+    return dict(sorted(by_slug.items(), key=lambda item: (item[1].status, item[0])))
 
 
 @router.get("/docs")
@@ -86,8 +86,8 @@ def problem(slug: str) -> HTMLResponse:
 def _meaning(kind: type[CherishError]) -> str:
     """The kind's line in the tree that ``app.errors`` draws."""
     for line in (errors.__doc__ or "").splitlines():
-        _, found, rest = line.partition(f" {kind.__name__} ")
-        if found:
+        _, separator, rest = line.partition(f" {kind.__name__} ")
+        if separator:
             return rest.strip().partition(" ")[2].strip().capitalize() + "."
     return "Something went wrong that nobody foresaw."
 

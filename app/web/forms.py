@@ -1,78 +1,63 @@
-"""Forms as browsers send them: urlencoded, small, read whole. It knows no field and checks no value."""
+"""Forms as browsers send them: the base of their models, and numbers out of their texts. It knows no field.
 
-from collections.abc import Sequence
-from typing import Annotated
-from urllib.parse import parse_qs
+Each page declares its forms as models whose fields are texts, blank where the browser sent none. What a text means is
+checked by the endpoint, so that a mistake is said on the page of the form, with everything else still filled in.
+"""
 
-from fastapi import Depends, Request
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from app.errors import InvalidInput
 
-_MOST_FIELDS = 2000
+MOST_FIELDS = 2000
+MEDIA_TYPE = "application/x-www-form-urlencoded"
+
+Texts = Annotated[list[str], AfterValidator(lambda texts: [text for text in texts if text])]
+"""Every value of a field that may be sent several times, without the blank ones."""
 
 
-class Form:
-    """The fields of one form; what is missing or blank is the empty string."""
+class PageForm(BaseModel):
+    """The fields of one form, without surrounding spaces; what belongs to other forms is ignored."""
 
-    def __init__(self, fields: dict[str, list[str]]) -> None:
-        self._fields = fields
+    model_config = ConfigDict(str_strip_whitespace=True)
 
-    def shown(self) -> dict[str, str]:
-        """Every field as one text, for the audit log."""
-        return {name: ", ".join(values) for name, values in self._fields.items() if any(values)}
-
-    def text(self, name: str) -> str:
-        """The first value of a field, without surrounding spaces."""
-        return self._fields.get(name, [""])[0].strip()
-
-    def all(self, name: str) -> Sequence[str]:
-        """Every value of a field that is not blank."""
-        return [value.strip() for value in self._fields.get(name, []) if value.strip()]
-
-    def number(self, name: str) -> float | None:
-        """A number, or None where the field is blank; raises InvalidInput naming the field."""
-        text = self.text(name)
-        if not text:
-            return None
-        try:
-            return float(text)
-        except ValueError:
-            raise InvalidInput(f"{name.replace('_', ' ')}: {text[:40]!r} is not a number; write digits") from None
-
-    def whole(self, name: str) -> int | None:
-        """A whole number, or None where the field is blank; raises InvalidInput naming the field."""
-        value = self.number(name)
-        if value is None:
-            return None
-        if value != int(value):
-            raise InvalidInput(f"{name.replace('_', ' ')}: {self.text(name)[:40]!r} is not a whole number")
-        return int(value)
-
-    def pairs(self, name: str) -> dict[str, float]:
-        """``name=value`` pairs, separated by spaces, commas or lines; raises InvalidInput for what is none."""
-        found = {}
-        for pair in self.text(name).replace(",", " ").split():
-            key, _, text = pair.partition("=")
-            try:
-                found[key] = float(text)
-            except ValueError:
-                raise InvalidInput(f"{pair[:40]!r} is not name=number, such as hidden=64") from None
-        return found
+    @model_validator(mode="before")
+    @classmethod
+    def _insist_on_text(cls, fields: Any) -> Any:
+        # bytes that are no UTF-8 arrive as the replacement character: nothing of them may be stored
+        if "\N{REPLACEMENT CHARACTER}" in str(fields):
+            raise ValueError("the form could not be read; reload the page and send it again")
+        return fields
 
 
-async def read_form(request: Request) -> Form:
-    """The form in the body; an empty one where the body is something else (an upload is not touched)."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        return Form({})
-    body = await request.body()
+def number(name: str, text: str) -> float | None:
+    """A number, or None where the text is blank; raises InvalidInput naming the field."""
+    if not text:
+        return None
     try:
-        text = body.decode("ascii")
-        form = Form(parse_qs(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS))
-    except (UnicodeDecodeError, ValueError):
-        raise InvalidInput("the form could not be read; reload the page and send it again") from None
-    request.state.form = form
-    return form
+        return float(text)
+    except ValueError:
+        raise InvalidInput(f"{name.replace('_', ' ')}: {text[:40]!r} is not a number; write digits") from None
 
 
-FormDep = Annotated[Form, Depends(read_form)]
+def whole(name: str, text: str) -> int | None:
+    """A whole number, or None where the text is blank; raises InvalidInput naming the field."""
+    value = number(name, text)
+    if value is None:
+        return None
+    if not value.is_integer():
+        raise InvalidInput(f"{name.replace('_', ' ')}: {text[:40]!r} is not a whole number")
+    return int(value)
+
+
+def pairs(text: str) -> dict[str, float]:
+    """``name=value`` pairs, separated by spaces, commas or lines; raises InvalidInput for what is none."""
+    values = {}
+    for pair in text.replace(",", " ").split():
+        key, _, digits = pair.partition("=")
+        try:
+            values[key] = float(digits)
+        except ValueError:
+            raise InvalidInput(f"{pair[:40]!r} is not name=number, such as hidden=64") from None
+    return values

@@ -4,13 +4,14 @@ import json
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
+from pydantic import Field
 
 from app.errors import CherishError
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import DeliveryId, WebhookId, public_id
 from app.http.pages import PageRequest
-from app.web.forms import FormDep
+from app.web.forms import PageForm, Texts
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -24,6 +25,19 @@ HookReader = Annotated[Visitor, visiting("webhooks:read")]
 HookWriter = Annotated[Visitor, visiting("webhooks:write")]
 
 
+class WebhookForm(PageForm):
+    """A new webhook; it is told of everything where no events are ticked."""
+
+    url: str = ""
+    events: Texts = Field(default_factory=list)
+
+
+class SwitchForm(PageForm):
+    """``yes`` turns a webhook on, anything else off."""
+
+    enabled: str = ""
+
+
 @router.get("/webhooks")
 def show_webhooks(request: Request, visitor: HookReader, session: SessionDep, paging: PageDep) -> Response:
     return _webhooks_page(request, visitor, session, paging, None, None)
@@ -31,14 +45,19 @@ def show_webhooks(request: Request, visitor: HookReader, session: SessionDep, pa
 
 @router.post("/webhooks")
 def create_webhook(
-    request: Request, visitor: HookWriter, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
+    request: Request,
+    visitor: HookWriter,
+    session: SessionDep,
+    settings: SettingsDep,
+    paging: PageDep,
+    form: Annotated[WebhookForm, Form()],
 ) -> Response:
     secret, error = None, None
     try:
         with session.begin_nested():
-            chosen = [EventType(each) for each in form.all("events") if each in set(EventType)] or None
+            chosen = [EventType(event) for event in form.events if event in set(EventType)] or None
             _, secret = webhooks.create_endpoint(
-                session, settings, visitor.caller.account_id, url=form.text("url"), event_types=chosen
+                session, settings, visitor.caller.account_id, url=form.url, event_types=chosen
             )
     except CherishError as refused:
         error = refused
@@ -62,7 +81,7 @@ def show_webhook(
         "deliveries": deliveries,
         "next": following,
         "chosen": status.value if status else "",
-        "statuses": [each.value for each in DeliveryStatus],
+        "statuses": [member.value for member in DeliveryStatus],
     }
     return page(request, "webhook.html", shown, visitor=visitor)
 
@@ -88,10 +107,14 @@ def rotate(
 
 @router.post("/webhooks/{webhook_id}/enabled")
 def enable(
-    visitor: HookWriter, session: SessionDep, settings: SettingsDep, webhook_id: WebhookId, form: FormDep
+    visitor: HookWriter,
+    session: SessionDep,
+    settings: SettingsDep,
+    webhook_id: WebhookId,
+    form: Annotated[SwitchForm, Form()],
 ) -> Response:
-    wanted = {"enabled": form.text("enabled") == "yes"}
-    webhooks.change_endpoint(session, settings, visitor.caller.account_id, webhook_id, wanted)
+    changes = {"enabled": form.enabled == "yes"}
+    webhooks.change_endpoint(session, settings, visitor.caller.account_id, webhook_id, changes)
     return see_other(f"/webhooks/{public_id('wh', webhook_id)}")
 
 
@@ -137,6 +160,6 @@ def _webhooks_page(
         "next": following,
         "secret": secret,
         "error": error,
-        "types": [each.value for each in EventType],
+        "types": [member.value for member in EventType],
     }
     return page(request, "webhooks.html", shown, visitor=visitor, status=error.status if error else 200)

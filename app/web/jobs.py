@@ -6,7 +6,7 @@ An administrator sees every job here, and orders none. Each page is one transact
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
 from sqlalchemy.orm import Session
 
 from app.admin import service as administration
@@ -20,7 +20,8 @@ from app.valuations import service
 from app.valuations.results.schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts, orders
-from app.web.forms import Form, FormDep
+from app.web.forms import PageForm
+from app.web.orders import OrderForm
 from app.web.progress import progress_view
 from app.web.rendering import fragment, page, see_other
 from app.web.routes import page_router
@@ -36,6 +37,12 @@ Disputer = Annotated[Visitor, visiting("payouts:write", Role.BUYER)]
 Buyer = Annotated[Visitor, visiting(_WRITE, Role.BUYER)]
 
 
+class DisputeForm(PageForm):
+    """What a buyer says is wrong with a job."""
+
+    reason: str = ""
+
+
 @router.get("")
 def list_jobs(
     request: Request,
@@ -45,8 +52,13 @@ def list_jobs(
     status: Annotated[list[ValuationStatus] | None, Query()] = None,
 ) -> Response:
     items, following = service.list_valuations(session, visitor.caller, status or [], paging)
-    chosen = [each.value for each in status or []]
-    shown = {"jobs": items, "next": following, "chosen": chosen, "statuses": [each.value for each in ValuationStatus]}
+    chosen = [member.value for member in status or []]
+    shown = {
+        "jobs": items,
+        "next": following,
+        "chosen": chosen,
+        "statuses": [member.value for member in ValuationStatus],
+    }
     return page(request, "jobs.html", shown, visitor=visitor)
 
 
@@ -60,7 +72,7 @@ def new_job(
     again: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
     """An empty order; one with datasets that were ticked in the catalogue; or one filled in like an earlier job."""
-    form = Form({"datasets": datasets or []})
+    form = OrderForm(datasets=datasets or [])
     if again:
         try:
             earlier = service.get(session, visitor.caller, parse_id("val", again))
@@ -71,10 +83,12 @@ def new_job(
 
 
 @router.post("/estimate")
-def estimate(visitor: Buyer, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, form: FormDep) -> Response:
+def estimate(
+    visitor: Buyer, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, form: Annotated[OrderForm, Form()]
+) -> Response:
     """The live quote beside the form; what cannot be read yet is said, not refused."""
     shown: dict[str, Any] = {"quote": None, "problem": "Name the datasets, and the quote appears here."}
-    if orders.named_datasets(form):
+    if form.named_datasets():
         try:
             order = orders.order_of(form)
             shown = {"quote": service.quote(session, blobs, settings, visitor.caller, order), "problem": None}
@@ -91,7 +105,7 @@ def post_job(
     blobs: BlobsDep,
     settings: SettingsDep,
     paging: PageDep,
-    form: FormDep,
+    form: Annotated[OrderForm, Form()],
 ) -> Response:
     try:
         # a savepoint: a refused order leaves nothing, and its form is shown again in the same transaction
@@ -148,29 +162,30 @@ def requeue_job(
     visitor: Operator, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, valuation_id: ValuationId
 ) -> Response:
     """Send a working job's waiting shards again, or repeat one that failed as a new job; shows whichever it is."""
-    told = administration.requeue(session, blobs, settings, visitor.caller, valuation_id)
-    return see_other(f"/jobs/{public_id('val', told.repeated_as or valuation_id)}")
+    requeued = administration.requeue(session, blobs, settings, visitor.caller, valuation_id)
+    return see_other(f"/jobs/{public_id('val', requeued.repeated_as or valuation_id)}")
 
 
 @router.post("/{valuation_id}/dispute")
-def open_dispute(visitor: Disputer, session: SessionDep, valuation_id: ValuationId, form: FormDep) -> Response:
-    reason = form.text("reason")
-    if not 0 < len(reason) <= 200:
+def open_dispute(
+    visitor: Disputer, session: SessionDep, valuation_id: ValuationId, form: Annotated[DisputeForm, Form()]
+) -> Response:
+    if not 0 < len(form.reason) <= 200:
         raise InvalidInput("say in at most 200 characters what is wrong; an administrator decides on it")
-    payouts.open_dispute(session, valuation_id, visitor.caller.account_id, reason)
+    payouts.open_dispute(session, valuation_id, visitor.caller.account_id, form.reason)
     return see_other(f"/jobs/{public_id('val', valuation_id)}#money")
 
 
 def _charts(session: Session, visitor: Visitor, values: Values, target: float | None) -> dict[str, Any]:
     pairs = service.audited_pairs(session, visitor.caller, values.valuation_id)
-    found = {
+    drawn = {
         "shares": charts.shares(values) if any(player.share is not None for player in values.players) else None,
         "audit": charts.audit(pairs) if pairs else None,
         "convergence": charts.convergence(values.trace, target) if values.trace else None,
         "cost": charts.cost(values),
         "removal": charts.removal(values.removal) if values.removal and values.removal.source else None,
     }
-    return {name: spec for name, spec in found.items() if spec is not None}
+    return {name: spec for name, spec in drawn.items() if spec is not None}
 
 
 def seats_of(values: Values) -> dict[int, str]:
@@ -179,15 +194,15 @@ def seats_of(values: Values) -> dict[int, str]:
     for player in values.players:
         if player.seat is not None:
             names.setdefault(player.seat, []).append(player.provider)
-    return {seat: " and ".join(told) for seat, told in names.items()}
+    return {seat: " and ".join(providers) for seat, providers in names.items()}
 
 
 def _order_page(
-    request: Request, visitor: Visitor, session: Session, paging: PageDep, form: Form, error: CherishError | None
+    request: Request, visitor: Visitor, session: Session, paging: PageDep, form: OrderForm, error: CherishError | None
 ) -> Response:
     shown = {
         "form": form,
-        "named": orders.named_datasets(form),
+        "named": form.named_datasets(),
         "error": error,
         "choices": orders.choices(session, visitor.caller, paging, form),
         "balances": payouts.balances(session, visitor.caller.account_id),

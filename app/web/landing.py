@@ -5,9 +5,11 @@ and read who was paid what; of every other job, and where nobody is named, this 
 """
 
 import uuid
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
@@ -19,7 +21,7 @@ from app.settings import Settings
 from app.valuations import service
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts
-from app.web.progress import progress_view, stream
+from app.web.progress import WatchedJob, progress_events, progress_view
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, current
@@ -32,18 +34,26 @@ def landing(
     request: Request, visitor: Annotated[Visitor | None, Depends(current)], session: SessionDep, settings: SettingsDep
 ) -> Response:
     shown: dict[str, Any] = {"demo": None}
-    if (found := _shown(session, settings)) is not None:
-        shown["demo"] = _demo(session, *found)
+    if (job := _shown(session, settings)) is not None:
+        shown["demo"] = _demo(session, *job)
     return page(request, "landing.html", shown, visitor=visitor)
 
 
-@router.get("/demo/progress")
-def stream_demo(request: Request, session: SessionDep, settings: SettingsDep) -> Response:
-    """The progress of the job on the first page, as its buyer sees it."""
-    found = _shown(session, settings)
-    if found is None:
+def _shown_job(session: SessionDep, settings: SettingsDep) -> WatchedJob:
+    """The job on the first page, watched as its buyer; raises NotFound where none is shown."""
+    shown = _shown(session, settings)
+    if shown is None:
         raise NotFound("no job is shown here; the operator names a buyer with CHERISH_SHOWN_BUYER")
-    return stream(request, found[1], lambda looking: _buyer(looking, settings))
+    return WatchedJob(shown[1], lambda looking: _buyer(looking, settings))
+
+
+@router.get("/demo/progress", response_class=EventSourceResponse)
+async def stream_demo(
+    request: Request, job: Annotated[WatchedJob, Depends(_shown_job)]
+) -> AsyncIterator[ServerSentEvent]:
+    """The progress of the job on the first page, as its buyer sees it."""
+    async for event in progress_events(request, job):
+        yield event
 
 
 def _buyer(session: Session, settings: Settings) -> Caller | None:
@@ -66,10 +76,10 @@ def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str
     valuation = service.get(session, caller, valuation_id)
     answer = service.describe(session, valuation)
     events = service.events(session, caller, valuation_id, 0, 1000)
-    found: dict[str, Any] = {**progress_view(answer, events), "over": valuation.status in TERMINAL, "result": None}
+    shown: dict[str, Any] = {**progress_view(answer, events), "over": valuation.status in TERMINAL, "result": None}
     if valuation.status is ValuationStatus.SUCCEEDED:
         values = service.values(session, caller, valuation_id)
-        found["result"] = values
-        found["ranked"] = sorted(values.players, key=lambda player: -player.value)
-        found["chart"] = charts.shares(values) if any(each.share is not None for each in values.players) else None
-    return found
+        shown["result"] = values
+        shown["ranked"] = sorted(values.players, key=lambda player: -player.value)
+        shown["chart"] = charts.shares(values) if any(player.share is not None for player in values.players) else None
+    return shown

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import anyio
-from fastapi import Request, Response
+from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -31,7 +31,7 @@ from app.valuations import service as valuations
 from app.valuations.results import certificates
 from app.valuations.schemas import MyValuation
 from app.web import charts
-from app.web.forms import FormDep
+from app.web.forms import PageForm, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -44,22 +44,48 @@ Writer = Annotated[Visitor, visiting("datasets:write", *_ROLES)]
 Provider = Annotated[Visitor, visiting("valuations:read", Role.PROVIDER)]
 
 
+class DatasetForm(PageForm):
+    """A new dataset, before its bytes: rows with a column to predict, or text."""
+
+    name: str = ""
+    target: str = ""
+    description: str = ""
+    modality: str = ""
+
+
+class TermsForm(PageForm):
+    """The terms on which a dataset is published; several words are separated by spaces or commas."""
+
+    spdx: str = ""
+    purposes: str = ""
+    territories: str = ""
+    expires_on: str = ""
+    reserve_price: str = ""
+    reserve_currency: str = "EUR"
+    preview_rows: str = ""
+
+
+class WithdrawForm(PageForm):
+    """``yes``: what withdrawing does has been read."""
+
+    understood: str = ""
+
+
 @router.get("/datasets")
 def list_datasets(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
-    found, following = service.list_own(session, visitor.caller, None, None, paging)
-    return page(request, "datasets.html", {"datasets": found, "next": following}, visitor=visitor)
+    datasets, following = service.list_own(session, visitor.caller, None, None, paging)
+    return page(request, "datasets.html", {"datasets": datasets, "next": following}, visitor=visitor)
 
 
 @router.post("/datasets")
-def create_dataset(visitor: Writer, session: SessionDep, form: FormDep) -> Response:
+def create_dataset(visitor: Writer, session: SessionDep, form: Annotated[DatasetForm, Form()]) -> Response:
     """A draft, for the script that uploads its bytes next."""
-    name, target, description = form.text("name"), form.text("target"), form.text("description")
-    text = form.text("modality") == Modality.TEXT.value
-    if not name or not (target or text):
+    text = form.modality == Modality.TEXT.value
+    if not form.name or not (form.target or text):
         raise InvalidInput("a dataset has a name and the column to predict; fill in both, or say that it is text")
-    if len(name) > 200 or len(target) > 200 or len(description) > 5000:
+    if len(form.name) > 200 or len(form.target) > 200 or len(form.description) > 5000:
         raise InvalidInput("name and column have 200 characters at most, the description 5000; shorten them")
-    draft = Draft(name, target or None, description, modality=Modality.TEXT if text else None)
+    draft = Draft(form.name, form.target or None, form.description, modality=Modality.TEXT if text else None)
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
     return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
@@ -81,8 +107,8 @@ async def put_content(
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
             read = partial(service.read_content, settings, expected, upload.path)
-            found = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
-        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
+            content = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content)
     return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
 
 
@@ -107,40 +133,43 @@ def show_dataset(
         shown["profile"] = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
         mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
-        shown["uses"] = uses = [job for job in (_part_in(each, dataset_id) for each in mine) if job is not None]
+        shown["uses"] = uses = [job for job in (_part_in(own, dataset_id) for own in mine) if job is not None]
         shown["chart"], shown["values_chart"] = charts.own_shares(uses), charts.own_values(uses)
     return page(request, "dataset.html", shown, visitor=visitor)
 
 
 @router.post("/datasets/{dataset_id}/publish")
-def publish(visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: FormDep) -> Response:
+def publish(
+    visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: Annotated[TermsForm, Form()]
+) -> Response:
     """Put it into the catalogue on these terms, or change the terms of one that is there."""
-    ends = form.text("expires_on")
     licence = {
-        "spdx": form.text("spdx"),
-        "purposes": _words(form.text("purposes")),
-        "territories": _words(form.text("territories").upper()),
+        "spdx": form.spdx,
+        "purposes": _words(form.purposes),
+        "territories": _words(form.territories.upper()),
         # a day that is named is still part of the licence
-        "expires_at": f"{ends}T23:59:59Z" if ends else None,
+        "expires_at": f"{form.expires_on}T23:59:59Z" if form.expires_on else None,
     }
     fields: dict[str, Any] = {
         "licence": licence,
-        "reserve_price": form.text("reserve_price") or None,
-        "reserve_currency": (form.text("reserve_currency") or "EUR").upper(),
-        "preview_rows": form.whole("preview_rows") or 0,
+        "reserve_price": form.reserve_price or None,
+        "reserve_currency": form.reserve_currency.upper() or "EUR",
+        "preview_rows": whole("preview_rows", form.preview_rows) or 0,
     }
     try:
         terms = schemas.PublishBody.model_validate(fields).terms()
     except ValidationError as error:
-        told = "; ".join(f"{each['loc'][-1]}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors())
-        raise InvalidInput(f"the terms cannot be published: {told}") from None
+        broken = "; ".join(f"{item['loc'][-1]}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors())
+        raise InvalidInput(f"the terms cannot be published: {broken}") from None
     service.publish(session, visitor.caller, dataset_id, terms)
     return see_other(f"/datasets/{public_id('ds', dataset_id)}")
 
 
 @router.post("/datasets/{dataset_id}/withdraw")
-def withdraw(visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: FormDep) -> Response:
-    if form.text("understood") != "yes":
+def withdraw(
+    visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: Annotated[WithdrawForm, Form()]
+) -> Response:
+    if form.understood != "yes":
         raise InvalidInput("tick that you have read what withdrawing does; nothing was changed")
     service.withdraw(session, visitor.caller, dataset_id)
     return see_other(f"/datasets/{public_id('ds', dataset_id)}")
@@ -177,7 +206,7 @@ def show_earnings(request: Request, visitor: Provider, session: SessionDep, pagi
 
 
 def _words(text: str) -> list[str] | None:
-    return [each for each in re.split(r"[\s,]+", text) if each] or None
+    return [word for word in re.split(r"[\s,]+", text) if word] or None
 
 
 def _part_in(job: MyValuation, dataset_id: Any) -> MyValuation | None:

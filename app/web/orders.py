@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from sqlalchemy.orm import Session
 
 from app.checkpoints import service as checkpoints
@@ -19,13 +19,52 @@ from app.http.ids import parse_id, public_id
 from app.http.pages import PageRequest
 from app.identity import Caller
 from app.valuations.schemas import NewValuation
-from app.web.forms import Form
+from app.web.forms import PageForm, Texts, number, pairs, whole
 
 # fields of an order that the form calls the same
 _SAME = (
     "test_dataset", "pool", "currency", "players", "metric", "share_ci", "max_retrains", "max_evaluations",
     "max_seconds", "seed", "mode", "purpose", "territory", "fidelity", "estimator", "device", "base",
 )  # fmt: skip
+
+
+class OrderForm(PageForm):
+    """An order as its page sends it; what is blank is the order's own default."""
+
+    datasets: Texts = Field(default_factory=list)
+    datasets_text: str = ""
+    test_dataset: str = ""
+    players: str = ""
+    purpose: str = ""
+    territory: str = ""
+    pool: str = ""
+    currency: str = ""
+    policy: str = ""
+    copies: str = ""
+    minimum_payout: str = ""
+    performance_target: str = ""
+    dispute_days: str = ""
+    revalue: str = ""
+    model: str = ""
+    hyper: str = ""
+    base: str = ""
+    metric: str = ""
+    share_ci: str = ""
+    max_retrains: str = ""
+    max_evaluations: str = ""
+    max_seconds: str = ""
+    seed: str = ""
+    mode: str = ""
+    method: str = ""
+    fidelity: str = ""
+    estimator: str = ""
+    device: str = ""
+    label: str = ""
+
+    def named_datasets(self) -> list[str]:
+        """The dataset ids, ticked or written, each once and in order."""
+        written = re.split(r"[\s,]+", self.datasets_text)
+        return list(dict.fromkeys(text for text in [*self.datasets, *written] if text))
 
 
 @dataclass(frozen=True)
@@ -43,29 +82,29 @@ class Choices:
     more: bool
 
 
-def choices(session: Session, caller: Caller, page: PageRequest, form: Form) -> Choices:
+def choices(session: Session, caller: Caller, page: PageRequest, form: OrderForm) -> Choices:
     """The newest of each; what the form has ticked is among them as long as it is published."""
     newest = PageRequest(200, None, page.secret)
-    found, _ = datasets.list_own(session, caller, DatasetKind.TEST, DatasetStatus.READY, newest)
+    test_sets, _ = datasets.list_own(session, caller, DatasetKind.TEST, DatasetStatus.READY, newest)
     own, _ = checkpoints.list_own(session, caller, newest)
     offers, more = catalog.search(session, Search(), PageRequest(100, None, page.secret))
     known = {public_id("ds", dataset.id) for dataset, _ in offers}
     ticked, others = [], []
-    for each in named_datasets(form):
-        if each in known:
+    for dataset_id in form.named_datasets():
+        if dataset_id in known:
             continue
         try:
-            ticked.append(catalog.get(session, parse_id("ds", each)))
+            ticked.append(catalog.get(session, parse_id("ds", dataset_id)))
         except (ValueError, NotFound):
-            others.append(each)
-    trained = [each for each in own if each.erased_at is None]
-    return Choices(found, trained, [*ticked, *offers], others, more is not None)
+            others.append(dataset_id)
+    usable = [checkpoint for checkpoint in own if checkpoint.erased_at is None]
+    return Choices(test_sets, usable, [*ticked, *offers], others, more is not None)
 
 
-def form_of(spec: Mapping[str, Any], labels: Mapping[str, str]) -> Form:
+def form_of(spec: Mapping[str, Any], labels: Mapping[str, str]) -> OrderForm:
     """The form that would order an earlier job again."""
     payout, model = spec["payout"], spec["model"]
-    told = {name: spec.get(name) for name in _SAME} | {
+    values = {name: spec.get(name) for name in _SAME} | {
         "copies": payout["copies"],
         "policy": payout["policy"],
         "minimum_payout": payout["minimum_payout"],
@@ -77,8 +116,8 @@ def form_of(spec: Mapping[str, Any], labels: Mapping[str, str]) -> Form:
         "method": spec["unlearning"]["method"],
         "label": labels.get("order"),
     }
-    fields = {name: [_written(value)] for name, value in told.items() if value is not None}
-    return Form(fields | {"datasets": list(spec["datasets"])})
+    texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
+    return OrderForm(datasets=list(spec["datasets"]), **texts)
 
 
 def _written(value: object) -> str:
@@ -86,59 +125,60 @@ def _written(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def named_datasets(form: Form) -> list[str]:
-    """The dataset ids of the form, ticked or written, each once and in order."""
-    written = re.split(r"[\s,]+", form.text("datasets_text"))
-    return list(dict.fromkeys(each for each in [*form.all("datasets"), *written] if each))
-
-
-def order_of(form: Form) -> NewValuation:
+def order_of(form: OrderForm) -> NewValuation:
     """The order that the form describes; raises InvalidInput naming what is wrong."""
-    chosen = form.text("model") or "logistic"
-    days = form.number("dispute_days")
-    payout = {
-        "policy": form.text("policy") or "proportional",
-        "copies": form.text("copies") or "separate",
-        "minimum_payout": form.text("minimum_payout") or None,
-        "performance_target": form.number("performance_target"),
-        "dispute_window_seconds": round(days * 86_400) if days else 0,
-        "revalue_without_harm": form.text("revalue") == "yes",
-    }
+    model = form.model or "logistic"
     fields: dict[str, Any] = {
-        "datasets": named_datasets(form),
-        "test_dataset": form.text("test_dataset"),
-        "pool": form.text("pool"),
-        "currency": (form.text("currency") or "EUR").upper(),
-        "base": form.text("base"),
-        "metric": form.text("metric") or "accuracy",
-        "players": form.text("players") or "provider",
-        "share_ci": form.number("share_ci"),
-        "max_retrains": form.whole("max_retrains"),
-        "max_evaluations": form.whole("max_evaluations"),
-        "max_seconds": form.number("max_seconds"),
-        "seed": form.whole("seed"),
-        "mode": form.text("mode") or "full",
-        "purpose": form.text("purpose"),
-        "territory": form.text("territory").upper(),
-        "unlearning": {"method": form.text("method") or None},
-        "fidelity": form.text("fidelity") or "auto",
-        "estimator": form.text("estimator") or "auto",
-        "device": form.text("device") or "cpu",
-        "payout": {name: value for name, value in payout.items() if value is not None},
+        "datasets": form.named_datasets(),
+        "test_dataset": form.test_dataset,
+        "pool": form.pool,
+        "currency": (form.currency or "EUR").upper(),
+        "base": form.base,
+        "metric": form.metric or "accuracy",
+        "players": form.players or "provider",
+        "share_ci": number("share_ci", form.share_ci),
+        "max_retrains": whole("max_retrains", form.max_retrains),
+        "max_evaluations": whole("max_evaluations", form.max_evaluations),
+        "max_seconds": number("max_seconds", form.max_seconds),
+        "seed": whole("seed", form.seed),
+        "mode": form.mode or "full",
+        "purpose": form.purpose,
+        "territory": form.territory.upper(),
+        "unlearning": {"method": form.method or None},
+        "fidelity": form.fidelity or "auto",
+        "estimator": form.estimator or "auto",
+        "device": form.device or "cpu",
+        "payout": _payout(form),
+        "metadata": {"order": form.label} if form.label else None,
     }
-    if chosen.startswith("ck_"):
-        fields["checkpoint"] = chosen
+    if model.startswith("ck_"):
+        fields["checkpoint"] = model
     else:
-        fields["model"] = {"name": chosen, "hyper": form.pairs("hyper")}
-    if label := form.text("label"):
-        fields["metadata"] = {"order": label}
-    given = {name: value for name, value in fields.items() if value not in (None, "")}
+        fields["model"] = {"name": model, "hyper": pairs(form.hyper)}
     try:
-        return NewValuation.model_validate(given)
+        return NewValuation.model_validate({name: value for name, value in fields.items() if value not in (None, "")})
     except ValidationError as error:
-        faults = [
-            FieldError("/" + "/".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, "), each["type"])
-            for each in error.errors()
-        ]
-        told = "; ".join(f"{fault.pointer.strip('/').replace('_', ' ') or 'order'}: {fault.detail}" for fault in faults)
-        raise InvalidInput(f"the order cannot be posted yet: {told}", errors=faults) from None
+        raise _refused(error) from None
+
+
+def _payout(form: OrderForm) -> dict[str, Any]:
+    days = number("dispute_days", form.dispute_days)
+    payout = {
+        "policy": form.policy or "proportional",
+        "copies": form.copies or "separate",
+        "minimum_payout": form.minimum_payout or None,
+        "performance_target": number("performance_target", form.performance_target),
+        "dispute_window_seconds": round(days * 86_400) if days else 0,
+        "revalue_without_harm": form.revalue == "yes",
+    }
+    return {name: value for name, value in payout.items() if value is not None}
+
+
+def _refused(error: ValidationError) -> InvalidInput:
+    """The order's broken rules, each named as the form calls its field."""
+    faults = [
+        FieldError("/" + "/".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, "), item["type"])
+        for item in error.errors()
+    ]
+    named = "; ".join(f"{fault.pointer.strip('/').replace('_', ' ') or 'order'}: {fault.detail}" for fault in faults)
+    return InvalidInput(f"the order cannot be posted yet: {named}", errors=faults)

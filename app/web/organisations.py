@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
 
 from app.accounts import registration
 from app.accounts import service as accounts
@@ -16,7 +16,7 @@ from app.http.routes import affects
 from app.identity import AccountStatus, Role
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
-from app.web.forms import FormDep
+from app.web.forms import PageForm, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -27,7 +27,27 @@ Registrar = Annotated[Visitor, visiting("accounts:read", Role.ADMIN)]
 Founder = Annotated[Visitor, visiting("accounts:write", Role.ADMIN)]
 
 _MOST = 1_000_000
-_LIMITS = ("max_running_jobs", "reads_per_minute", "writes_per_minute")
+
+
+class OrganisationForm(PageForm):
+    """A new organisation."""
+
+    name: str = ""
+    role: str = ""
+
+
+class SuspensionForm(PageForm):
+    """Why an organisation may not act any more, in words for its people."""
+
+    reason: str = ""
+
+
+class LimitsForm(PageForm):
+    """The limits of one organisation; a blank one is the deployment's."""
+
+    max_running_jobs: str = ""
+    reads_per_minute: str = ""
+    writes_per_minute: str = ""
 
 
 @router.get("")
@@ -44,14 +64,18 @@ def show_accounts(
 
 @router.post("")
 def create_account(
-    request: Request, visitor: Founder, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
+    request: Request,
+    visitor: Founder,
+    session: SessionDep,
+    settings: SettingsDep,
+    paging: PageDep,
+    form: Annotated[OrganisationForm, Form()],
 ) -> Response:
     try:
         with session.begin_nested():
-            name, role = form.text("name"), form.text("role")
-            if not 0 < len(name) <= 200 or role not in {each.value for each in Role}:
+            if not 0 < len(form.name) <= 200 or form.role not in {role.value for role in Role}:
                 raise InvalidInput("an organisation has a name of at most 200 characters and a role; fill in both")
-            created = accounts.create_account(session, name, Role(role))
+            created = accounts.create_account(session, form.name, Role(form.role))
             _, token = accounts.issue_key(session, settings, created, "first key")
             session.refresh(created)
     except CherishError as refused:
@@ -80,15 +104,14 @@ def suspend_account(
     session: SessionDep,
     settings: SettingsDep,
     account_id: AccountId,
-    form: FormDep,
+    form: Annotated[SuspensionForm, Form()],
 ) -> Response:
     affects(request, account_id)
     try:
         with session.begin_nested():
-            reason = form.text("reason")
-            if not 0 < len(reason) <= 500:
+            if not 0 < len(form.reason) <= 500:
                 raise InvalidInput("give the reason in at most 500 characters; whoever calls with its keys is told it")
-            registration.suspend(session, visitor.caller, account_id, reason)
+            registration.suspend(session, visitor.caller, account_id, form.reason)
     except CherishError as refused:
         return _one(request, visitor, session, settings, account_id, refused)
     return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
@@ -108,13 +131,13 @@ def change_limits(
     session: SessionDep,
     settings: SettingsDep,
     account_id: AccountId,
-    form: FormDep,
+    form: Annotated[LimitsForm, Form()],
 ) -> Response:
     """The three numbers as they are in the form; an empty one is the deployment's again."""
     affects(request, account_id)
     try:
         with session.begin_nested():
-            changes = {name: form.whole(name) for name in _LIMITS}
+            changes = {name: whole(name, text) for name, text in form.model_dump().items()}
             for name, value in changes.items():
                 least = 0 if name == "max_running_jobs" else 1
                 if value is not None and not least <= value <= _MOST:
@@ -136,12 +159,12 @@ def _list(
     made: tuple[Account, str] | None = None,
     error: CherishError | None = None,
 ) -> Response:
-    found, following = accounts.list_accounts(session, paging, status)
+    listed, following = accounts.list_accounts(session, paging, status)
     shown = {
-        "accounts": found,
+        "accounts": listed,
         "next": following,
         "chosen": status.value if status else "",
-        "statuses": [each.value for each in AccountStatus],
+        "statuses": [member.value for member in AccountStatus],
         "registration": settings.registration,
         "created": made[0] if made else None,
         "token": made[1] if made else None,
@@ -171,7 +194,7 @@ def _one(
             "reads_per_minute": settings.reads_per_minute,
             "writes_per_minute": settings.writes_per_minute,
         },
-        "balances": [payout_schemas.BalanceAnswer.of(each) for each in payouts.balances(session, account_id)],
+        "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, account_id)],
         "entries": done,
         "own": account_id == visitor.caller.account_id,
         "error": error,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Form, Query, Request, Response
 
 from app.accounts import users
 from app.errors import CherishError, InvalidInput
@@ -10,7 +10,7 @@ from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import UserId
 from app.http.limits import SIGN_IN
 from app.http.pages import PageRequest
-from app.web.forms import FormDep
+from app.web.forms import PageForm
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import CHECKED, Visitor, visiting
@@ -21,6 +21,20 @@ Reader = Annotated[Visitor, visiting("accounts:read")]
 Writer = Annotated[Visitor, visiting("keys:write")]
 
 
+class InvitationForm(PageForm):
+    """Who is invited."""
+
+    email: str = ""
+    name: str = ""
+
+
+class FirstPasswordForm(PageForm):
+    """An invitation's token, and the password that its user chooses."""
+
+    token: str = ""
+    password: str = ""
+
+
 @router.get("/people")
 def show_people(request: Request, visitor: Reader, session: SessionDep, paging: PageDep) -> Response:
     return _people_page(request, visitor, session, paging, None, None)
@@ -28,15 +42,19 @@ def show_people(request: Request, visitor: Reader, session: SessionDep, paging: 
 
 @router.post("/people")
 def invite_user(
-    request: Request, visitor: Writer, session: SessionDep, settings: SettingsDep, paging: PageDep, form: FormDep
+    request: Request,
+    visitor: Writer,
+    session: SessionDep,
+    settings: SettingsDep,
+    paging: PageDep,
+    form: Annotated[InvitationForm, Form()],
 ) -> Response:
     token, error = None, None
     try:
         with session.begin_nested():
-            name = form.text("name")
-            if not 0 < len(name) <= 200:
+            if not 0 < len(form.name) <= 200:
                 raise InvalidInput("a user has a name of at most 200 characters")
-            _, token = users.invite(session, settings, visitor.caller, form.text("email"), name)
+            _, token = users.invite(session, settings, visitor.caller, form.email, form.name)
     except CherishError as refused:
         error = refused
     return _people_page(request, visitor, session, paging, token, error)
@@ -54,13 +72,15 @@ def show_invitation(request: Request, token: Annotated[str, Query(max_length=200
 
 
 @router.post("/invitation", dependencies=[SIGN_IN, CHECKED])
-def accept_invitation(request: Request, session: SessionDep, settings: SettingsDep, form: FormDep) -> Response:
+def accept_invitation(
+    request: Request, session: SessionDep, settings: SettingsDep, form: Annotated[FirstPasswordForm, Form()]
+) -> Response:
     """Set the first password; then log in with it."""
     try:
         with session.begin_nested():
-            users.accept(session, settings, form.text("token"), form.text("password"))
+            users.accept(session, settings, form.token, form.password)
     except CherishError as error:
-        shown = {"token": form.text("token"), "error": error}
+        shown = {"token": form.token, "error": error}
         return page(request, "invitation.html", shown, visitor=None, status=error.status)
     return see_other("/login")
 
@@ -73,6 +93,6 @@ def _people_page(
     token: str | None,
     error: CherishError | None,
 ) -> Response:
-    found, following = users.list_users(session, visitor.caller, paging)
-    shown = {"users": found, "next": following, "token": token, "error": error}
+    listed, following = users.list_users(session, visitor.caller, paging)
+    shown = {"users": listed, "next": following, "token": token, "error": error}
     return page(request, "people.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -8,10 +8,11 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Request
-from fastapi.responses import StreamingResponse
+from fastapi import Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
@@ -31,7 +32,6 @@ from app.web.visitors import Visitor, identify, visiting
 router = page_router("/jobs")
 
 _LOOK_SECONDS = 0.5
-_ALIVE_SECONDS = 15.0
 _LONGEST_SECONDS = 600.0
 _WIDE, _HIGH = 220.0, 48.0
 Reader = Annotated[Visitor, visiting("valuations:read", Role.BUYER, Role.ADMIN)]
@@ -69,61 +69,67 @@ def _line(widths: Sequence[float]) -> str | None:
     )
 
 
-@router.get("/{valuation_id}/progress")
-def stream_progress(
-    request: Request, visitor: Reader, session: SessionDep, valuation_id: ValuationId
-) -> StreamingResponse:
-    """The progress panel as server-sent events: ``progress`` with its markup, ``end`` when the job is over."""
+@dataclass(frozen=True)
+class WatchedJob:
+    """A job whose progress somebody follows: ``watcher`` says, at every look, who that is."""
+
+    valuation_id: uuid.UUID
+    watcher: Watcher
+
+
+def _visible_job(request: Request, visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> WatchedJob:
+    """The job of the path; raises NotFound, as long as an answer can say so, where it is not the visitor's."""
     service.get(session, visitor.caller, valuation_id)
-    return stream(request, valuation_id, _visitor_of(request))
+    settings, cookie = request.app.state.settings, request.cookies.get(SESSION_COOKIE, "")
+    return WatchedJob(valuation_id, lambda looking: identify(looking, settings, cookie))
 
 
-def _visitor_of(request: Request) -> Watcher:
-    return lambda session: identify(session, request.app.state.settings, request.cookies.get(SESSION_COOKIE, ""))
+@router.get("/{valuation_id}/progress", response_class=EventSourceResponse)
+async def stream_progress(
+    request: Request, job: Annotated[WatchedJob, Depends(_visible_job)]
+) -> AsyncIterator[ServerSentEvent]:
+    """The progress panel as server-sent events: ``progress`` with its markup, ``end`` when the job is over."""
+    async for event in progress_events(request, job):
+        yield event
 
 
-def stream(request: Request, valuation_id: uuid.UUID, watcher: Watcher) -> StreamingResponse:
-    """The panel of one job for as long as ``watcher`` says who is looking; it is asked again at every look."""
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    events = _events(request, valuation_id, watcher)
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+async def progress_events(request: Request, job: WatchedJob) -> AsyncIterator[ServerSentEvent]:
+    """The panel whenever it changed, until the job is over or ``job.watcher`` names nobody any more.
 
-
-async def _events(request: Request, valuation_id: uuid.UUID, watcher: Watcher) -> AsyncIterator[str]:
-    started = spoken = time.monotonic()
-    shown = ""
-    while time.monotonic() - started < _LONGEST_SECONDS and not await request.is_disconnected():
+    FastAPI sends a comment where nothing changes for a while, and cancels this where the browser has gone.
+    """
+    started, shown = time.monotonic(), ""
+    while time.monotonic() - started < _LONGEST_SECONDS:
         async with request.app.state.connections:
-            seen = await run_in_threadpool(_look, request, valuation_id, watcher)
-        if seen is None:
+            panel = await run_in_threadpool(_look, request.app.state.session_factory, job)
+        if panel is None:
             return
-        markup, version, over = seen
-        if markup != shown:
-            shown, spoken = markup, time.monotonic()
-            yield _message("progress", markup, version)
-        elif time.monotonic() - spoken > _ALIVE_SECONDS:
-            spoken = time.monotonic()
-            yield ": still here\n\n"
-        if over:
-            yield _message("end", "over", version)
+        if panel.markup != shown:
+            shown = panel.markup
+            yield ServerSentEvent(raw_data=panel.markup, event="progress", id=panel.version)
+        if panel.over:
+            yield ServerSentEvent(raw_data="over", event="end", id=panel.version)
             return
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _look(request: Request, valuation_id: uuid.UUID, watcher: Watcher) -> tuple[str, int, bool] | None:
-    """The panel's markup, the job's version, whether it is over; None once nobody may look any more."""
-    factory: sessionmaker[Session] = request.app.state.session_factory
+@dataclass(frozen=True)
+class _Panel:
+    """The panel at one moment: its markup, the job's version, and whether the job is over."""
+
+    markup: str
+    version: str
+    over: bool
+
+
+def _look(factory: sessionmaker[Session], job: WatchedJob) -> _Panel | None:
+    """The panel as it is now; None once nobody may look any more."""
     with transaction(factory) as session:
-        caller = watcher(session)
+        caller = job.watcher(session)
         if caller is None:
             return None
-        valuation = service.get(session, caller, valuation_id)
+        valuation = service.get(session, caller, job.valuation_id)
         answer = service.describe(session, valuation)
-        events = service.events(session, caller, valuation_id, 0, 1000)
+        events = service.events(session, caller, job.valuation_id, 0, 1000)
         markup = fragment("_progress.html", progress_view(answer, events))
-        return markup, valuation.version, valuation.status in TERMINAL
-
-
-def _message(kind: str, text: str, version: int) -> str:
-    lines = "".join(f"data: {line}\n" for line in text.splitlines() if line.strip())
-    return f"id: {version}\nevent: {kind}\n{lines}\n"
+        return _Panel(markup, str(valuation.version), valuation.status in TERMINAL)

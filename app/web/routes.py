@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import FormData
 
 from app.http.routes import Change, record
-from app.web.forms import Form
+from app.web.forms import MOST_FIELDS
 from app.web.visitors import Visitor
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -35,18 +36,29 @@ class PageRoute(APIRoute):
 
 async def _change_of(request: Request, response: Response, action: str) -> Change:
     visitor: Visitor | None = getattr(request.state, "visitor", None)
-    form: Form = getattr(request.state, "form", Form({}))
+    form = await request.form(max_fields=MOST_FIELDS)
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
     made = response.headers.get("location", "").rpartition("/")[2]
     return Change(
         visitor.caller if visitor is not None else None,
         action,
         named or (made if "_" in made else None),
-        {name: values for name, values in form.shown().items() if name not in _UNSAID},
+        _said(form),
         getattr(request.state, "subject", None),
     )
 
 
+def _said(form: FormData) -> dict[str, str]:
+    """Every field as one text; what is blank or a secret is left out."""
+    said = {}
+    for name in form:
+        texts = [text for text in form.getlist(name) if isinstance(text, str)]
+        if name not in _UNSAID and any(texts):
+            said[name] = ", ".join(texts)
+    return said
+
+
 def page_router(prefix: str = "") -> APIRouter:
     """A router of pages; none of them is in the API's document."""
-    return APIRouter(prefix=prefix, include_in_schema=False, route_class=PageRoute)
+    limits: Any = {"max_fields": MOST_FIELDS}
+    return APIRouter(prefix=prefix, include_in_schema=False, route_class=PageRoute, form_limits=limits)

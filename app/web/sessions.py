@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Form, Query, Request, Response
 
 from app.accounts import service as accounts
 from app.accounts.callers import sign_in
@@ -11,7 +11,7 @@ from app.http.deps import SessionDep, SettingsDep
 from app.http.limits import SIGN_IN
 from app.identity import Role
 from app.web import visitors
-from app.web.forms import FormDep
+from app.web.forms import PageForm
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import CHECKED, Visitor, current
@@ -20,6 +20,15 @@ router = page_router()
 
 _HOMES = {Role.BUYER: "/jobs", Role.PROVIDER: "/datasets", Role.ADMIN: "/admin"}
 Anybody = Annotated[Visitor | None, Depends(current)]
+
+
+class LoginForm(PageForm):
+    """A key, or an address with its password; and where to go afterwards."""
+
+    key: str = ""
+    email: str = ""
+    password: str = ""
+    next: str = ""
 
 
 @router.get("/login")
@@ -32,20 +41,22 @@ def show_login(
 
 
 @router.post("/login", dependencies=[SIGN_IN, CHECKED])
-def log_in(request: Request, session: SessionDep, settings: SettingsDep, form: FormDep) -> Response:
+def log_in(
+    request: Request, session: SessionDep, settings: SettingsDep, form: Annotated[LoginForm, Form()]
+) -> Response:
     """With an address and its password, or with a key."""
     token = None
     try:
-        if key := form.text("key"):
-            caller = accounts.authenticate(session, settings, key)
+        if form.key:
+            caller = accounts.authenticate(session, settings, form.key)
         else:
-            token, signed = sign_in(request, session, settings, form.text("email"), form.text("password"))
+            token, signed = sign_in(request, session, settings, form.email, form.password)
             caller = signed.caller
     except (Unauthorized, Forbidden) as error:
-        shown = {"next": form.text("next"), "error": error.detail, "email": form.text("email")}
+        shown = {"next": form.next, "error": error.detail, "email": form.email}
         return page(request, "login.html", shown, visitor=None, status=error.status)
     request.state.visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
-    response = see_other(_home(caller.role, form.text("next")))
+    response = see_other(_home(caller.role, form.next))
     if token is not None:
         visitors.log_in_user(response, settings, token)
     else:
@@ -60,7 +71,7 @@ def log_out(request: Request, session: SessionDep, settings: SettingsDep, _visit
     return response
 
 
-def _home(role: Role, wanted: str) -> str:
+def _home(role: Role, path: str) -> str:
     """Where to go after the login: only ever a path of this site."""
-    safe = wanted.startswith("/") and not wanted.startswith(("//", "/\\", "/login")) and wanted.isprintable()
-    return wanted if safe else _HOMES[role]
+    safe = path.startswith("/") and not path.startswith(("//", "/\\", "/login")) and path.isprintable()
+    return path if safe else _HOMES[role]

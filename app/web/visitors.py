@@ -5,7 +5,7 @@ header: pages are for browsers, the API is for programs.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Request, Response, params
@@ -20,7 +20,7 @@ from app.http.deps import SessionDep, SettingsDep
 from app.identity import Caller, Role
 from app.settings import Settings
 from app.web import cookies
-from app.web.forms import FormDep
+from app.web.forms import MEDIA_TYPE, MOST_FIELDS
 
 VISIT_COOKIE = "cherish_visit"
 # how the tokens of users' sessions begin; the tickets of keys are Base64 of something signed
@@ -69,19 +69,31 @@ def current(request: Request, session: SessionDep, settings: SettingsDep) -> Vis
     if caller is None:
         return None
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
-    found = Visitor(caller, accounts.get_account(session, caller.account_id).name)
+    visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
     # so that an error page keeps the navigation
-    request.state.visitor = found
-    return found
+    request.state.visitor = visitor
+    return visitor
 
 
-def checked_form(request: Request, settings: SettingsDep, form: FormDep) -> None:
+async def sent_token(request: Request) -> str:
+    """The form token that a request carries, in its form or in a header; the body of an upload is not touched."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    field: object = None
+    if request.method == "POST" and kind == MEDIA_TYPE:
+        form = await request.form(max_fields=MOST_FIELDS)
+        field = form.get("csrf")
+    return field if isinstance(field, str) and field else request.headers.get("x-csrf-token", "")
+
+
+SentToken = Annotated[str, Depends(sent_token)]
+
+
+def checked_form(request: Request, settings: SettingsDep, token: SentToken) -> None:
     """Refuse a change that does not come from a page of ours: its token must belong to this browser's cookie."""
     if request.method in _SAFE:
         return
     bound = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE, "")
-    given = form.text("csrf") or request.headers.get("x-csrf-token", "")
-    if not bound or not browsers.same_token(secret_of(settings), bound, given):
+    if not bound or not browsers.same_token(secret_of(settings), bound, token):
         raise Forbidden("this form is too old or came from another site; reload the page and send it again")
 
 
@@ -91,14 +103,14 @@ CHECKED = Depends(checked_form)
 def visiting(scope: str, *roles: Role) -> Any:
     """A dependency: the visitor, logged in, of one of ``roles`` (none given: any), with ``scope``, form checked."""
 
-    def check(request: Request, session: SessionDep, settings: SettingsDep, form: FormDep) -> Visitor:
+    def check(request: Request, session: SessionDep, settings: SettingsDep, token: SentToken) -> Visitor:
         visitor = current(request, session, settings)
         if visitor is None:
             raise Unauthorized("log in to see this page")
-        checked_form(request, settings, form)
+        checked_form(request, settings, token)
         if roles and visitor.role not in roles:
-            wanted = " or ".join(f"{role.value}s" for role in roles)
-            raise Forbidden(f"this page is for {wanted}, and you are logged in as a {visitor.role.value}")
+            expected = " or ".join(f"{role.value}s" for role in roles)
+            raise Forbidden(f"this page is for {expected}, and you are logged in as a {visitor.role.value}")
         if not visitor.may(scope):
             raise Forbidden(f"this page needs the scope {scope}, which the key you logged in with does not carry")
         return visitor

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.session import transaction
 from app.settings import Settings
 from app.webhooks import repository
-from app.webhooks.delivery import Line, deliver
+from app.webhooks.delivery import DeliveryOptions, deliver
 
 log = structlog.get_logger(__name__)
 
@@ -33,12 +33,17 @@ class Deliverer:
     """One loop over one database; ``threads`` requests at once."""
 
     def __init__(
-        self, factory: sessionmaker[Session], settings: Settings, *, threads: int = 8, line: Line | None = None
+        self,
+        factory: sessionmaker[Session],
+        settings: Settings,
+        *,
+        threads: int = 8,
+        options: DeliveryOptions | None = None,
     ) -> None:
         self._factory = factory
         self._settings = settings
         self._threads = threads
-        self._line = line
+        self._options = options
         self._jobs: queue.SimpleQueue[tuple[uuid.UUID, uuid.UUID] | None] = queue.SimpleQueue()
         self._busy: set[uuid.UUID] = set()
         self._guard = threading.Lock()
@@ -75,18 +80,18 @@ class Deliverer:
         if len(busy) >= self._threads:
             return 0
         with transaction(self._factory) as session:
-            found = repository.due(session, self._threads - len(busy), busy)
-        for pair in found:
+            due = repository.due(session, self._threads - len(busy), busy)
+        for pair in due:
             with self._guard:
                 self._busy.add(pair[1])
             self._jobs.put(pair)
-        return len(found)
+        return len(due)
 
     def _work(self) -> None:
         while (pair := self._jobs.get()) is not None:
             delivery_id, endpoint_id = pair
             try:
-                deliver(self._factory, self._settings, delivery_id, self._line)
+                deliver(self._factory, self._settings, delivery_id, self._options)
             except OperationalError as error:
                 log.warning("webhooks.database_away", error=str(error))
             except Exception:

@@ -45,7 +45,7 @@ class _Attempt:
 
 
 @dataclass(frozen=True)
-class Line:
+class DeliveryOptions:
     """How requests go out. The defaults are the product's; tests name other resolvers, certificates and seeds."""
 
     resolve: guard.Resolver = guard.resolve
@@ -55,20 +55,20 @@ class Line:
 
 
 def deliver(
-    factory: sessionmaker[Session], settings: Settings, delivery_id: uuid.UUID, line: Line | None = None
+    factory: sessionmaker[Session], settings: Settings, delivery_id: uuid.UUID, options: DeliveryOptions | None = None
 ) -> DeliveryStatus | None:
     """Make the attempt that is due; returns the delivery's status after it, None where there was nothing to do.
 
     It opens its own transactions and none is open while the request is out. Never raises for what a receiver does.
     """
-    line = line or Line()
+    options = options or DeliveryOptions()
     with transaction(factory) as session:
         attempt = _claim(session, settings, delivery_id)
     if not isinstance(attempt, _Attempt):
         return attempt
-    answer = _send(settings, attempt, line)
+    answer = _send(settings, attempt, options)
     with transaction(factory) as session:
-        status = _record(session, settings, attempt, answer, line.rng or random.SystemRandom())
+        status = _record(session, settings, attempt, answer, options.rng or random.SystemRandom())
     log.info(
         "webhook.attempt",
         delivery=events.id_text("whd", delivery_id),
@@ -120,26 +120,26 @@ def _give_up(session: Session, delivery: WebhookDelivery, error: str) -> Deliver
     return DeliveryStatus.FAILED
 
 
-def _send(settings: Settings, attempt: _Attempt, line: Line) -> transport.Answer:
+def _send(settings: Settings, attempt: _Attempt, options: DeliveryOptions) -> transport.ReceiverAnswer:
     policy = guard.policy_of(settings)
     try:
         # again on every attempt: the rules may be stricter today than when the URL was stored
         url: httpx.URL = guard.parse(attempt.url, policy)
     except guard.Refused as refusal:
-        return transport.Answer(None, "", f"not sent: {refusal}", None, 0.0)
+        return transport.ReceiverAnswer(None, "", f"not sent: {refusal}", None, 0.0)
     return transport.post(
         url,
         attempt.body,
         attempt.headers,
         policy,
-        resolve=line.resolve,
-        ssl_context=line.ssl_context,
-        total_seconds=line.total_seconds,
+        resolve=options.resolve,
+        ssl_context=options.ssl_context,
+        total_seconds=options.total_seconds,
     )
 
 
 def _record(
-    session: Session, settings: Settings, attempt: _Attempt, answer: transport.Answer, rng: random.Random
+    session: Session, settings: Settings, attempt: _Attempt, answer: transport.ReceiverAnswer, rng: random.Random
 ) -> DeliveryStatus | None:
     # the endpoint first, as whoever deletes one does: two orders would be a deadlock
     endpoint = repository.endpoint(session, attempt.endpoint_id, lock=True)
@@ -167,7 +167,7 @@ def _outcome(
     settings: Settings,
     endpoint: WebhookEndpoint,
     attempt: _Attempt,
-    answer: transport.Answer,
+    answer: transport.ReceiverAnswer,
     rng: random.Random,
 ) -> DeliveryStatus | None:
     """Write what this attempt means for the delivery and its endpoint; None where another attempt came after it."""

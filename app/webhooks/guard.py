@@ -58,22 +58,22 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Policy:
+class AddressPolicy:
     """What is allowed beyond https to public addresses."""
 
     allow_http: bool = False
     allow_private: bool = False
 
 
-def policy_of(settings: Settings) -> Policy:
+def policy_of(settings: Settings) -> AddressPolicy:
     """The deployment's policy: plain http only in development, private addresses only where a setting says so."""
-    return Policy(
+    return AddressPolicy(
         allow_http=settings.environment == "development",
         allow_private=settings.webhook_allow_private,
     )
 
 
-def parse(url: str, policy: Policy) -> httpx.URL:
+def parse(url: str, policy: AddressPolicy) -> httpx.URL:
     """The URL, if its form is allowed; raises Refused. The very object that is returned must be used to connect."""
     if len(url) > MAX_URL_LENGTH:
         raise Refused(f"the URL has {len(url)} characters; {MAX_URL_LENGTH} are allowed")
@@ -97,7 +97,7 @@ def _check_port(port: int | None) -> None:
         raise Refused(f"port {port} is not one for web servers; use 443, or one from 1024 to 65535")
 
 
-def _check_host(host: str, policy: Policy) -> None:
+def _check_host(host: str, policy: AddressPolicy) -> None:
     if ":" in host or _LAST_LABEL_NUMBER.fullmatch(host.rsplit(".", 1)[-1]):
         # any other way to write an address (decimal, hex, octal, shortened, with a zone) is read differently by
         # different programs, so only the canonical one is read at all
@@ -118,11 +118,11 @@ def _check_host(host: str, policy: Policy) -> None:
 
 def resolve(host: str, port: int) -> list[str]:
     """All addresses of a name, as text; raises OSError where there are none."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
-def checked(addresses: Sequence[str], policy: Policy) -> list[str]:
+def checked(addresses: Sequence[str], policy: AddressPolicy) -> list[str]:
     """The addresses, if every one of them is allowed; raises Refused, also for none."""
     if not addresses:
         raise Refused("the URL's host has no address; check the name")

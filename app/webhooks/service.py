@@ -112,10 +112,10 @@ def rotate_secret(
 def signing_secrets(settings: Settings, endpoint: WebhookEndpoint, now: datetime) -> list[str]:
     """The secrets that sign at this moment, the present one first."""
     pepper = settings.key_pepper.get_secret_value()
-    found = [signing.secret_of(pepper, endpoint.salt)]
+    secrets = [signing.secret_of(pepper, endpoint.salt)]
     if endpoint.previous_salt is not None and endpoint.previous_until is not None and now < endpoint.previous_until:
-        found.append(signing.secret_of(pepper, endpoint.previous_salt))
-    return found
+        secrets.append(signing.secret_of(pepper, endpoint.previous_salt))
+    return secrets
 
 
 def emit(session: Session, account_id: uuid.UUID, event_type: EventType | str, data: Mapping[str, Any]) -> int:
@@ -177,12 +177,12 @@ def redeliver(
 
 def message_body(event: WebhookEvent) -> bytes:
     """The bytes that are sent and signed, the same on every attempt: ``{"type", "timestamp", "data"}``."""
-    told = {
+    message = {
         "type": event.type,
         "timestamp": event.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "data": event.data,
     }
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _write_event(

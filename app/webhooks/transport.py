@@ -37,7 +37,7 @@ _SENTENCES: tuple[tuple[type[Exception], str], ...] = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReceiverAnswer:
     """How one attempt went: a status, or the sentence that says why there is none."""
 
     status: int | None
@@ -89,7 +89,7 @@ class PinnedBackend(httpcore.NetworkBackend):
 
     def __init__(
         self,
-        policy: guard.Policy,
+        policy: guard.AddressPolicy,
         deadline: float,
         resolve: guard.Resolver = guard.resolve,
         dial: httpcore.NetworkBackend | None = None,
@@ -123,12 +123,12 @@ class PinnedBackend(httpcore.NetworkBackend):
 
     def _addresses(self, host: str, port: int) -> list[str]:
         """Resolve in a thread of its own: the system's resolver knows no timeout."""
-        found: list[str] = []
+        addresses: list[str] = []
         failed: list[Exception] = []
 
         def look_up() -> None:
             try:
-                found.extend(self._resolve(host, port))
+                addresses.extend(self._resolve(host, port))
             except (OSError, UnicodeError) as error:
                 # UnicodeError: Python's own rules for names that are not ASCII
                 failed.append(error)
@@ -140,20 +140,20 @@ class PinnedBackend(httpcore.NetworkBackend):
             raise httpcore.ConnectTimeout("the name server did not answer")
         if failed:
             raise httpcore.ConnectError("the URL's host has no address; check the name")
-        return found
+        return addresses
 
 
 def post(
     url: httpx.URL,
     body: bytes,
     headers: Mapping[str, str],
-    policy: guard.Policy,
+    policy: guard.AddressPolicy,
     *,
     resolve: guard.Resolver = guard.resolve,
     dial: httpcore.NetworkBackend | None = None,
     ssl_context: ssl.SSLContext | None = None,
     total_seconds: float = TOTAL_SECONDS,
-) -> Answer:
+) -> ReceiverAnswer:
     """Send one POST; never raises for what the other side does. ``url`` comes from ``guard.parse``."""
     started = time.monotonic()
     backend = PinnedBackend(policy, started + total_seconds, resolve, dial)
@@ -161,13 +161,13 @@ def post(
         with httpcore.ConnectionPool(ssl_context=ssl_context, max_connections=1, network_backend=backend) as pool:
             status, retry_after, excerpt = _exchange(pool, url, body, headers, total_seconds)
     except guard.Refused as refusal:
-        return Answer(None, "", f"not sent: {refusal}", None, time.monotonic() - started)
+        return ReceiverAnswer(None, "", f"not sent: {refusal}", None, time.monotonic() - started)
     except tuple(kind for kind, _ in _SENTENCES) as error:
         sentence = next(text for kind, text in _SENTENCES if isinstance(error, kind))
-        told = sentence.format(connect=_CONNECT_SECONDS, total=total_seconds, error=_printable(str(error))[:300])
-        return Answer(None, "", told, None, time.monotonic() - started)
+        reason = sentence.format(connect=_CONNECT_SECONDS, total=total_seconds, error=_printable(str(error))[:300])
+        return ReceiverAnswer(None, "", reason, None, time.monotonic() - started)
     error_text = None if 200 <= status < 300 else _judge(status)
-    return Answer(status, excerpt, error_text, retry_after, time.monotonic() - started)
+    return ReceiverAnswer(status, excerpt, error_text, retry_after, time.monotonic() - started)
 
 
 def _exchange(

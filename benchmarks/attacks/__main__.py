@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
-from app.payouts.policies import Claim, Terms, make_plan
+from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.valuations.players.files import used_rows
 from app.valuations.players.grouping import Payee, group
 from app.valuations.schemas import PROTECTED_SHARDS
@@ -35,9 +35,9 @@ Gains = dict[str, dict[str, list[float]]]
 
 POOL = 1_000_000
 POLICIES = {
-    "proportional": Terms(),
-    "significant": Terms(policy=PayoutPolicy.SIGNIFICANT),
-    "interval_aware": Terms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400),
+    "proportional": PayoutTerms(),
+    "significant": PayoutTerms(policy=PayoutPolicy.SIGNIFICANT),
+    "interval_aware": PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400),
 }
 
 
@@ -128,15 +128,15 @@ def _valued(
     return found, without_harm(game, spec, found)
 
 
-def _claim(member: Payee, grouping: Any, index: int, paid: list[Any], again: Any) -> Claim:
+def _claim(member: Payee, grouping: Any, index: int, paid: list[Any], again: Any) -> PayoutClaim:
     at, part = grouping.player_of[index], float(grouping.parts[index])
     if at is None:
-        return Claim(member.provider_id, member.provider_id, 0.0, (0.0, 0.0), (0.0, 0.0))
+        return PayoutClaim(member.provider_id, member.provider_id, 0.0, (0.0, 0.0), (0.0, 0.0))
     player, harmful = paid[at], again is not None and at in again.excluded
     band = (-1.0, -1e-9) if harmful else tuple(end * part for end in player.value_band)
     share = tuple(end * part for end in player.share_band)
     amount = min(player.value, 0.0) if harmful else player.value * part
-    return Claim(member.provider_id, member.provider_id, amount, band, share)  # type: ignore[arg-type]  # pairs
+    return PayoutClaim(member.provider_id, member.provider_id, amount, band, share)  # type: ignore[arg-type]  # pairs
 
 
 def attackers_part(amounts: dict[str, float]) -> float:

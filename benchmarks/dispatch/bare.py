@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from app.cli.local import evaluator_of
-from app.cli.request import Request
+from app.cli.request import ValueRequest
 from benchmarks.dispatch.service import SPEC
 from contract.spec import ValuationSpec
 from worker.engine.valuation import value
@@ -20,7 +20,7 @@ def main(folder: Path, steps: int) -> None:
     providers = tuple((path.stem, str(path)) for path in sorted(folder.glob("provider-*.npz")))
     begun, used = time.perf_counter(), time.process_time()
     model = f"{SPEC['model']['name']}:hidden={SPEC['model']['hyper']['hidden']},steps={steps}"
-    request = Request(
+    request = ValueRequest(
         providers, str(folder / "test.npz"), "y", model, metric=SPEC["metric"], mode="full", seed=SPEC["seed"]
     )
     evaluator, _ = evaluator_of(request, threads=1)

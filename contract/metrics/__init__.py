@@ -5,11 +5,12 @@ from contract.metrics.accuracy import Accuracy
 from contract.metrics.clipped_log_loss import ClippedLogLoss
 from contract.metrics.log_loss import LogLoss
 from contract.metrics.metric import Metric, Predicts, TokenSum
+from contract.metrics.roc_auc import RocAuc
 from contract.names import unknown
 
 __all__ = ["METRICS", "Metric", "Predicts", "TokenSum", "metric_of"]
 
-METRICS: dict[str, Metric] = {each.name: each for each in (Accuracy(), ClippedLogLoss(), LogLoss())}
+METRICS: dict[str, Metric] = {each.name: each for each in (Accuracy(), ClippedLogLoss(), LogLoss(), RocAuc())}
 
 
 def metric_of(name: str) -> Metric:

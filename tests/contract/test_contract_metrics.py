@@ -12,6 +12,7 @@ from contract.tasks import PREDICTIONS, TOKEN_SUMS, Targets, class_weights
 CLASSES, TOKENS = PREDICTIONS[Predicts.CLASS], PREDICTIONS[Predicts.NEXT_TOKEN]
 OUTPUTS = np.array([[3.0, 0.0], [0.0, 9.0], [0.0, 0.0]], dtype=np.float32)
 LABELS = np.zeros(3, dtype=np.int64)
+MIXED = np.array([0, 1, 0])
 
 
 def probabilities(outputs: np.ndarray) -> np.ndarray:
@@ -46,7 +47,7 @@ def test_a_worth_has_the_same_bits_whatever_is_measured_beside_it(models: int, c
 def test_answers_that_are_not_finite_are_never_a_score(name: str, broken: float) -> None:
     answers = np.stack([OUTPUTS, OUTPUTS])
     answers[1, 0, 1] = broken
-    worths = CLASSES.worths(METRICS[name], answers, Targets(LABELS, None, 2))
+    worths = CLASSES.worths(METRICS[name], answers, Targets(MIXED, None, 2))
     assert np.isfinite(worths[0])
     assert np.isnan(worths[1])
 

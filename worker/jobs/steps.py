@@ -21,12 +21,16 @@ from app.valuations.results import settlement
 from app.valuations.states import ShardKind
 from app.valuations.work import leases, protocol, shards
 from app.valuations.work import worths as worth_repository
+from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import ComputedWorth
+from contract.answers import ANCHORS, ROWS, pack_anchors
+from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
 from contract.result import StoredResult
-from worker.engine.games.game import NeedWorths, family
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.game import Coalitions, NeedWorths, family
 from worker.engine.loop.removal_curves import removal
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
@@ -80,7 +84,7 @@ class Steps:
         """Train base and full model once per game, and note what planning needs to know of the game."""
         job = self._jobs.behind(claim)
         if job.prepared is not None and job.facts is not None:
-            blob, facts = job.prepared, job.facts
+            blob, facts, kept = job.prepared, job.facts, None
         else:
             evaluator = self._games.evaluator(job)
             try:
@@ -92,13 +96,39 @@ class Steps:
                 # computed once: every worker that loads this game takes its rows from here
                 state |= to_arrays(rows_of(evaluator.problem))
             blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(state))).digest
+            kept = self._answers_of_anchors(evaluator)
             facts = GameFacts(
                 sources=tuple(SourceCost(name=source, cost=evaluator.cost(source)) for source in evaluator.sources),
                 seconds=evaluator.seconds("prepare"),
                 shards=shard_facts(evaluator.players),
                 domains=tuple(perplexities(evaluator, domain_names(job.game))),
+                answers_kept=kept is not None,
+                moved=tuple(evaluator.moved_sources),
             )
-        return lambda session: protocol.finish_prepare(session, claim, blob, facts)
+        return lambda session: protocol.finish_prepare(session, claim, blob, facts, kept)
+
+    def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob | None:
+        """What nobody's and everybody's models answer, kept; None where answers are too large to be."""
+        answers = evaluator.anchor_answers
+        if answers[0].nbytes > self._settings.max_answer_bytes:
+            return None
+        ends = np.repeat([[False], [True]], len(evaluator.players), axis=1)
+        blob = self._blobs.put_bytes(pack_anchors(answers, evaluator.targets))
+        return AnswerBlob(ANCHORS, blob.digest, tuple(pack(ends)))
+
+    def _answers(self, evaluator: Evaluator, job: Job, source: str, coalitions: Coalitions) -> AnswerBlob | None:
+        """What the models of coalitions bool[m, n] answer, kept; None where answers are too large to be.
+
+        Of a source whose worths are moved, everybody's answers are kept with them: what they are moved by follows.
+        """
+        if job.facts is None or not job.facts.answers_kept or not len(coalitions):
+            return None
+        if source in job.facts.moved and not coalitions.all(axis=1).any():
+            everybody = np.ones((1, coalitions.shape[1]), dtype=bool)
+            evaluator.worth(source, everybody)
+            coalitions = np.concatenate([coalitions, everybody])
+        blob = self._blobs.put_bytes(pack_arrays({ROWS: evaluator.take_answers(source, coalitions)}))
+        return AnswerBlob(source, blob.digest, tuple(pack(coalitions)))
 
     def plan(self, claim: Claim) -> Write:
         """Replay the valuation on the stored worths: it ends in a request for more, or in the result."""
@@ -213,8 +243,9 @@ class Steps:
         packed = claim.packed()
         todo = [row for row, coalition in enumerate(packed) if coalition not in claim.known]
         computed: list[ComputedWorth] = []
+        check = source != claim.source
         if todo:
-            if source != claim.source and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
+            if check and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
                 raise WorkStopped(Stop.OWN_WORK)
             evaluator = self._games.evaluator(job)
             self._heartbeat.check()
@@ -224,10 +255,13 @@ class Steps:
                 worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heartbeat.should_stop)
             except batching.Stopped:
                 partial = evaluator.found(source, coalitions[todo])
-                computed = [ComputedWorth(packed[todo[row]], *worth) for row, worth in partial.items()]
+                rows = [todo[row] for row in partial]
+                kept = None if check else self._answers(evaluator, job, source, coalitions[rows])
+                computed = [ComputedWorth(packed[todo[row]], *worth, kept) for row, worth in partial.items()]
                 raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST, computed) from None
+            kept = None if check else self._answers(evaluator, job, source, coalitions[todo])
             computed = [
-                ComputedWorth(packed[row], float(worth), float(spent))
+                ComputedWorth(packed[row], float(worth), float(spent), kept)
                 for row, worth, spent in zip(todo, worths, seconds, strict=True)
             ]
         return lambda session: protocol.finish_evaluate(

@@ -145,7 +145,9 @@ class LoadedGames:
         problem = self._problem(job, prepared)
         size = sum(player.X.nbytes for player in problem.players) + problem.test.X.nbytes
         size += sum(int(np.asarray(array).nbytes) for array in (prepared or {}).values())
-        return Evaluator(problem, self._device, prepared=prepared, threads=self._threads), _COPIES * size
+        return Evaluator(
+            problem, self._device, prepared=prepared, threads=self._threads, keep_answers=True
+        ), _COPIES * size
 
     def _problem(self, job: Job, prepared: dict[str, Any] | None) -> Problem:
         """The engine's problem of a job; raises InvalidProblem, or what reading blobs raises."""

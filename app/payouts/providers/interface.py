@@ -1,6 +1,6 @@
-"""What a payment provider must offer, whichever it is: idempotent payouts, and signed events about what happened.
+"""What a payment provider must offer, whichever it is: idempotent payouts, and events about what happened.
 
-The ledger asks; the provider answers later, with an event. An event without a valid signature is refused.
+The ledger asks; the provider answers later, with a signed event that ``stripe_like`` verifies and reads.
 """
 
 import enum
@@ -41,14 +41,9 @@ class ProviderPayout:
 
 
 class PaymentProvider(Protocol):
-    """A provider of payments."""
+    """Where payouts are asked for."""
 
     def pay_out(self, *, withdrawal_id: uuid.UUID, amount: int, currency: str, destination: str) -> ProviderPayout:
         """Ask for a payout. The withdrawal's id is the idempotency key: asking twice pays once, asking for something
         else under the same id raises Conflict."""
-        ...
-
-    def read_event(self, payload: bytes, signature: str, *, now: float) -> PaymentEvent | None:
-        """The event in a webhook's body; None for kinds that do not matter here. Unauthorized where the signature does
-        not fit or is older than the tolerance."""
         ...

@@ -1,4 +1,4 @@
-"""Webhooks in Stripe's form, signed and read: ``Stripe-Signature: t=<unix time>,v1=<hex>`` over ``<t>.<body>``.
+"""Webhooks in Stripe's form, verified and read: ``Stripe-Signature: t=<unix time>,v1=<hex>`` over ``<t>.<body>``.
 
 Follows https://docs.stripe.com/webhooks (verify manually). Pure; no key is stored here and nothing is fetched.
 """
@@ -21,11 +21,6 @@ _SUBJECTS = {
 }
 
 
-def sign(payload: bytes, secret: str, at: int) -> str:
-    """The signature header of ``payload`` sent at unix time ``at``."""
-    return f"t={at},v1={_mac(payload, secret, at)}"
-
-
 def verify(payload: bytes, header: str, secret: str, now: float) -> None:
     """``Unauthorized`` unless one of the header's v1 signatures is of this body, not older than the tolerance."""
     items = [item.strip().partition("=") for item in header.split(",")]
@@ -35,8 +30,8 @@ def verify(payload: bytes, header: str, secret: str, now: float) -> None:
     at = int(times[0])
     good = _mac(payload, secret, at).encode()
     # all are compared, in constant time: a secret being rotated signs twice
-    found = [hmac.compare_digest(good, value.encode()) for name, _, value in items if name == "v1"]
-    if not any(found):
+    genuine = [hmac.compare_digest(good, value.encode()) for name, _, value in items if name == "v1"]
+    if not any(genuine):
         raise Unauthorized("the webhook's signature is not of this body and this endpoint's secret; check the secret")
     if abs(now - at) > TOLERANCE_SECONDS:
         raise Unauthorized(
@@ -48,14 +43,14 @@ def read(payload: bytes) -> PaymentEvent | None:
     """The event in a verified body; None for kinds that do not move the ledger. InvalidInput where it is malformed."""
     try:
         body: Any = json.loads(payload)
-        kind = EventKind(body["type"]) if body["type"] in {each.value for each in EventKind} else None
+        kind = EventKind(body["type"]) if body["type"] in {known.value for known in EventKind} else None
         if kind is None:
             return None
-        found = body["data"]["object"]
+        payment = body["data"]["object"]
         name, prefix = _SUBJECTS[kind]
-        subject: uuid.UUID = parse_id(prefix, found["metadata"][name])
-        amount, currency = found["amount"], found["currency"]
-        event_id, object_id = body["id"], found["id"]
+        subject: uuid.UUID = parse_id(prefix, payment["metadata"][name])
+        amount, currency = payment["amount"], payment["currency"]
+        event_id, object_id = body["id"], payment["id"]
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput(f"the webhook's body is not an event of the kind it says: {error!r}") from error
     if not all(isinstance(text, str) for text in (currency, event_id, object_id)) or type(amount) is not int:

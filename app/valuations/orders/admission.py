@@ -21,12 +21,13 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
-from app.valuations.orders.quotes import JobSize
+from app.valuations.orders.quotes import JobSize, distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
+from contract.estimators import budget_fault
 from contract.files import InputFile
 from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
@@ -107,6 +108,7 @@ class Admission:
         payees = _payees(groups, offers, fitted.answer)
         check_weights(chosen, fitted.shape, fitted.classes)
         _check_players(order, groups, payees, fitted.answer)
+        _check_budgets(order, fitted.answer)
         answer = fitted.answer
         game = FrozenGame(
             players=tuple(player.digest for player in answer.seats),
@@ -191,6 +193,17 @@ def _check_players(
         f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
         "name other data, or set copies to separate",
     )
+
+
+def _check_budgets(order: NewValuation, answer: FitAnswer) -> None:
+    """Budgets under which the estimator can work at all. Shards are many more players, and a job may stop early."""
+    if order.payout.shards is not None:
+        return
+    digests = [each.digest for each in answer.seats]
+    retrains = order.max_retrains if order.fidelity == "retrain" else None
+    fault = budget_fault(order.estimator, len(digests), distinct_coalitions(digests), order.max_evaluations, retrains)
+    if fault is not None:
+        raise refused("/estimator", fault)
 
 
 def _payees(

@@ -4,7 +4,7 @@
 """
 
 from app.payouts import money
-from app.payouts.policies import Terms
+from app.payouts.policies import PayoutTerms
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.schemas import Payout
 from contract.policies import PayoutPolicy
@@ -40,12 +40,12 @@ _CLASSES = {
 
 def payout_terms(
     payout: Payout, currency: str, fee_basis_points: int = 0, compute: DeviceTimePrice | None = None
-) -> Terms:
+) -> PayoutTerms:
     """The terms a job is settled under; raises InvalidInput where they contradict each other."""
     minimum = 0
     if payout.minimum_payout is not None:
         minimum = money.parse(payout.minimum_payout, currency, name="minimum_payout", zero=True)
-    return Terms(
+    return PayoutTerms(
         policy=payout.policy,
         minimum_payout=minimum,
         performance_target=payout.performance_target,

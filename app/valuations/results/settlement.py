@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import Claim, PayoutPlan, make_plan
+from app.payouts.policies import PayoutClaim, PayoutPlan, make_plan
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.orders.device_time_price import DeviceTimePrice
@@ -88,7 +88,7 @@ def _plan(
     for player in players:
         own = part_of(inputs.seating[player.position], paid_on)
         claims.append(
-            Claim(
+            PayoutClaim(
                 player_id=player_key(order, player),
                 provider_id=player.provider_id,
                 # where nothing can be shared (one target player alone) nobody has a claim and the pool goes back

@@ -19,9 +19,10 @@ from app.db.base import uuid7
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
-from app.valuations.work import leases, lifecycle
+from app.valuations.work import answers, leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
+from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
 from contract.job import GameFacts, Job, JobProgress
 from contract.result import StoredResult
@@ -39,11 +40,13 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class ComputedWorth:
-    """One worth that a worker computed: the packed coalition, its worth, the device seconds it took."""
+    """One worth that a worker computed: the packed coalition, its worth, the device seconds it took, and the blob that
+    holds its model's answers on the test units (None: they were not kept)."""
 
     coalition: bytes
     worth: float
     seconds: float
+    kept: AnswerBlob | None = None
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,12 @@ def claim(session: Session, settings: Settings, shard_id: uuid.UUID, worker: str
     return leases.claim(session, shard_id, worker, settings.lease_seconds, settings.max_attempts)
 
 
-def finish_prepare(session: Session, claim: Claim, blob: str, facts: GameFacts) -> None:
-    """The game's models are trained and stored under ``blob``; planning is next."""
+def finish_prepare(session: Session, claim: Claim, blob: str, facts: GameFacts, kept: AnswerBlob | None = None) -> None:
+    """The game's models are trained and stored under ``blob``, and what they answer under ``kept``; planning is
+    next."""
     _finish(session, claim)
+    if kept is not None:
+        answers.keep(session, claim.game_id, kept)
     repository.set_prepared(session, claim.game_id, blob, facts.plain())
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status in WORKING:
@@ -187,6 +193,7 @@ def finish_evaluate(
     """
     if not leases.finish_with_worths(session, claim, *_columns(worths)):
         raise _lost(claim)
+    _keep_answers(session, claim, worths)
     following = None
     if by is None:
         fill_window(session, settings, claim.valuation_id, claim.queue)
@@ -254,6 +261,7 @@ def fail_check(session: Session, settings: Settings, claim: Claim, traceback: st
     )
     fail_attempt(session, settings, claim, Reason.WORTHS_DIFFER, sentence, traceback, final=True)
     worth_repository.erase(session, claim.game_id)
+    answers.erase(session, claim.game_id)
 
 
 def leave_to_another(session: Session, settings: Settings, claim: Claim, by: str | None) -> Claim | None:
@@ -321,8 +329,16 @@ def _keep(session: Session, claim: Claim, worths: Sequence[ComputedWorth]) -> No
     """Worths of a shard that is not finished: stored and counted as progress, while the shard stays open."""
     if worths:
         leases.store_worths(session, claim, *_columns(worths))
+        _keep_answers(session, claim, worths)
         seconds = sum(worth.seconds for worth in worths)
         shard_repository.count_worths(session, claim.valuation_id, claim.round, len(worths), seconds)
+
+
+def _keep_answers(session: Session, claim: Claim, worths: Sequence[ComputedWorth]) -> None:
+    """Note the blobs in which the answers behind these worths are kept."""
+    for blob in dict.fromkeys(worth.kept for worth in worths):
+        if blob is not None:
+            answers.keep(session, claim.game_id, blob)
 
 
 def _columns(worths: Sequence[ComputedWorth]) -> tuple[list[bytes], list[float], list[float]]:

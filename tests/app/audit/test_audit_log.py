@@ -62,7 +62,7 @@ def test_no_secret_is_recorded(provider: Known, client: TestClient, session: Ses
     ],
 )
 def test_details_are_masked_and_bounded(given: dict[str, Any], kept: dict[str, Any]) -> None:
-    assert {name: service.told(name, value) for name, value in given.items()} == kept
+    assert {name: service.loggable(name, value) for name, value in given.items()} == kept
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_the_papers_own_algorithm_runs_as_published(folder: Path) -> None:
         (["--provider", "elm"], "write NAME=FILE"),
         (["--provider", "elm=nowhere.csv"], "there is no file nowhere.csv"),
         (["--share-ci", "0"], "share_ci"),
-        (["--fidelity", "magic"], "fidelity must be one of"),
+        (["--fidelity", "magic"], "fidelity .magic. is unknown; choose one of auto, unlearn"),
         (["--unlearning", "magic"], "'magic' is not among this game's sources"),
         (["--model", "forest"], "forest"),
         (["--model", "mlp:hidden"], "key=value"),

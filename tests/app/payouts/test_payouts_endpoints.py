@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.payouts import service
-from app.payouts.policies import Claim, Terms, make_plan
+from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 
 
 def account(known: Any) -> str:
@@ -26,8 +26,8 @@ def earn(session: Session, buyer: Any, provider: Any, pool: int = 5_000, **terms
     """A job of ``buyer`` settled with everything to ``provider``."""
     job = uuid.uuid4()
     service.reserve(session, job, buyer.account.id, pool, "EUR")
-    claims = [Claim(provider.account.id, provider.account.id, 1.0)]
-    service.settle(session, job, make_plan(job, "EUR", pool, Terms(**terms), claims))
+    claims = [PayoutClaim(provider.account.id, provider.account.id, 1.0)]
+    service.settle(session, job, make_plan(job, "EUR", pool, PayoutTerms(**terms), claims))
     return job
 
 

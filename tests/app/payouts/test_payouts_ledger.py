@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict
 from app.payouts import ledger, ledger_ddl, proof, repository, service
-from app.payouts.policies import Claim, Terms, make_plan
+from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, TransferState
 
@@ -40,8 +40,8 @@ def held(session: Session, buyer: uuid.UUID) -> LedgerTransfer:
 
 def settle(session: Session, held: LedgerTransfer) -> None:
     assert held.job_id is not None
-    claims = [Claim(uuid.uuid4(), uuid.uuid4(), 1.0)]
-    service.settle(session, held.job_id, make_plan(held.job_id, "EUR", held.amount, Terms(), claims))
+    claims = [PayoutClaim(uuid.uuid4(), uuid.uuid4(), 1.0)]
+    service.settle(session, held.job_id, make_plan(held.job_id, "EUR", held.amount, PayoutTerms(), claims))
 
 
 def refused(session: Session, words: str, act: Callable[[], object]) -> None:

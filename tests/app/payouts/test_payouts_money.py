@@ -46,6 +46,10 @@ def test_fewer_decimals_than_the_currency_has_are_fine(text: str, currency: str,
         ("1", "eur", "not an active ISO 4217 currency"),
         ("1", "XAU", "not an active ISO 4217 currency"),
         ("1", "DEM", "not an active ISO 4217 currency"),
+        ("1", "CHE", "not an active ISO 4217 currency"),
+        ("1", "UYW", "not an active ISO 4217 currency"),
+        ("1", "XAD", "not an active ISO 4217 currency"),
+        ("1", "XXX", "not an active ISO 4217 currency"),
     ],
 )
 def test_an_amount_that_is_not_plain_money_is_refused_with_the_rule(text: str, currency: str, words: str) -> None:

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from app.errors import Conflict, InvalidInput, Unauthorized
 from app.payouts import provider_events, service, withdrawals
-from app.payouts.policies import Claim, Terms, make_plan
+from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.providers import stripe_like
-from app.payouts.providers.fake import FakeProvider
 from app.payouts.providers.interface import EventKind
+from tests.app.payouts.fake_provider import FakeProvider
 
 SECRET = "whsec_test"
 NOW = 1_800_000_000
@@ -32,12 +32,12 @@ def earned(session: Session, amount: int = 5_000) -> uuid.UUID:
     buyer, provider, job = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     service.deposit(session, buyer, amount, "EUR", "b")
     service.reserve(session, job, buyer, amount, "EUR")
-    service.settle(session, job, make_plan(job, "EUR", amount, Terms(), [Claim(provider, provider, 1.0)]))
+    service.settle(session, job, make_plan(job, "EUR", amount, PayoutTerms(), [PayoutClaim(provider, provider, 1.0)]))
     return provider
 
 
 def test_a_signature_is_the_one_that_stripe_documents(fake: FakeProvider) -> None:
-    payload, header = fake.told(EventKind.PAYOUT_PAID, uuid.uuid4(), 5, "EUR", NOW)
+    payload, header = fake.event(EventKind.PAYOUT_PAID, uuid.uuid4(), 5, "EUR", NOW)
     mac = hmac.new(SECRET.encode(), f"{NOW}.".encode() + payload, hashlib.sha256).hexdigest()
     assert header == f"t={NOW},v1={mac}"
     stripe_like.verify(payload, f"t={NOW},v1={'0' * 64},v1={mac},v0=x", SECRET, NOW)
@@ -57,21 +57,21 @@ def test_a_signature_is_the_one_that_stripe_documents(fake: FakeProvider) -> Non
     ],
 )
 def test_an_event_without_a_true_signature_is_not_believed(fake: FakeProvider, header: str, words: str) -> None:
-    payload, good = fake.told(EventKind.PAYOUT_PAID, uuid.uuid4(), 5, "EUR", NOW)
+    payload, good = fake.event(EventKind.PAYOUT_PAID, uuid.uuid4(), 5, "EUR", NOW)
     with pytest.raises(Unauthorized, match=words):
-        fake.read_event(payload, header.replace("good", good.rpartition("=")[2]), now=NOW)
+        fake.receive(payload, header.replace("good", good.rpartition("=")[2]), now=NOW)
 
 
 def test_an_old_a_changed_or_another_s_event_is_not_believed(fake: FakeProvider) -> None:
-    payload, header = fake.told(EventKind.PAYOUT_PAID, uuid.uuid4(), 5, "EUR", NOW)
-    assert fake.read_event(payload, header, now=NOW + 300) is not None
+    payload, header = fake.event(EventKind.PAYOUT_PAID, uuid.uuid4(), 5, "EUR", NOW)
+    assert fake.receive(payload, header, now=NOW + 300) is not None
     for now in (NOW + 301, NOW - 301):
         with pytest.raises(Unauthorized, match="away from now"):
-            fake.read_event(payload, header, now=now)
+            fake.receive(payload, header, now=now)
     with pytest.raises(Unauthorized):
-        fake.read_event(payload.replace(b'"amount": 5', b'"amount": 6'), header, now=NOW)
+        fake.receive(payload.replace(b'"amount": 5', b'"amount": 6'), header, now=NOW)
     with pytest.raises(Unauthorized):
-        FakeProvider("another").read_event(payload, header, now=NOW)
+        FakeProvider("another").receive(payload, header, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_an_event_decides_a_withdrawal_once_and_its_contrary_is_refused(
     owner = earned(session)
     asked = withdrawals.request(session, owner, 3_000, "EUR")
     for _ in range(2):
-        event = fake.read_event(*fake.told(kind, asked.id, 3_000, "EUR", NOW), now=NOW)
+        event = fake.receive(*fake.event(kind, asked.id, 3_000, "EUR", NOW), now=NOW)
         assert event is not None
         provider_events.apply(session, event)
     assert withdrawals.get(session, asked.id).status == status
     assert service.balances(session, owner)[0].available == left
     (other,) = {EventKind.PAYOUT_PAID, EventKind.PAYOUT_FAILED} - {kind}
-    contrary = fake.read_event(*fake.told(other, asked.id, 3_000, "EUR", NOW), now=NOW)
+    contrary = fake.receive(*fake.event(other, asked.id, 3_000, "EUR", NOW), now=NOW)
     assert contrary is not None
     with pytest.raises(Conflict, match="a decision stands"):
         provider_events.apply(session, contrary)
@@ -133,7 +133,7 @@ def test_an_event_decides_a_withdrawal_once_and_its_contrary_is_refused(
 
 def test_an_event_about_another_amount_changes_nothing(session: Session, fake: FakeProvider) -> None:
     asked = withdrawals.request(session, earned(session), 3_000, "EUR")
-    event = fake.read_event(*fake.told(EventKind.PAYOUT_PAID, asked.id, 2_999, "EUR", NOW), now=NOW)
+    event = fake.receive(*fake.event(EventKind.PAYOUT_PAID, asked.id, 2_999, "EUR", NOW), now=NOW)
     assert event is not None
     with pytest.raises(Conflict, match="compare the provider's books"):
         provider_events.apply(session, event)
@@ -160,11 +160,11 @@ def test_a_signed_deposit_reaches_the_wallet_once_though_told_by_two_events(
     listening: Any, client: Any, buyer: Any, provider: Any, fake: FakeProvider
 ) -> None:
     for _ in range(2):
-        told = fake.told(EventKind.DEPOSIT_SUCCEEDED, buyer.account.id, 700, "EUR", int(time.time()), "pi_77")
+        told = fake.event(EventKind.DEPOSIT_SUCCEEDED, buyer.account.id, 700, "EUR", int(time.time()), "pi_77")
         answer = post(client, told)
         assert (answer.status_code, answer.json()) == (200, {"received": True, "applied": True})
     assert buyer.client.get("/v1/me/balance").json()["balances"][0]["available"] == "7.00"
-    wrong = fake.told(EventKind.DEPOSIT_SUCCEEDED, provider.account.id, 700, "EUR", int(time.time()))
+    wrong = fake.event(EventKind.DEPOSIT_SUCCEEDED, provider.account.id, 700, "EUR", int(time.time()))
     assert post(client, wrong).status_code == 422
     assert post(client, (wrong[0], "t=1,v1=0")).status_code == 401
 
@@ -172,6 +172,6 @@ def test_a_signed_deposit_reaches_the_wallet_once_though_told_by_two_events(
 def test_without_a_provider_there_is_no_such_endpoint(
     client: Any, buyer: Any, fake: FakeProvider, known: Callable[..., Any]
 ) -> None:
-    told = fake.told(EventKind.DEPOSIT_SUCCEEDED, buyer.account.id, 700, "EUR", int(time.time()))
+    told = fake.event(EventKind.DEPOSIT_SUCCEEDED, buyer.account.id, 700, "EUR", int(time.time()))
     assert post(client, told).status_code == 404
     assert buyer.client.get("/v1/me/balance").json() == {"balances": []}

@@ -13,7 +13,7 @@ from app.db.session import make_session_factory, transaction
 from app.errors import Conflict, InvalidInput, NotFound
 from app.housekeeping.bookkeeper import Bookkeeper
 from app.payouts import ledger, proof, repository, service
-from app.payouts.policies import Claim, PayoutPlan, Terms, make_plan
+from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerTransfer
 from contract.policies import PayoutPolicy
@@ -43,16 +43,16 @@ def _books_stay_true(session: Session) -> Iterator[None]:
         assert found.ok, found.problems
 
 
-def claims(*values: float) -> list[Claim]:
+def claims(*values: float) -> list[PayoutClaim]:
     return [
-        Claim(id_, id_, value, (value - 0.02, value + 0.02), (max(value - 0.05, 0.0), value + 0.05))
+        PayoutClaim(id_, id_, value, (value - 0.02, value + 0.02), (max(value - 0.05, 0.0), value + 0.05))
         for value in values
         for id_ in [uuid.uuid4()]
     ]
 
 
-def plan_of(job: uuid.UUID, players: list[Claim], terms: Terms | None = None, **more: object) -> PayoutPlan:
-    return make_plan(job, "EUR", POOL, terms or Terms(), players, **more)  # type: ignore[arg-type]
+def plan_of(job: uuid.UUID, players: list[PayoutClaim], terms: PayoutTerms | None = None, **more: object) -> PayoutPlan:
+    return make_plan(job, "EUR", POOL, terms or PayoutTerms(), players, **more)  # type: ignore[arg-type]
 
 
 def only(session: Session, owner: uuid.UUID, currency: str = "EUR") -> service.Balance:
@@ -141,7 +141,7 @@ def test_a_plan_of_another_job_pool_or_currency_is_refused(session: Session, job
     for bad in (
         replace(good, job_id=uuid.uuid4()),
         replace(good, currency="USD"),
-        make_plan(job, "EUR", POOL - 1, Terms(), claims(1.0)),
+        make_plan(job, "EUR", POOL - 1, PayoutTerms(), claims(1.0)),
     ):
         with pytest.raises(Conflict, match="make the plan from the job's own pool"):
             service.settle(session, job, bad)
@@ -155,7 +155,7 @@ def test_when_nobody_has_a_claim_the_whole_pool_goes_back(session: Session, buye
 def test_what_the_performance_clause_does_not_earn_returns_to_the_wallet(
     session: Session, buyer: uuid.UUID, job: uuid.UUID
 ) -> None:
-    plan = plan_of(job, claims(0.1), Terms(performance_target=0.5), empty_worth=0.5, full_worth=0.75)
+    plan = plan_of(job, claims(0.1), PayoutTerms(performance_target=0.5), empty_worth=0.5, full_worth=0.75)
     service.settle(session, job, plan)
     assert only(session, buyer).available == POOL // 2
 
@@ -163,13 +163,13 @@ def test_what_the_performance_clause_does_not_earn_returns_to_the_wallet(
 def test_fee_and_compute_reach_their_accounts(session: Session, job: uuid.UUID) -> None:
     keys = [AccountKey.of(kind, "EUR") for kind in (AccountKind.PLATFORM_FEE, AccountKind.COMPUTE_COST)]
     before = [repository.open_accounts(session, keys)[key].available for key in keys]
-    terms = Terms(fee_basis_points=250, compute_quote=700)
+    terms = PayoutTerms(fee_basis_points=250, compute_quote=700)
     service.settle(session, job, plan_of(job, claims(1.0), terms, metered_compute=900))
     after = [repository.open_accounts(session, keys)[key].available for key in keys]
     assert [b - a for a, b in zip(before, after, strict=True)] == [25_000, 700]
 
 
-WINDOW = Terms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=3600)
+WINDOW = PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=3600)
 
 
 def end_of_window(session: Session, job: uuid.UUID) -> None:
@@ -236,8 +236,8 @@ def test_small_amounts_accrue_until_together_they_reach_the_minimum(session: Ses
     for _ in range(3):
         job = uuid.uuid4()
         service.reserve(session, job, owner, POOL, "EUR")
-        players = [Claim(provider, provider, 0.001), Claim(other, other, 0.999)]
-        service.settle(session, job, plan_of(job, players, Terms(minimum_payout=2_000)))
+        players = [PayoutClaim(provider, provider, 0.001), PayoutClaim(other, other, 0.999)]
+        service.settle(session, job, plan_of(job, players, PayoutTerms(minimum_payout=2_000)))
         seen.append((only(session, provider).available, only(session, provider).accrued))
     assert seen == [(0, 1_000), (2_000, 0), (2_000, 1_000)]
 
@@ -265,7 +265,7 @@ def test_a_statement_adds_up_to_the_balance(session: Session, buyer: uuid.UUID, 
 def test_a_statement_s_pages_neither_repeat_nor_skip(session: Session, buyer: uuid.UUID, job: uuid.UUID) -> None:
     # the sweep of small earnings touches two accounts of one owner: two entries at one position
     provider = uuid.uuid4()
-    service.settle(session, job, plan_of(job, [Claim(provider, provider, 1.0)], Terms(minimum_payout=1)))
+    service.settle(session, job, plan_of(job, [PayoutClaim(provider, provider, 1.0)], PayoutTerms(minimum_payout=1)))
     service.deposit(session, provider, 5, "EUR", "x")
     service.deposit(session, provider, 5, "USD", "y")
     whole = service.statement(session, provider)
@@ -285,7 +285,7 @@ def test_an_overdue_reservation_is_given_back_by_the_sweeper(session: Session, b
     assert job not in service.expire_reservations(session)
     assert only(session, buyer).available == POOL
     with pytest.raises(Conflict, match=r"went back to its buyer \(expired\)"):
-        service.settle(session, job, make_plan(job, "EUR", 500, Terms(), claims(1.0)))
+        service.settle(session, job, make_plan(job, "EUR", 500, PayoutTerms(), claims(1.0)))
 
 
 def test_the_bookkeeper_releases_what_is_due_expires_what_is_overdue_and_seals(
@@ -335,7 +335,7 @@ def test_fifty_settling_at_once_pay_once(engine: Engine) -> None:
     owner, job = uuid.uuid4(), uuid.uuid4()
     players = claims(0.3, 0.1, 0.1)
     plan = plan_of(
-        job, players, Terms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=60, fee_basis_points=100)
+        job, players, PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=60, fee_basis_points=100)
     )
     with transaction(make_session_factory(engine)) as session:
         service.deposit(session, owner, POOL, "EUR", "b")

@@ -21,7 +21,7 @@ from app.identity import Role
 from app.settings import Settings
 from app.webhooks import repository, service
 from app.webhooks.deliverer import Deliverer
-from app.webhooks.delivery import Line, deliver
+from app.webhooks.delivery import DeliveryOptions, deliver
 from app.webhooks.schedule import ATTEMPTS
 from app.webhooks.tables import (
     DeliveryStatus,
@@ -369,9 +369,11 @@ def test_deliverers_send_everything_once_and_a_silent_endpoint_holds_up_nobody_e
         silent_url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         prepare(committed, settings, [silent_url, receiver.url, receiver.url + "&other=1"], 10)
         stop = threading.Event()
-        line = Line(total_seconds=60)
+        options = DeliveryOptions(total_seconds=60)
         loops = [
-            threading.Thread(target=Deliverer(committed, settings, threads=2, line=line).run, args=(stop,), daemon=True)
+            threading.Thread(
+                target=Deliverer(committed, settings, threads=2, options=options).run, args=(stop,), daemon=True
+            )
             for _ in range(2)
         ]
         for loop in loops:

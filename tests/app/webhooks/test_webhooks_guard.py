@@ -8,10 +8,10 @@ import pytest
 
 from app.settings import Settings
 from app.webhooks import guard, transport
-from app.webhooks.guard import Policy, Refused
+from app.webhooks.guard import AddressPolicy, Refused
 
 PUBLIC = "93.184.215.14"
-STRICT = Policy()
+STRICT = AddressPolicy()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_public_https_urls_are_allowed(url: str) -> None:
 
 
 def test_plain_http_is_for_development_only() -> None:
-    assert guard.parse("http://hooks.example.com/", Policy(allow_http=True)).scheme == "http"
+    assert guard.parse("http://hooks.example.com/", AddressPolicy(allow_http=True)).scheme == "http"
     production = Settings(environment="production", key_pepper="p" * 32, signing_secret="s" * 32)
     assert guard.policy_of(production) == STRICT
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from app.webhooks import transport
-from app.webhooks.guard import Policy
+from app.webhooks.guard import AddressPolicy
 from tests.app.webhooks.conftest import Receiver, handler_of
 
-LOCAL = Policy(allow_http=True, allow_private=True)
+LOCAL = AddressPolicy(allow_http=True, allow_private=True)
 
 
 def test_what_is_sent_arrives_whole_and_the_answer_comes_back(receiver: Receiver) -> None:
@@ -140,7 +140,7 @@ def test_over_tls_the_checked_address_is_used_and_the_urls_name_stays(certificat
     port = server.server_address[1]
     try:
 
-        def send(host: str) -> transport.Answer:
+        def send(host: str) -> transport.ReceiverAnswer:
             url = httpx.URL(f"https://{host}:{port}/")
             return transport.post(url, b"{}", {}, LOCAL, resolve=lambda *_: ["127.0.0.1"], ssl_context=trusting)
 

@@ -216,7 +216,7 @@ def test_methods_of_labels_are_not_offered_for_tokens_nor_the_other_way() -> Non
         ({"learner": LearnerSpec("lm", {**ADAPTERS, "width": 48})}, "multiple of 32"),
         ({"learner": LearnerSpec("lm", {**ADAPTERS, "layers": 2})}, "missing"),
         ({"learner": LearnerSpec("lm", {**ADAPTERS, "inner": 64})}, "has shape"),
-        ({"learner": LearnerSpec("lm", {**ADAPTERS, "steps": 0})}, "steps must be above 0"),
+        ({"learner": LearnerSpec("lm", {**ADAPTERS, "steps": 0})}, "steps must be a whole number above 0"),
         ({"learner": LearnerSpec("lm", {**ADAPTERS, "rank": 0})}, "trains all weights"),
         ({"checkpoint": None}, "needs a base model"),
         ({"learner": LearnerSpec("mlp", {})}, "takes no frozen weights"),

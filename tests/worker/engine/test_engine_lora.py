@@ -189,7 +189,7 @@ def test_adding_answers_is_the_models_own_answers_for_one_player() -> None:
     [
         ({"heads": 5}, None, "5 heads do not divide"),
         ({"heads": 0}, None, "heads must be above 0"),
-        ({"rank": 0}, None, "rank must be above 0"),
+        ({"rank": 0}, None, "rank must be a whole number above 0"),
         ({"ranks": 3}, None, "no hyper-parameter 'ranks'"),
         ({}, (99,), "2 to 16 token numbers"),
         ({}, (3, 8, 8), "2 to 16 token numbers"),

@@ -434,7 +434,7 @@ def test_what_the_game_cannot_give_is_refused_with_thing_rule_and_mend(change: d
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"mode": "half"}, "mode must be one of"),
+        ({"mode": "half"}, "mode .half. is unknown; choose one of full, partial"),
         ({"share_ci": 0.0}, "share_ci"),
         ({"share_ci": float("nan")}, "share_ci"),
         ({"max_retrains": -1}, "max_retrains"),

@@ -212,6 +212,23 @@ class Evaluator:
         with ``keep_answers``. KeyError for others."""
         return np.stack([self._answers[(source, row.tobytes())] for row in self.canonical(coalitions)])
 
+    def take_answers(self, source: str, coalitions: Coalitions) -> Answer:
+        """``answers``, which are then no longer held here: who takes them keeps them."""
+        taken = self.answers(source, coalitions)
+        for row in self.canonical(coalitions):
+            self._answers.pop((source, row.tobytes()), None)
+        return taken
+
+    @property
+    def anchor_answers(self) -> Answer:
+        """What nobody's and everybody's models answer on the test units, [2, T, ...]."""
+        return np.stack([self.context.empty_answers, self.context.full_answers])
+
+    @property
+    def moved_sources(self) -> Sequence[str]:
+        """Sources whose worths are moved to where everybody's is known."""
+        return [source for source in self.sources if not self._is_raw(source)]
+
     @property
     def prediction(self) -> Prediction:
         """What this problem's models predict."""

@@ -116,19 +116,6 @@ def exact_operator(coalitions: Coalitions) -> Floats:
     return np.asarray(np.where(coalitions, plus[size][:, None], -minus[size][:, None]).T, dtype=np.float64)
 
 
-def pairs_among(coalitions: Coalitions) -> tuple[list[int], list[int]]:
-    """Positions of coalitions and of their complements, each pair once."""
-    where = {key(row): position for position, row in enumerate(coalitions)}
-    first: list[int] = []
-    second: list[int] = []
-    for position, row in enumerate(coalitions):
-        other = where.get(key(~row))
-        if other is not None and position < other:
-            first.append(position)
-            second.append(other)
-    return first, second
-
-
 def random_coalition(n: int, size: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """A uniformly drawn coalition bool[n] of the given size."""
     row = np.zeros(n, dtype=bool)

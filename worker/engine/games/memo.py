@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from worker.engine.games.coalitions import canonical, key, keys, unique
+from worker.engine.games.coalitions import canonical, keys, unique
 from worker.engine.games.game import Coalitions, EvaluationFailed, Game, Worths
 
 
@@ -35,10 +35,6 @@ class MemoGame:
     def standing(self, coalitions: Coalitions) -> Coalitions:
         """The coalitions bool[m, n] that stand for these: of exact copies, the first ones are members."""
         return canonical(np.asarray(coalitions, dtype=bool), self._classes)
-
-    def is_known(self, coalition: Coalitions) -> bool:
-        """Whether this coalition bool[n] (or a copy-image of it) has been paid for."""
-        return key(self.standing(coalition[None, :])[0]) in self.known
 
     def worth(self, coalitions: Coalitions) -> Worths:
         """Worths float64[m] of coalitions bool[m, n]; only those not seen before reach the game."""

@@ -28,7 +28,6 @@ class UnlearningMethod:
     name: str
     family: str
     source: str
-    about: str
     cost: Callable[[Context], float]
     params: Callable[[Context, Coalitions], Tensor] | None = None
     outputs: Callable[[Context, Coalitions, Tensor], Tensor] | None = None

@@ -29,7 +29,6 @@ METHOD = UnlearningMethod(
     name="finetune_retained",
     family="repair",
     source="repair:finetune_retained",
-    about="more training steps on the retained rows from M_full",
     cost=cost,
     params=unlearn,
     retained=True,

@@ -33,7 +33,6 @@ METHOD = UnlearningMethod(
     name="gradient_ascent",
     family="unlearn",
     source="unlearn:gradient_ascent",
-    about="steps up the loss of the forgotten rows",
     cost=cost,
     params=unlearn,
     partial=True,

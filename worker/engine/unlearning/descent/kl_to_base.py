@@ -35,7 +35,6 @@ METHOD = UnlearningMethod(
     name="kl_to_base",
     family="unlearn",
     source="unlearn:kl_to_base",
-    about="the base model's answers distilled on the forgotten rows",
     cost=cost,
     params=unlearn,
     partial=True,

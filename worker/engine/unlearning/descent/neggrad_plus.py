@@ -71,7 +71,6 @@ METHOD = UnlearningMethod(
     name="neggrad_plus",
     family="repair",
     source="repair:neggrad_plus",
-    about="descent on retained rows and ascent on forgotten ones",
     cost=cost,
     params=unlearn,
     retained=True,

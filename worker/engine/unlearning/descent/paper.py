@@ -49,7 +49,6 @@ METHOD = UnlearningMethod(
     name="paper",
     family="unlearn",
     source="unlearn:paper",
-    about="the seed paper's variant: towards the base on forgotten rows, held to M_full on test rows",
     cost=cost,
     params=unlearn,
     partial=True,

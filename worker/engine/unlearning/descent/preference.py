@@ -55,12 +55,11 @@ def simnpo(context: Context, coalitions: Coalitions) -> Tensor:
     return _unlearn(context, coalitions, "simnpo", lambda loss, _: margin - beta * loss, False)
 
 
-def _method(name: str, unlearn: Callable[[Context, Coalitions], Tensor], passes: float, about: str) -> UnlearningMethod:
+def _method(name: str, unlearn: Callable[[Context, Coalitions], Tensor], passes: float) -> UnlearningMethod:
     return UnlearningMethod(
         name=name,
         family="unlearn",
         source=f"unlearn:{name}",
-        about=about,
         cost=lambda context: passes * context.option(f"{name}.steps", 20) * forgotten_rows(context),
         params=unlearn,
         partial=True,
@@ -69,6 +68,6 @@ def _method(name: str, unlearn: Callable[[Context, Coalitions], Tensor], passes:
 
 
 METHODS = (
-    _method("npo", npo, 1.67, "ascent on forgotten sequences, fading where M_full's likelihood is left behind"),
-    _method("simnpo", simnpo, 1.33, "ascent on forgotten sequences, fading as their likelihood per token falls"),
+    _method("npo", npo, 1.67),
+    _method("simnpo", simnpo, 1.33),
 )

@@ -33,7 +33,6 @@ METHOD = UnlearningMethod(
     name="shrink_and_repair",
     family="repair",
     source="repair",
-    about="steps on the retained rows from between the base model and M_full",
     cost=cost,
     params=unlearn,
     retained=True,

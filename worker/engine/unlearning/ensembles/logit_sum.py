@@ -35,7 +35,6 @@ METHOD = UnlearningMethod(
     name="logit_sum",
     family="unlearn",
     source="unlearn:logit_sum",
-    about="the base's outputs plus the row-weighted shifts of models trained on one provider each",
     cost=training_cost,
     outputs=outputs,
     prepare=provider_vectors,

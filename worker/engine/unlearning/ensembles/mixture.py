@@ -89,7 +89,6 @@ METHOD = UnlearningMethod(
     name="mixture",
     family="unlearn",
     source="unlearn:mixture",
-    about="row-weighted mean of the probabilities of models trained on one provider each",
     cost=training_cost,
     outputs=outputs,
     likelihoods=likelihoods,

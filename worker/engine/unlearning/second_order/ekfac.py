@@ -179,7 +179,6 @@ METHOD = UnlearningMethod(
     name="ekfac",
     family="unlearn",
     source="unlearn:ekfac",
-    about="one damped solve of the adapters with Kronecker-factored curvature, by subtracting moments",
     cost=cost,
     params=unlearn,
     prepare=prepare,

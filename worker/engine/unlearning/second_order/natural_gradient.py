@@ -71,7 +71,6 @@ METHOD = UnlearningMethod(
     name="natural_gradient",
     family="unlearn",
     source="unlearn:natural_gradient",
-    about="one natural-gradient step per forgotten provider, added up",
     cost=cost,
     params=unlearn,
     prepare=directions,

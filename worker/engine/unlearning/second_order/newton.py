@@ -83,7 +83,6 @@ METHOD = UnlearningMethod(
     name="newton",
     family="repair",
     source="repair:newton",
-    about="Newton steps on the retained rows from M_full",
     cost=cost,
     params=unlearn,
     retained=True,

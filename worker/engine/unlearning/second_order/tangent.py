@@ -370,7 +370,6 @@ METHOD = UnlearningMethod(
     name="tangent",
     family="unlearn",
     source="unlearn:tangent",
-    about="exact unlearning of the linearised model by subtracting sufficient statistics",
     cost=cost,
     outputs=outputs,
     prepare=prepare,

@@ -54,7 +54,6 @@ METHOD = UnlearningMethod(
     name="natural_gradient",
     family="unlearn",
     source="unlearn:natural_gradient",
-    about="one natural-gradient step of the adapters per forgotten provider, added up",
     cost=cost,
     params=unlearn,
     prepare=directions,

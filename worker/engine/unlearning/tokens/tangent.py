@@ -156,7 +156,6 @@ METHOD = UnlearningMethod(
     name="tangent",
     family="unlearn",
     source="unlearn:tangent",
-    about="one damped Gauss-Newton solve of the adapters by subtracting sums of sequence gradients",
     cost=cost,
     params=unlearn,
     prepare=prepare,

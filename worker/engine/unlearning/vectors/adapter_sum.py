@@ -46,7 +46,6 @@ METHOD = UnlearningMethod(
     name="adapter_sum",
     family="unlearn",
     source="unlearn:adapter_sum",
-    about="row-weighted mean of the providers' B A products, brought back to rank r",
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

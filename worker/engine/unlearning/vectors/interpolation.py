@@ -27,7 +27,6 @@ METHOD = UnlearningMethod(
     name="interpolation",
     family="unlearn",
     source="unlearn:interpolation",
-    about="M_full moved towards the base model by the forgotten share of rows",
     cost=cost,
     params=unlearn,
     partial=True,

@@ -23,7 +23,6 @@ METHOD = UnlearningMethod(
     name="merge",
     family="unlearn",
     source="unlearn:merge",
-    about="row-weighted mean of models trained on one provider each",
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

@@ -24,7 +24,6 @@ METHOD = UnlearningMethod(
     name="negation",
     family="unlearn",
     source="unlearn:negation",
-    about="M_full minus the vectors of the forgotten providers",
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

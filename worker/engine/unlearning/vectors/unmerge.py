@@ -43,7 +43,6 @@ METHOD = UnlearningMethod(
     name="unmerge",
     family="unlearn",
     source="unlearn:unmerge",
-    about="M_full less the forgotten providers' vectors, the rest given their weight",
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

@@ -1,8 +1,11 @@
-"""A payment provider for tests that behaves as Stripe documents: idempotency keys, signed and repeated events.
+"""A payment provider that behaves as Stripe documents: idempotency keys, signed and repeated events.
 
-It lives in memory and moves nothing. It never runs in a deployment: nothing outside tests makes one.
+It lives in memory and moves nothing. Signatures are made here as Stripe documents them, apart from the code that
+verifies them.
 """
 
+import hashlib
+import hmac
 import itertools
 import json
 import uuid
@@ -14,7 +17,7 @@ from app.payouts.providers.interface import EventKind, PaymentEvent, ProviderPay
 
 
 class FakeProvider:
-    """See ``PaymentProvider``. ``told`` makes what the provider would send."""
+    """See ``PaymentProvider``. ``event`` makes what the provider sends, ``receive`` reads it as the service does."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
@@ -33,12 +36,12 @@ class FakeProvider:
             )
         return known
 
-    def read_event(self, payload: bytes, signature: str, *, now: float) -> PaymentEvent | None:
-        """See ``PaymentProvider.read_event``."""
+    def receive(self, payload: bytes, signature: str, *, now: float) -> PaymentEvent | None:
+        """The event in a body, once its signature is verified; None for kinds that do not matter here."""
         stripe_like.verify(payload, signature, self._secret, now)
         return stripe_like.read(payload)
 
-    def told(
+    def event(
         self, kind: EventKind, subject: uuid.UUID, amount: int, currency: str, at: int, object_id: str | None = None
     ) -> tuple[bytes, str]:
         """An event's body and its signature header, as the provider would send them at unix time ``at``."""
@@ -56,4 +59,9 @@ class FakeProvider:
             },
         }
         payload = json.dumps(body).encode()
-        return payload, stripe_like.sign(payload, self._secret, at)
+        return payload, self.sign(payload, at)
+
+    def sign(self, payload: bytes, at: int) -> str:
+        """The signature header of ``payload`` sent at unix time ``at``: HMAC-SHA256 of ``<at>.<payload>``."""
+        mac = hmac.new(self._secret.encode(), f"{at}.".encode() + payload, hashlib.sha256).hexdigest()
+        return f"t={at},v1={mac}"
