@@ -26,10 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from app.db.base import table_of
 from app.outbox.tables import OutboxMessage
 
 CHANNEL = "cherish_outbox"
-_OUTBOX = OutboxMessage.metadata.tables[OutboxMessage.__tablename__]
+_OUTBOX = table_of(OutboxMessage)
 
 
 @dataclass(frozen=True)

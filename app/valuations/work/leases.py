@@ -28,14 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from app.db.base import table_of
 from app.valuations.states import WORKING, ShardKind, ShardStatus
-from app.valuations.tables import Shard
+from app.valuations.tables import Evaluation, Shard, Valuation, WorkerHeartbeat
 from app.valuations.work import worths as worth_repository
 
 _NOW = func.clock_timestamp()
-_TABLES = Shard.metadata.tables
-_SHARDS, _JOBS, _WORTHS = _TABLES["shards"], _TABLES["valuations"], _TABLES["evaluations"]
-_WORKERS = _TABLES["worker_heartbeats"]
+_SHARDS, _JOBS, _WORTHS = table_of(Shard), table_of(Valuation), table_of(Evaluation)
+_WORKERS = table_of(WorkerHeartbeat)
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from typing import Any
 from sqlalchemy import BigInteger, Double, Row, and_, bindparam, case, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.db.base import table_of
 from app.valuations.states import CHECK, WORKING, ShardStatus, ValuationStatus
-from app.valuations.tables import Round, Shard, Valuation
+from app.valuations.tables import Round, Shard, Valuation, WorkerHeartbeat
 from app.valuations.work.leases import CLAIMED, IN_TIME, Claim, seconds_ago, with_known
 
 _NO_SYNC = {"synchronize_session": False}
 _NOW = func.clock_timestamp()
-_TABLES = Shard.metadata.tables
-_SHARDS, _JOBS, _ROUNDS = _TABLES["shards"], _TABLES["valuations"], _TABLES["rounds"]
-_WORKERS = _TABLES["worker_heartbeats"]
+_SHARDS, _JOBS, _ROUNDS = table_of(Shard), table_of(Valuation), table_of(Round)
+_WORKERS = table_of(WorkerHeartbeat)
 
 
 def add_round(session: Session, values: dict[str, Any]) -> None:
@@ -137,11 +137,11 @@ def take_room_and_claim(
 ) -> tuple[Claim | None, Sequence[uuid.UUID]]:
     """``take_room`` for the holder of a shard that is done: it claims the first; the others' messages are due."""
     values = {"on_queue": done.queue, "job": done.valuation_id, "within": within, "by": by, "lease": lease}
-    taken = [row._mapping for row in session.execute(_TAKE_ROOM_AND_CLAIM, values)]
-    others = [row["shard_id"] for row in taken if row["status"] is not ShardStatus.RUNNING]
+    taken = session.execute(_TAKE_ROOM_AND_CLAIM, values).all()
+    others = [row.shard_id for row in taken if row.status is not ShardStatus.RUNNING]
     for row in taken:
-        if row["status"] is ShardStatus.RUNNING:
-            mine = replace(done, **{name: row[name] for name in _OF_CLAIM})
+        if row.status is ShardStatus.RUNNING:
+            mine = replace(done, **{name: row._mapping[name] for name in _OF_CLAIM})
             return with_known(session, mine), others
     return None, others
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
+from app.db.base import table_of
 from app.valuations.orders.quotes import MeasuredSeconds
 from app.valuations.states import CHECK
 from app.valuations.tables import BuyerGame, Evaluation, Round, Shard, Valuation, ValuationPlayer
@@ -72,7 +73,7 @@ def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str
     return session.execute(statement.where(one.game_id == game_id, one.source == source)).all()
 
 
-_WORTHS = Evaluation.metadata.tables["evaluations"]
+_WORTHS = table_of(Evaluation)
 _AMONG = select(_WORTHS.c.coalition).where(
     _WORTHS.c.game_id == bindparam("game"),
     _WORTHS.c.source == bindparam("source_of"),
