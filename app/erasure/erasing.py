@@ -120,7 +120,7 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
 
 
 def erase_blob(session: Session, blobs: BlobStore, dataset_id: uuid.UUID, digest: str) -> None:
-    """Erase a blob of the withdrawal unless something else has the same bytes, while nobody can be storing it."""
+    """Erase a blob of the withdrawal unless something else has the same bytes, under the lock of its digest."""
     dataset_repository.lock_digest(session, digest)
     if not erasure_repository.in_use(session, dataset_id, digest):
         blobs.delete(digest)

@@ -259,7 +259,7 @@ def _reference(session: Session, checkpoint: Checkpoint, dataset_id: uuid.UUID) 
 
 
 def _names_all(job: Valuation, seen: Sequence[CheckpointLineage]) -> bool:
-    """Whether a job says that the model was trained on its players and nobody else, and names all that was seen."""
+    """Whether by a job the model was trained on its players alone, and the job names all content that it has seen."""
     files = {file.digest for player in job.job_inputs.players for file in player}
     return job.order.mode == "full" and {row.digest for row in seen} <= files
 

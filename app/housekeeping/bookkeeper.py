@@ -45,7 +45,7 @@ class Bookkeeper:
         return done + len(expired)
 
     def run(self, stop: threading.Event) -> None:
-        """Run until told to stop; outlives restarts of Postgres."""
+        """Run until ``stop`` is set; outlives restarts of Postgres."""
         while not stop.is_set():
             try:
                 self.once()

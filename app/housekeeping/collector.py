@@ -78,7 +78,7 @@ class Collector:
         return erased
 
     def run(self, stop: threading.Event) -> None:
-        """Collect until told to stop; outlives absences of the database and of the store."""
+        """Collect until ``stop`` is set; outlives absences of the database and of the store."""
         while not stop.wait(self._settings.collect_seconds):
             try:
                 scratch.tidy()

@@ -56,7 +56,7 @@ class Sweeper:
         return mended
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until told to stop; outlives restarts of Postgres and of Redis."""
+        """Sweep until ``stop`` is set; outlives restarts of Postgres and of Redis."""
         while not stop.is_set():
             try:
                 mended = self.sweep_once()

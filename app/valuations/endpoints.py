@@ -200,7 +200,7 @@ def get_report(
 def get_certificate(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> result_schemas.Certificate:
-    """Everything that was found and paid, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
+    """The result and the payouts, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
     return result_schemas.Certificate.model_validate(service.certificate(session, settings, caller, valuation_id))
 
 

@@ -171,7 +171,7 @@ def version_of(session: Session, valuation_id: uuid.UUID) -> tuple[int, Valuatio
 def page_of_buyer(
     session: Session, buyer_id: uuid.UUID | None, statuses: Sequence[ValuationStatus], page: PageRequest
 ) -> tuple[list[Valuation], str | None]:
-    """A buyer's jobs, or everybody's (``None``, administrators only), newest first; only what a list shows of them."""
+    """A buyer's jobs, or all (``None``, administrators only), newest first; only what a list shows of them."""
     statement = select(Valuation).options(load_only(*_LISTED))
     if buyer_id is not None:
         statement = statement.where(Valuation.buyer_id == buyer_id)

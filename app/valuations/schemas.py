@@ -192,7 +192,7 @@ class NewValuation(Body):
         return self
 
     def spec(self) -> ValuationSpec:
-        """What the engine is asked to do; the method is the one that was settled on when the job was posted."""
+        """What the engine is asked to do; the method is the one that was fixed when the job was posted."""
         return ValuationSpec(
             mode=self.mode,
             metric=self.metric,

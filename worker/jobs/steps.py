@@ -108,7 +108,7 @@ class Steps:
         return lambda session: protocol.finish_prepare(session, claim, blob, facts, kept)
 
     def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob | None:
-        """What nobody's and everybody's models answer, kept; None where answers are too large to be."""
+        """Store the answers of the base model and of M_full; None where answers are too large to be kept."""
         answers = evaluator.anchor_answers
         if answers[0].nbytes > self._settings.max_answer_bytes:
             return None

@@ -142,7 +142,7 @@ class Admission:
         )
 
     def _check_device(self, order: NewValuation) -> None:
-        """A job for a device that nobody serves would wait for ever."""
+        """A job for a device that no worker serves would wait for ever."""
         if order.device != "cpu" and not repository.device_known(self.session, order.device):
             raise refused(
                 "/device",

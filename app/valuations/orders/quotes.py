@@ -141,7 +141,7 @@ def _capped(order: NewValuation, seconds: float) -> float:
 
 
 def with_method(order: NewValuation, learner: str) -> NewValuation:
-    """The order with the unlearning method that it will be computed by, so that everybody can read which it was."""
+    """The order with the unlearning method by which it will be computed, for all readers of the job."""
     if order.unlearning.method is not None:
         return order
     named = order.unlearning.model_copy(update={"method": default_method(learner, order.mode)})

@@ -114,7 +114,7 @@ def copied_rows(X: Flat, y: NDArray[Any], earlier: EarlierRows, *, near: bool) -
 
 
 def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]:
-    """Rows that are earlier ones changed: found by their depth."""
+    """Rows that are earlier ones changed, by their depth."""
     depths, nearest, away = _depths_of(X, y, earlier)
     plain, noisy, labels = _honest_depths(earlier, away)
     best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, earlier)
@@ -122,7 +122,7 @@ def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
 
 
 def _blended(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]:
-    """Rows that are mixtures of two earlier ones: found by how near they lie to the line between two neighbours."""
+    """Rows that are mixtures of two earlier ones, by how near they lie to the line between two neighbours."""
     closeness, nearest = np.zeros(len(y)), np.zeros(len(y), dtype=np.int64)
     for label in np.unique(y):
         here, there = np.flatnonzero(y == label), np.flatnonzero(earlier.y == label)

@@ -66,7 +66,7 @@ _POINT = {"removed": 1, "seat": 0, "worth": 0.87, "retrained": None}
 
 
 class RemovalPointAnswer(Answer):
-    """The worth of everybody's data less that of ``removed`` players, ``seat`` being the last of them."""
+    """The worth of all players' data less that of ``removed`` players, ``seat`` being the last of them."""
 
     model_config = example(**_POINT)
 
@@ -88,7 +88,7 @@ class RemovalAnswer(Answer):
 
 
 class DomainAnswer(Answer):
-    """A language model's perplexity on one domain of the test set, of the base and with everybody's data."""
+    """A language model's perplexity on one domain of the test set, of the base and with all players' data."""
 
     model_config = example(domain="legal", tokens=51_200, base=21.4, full=14.9)
 

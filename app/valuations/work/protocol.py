@@ -185,7 +185,7 @@ def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult
 def finish_evaluate(
     session: Session, settings: Settings, claim: Claim, worths: Sequence[ComputedWorth], by: str | None = None
 ) -> Claim | None:
-    """Write a shard's worths, each once; whoever finishes the round's last shard records the next plan.
+    """Write a shard's worths, each once; the worker that finishes the round's last shard records the next plan.
 
     The window is filled, and where ``by`` names the worker, it takes the first of the shards that come into it itself:
     the claim of its next one. Round and job are locked last, for one short statement and the commit, since all of a

@@ -153,7 +153,7 @@ def waited(session: Session, shard_id: uuid.UUID) -> float:
 
 
 def waiting_check(session: Session, valuation_id: uuid.UUID, by: str) -> uuid.UUID | None:
-    """A shard of this job that nobody holds and that checks the worths of another worker than ``by``, locked."""
+    """A free shard of this job that checks the worths of another worker than ``by``, locked."""
     statement = select(Shard.id).where(
         Shard.valuation_id == valuation_id,
         Shard.status == ShardStatus.QUEUED,
@@ -170,7 +170,7 @@ def mark_dispatched(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:
 
 
 def abandon_queued(session: Session, valuation_id: uuid.UUID) -> None:
-    """Drop the shards of a job that nobody holds.
+    """Drop the shards of a job that no worker holds.
 
     Those that a worker is just taking are skipped: it waits for the job's row, which the caller has locked, and then
     drops them itself; or it claims one, and its heartbeat notices that the job has ended.
@@ -247,7 +247,7 @@ def count_dispatched(session: Session, queue: str) -> int:
 
 
 def lock_overdue(session: Session, queue: str, older_than: float, limit: int) -> Sequence[Shard]:
-    """Shards whose message was recorded long ago and that nobody claimed, locked."""
+    """Shards whose message was recorded long ago and that no worker claimed, locked."""
     statement = (
         select(Shard)
         .join(Valuation, Valuation.id == Shard.valuation_id)

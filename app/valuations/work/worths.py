@@ -88,7 +88,7 @@ def stored_among(session: Session, game_id: uuid.UUID, source: str, coalitions: 
 
 
 def authors(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> dict[bytes, str]:
-    """Which worker computed each of these worths: whoever held its shard last."""
+    """The worker that computed each of these worths: the last holder of its shard."""
     among = Evaluation.coalition == any_(bindparam("coalitions", list(coalitions), type_=ARRAY(LargeBinary)))
     rows = session.execute(
         select(Evaluation.coalition, Shard.worker)

@@ -27,7 +27,7 @@ def forgotten_batches(context: Context, coalitions: Coalitions, purpose: str) ->
 
 
 def skip_where_nothing_is_forgotten(context: Context, coalitions: Coalitions, models: Tensor) -> Tensor:
-    """``models`` [K, P] with M_full where the coalition keeps everybody."""
+    """``models`` [K, P] with M_full where the coalition keeps all players."""
     everybody = torch.from_numpy(coalitions.all(axis=1)).to(context.device)
     return torch.where(everybody.unsqueeze(1), context.full, models)
 

@@ -136,7 +136,7 @@ def _of_nobody(context: Context, reference: Tensor, basis: Eigenbasis) -> Moment
 
 
 def _damped(context: Context, model: FactoredCurvature, dampings: list[float]) -> FactoredCurvature:
-    """With the damping at which the solve for everybody answers most like M_full on training rows."""
+    """With the damping at which the solve for all players agrees best with M_full on training rows."""
     learner, kept = language_model(context), np.ones(len(model.players), dtype=bool)
     X = sample_rows(context)[:_AGREE_ROWS]
     target = learner.likelihoods(context.full.unsqueeze(0), X)[0]

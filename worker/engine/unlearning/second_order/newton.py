@@ -30,7 +30,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 def _descend(context: Context, stack: LogisticStack) -> Tensor:
-    """Unknowns [K, C, d] after the steps asked for."""
+    """Unknowns [K, C, d] after as many steps as the option says."""
     theta = stack.initial(context.full)
     value, gradient = stack.evaluate(theta)
     for _ in range(int(context.option("newton.steps", 2))):

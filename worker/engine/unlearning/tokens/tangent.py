@@ -91,7 +91,7 @@ def _of_nobody(context: Context, reference: Tensor, directions: Tensor) -> tuple
 
 
 def _damped(context: Context, model: ProjectedCurvature) -> ProjectedCurvature:
-    """With the damping, in units of the mean curvature per row and direction, and the step for everybody."""
+    """With the damping, in units of the mean curvature per row and direction, and the step for all players."""
     rows = model.rows0 + float(model.player_rows.sum())
     total = model.A0 + model.A.sum(dim=0)
     unit = float(total.diagonal().mean()) / rows * language_model(context).context
