@@ -105,8 +105,7 @@ def change_checkpoint(
     checkpoint_id: CheckpointId, body: schemas.CheckpointChanges, caller: BuyerCaller, session: SessionDep
 ) -> schemas.CheckpointAnswer:
     """Rename a checkpoint, or say how it is to forget what is withdrawn; a duty that waits for that begins at once."""
-    changes = body.model_dump(exclude_unset=True)
-    return schemas.CheckpointAnswer.model_validate(service.change(session, caller, checkpoint_id, changes))
+    return schemas.CheckpointAnswer.model_validate(service.change(session, caller, checkpoint_id, body))
 
 
 @router.get(

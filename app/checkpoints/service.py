@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.checkpoints import families, folders, repository, vision
 from app.checkpoints.families import Family
+from app.checkpoints.schemas import CheckpointChanges
 from app.checkpoints.tables import Checkpoint, CheckpointLineage, UnlearningDuty
 from app.checkpoints.weights import read_tensors
 from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
@@ -96,14 +97,14 @@ def create(
     return checkpoint
 
 
-def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: Mapping[str, Any]) -> Checkpoint:
+def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: CheckpointChanges) -> Checkpoint:
     """Change ``name`` or ``unlearning``; a duty to unlearn that waits for the owner's choice then begins."""
     checkpoint = get(session, caller, checkpoint_id, lock=True)
-    if changes.get("name") is not None:
-        checkpoint.name = changes["name"]
-    if "unlearning" in changes:
-        _check_method(checkpoint.architecture, changes["unlearning"])
-        checkpoint.unlearning = changes["unlearning"]
+    if changes.name is not None:
+        checkpoint.name = changes.name
+    if "unlearning" in changes.model_fields_set:
+        _check_method(checkpoint.architecture, changes.unlearning)
+        checkpoint.unlearning = changes.unlearning
     session.flush()
     return checkpoint
 

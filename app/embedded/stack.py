@@ -107,8 +107,8 @@ class EmbeddedStack(Supervisor):
             "CHERISH_REDIS_URL": redis_url,
             "CHERISH_BLOB_URL": (self.home / "blobs").as_uri(),
             "CHERISH_PUBLIC_URL": self.api_url,
-            "CHERISH_KEY_PEPPER": secret["key_pepper"],
-            "CHERISH_SIGNING_SECRET": secret["signing_secret"],
+            "CHERISH_KEY_PEPPER": secret.key_pepper,
+            "CHERISH_SIGNING_SECRET": secret.signing_secret,
             **self._extra,
         }
         self._migrate(database_url)

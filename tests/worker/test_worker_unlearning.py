@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sqlalchemy import text
 
 from app.checkpoints import service as checkpoints
+from app.checkpoints.schemas import CheckpointChanges
 from app.checkpoints.tables import Checkpoint
 from app.datasets import service as datasets
 from app.datasets.tables import DatasetKind
@@ -279,9 +280,9 @@ def test_an_owner_who_has_not_said_how_is_given_time_and_the_bytes_wait(market: 
     assert not erased(market, gone)
     assert market.scalar("SELECT due_at > now() + interval '50 minutes' FROM unlearnings")
     with transaction(market.factory) as session, pytest.raises(InvalidInput, match="no method neggrad_plus"):
-        checkpoints.change(session, market.buyer, kept.id, {"unlearning": WithdrawalMethod.NEGGRAD_PLUS})
+        checkpoints.change(session, market.buyer, kept.id, CheckpointChanges(unlearning=WithdrawalMethod.NEGGRAD_PLUS))
     with transaction(market.factory) as session:
-        checkpoints.change(session, market.buyer, kept.id, {"unlearning": WithdrawalMethod.ERASE})
+        checkpoints.change(session, market.buyer, kept.id, CheckpointChanges(unlearning=WithdrawalMethod.ERASE))
     assert step(hand) == ["unlearn", "forget"]
     record = record_of(market, kept)
     assert (record["asked"], record["method"], record["reason"]) == ("erase", "erase", None)
@@ -496,7 +497,7 @@ def test_a_method_that_steps_away_from_the_old_weights_is_measured_beside_one_tr
     market: Market, hand: Hand, model: Model
 ) -> None:
     with transaction(market.factory) as session:
-        checkpoints.change(session, market.buyer, model.id, {"unlearning": WithdrawalMethod.TANGENT})
+        checkpoints.change(session, market.buyer, model.id, CheckpointChanges(unlearning=WithdrawalMethod.TANGENT))
     withdraw(market, 2)
     step(hand)
     record = record_of(market, model)

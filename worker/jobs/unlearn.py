@@ -123,18 +123,18 @@ class Unlearner:
         described = _described(duty, duty.game, inputs, whole)
         if method is WithdrawalMethod.ERASE:
             return _erased(reason, described)
-        return self._unlearned(duty, duty.game, inputs, method, reason, described)
+        return self._unlearned(duty, duty.game, inputs, whole, method, reason, described)
 
     def _unlearned(
         self,
         duty: LoadedDuty,
         game: FrozenGame,
         inputs: UnlearningInputs,
+        whole: bool,
         method: WithdrawalMethod,
         reason: str | None,
         described: dict[str, Any],
     ) -> Outcome:
-        whole: bool = described["remains"]["whole"]
         # a method that needs no other rows steps away from the old weights, whatever else is here; in full mode it
         # would start from a point that suits thousands of coalitions, and end further off
         evaluator = Evaluator(_problem(game, inputs, whole, full=method in withdrawal.NEEDS_ALL))

@@ -15,12 +15,14 @@ from app.valuations.schemas import NewValuation
 from contract.estimators import AUDITED, ENUMERATE_UP_TO, LEAST_TO_CORRECT, planned_retrains
 from contract.learners import LEARNERS
 from contract.methods import TRAINS_EACH_PLAYER, default_method
+from contract.spec import FIDELITIES
 
 # multiply-adds a second of one core on the small matrices of these models; stated in the answer
 STATED_RATE = 2e9
 # what an unlearned worth costs in retrainings, roughly and on the dear side
 _UNLEARNED_COST = 0.02
 _REPAIR_COST = 0.2
+_AUTO, _UNLEARN, _REPAIR, _RETRAIN = FIDELITIES
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,19 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     limit = order.max_evaluations or 10**9
     planned = planned_retrains(n)
     retrains = min(distinct, planned if order.max_retrains is None else order.max_retrains)
-    counts = {"unlearn": 0, "repair": 0, "retrain": 0}
+    counts = {_UNLEARN: 0, _REPAIR: 0, _RETRAIN: 0}
     sampled = distinct if n <= ENUMERATE_UP_TO else min(distinct, 16 * n * math.ceil(math.log2(n)))
     corrects = order.mode == "full" and order.estimator in ("auto", "multifidelity")
-    if order.fidelity == "retrain":
-        counts["retrain"] = min(sampled, limit, distinct if order.max_retrains is None else order.max_retrains)
-    elif order.fidelity == "auto" and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
-        counts["retrain"] = min(retrains, limit)
+    if order.fidelity == _RETRAIN:
+        counts[_RETRAIN] = min(sampled, limit, distinct if order.max_retrains is None else order.max_retrains)
+    elif order.fidelity == _AUTO and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
+        counts[_RETRAIN] = min(retrains, limit)
         if retrains < distinct:
-            counts["unlearn"] = min(sampled, limit)
+            counts[_UNLEARN] = min(sampled, limit)
     else:
-        counts["repair" if order.fidelity == "repair" else "unlearn"] = min(sampled, limit)
+        counts[_REPAIR if order.fidelity == _REPAIR else _UNLEARN] = min(sampled, limit)
         if order.mode == "full":
-            counts["retrain"] = min(retrains, 2 + max(AUDITED, 2 * n))
+            counts[_RETRAIN] = min(retrains, 2 + max(AUDITED, 2 * n))
     return counts
 
 
@@ -104,11 +106,11 @@ def estimate(
         sentence = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
         return DeviceTimeEstimate(_capped(order, seconds), "measured", sentence)
     training, scoring = _model_seconds(order, learner, size)
-    cost = {"unlearn": _UNLEARNED_COST, "repair": _REPAIR_COST, "retrain": 1.0 if size.training else 0.5}
+    cost = {_UNLEARN: _UNLEARNED_COST, _REPAIR: _REPAIR_COST, _RETRAIN: 1.0 if size.training else 0.5}
     seconds = (
         size.preparing / STATED_RATE
         + training
-        + (players * training if counts["unlearn"] and order.unlearning.method in TRAINS_EACH_PLAYER else 0.0)
+        + (players * training if counts[_UNLEARN] and order.unlearning.method in TRAINS_EACH_PLAYER else 0.0)
         + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
     )
     sentence = (
