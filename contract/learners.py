@@ -68,7 +68,7 @@ class HyperParameter:
 
 
 @dataclass(frozen=True)
-class Learner:
+class LearnerKind:
     """One learner, or a frozen model: its name, what it reads and predicts, its hyper-parameters, what it stands on.
 
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
@@ -137,7 +137,7 @@ _ADAPTERS = (
 )
 _FROZEN = (Architecture.ENCODER, Architecture.BACKBONE)
 
-LOGISTIC = Learner(
+LOGISTIC = LearnerKind(
     Architecture.LOGISTIC,
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
     Predicts.CLASS,
@@ -149,7 +149,7 @@ LOGISTIC = Learner(
     stands_on=_FROZEN,
     passes=30,
 )
-MLP = Learner(
+MLP = LearnerKind(
     Architecture.MLP,
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
     Predicts.CLASS,
@@ -164,7 +164,7 @@ MLP = Learner(
     stands_on=_FROZEN,
     passes=150,
 )
-CNN = Learner(
+CNN = LearnerKind(
     Architecture.CNN,
     frozenset({Reads.IMAGE}),
     Predicts.CLASS,
@@ -177,7 +177,7 @@ CNN = Learner(
     ),
     passes=120,
 )
-LM = Learner(
+LM = LearnerKind(
     Architecture.LM,
     frozenset({Reads.TOKENS}),
     Predicts.NEXT_TOKEN,
@@ -203,7 +203,7 @@ LM = Learner(
     stands_on=(Architecture.LM,),
     needs_base=True,
 )
-LORA = Learner(
+LORA = LearnerKind(
     Architecture.LORA,
     frozenset({Reads.TEXT, Reads.IMAGE}),
     Predicts.CLASS,
@@ -217,14 +217,14 @@ LORA = Learner(
     stands_on=_FROZEN,
     needs_base=True,
 )
-ENCODER = Learner(
+ENCODER = LearnerKind(
     Architecture.ENCODER,
     frozenset({Reads.TEXT}),
     Predicts.CLASS,
     (_H("context", 128, "tokens of a text that it is shown", least=2),),
     trains=False,
 )
-BACKBONE = Learner(
+BACKBONE = LearnerKind(
     Architecture.BACKBONE,
     frozenset({Reads.IMAGE}),
     Predicts.CLASS,
@@ -232,7 +232,7 @@ BACKBONE = Learner(
     trains=False,
 )
 
-ARCHITECTURES: dict[str, Learner] = {
+ARCHITECTURES: dict[str, LearnerKind] = {
     each.name.value: each for each in (LOGISTIC, MLP, CNN, LM, LORA, ENCODER, BACKBONE)
 }
-LEARNERS: dict[str, Learner] = {name: each for name, each in ARCHITECTURES.items() if each.trains}
+LEARNERS: dict[str, LearnerKind] = {name: each for name, each in ARCHITECTURES.items() if each.trains}

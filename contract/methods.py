@@ -19,7 +19,7 @@ _H = HyperParameter
 
 
 @dataclass(frozen=True)
-class Method:
+class UnlearningMethod:
     """One unlearning method: ``family`` is "unlearn" or "repair" (needs the retained rows); ``partial``: it can be used
     in partial mode; ``source`` is how worths by it are named, where that is not ``family:name``.
 
@@ -46,10 +46,10 @@ _STEPS = _H("steps", 20, "steps of Adam", above=True)
 _LR = _H("lr", _NAN, "learning rate; by default a tenth of the learner's", above=True)
 _SCALE = _H("scale", 1.0, "by how much vectors are scaled")
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, UnlearningMethod] = {
     method.name: method
     for method in (
-        Method(
+        UnlearningMethod(
             "tangent",
             "unlearn",
             (*_LABELLED, Architecture.LM),
@@ -64,14 +64,14 @@ METHODS: dict[str, Method] = {
                 _H("sample", 0, "sequences that gradients are sampled from", above=True),
             ),
         ),
-        Method(
+        UnlearningMethod(
             "natural_gradient",
             "unlearn",
             (*_LABELLED, Architecture.LM),
             partial=True,
             options=(_H("damping", 1.0, "ridge of the Fisher matrix"),),
         ),
-        Method(
+        UnlearningMethod(
             "newton",
             "repair",
             (Architecture.LOGISTIC,),
@@ -80,7 +80,7 @@ METHODS: dict[str, Method] = {
                 _H("inner", 12, "steps of conjugate gradients", above=True),
             ),
         ),
-        Method(
+        UnlearningMethod(
             "shrink_and_repair",
             "repair",
             _ALL,
@@ -90,13 +90,13 @@ METHODS: dict[str, Method] = {
                 _H("shrink", 0.3, "where it starts between base (0) and M_full (1)", most=1),
             ),
         ),
-        Method(
+        UnlearningMethod(
             "finetune_retained",
             "repair",
             _ALL,
             options=(_H("steps", 0, "steps on the retained rows; by default a fifth of a training", above=True),),
         ),
-        Method(
+        UnlearningMethod(
             "neggrad_plus",
             "repair",
             _ALL,
@@ -106,18 +106,18 @@ METHODS: dict[str, Method] = {
                 _H("retain", 0.95, "weight of the retained rows", most=1),
             ),
         ),
-        Method("merge", "unlearn", _ALL, options=(_SCALE,)),
-        Method("negation", "unlearn", _ALL, partial=True, options=(_SCALE,)),
-        Method("interpolation", "unlearn", _ALL, partial=True, options=(_SCALE,)),
-        Method(
+        UnlearningMethod("merge", "unlearn", _ALL, options=(_SCALE,)),
+        UnlearningMethod("negation", "unlearn", _ALL, partial=True, options=(_SCALE,)),
+        UnlearningMethod("interpolation", "unlearn", _ALL, partial=True, options=(_SCALE,)),
+        UnlearningMethod(
             "gradient_ascent",
             "unlearn",
             _ALL,
             partial=True,
             options=(_H("steps", 10, "steps of Adam", above=True), _LR),
         ),
-        Method("kl_to_base", "unlearn", _ALL, partial=True, options=(_STEPS, _LR)),
-        Method(
+        UnlearningMethod("kl_to_base", "unlearn", _ALL, partial=True, options=(_STEPS, _LR)),
+        UnlearningMethod(
             "paper",
             "unlearn",
             _LABELLED,
@@ -128,30 +128,38 @@ METHODS: dict[str, Method] = {
                 _H("anchor", 1.0, "weight of the anchor rows"),
             ),
         ),
-        Method("ekfac", "unlearn", (Architecture.LM,), partial=True, options=(_H("damping", 0.0, "ridge; 0: found"),)),
-        Method("adapter_sum", "unlearn", (Architecture.LM,), options=(_SCALE,)),
-        Method("logit_sum", "unlearn", (Architecture.LM, Architecture.LORA)),
-        Method("mixture", "unlearn", (Architecture.LM, Architecture.LORA), partial=True),
-        Method(
+        UnlearningMethod(
+            "ekfac", "unlearn", (Architecture.LM,), partial=True, options=(_H("damping", 0.0, "ridge; 0: found"),)
+        ),
+        UnlearningMethod("adapter_sum", "unlearn", (Architecture.LM,), options=(_SCALE,)),
+        UnlearningMethod("logit_sum", "unlearn", (Architecture.LM, Architecture.LORA)),
+        UnlearningMethod("mixture", "unlearn", (Architecture.LM, Architecture.LORA), partial=True),
+        UnlearningMethod(
             "unmerge",
             "unlearn",
             (Architecture.LM, Architecture.LORA),
             partial=True,
             options=(_H("exponent", _NAN, "of the row weights"),),
         ),
-        Method(
+        UnlearningMethod(
             "npo",
             "unlearn",
             (Architecture.LM,),
             partial=True,
-            options=(_H("beta", 0.1, "inverse temperature", above=True),),
+            options=(
+                _STEPS,
+                _LR,
+                _H("beta", 0.1, "inverse temperature", above=True),
+            ),
         ),
-        Method(
+        UnlearningMethod(
             "simnpo",
             "unlearn",
             (Architecture.LM,),
             partial=True,
             options=(
+                _STEPS,
+                _LR,
                 _H("beta", 2.5, "inverse temperature", above=True),
                 _H("margin", 0.0, "reward margin"),
             ),

@@ -9,7 +9,7 @@ import torch
 from contract.errors import InvalidProblem
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions, family
-from worker.engine.unlearning import METHODS, method_of, source_of
+from worker.engine.unlearning import method_of, methods_for, source_of
 
 EVERYBODY = np.ones((1, 4), dtype=bool)
 STAYS_AT_FULL = [
@@ -21,6 +21,8 @@ STAYS_AT_FULL = [
     "neggrad_plus",
     "paper",
 ]
+
+METHODS = methods_for("logistic")
 
 
 @pytest.mark.parametrize("name", STAYS_AT_FULL)
@@ -111,9 +113,9 @@ def test_statistics_of_another_base_are_not_used(blobs) -> None:
 
 def test_a_source_names_its_family_and_a_name_its_source() -> None:
     for name, method in METHODS.items():
-        assert family(method.source) == method.family
+        assert family(method.source) == method.kind.family
         assert source_of(name) == method.source
-        assert method_of(method.source) is method
+        assert method_of(method.source, "logistic") is method
     assert source_of("shrink_and_repair") == "repair"
     assert source_of("retrain") == "retrain"
     with pytest.raises(InvalidProblem, match="tangent"):

@@ -26,7 +26,7 @@ from worker.engine.learners import make_learner
 from worker.engine.learners.causal_lm import NO_TOKEN, LanguageModel
 from worker.engine.tasks.tokens import TokenAnswers
 from worker.engine.tensors.batching import Batch, single_threaded
-from worker.engine.unlearning import METHODS, TOKEN_METHODS, methods_for
+from worker.engine.unlearning import methods_for
 
 
 @pytest.mark.parametrize("rank", [1, 2, 5])
@@ -167,7 +167,7 @@ def test_every_method_keeps_m_full_where_nothing_is_forgotten_and_the_base_where
 
 def test_the_tangents_two_ends_are_exact_by_construction_not_by_the_anchor() -> None:
     evaluator = Evaluator(problem())
-    unlearn = TOKEN_METHODS["tangent"].params
+    unlearn = methods_for("lm")["tangent"].params
     assert unlearn is not None
     found = unlearn(evaluator.context, np.array([[True] * 4, [False] * 4]))
     assert torch.allclose(found[0], evaluator.context.full, atol=1e-5)
@@ -176,8 +176,8 @@ def test_the_tangents_two_ends_are_exact_by_construction_not_by_the_anchor() -> 
 
 def test_merging_products_of_one_player_returns_its_own_adapter() -> None:
     evaluator = Evaluator(problem())
-    merge = TOKEN_METHODS["adapter_sum"].params
-    separate = TOKEN_METHODS["merge"].params
+    merge = methods_for("lm")["adapter_sum"].params
+    separate = methods_for("lm")["merge"].params
     assert merge is not None
     assert separate is not None
     alone = np.array([[True, False, False, False]])
@@ -205,9 +205,8 @@ def test_a_prepared_game_needs_no_training() -> None:
 
 
 def test_methods_of_labels_are_not_offered_for_tokens_nor_the_other_way() -> None:
-    assert methods_for("mlp") is METHODS
     assert not {"newton", "paper"} & set(methods_for("lm"))
-    assert not {"npo", "simnpo", "adapter_sum"} & set(METHODS)
+    assert not {"npo", "simnpo", "adapter_sum"} & set(methods_for("mlp"))
 
 
 @pytest.mark.parametrize(

@@ -11,20 +11,20 @@ from tests.worker.engine.tiny_language import problem
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.tasks.tokens import TokenAnswers
-from worker.engine.unlearning import TOKEN_METHODS, sequences
+from worker.engine.unlearning import methods_for, sequences
 from worker.engine.unlearning.ensembles import mixture
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares
 from worker.engine.unlearning.second_order import ekfac
 
 
 def models(evaluator: Evaluator, name: str, coalitions: np.ndarray) -> torch.Tensor:
-    unlearn = TOKEN_METHODS[name].params
+    unlearn = methods_for("lm")[name].params
     assert unlearn is not None
     return unlearn(evaluator.context, coalitions)
 
 
 def answers(evaluator: Evaluator, coalitions: np.ndarray) -> torch.Tensor:
-    outputs = TOKEN_METHODS["logit_sum"].outputs
+    outputs = methods_for("lm")["logit_sum"].outputs
     assert outputs is not None
     return outputs(evaluator.context, coalitions, evaluator.test_X)
 
@@ -67,7 +67,7 @@ def chances(evaluator: Evaluator, model: torch.Tensor) -> torch.Tensor:
 
 
 def mixed_on(evaluator: Evaluator, coalitions: np.ndarray, X: torch.Tensor) -> torch.Tensor:
-    outputs = TOKEN_METHODS["mixture"].outputs
+    outputs = methods_for("lm")["mixture"].outputs
     assert outputs is not None
     with torch.no_grad():
         return outputs(evaluator.context, coalitions, X)

@@ -16,10 +16,10 @@ from worker.engine.learners import make_learner
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import HEAD, AdaptedEncoder
 from worker.engine.tensors.batching import Batch, single_threaded
-from worker.engine.unlearning import LORA_METHODS
+from worker.engine.unlearning import methods_for
 
 KINDS = ("text", "image")
-FULL = sorted(m.source for m in LORA_METHODS.values())
+FULL = sorted(m.source for m in methods_for("lora").values())
 
 
 def told_apart(learner: AdaptedEncoder, X: np.ndarray, kind: str) -> torch.Tensor:
@@ -172,7 +172,7 @@ def test_partial_mode_starts_at_the_given_adapters_and_needs_no_retained_row() -
     worths = evaluator.worth("unlearn:unmerge", all_coalitions(4))
     assert worths[-1] == evaluator.full_worth
     for mode in ("full", "partial"):
-        assert default_method("lora", mode) in LORA_METHODS
+        assert default_method("lora", mode) in methods_for("lora")
 
 
 def test_adding_answers_is_the_models_own_answers_for_one_player() -> None:

@@ -33,7 +33,7 @@ from worker.engine.tensors import batching
 from worker.engine.tensors.batching import Chunk, Pool, ShouldStop, Stopped
 from worker.engine.unlearning import method_of, methods_for
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.second_order import tangent
 
 Seconds = NDArray[np.float64]
@@ -105,9 +105,8 @@ class Evaluator:
         seeded = ["retrain:r1"] if self._can_retrain and self.learner.batch else []
         return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else []), *seeded]
 
-    def _allows(self, method: UnlearningMethod) -> bool:
-        fits = method.learners is None or self.learner.name in method.learners
-        return fits and (self.problem.mode == "full" or method.partial)
+    def _allows(self, method: Method) -> bool:
+        return self.problem.mode == "full" or method.partial
 
     @property
     def _can_retrain(self) -> bool:
@@ -358,7 +357,7 @@ class Evaluator:
         everybody = context.once(f"answers of {source} for everybody", lambda: answers(nobody_forgotten))
         return _Work(key, answers, context.full_worth - float(self._test.worths(everybody)[0]), everybody[0])
 
-    def _by_method(self, method: UnlearningMethod, context: Context) -> Callable[[Coalitions], Answer]:
+    def _by_method(self, method: Method, context: Context) -> Callable[[Coalitions], Answer]:
         """Answers [K, T, ...] of coalitions [K, n] by what a method yields: models, outputs, or likelihoods alone."""
         answering, learner, X = self._test.answering, self.learner, self._test.X
         outputs, likelihoods, params = method.outputs, method.likelihoods, method.params
@@ -372,7 +371,7 @@ class Evaluator:
             raise AssertionError(f"method {method.name} yields neither models nor outputs")
         return lambda rows: self._test.answers_of(params(context, rows))
 
-    def _method_key(self, method: UnlearningMethod, pool: Pool) -> Callable[[Coalition], int]:
+    def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
         if method.shape == "fixed" or not self.learner.by_rows():
             return _same
         if method.shape == "kept":

@@ -22,7 +22,7 @@ from worker.engine.tasks.answering import Predicted
 from worker.engine.tensors import batching
 from worker.engine.unlearning import methods_for
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 
 RETRAIN = "retrain"
 
@@ -81,7 +81,7 @@ def _trained(context: Context, coalitions: Coalitions) -> Tensor:
     return context.learner.train(context.base, context.pool, coalitions, context.seed(RETRAIN), context.check)[0]
 
 
-def _made(context: Context, method: UnlearningMethod, coalitions: Coalitions) -> Tensor:
+def _made(context: Context, method: Method, coalitions: Coalitions) -> Tensor:
     if method.params is not None:
         return method.params(context, coalitions)[0]
     assert method.outputs is not None  # noqa: S101 - a method has one of the two

@@ -11,30 +11,39 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from contract.methods import UnlearningMethod
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 
 
 @dataclass(frozen=True)
-class UnlearningMethod:
-    """One way to get from M_full to a model that never saw some players.
+class Method:
+    """One way to get from M_full to a model that never saw some players: what the vocabulary says of it, and its code.
 
-    ``family`` is "unlearn" or "repair". ``retained``: needs the kept players' rows; ``partial``: allowed in partial
-    mode. ``cost``: one mean-size coalition in row-gradients; ``shape``: the number that coalitions stacked together
-    must share ("kept" or "forgotten" padded rows, or "fixed"). ``learners`` limits it to some learners. ``level``: in
-    partial mode its worths are moved by what it errs where nobody is forgotten, which is known there.
+    ``cost``: one mean-size coalition in row-gradients; ``shape``: the number that coalitions stacked together must
+    share ("kept" or "forgotten" padded rows, or "fixed"). ``level``: in partial mode its worths are moved by what it
+    errs where nobody is forgotten, which is known there.
     """
 
-    name: str
-    family: str
-    source: str
+    kind: UnlearningMethod
     cost: Callable[[Context], float]
     params: Callable[[Context, Coalitions], Tensor] | None = None
     outputs: Callable[[Context, Coalitions, Tensor], Tensor] | None = None
     likelihoods: Callable[[Context, Coalitions, Tensor], Tensor] | None = None
     prepare: Callable[[Context], object] | None = None
-    retained: bool = False
-    partial: bool = False
     shape: str = "fixed"
-    learners: tuple[str, ...] | None = None
     level: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.kind.name
+
+    @property
+    def source(self) -> str:
+        """How worths by it are named ("unlearn:tangent", "repair")."""
+        return self.kind.source
+
+    @property
+    def partial(self) -> bool:
+        """Whether it can be used in partial mode."""
+        return self.kind.partial

@@ -6,9 +6,10 @@ retraining's own cost it does not pay. Needs the retained rows, so full mode onl
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.retained import mean_row_gradients, train_on_retained
 
 
@@ -25,12 +26,9 @@ def cost(context: Context) -> float:
     return mean_row_gradients(context, steps(context))
 
 
-METHOD = UnlearningMethod(
-    name="finetune_retained",
-    family="repair",
-    source="repair:finetune_retained",
+METHOD = Method(
+    METHODS["finetune_retained"],
     cost=cost,
     params=unlearn,
-    retained=True,
     shape="kept",
 )

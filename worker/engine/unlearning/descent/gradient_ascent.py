@@ -6,11 +6,12 @@ baseline; measured here, it correlates negatively with retraining.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.forgotten import forgotten_batches, forgotten_rows, skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -29,12 +30,9 @@ def cost(context: Context) -> float:
     return context.option("gradient_ascent.steps", 10) * forgotten_rows(context)
 
 
-METHOD = UnlearningMethod(
-    name="gradient_ascent",
-    family="unlearn",
-    source="unlearn:gradient_ascent",
+METHOD = Method(
+    METHODS["gradient_ascent"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

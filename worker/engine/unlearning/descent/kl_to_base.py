@@ -6,6 +6,7 @@ arXiv 2205.08096, without its good one). A named baseline.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context
@@ -15,7 +16,7 @@ from worker.engine.unlearning.forgotten import (
     forgotten_rows,
     skip_where_nothing_is_forgotten,
 )
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -31,12 +32,9 @@ def cost(context: Context) -> float:
     return 1.33 * context.option("kl_to_base.steps", 20) * forgotten_rows(context)
 
 
-METHOD = UnlearningMethod(
-    name="kl_to_base",
-    family="unlearn",
-    source="unlearn:kl_to_base",
+METHOD = Method(
+    METHODS["kl_to_base"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

@@ -9,12 +9,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.forgotten import skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -67,11 +68,8 @@ def cost(context: Context) -> float:
     return context.option("neggrad_plus.steps", 20) * (2.0 * context.learner.batch or len(context.pool))
 
 
-METHOD = UnlearningMethod(
-    name="neggrad_plus",
-    family="repair",
-    source="repair:neggrad_plus",
+METHOD = Method(
+    METHODS["neggrad_plus"],
     cost=cost,
     params=unlearn,
-    retained=True,
 )

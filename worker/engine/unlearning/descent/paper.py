@@ -9,6 +9,7 @@ held-out rows that measure nothing.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
@@ -19,7 +20,7 @@ from worker.engine.unlearning.forgotten import (
     forgotten_rows,
     skip_where_nothing_is_forgotten,
 )
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -45,12 +46,9 @@ def cost(context: Context) -> float:
     return 1.33 * context.option("paper.steps", 20) * (forgotten_rows(context) + len(context.held_out[1]))
 
 
-METHOD = UnlearningMethod(
-    name="paper",
-    family="unlearn",
-    source="unlearn:paper",
+METHOD = Method(
+    METHODS["paper"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

@@ -7,9 +7,10 @@ so full mode only. It never sees a retrained model.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.retained import mean_row_gradients, train_on_retained
 
 
@@ -29,12 +30,9 @@ def cost(context: Context) -> float:
     return mean_row_gradients(context, steps(context))
 
 
-METHOD = UnlearningMethod(
-    name="shrink_and_repair",
-    family="repair",
-    source="repair",
+METHOD = Method(
+    METHODS["shrink_and_repair"],
     cost=cost,
     params=unlearn,
-    retained=True,
     shape="kept",
 )

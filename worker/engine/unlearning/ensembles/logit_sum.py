@@ -7,9 +7,10 @@ and one pass over the rows that measure per provider; a coalition is then a sum,
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
 from worker.engine.unlearning.single_provider_models import answers, each_alone, kept
 
@@ -31,10 +32,8 @@ def _shifts(context: Context, X: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     return base, each_alone(context, X, lambda outputs: outputs - base)
 
 
-METHOD = UnlearningMethod(
-    name="logit_sum",
-    family="unlearn",
-    source="unlearn:logit_sum",
+METHOD = Method(
+    METHODS["logit_sum"],
     cost=training_cost,
     outputs=outputs,
     prepare=provider_vectors,

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
 from worker.engine.unlearning.single_provider_models import answers, each_alone, kept
 
@@ -85,14 +86,11 @@ def _of_the_rest(context: Context) -> Tensor:
     return context.once("the rest alone", train)
 
 
-METHOD = UnlearningMethod(
-    name="mixture",
-    family="unlearn",
-    source="unlearn:mixture",
+METHOD = Method(
+    METHODS["mixture"],
     cost=training_cost,
     outputs=outputs,
     likelihoods=likelihoods,
     prepare=provider_vectors,
-    partial=True,
     level=True,
 )

@@ -19,10 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.layout import Layout
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.sequences import language_model, row_gradients, sample_rows
 from worker.engine.unlearning.tokens.tangent import cost
 
@@ -175,12 +176,9 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     return torch.stack([context.base + step for step in steps])
 
 
-METHOD = UnlearningMethod(
-    name="ekfac",
-    family="unlearn",
-    source="unlearn:ekfac",
+METHOD = Method(
+    METHODS["ekfac"],
     cost=cost,
     params=unlearn,
     prepare=prepare,
-    partial=True,
 )

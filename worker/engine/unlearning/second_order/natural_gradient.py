@@ -10,11 +10,12 @@ sample is the buyer's anchor rows.
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.seeds import derive, torch_generator
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import weighted_sum
 
 _SAMPLE = 512
@@ -67,12 +68,9 @@ def cost(_context: Context) -> float:
     return 3.0
 
 
-METHOD = UnlearningMethod(
-    name="natural_gradient",
-    family="unlearn",
-    source="unlearn:natural_gradient",
+METHOD = Method(
+    METHODS["natural_gradient"],
     cost=cost,
     params=unlearn,
     prepare=directions,
-    partial=True,
 )

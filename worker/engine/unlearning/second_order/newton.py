@@ -8,10 +8,11 @@ the certified-removal literature uses (Guo et al. 2020, arXiv 1911.03030). Needs
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.logistic import Logistic, LogisticStack
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -79,12 +80,8 @@ def cost(context: Context) -> float:
     return 2.0 * steps * (1.5 * inner + 1) * len(context.pool)
 
 
-METHOD = UnlearningMethod(
-    name="newton",
-    family="repair",
-    source="repair:newton",
+METHOD = Method(
+    METHODS["newton"],
     cost=cost,
     params=unlearn,
-    retained=True,
-    learners=("logistic",),
 )

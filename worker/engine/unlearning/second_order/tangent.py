@@ -26,11 +26,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.games.problem import Rows
 from worker.engine.tensors.layout import aligned
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.tangent_features import Statistics, Tangents, default_width
 
 _DAMPINGS = np.geomspace(1e-6, 1e-1, 21)
@@ -366,12 +367,9 @@ def cost(context: Context) -> float:
     return multiplications / (3 * context.learner.layout.width)
 
 
-METHOD = UnlearningMethod(
-    name="tangent",
-    family="unlearn",
-    source="unlearn:tangent",
+METHOD = Method(
+    METHODS["tangent"],
     cost=cost,
     outputs=outputs,
     prepare=prepare,
-    partial=True,
 )

@@ -6,12 +6,13 @@ Twenty Adam steps on the mean over tokens of KL(base || model); the token-wise t
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.forgotten import forgotten_batches, forgotten_rows, skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.sequences import language_model
 
 
@@ -37,12 +38,9 @@ def cost(context: Context) -> float:
     return 1.67 * context.option("kl_to_base.steps", 20) * forgotten_rows(context)
 
 
-METHOD = UnlearningMethod(
-    name="kl_to_base",
-    family="unlearn",
-    source="unlearn:kl_to_base",
+METHOD = Method(
+    METHODS["kl_to_base"],
     cost=cost,
     params=unlearn,
-    partial=True,
     shape="forgotten",
 )

@@ -8,9 +8,10 @@ one direction per player is kept.
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import weighted_sum
 from worker.engine.unlearning.sequences import language_model, row_gradients, sample_rows
 
@@ -50,12 +51,9 @@ def cost(context: Context) -> float:
     return len(context.held_out[0]) / 3 + len(context.pool) / min(1 << len(context.problem.players), 1024)
 
 
-METHOD = UnlearningMethod(
-    name="natural_gradient",
-    family="unlearn",
-    source="unlearn:natural_gradient",
+METHOD = Method(
+    METHODS["natural_gradient"],
     cost=cost,
     params=unlearn,
     prepare=directions,
-    partial=True,
 )

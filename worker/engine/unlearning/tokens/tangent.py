@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.sequences import Sums, basis, language_model, row_gradients, sample_rows, sums
 
 _DAMPINGS = np.geomspace(1e-3, 3e1, 10)
@@ -152,12 +153,9 @@ def cost(context: Context) -> float:
     return measured + len(context.pool) / min(1 << len(context.problem.players), 1024)
 
 
-METHOD = UnlearningMethod(
-    name="tangent",
-    family="unlearn",
-    source="unlearn:tangent",
+METHOD = Method(
+    METHODS["tangent"],
     cost=cost,
     params=unlearn,
     prepare=prepare,
-    partial=True,
 )

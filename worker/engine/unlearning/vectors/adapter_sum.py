@@ -8,9 +8,10 @@ Averaging A and B apart is not averaging B A; here the products are averaged and
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
 from worker.engine.unlearning.sequences import language_model
 
@@ -42,10 +43,8 @@ def _merged(context: Context, adapters: Tensor, weights: Tensor) -> Tensor:
     return result
 
 
-METHOD = UnlearningMethod(
-    name="adapter_sum",
-    family="unlearn",
-    source="unlearn:adapter_sum",
+METHOD = Method(
+    METHODS["adapter_sum"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

@@ -7,9 +7,10 @@ the others, and in a bake-off a column that explains the effect of size.
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -23,11 +24,8 @@ def cost(_context: Context) -> float:
     return 1.0
 
 
-METHOD = UnlearningMethod(
-    name="interpolation",
-    family="unlearn",
-    source="unlearn:interpolation",
+METHOD = Method(
+    METHODS["interpolation"],
     cost=cost,
     params=unlearn,
-    partial=True,
 )

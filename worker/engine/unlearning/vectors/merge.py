@@ -7,9 +7,10 @@ there is one, is part of the base.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost, weighted_sum
 
 
@@ -19,10 +20,8 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     return weighted_sum(context.base, provider_vectors(context), scale * row_shares(context, coalitions, of_kept=True))
 
 
-METHOD = UnlearningMethod(
-    name="merge",
-    family="unlearn",
-    source="unlearn:merge",
+METHOD = Method(
+    METHODS["merge"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,

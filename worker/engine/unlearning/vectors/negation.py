@@ -6,9 +6,10 @@ base model and M_full; nothing that was retained.
 
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost, weighted_sum
 
 
@@ -20,12 +21,9 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     )
 
 
-METHOD = UnlearningMethod(
-    name="negation",
-    family="unlearn",
-    source="unlearn:negation",
+METHOD = Method(
+    METHODS["negation"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,
-    partial=True,
 )

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost, weighted_sum
 
 _EXPONENT = 0.5
@@ -39,12 +40,9 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     return weighted_sum(context.base, vectors, kept * grown) + share * rest
 
 
-METHOD = UnlearningMethod(
-    name="unmerge",
-    family="unlearn",
-    source="unlearn:unmerge",
+METHOD = Method(
+    METHODS["unmerge"],
     cost=training_cost,
     params=unlearn,
     prepare=provider_vectors,
-    partial=True,
 )

@@ -1,9 +1,9 @@
-"""NPO and SimNPO: gradient ascent whose weight on a sequence fades once the model has forgotten it.
+"""Shared by NPO and SimNPO: gradient ascent whose weight on a sequence fades once the model has forgotten it.
 
 Negative preference optimisation (Zhang et al. 2024, arXiv 2404.05868): loss (2/b) log(1 + (p / p_ref)^b) on forgotten
 sequences, p_ref M_full's own; its gradient is ascent with weight 2 s(b (l_ref - l)) on a sequence of loss l. SimNPO
 (Fan et al. 2024, arXiv 2410.07163) drops the reference: weight 2 s(g - b l) with l per token. Needs forgotten rows
-only. Named baselines.
+only.
 """
 
 from collections.abc import Callable
@@ -15,14 +15,14 @@ from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.forgotten import forgotten_batches, forgotten_rows, skip_where_nothing_is_forgotten
-from worker.engine.unlearning.method import UnlearningMethod
+from worker.engine.unlearning.forgotten import forgotten_batches, skip_where_nothing_is_forgotten
 from worker.engine.unlearning.sequences import language_model
 
 Fade = Callable[[Tensor, Tensor], Tensor]
 
 
-def _unlearn(context: Context, coalitions: Coalitions, name: str, fade: Fade, needs_reference: bool) -> Tensor:
+def unlearn(context: Context, coalitions: Coalitions, name: str, fade: Fade, needs_reference: bool) -> Tensor:
+    """Models [K, P]; ``fade`` maps the losses [K, m] of sequences, now and under M_full, to the weight's logit."""
     learner = language_model(context)
     steps, lr = int(context.option(f"{name}.steps", 20)), context.option(f"{name}.lr", 0.1 * learner.lr)
 
@@ -41,33 +41,3 @@ def _unlearn(context: Context, coalitions: Coalitions, name: str, fade: Fade, ne
     start = context.full.expand(len(coalitions), -1)
     models = adam.descend(gradient, start, batches, steps, lr, 0.0, context.check)
     return skip_where_nothing_is_forgotten(context, coalitions, models)
-
-
-def npo(context: Context, coalitions: Coalitions) -> Tensor:
-    """Models [K, P]; ``npo.beta`` is per sequence, as published, on the loss summed over a block."""
-    beta = context.option("npo.beta", 0.1) * language_model(context).context
-    return _unlearn(context, coalitions, "npo", lambda loss, kept: beta * (kept - loss), True)
-
-
-def simnpo(context: Context, coalitions: Coalitions) -> Tensor:
-    """Models [K, P]."""
-    beta, margin = context.option("simnpo.beta", 2.5), context.option("simnpo.margin", 0.0)
-    return _unlearn(context, coalitions, "simnpo", lambda loss, _: margin - beta * loss, False)
-
-
-def _method(name: str, unlearn: Callable[[Context, Coalitions], Tensor], passes: float) -> UnlearningMethod:
-    return UnlearningMethod(
-        name=name,
-        family="unlearn",
-        source=f"unlearn:{name}",
-        cost=lambda context: passes * context.option(f"{name}.steps", 20) * forgotten_rows(context),
-        params=unlearn,
-        partial=True,
-        shape="forgotten",
-    )
-
-
-METHODS = (
-    _method("npo", npo, 1.67),
-    _method("simnpo", simnpo, 1.33),
-)
