@@ -207,7 +207,7 @@ class NewValuation(Body):
         )
 
 
-class Progress(Answer):
+class ProgressAnswer(Answer):
     """How far the job is, from what Postgres holds; as true after a restart as before it."""
 
     round: int = Field(description="Requests of the estimator so far.")
@@ -271,7 +271,7 @@ class ValuationAnswer(Answer):
     metadata: dict[str, str]
     game_digest: str
     players: int
-    progress: Progress
+    progress: ProgressAnswer
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -26,7 +26,7 @@ from app.valuations.schemas import (
     MeasuredOn,
     MyPlayer,
     MyValuation,
-    Progress,
+    ProgressAnswer,
     ValuationAnswer,
     ValuationSummary,
 )
@@ -39,7 +39,7 @@ from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredRes
 FAMILIES = ("unlearn", "repair", "retrain")
 
 
-def progress(valuation: Valuation, now: JobState) -> Progress:
+def progress(valuation: Valuation, now: JobState) -> ProgressAnswer:
     """What the last plan knew, plus what the present round has done since."""
     planned = valuation.job_progress
     known: dict[str, int] = dict.fromkeys(FAMILIES, 0) | planned.evaluations
@@ -51,7 +51,7 @@ def progress(valuation: Valuation, now: JobState) -> Progress:
             known[family] += last.done
         if last.done:
             left = (last.worths - last.done) * (last.seconds / last.done) / max(1, now.workers)
-    return Progress(
+    return ProgressAnswer(
         round=valuation.round,
         evaluations=known,
         round_done=last.done if last else 0,
