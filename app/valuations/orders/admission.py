@@ -199,7 +199,7 @@ def _check_budgets(order: NewValuation, answer: FitAnswer) -> None:
     """Budgets under which the estimator can work at all. Shards are many more players, and a job may stop early."""
     if order.payout.shards is not None:
         return
-    digests = [each.digest for each in answer.seats]
+    digests = [player.digest for player in answer.seats]
     retrains = order.max_retrains if order.fidelity == "retrain" else None
     fault = budget_fault(order.estimator, len(digests), distinct_coalitions(digests), order.max_evaluations, retrains)
     if fault is not None:

@@ -156,14 +156,14 @@ def finish(session: Session, shard_id: uuid.UUID, fence: int) -> bool:
 
 def _insert_worths(shard: Any, source: Any) -> Any:
     """Insert a shard's worths; one that is stored already stays as it is."""
-    new = (
+    computed = (
         func.unnest(
-            bindparam("new_coalitions", type_=ARRAY(LargeBinary)),
-            bindparam("new_worths", type_=ARRAY(Double)),
-            bindparam("new_seconds", type_=ARRAY(Double)),
+            bindparam("computed_coalitions", type_=ARRAY(LargeBinary)),
+            bindparam("computed_worths", type_=ARRAY(Double)),
+            bindparam("computed_seconds", type_=ARRAY(Double)),
         )
         .table_valued("coalition", "worth", "seconds")
-        .render_derived(name="new")
+        .render_derived(name="computed")
     )
     same = {
         "game_id": bindparam("game", type_=_WORTHS.c.game_id.type),
@@ -171,8 +171,8 @@ def _insert_worths(shard: Any, source: Any) -> Any:
         "valuation_id": bindparam("job", type_=_WORTHS.c.valuation_id.type),
         "fence": bindparam("fence_held", type_=_WORTHS.c.fence.type),
     }
-    origin = new if source is None else source.join(new, literal_column("true"))
-    rows = select(*same.values(), shard, new.c.coalition, new.c.worth, new.c.seconds).select_from(origin)
+    origin = computed if source is None else source.join(computed, literal_column("true"))
+    rows = select(*same.values(), shard, computed.c.coalition, computed.c.worth, computed.c.seconds).select_from(origin)
     columns = [*same, "shard_id", "coalition", "worth", "seconds"]
     return upsert(_WORTHS).from_select(columns, rows).on_conflict_do_nothing()
 
@@ -207,9 +207,9 @@ def _worth_values(
 ) -> dict[str, Any]:
     same = {"game": claim.game_id, "source_of": claim.source, "job": claim.valuation_id}
     return same | {
-        "new_coalitions": list(coalitions),
-        "new_worths": list(worths),
-        "new_seconds": list(seconds),
+        "computed_coalitions": list(coalitions),
+        "computed_worths": list(worths),
+        "computed_seconds": list(seconds),
     }
 
 
