@@ -20,7 +20,7 @@ import httpx
 from app.accounts import service
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, digits_market
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
 from cherish import Client
@@ -53,7 +53,7 @@ def main() -> None:
     requests = int(sys.argv[1]) if len(sys.argv) > 1 else 40
     home = Path(tempfile.gettempdir()) / f"cherish-pages-{uuid.uuid4().hex[:10]}"
     # with a job on the first page: what it reads is measured, too
-    stack = Stack(home, workers=1, durable=False, env={"CHERISH_SHOWN_BUYER": "Buyer"})
+    stack = EmbeddedStack(home, workers=1, durable=False, env={"CHERISH_SHOWN_BUYER": "Buyer"})
     try:
         stack.start()
         tokens, known = _market(stack)
@@ -109,7 +109,7 @@ def _log_in(browser: httpx.Client, token: str) -> None:
     assert browser.post("/login", data={"csrf": found[1], "key": token}).status_code == 303
 
 
-def _market(stack: Stack) -> tuple[dict[str, str], dict[str, str]]:
+def _market(stack: EmbeddedStack) -> tuple[dict[str, str], dict[str, str]]:
     """A job that has ended, among providers of digits: the keys by role, and the paths of what was made."""
     settings = Settings.from_variables(stack.settings_env())
     files, test = digits_market()

@@ -23,7 +23,7 @@ import pytest
 
 from app.accounts import service
 from app.db.session import make_engine, make_session_factory, transaction
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
 from cherish import Client
@@ -44,7 +44,7 @@ STORY = [
 class Market:
     """A running stack, a key of each role, and two providers whose data is published."""
 
-    stack: Stack
+    stack: EmbeddedStack
     keys: dict[str, str]
     datasets: list[str]
 
@@ -52,7 +52,7 @@ class Market:
 @pytest.fixture(scope="module")
 def market() -> Iterator[Market]:
     home = Path(tempfile.gettempdir()) / f"cherish-guides-{uuid.uuid4().hex[:8]}"
-    stack = Stack(home, workers=1, servers=2, durable=False, env={"CHERISH_REGISTRATION": "approval"})
+    stack = EmbeddedStack(home, workers=1, servers=2, durable=False, env={"CHERISH_REGISTRATION": "approval"})
     try:
         stack.start()
         keys, others = _people(stack)
@@ -61,7 +61,7 @@ def market() -> Iterator[Market]:
         stack.destroy()
 
 
-def _people(stack: Stack) -> tuple[dict[str, str], list[str]]:
+def _people(stack: EmbeddedStack) -> tuple[dict[str, str], list[str]]:
     settings = Settings.from_variables(stack.settings_env())
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     with transaction(make_session_factory(engine)) as session:
@@ -76,7 +76,7 @@ def _people(stack: Stack) -> tuple[dict[str, str], list[str]]:
     return keys, others
 
 
-def _offered(stack: Stack, number: int, token: str) -> str:
+def _offered(stack: EmbeddedStack, number: int, token: str) -> str:
     """A dataset made by the guide's own program, with another seed."""
     program = re.search(r"<<'PYTHON'\n(.*?)PYTHON", (GUIDES / "provider.md").read_text(), re.DOTALL)
     assert program is not None

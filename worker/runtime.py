@@ -1,8 +1,8 @@
-"""One worker process at work: claim a shard, do it under a beating heart, write the end of it.
+"""One worker process at work: claim a shard, compute it while the heartbeat keeps its lease, write its end.
 
 Whatever happens to a shard ends in exactly one of five ways, each one fenced transaction: finished, failed, given back
-(the worker is shutting down), stood down (the job no longer wants it), or dropped without a word because somebody else
-holds it now. This module loads torch only when a process opens its runtime.
+(the worker is shutting down), stood down (the job no longer needs it), or dropped silently because another worker holds
+it now. This module loads torch only when a process opens its runtime.
 """
 
 import math
@@ -29,10 +29,10 @@ from app.storage.blobs import BlobStore
 from app.valuations.states import Reason
 from app.valuations.work import protocol
 from app.valuations.work.leases import Claim
-from app.valuations.work.protocol import FoundWorth, LeaseLost
+from app.valuations.work.protocol import ComputedWorth, LeaseLost
 from worker.jobs import erase
 from worker.jobs import profile as profiles
-from worker.process.heartbeat import Heart, Held, Stop, Stopped
+from worker.process.heartbeat import Heartbeat, Held, Stop, WorkStopped
 from worker.process.patience import patiently
 
 log = structlog.get_logger(__name__)
@@ -42,10 +42,10 @@ _INTERNAL = "the computation was stopped by an internal error, which an administ
 
 
 class Runtime:
-    """What one worker process holds: database, blobs, loaded games, and the heart that keeps its leases."""
+    """What one worker process holds: database, blobs, loaded games, and the heartbeat that keeps its leases."""
 
     def __init__(self, settings: Settings, queue: str) -> None:
-        # torch takes a second to load; the process that only listens must not pay for it
+        # torch takes a second to load, and the process that only listens needs none
         import torch
 
         from worker.jobs.steps import Steps
@@ -64,50 +64,50 @@ class Runtime:
         self.factory = make_session_factory(self.engine)
         blobs = self.blobs = BlobStore.from_url(settings.blob_url)
         self.games = LoadedGames(blobs, settings, device)
-        self.heart = Heart(self.factory, settings, queue, device, self.games.drop_withdrawn)
-        self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heart)
-        self.unlearner: Unlearner = Unlearner(self.factory, blobs, settings, self.heart)
+        self.heartbeat = Heartbeat(self.factory, settings, queue, device, self.games.drop_withdrawn)
+        self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heartbeat)
+        self.unlearner: Unlearner = Unlearner(self.factory, blobs, settings, self.heartbeat)
 
     def open(self) -> None:
-        # what an earlier process left when it was killed goes now
+        # removes the scratch files of processes that were killed
         scratch.folder()
-        self.heart.start()
-        log.info("worker.ready", worker=self.heart.name)
+        self.heartbeat.start()
+        log.info("worker.ready", worker=self.heartbeat.name)
 
     def close(self) -> None:
-        self.heart.close()
+        self.heartbeat.close()
         self.engine.dispose()
-        # Celery's children end without what Python does at an end
+        # Celery's children end without Python's own exit handlers
         scratch.close()
 
     def work_on(self, shard_id: uuid.UUID) -> None:
         """Take the shard if it is free and bring it to one of its ends; then, for a while, those that follow it.
 
-        What follows was claimed with the end of the one before: short shards cost a message only now and then. After
+        The next shard was claimed with the end of the one before: short shards cost a message only now and then. After
         ``stay_seconds`` the worker looks at the queue again, where other jobs may wait.
         """
         claimed_at = time.monotonic()
         stays_until = claimed_at + self.settings.stay_seconds
-        claim = self._persist(lambda s: protocol.claim(s, self.settings, shard_id, self.heart.name), claimed_at)
+        claim = self._persist(lambda s: protocol.claim(s, self.settings, shard_id, self.heartbeat.name), claimed_at)
         while claim is not None:
             with structlog.contextvars.bound_contextvars(
                 shard_id=str(claim.shard_id), valuation_id=str(claim.valuation_id)
             ):
-                self.heart.take(Held.of_shard(claim), claimed_at)
+                self.heartbeat.take(Held.of_shard(claim), claimed_at)
                 try:
                     claim, claimed_at = self._under_lease(claim, stays_until)
                 except LeaseLost as lost:
                     log.warning("worker.lease_lost", detail=str(lost))
                     claim = None
                 finally:
-                    self.heart.drop()
+                    self.heartbeat.drop()
 
     def profile(self, dataset_id: uuid.UUID, number: int) -> None:
-        """Look at a dataset's version."""
+        """Profile a dataset's version."""
         profiles.profile(self.factory, self.blobs, self.settings, dataset_id, number)
 
     def forget(self, dataset_id: uuid.UUID) -> None:
-        """Erase what a withdrawn dataset left."""
+        """Erase everything that derives from a withdrawn dataset."""
         erase.forget(self.factory, self.blobs, self.settings, self.games, dataset_id)
 
     def unlearn(self, unlearning_id: uuid.UUID) -> None:
@@ -116,13 +116,13 @@ class Runtime:
         claim = self._persist(lambda s: self.unlearner.claim(s, unlearning_id), claimed_at)
         if claim is None:
             return
-        self.heart.take(self.unlearner.held(claim), claimed_at)
+        self.heartbeat.take(self.unlearner.held(claim), claimed_at)
         try:
             duty = self._persist(lambda s: unlearning.load(s, claim), claimed_at)
             write = self.unlearner.run(claim, duty)
-            doomed = self._persist(write, time.monotonic())
-            for digest in doomed:
-                # a crash before this leaves it to the erasure of the dataset, which looks for it again
+            to_erase = self._persist(write, time.monotonic())
+            for digest in to_erase:
+                # after a crash before this, the erasure of the dataset erases the blob
                 self._persist(
                     lambda s, d=digest: erasing.erase_blob(s, self.blobs, claim.dataset_id, d),  # type: ignore[misc]  # a default binds the loop's value
                     time.monotonic(),
@@ -130,37 +130,37 @@ class Runtime:
         except LeaseLost as lost:
             log.warning("worker.lease_lost", detail=str(lost))
         finally:
-            self.heart.drop()
+            self.heartbeat.drop()
 
     def _under_lease(self, claim: Claim, stays_until: float) -> tuple[Claim | None, float]:
-        """Do a shard; the claim of the next one, where one was taken with its end, and when that was asked for."""
+        """Do a shard; returns the claim of the next one, if one was taken with its end, and when it was claimed."""
         try:
-            self.heart.check()
+            self.heartbeat.check()
             write = self.steps.run(claim, stays_until)
-            asked_at = time.monotonic()
-            return self._persist(write, asked_at), asked_at
+            claimed_at = time.monotonic()
+            return self._persist(write, claimed_at), claimed_at
         except LeaseLost:
             raise
-        except Stopped as stopped:
+        except WorkStopped as stopped:
             if stopped.why is Stop.OWN_WORK:
-                asked_at, name = time.monotonic(), self.heart.name_until(math.inf)
+                claimed_at, name = time.monotonic(), self.heartbeat.name_until(math.inf)
                 leave = partial(protocol.leave_to_another, settings=self.settings, claim=claim, by=name)
-                return self._persist(leave, asked_at), asked_at
+                return self._persist(leave, claimed_at), claimed_at
             self._stopped(claim, stopped)
         except Exception as error:
             self._failed(claim, error)
         return None, 0.0
 
-    def _stopped(self, claim: Claim, stopped: Stopped) -> None:
-        now, why, found = time.monotonic(), stopped.why, stopped.found
+    def _stopped(self, claim: Claim, stopped: WorkStopped) -> None:
+        now, why, worths = time.monotonic(), stopped.why, stopped.worths
         if why is Stop.DRAINING:
-            self._persist(lambda session: protocol.give_back(session, claim, found), now)
+            self._persist(lambda session: protocol.give_back(session, claim, worths), now)
         elif why is Stop.UNWANTED:
-            self._persist(lambda session: protocol.stand_down(session, self.settings, claim, found), now)
+            self._persist(lambda session: protocol.stand_down(session, self.settings, claim, worths), now)
         elif why is Stop.TIME_LIMIT:
             limit = self.settings.shard_time_limit
             sentence = f"a part of the computation took longer than the {limit:g} seconds allowed"
-            self._fail(claim, Reason.TIME_LIMIT, sentence, why.value, final=False, found=found)
+            self._fail(claim, Reason.TIME_LIMIT, sentence, why.value, final=False, worths=worths)
         else:
             raise LeaseLost(f"shard {claim.shard_id}: {why.value}")
 
@@ -172,33 +172,33 @@ class Runtime:
         from worker.jobs.checks import WorthsDiffer
 
         log.exception("worker.shard_failed", attempt=claim.attempt, kind=claim.kind)
-        told = "".join(traceback.format_exception(error))
-        # whatever the evaluator holds after an error is not to be trusted
+        trace = "".join(traceback.format_exception(error))
+        # after an error the state of the evaluator is unknown
         self.games.forget(claim.game_id)
         if isinstance(error, InvalidProblem | Impossible | InvalidInput):
-            self._fail(claim, Reason.INVALID_DATA, str(error), told, final=True)
+            self._fail(claim, Reason.INVALID_DATA, str(error), trace, final=True)
         elif isinstance(error, EvaluationFailed):
-            self._fail(claim, Reason.EVALUATION_FAILED, f"a worth could not be computed: {error}", told, final=False)
+            self._fail(claim, Reason.EVALUATION_FAILED, f"a worth could not be computed: {error}", trace, final=False)
         elif isinstance(error, WorthsDiffer):
-            self._persist(lambda session: protocol.fail_check(session, self.settings, claim, told), time.monotonic())
+            self._persist(lambda session: protocol.fail_check(session, self.settings, claim, trace), time.monotonic())
         elif isinstance(error, SettlementImpossible):
-            self._fail(claim, Reason.INTERNAL, _INTERNAL, told, final=True)
+            self._fail(claim, Reason.INTERNAL, _INTERNAL, trace, final=True)
         else:
-            self._fail(claim, Reason.INTERNAL, _INTERNAL, told, final=False)
+            self._fail(claim, Reason.INTERNAL, _INTERNAL, trace, final=False)
 
     def _fail(
         self,
         claim: Claim,
         reason: Reason,
         sentence: str,
-        told: str,
+        trace: str,
         *,
         final: bool,
-        found: Sequence[FoundWorth] = (),
+        worths: Sequence[ComputedWorth] = (),
     ) -> None:
         self._persist(
             lambda session: protocol.fail_attempt(
-                session, self.settings, claim, reason, sentence, told, final=final, worths=found
+                session, self.settings, claim, reason, sentence, trace, final=final, worths=worths
             ),
             time.monotonic(),
         )
@@ -235,4 +235,4 @@ def the_runtime() -> Runtime:
 
 def _drain(_number: int, _frame: FrameType | None) -> None:
     if _runtime is not None:
-        _runtime.heart.drain()
+        _runtime.heartbeat.drain()

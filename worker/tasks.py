@@ -1,7 +1,7 @@
 """The tasks that the relay sends by name. Each is one line: the work is in ``steps``, the protocol in ``runtime``.
 
-A message carries an id and nothing else, so a second delivery, a late one or one out of order finds in Postgres
-that there is nothing to do.
+A message carries an id and nothing else. A second delivery, a late one or one out of order reads in Postgres that there
+is nothing to do.
 """
 
 import uuid
@@ -18,7 +18,7 @@ def prepare(shard_id: str) -> None:
 
 @app.task(name="worker.tasks.plan")
 def plan(shard_id: str) -> None:
-    """Replay the valuation on the worths that are stored; ask for more, or keep its answer."""
+    """Replay the valuation on the worths that are stored; request more, or keep its result."""
     the_runtime().work_on(uuid.UUID(shard_id))
 
 
@@ -36,13 +36,13 @@ def settle(shard_id: str) -> None:
 
 @app.task(name="worker.tasks.profile")
 def profile(dataset_id: str, number: int) -> None:
-    """Look at a dataset's version: columns, labels, copies."""
+    """Profile a dataset's version: columns, labels, near copies."""
     the_runtime().profile(uuid.UUID(dataset_id), number)
 
 
 @app.task(name="worker.tasks.forget")
 def forget(dataset_id: str) -> None:
-    """Erase what a withdrawn dataset left."""
+    """Erase everything that derives from a withdrawn dataset."""
     the_runtime().forget(uuid.UUID(dataset_id))
 
 

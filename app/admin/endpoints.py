@@ -70,7 +70,7 @@ def change_limits(
 
 @router.get("/workers")
 def list_workers(_caller: AdminCaller, session: SessionDep) -> schemas.WorkersAnswer:
-    """The worker processes: where they run, what they hold, when they were last heard of."""
+    """The worker processes: where they run, what they hold, their last heartbeat."""
     return schemas.WorkersAnswer(items=[schemas.WorkerAnswer.model_validate(row) for row in service.workers(session)])
 
 

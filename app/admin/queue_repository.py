@@ -1,4 +1,4 @@
-"""All SQL of ``queues``: what waits, and who works. It reads only."""
+"""All SQL of ``queues``: unfinished shards, and workers. It reads only."""
 
 from collections.abc import Sequence
 from datetime import datetime

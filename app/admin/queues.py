@@ -1,4 +1,4 @@
-"""What an administrator looks at: how much waits, and who works. It reads only, and at this moment."""
+"""Administrators' view of the work: the shards that are not done, and the workers, at this moment. It reads only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.valuations.tables import WorkerHeartbeat
 
 @dataclass(frozen=True)
 class QueueLine:
-    """How many shards of one kind on one queue are in one state, and since when the oldest is."""
+    """Shards of one kind on one queue in one state: how many, and when the oldest was written."""
 
     queue: str
     kind: str

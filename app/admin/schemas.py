@@ -23,7 +23,7 @@ _WORK = {"queue": "cpu", "kind": "evaluate", "status": "queued", "shards": 12, "
 
 
 class WorkerAnswer(Answer):
-    """One worker process and the shard it holds; ``alive`` when it was heard of within 30 seconds."""
+    """One worker process and the shard it holds; ``alive`` when its last heartbeat is less than 30 seconds old."""
 
     model_config = example(**_WORKER)
 
@@ -39,7 +39,7 @@ class WorkerAnswer(Answer):
 
 
 class WorkersAnswer(Answer):
-    """Every worker heard of within the last hour."""
+    """Every worker with a heartbeat in the last hour."""
 
     model_config = example(items=[_WORKER])
 

@@ -1,4 +1,4 @@
-"""What administrators see of the whole deployment, and how they set work going again. Never commits.
+"""Administrators' view of the whole deployment, and how they start failed work again. Never commits.
 
 A job that has ended stays ended: what failed is repeated as a new job of the same buyer, with the worths that exist.
 """
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from app.admin import queues as oversight
+from app.admin import queues as work_queues
 from app.admin import repository
 from app.errors import Conflict
 from app.http.pages import PageRequest
@@ -28,7 +28,7 @@ _STALE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class WorkerView:
-    """One worker process. ``alive``: it was heard of within half a minute."""
+    """One worker process. ``alive``: its last heartbeat is less than half a minute old."""
 
     name: str
     queue: str
@@ -87,7 +87,7 @@ class FailureView:
 
 @dataclass(frozen=True)
 class Requeued:
-    """What was set going again: this many shards of the job, or a new job in its place."""
+    """The work that was started again: so many shards of the job, or a new job in its place."""
 
     valuation_id: uuid.UUID
     shards: int
@@ -95,7 +95,7 @@ class Requeued:
 
 
 def workers(session: Session) -> list[WorkerView]:
-    """Every worker heard of within the last hour."""
+    """Every worker with a heartbeat in the last hour."""
     now = jobs.now(session)
     return [
         WorkerView(
@@ -109,7 +109,7 @@ def workers(session: Session) -> list[WorkerView]:
             row.seen_at,
             (now - row.seen_at).total_seconds() < _STALE_SECONDS,
         )
-        for row in oversight.workers(session)
+        for row in work_queues.workers(session)
     ]
 
 
@@ -120,7 +120,7 @@ def queues(session: Session) -> Queues:
         jobs={row[0].value: int(row[1]) for row in repository.jobs_by_status(session)},
         work=[
             WorkLine(line.queue, line.kind, line.status, line.shards, (now - line.oldest).total_seconds())
-            for line in oversight.queue(session)
+            for line in work_queues.queue(session)
         ],
         outbox=[
             OutboxLine(row[0], int(row[1]), int(row[2]), float(row[3]), int(row[4]))

@@ -76,9 +76,9 @@ async def put_checkpoint_content(
     the checkpoint."""
     expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
     read = partial(service.read_content, settings, expected)
-    async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, found):
+    async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, checked):
         checkpoint = await run_in_threadpool(
-            service.store_content, session, blobs, caller, checkpoint_id, upload, found
+            service.store_content, session, blobs, caller, checkpoint_id, upload, checked
         )
     return schemas.CheckpointAnswer.model_validate(checkpoint)
 
@@ -105,8 +105,7 @@ def change_checkpoint(
     checkpoint_id: CheckpointId, body: schemas.CheckpointChanges, caller: BuyerCaller, session: SessionDep
 ) -> schemas.CheckpointAnswer:
     """Rename a checkpoint, or say how it is to forget what is withdrawn; a duty that waits for that begins at once."""
-    changes = body.model_dump(exclude_unset=True)
-    return schemas.CheckpointAnswer.model_validate(service.change(session, caller, checkpoint_id, changes))
+    return schemas.CheckpointAnswer.model_validate(service.change(session, caller, checkpoint_id, body))
 
 
 @router.get(
@@ -138,12 +137,12 @@ def get_checkpoint_content(
 @router.get("/{checkpoint_id}/unlearnings", responses=responses(NotFound))
 def list_unlearnings(checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep) -> schemas.Unlearnings:
     """What one of one's own checkpoints was made to forget, or is to forget, because it was withdrawn."""
-    found = service.unlearnings(session, caller, checkpoint_id)
-    return schemas.Unlearnings(items=[schemas.UnlearningAnswer.model_validate(row) for row in found])
+    rows = service.unlearnings(session, caller, checkpoint_id)
+    return schemas.Unlearnings(items=[schemas.UnlearningAnswer.model_validate(row) for row in rows])
 
 
 @router.get("/{checkpoint_id}/lineage", responses=responses(NotFound))
 def get_lineage(checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep) -> schemas.Lineage:
     """Which dataset versions one of one's own checkpoints has seen."""
-    found = service.lineage(session, caller, checkpoint_id)
-    return schemas.Lineage(items=[schemas.SeenDataset.model_validate(row) for row in found])
+    rows = service.lineage(session, caller, checkpoint_id)
+    return schemas.Lineage(items=[schemas.SeenDataset.model_validate(row) for row in rows])

@@ -3,7 +3,7 @@
 An archive is checked before a byte of it is unpacked, and what comes out is counted again. Only files that are read
 later are kept; pickles, code and TorchScript never are. The files are stored unpacked, sorted and without dates, so the
 same files are the same bytes, whoever packed them: the digest of the archive is that of the model. No torch here; the
-tokenizer is only looked at by whoever asks the sandbox.
+tokenizer is loaded in the sandbox only, by the caller.
 """
 
 import json
@@ -17,10 +17,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.checkpoints import families
-from app.checkpoints.families import BYTES, Family, Shapes
+from app.checkpoints.families import BYTES, Family
+from app.checkpoints.sizes import Shapes, read_sizes
 from app.checkpoints.weights import read_tensors
 from app.errors import InvalidData, PayloadTooLarge
 from app.storage import scratch
+from contract.decoder import DecoderSizes
 from contract.model_folder import ModelFacts
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
@@ -36,14 +38,16 @@ Tensors = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A checked folder: its weights' names and shapes, what it says of the model, and its files' sizes."""
+class CheckedFolder:
+    """A folder that was checked: its weights' names and shapes, and the facts of its model and files."""
 
     tensors: Tensors
     facts: ModelFacts
 
 
-def pack_base(source: Path, packed: Path, name: str, read: Callable[[Any, str], Family], max_bytes: int) -> Folder:
+def pack_base(
+    source: Path, packed: Path, name: str, read: Callable[[Any, str], Family], max_bytes: int
+) -> CheckedFolder:
     """Check the zip of a base model, a frozen encoder or a backbone, and write its files to ``packed`` in one order.
 
     ``read`` makes a ``Family`` of config.json. Raises InvalidData or PayloadTooLarge.
@@ -73,19 +77,19 @@ def pack_base(source: Path, packed: Path, name: str, read: Callable[[Any, str], 
         tokenizer=tokenizer,
         files=sizes,
     )
-    return Folder(tensors, facts)
+    return CheckedFolder(tensors, facts)
 
 
-def pack_adapter(source: Path, packed: Path, name: str, base: ModelFacts, max_bytes: int) -> Folder:
+def pack_adapter(source: Path, packed: Path, name: str, base: ModelFacts, max_bytes: int) -> CheckedFolder:
     """The same for a PEFT LoRA folder on a base of these facts; its own sizes are rank and alpha."""
     with scratch.file("folder") as folder:
         folder.mkdir()
         unpack(source, folder, name, max_bytes)
         sizes = families.adapter_sizes(_json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}")
         tensors, files = _tensors(folder, ADAPTER_WEIGHTS, name)
-        check_shapes(tensors, families.adapter_shapes(base.sizes, int(sizes["rank"])), name)
+        check_shapes(tensors, families.adapter_shapes(read_sizes(DecoderSizes, base.sizes), int(sizes["rank"])), name)
         written = write(folder, [ADAPTER_CONFIG, *files], packed)
-    return Folder(tensors, ModelFacts(family="lora", sizes=sizes, files=written))
+    return CheckedFolder(tensors, ModelFacts(family="lora", sizes=sizes, files=written))
 
 
 def unpack(source: Path, folder: Path, name: str, max_bytes: int) -> None:
@@ -101,14 +105,14 @@ def unpack(source: Path, folder: Path, name: str, max_bytes: int) -> None:
         ) from None
 
 
-def check_shapes(tensors: Mapping[str, Mapping[str, Any]], wanted: Shapes, name: str) -> None:
+def check_shapes(tensors: Mapping[str, Mapping[str, Any]], expected: Shapes, name: str) -> None:
     """Raises InvalidData for the first weight, by name, that is missing, foreign or of another shape."""
-    for label in sorted(wanted.keys() | tensors.keys()):
-        found = tuple(tensors[label]["shape"]) if label in tensors else None
-        if found == wanted.get(label):
+    for label in sorted(expected.keys() | tensors.keys()):
+        shape = tuple(tensors[label]["shape"]) if label in tensors else None
+        if shape == expected.get(label):
             continue
-        given = "is missing" if found is None else f"has shape {list(found)}"
-        rule = f"it is {list(wanted[label])}" if label in wanted else "there is no such weight"
+        given = "is missing" if shape is None else f"has shape {list(shape)}"
+        rule = f"it is {list(expected[label])}" if label in expected else "there is no such weight"
         raise InvalidData(f"{name}: array `{label}` {given}; in a model of this configuration {rule}")
 
 
@@ -119,7 +123,7 @@ def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[
         raise InvalidData(f"{name}: the archive has {len(infos)} members, and {MAX_FILES} are allowed")
     tops = {PurePosixPath(info.filename).parts[:1] for info in infos}
     nested = len(tops) == 1 and all(len(PurePosixPath(info.filename).parts) > 1 for info in infos)
-    found: dict[str, zipfile.ZipInfo] = {}
+    members: dict[str, zipfile.ZipInfo] = {}
     pickles = sorted(info.filename for info in infos if info.filename.endswith(PICKLES))
     total = 0
     for info in infos:
@@ -129,23 +133,23 @@ def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[
         (file,) = parts
         if not _is_read(file):
             continue
-        if file in found:
+        if file in members:
             raise InvalidData(f"{name}: `{file}` is in the archive twice; names must be unique")
         _check_member(info, file, name)
         total += info.file_size
-        found[file] = info
+        members[file] = info
     if total > max_bytes:
         raise PayloadTooLarge(
             f"{name}: its files have {total} bytes, and {max_bytes} are allowed; send a smaller model"
         )
-    if not any(file.endswith(".safetensors") for file in found):
+    if not any(file.endswith(".safetensors") for file in members):
         if pickles:
             raise InvalidData(
                 f"{name}: `{pickles[0]}`: pickled weights are never opened, nor is TorchScript; save them as "
                 "safetensors (model.save_pretrained(folder, safe_serialization=True))"
             )
         raise InvalidData(f"{name}: the archive holds no .safetensors file; save the weights as safetensors")
-    return [(found[file], file) for file in sorted(found)]
+    return [(members[file], file) for file in sorted(members)]
 
 
 def _is_read(file: str) -> bool:
@@ -186,12 +190,12 @@ def _json(path: Path, name: str) -> dict[str, Any]:
     if not path.is_file():
         raise InvalidData(f"{name}: there is no {path.name}; a model folder holds one beside its safetensors")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidData(f"{name}: {path.name} is not JSON ({error}); save the model again") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise InvalidData(f"{name}: {path.name} is not a JSON object; save the model again")
-    return found
+    return content
 
 
 def _tensors(folder: Path, file: str, name: str) -> tuple[Tensors, list[str]]:
@@ -206,7 +210,7 @@ def _tensors(folder: Path, file: str, name: str) -> tuple[Tensors, list[str]]:
             raise InvalidData(f"{name}: {index.name} names no shard, or one outside the folder")
         kept = [index.name, *files]
     else:
-        there = ", ".join(sorted(each.name for each in folder.iterdir()))
+        there = ", ".join(sorted(path.name for path in folder.iterdir()))
         raise InvalidData(f"{name}: there is no {file} among {there}; name the weights' file so")
     tensors: Tensors = {}
     for shard in files:
@@ -220,7 +224,7 @@ def _tensors(folder: Path, file: str, name: str) -> tuple[Tensors, list[str]]:
 
 
 def write(folder: Path, files: Iterable[str], packed: Path) -> dict[str, int]:
-    """Write the archive that is stored; answers each file's size."""
+    """Write the archive that is stored; returns the size of each file."""
     sizes = {}
     partial = packed.with_name(f"{packed.name}.packed")
     try:

@@ -1,5 +1,5 @@
 """All SQL on checkpoints. Every query on behalf of a caller takes the owner; the work on unlearning has its own module,
-``unlearning_repository``."""
+``app.erasure.unlearning_repository``."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from sqlalchemy import select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, UnlearningDuty, UnlearningStatus
 from app.http.pages import PageRequest
 
 
@@ -34,7 +34,10 @@ def own_page(session: Session, owner: uuid.UUID, page: PageRequest) -> tuple[lis
 
 def add_lineage(session: Session, checkpoint_id: uuid.UUID, seen: Mapping[uuid.UUID, str]) -> None:
     """Note that a checkpoint's weights have seen these datasets, each by the digest of its content."""
-    rows = [{"checkpoint_id": checkpoint_id, "dataset_id": each, "digest": digest} for each, digest in seen.items()]
+    rows = [
+        {"checkpoint_id": checkpoint_id, "dataset_id": dataset_id, "digest": digest}
+        for dataset_id, digest in seen.items()
+    ]
     session.execute(upsert(CheckpointLineage).on_conflict_do_nothing(), rows)
 
 
@@ -48,24 +51,24 @@ def that_have_seen(session: Session, dataset_id: uuid.UUID) -> Sequence[Checkpoi
     """Checkpoints with weights that have seen a dataset and not forgotten it, of any buyer, locked, by id.
 
     The same weights under another name of the same buyer have seen it as well, and their lineage then says so. Another
-    buyer's do not count: what one buyer says of its weights decides about nobody else's.
+    buyer's do not count: the lineage of one buyer's weights decides nothing about another's.
     """
     seen = select(CheckpointLineage.checkpoint_id).where(
         CheckpointLineage.dataset_id == dataset_id, CheckpointLineage.forgotten_at.is_(None)
     )
     direct = session.scalars(select(Checkpoint).where(Checkpoint.id.in_(seen), Checkpoint.digest.is_not(None))).all()
-    original = {(each.buyer_id, each.digest): each.id for each in direct}
+    original = {(checkpoint.buyer_id, checkpoint.digest): checkpoint.id for checkpoint in direct}
     same = tuple_(Checkpoint.buyer_id, Checkpoint.digest).in_(original)
     statement = select(Checkpoint).where(same).order_by(Checkpoint.id).with_for_update()
-    found = session.scalars(statement.execution_options(populate_existing=True)).all() if original else []
-    named = {each.id for each in direct}
-    for twin in found:
+    alike = session.scalars(statement.execution_options(populate_existing=True)).all() if original else []
+    named = {checkpoint.id for checkpoint in direct}
+    for twin in alike:
         source = original.get((twin.buyer_id, twin.digest))
         if twin.id not in named and source is not None:
             rows = [row for row in lineage(session, source) if row.forgotten_at is None]
             for row in rows:
                 add_lineage(session, twin.id, {row.dataset_id: row.digest})
-    return [each for each in found if each.digest is not None]
+    return [twin for twin in alike if twin.digest is not None]
 
 
 def twins(session: Session, checkpoint: Checkpoint) -> Sequence[uuid.UUID]:
@@ -105,21 +108,23 @@ def forget_lineage(
 def forgotten_weights(session: Session, owner: uuid.UUID, digest: str) -> bool:
     """Whether these bytes were weights of the owner's that had seen a dataset which was withdrawn."""
     statement = (
-        select(Unlearning.id)
-        .join(Checkpoint, Checkpoint.id == Unlearning.checkpoint_id)
-        .where(Checkpoint.buyer_id == owner, Unlearning.before == digest)
+        select(UnlearningDuty.id)
+        .join(Checkpoint, Checkpoint.id == UnlearningDuty.checkpoint_id)
+        .where(Checkpoint.buyer_id == owner, UnlearningDuty.before == digest)
     )
     return session.scalar(statement.limit(1)) is not None
 
 
-def unlearnings(session: Session, checkpoint_id: uuid.UUID) -> Sequence[Unlearning]:
+def unlearnings(session: Session, checkpoint_id: uuid.UUID) -> Sequence[UnlearningDuty]:
     """A checkpoint's duties to unlearn, oldest first."""
-    statement = select(Unlearning).where(Unlearning.checkpoint_id == checkpoint_id)
-    return session.scalars(statement.order_by(Unlearning.created_at, Unlearning.id)).all()
+    statement = select(UnlearningDuty).where(UnlearningDuty.checkpoint_id == checkpoint_id)
+    return session.scalars(statement.order_by(UnlearningDuty.created_at, UnlearningDuty.id)).all()
 
 
 def is_unlearning(session: Session, checkpoint_id: uuid.UUID) -> bool:
     """Whether a checkpoint has a duty to unlearn that is not done."""
     open_ = (UnlearningStatus.WAITING, UnlearningStatus.RUNNING)
-    statement = select(Unlearning.id).where(Unlearning.checkpoint_id == checkpoint_id, Unlearning.status.in_(open_))
+    statement = select(UnlearningDuty.id).where(
+        UnlearningDuty.checkpoint_id == checkpoint_id, UnlearningDuty.status.in_(open_)
+    )
     return session.scalar(statement.limit(1)) is not None

@@ -2,7 +2,7 @@
 withdrawal makes them forget. Never commits.
 
 A checkpoint's content is one safetensors file, or for models that come as a folder a zip of it; ``read_content`` checks
-either before anything is stored, and says what it found.
+either before anything is stored.
 """
 
 import uuid
@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from app.checkpoints import families, folders, repository, vision
 from app.checkpoints.families import Family
-from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning
+from app.checkpoints.schemas import CheckpointChanges
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, UnlearningDuty
 from app.checkpoints.weights import read_tensors
 from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
 from app.http.ids import public_id
@@ -41,8 +42,9 @@ _FOLDERS: dict[Architecture, Callable[..., Family]] = {
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What is known of the weights to come: what errors call them, of which architecture, on which base, told what."""
+class ExpectedWeights:
+    """What the weights of an upload must be: their name in errors, their architecture, their base, the hyper-parameters
+    that the checkpoint was created with."""
 
     name: str
     architecture: Architecture
@@ -51,7 +53,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckedWeights:
     """Checked weights. ``content`` is the file to store; ``tokenizer`` is a folder's, if it has one."""
 
     content: Path
@@ -71,8 +73,8 @@ def create(
 ) -> Checkpoint:
     """A checkpoint without weights; raises InvalidInput for what the architecture cannot have or stand on."""
     if wrong := ARCHITECTURES[architecture].faults(hyper):
-        told = [FieldError(f"/hyper/{each}", fault, "hyper_parameter") for each, fault in wrong.items()]
-        raise InvalidInput(told[0].detail, errors=told)
+        errors = [FieldError(f"/hyper/{field}", fault, "hyper_parameter") for field, fault in wrong.items()]
+        raise InvalidInput(errors[0].detail, errors=errors)
     _check_method(architecture, unlearning)
     if base_id is not None:
         _check_base(session, caller, architecture, base_id)
@@ -95,14 +97,14 @@ def create(
     return checkpoint
 
 
-def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: Mapping[str, Any]) -> Checkpoint:
+def change(session: Session, caller: Caller, checkpoint_id: uuid.UUID, changes: CheckpointChanges) -> Checkpoint:
     """Change ``name`` or ``unlearning``; a duty to unlearn that waits for the owner's choice then begins."""
     checkpoint = get(session, caller, checkpoint_id, lock=True)
-    if changes.get("name") is not None:
-        checkpoint.name = changes["name"]
-    if "unlearning" in changes:
-        _check_method(checkpoint.architecture, changes["unlearning"])
-        checkpoint.unlearning = changes["unlearning"]
+    if changes.name is not None:
+        checkpoint.name = changes.name
+    if "unlearning" in changes.model_fields_set:
+        _check_method(checkpoint.architecture, changes.unlearning)
+        checkpoint.unlearning = changes.unlearning
     session.flush()
     return checkpoint
 
@@ -134,7 +136,7 @@ def _check_base(session: Session, caller: Caller, architecture: Architecture, ba
     elif not allowed:
         fault = f"a checkpoint of architecture {architecture.value} stands on no base; leave it out"
     elif base.architecture not in allowed or base.base_id is not None:
-        kinds = " or ".join(each.value for each in allowed)
+        kinds = " or ".join(kind.value for kind in allowed)
         fault = f"checkpoint {name} is no base for {architecture.value}; name a model folder of architecture {kinds}"
     elif base.digest is None or base.facts is None:
         fault = f"checkpoint {name} has no weights yet; upload the model folder first"
@@ -143,7 +145,7 @@ def _check_base(session: Session, caller: Caller, architecture: Architecture, ba
     raise InvalidInput(fault, errors=[FieldError("/base", fault, "base")])
 
 
-def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -> Expected:
+def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -> ExpectedWeights:
     """What an upload must be; raises NotFound before a long body is read in vain."""
     checkpoint = get(session, caller, checkpoint_id)
     base = None
@@ -152,24 +154,26 @@ def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -
         if below.facts is None or below.digest is None:
             raise Conflict(f"the base {public_id('ck', checkpoint.base_id)} has no weights (any more); name another")
         base = below.model_facts
-    return Expected(f"checkpoint {public_id('ck', checkpoint_id)}", checkpoint.architecture, base, checkpoint.hyper)
+    return ExpectedWeights(
+        f"checkpoint {public_id('ck', checkpoint_id)}", checkpoint.architecture, base, checkpoint.hyper
+    )
 
 
-def read_content(settings: Settings, expected: Expected, path: Path) -> Found:
+def read_content(settings: Settings, expected: ExpectedWeights, path: Path) -> CheckedWeights:
     """What an uploaded file holds; a folder's zip is replaced by the one that is stored. Raises InvalidData."""
     name, reader = expected.name, _FOLDERS.get(expected.architecture)
     if reader is None:
-        return Found(path, read_tensors(path, name))
+        return CheckedWeights(path, read_tensors(path, name))
     if path.stat().st_size == 0:
         raise InvalidData(f"{name}: the file is empty; send a zip of the model folder")
     most = settings.max_upload_bytes
     if expected.base is not None:
         adapter = folders.pack_adapter(path, path, name, expected.base, most)
-        return Found(path, adapter.tensors, adapter.facts)
+        return CheckedWeights(path, adapter.tensors, adapter.facts)
 
     def read(config: Mapping[str, Any], what: str) -> Family:
         family = reader(config, what)
-        families.check_told(family, expected.hyper.get("context", 0), expected.hyper.get("size", 0), name)
+        families.check_side_and_context(family, expected.hyper.get("context", 0), expected.hyper.get("size", 0), name)
         return family
 
     base = folders.pack_base(path, path, name, read if expected.architecture is not Architecture.LM else reader, most)
@@ -178,28 +182,33 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Found:
         with zipfile.ZipFile(path) as archive:
             tokenizer = archive.read(folders.TOKENIZER)
         _check_tokenizer(settings, tokenizer, base.facts.vocabulary, name)
-    return Found(path, base.tensors, base.facts, tokenizer)
+    return CheckedWeights(path, base.tensors, base.facts, tokenizer)
 
 
 def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: str) -> None:
     """An uploaded tokenizer is loaded in the sandbox."""
     with scratch.file(folders.TOKENIZER) as path:
         path.write_bytes(content)
-        told = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
+        question = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
         memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-        size = int(process.shared().ask(told, memory_bytes=memory, seconds=seconds)["size"])
+        size = int(process.shared().ask(question, memory_bytes=memory, seconds=seconds)["size"])
     if size > vocabulary:
         raise InvalidData(f"{name}: the tokenizer knows {size} tokens, the model {vocabulary}; they are of two models")
 
 
 def store_content(
-    session: Session, blobs: BlobStore, caller: Caller, checkpoint_id: uuid.UUID, upload: Upload, found: Found
+    session: Session,
+    blobs: BlobStore,
+    caller: Caller,
+    checkpoint_id: uuid.UUID,
+    upload: Upload,
+    checked: CheckedWeights,
 ) -> Checkpoint:
     """Make a checked upload the checkpoint's weights. The same bytes again change nothing; others are a Conflict."""
     checkpoint = get(session, caller, checkpoint_id, lock=True)
-    if found.facts is not None:
-        # what is stored is not the archive that came, but its files in one fixed order
-        upload = replace(upload, path=found.content, digest=BlobStore.digest_of(found.content))
+    if checked.facts is not None:
+        # the files are stored in one fixed order, and not as the archive that was sent
+        upload = replace(upload, path=checked.content, digest=BlobStore.digest_of(checked.content))
     if checkpoint.digest == upload.digest:
         return checkpoint
     if checkpoint.erased_at is not None:
@@ -218,12 +227,12 @@ def store_content(
             "upload weights that have not seen it"
         )
     stored: Blob = blobs.put_file(upload.path)
-    checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = stored.digest, stored.size, found.tensors
-    checkpoint.facts = None if found.facts is None else found.facts.plain()
-    if found.tokenizer is not None:
-        checkpoint.tokenizer_digest = blobs.put_bytes(found.tokenizer).digest
-    if found.facts is not None and checkpoint.base_id is not None:
-        checkpoint.hyper = {**checkpoint.hyper, **found.facts.sizes}
+    checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = stored.digest, stored.size, checked.tensors
+    checkpoint.facts = None if checked.facts is None else checked.facts.plain()
+    if checked.tokenizer is not None:
+        checkpoint.tokenizer_digest = blobs.put_bytes(checked.tokenizer).digest
+    if checked.facts is not None and checkpoint.base_id is not None:
+        checkpoint.hyper = {**checkpoint.hyper, **checked.facts.sizes}
     session.flush()
     return checkpoint
 
@@ -234,17 +243,17 @@ def lineage(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -> Seque
     return repository.lineage(session, checkpoint_id)
 
 
-def unlearnings(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -> Sequence[Unlearning]:
+def unlearnings(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -> Sequence[UnlearningDuty]:
     """What one of the caller's checkpoints was made to forget, or is to forget."""
     get(session, caller, checkpoint_id)
     return repository.unlearnings(session, checkpoint_id)
 
 
-def unlearning(session: Session, caller: Caller, checkpoint_id: uuid.UUID, unlearning_id: uuid.UUID) -> Unlearning:
+def unlearning(session: Session, caller: Caller, checkpoint_id: uuid.UUID, unlearning_id: uuid.UUID) -> UnlearningDuty:
     """One of them; raises NotFound."""
-    for each in unlearnings(session, caller, checkpoint_id):
-        if each.id == unlearning_id:
-            return each
+    for duty in unlearnings(session, caller, checkpoint_id):
+        if duty.id == unlearning_id:
+            return duty
     name = public_id("ck", checkpoint_id)
     raise NotFound(
         f"no unlearning {public_id('ul', unlearning_id)} of {name}; "

@@ -22,7 +22,7 @@ from contract.withdrawal import WithdrawalMethod
 
 
 class UnlearningStatus(enum.Enum):
-    """Where a duty to unlearn stands; the last two are its ends."""
+    """The states of a duty to unlearn; the last two are final."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -59,7 +59,7 @@ class Checkpoint(Timestamped, Base):
     # when its weights were erased because a dataset that they had seen was withdrawn
     erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
-    # how its owner wants it unlearned; None: the owner has not said, and is given time to
+    # the owner's choice of method; None: the owner has not chosen, and is given time to
     unlearning: Mapped[WithdrawalMethod | None] = mapped_column(name_of(WithdrawalMethod))
 
     @property
@@ -71,7 +71,7 @@ class Checkpoint(Timestamped, Base):
 
 
 class CheckpointLineage(Timestamped, Base):
-    """A dataset's content that a checkpoint with weights has seen, as its buyer's jobs said; and when it forgot it."""
+    """A dataset's content that a checkpoint with weights has seen, by its buyer's jobs; and when it forgot it."""
 
     __tablename__ = "checkpoint_lineage"
     __table_args__ = (Index("ix_checkpoint_lineage_dataset_id", "dataset_id"),)
@@ -84,8 +84,8 @@ class CheckpointLineage(Timestamped, Base):
     forgotten_by: Mapped[str | None] = mapped_column(String(32))
 
 
-class Unlearning(Timestamped, Base):
-    """The duty to make one checkpoint forget one withdrawn dataset, under a lease while a worker is at it.
+class UnlearningDuty(Timestamped, Base):
+    """The duty to make one checkpoint forget one withdrawn dataset, under a lease while a worker does it.
 
     ``before`` and ``after`` are digests of weights, kept when the weights are gone (so no column for digests of blobs:
     the collector must not take them for references). ``record`` is what the certificate says; null until the end.
@@ -111,7 +111,7 @@ class Unlearning(Timestamped, Base):
     # the job that says how the dataset's rows became numbers
     reference_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("valuations.id"))
     status: Mapped[UnlearningStatus] = mapped_column(name_of(UnlearningStatus))
-    # from when a worker may begin; None while jobs are still at work on the dataset
+    # from when a worker may begin; None while jobs still use the dataset
     due_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))

@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ BASE = "base."
 def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, dict[str, Any]]:
     """{parameter: {"dtype", "shape"}} of a safetensors file whose every number is finite; raises InvalidData.
 
-    In a model ``folder`` bfloat16 is read as well, and counters beside the weights are passed over.
+    In a model ``folder`` bfloat16 is read as well, and counters beside the weights are ignored.
     """
     size = path.stat().st_size
     if size == 0:
@@ -45,26 +46,34 @@ def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, di
     if not tensors or len(tensors) > _MAX_TENSORS:
         raise InvalidData(f"{name}: it holds {len(tensors)} tensors; a checkpoint has 1 to {_MAX_TENSORS}")
     data = np.memmap(path, dtype=np.uint8, mode="r")
-    at = 0
-    for label, entry in sorted(tensors.items(), key=lambda item: _offsets(item[1], item[0], name)):
-        dtype, shape = _described(entry, label, name, folder)
-        begin, end = _offsets(entry, label, name)
-        if begin != at or end - begin != math.prod(shape) * dtype.itemsize or start + end > size:
+    at, read = 0, dict[str, _Tensor]()
+    for (begin, end), label in sorted((_offsets(entry, label, name), label) for label, entry in tensors.items()):
+        tensor = read[label] = _described(tensors[label], label, name, folder)
+        if begin != at or end - begin != math.prod(tensor.shape) * tensor.dtype.itemsize or start + end > size:
             raise InvalidData(
                 f"{name}: the place of tensor `{label}` does not fit its shape or the file; send it again"
             )
-        values = data[start + begin : start + end].view(dtype)
-        if not all(_finite(values[i : i + _SLICE], entry["dtype"]) for i in range(0, len(values), _SLICE)):
+        values = data[start + begin : start + end].view(tensor.dtype)
+        if not all(_finite(values[i : i + _SLICE], tensor.kind) for i in range(0, len(values), _SLICE)):
             raise InvalidData(f"{name}: tensor `{label}` holds NaN or infinity; weights must be finite")
         at = end
     if start + at != size:
         raise InvalidData(f"{name}: {size - start - at} bytes follow the last tensor; save the file again")
-    kept = {label: entry for label, entry in tensors.items() if not (folder and label.endswith(COUNTERS))}
-    return {label: {"dtype": entry["dtype"], "shape": entry["shape"]} for label, entry in sorted(kept.items())}
+    kept = {label: tensor for label, tensor in read.items() if not (folder and label.endswith(COUNTERS))}
+    return {label: {"dtype": tensor.kind, "shape": list(tensor.shape)} for label, tensor in sorted(kept.items())}
+
+
+@dataclass(frozen=True)
+class _Tensor:
+    """One tensor by the header: its type of number, by safetensors' name and numpy's, and its shape."""
+
+    kind: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
 
 
 def _finite(values: np.ndarray[Any, Any], dtype: str) -> bool:
-    """Whether all numbers are finite; bfloat16, which numpy lacks, is looked at by its exponent's bits."""
+    """Whether all numbers are finite; bfloat16, which numpy lacks, is checked by its exponent's bits."""
     if dtype == "BF16":
         return bool((values & _BF16_EXPONENT != _BF16_EXPONENT).all())
     return bool(np.isfinite(values).all())
@@ -86,7 +95,7 @@ def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _described(entry: Mapping[str, Any], label: str, name: str, folder: bool) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _described(entry: Mapping[str, Any], label: str, name: str, folder: bool) -> _Tensor:
     kind: Any = entry.get("dtype")
     shape: Any = entry.get("shape")
     known = _DTYPES
@@ -97,7 +106,7 @@ def _described(entry: Mapping[str, Any], label: str, name: str, folder: bool) ->
         raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 ({also} and F64 are read as well)")
     if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
         raise InvalidData(f"{name}: tensor `{label}` has shape {shape}; at most {_MAX_DIMENSIONS} positive sizes")
-    return known[kind], tuple(shape)
+    return _Tensor(kind, known[kind], tuple(shape))
 
 
 def _offsets(entry: Any, label: str, name: str) -> tuple[int, int]:
@@ -117,13 +126,13 @@ def expected_shapes(
     """{parameter: shape} of an architecture on these rows, on a base of these facts; None where only the engine knows
     (convolutions)."""
     features = math.prod(feature_shape)
-    known = ARCHITECTURES[architecture].defaults() | dict(hyper)
+    values = ARCHITECTURES[architecture].defaults() | dict(hyper)
     if architecture is Architecture.LORA and base is not None:
-        return lora_shapes(base, int(known["rank"]), classes)
+        return lora_shapes(base, int(values["rank"]), classes)
     if architecture is Architecture.LOGISTIC:
         return {"weight": (classes, features), "bias": (classes,)}
     if architecture is Architecture.MLP:
-        hidden, layers = int(known["hidden"]), int(known["layers"])
+        hidden, layers = int(values["hidden"]), int(values["layers"])
         shapes: dict[str, tuple[int, ...]] = {}
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise([features, *[hidden] * layers, classes])):
             shapes |= {f"{2 * i}.weight": (fan_out, fan_in), f"{2 * i}.bias": (fan_out,)}
@@ -148,12 +157,12 @@ def check_fit(
         if not part:
             continue
         for label in sorted(expected.keys() | part.keys()):
-            found = tuple(part[label]["shape"]) if label in part else None
-            if found != expected.get(label):
-                wanted = f"has shape {list(expected[label])}" if label in expected else "is not there"
-                given = f"has shape {list(found)}" if found is not None else "is missing"
+            shape = tuple(part[label]["shape"]) if label in part else None
+            if shape != expected.get(label):
+                rule = f"has shape {list(expected[label])}" if label in expected else "is not there"
+                given = f"has shape {list(shape)}" if shape is not None else "is missing"
                 detail = (
-                    f"checkpoint: tensor `{prefix}{label}` {given}, but in this job's {architecture.value} it {wanted};"
+                    f"checkpoint: tensor `{prefix}{label}` {given}, but in this job's {architecture.value} it {rule};"
                     " upload weights that fit the data, or change the hyper-parameters"
                 )
                 raise InvalidInput(detail, errors=[FieldError("/checkpoint", detail, "checkpoint_shape")])

@@ -21,7 +21,7 @@ from app.accounts import repository, service
 from app.cli.demo_text import demo_text
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, File, digits_market
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
 from cherish import Client
@@ -58,7 +58,7 @@ def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text
     console = Console()
     started = time.monotonic()
     buyer = new_buyer()
-    with Stack(
+    with EmbeddedStack(
         home.resolve(),
         workers=workers,
         env={"CHERISH_SHOWN_BUYER": buyer},
@@ -79,7 +79,7 @@ def new_buyer() -> str:
     return f"Demo buyer {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
-def run_market(stack: Stack, buyer_name: str, console: Console) -> dict[str, Any]:
+def run_market(stack: EmbeddedStack, buyer_name: str, console: Console) -> dict[str, Any]:
     """The market once, on a stack that runs: people, uploads, one job to its end; returns what ``demo.json`` holds."""
     files, test_file = digits_market()
     admin, buyer, providers = _people(Settings.from_variables(stack.settings_env()), buyer_name, files)

@@ -23,7 +23,7 @@ from app.cli.demo import new_buyer, run_market, show
 from app.db.migrate import current_revision, upgrade
 from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded import credentials
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings, get_settings
 
@@ -53,7 +53,7 @@ def up(
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     buyer = new_buyer() if demo else None
-    stack = Stack(
+    stack = EmbeddedStack(
         home,
         workers=workers,
         servers=servers,
@@ -91,7 +91,7 @@ def _usual_or_free() -> int:
     return _USUAL_PORT
 
 
-def _first_keys(home: Path, stack: Stack) -> dict[str, str]:
+def _first_keys(home: Path, stack: EmbeddedStack) -> dict[str, str]:
     """One account of each role with a key, made when the database has no account; kept in ``keys.json`` (0600)."""
     path = home / "keys.json"
     settings = Settings.from_variables(stack.settings_env())
@@ -111,7 +111,7 @@ def _first_keys(home: Path, stack: Stack) -> dict[str, str]:
         engine.dispose()
 
 
-def _greet(console: Console, stack: Stack, keys: dict[str, str]) -> None:
+def _greet(console: Console, stack: EmbeddedStack, keys: dict[str, str]) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_row("API", f"{stack.api_url}/v1")
     table.add_row("documentation", f"{stack.api_url}/docs")

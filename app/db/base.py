@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import DateTime, Enum, MetaData, func
+from sqlalchemy import DateTime, Enum, MetaData, Table, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -37,6 +37,11 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSONB,
         list[Any]: JSONB,
     }
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table of a model, for statements that are built once and speak of tables."""
+    return Base.metadata.tables[model.__tablename__]
 
 
 PrimaryKey = Annotated[uuid.UUID, mapped_column(primary_key=True, default=uuid7)]

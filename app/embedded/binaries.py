@@ -1,4 +1,4 @@
-"""Finds the servers' programs in their wheels, and puts them where an unprivileged user can run them.
+"""Locates the servers' programs in their wheels, and copies them to where an unprivileged user can run them.
 
 Only files are taken from the wheels; their Python code is never imported (it would start, stop and chmod by itself).
 """
@@ -29,16 +29,16 @@ def redis_server(owner: Owner) -> Path:
 def _installed(distribution: str, folders: tuple[str, ...], owner: Owner) -> Path:
     """The folder that holds ``folders``: where pip put them, or a copy where ``owner`` cannot reach that."""
     try:
-        found = metadata.distribution(distribution)
+        package = metadata.distribution(distribution)
     except metadata.PackageNotFoundError:
         raise EmbeddedError(f"the package {distribution} is not installed; {_MEND}") from None
-    site = Path(os.path.realpath(str(found.locate_file(""))))
+    site = Path(os.path.realpath(str(package.locate_file(""))))
     for folder in folders:
         if not (site / folder).is_dir():
-            raise EmbeddedError(f"{distribution} {found.version} has no folder {folder} on this platform; {_MEND}")
+            raise EmbeddedError(f"{distribution} {package.version} has no folder {folder} on this platform; {_MEND}")
     if not owner.dropped or reachable(site / folders[0] / "x", owner):
         return site
-    return _copy(site, folders, system_folder() / f"{distribution}-{found.version}")
+    return _copy(site, folders, system_folder() / f"{distribution}-{package.version}")
 
 
 def _copy(site: Path, folders: tuple[str, ...], target: Path) -> Path:

@@ -1,4 +1,4 @@
-"""One minded child process, seen from the supervisor: start, watch, stop, kill.
+"""One child process and its minder, seen from the supervisor: start, watch, stop, kill.
 
 Each child runs under its own ``minder`` (see there), which stops it when this process ends for whatever reason. This
 module never decides when to restart; ``stack`` does.
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from app.embedded.minder import ServerSpec
 from app.embedded.places import Owner
 
 Ladder = Sequence[tuple[signal.Signals, float]]
@@ -64,21 +65,21 @@ class Child:
         """Start minder and server; returns once the server's process exists."""
         lifeline_read, lifeline_write = os.pipe()
         report_read, report_write = os.pipe()
-        spec = {
-            "argv": self._argv,
-            "lifeline": lifeline_read,
-            "report": report_write,
-            "keep": self._keep,
-            "uid": self._owner.uid if self._owner and self._owner.dropped else None,
-            "gid": self._owner.gid if self._owner and self._owner.dropped else None,
-            "death_signal": int(self._death_signal),
-            "stop": self._stop,
-            "orphan": self._orphan,
-        }
+        spec = ServerSpec(
+            argv=self._argv,
+            lifeline=lifeline_read,
+            report=report_write,
+            keep=self._keep,
+            uid=self._owner.uid if self._owner and self._owner.dropped else None,
+            gid=self._owner.gid if self._owner and self._owner.dropped else None,
+            death_signal=int(self._death_signal),
+            stop=self._stop,
+            orphan=self._orphan,
+        )
         try:
             with _append(self.log) as log:
                 self._minder = subprocess.Popen(  # noqa: S603  our own program and arguments
-                    [sys.executable, "-I", "-S", str(_MINDER), json.dumps(spec)],
+                    [sys.executable, "-I", "-S", str(_MINDER), json.dumps(spec._asdict())],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -176,7 +177,7 @@ def _tree(root: int) -> list[int]:
             with contextlib.suppress(OSError):
                 fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
                 children.setdefault(int(fields[1]), []).append(int(name))
-    found = [root]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
+    tree = [root]
+    for pid in tree:
+        tree += children.get(pid, [])
+    return tree

@@ -1,4 +1,4 @@
-"""Secrets that the embedded stack makes for itself, once, each in a file that only its owner may read.
+"""Secrets that the embedded stack makes for itself, once, in a file that only its owner may read.
 
 Nothing here is printed, and nothing here is used outside the embedded stack: a deployment brings its own secrets.
 """
@@ -9,19 +9,24 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-_NAMES = ("key_pepper", "signing_secret")
+from typing import Any, NamedTuple
 
 
-def load_or_make(home: Path) -> dict[str, str]:
+class Secrets(NamedTuple):
+    """The pepper of API keys, and the secret that signs."""
+
+    key_pepper: str
+    signing_secret: str
+
+
+def load_or_make(home: Path) -> Secrets:
     """The stack's ``key_pepper`` and ``signing_secret`` from ``secrets.json``, made on first use."""
     path = home / "secrets.json"
-    known = read_private(path) or {}
-    made = {name: str(known.get(name) or secrets.token_urlsafe(32)) for name in _NAMES}
-    if made != known:
+    stored = read_private(path) or {}
+    made = {name: str(stored.get(name) or secrets.token_urlsafe(32)) for name in Secrets._fields}
+    if made != stored:
         write_private(path, made)
-    return made
+    return Secrets(**made)
 
 
 def read_private(path: Path) -> dict[str, Any] | None:

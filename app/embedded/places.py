@@ -24,7 +24,7 @@ SYSTEM_FOLDER = Path("/var/lib/cherish")
 
 
 class EmbeddedError(CherishError):
-    """The embedded stack cannot start or go on; the text says what is in the way and what to do."""
+    """The embedded stack cannot start or go on; the text says why and what to do."""
 
     type, title = "embedded-stack", "The embedded stack cannot run"
 
@@ -80,17 +80,17 @@ def private_folder(path: Path, owner: Owner) -> Path:
     """``path`` as a folder of mode 0700 that ``owner`` owns; made if missing, refused if it is anything else."""
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o700)
-    found = path.lstat()
-    if stat.S_ISDIR(found.st_mode) and owner.dropped and found.st_uid == os.geteuid() and not any(path.iterdir()):
+    status = path.lstat()
+    if stat.S_ISDIR(status.st_mode) and owner.dropped and status.st_uid == os.geteuid() and not any(path.iterdir()):
         # made just now, or by a run that ended right here
         os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
-        found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.uid:
+        status = path.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != owner.uid:
         raise EmbeddedError(
             f"{path} is not a folder of user `{owner.name}` (it may be a link, or somebody else's); "
             "Cherish keeps sockets and data only in folders of its own: remove it and start again"
         )
-    if stat.S_IMODE(found.st_mode) != 0o700:
+    if stat.S_IMODE(status.st_mode) != 0o700:
         path.chmod(0o700)
     return path
 
@@ -114,42 +114,43 @@ def socket_folder(home: Path, purpose: str, owner: Owner) -> Path:
 def _usable(base: Path, *, sticky: bool = False) -> bool:
     """Whether a socket folder may be made in ``base``: a plain short path, writable, ours or (``sticky``) shared."""
     try:
-        found = base.stat()
+        status = base.stat()
     except OSError:
         return False
     if not _PLAIN.fullmatch(str(base)) or len(str(base)) > _LONGEST_SOCKET_FOLDER - 40:
         return False
-    ours = found.st_uid in (os.geteuid(), 0) and (sticky or not found.st_mode & 0o022)
-    return stat.S_ISDIR(found.st_mode) and ours and os.access(base, os.W_OK | os.X_OK)
+    ours = status.st_uid in (os.geteuid(), 0) and (sticky or not status.st_mode & 0o022)
+    return stat.S_ISDIR(status.st_mode) and ours and os.access(base, os.W_OK | os.X_OK)
 
 
 def reachable(path: Path, owner: Owner) -> bool:
     """Whether ``owner`` may pass through every folder above ``path`` (by owner, group and mode)."""
     for folder in Path(os.path.realpath(path)).parents:
-        found = folder.stat()
-        bit = stat.S_IXUSR if found.st_uid == owner.uid else stat.S_IXGRP if found.st_gid == owner.gid else stat.S_IXOTH
-        if not found.st_mode & bit:
+        status = folder.stat()
+        group = status.st_gid == owner.gid
+        bit = stat.S_IXUSR if status.st_uid == owner.uid else stat.S_IXGRP if group else stat.S_IXOTH
+        if not status.st_mode & bit:
             return False
     return True
 
 
 def system_folder() -> Path:
-    """Root's place for what the servers' user must reach when it cannot reach the checkout: /var/lib/cherish."""
+    """Root's folder for files that the servers' user needs and cannot reach elsewhere: /var/lib/cherish."""
     try:
         SYSTEM_FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
-        found = SYSTEM_FOLDER.lstat()
+        status = SYSTEM_FOLDER.lstat()
     except OSError as error:
         raise EmbeddedError(
             f"the servers run as an unprivileged user that cannot reach this folder, and {SYSTEM_FOLDER} cannot be "
             f"made ({error.strerror}); run Cherish as an ordinary user, or from a folder that others may pass through"
         ) from error
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != 0 or status.st_mode & 0o022:
         raise EmbeddedError(f"{SYSTEM_FOLDER} is not a folder that only root may write; mend its owner and mode")
     return SYSTEM_FOLDER
 
 
 class FolderLock:
-    """An advisory lock (flock) that tells who holds it; held until every copy of its descriptor is closed."""
+    """An advisory lock (flock) that names its holder; held until every copy of its descriptor is closed."""
 
     def __init__(self, path: Path, what: str) -> None:
         self._path = path

@@ -1,6 +1,6 @@
 """Postgres 18 from its wheel, run by us: one cluster in one folder, reached over one private socket, with a password.
 
-``EmbeddedPostgres(home).start()`` makes the cluster on first use, repairs what a crash left (a stale lock file, a
+``EmbeddedPostgres(home).start()`` makes the cluster on first use, repairs the traces of a crash (a stale lock file, a
 half-made cluster, a postmaster that is still ending), starts the server under a minder and returns its URL. It never
 listens on TCP, never trusts a connection without the password, and never touches a cluster that it did not make.
 """
@@ -140,10 +140,10 @@ class EmbeddedPostgres(EmbeddedServer):
         shutil.rmtree(staging)
 
     def _check_cluster(self, data: Path) -> None:
-        found = data.lstat()
-        if found.st_uid != self._owner.uid:
+        owner = data.lstat().st_uid
+        if owner != self._owner.uid:
             raise EmbeddedError(
-                f"the Postgres folder {data} belongs to user id {found.st_uid}, but Cherish would run Postgres as "
+                f"the Postgres folder {data} belongs to user id {owner}, but Cherish would run Postgres as "
                 f"`{self._owner.name}`; run it as the user who made it, or move the folder away to begin anew"
             )
         if not (data / _MARKER).is_file():
@@ -217,7 +217,7 @@ class EmbeddedPostgres(EmbeddedServer):
     def _accepts(self, child: Child) -> bool:
         """Wait until the server answers; False when its process ended."""
         begun = time.monotonic()
-        said = False
+        reported = False
         while child.running:
             try:
                 psycopg.connect(self._url(self._password(), "postgres"), connect_timeout=5).close()
@@ -231,16 +231,16 @@ class EmbeddedPostgres(EmbeddedServer):
             waited = time.monotonic() - begun
             if waited > _PATIENCE:
                 raise EmbeddedError(f"Postgres did not become ready in {_PATIENCE:.0f} s; see {child.log}")
-            if waited > 3 and not said:
+            if waited > 3 and not reported:
                 self._say("Postgres is recovering from a crash; waiting")
-                said = True
+                reported = True
             time.sleep(0.05)
         return False
 
     def _make_database(self, password: str) -> None:
         with psycopg.connect(self._url(password, "postgres"), autocommit=True) as connection:
-            known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone()
-            if known is None:
+            existing = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [_DATABASE]).fetchone()
+            if existing is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE)))
 
 

@@ -1,4 +1,4 @@
-"""Redis from its wheel, run by us: messages to the workers over one private socket, nothing that must last.
+"""Redis from its wheel, run by us: messages to the workers over one private socket, no data that must last.
 
 It never listens on TCP, never writes to disk and never evicts: all facts are in Postgres, and Redis may be wiped.
 """

@@ -1,9 +1,9 @@
 """The whole of Cherish on one machine: Postgres, Redis, API, relay, sweeper and workers under one supervisor.
 
-``with Stack(home, workers=2) as stack`` starts everything, waits until ``/readyz`` says yes, restarts what crashes
-(with a growing delay, and saying so), and ends everything in order. Each child has its own minder, so that nothing
-outlives this process, ``kill -9`` included. The supervisor does no work of the product itself and opens one port, the
-API's.
+``with EmbeddedStack(home, workers=2) as stack`` starts everything, waits until ``/readyz`` answers 200, restarts
+children that crash (with a growing delay, and reporting it), and ends everything in order. Each child has its own
+minder, so that nothing outlives this process, ``kill -9`` included. The supervisor does no work of the product itself
+and opens one port, the API's.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ _WORKER_STOP: Ladder = ((signal.SIGTERM, 30.0), (signal.SIGQUIT, 5.0))
 _ORPHAN: Ladder = ((signal.SIGTERM, 2.0),)
 
 
-class Stack(Supervisor):
+class EmbeddedStack(Supervisor):
     """One stack in one folder, of ``servers`` API processes.
 
     ``port`` 0 takes a free one; ``env`` adds settings (``CHERISH_...``) for the children.
@@ -107,8 +107,8 @@ class Stack(Supervisor):
             "CHERISH_REDIS_URL": redis_url,
             "CHERISH_BLOB_URL": (self.home / "blobs").as_uri(),
             "CHERISH_PUBLIC_URL": self.api_url,
-            "CHERISH_KEY_PEPPER": secret["key_pepper"],
-            "CHERISH_SIGNING_SECRET": secret["signing_secret"],
+            "CHERISH_KEY_PEPPER": secret.key_pepper,
+            "CHERISH_SIGNING_SECRET": secret.signing_secret,
             **self._extra,
         }
         self._migrate(database_url)
@@ -137,7 +137,7 @@ class Stack(Supervisor):
         self._redis.stop()
         self._postgres.stop()
         self._parts = {}
-        # no later process of this stack would remove what killed children left
+        # no later process of this stack would remove the scratch files of killed children
         scratch.tidy()
         if self._listener is not None:
             self._listener.close()
@@ -169,7 +169,7 @@ class Stack(Supervisor):
         serve = [sys.executable, "-m", "app.cli", "serve", f"--fd={listener}"]
         # they take turns at one socket
         names = ["api", *(f"api-{number}" for number in range(2, self._servers + 1))]
-        found = [
+        programs = [
             *(self._program(name, serve, stop=_PYTHON_STOP, inherit=(listener,)) for name in names),
             self._program("relay", [sys.executable, "-m", "app.housekeeping", "relay"], stop=_PYTHON_STOP),
             self._program("sweeper", [sys.executable, "-m", "app.housekeeping", "sweeper"], stop=_PYTHON_STOP),
@@ -178,8 +178,8 @@ class Stack(Supervisor):
         limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
         for number in range(1, self._workers + 1):
             command = [sys.executable, "-m", "worker", "cpu"]
-            found.append(self._program(f"worker-{number}", command, stop=_WORKER_STOP, env=limits))
-        return found
+            programs.append(self._program(f"worker-{number}", command, stop=_WORKER_STOP, env=limits))
+        return programs
 
     def _program(
         self,
@@ -236,7 +236,7 @@ class Stack(Supervisor):
 
 @dataclass(frozen=True)
 class StackState:
-    """A stack that runs: its supervisor, where its API is, and the ``CHERISH_*`` variables of its children."""
+    """A stack that runs: its supervisor, its API's address, and the ``CHERISH_*`` variables of its children."""
 
     pid: int
     api_url: str

@@ -1,6 +1,7 @@
-"""Keeps named children running: restarts what ended, with a growing delay, and says so. It treats all programs alike.
+"""Keeps named children running: restarts those that ended, with a growing delay, and reports it. It treats all programs
+alike.
 
-Also the handle by which fault tests reach single children: kill, freeze, take down, bring up.
+Fault tests reach single children through it: kill, pause, take down, bring up.
 """
 
 import signal
@@ -27,15 +28,15 @@ class Supervisor:
         self._guard = threading.RLock()
 
     def add(self, name: str, start: Callable[[], object], child: Callable[[], Child | None]) -> None:
-        """Take charge of a child: ``start`` starts it (again), ``child`` tells what runs now."""
+        """Manage a child: ``start`` starts it (again), ``child`` returns the process that runs now."""
         self._parts[name] = _Part(name, start, child)
 
     def add_child(self, child: Child) -> None:
-        """Take charge of a child that is started as it is."""
+        """Manage a child that starts itself."""
         self.add(child.name, child.start, lambda: child)
 
     def watch(self) -> None:
-        """Begin to restart what ends."""
+        """Begin to restart children that end."""
         self._stopping.clear()
         self._watcher = threading.Thread(target=self._watch, name="cherish-supervisor", daemon=True)
         self._watcher.start()
@@ -67,17 +68,17 @@ class Supervisor:
         return child.processes() if child else []
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal to a child and its descendants; what it ended is restarted."""
+        """Send a signal to a child and its descendants; processes that it ends are restarted."""
         child = self._part(name).child
         if child:
             child.signal(number)
 
     def pause(self, name: str) -> None:
-        """Freeze a child and its descendants (SIGSTOP)."""
+        """Pause a child and its descendants (SIGSTOP)."""
         self.kill(name, signal.SIGSTOP)
 
     def resume(self, name: str) -> None:
-        """Let a frozen child go on."""
+        """Let a paused child go on."""
         self.kill(name, signal.SIGCONT)
 
     def take_down(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:

@@ -1,5 +1,5 @@
-"""The certificates of what was erased and of what checkpoints were made to forget, over HTTP. Thin; what was forgotten
-is listed in ``app.checkpoints.endpoints``."""
+"""The certificates of erasures and of checkpoints' unlearnings, over HTTP. Thin; the unlearnings themselves are listed
+in ``app.checkpoints.endpoints``."""
 
 from app.accounts.callers import BuyerCaller, ProviderCaller
 from app.checkpoints import service
@@ -13,7 +13,7 @@ from app.http.routes import api_router
 from app.valuations.results import certificates
 from app.valuations.results.schemas import Certificate
 
-# each is part of what it belongs to in the API's document
+# in the API's document each endpoint is under the resource that it belongs to
 router = api_router("/v1/datasets", "valuations")
 unlearnings = api_router("/v1/checkpoints", "checkpoints")
 
@@ -41,9 +41,9 @@ def get_unlearning_certificate(
 
     Check it with `GET /v1/valuations/certificates/key`, as a valuation's.
     """
-    found = service.unlearning(session, caller, checkpoint_id, unlearning_id)
-    if found.finished_at is None:
+    done = service.unlearning(session, caller, checkpoint_id, unlearning_id)
+    if done.finished_at is None:
         raise Conflict(
             f"unlearning {public_id('ul', unlearning_id)} is not done yet; wait for checkpoint.unlearned, or ask again"
         )
-    return UnlearningCertificate.model_validate(certificates.sign(settings, unlearning.content(found)))
+    return UnlearningCertificate.model_validate(certificates.sign(settings, unlearning.content(done)))

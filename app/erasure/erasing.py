@@ -1,10 +1,10 @@
-"""The right to be forgotten: what a withdrawn dataset leaves is unlearned and erased, by a job. Never commits.
+"""The right to be forgotten: everything that derives from a withdrawn dataset is unlearned or erased. Never commits.
 
 In this order. The jobs that read it, or a checkpoint that has seen it, are stopped and their pools go back; from then
-on no job may name those checkpoints. What was derived from its rows is erased: trained models, worths, and what is kept
-from reading orders' files. The checkpoints are unlearned (``unlearning``), for which its bytes are needed. Then the
-bytes are erased, unless another provider's dataset has the same, and the weights that had seen them. Results, ledger
-and certificates stay; of the data they hold digests.
+on no job may name those checkpoints. What was derived from its rows is erased: trained models, worths, and the
+sandbox's answers about orders' files. The checkpoints are unlearned (``unlearning``), for which its bytes are needed.
+Then the bytes are erased, unless another provider's dataset has the same, and the weights that had seen them. Results,
+ledger and certificates stay; of the data they hold digests.
 """
 
 import uuid
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.checkpoints import repository as checkpoints
-from app.checkpoints.tables import Unlearning, UnlearningStatus
+from app.checkpoints.tables import UnlearningDuty, UnlearningStatus
 from app.datasets import repository as dataset_repository
 from app.datasets import service as datasets
 from app.erasure import repository as erasure_repository
@@ -55,21 +55,21 @@ class Cleared:
 
 
 def send_due(session: Session) -> int:
-    """Have workers erase what was withdrawn and is not erased yet; for the sweeper. Returns how many were sent."""
-    found = erasure_repository.unerased(session, _RESEND, _LIMIT)
-    for dataset_id in found:
+    """Have workers erase withdrawn datasets that are not erased yet; for the sweeper. Returns how many were sent."""
+    datasets_due = erasure_repository.unerased(session, _RESEND, _LIMIT)
+    for dataset_id in datasets_due:
         erasure_repository.mark_erasure_sent(session, dataset_id)
         outbox.record(session, TASK, {"dataset_id": str(dataset_id)})
-    return len(found)
+    return len(datasets_due)
 
 
 def begin(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
-    """Open the duties to unlearn and stop the jobs; whether none is at work any more."""
+    """Open the duties to unlearn and stop the jobs; returns whether all jobs have ended."""
     unlearning.open_all(session, dataset_id)
     waiting = [duty.checkpoint_id for duty in _open_duties(session, dataset_id)]
     idle = True
-    for each in _jobs(session, dataset_id, waiting):
-        job = repository.lock(session, each.id)
+    for named in _jobs(session, dataset_id, waiting):
+        job = repository.lock(session, named.id)
         if job.status in TERMINAL:
             continue
         if job.status not in (ValuationStatus.SETTLING, ValuationStatus.CANCELLING):
@@ -79,7 +79,7 @@ def begin(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
 
 
 def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleared | None:
-    """Erase in the database what may be erased by now, and list what is to be erased after it; None when done."""
+    """Erase in the database what may be erased now, and list the blobs and games to erase after it; None when done."""
     erasure = erasure_repository.lock_erasure(session, dataset_id)
     if erasure is None or erasure.finished_at is not None:
         return None
@@ -87,26 +87,26 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     waiting = [duty.checkpoint_id for duty in open_duties]
     jobs = _jobs(session, dataset_id, waiting)
     games = sorted({job.game_id for job in jobs})
-    doomed, worths, models = set[str](erasure.doomed or []), 0, 0
+    to_erase, worths, models = set[str](erasure.to_erase or []), 0, 0
     for game_id in games:
-        blob, answered, erased = erasure_repository.forget_game(session, game_id)
-        doomed |= answered
+        blob, answer_blobs, erased = erasure_repository.forget_game(session, game_id)
+        to_erase |= answer_blobs
         worths += erased
         if blob is not None:
             models += 1
-            doomed.add(blob)
-    # an order holds its datasets against withdrawal until it commits: none that read this one keeps anything after this
+            to_erase.add(blob)
+    # an order locks its datasets against withdrawal until it commits, so no order keeps an answer about this one later
     fit_cache.purge_all(session)
     digests = erasure_repository.digests_of_dataset(session, dataset_id)
     kept = erasure_repository.others_with_content(session, dataset_id, digests)
     until = unlearning_repository.let_begin(session, dataset_id, settings.unlearn_grace_seconds)
     before = erasure.record or {"games": len(games), "models": 0, "worths": 0}
     if erasure.record is None:
-        _tell(session, dataset_id, jobs, waiting, until)
+        _notify_buyers(session, dataset_id, jobs, waiting, until)
     if not open_duties:
-        doomed |= digests - kept
-        doomed |= {duty.before for duty in unlearning_repository.of_dataset(session, dataset_id) if duty.before}
-    erasure.doomed = sorted(doomed)
+        to_erase |= digests - kept
+        to_erase |= {duty.before for duty in unlearning_repository.of_dataset(session, dataset_id) if duty.before}
+    erasure.to_erase = sorted(to_erase)
     erasure.record = {
         "contents": sorted(digests),
         "kept_for_others": sorted(kept),
@@ -116,18 +116,18 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
     }
     session.flush()
     unlearning.send_due(session)
-    return Cleared(tuple(sorted(doomed)), tuple(games), len(open_duties))
+    return Cleared(tuple(sorted(to_erase)), tuple(games), len(open_duties))
 
 
 def erase_blob(session: Session, blobs: BlobStore, dataset_id: uuid.UUID, digest: str) -> None:
-    """Erase a blob of the withdrawal unless something else has the same bytes, while nobody can be storing it."""
+    """Erase a blob of the withdrawal unless something else has the same bytes, under the lock of its digest."""
     dataset_repository.lock_digest(session, digest)
     if not erasure_repository.in_use(session, dataset_id, digest):
         blobs.delete(digest)
 
 
 def finish(session: Session, dataset_id: uuid.UUID) -> None:
-    """The blobs are gone as well: the record is complete. Of checkpoints it says how many, and no buyer's ids."""
+    """The blobs are erased as well: the record is complete. It counts checkpoints and holds no buyer's ids."""
     erasure = erasure_repository.lock_erasure(session, dataset_id)
     if erasure is None or erasure.finished_at is not None or erasure.record is None:
         return
@@ -140,7 +140,7 @@ def finish(session: Session, dataset_id: uuid.UUID) -> None:
         },
         "certificates": sorted(digest_of(unlearning.content(duty)) for duty in duties),
     }
-    erasure.doomed = None
+    erasure.to_erase = None
     erasure.finished_at = repository.now(session)
 
 
@@ -163,32 +163,32 @@ def record_of(erasure: Erasure) -> dict[str, Any]:
     }
 
 
-def _open_duties(session: Session, dataset_id: uuid.UUID) -> list[Unlearning]:
+def _open_duties(session: Session, dataset_id: uuid.UUID) -> list[UnlearningDuty]:
     return [duty for duty in unlearning_repository.of_dataset(session, dataset_id) if duty.status in _OPEN]
 
 
 def _jobs(session: Session, dataset_id: uuid.UUID, checkpoint_ids: Sequence[uuid.UUID]) -> list[Valuation]:
     """Jobs that read the dataset, and jobs that compute with weights which have seen it."""
-    found = {job.id: job for job in erasure_repository.jobs_with_dataset(session, dataset_id)}
-    found |= {job.id: job for job in erasure_repository.jobs_with_checkpoints(session, checkpoint_ids)}
-    return [found[each] for each in sorted(found)]
+    jobs = {job.id: job for job in erasure_repository.jobs_with_dataset(session, dataset_id)}
+    jobs |= {job.id: job for job in erasure_repository.jobs_with_checkpoints(session, checkpoint_ids)}
+    return [jobs[job_id] for job_id in sorted(jobs)]
 
 
-def _tell(
+def _notify_buyers(
     session: Session,
     dataset_id: uuid.UUID,
     jobs: Sequence[Valuation],
     checkpoint_ids: Sequence[uuid.UUID],
     until: datetime | None,
 ) -> None:
-    """Tell every buyer concerned, once; with the buyer's own checkpoints."""
-    told: dict[uuid.UUID, list[uuid.UUID]] = {job.buyer_id: [] for job in jobs}
-    unsaid: set[uuid.UUID] = set()
+    """Notify every buyer concerned, once, of the buyer's own checkpoints."""
+    checkpoints_of: dict[uuid.UUID, list[uuid.UUID]] = {job.buyer_id: [] for job in jobs}
+    undecided: set[uuid.UUID] = set()
     for checkpoint_id in checkpoint_ids:
         checkpoint = checkpoints.lock(session, checkpoint_id)
-        told.setdefault(checkpoint.buyer_id, []).append(checkpoint_id)
+        checkpoints_of.setdefault(checkpoint.buyer_id, []).append(checkpoint_id)
         if checkpoint.unlearning is None:
-            unsaid.add(checkpoint.buyer_id)
-    for buyer_id, seen in sorted(told.items()):
-        data = {"id": dataset_id, "checkpoints": seen, "answer_until": until if buyer_id in unsaid else None}
+            undecided.add(checkpoint.buyer_id)
+    for buyer_id, seen in sorted(checkpoints_of.items()):
+        data = {"id": dataset_id, "checkpoints": seen, "answer_until": until if buyer_id in undecided else None}
         webhooks.emit(session, buyer_id, EventType.DATASET_WITHDRAWN, data)

@@ -1,4 +1,4 @@
-"""SQL of withdrawals: whose erasure is due, which jobs and bytes it concerns, and the erasing of a game's worths.
+"""SQL of withdrawals: which erasures are due, which jobs and bytes they concern, and the erasing of a game's worths.
 
 It serves ``erasing`` and ``unlearning``, and the workers' games in memory.
 """
@@ -11,10 +11,10 @@ from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Checkpoint, Unlearning, UnlearningStatus
+from app.checkpoints.tables import Checkpoint, UnlearningDuty, UnlearningStatus
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.ids import public_id
-from app.valuations.tables import Erasure, Game, Valuation, ValuationDataset
+from app.valuations.tables import BuyerGame, Erasure, Valuation, ValuationDataset
 from app.valuations.work import answers, worths
 
 
@@ -50,25 +50,25 @@ def erasure_of(session: Session, dataset_id: uuid.UUID) -> Erasure | None:
 
 def digests_of_dataset(session: Session, dataset_id: uuid.UUID) -> set[str]:
     """Digests of every content that a dataset ever had."""
-    known = select(Dataset.digest).where(Dataset.id == dataset_id, Dataset.digest.is_not(None))
+    current = select(Dataset.digest).where(Dataset.id == dataset_id, Dataset.digest.is_not(None))
     versions = select(DatasetVersion.digest).where(DatasetVersion.dataset_id == dataset_id)
-    return {digest for digest in [*session.scalars(known), *session.scalars(versions)] if digest}
+    return {digest for digest in [*session.scalars(current), *session.scalars(versions)] if digest}
 
 
 def others_with_content(session: Session, dataset_id: uuid.UUID, digests: Collection[str]) -> set[str]:
     """Those of the digests that another dataset, not withdrawn or still needed to unlearn it, has as well."""
     needed = exists().where(
-        Unlearning.dataset_id == Dataset.id,
-        Unlearning.status.in_((UnlearningStatus.WAITING, UnlearningStatus.RUNNING)),
+        UnlearningDuty.dataset_id == Dataset.id,
+        UnlearningDuty.status.in_((UnlearningStatus.WAITING, UnlearningStatus.RUNNING)),
     )
-    standing = and_(Dataset.id != dataset_id, or_(Dataset.status != DatasetStatus.WITHDRAWN, needed))
-    now_ = select(Dataset.digest).where(standing, Dataset.digest.in_(digests))
+    still_used = and_(Dataset.id != dataset_id, or_(Dataset.status != DatasetStatus.WITHDRAWN, needed))
+    current = select(Dataset.digest).where(still_used, Dataset.digest.in_(digests))
     before = (
         select(DatasetVersion.digest)
         .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
-        .where(standing, DatasetVersion.digest.in_(digests))
+        .where(still_used, DatasetVersion.digest.in_(digests))
     )
-    return {digest for digest in [*session.scalars(now_), *session.scalars(before)] if digest}
+    return {digest for digest in [*session.scalars(current), *session.scalars(before)] if digest}
 
 
 def in_use(session: Session, dataset_id: uuid.UUID, digest: str) -> bool:
@@ -88,28 +88,30 @@ def jobs_with_dataset(session: Session, dataset_id: uuid.UUID) -> Sequence[Valua
 
 def jobs_with_checkpoints(session: Session, checkpoint_ids: Collection[uuid.UUID]) -> Sequence[Valuation]:
     """Every job that names one of these checkpoints, oldest first."""
-    names = [public_id("ck", each) for each in checkpoint_ids]
+    names = [public_id("ck", checkpoint_id) for checkpoint_id in checkpoint_ids]
     named = Valuation.spec["checkpoint"].astext.in_(names)
     return session.scalars(select(Valuation).where(named).order_by(Valuation.id)).all()
 
 
 def loaded_and_withdrawn(session: Session, game_ids: Collection[uuid.UUID]) -> Sequence[uuid.UUID]:
     """Those of the games that read a dataset which has been withdrawn, or have weights that had seen one."""
-    reading = (
+    read_withdrawn = (
         select(Valuation.game_id)
         .join(ValuationDataset, ValuationDataset.valuation_id == Valuation.id)
         .join(Dataset, Dataset.id == ValuationDataset.dataset_id)
         .where(Valuation.game_id.in_(game_ids), Dataset.status == DatasetStatus.WITHDRAWN)
     )
-    old = select(Unlearning.before).where(Unlearning.before.is_not(None))
-    computing = select(Game.id).where(Game.id.in_(game_ids), Game.frozen["checkpoint"].astext.in_(old))
-    return session.scalars(reading.union(computing)).all()
+    unlearned = select(UnlearningDuty.before).where(UnlearningDuty.before.is_not(None))
+    have_old_weights = select(BuyerGame.id).where(
+        BuyerGame.id.in_(game_ids), BuyerGame.frozen["checkpoint"].astext.in_(unlearned)
+    )
+    return session.scalars(read_withdrawn.union(have_old_weights)).all()
 
 
 def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, set[str], int]:
     """Erase a game's models' name, its facts, its models' answers and its worths; the models' blob, the answers' blobs
     and how many worths there were."""
-    game = session.scalars(select(Game).where(Game.id == game_id).with_for_update()).one()
+    game = session.scalars(select(BuyerGame).where(BuyerGame.id == game_id).with_for_update()).one()
     blob, game.prepared, game.facts = game.prepared, None, None
     return blob, answers.erase(session, game_id), worths.erase(session, game_id)
 
@@ -117,4 +119,4 @@ def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, set[s
 def names_of_prepared(session: Session, blob: str) -> int:
     """How many games name these trained models."""
     session.flush()
-    return int(session.scalar(select(func.count()).select_from(Game).where(Game.prepared == blob)) or 0)
+    return int(session.scalar(select(func.count()).select_from(BuyerGame).where(BuyerGame.prepared == blob)) or 0)

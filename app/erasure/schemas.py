@@ -29,8 +29,8 @@ class UnlearningCertificate(Certificate):
     """How a checkpoint was made to forget a dataset, signed as every certificate is.
 
     ``residual`` is how far the weights before and after are from a model that was trained on what remains;
-    ``membership`` how well losses tell the forgotten rows from rows that no model saw. Either holds ``unmeasured``, a
-    sentence, where it could not be had. Data, weights and test rows are named by digests only.
+    ``membership`` how well losses separate the forgotten rows from rows that no model saw. Either holds ``unmeasured``,
+    a sentence, where it could not be measured. Data, weights and test rows are named by digests only.
     """
 
     model_config = example(

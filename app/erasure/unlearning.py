@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.checkpoints import repository as checkpoints
-from app.checkpoints.tables import Checkpoint, CheckpointLineage, Unlearning, UnlearningStatus
+from app.checkpoints.tables import Checkpoint, CheckpointLineage, UnlearningDuty, UnlearningStatus
 from app.erasure import repository as erasure_repository
 from app.erasure import unlearning_repository
 from app.erasure.unlearning_repository import UnlearningClaim
@@ -39,14 +39,14 @@ FORMAT = "cherish-unlearning-1"
 TASK, FORGET = "worker.tasks.unlearn", "worker.tasks.forget"
 _RESEND = timedelta(seconds=30)
 _LIMIT = 50
-# long enough for an operator's mistake to be seen: what is erased at the last try does not come back
+# long enough for an operator's mistake to be noticed: weights erased at the last try do not come back
 _BACKOFF_SECONDS = 60.0
 _AWAY_SECONDS, _AWAY_AT_MOST = 30.0, timedelta(days=1)
 GONE = "the weights are gone, so there is nothing left to measure"
 
 
 @dataclass(frozen=True)
-class Part:
+class SeenContent:
     """One content that a checkpoint has seen: its digest, and the file that it is read from."""
 
     dataset_id: uuid.UUID
@@ -55,30 +55,30 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Duty:
+class LoadedDuty:
     """What a worker needs to know to unlearn; plain data, so that no transaction stays open meanwhile.
 
-    ``game`` is that of the job that says how rows became numbers, ``base`` the blob of the frozen model that the
-    weights stand on, if they do. ``whole``: one full valuation named everything
-    that the model has seen, so nothing else was trained on.
+    ``chosen`` is the owner's method, if there is one. ``game`` is that of the job that says how rows became numbers,
+    ``base`` the blob of the frozen model that the weights stand on, if they do. ``whole``: one full valuation named
+    everything that the model has seen, so nothing else was trained on.
     """
 
     claim: UnlearningClaim
     checkpoint: Checkpoint
     weights: str
-    asked: WithdrawalMethod | None
+    chosen: WithdrawalMethod | None
     game: FrozenGame | None
     test: InputFile | None
     base: str | None
-    forgotten: tuple[Part, ...]
-    remaining: tuple[Part, ...]
+    forgotten: tuple[SeenContent, ...]
+    remaining: tuple[SeenContent, ...]
     whole: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a duty ended: the method used, why it is not the one asked for, the new weights (None: erased), and what was
-    found, as the certificate tells it."""
+    """How a duty ended: the method used, why it is not the owner's choice, the new weights (None: erased), and the
+    measurements that the certificate holds."""
 
     method: WithdrawalMethod
     reason: str | None
@@ -88,17 +88,17 @@ class Outcome:
 
 
 def open_all(session: Session, dataset_id: uuid.UUID) -> None:
-    """A duty for every checkpoint that has seen the dataset; those that are there stay as they are."""
+    """A duty for every checkpoint that has seen the dataset; those that exist stay as they are."""
     for checkpoint in checkpoints.that_have_seen(session, dataset_id):
         reference = _reference(session, checkpoint, dataset_id)
         unlearning_repository.open_duty(session, checkpoint.id, dataset_id, reference.id if reference else None)
 
 
 def send_due(session: Session) -> int:
-    """Have workers begin what is due and has not been begun; returns how many were sent."""
-    found = unlearning_repository.take_due(session, _RESEND, _LIMIT)
-    outbox.record_all(session, TASK, [{"unlearning_id": str(each)} for each in found])
-    return len(found)
+    """Have workers begin the duties that are due; returns how many were sent."""
+    due = unlearning_repository.take_due(session, _RESEND, _LIMIT)
+    outbox.record_all(session, TASK, [{"unlearning_id": str(unlearning_id)} for unlearning_id in due])
+    return len(due)
 
 
 def recover(session: Session, settings: Settings, unlearning_id: uuid.UUID) -> None:
@@ -114,31 +114,31 @@ def recover(session: Session, settings: Settings, unlearning_id: uuid.UUID) -> N
         _erase_instead(session, claim, f"unlearning ended its worker {claim.attempt} times")
 
 
-def load(session: Session, claim: UnlearningClaim) -> Duty | None:
-    """What is to be done; None where the checkpoint has no weights any more, so that nothing is."""
+def load(session: Session, claim: UnlearningClaim) -> LoadedDuty | None:
+    """The duty as plain data; None where the checkpoint has no weights any more, so that nothing is to be done."""
     checkpoint = checkpoints.lock(session, claim.checkpoint_id)
     if checkpoint.digest is None:
         return None
     reference = repository.of_id(session, claim.reference_id) if claim.reference_id else None
     seen = checkpoints.seen_by(session, checkpoint.id)
     files = _files(session, checkpoint, {row.dataset_id for row in seen})
-    parts = [Part(row.dataset_id, row.digest, files.get(row.digest)) for row in seen]
+    parts = [SeenContent(row.dataset_id, row.digest, files.get(row.digest)) for row in seen]
     session.expunge(checkpoint)
-    return Duty(
+    return LoadedDuty(
         claim=claim,
         checkpoint=checkpoint,
         weights=checkpoint.digest,
-        asked=checkpoint.unlearning,
+        chosen=checkpoint.unlearning,
         game=repository.get_game(session, reference.game_id).document if reference else None,
         test=reference.job_inputs.test if reference else None,
         base=reference.job_inputs.base if reference else None,
         forgotten=tuple(part for part in parts if part.dataset_id == claim.dataset_id),
         remaining=tuple(part for part in parts if part.dataset_id != claim.dataset_id),
-        whole=reference is not None and _tells_all(reference, seen),
+        whole=reference is not None and _names_all(reference, seen),
     )
 
 
-def finish(session: Session, duty: Duty, outcome: Outcome) -> tuple[str, ...]:
+def finish(session: Session, duty: LoadedDuty, outcome: Outcome) -> tuple[str, ...]:
     """End a duty: new weights, or none. Returns the blobs that are to be erased once this has committed."""
     checkpoint = checkpoints.lock(session, duty.claim.checkpoint_id)
     if checkpoint.digest != duty.weights:
@@ -189,7 +189,7 @@ def put_off(session: Session, settings: Settings, claim: UnlearningClaim, why: s
     return give_back(session, claim, _AWAY_SECONDS)
 
 
-def content(unlearning: Unlearning) -> dict[str, Any]:
+def content(unlearning: UnlearningDuty) -> dict[str, Any]:
     """What is certified of a duty that has ended."""
     if unlearning.record is None or unlearning.finished_at is None:
         raise AssertionError(f"unlearning {unlearning.id} has no record before its end")
@@ -200,11 +200,11 @@ def content(unlearning: Unlearning) -> dict[str, Any]:
 def _end(session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outcome: Outcome) -> tuple[str, ...]:
     old, erased = checkpoint.digest, outcome.weights is None
     after = outcome.weights.digest if outcome.weights else None
-    asked = checkpoint.unlearning or WithdrawalMethod.AUTO
+    chosen = checkpoint.unlearning or WithdrawalMethod.AUTO
     record: dict[str, Any] = {
         "checkpoint": public_id("ck", checkpoint.id),
         "outcome": "erased" if erased else "unlearned",
-        "asked": asked.value,
+        "asked": chosen.value,
         "method": outcome.method.value,
         "reason": outcome.reason,
         "attempts": claim.attempt,
@@ -255,18 +255,18 @@ def _reference(session: Session, checkpoint: Checkpoint, dataset_id: uuid.UUID) 
     jobs = erasure_repository.jobs_with_checkpoints(session, checkpoints.twins(session, checkpoint))
     fitting = [job for job in jobs if job.id in named and job.buyer_id == checkpoint.buyer_id]
     seen = checkpoints.seen_by(session, checkpoint.id)
-    return max(fitting, key=lambda job: (_tells_all(job, seen), job.id), default=None)
+    return max(fitting, key=lambda job: (_names_all(job, seen), job.id), default=None)
 
 
-def _tells_all(job: Valuation, seen: Sequence[CheckpointLineage]) -> bool:
-    """Whether a job says that the model was trained on its players and nobody else, and names all that was seen."""
+def _names_all(job: Valuation, seen: Sequence[CheckpointLineage]) -> bool:
+    """Whether by a job the model was trained on its players alone, and the job names all content that it has seen."""
     files = {file.digest for player in job.job_inputs.players for file in player}
     return job.order.mode == "full" and {row.digest for row in seen} <= files
 
 
 def _files(session: Session, checkpoint: Checkpoint, dataset_ids: set[uuid.UUID]) -> dict[str, InputFile]:
-    """How to read each content, by digest, as the buyer's jobs said, those with this checkpoint before others, which
-    may read a text as a column; every row of it, also those that a job dropped."""
+    """How to read each content, by digest: as the buyer's jobs read it, those with this checkpoint before others, which
+    may read a text as a column; and every row of it, also those that a job dropped."""
     files: dict[str, InputFile] = {}
     twins = checkpoints.twins(session, checkpoint)
     own = {job.id for job in erasure_repository.jobs_with_checkpoints(session, twins)}

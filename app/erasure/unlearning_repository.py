@@ -1,4 +1,4 @@
-"""SQL of the duties to unlearn: opened by a withdrawal, claimed under a lease, ended by whoever holds the fence.
+"""SQL of the duties to unlearn: opened by a withdrawal, claimed under a lease, ended by the holder of the fence.
 
 It is the protocol of shards (docs/reliability.md) for work that belongs to no job. A checkpoint's row is always locked
 before its duties are touched, so that one at a time makes its next weights. All times are the database's.
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased
 
 from app.checkpoints import repository
-from app.checkpoints.tables import Checkpoint, Unlearning, UnlearningStatus
+from app.checkpoints.tables import Checkpoint, UnlearningDuty, UnlearningStatus
 from app.db.base import uuid7
 
 _NO_SYNC = {"synchronize_session": False}
@@ -40,17 +40,20 @@ def _after(seconds: float) -> Any:
 
 
 def _due() -> Any:
-    """It is due by time; or nothing was tried yet and the owner has chosen how."""
-    said = exists().where(Checkpoint.id == Unlearning.checkpoint_id, Checkpoint.unlearning.is_not(None))
-    return and_(Unlearning.due_at.is_not(None), or_(Unlearning.due_at <= _NOW, and_(Unlearning.fence == 0, said)))
+    """The duty is due by time; or nothing was tried yet and the owner has chosen a method."""
+    chosen = exists().where(Checkpoint.id == UnlearningDuty.checkpoint_id, Checkpoint.unlearning.is_not(None))
+    return and_(
+        UnlearningDuty.due_at.is_not(None),
+        or_(UnlearningDuty.due_at <= _NOW, and_(UnlearningDuty.fence == 0, chosen)),
+    )
 
 
 def open_duty(
     session: Session, checkpoint_id: uuid.UUID, dataset_id: uuid.UUID, reference_id: uuid.UUID | None
 ) -> None:
-    """A checkpoint is to forget a dataset; a duty that is there stays as it is."""
+    """A checkpoint is to forget a dataset; a duty that exists stays as it is."""
     session.execute(
-        upsert(Unlearning)
+        upsert(UnlearningDuty)
         .values(
             id=uuid7(),
             checkpoint_id=checkpoint_id,
@@ -62,35 +65,39 @@ def open_duty(
     )
 
 
-def of_dataset(session: Session, dataset_id: uuid.UUID) -> Sequence[Unlearning]:
+def of_dataset(session: Session, dataset_id: uuid.UUID) -> Sequence[UnlearningDuty]:
     """Every duty that a withdrawal made, ended or not."""
-    statement = select(Unlearning).where(Unlearning.dataset_id == dataset_id).order_by(Unlearning.id)
+    statement = select(UnlearningDuty).where(UnlearningDuty.dataset_id == dataset_id).order_by(UnlearningDuty.id)
     return session.scalars(statement.execution_options(populate_existing=True)).all()
 
 
-def of_id(session: Session, unlearning_id: uuid.UUID) -> Unlearning | None:
-    return session.get(Unlearning, unlearning_id, populate_existing=True)
+def of_id(session: Session, unlearning_id: uuid.UUID) -> UnlearningDuty | None:
+    return session.get(UnlearningDuty, unlearning_id, populate_existing=True)
 
 
 def count_open(session: Session, dataset_id: uuid.UUID) -> int:
     """How many checkpoints have not forgotten the dataset yet."""
-    statement = select(func.count()).where(Unlearning.dataset_id == dataset_id, Unlearning.status.in_(_OPEN))
+    statement = select(func.count()).where(UnlearningDuty.dataset_id == dataset_id, UnlearningDuty.status.in_(_OPEN))
     return int(session.scalar(statement) or 0)
 
 
 def let_begin(session: Session, dataset_id: uuid.UUID, grace: float) -> datetime | None:
-    """The duties of a dataset may begin: at once where their owner has said how, else after ``grace`` seconds.
+    """The duties of a dataset may begin: at once where their owner has chosen a method, else after ``grace`` seconds.
 
-    Returns until when owners can still say so; None where nothing waits for that.
+    Returns until when owners can still choose; None where no duty waits for that.
     """
     session.execute(
-        update(Unlearning)
-        .where(Unlearning.dataset_id == dataset_id, Unlearning.due_at.is_(None), Unlearning.status.in_(_OPEN))
+        update(UnlearningDuty)
+        .where(
+            UnlearningDuty.dataset_id == dataset_id,
+            UnlearningDuty.due_at.is_(None),
+            UnlearningDuty.status.in_(_OPEN),
+        )
         .values(due_at=_after(grace))
         .execution_options(**_NO_SYNC)
     )
-    latest = select(func.max(Unlearning.due_at)).where(
-        Unlearning.dataset_id == dataset_id, Unlearning.status == UnlearningStatus.WAITING
+    latest = select(func.max(UnlearningDuty.due_at)).where(
+        UnlearningDuty.dataset_id == dataset_id, UnlearningDuty.status == UnlearningStatus.WAITING
     )
     moment: datetime | None = session.scalar(latest)
     return moment
@@ -99,19 +106,21 @@ def let_begin(session: Session, dataset_id: uuid.UUID, grace: float) -> datetime
 def take_due(session: Session, resend: timedelta, limit: int) -> Sequence[uuid.UUID]:
     """Duties that a worker should begin now, marked as sent; their messages must be recorded now."""
     chosen = (
-        select(Unlearning.id)
+        select(UnlearningDuty.id)
         .where(
-            Unlearning.status == UnlearningStatus.WAITING,
+            UnlearningDuty.status == UnlearningStatus.WAITING,
             _due(),
-            or_(Unlearning.sent_at.is_(None), Unlearning.sent_at < _NOW - resend),
+            or_(UnlearningDuty.sent_at.is_(None), UnlearningDuty.sent_at < _NOW - resend),
         )
-        .order_by(Unlearning.id)
+        .order_by(UnlearningDuty.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("chosen")
         .prefix_with("MATERIALIZED")
     )
-    taken = update(Unlearning).where(Unlearning.id == chosen.c.id).values(sent_at=_NOW).returning(Unlearning.id)
+    taken = (
+        update(UnlearningDuty).where(UnlearningDuty.id == chosen.c.id).values(sent_at=_NOW).returning(UnlearningDuty.id)
+    )
     return session.scalars(taken.execution_options(**_NO_SYNC)).all()
 
 
@@ -123,22 +132,22 @@ def claim(
     if duty is None:
         return None
     repository.lock(session, duty.checkpoint_id)
-    other = aliased(Unlearning)
+    other = aliased(UnlearningDuty)
     busy = exists().where(other.checkpoint_id == duty.checkpoint_id, other.status == UnlearningStatus.RUNNING)
     statement = (
-        update(Unlearning)
-        .where(Unlearning.id == unlearning_id, Unlearning.status == UnlearningStatus.WAITING, _due(), ~busy)
-        .where(Unlearning.attempt < max_attempts)
+        update(UnlearningDuty)
+        .where(UnlearningDuty.id == unlearning_id, UnlearningDuty.status == UnlearningStatus.WAITING, _due(), ~busy)
+        .where(UnlearningDuty.attempt < max_attempts)
         .values(
             status=UnlearningStatus.RUNNING,
-            fence=Unlearning.fence + 1,
-            attempt=Unlearning.attempt + 1,
+            fence=UnlearningDuty.fence + 1,
+            attempt=UnlearningDuty.attempt + 1,
             lease_until=_after(lease),
             worker=worker,
         )
         .returning(
-            Unlearning.id.label("unlearning_id"), Unlearning.checkpoint_id, Unlearning.dataset_id,
-            Unlearning.reference_id, Unlearning.attempt, Unlearning.fence,
+            UnlearningDuty.id.label("unlearning_id"), UnlearningDuty.checkpoint_id, UnlearningDuty.dataset_id,
+            UnlearningDuty.reference_id, UnlearningDuty.attempt, UnlearningDuty.fence,
         )
         .execution_options(**_NO_SYNC)
     )  # fmt: skip
@@ -148,15 +157,17 @@ def claim(
 
 def _held(claim: UnlearningClaim) -> Any:
     return and_(
-        Unlearning.id == claim.unlearning_id,
-        Unlearning.fence == claim.fence,
-        Unlearning.status == UnlearningStatus.RUNNING,
+        UnlearningDuty.id == claim.unlearning_id,
+        UnlearningDuty.fence == claim.fence,
+        UnlearningDuty.status == UnlearningStatus.RUNNING,
     )
 
 
 def extend(session: Session, claim: UnlearningClaim, lease: float) -> bool:
-    """Push the lease forward; False when it is no longer ours."""
-    statement = update(Unlearning).where(_held(claim)).values(lease_until=_after(lease)).returning(Unlearning.id)
+    """Push the lease forward; False when another worker holds it now."""
+    statement = (
+        update(UnlearningDuty).where(_held(claim)).values(lease_until=_after(lease)).returning(UnlearningDuty.id)
+    )
     return session.execute(statement.execution_options(**_NO_SYNC)).one_or_none() is not None
 
 
@@ -168,12 +179,12 @@ def end(
     after: str | None,
     record: dict[str, Any],
 ) -> datetime | None:
-    """End a held duty; its moment, or None when the lease is no longer ours and nothing else may be written."""
+    """End a held duty; its moment, or None when the lease was lost and nothing else may be written."""
     statement = (
-        update(Unlearning)
+        update(UnlearningDuty)
         .where(_held(claim))
         .values(status=status, before=before, after=after, record=record, finished_at=_NOW, lease_until=None)
-        .returning(Unlearning.finished_at)
+        .returning(UnlearningDuty.finished_at)
         .execution_options(**_NO_SYNC)
     )
     moment: datetime | None = session.scalar(statement)
@@ -183,28 +194,28 @@ def end(
 def give_back(session: Session, claim: UnlearningClaim, delay: float) -> bool:
     """Return a held duty, to be sent after ``delay``; the attempt does not count: nothing went wrong with it."""
     statement = (
-        update(Unlearning)
+        update(UnlearningDuty)
         .where(_held(claim))
         .values(
             status=UnlearningStatus.WAITING,
-            attempt=Unlearning.attempt - 1,
+            attempt=UnlearningDuty.attempt - 1,
             lease_until=None,
             sent_at=None,
             due_at=_after(delay),
         )
-        .returning(Unlearning.id)
+        .returning(UnlearningDuty.id)
         .execution_options(**_NO_SYNC)
     )
     return session.execute(statement).one_or_none() is not None
 
 
 def fail_attempt(session: Session, claim: UnlearningClaim, error: str, delay: float) -> bool:
-    """Note what went wrong and let the duty be tried again after ``delay`` seconds."""
+    """Record what went wrong and let the duty be tried again after ``delay`` seconds."""
     statement = (
-        update(Unlearning)
+        update(UnlearningDuty)
         .where(_held(claim))
         .values(status=UnlearningStatus.WAITING, last_error=error, lease_until=None, sent_at=None, due_at=_after(delay))
-        .returning(Unlearning.id)
+        .returning(UnlearningDuty.id)
         .execution_options(**_NO_SYNC)
     )
     return session.execute(statement).one_or_none() is not None
@@ -212,13 +223,13 @@ def fail_attempt(session: Session, claim: UnlearningClaim, error: str, delay: fl
 
 def note_error(session: Session, claim: UnlearningClaim, error: str) -> None:
     """Keep what went wrong, for administrators."""
-    session.execute(update(Unlearning).where(_held(claim)).values(last_error=error).execution_options(**_NO_SYNC))
+    session.execute(update(UnlearningDuty).where(_held(claim)).values(last_error=error).execution_options(**_NO_SYNC))
 
 
 def expired(session: Session, limit: int) -> Sequence[uuid.UUID]:
-    """Duties whose holder let the lease run out."""
-    statement = select(Unlearning.id).where(
-        Unlearning.status == UnlearningStatus.RUNNING, Unlearning.lease_until < _NOW
+    """Duties whose lease ran out."""
+    statement = select(UnlearningDuty.id).where(
+        UnlearningDuty.status == UnlearningStatus.RUNNING, UnlearningDuty.lease_until < _NOW
     )
     return session.scalars(statement.limit(limit)).all()
 
@@ -230,25 +241,25 @@ def retake_expired(
 
     The caller has locked the checkpoint.
     """
-    spent = Unlearning.attempt >= max_attempts
+    spent = UnlearningDuty.attempt >= max_attempts
     statement = (
-        update(Unlearning)
+        update(UnlearningDuty)
         .where(
-            Unlearning.id == unlearning_id,
-            Unlearning.status == UnlearningStatus.RUNNING,
-            Unlearning.lease_until < _NOW,
+            UnlearningDuty.id == unlearning_id,
+            UnlearningDuty.status == UnlearningStatus.RUNNING,
+            UnlearningDuty.lease_until < _NOW,
         )
         .values(
             status=case((spent, UnlearningStatus.RUNNING.value), else_=UnlearningStatus.WAITING.value),
-            fence=Unlearning.fence + 1,
+            fence=UnlearningDuty.fence + 1,
             worker=worker,
             lease_until=None,
             sent_at=None,
             due_at=_NOW,
         )
         .returning(
-            Unlearning.id.label("unlearning_id"), Unlearning.checkpoint_id, Unlearning.dataset_id,
-            Unlearning.reference_id, Unlearning.attempt, Unlearning.fence,
+            UnlearningDuty.id.label("unlearning_id"), UnlearningDuty.checkpoint_id, UnlearningDuty.dataset_id,
+            UnlearningDuty.reference_id, UnlearningDuty.attempt, UnlearningDuty.fence,
         )
         .execution_options(**_NO_SYNC)
     )  # fmt: skip

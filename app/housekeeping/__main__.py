@@ -1,8 +1,8 @@
 """``python -m app.housekeeping [relay|sweeper]``: the housekeeping loops, all in one process unless one is named.
 
-The relay hands on what was recorded: tasks to Redis and, beside it, webhook deliveries to their receivers.
-The sweeper sends lost and abandoned work again. Beside it the bookkeeper moves money that has fallen due,
-and the collector erases bytes that nothing refers to.
+The relay sends recorded messages on: tasks to Redis and, beside it, webhook deliveries to their receivers. The sweeper
+sends lost and abandoned work again. Beside it the bookkeeper moves money that is due, and the collector erases blobs
+that nothing refers to.
 
 Wiring only. Ends clean on SIGTERM and SIGINT; any number of these processes may run at once.
 """
@@ -24,8 +24,8 @@ from app.webhooks.deliverer import Deliverer
 
 
 def main(argv: list[str]) -> int:
-    wanted = set(argv) or {"relay", "sweeper"}
-    if wanted - {"relay", "sweeper"}:
+    loops = set(argv) or {"relay", "sweeper"}
+    if loops - {"relay", "sweeper"}:
         sys.stderr.write("usage: python -m app.housekeeping [relay] [sweeper]\n")
         return 2
     settings = get_settings()
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
             try:
                 loop(broker)
             except BaseException as error:
-                # a process with one of its loops gone would still look healthy: end it, its supervisor restarts it
+                # a process that lost one of its loops would still look healthy: end it, its supervisor restarts it
                 failed.append(error)
                 raise
             finally:
@@ -58,10 +58,10 @@ def main(argv: list[str]) -> int:
         return thread
 
     threads = []
-    if "relay" in wanted:
+    if "relay" in loops:
         threads.append(start(lambda broker: Relay(factory, broker).run(stop, database_url)))
         threads.append(start(lambda _: Deliverer(factory, settings).run(stop)))
-    if "sweeper" in wanted:
+    if "sweeper" in loops:
         threads.append(start(lambda broker: Sweeper(factory, broker, settings).run(stop)))
         threads.append(start(lambda _: Bookkeeper(factory).run(stop)))
         blobs = BlobStore.from_url(settings.blob_url)

@@ -1,7 +1,7 @@
-"""The bookkeeper: money that has fallen due. It pays out what is held once dispute windows end, gives back pools whose
+"""The bookkeeper moves money that is due. It pays out held amounts once dispute windows end, gives back pools whose
 reservation ran out, and seals new transfers into the day's hash chain.
 
-Safe to run twice at once: each step has its effect once. It decides nothing: what is due was agreed when a job was
+Safe to run twice at once: each step has its effect once. It decides nothing: the amounts due were agreed when a job was
 posted and recorded when it was settled.
 """
 
@@ -27,7 +27,7 @@ class Bookkeeper:
         self._every = every_seconds
 
     def once(self) -> int:
-        """One look at everything; how much was done. Each job in its own transaction, so that none holds up another."""
+        """Do everything that is due; returns how much was done. Each job has a transaction of its own."""
         with transaction(self._factory) as session:
             due = repository.due_holdbacks(session, repository.now(session), _LIMIT)
         done = 0
@@ -45,7 +45,7 @@ class Bookkeeper:
         return done + len(expired)
 
     def run(self, stop: threading.Event) -> None:
-        """Run until told to stop; outlives restarts of Postgres."""
+        """Run until ``stop`` is set; outlives restarts of Postgres."""
         while not stop.is_set():
             try:
                 self.once()

@@ -1,9 +1,9 @@
-"""The collector: erases blobs that nothing refers to any more, once they are too old to be part of an upload,
-and what writers that were killed left half-written.
+"""The collector erases blobs that nothing refers to any more, once they are too old to be part of an upload, and
+half-written files of writers that were killed.
 
-A blob is referred to when its digest stands in any column for digests of any table (``digest_columns``: found in the
-tables, so that a new room cannot be forgotten), or among the inputs of a job. It runs in the sweeper's process, and any
-number of them may run at once.
+A blob is referred to when its digest is in any column for digests of any table (``digest_columns``: read off the tables
+themselves, so that no new table can be forgotten), or among the inputs of a job. It runs in the sweeper's process,
+and any number of them may run at once.
 """
 
 import threading
@@ -31,29 +31,29 @@ _BATCH = 500
 
 def digest_columns() -> list[Column[str]]:
     """Every text column of a SHA-256's length whose name says that it holds a digest or a blob."""
-    found = []
+    columns = []
     for table in load_tables().sorted_tables:
         for column in table.columns:
             name = column.name
             named = name.endswith(("digest", "blob")) or name in ("prepared", "sha256")
             if named and isinstance(column.type, String) and column.type.length == 64:
-                found.append(column)
-    return found
+                columns.append(column)
+    return columns
 
 
 def referred(session: Session, digests: Collection[str]) -> set[str]:
     """Those of the digests that some row refers to."""
-    found: set[str] = set()
+    in_use: set[str] = set()
     for column in digest_columns():
-        found.update(session.scalars(select(column).where(column.in_(digests)).distinct()))
+        in_use.update(session.scalars(select(column).where(column.in_(digests)).distinct()))
     # every digest anywhere among the inputs of jobs; ended jobs can be computed again from theirs
-    each: ColumnElement[str] = literal_column("jsonb_path_query(inputs, '$.**.digest') #>> '{}'").label("digest")
-    inputs = select(each).select_from(Valuation).subquery()
-    found.update(session.scalars(select(inputs.c.digest).where(inputs.c.digest.in_(digests)).distinct()))
+    named: ColumnElement[str] = literal_column("jsonb_path_query(inputs, '$.**.digest') #>> '{}'").label("digest")
+    inputs = select(named).select_from(Valuation).subquery()
+    in_use.update(session.scalars(select(inputs.c.digest).where(inputs.c.digest.in_(digests)).distinct()))
     for model in ("checkpoint", "base"):
         weights = Valuation.inputs[model].astext
-        found.update(session.scalars(select(weights).where(weights.in_(digests)).distinct()))
-    return found
+        in_use.update(session.scalars(select(weights).where(weights.in_(digests)).distinct()))
+    return in_use
 
 
 class Collector:
@@ -65,7 +65,7 @@ class Collector:
         self._settings = settings
 
     def collect_once(self) -> int:
-        """One look at all blobs; returns how many were erased, half-written ones included."""
+        """Check all blobs once; returns how many were erased, half-written ones included."""
         before = datetime.now(UTC) - timedelta(seconds=self._settings.blob_grace_seconds)
         erased = self._blobs.tidy(before)
         for listed in self._blobs.listed():
@@ -73,12 +73,12 @@ class Collector:
             for start in range(0, len(old), _BATCH):
                 part = old[start : start + _BATCH]
                 with transaction(self._factory) as session:
-                    unwanted = sorted(set(part) - referred(session, part))
-                erased += sum(self._erase(digest, before) for digest in unwanted)
+                    unused = sorted(set(part) - referred(session, part))
+                erased += sum(self._erase(digest, before) for digest in unused)
         return erased
 
     def run(self, stop: threading.Event) -> None:
-        """Collect until told to stop; outlives absences of the database and of the store."""
+        """Collect until ``stop`` is set; outlives absences of the database and of the store."""
         while not stop.wait(self._settings.collect_seconds):
             try:
                 scratch.tidy()

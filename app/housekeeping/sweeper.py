@@ -1,8 +1,9 @@
-"""The sweeper: looks every few seconds for work that no process is doing, and records its message again.
+"""The sweeper looks every few seconds for work that no process is doing, and records its message again.
 
 It finds leases that ran out (a worker died), shards whose message never came (Redis was wiped), jobs whose window has
 room, waiting jobs whose turn it is, deadlines that passed, cancellations whose last worker is gone, and withdrawals
-that are not finished. Safe to run twice at once: it locks what it mends and skips what another sweeper holds. It never
+that are not finished. Safe to run twice at once: it locks the rows that it mends and skips those that another sweeper
+holds. It never
 computes and never overrides a lease that still runs.
 """
 
@@ -46,7 +47,7 @@ class Sweeper:
         self._settings = settings
 
     def sweep_once(self) -> int:
-        """One look at everything; returns how much was mended."""
+        """Check everything once; returns how much was mended."""
         mended = self._expired_leases() + self._overdue_jobs() + self._waiting() + self._lost_profiles()
         for queue in QUEUES:
             mended += self._lost_messages(queue)
@@ -55,7 +56,7 @@ class Sweeper:
         return mended
 
     def run(self, stop: threading.Event) -> None:
-        """Sweep until told to stop; outlives restarts of Postgres and of Redis."""
+        """Sweep until ``stop`` is set; outlives restarts of Postgres and of Redis."""
         while not stop.is_set():
             try:
                 mended = self.sweep_once()

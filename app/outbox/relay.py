@@ -66,7 +66,7 @@ class Relay:
         return len(sent)
 
     def run(self, stop: threading.Event, database_url: str, *, poll_seconds: float = 1.0) -> None:
-        """Relay until told to stop; outlives restarts of Postgres and of Redis."""
+        """Relay until ``stop`` is set; outlives restarts of Postgres and of Redis."""
         address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         while not stop.is_set():
             try:

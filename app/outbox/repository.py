@@ -26,10 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from app.db.base import table_of
 from app.outbox.tables import OutboxMessage
 
 CHANNEL = "cherish_outbox"
-_OUTBOX = OutboxMessage.metadata.tables[OutboxMessage.__tablename__]
+_OUTBOX = table_of(OutboxMessage)
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def add(
 
     The notification is sent when the transaction commits, or never. Both are one statement.
     """
-    told = {"task_name": task, "on_queue": queue, "rank": priority, "of_lane": lane, "delay": float(delay)}
-    session.execute(_ADD, told | {"all_args": [json.dumps(each) for each in args]})
+    values = {"task_name": task, "on_queue": queue, "rank": priority, "of_lane": lane, "delay": float(delay)}
+    session.execute(_ADD, values | {"all_args": [json.dumps(message) for message in args]})
 
 
 _DUE = (

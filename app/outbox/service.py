@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.outbox import repository
 
-# of the log context, what is handed on to tasks as their argument ``context`` and goes on to what they cause
+# the parts of the log context that tasks get as their argument ``context``, and hand on to the tasks that they send
 CONTEXT = ("request_id", "traceparent")
 URGENT = 0
 NORMAL = 5
@@ -29,8 +29,8 @@ def record(
 ) -> None:
     """Record one task, to be sent by name with ``args`` as its keyword arguments (JSON only).
 
-    ``delay`` in seconds; ``priority`` 0 (first) to 9; ``lane`` names what the message belongs to (a job): the relay
-    takes lanes in turn, so that one job's thousand messages do not hold up another job's one.
+    ``delay`` in seconds; ``priority`` 0 (first) to 9; ``lane`` names the job that the message belongs to, if any:
+    the relay takes lanes in turn, so that one job's thousand messages do not hold up another job's one.
     """
     record_all(session, task, [args], queue=queue, delay=delay, priority=priority, lane=lane)
 
@@ -49,12 +49,12 @@ def record_all(
     if not args:
         return
     context = _context()
-    told = [dict(each) | context for each in args]
-    repository.add(session, task, told, queue=queue, priority=priority, lane=lane, delay=delay)
+    messages = [dict(message) | context for message in args]
+    repository.add(session, task, messages, queue=queue, priority=priority, lane=lane, delay=delay)
 
 
 def _context() -> dict[str, Any]:
-    """What binds a task's log lines to the request, or the task, that caused it; nothing where neither is at hand."""
+    """The ids that connect a task's log lines with the request or task that caused it; empty where there is none."""
     bound = structlog.contextvars.get_contextvars()
-    told = {name: bound[name] for name in CONTEXT if bound.get(name)}
-    return {"context": told} if told else {}
+    context = {name: bound[name] for name in CONTEXT if bound.get(name)}
+    return {"context": context} if context else {}

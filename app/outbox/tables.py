@@ -22,7 +22,7 @@ class OutboxMessage(Base, Timestamped):
     task: Mapped[str] = mapped_column(String(128))
     args: Mapped[dict[str, Any]]
     queue: Mapped[str] = mapped_column(String(16))
-    # 0 goes first; what plans and settles overtakes what merely computes
+    # 0 goes first; planning and settling overtake computing
     priority: Mapped[int] = mapped_column(SmallInteger)
     lane: Mapped[str | None] = mapped_column(String(64))
     available_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,13 +1,13 @@
-"""Strangers' files are parsed in a process of their own, of limited memory and time, that knows no secret.
+"""Strangers' files are parsed in a process of their own, of limited memory and time, that holds no secret.
 
-What it can do are tasks: functions from a question to an answer, both plain JSON, named ``package.module:function``.
-Whoever asks declares its task when it is imported (``declare``); no other name is ever run, whatever a question says,
+It runs tasks: functions from a question to an answer, both plain JSON, named ``package.module:function``. A module that
+asks questions declares its task when it is imported (``declare``). No other name is ever run, whatever a question says,
 and this module imports no parser and no room of the application that has one.
 
 One small server process (``python -m app.sandbox.process TASK...``) imports the declared tasks once and forks for each
-file, so a look at a file costs milliseconds. The child may not write files, has none of the service's environment, and
-ends with its answer; whatever a file does to its parser, the service goes on and its memory does not grow. It reads
-files only: what is stored is decided by the caller.
+file, so reading a file costs milliseconds. The child may not write files, has none of the service's environment, and
+ends with its answer; whatever a file does to its parser, the service goes on and its memory does not grow. The child
+only reads: the caller decides what is stored.
 """
 
 import atexit
@@ -24,6 +24,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,36 @@ from app.errors import FieldError, InvalidData, Unavailable
 _ROOT = Path(__file__).parents[2]
 _ANSWER_BYTES = 64 * 1024**2
 _GRACE_SECONDS = 5.0
-# what a forked child has mapped before it reads anything: libraries and the interpreter
+# address space of a forked child before it reads anything: libraries and the interpreter
 _BASE_BYTES = 2 * 1024**3
 _NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*:[a-z_][a-z0-9_]*")
 
 _Function = Callable[[dict[str, Any]], dict[str, Any]]
 
 
+@dataclass(frozen=True)
+class _Call:
+    """What the service sends: a question and the limits under which the child answers it."""
+
+    task: str
+    question: dict[str, Any]
+    memory_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """What the child sends: the answer, or why there is none (a refusal, too little memory, a mistake of ours)."""
+
+    answer: dict[str, Any] | None = None
+    refusal: str | None = None
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    out_of_memory: bool = False
+    mistake: str | None = None
+
+
 class Sandbox:
-    """The server process, started at the first question and again should it ever be gone. Safe between threads."""
+    """The server process, started at the first question, and again if it has ended. Safe between threads."""
 
     def __init__(self, tasks: Iterable[str] = ()) -> None:
         self._lock = threading.Lock()
@@ -72,39 +94,40 @@ class Sandbox:
         """The answer of the ``task`` that the question names; ``name`` is the file's, for errors.
 
         Raises the InvalidData that the task raised, or one for a limit that it met, and ValueError for a task that
-        nobody declared.
+        was not declared.
         """
-        if question["task"] not in self._tasks:
+        task, name = question["task"], question["name"]
+        if task not in self._tasks:
             declared = ", ".join(self._tasks) or "none"
-            raise ValueError(f"sandbox task {question['task']!r} is not declared; declared are: {declared}")
+            raise ValueError(f"sandbox task {task!r} is not declared; declared are: {declared}")
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 self._hand_over(theirs)
             ours.settimeout(seconds + _GRACE_SECONDS)
-            message = {"question": question, "memory_bytes": memory_bytes, "seconds": seconds}
+            call = _Call(task, question, memory_bytes, seconds)
             try:
-                ours.sendall(json.dumps(message).encode())
+                ours.sendall(json.dumps(asdict(call)).encode())
                 ours.shutdown(socket.SHUT_WR)
                 body = _read_all(ours)
             except (TimeoutError, BrokenPipeError, ConnectionResetError):
                 body = b""
         if not body:
             raise InvalidData(
-                f"{question['name']}: reading it took more than {seconds:g} seconds, or ended the process that "
+                f"{name}: reading it took more than {seconds:g} seconds, or ended the process that "
                 "read it; split the file, or write it again"
             )
-        reply: dict[str, Any] = json.loads(body)
-        if "answer" in reply:
-            return dict(reply["answer"])
-        if reply.get("memory"):
+        reply = _Reply(**json.loads(body))
+        if reply.answer is not None:
+            return reply.answer
+        if reply.out_of_memory:
             raise InvalidData(
-                f"{question['name']}: reading it takes more than the {memory_bytes} bytes of memory allowed; "
+                f"{name}: reading it takes more than the {memory_bytes} bytes of memory allowed; "
                 "split the file, or use smaller types"
             )
-        if "mistake" in reply:
-            raise RuntimeError(f"the sandbox failed on {question['name']}:\n{reply['mistake']}")
-        raise InvalidData(reply["detail"], errors=[FieldError(**error) for error in reply["errors"]])
+        if reply.refusal is None:
+            raise RuntimeError(f"the sandbox failed on {name}:\n{reply.mistake}")
+        raise InvalidData(reply.refusal, errors=[FieldError(**fault) for fault in reply.faults])
 
     def start(self) -> None:
         """Start the server process beforehand, which the first question would wait for."""
@@ -194,7 +217,7 @@ def _serve(names: list[str]) -> None:
     import pyarrow as pa
 
     tasks = {name: _imported(name) for name in names}
-    # what libraries import when first used is imported here, once, and not by every child (Arrow looks for pandas)
+    # modules that libraries import at their first use are imported here, once, and not by every child (Arrow: pandas)
     pa.array([1.0]).to_numpy()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -231,18 +254,18 @@ def _imported(name: str) -> _Function:
 
 
 def _answer(connection: socket.socket, tasks: Mapping[str, _Function]) -> None:
-    message = json.loads(_read_all(connection))
-    _confine(message["memory_bytes"], message["seconds"])
+    call = _Call(**json.loads(_read_all(connection)))
+    _confine(call.memory_bytes, call.seconds)
     try:
-        reply: dict[str, Any] = {"answer": tasks[message["question"]["task"]](message["question"])}
+        reply = _Reply(answer=tasks[call.task](call.question))
     except InvalidData as error:
         faults = [{"pointer": e.pointer, "detail": e.detail, "type": e.type} for e in error.errors]
-        reply = {"detail": error.detail, "errors": faults}
+        reply = _Reply(refusal=error.detail, faults=faults)
     except MemoryError:
-        reply = {"memory": True}
+        reply = _Reply(out_of_memory=True)
     except Exception:
-        reply = {"mistake": traceback.format_exc()}
-    connection.sendall(json.dumps(reply).encode())
+        reply = _Reply(mistake=traceback.format_exc())
+    connection.sendall(json.dumps(asdict(reply)).encode())
 
 
 def _confine(memory_bytes: int, seconds: float) -> None:

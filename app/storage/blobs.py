@@ -1,7 +1,7 @@
-"""Content-addressed bytes: a blob is found by the SHA-256 of what it holds, in a folder or an S3-compatible store.
+"""Content-addressed bytes: a blob's name is the SHA-256 of its content, in a folder or an S3-compatible store.
 
-It never changes what a name holds, never hands out bytes that do not hash to their name, and leaves nothing visible
-behind a write that was cut off. Who may see which blob is not decided here.
+The content of a name never changes, bytes that do not hash to their name are never returned, and a write that was cut
+off leaves nothing visible. Who may see which blob is not decided here.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Blob:
-    """What was stored: the hex SHA-256 of the bytes and how many there are."""
+    """A stored blob: the hex SHA-256 of its bytes and how many there are."""
 
     digest: str
     size: int
 
 
 @dataclass(frozen=True)
-class Stored:
+class ListedBlob:
     """A blob as the store lists it."""
 
     digest: str
@@ -88,7 +88,7 @@ class BlobStore:
         except FileNotFoundError:
             raise _missing(digest) from None
         if hashlib.sha256(data).hexdigest() != digest:
-            raise _rotten(digest)
+            raise _damaged(digest)
         return data
 
     def open(self, digest: str) -> Iterator[bytes]:
@@ -113,32 +113,32 @@ class BlobStore:
         return True
 
     def delete(self, digest: str) -> None:
-        """Remove a blob, there or not. The caller knows whether others still use it."""
+        """Remove a blob, there or not. The caller makes sure that nothing uses it any more."""
         try:
             self._store.delete(_key(digest))
         except FileNotFoundError:
             return
 
-    def listed(self) -> Iterator[list[Stored]]:
+    def listed(self) -> Iterator[list[ListedBlob]]:
         """All blobs, some at a time, in no particular order."""
         for batch in self._store.list("sha256", chunk_size=1000):
-            found = []
+            blobs = []
             for item in batch:
                 digest = "".join(item["path"].split("/")[1:])
                 if _DIGEST.fullmatch(digest):
-                    found.append(Stored(digest, item["size"], item["last_modified"]))
-            yield found
+                    blobs.append(ListedBlob(digest, item["size"], item["last_modified"]))
+            yield blobs
 
     def modified(self, digest: str) -> datetime | None:
         """When a blob was last stored; None where it is not there."""
         try:
-            found: datetime = self._store.head(_key(digest))["last_modified"]
+            moment: datetime = self._store.head(_key(digest))["last_modified"]
         except FileNotFoundError:
             return None
-        return found
+        return moment
 
     def tidy(self, before: datetime) -> int:
-        """Remove what killed writers left behind since before then: half-written files, and probes; returns how many.
+        """Remove half-written files and probes that killed writers left, older than ``before``; returns how many.
 
         A store of objects keeps no half-written ones visible; a folder has them beside their place as ``name#1``.
         """
@@ -175,8 +175,8 @@ class BlobStore:
 
         The collector erases old bytes that nothing refers to, and those just stored are about to be referred to.
         """
-        found = self.modified(digest)
-        return found is not None and datetime.now(UTC) - found < _FRESH
+        modified = self.modified(digest)
+        return modified is not None and datetime.now(UTC) - modified < _FRESH
 
 
 def _key(digest: str) -> str:
@@ -192,12 +192,12 @@ def _checked(stream: Iterable[bytes], digest: str) -> Iterator[bytes]:
         hasher.update(data)
         yield data
     if hasher.hexdigest() != digest:
-        raise _rotten(digest)
+        raise _damaged(digest)
 
 
 def _missing(digest: str) -> NotFound:
     return NotFound(f"blob {digest} is not in the blob store; was it erased, or is CHERISH_BLOB_URL another store?")
 
 
-def _rotten(digest: str) -> Unavailable:
+def _damaged(digest: str) -> Unavailable:
     return Unavailable(f"blob {digest} no longer hashes to its name; restore it from a backup")

@@ -1,8 +1,8 @@
 """Files that a process needs for a moment, in a folder of its own that does not outlive it, ``kill -9`` included.
 
-Each process holds a lock on its folder for as long as it lives, however it ends. Whoever begins to use scratch files
-first removes the folders whose lock is free: those of processes that were killed. Nothing here is ever read again by
-another process.
+Each process holds a lock on its folder for as long as it lives, however it ends. A process that begins to use scratch
+files first removes the folders whose lock is free: those of processes that were killed. No process ever reads the files
+of another.
 """
 
 import atexit
@@ -53,7 +53,7 @@ def adopt() -> None:
 
 
 def close() -> None:
-    """Remove this process's folder; called at its orderly end, by those too who end without ``atexit``."""
+    """Remove this process's folder; called at its orderly end, also by processes that end without ``atexit``."""
     global _own
     with _guard:
         if _own is not None and _own.pid == os.getpid():
@@ -72,7 +72,7 @@ def tidy() -> None:
 
 @contextlib.contextmanager
 def file(name: str = "content") -> Iterator[Path]:
-    """A path that is free, in a folder that goes with whatever is in it when the block ends."""
+    """A free path in a folder that is removed, with everything in it, when the block ends."""
     with tempfile.TemporaryDirectory(dir=folder()) as inner:
         yield Path(inner) / name
 
@@ -91,8 +91,8 @@ def _base() -> Path:
     """The folder of all of this user's processes: nobody else may read it or prepare it beforehand."""
     base = _where()
     base.mkdir(mode=0o700, exist_ok=True)
-    found = base.lstat()
-    if base.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+    status = base.lstat()
+    if base.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o077:
         raise PermissionError(13, f"{base} is not a private folder of this user; remove it")
     return base
 

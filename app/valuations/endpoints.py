@@ -151,7 +151,7 @@ def get_values(
 ) -> result_schemas.Values | Response:
     """The result: values, intervals, shares, amounts, the audit, and every digest needed to repeat it."""
     answer = service.values(session, caller, valuation_id)
-    kind = format_ or _wanted(request.headers.get("accept", ""))
+    kind = format_ or _accepted_format(request.headers.get("accept", ""))
     tag = make_etag(valuation_id, answer.digests["result"], kind)
     response.headers["Vary"] = "Accept"
     conditional(request, response, tag)
@@ -200,7 +200,7 @@ def get_report(
 def get_certificate(
     valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> result_schemas.Certificate:
-    """Everything that was found and paid, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
+    """The result and the payouts, by digests, signed; check it with `GET /v1/valuations/certificates/key`."""
     return result_schemas.Certificate.model_validate(service.certificate(session, settings, caller, valuation_id))
 
 
@@ -266,13 +266,13 @@ def get_failure(valuation_id: ValuationId, _caller: AdminCaller, session: Sessio
 
 
 def _wait_seconds(prefer: str | None) -> float:
-    """The seconds asked for by ``Prefer: wait=N`` (RFC 7240), at most a minute; an unknown preference is no error."""
-    found = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
-    return min(float(found[1]), _LONGEST_WAIT) if found else 0.0
+    """The seconds of ``Prefer: wait=N`` (RFC 7240), at most a minute; an unknown preference is no error."""
+    wait = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
+    return min(float(wait[1]), _LONGEST_WAIT) if wait else 0.0
 
 
-def _wanted(accept: str) -> str:
-    """json, csv or parquet: the first of the accepted types that there is; JSON where there is none."""
+def _accepted_format(accept: str) -> str:
+    """json, csv or parquet: the first of the accepted types that is one of them; JSON where none is."""
     known = {"application/json": "json", exports.CSV_TYPE: "csv", exports.PARQUET_TYPE: "parquet"}
     for part in accept.lower().split(","):
         kind = known.get(part.split(";")[0].strip())

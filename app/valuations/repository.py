@@ -1,5 +1,5 @@
-"""SQL of jobs as people see them: posting, reading, listing, players, events. Work's SQL is in ``shard_repository``
-and ``lease_repository``, that of worths in ``worth_repository``, that of withdrawals in ``erasure_repository``.
+"""SQL of jobs as people see them: posting, reading, listing, players, events. The SQL of work is in ``work/shards``
+and ``work/leases``, that of worths in ``work/worths``, that of withdrawals in ``app/erasure``.
 
 Every query on behalf of a caller takes the caller's account: another tenant's job is not found.
 """
@@ -20,7 +20,7 @@ from app.datasets.tables import Dataset, DatasetVersion
 from app.http.pages import PageRequest
 from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
-    Game,
+    BuyerGame,
     Round,
     Shard,
     Valuation,
@@ -42,8 +42,9 @@ class KeptResult:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a job stands beside its own row: its game, its players, its last round, who works on it, what it took."""
+class JobState:
+    """What describes a job beside its own row: its game, its players, its last round, the workers that compute for it,
+    and the device seconds spent."""
 
     game_digest: str
     players: int
@@ -67,8 +68,8 @@ def datasets_by_id(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UU
 
 def upload_moments(session: Session, datasets: Collection[Dataset]) -> dict[uuid.UUID, datetime]:
     """When the bytes of each dataset were first uploaded to it; where no version says so, when it was created."""
-    moments = {each.id: each.created_at for each in datasets}
-    digests = {each.id: each.digest for each in datasets}
+    moments = {dataset.id: dataset.created_at for dataset in datasets}
+    digests = {dataset.id: dataset.digest for dataset in datasets}
     rows = session.execute(
         select(DatasetVersion.dataset_id, DatasetVersion.digest, DatasetVersion.created_at).where(
             DatasetVersion.dataset_id.in_(moments)
@@ -91,25 +92,25 @@ def own_checkpoint(session: Session, buyer_id: uuid.UUID, checkpoint_id: uuid.UU
     return session.scalar(statement.with_for_update(read=True).execution_options(populate_existing=True))
 
 
-def add_game(session: Session, buyer_id: uuid.UUID, digest: str, frozen: dict[str, Any]) -> Game:
+def add_game(session: Session, buyer_id: uuid.UUID, digest: str, frozen: dict[str, Any]) -> BuyerGame:
     """The buyer's game of this digest: the one that exists, or a new one."""
-    known = select(Game).where(Game.buyer_id == buyer_id, Game.digest == digest)
-    if (game := session.scalar(known)) is not None:
+    same = select(BuyerGame).where(BuyerGame.buyer_id == buyer_id, BuyerGame.digest == digest)
+    if (game := session.scalar(same)) is not None:
         return game
     session.execute(
-        upsert(Game)
+        upsert(BuyerGame)
         .values(buyer_id=buyer_id, digest=digest, frozen=frozen)
         .on_conflict_do_nothing(index_elements=["buyer_id", "digest"])
     )
-    return session.scalars(known).one()
+    return session.scalars(same).one()
 
 
 def game_digest(session: Session, game_id: uuid.UUID) -> str:
-    return session.scalars(select(Game.digest).where(Game.id == game_id)).one()
+    return session.scalars(select(BuyerGame.digest).where(BuyerGame.id == game_id)).one()
 
 
-def get_game(session: Session, game_id: uuid.UUID) -> Game:
-    return session.get_one(Game, game_id)
+def get_game(session: Session, game_id: uuid.UUID) -> BuyerGame:
+    return session.get_one(BuyerGame, game_id)
 
 
 def device_known(session: Session, queue: str) -> bool:
@@ -119,7 +120,11 @@ def device_known(session: Session, queue: str) -> bool:
 
 def set_prepared(session: Session, game_id: uuid.UUID, blob: str, facts: dict[str, Any]) -> None:
     """Name the blob of a game's trained models and what planning needs to know of them; the first one stays."""
-    session.execute(update(Game).where(Game.id == game_id, Game.prepared.is_(None)).values(prepared=blob, facts=facts))
+    session.execute(
+        update(BuyerGame)
+        .where(BuyerGame.id == game_id, BuyerGame.prepared.is_(None))
+        .values(prepared=blob, facts=facts)
+    )
 
 
 def add_valuation(
@@ -128,7 +133,9 @@ def add_valuation(
     session.add(valuation)
     session.flush()
     session.execute(insert(ValuationPlayer), [{"valuation_id": valuation.id, **player} for player in players])
-    session.execute(insert(ValuationDataset), [{"valuation_id": valuation.id, "dataset_id": each} for each in datasets])
+    session.execute(
+        insert(ValuationDataset), [{"valuation_id": valuation.id, "dataset_id": dataset} for dataset in datasets]
+    )
 
 
 def lock(session: Session, valuation_id: uuid.UUID) -> Valuation:
@@ -164,7 +171,7 @@ def version_of(session: Session, valuation_id: uuid.UUID) -> tuple[int, Valuatio
 def page_of_buyer(
     session: Session, buyer_id: uuid.UUID | None, statuses: Sequence[ValuationStatus], page: PageRequest
 ) -> tuple[list[Valuation], str | None]:
-    """A buyer's jobs, or everybody's (``None``, administrators only), newest first; only what a list shows of them."""
+    """A buyer's jobs, or all (``None``, administrators only), newest first; only what a list shows of them."""
     statement = select(Valuation).options(load_only(*_LISTED))
     if buyer_id is not None:
         statement = statement.where(Valuation.buyer_id == buyer_id)
@@ -198,7 +205,7 @@ def players(session: Session, valuation_id: uuid.UUID) -> Sequence[ValuationPlay
     return session.scalars(statement.order_by(ValuationPlayer.position)).all()
 
 
-def _standing() -> Select[Any]:
+def _job_state() -> Select[Any]:
     job = bindparam("job", type_=Uuid())
     workers = select(func.count(Shard.worker.distinct())).where(
         Shard.valuation_id == job, Shard.status == ShardStatus.RUNNING, Shard.lease_until >= func.clock_timestamp()
@@ -207,23 +214,23 @@ def _standing() -> Select[Any]:
     players = select(func.count()).where(ValuationPlayer.valuation_id == job)
     last = select(func.max(Round.number)).where(Round.valuation_id == job)
     return (
-        select(Game.digest, players.scalar_subquery(), Round, workers.scalar_subquery(), spent.scalar_subquery())
+        select(BuyerGame.digest, players.scalar_subquery(), Round, workers.scalar_subquery(), spent.scalar_subquery())
         .outerjoin(Round, and_(Round.valuation_id == job, Round.number == last.scalar_subquery()))
-        .where(Game.id == bindparam("game", type_=Uuid()))
+        .where(BuyerGame.id == bindparam("game", type_=Uuid()))
     )
 
 
 # made once: jobs are read more often than anything else, and making a statement takes as long as running it
-_STANDING = _standing()
+_JOB_STATE = _job_state()
 _OF_BUYER = select(Valuation).where(
     Valuation.id == bindparam("job", type_=Uuid()), Valuation.buyer_id == bindparam("buyer", type_=Uuid())
 )
 
 
-def standing(session: Session, valuation: Valuation) -> Standing:
-    """Where a job stands now, in one statement."""
-    row = session.execute(_STANDING, {"job": valuation.id, "game": valuation.game_id}).one()
-    return Standing(row[0], int(row[1]), row[2], int(row[3]), float(row[4]))
+def job_state(session: Session, valuation: Valuation) -> JobState:
+    """The state of a job now, in one statement."""
+    row = session.execute(_JOB_STATE, {"job": valuation.id, "game": valuation.game_id}).one()
+    return JobState(row[0], int(row[1]), row[2], int(row[3]), float(row[4]))
 
 
 def result_of(session: Session, valuation_id: uuid.UUID) -> KeptResult | None:

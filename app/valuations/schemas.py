@@ -1,5 +1,5 @@
 """What HTTP sees of valuations: the order a buyer posts, how it goes on, and what providers see of it. Shapes only: the
-rules are in ``admission``, the answers about a result in ``result_schemas``.
+rules are in ``orders/admission``, the answers about a result in ``results/schemas``.
 """
 
 import uuid
@@ -192,7 +192,7 @@ class NewValuation(Body):
         return self
 
     def spec(self) -> ValuationSpec:
-        """What the engine is asked to do; the method is the one that was settled on when the job was posted."""
+        """What the engine is asked to do; the method is the one that was fixed when the job was posted."""
         return ValuationSpec(
             mode=self.mode,
             metric=self.metric,
@@ -207,7 +207,7 @@ class NewValuation(Body):
         )
 
 
-class Progress(Answer):
+class ProgressAnswer(Answer):
     """How far the job is, from what Postgres holds; as true after a restart as before it."""
 
     round: int = Field(description="Requests of the estimator so far.")
@@ -271,7 +271,7 @@ class ValuationAnswer(Answer):
     metadata: dict[str, str]
     game_digest: str
     players: int
-    progress: Progress
+    progress: ProgressAnswer
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -334,7 +334,7 @@ class MyPlayer(Answer):
 
 
 class MeasuredOn(Answer):
-    """What the job's data is measured on: the buyer's test set, sealed when the job was posted, and its labels."""
+    """What the job's data is measured on: the buyer's test set, committed to at posting, and its labels."""
 
     model_config = example(
         rows=400, labels={"no": 0.75, "yes": 0.25}, pooled={"no": 0.7, "yes": 0.3}, distance=0.05, commitment="ab" * 32
@@ -346,8 +346,8 @@ class MeasuredOn(Answer):
         description="The same among all providers' rows; null in jobs of fewer than three players."
     )
     distance: float | None = Field(description="Half the sum of the differences: 0 alike, 1 nothing in common.")
-    commitment: str = Field(description="The seal: SHA-256 of the bytes of `salt` and of `digest`.")
-    salt: str | None = Field(default=None, description="Opens the seal, once the job has ended.")
+    commitment: str = Field(description="The test commitment: SHA-256 of the bytes of `salt` and of `digest`.")
+    salt: str | None = Field(default=None, description="Opens the commitment, once the job has ended.")
     digest: str | None = Field(default=None, description="Digest of the test set's rows, once the job has ended.")
 
 
@@ -377,7 +377,7 @@ class MyValuation(Answer):
     created_at: datetime
     finished_at: datetime | None
     terms: list[str] = Field(description="How values will become money, as agreed at posting, in sentences.")
-    measured_on: MeasuredOn | None = Field(description="The buyer's test set, as far as it is told.")
+    measured_on: MeasuredOn | None = Field(description="The buyer's test set, as far as providers see it.")
     players: list[MyPlayer]
 
 

@@ -1,7 +1,7 @@
 """The rules of jobs for people: who may post, see and stop one. Never commits; never computes a worth.
 
 Posting is one transaction: job, players, escrow and the first message exist together or not at all. Somebody else's
-job is not found, whoever asks; an administrator sees every job.
+job is answered like one that does not exist; an administrator sees every job.
 """
 
 import uuid
@@ -24,7 +24,7 @@ from app.valuations import repository
 from app.valuations.orders.admission import Admission, Admitted
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.quotes import (
-    Estimate,
+    DeviceTimeEstimate,
     distinct_coalitions,
     estimate,
     expected_evaluations,
@@ -47,12 +47,12 @@ from contract.job import AgreedTerms, JobInputs
 
 @dataclass(frozen=True)
 class Effort:
-    """What an order is expected to take: worths by fidelity, what plays, device seconds with those of checks, and what
-    they cost at most (None: nothing is charged)."""
+    """What an order is expected to take: worths by fidelity, the digests of all players or shards, device seconds with
+    those of checks, and what they cost at most (None: nothing is charged)."""
 
     evaluations: dict[str, int]
-    played: list[str]
-    estimate: Estimate
+    digests: list[str]
+    estimate: DeviceTimeEstimate
     seconds: float
     compute: DeviceTimePrice | None
 
@@ -94,13 +94,13 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
             "position": position,
             "provider_id": player.provider_id,
             "name": player.shown,
-            "datasets": [str(each) for each in player.datasets],
+            "datasets": [str(dataset) for dataset in player.datasets],
             "digest": player.digest,
             "rows": player.rows,
         }
         for position, player in enumerate(admitted.payees)
     ]
-    datasets = {each for player in admitted.payees for each in player.datasets} | {admitted.test_dataset}
+    datasets = {dataset for player in admitted.payees for dataset in player.datasets} | {admitted.test_dataset}
     repository.add_valuation(session, valuation, players, sorted(datasets))
     if order.checkpoint is not None and admitted.trained:
         # these weights are the model trained on everything, so they have seen every dataset of the job
@@ -117,10 +117,10 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     licences: list[FieldError] = []
     admitted = Admission(session, blobs, settings, caller).admit(order, licences)
     effort = _effort(session, settings, admitted, order)
-    counts, digests, compute = effort.evaluations, effort.played, effort.compute
+    counts, digests, compute = effort.evaluations, effort.digests, effort.compute
     most = 0 if compute is None else compute.most
     fee = fee_of(admitted.pool_minor, settings.platform_fee_basis_points)
-    wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
+    wallet = {balance.currency: balance.available for balance in payouts.balances(session, caller.account_id)}
     balance = wallet.get(order.currency, 0)
     reserves = any(payee.reserve for payee in admitted.payees)
     return Quote(
@@ -138,7 +138,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         distributable=money.plain(admitted.pool_minor - fee - most, order.currency),
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
-        licence_problems=[LicenceProblem(pointer=each.pointer, detail=each.detail) for each in licences],
+        licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
         notes=list(admitted.notes),
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
@@ -206,7 +206,7 @@ def get(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
 
 def describe(session: Session, valuation: Valuation) -> ValuationAnswer:
     """The job and how far it is."""
-    return answers.full(valuation, repository.standing(session, valuation))
+    return answers.full(valuation, repository.job_state(session, valuation))
 
 
 def list_valuations(
@@ -252,7 +252,7 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
         # the commitment to the test set, opened: SHA-256(test_salt, test) is what providers saw
         digests |= {"test": measured.digest, "test_salt": measured.salt, "test_commitment": measured.commitment}
     # the models that it rests on, where it rests on any
-    digests |= {name: each for name, each in (("base", inputs.base), ("checkpoint", inputs.checkpoint)) if each}
+    digests |= {name: digest for name, digest in (("base", inputs.base), ("checkpoint", inputs.checkpoint)) if digest}
     return answers.values(valuation, game_digest, repository.players(session, valuation_id), kept.document, digests)
 
 
@@ -272,19 +272,19 @@ def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> 
 
 def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
     """What the report of a job shows; raises Conflict before the job has settled."""
-    found = values(session, caller, valuation_id)
+    result = values(session, caller, valuation_id)
     paid = payout_lines(session, caller, valuation_id)
     job = get(session, caller, valuation_id)
-    return Report(found, paid, job.spec, evidence.audited_pairs(session, job))
+    return Report(result, paid, job.spec, evidence.audited_pairs(session, job))
 
 
 def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:
     """The signed certificate of a job; raises Conflict before the job has settled."""
-    found = values(session, caller, valuation_id)
+    result = values(session, caller, valuation_id)
     paid = payout_lines(session, caller, valuation_id)
     job = get(session, caller, valuation_id)
     finished = job.finished_at.isoformat() if job.finished_at else ""
-    return certificates.sign(settings, certificates.content(found, paid, job.spec, finished))
+    return certificates.sign(settings, certificates.content(result, paid, job.spec, finished))
 
 
 def events(

@@ -31,7 +31,7 @@ from contract.game import FrozenGame
 from contract.job import JobInputs, JobProgress
 
 
-class Game(Base, Timestamped):
+class BuyerGame(Base, Timestamped):
     """One buyer's game: everything that determines a worth, under one digest. ``prepared`` is trained once."""
 
     __tablename__ = "games"
@@ -43,7 +43,7 @@ class Game(Base, Timestamped):
     frozen: Mapped[dict[str, Any]]
     # blob of the base and full models (safetensors), written once by whoever finished first
     prepared: Mapped[str | None] = mapped_column(String(64))
-    # found with the models, so that planning needs no data: contract.job.GameFacts
+    # determined together with the models, so that planning needs no data: contract.job.GameFacts
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     @property
@@ -53,7 +53,7 @@ class Game(Base, Timestamped):
 
 
 class Valuation(Base, Timestamped):
-    """A job: what was asked, where it stands, what it holds in escrow, what came out."""
+    """A job: the order, its status, what it holds in escrow, the result."""
 
     __tablename__ = "valuations"
     __table_args__ = (
@@ -111,7 +111,7 @@ class Valuation(Base, Timestamped):
 
 
 class ValuationPlayer(Base):
-    """One player of one job, in the game's canonical order, with what it was found to be worth."""
+    """One player of one job, in the game's canonical order, with its value and its amount."""
 
     __tablename__ = "valuation_players"
     __table_args__ = (Index("ix_valuation_players_provider_id_valuation_id", "provider_id", "valuation_id"),)
@@ -159,7 +159,7 @@ class Evaluation(Base):
     fence: Mapped[int]
 
 
-class KeptAnswers(Base, Timestamped):
+class StoredAnswers(Base, Timestamped):
     """What the models of some coalitions answered on the test units: a blob of them in the order of ``coalitions``
     (packed, one after the other). Worths under any metric follow from them; ``contract.answers`` reads the blob."""
 
@@ -266,7 +266,7 @@ class WorkerHeartbeat(Base):
 
 class Erasure(Base, Timestamped):
     """What was erased when a dataset was withdrawn. ``record`` holds digests and counts only; it is there once what was
-    derived is gone, and complete when ``finished_at`` is set. ``doomed`` are blobs still to be erased."""
+    derived is gone, and complete when ``finished_at`` is set. ``to_erase`` are blobs still to be erased."""
 
     __tablename__ = "erasures"
 
@@ -274,16 +274,16 @@ class Erasure(Base, Timestamped):
     sent_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     record: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    doomed: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    to_erase: Mapped[list[Any] | None] = mapped_column("doomed", JSONB(none_as_null=True))
 
 
 class Fitting(Base, Timestamped):
-    """What a job's files came to (``fitting``), by the digest of the question: made once, for every process, for a
-    while. It can always be made again."""
+    """The sandbox's answer about a job's files (``orders/fit_task``), by the digest of the question. It serves every
+    process for a while, and can always be computed again."""
 
     __tablename__ = "fittings"
     __table_args__ = (Index("ix_fittings_created_at", "created_at"),)
 
     question: Mapped[str] = mapped_column(String(64), primary_key=True)
     # the JSON as it came: JSONB would make another number of -0.0, and so another game
-    told: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column("told", Text)

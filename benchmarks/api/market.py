@@ -10,7 +10,7 @@ from typing import Any
 from app.accounts import service
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, digits_market
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
 from cherish import Client
@@ -41,7 +41,7 @@ class Market:
         }
 
 
-def settle(stack: Stack) -> Market:
+def settle(stack: EmbeddedStack) -> Market:
     """The whole market on a stack that runs; returns once its first jobs have ended."""
     settings = Settings.from_variables(stack.settings_env())
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
@@ -86,7 +86,7 @@ def settle(stack: Stack) -> Market:
     return Market(admin, buyer, poster, providers[0], datasets, poster_test, ids)
 
 
-def hold(stack: Stack, market: Market) -> str:
+def hold(stack: EmbeddedStack, market: Market) -> str:
     """A job that is at work until it is cancelled: every coalition trained anew, to a precision it does not reach.
 
     It is the second buyer's, who may run one at a time: what that buyer posts from now on waits in the queue.

@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from app.demo.digits import TARGET, digits_market
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from benchmarks.api.load import Call, Connections, Taken, drive, request_of
 from benchmarks.api.market import Market, hold, settle
 from cherish import Client
@@ -32,7 +32,7 @@ def measure(rate: float, seconds: float) -> dict[str, Any]:
     """The two phases; each with its quantiles by call and the processor seconds by process."""
     home = Path(tempfile.gettempdir()) / f"cherish-load-{uuid.uuid4().hex[:10]}"
     # as `cherish up --servers 2` has it
-    stack = Stack(home, workers=2, servers=2, env={"CHERISH_WORKER_NICE": "10"})
+    stack = EmbeddedStack(home, workers=2, servers=2, env={"CHERISH_WORKER_NICE": "10"})
     try:
         stack.start()
         market = settle(stack)
@@ -94,7 +94,7 @@ def posting(market: Market) -> list[Call]:
 
 
 def _phase(
-    stack: Stack, market: Market, reads: list[Call], posts: list[Call], rate: float, seconds: float
+    stack: EmbeddedStack, market: Market, reads: list[Call], posts: list[Call], rate: float, seconds: float
 ) -> dict[str, Any]:
     before, began = used(stack), time.perf_counter()
 
@@ -120,7 +120,7 @@ def _phase(
     }
 
 
-async def _unread(stack: Stack, market: Market) -> dict[str, Any]:
+async def _unread(stack: EmbeddedStack, market: Market) -> dict[str, Any]:
     """Orders about which nobody has asked, one after the other, beside the running job: each has a test set of its own,
     a row shorter than the one before."""
     taken, connections = Taken(), Connections(stack.api_url)
@@ -155,7 +155,7 @@ def _together(kinds: dict[str, Taken]) -> Taken:
     return every
 
 
-def _cancel(stack: Stack, market: Market, made: list[bytes]) -> None:
+def _cancel(stack: EmbeddedStack, market: Market, made: list[bytes]) -> None:
     with Client(stack.api_url, market.poster) as client:
         for body in made:
             posted = json.loads(body)["id"]
@@ -163,13 +163,13 @@ def _cancel(stack: Stack, market: Market, made: list[bytes]) -> None:
                 client.post(f"/v1/valuations/{posted}/cancel")
 
 
-def _etag(stack: Stack, market: Market) -> str:
+def _etag(stack: EmbeddedStack, market: Market) -> str:
     headers = {"Authorization": f"Bearer {market.buyer}"}
     answer = httpx.get(f"{stack.api_url}/v1/valuations/{market.ended[0]}", headers=headers, trust_env=False)
     return str(answer.headers["etag"])
 
 
-def used(stack: Stack) -> dict[str, float]:
+def used(stack: EmbeddedStack) -> dict[str, float]:
     """Processor seconds so far of each part of the stack, and of this process, which is the client."""
     found: dict[str, float] = {}
     for name in stack.children:

@@ -23,7 +23,7 @@ import pyarrow.parquet
 
 from app.accounts import service
 from app.db.session import make_engine, make_session_factory, transaction
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
 from cherish import Client
@@ -38,7 +38,7 @@ def measure(megabytes: int) -> list[dict[str, Any]]:
     for name, write in WRITERS.items():
         home = Path(tempfile.gettempdir()) / f"cherish-upload-{uuid.uuid4().hex[:10]}"
         # on a busy machine parsing takes longer than the default allows
-        stack = Stack(home, workers=0, env={"CHERISH_PARSE_SECONDS": "3600"})
+        stack = EmbeddedStack(home, workers=0, env={"CHERISH_PARSE_SECONDS": "3600"})
         file = Path(tempfile.gettempdir()) / f"{home.name}.{name}"
         try:
             stack.start()
@@ -52,7 +52,7 @@ def measure(megabytes: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _upload(stack: Stack, token: str, file: Path, kind: str) -> dict[str, Any]:
+def _upload(stack: EmbeddedStack, token: str, file: Path, kind: str) -> dict[str, Any]:
     api = stack.processes("api")[0]
     idle = _high_water(api)
     peak, done = [0], threading.Event()
@@ -84,14 +84,14 @@ def _high_water(pid: int) -> int:
     raise AssertionError(f"process {pid} tells no peak")
 
 
-def _watch(stack: Stack, peak: list[int], done: threading.Event) -> None:
+def _watch(stack: EmbeddedStack, peak: list[int], done: threading.Event) -> None:
     while not done.wait(0.02):
         for pid in stack.processes("api")[1:]:
             with contextlib.suppress(psutil.Error, OSError):
                 peak[0] = max(peak[0], psutil.Process(pid).memory_info().rss)
 
 
-def _provider(stack: Stack) -> str:
+def _provider(stack: EmbeddedStack) -> str:
     settings = Settings.from_variables(stack.settings_env())
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
     with transaction(make_session_factory(engine)) as session:

@@ -17,7 +17,7 @@ from app.identity import Role
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
-from app.valuations.tables import Evaluation, Game, Valuation, ValuationPlayer
+from app.valuations.tables import BuyerGame, Evaluation, Valuation, ValuationPlayer
 from app.valuations.work import protocol, shards
 from worker.jobs.replay import pack
 
@@ -33,7 +33,7 @@ def add_job(factory: sessionmaker[Session], players: int) -> uuid.UUID:
         session.add_all([buyer, *providers])
         session.flush()
         frozen = {"players": digests, "device": "cpu", "learner": {"name": "sleeping", "hyper": {}}}
-        game = Game(buyer_id=buyer.id, digest=uuid.uuid4().hex * 2, frozen=frozen, prepared="0" * 64, facts={})
+        game = BuyerGame(buyer_id=buyer.id, digest=uuid.uuid4().hex * 2, frozen=frozen, prepared="0" * 64, facts={})
         session.add(game)
         session.flush()
         blob = {"name": "dataset", "digest": "0" * 64, "format": "npz", "target": "y"}

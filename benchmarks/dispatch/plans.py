@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.valuations import repository
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import protocol, shards, worths
-from app.valuations.work.protocol import FoundWorth
+from app.valuations.work.protocol import ComputedWorth
 from benchmarks.dispatch.jobs import SOURCE, add_job, add_round, add_worths, drawn
 from benchmarks.dispatch.place import Place
 from worker.jobs.replay import group_worths
@@ -108,7 +108,7 @@ def _acts(
     def finish(session: Session) -> None:
         claim = protocol.claim(session, settings, shard_id, "a worker")
         assert claim is not None, "the benchmark's own shard is free"
-        protocol.finish_evaluate(session, settings, claim, [FoundWorth(each, 0.5, 0.1) for each in asked])
+        protocol.finish_evaluate(session, settings, claim, [ComputedWorth(each, 0.5, 0.1) for each in asked])
 
     return {
         "claim, write back 50 worths, dispatch the next": finish,
@@ -121,7 +121,7 @@ def _acts(
             shards.lock_overdue(s, "cpu", 15.0, 500),
         ),
         "the sweeper: jobs with room": shards.jobs_with_waiting_shards,
-        "the job as its buyer sees it": lambda s: repository.standing(s, repository.of_id(s, job_id)),
+        "the job as its buyer sees it": lambda s: repository.job_state(s, repository.of_id(s, job_id)),
         "its players": lambda s: repository.players(s, job_id),
     }
 

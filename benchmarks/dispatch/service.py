@@ -25,7 +25,7 @@ import psutil
 
 from app.accounts import service as accounts
 from app.db.session import make_engine, make_session_factory, transaction
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.payouts import service as payouts
 from app.settings import Settings
@@ -63,7 +63,7 @@ def write_files(folder: Path) -> None:
 class Market:
     """A stack without workers, its providers' datasets, and buyers who order the one job."""
 
-    def __init__(self, stack: Stack, folder: Path) -> None:
+    def __init__(self, stack: EmbeddedStack, folder: Path) -> None:
         self._stack, self._folder = stack, folder
         self._settings = Settings.from_variables(stack.settings_env())
         self._factory = make_session_factory(make_engine(self._settings.database_url.get_secret_value(), pool_size=2))
@@ -139,7 +139,7 @@ def market() -> Iterator[tuple[Market, Path]]:
     home = Path(tempfile.gettempdir()) / f"cherish-service-{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory() as folder:
         write_files(Path(folder))
-        stack = Stack(home, workers=0)
+        stack = EmbeddedStack(home, workers=0)
         with stack:
             yield Market(stack, Path(folder)), Path(folder)
         stack.destroy()

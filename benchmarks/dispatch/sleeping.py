@@ -1,6 +1,6 @@
 """Workers whose engine sleeps: ``python -m benchmarks.dispatch.sleeping THREADS SECONDS``.
 
-Each thread is one worker of the product: its own heart, its own lease, the product's ``Runtime`` from the claim to the
+Each thread is one worker of the product: its own heartbeat and lease, the product's ``Runtime`` from the claim to the
 fenced write. Two things stand in: worths are slept for instead of computed, and messages are taken from Redis by the
 queue's own library without Celery's pool around it, so that 64 workers fit a small machine. No torch is loaded.
 """
@@ -23,18 +23,18 @@ from app.settings import Settings, get_settings
 from app.valuations.states import ShardKind
 from app.valuations.work import protocol
 from app.valuations.work.leases import Claim
-from app.valuations.work.protocol import FoundWorth
+from app.valuations.work.protocol import ComputedWorth
 from worker.jobs.known_jobs import KnownJobs
-from worker.process.heartbeat import Heart, Stop, Stopped
+from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
 from worker.runtime import Runtime
 
 
 class SleepingEngine:
     """The steps of a worker whose worths cost ``seconds`` a shard, and nothing else."""
 
-    def __init__(self, factory: sessionmaker[Session], heart: Heart, seconds: float) -> None:
+    def __init__(self, factory: sessionmaker[Session], heartbeat: Heartbeat, seconds: float) -> None:
         self._factory = factory
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._seconds = seconds
         self._jobs = KnownJobs(factory)
 
@@ -42,17 +42,17 @@ class SleepingEngine:
         """What ``Steps.evaluate`` does, in its order, with a sleep in place of the worths."""
         if claim.kind is not ShardKind.EVALUATE:
             # planning is not measured here; the lease is given back and the next job begins
-            raise Stopped(Stop.UNWANTED)
+            raise WorkStopped(Stop.UNWANTED)
         self._jobs.behind(claim)
-        todo = [each for each in claim.each() if each not in claim.known]
-        self._heart.check()
+        todo = [each for each in claim.packed() if each not in claim.known]
+        self._heartbeat.check()
         time.sleep(self._seconds)
         each_took = self._seconds / max(1, len(todo))
         worths = np.random.default_rng(claim.fence).random(len(todo))
-        found = [FoundWorth(each, float(worth), each_took) for each, worth in zip(todo, worths, strict=True)]
+        found = [ComputedWorth(each, float(worth), each_took) for each, worth in zip(todo, worths, strict=True)]
         settings = get_settings()
         return lambda session: protocol.finish_evaluate(
-            session, settings, claim, found, self._heart.name_until(stays_until)
+            session, settings, claim, found, self._heartbeat.name_until(stays_until)
         )
 
 
@@ -61,8 +61,8 @@ class SleepingRuntime(Runtime):
 
     def __init__(self, settings: Settings, factory: sessionmaker[Session], seconds: float) -> None:
         self.settings, self.factory = settings, factory
-        self.heart = Heart(factory, settings, "cpu", "sleeping")
-        self.steps = SleepingEngine(factory, self.heart, seconds)  # type: ignore[assignment]  # all that is asked of it
+        self.heartbeat = Heartbeat(factory, settings, "cpu", "sleeping")
+        self.steps = SleepingEngine(factory, self.heartbeat, seconds)  # type: ignore[assignment]  # all that is asked of it
 
 
 def serve(runtime: SleepingRuntime, stop: threading.Event) -> None:
@@ -88,7 +88,7 @@ def main(argv: list[str]) -> None:
     runtimes = [SleepingRuntime(settings, factory, seconds) for _ in range(threads)]
     serving = [threading.Thread(target=serve, args=(runtime, stop), daemon=True) for runtime in runtimes]
     for runtime, thread in zip(runtimes, serving, strict=True):
-        runtime.heart.start()
+        runtime.heartbeat.start()
         thread.start()
     while not stop.wait(0.5):
         pass

@@ -79,9 +79,9 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
 
 def work_per_token(learner: LanguageModel, setting: Setting) -> tuple[float, float]:
     """Operations in matrices of one token: (trained, scored). Frozen matrices have no gradient of their own."""
-    forward = 2.0 * learner.architecture.multiplications() + 2.0 * learner.layout.width
-    attention = 2.0 * setting.context * learner.architecture.width * learner.architecture.layers  # half is masked
-    backward = 2.0 * learner.architecture.multiplications() + 4.0 * learner.layout.width + 2.0 * attention
+    forward = 2.0 * learner.sizes.multiplications(learner.classes) + 2.0 * learner.layout.width
+    attention = 2.0 * setting.context * learner.sizes.width * learner.sizes.layers  # half is masked
+    backward = 2.0 * learner.sizes.multiplications(learner.classes) + 4.0 * learner.layout.width + 2.0 * attention
     again = forward + attention if setting.recompute else 0.0
     return forward + attention + backward + again, forward + attention
 

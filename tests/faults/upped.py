@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from app.embedded.stack import Stack, running_stack
+from app.embedded.stack import EmbeddedStack, running_stack
 
 SOURCE = Path(__file__).parents[2]
 _MODULES = {
@@ -82,7 +82,7 @@ class Upped:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        stack = Stack(self.home, workers=0)
+        stack = EmbeddedStack(self.home, workers=0)
         stack.start()
         stack.destroy()
         self.log.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts import service as accounts
 from app.accounts.tables import Account
-from app.checkpoints import vision
+from app.checkpoints import sizes
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
 from app.db.registry import load_tables
@@ -339,7 +339,7 @@ def backbone(tmp_path: Path) -> Path:
 @pytest.fixture
 def resnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ResNet's folder; for as long as the test runs all ResNets are as narrow."""
-    monkeypatch.setattr(vision, "_STAGE_WIDTHS", RESNET_WIDTHS)
+    monkeypatch.setattr(sizes, "_STAGE_WIDTHS", RESNET_WIDTHS)
     return write_resnet(tmp_path / "resnet")
 
 

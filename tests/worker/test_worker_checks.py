@@ -37,7 +37,7 @@ def other(hand: Any) -> Iterator[Runtime]:
         for each in (hand.runtime, runtime):
             # nothing beats here: one heartbeat lasts for the test
             each.steps._settings = hand.market.settings.model_copy(update={"heartbeat_seconds": 60.0})
-            leases.beat(session, {"name": each.heart.name, **each.heart._row, "shard_id": None})
+            leases.beat(session, {"name": each.heartbeat.name, **each.heartbeat._row, "shard_id": None})
     yield runtime
     runtime.close()
 
@@ -102,7 +102,7 @@ def test_a_check_waits_for_another_worker_only_so_long(hand: Any, other: Runtime
     hand.runtime.steps._settings = settings.model_copy(update={"check_patience_seconds": 0.0})
     job = hand.market.post()
     assert hand.finish(job).status is ValuationStatus.SUCCEEDED
-    assert values(hand, job).checked.by_another_worker == 0, other.heart.name
+    assert values(hand, job).checked.by_another_worker == 0, other.heartbeat.name
 
 
 def test_a_job_whose_worths_are_all_known_computes_nothing_again_and_says_what_was_checked(hand: Any) -> None:

@@ -153,8 +153,8 @@ def test_a_padded_text_has_the_features_of_the_text_alone() -> None:
     weights = {name: torch.from_numpy(array) for name, array in drawn(family.shapes, 0).items()}
     tokens, there = torch.tensor([[2, 5, 6, 3, 0, 0], [2, 5, 6, 3, 9, 9]]), torch.ones(2, 6, dtype=torch.bool)
     there[:, 4:] = False
-    padded = encoders.bert(family.sizes, weights, tokens, there)
-    alone = encoders.bert(family.sizes, weights, tokens[:1, :4], there[:1, :4])
+    padded = encoders.bert(family.model, weights, tokens, there)
+    alone = encoders.bert(family.model, weights, tokens[:1, :4], there[:1, :4])
     assert torch.allclose(padded, alone.expand(2, -1), atol=1e-6)
 
 
@@ -170,7 +170,7 @@ def test_transformers_computes_the_same_states() -> None:
     with torch.no_grad():
         states = theirs(input_ids=tokens, attention_mask=there.long()).last_hidden_state
     wanted = (states * there[..., None]).sum(1) / there.sum(1, keepdim=True)
-    assert torch.allclose(encoders.bert(family.sizes, weights, tokens, there), wanted, atol=1e-5)
+    assert torch.allclose(encoders.bert(family.model, weights, tokens, there), wanted, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")  # theirs, not ours
@@ -189,10 +189,10 @@ def test_timm_computes_the_same_features(name: str) -> None:
     images = torch.randn(2, 3, 224, 224)
 
     def features(images: torch.Tensor) -> torch.Tensor:
-        known = (family.sizes, weights)
+        known = (family.model, weights)
         if family.name == "resnet":
             return encoders.resnet(*known, images)
-        return encoders.vit(*known, encoders.patches(*known, images))
+        return encoders.vit(*known, encoders.patches(weights, images))
 
     with torch.no_grad():
         wanted = theirs.forward_head(theirs.forward_features(images), pre_logits=True)

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.storage.blobs import BlobStore
 from app.valuations.states import ValuationStatus
-from app.valuations.tables import Game, Valuation
+from app.valuations.tables import BuyerGame, Valuation
 from app.valuations.work import answers as answer_repository
 from contract.answers import ANCHORS, pack, pack_anchors, unpack, unpack_anchors
 from contract.metrics import METRICS, Predicts
@@ -14,9 +14,9 @@ from contract.tasks import PREDICTIONS, Targets
 from worker.jobs.kept_answers import KeptAnswers
 
 
-def kept_of(market: Any, job_id: Any) -> tuple[KeptAnswers, Game]:
+def kept_of(market: Any, job_id: Any) -> tuple[KeptAnswers, BuyerGame]:
     with market.factory() as session:
-        game = session.get_one(Game, session.get_one(Valuation, job_id).game_id)
+        game = session.get_one(BuyerGame, session.get_one(Valuation, job_id).game_id)
         blobs = answer_repository.of_game(session, game.id)
     moved = tuple((game.facts or {}).get("moved", ()))
     return KeptAnswers(BlobStore.from_url(market.settings.blob_url), blobs, PREDICTIONS[Predicts.CLASS], moved), game

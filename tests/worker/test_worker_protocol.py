@@ -19,7 +19,7 @@ from app.valuations.results import settlement
 from app.valuations.states import Reason, ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import leases, protocol
-from app.valuations.work.protocol import FoundWorth, LeaseLost
+from app.valuations.work.protocol import ComputedWorth, LeaseLost
 from tests.worker.conftest import rows_of
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.tensors import batching
@@ -130,7 +130,7 @@ def test_a_worker_that_lost_its_lease_cannot_write(hand: Any) -> None:
     expire(market, shard.id)
     quick = claim(market, shard.id, "quick")
     assert (quick.fence, quick.attempt) == (slow.fence + 1, 2)
-    found = [FoundWorth(b"\x01", 0.5, 0.1)]
+    found = [ComputedWorth(b"\x01", 0.5, 0.1)]
     endings = [
         lambda s: protocol.finish_evaluate(s, market.settings, slow, found),
         lambda s: protocol.give_back(s, slow, found),
@@ -280,7 +280,7 @@ def test_a_cancelled_job_gives_the_money_back_and_keeps_what_was_computed(hand: 
     with market.factory() as session:
         assert not leases.may_go_on(session, held.shard_id, held.fence)
     with transaction(market.factory) as session:
-        protocol.stand_down(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
+        protocol.stand_down(session, market.settings, held, [ComputedWorth(b"\x01", 0.5, 0.1)])
     assert market.job(job_id).status is ValuationStatus.CANCELLED
     assert money(market) == (10_000_00, 0)
     assert market.scalar("SELECT count(*) FROM evaluations") == 1
@@ -321,11 +321,11 @@ def test_a_draining_worker_gives_its_shard_back_and_it_costs_no_attempt(hand: An
     market = hand.market
     job_id = market.post()
     shard_id = hand.collect()[0]
-    hand.runtime.heart.drain()
+    hand.runtime.heartbeat.drain()
     hand.deliver(shard_id)
     given = shards(market)[0]
     assert (given.status, given.attempt, given.fence) == (ShardStatus.QUEUED, 0, 1)
-    hand.runtime.heart._draining.clear()
+    hand.runtime.heartbeat._draining.clear()
     assert hand.finish(job_id).status is ValuationStatus.SUCCEEDED
 
 
@@ -396,17 +396,17 @@ def test_a_job_and_its_first_message_are_one_transaction(hand: Any) -> None:
 def test_the_heart_stops_work_on_a_job_that_was_cancelled(hand: Any) -> None:
     market = hand.market
     job_id = market.post()
-    hand.runtime.heart.start()
+    hand.runtime.heartbeat.start()
     held = claim(market, shards(market)[0].id)
-    hand.runtime.heart.take(Held.of_shard(held), time.monotonic())
+    hand.runtime.heartbeat.take(Held.of_shard(held), time.monotonic())
     time.sleep(0.5)
-    assert hand.runtime.heart.why_stop() is None
+    assert hand.runtime.heartbeat.why_stop() is None
     cancel(market, job_id)
     for _ in range(100):
-        if hand.runtime.heart.should_stop():
+        if hand.runtime.heartbeat.should_stop():
             break
         time.sleep(0.05)
-    assert hand.runtime.heart.why_stop() is Stop.UNWANTED
+    assert hand.runtime.heartbeat.why_stop() is Stop.UNWANTED
 
 
 def first_evaluation(hand: Any, job_id: uuid.UUID) -> Any:
@@ -424,7 +424,7 @@ def test_a_shard_finished_during_a_cancellation_ends_the_job_without_the_sweeper
     cancel(market, job_id)
     assert market.job(job_id).status is ValuationStatus.CANCELLING
     with transaction(market.factory) as session:
-        protocol.finish_evaluate(session, market.settings, held, [FoundWorth(b"\x01", 0.5, 0.1)])
+        protocol.finish_evaluate(session, market.settings, held, [ComputedWorth(b"\x01", 0.5, 0.1)])
     assert market.job(job_id).status is ValuationStatus.CANCELLED
     assert market.scalar("SELECT count(*) FROM evaluations") == 1, "what was computed stays"
     assert money(market) == (10_000_00, 0)
@@ -446,8 +446,8 @@ def test_what_a_stopped_shard_had_computed_is_kept_and_not_computed_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(Evaluator, "worths_with_seconds", stopped_half_way)
-        patch.setattr(type(hand.runtime.heart), "check", lambda _: None)
-        patch.setattr(type(hand.runtime.heart), "why_stop", lambda _: why)
+        patch.setattr(type(hand.runtime.heartbeat), "check", lambda _: None)
+        patch.setattr(type(hand.runtime.heartbeat), "why_stop", lambda _: why)
         hand.deliver(str(shard.id))
     kept = market.rows("SELECT coalition, worth, fence FROM evaluations ORDER BY coalition")
     assert len(kept) == 3

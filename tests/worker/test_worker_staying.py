@@ -13,9 +13,9 @@ from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import leases, protocol
 from app.valuations.work import shards as shard_repository
-from app.valuations.work.protocol import FoundWorth, LeaseLost
+from app.valuations.work.protocol import ComputedWorth, LeaseLost
 
-FOUND = [FoundWorth(b"\x01", 0.5, 0.1)]
+FOUND = [ComputedWorth(b"\x01", 0.5, 0.1)]
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ def test_a_worker_looks_at_the_queue_again_after_a_while(begun: Any) -> None:
 
 
 def test_a_worker_that_is_to_end_takes_nothing_more(begun: Any) -> None:
-    heart = begun.runtime.heart
-    assert heart.name_until(float("inf")) == heart.name
-    heart.drain()
-    assert heart.name_until(float("inf")) is None
+    heartbeat = begun.runtime.heartbeat
+    assert heartbeat.name_until(float("inf")) == heartbeat.name
+    heartbeat.drain()
+    assert heartbeat.name_until(float("inf")) is None
 
 
 def test_a_worker_goes_back_to_the_queue_when_another_buyer_comes(begun: Any) -> None:
@@ -126,7 +126,7 @@ def test_the_first_of_what_comes_into_the_window_is_taken_and_the_rest_is_sent(b
     ordinals = [each.ordinal for each in sent(begun)]
     assert held[0].ordinal == 2
     assert ordinals == [1, 3, 4], "four are underway, of which one is in hand"
-    assert following.each() == [held[0].coalitions]
+    assert following.packed() == [held[0].coalitions]
     assert following.known == frozenset()
 
 

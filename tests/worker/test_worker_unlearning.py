@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sqlalchemy import text
 
 from app.checkpoints import service as checkpoints
+from app.checkpoints.schemas import CheckpointChanges
 from app.checkpoints.tables import Checkpoint
 from app.datasets import service as datasets
 from app.datasets.tables import DatasetKind
@@ -178,7 +179,7 @@ def test_trained_anew_on_what_remains_with_a_certificate_and_then_the_bytes_go(
     upload = Upload(path=Path("nowhere"), digest=model.digest, size=1)  # refused before it is read
     with transaction(market.factory) as session, pytest.raises(Conflict, match="were unlearned or erased here"):
         checkpoints.store_content(
-            session, market.blobs, market.buyer, other_model.id, upload, checkpoints.Found(upload.path, {})
+            session, market.blobs, market.buyer, other_model.id, upload, checkpoints.CheckedWeights(upload.path, {})
         )
 
 
@@ -279,9 +280,9 @@ def test_an_owner_who_has_not_said_how_is_given_time_and_the_bytes_wait(market: 
     assert not erased(market, gone)
     assert market.scalar("SELECT due_at > now() + interval '50 minutes' FROM unlearnings")
     with transaction(market.factory) as session, pytest.raises(InvalidInput, match="no method neggrad_plus"):
-        checkpoints.change(session, market.buyer, kept.id, {"unlearning": WithdrawalMethod.NEGGRAD_PLUS})
+        checkpoints.change(session, market.buyer, kept.id, CheckpointChanges(unlearning=WithdrawalMethod.NEGGRAD_PLUS))
     with transaction(market.factory) as session:
-        checkpoints.change(session, market.buyer, kept.id, {"unlearning": WithdrawalMethod.ERASE})
+        checkpoints.change(session, market.buyer, kept.id, CheckpointChanges(unlearning=WithdrawalMethod.ERASE))
     assert step(hand) == ["unlearn", "forget"]
     record = record_of(market, kept)
     assert (record["asked"], record["method"], record["reason"]) == ("erase", "erase", None)
@@ -486,7 +487,7 @@ def test_workers_drop_what_they_hold_in_memory(market: Market, hand: Hand) -> No
     held = hand.runtime.games
     assert held.loaded() == {row[0] for row in market.rows("SELECT id FROM games")}
     withdraw(market, 2)
-    # a beat of the heart of a process that does nothing, and has no part in the erasure
+    # a beat of the heartbeat of a process that does nothing, and has no part in the erasure
     with market.factory() as session:
         held.drop_withdrawn(session)
     assert held.loaded() == {other.game_id}
@@ -496,7 +497,7 @@ def test_a_method_that_steps_away_from_the_old_weights_is_measured_beside_one_tr
     market: Market, hand: Hand, model: Model
 ) -> None:
     with transaction(market.factory) as session:
-        checkpoints.change(session, market.buyer, model.id, {"unlearning": WithdrawalMethod.TANGENT})
+        checkpoints.change(session, market.buyer, model.id, CheckpointChanges(unlearning=WithdrawalMethod.TANGENT))
     withdraw(market, 2)
     step(hand)
     record = record_of(market, model)
@@ -511,11 +512,11 @@ def test_a_worker_that_is_shut_down_or_finds_the_store_away_gives_back_what_it_t
 ) -> None:
     gone = withdraw(market, 2)
     begin(hand)
-    hand.runtime.heart.drain()
+    hand.runtime.heartbeat.drain()
     (unlearning_id,) = (row[0] for row in market.rows("SELECT id FROM unlearnings"))
     hand.runtime.unlearn(unlearning_id)
     assert market.rows("SELECT status, attempt FROM unlearnings") == [("waiting", 0)]
-    hand.runtime.heart._draining.clear()
+    hand.runtime.heartbeat._draining.clear()
     folder = Path(market.settings.blob_url.removeprefix("file://"))
     digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=gone)
     blob = folder / "sha256" / digest[:2] / digest[2:]

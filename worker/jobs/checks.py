@@ -2,8 +2,8 @@
 
 Of the worths that a result rests on, about one in twenty is drawn for each source, by a hash of the game's digest, the
 source and the coalition: the same ones in every replay, on any number of workers, after any crash, and for a job that
-is repeated, which so finds them checked. What a check finds is kept under a source of its own, ``check:<source>``, and
-is never used as a worth. Nothing here computes one, or knows a database.
+is repeated, for which they are checked already. The worths of a check are stored under a source of their own,
+``check:<source>``, and are never used as worths. Nothing here computes one or reads a database.
 """
 
 import hashlib
@@ -32,8 +32,8 @@ class Drawn:
 
     def missing(self, stored: Stored) -> list[bytes]:
         """Those that were not computed again yet."""
-        found = stored.get(self.check, {})
-        return [each for each in self.coalitions if each not in found]
+        checked = stored.get(self.check, {})
+        return [coalition for coalition in self.coalitions if coalition not in checked]
 
 
 def checked_source(source: str) -> str | None:
@@ -41,13 +41,13 @@ def checked_source(source: str) -> str | None:
     return source.removeprefix(CHECK) if source.startswith(CHECK) else None
 
 
-def draw(asked: Mapping[str, Collection[bytes]], part: float, digest: str) -> list[Drawn]:
-    """What is checked of the worths that a result asked for: ``part`` of each source's, and at least one in all."""
+def draw(used: Mapping[str, Collection[bytes]], part: float, digest: str) -> list[Drawn]:
+    """The worths to check among those that a result used: ``part`` of each source's, and at least one in all."""
     if part <= 0.0:
         return []
     ranked = {
-        source: sorted(worths, key=lambda each: hashlib.sha256(f"{digest} {source} ".encode() + each).digest())
-        for source, worths in sorted(asked.items())
+        source: sorted(worths, key=lambda worth: hashlib.sha256(f"{digest} {source} ".encode() + worth).digest())
+        for source, worths in sorted(used.items())
         if worths
     }
     counts = {source: int(part * len(worths) + 0.5) for source, worths in ranked.items()}
@@ -58,14 +58,14 @@ def draw(asked: Mapping[str, Collection[bytes]], part: float, digest: str) -> li
 
 
 def compare(drawn: Sequence[Drawn], stored: Stored) -> None:
-    """Raises WorthsDiffer unless every worth that was drawn was found again, to the last bit."""
+    """Raises WorthsDiffer unless every worth that was drawn came out the same, to the last bit."""
     differ = [
-        f"{each.source} of coalition {coalition.hex()}: {stored[each.source][coalition][0].hex()}, "
-        f"then {stored[each.check][coalition][0].hex()}"
-        for each in drawn
-        for coalition in each.coalitions
-        if stored[each.source][coalition][0] != stored[each.check][coalition][0]
+        f"{sample.source} of coalition {coalition.hex()}: {stored[sample.source][coalition][0].hex()}, "
+        f"then {stored[sample.check][coalition][0].hex()}"
+        for sample in drawn
+        for coalition in sample.coalitions
+        if stored[sample.source][coalition][0] != stored[sample.check][coalition][0]
     ]
     if differ:
-        count = sum(len(each.coalitions) for each in drawn)
+        count = sum(len(sample.coalitions) for sample in drawn)
         raise WorthsDiffer(f"{len(differ)} of {count} worths that were computed again differ: " + "; ".join(differ))

@@ -1,9 +1,9 @@
 """The task that erases a withdrawn dataset: stop its jobs, erase what was derived, then, once every checkpoint that has
-seen it is unlearned, its bytes; and note that it is done.
+seen it is unlearned, its bytes; and record that it is done.
 
 Each step is a transaction of its own and may be repeated: a worker that dies in between is followed by another. It
-drops what this process holds of the games concerned; the heart of every other process drops theirs within seconds. So
-do files that a killed process left half-read on this machine.
+drops the games concerned from the memory of this process; the heartbeat of every other process drops theirs within
+seconds. Files that a killed process left half-read on this machine are removed as well.
 """
 
 import uuid
@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 def forget(
     factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, games: "LoadedGames", dataset_id: uuid.UUID
 ) -> None:
-    """Erase a withdrawn dataset as far as it can be now; what must wait is sent again by whoever it waits for, or the
-    sweeper."""
-    # what a killed process had half read
+    """Erase a withdrawn dataset as far as it can be now. Where it must wait, for jobs or unlearnings, the task is sent
+    again at their end or by the sweeper."""
+    # files that a killed process had half read
     scratch.tidy()
     with transaction(factory) as session:
         idle = erasing.begin(session, settings, dataset_id)

@@ -1,6 +1,6 @@
-"""What a game's models answered on the test units, read back from the blob store as it is asked for.
+"""The answers of a game's models on the test units, read back from the blob store when they are needed.
 
-Worths under any metric follow from it, without a model being trained. What is not kept is said, never made up.
+Worths under any metric follow from them, without a model being trained. Where answers were not kept, an error says so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,8 @@ from contract.tasks import Prediction, Targets
 
 
 class KeptAnswers:
-    """The answers of one game. ``moved`` names the sources whose worths are moved to where everybody's is known."""
+    """The answers of one game. ``moved`` names the sources whose worths are shifted, so that the worth of all players,
+    which is known, is exact."""
 
     def __init__(
         self, blobs: BlobStore, kept: Sequence[AnswerBlob], prediction: Prediction, moved: Sequence[str] = ()
@@ -36,28 +37,30 @@ class KeptAnswers:
 
     @property
     def targets(self) -> Targets:
-        """What the test units really are."""
+        """The true values of the test units."""
         return self._anchors[1]
 
     def of_source(self, source: str) -> Mapping[bytes, NDArray[Any]]:
         """A source's answers [T, ...] by packed coalition."""
         if source not in self._sources:
-            found: dict[bytes, NDArray[Any]] = {}
+            answers: dict[bytes, NDArray[Any]] = {}
             for blob in self._kept:
                 if blob.source == source:
                     rows = unpack(self._blobs.get(blob.digest))[ROWS]
-                    found |= dict(zip(blob.coalitions, rows, strict=True))
-            self._sources[source] = found
+                    answers |= dict(zip(blob.coalitions, rows, strict=True))
+            self._sources[source] = answers
         return self._sources[source]
 
     def worths(self, metric: Metric, source: str, coalitions: Sequence[bytes]) -> NDArray[np.float64]:
         """Worths float64[m] of packed coalitions under a metric; KeyError where a model's answers were not kept."""
         answers = self.of_source(source)
-        worths = self._prediction.worths(metric, np.stack([answers[each] for each in coalitions]), self.targets)
+        worths = self._prediction.worths(
+            metric, np.stack([answers[coalition] for coalition in coalitions]), self.targets
+        )
         return worths + self._level(metric, source)
 
     def _level(self, metric: Metric, source: str) -> float:
-        """By how much a source's worths are moved."""
+        """By how much a source's worths are shifted."""
         if source not in self._moved:
             return 0.0
         ends, targets, everybody = self._anchors

@@ -1,7 +1,7 @@
-"""What this process knows of the jobs it works on, so that a job of thousands of shards is read once, not each time.
+"""The descriptions of the jobs that this process works on, so that a job of thousands of shards is read once.
 
-Only jobs whose game is prepared are kept: from then on nothing of what a worker needs to know changes. It never holds
-more than a few, and nothing of a job but its description.
+Only jobs whose game is prepared are kept: from then on their description does not change. At most a few are held, and
+nothing of a job but its description.
 """
 
 import time

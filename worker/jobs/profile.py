@@ -1,7 +1,7 @@
-"""The task that looks at a dataset's version: download, profile in the sandbox, store. No torch, no lease.
+"""The task that profiles a dataset's version: download, profile in the sandbox, store. No torch, no lease.
 
-Doing it twice is doing it once, so a message that comes twice needs no care; one that is lost is sent again by the
-sweeper. The file is parsed in a confined process, as at upload.
+It may run twice without harm, so a message may come twice; one that is lost is sent again by the sweeper. The file is
+parsed in the sandbox, as at upload.
 """
 
 import uuid
@@ -28,7 +28,7 @@ PROFILE = process.declare("app.datasets.profile:answer")
 def profile(
     factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, dataset_id: uuid.UUID, number: int
 ) -> None:
-    """Profile a version, unless that is done or nobody's any more."""
+    """Profile a version, unless that is done or the version is gone."""
     with transaction(factory) as session:
         work = profiling.begin(session, dataset_id, number)
     if work is None:
@@ -37,19 +37,19 @@ def profile(
     try:
         with scratch.file() as path:
             blobs.download(work.digest, path)
-            told = {key: value for key, value in asdict(work).items() if key != "digest"}
-            question = told | {
+            version = {key: value for key, value in asdict(work).items() if key != "digest"}
+            question = version | {
                 "task": PROFILE,
                 "path": str(path),
                 "limits": asdict(limits_of(settings)),
                 "name": name,
             }
             memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-            found = process.shared().ask(question, memory_bytes=memory, seconds=seconds)
+            answer = process.shared().ask(question, memory_bytes=memory, seconds=seconds)
     except (InvalidData, NotFound) as error:
         log.warning("worker.profile_failed", dataset_id=str(dataset_id), number=number, error=str(error))
         with transaction(factory) as session:
             profiling.give_up(session, dataset_id, number)
         return
     with transaction(factory) as session:
-        profiling.finish(session, dataset_id, number, found)
+        profiling.finish(session, dataset_id, number, answer)

@@ -1,8 +1,8 @@
-"""Replaying a valuation against the worths that are stored: the game that knows only what Postgres knows.
+"""Replaying a valuation against the worths that are stored: a game whose only worths are those in Postgres.
 
 The engine's loop starts from the beginning at every plan. Where it asks for a worth that is not stored, ``NeedWorths``
 ends the replay; the planner has those computed and replays again. Nothing here computes a worth, and nothing depends on
-which worker found one, or when.
+which worker computed one, or when.
 """
 
 import math
@@ -33,9 +33,9 @@ def unpack(packed: bytes, count: int, n: int) -> Coalitions:
 class StoredGame:
     """A ``FidelityGame`` over stored worths.
 
-    ``stored`` maps a source to {packed coalition: (worth, device seconds)}; ``costs`` are those found when the models
-    were prepared, cheapest first. ``seconds`` counts what this replay has asked for, so that a budget of seconds is
-    used up at the same place in every replay.
+    ``stored`` maps a source to {packed coalition: (worth, device seconds)}; ``costs`` are those that were measured when
+    the models were prepared, cheapest first. ``seconds`` counts the worths that this replay used, so that a budget of
+    seconds is used up at the same place in every replay.
     """
 
     players: Sequence[Player]
@@ -43,7 +43,7 @@ class StoredGame:
     stored: Mapping[str, Mapping[bytes, tuple[float, float]]]
     digests: Mapping[str, str] = field(default_factory=dict)
     owners: Sequence[Player] = ()
-    _asked: dict[str, set[bytes]] = field(default_factory=dict, init=False)
+    _used: dict[str, set[bytes]] = field(default_factory=dict, init=False)
     _seconds: dict[str, float] = field(default_factory=dict, init=False)
 
     @property
@@ -58,35 +58,34 @@ class StoredGame:
 
     def worth(self, source: str, coalitions: Coalitions) -> Worths:
         """Worths float64[m]; raises NeedWorths with those that are missing, each once."""
-        known = self.stored.get(source, {})
-        asked = self._asked.setdefault(source, set())
+        stored = self.stored.get(source, {})
+        used = self._used.setdefault(source, set())
         worths = np.empty(len(coalitions), dtype=np.float64)
         missing: dict[bytes, int] = {}
         spent = 0.0
         for row, packed in enumerate(pack(coalitions)):
-            found = known.get(packed)
-            if found is None:
+            if packed not in stored:
                 missing.setdefault(packed, row)
                 continue
-            worths[row] = found[0]
-            if packed not in asked:
-                asked.add(packed)
-                spent += found[1]
+            worths[row], seconds = stored[packed]
+            if packed not in used:
+                used.add(packed)
+                spent += seconds
         if missing:
             raise NeedWorths(source, coalitions[list(missing.values())])
         self._seconds[source] = self.seconds(source) + spent
         return worths
 
     @property
-    def asked(self) -> Mapping[str, Set[bytes]]:
-        """The worths that this replay has asked for, packed, by source."""
-        return self._asked
+    def used(self) -> Mapping[str, Set[bytes]]:
+        """The coalitions whose worths this replay used, packed, by source."""
+        return self._used
 
     def evaluations(self) -> dict[str, int]:
-        """Distinct worths that this replay has asked for and got or found stored, by fidelity."""
+        """How many distinct worths this replay used, by fidelity."""
         counts = dict.fromkeys(FAMILIES, 0)
-        for source, asked in self._asked.items():
-            counts[family(source)] += len(asked)
+        for source, used in self._used.items():
+            counts[family(source)] += len(used)
         return counts
 
 
@@ -99,20 +98,20 @@ def group_worths(rows: Iterable[Any], n: int) -> dict[str, dict[bytes, tuple[flo
     grouped: dict[str, dict[bytes, tuple[float, float]]] = {}
     for source, joined, worths, seconds in rows:
         coalitions = (joined[start : start + size] for start in range(0, len(joined), size))
-        numbers = (np.frombuffer(each, dtype=">f8").tolist() for each in (worths, seconds))
+        numbers = (np.frombuffer(column, dtype=">f8").tolist() for column in (worths, seconds))
         grouped[source] = dict(zip(coalitions, zip(*numbers, strict=True), strict=True))
     return grouped
 
 
-def shard_size(wanted: int, seconds_each: float, shard_seconds: float, workers: int, largest: int) -> int:
+def shard_size(worths: int, seconds_each: float, shard_seconds: float, workers: int, largest: int) -> int:
     """Worths per shard: about ``shard_seconds`` of work, less where that lets every worker have two shards.
 
     ``seconds_each`` is what a worth of this source takes, measured or estimated. A shard of less than a second costs
-    more to hand out than it gains. The size changes when a result is known, never what it is.
+    more to hand out than it gains. The size changes when a result is ready, never the result.
     """
-    total = wanted * seconds_each
+    total = worths * seconds_each
     parts = max(1, min(2 * workers, int(total / LEAST_SHARD_SECONDS)), math.ceil(total / shard_seconds))
-    return max(1, min(-(-wanted // parts), largest))
+    return max(1, min(-(-worths // parts), largest))
 
 
 def players_of(job: Job) -> tuple[list[Player], list[Player]]:
@@ -124,7 +123,7 @@ def players_of(job: Job) -> tuple[list[Player], list[Player]]:
     ]
     if job.facts is None or not job.facts.shards:
         return players, []
-    return [Player(each.name, each.rows, each.digest, each.owner) for each in job.facts.shards], players
+    return [Player(shard.name, shard.rows, shard.digest, shard.owner) for shard in job.facts.shards], players
 
 
 def shard_facts(players: Sequence[Player]) -> tuple[ShardFacts, ...]:

@@ -1,8 +1,8 @@
 """What the four kinds of shards do: prepare, plan, evaluate, settle. The protocol around them is in ``runtime``.
 
-A step reads what it needs in a short transaction, computes outside any, and returns what is to be written, as a
+A step reads what it needs in a short transaction, computes outside any, and returns its writes as a
 function of a session: ``runtime`` calls that in one transaction with the fenced end of the lease, and again should the
-database go away meanwhile. A step that must stop raises ``Stopped``.
+database go away meanwhile. A step that must stop raises ``WorkStopped``.
 """
 
 import math
@@ -23,7 +23,7 @@ from app.valuations.work import leases, protocol, shards
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
-from app.valuations.work.protocol import FoundWorth
+from app.valuations.work.protocol import ComputedWorth
 from contract.answers import ANCHORS, ROWS, pack_anchors
 from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
@@ -41,7 +41,7 @@ from worker.jobs.known_jobs import KnownJobs
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, shard_facts, shard_size, unpack
 from worker.loading.feature_rows import rows_of, to_arrays
 from worker.loading.games import LoadedGames
-from worker.process.heartbeat import Heart, Stop, Stopped
+from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
 from worker.process.patience import patiently
 
 Write = Callable[[Session], Claim | None]
@@ -51,13 +51,18 @@ class Steps:
     """The steps of one worker process."""
 
     def __init__(
-        self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, games: LoadedGames, heart: Heart
+        self,
+        factory: sessionmaker[Session],
+        blobs: BlobStore,
+        settings: Settings,
+        games: LoadedGames,
+        heartbeat: Heartbeat,
     ) -> None:
         self._factory = factory
         self._blobs = blobs
         self._settings = settings
         self._games = games
-        self._heart = heart
+        self._heartbeat = heartbeat
         self._jobs = KnownJobs(factory, settings.lease_seconds)
 
     def run(self, claim: Claim, stays_until: float) -> Write:
@@ -83,12 +88,12 @@ class Steps:
         else:
             evaluator = self._games.evaluator(job)
             try:
-                evaluator.prepare(self._heart.should_stop)
+                evaluator.prepare(self._heartbeat.should_stop)
             except batching.Stopped:
-                raise Stopped(self._heart.why_stop() or Stop.LOST) from None
+                raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST) from None
             state = evaluator.prepared_state()
             if keeps_rows(job.game.encoding):
-                # made once: whoever loads this game takes its rows from here
+                # computed once: every worker that loads this game takes its rows from here
                 state |= to_arrays(rows_of(evaluator.problem))
             blob = self._blobs.put_bytes(safetensors.numpy.save(_contiguous(state))).digest
             kept = self._answers_of_anchors(evaluator)
@@ -103,7 +108,7 @@ class Steps:
         return lambda session: protocol.finish_prepare(session, claim, blob, facts, kept)
 
     def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob | None:
-        """What nobody's and everybody's models answer, kept; None where answers are too large to be."""
+        """Store the answers of the base model and of M_full; None where answers are too large to be kept."""
         answers = evaluator.anchor_answers
         if answers[0].nbytes > self._settings.max_answer_bytes:
             return None
@@ -153,19 +158,19 @@ class Steps:
             again = without_harm(game, job.spec, result) if job.revalue_without_harm else None
             curves = removal(game, result)
         except NeedWorths as need:
-            self._heart.check()
+            self._heartbeat.check()
             coalitions = pack(need.coalitions)
-            request = protocol.Request(
+            request = protocol.RoundRequest(
                 need.source, coalitions, self._size(game, job, need.source, len(coalitions), workers)
             )
             progress = _progress(game, looks)
             return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
-        self._heart.check()
+        self._heartbeat.check()
         progress = _progress(game, looks)
-        drawn = checks.draw(game.asked, job.checked_part, job.game_digest)
-        for each in drawn:
-            if again_wanted := each.missing(stored):
-                return self._check_round(claim, job, game, each, again_wanted, progress, workers)
+        drawn = checks.draw(game.used, job.checked_part, job.game_digest)
+        for sample in drawn:
+            if missing := sample.missing(stored):
+                return self._check_round(claim, job, game, sample, missing, progress, workers)
         checks.compare(drawn, stored)
         progress = progress.model_copy(update={"checked": self._checked(claim, drawn)})
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
@@ -174,9 +179,10 @@ class Steps:
 
     def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:
         """Worths of a shard of this source."""
-        each = _seconds_each(game.stored, source, _cost(game, source), 0.0 if job.facts is None else job.facts.seconds)
+        training = 0.0 if job.facts is None else job.facts.seconds
+        per_worth = _seconds_each(game.stored, source, _cost(game, source), training)
         settings = self._settings
-        return shard_size(count, each, settings.shard_seconds, max(1, workers), settings.max_shard_worths)
+        return shard_size(count, per_worth, settings.shard_seconds, max(1, workers), settings.max_shard_worths)
 
     def _check_round(
         self,
@@ -191,18 +197,18 @@ class Steps:
         """A round that computes worths again, each shard those of one worker, so that another can do it."""
         authors = self._authors(claim.game_id, drawn.source, missing)
         size = self._size(game, job, drawn.source, len(missing), workers)
-        request = protocol.Request(drawn.check, missing, size, [authors.get(each, "") for each in missing])
-        name = self._heart.name_until(math.inf)
+        request = protocol.RoundRequest(drawn.check, missing, size, [authors.get(worth, "") for worth in missing])
+        name = self._heartbeat.name_until(math.inf)
         return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress, name)
 
     def _checked(self, claim: Claim, drawn: Sequence[checks.Drawn]) -> dict[str, int]:
         """How many worths were checked, and how many of those by another worker than the one that computed them."""
         by_another = 0
-        for each in drawn:
-            first = self._authors(claim.game_id, each.source, each.coalitions)
-            second = self._authors(claim.game_id, each.check, each.coalitions)
-            by_another += sum(first.get(one) != second.get(one) for one in each.coalitions)
-        return {"worths": sum(len(each.coalitions) for each in drawn), "by_another_worker": by_another}
+        for sample in drawn:
+            first = self._authors(claim.game_id, sample.source, sample.coalitions)
+            second = self._authors(claim.game_id, sample.check, sample.coalitions)
+            by_another += sum(first.get(worth) != second.get(worth) for worth in sample.coalitions)
+        return {"worths": sum(len(sample.coalitions) for sample in drawn), "by_another_worker": by_another}
 
     def _authors(self, game_id: UUID, source: str, coalitions: Sequence[bytes]) -> dict[bytes, str]:
         return patiently(
@@ -214,15 +220,18 @@ class Steps:
     def _leave_to_another(self, claim: Claim, job: Job, source: str, coalitions: Sequence[bytes]) -> bool:
         """Whether a check is of this worker's own worths, and another worker can be expected to take it."""
 
-        def look(session: Session) -> bool:
-            if self._heart.name not in worth_repository.authors(session, claim.game_id, source, coalitions).values():
+        def leave(session: Session) -> bool:
+            if (
+                self._heartbeat.name
+                not in worth_repository.authors(session, claim.game_id, source, coalitions).values()
+            ):
                 return False
             within = protocol.alive_within(self._settings)
             if leases.live_workers(session, _queue(job), within) < 2:
                 return False
             return shards.waited(session, claim.shard_id) < self._settings.check_patience_seconds
 
-        return patiently(self._factory, look, time.monotonic() + self._settings.lease_seconds)
+        return patiently(self._factory, leave, time.monotonic() + self._settings.lease_seconds)
 
     def evaluate(self, claim: Claim, stays_until: float) -> Write:
         """Compute the shard's worths that are not stored yet, as one batch."""
@@ -231,32 +240,32 @@ class Steps:
         job = self._jobs.behind(claim)
         source = checks.checked_source(claim.source) or claim.source
         coalitions = unpack(claim.coalitions, claim.count, len(players_of(job)[0]))
-        packed = claim.each()
-        todo = [row for row, each in enumerate(packed) if each not in claim.known]
-        found: list[FoundWorth] = []
+        packed = claim.packed()
+        todo = [row for row, coalition in enumerate(packed) if coalition not in claim.known]
+        computed: list[ComputedWorth] = []
         check = source != claim.source
         if todo:
             if check and self._leave_to_another(claim, job, source, [packed[row] for row in todo]):
-                raise Stopped(Stop.OWN_WORK)
+                raise WorkStopped(Stop.OWN_WORK)
             evaluator = self._games.evaluator(job)
-            self._heart.check()
-            # what is not stored is computed, whatever this process remembers of it
+            self._heartbeat.check()
+            # a worth that is not stored is computed, also where this process remembers it
             evaluator.forget(source, coalitions[todo])
             try:
-                worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heart.should_stop)
+                worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heartbeat.should_stop)
             except batching.Stopped:
                 partial = evaluator.found(source, coalitions[todo])
-                rows = [todo[each] for each in partial]
+                rows = [todo[row] for row in partial]
                 kept = None if check else self._answers(evaluator, job, source, coalitions[rows])
-                found = [FoundWorth(packed[todo[each]], *worth, kept) for each, worth in partial.items()]
-                raise Stopped(self._heart.why_stop() or Stop.LOST, found) from None
+                computed = [ComputedWorth(packed[todo[row]], *worth, kept) for row, worth in partial.items()]
+                raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST, computed) from None
             kept = None if check else self._answers(evaluator, job, source, coalitions[todo])
-            found = [
-                FoundWorth(packed[row], float(worth), float(spent), kept)
+            computed = [
+                ComputedWorth(packed[row], float(worth), float(spent), kept)
                 for row, worth, spent in zip(todo, worths, seconds, strict=True)
             ]
         return lambda session: protocol.finish_evaluate(
-            session, self._settings, claim, found, self._heart.name_until(stays_until)
+            session, self._settings, claim, computed, self._heartbeat.name_until(stays_until)
         )
 
     def settle(self, claim: Claim) -> Write:
@@ -277,7 +286,7 @@ def domain_names(game: FrozenGame) -> list[str]:
 
 
 def keeps_rows(encoding: Encoding) -> bool:
-    """Whether a game's rows are made once and kept with its models: features are dear to make again."""
+    """Whether a game's rows are computed once and stored with its models: features are dear to compute again."""
     return isinstance(encoding, FrozenModelRows) and encoding.kind == "features"
 
 
@@ -305,5 +314,5 @@ def _progress(game: StoredGame, looks: list[Progress]) -> JobProgress:
 
 
 def _contiguous(state: Mapping[str, Any]) -> dict[str, Any]:
-    # safetensors writes the memory as it lies
+    # safetensors writes an array's memory as it is
     return {name: np.ascontiguousarray(array) for name, array in state.items()}

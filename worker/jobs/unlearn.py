@@ -20,7 +20,7 @@ from torch import Tensor
 
 from app.checkpoints.weights import BASE
 from app.erasure import unlearning, unlearning_repository
-from app.erasure.unlearning import GONE, Duty, Outcome
+from app.erasure.unlearning import GONE, LoadedDuty, Outcome
 from app.erasure.unlearning_repository import UnlearningClaim
 from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
 from app.settings import Settings
@@ -36,7 +36,7 @@ from worker.engine.games.game import EvaluationFailed
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.tensors import batching
 from worker.loading.unlearning_inputs import UnlearningInputs, joined, read, rounded, write
-from worker.process.heartbeat import Heart, Held, Stop, Stopped
+from worker.process.heartbeat import Heartbeat, Held, Stop, WorkStopped
 
 log = structlog.get_logger(__name__)
 
@@ -48,18 +48,20 @@ _NOT_WHOLE = "not every other row that the model has seen is here, so none can b
 class Unlearner:
     """Does the duties of one worker process."""
 
-    def __init__(self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, heart: Heart) -> None:
-        self._factory, self._blobs, self._settings, self._heart = factory, blobs, settings, heart
+    def __init__(
+        self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings, heartbeat: Heartbeat
+    ) -> None:
+        self._factory, self._blobs, self._settings, self._heartbeat = factory, blobs, settings, heartbeat
 
     def claim(self, session: Session, unlearning_id: uuid.UUID) -> UnlearningClaim | None:
         """Take the lease of a duty; None where there is nothing to take."""
         settings = self._settings
         return unlearning_repository.claim(
-            session, unlearning_id, self._heart.name, settings.lease_seconds, settings.max_attempts
+            session, unlearning_id, self._heartbeat.name, settings.lease_seconds, settings.max_attempts
         )
 
     def held(self, claim: UnlearningClaim) -> Held:
-        """The lease, as the heart sees it; nobody can want a duty undone."""
+        """The lease, as the heartbeat sees it; a duty is never cancelled."""
         return Held(
             f"unlearning {claim.unlearning_id}",
             None,
@@ -67,18 +69,18 @@ class Unlearner:
             lambda _session: True,
         )
 
-    def run(self, claim: UnlearningClaim, duty: Duty | None) -> Write:
-        """Do a duty; returns what to write, which says which blobs are to be erased after it. Raises LeaseLost."""
+    def run(self, claim: UnlearningClaim, duty: LoadedDuty | None) -> Write:
+        """Do a duty; returns the writes, which answer with the blobs to erase after them. Raises LeaseLost."""
         if duty is None:
             return lambda session: unlearning.nothing_to_do(session, claim)
         try:
-            self._heart.check()
+            self._heartbeat.check()
             outcome = self._outcome(duty)
-            self._heart.check()
-        except (Stopped, batching.Stopped):
+            self._heartbeat.check()
+        except (WorkStopped, batching.Stopped):
             return self._stopped(claim)
         except (OSError, Unavailable, obstore.exceptions.BaseError) as error:
-            # a store that is away says nothing about the duty: weights are not erased for it
+            # the blob store is away, which is no fault of the duty: its weights are not erased for it
             why = "".join(traceback.format_exception(error))
             log.warning("worker.unlearning_put_off", error=str(error))
             return lambda session: unlearning.put_off(session, self._settings, claim, why)
@@ -87,12 +89,12 @@ class Unlearner:
             final = isinstance(error, InvalidProblem | InvalidData | InvalidInput)
             known = final or isinstance(error, NotFound | EvaluationFailed)
             sentence = str(error) if known else "unlearning was stopped by an internal error"
-            told = "".join(traceback.format_exception(error))
-            return self._failed(claim, sentence, told, final=final)
+            trace = "".join(traceback.format_exception(error))
+            return self._failed(claim, sentence, trace, final=final)
         return lambda session: unlearning.finish(session, duty, outcome)
 
     def _stopped(self, claim: UnlearningClaim) -> Write:
-        why = self._heart.why_stop() or Stop.LOST
+        why = self._heartbeat.why_stop() or Stop.LOST
         if why is Stop.DRAINING:
             return lambda session: unlearning.give_back(session, claim)
         if why is Stop.TIME_LIMIT:
@@ -100,106 +102,106 @@ class Unlearner:
             return self._failed(claim, sentence, why.value, final=False)
         raise LeaseLost(f"unlearning {claim.unlearning_id}: {why.value}")
 
-    def _failed(self, claim: UnlearningClaim, sentence: str, told: str, *, final: bool) -> Write:
+    def _failed(self, claim: UnlearningClaim, sentence: str, trace: str, *, final: bool) -> Write:
         settings = self._settings
-        return lambda session: unlearning.fail_attempt(session, settings, claim, sentence, told, final=final)
+        return lambda session: unlearning.fail_attempt(session, settings, claim, sentence, trace, final=final)
 
-    def _outcome(self, duty: Duty) -> Outcome:
-        if duty.asked is WithdrawalMethod.ERASE:
+    def _outcome(self, duty: LoadedDuty) -> Outcome:
+        if duty.chosen is WithdrawalMethod.ERASE:
             return _erased(None, {})
         if duty.game is None or duty.test is None:
             return _erased("no job of yours says how the dataset's rows became numbers", {})
-        material = read(self._blobs, self._settings, duty, self._heart.check)
-        whole = duty.whole and not material.missing
+        inputs = read(self._blobs, self._settings, duty, self._heartbeat.check)
+        whole = duty.whole and not inputs.missing
         architecture = duty.checkpoint.architecture
-        method, reason = withdrawal.chosen(architecture, duty.asked, whole=whole, test=material.test is not None)
-        has_base = any(name.startswith(BASE) for name in material.arrays)
-        if whole and not material.remaining:
+        method, reason = withdrawal.chosen(architecture, duty.chosen, whole=whole, test=inputs.test is not None)
+        has_base = any(name.startswith(BASE) for name in inputs.arrays)
+        if whole and not inputs.remaining:
             method, reason = (WithdrawalMethod.RETRAIN, "nothing remains but the base model") if has_base else (
                 WithdrawalMethod.ERASE, "nothing remains that the model could be trained on"
             )  # fmt: skip
-        told = _told(duty, duty.game, material, whole)
+        described = _described(duty, duty.game, inputs, whole)
         if method is WithdrawalMethod.ERASE:
-            return _erased(reason, told)
-        return self._unlearned(duty, duty.game, material, method, reason, told)
+            return _erased(reason, described)
+        return self._unlearned(duty, duty.game, inputs, whole, method, reason, described)
 
     def _unlearned(
         self,
-        duty: Duty,
+        duty: LoadedDuty,
         game: FrozenGame,
-        material: UnlearningInputs,
+        inputs: UnlearningInputs,
+        whole: bool,
         method: WithdrawalMethod,
         reason: str | None,
-        told: dict[str, Any],
+        described: dict[str, Any],
     ) -> Outcome:
-        whole: bool = told["remains"]["whole"]
         # a method that needs no other rows steps away from the old weights, whatever else is here; in full mode it
         # would start from a point that suits thousands of coalitions, and end further off
-        evaluator = Evaluator(_problem(game, material, whole, full=method in withdrawal.NEEDS_ALL))
-        evaluator.prepare(self._heart.should_stop)
+        evaluator = Evaluator(_problem(game, inputs, whole, full=method in withdrawal.NEEDS_ALL))
+        evaluator.prepare(self._heartbeat.should_stop)
         kept = np.array([player.name.startswith(_STAYS) for player in evaluator.problem.players])
         model = forgetting.forget(evaluator, kept, method.value)
         layout = evaluator.learner.layout
-        weights = rounded(duty, material.arrays | layout.unpack(model))
-        # what is measured is what is stored, rounded as it is
+        weights = rounded(duty, inputs.arrays | layout.unpack(model))
+        # the measured weights are the stored ones, rounded to their types of number
         stored = {slot.name: weights[slot.name].double().numpy() for slot in layout.slots}
         after = layout.pack(stored, evaluator.learner.dtype)
         never_saw = after if method is WithdrawalMethod.RETRAIN else None
         if whole and never_saw is None:
-            judge = Evaluator(_problem(game, material, whole, full=True))
-            judge.prepare(self._heart.should_stop)
+            judge = Evaluator(_problem(game, inputs, whole, full=True))
+            judge.prepare(self._heartbeat.should_stop)
             never_saw = forgetting.forget(judge, kept, forgetting.RETRAIN)
-        found = _measured(evaluator, after, never_saw, material)
+        measured = _measured(evaluator, after, never_saw, inputs)
         blob = write(self._blobs, duty, weights)
-        return Outcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), told | found)
+        return Outcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), described | measured)
 
 
-def _problem(game: FrozenGame, material: UnlearningInputs, whole: bool, *, full: bool) -> Problem:
+def _problem(game: FrozenGame, inputs: UnlearningInputs, whole: bool, *, full: bool) -> Problem:
     """The job's own problem, with one player for each content that was seen; ``full`` or from the old weights alone."""
     players = [
         PlayerData(f"{kind} {number}", rows.X, rows.y, rows.digest)
-        for kind, contents in ((_LOST, material.forgotten), (_STAYS, material.remaining))
+        for kind, contents in ((_LOST, inputs.forgotten), (_STAYS, inputs.remaining))
         for number, rows in enumerate(contents.values())
     ]
-    test = material.test
+    test = inputs.test
     if test is None:
-        # the shape of a row is known from it; nothing is trained on it, and what is measured on it says so
-        test = joined(material.remaining or material.forgotten)
+        # it gives the shape of a row; nothing is trained on it, and what is measured on it says so
+        test = joined(inputs.remaining or inputs.forgotten)
     return Problem(
         players=players,
         test=Rows(test.X, test.y, name="the test set"),
-        classes=material.classes,
+        classes=inputs.classes,
         learner=LearnerSpec(game.learner.name, game.learner.hyper),
         metric=game.metric,
         mode="full" if full else "partial",
         seed=game.seed,
-        checkpoint=material.arrays | material.below,
+        checkpoint=inputs.arrays | inputs.below,
         unlearning=game.unlearning | ({"hidden_rows": 0} if whole else {}),
     )
 
 
-def _told(duty: Duty, game: FrozenGame, material: UnlearningInputs, whole: bool) -> dict[str, Any]:
-    """What the certificate says of the data and the model: digests and counts."""
+def _described(duty: LoadedDuty, game: FrozenGame, inputs: UnlearningInputs, whole: bool) -> dict[str, Any]:
+    """The certificate's part about data and model: digests and counts."""
     return {
         "forgotten": {
-            "digests": sorted(material.forgotten),
-            "rows": sum(len(rows.y) for rows in material.forgotten.values()),
+            "digests": sorted(inputs.forgotten),
+            "rows": sum(len(rows.y) for rows in inputs.forgotten.values()),
         },
         "remains": {
-            "digests": sorted({part.digest for part in duty.remaining} - set(material.missing)),
-            "rows": sum(len(rows.y) for rows in material.remaining.values()),
-            "missing": sorted(material.missing),
+            "digests": sorted({part.digest for part in duty.remaining} - set(inputs.missing)),
+            "rows": sum(len(rows.y) for rows in inputs.remaining.values()),
+            "missing": sorted(inputs.missing),
             "whole": whole,
         },
         "model": {"learner": game.learner.plain(), "seed": game.seed, "rules": ENGINE_RULES},
-        "test": None if material.test is None else {"digest": material.test.digest, "rows": len(material.test.y)},
+        "test": None if inputs.test is None else {"digest": inputs.test.digest, "rows": len(inputs.test.y)},
     }
 
 
 def _measured(
-    evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, material: UnlearningInputs
+    evaluator: Evaluator, after: Tensor, never_saw: Tensor | None, inputs: UnlearningInputs
 ) -> dict[str, Any]:
-    """The residual and the membership scores, each with its reason where it cannot be had."""
+    """The residual and the membership scores, each with its reason where it cannot be measured."""
     models: dict[str, Tensor | None] = {"before": evaluator.context.full, "after": after, "never_saw": never_saw}
     X, y = evaluator.test_X, evaluator.test_y
     accuracy = {
@@ -210,19 +212,18 @@ def _measured(
     if never_saw is not None:
         residual = {
             "compared_with": "a model trained anew on what remains",
-            "rows": "test" if material.test is not None else "remaining",
+            "rows": "test" if inputs.test is not None else "remaining",
             **{
                 name: _rounded(asdict(forgetting.distance(evaluator, model, never_saw, X, y)))
                 for name, model in (("before", evaluator.context.full), ("after", after))
             },
         }
-    found: dict[str, Any] = {"accuracy": accuracy, "residual": residual}
-    return found | {"membership": _membership(evaluator, models, material)}
+    return {"accuracy": accuracy, "residual": residual, "membership": _membership(evaluator, models, inputs)}
 
 
-def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material: UnlearningInputs) -> dict[str, Any]:
-    lost = joined(material.forgotten)
-    if material.test is None:
+def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], inputs: UnlearningInputs) -> dict[str, Any]:
+    lost = joined(inputs.forgotten)
+    if inputs.test is None:
         return {"unmeasured": "there are no rows that the model never saw: the test set of yours is gone"}
     if min(len(lost.y), len(evaluator.test_y)) < 2:
         return {"unmeasured": "two rows that were forgotten and two that the model never saw are needed"}
@@ -236,26 +237,26 @@ def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], material
         for name, model in models.items()
         if model is not None
     }
-    digests: Sequence[str] = [rows.digest for rows in material.remaining.values()]
+    digests: Sequence[str] = [rows.digest for rows in inputs.remaining.values()]
     return {
         "attack": "loss threshold; area under the ROC curve, standard errors by DeLong",
         "members": len(lost.y),
         "strangers": len(evaluator.test_y),
         **{name: _score(membership.score(*losses[name])) if name in losses else None for name in models},
         "fell_by": _score(membership.fall(losses["before"], losses["after"])),
-        "remains_elsewhere": any(rows.digest in digests for rows in material.forgotten.values()),
+        "remains_elsewhere": any(rows.digest in digests for rows in inputs.forgotten.values()),
     }
 
 
-def _score(found: membership.Score) -> dict[str, float]:
-    low, high = found.interval
-    return _rounded({"value": found.value, "stderr": found.stderr, "low": low, "high": high})
+def _score(score: membership.Score) -> dict[str, float]:
+    low, high = score.interval
+    return _rounded({"value": score.value, "stderr": score.stderr, "low": low, "high": high})
 
 
 def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
-def _erased(reason: str | None, told: dict[str, Any]) -> Outcome:
+def _erased(reason: str | None, described: dict[str, Any]) -> Outcome:
     gone = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
-    return Outcome(WithdrawalMethod.ERASE, reason, None, None, told | gone)
+    return Outcome(WithdrawalMethod.ERASE, reason, None, None, described | gone)

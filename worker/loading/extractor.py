@@ -1,6 +1,6 @@
 """Features by a frozen model: a folder read once, then texts or images as rows of numbers. It trains nothing.
 
-Where adapters are trained inside the model (learner ``lora``), rows are what it is shown: ``inputs``, and no features.
+Where adapters are trained inside the model (learner ``lora``), rows are the model's ``inputs``, and no features.
 
 Texts are cut to ``context`` tokens (an end mark stays), images resized bilinearly to the model's square, brought from 0
 to 255 to 0 to 1, and normalised by the mean and spread that the model was trained with; grey is shown in all three
@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from app.checkpoints import families, vision
 from app.checkpoints.families import Family
+from app.checkpoints.sizes import BertSizes, ResNetSizes, VitSizes
 from app.datasets.rows.encoding import CLIP
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
@@ -39,7 +40,7 @@ _LONGEST_TOKEN = 64  # letters; of a text only so many times the context are rea
 
 @dataclass(frozen=True)
 class Extractor:
-    """A frozen model with its weights on a device. ``kind`` is what it is shown: text or image."""
+    """A frozen model with its weights on a device. ``kind`` is what it reads: text or image."""
 
     kind: str
     family: Family
@@ -51,15 +52,27 @@ class Extractor:
 
     @property
     def nbytes(self) -> int:
-        return sum(each.element_size() * each.numel() for each in self.weights.values())
+        return sum(weight.element_size() * weight.numel() for weight in self.weights.values())
+
+    @property
+    def _bert(self) -> BertSizes:
+        if not isinstance(self.family.model, BertSizes):
+            raise AssertionError(f"a {self.family.name} reads no texts")
+        return self.family.model
+
+    @property
+    def _backbone(self) -> ResNetSizes | VitSizes:
+        if not isinstance(self.family.model, ResNetSizes | VitSizes):
+            raise AssertionError(f"a {self.family.name} reads no images")
+        return self.family.model
 
     def features(self, values: Iterator[Any]) -> Features:
         """float32[n, width] of n texts, or of n images float32/uint8 [h, w] or [h, w, 3]."""
         parts = self._of_texts(values) if self.kind == TEXT else self._of_images(values)
-        found = [part for _, part in sorted(parts, key=lambda pair: pair[0])]
-        if not found:
+        ordered = [part for _, part in sorted(parts, key=lambda pair: pair[0])]
+        if not ordered:
             return np.zeros((0, self.family.width), dtype=np.float32)
-        rows: Features = np.stack(found)
+        rows: Features = np.stack(ordered)
         if not np.isfinite(rows).all():
             raise InvalidProblem(
                 f"row {int(np.argmin(np.isfinite(rows).all(axis=1))) + 1}: the frozen model's features are not finite;"
@@ -68,7 +81,7 @@ class Extractor:
         return rows
 
     def inputs(self, values: Iterator[Any]) -> Features:
-        """What the model is shown, prepared and not computed: token numbers float32[n, context], NO_TOKEN after the
+        """The model's inputs, prepared and not computed: token numbers float32[n, context], NO_TOKEN after the
         end of a text, or images float32[n, 3, side, side]."""
         if self.kind == IMAGE:
             images = [self._prepared(pixels).numpy() for pixels in values]
@@ -96,21 +109,21 @@ class Extractor:
     def _tokens(self, text: str) -> list[int]:
         if self.encode is None:
             raise InvalidProblem("the encoder has no tokenizer.json; add the tokenizer of the model")
-        found = list(self.encode(text[: _LONGEST_TOKEN * self.context]))
-        if len(found) > self.context:
-            found = [*found[: self.context - 1], found[-1]]
-        return found or [0]
+        tokens = list(self.encode(text[: _LONGEST_TOKEN * self.context]))
+        if len(tokens) > self.context:
+            tokens = [*tokens[: self.context - 1], tokens[-1]]
+        return tokens or [0]
 
     def _batch_of_texts(self, batch: Sequence[tuple[int, list[int]]], length: int) -> Iterator[tuple[int, Features]]:
         tokens = torch.zeros((_BATCH, length), dtype=torch.int64)
-        there = torch.zeros((_BATCH, length), dtype=torch.bool)
-        there[:, 0] = True
+        present = torch.zeros((_BATCH, length), dtype=torch.bool)
+        present[:, 0] = True
         for slot, (_, own) in enumerate(batch):
             tokens[slot, : len(own)] = torch.tensor(own)
-            there[slot, : len(own)] = True
+            present[slot, : len(own)] = True
         with torch.no_grad():
-            found = encoders.bert(self.family.sizes, self.weights, tokens.to(self.device), there.to(self.device))
-        yield from zip((row for row, _ in batch), found.cpu().numpy(), strict=False)
+            features = encoders.bert(self._bert, self.weights, tokens.to(self.device), present.to(self.device))
+        yield from zip((row for row, _ in batch), features.cpu().numpy(), strict=False)
 
     def _of_images(self, values: Iterator[Any]) -> Iterator[tuple[int, Features]]:
         batch: list[tuple[int, Tensor]] = []
@@ -131,38 +144,38 @@ class Extractor:
             image = functional.interpolate(
                 image.unsqueeze(0), square, mode="bilinear", align_corners=False, antialias=True
             )[0]
-        mean = torch.tensor(self.family.sizes["mean"]).view(3, 1, 1)
-        return (image / 255.0 - mean) / torch.tensor(self.family.sizes["std"]).view(3, 1, 1)
+        mean = torch.tensor(self._backbone.mean).view(3, 1, 1)
+        return (image / 255.0 - mean) / torch.tensor(self._backbone.std).view(3, 1, 1)
 
     def _batch_of_images(self, batch: Sequence[tuple[int, Tensor]]) -> Iterator[tuple[int, Features]]:
         images = torch.zeros((_BATCH, 3, self.side, self.side))
         for slot, (_, image) in enumerate(batch):
             images[slot] = image
-        known = (self.family.sizes, self.weights)
+        sizes, images = self._backbone, images.to(self.device)
         with torch.no_grad():
-            if self.family.name == "vit":
-                found = encoders.vit(*known, encoders.patches(*known, images.to(self.device)))
+            if isinstance(sizes, VitSizes):
+                features = encoders.vit(sizes, self.weights, encoders.patches(self.weights, images))
             else:
-                found = encoders.resnet(*known, images.to(self.device))
-        yield from zip((row for row, _ in batch), found.cpu().numpy(), strict=False)
+                features = encoders.resnet(sizes, self.weights, images)
+        yield from zip((row for row, _ in batch), features.cpu().numpy(), strict=False)
 
 
 def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int = 0, side: int = 0) -> Extractor:
     """The frozen model of a folder; raises InvalidProblem naming the file, the rule and the mend.
 
-    ``context`` and ``side``, where given, are how many tokens of a text, and how large a square, it is shown.
+    ``context`` and ``side``, where given, are how many tokens of a text, and how large a square, it reads.
     """
     path = folder / "config.json"
     config = read_json(path, "a model folder holds config.json and safetensors")
     tokenizer: Tokenizer | None = None
     try:
         family = (families.bert if kind == TEXT else vision.backbone)(config, str(path))
-        families.check_told(family, context, side, str(folder))
+        families.check_side_and_context(family, context, side, str(folder))
         if kind == TEXT:
             tokenizer = _tokenizer(folder, family.vocabulary)
     except InvalidData as error:
         raise InvalidProblem(error.detail) from None
-    arrays = read_weights(folder, "model.safetensors", passed_over=("num_batches_tracked", "position_ids"))
+    arrays = read_weights(folder, "model.safetensors", without=("num_batches_tracked", "position_ids"))
     weights = {
         family.plain_name(name): torch.from_numpy(array).to(device)
         for name, array in arrays.items()
@@ -183,7 +196,7 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
         device,
         tokenizer.marked if tokenizer is not None else None,
         context or families.default_context(family),
-        side or int(family.sizes.get("size", 0)),
+        side or (family.model.size if isinstance(family.model, ResNetSizes | VitSizes) else 0),
     )
 
 
@@ -191,10 +204,10 @@ def _tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
     path = folder / "tokenizer.json"
     if not path.is_file():
         raise InvalidData(f"{folder}: there is no tokenizer.json; add the tokenizer of the model")
-    found = load_tokenizer(path, str(path))
-    if found.size > vocabulary:
-        raise InvalidData(f"{path}: it knows {found.size} tokens, the model {vocabulary}; they are of two models")
-    return found
+    tokenizer = load_tokenizer(path, str(path))
+    if tokenizer.size > vocabulary:
+        raise InvalidData(f"{path}: it knows {tokenizer.size} tokens, the model {vocabulary}; they are of two models")
+    return tokenizer
 
 
 def standardised(test: Features, parts: Sequence[Features]) -> tuple[Features, list[Features]]:
@@ -203,7 +216,7 @@ def standardised(test: Features, parts: Sequence[Features]) -> tuple[Features, l
     spread = np.where(spread > 0, spread, 1.0)
 
     def scaled(rows: Features) -> Features:
-        found: Features = np.clip((rows - centre) / spread, -CLIP, CLIP).astype(np.float32)
-        return found
+        clipped: Features = np.clip((rows - centre) / spread, -CLIP, CLIP).astype(np.float32)
+        return clipped
 
     return scaled(test), [scaled(part) for part in parts]

@@ -1,4 +1,4 @@
-"""Rows of a job that stands on a frozen model: features of its files, made once and kept by content.
+"""Rows of a job that stands on a frozen model: features of its files, computed once and kept by content.
 
 Features of a file are kept in this process by the model's digest, the file's and how it is read, within a bound of
 bytes; those of a game are stored beside its trained models, so that other workers make none. What is dropped is made
@@ -41,10 +41,10 @@ class GameRows:
 
 
 def encoding_of(job: Job) -> FrozenModelRows:
-    """How a job shows its files to a frozen model; only such jobs come here."""
+    """How a job's files become a frozen model's inputs; only jobs that stand on one have such an encoding."""
     encoding = job.game.encoding
     if not isinstance(encoding, FrozenModelRows):
-        raise AssertionError(f"game {job.game_id} shows nothing to a frozen model")
+        raise AssertionError(f"game {job.game_id} reads no file with a frozen model")
     return encoding
 
 
@@ -61,7 +61,7 @@ class FeatureStore:
     def __init__(self, blobs: BlobStore, settings: Settings, bases: Bases) -> None:
         self._blobs, self._settings, self._bases = blobs, settings, bases
         self._files: OrderedDict[str, tuple[Features, list[str]]] = OrderedDict()
-        # the heart forgets in a thread of its own
+        # the heartbeat calls ``forget`` in a thread of its own
         self._lock = threading.Lock()
 
     def rows(self, job: Job) -> GameRows:
@@ -72,8 +72,8 @@ class FeatureStore:
         players = [self._joined(job, encoding, files) for files in job.inputs.players]
         if encoding.kind == "inputs":
             return GameRows(players, test)
-        X, parts = standardised(test.X, [each.X for each in players])
-        rows = [EncodedRows(part, each.y) for part, each in zip(parts, players, strict=True)]
+        X, parts = standardised(test.X, [player.X for player in players])
+        rows = [EncodedRows(part, player.y) for part, player in zip(parts, players, strict=True)]
         return GameRows(rows, EncodedRows(X, test.y))
 
     def forget(self) -> None:
@@ -91,16 +91,16 @@ class FeatureStore:
         shown = (encoding.kind, encoding.of, encoding.context, encoding.size)
         key = repr((base, file.digest, file.format, file.target, shown))
         with self._lock:
-            found = self._files.pop(key, None)
-        if found is None:
+            shown_rows = self._files.pop(key, None)
+        if shown_rows is None:
             extractor = self._bases.extractor(base, encoding)
-            found = _shown(self._blobs, self._settings, extractor, file, encoding)
+            shown_rows = _shown(self._blobs, self._settings, extractor, file, encoding)
         most = self._settings.worker_cache_bytes // _PART
         with self._lock:
-            self._files[key] = found
+            self._files[key] = shown_rows
             while len(self._files) > 1 and sum(rows.nbytes for rows, _ in self._files.values()) > most:
                 self._files.popitem(last=False)
-        return found
+        return shown_rows
 
 
 def labelled_rows(
@@ -125,8 +125,8 @@ def _numbered(X: Features, labels: list[str], file: InputFile, encoding: FrozenM
 
 def to_arrays(rows: GameRows) -> dict[str, NDArray[Any]]:
     """Rows as named arrays, to be stored with a game's models."""
-    named = {f"{_KEPT}{number}": each for number, each in enumerate(rows.players)} | {f"{_KEPT}test": rows.test}
-    return {f"{name}.X": each.X for name, each in named.items()} | {f"{name}.y": each.y for name, each in named.items()}
+    named = {f"{_KEPT}{number}": own for number, own in enumerate(rows.players)} | {f"{_KEPT}test": rows.test}
+    return {f"{name}.X": own.X for name, own in named.items()} | {f"{name}.y": own.y for name, own in named.items()}
 
 
 def rows_of(problem: Problem) -> GameRows:

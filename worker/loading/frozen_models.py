@@ -1,4 +1,4 @@
-"""Frozen models from the blob store: read once in a process, shared by every game on them, found by content.
+"""Frozen models from the blob store: read once in a process, shared by every game on them, keyed by content.
 
 A model's blob is the archive of its folder that the service packed and checked. It is unpacked into a folder of its own
 for as long as it is read; what stays is the weights as tensors on this process's device, and the tokenizer.
@@ -33,7 +33,7 @@ class LanguageModelBase:
 
     @property
     def nbytes(self) -> int:
-        return sum(each.element_size() * each.numel() for each in self.weights.values())
+        return sum(weight.element_size() * weight.numel() for weight in self.weights.values())
 
 
 @contextmanager
@@ -52,10 +52,10 @@ def opened(blobs: BlobStore, digest: str) -> Iterator[Path]:
 def read_language_model(blobs: BlobStore, digest: str, device: str) -> LanguageModelBase:
     """The base in a blob; raises InvalidProblem, or what reading blobs raises."""
     with opened(blobs, digest) as folder:
-        found = read_base(folder)
+        base = read_base(folder)
     where = torch.device(device)
-    weights = {name: torch.from_numpy(each).unsqueeze(0).to(where) for name, each in found.weights.items()}
-    return LanguageModelBase(weights, found.encode, found.vocabulary)
+    weights = {name: torch.from_numpy(weight).unsqueeze(0).to(where) for name, weight in base.weights.items()}
+    return LanguageModelBase(weights, base.encode, base.vocabulary)
 
 
 def read_extractor_of(blobs: BlobStore, digest: str, device: str, encoding: FrozenModelRows) -> Extractor:
@@ -65,7 +65,7 @@ def read_extractor_of(blobs: BlobStore, digest: str, device: str, encoding: Froz
 
 
 class Bases:
-    """The frozen models of this process. What no loaded game uses is let go first when room is needed."""
+    """The frozen models of this process. Those that no loaded game uses are dropped first when room is needed."""
 
     def __init__(self, blobs: BlobStore, device: str) -> None:
         self._blobs, self._device = blobs, device
@@ -73,40 +73,40 @@ class Bases:
 
     def language_model(self, digest: str) -> LanguageModelBase:
         """The base of adapters in a blob, read if it is not here."""
-        found = self._get(digest, "", lambda: read_language_model(self._blobs, digest, self._device))
-        if not isinstance(found, LanguageModelBase):
+        base = self._get(digest, "", lambda: read_language_model(self._blobs, digest, self._device))
+        if not isinstance(base, LanguageModelBase):
             raise AssertionError(f"{digest} is no language model")
-        return found
+        return base
 
     def extractor(self, digest: str, encoding: FrozenModelRows) -> Extractor:
         """The encoder or backbone in a blob, read if it is not here."""
         shown = f"{encoding.of} {encoding.context} {encoding.size}"
-        found = self._get(digest, shown, lambda: read_extractor_of(self._blobs, digest, self._device, encoding))
-        if not isinstance(found, Extractor):
+        extractor = self._get(digest, shown, lambda: read_extractor_of(self._blobs, digest, self._device, encoding))
+        if not isinstance(extractor, Extractor):
             raise AssertionError(f"{digest} is no frozen encoder or backbone")
-        return found
+        return extractor
 
     def _get(
         self, digest: str, shown: str, read: Callable[[], LanguageModelBase | Extractor]
     ) -> LanguageModelBase | Extractor:
-        found = self._held.pop((digest, shown), None)
-        if found is None:
-            found = read()
-        self._held[(digest, shown)] = found
-        return found
+        model = self._held.pop((digest, shown), None)
+        if model is None:
+            model = read()
+        self._held[(digest, shown)] = model
+        return model
 
     @property
     def nbytes(self) -> int:
-        return sum(each.nbytes for each in self._held.values())
+        return sum(model.nbytes for model in self._held.values())
 
     def drop_unused(self, used: set[str], enough: Callable[[], bool]) -> None:
-        """Let go of models that are not ``used``, least recently used first, until there is ``enough`` room."""
-        for key in [each for each in self._held if each[0] not in used]:
+        """Drop models that are not ``used``, least recently used first, until there is ``enough`` room."""
+        for key in [key for key in self._held if key[0] not in used]:
             if enough():
                 return
             del self._held[key]
 
 
 def frozen_weights(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Weights that no training moves, as a problem's checkpoint names them."""
-    return {f"frozen.{name}": each for name, each in weights.items()}
+    """Weights that no training changes, as a problem's checkpoint names them."""
+    return {f"frozen.{name}": weight for name, weight in weights.items()}

@@ -1,7 +1,7 @@
 """From a job's frozen game to the engine's evaluator, and a bounded store of those that this process has loaded.
 
 It reads blobs and builds ``Problem``s; it never trains and writes nothing. Evaluators are kept by the id of the game,
-which belongs to one buyer: nothing that one buyer's job computed is ever in reach of another's.
+which belongs to one buyer: no buyer's job ever reads what another buyer's job computed.
 """
 
 import os
@@ -30,8 +30,7 @@ from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
 from contract.job import Job
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Player
-from worker.engine.games.problem import LearnerSpec, PlayerData, Problem
-from worker.engine.games.problem import Rows as TestRows
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, frozen_weights, opened
@@ -71,7 +70,7 @@ def build_problem(job: Job, rows: GameRows, classes: int, checkpoint: Mapping[st
         players, owners = cut(players, game.shard_rows, game.seed)
     return Problem(
         players=players,
-        test=TestRows(rows.test.X, rows.test.y, name="the test set"),
+        test=Rows(rows.test.X, rows.test.y, name="the test set"),
         classes=classes,
         learner=LearnerSpec(game.learner.name, game.learner.hyper),
         metric=game.metric,
@@ -106,15 +105,15 @@ class LoadedGames:
     def evaluator(self, job: Job) -> Evaluator:
         """The evaluator of a job's game, with the models that were prepared for it, where they were."""
         with self._lock:
-            found = self._games.pop(job.game_id, None)
-        if found is None:
-            found = self._load(job)
+            loaded = self._games.pop(job.game_id, None)
+        if loaded is None:
+            loaded = self._load(job)
         with self._lock:
-            self._games[job.game_id] = found
+            self._games[job.game_id] = loaded
             if job.inputs.base is not None:
                 self._base_of[job.game_id] = job.inputs.base
             self._make_room()
-        return found[0]
+        return loaded[0]
 
     def forget(self, game_id: UUID) -> None:
         """Drop a game, for instance because its evaluator failed half-way."""
@@ -127,7 +126,7 @@ class LoadedGames:
             return set(self._games)
 
     def drop_withdrawn(self, session: Session) -> None:
-        """Drop the games that read a dataset which was withdrawn; the heart calls it, in a thread of its own."""
+        """Drop the games that read a dataset which was withdrawn; the heartbeat calls it, in a thread of its own."""
         held = self.loaded()
         for game_id in repository.loaded_and_withdrawn(session, held) if held else ():
             self.forget(game_id)
@@ -192,7 +191,7 @@ class LoadedGames:
             return dict(read_adapter(folder)[1])
 
     def _make_room(self) -> None:
-        """Games go before frozen models: a model costs more to read, and other games stand on it."""
+        """Games are dropped before frozen models: a model costs more to read, and other games stand on it."""
         while len(self._games) > 1 and not self._fits():
             dropped, _ = self._games.popitem(last=False)
             log.info("worker.game_dropped", game_id=str(dropped))

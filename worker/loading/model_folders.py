@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from app.checkpoints.families import BYTES, adapter_sizes, llama
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
+from contract.decoder import HEAD
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
-from worker.engine.learners.backbones.transformer import HEAD
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
 
 Arrays = dict[str, NDArray[np.float32]]
@@ -53,27 +53,27 @@ def read_base(folder: Path) -> Pretrained:
     weights = read_weights(folder, "model.safetensors")
     if hyper["tied"]:
         weights.pop(HEAD, None)  # some exporters write the shared matrix twice
-    shared = shared_weights(hyper, vocabulary, weights)  # names and shapes fit, or it says which do not
-    return Pretrained(hyper, {name: each[0].numpy() for name, each in shared.items()}, vocabulary, encode)
+    shared = shared_weights(hyper, vocabulary, weights)  # refuses names and shapes that do not fit
+    return Pretrained(hyper, {name: weight[0].numpy() for name, weight in shared.items()}, vocabulary, encode)
 
 
 def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], vocabulary: int) -> None:
     """Write a byte-level or any other base model as a folder that ``read_base`` and transformers both read."""
     learner = LanguageModel({**hyper, "rank": 1}, (9,), vocabulary, weights)
-    shape = learner.architecture
+    sizes = learner.sizes
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
-        "vocab_size": shape.vocabulary,
-        "hidden_size": shape.width,
-        "intermediate_size": shape.inner,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.kv_heads,
+        "vocab_size": learner.classes,
+        "hidden_size": sizes.width,
+        "intermediate_size": sizes.inner,
+        "num_hidden_layers": sizes.layers,
+        "num_attention_heads": sizes.heads,
+        "num_key_value_heads": sizes.kv_heads,
         "hidden_act": "silu",
-        "rms_norm_eps": shape.eps,
-        "rope_theta": shape.rope_base,
-        "tie_word_embeddings": shape.tied,
+        "rms_norm_eps": sizes.eps,
+        "rope_theta": sizes.rope_base,
+        "tie_word_embeddings": bool(sizes.tied),
         "torch_dtype": "float32",
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,12 +120,12 @@ def read_json(path: Path, rule: str) -> dict[str, Any]:
     if not path.is_file():
         raise InvalidProblem(f"{path}: there is no such file; {rule}")
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InvalidProblem(f"{path}: this is not JSON ({error}); save the model again") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise InvalidProblem(f"{path}: this is not a JSON object; save the model again")
-    return found
+    return content
 
 
 def _tokenizer(folder: Path, vocabulary: int) -> Encode | None:
@@ -137,10 +137,12 @@ def _tokenizer(folder: Path, vocabulary: int) -> Encode | None:
             f"{folder}: there is no tokenizer.json, and a vocabulary of {vocabulary} is not the {BYTES} bytes'; add the"
             " tokenizer of the model (save_pretrained of a fast tokenizer writes it)"
         )
-    found = load_tokenizer(path, str(path))
-    if found.size > vocabulary:
-        raise InvalidProblem(f"{path}: it knows {found.size} tokens, the model {vocabulary}; they are of two models")
-    return found.encode
+    tokenizer = load_tokenizer(path, str(path))
+    if tokenizer.size > vocabulary:
+        raise InvalidProblem(
+            f"{path}: it knows {tokenizer.size} tokens, the model {vocabulary}; they are of two models"
+        )
+    return tokenizer.encode
 
 
 @contextmanager
@@ -152,9 +154,9 @@ def _refusals() -> Iterator[None]:
         raise InvalidProblem(error.detail) from None
 
 
-def read_weights(folder: Path, name: str, passed_over: tuple[str, ...] = ()) -> Arrays:
-    """Every array of one safetensors file, or of the shards that its index names, as float32; but those whose names
-    end so are ``passed_over``."""
+def read_weights(folder: Path, name: str, without: tuple[str, ...] = ()) -> Arrays:
+    """Every array of one safetensors file, or of the shards that its index names, as float32, ``without`` those
+    whose names end so."""
     index = folder / f"{name}.index.json"
     if (folder / name).is_file():
         files = [folder / name]
@@ -181,7 +183,7 @@ def read_weights(folder: Path, name: str, passed_over: tuple[str, ...] = ()) -> 
         except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise InvalidProblem(f"{file}: this is not a whole safetensors file ({error}); save it again") from None
         for label, tensor in loaded.items():
-            if passed_over and label.endswith(passed_over):
+            if without and label.endswith(without):
                 continue
             if not tensor.is_floating_point():
                 raise InvalidProblem(f"{file}: array {label!r} is {tensor.dtype}; quantised weights are not read")

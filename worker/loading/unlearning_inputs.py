@@ -1,8 +1,8 @@
-"""What a checkpoint is unlearned on: the rows of all that it has seen, as its jobs read them, its weights, and the
-frozen model below it, where it stands on one.
+"""The inputs of an unlearning: the rows of all content that a checkpoint has seen, as its jobs read them, its weights,
+and the frozen model below it, where it stands on one.
 
-Rows are those of tables and images, a language model's blocks, a frozen model's features, or what adapters inside it
-are shown. New weights are written in the form and the types of number that the old ones had. Nothing here trains.
+Rows are those of tables and images, a language model's blocks, a frozen model's features, or the inputs of a model with
+adapters inside. New weights are written in the form and the types of number that the old ones had. Nothing here trains.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from app.checkpoints import folders
 from app.datasets.rows.encoding import EncodedRows, Encoding
-from app.erasure.unlearning import Duty, Part
+from app.erasure.unlearning import LoadedDuty, SeenContent
 from app.errors import InvalidData, NotFound
 from app.settings import Settings
 from app.storage import scratch
@@ -41,9 +41,8 @@ _DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "
 
 @dataclass(frozen=True)
 class UnlearningInputs:
-    """The rows that there are: by content digest those to forget and those that stay, the digests of what should stay
-    and is not here, the owner's test rows; the weights, and those of the frozen model below, as a problem's checkpoint
-    names them."""
+    """The rows to forget and those that stay, by content digest; the digests of remaining content that is missing;
+    the owner's test rows; the weights, and those of the frozen model below, as a problem's checkpoint names them."""
 
     forgotten: dict[str, EncodedRows]
     remaining: dict[str, EncodedRows]
@@ -65,13 +64,13 @@ class _Reader:
     standardised: bool = False
 
 
-def read(blobs: BlobStore, settings: Settings, duty: Duty, check: Callable[[], None]) -> UnlearningInputs:
-    """Everything that is read; raises what makes unlearning impossible (the rows to forget, or weights, gone)."""
+def read(blobs: BlobStore, settings: Settings, duty: LoadedDuty, check: Callable[[], None]) -> UnlearningInputs:
+    """Read the inputs of a duty; raises where the rows to forget, or the weights, are gone."""
     if duty.game is None or duty.test is None:
         raise NotFound("no job says how the dataset's rows became numbers")
     reader, test_file = _reader(blobs, settings, duty, duty.game), duty.test
 
-    def rows(part: Part) -> EncodedRows:
+    def rows(part: SeenContent) -> EncodedRows:
         if part.file is None:
             raise NotFound(f"no job says how to read content {part.digest}")
         check()
@@ -93,16 +92,16 @@ def read(blobs: BlobStore, settings: Settings, duty: Duty, check: Callable[[], N
     except (NotFound, InvalidData) as gone:
         log.info("worker.unlearning_without", digest=test_file.digest, why=str(gone))
         test = None
-    found = UnlearningInputs(forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below)
-    return _standardised(found) if reader.standardised else found
+    inputs = UnlearningInputs(forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below)
+    return _standardised(inputs) if reader.standardised else inputs
 
 
-def _of_tokens(duty: Duty) -> bool:
+def _of_tokens(duty: LoadedDuty) -> bool:
     """Whether the weights are a language model's adapters, which come as a folder."""
     return duty.game is not None and isinstance(duty.game.encoding, TokenBlocks)
 
 
-def rounded(duty: Duty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+def rounded(duty: LoadedDuty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """New weights by the learner's names, in the types of number of the old ones."""
     tensors = duty.checkpoint.tensors or {}
     return {
@@ -111,9 +110,9 @@ def rounded(duty: Duty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]
     }
 
 
-def write(blobs: BlobStore, duty: Duty, weights: Mapping[str, Tensor]) -> Blob:
+def write(blobs: BlobStore, duty: LoadedDuty, weights: Mapping[str, Tensor]) -> Blob:
     """Store new weights as the old ones were: one safetensors file, or an adapter's folder with its configuration."""
-    named = {_label(duty, name): each.contiguous() for name, each in weights.items()}
+    named = {_label(duty, name): weight.contiguous() for name, weight in weights.items()}
     if not _of_tokens(duty):
         return blobs.put_bytes(safetensors.torch.save(named))
     with opened(blobs, duty.weights) as folder, scratch.file("unlearned") as packed:
@@ -127,15 +126,15 @@ def write(blobs: BlobStore, duty: Duty, weights: Mapping[str, Tensor]) -> Blob:
 def joined(contents: Mapping[str, EncodedRows]) -> EncodedRows:
     """The rows of several contents as one."""
     rows = list(contents.values())
-    return EncodedRows(np.concatenate([each.X for each in rows]), np.concatenate([each.y for each in rows]))
+    return EncodedRows(np.concatenate([part.X for part in rows]), np.concatenate([part.y for part in rows]))
 
 
-def _label(duty: Duty, name: str) -> str:
-    """What the stored weights call an array that the learner calls ``name``."""
+def _label(duty: LoadedDuty, name: str) -> str:
+    """The name in the stored weights of the array that the learner calls ``name``."""
     return f"{PEFT}{name}" if _of_tokens(duty) else name
 
 
-def _reader(blobs: BlobStore, settings: Settings, duty: Duty, game: FrozenGame) -> _Reader:
+def _reader(blobs: BlobStore, settings: Settings, duty: LoadedDuty, game: FrozenGame) -> _Reader:
     match game.encoding:
         case TableEncoding(columns=columns):
             table = Encoding.from_json(columns)
@@ -159,38 +158,38 @@ def _reader(blobs: BlobStore, settings: Settings, duty: Duty, game: FrozenGame) 
             return _Reader(rows, len(shown.classes), below, standardised=not inside)
 
 
-def _below(duty: Duty) -> str:
+def _below(duty: LoadedDuty) -> str:
     """The blob of the frozen model that the weights stand on."""
     if duty.base is None:
         raise NotFound("no job says which frozen model the weights stand on")
     return duty.base
 
 
-def _weights(blobs: BlobStore, duty: Duty) -> dict[str, NDArray[Any]]:
-    def found() -> dict[str, NDArray[Any]]:
+def _weights(blobs: BlobStore, duty: LoadedDuty) -> dict[str, NDArray[Any]]:
+    def arrays() -> dict[str, NDArray[Any]]:
         if not _of_tokens(duty):
             return dict(safetensors.numpy.load(blobs.get(duty.weights)))
         with opened(blobs, duty.weights) as folder:
             return dict(read_adapter(folder)[1])
 
-    return read_blob(found)
+    return read_blob(arrays)
 
 
-def _standardised(found: UnlearningInputs) -> UnlearningInputs:
-    """Features as a head takes them: by the centre and spread of the test rows, as the job had them."""
-    if found.test is None:
+def _standardised(inputs: UnlearningInputs) -> UnlearningInputs:
+    """Features as a head takes them: by the centre and spread of the test rows, as in the job."""
+    if inputs.test is None:
         raise InvalidData("a head takes features by the centre and spread of your test rows, which are gone")
-    keys = [*found.forgotten, *found.remaining]
-    parts = [*found.forgotten.values(), *found.remaining.values()]
-    X, scaled = standardised(found.test.X, [part.X for part in parts])
-    rows = [EncodedRows(each, part.y) for each, part in zip(scaled, parts, strict=True)]
-    lost = len(found.forgotten)
+    keys = [*inputs.forgotten, *inputs.remaining]
+    parts = [*inputs.forgotten.values(), *inputs.remaining.values()]
+    X, scaled = standardised(inputs.test.X, [part.X for part in parts])
+    rows = [EncodedRows(X_part, part.y) for X_part, part in zip(scaled, parts, strict=True)]
+    lost = len(inputs.forgotten)
     return UnlearningInputs(
         dict(zip(keys[:lost], rows[:lost], strict=True)),
         dict(zip(keys[lost:], rows[lost:], strict=True)),
-        found.missing,
-        EncodedRows(X, found.test.y),
-        found.classes,
-        found.arrays,
-        found.below,
+        inputs.missing,
+        EncodedRows(X, inputs.test.y),
+        inputs.classes,
+        inputs.arrays,
+        inputs.below,
     )

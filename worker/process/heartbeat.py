@@ -1,6 +1,7 @@
-"""The heart of a worker process: one thread that keeps leases alive, hears of cancellations and says who is alive.
+"""The heartbeat of a worker process: one thread that extends leases, notices cancellations and reports the process as
+alive.
 
-It runs beside the computation (torch lets go of the interpreter's lock), decides when the work in hand must stop and
+It runs beside the computation (torch releases the interpreter's lock), decides when the work in hand must stop and
 why, and never does any work itself. A process whose parent has died ends here, within a second.
 """
 
@@ -21,7 +22,7 @@ from app.db.session import glance, transaction
 from app.settings import Settings
 from app.valuations.work import leases
 from app.valuations.work.leases import Claim
-from app.valuations.work.protocol import FoundWorth
+from app.valuations.work.protocol import ComputedWorth
 
 log = structlog.get_logger(__name__)
 
@@ -39,23 +40,23 @@ class Stop(enum.Enum):
     OWN_WORK = "the shard checks worths that this worker computed, and there are others to do that"
 
 
-class Stopped(Exception):
-    """Raised inside the work when it must stop; carries why, and the worths that were found before."""
+class WorkStopped(Exception):
+    """Raised inside the work when it must stop; carries why, and the worths that were computed before."""
 
-    def __init__(self, why: Stop, found: Sequence[FoundWorth] = ()) -> None:
+    def __init__(self, why: Stop, worths: Sequence[ComputedWorth] = ()) -> None:
         super().__init__(why.value)
         self.why = why
-        self.found = found
+        self.worths = worths
 
 
 @dataclass(frozen=True)
 class Held:
-    """A lease in hand, as the heart sees it: its name, how it is extended, whether the work is still wanted."""
+    """A lease in hand, as the heartbeat sees it: its name, how it is extended, whether the work is still needed."""
 
     name: str
     shard_id: uuid.UUID | None
     extend: Callable[[Session, float], bool]
-    wanted: Callable[[Session], bool]
+    needed: Callable[[Session], bool]
 
     @classmethod
     def of_shard(cls, claim: Claim) -> "Held":
@@ -67,7 +68,7 @@ class Held:
         )
 
 
-class Heart:
+class Heartbeat:
     """Beats for one worker process; at most one lease is in hand at a time.
 
     ``on_beat``, where given, is called with a session every two seconds, whatever the process does.
@@ -92,7 +93,7 @@ class Heart:
         self._held: Held | None = None
         self._why: Stop | None = None
         self._since = self._extended = self._beaten = 0.0
-        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._run, self._watch_parent)]
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._run, self._watch_parent)]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -122,7 +123,7 @@ class Heart:
         return None if self.draining or time.monotonic() >= moment else self.name
 
     def take(self, held: Held, claimed_at: float) -> None:
-        """Begin to watch over a lease taken at ``claimed_at`` (monotonic seconds, read before the claim was sent)."""
+        """Begin to keep a lease taken at ``claimed_at`` (monotonic seconds, read before the claim was sent)."""
         with self._lock:
             self._held, self._why = held, None
             self._since = self._extended = claimed_at
@@ -142,10 +143,10 @@ class Heart:
         return self.why_stop() is not None
 
     def check(self) -> None:
-        """Raise ``Stopped`` when the work in hand must stop."""
+        """Raise ``WorkStopped`` when the work in hand must stop."""
         why = self.why_stop()
         if why is not None:
-            raise Stopped(why)
+            raise WorkStopped(why)
 
     def _run(self) -> None:
         while not self._closing.wait(self._settings.heartbeat_seconds):
@@ -154,7 +155,7 @@ class Heart:
             except DBAPIError as error:
                 log.warning("worker.database_away", error=str(error))
             except Exception:
-                # a heart that stops silently would let every lease run out; say so and go on
+                # a heartbeat that stops silently would let every lease run out: log the error and go on
                 log.exception("worker.heartbeat_failed")
             self._check_time()
 
@@ -163,17 +164,17 @@ class Heart:
         with self._lock:
             held, extended = self._held, self._extended
         lease = self._settings.lease_seconds
-        told, fresh = now - self._beaten < _BEAT_SECONDS, now - extended < min(lease / 3, 10.0)
-        if told and (held is None or fresh):
+        recorded, fresh = now - self._beaten < _BEAT_SECONDS, now - extended < min(lease / 3, 10.0)
+        if recorded and (held is None or fresh):
             # most beats have nothing to write
             if held is not None:
                 with glance(self._factory) as session:
-                    wanted = held.wanted(session)
-                if not wanted:
+                    needed = held.needed(session)
+                if not needed:
                     self._stop(held, Stop.UNWANTED)
             return
         with transaction(self._factory) as session:
-            if not told:
+            if not recorded:
                 leases.beat(session, {"name": self.name, **self._row, "shard_id": held.shard_id if held else None})
                 if self._on_beat is not None:
                     self._on_beat(session)
@@ -185,11 +186,11 @@ class Heart:
                     self._stop(held, Stop.LOST)
                 else:
                     extended = now
-            wanted = held.wanted(session)
+            needed = held.needed(session)
         with self._lock:
             if self._held is held:
                 self._extended = extended
-        if not wanted:
+        if not needed:
             self._stop(held, Stop.UNWANTED)
 
     def _check_time(self) -> None:

@@ -1,6 +1,6 @@
 """Transactions that outlive a restart of the database: tried again while it is away, for as long as a lease can last.
 
-What a worker reads and writes passes through here. It never repeats what failed for another reason.
+All reads and writes of a worker go through here. Nothing that failed for another reason is repeated.
 """
 
 import time
@@ -23,8 +23,8 @@ _PAUSE_SECONDS = 0.5
 def patiently(factory: sessionmaker[Session], act: Callable[[Session], T], until: float) -> T:
     """``act`` in one transaction; where the database is away, again until that moment (monotonic seconds).
 
-    A commit whose answer was lost is found out by the fence: the second try touches no row and the shard is left
-    alone. Raises LeaseLost when the time is over; errors that another try cannot mend are raised at once.
+    Where the answer to a commit was lost, the fence shows it: the second try updates no row, and the shard stays as
+    it is. Raises LeaseLost when the time is over; errors that another try cannot mend are raised at once.
     """
     while True:
         try:

@@ -1,6 +1,6 @@
 """Admission: everything that is checked before a job exists or money is held. A bad order leaves nothing behind.
 
-It has every file of the job read once (``readings``), which fixes the one encoding that all of them share and puts the
+Every file of the job is read once (``fitted_files``). This fixes the one encoding that all of them share, puts the
 players in canonical order (by the digest of their rows, then by name), and so fixes the game and its digest.
 """
 
@@ -21,7 +21,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
-from app.valuations.orders.quotes import Size, distinct_coalitions
+from app.valuations.orders.quotes import JobSize, distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
@@ -37,7 +37,7 @@ from contract.learners import Architecture
 
 @dataclass(frozen=True)
 class AdmittedPayee:
-    """Whoever is paid, before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people.
+    """A payee, before the job exists. ``name`` is unique in the job and never changes; ``shown`` is for people.
 
     ``part`` says which player of the game its rows are in, and what part of that player's amount it gets.
     """
@@ -54,7 +54,7 @@ class AdmittedPayee:
 
 @dataclass(frozen=True)
 class Admitted:
-    """An order that may become a job: the game, its players in canonical order, who is paid, the money in minor
+    """An order that may become a job: the game, its players in canonical order, the payees, the money in minor
     units."""
 
     game: FrozenGame
@@ -63,7 +63,7 @@ class Admitted:
     test: InputFile
     test_dataset: uuid.UUID
     pool_minor: int
-    size: Size
+    size: JobSize
     contents: dict[uuid.UUID, str]  # each dataset's digest
     measured: TestCommitment
     notes: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Admitted:
 
 @dataclass(frozen=True)
 class Admission:
-    """Whoever asks, and what an order is checked against."""
+    """The caller of an order, and what the order is checked against."""
 
     session: Session
     blobs: BlobStore
@@ -111,7 +111,7 @@ class Admission:
         _check_budgets(order, fitted.answer)
         answer = fitted.answer
         game = FrozenGame(
-            players=tuple(each.digest for each in answer.seats),
+            players=tuple(player.digest for player in answer.seats),
             test=answer.test.digest,
             encoding=fitted.encoding,
             learner=learner_choice(chosen),
@@ -123,9 +123,9 @@ class Admission:
             seed=order.seed,
             device=order.device,
             class_weights=order.class_weights,
-            shard_rows=_shard_rows(order, sum(each.rows for each in answer.seats)),
+            shard_rows=_shard_rows(order, sum(player.rows for player in answer.seats)),
         )
-        # committed to anew for each job: what was read may be known from an earlier question
+        # a commitment of its own for each job: its files may have been read for an earlier question
         measured = commit(answer.mix, answer.test.digest)
         return Admitted(
             game=game,
@@ -135,14 +135,14 @@ class Admission:
             test_dataset=test.id,
             pool_minor=pool_minor,
             size=fitted.size,
-            contents={each.id: each.digest for each in datasets if each.digest is not None},
+            contents={dataset.id: dataset.digest for dataset in datasets if dataset.digest is not None},
             measured=measured,
             notes=(*answer.notes, *far_apart(measured)),
             trained=chosen.trained,
         )
 
     def _check_device(self, order: NewValuation) -> None:
-        """A job for a device that nobody serves would wait for ever."""
+        """A job for a device that no worker serves would wait for ever."""
         if order.device != "cpu" and not repository.device_known(self.session, order.device):
             raise refused(
                 "/device",
@@ -151,11 +151,11 @@ class Admission:
             )
 
     def _offers(self, order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> list[Offer]:
-        """Whoever may be paid: a provider with all of its datasets, or each dataset."""
+        """The offers of the order: a provider with all of its datasets, or each dataset."""
         names = repository.account_names(self.session, {group[0].provider_id for group in groups})
         offers = []
         for group in groups:
-            provider, datasets = group[0].provider_id, tuple(each.id.hex for each in group)
+            provider, datasets = group[0].provider_id, tuple(dataset.id.hex for dataset in group)
             if order.players == "provider":
                 name, shown = f"acc_{provider.hex}", names[provider]
             else:
@@ -182,7 +182,7 @@ def _check_players(
     """A full valuation needs two players with rows of their own."""
     if len(answer.seats) >= 2 or len(groups) == 1 or order.mode != "full":
         return
-    if any(each.part.player is None for each in payees) and order.payout.copies == "separate":
+    if any(payee.part.player is None for payee in payees) and order.payout.copies == "separate":
         raise refused(
             "/test_dataset",
             "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
@@ -199,7 +199,7 @@ def _check_budgets(order: NewValuation, answer: FitAnswer) -> None:
     """Budgets under which the estimator can work at all. Shards are many more players, and a job may stop early."""
     if order.payout.shards is not None:
         return
-    digests = [each.digest for each in answer.seats]
+    digests = [player.digest for player in answer.seats]
     retrains = order.max_retrains if order.fidelity == "retrain" else None
     fault = budget_fault(order.estimator, len(digests), distinct_coalitions(digests), order.max_evaluations, retrains)
     if fault is not None:
@@ -209,16 +209,16 @@ def _check_budgets(order: NewValuation, answer: FitAnswer) -> None:
 def _payees(
     groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer
 ) -> tuple[AdmittedPayee, ...]:
-    """Everyone who is paid, in the order of the players."""
+    """The payees, in the order of their players."""
     return tuple(
         AdmittedPayee(
             name=offers[at].name,
             shown=offers[at].shown,
             provider_id=groups[at][0].provider_id,
-            datasets=tuple(uuid.UUID(each) for each in offers[at].datasets),
+            datasets=tuple(uuid.UUID(dataset) for dataset in offers[at].datasets),
             digest=answer.members[at].digest,
             rows=answer.members[at].rows,
-            reserve=sum(each.reserve_minor or 0 for each in groups[at]),
+            reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
         )
         for at in answer.order
@@ -256,7 +256,7 @@ def _datasets(
     licence_problems: list[FieldError] | None,
     reads: Architecture | None,
 ) -> list[Dataset]:
-    """The datasets in the order's order; all that is wrong with them is told at once."""
+    """The datasets in the order's order; one refusal lists every fault of theirs."""
     faults: list[FieldError] = []
     for index, dataset_id in enumerate(order.datasets):
         dataset = rows.get(dataset_id)
@@ -264,11 +264,11 @@ def _datasets(
         if fault is not None:
             faults.append(FieldError(f"/datasets/{index}", fault, "dataset"))
         elif dataset is not None and (problem := _licence_problem(order, dataset)) is not None:
-            told = FieldError(f"/datasets/{index}", problem, "licence")
-            (faults if licence_problems is None else licence_problems).append(told)
+            refusal = FieldError(f"/datasets/{index}", problem, "licence")
+            (faults if licence_problems is None else licence_problems).append(refusal)
     if faults:
         raise InvalidInput(faults[0].detail, errors=faults)
-    return [rows[each] for each in order.datasets]
+    return [rows[dataset_id] for dataset_id in order.datasets]
 
 
 def _fault(
@@ -279,7 +279,7 @@ def _fault(
         return f"{name} was withdrawn by its provider and no new job may use it; leave it out"
     if dataset is not None and dataset.kind is not DatasetKind.TRAIN:
         return f"{name} is a test set and cannot be valued; give it as test_dataset"
-    # what is not published is nobody's business: a stranger cannot tell it from what does not exist
+    # a stranger must not learn that an unpublished dataset exists
     if dataset is None or dataset.status is not DatasetStatus.PUBLISHED or dataset.licence is None:
         return f"{name} does not exist or is not published; name published datasets"
     if (unfit := _unfit(dataset, reads)) is not None:
@@ -323,10 +323,10 @@ def _test_dataset(
     return dataset
 
 
-def _groups(order: NewValuation, found: Sequence[Dataset]) -> list[list[Dataset]]:
+def _groups(order: NewValuation, datasets: Sequence[Dataset]) -> list[list[Dataset]]:
     """The datasets of each player."""
     groups: dict[uuid.UUID, list[Dataset]] = {}
-    for dataset in found:
+    for dataset in datasets:
         groups.setdefault(dataset.provider_id if order.players == "provider" else dataset.id, []).append(dataset)
     return list(groups.values())
 

@@ -1,8 +1,8 @@
-"""What a job's files come to: one encoding, whose rows are whose, which players there are, how labels mix. Pure.
+"""Fits a job's files together: one encoding, near copies, the players, the mix of labels. Pure.
 
-It is what the sandbox does for an order (see ``app.sandbox.process``), so that no process that answers calls
-parses, encodes or compares a stranger's rows; the question and the answer are plain JSON, and the answer holds no row.
-Of texts and images for a frozen model only fingerprints are made here: they are told apart, counted and named.
+The sandbox runs it for an order (``app.sandbox.process``), so that no process that serves requests parses, encodes or
+compares a stranger's rows. The question and the answer are plain JSON, and the answer holds no row. Of texts and images
+for a frozen model only fingerprints are made here: enough to distinguish, count and name them.
 """
 
 import uuid
@@ -40,7 +40,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class _Files:
-    """What is to be read, where each file's bytes are, and the limits they are read under."""
+    """The files to read, where the bytes of each are, and the limits they are read under."""
 
     request: FitRequest
     limits: Limits
@@ -51,7 +51,7 @@ class _Files:
 
     @property
     def datasets(self) -> Mapping[str, InputFile]:
-        """Each dataset's file, by its id in hex."""
+        """The file of each dataset, by the dataset's id in hex."""
         return self.request.question.files
 
     def path(self, file: InputFile) -> Path:
@@ -68,7 +68,7 @@ def answer(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def fit(request: FitRequest) -> FitAnswer:
-    """The same of documents."""
+    """The same as typed documents."""
     question = request.question
     files = _Files(request, Limits(**question.limits))
     rows = _READERS[question.kind](files)
@@ -77,14 +77,14 @@ def fit(request: FitRequest) -> FitAnswer:
     grouping = group(payees, question.copies, rows.test, uploaded)
     # blocks of text are labelled by domains, which are no classes
     classes = rows.labels if question.kind != "blocks" else ()
-    held = [encoded for each in payees for encoded in each.encoded]
+    held = [encoded for payee in payees for encoded in payee.encoded]
     return FitAnswer(
         labels=rows.labels,
         encoding=rows.encoding,
         shape=rows.shape,
         test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest),
         seats=grouping.players,
-        members=tuple(_fitted(each, at, grouping) for at, each in enumerate(payees)),
+        members=tuple(_fitted(payee, at, grouping) for at, payee in enumerate(payees)),
         order=tuple(_order(payees, grouping)),
         notes=grouping.notes,
         mix=label_mix(classes, rows.test, held, len(payees)),
@@ -95,9 +95,9 @@ def _payee(offer: Offer, files: _Files, rows: _Read) -> Payee:
     return Payee(
         name=offer.name,
         shown=offer.shown,
-        datasets=tuple(uuid.UUID(each) for each in offer.datasets),
-        files=tuple(files.datasets[each] for each in offer.datasets),
-        encoded=tuple(rows.rows[each] for each in offer.datasets),
+        datasets=tuple(uuid.UUID(dataset) for dataset in offer.datasets),
+        files=tuple(files.datasets[dataset] for dataset in offer.datasets),
+        encoded=tuple(rows.rows[dataset] for dataset in offer.datasets),
     )
 
 
@@ -122,7 +122,7 @@ def _read_tables(files: _Files) -> _Read:
 
     test, tables = table(files.test), {key: table(file) for key, file in files.datasets.items()}
     encoding = fit_encoding(test, list(tables.values()), target)
-    rows = {key: encode(each, encoding) for key, each in tables.items()}
+    rows = {key: encode(rows, encoding) for key, rows in tables.items()}
     return _Read(encoding.classes, encoding.to_json(), encoding.shape, encode(test, encoding), rows)
 
 
@@ -157,15 +157,15 @@ def _read_items(files: _Files) -> _Read:
             files.path(file), file.format, files.request.question.kind, file.target, files.limits, file.name
         )
 
-    found = {key: items(file) for key, file in files.datasets.items()}
-    prints, wanted = items(files.test)
-    offered = {label for _, labels in found.values() for label in labels}
-    classes = fit_classes(files.test.target, files.test.name, sorted(set(wanted), key=class_order), offered)
+    training = {key: items(file) for key, file in files.datasets.items()}
+    prints, test_labels = items(files.test)
+    offered = {label for _, labels in training.values() for label in labels}
+    classes = fit_classes(files.test.target, files.test.name, sorted(set(test_labels), key=class_order), offered)
     rows = {
         key: EncodedRows(stand_ins, number_labels(labels, classes, files.datasets[key].name))
-        for key, (stand_ins, labels) in found.items()
+        for key, (stand_ins, labels) in training.items()
     }
-    return _Read(classes, None, None, EncodedRows(prints, number_labels(wanted, classes, files.test.name)), rows)
+    return _Read(classes, None, None, EncodedRows(prints, number_labels(test_labels, classes, files.test.name)), rows)
 
 
 _READERS: dict[str, Callable[[_Files], _Read]] = {

@@ -1,8 +1,8 @@
-"""What an order asks about its files, and what they come to: the question to the sandbox, its answer, kept a while.
+"""The files of an order, fitted together: the question to the sandbox, and its answer, which is kept for a while.
 
-Every file is read once, in the sandbox (``fit_task``), what does not fit together is refused, and what results is the
-same to the byte as what a worker will compute on. The answer rests on nothing but the question, so it is kept by the
-question's digest and serves every process that is asked again: a quote's order when it is posted.
+Every file is read once, in the sandbox (``fit_task``). Files that do not fit together are refused, and the encoded rows
+are the same to the byte as those that a worker computes on. The answer depends on nothing but the question, so it is
+kept by the question's digest and used again by every process: for instance when an order is posted after its quote.
 """
 
 import math
@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.orders import fit_cache
-from app.valuations.orders.quotes import Size
+from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model
 from contract.document import digest_of
@@ -34,13 +34,13 @@ from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import ARCHITECTURES, Architecture
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
-# raised whenever ``fit_task`` answers another thing to the same question; what was kept before is then not used
+# raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
 _RULES = 2
 
 
 @dataclass(frozen=True)
 class OrderFiles:
-    """What an answer depends on, but for the model below: who offers what, since when, and the rule for copies."""
+    """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -53,20 +53,20 @@ class OrderFiles:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the files came to: the encoding of the game, the shape of a row, how many classes (or tokens), the test
-    set's file, how much it all is, and the sandbox's answer."""
+    """The files as the game reads them: its encoding, the shape of a row, how many classes (or tokens), the test set's
+    file, the size of the job, and the sandbox's answer."""
 
     encoding: Encoding
     shape: tuple[int, ...]
     classes: int
     test_file: InputFile
-    size: Size
+    size: JobSize
     answer: FitAnswer
 
 
 @dataclass(frozen=True)
 class Fitter:
-    """Asks the sandbox what files come to, or the cache what it answered before."""
+    """Has the sandbox fit an order's files together, or takes the answer that is kept of the same question."""
 
     session: Session
     blobs: BlobStore
@@ -75,19 +75,19 @@ class Fitter:
     def tables(self, files: OrderFiles) -> Fitted:
         """Files with columns, or images: one encoding for all, fixed by the test set. Raises InvalidData."""
         test_file = _table_file(files.test, files.target)
-        named = {each.id: _table_file(each, files.target) for each in files.datasets}
+        named = {dataset.id: _table_file(dataset, files.target) for dataset in files.datasets}
         answer = self._ask(files, "table", test_file, named, image_size=files.image_size)
         if answer.shape is None or answer.encoding is None:
             raise AssertionError("a table was fitted without an encoding")
         classes = len(answer.labels)
-        size = Size(_used(answer), math.prod(answer.shape), classes, answer.test.rows)
+        size = JobSize(_used(answer), math.prod(answer.shape), classes, answer.test.rows)
         return Fitted(TableEncoding(columns=answer.encoding), answer.shape, classes, test_file, size, answer)
 
     def texts(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
         """Corpora as blocks for a language model on ``base``; the test set's target, if any, names its domains."""
         context, facts = _context(model), base.model_facts
         test_file = _text_file(files.test, files.test.target)
-        named = {each.id: _text_file(each, None) for each in files.datasets}
+        named = {dataset.id: _text_file(dataset, None) for dataset in files.datasets}
         answer = self._ask(files, "blocks", test_file, named, base.tokenizer_digest, context=context)
         if len(answer.labels) > facts.vocabulary:
             raise refused(
@@ -101,7 +101,7 @@ class Fitter:
             domains=answer.labels,
         )
         tokens, rows = _hyper(model, "steps") * _hyper(model, "batch") * context, answer.test.rows
-        size = Size(
+        size = JobSize(
             rows=_used(answer),
             width=context + 1,
             classes=facts.vocabulary,
@@ -113,10 +113,10 @@ class Fitter:
 
     def items(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
         """Texts or images for the frozen model ``base``, which makes features of them for a head, or is itself trained
-        with adapters (lora): here they are only told apart. Raises InvalidData."""
+        with adapters (lora): here they are only distinguished. Raises InvalidData."""
         facts, text = base.model_facts, base.architecture is Architecture.ENCODER
         test_file = _table_file(files.test, files.target)
-        named = {each.id: _table_file(each, files.target) for each in files.datasets}
+        named = {dataset.id: _table_file(dataset, files.target) for dataset in files.datasets}
         answer = self._ask(files, TEXT if text else IMAGE, test_file, named)
         inside = ARCHITECTURES[model.name].needs_base
         context = int(base.hyper.get("context", min(128, facts.positions))) if text else None
@@ -131,12 +131,12 @@ class Fitter:
         )
         work = facts.multiplications * (context if context is not None else ((side or 1) / facts.side) ** 2)
         rows, classes = answer.test.rows, len(answer.labels)
-        size = Size(_used(answer), facts.width, classes, rows)
+        size = JobSize(_used(answer), facts.width, classes, rows)
         if inside:
             steps = _hyper(model, "steps") * _hyper(model, "batch")
             size = replace(size, training=work * steps, scoring=work * rows)
         else:
-            size = replace(size, preparing=work * (rows + sum(each.rows for each in answer.members)))
+            size = replace(size, preparing=work * (rows + sum(payee.rows for payee in answer.members)))
         return Fitted(encoding, (facts.width,), classes, test_file, size, answer)
 
     def _ask(
@@ -167,7 +167,8 @@ class Fitter:
         if kept is not None:
             return kept
         with scratch.file() as free:
-            paths = {each: str(free.with_name(each)) for each in {file.digest for file in (test, *named.values())}}
+            digests = {file.digest for file in (test, *named.values())}
+            paths = {digest: str(free.with_name(digest)) for digest in digests}
             for blob, path in paths.items():
                 self.blobs.download(blob, Path(path))
             if tokenizer is not None:
@@ -198,7 +199,7 @@ def unfit_for_items(dataset: Dataset, architecture: Architecture) -> str | None:
 
 def unfit_for_texts(dataset: Dataset) -> str | None:
     """Why a language model cannot read a dataset; the rest of a sentence that begins with its name."""
-    column = next((each for each in dataset.columns or [] if each["name"] == TEXT_COLUMN), None)
+    column = next((column for column in dataset.columns or [] if column["name"] == TEXT_COLUMN), None)
     if dataset.modality is not Modality.TEXT and (column is None or column["type"] != "text"):
         return f"has no column `{TEXT_COLUMN}` of texts, which lm reads; name corpora, or another model"
     return None
@@ -206,16 +207,16 @@ def unfit_for_texts(dataset: Dataset) -> str | None:
 
 def _used(answer: FitAnswer) -> int:
     """Rows of all players together."""
-    return sum(each.rows for each in answer.seats)
+    return sum(player.rows for player in answer.seats)
 
 
 def _table_file(dataset: Dataset, target: str | None) -> InputFile:
     """The dataset's bytes; a target that the order names is looked for by that name in every file."""
-    wanted = target or dataset.target
-    if dataset.digest is None or dataset.format is None or wanted is None:
+    column = target or dataset.target
+    if dataset.digest is None or dataset.format is None or column is None:
         raise AssertionError(f"dataset {dataset.id} has no content or no target, and was not refused")
     return InputFile(
-        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=wanted
+        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=column
     )
 
 

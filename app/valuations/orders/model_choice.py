@@ -81,7 +81,7 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
         raise refused("/base", f"no checkpoint {name} of yours; list them with GET /v1/checkpoints")
     allowed = ARCHITECTURES[architecture].stands_on
     if base.architecture not in allowed or base.base_id is not None:
-        kinds = " or ".join(each.value for each in allowed) or "none at all"
+        kinds = " or ".join(kind.value for kind in allowed) or "none at all"
         raise refused("/base", f"checkpoint {name} is no base for {model.name}, which takes {kinds}")
     if base.digest is None or base.facts is None:
         raise refused("/base", f"checkpoint {name} has no weights; upload the zip of the model folder first")
@@ -92,8 +92,8 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
     if order.checkpoint is None:
         model = order.model or Model()
         if wrong := ARCHITECTURES[model.name].faults(model.hyper):
-            told = [FieldError(f"/model/hyper/{name}", fault, "hyper_parameter") for name, fault in wrong.items()]
-            raise InvalidInput(told[0].detail, errors=told)
+            errors = [FieldError(f"/model/hyper/{name}", fault, "hyper_parameter") for name, fault in wrong.items()]
+            raise InvalidInput(errors[0].detail, errors=errors)
         return model, None
     checkpoint: Checkpoint | None = repository.own_checkpoint(session, caller.account_id, order.checkpoint)
     if checkpoint is None:
@@ -139,7 +139,8 @@ def learner_choice(chosen: Chosen) -> LearnerChoice:
     learner, given = ARCHITECTURES[chosen.model.name], dict(chosen.model.hyper)
     if learner.needs_base:
         sizes = chosen.frozen_base.model_facts.sizes
-        given = {each.name: sizes[each.name] for each in learner.hyper if each.of_base and each.name in sizes} | given
-    # how long a block is, the learner sees by its rows
+        own = {hyper.name: sizes[hyper.name] for hyper in learner.hyper if hyper.of_base and hyper.name in sizes}
+        given = own | given
+    # the length of a block is the length of its rows
     given.pop("context", None)
     return LearnerChoice(name=chosen.model.name, hyper=given)

@@ -1,10 +1,9 @@
 """What a valuation will take, before it is posted: evaluations by fidelity and device seconds. Pure, and an estimate.
 
 The counts follow the engine's plan (``worker/engine/loop/run.py``): up to 12 players every distinct coalition is
-unlearned,
-above that a sample; retrainings audit them, at most max(36, 3 n) unless the order names another number, and where
-retraining everything is no dearer, everything is retrained. A job may stop earlier; it never buys more. Nothing here
-looks at a row.
+unlearned, above that a sample. Retrainings audit them, at most max(36, 3 n) unless the order names another number; and
+where retraining everything is no dearer, everything is retrained. A job may stop earlier; it never buys more. Nothing
+here looks at a row.
 """
 
 import math
@@ -16,16 +15,18 @@ from app.valuations.schemas import NewValuation
 from contract.estimators import AUDITED, ENUMERATE_UP_TO, LEAST_TO_CORRECT, planned_retrains
 from contract.learners import LEARNERS
 from contract.methods import TRAINS_EACH_PLAYER, default_method
+from contract.spec import FIDELITIES
 
 # multiply-adds a second of one core on the small matrices of these models; stated in the answer
 STATED_RATE = 2e9
 # what an unlearned worth costs in retrainings, roughly and on the dear side
 _UNLEARNED_COST = 0.02
 _REPAIR_COST = 0.2
+_AUTO, _UNLEARN, _REPAIR, _RETRAIN = FIDELITIES
 
 
 @dataclass(frozen=True)
-class Size:
+class JobSize:
     """What a job computes on: training rows in all, numbers per row, classes, rows of the test set.
 
     ``training`` and ``scoring``, where given, are the multiply-adds of one forward pass over all that a training reads,
@@ -43,16 +44,16 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Device seconds per worth and training row of past jobs of a learner, by fidelity; ``prepare``: per row."""
+class MeasuredSeconds:
+    """Device seconds per worth and training row in past jobs of a learner, by fidelity; ``prepare``: per row."""
 
     per_row: Mapping[str, float]
     jobs: int
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """Seconds of device time, and on what they rest: ``measured`` or ``model``."""
+class DeviceTimeEstimate:
+    """Seconds of device time, and their basis: ``measured`` or ``model``."""
 
     seconds: float
     basis: str
@@ -75,25 +76,25 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     limit = order.max_evaluations or 10**9
     planned = planned_retrains(n)
     retrains = min(distinct, planned if order.max_retrains is None else order.max_retrains)
-    counts = {"unlearn": 0, "repair": 0, "retrain": 0}
+    counts = {_UNLEARN: 0, _REPAIR: 0, _RETRAIN: 0}
     sampled = distinct if n <= ENUMERATE_UP_TO else min(distinct, 16 * n * math.ceil(math.log2(n)))
     corrects = order.mode == "full" and order.estimator in ("auto", "multifidelity")
-    if order.fidelity == "retrain":
-        counts["retrain"] = min(sampled, limit, distinct if order.max_retrains is None else order.max_retrains)
-    elif order.fidelity == "auto" and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
-        counts["retrain"] = min(retrains, limit)
+    if order.fidelity == _RETRAIN:
+        counts[_RETRAIN] = min(sampled, limit, distinct if order.max_retrains is None else order.max_retrains)
+    elif order.fidelity == _AUTO and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
+        counts[_RETRAIN] = min(retrains, limit)
         if retrains < distinct:
-            counts["unlearn"] = min(sampled, limit)
+            counts[_UNLEARN] = min(sampled, limit)
     else:
-        counts["repair" if order.fidelity == "repair" else "unlearn"] = min(sampled, limit)
+        counts[_REPAIR if order.fidelity == _REPAIR else _UNLEARN] = min(sampled, limit)
         if order.mode == "full":
-            counts["retrain"] = min(retrains, 2 + max(AUDITED, 2 * n))
+            counts[_RETRAIN] = min(retrains, 2 + max(AUDITED, 2 * n))
     return counts
 
 
 def estimate(
-    order: NewValuation, learner: str, size: Size, counts: Mapping[str, int], past: Measured, *, players: int
-) -> Estimate:
+    order: NewValuation, learner: str, size: JobSize, counts: Mapping[str, int], past: MeasuredSeconds, *, players: int
+) -> DeviceTimeEstimate:
     """Device seconds from what past jobs took, where each fidelity that is needed was measured; else from the model.
 
     ``players`` counts those of distinct content.
@@ -102,24 +103,24 @@ def estimate(
     if past.jobs and all(kind in past.per_row for kind in needed):
         seconds = size.rows * sum(counts[kind] * past.per_row[kind] for kind in needed)
         seconds += size.rows * past.per_row.get("prepare", 0.0)
-        said = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
-        return Estimate(_capped(order, seconds), "measured", said)
+        sentence = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
+        return DeviceTimeEstimate(_capped(order, seconds), "measured", sentence)
     training, scoring = _model_seconds(order, learner, size)
-    cost = {"unlearn": _UNLEARNED_COST, "repair": _REPAIR_COST, "retrain": 1.0 if size.training else 0.5}
+    cost = {_UNLEARN: _UNLEARNED_COST, _REPAIR: _REPAIR_COST, _RETRAIN: 1.0 if size.training else 0.5}
     seconds = (
         size.preparing / STATED_RATE
         + training
-        + (players * training if counts["unlearn"] and order.unlearning.method in TRAINS_EACH_PLAYER else 0.0)
+        + (players * training if counts[_UNLEARN] and order.unlearning.method in TRAINS_EACH_PLAYER else 0.0)
         + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
     )
-    said = (
+    sentence = (
         f"from the model's cost at a stated {STATED_RATE:.0e} multiply-adds a second; no past job with {learner} "
         "has been measured here for all of this"
     )
-    return Estimate(_capped(order, seconds), "model", said)
+    return DeviceTimeEstimate(_capped(order, seconds), "model", sentence)
 
 
-def _model_seconds(order: NewValuation, learner: str, size: Size) -> tuple[float, float]:
+def _model_seconds(order: NewValuation, learner: str, size: JobSize) -> tuple[float, float]:
     """Seconds of one training, and of one look at the test set, at the stated rate."""
     if size.training:
         return 3.0 * size.training / STATED_RATE, size.scoring / STATED_RATE
@@ -142,7 +143,7 @@ def _capped(order: NewValuation, seconds: float) -> float:
 
 
 def with_method(order: NewValuation, learner: str) -> NewValuation:
-    """The order with the unlearning method that it will be computed by, so that everybody can read which it was."""
+    """The order with the unlearning method by which it will be computed, for all readers of the job."""
     if order.unlearning.method is not None:
         return order
     named = order.unlearning.model_copy(update={"method": default_method(learner, order.mode)})

@@ -27,9 +27,8 @@ _COPIES = {
         "rows, and a row that several hold is split among them."
     ),
     "first": (
-        "A row that several providers hold, changed or not, counts for the one who uploaded it first, wherever "
-        "a tenth of "
-        "either file is such rows."
+        "A row that several providers hold, changed or not, counts for the one who uploaded it first, wherever a "
+        "tenth of either file is such rows."
     ),
 }
 _TESTED = "Rows that are in the buyer's test set count for nobody, wherever a tenth of either is such rows."
@@ -66,37 +65,36 @@ def sentences(
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement."""
     terms = payout_terms(payout, currency, fee_basis_points)
-    told = [_POLICY[terms.policy], _COPIES[payout.copies], _TESTED]
+    lines = [_POLICY[terms.policy], _COPIES[payout.copies], _TESTED]
     if payout.shards is not None:
-        told.append(
-            f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the "
-            f"sum over its "
-            "own, so that data is worth the same in one account or in several."
+        lines.append(
+            f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the sum over "
+            "its own, so that data is worth the same in one account or in several."
         )
     if class_weights in _CLASSES:
-        told.append(_CLASSES[class_weights])
-    told.append(
+        lines.append(_CLASSES[class_weights])
+    lines.append(
         "A provider whose value is below zero even at the upper bound is left out, and the others are valued again "
         "without it."
         if payout.revalue_without_harm
         else "A provider whose value is below zero even at the upper bound gets nothing."
     )
     if terms.fee_basis_points:
-        told.append(f"The platform keeps {terms.fee_basis_points / 100:g} % of the pool.")
+        lines.append(f"The platform keeps {terms.fee_basis_points / 100:g} % of the pool.")
     if compute is not None:
-        told.append(compute.sentence(currency))
+        lines.append(compute.sentence(currency))
     if terms.performance_target is not None:
-        told.append(
+        lines.append(
             f"The whole pool is divided where the model gains {terms.performance_target:g} or more over nobody's data; "
             "below that its part of the pool, and the rest goes back to the buyer."
         )
     if reserves:
-        told.append("A provider whose amount would be below its reserve price is not in the deal.")
+        lines.append("A provider whose amount would be below its reserve price is not in the deal.")
     if terms.minimum_payout:
-        told.append(f"Less than {money.plain(terms.minimum_payout, currency)} {currency} accrues until it is more.")
+        lines.append(f"Less than {money.plain(terms.minimum_payout, currency)} {currency} accrues until it is more.")
     if terms.dispute_window_seconds:
         what = "The rest" if terms.policy is PayoutPolicy.INTERVAL_AWARE else "All of it"
-        told.append(
+        lines.append(
             f"{what} is held for {terms.dispute_window_seconds / 86_400:g} days, in which the buyer may dispute."
         )
-    return told
+    return lines

@@ -1,9 +1,8 @@
-"""What providers are told of a job's test set before they are measured on it: how many rows, of which labels, and a
-seal.
+"""What providers see of a job's test set before their data is measured on it: its size, its labels, a commitment.
 
-The buyer chooses what it measures and may choose it for a friend's data. So the test set is sealed when the job is
-posted (``commitment``: SHA-256 of a salt and of the rows' digest, opened in the certificate), and its mix of labels is
-shown next to that of all providers' rows. The rows themselves are shown to nobody. Pure.
+The buyer chooses the test set and may choose it to favour somebody's data. So the service commits to the test set when
+the job is posted (``commitment``: SHA-256 of a salt and of the rows' digest, opened in the certificate), and shows its
+mix of labels next to that of all providers' rows. The rows themselves are shown to nobody. Pure.
 """
 
 import hashlib
@@ -37,7 +36,7 @@ def label_mix(classes: Sequence[str], test: EncodedRows, players: Sequence[Encod
         return LabelMix(rows=len(test.y), labels={}, pooled=None, distance=None)
     labels = _shares(classes, [test])
     pooled = _shares(classes, players) if count >= LEAST_TO_POOL else None
-    distance = None if pooled is None else sum(abs(labels[each] - pooled[each]) for each in labels) / 2
+    distance = None if pooled is None else sum(abs(labels[label] - pooled[label]) for label in labels) / 2
     few = len(classes) <= _MOST_CLASSES
     return LabelMix(
         rows=len(test.y),
@@ -54,12 +53,12 @@ def commit(mix: LabelMix, digest: str) -> TestCommitment:
 
 
 def commitment(salt: str, digest: str) -> str:
-    """What a test set of this digest is sealed by."""
+    """The commitment to a test set of this digest under this salt."""
     return hashlib.sha256(bytes.fromhex(salt) + bytes.fromhex(digest)).hexdigest()
 
 
 def _shares(classes: Sequence[str], rows: Sequence[EncodedRows]) -> dict[str, float]:
-    counts = sum(np.bincount(each.y, minlength=len(classes)) for each in rows)
+    counts = sum(np.bincount(encoded.y, minlength=len(classes)) for encoded in rows)
     total = int(np.sum(counts))
     return {name: float(count) / total for name, count in zip(classes, np.atleast_1d(counts), strict=True)}
 

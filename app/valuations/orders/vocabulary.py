@@ -1,4 +1,4 @@
-"""What an order may name together: learner, metric, method, options. All that is wrong is told at once. Pure."""
+"""What an order may name together: learner, metric, method, options. One refusal lists every fault. Pure."""
 
 from app.errors import FieldError, InvalidInput
 from app.valuations.orders.model_choice import Chosen

@@ -1,4 +1,4 @@
-"""From those who are paid to the players of the game, under the order's rule for copies. Pure.
+"""From the payees of a job to the players of its game, under the order's rule for copies. Pure.
 
 Rows that are in the buyer's test set count for nobody. Of the others: without a rule each one is a player with all of
 its own; under ``first`` each keeps the rows that were its own first, under ``group`` near copies are one player
@@ -29,7 +29,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Payee:
-    """One who is paid: a provider, or a dataset where each is a player; ``encoded`` are its files' rows."""
+    """A provider that is paid, or a dataset where datasets are players; ``encoded`` are its files' rows."""
 
     name: str
     shown: str
@@ -44,7 +44,7 @@ class Payee:
 
     @property
     def count(self) -> int:
-        return sum(len(each.y) for each in self.encoded)
+        return sum(len(rows.y) for rows in self.encoded)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def group(payees: Sequence[Payee], copies: str, test: EncodedRows, uploaded: Map
 
 
 def _outside_test(payees: Sequence[Payee], test: EncodedRows) -> list[list[Mask]]:
-    files = [(m, f) for m, each in enumerate(payees) for f in range(len(each.files))]
+    files = [(m, f) for m, payee in enumerate(payees) for f in range(len(payee.files))]
     holdings = [Holding(payees[m].name, payees[m].encoded[f].X, payees[m].encoded[f].y) for m, f in files]
     masks = outside(holdings, Holding(_TEST, test.X, test.y))
     keep: list[list[Mask]] = [[] for _ in payees]
@@ -87,7 +87,7 @@ def _outside_test(payees: Sequence[Payee], test: EncodedRows) -> list[list[Mask]
 
 
 def _keep_first(payees: Sequence[Payee], uploaded: Mapping[uuid.UUID, datetime], keep: list[list[Mask]]) -> None:
-    files = [(m, f) for m, each in enumerate(payees) for f in range(len(each.files))]
+    files = [(m, f) for m, payee in enumerate(payees) for f in range(len(payee.files))]
     files.sort(key=lambda at: (uploaded[payees[at[0]].datasets[at[1]]], payees[at[0]].datasets[at[1]]))
     holdings = []
     for m, f in files:
@@ -101,7 +101,7 @@ def _keep_groups(
     payees: Sequence[Payee], uploaded: Mapping[uuid.UUID, datetime], keep: list[list[Mask]], parts: list[Fraction]
 ) -> list[tuple[int, ...]]:
     order = sorted(
-        range(len(payees)), key=lambda m: (min(uploaded[each] for each in payees[m].datasets), payees[m].name)
+        range(len(payees)), key=lambda m: (min(uploaded[dataset] for dataset in payees[m].datasets), payees[m].name)
     )
     holdings = []
     for m in order:
@@ -145,12 +145,14 @@ def _arrange(
         if len(copied) > 1:
             shown = " and ".join(payees[m].shown for m in copied)
             notes.append(f"{shown} hold copies of each other's rows and are one player, split by rows.")
-    for m, each in enumerate(payees):
+    for m, payee in enumerate(payees):
         if tested[m]:
-            notes.append(f"{tested[m]} of {each.count} rows of {each.shown} are in the test set and count for nobody.")
+            notes.append(
+                f"{tested[m]} of {payee.count} rows of {payee.shown} are in the test set and count for nobody."
+            )
         left_out = sum(int((~mask).sum()) for mask in keep[m]) - tested[m]
         if left_out and all(len(copied) == 1 for copied in groups if m in copied):
-            notes.append(f"{left_out} of {each.count} rows of {each.shown} were there before and count for others.")
+            notes.append(f"{left_out} of {payee.count} rows of {payee.shown} were there before and count for others.")
     made.sort(key=lambda pair: (pair[0].digest, pair[0].name))
     player_of: list[int | None] = [None] * len(payees)
     for at, (_, copied) in enumerate(made):

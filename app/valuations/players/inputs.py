@@ -1,6 +1,6 @@
 """From blobs to encoded rows, the same way when a job is admitted and when a worker computes it.
 
-A file is named by its blob, so what was checked at posting is, to the byte, what is valued. No torch here.
+A file is named by its blob, so the bytes that were checked at posting are the bytes that are valued. No torch here.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,15 +38,15 @@ def opened_items(blobs: BlobStore, file: InputFile, encoding: FrozenModelRows, s
     """The texts or images of a file, as a frozen model is shown them; raises InvalidData, NotFound, Unavailable."""
     with scratch.file() as path:
         blobs.download(file.digest, path)
-        asked = (file.format, encoding.of, file.target, limits_of(settings), file.name, encoding.size)
-        with items.opened(path, *asked) as found:
-            yield found
+        limits = limits_of(settings)
+        with items.opened(path, file.format, encoding.of, file.target, limits, file.name, encoding.size) as opened:
+            yield opened
 
 
 def load_rows(blobs: BlobStore, files: Sequence[InputFile], encoding: Encoding, settings: Settings) -> EncodedRows:
     """A player's (or the test set's) rows in canonical order, from the files that a job names."""
     limits = limits_of(settings)
-    # what was resized when the job was admitted is resized again; what has the size already stays as it is
+    # images that were resized when the job was admitted are resized again; those of the right size stay as they are
     shape = encoding.shape
     size = (shape[0], shape[1]) if len(shape) > 1 else None
     tables = (load_table(blobs, file, encoding.target, limits, size) for file in files)
@@ -67,16 +67,10 @@ def load_blocks(
     for file in files:
         with scratch.file() as path:
             blobs.download(file.digest, path)
-            asked = (
-                file.format,
-                file.target or None,
-                encoding.context,
-                encode_,
-                limits_of(settings),
-                file.name,
+            blocks = read_blocks(
+                path, file.format, file.target or None, encoding.context, encode_, limits_of(settings), file.name
             )
-            found = read_blocks(path, *asked)
-        labels = [number[each] if file.target else 0 for each in found.domains]
-        parts.append(used_rows(EncodedRows(found.tokens, np.array(labels, dtype=np.int64)), file.drop))
+        labels = [number[domain] if file.target else 0 for domain in blocks.domains]
+        parts.append(used_rows(EncodedRows(blocks.tokens, np.array(labels, dtype=np.int64)), file.drop))
     X = np.concatenate([part.X for part in parts])
     return EncodedRows(X, np.concatenate([part.y for part in parts]))

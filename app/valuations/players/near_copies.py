@@ -10,8 +10,8 @@ be exchanged with any of them. Where a file is further from the earlier rows tha
 noise is added to those left out, so that an honest file of noisier rows is compared with its like. A file holds copies
 where so many more of its rows are deep than that, that chance does not do it (``_ODDS``), and where they are a tenth of
 either file; data with many repetitions by nature is so judged by its own repetitions. Where most of a file is copied,
-the rest of it is presumed to be, but for the shallowest. Mixtures of two earlier rows are found in the same way, by
-how near they lie to the line between two neighbours. What rows mean, and who is paid, is not known here.
+the rest of it is presumed to be, but for the shallowest. Mixtures of two earlier rows are recognised in the same way,
+by how near they lie to the line between two neighbours. Nothing here knows what rows mean or who is paid.
 """
 
 import math
@@ -42,9 +42,9 @@ Flat = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Known:
-    """The earlier rows: X float32[m, d], y int64[m], and the file that each is of. What they are among themselves is
-    found once, however many files are compared with them."""
+class EarlierRows:
+    """The earlier rows: X float32[m, d], y int64[m], and the file of each. How they lie among themselves is computed
+    once, however many files are compared with them."""
 
     X: Flat
     y: NDArray[Any]
@@ -65,13 +65,14 @@ class Known:
     def left_out(self) -> list[tuple[Ids, Ids]]:
         """For each label its rows, and up to ``_LEFT_OUT`` in all that are left out in turn: evenly spread."""
         labels = np.unique(self.y)
-        each = max(20, _LEFT_OUT // max(1, len(labels)))
-        found = []
+        most = max(20, _LEFT_OUT // max(1, len(labels)))
+        left_out = []
         for label in labels:
             there = np.flatnonzero(self.y == label)
             if len(there) > _LEAST:
-                found.append((there, np.unique(np.linspace(0, len(there) - 1, min(each, len(there))).astype(np.int64))))
-        return found
+                chosen = np.linspace(0, len(there) - 1, min(most, len(there)))
+                left_out.append((there, np.unique(chosen.astype(np.int64))))
+        return left_out
 
     @cached_property
     def labels(self) -> NDArray[Any]:
@@ -81,9 +82,9 @@ class Known:
     @cached_property
     def depths(self) -> tuple[Depths, float]:
         """How deep the rows left out lie among the others, and their mean squared distance to the nearest."""
-        found = [_depths(self.X[there[out]], self.X[there], out) for there, out in self.left_out]
-        near = float(np.concatenate([squares for _, _, squares in found]).mean())
-        return np.concatenate([depths for depths, _, _ in found]), near
+        by_label = [_depths(self.X[there[out]], self.X[there], out) for there, out in self.left_out]
+        near = float(np.concatenate([squares for _, _, squares in by_label]).mean())
+        return np.concatenate([depths for depths, _, _ in by_label]), near
 
     @cached_property
     def closeness(self) -> Depths:
@@ -91,63 +92,63 @@ class Known:
         return np.concatenate([_closeness(self.X[there[out]], self.X[there], out)[0] for there, out in self.left_out])
 
 
-def copied_rows(X: Flat, y: NDArray[Any], known: Known, *, near: bool) -> tuple[Mask, Ids]:
+def copied_rows(X: Flat, y: NDArray[Any], earlier: EarlierRows, *, near: bool) -> tuple[Mask, Ids]:
     """Which rows of a later file are copies, bool[n], and of which earlier row each is one, int64[n]."""
     copied, which = np.zeros(len(y), dtype=np.bool_), np.zeros(len(y), dtype=np.int64)
-    if not len(y) or not len(known.y):
+    if not len(y) or not len(earlier.y):
         return copied, which
-    equal, twins = _equal_rows(X, y, known)
-    by_chance = float(_mixed(known.y, y)[twins].sum())
-    found = equal >= 0
-    sure = _odds(int(found.sum()), len(y), by_chance) >= _ODDS if by_chance else True
-    if sure and _enough(found, by_chance, equal, known):
-        copied = equal >= 0
+    equal, twins = _equal_rows(X, y, earlier)
+    by_chance = float(_mixed(earlier.y, y)[twins].sum())
+    matched = equal >= 0
+    sure = _odds(int(matched.sum()), len(y), by_chance) >= _ODDS if by_chance else True
+    if sure and _enough(matched, by_chance, equal, earlier):
+        copied = matched
         which[copied] = equal[copied]
     for look in (_changed, _blended) if near else ():
         rest = np.flatnonzero(~copied)
         if len(rest):
-            found, nearest = look(X[rest], y[rest], known)
-            copied[rest[found]] = True
-            which[rest[found]] = nearest[found]
+            changed, nearest = look(X[rest], y[rest], earlier)
+            copied[rest[changed]] = True
+            which[rest[changed]] = nearest[changed]
     return copied, which
 
 
-def _changed(X: Flat, y: NDArray[Any], known: Known) -> tuple[Mask, Ids]:
-    """Rows that are earlier ones changed: found by their depth."""
-    depths, nearest, away = _depths_of(X, y, known)
-    plain, noisy, labels = _honest_depths(known, away)
-    best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, known)
+def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]:
+    """Rows that are earlier ones changed, by their depth."""
+    depths, nearest, away = _depths_of(X, y, earlier)
+    plain, noisy, labels = _honest_depths(earlier, away)
+    best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, earlier)
     return (depths >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
 
 
-def _blended(X: Flat, y: NDArray[Any], known: Known) -> tuple[Mask, Ids]:
-    """Rows that are mixtures of two earlier ones: found by how near they lie to the line between two neighbours."""
+def _blended(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]:
+    """Rows that are mixtures of two earlier ones, by how near they lie to the line between two neighbours."""
     closeness, nearest = np.zeros(len(y)), np.zeros(len(y), dtype=np.int64)
     for label in np.unique(y):
-        here, there = np.flatnonzero(y == label), np.flatnonzero(known.y == label)
+        here, there = np.flatnonzero(y == label), np.flatnonzero(earlier.y == label)
         if len(there) > _LEAST:
-            closeness[here], found = _closeness(X[here], known.X[there], None)
-            nearest[here] = there[found]
-    if not known.left_out:
+            closeness[here], closest = _closeness(X[here], earlier.X[there], None)
+            nearest[here] = there[closest]
+    if not earlier.left_out:
         return np.zeros(len(y), dtype=np.bool_), nearest
-    honest = known.closeness
-    best = _best_tier(closeness, honest, honest, _mixed(known.labels, y), nearest, known)
+    honest = earlier.closeness
+    best = _best_tier(closeness, honest, honest, _mixed(earlier.labels, y), nearest, earlier)
     return (closeness >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
 
 
-def _mixed(labels: NDArray[Any], wanted: NDArray[Any]) -> Depths:
-    """What each of some rows weighs, adding up to 1, so that their labels are mixed as in ``wanted``."""
+def _mixed(labels: NDArray[Any], like: NDArray[Any]) -> Depths:
+    """The weights of some rows, adding up to 1, with which their labels are mixed as those in ``like``."""
     weights = np.zeros(len(labels))
-    for label in np.unique(wanted):
+    for label in np.unique(like):
         mine = labels == label
         if mine.any():
-            weights[mine] = float((wanted == label).mean()) / int(mine.sum())
+            weights[mine] = float((like == label).mean()) / int(mine.sum())
     total = float(weights.sum())
     return weights / total if total else weights
 
 
 def _best_tier(
-    depths: Depths, plain: Depths, noisy: Depths, weights: Depths, nearest: Ids, known: Known
+    depths: Depths, plain: Depths, noisy: Depths, weights: Depths, nearest: Ids, earlier: EarlierRows
 ) -> float | None:
     """The depth from which on rows are copies (None: nowhere): the greatest that finds nearly all that are too many.
 
@@ -164,7 +165,7 @@ def _best_tier(
         chance = part + _DOUBT * math.sqrt(part / counted)
         deep = depths >= least
         sure = chance < 1.0 and _odds(int(deep.sum()), len(depths), chance) >= _ODDS
-        if sure and _enough(deep, chance, np.where(deep, nearest, -1), known):
+        if sure and _enough(deep, chance, np.where(deep, nearest, -1), earlier):
             gains.append((float(deep.sum()) - chance * len(depths), least))
             copied = max(copied, (float(deep.mean()) - chance) / (1.0 - chance))
     if copied > 0.5:
@@ -173,31 +174,31 @@ def _best_tier(
     return next((least for gain, least in gains if gain >= _NEARLY * most), None)
 
 
-def _odds(found: int, of: int, chance: float) -> float:
+def _odds(count: int, of: int, chance: float) -> float:
     """Minus the logarithm of the chance of so many or more (Chernoff's bound); 0 where they are no more than usual."""
-    part = found / of
+    part = count / of
     if part <= chance or chance <= 0.0:
         return 0.0 if part <= chance else math.inf
     rest = 0.0 if part >= 1.0 else (1.0 - part) * math.log((1.0 - part) / (1.0 - chance))
     return of * (part * math.log(part / chance) + rest)
 
 
-def _enough(copies: Mask, chance: float, of: Ids, known: Known) -> bool:
+def _enough(copies: Mask, chance: float, of: Ids, earlier: EarlierRows) -> bool:
     """Whether copies, beyond those of chance, are a tenth of this file or of one of the earlier ones."""
     if float(copies.sum()) - chance * len(copies) >= COPIED_PART * len(copies):
         return True
     originals = np.unique(of[copies])
-    for file in np.unique(known.file):
-        size = int((known.file == file).sum())
-        usual = min(chance * size, chance * len(copies) * size / len(known.file))
-        if float((known.file[originals] == file).sum()) - usual >= COPIED_PART * size:
+    for file in np.unique(earlier.file):
+        size = int((earlier.file == file).sum())
+        usual = min(chance * size, chance * len(copies) * size / len(earlier.file))
+        if float((earlier.file[originals] == file).sum()) - usual >= COPIED_PART * size:
             return bool(copies.any())
     return False
 
 
-def _equal_rows(X: Flat, y: NDArray[Any], known: Known) -> tuple[Ids, Mask]:
+def _equal_rows(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Ids, Mask]:
     """The first earlier row that each row is equal to (-1: none), and which earlier rows have an equal among them."""
-    first, twins = known.first
+    first, twins = earlier.first
     return np.array([first.get(key, -1) for key in _keys(X, y)], dtype=np.int64), twins
 
 
@@ -205,36 +206,36 @@ def _keys(X: Flat, y: NDArray[Any]) -> list[bytes]:
     return [x.tobytes() + int(label).to_bytes(8, "little", signed=True) for x, label in zip(X, y, strict=True)]
 
 
-def _depths_of(X: Flat, y: NDArray[Any], known: Known) -> tuple[Depths, Ids, float]:
+def _depths_of(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Depths, Ids, float]:
     """How deep each row lies in the cell of its nearest earlier row of its label, which that is, and the mean of the
     squared distances to it."""
     depths, nearest, away = np.zeros(len(y)), np.zeros(len(y), dtype=np.int64), [np.empty(0)]
     for label in np.unique(y):
-        here, there = np.flatnonzero(y == label), np.flatnonzero(known.y == label)
+        here, there = np.flatnonzero(y == label), np.flatnonzero(earlier.y == label)
         if len(there) >= _LEAST:
-            depths[here], found, squares = _depths(X[here], known.X[there], None)
-            nearest[here] = there[found]
+            depths[here], closest, squares = _depths(X[here], earlier.X[there], None)
+            nearest[here] = there[closest]
             away.append(squares)
     all_away = np.concatenate(away)
     return depths, nearest, float(all_away.mean()) if len(all_away) else 0.0
 
 
-def _honest_depths(known: Known, away: float) -> tuple[Depths, Depths, NDArray[Any]]:
+def _honest_depths(earlier: EarlierRows, away: float) -> tuple[Depths, Depths, NDArray[Any]]:
     """How deep the earlier rows lie in one another's cells, up to ``_LEFT_OUT`` of them left out in turn: as they are,
     and with as much noise as makes them ``away`` (a mean squared distance) where they are nearer; and their labels."""
-    if not known.left_out:
-        return np.empty(0), np.empty(0), np.empty(0, dtype=known.y.dtype)
-    plain, near = known.depths
+    if not earlier.left_out:
+        return np.empty(0), np.empty(0), np.empty(0, dtype=earlier.y.dtype)
+    plain, near = earlier.depths
     more = away - near
     if more <= 0.0:
-        return plain, plain, known.labels
+        return plain, plain, earlier.labels
     rng = np.random.default_rng(0)  # the same noise for the same order of rows: admission repeats
-    width = known.X.shape[1]
+    width = earlier.X.shape[1]
     noisy = []
-    for there, out in known.left_out:
+    for there, out in earlier.left_out:
         noise = rng.normal(scale=math.sqrt(more / width), size=(len(out), width)).astype(np.float32)
-        noisy.append(_depths(known.X[there[out]] + noise, known.X[there], out)[0])
-    return plain, np.concatenate(noisy), known.labels
+        noisy.append(_depths(earlier.X[there[out]] + noise, earlier.X[there], out)[0])
+    return plain, np.concatenate(noisy), earlier.labels
 
 
 def _depths(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids, Depths]:
@@ -299,5 +300,5 @@ def _closeness(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids]:
 
 def _squares(rows: NDArray[np.float64], among: NDArray[np.float64], squares: NDArray[np.float64]) -> Depths:
     """Squared distances float64[m, n]."""
-    found = (rows**2).sum(axis=1)[:, None] + squares[None, :] - 2.0 * rows @ among.T
-    return np.asarray(np.maximum(found, 0.0), dtype=np.float64)
+    distances = (rows**2).sum(axis=1)[:, None] + squares[None, :] - 2.0 * rows @ among.T
+    return np.asarray(np.maximum(distances, 0.0), dtype=np.float64)

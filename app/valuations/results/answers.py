@@ -1,4 +1,4 @@
-"""From rows to answers: what of a job is shown to whom. Pure; it reads no database and hides nothing it should show."""
+"""From rows to answers: which parts of a job its buyer and its providers see. Pure; it reads no database."""
 
 import uuid
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from app.payouts import money
 from app.payouts.tables import Settlement
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import sentences
-from app.valuations.repository import Standing
+from app.valuations.repository import JobState
 from app.valuations.results.payee_parts import part_of, players_paid
 from app.valuations.results.schemas import (
     Checked,
@@ -26,7 +26,7 @@ from app.valuations.schemas import (
     MeasuredOn,
     MyPlayer,
     MyValuation,
-    Progress,
+    ProgressAnswer,
     ValuationAnswer,
     ValuationSummary,
 )
@@ -39,7 +39,7 @@ from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredRes
 FAMILIES = ("unlearn", "repair", "retrain")
 
 
-def progress(valuation: Valuation, now: Standing) -> Progress:
+def progress(valuation: Valuation, now: JobState) -> ProgressAnswer:
     """What the last plan knew, plus what the present round has done since."""
     planned = valuation.job_progress
     known: dict[str, int] = dict.fromkeys(FAMILIES, 0) | planned.evaluations
@@ -47,11 +47,11 @@ def progress(valuation: Valuation, now: Standing) -> Progress:
     last, left = now.last, None
     if last is not None and valuation.status in (ValuationStatus.RUNNING, ValuationStatus.CANCELLING):
         family = last.source.split(":", 1)[0]
-        if family in known:  # what is computed again as a check is no further worth
+        if family in known:  # a worth computed again as a check is no further worth
             known[family] += last.done
         if last.done:
             left = (last.worths - last.done) * (last.seconds / last.done) / max(1, now.workers)
-    return Progress(
+    return ProgressAnswer(
         round=valuation.round,
         evaluations=known,
         round_done=last.done if last else 0,
@@ -63,7 +63,7 @@ def progress(valuation: Valuation, now: Standing) -> Progress:
     )
 
 
-def full(valuation: Valuation, now: Standing) -> ValuationAnswer:
+def full(valuation: Valuation, now: JobState) -> ValuationAnswer:
     """The job as its buyer sees it."""
     path = f"/v1/valuations/{public_id('val', valuation.id)}"
     links = {"self": path, "cancel": f"{path}/cancel", "events": f"{path}/events"}
@@ -139,7 +139,7 @@ def values(
         without_harm=None if again is None else WithoutHarm.model_validate(asdict(again)),
         removal=None if result.removal is None else _removal(result.removal),
         checked=None if checked is None else Checked.model_validate(checked),
-        domains=[DomainAnswer.model_validate(each.plain()) for each in result.domains],
+        domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
     )
 
 
@@ -155,7 +155,7 @@ def _player_value(
         position=player.position,
         provider_id=player.provider_id,
         provider=player.name,
-        datasets=[uuid.UUID(each) for each in player.datasets],
+        datasets=[uuid.UUID(dataset) for dataset in player.datasets],
         rows=player.rows,
         digest=player.digest,
         value=value.value,
@@ -171,12 +171,12 @@ def _player_value(
 
 
 def _removal(curves: RemovalCurves) -> RemovalAnswer:
-    """The curves; what the engine calls a player is named ``seat`` in the answer."""
+    """The curves; the answer names a player of the game ``seat``."""
 
     def points(curve: Sequence[RemovalPoint]) -> list[RemovalPointAnswer]:
         return [
-            RemovalPointAnswer(removed=each.removed, seat=each.player, worth=each.worth, retrained=each.retrained)
-            for each in curve
+            RemovalPointAnswer(removed=point.removed, seat=point.player, worth=point.worth, retrained=point.retrained)
+            for point in curve
         ]
 
     return RemovalAnswer(
@@ -249,7 +249,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
         measured_on=_measured_on(valuation),
         players=[
             MyPlayer(
-                datasets=[uuid.UUID(each) for each in player.datasets],
+                datasets=[uuid.UUID(dataset) for dataset in player.datasets],
                 rows=player.rows,
                 value=player.value,
                 stderr=player.stderr,
@@ -264,13 +264,13 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
 
 
 def _measured_on(valuation: Valuation) -> MeasuredOn | None:
-    """The test set, with what opens its seal once the job has ended; None for jobs from before test sets were
-    sealed."""
+    """The test set's commitment, opened by its salt once the job has ended; None for jobs from before there were
+    commitments."""
     measured = valuation.job_inputs.measured
     if measured is None:
         return None
-    sealed = valuation.status not in TERMINAL
-    return MeasuredOn.model_validate(measured.plain() | (dict.fromkeys(("salt", "digest")) if sealed else {}))
+    closed = valuation.status not in TERMINAL
+    return MeasuredOn.model_validate(measured.plain() | (dict.fromkeys(("salt", "digest")) if closed else {}))
 
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:

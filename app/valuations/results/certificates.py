@@ -41,8 +41,8 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
     """What is certified, as plain JSON."""
     players = []
     for player, line in zip(values.players, payouts.payouts, strict=True):
-        told = player.model_dump(mode="json", exclude={"provider"})
-        players.append(told | {"released": line.released, "held": line.held, "accrued": line.accrued})
+        valued = player.model_dump(mode="json", exclude={"provider"})
+        players.append(valued | {"released": line.released, "held": line.held, "accrued": line.accrued})
     return {
         "format": FORMAT,
         "valuation": public_id("val", values.valuation_id),
@@ -79,7 +79,7 @@ def sign(settings: Settings, certified: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_genuine(signed: Mapping[str, Any], key: str) -> bool:
-    """Whether ``key`` (base64) signed exactly this certificate. What the file says of its own key is not believed."""
+    """Whether ``key`` (base64) signed exactly this certificate. The key that the file itself names is not trusted."""
     try:
         verifier = Ed25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True))
         verifier.verify(base64.b64decode(signed["signature"], validate=True), canonical_json(signed["certificate"]))

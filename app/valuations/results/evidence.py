@@ -1,6 +1,6 @@
 """The evidence behind a result: each coalition whose worth was both unlearned and computed by training anew.
 
-Reads stored worths only; it computes none and changes nothing. Whoever asks has the right to see the job.
+Reads stored worths only; it computes none and changes nothing. The caller may see the job.
 """
 
 from dataclasses import dataclass

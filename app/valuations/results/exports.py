@@ -24,7 +24,7 @@ def _row(player: PlayerValue, currency: str) -> dict[str, object]:
         "position": player.position,
         "provider_id": public_id("acc", player.provider_id),
         "provider": player.provider,
-        "datasets": " ".join(public_id("ds", each) for each in player.datasets),
+        "datasets": " ".join(public_id("ds", dataset) for dataset in player.datasets),
         "rows": player.rows,
         "value": player.value,
         "stderr": player.stderr,

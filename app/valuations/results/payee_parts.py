@@ -1,7 +1,7 @@
-"""What of a game's player belongs to one who is paid: its value, intervals and share times its part. Pure.
+"""The part of a player's value, intervals and share that belongs to one payee. Pure.
 
-Most are players alone, with a part of one; payees of a group of copies have less, and one whose rows are all another's
-has nothing.
+Most payees are a player alone, with a part of one. Payees in a group of near copies have less, and a payee whose rows
+all count for others has nothing.
 """
 
 import sys
@@ -13,7 +13,7 @@ from contract.result import PlayerResult, StoredResult
 
 
 def part_of(part: PayeePart, players: Sequence[PlayerResult]) -> PlayerResult:
-    """The engine's findings on the game's player, as far as they are this payee's."""
+    """The result of the game's player, times this payee's part of it."""
     return PlayerResult.nothing() if part.player is None else players[part.player].part(float(part.part))
 
 

@@ -1,7 +1,7 @@
-"""A result as a page to keep: one HTML file with its drawings inside, and the same as PDF. Pure; it asks nobody.
+"""A result as a page to keep: one HTML file with its drawings inside, and the same as PDF. Pure.
 
-Both say what was asked, who is worth what and how sure that is, how far unlearning was off where it was audited, who is
-paid, and the digests by which all of it can be checked. Names are escaped; the page loads nothing and runs nothing.
+Both show the order, the values with their intervals, how far unlearning was off where it was audited, who is paid, and
+the digests by which all of it can be checked. Names are escaped; the page loads nothing and runs nothing.
 """
 
 from collections.abc import Sequence
@@ -36,24 +36,25 @@ class Report:
 
     def summary(self) -> list[str]:
         """The result in sentences."""
-        found = self.values
-        counts = ", ".join(f"{count} by {kind}" for kind, count in found.evaluations.items() if count)
-        told = [
-            f"{len(found.players)} players on the metric {self.spec['metric']}; the worth of nobody's data is "
-            f"{found.empty_worth:.4f}, of everybody's {found.full_worth:.4f}.",
-            f"Worths computed: {counts}. The job ended by {found.stopped_by} after {found.seconds:.1f} s of computing.",
+        values = self.values
+        counts = ", ".join(f"{count} by {kind}" for kind, count in values.evaluations.items() if count)
+        lines = [
+            f"{len(values.players)} players on the metric {self.spec['metric']}; the worth of nobody's data is "
+            f"{values.empty_worth:.4f}, of everybody's {values.full_worth:.4f}.",
+            f"Worths computed: {counts}. The job ended by {values.stopped_by} after "
+            f"{values.seconds:.1f} s of computing.",
         ]
-        if found.retrain_seconds_estimate is not None:
-            told.append(f"Training anew for every coalition would take about {found.retrain_seconds_estimate:.0f} s.")
-        told += [
-            f"Perplexity per token on {each.domain} ({each.tokens} tokens): {each.base:.2f} of the base, "
-            f"{each.full:.2f} with everybody."
-            for each in found.domains
+        if values.retrain_seconds_estimate is not None:
+            lines.append(f"Training anew for every coalition would take about {values.retrain_seconds_estimate:.0f} s.")
+        lines += [
+            f"Perplexity per token on {domain.domain} ({domain.tokens} tokens): {domain.base:.2f} of the base, "
+            f"{domain.full:.2f} with everybody."
+            for domain in values.domains
         ]
-        told += [str(each) for each in (found.audit.get("sentence"), found.shares_note) if each]
-        if found.checked is not None:
-            told.append(found.checked.sentence())
-        return [*told, *found.notes]
+        lines += [str(text) for text in (values.audit.get("sentence"), values.shares_note) if text]
+        if values.checked is not None:
+            lines.append(values.checked.sentence())
+        return [*lines, *values.notes]
 
     def digests(self) -> dict[str, str]:
         return dict(self.values.digests) | {"plan": self.payouts.plan_digest}
@@ -78,7 +79,7 @@ def to_html(report: Report) -> str:
         "<h2>Payouts</h2>",
         *(f"<p>{escape(sentence)}</p>" for sentence in [*report.payouts.terms, *report.payouts.explanation]),
         "<h2>Digests</h2><table>",
-        *(f"<tr><td>{escape(name)}<td><code>{escape(each)}</code>" for name, each in report.digests().items()),
+        *(f"<tr><td>{escape(name)}<td><code>{escape(digest)}</code>" for name, digest in report.digests().items()),
         "</table>",
     ]
     return (
@@ -90,7 +91,7 @@ def to_html(report: Report) -> str:
 def _bars(report: Report) -> str:
     """Values with their intervals, as SVG."""
     players = report.values.players
-    ends = [end for each in players for end in (each.value_ci or (each.value, each.value))] + [0.0]
+    ends = [end for player in players for end in (player.value_ci or (player.value, player.value))] + [0.0]
     low, high = min(ends), max(ends)
     scale = 440.0 / ((high - low) or 1.0)
 
@@ -98,16 +99,16 @@ def _bars(report: Report) -> str:
         return 190.0 + (value - low) * scale
 
     drawn = []
-    for row, each in enumerate(players):
+    for row, player in enumerate(players):
         y = 14.0 + 22.0 * row
-        left, right = sorted((x(0.0), x(each.value)))
+        left, right = sorted((x(0.0), x(player.value)))
         drawn.append(
             f'<text x="180" y="{y + 4:.0f}" text-anchor="end" font-size="12" fill="{_INK}">'
-            f"{escape(each.provider[:26])}</text>"
+            f"{escape(player.provider[:26])}</text>"
             f'<rect x="{left:.1f}" y="{y - 7:.0f}" width="{max(right - left, 0.5):.1f}" height="14" fill="{_BLUE}"/>'
         )
-        if each.value_ci is not None:
-            a, b = x(each.value_ci[0]), x(each.value_ci[1])
+        if player.value_ci is not None:
+            a, b = x(player.value_ci[0]), x(player.value_ci[1])
             drawn.append(f'<path d="M{a:.1f} {y:.0f}H{b:.1f}" stroke="{_INK}" stroke-width="2"/>')
     height = 22 * len(players) + 8
     axis = f'<path d="M{x(0.0):.1f} 0V{height}" stroke="{_GREY}"/>'
@@ -156,12 +157,12 @@ def to_pdf(report: Report) -> bytes:
     for sentence in report.summary():
         say(sentence)
     say("Values and shares", 12, "B")
-    most = max((abs(each.value) for each in report.values.players), default=0.0) or 1.0
-    for each in report.values.players:
-        share = "" if each.share is None else f"{100 * each.share:.2f} %"
-        say(f"{each.provider}: value {each.value:.4f}, share {share}, {each.amount} {report.values.currency}")
-        pdf.set_fill_color(47, 111, 159) if each.value >= 0 else pdf.set_fill_color(178, 60, 60)
-        pdf.rect(pdf.l_margin, pdf.get_y(), max(0.3, 150.0 * abs(each.value) / most), 2.5, style="F")
+    most = max((abs(player.value) for player in report.values.players), default=0.0) or 1.0
+    for player in report.values.players:
+        share = "" if player.share is None else f"{100 * player.share:.2f} %"
+        say(f"{player.provider}: value {player.value:.4f}, share {share}, {player.amount} {report.values.currency}")
+        pdf.set_fill_color(47, 111, 159) if player.value >= 0 else pdf.set_fill_color(178, 60, 60)
+        pdf.rect(pdf.l_margin, pdf.get_y(), max(0.3, 150.0 * abs(player.value) / most), 2.5, style="F")
         pdf.ln(4)
     say("Payouts", 12, "B")
     for sentence in [*report.payouts.terms, *report.payouts.explanation]:

@@ -23,7 +23,7 @@ _PLAYER: dict[str, Any] = {
 
 
 class PlayerValue(Answer):
-    """What one player was found to be worth: value and interval on the metric, share and interval as parts of one;
+    """What one player is worth: value and interval on the metric, share and interval as parts of one;
     ``share_band`` holds for all players at once."""
 
     model_config = example(**_PLAYER)
@@ -54,8 +54,8 @@ class WithoutHarm(Answer):
         players=[{"provider": "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f", "value": 0.12, "share": 0.3}],
     )  # fmt: skip
 
-    excluded: list[int] = Field(description="Seats left out.")
-    kept: list[int] = Field(description="Seats valued again, in the order of `players`.")
+    excluded: list[int] = Field(description="Players of the game left out (`seat`).")
+    kept: list[int] = Field(description="Players of the game valued again (`seat`), in the order of `players`.")
     empty_worth: float
     full_worth: float
     evaluations: dict[str, int]
@@ -66,7 +66,7 @@ _POINT = {"removed": 1, "seat": 0, "worth": 0.87, "retrained": None}
 
 
 class RemovalPointAnswer(Answer):
-    """The worth of everybody's data less that of ``removed`` players, ``seat`` being the last of them."""
+    """The worth of all players' data less that of ``removed`` players, ``seat`` being the last of them."""
 
     model_config = example(**_POINT)
 
@@ -77,7 +77,7 @@ class RemovalPointAnswer(Answer):
 
 
 class RemovalAnswer(Answer):
-    """The test score as players are taken away one by one, by ``source`` throughout; without curves ``reason``."""
+    """The test score as players are removed one by one, by ``source`` throughout; without curves ``reason``."""
 
     model_config = example(source="unlearn:tangent", reason=None, highest_first=[_POINT], lowest_first=[_POINT])
 
@@ -88,7 +88,7 @@ class RemovalAnswer(Answer):
 
 
 class DomainAnswer(Answer):
-    """A language model's perplexity on one domain of the test set, of the base and with everybody's data."""
+    """A language model's perplexity on one domain of the test set, of the base and with all players' data."""
 
     model_config = example(domain="legal", tokens=51_200, base=21.4, full=14.9)
 
@@ -113,7 +113,7 @@ class Checked(Answer):
 
 
 class Values(Answer):
-    """The result: every player's value, and how it was found, how far it can be trusted, what it cost."""
+    """The result: every player's value, and how it was computed, how far it can be trusted, what it cost."""
 
     model_config = example(
         valuation_id=_VAL, game_digest="5f" * 32, pool="10000.00", currency="EUR", empty_worth=0.1, full_worth=0.91,
@@ -199,7 +199,7 @@ class Payouts(Answer):
 
 
 class Certificate(Answer):
-    """What was found and paid, signed: Ed25519 over the canonical JSON (sorted keys, no spaces) of `certificate`."""
+    """The result and the payouts, signed: Ed25519 over the canonical JSON (sorted keys, no spaces) of `certificate`."""
 
     model_config = example(
         certificate={"format": "cherish-certificate-1", "valuation": _VAL, "digests": {"game": "5f" * 32}},

@@ -1,7 +1,7 @@
 """Settlement: the players' values, the money, the status and the event, in one transaction or not at all.
 
 Runs on a job that is ``settling`` and locked; a job that has settled is left as it is, so settling twice pays once (the
-ledger's unique settlement stands behind that). It computes no value: those were kept, sealed, by the last plan.
+ledger's unique settlement stands behind that). It computes no value: the last plan stored them.
 """
 
 import uuid
@@ -48,26 +48,25 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
         value, paid = (part_of(parts[player.position], of) for of in (result.players, players_paid(result)))
         _write(player, value, paid, float(line.share), line.amount)
     payouts.settle(session, valuation.id, plan)
-    _tell_providers(session, valuation, plan)
+    _notify_providers(session, valuation, plan)
     digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
     lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, digests | {"stopped_by": result.stopped_by})
     lifecycle.start_next(session, settings, valuation.buyer_id)
     return True
 
 
-def _tell_providers(session: Session, valuation: Valuation, plan: PayoutPlan) -> None:
+def _notify_providers(session: Session, valuation: Valuation, plan: PayoutPlan) -> None:
     released: dict[uuid.UUID, int] = {}
     for line in plan.lines:
         released[line.provider_id] = released.get(line.provider_id, 0) + line.released
     for provider_id, minor in sorted(released.items()):
         if minor:
             amount = {"amount": money.plain(minor, valuation.currency), "currency": valuation.currency}
-            told = amount | {"valuation_id": valuation.id}
-            webhooks.emit(session, provider_id, EventType.PAYOUT_AVAILABLE, told)
+            webhooks.emit(session, provider_id, EventType.PAYOUT_AVAILABLE, amount | {"valuation_id": valuation.id})
 
 
 def player_key(order: NewValuation, player: ValuationPlayer) -> uuid.UUID:
-    """What a player is called in the payout plan: its provider, or its dataset where each dataset is a player."""
+    """The id of a player in the payout plan: its provider's, or its dataset's where each dataset is a player."""
     if order.players == "dataset":
         return uuid.UUID(player.datasets[0])
     return player.provider_id
@@ -79,7 +78,7 @@ def _plan(
     inputs, order = valuation.job_inputs, valuation.order
     compute = DeviceTimePrice.agreed(inputs.terms.compute)
     terms = payout_terms(order.payout, valuation.currency, inputs.terms.fee_basis_points, compute)
-    seconds = repository.standing(session, valuation).device_seconds
+    seconds = repository.job_state(session, valuation).device_seconds
     game = repository.get_game(session, valuation.game_id).document
     if tuple(player.digest for player in result.players) != game.players:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
@@ -113,7 +112,7 @@ def _plan(
 
 
 def _write(player: ValuationPlayer, value: PlayerResult, paid: PlayerResult, share: float, amount: int) -> None:
-    """The value as it was found among all; the share, with its interval, as it is paid."""
+    """The value as it was computed among all players; the share, with its interval, as it is paid."""
     player.value, player.stderr = value.value, value.stderr
     player.value_low, player.value_high = value.value_ci
     if value.share is not None and paid.share_ci is not None:

@@ -1,4 +1,4 @@
-"""SQL of kept answers: which blobs hold what models answered on the test units, by game and source."""
+"""SQL of kept answers: which blobs hold models' answers on the test units, by game and source."""
 
 import uuid
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from app.valuations.tables import KeptAnswers
+from app.valuations.tables import StoredAnswers
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class AnswerBlob:
 
 
 def keep(session: Session, game_id: uuid.UUID, blob: AnswerBlob) -> None:
-    """Note where answers are kept; the same blob of a second try is noted once."""
+    """Record the blob of some answers; the same blob of a second try is recorded once."""
     values = {
         "game_id": game_id,
         "source": blob.source,
@@ -29,13 +29,15 @@ def keep(session: Session, game_id: uuid.UUID, blob: AnswerBlob) -> None:
         "coalitions": b"".join(blob.coalitions),
         "count": len(blob.coalitions),
     }
-    session.execute(upsert(KeptAnswers).values(values).on_conflict_do_nothing())
+    session.execute(upsert(StoredAnswers).values(values).on_conflict_do_nothing())
 
 
 def of_game(session: Session, game_id: uuid.UUID) -> Sequence[AnswerBlob]:
     """Every blob of a game's answers, by source and digest."""
     statement = (
-        select(KeptAnswers).where(KeptAnswers.game_id == game_id).order_by(KeptAnswers.source, KeptAnswers.digest)
+        select(StoredAnswers)
+        .where(StoredAnswers.game_id == game_id)
+        .order_by(StoredAnswers.source, StoredAnswers.digest)
     )
     blobs = []
     for row in session.scalars(statement):
@@ -47,10 +49,10 @@ def of_game(session: Session, game_id: uuid.UUID) -> Sequence[AnswerBlob]:
 
 def erase(session: Session, game_id: uuid.UUID) -> set[str]:
     """Forget a game's answers; returns the digests of their blobs, which are then to be erased."""
-    statement = delete(KeptAnswers).where(KeptAnswers.game_id == game_id).returning(KeptAnswers.digest)
+    statement = delete(StoredAnswers).where(StoredAnswers.game_id == game_id).returning(StoredAnswers.digest)
     return set(session.scalars(statement))
 
 
 def named(session: Session, digest: str) -> bool:
     """Whether some game's answers are in this blob."""
-    return session.scalar(select(KeptAnswers.game_id).where(KeptAnswers.digest == digest).limit(1)) is not None
+    return session.scalar(select(StoredAnswers.game_id).where(StoredAnswers.digest == digest).limit(1)) is not None

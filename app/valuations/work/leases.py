@@ -28,14 +28,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
+from app.db.base import table_of
 from app.valuations.states import WORKING, ShardKind, ShardStatus
-from app.valuations.tables import Shard
+from app.valuations.tables import Evaluation, Shard, Valuation, WorkerHeartbeat
 from app.valuations.work import worths as worth_repository
 
 _NOW = func.clock_timestamp()
-_TABLES = Shard.metadata.tables
-_SHARDS, _JOBS, _WORTHS = _TABLES["shards"], _TABLES["valuations"], _TABLES["evaluations"]
-_WORKERS = _TABLES["worker_heartbeats"]
+_SHARDS, _JOBS, _WORTHS = table_of(Shard), table_of(Valuation), table_of(Evaluation)
+_WORKERS = table_of(WorkerHeartbeat)
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class Claim:
     fence: int
     known: frozenset[bytes] = frozenset()
 
-    def each(self) -> list[bytes]:
+    def packed(self) -> list[bytes]:
         """The packed coalitions, one by one."""
-        packed = self.coalitions or b""
-        width = len(packed) // max(1, self.count)
-        return [packed[start : start + width] for start in range(0, len(packed), max(1, width))]
+        whole = self.coalitions or b""
+        width = len(whole) // max(1, self.count)
+        return [whole[start : start + width] for start in range(0, len(whole), max(1, width))]
 
 
 def seconds_ago(seconds: Any) -> Any:
@@ -121,7 +121,7 @@ def with_known(session: Session, claim: Claim) -> Claim:
     """The claim, and which of its worths are stored by now."""
     if claim.source is None:
         return claim
-    known = worth_repository.stored_among(session, claim.game_id, claim.source, claim.each())
+    known = worth_repository.stored_among(session, claim.game_id, claim.source, claim.packed())
     return replace(claim, known=frozenset(known))
 
 
@@ -129,7 +129,7 @@ _EXTEND = update(_SHARDS).where(_HELD).values(lease_until=_LEASE_ENDS).returning
 
 
 def extend(session: Session, shard_id: uuid.UUID, fence: int, lease: float) -> bool:
-    """Push the lease forward; False when it is no longer ours."""
+    """Push the lease forward; False when another worker holds it now."""
     return _touched(session, _EXTEND, shard_id, fence, lease=lease)
 
 
@@ -137,7 +137,7 @@ _MAY_GO_ON = select(exists().where(_HELD, _JOBS.c.id == _SHARDS.c.valuation_id, 
 
 
 def may_go_on(session: Session, shard_id: uuid.UUID, fence: int) -> bool:
-    """Whether the lease is ours and the job still wants the work: not cancelled, not ended, not past its deadline."""
+    """Whether the lease is still held and the job needs the work: not cancelled, not ended, not past its deadline."""
     return bool(session.scalar(_MAY_GO_ON, {"shard": shard_id, "fence_held": fence}))
 
 
@@ -150,20 +150,20 @@ _FINISH = (
 
 
 def finish(session: Session, shard_id: uuid.UUID, fence: int) -> bool:
-    """Mark a held shard as done; False when the lease is no longer ours, and then nothing else may be written."""
+    """Mark a held shard as done; False when the lease was lost, and then nothing else may be written."""
     return _touched(session, _FINISH, shard_id, fence)
 
 
 def _insert_worths(shard: Any, source: Any) -> Any:
-    """Insert the worths found for a shard; one that is there already stays as it is."""
-    found = (
+    """Insert a shard's worths; one that is stored already stays as it is."""
+    computed = (
         func.unnest(
-            bindparam("found_coalitions", type_=ARRAY(LargeBinary)),
-            bindparam("found_worths", type_=ARRAY(Double)),
-            bindparam("found_seconds", type_=ARRAY(Double)),
+            bindparam("computed_coalitions", type_=ARRAY(LargeBinary)),
+            bindparam("computed_worths", type_=ARRAY(Double)),
+            bindparam("computed_seconds", type_=ARRAY(Double)),
         )
         .table_valued("coalition", "worth", "seconds")
-        .render_derived(name="found")
+        .render_derived(name="computed")
     )
     same = {
         "game_id": bindparam("game", type_=_WORTHS.c.game_id.type),
@@ -171,8 +171,8 @@ def _insert_worths(shard: Any, source: Any) -> Any:
         "valuation_id": bindparam("job", type_=_WORTHS.c.valuation_id.type),
         "fence": bindparam("fence_held", type_=_WORTHS.c.fence.type),
     }
-    origin = found if source is None else source.join(found, literal_column("true"))
-    rows = select(*same.values(), shard, found.c.coalition, found.c.worth, found.c.seconds).select_from(origin)
+    origin = computed if source is None else source.join(computed, literal_column("true"))
+    rows = select(*same.values(), shard, computed.c.coalition, computed.c.worth, computed.c.seconds).select_from(origin)
     columns = [*same, "shard_id", "coalition", "worth", "seconds"]
     return upsert(_WORTHS).from_select(columns, rows).on_conflict_do_nothing()
 
@@ -189,27 +189,27 @@ _FINISH_WITH_WORTHS = _finish_with_worths()
 def finish_with_worths(
     session: Session, claim: Claim, coalitions: Sequence[bytes], worths: Sequence[float], seconds: Sequence[float]
 ) -> bool:
-    """``finish``, and the worths found, where the lease is ours; one that is there already stays as it is."""
-    found = _found(claim, coalitions, worths, seconds)
-    return _touched(session, _FINISH_WITH_WORTHS, claim.shard_id, claim.fence, **found)
+    """``finish``, and store the worths, where the lease is still held; a worth that is stored already stays."""
+    values = _worth_values(claim, coalitions, worths, seconds)
+    return _touched(session, _FINISH_WITH_WORTHS, claim.shard_id, claim.fence, **values)
 
 
 def store_worths(
     session: Session, claim: Claim, coalitions: Sequence[bytes], worths: Sequence[float], seconds: Sequence[float]
 ) -> None:
-    """Worths of a claim whose shard goes on; the caller has made sure that the lease is ours."""
-    found = _found(claim, coalitions, worths, seconds)
-    session.execute(_STORE, {"shard": claim.shard_id, "fence_held": claim.fence, **found})
+    """Store worths of a claim whose shard goes on; the caller has made sure that the lease is held."""
+    values = _worth_values(claim, coalitions, worths, seconds)
+    session.execute(_STORE, {"shard": claim.shard_id, "fence_held": claim.fence, **values})
 
 
-def _found(
+def _worth_values(
     claim: Claim, coalitions: Sequence[bytes], worths: Sequence[float], seconds: Sequence[float]
 ) -> dict[str, Any]:
     same = {"game": claim.game_id, "source_of": claim.source, "job": claim.valuation_id}
     return same | {
-        "found_coalitions": list(coalitions),
-        "found_worths": list(worths),
-        "found_seconds": list(seconds),
+        "computed_coalitions": list(coalitions),
+        "computed_worths": list(worths),
+        "computed_seconds": list(seconds),
     }
 
 
@@ -261,8 +261,8 @@ def fail_attempt(
 
 
 def _touched(session: Session, statement: Any, shard_id: uuid.UUID, fence: int, **values: Any) -> bool:
-    found = session.execute(statement, {"shard": shard_id, "fence_held": fence, **values})
-    return found.one_or_none() is not None
+    touched = session.execute(statement, {"shard": shard_id, "fence_held": fence, **values})
+    return touched.one_or_none() is not None
 
 
 def live_workers(session: Session, queue: str, within: float) -> int:
@@ -272,7 +272,7 @@ def live_workers(session: Session, queue: str, within: float) -> int:
 
 
 def beat(session: Session, values: dict[str, Any]) -> None:
-    """Say that a worker process is alive and what it holds."""
+    """Record that a worker process is alive and what it holds."""
     changing = {key: value for key, value in values.items() if key != "name"} | {"seen_at": _NOW}
     statement = upsert(_WORKERS).values(**values, seen_at=_NOW)
     session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changing))
@@ -283,7 +283,7 @@ def forget_worker(session: Session, name: str) -> None:
 
 
 def purge_workers(session: Session, older_than: float) -> None:
-    """Forget workers that have said nothing for so many seconds; those another sweeper is at are skipped."""
+    """Forget workers whose last heartbeat is so many seconds old; those that another sweeper has locked are skipped."""
     stale = (
         select(_WORKERS.c.name).where(_WORKERS.c.seen_at < seconds_ago(older_than)).with_for_update(skip_locked=True)
     )

@@ -1,4 +1,4 @@
-"""The life of a job: started, ended, its escrow let go. Each move is checked against ``states`` and leaves an event.
+"""The life of a job: started, ended, its escrow released. Each move is checked against ``states`` and leaves an event.
 
 Everything here happens inside the caller's transaction, on a job whose row is locked; nothing here commits, computes a
 worth or talks to a worker.
@@ -34,7 +34,7 @@ _S = ValuationStatus
 
 
 def move(session: Session, valuation: Valuation, status: ValuationStatus, data: dict[str, Any] | None = None) -> None:
-    """Change a locked job's status and tell it as an event ``valuation.<status>``."""
+    """Change a locked job's status and record it as an event ``valuation.<status>``."""
     valuation.status = transition(valuation.status, status)
     now = repository.now(session)
     if status is _S.PLANNING:
@@ -43,8 +43,8 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
         valuation.finished_at = now
     repository.add_event(session, valuation, f"valuation.{status}", data or {})
     if status in TERMINAL:
-        told = {"id": valuation.id, "status": status.value, "reason": valuation.reason}
-        webhooks.emit(session, valuation.buyer_id, f"valuation.{status}", told)
+        ended = {"id": valuation.id, "status": status.value, "reason": valuation.reason}
+        webhooks.emit(session, valuation.buyer_id, f"valuation.{status}", ended)
 
 
 def start_next(session: Session, settings: Settings, buyer_id: uuid.UUID) -> None:

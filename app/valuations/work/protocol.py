@@ -1,9 +1,9 @@
 """The rules of the work protocol: who may do a piece of work, and what follows when it is done, failed or given back.
 
 A worker claims a shard (lease and fencing token), works outside any transaction, and comes back with one of
-``finish_*``, ``fail_attempt``, ``give_back`` or ``stand_down``. Each of these first touches the shard ``WHERE fence =
-:fence``; where that touches nothing the lease was lost, ``LeaseLost`` is raised and the caller's transaction rolls
-back whole. So a second delivery of any message, or a worker back from the dead, changes nothing. Never commits.
+``finish_*``, ``fail_attempt``, ``give_back`` or ``stand_down``. Each of these first updates the shard ``WHERE fence =
+:fence``; where that updates nothing the lease was lost, ``LeaseLost`` is raised and the caller's transaction rolls
+back whole. So a second delivery of any message, or a worker whose lease ran out, changes nothing. Never commits.
 
 Locks are always taken in the order shard in hand, shards that nobody holds, round, job. Whoever holds a job and wants
 its shards skips those that are locked.
@@ -35,13 +35,13 @@ _OTHERS_SECONDS = 0.25
 
 
 class LeaseLost(Exception):
-    """Somebody else holds this shard now, or its job has ended; whatever was computed is dropped."""
+    """Another worker holds this shard now, or its job has ended; what was computed is dropped."""
 
 
 @dataclass(frozen=True)
-class FoundWorth:
-    """One worth as a worker found it: the packed coalition, its worth, the device seconds it took, and the blob that
-    holds what its model answered on the test units (None: it was not kept)."""
+class ComputedWorth:
+    """One worth that a worker computed: the packed coalition, its worth, the device seconds it took, and the blob that
+    holds its model's answers on the test units (None: they were not kept)."""
 
     coalition: bytes
     worth: float
@@ -50,21 +50,21 @@ class FoundWorth:
 
 
 @dataclass(frozen=True)
-class Request:
-    """What the estimator wants to know next: packed coalitions, each once, of one source."""
+class RoundRequest:
+    """The worths that the estimator asks for next: packed coalitions, each once, of one source."""
 
     source: str
     coalitions: Sequence[bytes]
     size: int  # worths per shard
-    # of a check: who computed each of them before; a shard then holds one worker's
+    # of a check: the worker that computed each of them before; a shard then holds those of one worker
     authors: Sequence[str] = ()
 
     def shards(self) -> list[tuple[str | None, list[bytes]]]:
-        """The coalitions of each shard, and whose they are, of a check."""
+        """The coalitions of each shard; of a check, also the worker that computed them."""
         authors: Sequence[str | None] = self.authors or [None] * len(self.coalitions)
         parts: dict[str | None, list[bytes]] = {}
-        for author, each in zip(authors, self.coalitions, strict=True):
-            parts.setdefault(author, []).append(each)
+        for author, coalition in zip(authors, self.coalitions, strict=True):
+            parts.setdefault(author, []).append(coalition)
         ordered = sorted(parts.items(), key=lambda part: part[0] or "")
         return [(author, part[i : i + self.size]) for author, part in ordered for i in range(0, len(part), self.size)]
 
@@ -114,11 +114,11 @@ def finish_plan_with_round(
     session: Session,
     settings: Settings,
     claim: Claim,
-    request: Request,
+    request: RoundRequest,
     progress: JobProgress,
     by: str | None = None,
 ) -> Claim | None:
-    """The plan wants more worths: write the next round's shards and dispatch as many as the job's window holds.
+    """The plan asks for more worths: write the next round's shards and dispatch as many as the job's window holds.
 
     Of a check the worker ``by`` takes a shard itself, one of another's worths.
     """
@@ -161,8 +161,8 @@ def finish_plan_with_round(
     valuation.progress = progress.plain()
     if valuation.status is ValuationStatus.PLANNING:
         lifecycle.move(session, valuation, ValuationStatus.RUNNING)
-    told = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
-    repository.add_event(session, valuation, "valuation.progressed", told | {"progress": progress.plain()})
+    event = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
+    repository.add_event(session, valuation, "valuation.progressed", event | {"progress": progress.plain()})
     mine = None
     if request.authors and by is not None and claim.queue == valuation.queue:
         mine = _another_check(session, settings, claim, by)
@@ -171,7 +171,7 @@ def finish_plan_with_round(
 
 
 def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult, progress: JobProgress) -> None:
-    """The plan has its answer: keep it, sealed until the money has moved, and record the settlement."""
+    """The plan has its result: store it, hidden until the money has moved, and record the settlement."""
     _finish(session, claim)
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status not in WORKING:
@@ -183,9 +183,9 @@ def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult
 
 
 def finish_evaluate(
-    session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth], by: str | None = None
+    session: Session, settings: Settings, claim: Claim, worths: Sequence[ComputedWorth], by: str | None = None
 ) -> Claim | None:
-    """Write a shard's worths, each once; whoever finishes the round's last shard records the next plan.
+    """Write a shard's worths, each once; the worker that finishes the round's last shard records the next plan.
 
     The window is filled, and where ``by`` names the worker, it takes the first of the shards that come into it itself:
     the claim of its next one. Round and job are locked last, for one short statement and the commit, since all of a
@@ -209,7 +209,7 @@ def finish_evaluate(
             valuation = repository.lock(session, claim.valuation_id)
             lifecycle.add_step(session, valuation, ShardKind.PLAN, lifecycle.CONTROL_QUEUE)
         return following
-    # the job was stopped meanwhile: what was taken for it is let go
+    # the job was stopped meanwhile: the shard taken for it is abandoned
     if following is not None:
         leases.abandon_held(session, following.shard_id, following.fence)
     shard_repository.abandon_queued(session, claim.valuation_id)
@@ -232,11 +232,11 @@ def fail_attempt(
     traceback: str,
     *,
     final: bool,
-    worths: Sequence[FoundWorth] = (),
+    worths: Sequence[ComputedWorth] = (),
 ) -> None:
     """A try at a shard failed: it is queued again after a pause, or, at the limit or when ``final``, the job fails.
 
-    ``worths`` are those found before, by a try that only took too long; the next one has less to do.
+    ``worths`` are those computed before, by a try that only took too long; the next one has less to do.
     """
     limit = claim.attempt if final else settings.max_attempts
     delay = _BACKOFF_SECONDS * 2.0 ** (claim.attempt - 1)
@@ -254,7 +254,7 @@ def fail_attempt(
 
 
 def fail_check(session: Session, settings: Settings, claim: Claim, traceback: str) -> None:
-    """Worths that were computed again differ: the job fails, and no worth of its game is believed any more."""
+    """Worths that were computed again differ: the job fails, and the worths of its game are erased."""
     sentence = (
         "a worth that was computed a second time, as a check, came out different; the worths of this job are erased, "
         "and an administrator can look up which; post the job again to have all of them computed anew"
@@ -271,17 +271,17 @@ def leave_to_another(session: Session, settings: Settings, claim: Claim, by: str
     return None if by is None else _another_check(session, settings, claim, by)
 
 
-def give_back(session: Session, claim: Claim, worths: Sequence[FoundWorth] = (), delay: float = 0) -> None:
-    """The worker is being shut down, or another is to do it: keep what it found and return the rest to the queue, at
-    once or after a moment."""
+def give_back(session: Session, claim: Claim, worths: Sequence[ComputedWorth] = (), delay: float = 0) -> None:
+    """The worker is being shut down, or another is to do the shard: store the worths it computed and return the rest to
+    the queue, at once or after a moment."""
     if not leases.give_back(session, claim.shard_id, claim.fence):
         raise _lost(claim)
     _keep(session, claim, worths)
     lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue, delay)
 
 
-def stand_down(session: Session, settings: Settings, claim: Claim, worths: Sequence[FoundWorth] = ()) -> None:
-    """The job was cancelled or its deadline has passed: keep what was found, and let go."""
+def stand_down(session: Session, settings: Settings, claim: Claim, worths: Sequence[ComputedWorth] = ()) -> None:
+    """The job was cancelled or its deadline has passed: store the worths computed so far, and let the shard go."""
     if not leases.abandon_held(session, claim.shard_id, claim.fence):
         raise _lost(claim)
     _keep(session, claim, worths)
@@ -310,10 +310,10 @@ def _send(session: Session, valuation_id: uuid.UUID, queue: str, shard_ids: Sequ
 
 def _another_check(session: Session, settings: Settings, claim: Claim, by: str) -> Claim | None:
     """The claim of a check of this job that waits, of worths that another worker computed."""
-    found = shard_repository.waiting_check(session, claim.valuation_id, by)
-    if found is None:
+    waiting = shard_repository.waiting_check(session, claim.valuation_id, by)
+    if waiting is None:
         return None
-    return leases.claim(session, found, by, settings.lease_seconds, settings.max_attempts)
+    return leases.claim(session, waiting, by, settings.lease_seconds, settings.max_attempts)
 
 
 def _lost(claim: Claim) -> LeaseLost:
@@ -325,23 +325,23 @@ def _finish(session: Session, claim: Claim) -> None:
         raise _lost(claim)
 
 
-def _keep(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
-    """Worths of a shard that is not finished: stored and told as progress, while the shard stays open."""
+def _keep(session: Session, claim: Claim, worths: Sequence[ComputedWorth]) -> None:
+    """Worths of a shard that is not finished: stored and counted as progress, while the shard stays open."""
     if worths:
         leases.store_worths(session, claim, *_columns(worths))
         _keep_answers(session, claim, worths)
         seconds = sum(worth.seconds for worth in worths)
-        shard_repository.count_found(session, claim.valuation_id, claim.round, len(worths), seconds)
+        shard_repository.count_worths(session, claim.valuation_id, claim.round, len(worths), seconds)
 
 
-def _keep_answers(session: Session, claim: Claim, worths: Sequence[FoundWorth]) -> None:
+def _keep_answers(session: Session, claim: Claim, worths: Sequence[ComputedWorth]) -> None:
     """Note the blobs in which the answers behind these worths are kept."""
     for blob in dict.fromkeys(worth.kept for worth in worths):
         if blob is not None:
             answers.keep(session, claim.game_id, blob)
 
 
-def _columns(worths: Sequence[FoundWorth]) -> tuple[list[bytes], list[float], list[float]]:
+def _columns(worths: Sequence[ComputedWorth]) -> tuple[list[bytes], list[float], list[float]]:
     return (
         [worth.coalition for worth in worths],
         [worth.worth for worth in worths],

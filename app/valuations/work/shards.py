@@ -1,5 +1,5 @@
 """SQL of shards and rounds: written, counted down, dispatched within a job's window, swept. Leases are in
-``lease_repository``, worths in ``worth_repository``. All times are the database's.
+``leases``, worths in ``worths``. All times are the database's.
 """
 
 import uuid
@@ -11,15 +11,15 @@ from typing import Any
 from sqlalchemy import BigInteger, Double, Row, and_, bindparam, case, cast, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from app.db.base import table_of
 from app.valuations.states import CHECK, WORKING, ShardStatus, ValuationStatus
-from app.valuations.tables import Round, Shard, Valuation
+from app.valuations.tables import Round, Shard, Valuation, WorkerHeartbeat
 from app.valuations.work.leases import CLAIMED, IN_TIME, Claim, seconds_ago, with_known
 
 _NO_SYNC = {"synchronize_session": False}
 _NOW = func.clock_timestamp()
-_TABLES = Shard.metadata.tables
-_SHARDS, _JOBS, _ROUNDS = _TABLES["shards"], _TABLES["valuations"], _TABLES["rounds"]
-_WORKERS = _TABLES["worker_heartbeats"]
+_SHARDS, _JOBS, _ROUNDS = table_of(Shard), table_of(Valuation), table_of(Round)
+_WORKERS = table_of(WorkerHeartbeat)
 
 
 def add_round(session: Session, values: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def _count_down() -> Any:
         .where(_ROUNDS.c.valuation_id == bindparam("job"), _ROUNDS.c.number == bindparam("round_number"))
         .values(
             open=_ROUNDS.c.open - 1,
-            done=_ROUNDS.c.done + bindparam("found"),
+            done=_ROUNDS.c.done + bindparam("computed"),
             seconds=_ROUNDS.c.seconds + bindparam("spent"),
             finished_at=case((_ROUNDS.c.open == 1, _NOW), else_=None),
         )
@@ -53,18 +53,18 @@ _COUNT_DOWN = _count_down()
 def count_down(
     session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float
 ) -> tuple[int, ValuationStatus]:
-    """One shard of the round is finished; returns how many are still open, and how the job stands.
+    """One shard of the round is finished; returns how many are still open, and the job's status.
 
     Holds the round's row and then the job's until the commit, so it comes last: a job's workers queue for it. A
     cancellation either comes before and is seen here, or waits and then sees this shard done.
     """
-    values = {"job": valuation_id, "round_number": number, "found": done, "spent": seconds}
+    values = {"job": valuation_id, "round_number": number, "computed": done, "spent": seconds}
     row = session.execute(_COUNT_DOWN, values).one()
     return int(row[0]), row[1]
 
 
-def count_found(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
-    """Worths of a round were found by a shard that stays open."""
+def count_worths(session: Session, valuation_id: uuid.UUID, number: int, done: int, seconds: float) -> None:
+    """Worths of a round were computed by a shard that stays open."""
     session.execute(
         update(Round)
         .where(Round.valuation_id == valuation_id, Round.number == number)
@@ -115,8 +115,8 @@ def _take_room(claiming: bool) -> Any:
     # a job has one round at a time, so the ordinal alone says which comes first
     first = chosen.c.ordinal == select(func.min(chosen.c.ordinal)).scalar_subquery()
     values = {name: case((first, value), else_=_SHARDS.c[name]) for name, value in CLAIMED.items()}
-    told = (_SHARDS.c.id.label("shard_id"), *(_SHARDS.c[name] for name in ("status", *_OF_CLAIM[1:])))
-    return moved.values(dispatched_at=_NOW, **values).returning(*told)
+    claimed = (_SHARDS.c.id.label("shard_id"), *(_SHARDS.c[name] for name in ("status", *_OF_CLAIM[1:])))
+    return moved.values(dispatched_at=_NOW, **values).returning(*claimed)
 
 
 _OF_CLAIM = ("shard_id", "round", "source", "coalitions", "count", "attempt", "fence")
@@ -136,12 +136,12 @@ def take_room_and_claim(
     session: Session, done: Claim, within: float, by: str, lease: float
 ) -> tuple[Claim | None, Sequence[uuid.UUID]]:
     """``take_room`` for the holder of a shard that is done: it claims the first; the others' messages are due."""
-    told = {"on_queue": done.queue, "job": done.valuation_id, "within": within, "by": by, "lease": lease}
-    taken = [row._mapping for row in session.execute(_TAKE_ROOM_AND_CLAIM, told)]
-    others = [row["shard_id"] for row in taken if row["status"] is not ShardStatus.RUNNING]
+    values = {"on_queue": done.queue, "job": done.valuation_id, "within": within, "by": by, "lease": lease}
+    taken = session.execute(_TAKE_ROOM_AND_CLAIM, values).all()
+    others = [row.shard_id for row in taken if row.status is not ShardStatus.RUNNING]
     for row in taken:
-        if row["status"] is ShardStatus.RUNNING:
-            mine = replace(done, **{name: row[name] for name in _OF_CLAIM})
+        if row.status is ShardStatus.RUNNING:
+            mine = replace(done, **{name: row._mapping[name] for name in _OF_CLAIM})
             return with_known(session, mine), others
     return None, others
 
@@ -153,7 +153,7 @@ def waited(session: Session, shard_id: uuid.UUID) -> float:
 
 
 def waiting_check(session: Session, valuation_id: uuid.UUID, by: str) -> uuid.UUID | None:
-    """A shard of this job that nobody holds and that checks the worths of another worker than ``by``, locked."""
+    """A free shard of this job that checks the worths of another worker than ``by``, locked."""
     statement = select(Shard.id).where(
         Shard.valuation_id == valuation_id,
         Shard.status == ShardStatus.QUEUED,
@@ -170,10 +170,10 @@ def mark_dispatched(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:
 
 
 def abandon_queued(session: Session, valuation_id: uuid.UUID) -> None:
-    """Drop the shards of a job that nobody holds.
+    """Drop the shards of a job that no worker holds.
 
     Those that a worker is just taking are skipped: it waits for the job's row, which the caller has locked, and then
-    drops them itself; or it claims one and hears from its heart that the job has ended.
+    drops them itself; or it claims one, and its heartbeat notices that the job has ended.
     """
     free = (
         select(Shard.id)
@@ -191,7 +191,7 @@ def abandon_queued(session: Session, valuation_id: uuid.UUID) -> None:
 
 
 def abandon_expired(session: Session, valuation_id: uuid.UUID) -> None:
-    """Drop the shards of a job whose holder let the lease run out."""
+    """Drop the shards of a job whose lease ran out."""
     session.execute(
         update(Shard)
         .where(Shard.valuation_id == valuation_id, Shard.status == ShardStatus.RUNNING, Shard.lease_until < _NOW)
@@ -247,7 +247,7 @@ def count_dispatched(session: Session, queue: str) -> int:
 
 
 def lock_overdue(session: Session, queue: str, older_than: float, limit: int) -> Sequence[Shard]:
-    """Shards whose message was recorded long ago and that nobody claimed, locked."""
+    """Shards whose message was recorded long ago and that no worker claimed, locked."""
     statement = (
         select(Shard)
         .join(Valuation, Valuation.id == Shard.valuation_id)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from sqlalchemy import ARRAY, LargeBinary, Row, and_, any_, bindparam, cast, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
-from app.valuations.orders.quotes import Measured
+from app.db.base import table_of
+from app.valuations.orders.quotes import MeasuredSeconds
 from app.valuations.states import CHECK
-from app.valuations.tables import Evaluation, Game, Round, Shard, Valuation, ValuationPlayer
+from app.valuations.tables import BuyerGame, Evaluation, Round, Shard, Valuation, ValuationPlayer
 
 
 def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, bytes, bytes, bytes]]:
@@ -26,36 +27,42 @@ def stored_worths(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, byt
     return session.execute(statement.where(Evaluation.game_id == game_id).group_by(Evaluation.source)).all()
 
 
-def measured(session: Session, learner: str, base: str | None = None) -> Measured:
+def measured(session: Session, learner: str, base: str | None = None) -> MeasuredSeconds:
     """Device seconds per worth and training row of finished rounds with this learner on this base, of all jobs."""
     job_rows = (
         select(ValuationPlayer.valuation_id, func.sum(ValuationPlayer.rows).label("rows"))
         .group_by(ValuationPlayer.valuation_id)
         .subquery()
     )
-    below = Game.frozen["base"].astext
-    alike = and_(Game.frozen["learner"]["name"].astext == learner, below.is_(None) if base is None else below == base)
+    below = BuyerGame.frozen["base"].astext
+    alike = and_(
+        BuyerGame.frozen["learner"]["name"].astext == learner, below.is_(None) if base is None else below == base
+    )
     family = func.split_part(Round.source, ":", 1)
     rounds = session.execute(
         select(family, func.sum(Round.seconds), func.sum(Round.done * job_rows.c.rows), func.count())
         .join(Valuation, Valuation.id == Round.valuation_id)
-        .join(Game, Game.id == Valuation.game_id)
+        .join(BuyerGame, BuyerGame.id == Valuation.game_id)
         .join(job_rows, job_rows.c.valuation_id == Round.valuation_id)
-        # what is computed again as a check costs what the worth did, and tells nothing new
+        # a worth computed again as a check costs what it cost before, and says nothing new
         .where(alike, Round.done > 0, Round.source.not_like(f"{CHECK}%"))
         .group_by(family)
     ).all()
-    of_learner = select(Valuation.id).join(Game, Game.id == Valuation.game_id).where(alike, Game.facts.is_not(None))
+    of_learner = (
+        select(Valuation.id)
+        .join(BuyerGame, BuyerGame.id == Valuation.game_id)
+        .where(alike, BuyerGame.facts.is_not(None))
+    )
     prepared = session.execute(
-        select(func.sum(Game.facts["seconds"].as_float()), func.sum(job_rows.c.rows), func.count())
-        .join(Valuation, Valuation.game_id == Game.id)
+        select(func.sum(BuyerGame.facts["seconds"].as_float()), func.sum(job_rows.c.rows), func.count())
+        .join(Valuation, Valuation.game_id == BuyerGame.id)
         .join(job_rows, job_rows.c.valuation_id == Valuation.id)
         .where(Valuation.id.in_(of_learner))
     ).one()
     per_row = {row[0]: float(row[1]) / float(row[2]) for row in rounds if row[2]}
     if prepared[1]:
         per_row["prepare"] = float(prepared[0]) / float(prepared[1])
-    return Measured(per_row, int(prepared[2]))
+    return MeasuredSeconds(per_row, int(prepared[2]))
 
 
 def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str) -> Sequence[Row[bytes, float, float]]:
@@ -66,7 +73,7 @@ def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str
     return session.execute(statement.where(one.game_id == game_id, one.source == source)).all()
 
 
-_WORTHS = Evaluation.metadata.tables["evaluations"]
+_WORTHS = table_of(Evaluation)
 _AMONG = select(_WORTHS.c.coalition).where(
     _WORTHS.c.game_id == bindparam("game"),
     _WORTHS.c.source == bindparam("source_of"),
@@ -81,7 +88,7 @@ def stored_among(session: Session, game_id: uuid.UUID, source: str, coalitions: 
 
 
 def authors(session: Session, game_id: uuid.UUID, source: str, coalitions: Sequence[bytes]) -> dict[bytes, str]:
-    """Which worker computed each of these worths: whoever held its shard last."""
+    """The worker that computed each of these worths: the last holder of its shard."""
     among = Evaluation.coalition == any_(bindparam("coalitions", list(coalitions), type_=ARRAY(LargeBinary)))
     rows = session.execute(
         select(Evaluation.coalition, Shard.worker)

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
-from app.checkpoints.tables import Unlearning, UnlearningStatus
+from app.checkpoints.tables import UnlearningDuty, UnlearningStatus
 from app.http.ids import parse_id, public_id
 from app.identity import Role
 from tests.app.conftest import Known
@@ -36,7 +36,7 @@ def made(answer: Any) -> dict[str, Any]:
 
 def unlearning(session: Session, checkpoint_id: str, dataset_id: str) -> str:
     """A duty of the checkpoint that has ended, so that there is a certificate."""
-    row = Unlearning(
+    row = UnlearningDuty(
         checkpoint_id=parse_id("ck", checkpoint_id),
         dataset_id=parse_id("ds", dataset_id),
         status=UnlearningStatus.ERASED,

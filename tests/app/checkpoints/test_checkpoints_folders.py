@@ -16,7 +16,7 @@ from app.checkpoints import families
 from app.checkpoints.folders import pack_base
 from app.errors import PayloadTooLarge
 from app.identity import Role
-from worker.engine.learners.backbones.transformer import Architecture as Llama
+from worker.engine.learners.causal_lm import LanguageModel
 
 CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
@@ -30,7 +30,7 @@ CONFIG: dict[str, Any] = {
 LLAMA = families.llama(CONFIG, "it")
 WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in LLAMA.shapes.items()}
 ADAPTER = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
-LORA = {name: np.ones(shape, np.float32) for name, shape in families.adapter_shapes(LLAMA.sizes, 2).items()}
+LORA = {name: np.ones(shape, np.float32) for name, shape in families.adapter_shapes(LLAMA.model, 2).items()}
 
 
 def packed(files: dict[str, Any], how: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -73,11 +73,13 @@ def test_the_same_files_are_the_same_model_however_they_are_packed(buyer: Any) -
 
 def test_the_table_of_shapes_is_the_one_that_is_computed() -> None:
     for more in ({}, {"tie_word_embeddings": False, "num_key_value_heads": 1, "num_hidden_layers": 3}):
-        family = families.llama(CONFIG | more, "it")
-        sizes = {name: value for name, value in family.sizes.items() if name not in ("tied",)}
-        ours = Llama(vocabulary=256, tied=bool(family.sizes["tied"]), **sizes)  # type: ignore[arg-type]
-        assert dict(ours.shapes()) == family.shapes
-        assert dict(ours.projections()) == families.llama_projections(family.sizes)
+        family = families.llama(CONFIG | {"hidden_size": 64} | more, "it")
+        whole = LanguageModel({**family.sizes, "rank": 0}, (9,), 256)
+        assert {slot.name: slot.shape for slot in whole.layout.slots} == family.shapes
+        frozen = {name: np.ones(shape, np.float32) for name, shape in family.shapes.items()}
+        adapters = LanguageModel({**family.sizes, "rank": 2}, (9,), 256, frozen)
+        ours = {f"base_model.model.{slot.name}": slot.shape for slot in adapters.layout.slots}
+        assert ours == families.adapter_shapes(family.model, 2)
 
 
 def test_half_precision_in_shards_is_read(buyer: Any) -> None:

@@ -13,7 +13,7 @@ from safetensors.numpy import save
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from app.checkpoints.tables import Unlearning, UnlearningStatus
+from app.checkpoints.tables import UnlearningDuty, UnlearningStatus
 from app.cli import app as cli
 from app.http.ids import parse_id, public_id
 from app.identity import Role
@@ -33,7 +33,7 @@ def make(buyer: Any, **body: Any) -> str:
 
 
 def duty(session: Session, checkpoint: str, dataset: str, **columns: Any) -> str:
-    row = Unlearning(
+    row = UnlearningDuty(
         checkpoint_id=parse_id("ck", checkpoint),
         dataset_id=parse_id("ds", dataset),
         **{"status": UnlearningStatus.WAITING} | columns,
@@ -77,7 +77,7 @@ def test_a_certificate_is_there_at_the_end_and_is_verified_from_the_command_line
     path = f"/v1/checkpoints/{identifier}/unlearnings"
     assert buyer.client.get(path).json()["items"][0]["status"] == "waiting"
     assert buyer.client.get(f"{path}/{unlearning}/certificate").status_code == 409
-    row = session.get_one(Unlearning, parse_id("ul", unlearning))
+    row = session.get_one(UnlearningDuty, parse_id("ul", unlearning))
     row.status, row.finished_at = UnlearningStatus.UNLEARNED, datetime.now(UTC)
     row.before, row.after, row.record = "ab" * 32, "cd" * 32, {"method": "retrain"}
     session.commit()

@@ -16,7 +16,7 @@ import pytest
 
 from app.cli import doctor
 from app.embedded.places import EmbeddedError
-from app.embedded.stack import Stack, running_stack
+from app.embedded.stack import EmbeddedStack, running_stack
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
@@ -31,19 +31,19 @@ def make_home() -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    stack = Stack(make_home(), workers=1, durable=False)
+def stack() -> Iterator[EmbeddedStack]:
+    stack = EmbeddedStack(make_home(), workers=1, durable=False)
     stack.start()
     yield stack
     stack.destroy()
 
 
-def test_every_part_runs_and_the_api_is_ready(stack: Stack) -> None:
+def test_every_part_runs_and_the_api_is_ready(stack: EmbeddedStack) -> None:
     assert set(stack.children) == {"postgres", "redis", "api", "relay", "sweeper", "worker-1"}
     assert httpx.get(f"{stack.api_url}/readyz", trust_env=False).status_code == 200
 
 
-def test_the_only_port_is_the_apis_on_this_machine(stack: Stack) -> None:
+def test_the_only_port_is_the_apis_on_this_machine(stack: EmbeddedStack) -> None:
     listening = {
         connection.laddr
         for name in stack.children
@@ -54,38 +54,38 @@ def test_the_only_port_is_the_apis_on_this_machine(stack: Stack) -> None:
     assert [f"http://{address.ip}:{address.port}" for address in listening] == [stack.api_url]
 
 
-def test_neither_the_api_nor_the_process_that_reads_its_files_loads_torch(stack: Stack) -> None:
+def test_neither_the_api_nor_the_process_that_reads_its_files_loads_torch(stack: EmbeddedStack) -> None:
     for pid in stack.processes("api"):
         assert "libtorch" not in Path("/proc", str(pid), "maps").read_text()
 
 
-def test_files_with_secrets_are_their_owners_alone(stack: Stack) -> None:
+def test_files_with_secrets_are_their_owners_alone(stack: EmbeddedStack) -> None:
     private = ["secrets.json", "stack.json", "postgres.password", "lock", "logs/api.log"]
     assert {name: (stack.home / name).stat().st_mode & 0o077 for name in private} == dict.fromkeys(private, 0)
 
 
-def test_a_second_stack_in_the_same_folder_is_explained_and_harms_nothing(stack: Stack) -> None:
+def test_a_second_stack_in_the_same_folder_is_explained_and_harms_nothing(stack: EmbeddedStack) -> None:
     with pytest.raises(EmbeddedError, match=rf"already in use by process {os.getpid()}"):
-        Stack(stack.home).start()
+        EmbeddedStack(stack.home).start()
     assert httpx.get(f"{stack.api_url}/readyz", trust_env=False).status_code == 200
     state = running_stack(stack.home)
     assert state is not None
     assert state.api_url == stack.api_url
 
 
-def test_a_port_in_use_is_explained(stack: Stack, tmp_path: Path) -> None:
+def test_a_port_in_use_is_explained(stack: EmbeddedStack, tmp_path: Path) -> None:
     port = int(stack.api_url.rpartition(":")[2])
     with pytest.raises(EmbeddedError, match=rf"port {port} .*another with --port"):
-        Stack(tmp_path / "home", port=port).start()
+        EmbeddedStack(tmp_path / "home", port=port).start()
 
 
-def test_the_doctor_finds_all_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_finds_all_well(stack: EmbeddedStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHERISH_HOME", str(stack.home))
     monkeypatch.delenv("CHERISH_DATABASE_URL", raising=False)
     assert eventually(lambda: all(finding.ok for finding in doctor.examine())), doctor.examine()
 
 
-def test_a_killed_api_comes_back_on_the_same_address(stack: Stack) -> None:
+def test_a_killed_api_comes_back_on_the_same_address(stack: EmbeddedStack) -> None:
     before = stack.children["api"]
     stack.kill("api")
     assert eventually(lambda: stack.children.get("api", before) != before)
@@ -93,7 +93,7 @@ def test_a_killed_api_comes_back_on_the_same_address(stack: Stack) -> None:
     assert httpx.get(f"{stack.api_url}/readyz", trust_env=False, timeout=60).status_code == 200
 
 
-def test_a_killed_postgres_comes_back_and_the_api_with_it(stack: Stack) -> None:
+def test_a_killed_postgres_comes_back_and_the_api_with_it(stack: EmbeddedStack) -> None:
     before = stack.children["postgres"]
     stack.kill("postgres")
     assert eventually(lambda: stack.children.get("postgres", before) != before)
@@ -123,6 +123,6 @@ def test_up_leaves_no_process_behind_however_it_ends(tmp_path: Path, number: sig
     finally:
         up.kill()
         # and it starts again at once, whatever the end was
-        again = Stack(home, workers=0, durable=False)
+        again = EmbeddedStack(home, workers=0, durable=False)
         again.start()
         again.destroy()

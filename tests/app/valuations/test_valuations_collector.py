@@ -15,7 +15,7 @@ from app.housekeeping.collector import Collector, digest_columns
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.states import ValuationStatus
-from app.valuations.tables import Game, Valuation
+from app.valuations.tables import BuyerGame, Valuation
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"
 
@@ -61,7 +61,7 @@ def test_what_a_job_reads_or_has_trained_is_kept(
 ) -> None:
     owner: Account = buyer.account
     kept = [blobs.put_bytes(part).digest for part in (b"player", b"test", b"weights", b"prepared")]
-    game = Game(buyer_id=owner.id, digest="0" * 64, frozen={}, prepared=kept[3], facts=None)
+    game = BuyerGame(buyer_id=owner.id, digest="0" * 64, frozen={}, prepared=kept[3], facts=None)
     session.add(game)
     session.flush()
     file = {"name": "x", "format": "csv", "target": "y"}

@@ -317,7 +317,7 @@ def test_progress_counts_what_the_tables_hold(bench: Bench, session: Session, se
 
     protocol.finish_prepare(session, claimed(prepare), "ab" * 32, GameFacts(sources=(), seconds=0.1))
     plan = session.scalars(select(Shard.id).where(Shard.kind == ShardKind.PLAN)).one()
-    request = protocol.Request("retrain", [b"\x00", b"\x01", b"\x02", b"\x03"], size=2)
+    request = protocol.RoundRequest("retrain", [b"\x00", b"\x01", b"\x02", b"\x03"], size=2)
     counts = {"unlearn": 4, "repair": 0, "retrain": 0}
     known = JobProgress(evaluations=counts, widest_share_interval=3.5)
     protocol.finish_plan_with_round(session, settings, claimed(plan), request, known)
@@ -325,7 +325,7 @@ def test_progress_counts_what_the_tables_hold(bench: Bench, session: Session, se
     holding = claimed(shard)
     session.commit()
     assert bench.buyer.client.get(place).json()["progress"]["workers"] == 1
-    found = [protocol.FoundWorth(bytes([i]), 0.5, 0.25) for i in range(2)]
+    found = [protocol.ComputedWorth(bytes([i]), 0.5, 0.25) for i in range(2)]
     protocol.finish_evaluate(session, settings, holding, found)
     session.commit()
     session.expire_all()

@@ -17,22 +17,22 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import fit_cache
 from app.valuations.orders.quotes import (
-    Measured,
-    Size,
+    JobSize,
+    MeasuredSeconds,
     distinct_coalitions,
     estimate,
     expected_evaluations,
     with_method,
 )
 from app.valuations.schemas import NewValuation
-from app.valuations.tables import Game, Valuation
+from app.valuations.tables import BuyerGame, Valuation
 from contract.fit import FitAnswer, RowsFitted
 from contract.job import LabelMix
 from contract.methods import default_method
 from worker.engine.learners import NAMES as LEARNERS
 from worker.engine.unlearning import methods_for
 
-SIZE = Size(rows=1000, width=64, classes=10, test_rows=500)
+SIZE = JobSize(rows=1000, width=64, classes=10, test_rows=500)
 
 
 def order(**changes: Any) -> NewValuation:
@@ -67,10 +67,10 @@ def test_partial_mode_retrains_nothing() -> None:
 
 def test_measured_seconds_are_used_where_every_needed_fidelity_was_measured() -> None:
     counts = {"unlearn": 100, "repair": 0, "retrain": 10}
-    past = Measured({"unlearn": 1e-6, "retrain": 1e-4, "prepare": 1e-4}, jobs=3)
+    past = MeasuredSeconds({"unlearn": 1e-6, "retrain": 1e-4, "prepare": 1e-4}, jobs=3)
     found = estimate(order(), "mlp", SIZE, counts, past, players=3)
     assert (found.basis, found.seconds) == ("measured", pytest.approx(1.2))
-    less = estimate(order(), "mlp", SIZE, counts, Measured({"retrain": 1e-4}, jobs=3), players=3)
+    less = estimate(order(), "mlp", SIZE, counts, MeasuredSeconds({"retrain": 1e-4}, jobs=3), players=3)
     assert less.basis == "model"
     assert "stated" in less.sentence
     assert estimate(order(max_seconds=0.5), "mlp", SIZE, counts, past, players=3).seconds == 0.5
@@ -88,7 +88,11 @@ def test_an_order_that_names_no_method_gets_what_measured_best_for_its_model_and
 
 
 def test_a_method_that_trains_a_model_for_each_player_is_quoted_with_those_trainings() -> None:
-    size, counts, past = Size(0, 33, 256, 40, training=1e9, scoring=1e6), {"unlearn": 16}, Measured({}, jobs=0)
+    size, counts, past = (
+        JobSize(0, 33, 256, 40, training=1e9, scoring=1e6),
+        {"unlearn": 16},
+        MeasuredSeconds({}, jobs=0),
+    )
     asked = {name: order(unlearning={"method": name}) for name in ("logit_sum", "interpolation")}
     seconds = {name: estimate(each, "lm", size, counts, past, players=4).seconds for name, each in asked.items()}
     assert seconds["logit_sum"] - seconds["interpolation"] == pytest.approx(4 * 3 * 1e9 / 2e9)
@@ -124,7 +128,7 @@ def test_a_quote_tells_cost_and_licence_problems_and_leaves_nothing_behind(
     assert any("2.5 %" in sentence for sentence in told["terms"])
     allowed = buyer.client.post("/v1/valuations/quote", json=body | {"purpose": "research"})
     assert allowed.json()["licence_problems"] == []
-    for table in (Valuation, Game):
+    for table in (Valuation, BuyerGame):
         assert session.scalar(select(func.count()).select_from(table)) == 0
 
 

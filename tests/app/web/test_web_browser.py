@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwrig
 from app.accounts import service
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, digits_market
-from app.embedded.stack import Stack
+from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
 from cherish import Client
@@ -83,7 +83,7 @@ def market() -> Iterator[Market]:
     """
     home = Path(tempfile.gettempdir()) / f"cherish-web-{uuid.uuid4().hex[:10]}"
     shown = {"CHERISH_SHOWN_BUYER": BUYER, "CHERISH_REGISTRATION": "approval"}
-    stack = Stack(home, workers=1, durable=False, env=shown)
+    stack = EmbeddedStack(home, workers=1, durable=False, env=shown)
     try:
         stack.start()
         yield _people(stack)
@@ -91,7 +91,7 @@ def market() -> Iterator[Market]:
         stack.destroy()
 
 
-def _people(stack: Stack) -> Market:
+def _people(stack: EmbeddedStack) -> Market:
     settings = Settings.from_variables(stack.settings_env())
     files = digits_market()[0]
     engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)

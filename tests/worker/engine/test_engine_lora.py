@@ -26,9 +26,9 @@ def told_apart(learner: AdaptedEncoder, X: np.ndarray, kind: str) -> torch.Tenso
     """The frozen encoder's own features of rows, computed without stacks and without adapters."""
     of, frozen = family(kind), weights(kind)
     if kind == "image":
-        return encoders.vit(of.sizes, frozen, encoders.patches(of.sizes, frozen, torch.from_numpy(X)))
+        return encoders.vit(of.model, frozen, encoders.patches(frozen, torch.from_numpy(X)))
     tokens = torch.from_numpy(X)
-    return encoders.bert(of.sizes, frozen, tokens.clamp(min=0).long(), tokens >= 0)
+    return encoders.bert(of.model, frozen, tokens.clamp(min=0).long(), tokens >= 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

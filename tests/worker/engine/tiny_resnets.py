@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from app.checkpoints.sizes import ResNetSizes
 from tests.worker.engine.tiny_encoders import rows
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.lora_classifier import AdaptedEncoder
@@ -15,8 +16,9 @@ KINDS = ("basic", "bottleneck")
 _WIDTHS, _STEM = (8, 12, 16, 20), 8
 
 
-def sizes(kind: str) -> dict[str, Any]:
-    return {"blocks": [1, 1, 1, 1], "bottleneck": kind == "bottleneck"}
+def sizes(kind: str) -> ResNetSizes:
+    channels = (0.5, 0.5, 0.5)
+    return ResNetSizes(kind, 16, channels, channels, blocks=(1, 1, 1, 1), bottleneck=int(kind == "bottleneck"))
 
 
 def weights(kind: str, seed: int = 0) -> dict[str, torch.Tensor]:

@@ -24,9 +24,9 @@ NAMES = (*_MAKERS, *_ON_FROZEN)
 def make_learner(
     spec: LearnerSpec, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
 ) -> Learner:
-    """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists what there is.
+    """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists those that exist.
 
-    ``frozen`` are weights that all coalitions share and no training moves; a language model and ``lora`` have some.
+    ``frozen`` are weights that all coalitions share and no training changes; a language model and ``lora`` have some.
     """
     if spec.name in _ON_FROZEN:
         return _ON_FROZEN[spec.name](spec.hyper, feature_shape, classes, frozen)

@@ -1,26 +1,28 @@
 """A causal language model: one frozen base that all coalitions share, and LoRA adapters that are each coalition's own.
 
 A row is a block of L + 1 token numbers (float32 holds them exactly up to 2^24), NO_TOKEN where a short block ends: the
-model reads the first L and is asked for the last L. A row's label is the number of its domain and trains nothing.
+model reads the first L and predicts the last L. A row's label is the number of its domain and trains nothing.
 Blocks are cut from one document each, in order, and never joined: no token is predicted from another document.
 
-The parameters [K, P] that methods move are the adapters: W x + (alpha / rank) B A x beside every projection (Hu et al.
-2022), A random from the seed and alike for all, B zero, so the untrained adapter is the base model bit for bit. With
-``rank=0`` there is no base, and all weights are the parameters: so a small base is made. Worth is the mean over tokens,
-not over rows, of the log-likelihood (in nats) or of the hits.
+The parameters [K, P] that methods change are the adapters: W x + (alpha / rank) B A x beside every projection (Hu et
+al. 2022), A random from the seed and alike for all, B zero, so the untrained adapter is the base model bit for bit.
+With ``rank=0`` there is no base, and all weights are the parameters: so a small base is made. Worth is the mean over
+tokens, not over rows, of the log-likelihood (in nats) or of the hits.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from contract.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper
-from worker.engine.learners.backbones.transformer import HEAD, Architecture, forward
+from contract.learners import Hyper
+from worker.engine.learners.backbones.transformer import forward
 from worker.engine.learners.optim import adam
+from worker.engine.learners.options import read_options
 from worker.engine.learners.rows import wide_enough
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import ALIGNMENT, Layout, aligned
@@ -28,7 +30,29 @@ from worker.engine.tensors.seeds import derive, torch_generator
 
 NO_TOKEN = -1
 MAX_VOCABULARY = 1 << 24
-SCORE_ROWS = 16  # blocks that are asked at a time
+SCORE_ROWS = 16  # blocks that are scored at a time
+
+
+class LanguageModelOptions(NamedTuple):
+    """The hyper-parameters."""
+
+    context: int
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    inner: int
+    rope_base: float
+    eps: float
+    tied: int
+    rank: int
+    alpha: float
+    steps: int
+    lr: float
+    l2: float
+    batch: int
+    bf16: int
+    recompute: int
 
 
 class LanguageModel(adam.FixedSteps):
@@ -47,7 +71,7 @@ class LanguageModel(adam.FixedSteps):
     def __init__(
         self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
     ) -> None:
-        options = LEARNERS[self.name].checked(hyper)
+        options = read_options(LanguageModelOptions, self.name, hyper)
         if len(feature_shape) != 1 or (feature_shape[0] - 1) % 8 or feature_shape[0] < 9:
             raise InvalidProblem(
                 f"learner 'lm' takes blocks of token numbers, one more than a context that is a multiple of 8; rows"
@@ -56,22 +80,17 @@ class LanguageModel(adam.FixedSteps):
         if classes > MAX_VOCABULARY:
             raise InvalidProblem(f"learner 'lm': a vocabulary of {classes} tokens is over the limit {MAX_VOCABULARY}")
         self.classes, self.context = classes, feature_shape[0] - 1
-        self.architecture = _architecture(options, classes)
-        self.rank, self.scale = int(options["rank"]), float(options["alpha"]) / max(int(options["rank"]), 1)
-        self.layout = Layout.of(self.architecture.shapes() if not self.rank else self._adapter_shapes())
-        self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
-        self.batch, self.recompute = int(options["batch"]), bool(options["recompute"])
-        self.bf16, self.inside = bool(options["bf16"]), _inside(options)
+        self.sizes = _sizes(options)
+        self.rank, self.scale = options.rank, options.alpha / max(options.rank, 1)
+        shapes = self.sizes.adapter_shapes(self.rank) if self.rank else self.sizes.shapes(classes)
+        self.layout = Layout.of(shapes)
+        self.steps, self.lr, self.l2 = options.steps, options.lr, options.l2
+        self.batch, self.recompute = options.batch, bool(options.recompute)
+        self.bf16, self.inside = bool(options.bf16), _inside(options)
         self._slot_of = {slot.name: i for i, slot in enumerate(self.layout.slots)}
         self._frozen: dict[str, Tensor] = {}
         self._frozen_on: dict[torch.device, dict[str, Tensor]] = {}
         self._freeze(dict(frozen or {}))
-
-    def _adapter_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
-        shapes: list[tuple[str, tuple[int, ...]]] = []
-        for name, (out, into) in self.architecture.projections():
-            shapes += [(f"{name}.lora_A.weight", (self.rank, into)), (f"{name}.lora_B.weight", (out, self.rank))]
-        return shapes
 
     def _freeze(self, arrays: dict[str, Any]) -> None:
         if not self.rank:
@@ -80,9 +99,9 @@ class LanguageModel(adam.FixedSteps):
             return
         if not arrays:
             raise InvalidProblem("learner 'lm' needs a base model for its adapters; give a checkpoint, or train a base")
-        if self.architecture.tied:
+        if self.sizes.tied:
             arrays.pop(HEAD, None)  # some exporters write the shared matrix twice
-        self._frozen = _views(self.architecture, arrays, self.inside)
+        self._frozen = _views(self.sizes, self.classes, arrays, self.inside)
 
     def frozen(self, device: torch.device) -> dict[str, Tensor]:
         """The base's weights [1, ...] on a device, copied there once."""
@@ -106,7 +125,7 @@ class LanguageModel(adam.FixedSteps):
         if ".lora_" in name:
             return 0.0 if name.endswith("lora_B.weight") else 1 / math.sqrt(3 * shape[1])
         deep = name.endswith(("o_proj.weight", "down_proj.weight"))
-        return 0.02 / math.sqrt(2 * self.architecture.layers) if deep else 0.02
+        return 0.02 / math.sqrt(2 * self.sizes.layers) if deep else 0.02
 
     def logits(self, params: Tensor, X: Tensor) -> Tensor:
         """Outputs [K, m, L, V] of K models [K, P] on blocks [K, m, L + 1], or on shared blocks [m, L + 1]."""
@@ -115,20 +134,20 @@ class LanguageModel(adam.FixedSteps):
         views = [view.to(self.inside) for view in self.layout.views(params)]
         if not self.rank:
             return forward(
-                self.architecture,
+                self.sizes,
                 lambda name: views[self._slot_of[name]],
                 lambda x, name: torch.bmm(x, views[self._slot_of[f"{name}.weight"]].transpose(1, 2)),
                 tokens,
                 recompute=self.recompute,
             )
         base = self.frozen(params.device)
-        # nobody asks for a gradient: the adapter is added to the matrix, and tokens meet one matrix instead of three;
+        # without a gradient the adapter is added to the matrix, so that tokens take one product instead of three;
         # bfloat16 is too coarse to hold the sum
         added = not torch.is_grad_enabled() and self.inside is torch.float32
 
         def project(x: Tensor, name: str) -> Tensor:
             names = (f"{name}.lora_A.weight", f"{name}.lora_B.weight")
-            a, b = wide_enough(*(views[self._slot_of[each]] for each in names))
+            a, b = wide_enough(*(views[self._slot_of[name]] for name in names))
             if added:
                 own = torch.baddbmm(base[f"{name}.weight"].expand(len(x), -1, -1), b, a, alpha=self.scale)
                 return torch.bmm(x, own.transpose(1, 2))
@@ -136,7 +155,7 @@ class LanguageModel(adam.FixedSteps):
             low = torch.bmm(x, a.transpose(1, 2))
             return torch.baddbmm(torch.bmm(x, shared), low, b.transpose(1, 2), alpha=self.scale)
 
-        return forward(self.architecture, lambda name: base[name], project, tokens, recompute=self.recompute)
+        return forward(self.sizes, lambda name: base[name], project, tokens, recompute=self.recompute)
 
     def likelihoods(self, params: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
         """Log-likelihood [K, m, L] of each next token, 0 where there is none, and where there is one [K or 1, m, L]."""
@@ -148,12 +167,12 @@ class LanguageModel(adam.FixedSteps):
         with torch.enable_grad():
             moved = params.detach().clone().requires_grad_()
             if residual is not None:
-                (found,) = torch.autograd.grad(self.logits(moved, batch.X), moved, residual)
-                return found
+                (gradient,) = torch.autograd.grad(self.logits(moved, batch.X), moved, residual)
+                return gradient
             likelihood, _ = self.likelihoods(moved, batch.X)
             loss = -(likelihood.sum(dim=2) * batch.weight).sum() / self.context
-            (found,) = torch.autograd.grad(loss, moved)
-        return found
+            (gradient,) = torch.autograd.grad(loss, moved)
+        return gradient
 
     def bytes_per_model(self, rows: int) -> int:  # noqa: ARG002 - a step holds one minibatch
         """Memory of one stacked coalition at its largest."""
@@ -162,9 +181,9 @@ class LanguageModel(adam.FixedSteps):
     def bytes_with(self, *, batch: int, recompute: bool, bf16: bool) -> tuple[int, int]:
         """Memory held once (the base) and by each stacked coalition, were the settings these: adapters with gradient
         and Adam's moments, and what training or scoring holds of activations and outputs."""
-        shape, size = self.architecture, 2 if bf16 else 4
-        layer, outputs = (14 * shape.width + 5 * shape.inner) * size, 16 * self.classes
-        kept = layer + shape.layers * shape.width * size if recompute else shape.layers * layer
+        sizes, size = self.sizes, 2 if bf16 else 4
+        layer, outputs = (14 * sizes.width + 5 * sizes.inner) * size, 16 * self.classes
+        kept = layer + sizes.layers * sizes.width * size if recompute else sizes.layers * layer
         activations = max(batch * (kept + outputs), SCORE_ROWS * (layer + outputs)) * self.context
         return size * sum(array.numel() for array in self._frozen.values()), activations + 24 * self.layout.width
 
@@ -177,48 +196,47 @@ def token_likelihoods(outputs: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
     """What outputs [K, m, L, V] give each next token of blocks [K, m, L + 1] or [m, L + 1]: log-likelihoods [K, m, L],
     0 where there is no token, and where there is one [K or 1, m, L]."""
     targets = (X.unsqueeze(0) if X.dim() == 2 else X)[..., 1:].long()
-    there = targets != NO_TOKEN
-    wanted = targets.clamp(min=0).expand(len(outputs), -1, -1).unsqueeze(3)
-    return torch.log_softmax(outputs, dim=3).gather(3, wanted).squeeze(3) * there, there
+    present = targets != NO_TOKEN
+    following = targets.clamp(min=0).expand(len(outputs), -1, -1).unsqueeze(3)
+    return torch.log_softmax(outputs, dim=3).gather(3, following).squeeze(3) * present, present
 
 
 def shared_weights(hyper: Hyper, vocabulary: int, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
     """A base's weights, each [1, ...], to be given as ``frozen`` to any number of models, which then hold no copies."""
-    options = LEARNERS[LanguageModel.name].checked(hyper)
-    return _views(_architecture(options, vocabulary), dict(arrays), _inside(options))
+    options = read_options(LanguageModelOptions, LanguageModel.name, hyper)
+    return _views(_sizes(options), vocabulary, dict(arrays), _inside(options))
 
 
-def _inside(options: Mapping[str, float | int]) -> torch.dtype:
-    """What base and activations are held in."""
-    return torch.bfloat16 if options["bf16"] else LanguageModel.dtype
+def _inside(options: LanguageModelOptions) -> torch.dtype:
+    """The type of number of base and activations."""
+    return torch.bfloat16 if options.bf16 else LanguageModel.dtype
 
 
-def _views(architecture: Architecture, arrays: dict[str, Any], inside: torch.dtype) -> dict[str, Tensor]:
-    """The base's weights as views [1, ...] of one flat vector; what was made so before is taken without a copy."""
-    base = Layout.of(architecture.shapes())
-    wanted = {slot.name: (1, *slot.shape) for slot in base.slots}
-    if {name: tuple(array.shape) for name, array in arrays.items() if isinstance(array, Tensor)} == wanted:
+def _views(sizes: DecoderSizes, vocabulary: int, arrays: dict[str, Any], inside: torch.dtype) -> dict[str, Tensor]:
+    """The base's weights as views [1, ...] of one flat vector; arrays that are such views already are not copied."""
+    base = Layout.of(sizes.shapes(vocabulary))
+    as_views = {slot.name: (1, *slot.shape) for slot in base.slots}
+    if {name: tuple(array.shape) for name, array in arrays.items() if isinstance(array, Tensor)} == as_views:
         return {name: array.to(inside) for name, array in arrays.items()}
     flat = base.pack(arrays, LanguageModel.dtype).to(inside).unsqueeze(0)
     return {slot.name: view for slot, view in zip(base.slots, base.views(flat), strict=True)}
 
 
-def _architecture(options: Mapping[str, float | int], vocabulary: int) -> Architecture:
-    width, heads = int(options["width"]), int(options["heads"])
-    kv_heads = int(options["kv_heads"]) or heads
+def _sizes(options: LanguageModelOptions) -> DecoderSizes:
+    width, heads = options.width, options.heads
+    kv_heads = options.kv_heads or heads
     if width % ALIGNMENT or width % heads or (width // heads) % 2 or heads % kv_heads:
         raise InvalidProblem(
             f"learner 'lm': width must be a multiple of {ALIGNMENT} and of twice the heads, and heads of kv_heads; got"
             f" width={width}, heads={heads}, kv_heads={kv_heads}"
         )
-    return Architecture(
-        vocabulary=vocabulary,
-        layers=int(options["layers"]),
+    return DecoderSizes(
+        layers=options.layers,
         width=width,
         heads=heads,
         kv_heads=kv_heads,
-        inner=int(options["inner"]) or aligned(8 * width // 3),
-        rope_base=float(options["rope_base"]),
-        eps=float(options["eps"]),
-        tied=bool(options["tied"]),
+        inner=options.inner or aligned(8 * width // 3),
+        rope_base=options.rope_base,
+        eps=options.eps,
+        tied=options.tied,
     )

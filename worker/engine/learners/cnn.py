@@ -5,19 +5,32 @@ batch. Convolutions are patches times a matrix (``patches`` says why). Rows are 
 [out, 3, 3, in].
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper
+from contract.learners import Hyper
 from worker.engine.learners.backbones import patches
 from worker.engine.learners.optim import adam
+from worker.engine.learners.options import read_options
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout
 
 _SIDE, _STRIDE = 3, 2
+
+
+class CNNOptions(NamedTuple):
+    """The hyper-parameters."""
+
+    channels: int
+    steps: int
+    lr: float
+    l2: float
+    batch: int
 
 
 class CNN(adam.FixedSteps):
@@ -29,14 +42,14 @@ class CNN(adam.FixedSteps):
     slots = 1
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
-        options = LEARNERS[self.name].checked(hyper)
+        options = read_options(CNNOptions, self.name, hyper)
         if len(feature_shape) not in (2, 3) or min(feature_shape[:2]) < 4:
             raise InvalidProblem(
                 f"learner 'cnn' takes images [height, width] or [height, width, channels] of at least 4 x 4; rows have"
                 f" shape {list(feature_shape)}: give arrays X [n, height, width], or use mlp"
             )
         self.feature_shape, self.classes = feature_shape, classes
-        channels = int(options["channels"])
+        channels = options.channels
         self.planes = [feature_shape[2] if len(feature_shape) == 3 else 1, channels, 2 * channels]
         height, width = ((size + 3) // 4 for size in feature_shape[:2])
         self.features = height * width * 2 * channels
@@ -50,8 +63,8 @@ class CNN(adam.FixedSteps):
                 ("head.bias", (classes,)),
             ]
         )
-        self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
-        self.batch = int(options["batch"])
+        self.steps, self.lr, self.l2 = options.steps, options.lr, options.l2
+        self.batch = options.batch
 
     def start(self, seed: int) -> Tensor:
         return he_start(self.name, self.layout, self.dtype, seed)

@@ -4,27 +4,38 @@ Minimises mean cross-entropy over the coalition's rows + (l2/2)(||W||^2 + ||b||^
 ``tol``; the bias is penalised too, so the optimum exists and is unique even where a coalition lacks a class. The
 solver is L-BFGS on all coalitions at once, preconditioned by Böhning's bound on the Hessian,
 (1/2) X'X/n + l2 (Böhning 1992); a coalition that has converged leaves its place to the next, and its bits do not
-depend on its company. It never returns a model that has not reached the tolerance.
+depend on the coalitions beside it. It never returns a model that has not reached the tolerance.
 """
 
 import math
 import threading
 import weakref
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from contract.learners import LEARNERS, Hyper
+from contract.learners import Hyper
 from worker.engine.games.game import Coalitions, EvaluationFailed
 from worker.engine.learners.learner import Check
 from worker.engine.learners.optim.quasi_newton import minimise
+from worker.engine.learners.options import read_options
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout, aligned
 
 _DENSE_FEATURES = 640  # above it a Cholesky factor per coalition costs more than the iterations it saves
 _TYPICAL_ITERATIONS = 60
-_SLOTS = 8  # places of every stack: see ``Stack``. Sixteen are 6 % faster on many coalitions, and slower on few dozens
+# places of every stack: see ``LogisticStack``; sixteen are 6 % faster on many coalitions, and slower on few dozens
+_SLOTS = 8
+
+
+class LogisticOptions(NamedTuple):
+    """The hyper-parameters."""
+
+    l2: float
+    tol: float
+    iterations: int
 
 
 class Logistic:
@@ -38,9 +49,9 @@ class Logistic:
     batch = 0
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
-        options = LEARNERS[self.name].checked(hyper)
+        options = read_options(LogisticOptions, self.name, hyper)
         self.classes, self.feature_shape, self.features = classes, feature_shape, math.prod(feature_shape)
-        self.l2, self.tol, self.iterations = float(options["l2"]), float(options["tol"]), int(options["iterations"])
+        self.l2, self.tol, self.iterations = options.l2, options.tol, options.iterations
         self.layout = Layout.of([("weight", (classes, self.features)), ("bias", (classes,))])
         self._shared: weakref.WeakKeyDictionary[Pool, Shared] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -65,7 +76,7 @@ class Logistic:
         return (torch.bmm(fill_rows(X).flatten(2), weight.transpose(1, 2)) + bias.unsqueeze(1))[:, : X.shape[1]]
 
     def _on_shared(self, params: Tensor, X: Tensor) -> Tensor:
-        """One product for as many models as a stack has places, always: see ``Stack``."""
+        """One product for as many models as a stack has places, always: see ``LogisticStack``."""
         weight, bias = self.layout.views(params)
         rows = fill_rows(X.unsqueeze(0))[0].flatten(1)
         width = aligned(self.features) - self.features
@@ -73,9 +84,9 @@ class Logistic:
         places = -(-len(params) // _SLOTS) * _SLOTS
         weight = torch.cat([weight, weight.new_zeros((places - len(params), *weight.shape[1:]))])
         parts = torch.split(weight, _SLOTS)
-        found = torch.cat([(part.flatten(0, 1) @ rows.T).view(_SLOTS, self.classes, -1) for part in parts])
-        found = found[: len(params), :, : len(X)]
-        return (found + bias.unsqueeze(2)).transpose(1, 2)
+        products = torch.cat([(part.flatten(0, 1) @ rows.T).view(_SLOTS, self.classes, -1) for part in parts])
+        products = products[: len(params), :, : len(X)]
+        return (products + bias.unsqueeze(2)).transpose(1, 2)
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
         batch, residual = whole_rows(batch, residual)
@@ -96,9 +107,9 @@ class Logistic:
         seed: int,  # noqa: ARG002 - the interface's seed: the optimum is unique
         check: Check,
     ) -> Tensor:
-        # Everybody's model is trained before all others and never beside one: it need not pay for empty places.
+        # The model of all players is trained before the others and never beside one: it needs no empty places.
         alone = len(coalitions) == 1 and bool(coalitions.all())
-        stack = Stack(self, pool, coalitions, check, places=1 if alone else self.slots)
+        stack = LogisticStack(self, pool, coalitions, check, places=1 if alone else self.slots)
         theta, norm = minimise(stack, len(coalitions), stack.initial(start)[0], self.tol, self.iterations)
         worst = float(norm.max())
         if not worst <= self.tol:
@@ -109,7 +120,7 @@ class Logistic:
         return stack.models(theta)
 
     def shared(self, pool: Pool) -> "Shared":
-        """What all stacks over a pool share, made once."""
+        """What all stacks over a pool share, computed once."""
         with self._lock:
             if pool not in self._shared:
                 self._shared[pool] = Shared(self.features, pool)
@@ -137,12 +148,12 @@ class Shared:
             self.grams = torch.stack([self.X[a:b].T @ self.X[a:b] for a, b in self.spans])
 
 
-class Stack:
+class LogisticStack:
     """The objectives of coalitions over shared rows, ``places`` at a time; unknowns are [K, C, d], the bias after the
     features.
 
-    There are always as many places, whatever is asked for: products with shared rows round differently at other widths,
-    but alike in every place of one width. ``load`` puts a coalition into a place.
+    There are always as many places, however few coalitions there are: products with shared rows round differently at
+    other widths, but alike in every place of one width. ``load`` puts a coalition into a place.
     """
 
     def __init__(self, learner: Logistic, pool: Pool, coalitions: Coalitions, check: Check, places: int) -> None:
@@ -227,8 +238,7 @@ class Stack:
 
 
 class _Dense:
-    """Applies one inverse [d, d] per coalition. Float32 is enough: it shapes the steps, and the optimum knows nothing
-    of it."""
+    """Applies one inverse [d, d] per coalition. Float32 is enough: it shapes the steps and not the optimum."""
 
     def __init__(self, inverse: Tensor) -> None:
         self.inverse = inverse

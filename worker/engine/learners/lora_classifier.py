@@ -6,21 +6,22 @@ pixels [3, size, size], prepared as the encoder was trained. W x + (alpha / rank
 the seed and alike for all, B and the head zero: the untrained model gives every class the same, and its features are
 the frozen encoder's. Training is a fixed number of Adam steps on minibatches. Products are those of a stack of equal
 shapes, rows filled up to the alignment, so a model's bits do not depend on how many others are computed beside it.
-What is inside which family is its host's to say (``hosts``, ``resnets``).
+The host of a family knows the inside of its models (``adapter_hosts``, ``resnets``).
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper
+from contract.learners import Hyper
 from worker.engine.learners.backbones import adapter_hosts, resnets
 from worker.engine.learners.backbones.adapter_hosts import Host
 from worker.engine.learners.optim import adam
+from worker.engine.learners.options import read_options
 from worker.engine.learners.rows import fill_rows, output_gradient
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout, aligned
@@ -28,6 +29,20 @@ from worker.engine.tensors.seeds import derive, torch_generator
 
 NO_TOKEN = -1
 HEAD, SHIFT = "head.weight", "head.bias"
+
+
+class LoraOptions(NamedTuple):
+    """The hyper-parameters."""
+
+    heads: int
+    eps: float
+    rank: int
+    alpha: float
+    steps: int
+    lr: float
+    l2: float
+    batch: int
+    recompute: int
 
 
 class AdaptedEncoder(adam.FixedSteps):
@@ -49,21 +64,21 @@ class AdaptedEncoder(adam.FixedSteps):
         self._host = _host(self._frozen, options, feature_shape)
         self.features = self.width = self._host.width
         self.classes, self.feature_shape = classes, feature_shape
-        self.rank, self.scale = int(options["rank"]), float(options["alpha"]) / int(options["rank"])
+        self.rank, self.scale = options.rank, options.alpha / options.rank
         shapes: list[tuple[str, tuple[int, ...]]] = []
         for name, (out, *into) in self._host.beside.items():
             shapes += [(f"{name}.lora_A.weight", (self.rank, *into))]
             shapes += [(f"{name}.lora_B.weight", (out, self.rank, *[1] * len(into[1:])))]
         self.layout = Layout.of([*shapes, (HEAD, (classes, self.width)), (SHIFT, (classes,))])
-        self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
-        self.batch, self.recompute = int(options["batch"]), bool(options["recompute"])
+        self.steps, self.lr, self.l2 = options.steps, options.lr, options.l2
+        self.batch, self.recompute = options.batch, bool(options.recompute)
         self._frozen_on: dict[torch.device, dict[str, Tensor]] = {}
 
     def frozen(self, device: torch.device) -> dict[str, Tensor]:
         """The encoder's weights on a device, brought and prepared there once."""
         if device not in self._frozen_on:
-            there = {name: array.to(device, self.dtype) for name, array in self._frozen.items()}
-            self._frozen_on[device] = self._host.prepared(there)
+            moved = {name: array.to(device, self.dtype) for name, array in self._frozen.items()}
+            self._frozen_on[device] = self._host.prepared(moved)
         return self._frozen_on[device]
 
     def start(self, seed: int) -> Tensor:
@@ -86,7 +101,7 @@ class AdaptedEncoder(adam.FixedSteps):
         return self._encoded(self._named(params), rows.expand(len(params), *rows.shape[1:]))
 
     def logits(self, params: Tensor, X: Tensor) -> Tensor:
-        """Outputs [K, m, C]; a few rows are asked at a time, and nothing is kept for a gradient."""
+        """Outputs [K, m, C]; a few rows are scored at a time, and nothing is kept for a gradient."""
         rows = X.unsqueeze(0) if X.dim() == len(self.feature_shape) + 1 else X
         with torch.no_grad():
             named, parts = self._named(params), []
@@ -96,7 +111,7 @@ class AdaptedEncoder(adam.FixedSteps):
         return torch.cat(parts, dim=1) if parts else params.new_zeros((len(params), 0, self.classes))
 
     def _named(self, params: Tensor) -> dict[str, Tensor]:
-        # one split and not many slices: each slice would answer a gradient as wide as the model
+        # one split and not many slices: the gradient of each slice would be as wide as the model
         pieces = torch.split(params, [aligned(slot.size) for slot in self.layout.slots], dim=1)
         return {
             slot.name: piece[:, : slot.size].reshape(len(params), *slot.shape)
@@ -104,8 +119,8 @@ class AdaptedEncoder(adam.FixedSteps):
         }
 
     def _outputs(self, named: dict[str, Tensor], rows: Tensor) -> Tensor:
-        found = fill_rows(self._encoded(named, rows))
-        outputs = torch.bmm(found, named[HEAD].transpose(1, 2)) + named[SHIFT].unsqueeze(1)
+        features = fill_rows(self._encoded(named, rows))
+        outputs = torch.bmm(features, named[HEAD].transpose(1, 2)) + named[SHIFT].unsqueeze(1)
         return outputs[:, : rows.shape[1]]
 
     def _encoded(self, named: dict[str, Tensor], rows: Tensor) -> Tensor:
@@ -121,9 +136,9 @@ class AdaptedEncoder(adam.FixedSteps):
             with torch.enable_grad():
                 moved = params.detach().clone().requires_grad_()
                 outputs = self._outputs(self._named(moved), rows.X.expand(len(params), *rows.X.shape[1:]))
-                wanted = output_gradient(outputs.detach(), rows) if residual is None else residual[:, part]
-                (found,) = torch.autograd.grad(outputs, moved, wanted)
-            result += found
+                slope = output_gradient(outputs.detach(), rows) if residual is None else residual[:, part]
+                (gradient,) = torch.autograd.grad(outputs, moved, slope)
+            result += gradient
         return result
 
     # Memory
@@ -136,8 +151,8 @@ class AdaptedEncoder(adam.FixedSteps):
         """Memory held once (the encoder) and by each stacked coalition, were the settings these: adapters and head with
         gradient and Adam's moments, and what training or scoring holds of activations."""
         kept = self._host.bytes_kept(min(batch, self._host.step_rows), self.rank, recompute=recompute)
-        each = max(kept, self._host.bytes_asked(self._host.rows)) + 24 * self.layout.width
-        return self.bytes_shared(), each
+        own = max(kept, self._host.bytes_scored(self._host.rows)) + 24 * self.layout.width
+        return self.bytes_shared(), own
 
     def bytes_shared(self) -> int:
         """Memory of the encoder as it is held."""
@@ -145,8 +160,8 @@ class AdaptedEncoder(adam.FixedSteps):
         return held + self._host.bytes_prepared()
 
 
-def _options(hyper: Hyper, frozen: Mapping[str, Any]) -> dict[str, float | int]:
-    options = LEARNERS[AdaptedEncoder.name].checked(hyper)
+def _options(hyper: Hyper, frozen: Mapping[str, Any]) -> LoraOptions:
+    options = read_options(LoraOptions, AdaptedEncoder.name, hyper)
     if not frozen:
         raise InvalidProblem(
             "learner 'lora' needs a frozen encoder for its adapters; give --encoder or --backbone, in an order a base"
@@ -154,12 +169,12 @@ def _options(hyper: Hyper, frozen: Mapping[str, Any]) -> dict[str, float | int]:
     return options
 
 
-def _host(frozen: Mapping[str, Tensor], options: Mapping[str, float | int], shape: tuple[int, ...]) -> Host:
-    """The family that the frozen weights are of, as they name it."""
+def _host(frozen: Mapping[str, Tensor], options: LoraOptions, shape: tuple[int, ...]) -> Host:
+    """The host of the frozen weights' family, by their names."""
     if adapter_hosts.WORDS in frozen:
-        return adapter_hosts.Bert(frozen, options, shape)
+        return adapter_hosts.Bert(frozen, options.heads, options.eps, shape)
     if adapter_hosts.PATCHES in frozen:
-        return adapter_hosts.Vit(frozen, options, shape)
+        return adapter_hosts.Vit(frozen, options.heads, options.eps, shape)
     if resnets.STEM in frozen:
         return resnets.ResNet(frozen, shape)
     raise InvalidProblem(

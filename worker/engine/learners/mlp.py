@@ -7,17 +7,30 @@ arithmetic does.
 
 import itertools
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from contract.learners import LEARNERS, Hyper
+from contract.learners import Hyper
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
+from worker.engine.learners.options import read_options
 from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
+
+
+class MLPOptions(NamedTuple):
+    """The hyper-parameters."""
+
+    hidden: int
+    layers: int
+    steps: int
+    lr: float
+    l2: float
+    batch: int
 
 
 class MLP:
@@ -29,15 +42,15 @@ class MLP:
     slots = 1
 
     def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
-        options = LEARNERS[self.name].checked(hyper)
+        options = read_options(MLPOptions, self.name, hyper)
         self.classes, self.feature_shape = classes, feature_shape
-        widths = [math.prod(feature_shape), *[int(options["hidden"])] * int(options["layers"]), classes]
+        widths = [math.prod(feature_shape), *[options.hidden] * options.layers, classes]
         shapes: list[tuple[str, tuple[int, ...]]] = []
         for i, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
             shapes += [(f"{2 * i}.weight", (fan_out, fan_in)), (f"{2 * i}.bias", (fan_out,))]
         self.layout, self.widths, self.features = Layout.of(shapes), widths, widths[0]
-        self.steps, self.lr, self.l2 = int(options["steps"]), float(options["lr"]), float(options["l2"])
-        self.batch = int(options["batch"])
+        self.steps, self.lr, self.l2 = options.steps, options.lr, options.l2
+        self.batch = options.batch
 
     @property
     def gradients_per_row(self) -> float:

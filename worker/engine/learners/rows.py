@@ -29,7 +29,7 @@ def wide_enough(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def whole_rows(batch: Batch, residual: Tensor | None) -> tuple[Batch, Tensor | None]:
-    """A batch, and its residual where given, filled up likewise."""
+    """A batch, and its residual where given, filled up in the same way."""
     if batch.y.shape[1] % ALIGNMENT == 0 or batch.y.shape[1] == 1:
         return batch, residual
     filled = Batch(fill_rows(batch.X), fill_rows(batch.y), fill_rows(batch.weight))

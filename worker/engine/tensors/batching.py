@@ -28,7 +28,7 @@ ShouldStop = Callable[[], bool]
 
 
 class Stopped(Exception):
-    """The caller asked to stop; worths that were finished are kept."""
+    """The caller wants the computation to stop; worths that were finished are kept."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Batch:
 
 
 class Pool:
-    """All rows there are, on the device: first the rest, then the players in canonical order."""
+    """All rows of a problem, on the device: first the rest, then the players in canonical order."""
 
     def __init__(self, problem: Problem, device: torch.device, dtype: torch.dtype, *, with_rest: bool = True) -> None:
         parts = [(p.X, p.y) for p in problem.players]
@@ -70,14 +70,14 @@ class Pool:
 
     def _contents(self, problem: Problem) -> list[tuple[str, tuple[int, int]]]:
         """A name for each content, and where its rows lie; copies are numbered: none repeats another's draws."""
-        found = []
+        contents = []
         if self.rest_rows and problem.rest is not None:
-            found.append((problem.rest.digest, (0, self.rest_rows)))
+            contents.append((problem.rest.digest, (0, self.rest_rows)))
         seen = Counter[str]()
         for player, span in zip(problem.players, self.spans, strict=True):
-            found.append((f"{player.digest} {seen[player.digest]}", span))
+            contents.append((f"{player.digest} {seen[player.digest]}", span))
             seen[player.digest] += 1
-        return found
+        return contents
 
     def row_counts(self, coalitions: Coalitions) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """Rows kept by each coalition, the rest included, int64[K]."""
@@ -152,7 +152,7 @@ def out_of_memory(error: BaseException) -> bool:
 def run_chunks(
     chunks: Sequence[Chunk], compute: Callable[[Chunk], None], threads: int, should_stop: ShouldStop
 ) -> None:
-    """Run every chunk; halve the ones that run out of memory; stop between chunks when asked.
+    """Run every chunk; halve the ones that run out of memory; stop between chunks where ``should_stop`` says so.
 
     Raises:
         Stopped: ``should_stop`` answered true; chunks that were finished stay finished.
@@ -168,7 +168,7 @@ def run_chunks(
                 chunk = queue.popleft()
             try:
                 if should_stop():
-                    raise Stopped("stopped between two chunks as asked")
+                    raise Stopped("stopped between two chunks")
                 compute(chunk)
             except Exception as error:
                 with lock:

@@ -1,6 +1,6 @@
-"""Seeds that derive from content, so that the same coalition is computed alike wherever and whenever it is asked for.
+"""Seeds that derive from content, so that the same coalition is computed alike anywhere and at any time.
 
-Nothing here knows time, process, worker or order of arrival. A seed is a hash of what it is for; torch and numpy
+Nothing here knows time, process, worker or order of arrival. A seed is a hash of its purpose; torch and numpy
 generators are made from it on the CPU, so that a GPU draws the same numbers.
 """
 
@@ -11,7 +11,7 @@ import torch
 
 
 def derive(seed: int, *parts: str | int) -> int:
-    """A 63-bit seed from a job's seed and the parts that say what it is for."""
+    """A 63-bit seed from a job's seed and the parts of its purpose."""
     text = "\x1f".join([str(seed), *map(str, parts)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

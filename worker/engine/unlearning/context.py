@@ -1,4 +1,4 @@
-"""What an unlearning method is given: the models, the rows it may see, its options, and a place for what it prepares.
+"""An unlearning method's inputs: the models, the rows it may see, its options, and a cache for what it prepares.
 
 In partial mode the pool holds the target players' rows only and ``anchor`` some of the buyer's held-out rows; a
 method cannot reach anything else, because nothing else is here. Test rows that measure worth are never here: methods
@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Context:
     """One problem on one device, as methods see it.
 
-    ``base`` and ``full`` are models [P], ``*_answers`` what is stored of them on the test units [T, ...];
+    ``base`` and ``full`` are models [P], ``*_answers`` their stored outputs on the test units [T, ...];
     ``anchor`` is (X [A, ...], y [A]) of held-out rows that measure no worth (None in full mode); ``held_out`` is
     those rows, or in full mode the test rows: outside training, for methods that need answers of M_full there
     (labels of test rows are for the seed paper's own method alone); ``hidden_rows`` counts the rows M_full was
@@ -72,7 +72,7 @@ class Context:
         return len(self.pool) + self.hidden_rows
 
     def players_only(self) -> Pool:
-        """The pool without the rest: what can be forgotten."""
+        """The pool without the rest: the rows that can be forgotten."""
         if not self.pool.rest_rows:
             return self.pool
         return self.once("players only", lambda: Pool(self.problem, self.device, self.learner.dtype, with_rest=False))
@@ -81,5 +81,5 @@ class Context:
         return self.problem.option(name, default)
 
     def seed(self, purpose: str) -> int:
-        """The seed of what is drawn for a purpose, common to all coalitions."""
+        """The seed of a purpose's draws, common to all coalitions."""
         return derive(self.problem.seed, purpose)

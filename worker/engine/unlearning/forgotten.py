@@ -1,4 +1,4 @@
-"""Batches of forgotten rows: what methods that see nothing else work on.
+"""Batches of forgotten rows, for methods that see no others.
 
 Follows the learner's recipe (all rows, or minibatches by content-derived order) and keeps M_full, bit for bit, where
 nothing is forgotten.
@@ -27,7 +27,7 @@ def forgotten_batches(context: Context, coalitions: Coalitions, purpose: str) ->
 
 
 def skip_where_nothing_is_forgotten(context: Context, coalitions: Coalitions, models: Tensor) -> Tensor:
-    """``models`` [K, P] with M_full where the coalition keeps everybody."""
+    """``models`` [K, P] with M_full where the coalition keeps all players."""
     everybody = torch.from_numpy(coalitions.all(axis=1)).to(context.device)
     return torch.where(everybody.unsqueeze(1), context.full, models)
 
@@ -41,8 +41,8 @@ def distil(context: Context, target: Tensor) -> Callable[[Tensor, Batch], Tensor
     """Gradient of the weighted sum over rows of KL(target model [P] || model)."""
 
     def gradient(params: Tensor, batch: Batch) -> Tensor:
-        wanted = torch.softmax(context.learner.logits(target.expand(len(params), -1), batch.X), dim=2)
-        residual = torch.softmax(context.learner.logits(params, batch.X), dim=2).sub_(wanted)
+        teacher = torch.softmax(context.learner.logits(target.expand(len(params), -1), batch.X), dim=2)
+        residual = torch.softmax(context.learner.logits(params, batch.X), dim=2).sub_(teacher)
         return context.learner.gradient(params, batch, residual.mul_(batch.weight.unsqueeze(2)))
 
     return gradient

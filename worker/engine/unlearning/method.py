@@ -1,9 +1,9 @@
 """The description of an unlearning method: its name, what it needs, what it costs, and its one function.
 
 A method either returns models ("params": (context, coalitions bool[K, n]) -> [K, P]) or, where it has no models,
-outputs ("outputs": (context, coalitions, X [T, ...]) -> [K, T, C]). Where it can tell how likely the next tokens of a
-text are without all outputs, it has that too ("likelihoods": (context, coalitions, X [m, L + 1]) -> [K, m, L]). Nothing
-here runs anything.
+outputs ("outputs": (context, coalitions, X [T, ...]) -> [K, T, C]). Where it can compute the likelihoods of a text's
+next tokens without all outputs, it has that too ("likelihoods": (context, coalitions, X [m, L + 1]) -> [K, m, L]).
+Nothing here runs anything.
 """
 
 from collections.abc import Callable

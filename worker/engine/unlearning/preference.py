@@ -1,4 +1,4 @@
-"""What NPO and SimNPO have in common: gradient ascent whose weight on a sequence fades once the model has let go of it.
+"""Shared by NPO and SimNPO: gradient ascent whose weight on a sequence fades once the model has forgotten it.
 
 Negative preference optimisation (Zhang et al. 2024, arXiv 2404.05868): loss (2/b) log(1 + (p / p_ref)^b) on forgotten
 sequences, p_ref M_full's own; its gradient is ascent with weight 2 s(b (l_ref - l)) on a sequence of loss l. SimNPO
@@ -27,8 +27,8 @@ def unlearn(context: Context, coalitions: Coalitions, name: str, fade: Fade, nee
     steps, lr = int(context.option(f"{name}.steps", 20)), context.option(f"{name}.lr", 0.1 * learner.lr)
 
     def losses(params: Tensor, batch: Batch) -> Tensor:
-        likelihood, there = learner.likelihoods(params, batch.X)
-        return -likelihood.sum(dim=2) / there.sum(dim=2).clamp(min=1)
+        likelihood, present = learner.likelihoods(params, batch.X)
+        return -likelihood.sum(dim=2) / present.sum(dim=2).clamp(min=1)
 
     def gradient(params: Tensor, batch: Batch) -> Tensor:
         with torch.no_grad():

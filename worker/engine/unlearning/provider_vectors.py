@@ -1,4 +1,4 @@
-"""Provider vectors: what a training on one provider's rows alone adds to the base model.
+"""Provider vectors: the change of the base model by a training on one provider's rows alone.
 
 tau_i = train(base, D_i) - base, computed once per job (or once beside the data, by the provider itself). Methods
 that add or subtract them never touch a row again. Sums run in player order, so that a stack's size changes no bit.
@@ -19,7 +19,7 @@ def provider_vectors(context: Context) -> Tensor:
 
 def _train(context: Context) -> Tensor:
     pool, models = context.players_only(), dict[str, Tensor]()
-    seed = context.seed("retrain")  # the draws of a retraining: what luck gives a player it gives its vector, too
+    seed = context.seed("retrain")  # the draws of a retraining, so that chance favours a player and its vector alike
     for player, row in zip(context.problem.players, np.eye(len(context.problem.players), dtype=bool), strict=True):
         if player.digest not in models:  # copies have one content and so one vector
             models[player.digest] = context.learner.train(context.base, pool, row[None], seed, context.check)

@@ -1,4 +1,4 @@
-"""Descent on retained rows from any start: what the methods of the repair family have in common.
+"""Descent on retained rows from any start: shared by the methods of the repair family.
 
 Uses the learner's own gradient and its own recipe where it has one (learning rate, minibatches); never the test set.
 """

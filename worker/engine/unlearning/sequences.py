@@ -1,7 +1,7 @@
 """Gradients of whole token sequences, streamed: shared by tangents and natural gradients of language models.
 
-A row's gradient is that of its negative log-likelihood per token with respect to the adapters. It is made for a few
-rows at a time, projected or added up, and dropped; nothing holds the gradients of a corpus. Sums run in row order.
+A row's gradient is that of its negative log-likelihood per token with respect to the adapters. It is computed for a
+few rows at a time, projected or added up, and dropped; nothing holds the gradients of a corpus. Sums run in row order.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def row_gradients(context: Context, reference: Tensor, X: Tensor) -> Iterator[Te
 
 
 def sample_rows(context: Context) -> Tensor:
-    """Rows that show what gradients look like: of everything here, or in partial mode of the anchor."""
+    """A sample of rows for the directions of gradients: of all rows here, in partial mode of the anchor's too."""
     rows = context.pool.X
     if context.anchor is not None:
         rows = torch.cat([context.anchor[0], rows])
@@ -57,8 +57,8 @@ def basis(gradients: Tensor, width: int) -> Tensor:
     """Orthonormal directions [P, k] that carry most of gradients [m, P]: their leading right singular vectors."""
     values, vectors = torch.linalg.eigh(gradients.double() @ gradients.double().T)
     keep = min(width, int((values > 1e-9 * values[-1]).sum()))
-    found: Tensor = gradients.double().T @ vectors[:, -keep:] / values[-keep:].sqrt()
-    return found.to(dtype=gradients.dtype)
+    directions: Tensor = gradients.double().T @ vectors[:, -keep:] / values[-keep:].sqrt()
+    return directions.to(dtype=gradients.dtype)
 
 
 def sums(context: Context, reference: Tensor, directions: Tensor, X: Tensor) -> Sums:

@@ -1,4 +1,4 @@
-"""What models trained on one provider each answer: what methods that add answers work with, asked once per job."""
+"""Outputs of models trained on one provider each, for methods that add outputs; computed once per job."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,19 +22,19 @@ def answers(context: Context, model: Tensor, X: Tensor) -> Tensor:
 def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
     """``change`` of the outputs [m, ..., C] on rows X of the models trained on one player alone, by the player's
     digest."""
-    found: dict[str, Tensor] = {}
+    changed: dict[str, Tensor] = {}
     for player, vector in zip(context.problem.players, provider_vectors(context), strict=True):
-        if player.digest not in found:  # copies have one content and so one model
-            found[player.digest] = change(answers(context, context.base + vector, X))
-    return found
+        if player.digest not in changed:  # copies have one content and so one model
+            changed[player.digest] = change(answers(context, context.base + vector, X))
+    return changed
 
 
-def kept(context: Context, what: str, X: Tensor, ask: Callable[[], T], width: int | None = None) -> T:
-    """What ``ask`` returns of rows X, asked once where what it holds of all models is little enough to be kept:
-    ``width`` numbers at each place, as many as there are classes unless said otherwise."""
+def kept(context: Context, what: str, X: Tensor, compute: Callable[[], T], width: int | None = None) -> T:
+    """The result of ``compute`` on rows X, computed once where the outputs of all models are few enough to be kept:
+    ``width`` numbers at each place, by default as many as there are classes."""
     places = answering_of(context.learner.name).places(X)
     size = 4 * len(context.held_out[0]) * places * (width or context.learner.classes)
     if size * (len(context.problem.players) + 2) > _KEPT_BYTES:
-        return ask()
-    # the rows are held with their answers, so that no others can come to lie where they do
-    return context.once(f"{what} {X.data_ptr()} {tuple(X.shape)}", lambda: (X, ask()))[1]
+        return compute()
+    # the rows are held with their outputs, so that their address in memory stays theirs
+    return context.once(f"{what} {X.data_ptr()} {tuple(X.shape)}", lambda: (X, compute()))[1]

@@ -1,4 +1,4 @@
-"""Tangent features and players' sufficient statistics: what the tangent method stores and adds up.
+"""Tangent features and players' sufficient statistics, which the tangent method stores and adds up.
 
 A row's feature is the gradient of one fixed combination of the model's outputs at a reference model, brought to a few
 hundred dimensions by a sparse sign sketch (Charikar et al. 2002) that depends on the architecture alone. So a player

@@ -1,13 +1,13 @@
-"""Where adapters sit: a frozen encoder of texts or a vision transformer, as learner ``lora`` asks it for features.
+"""The models that learner ``lora`` puts adapters into: a frozen encoder of texts or a vision transformer.
 
-A host knows its family: what rows it is shown, which weights adapters sit beside, how its products are made for a
-stack of models at once, and what memory that takes. It is frozen, and trains nothing. ResNets are in ``resnets``.
+A host knows its family: the shape of its rows, the weights that adapters are put beside, how its products are computed
+for a stack of models at once, and the memory that this takes. It is frozen and trains nothing. ResNets are in
+``resnets``.
 """
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stac
 
 class Host(ABC):
     """A frozen model: ``width`` of its features, ``beside`` the shapes of the weights [out, in] or [out, in, k, k] that
-    adapters sit beside, and how many ``rows`` are asked, or ``step_rows`` of a gradient made, at a time."""
+    adapters are put beside, and how many ``rows`` are scored, or ``step_rows`` of a gradient computed, at a time."""
 
     width: int
     beside: dict[str, tuple[int, ...]]
@@ -40,18 +40,18 @@ class Host(ABC):
 
     @abstractmethod
     def bytes_kept(self, rows: int, rank: int, *, recompute: bool) -> int:
-        """Memory of one model while a gradient of so many rows is made."""
+        """Memory of one model while a gradient of so many rows is computed."""
 
     @abstractmethod
-    def bytes_asked(self, rows: int) -> int:
-        """Memory of one model where it is asked so many rows and nothing is trained."""
+    def bytes_scored(self, rows: int) -> int:
+        """Memory of one model while so many rows are scored and nothing is trained."""
 
     def prepared(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The frozen weights as ``encoded`` takes them, made once on a device."""
+        """The frozen weights as ``encoded`` takes them, computed once on a device."""
         return weights
 
     def bytes_prepared(self) -> int:
-        """Memory of what ``prepared`` adds to the weights."""
+        """Memory that ``prepared`` adds to that of the weights."""
         return 0
 
 
@@ -67,19 +67,16 @@ def check_whole(name: str, out: int, into: int) -> None:
 class _Transformer(Host):
     """What BERT and vision transformers share: layers of attention and MLP, adapters beside all of their matrices."""
 
-    def __init__(
-        self, weights: Weights, options: Mapping[str, float | int], at: str, parts: tuple[str, ...], tokens: int
-    ) -> None:
-        zero = [name for name in ("heads", "eps") if not options[name]]
+    def __init__(self, weights: Weights, heads: int, eps: float, at: str, parts: tuple[str, ...], tokens: int) -> None:
+        zero = [name for name, value in (("heads", heads), ("eps", eps)) if not value]
         if zero:
             raise InvalidProblem(f"learner 'lora': {', '.join(zero)} must be above 0")
-        self.tokens, self.heads = tokens, int(options["heads"])
+        self.tokens, self.heads, self.eps = tokens, heads, eps
         if self.width % self.heads:
             raise InvalidProblem(
                 f"learner 'lora': {self.heads} heads do not divide the encoder's width of {self.width}"
             )
         self.layers = len({name[len(at) :].split(".")[0] for name in weights if name.startswith(at)})
-        self.sizes: dict[str, Any] = {"heads": self.heads, "eps": float(options["eps"])}
         self.beside = {}
         for name in (f"{at}{layer}.{part}" for layer in range(self.layers) for part in parts):
             if f"{name}.weight" not in weights or f"{name}.bias" not in weights:
@@ -88,8 +85,8 @@ class _Transformer(Host):
             check_whole(name, out, into)
             self.beside[name] = (out, into)
         # so many rows of a slot fill whole vectors of the processor, whatever comes after the slot
-        each = math.gcd(*(tokens * size for shape in self.beside.values() for size in shape))
-        self._whole = ALIGNMENT // math.gcd(ALIGNMENT, each)
+        common = math.gcd(*(tokens * size for shape in self.beside.values() for size in shape))
+        self._whole = ALIGNMENT // math.gcd(ALIGNMENT, common)
 
     def encoded(self, frozen: Weights, named: Weights, rows: Tensor, scale: float, *, recompute: bool) -> Tensor:
         K, count = rows.shape[:2]
@@ -100,15 +97,15 @@ class _Transformer(Host):
             stacked = x.reshape(K, m * x.shape[1], x.shape[2])
             places = stacked.shape[1]
             stacked = torch.nn.functional.pad(stacked, (0, 0, 0, aligned(places) - places))
-            found = torch.bmm(stacked, matrix.t().expand(K, -1, -1))
+            result = torch.bmm(stacked, matrix.t().expand(K, -1, -1))
             if name is not None:
                 a, b = wide_enough(named[f"{name}.lora_A.weight"], named[f"{name}.lora_B.weight"])
                 low = torch.bmm(stacked, a.transpose(1, 2))
-                found = torch.baddbmm(found, low, b.transpose(1, 2), alpha=scale)
-            return found[:, :places].reshape(*x.shape[:2], len(matrix))
+                result = torch.baddbmm(result, low, b.transpose(1, 2), alpha=scale)
+            return result[:, :places].reshape(*x.shape[:2], len(matrix))
 
-        found = self._features(frozen, rows.reshape(K * m, *rows.shape[2:]), product, recompute)
-        return found.view(K, m, self.width)[:, :count]
+        features = self._features(frozen, rows.reshape(K * m, *rows.shape[2:]), product, recompute)
+        return features.view(K, m, self.width)[:, :count]
 
     @abstractmethod
     def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
@@ -116,10 +113,10 @@ class _Transformer(Host):
 
     def bytes_kept(self, rows: int, rank: int, *, recompute: bool) -> int:  # noqa: ARG002 - a layer keeps so much more
         if recompute:
-            return self.bytes_asked(rows) + rows * self.layers * 4 * self.tokens * self.width
-        return self.layers * self.bytes_asked(rows)
+            return self.bytes_scored(rows) + rows * self.layers * 4 * self.tokens * self.width
+        return self.layers * self.bytes_scored(rows)
 
-    def bytes_asked(self, rows: int) -> int:
+    def bytes_scored(self, rows: int) -> int:
         inner = max(shape[0] for shape in self.beside.values())
         return rows * 4 * self.tokens * (14 * self.width + 4 * inner + self.heads * self.tokens)
 
@@ -127,29 +124,31 @@ class _Transformer(Host):
 class Bert(_Transformer):
     """An encoder of texts; a row is L token numbers, NO_TOKEN after its end."""
 
-    def __init__(self, weights: Weights, options: Mapping[str, float | int], shape: tuple[int, ...]) -> None:
+    def __init__(self, weights: Weights, heads: int, eps: float, shape: tuple[int, ...]) -> None:
         self.width, most = int(weights[WORDS].shape[1]), len(weights[_POSITIONS])
-        super().__init__(weights, options, "encoder.layer.", encoders.BERT_PARTS, shape[0])
-        self.sizes["layers"] = self.layers
+        super().__init__(weights, heads, eps, "encoder.layer.", encoders.BERT_PARTS, shape[0])
         if len(shape) != 1 or not 2 <= shape[0] <= most:
             raise InvalidProblem(
                 f"learner 'lora' takes rows of 2 to {most} token numbers on this encoder; rows have shape {list(shape)}"
             )
 
     def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
-        tokens, there = rows.clamp(min=0).long(), rows >= 0
-        there[:, 0] = True
-        return encoders.bert(self.sizes, frozen, tokens, there, _linear(frozen, product), recompute=recompute)
+        tokens, present = rows.clamp(min=0).long(), rows >= 0
+        present[:, 0] = True
+        return encoders.bert(self, frozen, tokens, present, _linear(frozen, product), recompute=recompute)
 
 
 class Vit(_Transformer):
     """A vision transformer; a row is prepared pixels [3, size, size], as large as it was trained on."""
 
-    def __init__(self, weights: Weights, options: Mapping[str, float | int], shape: tuple[int, ...]) -> None:
+    @property
+    def depth(self) -> int:
+        return self.layers
+
+    def __init__(self, weights: Weights, heads: int, eps: float, shape: tuple[int, ...]) -> None:
         self.width, _, self.patch, _ = weights[PATCHES].shape
         tokens = int(weights["pos_embed"].shape[1])
-        super().__init__(weights, options, "blocks.", encoders.VIT_PARTS, tokens)
-        self.sizes["depth"] = self.layers
+        super().__init__(weights, heads, eps, "blocks.", encoders.VIT_PARTS, tokens)
         side = math.isqrt(tokens - 1) * self.patch
         if shape != (3, side, side):
             raise InvalidProblem(
@@ -159,7 +158,7 @@ class Vit(_Transformer):
 
     def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
         patches = product(_cut(rows, self.patch), frozen[PATCHES].flatten(1), None) + frozen["patch_embed.proj.bias"]
-        return encoders.vit(self.sizes, frozen, patches, _linear(frozen, product), recompute=recompute)
+        return encoders.vit(self, frozen, patches, _linear(frozen, product), recompute=recompute)
 
 
 def _linear(frozen: Weights, product: Product) -> encoders.Linear:

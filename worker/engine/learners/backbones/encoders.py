@@ -1,13 +1,13 @@
 """Frozen models as plain algebra: BERT on tokens, ResNet and vision transformer on images.
 
-Weights have the names that those who save them give. Features are what a head is trained on: of a text the mean of the
-last layer's states over its tokens, of an image what the model pools before its classifier. Products with the matrices
-of attention and MLP, and convolutions, are asked for by name, so that adapters can be added to them; all else is
-frozen. Nothing here trains, reads a file or knows a job.
+Weights have the names that the libraries which save them give. Features are a head's inputs: of a text the mean of the
+last layer's states over its tokens, of an image the model's output before its classifier. The caller may compute the
+products with the matrices of attention and MLP, and the convolutions, by name, so that adapters can be added to them;
+everything else is frozen. Nothing here trains, reads a file or knows a job.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,11 +15,39 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 Weights = Mapping[str, Tensor]
-Sizes = Mapping[str, Any]
 Linear = Callable[[Tensor, str], Tensor]
 Convolution = Callable[[Tensor, str, str, int], Tensor]
 BATCH_NORM_EPS = 1e-5
 _VIT_EPS = 1e-6
+
+
+class BertLayers(Protocol):
+    """The sizes of an encoder of texts that its weights do not tell."""
+
+    @property
+    def layers(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+    @property
+    def eps(self) -> float: ...
+
+
+class VitBlocks(Protocol):
+    """The sizes of a vision transformer that its weights do not tell."""
+
+    @property
+    def depth(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+
+
+class ResNetBlocks(Protocol):
+    """The blocks of each stage of a ResNet, and whether a block is a bottleneck."""
+
+    @property
+    def blocks(self) -> Sequence[int]: ...
+    @property
+    def bottleneck(self) -> int: ...
 
 
 BERT_PARTS = (
@@ -39,31 +67,31 @@ def plain(weights: Weights) -> Linear:
 
 
 def bert(
-    sizes: Sizes,
+    sizes: BertLayers,
     weights: Weights,
     tokens: Tensor,
-    there: Tensor,
+    present: Tensor,
     linear: Linear | None = None,
     *,
     recompute: bool = False,
 ) -> Tensor:
-    """Features float32[m, width] of ``tokens`` int64[m, L]; ``there`` bool[m, L] says where a text has any.
+    """Features float32[m, width] of ``tokens`` int64[m, L]; ``present`` bool[m, L] says where a text has any.
 
-    ``linear(x [m, L, in], name)`` answers a layer's product [m, L, out]; with ``recompute`` a backward pass keeps each
+    ``linear(x [m, L, in], name)`` computes a layer's product [m, L, out]; with ``recompute`` a backward pass keeps each
     layer's input alone and computes the layer again.
     """
     linear = linear or plain(weights)
-    L, eps, heads = tokens.shape[1], float(sizes["eps"]), int(sizes["heads"])
+    L, eps, heads = tokens.shape[1], sizes.eps, sizes.heads
     hidden = weights["embeddings.word_embeddings.weight"][tokens]
     hidden = hidden + weights["embeddings.position_embeddings.weight"][:L]
     hidden = hidden + weights["embeddings.token_type_embeddings.weight"][0]
     hidden = _normed(hidden, weights, "embeddings.LayerNorm", eps)
-    mask = there[:, None, None, :]
+    mask = present[:, None, None, :]
 
     def through(x: Tensor, layer: int) -> Tensor:
         at = f"encoder.layer.{layer}"
         query, key, value = (
-            _split(linear(x, f"{at}.attention.self.{each}"), heads) for each in ("query", "key", "value")
+            _split(linear(x, f"{at}.attention.self.{part}"), heads) for part in ("query", "key", "value")
         )
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         mixed = linear(_joined(mixed), f"{at}.attention.output.dense")
@@ -71,46 +99,45 @@ def bert(
         out = linear(functional.gelu(linear(x, f"{at}.intermediate.dense")), f"{at}.output.dense")
         return _normed(out + x, weights, f"{at}.output.LayerNorm", eps)
 
-    for layer in range(int(sizes["layers"])):
+    for layer in range(sizes.layers):
         hidden = _layer(through, hidden, layer, recompute)
-    kept = there.unsqueeze(2).to(hidden.dtype)
+    kept = present.unsqueeze(2).to(hidden.dtype)
     return (hidden * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1.0)
 
 
-def patches(sizes: Sizes, weights: Weights, images: Tensor) -> Tensor:
+def patches(weights: Weights, images: Tensor) -> Tensor:
     """Embedded patches [m, n, width] of prepared images float32[m, 3, size, size], without their positions."""
-    found = functional.conv2d(
-        images, weights["patch_embed.proj.weight"], weights["patch_embed.proj.bias"], stride=int(sizes["patch"])
-    )
-    return found.flatten(2).transpose(1, 2)
+    kernel = weights["patch_embed.proj.weight"]
+    embedded = functional.conv2d(images, kernel, weights["patch_embed.proj.bias"], stride=kernel.shape[2])
+    return embedded.flatten(2).transpose(1, 2)
 
 
 def vit(
-    sizes: Sizes, weights: Weights, embedded: Tensor, linear: Linear | None = None, *, recompute: bool = False
+    sizes: VitBlocks, weights: Weights, embedded: Tensor, linear: Linear | None = None, *, recompute: bool = False
 ) -> Tensor:
     """Features float32[m, width] of embedded patches [m, n, width]: the class token after the last norm."""
     linear = linear or plain(weights)
     hidden = torch.cat([weights["cls_token"].expand(len(embedded), -1, -1), embedded], dim=1) + weights["pos_embed"]
-    heads = int(sizes["heads"])
+    heads = sizes.heads
 
     def through(x: Tensor, block: int) -> Tensor:
         at = f"blocks.{block}"
         inside = linear(_normed(x, weights, f"{at}.norm1", _VIT_EPS), f"{at}.attn.qkv")
-        query, key, value = (_split(each, heads) for each in inside.chunk(3, dim=2))
+        query, key, value = (_split(part, heads) for part in inside.chunk(3, dim=2))
         mixed = functional.scaled_dot_product_attention(query, key, value)
         x = x + linear(_joined(mixed), f"{at}.attn.proj")
         inside = linear(_normed(x, weights, f"{at}.norm2", _VIT_EPS), f"{at}.mlp.fc1")
         return x + linear(functional.gelu(inside), f"{at}.mlp.fc2")
 
-    for block in range(int(sizes["depth"])):
+    for block in range(sizes.depth):
         hidden = _layer(through, hidden, block, recompute)
     return _normed(hidden, weights, "norm", _VIT_EPS)[:, 0]
 
 
 def _layer(through: Callable[[Tensor, int], Tensor], hidden: Tensor, number: int, recompute: bool) -> Tensor:
     if recompute and torch.is_grad_enabled():
-        found: Tensor = checkpoint(through, hidden, number, use_reentrant=False, preserve_rng_state=False)
-        return found
+        recomputed: Tensor = checkpoint(through, hidden, number, use_reentrant=False, preserve_rng_state=False)
+        return recomputed
     return through(hidden, number)
 
 
@@ -125,12 +152,18 @@ def convolved(weights: Weights) -> Convolution:
 
 
 def resnet(
-    sizes: Sizes, weights: Weights, images: Tensor, convolution: Convolution | None = None, *, recompute: bool = False
+    sizes: ResNetBlocks,
+    weights: Weights,
+    images: Tensor,
+    convolution: Convolution | None = None,
+    *,
+    recompute: bool = False,
 ) -> Tensor:
     """Features float32[m, width] of prepared images float32[m, 3, size, size]: the last maps, averaged.
 
-    ``convolution(x [m, in, h, w], name, norm, stride)`` answers the kernel's product after the batch norm of that name,
-    [m, out, h', w']; with ``recompute`` a backward pass keeps each block's input alone and computes the block again.
+    ``convolution(x [m, in, h, w], name, norm, stride)`` computes the kernel's product after the batch norm of that
+    name, [m, out, h', w']; with ``recompute`` a backward pass keeps each block's input alone and computes the block
+    again.
     """
     convolution = convolution or convolved(weights)
     x = functional.relu(convolution(images, "conv1", "bn1", 2))
@@ -153,15 +186,15 @@ def resnet(
     return x.mean(dim=(2, 3))
 
 
-def resnet_blocks(sizes: Sizes) -> list[tuple[str, tuple[int, ...]]]:
+def resnet_blocks(sizes: ResNetBlocks) -> list[tuple[str, tuple[int, ...]]]:
     """Names of a ResNet's blocks in order, and the strides of each one's kernels."""
-    found: list[tuple[str, tuple[int, ...]]] = []
-    for stage, count in enumerate(sizes["blocks"], start=1):
-        for block in range(int(count)):
+    blocks: list[tuple[str, tuple[int, ...]]] = []
+    for stage, count in enumerate(sizes.blocks, start=1):
+        for block in range(count):
             stride = 2 if stage > 1 and block == 0 else 1
             # a bottleneck's stride is that of its 3 x 3 kernel, a basic block's that of its first
-            found.append((f"layer{stage}.{block}", (1, stride, 1) if sizes["bottleneck"] else (stride, 1)))
-    return found
+            blocks.append((f"layer{stage}.{block}", (1, stride, 1) if sizes.bottleneck else (stride, 1)))
+    return blocks
 
 
 def _batch_norm(x: Tensor, weights: Weights, name: str) -> Tensor:

@@ -1,8 +1,8 @@
 """Patches of maps, and their adjoint: a convolution is patches times a matrix, forward and backward.
 
 A batched matrix product gives each slot of a stack the same bits in any stack, which grouped convolutions do not
-promise. Maps are [K, m, H, W, c] and the columns of a patch lie as [side, side, c]; a kernel has zeros around the map,
-half its side wide.
+promise. Maps are [K, m, H, W, c] and the columns of a patch lie as [side, side, c]; the map is padded
+with zeros, half the kernel's side wide.
 """
 
 import torch
@@ -25,8 +25,8 @@ def cut(maps: Tensor, side: int, stride: int) -> Tensor:
         for i in range(side)
         for j in range(side)
     ]
-    found = torch.cat(shifts, dim=4) if len(shifts) > 1 else shifts[0]
-    return found.reshape(K, m * h * w, side * side * c)
+    columns = torch.cat(shifts, dim=4) if len(shifts) > 1 else shifts[0]
+    return columns.reshape(K, m * h * w, side * side * c)
 
 
 def gathered(spread: Tensor, shape: torch.Size, side: int, stride: int) -> Tensor:

@@ -1,13 +1,14 @@
 """A ResNet as a host of adapters: LoRA of convolutions, beside every kernel of its blocks.
 
 A is a kernel like the frozen one but to ``rank`` channels, B is 1 x 1; their product is added before the frozen batch
-norm, whose running statistics no training moves (so no row depends on others), as PEFT's LoRA of a Conv2d does. The
+norm, whose running statistics no training changes (so no row depends on others), as PEFT's LoRA of a Conv2d does. The
 stem has none. Convolutions are patches times a matrix (``patches`` says why); patches are as many times their map as a
 kernel is large, so a gradient keeps maps and cuts them again, and few rows go through at a time.
 """
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ _Adapter = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class _Kernel:
-    """A convolution [out, into, side, side] with its batch norm, and how large the map is that it makes of ``before``
+    """A convolution [out, into, side, side] with its batch norm, and the size of the map that it makes of ``before``
     numbers."""
 
     name: str
@@ -56,31 +57,31 @@ class ResNet(Host):
         self._blocks = _kernels(self.sizes, weights, shape[1])
         (stem,), *inside = self._blocks
         self.beside = {}
-        for kernel in (each for block in inside for each in block):
+        for kernel in itertools.chain.from_iterable(inside):
             check_whole(kernel.name, kernel.shape[0], kernel.shape[1])
             self.beside[kernel.name] = kernel.shape
         check_whole(stem.name, stem.shape[0], stem.columns)
         self.width = inside[-1][-1].shape[0]
-        self.rows = max(1, min(Host.rows, _AT_ONCE // (2 * self.bytes_asked(1))))
+        self.rows = max(1, min(Host.rows, _AT_ONCE // (2 * self.bytes_scored(1))))
         self.step_rows = max(1, min(Host.step_rows, _AT_ONCE // self.bytes_kept(1, 2, recompute=False)))
 
     def prepared(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Kernels as matrices [out, side^2 in], the order of patches, and batch norms as factors and shifts."""
-        found = {}
-        for kernel in (each for block in self._blocks for each in block):
+        prepared = {}
+        for kernel in itertools.chain.from_iterable(self._blocks):
             matrix = weights[f"{kernel.name}.weight"].permute(0, 2, 3, 1).flatten(1)
-            found[f"{kernel.name}.weight"] = torch.nn.functional.pad(matrix, (0, kernel.columns - matrix.shape[1]))
-            weight, bias, mean, spread = (weights[f"{kernel.norm}.{each}"] for each in _NORM)
+            prepared[f"{kernel.name}.weight"] = torch.nn.functional.pad(matrix, (0, kernel.columns - matrix.shape[1]))
+            weight, bias, mean, spread = (weights[f"{kernel.norm}.{part}"] for part in _NORM)
             factor = weight / torch.sqrt(spread + encoders.BATCH_NORM_EPS)
-            found[f"{kernel.norm}.factor"], found[f"{kernel.norm}.shift"] = factor, bias - mean * factor
-        return found
+            prepared[f"{kernel.norm}.factor"], prepared[f"{kernel.norm}.shift"] = factor, bias - mean * factor
+        return prepared
 
     def bytes_prepared(self) -> int:
-        return 4 * sum(each.shape[0] * (each.columns + 2) for block in self._blocks for each in block)
+        return 4 * sum(kernel.shape[0] * (kernel.columns + 2) for block in self._blocks for kernel in block)
 
     def encoded(self, frozen: Weights, named: Weights, rows: Tensor, scale: float, *, recompute: bool) -> Tensor:
         K, m = rows.shape[:2]
-        kernels = {each.name: each for block in self._blocks for each in block}
+        kernels = {kernel.name: kernel for block in self._blocks for kernel in block}
 
         def convolution(x: Tensor, name: str, norm: str, stride: int) -> Tensor:
             """[K m, in, h, w] to [K m, out, h', w']; in memory the channels come last."""
@@ -91,40 +92,41 @@ class ResNet(Host):
             if name in self.beside:
                 a, b = named[f"{name}.lora_A.weight"], named[f"{name}.lora_B.weight"]
                 a, b = wide_enough(a.permute(0, 1, 3, 4, 2).flatten(2), b.flatten(2))
-                found: Tensor = _Adapted.apply(maps, a, b, matrix, factor, shift, side, stride, scale)  # type: ignore[no-untyped-call]
+                made: Tensor = _Adapted.apply(maps, a, b, matrix, factor, shift, side, stride, scale)  # type: ignore[no-untyped-call]
             else:
-                found, _ = _product(_patches(maps, side, stride, matrix.shape[1]), matrix, None, scale)
-                found = _mapped(found.mul_(factor).add_(shift), maps, side, stride)
-            return found.flatten(0, 1).permute(0, 3, 1, 2)
+                flat, _ = _product(_patches(maps, side, stride, matrix.shape[1]), matrix, None, scale)
+                made = _mapped(flat.mul_(factor).add_(shift), maps, side, stride)
+            return made.flatten(0, 1).permute(0, 3, 1, 2)
 
         images = rows.reshape(K * m, *rows.shape[2:])
-        found = encoders.resnet(self.sizes, frozen, images, convolution, recompute=recompute)
-        return found.view(K, m, self.width)
+        features = encoders.resnet(self.sizes, frozen, images, convolution, recompute=recompute)
+        return features.view(K, m, self.width)
 
     def bytes_kept(self, rows: int, rank: int, *, recompute: bool) -> int:
-        """Maps of all blocks and what A makes of them, or their inputs and one block's, what its kernel takes, and A as
-        patches lie, with its gradients."""
+        """Maps of all blocks with their products by A, or the blocks' inputs and one block's maps; the memory of its
+        dearest kernel; and A in the order of patches, with its gradients."""
         stem, *inside = self._blocks
         blocks = [
-            sum(rows * each.places * each.shape[0] + aligned(rows * each.places) * rank for each in block)
+            sum(rows * kernel.places * kernel.shape[0] + aligned(rows * kernel.places) * rank for kernel in block)
             for block in inside
         ]
         inputs = [rows * block[0].before for block in inside]
         kept = sum(inputs) + max(blocks) if recompute else inputs[0] + sum(blocks)
-        again = 3 * rank * sum(each.columns for block in inside for each in block)
+        again = 3 * rank * sum(kernel.columns for block in inside for kernel in block)
         return max(_moment(stem, rows), 4 * (kept + again) + max(_moment(block, rows) for block in inside))
 
-    def bytes_asked(self, rows: int) -> int:
+    def bytes_scored(self, rows: int) -> int:
         return max(_moment(block, rows) for block in self._blocks)
 
 
 def _moment(block: Sequence[_Kernel], rows: int) -> int:
-    """Memory while the dearest kernel of a block is computed or answers a gradient: patches filled up, or their
-    gradient, its maps and theirs, and the gradients of the block's own maps."""
+    """Memory while the dearest kernel of a block, or its gradient, is computed: patches filled up, or their gradient,
+    its maps and theirs, and the gradients of the block's own maps."""
     one = max(
-        aligned(rows * each.places) * (2 * each.columns + 3 * each.shape[0]) + 3 * rows * each.before for each in block
+        aligned(rows * kernel.places) * (2 * kernel.columns + 3 * kernel.shape[0]) + 3 * rows * kernel.before
+        for kernel in block
     )
-    return 4 * (one + 2 * rows * max(each.places * each.shape[0] for each in block))
+    return 4 * (one + 2 * rows * max(kernel.places * kernel.shape[0] for kernel in block))
 
 
 class _Adapted(torch.autograd.Function):
@@ -134,15 +136,15 @@ class _Adapted(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, a: Tensor, b: Tensor, *frozen: Any) -> Tensor:
         matrix, factor, shift, side, stride, scale = frozen
-        found, low = _product(_patches(maps, side, stride, matrix.shape[1]), matrix, (a, b), scale)
+        flat, low = _product(_patches(maps, side, stride, matrix.shape[1]), matrix, (a, b), scale)
         ctx.save_for_backward(maps, a, b, low, matrix, factor)
-        ctx.told = (side, stride, scale)
-        return _mapped(found.mul_(factor).add_(shift), maps, side, stride)
+        ctx.constants = (side, stride, scale)
+        return _mapped(flat.mul_(factor).add_(shift), maps, side, stride)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         maps, a, b, low, matrix, factor = ctx.saved_tensors
-        side, stride, scale = ctx.told
+        side, stride, scale = ctx.constants
         flat = gradient.flatten(1, 3) * factor
         if low.shape[1] > flat.shape[1]:
             flat = torch.nn.functional.pad(flat, (0, 0, 0, low.shape[1] - flat.shape[1]))
@@ -159,18 +161,18 @@ class _Adapted(torch.autograd.Function):
 
 def _patches(maps: Tensor, side: int, stride: int, columns: int) -> Tensor:
     """Patches [K, places, columns] of maps [K, m, H, W, in], zeros after them up to the alignment."""
-    found = patches.cut(maps, side, stride)
-    missing = (columns - found.shape[2], aligned(found.shape[1]) - found.shape[1])
-    return torch.nn.functional.pad(found, (0, missing[0], 0, missing[1])) if any(missing) else found
+    cut = patches.cut(maps, side, stride)
+    missing = (columns - cut.shape[2], aligned(cut.shape[1]) - cut.shape[1])
+    return torch.nn.functional.pad(cut, (0, missing[0], 0, missing[1])) if any(missing) else cut
 
 
 def _product(cut: Tensor, matrix: Tensor, adapter: _Adapter | None, scale: float) -> tuple[Tensor, Tensor]:
-    """Patches [K, places, columns] times a frozen matrix and an adapter, and what its A makes of them."""
-    found = torch.bmm(cut, matrix.t().expand(len(cut), -1, -1))
+    """Patches [K, places, columns] times a frozen matrix and an adapter, and their product with its A."""
+    product = torch.bmm(cut, matrix.t().expand(len(cut), -1, -1))
     if adapter is None:
-        return found, found
+        return product, product
     low = torch.bmm(cut, adapter[0].transpose(1, 2))
-    return found.baddbmm_(low, adapter[1].transpose(1, 2), alpha=scale), low
+    return product.baddbmm_(low, adapter[1].transpose(1, 2), alpha=scale), low
 
 
 def _mapped(flat: Tensor, maps: Tensor, side: int, stride: int) -> Tensor:
@@ -180,27 +182,35 @@ def _mapped(flat: Tensor, maps: Tensor, side: int, stride: int) -> Tensor:
     return flat[:, : m * h * w].reshape(K, m, h, w, flat.shape[2])
 
 
-def _sizes(weights: Weights) -> dict[str, Any]:
-    """Blocks of each stage and their kind, as the weights' names tell them."""
+@dataclass(frozen=True)
+class _Blocks:
+    """The blocks of each stage, and whether they are bottlenecks."""
+
+    blocks: tuple[int, ...]
+    bottleneck: bool
+
+
+def _sizes(weights: Weights) -> _Blocks:
+    """The blocks, by the weights' names."""
     blocks: list[int] = []
     while count := len({name.split(".")[1] for name in weights if name.startswith(f"layer{len(blocks) + 1}.")}):
         blocks.append(count)
     if not blocks:
         raise InvalidProblem("learner 'lora': the backbone has no layer1.0.conv1.weight; give all weights of a resnet*")
-    return {"blocks": blocks, "bottleneck": "layer1.0.conv3.weight" in weights}
+    return _Blocks(tuple(blocks), "layer1.0.conv3.weight" in weights)
 
 
-def _kernels(sizes: Mapping[str, Any], weights: Weights, side: int) -> list[list[_Kernel]]:
+def _kernels(sizes: _Blocks, weights: Weights, side: int) -> list[list[_Kernel]]:
     """The stem's kernel, then those of each block, on images of that side; a weight that is missing is named."""
 
     def kernel(name: str, norm: str, stride: int, side: int) -> _Kernel:
-        for each in (f"{name}.weight", *(f"{norm}.{part}" for part in _NORM)):
-            if each not in weights:
-                raise InvalidProblem(f"learner 'lora': the backbone has no {each}; give all weights of a resnet*")
+        for weight in (f"{name}.weight", *(f"{norm}.{part}" for part in _NORM)):
+            if weight not in weights:
+                raise InvalidProblem(f"learner 'lora': the backbone has no {weight}; give all weights of a resnet*")
         out, into, tall, _ = weights[f"{name}.weight"].shape
         return _Kernel(name, norm, (out, into, tall, tall), into * side**2, patches.reach(side, tall, stride) ** 2)
 
-    found = [[kernel("conv1", "bn1", 2, side)]]
+    blocks = [[kernel("conv1", "bn1", 2, side)]]
     side = patches.reach(patches.reach(side, 7, 2), 3, 2)
     for at, strides in encoders.resnet_blocks(sizes):
         block, inside = [], side
@@ -209,6 +219,6 @@ def _kernels(sizes: Mapping[str, Any], weights: Weights, side: int) -> list[list
         for number, stride in enumerate(strides, start=1):
             block.append(kernel(f"{at}.conv{number}", f"{at}.bn{number}", stride, inside))
             inside = patches.reach(inside, 3, stride)
-        found.append(block)
+        blocks.append(block)
         side = inside
-    return found
+    return blocks

@@ -66,7 +66,7 @@ def mini_batches(pool: Pool, coalitions: Coalitions, size: int, seed: int) -> Ca
     have in every coalition.
     """
     rows = [pool.indices(coalition).cpu() for coalition in coalitions]
-    if not all(len(each) for each in rows):
+    if not all(len(own) for own in rows):
         raise ValueError("a coalition without rows has no batches to draw; its worth is the base model's")
     queues = [torch.empty(0, dtype=torch.int64) for _ in rows]
     drawn = [0] * len(rows)

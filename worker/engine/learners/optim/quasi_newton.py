@@ -20,7 +20,7 @@ class Stack(Protocol):
     places: int
 
     def load(self, place: int, problem: int) -> None:
-        """Put a problem into a place, instead of whatever was there."""
+        """Put a problem into a place, in the stead of the one before."""
         ...
 
     def evaluate(self, theta: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,9 +49,9 @@ def minimise(stack: Stack, problems: int, start: Tensor, tolerance: float, itera
     """Minimisers [m, ...] of ``problems`` problems from one ``start`` [...], and the gradient norms [m] reached; the
     caller decides whether they are good enough.
 
-    A place whose problem has ended takes the next that waits, so that slow problems hold up nobody but themselves.
+    A place whose problem has ended takes the next that waits, so that a slow problem delays no other.
     """
-    found = start.expand(problems, *start.shape).clone()
+    minimisers = start.expand(problems, *start.shape).clone()
     reached = torch.full((problems,), torch.inf, dtype=start.dtype, device=start.device)
     state = _Places(stack, start)
     waiting = iter(range(problems))
@@ -60,13 +60,13 @@ def minimise(stack: Stack, problems: int, start: Tensor, tolerance: float, itera
     while state.occupied():
         state.step(tolerance)
         for place in state.ended(tolerance, iterations):
-            found[state.holds[place]], reached[state.holds[place]] = state.theta[place], state.norm[place]
+            minimisers[state.holds[place]], reached[state.holds[place]] = state.theta[place], state.norm[place]
             state.load(place, next(waiting, None))
-    return found, reached
+    return minimisers, reached
 
 
 class _Places:
-    """What each place of a stack knows of its problem: where it stands, its memory, its next step.
+    """The state of each place's problem: its unknowns, its memory, its next step.
 
     A new problem has value infinity and no direction, so that its first step evaluates the start and accepts it.
     """
@@ -94,8 +94,8 @@ class _Places:
         self.value[place] = self.norm[place] = torch.inf
         self.length[place], self.steps[place] = 1.0, 0
         for remembered in [(self.gradient, self.direction), *self.history]:
-            for each in remembered:
-                each[place] = 0.0
+            for tensor in remembered:
+                tensor[place] = 0.0
 
     def occupied(self) -> bool:
         return bool(self.active.any())

@@ -1,7 +1,7 @@
 """Gradient ascent on the forgotten rows: a few Adam steps up the loss of what must be forgotten, from M_full.
 
-The oldest recipe and a poor one: nothing tells it when to stop, and it destroys what it does not mean to touch. Kept
-as a named baseline; measured here, it correlates negatively with retraining.
+The oldest recipe and a poor one: it has no rule when to stop, and it damages the rest of the model. Kept as a named
+baseline; measured here, it correlates negatively with retraining.
 """
 
 from torch import Tensor

@@ -39,11 +39,11 @@ def signed_batches(context: Context, coalitions: Coalitions, retain: float) -> C
     everybody, nobody = coalitions | ~coalitions.any(axis=1, keepdims=True), ~coalitions
     nobody = nobody | ~nobody.any(axis=1, keepdims=True)
     kept_batches = adam.mini_batches(pool, everybody, learner.batch, context.seed("neggrad_plus"))
-    lost_batches = adam.mini_batches(pool, nobody, learner.batch, context.seed("neggrad_plus-"))
+    forgotten_batches = adam.mini_batches(pool, nobody, learner.batch, context.seed("neggrad_plus-"))
     some = torch.from_numpy(coalitions.any(axis=1)).to(pool.X).unsqueeze(1)
 
     def draw(step: int) -> Batch:
-        a, b = kept_batches(step), lost_batches(step)
+        a, b = kept_batches(step), forgotten_batches(step)
         weight = torch.cat([some * retain * a.weight, -(1 - retain) * b.weight], dim=1) / learner.batch
         return Weighted(torch.cat([a.X, b.X], dim=1), torch.cat([a.y, b.y], dim=1), weight)
 

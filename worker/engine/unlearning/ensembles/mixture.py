@@ -2,10 +2,10 @@
 
 p_S = sum over kept players of (n_i / n_S) p_i, with p_i the probabilities of the model trained on player i alone: the
 distribution of a row drawn from the union, if its provider were drawn first (linear opinion pool; Genest and Zidek
-1986). Rows of the rest, where there is one, are answered for by the model trained on them.
+1986). The rest, where there is one, is represented by the model trained on its rows.
 
-In partial mode M_full answers for the hidden rows, and worths are moved as one to where the one that is known stands,
-M_full's own: v(S) = v(N) + mixture's v(S) - mixture's v(N). To move probabilities instead, p_full mix_S / mix_N, did
+In partial mode M_full represents the hidden rows, and all worths are shifted so that the one that is known, M_full's
+own, is exact: v(S) = v(N) + mixture's v(S) - mixture's v(N). To move probabilities instead, p_full mix_S / mix_N, did
 worse where the mixture is far from M_full (docs/benchmarks-text.md).
 
 Costs one training and one pass over the rows that measure per provider; a coalition is then a sum.
@@ -30,8 +30,8 @@ Take = Callable[[Tensor], Tensor]
 
 
 class Probabilities(NamedTuple):
-    """Of rows [m, ...]: the base's, those of who answers for rows that are no player's here, and by digest those of the
-    players alone."""
+    """Of rows [m, ...]: the base's, those of the model for rows of no player here, and by digest those of the models
+    of single players."""
 
     base: Tensor
     others: Tensor
@@ -40,8 +40,8 @@ class Probabilities(NamedTuple):
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     """Log-probabilities [K, m, ..., C] on rows X [m, ...]."""
-    found = kept(context, "mixture", X, lambda: _probabilities(context, X, lambda answers: torch.softmax(answers, -1)))
-    return _log_of_sum(context, coalitions, found)
+    models = kept(context, "mixture", X, lambda: _probabilities(context, X, lambda out: torch.softmax(out, -1)))
+    return _log_of_sum(context, coalitions, models)
 
 
 def likelihoods(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
@@ -51,19 +51,19 @@ def likelihoods(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     def take(answers: Tensor) -> Tensor:
         return token_likelihoods(answers.unsqueeze(0), X)[0][0].exp()
 
-    found = kept(context, "mixture of targets", X, lambda: _probabilities(context, X, take), width=1)
-    return _log_of_sum(context, coalitions, found) * (X[:, 1:] != NO_TOKEN)
+    models = kept(context, "mixture of targets", X, lambda: _probabilities(context, X, take), width=1)
+    return _log_of_sum(context, coalitions, models) * (X[:, 1:] != NO_TOKEN)
 
 
-def _log_of_sum(context: Context, coalitions: Coalitions, found: Probabilities) -> Tensor:
-    weights = row_shares(context, coalitions, of_kept=True).to(found.base)
-    ones = [1] * found.base.dim()
-    mixed = (1 - weights.sum(dim=1)).clamp(min=0).view(-1, *ones) * found.others
+def _log_of_sum(context: Context, coalitions: Coalitions, models: Probabilities) -> Tensor:
+    weights = row_shares(context, coalitions, of_kept=True).to(models.base)
+    ones = [1] * models.base.dim()
+    mixed = (1 - weights.sum(dim=1)).clamp(min=0).view(-1, *ones) * models.others
     for i, player in enumerate(context.problem.players):  # one at a time: a stack's size changes no bit
-        mixed += weights[:, i].view(-1, *ones) * found.alone[player.digest]
+        mixed += weights[:, i].view(-1, *ones) * models.alone[player.digest]
     nothing = torch.from_numpy(context.pool.row_counts(coalitions) + context.hidden_rows == 0).to(context.device)
-    mixed[nothing] = found.base
-    # what underflows is improbable, not impossible
+    mixed[nothing] = models.base
+    # a probability that underflows is small, not zero
     return mixed.clamp_(min=torch.finfo(mixed.dtype).tiny).log_()
 
 

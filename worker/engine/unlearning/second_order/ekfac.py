@@ -3,8 +3,8 @@
 For each adapter matrix with sequence gradients G [out, in], the eigenvectors U of sum G G^T and V of sum G^T G are the
 basis, and the second moments of U^T G V its curvature there: eigenvalues corrected in a Kronecker basis (George et al.
 2018, arXiv 1806.03884; used for influence by Grosse et al. 2023, arXiv 2308.03296), the factors taken from whole
-sequences as in Shampoo. Two passes over gradients made eight at a time: one over a sample for the bases, one over all
-rows for the moments. A player is its moments and its summed gradient, and forgetting it is subtracting both.
+sequences as in Shampoo. Two passes over gradients computed eight at a time: one over a sample for the bases, one over
+all rows for the moments. A player is its moments and its summed gradient, and forgetting it is subtracting both.
 
 ``METHOD`` solves with them. Full mode, from the base: delta_S = -(c s_S + damping N_S)^-1 b_S, and what the solve for
 everybody leaves of M_full is added in proportion to the rows kept. Partial mode, around M_full: delta_S = (c s_R +
@@ -52,8 +52,8 @@ class Eigenbasis:
     def _turned(self, flat: Tensor, turn: Turn) -> Tensor:
         result = torch.zeros_like(flat)
         views = zip(self.layout.views(flat), self.layout.views(result), self.left, self.right, strict=True)
-        for given, found, u, v in views:
-            found.copy_(turn(given, u, v))
+        for given, turned, u, v in views:
+            turned.copy_(turn(given, u, v))
         return result
 
 
@@ -67,7 +67,7 @@ def eigenbasis(context: Context, reference: Tensor, X: Tensor) -> Eigenbasis:
         for i, G in enumerate(layout.views(block)):
             left[i] += (G @ G.transpose(1, 2)).double().sum(dim=0)
             right[i] += (G.transpose(1, 2) @ G).double().sum(dim=0)
-    bases = [tuple(torch.linalg.eigh(each)[1].to(reference.dtype) for each in side) for side in (left, right)]
+    bases = [tuple(torch.linalg.eigh(sums)[1].to(reference.dtype) for sums in side) for side in (left, right)]
     return Eigenbasis(layout, bases[0], bases[1])
 
 
@@ -92,9 +92,9 @@ def moments(context: Context, reference: Tensor, basis: Eigenbasis, X: Tensor) -
 
 
 @dataclass(frozen=True)
-class Curved:
-    """What coalitions are solved with: players' moments, those of what nobody forgets, damping per row, and in full
-    mode the step for everybody [P]."""
+class FactoredCurvature:
+    """The terms of every coalition's solve: players' moments, those of rows that no coalition forgets, damping per row,
+    and in full mode the step for all players [P]."""
 
     basis: Eigenbasis
     players: tuple[Moments, ...]
@@ -103,11 +103,11 @@ class Curved:
     everybody: Tensor
 
 
-def prepare(context: Context) -> Curved:
+def prepare(context: Context) -> FactoredCurvature:
     return context.once("ekfac", lambda: _prepare(context))
 
 
-def _prepare(context: Context) -> Curved:
+def _prepare(context: Context) -> FactoredCurvature:
     reference, pool = context.full if context.partial else context.base, context.players_only()
     basis = eigenbasis(context, reference, sample_rows(context))
     by_digest: dict[str, Moments] = {}
@@ -116,57 +116,57 @@ def _prepare(context: Context) -> Curved:
             by_digest[player.digest] = moments(context, reference, basis, pool.X[a:b])
     players = tuple(by_digest[player.digest] for player in context.problem.players)
     nobody = _of_nobody(context, reference, basis)
-    total = nobody.curvature + torch.stack([each.curvature for each in players]).sum(dim=0)
-    rows = nobody.rows + sum(each.rows for each in players)
+    total = nobody.curvature + torch.stack([own.curvature for own in players]).sum(dim=0)
+    rows = nobody.rows + sum(own.rows for own in players)
     # the mean curvature where there is any: at the base model half of the adapters has none
     unit = float(total[total > 0].mean()) / rows * language_model(context).context
-    model = Curved(basis, players, nobody, unit * _PARTIAL_DAMPING, torch.zeros_like(context.base))
-    told = context.option("ekfac.damping", 0.0)
+    model = FactoredCurvature(basis, players, nobody, unit * _PARTIAL_DAMPING, torch.zeros_like(context.base))
+    damping = context.option("ekfac.damping", 0.0)
     if context.partial:
-        return replace(model, damping=told * unit) if told else model
-    return _damped(context, model, [told * unit] if told else [float(d) * unit for d in _DAMPINGS])
+        return replace(model, damping=damping * unit) if damping else model
+    return _damped(context, model, [damping * unit] if damping else [float(d) * unit for d in _DAMPINGS])
 
 
 def _of_nobody(context: Context, reference: Tensor, basis: Eigenbasis) -> Moments:
-    """Moments of rows that no coalition forgets, or in partial mode what the anchor says of the hidden ones."""
+    """Moments of rows that no coalition forgets; in partial mode those of the hidden rows, estimated by the anchor."""
     if context.anchor is None:
         return moments(context, reference, basis, context.pool.X[: context.pool.rest_rows])
-    found = moments(context, reference, basis, context.anchor[0])
-    scale = context.hidden_rows / found.rows
-    return Moments(found.curvature * scale, found.gradient * 0.0, float(context.hidden_rows))
+    anchor = moments(context, reference, basis, context.anchor[0])
+    scale = context.hidden_rows / anchor.rows
+    return Moments(anchor.curvature * scale, anchor.gradient * 0.0, float(context.hidden_rows))
 
 
-def _damped(context: Context, model: Curved, dampings: list[float]) -> Curved:
-    """With the damping at which the solve for everybody answers most like M_full on training rows."""
+def _damped(context: Context, model: FactoredCurvature, dampings: list[float]) -> FactoredCurvature:
+    """With the damping at which the solve for all players agrees best with M_full on training rows."""
     learner, kept = language_model(context), np.ones(len(model.players), dtype=bool)
     X = sample_rows(context)[:_AGREE_ROWS]
-    wanted = learner.likelihoods(context.full.unsqueeze(0), X)[0]
-    found, apart = [], []
+    target = learner.likelihoods(context.full.unsqueeze(0), X)[0]
+    tried, apart = [], []
     for damping in dampings:
         step = _step(context, replace(model, damping=damping), kept)
-        found.append(replace(model, damping=damping, everybody=step))
+        tried.append(replace(model, damping=damping, everybody=step))
         answered = learner.likelihoods((context.base + step).unsqueeze(0), X)[0]
-        apart.append(float((answered - wanted).square().sum()))
-    return found[int(np.argmin(np.nan_to_num(apart, nan=np.inf)))]
+        apart.append(float((answered - target).square().sum()))
+    return tried[int(np.argmin(np.nan_to_num(apart, nan=np.inf)))]
 
 
-def _step(context: Context, model: Curved, kept: NDArray[np.bool_]) -> Tensor:
+def _step(context: Context, model: FactoredCurvature, kept: NDArray[np.bool_]) -> Tensor:
     """delta [P] of one coalition, from base or from M_full."""
     curvature, rows = model.nobody.curvature.clone(), model.nobody.rows
     pull = -model.nobody.gradient
-    for each, stays in zip(model.players, kept, strict=True):
+    for player, stays in zip(model.players, kept, strict=True):
         if stays:
-            curvature += each.curvature
-            rows += each.rows
+            curvature += player.curvature
+            rows += player.rows
         if stays != context.partial:
-            pull += each.gradient if context.partial else -each.gradient
+            pull += player.gradient if context.partial else -player.gradient
     curvature *= language_model(context).context
     solved = pull / (curvature + model.damping * max(rows, 1.0))
     return model.basis.out_of(solved.to(context.base.dtype).unsqueeze(0))[0]
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
-    """Models [K, P]; one coalition at a time, so that its bits know no other."""
+    """Models [K, P]; one coalition at a time, so that its bits depend on no other."""
     model = prepare(context)
     if context.partial:
         return torch.stack([context.full + _step(context, model, row) for row in coalitions])

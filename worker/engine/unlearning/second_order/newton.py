@@ -1,4 +1,4 @@
-"""Newton's method from M_full on the retained rows, for logistic regression: the retrained optimum, not a guess at it.
+"""Newton's method from M_full on the retained rows, for logistic regression: the retrained optimum itself.
 
 Each step solves the Hessian system by preconditioned conjugate gradients (the preconditioner of the learner's own
 solver) and halves until the objective falls. Two steps are a good approximation, ten are retraining; one step is what
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
-from worker.engine.learners.logistic import Logistic, Stack
+from worker.engine.learners.logistic import Logistic, LogisticStack
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 
@@ -20,18 +20,18 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     learner = context.learner
     assert isinstance(learner, Logistic)  # noqa: S101 - the method is offered to no other learner
     slots = learner.slots
-    found = []
+    models = []
     for a in range(0, len(coalitions), slots):
         part = coalitions[a : a + slots]
-        stack = Stack(learner, context.pool, part, context.check, slots)
-        for place in range(stack.places):  # what is left over repeats the last
+        stack = LogisticStack(learner, context.pool, part, context.check, slots)
+        for place in range(stack.places):  # places left over repeat the last coalition
             stack.load(place, min(place, len(part) - 1))
-        found.append(stack.models(_descend(context, stack))[: len(part)])
-    return torch.cat(found)
+        models.append(stack.models(_descend(context, stack))[: len(part)])
+    return torch.cat(models)
 
 
-def _descend(context: Context, stack: Stack) -> Tensor:
-    """Unknowns [K, C, d] after the steps asked for."""
+def _descend(context: Context, stack: LogisticStack) -> Tensor:
+    """Unknowns [K, C, d] after as many steps as the option says."""
     theta = stack.initial(context.full)
     value, gradient = stack.evaluate(theta)
     for _ in range(int(context.option("newton.steps", 2))):
@@ -50,7 +50,7 @@ def _descend(context: Context, stack: Stack) -> Tensor:
     return theta
 
 
-def _solve(stack: Stack, theta: Tensor, gradient: Tensor, iterations: int) -> Tensor:
+def _solve(stack: LogisticStack, theta: Tensor, gradient: Tensor, iterations: int) -> Tensor:
     """The Newton step [K, C, d]: conjugate gradients, every coalition on its own."""
     step = torch.zeros_like(gradient)
     residual = gradient.clone()
@@ -75,7 +75,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 def cost(context: Context) -> float:
     steps, inner = context.option("newton.steps", 2), context.option("newton.inner", 12)
-    # Twice what products count for: retraining takes a quarter of the iterations that its cost allows for, and two
+    # Twice the products' own cost: retraining takes a quarter of the iterations that its cost allows for, and two
     # steps were measured at 1.1 (AG News) to 1.8 (Adult) retrainings.
     return 2.0 * steps * (1.5 * inner + 1) * len(context.pool)
 

@@ -12,7 +12,7 @@ t = w z + y - p its working response, z being its outputs there. The damping is 
 Partial mode: the delta form around M_full. There the retained gradient is minus the forgotten one, so
 delta_S = -(A_R + lambda N_R I)^-1 sum over forgotten of phi r^T with r = y - p_full and w the rows' curvature at
 M_full; A_R comes from statistics stored with the checkpoint or from anchor rows scaled up. Learners linear in their
-rows forget their share of the l2 penalty too. A network that was trained until it knew its rows by heart leaves
+rows forget their share of the l2 penalty too. A network that was trained until it fits its rows exactly leaves
 residuals too small for one step, so its step is stretched until forgotten rows are no surer than rows it never saw.
 Nothing is ever chosen by a retrained worth.
 """
@@ -82,8 +82,8 @@ def _player_statistics(context: Context) -> list[Statistics]:
     targets, weight = _targets(context, pool.X, pool.y)
     result = []
     for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
-        found = stored(context, tangents, player.digest)
-        result.append(found or tangents.statistics(pool.X[a:b], targets[a:b], weight[a:b]))
+        earlier = stored(context, tangents, player.digest)
+        result.append(earlier or tangents.statistics(pool.X[a:b], targets[a:b], weight[a:b]))
     return result
 
 
@@ -131,14 +131,14 @@ def stored(context: Context, tangents: Tangents, digest: str) -> Statistics | No
 
 
 def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
-    """Of rows that no coalition forgets: the rest; in partial mode what is known about hidden rows."""
+    """Of rows that no coalition forgets: the rest; in partial mode the hidden rows, as far as they are known."""
     classes, pool = context.learner.classes, context.pool
     if not context.partial:
         X, y = pool.X[: pool.rest_rows], pool.y[: pool.rest_rows]
         return tangents.statistics(X, *_targets(context, X, y))
-    found = stored(context, tangents, "hidden")
-    if found is not None:
-        return found
+    hidden = stored(context, tangents, "hidden")
+    if hidden is not None:
+        return hidden
     assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
     rows = context.anchor[0]
     nothing = torch.zeros((len(rows), classes), dtype=torch.float64, device=rows.device)
@@ -147,7 +147,7 @@ def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
 
 
 def hidden_statistics(context: Context, rows: Rows) -> dict[str, NDArray[Any]]:
-    """Statistics at M_full of rows that will be hidden, as named arrays; computed by who holds them."""
+    """Statistics at M_full of rows that will be hidden, as named arrays; computed by their holder."""
     tangents = Tangents(context.learner, context.full, tangents_of(context).width - 1)
     X = torch.from_numpy(rows.X).to(device=context.device, dtype=context.learner.dtype)
     targets = torch.zeros((len(rows), context.learner.classes), dtype=torch.float64, device=context.device)
@@ -184,7 +184,7 @@ def _prepare(context: Context) -> Linearised:
 
 def _trimmed(model: Linearised, damping: float) -> Linearised:
     """Without the directions that damping leaves less than half of, but at least the narrowest basis: they cost time
-    and say nothing."""
+    and add nothing."""
     moments = (model.A.sum(dim=0) + model.A0).diagonal()
     keep = max(int((moments > damping).sum()), _NARROWEST)
     return replace(
@@ -203,7 +203,7 @@ def _whole(model: Linearised) -> Linearised:
     missing = aligned(model.A.shape[1], _WHOLE) - model.A.shape[1]
     pad = torch.nn.functional.pad
     A0 = pad(model.A0, (0, missing, 0, missing))
-    A0.diagonal()[len(model.A0) :] = 1.0  # nothing is divided by nothing where there is no damping
+    A0.diagonal()[len(model.A0) :] = 1.0  # avoids 0 / 0 where there is no damping
     return replace(
         model,
         A=pad(model.A, (0, missing, 0, missing)),
@@ -229,9 +229,9 @@ def _stretch(context: Context, model: Linearised) -> float:
     assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
     rows, labels = context.anchor
     sure = _certainty(_reference(context, rows), labels)
-    wanted = torch.full((context.learner.classes,), float(sure.mean()), dtype=sure.dtype, device=sure.device)
+    usual = torch.full((context.learner.classes,), float(sure.mean()), dtype=sure.dtype, device=sure.device)
     for c in torch.unique(labels):
-        wanted[c] = sure[labels == c].mean()
+        usual[c] = sure[labels == c].mean()
     pool, digests = context.players_only(), [p.digest for p in context.problem.players]
     needed = []
     for i, digest in enumerate(digests):
@@ -242,7 +242,7 @@ def _stretch(context: Context, model: Linearised) -> float:
         left = np.array([kept @ pool.player_rows + context.hidden_rows])
         step = model.features(pool.X[a:b]) @ _solved(model, kept[None], left, partial=True)[0]
         outputs, y = _reference(context, pool.X[a:b]), pool.y[a:b]
-        enough = [t for t in _STRETCHES if float((_certainty(outputs + t * step, y) - wanted[y]).mean()) <= 0]
+        enough = [t for t in _STRETCHES if float((_certainty(outputs + t * step, y) - usual[y]).mean()) <= 0]
         needed.append(enough[0] if enough else _STRETCHES[-1])
     return float(np.median(needed))
 
@@ -254,13 +254,13 @@ def _certainty(outputs: Tensor, labels: Tensor) -> Tensor:
 
 def solve_width(context: Context) -> int:
     """k: as wide as 1.5 % of a mean-size retraining allows, between 96 and 512, and never wider than the features. In
-    partial mode, where nothing corrects what is left out, learners linear in their rows get 512."""
+    partial mode, where nothing corrects for the directions left out, learners linear in their rows get 512."""
     learner, rows = context.learner, len(context.pool)
     budget = _COST_SHARE * learner.row_gradients(0.5 * rows) * 3 * learner.layout.width
     affordable = (3 * budget / _SOLVE_PENALTY) ** (1 / 3)
     wide = _WIDEST if context.partial and learner.linear else min(max(affordable, _NARROWEST), _WIDEST)
-    wanted = int(context.option("tangent.k", wide))
-    return min(wanted, learner.features + 1) if learner.linear else wanted
+    width = int(context.option("tangent.k", wide))
+    return min(width, learner.features + 1) if learner.linear else width
 
 
 def _basis(total: Tensor, rows: int, k: int, *, scaled: bool) -> Tensor:
@@ -300,7 +300,7 @@ def _temperature(context: Context, model: Linearised, damping: float, rows: int)
 
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
-    """Outputs [K, T, C]; the bits of one coalition know no other."""
+    """Outputs [K, T, C]; the bits of one coalition depend on no other."""
     model = prepare(context)
     phi = context.once(f"tangent rows {X.data_ptr()}, filled up", lambda: _filled(_rows_of(context, model, X)))
     moved = torch.empty((len(coalitions), context.learner.classes, len(phi)), dtype=phi.dtype, device=phi.device)

@@ -23,8 +23,8 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
     def gradient(params: Tensor, batch: Batch) -> Tensor:
         with torch.no_grad():
-            wanted = torch.softmax(learner.logits(context.base.expand(len(params), -1), batch.X), dim=3)
-            residual = torch.softmax(learner.logits(params, batch.X), dim=3).sub_(wanted)
+            teacher = torch.softmax(learner.logits(context.base.expand(len(params), -1), batch.X), dim=3)
+            residual = torch.softmax(learner.logits(params, batch.X), dim=3).sub_(teacher)
             residual *= (batch.X[..., 1:] >= 0).unsqueeze(3) / learner.context
         return learner.gradient(params, batch, residual * batch.weight[:, :, None, None])
 

@@ -1,8 +1,8 @@
 """Natural gradient for adapters: the first-order cousin of the tangent method, around M_full in every mode.
 
 theta_S = theta_full + (N / N_S) sum over forgotten of d_i, d_i = (c F + damping)^-1 grad_i / N, with F the empirical
-Fisher of a sample of whole sequences, inverted in the sample's space (Woodbury): no P x P matrix is made, and one
-direction per player is all that is kept.
+Fisher of a sample of whole sequences, inverted in the sample's space (Woodbury): no P x P matrix is formed, and only
+one direction per player is kept.
 """
 
 import torch

@@ -29,9 +29,9 @@ _AGREE_ROWS = 32
 
 
 @dataclass(frozen=True)
-class Curved:
-    """What coalitions are solved with: directions [P, k], A [n, k, k] and b [n, k] of players, A0, b0 and rows of what
-    nobody forgets, damping per row, and the step for everybody [P]."""
+class ProjectedCurvature:
+    """The terms of every coalition's solve: directions [P, k], A [n, k, k] and b [n, k] of players, A0, b0 and rows of
+    the rows that no coalition forgets, damping per row, and the step for all players [P]."""
 
     directions: Tensor
     A: Tensor
@@ -44,25 +44,25 @@ class Curved:
     everybody: Tensor
 
 
-def prepare(context: Context) -> Curved:
+def prepare(context: Context) -> ProjectedCurvature:
     return context.once("token tangent", lambda: _prepare(context))
 
 
-def _prepare(context: Context) -> Curved:
+def _prepare(context: Context) -> ProjectedCurvature:
     reference = context.full if context.partial else context.base
     sampled = torch.cat(list(row_gradients(context, reference, sample_rows(context))))
     directions = basis(sampled, int(context.option("tangent.k", _WIDTH)))
     pool = context.players_only()
-    found = _sums_of_players(context, reference, directions, pool.spans)
+    of_players = _sums_of_players(context, reference, directions, pool.spans)
     rest, rows0 = _of_nobody(context, reference, directions)
-    model = Curved(
+    model = ProjectedCurvature(
         directions=directions,
-        A=torch.stack([each.A for each in found]),
-        b=torch.stack([directions.double().T @ each.b for each in found]),
+        A=torch.stack([own.A for own in of_players]),
+        b=torch.stack([directions.double().T @ own.b for own in of_players]),
         A0=rest.A,
         b0=directions.double().T @ rest.b,
         rows0=rows0,
-        player_rows=torch.tensor([each.rows for each in found], dtype=torch.float64, device=pool.device),
+        player_rows=torch.tensor([own.rows for own in of_players], dtype=torch.float64, device=pool.device),
         damping=0.0,
         everybody=torch.zeros_like(context.base),
     )
@@ -82,37 +82,40 @@ def _sums_of_players(
 
 
 def _of_nobody(context: Context, reference: Tensor, directions: Tensor) -> tuple[Sums, float]:
-    """Sums of rows that no coalition forgets, or in partial mode what the anchor says of the hidden ones."""
+    """Sums of rows that no coalition forgets; in partial mode those of the hidden rows, estimated by the anchor."""
     if context.anchor is None:
-        found = sums(context, reference, directions, context.pool.X[: context.pool.rest_rows])
-        return found, float(found.rows)
-    found = sums(context, reference, directions, context.anchor[0])
-    return Sums(found.A * (context.hidden_rows / found.rows), found.b * 0.0, found.rows), float(context.hidden_rows)
+        rest = sums(context, reference, directions, context.pool.X[: context.pool.rest_rows])
+        return rest, float(rest.rows)
+    anchor = sums(context, reference, directions, context.anchor[0])
+    scale = context.hidden_rows / anchor.rows
+    return Sums(anchor.A * scale, anchor.b * 0.0, anchor.rows), float(context.hidden_rows)
 
 
-def _damped(context: Context, model: Curved) -> Curved:
-    """With the damping, in units of the mean curvature per row and direction, and the step for everybody."""
+def _damped(context: Context, model: ProjectedCurvature) -> ProjectedCurvature:
+    """With the damping, in units of the mean curvature per row and direction, and the step for all players."""
     rows = model.rows0 + float(model.player_rows.sum())
     total = model.A0 + model.A.sum(dim=0)
     unit = float(total.diagonal().mean()) / rows * language_model(context).context
     if context.partial:
         damping = context.option("tangent.damping", _PARTIAL_DAMPING) * unit
-        return Curved(**{**model.__dict__, "damping": damping})
+        return ProjectedCurvature(**{**model.__dict__, "damping": damping})
     kept = np.ones(len(model.A), dtype=bool)
     X = sample_rows(context)[:_AGREE_ROWS]
-    told = context.option("tangent.damping", 0.0)
-    tried = [Curved(**{**model.__dict__, "damping": d * unit}) for d in ([told] if told else _DAMPINGS)]
-    steps = [_step(context, each, kept) for each in tried]
+    ordered = context.option("tangent.damping", 0.0)
+    tried = [
+        ProjectedCurvature(**{**model.__dict__, "damping": d * unit}) for d in ([ordered] if ordered else _DAMPINGS)
+    ]
+    steps = [_step(context, candidate, kept) for candidate in tried]
     learner = language_model(context)
-    wanted = learner.likelihoods(context.full.unsqueeze(0), X)[0]
+    target = learner.likelihoods(context.full.unsqueeze(0), X)[0]
     apart = [
-        float((learner.likelihoods((context.base + step).unsqueeze(0), X)[0] - wanted).square().sum()) for step in steps
+        float((learner.likelihoods((context.base + step).unsqueeze(0), X)[0] - target).square().sum()) for step in steps
     ]
     best = int(np.argmin(np.nan_to_num(apart, nan=np.inf)))
-    return Curved(**{**tried[best].__dict__, "everybody": steps[best]})
+    return ProjectedCurvature(**{**tried[best].__dict__, "everybody": steps[best]})
 
 
-def _step(context: Context, model: Curved, kept: NDArray[np.bool_]) -> Tensor:
+def _step(context: Context, model: ProjectedCurvature, kept: NDArray[np.bool_]) -> Tensor:
     """delta [P] of one coalition, from base or from M_full."""
     A = model.A0.clone()
     b = torch.zeros_like(model.b0) if context.partial else -model.b0
@@ -130,7 +133,7 @@ def _step(context: Context, model: Curved, kept: NDArray[np.bool_]) -> Tensor:
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
-    """Models [K, P]; one coalition at a time, so that its bits know no other."""
+    """Models [K, P]; one coalition at a time, so that its bits depend on no other."""
     model = prepare(context)
     if context.partial:
         return torch.stack([context.full + _step(context, model, row) for row in coalitions])

@@ -1,4 +1,4 @@
-"""Merging adapters as the matrices they stand for: the row-weighted mean of B_i A_i, brought back to rank r.
+"""Merging adapters as the matrices that they represent: the row-weighted mean of B_i A_i, brought back to rank r.
 
 Averaging A and B apart is not averaging B A; here the products are averaged and their best approximation of rank r
 (singular values of the small core, by QR of both sides) is taken. Costs one training per provider, once, like

@@ -1,7 +1,7 @@
-"""Merging without the hidden providers' rows: M_full stands for everybody, and what was forgotten is taken out of it.
+"""Merging without the hidden providers' rows: M_full stands for all players, and the forgotten ones are removed.
 
 M_full - base is split along the mean m of the vectors of the players here, by rows: k m, with k = <M_full - base, m> /
-<m, m>, and a rest, which is what the hidden rows did and what that one training did by chance. The model of a coalition
+<m, m>, and a rest, which is the effect of the hidden rows and of chance in that one training. The model of a coalition
 that keeps n_S of the n rows (the hidden ones counted) is
 
     base + (n / n_S) k sum over kept players of (n_i / n) tau_i + (n / n_S)^(1/2) rest.

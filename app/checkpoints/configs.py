@@ -1,0 +1,197 @@
+"""Model folders' configurations as typed data: the keys that decide what is computed, and the rules of their values.
+
+Everything else in a ``config.json`` is ignored. ``read_config`` raises InvalidData with the key, the rule and the
+value. ``families`` and ``vision`` decide which of the values are computed here.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from app.errors import InvalidData
+
+MAX_VOCABULARY = 1 << 24
+MAX_LAYERS = 1_000
+LEAST_SIDE, MOST_SIDE = 16, 1024
+_SIDE = 224
+_MOST = 1 << 20
+
+
+def _whole(most: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if type(value) is not int or not 1 <= value <= most:
+            raise ValueError(f"must be a whole number above 0, at most {most}; got {value!r}")
+        return value
+
+    return check
+
+
+def _whole_or_none(value: Any) -> int | None:
+    return _whole(_MOST)(value) if value else None
+
+
+def _positive(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"must be a number above 0; got {value!r}")
+    return float(value)
+
+
+def _positive_or_none(value: Any) -> float | None:
+    return None if value is None else _positive(value)
+
+
+def _object(value: Any) -> Any:
+    """An object, or nothing: ``null`` and an empty one are as good as absent."""
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("is no object; save the model again")
+    return value
+
+
+def _square(value: Any) -> int:
+    fits = isinstance(value, list) and len(value) == 3 and value[0] == 3 and value[1] == value[2]
+    if not fits or type(value[1]) is not int or not LEAST_SIDE <= value[1] <= MOST_SIDE:
+        raise ValueError(f"is {value}; images are squares of three channels, {LEAST_SIDE} to {MOST_SIDE} wide")
+    return int(value[1])
+
+
+def _channels(*, positive: bool) -> Callable[[Any], tuple[float, ...]]:
+    def check(value: Any) -> tuple[float, ...]:
+        numbers = isinstance(value, list) and len(value) == 3 and all(type(part) in (int, float) for part in value)
+        if not numbers or not all(math.isfinite(part) and (part > 0 or not positive) for part in value):
+            raise ValueError(f"is {value}; it has one number for each of three channels")
+        return tuple(float(part) for part in value)
+
+    return check
+
+
+_given = Field(default=None, validate_default=True)  # a key that is absent breaks the rule of its value
+Whole = Annotated[int, BeforeValidator(_whole(_MOST)), _given]
+Layers = Annotated[int, BeforeValidator(_whole(MAX_LAYERS)), _given]
+Vocabulary = Annotated[int, BeforeValidator(_whole(MAX_VOCABULARY)), _given]
+Side = Annotated[int, BeforeValidator(_whole(MOST_SIDE)), _given]
+Positive = Annotated[float, BeforeValidator(_positive)]
+Flag = Annotated[bool, BeforeValidator(bool)]  # set to anything at all
+
+
+class FolderConfig(BaseModel):
+    """The base of all configurations."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class RopeConfig(FolderConfig):
+    """Rotary positions; older writers name their kind ``type``."""
+
+    rope_type: Any = None
+    type: Any = None
+    rope_theta: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
+
+    @property
+    def kind(self) -> Any:
+        return self.rope_type or self.type or "default"
+
+
+class LlamaConfig(FolderConfig):
+    """``LlamaForCausalLM``."""
+
+    hidden_size: Whole
+    num_attention_heads: Whole
+    num_key_value_heads: Annotated[int | None, BeforeValidator(_whole_or_none)] = None
+    num_hidden_layers: Layers
+    intermediate_size: Whole
+    vocab_size: Vocabulary
+    head_dim: Any = None
+    hidden_act: Any = "silu"
+    attention_bias: Flag = False
+    mlp_bias: Flag = False
+    quantization_config: Flag = False
+    rms_norm_eps: Positive = 1e-6
+    rope_theta: Positive = 10000.0
+    rope_parameters: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
+    rope_scaling: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
+    tie_word_embeddings: Flag = False
+
+    @property
+    def rope(self) -> RopeConfig:
+        return self.rope_parameters if self.rope_parameters.model_fields_set else self.rope_scaling
+
+
+class AdapterConfig(FolderConfig):
+    """PEFT's LoRA; ``unusual`` are the settings by which an adapter is not a plain one."""
+
+    r: Whole
+    lora_alpha: Positive = 8.0
+    bias: Any = "none"
+    target_modules: Any = None
+    use_dora: Flag = False
+    use_rslora: Flag = False
+    fan_in_fan_out: Flag = False
+    modules_to_save: Flag = False
+    rank_pattern: Flag = False
+    alpha_pattern: Flag = False
+
+    @property
+    def unusual(self) -> list[str]:
+        flags = ("use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern")
+        return [name for name in flags if getattr(self, name)]
+
+
+class BertConfig(FolderConfig):
+    """``BertModel``, with or without a head."""
+
+    hidden_size: Whole
+    num_attention_heads: Whole
+    num_hidden_layers: Layers
+    intermediate_size: Whole
+    max_position_embeddings: Whole
+    type_vocab_size: Whole
+    vocab_size: Vocabulary
+    layer_norm_eps: Positive = 1e-12
+    hidden_act: Any = "gelu"
+    is_decoder: Flag = False
+    position_embedding_type: Any = "absolute"
+    quantization_config: Flag = False
+
+
+class PretrainedConfig(FolderConfig):
+    """How timm prepared the images that a backbone was trained on: their side, and mean and spread by channel."""
+
+    input_size: Annotated[int, BeforeValidator(_square)] = _SIDE
+    mean: Annotated[tuple[float, ...], BeforeValidator(_channels(positive=False))] = (0.485, 0.456, 0.406)
+    std: Annotated[tuple[float, ...], BeforeValidator(_channels(positive=True))] = (0.229, 0.224, 0.225)
+
+
+class TimmConfig(FolderConfig):
+    """A backbone of timm's; ``model_args`` are what its maker was given besides the architecture."""
+
+    pretrained_cfg: Annotated[PretrainedConfig, BeforeValidator(_object)] = PretrainedConfig()
+    model_args: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
+    global_pool: Any = "token"
+
+
+class VitArguments(FolderConfig):
+    """The arguments by which a vision transformer differs from its architecture."""
+
+    img_size: Side
+    patch_size: Whole
+    embed_dim: Whole
+    depth: Layers
+    num_heads: Whole
+
+
+C = TypeVar("C", bound=FolderConfig)
+
+
+def read_config(kind: type[C], config: Mapping[str, Any], name: str) -> C:
+    """The keys of a configuration that decide; raises InvalidData with the first fault. ``name`` is the file's."""
+    try:
+        return kind.model_validate(config)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = next(part for part in reversed(fault["loc"]) if isinstance(part, str))
+        why = fault.get("ctx", {}).get("error", fault["msg"])
+        raise InvalidData(f"{name}: {key} {why}") from None

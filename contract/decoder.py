@@ -1,0 +1,73 @@
+"""The sizes of a decoder of the Llama family, and the names and shapes of its weights. Pure; no file and no torch.
+
+The service checks uploaded model folders against them, and the engine lays out and computes its models by them. Names
+and shapes are those that Hugging Face gives ``LlamaForCausalLM``. The sizes are hyper-parameters of learner ``lm``.
+"""
+
+from dataclasses import dataclass
+
+Shape = tuple[int, ...]
+EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
+
+
+@dataclass(frozen=True)
+class DecoderSizes:
+    """``inner`` is the MLP's width; with ``tied`` 1 the last matrix is the embedding."""
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    inner: int
+    rope_base: float = 10000.0
+    eps: float = 1e-5
+    tied: int = 1
+
+    @property
+    def head_size(self) -> int:
+        return self.width // self.heads
+
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """Shapes [out, in] of the matrices of one layer, by name."""
+        kv = self.kv_heads * self.head_size
+        return {
+            "self_attn.q_proj": (self.width, self.width),
+            "self_attn.k_proj": (kv, self.width),
+            "self_attn.v_proj": (kv, self.width),
+            "self_attn.o_proj": (self.width, self.width),
+            "mlp.gate_proj": (self.inner, self.width),
+            "mlp.up_proj": (self.inner, self.width),
+            "mlp.down_proj": (self.width, self.inner),
+        }
+
+    def projections(self) -> list[tuple[str, tuple[int, int]]]:
+        """Names (without ``.weight``) and shapes [out, in] of the matrices of all layers; adapters go beside them."""
+        parts = self.matrices()
+        return [
+            (f"model.layers.{layer}.{part}", shape) for layer in range(self.layers) for part, shape in parts.items()
+        ]
+
+    def shapes(self, vocabulary: int) -> list[tuple[str, Shape]]:
+        """Every weight's name and shape, in the order of the engine's layout."""
+        shapes: list[tuple[str, Shape]] = [(EMBEDDING, (vocabulary, self.width))]
+        for layer in range(self.layers):
+            shapes += [
+                (f"model.layers.{layer}.{norm}.weight", (self.width,))
+                for norm in ("input_layernorm", "post_attention_layernorm")
+            ]
+        shapes += [(f"{name}.weight", shape) for name, shape in self.projections()]
+        shapes.append((LAST_NORM, (self.width,)))
+        if not self.tied:
+            shapes.append((HEAD, (vocabulary, self.width)))
+        return shapes
+
+    def adapter_shapes(self, rank: int) -> list[tuple[str, Shape]]:
+        """LoRA adapters beside every projection, A [rank, in] and B [out, rank], in the layout's order."""
+        shapes: list[tuple[str, Shape]] = []
+        for name, (out, into) in self.projections():
+            shapes += [(f"{name}.lora_A.weight", (rank, into)), (f"{name}.lora_B.weight", (out, rank))]
+        return shapes
+
+    def multiplications(self, vocabulary: int) -> float:
+        """Multiplications of one token's forward pass through the matrices, the head included."""
+        return float(sum(out * into for _, (out, into) in self.projections()) + vocabulary * self.width)

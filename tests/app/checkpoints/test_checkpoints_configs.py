@@ -1,0 +1,66 @@
+"""A folder's configuration as typed data; a refusal names the key, its rule and its value."""
+
+from typing import Any
+
+import pytest
+
+from app.checkpoints.configs import AdapterConfig, LlamaConfig, TimmConfig, VitArguments, read_config
+from app.errors import InvalidData
+
+LLAMA: dict[str, Any] = {
+    "hidden_size": 8,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 1,
+    "intermediate_size": 16,
+    "vocab_size": 256,
+    "something_else": "is ignored",
+}
+
+
+def test_absent_keys_have_the_writers_defaults() -> None:
+    read = read_config(LlamaConfig, LLAMA, "it")
+    assert (read.rms_norm_eps, read.rope_theta, read.rope.kind) == (1e-6, 10000.0, "default")
+    assert (read.tie_word_embeddings, read.num_key_value_heads) == (False, None)
+    assert read_config(AdapterConfig, {"r": 4}, "it").unusual == []
+    assert read_config(TimmConfig, {}, "it").pretrained_cfg.input_size == 224
+
+
+@pytest.mark.parametrize("key", ["rope_parameters", "rope_scaling"])
+def test_the_kind_of_rotary_positions_is_read_from_either_key(key: str) -> None:
+    read = read_config(LlamaConfig, LLAMA | {key: {"rope_type": "linear", "rope_theta": 5e5}}, "it")
+    assert (read.rope.kind, read.rope.rope_theta) == ("linear", 5e5)
+    assert read_config(LlamaConfig, LLAMA | {key: {"type": "dynamic"}}, "it").rope.kind == "dynamic"
+    assert read_config(LlamaConfig, LLAMA | {key: None}, "it").rope.kind == "default"
+
+
+def test_an_adapter_names_the_settings_that_are_not_plain() -> None:
+    read = read_config(AdapterConfig, {"r": 2, "use_dora": True, "rank_pattern": {"q": 8}, "alpha_pattern": {}}, "it")
+    assert read.unusual == ["use_dora", "rank_pattern"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "sentence"),
+    [
+        (
+            LlamaConfig,
+            {**LLAMA, "hidden_size": None},
+            "it: hidden_size must be a whole number above 0, at most 1048576",
+        ),
+        (LlamaConfig, {"num_attention_heads": 2}, "it: hidden_size must be a whole number above 0.*got None"),
+        (LlamaConfig, {**LLAMA, "num_hidden_layers": 1001}, "it: num_hidden_layers must be .* at most 1000; got 1001"),
+        (LlamaConfig, {**LLAMA, "num_key_value_heads": True}, "it: num_key_value_heads must be a whole number"),
+        (LlamaConfig, {**LLAMA, "rms_norm_eps": float("inf")}, "it: rms_norm_eps must be a number above 0; got inf"),
+        (LlamaConfig, {**LLAMA, "rope_parameters": {"rope_theta": "x"}}, "it: rope_theta must be a number above 0"),
+        (LlamaConfig, {**LLAMA, "rope_scaling": "linear"}, "it: rope_scaling is no object; save the model again"),
+        (AdapterConfig, {"r": 2, "lora_alpha": 0}, "it: lora_alpha must be a number above 0; got 0"),
+        (TimmConfig, {"pretrained_cfg": {"input_size": [3, 8, 9]}}, "it: input_size is .* squares of three channels"),
+        (TimmConfig, {"pretrained_cfg": {"std": [1, 1, 0]}}, "it: std is .* one number for each of three channels"),
+        (TimmConfig, {"model_args": [1]}, "it: model_args is no object"),
+        (VitArguments, {"img_size": 2048}, "it: img_size must be a whole number above 0, at most 1024; got 2048"),
+    ],
+)
+def test_a_value_that_breaks_its_rule_is_refused_with_key_rule_and_value(
+    kind: Any, config: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InvalidData, match=sentence):
+        read_config(kind, config, "it")

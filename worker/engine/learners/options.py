@@ -1,0 +1,13 @@
+"""A learner's hyper-parameters as typed data: the values of a spec over the defaults of the contract's vocabulary."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from contract.learners import LEARNERS, Hyper
+
+T = TypeVar("T")
+
+
+def read_options(kind: Callable[..., T], learner: str, hyper: Hyper) -> T:
+    """The hyper-parameters of a learner as ``kind``, whose fields have their names; raises InvalidProblem."""
+    return kind(**LEARNERS[learner].checked(hyper))
