@@ -107,8 +107,8 @@ class Stack(Supervisor):
             "CHERISH_REDIS_URL": redis_url,
             "CHERISH_BLOB_URL": (self.home / "blobs").as_uri(),
             "CHERISH_PUBLIC_URL": self.api_url,
-            "CHERISH_KEY_PEPPER": secret["key_pepper"],
-            "CHERISH_SIGNING_SECRET": secret["signing_secret"],
+            "CHERISH_KEY_PEPPER": secret.key_pepper,
+            "CHERISH_SIGNING_SECRET": secret.signing_secret,
             **self._extra,
         }
         self._migrate(database_url)
@@ -210,7 +210,7 @@ class Stack(Supervisor):
 
     def _wait_ready(self) -> None:
         until = time.monotonic() + _READY_PATIENCE
-        api = self._parts["api"].child
+        api = self._part("api").child
         answer = "no answer"
         with httpx.Client(base_url=self.api_url, timeout=5.0, trust_env=False) as client:
             while time.monotonic() < until:
