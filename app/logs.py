@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -14,6 +15,21 @@ import structlog
 _TOKEN = re.compile(r"(cherish_[0-9A-Za-z]{8})_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}")
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
 _SECRET_NAMES = {"authorization", "cookie", "token", "secret", "password", "pepper", "key_pepper", "signing_secret"}
+
+
+@dataclass(frozen=True)
+class RequestFacts:
+    """What is bound to the request at hand: its id, who calls from where, and the trace that it belongs to."""
+
+    request_id: str | None
+    address: str | None
+    traceparent: str | None
+
+
+def request_facts() -> RequestFacts:
+    """The facts of the request at hand; None for each that is not known, all of them outside of a request."""
+    bound = structlog.contextvars.get_contextvars()
+    return RequestFacts(bound.get("request_id"), bound.get("address"), bound.get("traceparent"))
 
 
 def mask(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, TypeAdapter
 
 from contract.job import DomainPerplexity
+from contract.spec import ValuationSpec
 
 FORMAT = 1
 Interval = tuple[float, float]
@@ -173,7 +174,7 @@ class _Answer:
     seconds_by_source: dict[str, float]
     retrain_seconds_estimate: float | None
     costs: dict[str, float]
-    spec: dict[str, Any]
+    spec: ValuationSpec
     digests: dict[str, str]
     trace: tuple[TraceRow, ...]
     format: int = FORMAT

@@ -10,6 +10,7 @@ from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
 from app.http import browsers, limits
 from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.headers import made_at
 from app.http.ids import AccountId, KeyId, UserId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -32,7 +33,7 @@ def create_account(
     """Create an organisation, and its first key with all scopes of its role."""
     account = service.create_account(session, body.name, body.role)
     _, token = service.issue_key(session, settings, account, "first key")
-    response.headers["Location"] = f"/v1/accounts/{public_id('acc', account.id)}"
+    made_at(response, f"/v1/accounts/{public_id('acc', account.id)}")
     return schemas.CreatedAccount(**schemas.AccountAnswer.model_validate(account).__dict__, token=token)
 
 

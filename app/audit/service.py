@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy.orm import Session
 
 from app.audit import repository
@@ -19,7 +18,7 @@ from app.audit.tables import AuditEntry
 from app.db.base import uuid7
 from app.http.pages import PageRequest
 from app.identity import Caller, Role
-from app.logs import mask
+from app.logs import mask, request_facts
 
 _SECRET = re.compile(r"password|token|secret|pepper|authorization", re.IGNORECASE)
 _LONGEST_TEXT, _MOST_ITEMS, _DEEPEST = 500, 50, 4
@@ -40,7 +39,7 @@ def record(
     ``subject`` is the organisation that it was done to, where it is another one: it then sees the entry, too. Request
     id and address are those of the request at hand. Secrets in ``detail`` are masked and long values cut.
     """
-    bound = structlog.contextvars.get_contextvars()
+    request = request_facts()
     acting = caller.account_id if caller is not None else None
     values = {
         "id": uuid7(),
@@ -50,8 +49,8 @@ def record(
         "subject_id": subject if subject != acting else None,
         "action": action,
         "object": object_,
-        "address": bound.get("address"),
-        "request_id": bound.get("request_id"),
+        "address": request.address,
+        "request_id": request.request_id,
         "detail": {str(name): loggable(str(name), value) for name, value in list(detail.items())[:_MOST_ITEMS]},
         "note": note,
     }

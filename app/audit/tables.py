@@ -47,4 +47,4 @@ def _add_trigger(_table: Any, connection: Connection, **_: Any) -> None:
         connection.execute(text(statement))
 
 
-event.listen(Base.metadata.tables["audit_log"], "after_create", _add_trigger)
+event.listen(AuditEntry.__table__, "after_create", _add_trigger)

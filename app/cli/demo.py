@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel, Field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app.accounts import repository, service
+from app.cli.answers import JobValues, ListedDataset, PaidPlayer, WatchedJob, WorthCounts
 from app.cli.demo_text import demo_text
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, File, digits_market
@@ -65,12 +67,12 @@ def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text
         say=lambda line: console.print(f"[dim]{line}[/dim]"),
     ) as stack:
         result = run_market(stack, buyer, console)
-        result["seconds"] = round(time.monotonic() - started, 1)
+        result.seconds = round(time.monotonic() - started, 1)
     path = home.resolve().parent / "demo.json"
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    path.write_text(json.dumps(result.model_dump(), indent=2) + "\n")
     show(result, console)
     console.print(f"Written to {path}", soft_wrap=True)
-    if result["status"] != "succeeded":
+    if not result.succeeded:
         raise typer.Exit(1)
 
 
@@ -79,8 +81,25 @@ def new_buyer() -> str:
     return f"Demo buyer {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
-def run_market(stack: EmbeddedStack, buyer_name: str, console: Console) -> dict[str, Any]:
-    """The market once, on a stack that runs: people, uploads, one job to its end; returns what ``demo.json`` holds."""
+class Outcome(BaseModel):
+    """What ``demo.json`` holds: how the job ended, and who is paid what, in the order of names."""
+
+    valuation_id: str
+    status: str
+    pool: str = POOL
+    currency: str = CURRENCY
+    seconds: float = 0.0
+    evaluations: WorthCounts
+    players: list[PaidPlayer] = Field(default_factory=list)
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the job ended with a result."""
+        return self.status == "succeeded"
+
+
+def run_market(stack: EmbeddedStack, buyer_name: str, console: Console) -> Outcome:
+    """The market once, on a stack that runs: people, uploads, one job to its end."""
     files, test_file = digits_market()
     admin, buyer, providers = _people(Settings.from_variables(stack.settings_env()), buyer_name, files)
     console.print(f"Watch it at {stack.api_url}/ ; the API's documentation is at {stack.api_url}/docs", soft_wrap=True)
@@ -124,78 +143,65 @@ def _upload_all(api_url: str, providers: list[_Person], files: list[File], conso
     ids = []
     for person, file in zip(providers, files, strict=True):
         with Client(api_url, person.token) as client:
-            name = f"digits of {file.owner}"
-            dataset = client.upload_dataset(name, file.content, target=TARGET, format=file.format)
-            client.publish_dataset(dataset["id"], "CC0-1.0")
-        ids.append(str(dataset["id"]))
+            dataset = _upload(client, f"digits of {file.owner}", file, "train")
+            client.publish_dataset(dataset.id, "CC0-1.0")
+        ids.append(dataset.id)
     formats = ", ".join(sorted({file.format for file in files}))
     console.print(f"Ten providers uploaded {sum(file.rows for file in files)} rows ({formats}).")
     return ids
 
 
-def _value(client: Client, datasets: list[str], test_file: File, console: Console) -> dict[str, Any]:
+def _upload(client: Client, name: str, file: File, kind: str) -> ListedDataset:
+    return ListedDataset.read(client.upload_dataset(name, file.content, target=TARGET, format=file.format, kind=kind))
+
+
+def _value(client: Client, datasets: list[str], test_file: File, console: Console) -> Outcome:
     """Post the job, follow it to its end, and collect what ``demo.json`` holds."""
-    test = client.upload_dataset(
-        "digits test set", test_file.content, target=TARGET, format=test_file.format, kind="test"
-    )
+    test = _upload(client, "digits test set", test_file, "test")
     started = time.monotonic()
-    job = client.create_valuation(datasets=datasets, test_dataset=test["id"], **_SPEC)
-    console.print(f"The buyer posted {job['id']} with a pool of {POOL} {CURRENCY}.", soft_wrap=True)
+    job = WatchedJob.read(client.create_valuation(datasets=datasets, test_dataset=test.id, **_SPEC))
+    console.print(f"The buyer posted {job.id} with a pool of {POOL} {CURRENCY}.", soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("queued", total=2 ** len(datasets) + RETRAININGS, note="")
-        job = client.wait(job["id"], timeout=600, on_progress=lambda seen: _draw(bar, task, seen))
-    result: dict[str, Any] = {
-        "valuation_id": job["id"],
-        "status": job["status"],
-        "pool": POOL,
-        "currency": CURRENCY,
-        "seconds": 0.0,
-        "evaluations": job["progress"]["evaluations"],
-        "players": [],
-    }
-    if job["status"] != "succeeded":
-        console.print(f"[red]The job ended as {job['status']}: {job['error'] or job['reason']}[/red]")
-        return result
-    values = client.get(f"/v1/valuations/{job['id']}/values")
-    console.print(f"Valued in {time.monotonic() - started:.1f} s; stopped by {values['stopped_by']}.")
-    if values["audit"] and values["audit"].get("sentence"):
-        console.print(values["audit"]["sentence"])
-    result["evaluations"] = values["evaluations"]
-    names = ("provider", "rows", "value", "stderr", "share", "amount")
-    result["players"] = [{name: player[name] for name in names} for player in values["players"]]
-    result["players"].sort(key=lambda player: player["provider"])
-    return result
+        job = WatchedJob.read(
+            client.wait(job.id, timeout=600, on_progress=lambda seen: _draw(bar, task, WatchedJob.read(seen)))
+        )
+    if not job.succeeded:
+        console.print(f"[red]The job ended as {job.status}: {job.error or job.reason}[/red]")
+        return Outcome(valuation_id=job.id, status=job.status, evaluations=job.progress.evaluations)
+    values = JobValues.read(client.values(job.id))
+    console.print(f"Valued in {time.monotonic() - started:.1f} s; stopped by {values.stopped_by}.")
+    if values.audit is not None and values.audit.sentence:
+        console.print(values.audit.sentence)
+    players = sorted(values.players, key=lambda player: player.provider)
+    return Outcome(valuation_id=job.id, status=job.status, evaluations=values.evaluations, players=players)
 
 
-def _draw(bar: Progress, task: TaskID, job: dict[str, Any]) -> None:
-    progress = job["progress"]
-    done = sum(progress["evaluations"].values())
-    widest = progress["widest_share_interval"]
+def _draw(bar: Progress, task: TaskID, job: WatchedJob) -> None:
+    done, widest = job.progress.evaluations.total(), job.progress.widest_share_interval
     note = f"{done} worths" + (f", widest share interval {widest:.1f} points" if widest is not None else "")
     total = max(bar.tasks[task].total or 0, done)
-    bar.update(task, description=job["status"], note=note, total=total, completed=done)
-    if job["status"] == "succeeded":
+    bar.update(task, description=job.status, note=note, total=total, completed=done)
+    if job.succeeded:
         bar.update(task, total=done, completed=done)
 
 
-def show(result: dict[str, Any], console: Console) -> None:
+def show(outcome: Outcome, console: Console) -> None:
     """Who is paid what, as a table."""
-    table = Table(title=f"{result['valuation_id']}: {result['status']}")
-    for heading in ("provider", "rows", "value", "std. error", "share", result["currency"]):
+    table = Table(title=f"{outcome.valuation_id}: {outcome.status}")
+    for heading in ("provider", "rows", "value", "std. error", "share", outcome.currency):
         first = heading == "provider"
         table.add_column(heading, justify="left" if first else "right", no_wrap=first)
-    for player in sorted(result["players"], key=lambda player: -player["value"]):
+    for player in sorted(outcome.players, key=lambda player: -player.value):
         table.add_row(
-            player["provider"],
-            str(player["rows"]),
-            f"{player['value']:.4f}",
-            "" if player["stderr"] is None else f"{player['stderr']:.4f}",
-            f"{100 * player['share']:.2f} %",
-            player["amount"],
+            player.provider,
+            str(player.rows),
+            f"{player.value:.4f}",
+            "" if player.stderr is None else f"{player.stderr:.4f}",
+            "" if player.share is None else f"{100 * player.share:.2f} %",
+            player.amount,
         )
     console.print(table)
-    counts = result["evaluations"]
-    console.print(
-        f"{counts['unlearn']} worths by unlearning, {counts['repair']} by repair, {counts['retrain']} by retraining."
-    )
+    counts = outcome.evaluations
+    console.print(f"{counts.unlearn} worths by unlearning, {counts.repair} by repair, {counts.retrain} by retraining.")

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
 
 CONTEXT, PLAYERS, MOST_BLOCKS, TEST_BLOCKS = 128, 6, 160, 5
+_RANK = 4
 _SHAPE: dict[str, float | int | str] = {"layers": 2, "width": 96, "heads": 4}
 _BASE: dict[str, float | int | str] = {**_SHAPE, "rank": 0, "steps": 500, "batch": 16, "lr": 0.003}
-_ADAPTERS: dict[str, float | int | str] = {**_SHAPE, "rank": 4, "steps": 50, "batch": 8, "lr": 0.005}
+_ADAPTERS: dict[str, float | int | str] = {**_SHAPE, "rank": _RANK, "steps": 50, "batch": 8, "lr": 0.005}
 _RETRAININGS, _SEED = 48, 7
 Blocks = NDArray[np.float32]
 
@@ -39,10 +40,10 @@ def demo_text(folder: Path, home: Path) -> None:
     with engine_errors():
         evaluator = _evaluator(offered, spare, home, console)
         result = _valued(evaluator, list(offered), home, console)
-    result["seconds"] = round(time.monotonic() - begun, 1)
+    seconds = round(time.monotonic() - begun, 1)
     path = home / "demo-text.json"
-    path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    console.print(f"Written to {path}, the models beside it, in {result['seconds']:.0f} s.", soft_wrap=True)
+    path.write_text(json.dumps(result | {"seconds": seconds}, indent=1, allow_nan=False) + "\n")
+    console.print(f"Written to {path}, the models beside it, in {seconds:.0f} s.", soft_wrap=True)
 
 
 def _authors(folder: Path) -> tuple[dict[str, Blocks], Blocks]:
@@ -140,5 +141,5 @@ def _valued(evaluator: "Evaluator", names: list[str], home: Path, console: Conso
     for row in rows:
         console.print(f"Perplexity per byte on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
     arrays = evaluator.learner.layout.unpack(evaluator.context.full)
-    write_adapter(home / "adapter", arrays, int(_ADAPTERS["rank"]), 8.0, str(home / "base"))
+    write_adapter(home / "adapter", arrays, _RANK, 8.0, str(home / "base"))
     return {**valuation.to_dict(), "perplexity": [row.plain() for row in rows]}

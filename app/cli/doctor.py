@@ -39,6 +39,15 @@ class Finding:
     mend: str = ""
 
 
+@dataclass(frozen=True)
+class DeviceFacts:
+    """What torch says of this machine."""
+
+    torch: str
+    gpus: list[str]
+    threads: int
+
+
 def register(app: typer.Typer) -> None:
     app.command()(doctor)
 
@@ -158,6 +167,6 @@ def _device() -> Finding:
     if done.returncode:
         mend = "on a worker's machine install the extra: pip install -c constraints.txt 'cherish[worker]'"
         return Finding("device", False, _first_line(Exception(done.stderr.strip().split("\n")[-1])), mend)
-    device = json.loads(done.stdout)
-    where = ", ".join(device["gpus"]) or f"no GPU, {device['threads']} CPU threads"
-    return Finding("device", True, f"{where} (torch {device['torch']})")
+    device = DeviceFacts(**json.loads(done.stdout))
+    where = ", ".join(device.gpus) or f"no GPU, {device.threads} CPU threads"
+    return Finding("device", True, f"{where} (torch {device.torch})")

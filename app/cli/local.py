@@ -73,12 +73,14 @@ def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[
 
 
 def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:
-    named = {"test": test.digest, "encoding": encoding.digest}
-    if rest is not None:
-        named["rest"] = rest.digest
-    if request.checkpoint:
-        named["checkpoint"] = hashlib.sha256(Path(request.checkpoint).read_bytes()).hexdigest()
-    return named
+    checkpoint = hashlib.sha256(Path(request.checkpoint).read_bytes()).hexdigest() if request.checkpoint else None
+    named = {
+        "test": test.digest,
+        "encoding": encoding.digest,
+        "rest": None if rest is None else rest.digest,
+        "checkpoint": checkpoint,
+    }
+    return {name: digest for name, digest in named.items() if digest is not None}
 
 
 def _table(file: str, name: str, side: int | None) -> Any:

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.answers import JobValues, LedgerLine, ListedDataset, SignedDigest, WatchedJob
 from app.errors import InvalidInput
 from cherish.client import Client
 
@@ -46,24 +47,27 @@ def push(
         raise InvalidInput(f"{file}: there is no such file; check the path")
     progress = Console(stderr=True)
     with Client(api, key) as client:
-        draft = client.post("/v1/datasets", {"name": name or file.stem, "target": target, "kind": kind})
+        draft = ListedDataset.read(
+            client.post("/v1/datasets", {"name": name or file.stem, "target": target, "kind": kind})
+        )
         with progress.status("Uploading ...") as status:
-            dataset = client.put(
-                f"/v1/datasets/{draft['id']}/content",
+            body = client.put(
+                f"/v1/datasets/{draft.id}/content",
                 file,
                 lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
             )
         if licence is not None:
-            dataset = client.publish_dataset(draft["id"], licence)
-    _print(f"{dataset['id']}\t{dataset['status']}\t{dataset['rows']} rows")
+            body = client.publish_dataset(draft.id, licence)
+    dataset = ListedDataset.read(body)
+    _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 
 
 @datasets.command("list")
 def list_datasets(key: _Key, api: _Api = _URL) -> None:
     """List your own datasets, newest first."""
     with Client(api, key) as client:
-        for dataset in client.datasets():
-            _print(f"{dataset['id']}\t{dataset['status']}\t{dataset['rows'] or 0} rows\t{dataset['name']}")
+        for dataset in map(ListedDataset.read, client.datasets()):
+            _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows or 0} rows\t{dataset.name}")
 
 
 @valuations.command("create")
@@ -84,7 +88,7 @@ def create(
         if quote:
             _print(json.dumps(client.quote_valuation(**body), indent=2))
         else:
-            _print(client.create_valuation(**body)["id"])
+            _print(WatchedJob.read(client.create_valuation(**body)).id)
 
 
 @valuations.command("watch")
@@ -92,18 +96,19 @@ def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
     """Follow a job to its end; exit code 1 where it has no result."""
     said = ""
 
-    def follow(job: dict[str, Any]) -> None:
+    def follow(body: dict[str, Any]) -> None:
         nonlocal said
-        counts = ", ".join(f"{count} {kind}" for kind, count in job["progress"]["evaluations"].items() if count)
-        line = f"{job['status']}\t{counts}"
+        job = WatchedJob.read(body)
+        counts = ", ".join(f"{count} {kind}" for kind, count in job.progress.evaluations.plain().items() if count)
+        line = f"{job.status}\t{counts}"
         if line != said:
             said = line
             _print(line)
 
     with Client(api, key) as client:
-        job = client.wait(valuation_id, on_progress=follow)
-    if job["status"] != "succeeded":
-        raise InvalidInput(job["error"] or f"the job is {job['status']}")
+        job = WatchedJob.read(client.wait(valuation_id, on_progress=follow))
+    if not job.succeeded:
+        raise InvalidInput(job.error or f"the job is {job.status}")
 
 
 @valuations.command("result")
@@ -115,15 +120,16 @@ def result(
 ) -> None:
     """Show who is worth what and is paid how much."""
     with Client(api, key) as client:
-        values = client.values(valuation_id)
+        body = client.values(valuation_id)
     if as_json:
-        _print(json.dumps(values, indent=2))
+        _print(json.dumps(body, indent=2))
         return
+    values = JobValues.read(body)
     table = Table("provider", "rows", "value", "share", "amount", box=None, pad_edge=False)
-    for player in values["players"]:
-        share = "" if player["share"] is None else f"{100 * player['share']:.2f} %"
-        cells = (str(player["rows"]), f"{player['value']:.5f}", share, f"{player['amount']} {values['currency']}")
-        table.add_row(player["provider"], *cells)
+    for player in values.players:
+        share = "" if player.share is None else f"{100 * player.share:.2f} %"
+        cells = (str(player.rows), f"{player.value:.5f}", share, f"{player.amount} {values.currency}")
+        table.add_row(player.provider, *cells)
     Console().print(table)
 
 
@@ -132,8 +138,8 @@ def statements(
 ) -> None:
     """Your ledger entries, newest first."""
     with Client(api, key) as client:
-        for entry in client.statement(currency):
-            _print(f"{entry['created_at']}\t{entry['code']}\t{entry['amount']} {entry['currency']}")
+        for line in map(LedgerLine.read, client.statement(currency)):
+            _print(f"{line.created_at}\t{line.code}\t{line.amount} {line.currency}")
 
 
 def certificate(
@@ -144,12 +150,12 @@ def certificate(
     from app.valuations.results.certificates import is_genuine
 
     try:
-        signed: Any = json.loads(file.read_text())
+        body: Any = json.loads(file.read_text())
     except (OSError, ValueError) as cause:
         raise InvalidInput(f"{file}: this is not a JSON file ({cause})") from cause
-    if not isinstance(signed, dict) or not is_genuine(signed, key):
+    if not isinstance(body, dict) or not is_genuine(body, key):
         raise InvalidInput(f"{file}: this key did not sign this certificate; it was altered, or is another service's")
-    _print(f"Genuine. Digest {signed['digest']}")
+    _print(f"Genuine. Digest {SignedDigest.read(body).digest}")
 
 
 def _print(line: str) -> None:

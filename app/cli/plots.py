@@ -38,7 +38,7 @@ def _values(axes: Any, result: "ValuationResult") -> None:
 def _convergence(axes: Any, result: "ValuationResult") -> None:
     rounds = [sum(row.evaluations.values()) for row in result.trace]
     axes.plot(rounds, [row.widest for row in result.trace], "o-", color="black")
-    axes.axhline(float(result.spec["share_ci"]), color="0.6", linestyle="--")
+    axes.axhline(result.spec.share_ci, color="0.6", linestyle="--")
     axes.set_xlabel("evaluations")
     axes.set_ylabel("widest share interval, points")
     axes.set_title(f"Convergence (ended by {result.stopped_by})")

@@ -6,7 +6,7 @@ mismatch.
 """
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +38,20 @@ _Json = Annotated[Path | None, typer.Option("--json", help="Where to write what 
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one part of a result holds, in a sentence; ``report`` is the audit that was made for it."""
+
+    match: bool
+    sentence: str
+    report: dict[str, Any] | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As ``--json`` writes it."""
+        whole = {"match": self.match, "found": self.sentence}
+        return whole if self.report is None else whole | {"report": self.report}
+
+
 def register(app: typer.Typer) -> None:
     app.command()(verify)
 
@@ -57,8 +71,14 @@ def verify(
     """Check a result: its estimate against its worths, and random worths against the files."""
     stored, request = _read(result)
     console = Console()
-    findings: dict[str, Any] = {"estimate": _estimate(stored)}
-    console.print(f"Estimate: {findings['estimate']['found']}", soft_wrap=True)
+    verdicts: dict[str, Verdict] = {}
+
+    def record(part: str, verdict: Verdict) -> bool:
+        verdicts[part] = verdict
+        console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
+        return verdict.match
+
+    record("estimate", _estimate(stored))
     if provider:
         request = replace(
             request,
@@ -68,19 +88,16 @@ def verify(
             checkpoint=checkpoint or request.checkpoint,
         )
         evaluator, digests = evaluator_of(request, threads)
-        findings["files"] = _files(stored, evaluator, digests)
-        console.print(f"Files: {findings['files']['found']}", soft_wrap=True)
-        if findings["files"]["match"]:
-            findings["worths"] = _worths(stored, evaluator, worths, seed)
-            console.print(f"Worths: {findings['worths']['found']}", soft_wrap=True)
+        if record("files", _files(stored, evaluator, digests)):
+            record("worths", _worths(stored, evaluator, worths, seed))
             if audit:
-                findings["audit"] = _audit(stored, evaluator)
-                console.print(f"Audit: {findings['audit']['found']}", soft_wrap=True)
+                record("audit", _audit(stored, evaluator))
     elif audit or worths:
         console.print("Worths: not computed again; name the files with --provider NAME=FILE.", soft_wrap=True)
-    matches = all(finding["match"] for finding in findings.values())
+    matches = all(verdict.match for verdict in verdicts.values())
     if json_path is not None:
-        json_path.write_text(json.dumps({"match": matches, **findings}, indent=1) + "\n")
+        whole = {"match": matches} | {part: verdict.plain() for part, verdict in verdicts.items()}
+        json_path.write_text(json.dumps(whole, indent=1) + "\n")
     console.print("The result holds." if matches else "The result does NOT hold.")
     if not matches:
         raise typer.Exit(1)
@@ -96,12 +113,13 @@ def _read(path: Path) -> "tuple[ValuationResult, ValueRequest]":
         stored = ValuationResult.from_dict(data)
     except (ValueError, UnicodeDecodeError) as refused:
         raise InvalidInput(f"{path}: {refused}") from refused
-    if not isinstance(data.get("request"), dict):
+    request = data.get("request")
+    if not isinstance(request, dict):
         raise InvalidInput(f"{path}: it does not say what was asked; write it with `cherish value --json`")
-    return stored, ValueRequest.from_json(data["request"])
+    return stored, ValueRequest.from_json(request)
 
 
-def _estimate(stored: "ValuationResult") -> dict[str, Any]:
+def _estimate(stored: "ValuationResult") -> Verdict:
     """Whether values, intervals, audit and counts follow from the stored worths."""
     from worker.engine.games.game import EvaluationFailed
     from worker.engine.valuation import recompute
@@ -109,10 +127,10 @@ def _estimate(stored: "ValuationResult") -> dict[str, Any]:
     try:
         again = recompute(stored)
     except (EvaluationFailed, ValueError) as cause:
-        return {"match": False, "found": f"it cannot be repeated from the stored worths: {cause}"}
+        return Verdict(False, f"it cannot be repeated from the stored worths: {cause}")
     old, new = stored.to_dict(), again.to_dict()
     if json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True):
-        return {"match": True, "found": f"repeated from {len(stored.worths)} stored worths, the same to the last digit"}
+        return Verdict(True, f"repeated from {len(stored.worths)} stored worths, the same to the last digit")
     names = [player.provider for player in stored.players]
     before = np.array([[p.value, p.stderr, p.share or 0.0, *p.value_ci] for p in stored.players])
     after = np.array([[p.value, p.stderr, p.share or 0.0, *p.value_ci] for p in again.players])
@@ -120,15 +138,12 @@ def _estimate(stored: "ValuationResult") -> dict[str, Any]:
     gap = float(np.abs(before - after).max())
     rest = [name for name in old if name not in ("players", "covariance", "trace") and old[name] != new[name]]
     if gap <= TOLERANCE and not set(rest) - {"audit", "bake_off"}:
-        return {"match": True, "found": f"repeated from the stored worths, the same to {gap:.1g}"}
+        return Verdict(True, f"repeated from the stored worths, the same to {gap:.1g}")
     where = f"; other fields that differ: {', '.join(rest)}" if rest else ""
-    return {
-        "match": False,
-        "found": f"it does not follow from the stored worths: {names[furthest]} is off by {gap:.3g}{where}",
-    }
+    return Verdict(False, f"it does not follow from the stored worths: {names[furthest]} is off by {gap:.3g}{where}")
 
 
-def _files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, str]) -> dict[str, Any]:
+def _files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, str]) -> Verdict:
     """Whether the files are those that the result was computed from."""
     expected = {p.provider: p.digest for p in stored.players}
     # where shards play, their owners are compared: shards follow from the owners' rows and the seed
@@ -139,8 +154,8 @@ def _files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str,
     # The rest may be given only now, for an audit: what the result did not have is not compared.
     wrong += [name for name in digests if name in stored.digests and stored.digests[name] != digests[name]]
     if wrong:
-        return {"match": False, "found": f"not those of the result: {', '.join(dict.fromkeys(wrong))}"}
-    return {"match": True, "found": f"the rows of {len(expected)} providers and the test set are those of the result"}
+        return Verdict(False, f"not those of the result: {', '.join(dict.fromkeys(wrong))}")
+    return Verdict(True, f"the rows of {len(expected)} providers and the test set are those of the result")
 
 
 def _coalition(stored: "ValuationResult", names: tuple[str, ...]) -> Any:
@@ -153,7 +168,7 @@ def _players(stored: "ValuationResult") -> list[str]:
     return [shard.name for shard in stored.shards] or [player.provider for player in stored.players]
 
 
-def _worths(stored: "ValuationResult", evaluator: "Evaluator", count: int, seed: int) -> dict[str, Any]:
+def _worths(stored: "ValuationResult", evaluator: "Evaluator", count: int, seed: int) -> Verdict:
     """Whether randomly chosen stored worths come out the same again; each fidelity gets its turn."""
     rng = np.random.default_rng(seed)
     order = [stored.worths[i] for i in rng.permutation(len(stored.worths))]
@@ -168,28 +183,28 @@ def _worths(stored: "ValuationResult", evaluator: "Evaluator", count: int, seed:
             again = float(evaluator.worth(row.source, _coalition(stored, row.coalition))[0])
             gaps.append((abs(again - row.worth), row))
     if not gaps:
-        return {"match": True, "found": "none asked for"}
+        return Verdict(True, "none asked for")
     gap, row = max(gaps, key=lambda pair: pair[0])
     if gap <= TOLERANCE:
-        return {"match": True, "found": f"{len(gaps)} computed again, the same{'' if gap == 0 else f' to {gap:.1g}'}"}
-    found = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {gap:.3g}"
-    return {"match": False, "found": found}
+        return Verdict(True, f"{len(gaps)} computed again, the same{'' if gap == 0 else f' to {gap:.1g}'}")
+    sentence = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {gap:.3g}"
+    return Verdict(False, sentence)
 
 
-def _audit(stored: "ValuationResult", evaluator: "Evaluator") -> dict[str, Any]:
+def _audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
     """Retrain a few coalitions and compare the stored unlearned worths with them."""
     from worker.engine.estimators.design import audit_design
     from worker.engine.games.coalitions import classes_of
     from worker.engine.loop.audit import audit
 
     if stored.audit.status != "unaudited":
-        return {"match": True, "found": f"the result carries its own: {stored.audit.sentence}"}
+        return Verdict(True, f"the result carries its own: {stored.audit.sentence}")
     if "retrain" not in evaluator.sources:
         raise InvalidInput("an audit of a partial valuation retrains with the other rows: name them with --rest FILE")
     playing = _players(stored)
     known = {row.coalition: row.worth for row in stored.worths if row.source == stored.source}
     rows = np.array([p.rows for p in stored.shards or stored.players], dtype=np.float64)
-    generator = np.random.default_rng(int(stored.spec["seed"]))
+    generator = np.random.default_rng(stored.spec.seed)
     plan = audit_design(rows, classes_of(evaluator.players), len(known), generator)[1]
     chosen, unlearned = [], []
     for row in evaluator.canonical(plan):
@@ -205,8 +220,4 @@ def _audit(stored: "ValuationResult", evaluator: "Evaluator") -> dict[str, Any]:
         retrained = evaluator.worth("retrain", np.array(chosen))
     span = stored.full_worth - stored.empty_worth
     report = audit(stored.source, np.array(chosen), np.array(unlearned), retrained, rows, span)
-    return {
-        "match": True,
-        "found": report.sentence,
-        "report": report.__dict__ | {"by_size": [s.__dict__ for s in report.by_size]},
-    }
+    return Verdict(True, report.sentence, asdict(report))

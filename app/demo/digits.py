@@ -69,13 +69,14 @@ def _providers(pixels: NDArray[Any], labels: NDArray[Any], rng: np.random.Genera
     rows: dict[str, Rows] = {
         name: (pixels[honest][owner == index], labels[honest][owner == index]) for index, name in enumerate(_HONEST)
     }
-    rows[f"Hawthorn (copy of {_COPIED})"] = rows[_COPIED]
     flipped = labels[:_BAD_ROWS].copy()
     wrong = rng.permutation(_BAD_ROWS)[: round(0.4 * _BAD_ROWS)]
     flipped[wrong] = (flipped[wrong] + rng.integers(1, 10, len(wrong))) % 10
-    rows["Ivy (40 % flipped)"] = (pixels[:_BAD_ROWS], flipped)
-    rows["Juniper (noise)"] = (rng.integers(0, 17, (_BAD_ROWS, pixels.shape[1])), rng.integers(0, 10, _BAD_ROWS))
-    return rows
+    return rows | {
+        f"Hawthorn (copy of {_COPIED})": rows[_COPIED],
+        "Ivy (40 % flipped)": (pixels[:_BAD_ROWS], flipped),
+        "Juniper (noise)": (rng.integers(0, 17, (_BAD_ROWS, pixels.shape[1])), rng.integers(0, 10, _BAD_ROWS)),
+    }
 
 
 def _columns(width: int) -> list[str]:

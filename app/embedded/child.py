@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from app.embedded.minder import ServerSpec
+from app.embedded.minder import MinderSpec
 from app.embedded.places import Owner
 
 Ladder = Sequence[tuple[signal.Signals, float]]
@@ -65,13 +65,14 @@ class Child:
         """Start minder and server; returns once the server's process exists."""
         lifeline_read, lifeline_write = os.pipe()
         report_read, report_write = os.pipe()
-        spec = ServerSpec(
+        dropped = self._owner if self._owner is not None and self._owner.dropped else None
+        spec = MinderSpec(
             argv=self._argv,
             lifeline=lifeline_read,
             report=report_write,
             keep=self._keep,
-            uid=self._owner.uid if self._owner and self._owner.dropped else None,
-            gid=self._owner.gid if self._owner and self._owner.dropped else None,
+            uid=dropped.uid if dropped else None,
+            gid=dropped.gid if dropped else None,
             death_signal=int(self._death_signal),
             stop=self._stop,
             orphan=self._orphan,

@@ -8,25 +8,27 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 
-class Secrets(NamedTuple):
-    """The pepper of API keys, and the secret that signs."""
+@dataclass(frozen=True, repr=False)
+class StackSecrets:
+    """What the stack signs with: the pepper of its keys, and the secret of its cookies and cursors."""
 
     key_pepper: str
     signing_secret: str
 
 
-def load_or_make(home: Path) -> Secrets:
-    """The stack's ``key_pepper`` and ``signing_secret`` from ``secrets.json``, made on first use."""
+def load_or_make(home: Path) -> StackSecrets:
+    """The stack's secrets from ``secrets.json``, made on first use."""
     path = home / "secrets.json"
-    stored = read_private(path) or {}
-    made = {name: str(stored.get(name) or secrets.token_urlsafe(32)) for name in Secrets._fields}
-    if made != stored:
+    known = read_private(path) or {}
+    made = {field.name: str(known.get(field.name) or secrets.token_urlsafe(32)) for field in fields(StackSecrets)}
+    if made != known:
         write_private(path, made)
-    return Secrets(**made)
+    return StackSecrets(**made)
 
 
 def read_private(path: Path) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ pipe whose write end only the supervisor has: when the supervisor ends, for what
 server is stopped. Should the minder itself be killed, the kernel sends the server ``death_signal``. Processes that the
 server leaves behind (of its pools) are adopted by the minder and killed before it ends. It never restarts anything.
 
-SPEC is ``ServerSpec`` as a JSON object.
+SPEC is the JSON object of a ``MinderSpec``.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 _PR_SET_PDEATHSIG = 1
@@ -25,23 +26,23 @@ _LINUX = sys.platform == "linux"
 _HEEDED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
-class ServerSpec(NamedTuple):
-    """What the supervisor tells the minder of its server.
+class MinderSpec(NamedTuple):
+    """What a minder is to do; a named tuple, because it is made faster than a dataclass in a process this small.
 
-    ``lifeline`` and ``report`` are file descriptors, ``keep`` descriptors that stay open for as long as the server
-    lives (for example a lock's). ``uid`` and ``gid`` are the user to change to, if any. ``stop`` and ``orphan`` are
-    ladders: lists of [signal number, seconds to wait after it], of which the last rung is always SIGKILL.
+    ``lifeline`` and ``report`` are file descriptors; ``keep`` those held open for as long as the server lives, for
+    example a lock's. ``stop`` and ``orphan`` are ladders: pairs of a signal's number and the seconds to wait after it;
+    the last rung is always SIGKILL. ``uid`` and ``gid`` are None where the user stays.
     """
 
     argv: list[str]
     lifeline: int
     report: int
-    keep: list[int]
+    keep: Sequence[int]
     uid: int | None
     gid: int | None
     death_signal: int
-    stop: list[list[float]]
-    orphan: list[list[float]]
+    stop: Sequence[Sequence[float]]
+    orphan: Sequence[Sequence[float]]
 
 
 def _prctl(option: int, value: int) -> None:
@@ -49,7 +50,7 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _become(spec: ServerSpec, minder: int) -> NoReturn:
+def _become(spec: MinderSpec, minder: int) -> NoReturn:
     """In the forked child: own session, own user, own death signal, then the server's program."""
     try:
         os.setsid()
@@ -66,7 +67,7 @@ def _become(spec: ServerSpec, minder: int) -> NoReturn:
         _prctl(_PR_SET_PDEATHSIG, spec.death_signal)
         if os.getppid() != minder:
             os._exit(1)
-        os.execv(spec.argv[0], spec.argv)  # noqa: S606  no shell
+        os.execv(spec.argv[0], spec.argv)  # noqa: S606  no shell is wanted
     except BaseException as error:
         os.write(2, f"minder: cannot run {spec.argv[0]}: {error}\n".encode())
         os._exit(127)
@@ -88,10 +89,10 @@ def _adopted() -> list[int]:
 class Minder:
     """Waits for three things: the server's end, a signal to stop, the supervisor's end."""
 
-    def __init__(self, spec: ServerSpec) -> None:
+    def __init__(self, spec: MinderSpec) -> None:
         self.spec = spec
         self.status: int | None = None
-        self.rungs: list[list[float]] = []
+        self.rungs: list[Sequence[float]] = []
         self.deadline: float | None = None
         self.orphaned = False
 
@@ -140,7 +141,7 @@ class Minder:
         elif {signal.SIGTERM, signal.SIGINT} & set(numbers) and self.deadline is None:
             self._descend(self.spec.stop)
 
-    def _descend(self, ladder: list[list[float]]) -> None:
+    def _descend(self, ladder: Sequence[Sequence[float]]) -> None:
         self.rungs = list(ladder)
         self._next_rung()
 
@@ -181,7 +182,7 @@ class Minder:
 
 
 def main() -> int:
-    status = Minder(ServerSpec(**json.loads(sys.argv[1]))).run()
+    status = Minder(MinderSpec(**json.loads(sys.argv[1]))).run()
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 

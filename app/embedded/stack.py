@@ -210,7 +210,7 @@ class EmbeddedStack(Supervisor):
 
     def _wait_ready(self) -> None:
         until = time.monotonic() + _READY_PATIENCE
-        api = self._parts["api"].child
+        api = self._part("api").child
         answer = "no answer"
         with httpx.Client(base_url=self.api_url, timeout=5.0, trust_env=False) as client:
             while time.monotonic() < until:

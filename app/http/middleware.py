@@ -9,12 +9,13 @@ import uuid
 
 import structlog
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import CherishError, PayloadTooLarge
 from app.http import problems
+from app.http.headers import declared_length
 from app.http.metrics import Metrics
 from app.settings import Settings
 
@@ -43,12 +44,14 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        request = Request(scope)
+        method, path = request.method, str(scope["path"])
+        given = request.headers.get("x-request-id", "")
         request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        request.state.request_id = request_id
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, address=_address(scope))
-        trace = Headers(scope=scope).get("traceparent", "")
+        structlog.contextvars.bind_contextvars(request_id=request_id, address=_address(request))
+        trace = request.headers.get("traceparent", "")
         if _TRACE.fullmatch(trace):
             # handed on to tasks (app.outbox) and webhooks; a malformed one is as none (W3C Trace Context, 3.2)
             structlog.contextvars.bind_contextvars(traceparent=trace)
@@ -59,39 +62,38 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _dress(MutableHeaders(scope=message), scope, request_id)
+                _dress(MutableHeaders(scope=message), request, path)
             await send(message)
 
         try:
             await self.app(scope, receive, send_named)
         except Exception:
-            log.exception("unforeseen_error", method=scope["method"], path=scope["path"])
+            log.exception("unforeseen_error", method=method, path=path)
             if status:
                 raise
             error = CherishError("")
-            await problems.problem_response(Request(scope), error)(scope, receive, send_named)
+            await problems.problem_response(request, error)(scope, receive, send_named)
         finally:
             seconds = time.perf_counter() - started
             milliseconds = round(1000 * seconds, 1)
             route = getattr(scope.get("route"), "path", "unmatched")
-            metrics: Metrics = scope["app"].state.metrics
-            metrics.observe(scope["method"] if route != "unmatched" else "ANY", route, status, seconds)
-            log.info("request", method=scope["method"], path=scope["path"], status=status, milliseconds=milliseconds)
+            metrics: Metrics = request.app.state.metrics
+            metrics.observe(method if route != "unmatched" else "ANY", route, status, seconds)
+            log.info("request", method=method, path=path, status=status, milliseconds=milliseconds)
 
 
-def _address(scope: Scope) -> str | None:
+def _address(request: Request) -> str | None:
     """The client's address. Behind a proxy the server reads it from X-Forwarded-For (``--forwarded-allow-ips``)."""
-    client = scope.get("client")
-    return str(client[0])[:64] if client else None
+    return str(request.client.host)[:64] if request.client else None
 
 
-def _dress(headers: MutableHeaders, scope: Scope, request_id: str) -> None:
-    headers["X-Request-ID"] = request_id
+def _dress(headers: MutableHeaders, request: Request, path: str) -> None:
+    headers["X-Request-ID"] = request.state.request_id
     for name, value in _SECURITY_HEADERS.items():
         headers.setdefault(name, value)
-    for name, value in scope.get("state", {}).get("rate_limit", {}).items():
+    for name, value in getattr(request.state, "rate_limit", {}).items():
         headers[name] = value
-    if scope["path"].startswith("/v1/"):
+    if path.startswith("/v1/"):
         headers.setdefault("Cache-Control", "private, no-store")
 
 
@@ -108,12 +110,14 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        settings: Settings = scope["app"].state.settings
-        upload = scope["method"] == "PUT" and scope["path"].endswith("/content")
+        request = Request(scope)
+        settings: Settings = request.app.state.settings
+        method, path = request.method, str(scope["path"])
+        upload = method == "PUT" and path.endswith("/content")
         limit = settings.max_upload_bytes if upload else settings.max_body_bytes
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdecimal() and int(declared) > limit:
-            await problems.problem_response(Request(scope), _too_large(scope, limit))(scope, receive, send)
+        too_large = PayloadTooLarge(f"the body of {method} {path} may have {limit} bytes at most; send less")
+        if (declared_length(request) or 0) > limit:
+            await problems.problem_response(request, too_large)(scope, receive, send)
             return
         received = 0
 
@@ -123,11 +127,7 @@ class BodyLimit:
             received += len(message.get("body", b""))
             if received > limit:
                 # the framework lets only its own exceptions pass while it reads a body
-                raise HTTPException(413, str(_too_large(scope, limit)))
+                raise HTTPException(413, str(too_large))
             return message
 
         await self.app(scope, receive_counted, send)
-
-
-def _too_large(scope: Scope, limit: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the body of {scope['method']} {scope['path']} may have {limit} bytes at most; send less")

@@ -73,22 +73,28 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             used.update(operation.get("tags", []))
             _add_problems(operation, method, path)
-    spec["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items() if name in used]
-    spec["tags"] += [{"name": name} for name in sorted(used - _TAGS.keys())]
+    described = [{"name": name, "description": text} for name, text in _TAGS.items() if name in used]
+    spec["tags"] = described + [{"name": name} for name in sorted(used - _TAGS.keys())]
     return spec
 
 
 def _add_problems(operation: dict[str, Any], method: str, path: str) -> None:
     documented = operation["responses"]
     # the framework's own 422 is never sent
-    if "application/json" in documented.get("422", {}).get("content", {}):
-        del documented["422"]
+    if "application/json" in _content(documented.get("422", {})):
+        documented.pop("422")
     for status, answer in responses(*_common_problems(operation, method, path)).items():
         documented.setdefault(str(status), answer)
     for status, answer in documented.items():
-        if status.isdecimal() and int(status) >= 400 and MEDIA_TYPE in answer.get("content", {}):
-            answer["content"] = {MEDIA_TYPE: answer["content"][MEDIA_TYPE]}
+        if status.isdecimal() and int(status) >= 400 and MEDIA_TYPE in (shown := _content(answer)):
+            answer["content"] = {MEDIA_TYPE: shown[MEDIA_TYPE]}
     operation["responses"] = dict(sorted(documented.items()))
+
+
+def _content(answer: dict[str, Any]) -> dict[str, Any]:
+    """A documented answer's media types; none where it has no body."""
+    content: dict[str, Any] = answer.get("content", {})
+    return content
 
 
 def _common_problems(operation: dict[str, Any], method: str, path: str) -> list[type[CherishError]]:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.errors import FieldError, InvalidInput
 from app.http import signatures
-from app.http.schemas import Answer
+from app.http.schemas import Answer, example_of
 
 T = TypeVar("T")
 
@@ -34,10 +34,8 @@ R = TypeVar("R", bound=_Listed)
 
 
 def _page_example(schema: dict[str, Any], cls: type[Any]) -> None:
-    item = cls.model_fields["items"].annotation.__args__[0]
-    extra = getattr(item, "model_config", {}).get("json_schema_extra")
-    if isinstance(extra, dict):
-        schema["examples"] = [{"items": [extra["examples"][0]], "next_cursor": None}]
+    if (shown := example_of(cls.model_fields["items"].annotation.__args__[0])) is not None:
+        schema["examples"] = [{"items": [shown], "next_cursor": None}]
 
 
 class Page(Answer, Generic[T]):

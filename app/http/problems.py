@@ -4,7 +4,7 @@ A problem's ``type`` is the address of a small page that explains it, its ``deta
 mend. An unforeseen error says nothing but its request id: the log has the rest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +28,9 @@ from app.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from app.http.headers import accepted, media_type
 from app.http.schemas import example
+from app.http.validation import BrokenRule, broken_rules, pointer
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger(__name__)
@@ -63,21 +65,24 @@ class ProblemDetails(BaseModel):
     request_id: str | None = None
     errors: list[Fault] | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """As it is sent: what is null is left out."""
+        return self.model_dump(exclude_none=True)
+
 
 def responses(*kinds: type[CherishError]) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of a route: one documented problem, with an example, for each kind of error it can raise."""
     documented: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        shown: dict[str, Any] = {
-            "type": f"https://cherish.example/problems/{kind.type}",
-            "title": kind.title,
-            "status": kind.status,
-            "detail": _summary(kind),
-            "request_id": "01d0f3a2b4c54f6e8a9b0c1d2e3f4a5b",
-        }
-        if kind.status == 422:
-            shown["errors"] = [{"pointer": "/name", "detail": "Field required", "type": "missing"}]
-        reference = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": shown}
+        shown = ProblemDetails(
+            type=f"https://cherish.example/problems/{kind.type}",
+            title=kind.title,
+            status=kind.status,
+            detail=_summary(kind),
+            request_id="01d0f3a2b4c54f6e8a9b0c1d2e3f4a5b",
+            errors=[Fault(pointer="/name", detail="Field required", type="missing")] if kind.status == 422 else None,
+        )
+        reference = {"schema": {"$ref": "#/components/schemas/Problem"}, "example": shown.plain()}
         documented[kind.status] = {"description": kind.title, "content": {MEDIA_TYPE: reference}}
     return documented
 
@@ -92,31 +97,30 @@ def problem_response(request: Request, error: CherishError, headers: Mapping[str
     if error_page is not None and _is_for_people(request):
         return error_page(request, error)
     base: str = request.app.state.settings.public_url.rstrip("/")
-    body: dict[str, Any] = {
-        "type": f"{base}/problems/{error.type}",
-        "title": error.title,
-        "status": error.status,
-        "detail": error.detail or None,
-        "instance": request.url.path,
-        "request_id": request.scope.get("state", {}).get("request_id"),
-    }
-    if error.errors:
-        body["errors"] = [{"pointer": e.pointer, "detail": e.detail, "type": e.type} for e in error.errors]
-    sent = dict(headers or {})
-    if isinstance(error, Unauthorized):
-        sent["WWW-Authenticate"] = 'Bearer realm="cherish"'
-    if error.retry_after is not None:
-        sent["Retry-After"] = str(error.retry_after)
-    return JSONResponse(
-        {key: value for key, value in body.items() if value is not None}, error.status, sent, media_type=MEDIA_TYPE
+    body = ProblemDetails(
+        type=f"{base}/problems/{error.type}",
+        title=error.title,
+        status=error.status,
+        detail=error.detail or None,
+        instance=request.url.path,
+        request_id=getattr(request.state, "request_id", None),
+        errors=[Fault(pointer=e.pointer, detail=e.detail, type=e.type) for e in error.errors] or None,
     )
+    sent = {**(headers or {}), **_headers_of(error)}
+    return JSONResponse(body.plain(), error.status, sent, media_type=MEDIA_TYPE)
+
+
+def _headers_of(error: CherishError) -> dict[str, str]:
+    how = {"WWW-Authenticate": 'Bearer realm="cherish"'} if isinstance(error, Unauthorized) else {}
+    when = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+    return how | when
 
 
 def _is_for_people(request: Request) -> bool:
     """Whether a browser asks for a page, or for a part of one; never under ``/v1``."""
     if request.url.path.startswith("/v1/"):
         return False
-    return "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
+    return "text/html" in accepted(request) or "hx-request" in request.headers
 
 
 def register(app: FastAPI) -> None:
@@ -137,32 +141,31 @@ async def _on_ours(request: Request, error: Exception) -> Response:
 
 async def _on_validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101  the registry only sends these
-    faults = [_fault(item) for item in error.errors()]
-    if any(item["loc"][:1] == ("path",) for item in error.errors()):
+    rules = broken_rules(error.errors())
+    faults = [_fault(rule) for rule in rules]
+    if any(rule.place[:1] == ("path",) for rule in rules):
         return problem_response(request, NotFound(f"nothing is at {request.url.path}: {faults[0].detail}"))
     named = "; ".join(f"{fault.pointer or '(body)'}: {fault.detail}" for fault in faults[:3])
     more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
     return problem_response(request, InvalidInput(f"the request breaks a rule at {named}{more}", errors=faults))
 
 
-def _fault(item: Mapping[str, Any]) -> FieldError:
+def _fault(rule: BrokenRule) -> FieldError:
     """Pydantic's error with its place as a JSON pointer into the body, or ``?name`` / ``header name`` elsewhere."""
-    where: Sequence[Any] = item["loc"]
-    kind, rest = (where[0], where[1:]) if where else ("body", ())
+    kind, rest = (rule.place[0], rule.place[1:]) if rule.place else ("body", ())
     if kind == "body":
         # a JSON syntax error's place is a byte offset, not a member
-        steps = () if item["type"] == "json_invalid" else rest
-        pointer = "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+        where = pointer(() if rule.kind == "json_invalid" else rest)
     elif kind == "query":
-        pointer = "?" + ".".join(map(str, rest))
+        where = "?" + ".".join(map(str, rest))
     else:
-        pointer = f"{kind} " + ".".join(map(str, rest))
-    detail = str(item["msg"])
-    if item["type"] == "json_invalid":
-        detail = f"{detail}: {item.get('ctx', {}).get('error', '')}, at byte {rest[0] if rest else 0}"
-    if item["type"] == "extra_forbidden":
+        where = f"{kind} " + ".".join(map(str, rest))
+    detail = rule.sentence
+    if rule.kind == "json_invalid":
+        detail = f"{detail}: {rule.cause}, at byte {rest[0] if rest else 0}"
+    if rule.kind == "extra_forbidden":
         detail = "this field is not known here; remove it or check its spelling"
-    return FieldError(pointer, detail.removeprefix("Value error, "), str(item["type"]))
+    return FieldError(where, detail, rule.kind)
 
 
 async def _on_framework(request: Request, error: Exception) -> Response:
@@ -171,7 +174,7 @@ async def _on_framework(request: Request, error: Exception) -> Response:
     match error.status_code:
         case 400:
             # the framework's word for a body that is not text at all, or for a form with too many fields
-            form = "form" in request.headers.get("content-type", "")
+            form = "form" in media_type(request)
             mend = "reload the page and send its form again" if form else "send JSON in UTF-8"
             return problem_response(request, InvalidInput(f"{error.detail}; {mend}"))
         case 404:

@@ -21,6 +21,7 @@ from starlette.types import Scope
 
 from app.errors import UnsupportedMediaType
 from app.http import idempotency
+from app.http.headers import media_type
 from app.identity import Caller
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -102,7 +103,7 @@ async def _change_of(request: Request, response: Response, action: str) -> Chang
     named = next((str(value) for name, value in request.path_params.items() if name.endswith("_id")), None)
     object_ = named or _members(bytes(response.body)).get("id")
     detail: dict[str, Any] = dict(request.query_params)
-    if "json" in request.headers.get("content-type", ""):
+    if "json" in media_type(request):
         detail.update(_members(await request.body()))
     return Change(
         getattr(request.state, "caller", None),
@@ -123,7 +124,7 @@ def _members(body: bytes) -> Mapping[str, Any]:
 
 
 def _insist_on_json(request: Request) -> None:
-    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    given = media_type(request)
     if given and given != "application/json" and not given.endswith("+json"):
         raise UnsupportedMediaType(f"this call reads application/json, not {given}; send JSON with that Content-Type")
 

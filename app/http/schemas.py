@@ -23,3 +23,10 @@ class Answer(BaseModel):
 def example(**values: Any) -> ConfigDict:
     """The model_config of a schema whose OpenAPI example is ``values``."""
     return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+def example_of(schema: type[Any]) -> dict[str, Any] | None:
+    """The first example that a schema was given; None for a schema without one, or for a plain type."""
+    extra = getattr(schema, "model_config", {}).get("json_schema_extra")
+    shown: dict[str, Any] | None = extra["examples"][0] if isinstance(extra, dict) else None
+    return shown

@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from app.http.deps import without_connection
+from app.http.headers import declared_length, media_type
 from app.storage import scratch
 
 _BATCH = 1024 * 1024
@@ -64,15 +65,14 @@ async def received(request: Request, max_bytes: int, sha256: str | None = None) 
 
     ``sha256`` or a ``Content-Digest: sha-256=:...:`` header (RFC 9530), if given, must be the digest of what arrives.
     """
-    kind = request.headers.get("content-type", "").lower()
-    if kind.startswith(("multipart/", "application/x-www-form-urlencoded")):
+    if media_type(request).startswith(("multipart/", "application/x-www-form-urlencoded")):
         raise UnsupportedMediaType("send the bytes themselves as the body, not a form: curl --upload-file data.csv URL")
     expected = _expected_digest(request, sha256)
     async with _scratch_file() as path:
         with await run_in_threadpool(path.open, "wb") as file:
             digest, size = await _spool(request, file, max_bytes)
-        declared = request.headers.get("content-length")
-        if declared is not None and declared.isdecimal() and int(declared) != size:
+        declared = declared_length(request)
+        if declared is not None and declared != size:
             raise InvalidData(
                 f"the body has {size} bytes and Content-Length says {declared}; it was cut off, send it again"
             )

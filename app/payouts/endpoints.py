@@ -10,6 +10,7 @@ from app.accounts import service as accounts
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller, Role
 from app.errors import Conflict, InvalidInput, NotFound, Unauthorized
 from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.headers import attachment
 from app.http.ids import ValuationId
 from app.http.pages import Page, PageRequest
 from app.http.problems import responses
@@ -77,10 +78,10 @@ def get_statement_csv(
 ) -> Response:
     """One's own ledger entries as CSV, newest first, safe to open in a spreadsheet."""
     entries, following = _entries(caller.account_id, session, page, currency)
-    headers = {"Content-Disposition": 'attachment; filename="statement.csv"'}
+    headers = attachment("statement.csv")
     if following is not None:
         chosen = f"&currency={currency}" if currency else ""
-        headers["Link"] = f'</v1/me/statement.csv?limit={page.limit}{chosen}&cursor={following}>; rel="next"'
+        headers |= {"Link": f'</v1/me/statement.csv?limit={page.limit}{chosen}&cursor={following}>; rel="next"'}
     return Response(statements.to_csv(entries), media_type="text/csv; charset=utf-8", headers=headers)
 
 

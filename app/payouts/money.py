@@ -62,13 +62,13 @@ def parse(text: str, currency: str, *, name: str = "amount", zero: bool = False)
             f"{name} {shown} is not a plain decimal; write digits with at most one dot, such as "
             f"{plain(10_000 * 10**exponent, currency)!r}, without sign, spaces, exponent or thousands separators"
         )
-    part = match["part"] or ""
+    whole, part = match.groups("")
     if len(part) > exponent:
         raise InvalidInput(
             f"{name} {shown} has {len(part)} decimals, but {currency} has {exponent}; write it with at most {exponent}"
         )
     # the length is looked at first: Python refuses to convert very long digit strings with an error of its own
-    if len(match["whole"]) > 16 or (minor := int(match["whole"] + part.ljust(exponent, "0"))) > MAX_MINOR:
+    if len(whole) > 16 or (minor := int(whole + part.ljust(exponent, "0"))) > MAX_MINOR:
         raise InvalidInput(
             f"{name} {shown} is larger than one job or deposit can be; "
             f"the most is {plain(MAX_MINOR, currency)} {currency}"

@@ -15,6 +15,8 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from app.errors import InvalidInput
 from app.payouts.money import format_money
 from app.payouts.shares import apportion, tie_key
@@ -79,6 +81,34 @@ class Line:
     held: int
     accrued: int
     reason: str
+
+
+class SettledLine(BaseModel):
+    """One player's line of a plan that was carried out, in minor units."""
+
+    amount: int
+    released: int
+    held: int
+    accrued: int
+    reason: str
+
+
+class SettledTerms(BaseModel):
+    """The terms of a plan that was carried out, as far as they are shown."""
+
+    policy: PayoutPolicy
+
+
+class SettledPlan(BaseModel):
+    """A plan as it is stored with its settlement (``PayoutPlan.to_json``), as far as it is shown again."""
+
+    fee: int
+    compute: int
+    refund: int
+    performance: float
+    lines: list[SettledLine]
+    explanation: list[str]
+    terms: SettledTerms
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, closed_list
 from app.payouts import ledger_ddl
+from app.payouts.policies import SettledPlan
 
 
 class AccountKind(enum.Enum):
@@ -134,6 +135,11 @@ class Settlement(Timestamped, Base):
     plan_digest: Mapped[str] = mapped_column(String(64))
     # until then the buyer can open a dispute, and what is held stays held
     dispute_until: Mapped[datetime]
+
+    @property
+    def settled(self) -> SettledPlan:
+        """The plan, read."""
+        return SettledPlan.model_validate(self.plan)
 
 
 class LedgerSeal(Base):

@@ -17,6 +17,7 @@ from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller
 from app.errors import Conflict, NotFound, Unavailable
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
+from app.http.headers import accepted, ask_again, attachment, made_at
 from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -54,8 +55,8 @@ def create_valuation(
 ) -> schemas.ValuationAnswer:
     """Post a valuation: everything is checked, the pool goes into escrow, and the job starts."""
     valuation = service.post(session, blobs, settings, caller, body)
-    response.headers["Location"] = f"/v1/valuations/{public_id('val', valuation.id)}"
-    response.headers["Retry-After"] = "2"
+    made_at(response, f"/v1/valuations/{public_id('val', valuation.id)}")
+    ask_again(response, 2)
     return service.describe(session, valuation)
 
 
@@ -107,7 +108,7 @@ async def get_valuation(
         await run_in_threadpool(session.refresh, valuation)
     answer = await run_in_threadpool(service.describe, session, valuation)
     if valuation.status not in TERMINAL:
-        response.headers["Retry-After"] = "2"
+        ask_again(response, 2)
     conditional(request, response, make_etag(answer.model_dump_json()))
     return answer
 
@@ -151,18 +152,18 @@ def get_values(
 ) -> result_schemas.Values | Response:
     """The result: values, intervals, shares, amounts, the audit, and every digest needed to repeat it."""
     answer = service.values(session, caller, valuation_id)
-    kind = format_ or _accepted_format(request.headers.get("accept", ""))
+    kind = format_ or _accepted_format(accepted(request))
     tag = make_etag(valuation_id, answer.digests["result"], kind)
     response.headers["Vary"] = "Accept"
     conditional(request, response, tag)
     name = public_id("val", valuation_id)
     headers = {"ETag": tag, "Vary": "Accept"}
     if kind == "csv":
-        headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        return Response(exports.to_csv(answer), media_type=exports.CSV_TYPE, headers=headers)
+        as_file = headers | attachment(f"{name}.csv")
+        return Response(exports.to_csv(answer), media_type=exports.CSV_TYPE, headers=as_file)
     if kind == "parquet":
-        headers["Content-Disposition"] = f'attachment; filename="{name}.parquet"'
-        return Response(exports.to_parquet(answer), media_type=exports.PARQUET_TYPE, headers=headers)
+        as_file = headers | attachment(f"{name}.parquet")
+        return Response(exports.to_parquet(answer), media_type=exports.PARQUET_TYPE, headers=as_file)
     return answer
 
 
@@ -189,9 +190,8 @@ def get_report(
     """The result as one page to keep, with its drawings, that loads nothing from anywhere."""
     report = service.report(session, caller, valuation_id)
     if format_ == "pdf":
-        name = f'attachment; filename="{public_id("val", valuation_id)}.pdf"'
-        headers = {"Content-Disposition": name}
-        return Response(reports.to_pdf(report), media_type="application/pdf", headers=headers)
+        as_file = attachment(f"{public_id('val', valuation_id)}.pdf")
+        return Response(reports.to_pdf(report), media_type="application/pdf", headers=as_file)
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(reports.to_html(report), media_type="text/html", headers=headers)
 
@@ -244,7 +244,7 @@ def list_events(
     ] = None,
 ) -> schemas.Events | StreamingResponse:
     """What happened to a job, in order: as a list, or as a stream that ends with the job."""
-    if EVENT_STREAM in request.headers.get("accept", ""):
+    if EVENT_STREAM in accepted(request):
         service.get(session, caller, valuation_id)
         begin = after if last_event_id is None else last_event_id
         return stream(request, caller, valuation_id, begin)

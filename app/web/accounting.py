@@ -11,6 +11,7 @@ from app.accounts import service as accounts
 from app.audit import service as audit
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.headers import attachment
 from app.http.ids import KeyId
 from app.http.pages import PageRequest
 from app.identity import Role
@@ -74,7 +75,7 @@ def ask_withdrawal(
 @router.get("/money/statement.csv")
 def download_statement(visitor: PayoutReader, session: SessionDep) -> Response:
     entries = payouts.statement(session, visitor.caller.account_id, limit=10_000)
-    headers = {"Content-Disposition": 'attachment; filename="statement.csv"', "Cache-Control": "private, no-store"}
+    headers = attachment("statement.csv") | {"Cache-Control": "private, no-store"}
     return Response(statements.to_csv(entries), media_type="text/csv; charset=utf-8", headers=headers)
 
 

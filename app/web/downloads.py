@@ -9,6 +9,7 @@ from typing import Literal
 from fastapi import Request, Response
 
 from app.http.deps import SessionDep, SettingsDep
+from app.http.headers import attachment
 from app.http.ids import ValuationId, public_id
 from app.payouts import statements
 from app.valuations import service
@@ -93,5 +94,5 @@ def _json(text: str, valuation_id: ValuationId, name: str) -> Response:
 
 def _download(content: str | bytes, kind: str, valuation_id: ValuationId, name: str) -> Response:
     file = f"{public_id('val', valuation_id)}-{name}"
-    headers = {"Content-Disposition": f'attachment; filename="{file}"', "Cache-Control": "private, no-store"}
+    headers = attachment(file) | {"Cache-Control": "private, no-store"}
     return Response(content, media_type=kind, headers=headers)

@@ -17,6 +17,7 @@ from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from app.webhooks.schemas import WebhookPatch
 from app.webhooks.tables import DeliveryStatus
 
 router = page_router()
@@ -113,8 +114,8 @@ def enable(
     webhook_id: WebhookId,
     form: Annotated[SwitchForm, Form()],
 ) -> Response:
-    changes = {"enabled": form.enabled == "yes"}
-    webhooks.change_endpoint(session, settings, visitor.caller.account_id, webhook_id, changes)
+    change = WebhookPatch(enabled=form.enabled == "yes")
+    webhooks.change_endpoint(session, settings, visitor.caller.account_id, webhook_id, change)
     return see_other(f"/webhooks/{public_id('wh', webhook_id)}")
 
 

@@ -23,6 +23,7 @@ from app.db.session import transaction
 from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
+from app.http.headers import attachment
 from app.http.ids import DatasetId, public_id
 from app.http.pages import PageRequest
 from app.http.uploads import received
@@ -183,7 +184,7 @@ def download_erasure(visitor: Reader, session: SessionDep, settings: SettingsDep
         raise Conflict("its traces are being erased; the record is there in a minute")
     signed = certificates.sign(settings, forgetting.record_of(erasure))
     name = f"{public_id('ds', dataset_id)}-erasure.json"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    headers = attachment(name) | {"Cache-Control": "private, no-store"}
     return Response(json.dumps(signed, indent=2), media_type="application/json; charset=utf-8", headers=headers)
 
 

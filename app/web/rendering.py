@@ -167,8 +167,7 @@ def error_page(request: Request, error: CherishError) -> Response:
         if "hx-request" in request.headers:
             return Response(status_code=401, headers={"HX-Redirect": target})
         return RedirectResponse(target, status_code=303)
-    request_id = request.scope.get("state", {}).get("request_id")
-    shown = {"error": error, "request_id": request_id}
+    shown = {"error": error, "request_id": getattr(request.state, "request_id", None)}
     if "hx-request" in request.headers:
         return HTMLResponse(fragment("_error.html", shown), status_code=error.status)
     return page(request, "error.html", shown, visitor=visitor, status=error.status)

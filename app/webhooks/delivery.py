@@ -97,11 +97,9 @@ def _claim(session: Session, settings: Settings, delivery_id: uuid.UUID) -> _Att
     now = repository.now(session)
     message_id = events.id_text("evt", event.id)
     body = service.message_body(event)
-    headers = signing.signed_headers(message_id, body, service.signing_secrets(settings, endpoint, now), now)
-    if event.request_id is not None:
-        headers["X-Request-ID"] = event.request_id
-    if event.traceparent is not None:
-        headers["traceparent"] = event.traceparent
+    signed = signing.signed_headers(message_id, body, service.signing_secrets(settings, endpoint, now), now)
+    traced = {"X-Request-ID": event.request_id, "traceparent": event.traceparent}
+    headers = signed | {name: value for name, value in traced.items() if value is not None}
     return _Attempt(
         delivery_id=delivery.id,
         endpoint_id=endpoint.id,

@@ -9,11 +9,12 @@ from pydantic import AwareDatetime, ConfigDict, create_model
 from app.accounts.callers import IDEMPOTENT, AnyCaller, idempotent
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import PageDep, SessionDep, SettingsDep
+from app.http.headers import made_at
 from app.http.ids import DeliveryId, WebhookId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.http.schemas import Body
+from app.http.schemas import Body, example_of
 from app.webhooks import schemas, service
 from app.webhooks.events import DATA, SUMMARIES
 from app.webhooks.tables import DeliveryStatus, WebhookEndpoint
@@ -47,7 +48,7 @@ def create_webhook(
         event_types=body.events,
         enabled=body.enabled,
     )
-    response.headers["Location"] = f"/v1/webhooks/{public_id('wh', endpoint.id)}"
+    made_at(response, f"/v1/webhooks/{public_id('wh', endpoint.id)}")
     return _with_secret(endpoint, secret)
 
 
@@ -69,8 +70,7 @@ def change_webhook(
     webhook_id: WebhookId, body: schemas.WebhookPatch, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> schemas.WebhookAnswer:
     """Change the URL, filter or note of an endpoint; disable it, or enable it again."""
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
-    endpoint = service.change_endpoint(session, settings, caller.account_id, webhook_id, changes)
+    endpoint = service.change_endpoint(session, settings, caller.account_id, webhook_id, body)
     return schemas.WebhookAnswer.model_validate(endpoint)
 
 
@@ -104,7 +104,7 @@ def ping_webhook(
 ) -> schemas.DeliveryAnswer:
     """Send a `webhook.ping` to this endpoint once, whatever its filter; look at the delivery for what came back."""
     delivery = service.ping(session, caller.account_id, webhook_id)
-    response.headers["Location"] = _delivery_path(webhook_id, delivery.id)
+    made_at(response, _delivery_path(webhook_id, delivery.id))
     return schemas.DeliveryAnswer.of(delivery)
 
 
@@ -141,7 +141,7 @@ def redeliver_webhook(
 ) -> schemas.DeliveryAnswer:
     """Send an event again now, delivered or not; a receiver knows it by its `webhook-id`."""
     row = service.redeliver(session, caller.account_id, webhook_id, delivery_id)
-    response.headers["Location"] = _delivery_path(webhook_id, row.id)
+    made_at(response, _delivery_path(webhook_id, row.id))
     return schemas.DeliveryAnswer.of(row)
 
 
@@ -151,8 +151,7 @@ def _delivery_path(webhook_id: WebhookId, delivery_id: DeliveryId) -> str:
 
 def _message(kind: str, data: type[Body]) -> Any:
     """The schema of one type's whole message."""
-    shown: Any = data.model_config.get("json_schema_extra")
-    whole = {"type": kind, "timestamp": "2026-11-23T12:00:00Z", "data": shown["examples"][0]}
+    whole: Any = {"type": kind, "timestamp": "2026-11-23T12:00:00Z", "data": example_of(data)}
     config = ConfigDict(json_schema_extra={"examples": [whole]})
     name = "".join(part.title() for part in kind.split(".")) + "Message"
     fields: dict[str, Any] = {"type": (Literal[kind], ...), "timestamp": (AwareDatetime, ...), "data": (data, ...)}

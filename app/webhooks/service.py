@@ -10,15 +10,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import structlog
 from sqlalchemy.orm import Session
 
 from app.db.base import uuid7
 from app.errors import Conflict, FieldError, InvalidInput, NotFound
 from app.http.pages import PageRequest
+from app.logs import request_facts
 from app.settings import Settings
 from app.webhooks import events, guard, repository, signing
 from app.webhooks.events import EventType
+from app.webhooks.schemas import WebhookPatch
 from app.webhooks.tables import DeliveryStatus, WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 MAX_ENDPOINTS = 20
@@ -69,19 +70,19 @@ def get_endpoint(
 
 
 def change_endpoint(
-    session: Session, settings: Settings, account_id: uuid.UUID, endpoint_id: uuid.UUID, changes: Mapping[str, Any]
+    session: Session, settings: Settings, account_id: uuid.UUID, endpoint_id: uuid.UUID, change: WebhookPatch
 ) -> WebhookEndpoint:
-    """Change ``url``, ``description``, ``events`` or ``enabled``. Enabling restarts the count of failures."""
+    """Change what ``change`` names; what it leaves out stays. Enabling restarts the count of failures."""
     endpoint = get_endpoint(session, account_id, endpoint_id, lock=True)
-    if "url" in changes:
-        _check_url(settings, changes["url"])
-        endpoint.url = changes["url"]
-    if "description" in changes:
-        endpoint.description = changes["description"]
-    if "events" in changes:
-        endpoint.events = _names(changes["events"])
-    if "enabled" in changes and changes["enabled"] != endpoint.enabled:
-        endpoint.enabled = changes["enabled"]
+    if change.url is not None:
+        _check_url(settings, change.url)
+        endpoint.url = change.url
+    if change.description is not None:
+        endpoint.description = change.description
+    if "events" in change.model_fields_set:  # null means all of them
+        endpoint.events = _names(change.events)
+    if change.enabled is not None and change.enabled != endpoint.enabled:
+        endpoint.enabled = change.enabled
         endpoint.failures = 0
         endpoint.disabled_reason = None
         endpoint.disabled_at = None if endpoint.enabled else repository.now(session)
@@ -188,12 +189,13 @@ def message_body(event: WebhookEvent) -> bytes:
 def _write_event(
     session: Session, account_id: uuid.UUID, kind: EventType, data: dict[str, Any], endpoint_ids: Sequence[uuid.UUID]
 ) -> list[uuid.UUID]:
+    request = request_facts()
     event = WebhookEvent(
         account_id=account_id,
         type=kind.value,
         data=data,
-        request_id=structlog.contextvars.get_contextvars().get("request_id"),
-        traceparent=structlog.contextvars.get_contextvars().get("traceparent"),
+        request_id=request.request_id,
+        traceparent=request.traceparent,
     )
     repository.add(session, event)
     ids = [uuid7() for _ in endpoint_ids]

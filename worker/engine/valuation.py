@@ -53,4 +53,4 @@ def recompute(stored: ValuationResult | str | bytes | Mapping[str, Any]) -> Valu
         result = ValuationResult.from_json(stored)
     else:
         result = ValuationResult.from_dict(dict(stored))
-    return value(RecordedGame(result), ValuationSpec(**result.spec))
+    return value(RecordedGame(result), result.spec)

@@ -5,12 +5,14 @@ Follows https://docs.stripe.com/webhooks (verify manually). Pure; no key is stor
 
 import hashlib
 import hmac
-import json
 import uuid
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from app.errors import InvalidInput, Unauthorized
 from app.http.ids import parse_id
+from app.http.validation import broken_rules
 from app.payouts.providers.interface import EventKind, PaymentEvent
 
 TOLERANCE_SECONDS = 300
@@ -19,6 +21,38 @@ _SUBJECTS = {
     EventKind.PAYOUT_PAID: ("withdrawal", "wd"),
     EventKind.PAYOUT_FAILED: ("withdrawal", "wd"),
 }
+
+
+class _Strict(BaseModel):
+    """A part of an event. An amount that is no whole number, or an id that is no text, is refused and not converted."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Named(_Strict):
+    """What every event has."""
+
+    type: str
+
+
+class _Payment(_Strict):
+    """The payment that an event is about; ``amount`` in minor units."""
+
+    id: str
+    amount: int
+    currency: str
+    metadata: dict[str, Any]
+
+
+class _Data(_Strict):
+    object: _Payment
+
+
+class _Event(_Strict):
+    """An event of a kind that moves the ledger."""
+
+    id: str
+    data: _Data
 
 
 def verify(payload: bytes, header: str, secret: str, now: float) -> None:
@@ -42,21 +76,20 @@ def verify(payload: bytes, header: str, secret: str, now: float) -> None:
 def read(payload: bytes) -> PaymentEvent | None:
     """The event in a verified body; None for kinds that do not move the ledger. InvalidInput where it is malformed."""
     try:
-        body: Any = json.loads(payload)
-        kind = EventKind(body["type"]) if body["type"] in {known.value for known in EventKind} else None
-        if kind is None:
+        named = _Named.model_validate_json(payload).type
+        if named not in {known.value for known in EventKind}:
             return None
-        payment = body["data"]["object"]
+        kind, event = EventKind(named), _Event.model_validate_json(payload)
+        payment = event.data.object
         name, prefix = _SUBJECTS[kind]
-        subject: uuid.UUID = parse_id(prefix, payment["metadata"][name])
-        amount, currency = payment["amount"], payment["currency"]
-        event_id, object_id = body["id"], payment["id"]
+        subject: uuid.UUID = parse_id(prefix, payment.metadata[name])
+    except ValidationError as error:
+        (first, *_) = broken_rules(error.errors())
+        raise InvalidInput(f"the webhook's body is no event: at {first.pointer or '/'}: {first.sentence}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput(f"the webhook's body is not an event of the kind it says: {error!r}") from error
-    if not all(isinstance(text, str) for text in (currency, event_id, object_id)) or type(amount) is not int:
-        raise InvalidInput("the webhook's amount must be whole minor units, its ids and currency must be text")
     # Stripe writes currencies in small letters
-    return PaymentEvent(event_id, kind, subject, amount, currency.upper(), object_id)
+    return PaymentEvent(event.id, kind, subject, payment.amount, payment.currency.upper(), payment.id)
 
 
 def _mac(payload: bytes, secret: str, at: int) -> str:

@@ -33,7 +33,6 @@ from app.valuations.schemas import (
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.job import PayeePart
-from contract.policies import PayoutPolicy
 from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
 
 FAMILIES = ("unlearn", "repair", "retrain")
@@ -202,7 +201,7 @@ def agreed_terms(valuation: Valuation) -> list[str]:
 
 def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement: Settlement) -> Payouts:
     """Who gets how much of a job that has succeeded, when, and why."""
-    plan = settlement.plan
+    plan = settlement.settled
 
     def plain(minor: int) -> str:
         return money.plain(minor, valuation.currency)
@@ -211,27 +210,27 @@ def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement
         valuation_id=valuation.id,
         pool=plain(valuation.pool_minor),
         currency=valuation.currency,
-        policy=PayoutPolicy(plan["terms"]["policy"]),
-        fee=plain(plan["fee"]),
-        compute=plain(plan["compute"]),
-        refunded=plain(plan["refund"]),
-        performance=plan["performance"],
+        policy=plan.terms.policy,
+        fee=plain(plan.fee),
+        compute=plain(plan.compute),
+        refunded=plain(plan.refund),
+        performance=plan.performance,
         disputable_until=settlement.dispute_until,
         payouts=[
             PayoutLine(
                 provider_id=player.provider_id,
                 provider=player.name,
                 share=player.share,
-                amount=plain(line["amount"]),
-                released=plain(line["released"]),
-                held=plain(line["held"]),
-                accrued=plain(line["accrued"]),
-                reason=line["reason"],
+                amount=plain(line.amount),
+                released=plain(line.released),
+                held=plain(line.held),
+                accrued=plain(line.accrued),
+                reason=line.reason,
             )
-            for player, line in zip(players, plan["lines"], strict=True)
+            for player, line in zip(players, plan.lines, strict=True)
         ],
         terms=agreed_terms(valuation),
-        explanation=plan["explanation"],
+        explanation=plan.explanation,
         plan_digest=settlement.plan_digest,
     )
 

@@ -68,7 +68,7 @@ def test_missing_worths_are_unlearned_within_the_budgets_and_never_trained_for_a
     curves = removal(game, found)
     assert (curves.source, game.requests) == (None, [])
     assert "max_evaluations is 60" in (curves.reason or "")
-    roomy = removal(game, replace(found, spec=found.spec | {"max_evaluations": None}))
+    roomy = removal(game, replace(found, spec=replace(found.spec, max_evaluations=None)))
     assert len(roomy.highest_first) == len(roomy.lowest_first) == 11
     assert {family(source) for source, _ in game.requests} == {"unlearn"}
     assert sum(len(rows) for _, rows in game.requests) <= 20

@@ -80,7 +80,7 @@ def _source(
     for source, count in missing.items():
         if not count:
             return source, None
-    bought, limit, seconds = sum(found.evaluations.values()), found.spec["max_evaluations"], found.spec["max_seconds"]
+    bought, limit, seconds = sum(found.evaluations.values()), found.spec.max_evaluations, found.spec.max_seconds
     for source, count in missing.items():
         if family(source) != "unlearn":
             continue

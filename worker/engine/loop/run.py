@@ -258,7 +258,7 @@ class Run:
             seconds_by_source=seconds,
             retrain_seconds_estimate=float(np.mean(retrained)) * self.distinct() if retrained else None,
             costs={s: float(self.game.cost(s)) for s in self.game.sources},
-            spec=self.spec.to_dict(),
+            spec=self.spec,
             digests={str(k): str(v) for k, v in dict(getattr(self.game, "digests", {})).items()},
             trace=tuple(self.trace),
             worths=self._worths(),

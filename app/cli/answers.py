@@ -1,0 +1,108 @@
+"""What the terminal reads of the service's answers: the fields that a command prints, and no others.
+
+A field that a newer service adds is passed over. Nothing here computes or formats.
+"""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ServiceAnswer(BaseModel):
+    """An answer of the service, as far as a command reads it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def read(cls, body: dict[str, Any]) -> Self:
+        """The answer from its JSON; raises pydantic's ValidationError, which names the field that is missing."""
+        return cls.model_validate(body)
+
+
+class ListedDataset(ServiceAnswer):
+    """A dataset of one's own; ``rows`` is null until its file was read."""
+
+    id: str
+    name: str
+    status: str
+    rows: int | None
+
+
+class WorthCounts(ServiceAnswer):
+    """Worths by how the model behind them came about."""
+
+    unlearn: int
+    repair: int
+    retrain: int
+
+    def plain(self) -> dict[str, int]:
+        """The counts by their names, in the order above."""
+        return {"unlearn": self.unlearn, "repair": self.repair, "retrain": self.retrain}
+
+    def total(self) -> int:
+        """All worths together."""
+        return sum(self.plain().values())
+
+
+class WatchedProgress(ServiceAnswer):
+    """How far a job is; the interval is in points of the pool and null before there is one."""
+
+    evaluations: WorthCounts
+    widest_share_interval: float | None
+
+
+class WatchedJob(ServiceAnswer):
+    """A job that is followed to its end."""
+
+    id: str
+    status: str
+    reason: str | None
+    error: str | None
+    progress: WatchedProgress
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended with a result."""
+        return self.status == "succeeded"
+
+
+class AuditSentence(ServiceAnswer):
+    """The audit in one sentence, where there was one."""
+
+    sentence: str | None = None
+
+
+class PaidPlayer(ServiceAnswer):
+    """One player: what its data is worth, and what it is paid."""
+
+    provider: str
+    rows: int
+    value: float
+    stderr: float | None
+    share: float | None
+    amount: str
+
+
+class JobValues(ServiceAnswer):
+    """The result of a job that has succeeded."""
+
+    currency: str
+    evaluations: WorthCounts
+    stopped_by: str
+    audit: AuditSentence | None
+    players: list[PaidPlayer]
+
+
+class LedgerLine(ServiceAnswer):
+    """One of one's own ledger entries."""
+
+    created_at: str
+    code: str
+    amount: str
+    currency: str
+
+
+class SignedDigest(ServiceAnswer):
+    """A certificate, as far as it is shown once its signature was checked."""
+
+    digest: str
