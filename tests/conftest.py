@@ -17,6 +17,9 @@ from app.db.session import make_engine
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 
+# fixtures with committed data, workers and models, for the tests of several rooms
+pytest_plugins = ["tests.market"]
+
 # one thread per process: the suite's own processes already use the cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

@@ -15,7 +15,7 @@ from app.housekeeping.sweeper import Sweeper
 from app.valuations.states import ShardKind, ValuationStatus
 from app.valuations.tables import Shard
 from app.valuations.work import leases, protocol
-from tests.worker.conftest import rows_of
+from tests.market import rows_of
 
 SAMPLED = {"fidelity": "retrain", "estimator": "permutation", "metric": "clipped_log_loss"}
 

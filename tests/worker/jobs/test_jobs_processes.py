@@ -12,7 +12,7 @@ from app.datasets.tables import DatasetKind
 from app.db.session import transaction
 from app.valuations import service
 from app.valuations.states import ValuationStatus
-from tests.worker.conftest import rows_of
+from tests.market import rows_of
 
 # long enough that a fault meets a shard at work: every coalition is retrained, one shard each
 LONG: dict[str, Any] = {

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from app.checkpoints import families, vision
 from app.cli import app as cli
-from tests.worker.frozen_models import BERT, drawn, offered, pictures, sentences
-from tests.worker.place import Place, finished, order, zipped
+from tests.frozen_models import BERT, drawn, offered, pictures, sentences
+from tests.place import Place, finished, order, zipped
 from worker.engine.learners.backbones import encoders
 from worker.loading.extractor import read_extractor
 

@@ -16,8 +16,8 @@ from app.checkpoints.lora_shapes import lora_shapes
 from app.cli import app as cli
 from app.errors import CherishError
 from contract.model_folder import ModelFacts
-from tests.worker.frozen_models import BERT, VIT, offered, pictures, sentences
-from tests.worker.place import Place, finished, order, zipped
+from tests.frozen_models import BERT, VIT, offered, pictures, sentences
+from tests.place import Place, finished, order, zipped
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.loading.extractor import read_extractor
 

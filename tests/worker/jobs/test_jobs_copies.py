@@ -9,7 +9,7 @@ from app.datasets.tables import DatasetKind
 from app.db.session import transaction
 from app.payouts import service as payouts
 from app.valuations.states import ValuationStatus
-from tests.worker.conftest import rows_of
+from tests.market import rows_of
 
 
 def paid(market: Any, job_id: Any) -> dict[str, int]:

@@ -1,4 +1,7 @@
-"""Fixtures of tests that need committed data and real processes: a database and a Redis number of the test's own."""
+"""Fixtures of tests that need committed data and real processes: a database and a Redis number of the test's own.
+
+``tests/conftest.py`` makes them known to all tests; the compute side is loaded by those only that use it.
+"""
 
 import itertools
 import os
@@ -10,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -38,11 +41,13 @@ from app.valuations import service
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
-from tests.worker.frozen_models import RESNET_WIDTHS, write_backbone, write_encoder, write_resnet
-from tests.worker.place import PROVIDERS, Place
-from worker.runtime import Runtime
+from tests.frozen_models import RESNET_WIDTHS, write_backbone, write_encoder, write_resnet
+from tests.place import PROVIDERS, Place
 
-ROOT = Path(__file__).parents[2]
+if TYPE_CHECKING:
+    from worker.runtime import Runtime
+
+ROOT = Path(__file__).parents[1]
 _redis_numbers = itertools.cycle(range(1, 16))
 
 
@@ -221,7 +226,7 @@ class Hand:
 
     market: Market
     letters: Letters
-    runtime: Runtime
+    runtime: "Runtime"
     relay: Relay
     sweeper: Sweeper
 
@@ -250,6 +255,8 @@ class Hand:
 
 @pytest.fixture
 def hand(market: Market) -> Iterator[Hand]:
+    from worker.runtime import Runtime
+
     letters = Letters()
     runtime = Runtime(market.settings, "cpu")
     yield Hand(

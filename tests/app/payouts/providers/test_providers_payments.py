@@ -17,7 +17,7 @@ from app.payouts import provider_events, service, withdrawals
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.providers import stripe_like
 from app.payouts.providers.interface import EventKind
-from tests.app.payouts.fake_provider import FakeProvider
+from tests.app.payouts.providers.fake_provider import FakeProvider
 
 SECRET = "whsec_test"
 NOW = 1_800_000_000

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.worker.place import Place, finished, order
-from tests.worker.test_worker_featured_jobs import offered, pictures
+from tests.place import Place, finished, order
+from tests.worker.jobs.test_jobs_featured import offered, pictures
 
 
 def test_images_of_different_sizes_are_resized_as_the_order_says(place: Place, hand: Any) -> None:

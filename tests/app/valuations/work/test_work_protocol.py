@@ -20,7 +20,7 @@ from app.valuations.states import Reason, ShardKind, ShardStatus, ValuationStatu
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import leases, protocol
 from app.valuations.work.protocol import ComputedWorth, LeaseLost
-from tests.worker.conftest import rows_of
+from tests.market import rows_of
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.tensors import batching
 from worker.process.heartbeat import Held, Stop
@@ -344,7 +344,7 @@ def test_a_job_waits_while_its_buyer_has_as_many_as_allowed(hand: Any) -> None:
 
 def test_a_long_job_leaves_room_for_a_short_one(hand: Any, monkeypatch: Any) -> None:
     market = hand.market
-    # a worker that looks at the queue after each shard; tests/worker/test_worker_staying.py has the others
+    # a worker that looks at the queue after each shard; tests/app/valuations/work/test_work_staying.py has the others
     hand.runtime.settings = market.settings.model_copy(update={"stay_seconds": 0.0})
     monkeypatch.setattr("worker.jobs.steps.shard_size", lambda *_: 1)
     market.post()

@@ -17,10 +17,10 @@ from app.cli.text import Corpora
 from app.datasets.rows.encoding import EncodedRows
 from app.http.ids import parse_id
 from app.valuations.results import certificates
-from tests.worker.frozen_models import offered, pictures, sentences
-from tests.worker.place import Place, finished, order, zipped
-from tests.worker.test_worker_language_jobs import HYPER, SHAPE, TESTED, TEXTS, corpora
-from tests.worker.test_worker_unlearning import step
+from tests.app.erasure.test_erasure_unlearning import step
+from tests.frozen_models import offered, pictures, sentences
+from tests.place import Place, finished, order, zipped
+from tests.worker.jobs.test_jobs_language import HYPER, SHAPE, TESTED, TEXTS, corpora
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.causal_lm import LanguageModel

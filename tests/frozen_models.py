@@ -12,7 +12,7 @@ import safetensors.numpy
 from PIL import Image
 
 from app.checkpoints import families, vision
-from tests.worker.place import Place
+from tests.place import Place
 
 BERT: dict[str, Any] = {
     "architectures": ["BertModel"],

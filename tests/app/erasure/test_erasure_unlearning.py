@@ -34,7 +34,7 @@ from app.valuations.states import ValuationStatus
 from app.webhooks import service as webhooks
 from contract.learners import Architecture
 from contract.withdrawal import WithdrawalMethod
-from tests.worker.conftest import Hand, Market, rows_of
+from tests.market import Hand, Market, rows_of
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 

@@ -1,6 +1,6 @@
 """The right to be forgotten: after a withdrawal nothing that saw the data is kept, money and certificates stay.
 
-What becomes of checkpoints is in ``test_worker_unlearning``.
+What becomes of checkpoints is in ``test_erasure_unlearning``.
 """
 
 from typing import Any

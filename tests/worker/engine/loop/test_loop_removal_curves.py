@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.worker.engine.test_valuation_loop import market
+from tests.worker.engine.loop.test_loop_run import market
 from worker.engine.games.game import TableFidelityGame, family
 from worker.engine.loop.removal_curves import removal
 from worker.engine.valuation import ValuationResult, ValuationSpec, value
