@@ -14,7 +14,7 @@ CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"
 COLUMNS = (
     "position", "provider_id", "provider", "datasets", "rows", "value", "stderr", "value_low", "value_high", "share",
-    "share_low", "share_high", "amount", "currency", "seat", "part", "digest",
+    "share_low", "share_high", "amount", "currency", "seat", "part", "digest", "paid_value", "paid_share", "reason",
 )  # fmt: skip
 
 
@@ -38,6 +38,9 @@ def _row(player: PlayerValue, currency: str) -> dict[str, object]:
         "seat": player.seat,
         "part": player.part,
         "digest": player.digest,
+        "paid_value": player.paid_value,
+        "paid_share": player.paid_share,
+        "reason": player.reason,
     }
 
 
@@ -58,7 +61,7 @@ def to_parquet(values: Values) -> bytes:
     rows = [_row(player, values.currency) for player in values.players]
     whole, number = pa.int64(), pa.float64()
     kinds = dict.fromkeys(COLUMNS, pa.string()) | dict.fromkeys(("position", "rows", "seat"), whole)
-    for name in ("value", "stderr", "value_low", "value_high", "share", "share_low", "share_high", "part"):
+    for name in (*(name for name in COLUMNS if name.startswith(("value", "share", "paid"))), "stderr", "part"):
         kinds[name] = number
     schema = pa.schema(
         list(kinds.items()), metadata={"valuation": public_id("val", values.valuation_id)} | values.digests

@@ -6,15 +6,36 @@ has nothing.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from contract.job import PayeePart
-from contract.result import PlayerResult, StoredResult
+from contract.result import Interval, PlayerResult, StoredResult
+from contract.shares import counts_doubt
 
 
 def part_of(part: PayeePart, players: Sequence[PlayerResult]) -> PlayerResult:
     """The engine's findings on the game's player, as far as they are this payee's."""
     return PlayerResult.nothing() if part.player is None else players[part.player].part(float(part.part))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one payee: its value and share, and their intervals where these count anything uncertain."""
+
+    value: float
+    stderr: float | None
+    value_ci: Interval | None
+    share: float | None
+    share_ci: Interval | None
+    share_band: Interval | None
+
+
+def known_intervals(part: PayeePart, players: Sequence[PlayerResult]) -> Known:
+    """A payee's part of the engine's findings, without intervals of no width that are no certainty."""
+    own = part_of(part, players)
+    if part.player is None or counts_doubt(own.value_ci):
+        return Known(own.value, own.stderr, own.value_ci, own.share, own.share_ci, own.share_band)
+    return Known(own.value, None, None, own.share, None, None)
 
 
 def players_paid(result: StoredResult) -> list[PlayerResult]:
