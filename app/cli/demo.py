@@ -162,7 +162,7 @@ def _value(client: Client, datasets: list[str], test_file: File, console: Consol
     if values["audit"] and values["audit"].get("sentence"):
         console.print(values["audit"]["sentence"])
     result["evaluations"] = values["evaluations"]
-    names = ("provider", "rows", "value", "stderr", "share", "amount")
+    names = ("provider", "rows", "value", "stderr", "share", "paid_share", "amount", "reason")
     result["players"] = [{name: player[name] for name in names} for player in values["players"]]
     result["players"].sort(key=lambda player: player["provider"])
     return result
@@ -182,7 +182,7 @@ def _draw(bar: Progress, task: TaskID, job: dict[str, Any]) -> None:
 def show(result: dict[str, Any], console: Console) -> None:
     """Who is paid what, as a table."""
     table = Table(title=f"{result['valuation_id']}: {result['status']}")
-    for heading in ("provider", "rows", "value", "std. error", "share", result["currency"]):
+    for heading in ("provider", "rows", "value", "std. error", "share", "paid", result["currency"]):
         first = heading == "provider"
         table.add_column(heading, justify="left" if first else "right", no_wrap=first)
     for player in sorted(result["players"], key=lambda player: -player["value"]):
@@ -192,9 +192,16 @@ def show(result: dict[str, Any], console: Console) -> None:
             f"{player['value']:.4f}",
             "" if player["stderr"] is None else f"{player['stderr']:.4f}",
             f"{100 * player['share']:.2f} %",
+            f"{100 * player['paid_share']:.2f} %",
             player["amount"],
         )
     console.print(table)
+    reasons: dict[str, list[str]] = {}
+    for player in result["players"]:
+        reasons.setdefault(player["reason"], []).append(player["provider"])
+    for reason, providers in reasons.items():
+        if reason.startswith("nothing"):
+            console.print(f"{', '.join(providers)}: {reason}.", soft_wrap=True)
     counts = result["evaluations"]
     console.print(
         f"{counts['unlearn']} worths by unlearning, {counts['repair']} by repair, {counts['retrain']} by retraining."

@@ -119,12 +119,22 @@ def result(
     if as_json:
         _print(json.dumps(found, indent=2))
         return
-    table = Table("provider", "rows", "value", "share", "amount", box=None, pad_edge=False)
+    table = Table("provider", "rows", "value", "share", "paid share", "amount", "why", box=None, pad_edge=False)
     for player in found["players"]:
-        share = "" if player["share"] is None else f"{100 * player['share']:.2f} %"
-        cells = (str(player["rows"]), f"{player['value']:.5f}", share, f"{player['amount']} {found['currency']}")
-        table.add_row(player["provider"], *cells)
+        shares = ("" if each is None else f"{100 * each:.2f} %" for each in (player["share"], player["paid_share"]))
+        amount = f"{player['amount']} {found['currency']}"
+        table.add_row(
+            player["provider"],
+            str(player["rows"]),
+            f"{player['value']:.5f}",
+            *shares,
+            amount,
+            player["reason"] or "",
+        )
     Console().print(table)
+    if (precision := found["precision"]) is not None and not precision["met"]:
+        reached = "it cannot be said" if precision["reached"] is None else f"{precision['reached']:.2f}"
+        _print(f"The precision asked for was not reached: {precision['asked']:g} points; {reached}.")
 
 
 def statements(
@@ -133,7 +143,9 @@ def statements(
     """Your ledger entries, newest first."""
     with Client(api, key) as client:
         for entry in client.statement(currency):
-            _print(f"{entry['created_at']}\t{entry['code']}\t{entry['amount']} {entry['currency']}")
+            why = f"\t{entry['reference']}" if entry["reference"] else ""
+            line = f"{entry['created_at']}\t{entry['code']}\t{entry['state']}\t{entry['amount']} {entry['currency']}"
+            _print(line + why)
 
 
 def certificate(

@@ -18,6 +18,7 @@ from app.cli.local import evaluator_of
 from app.cli.request import Request, engine_errors, parse_model, parse_providers
 from app.cli.text import domains
 from app.errors import InvalidInput
+from contract.shares import counts_doubt
 
 if TYPE_CHECKING:
     from contract.result import ValuationResult
@@ -176,7 +177,10 @@ def _check_writable(*paths: Path | None) -> None:
 
 def _line(progress: "Progress") -> str:
     bought = ", ".join(f"{count} {kind}ed" for kind, count in progress.evaluations.items() if count)
+    # no width says that nothing uncertain was counted, not that all is certain
     widest = f"widest share interval {progress.widest:.2f} points (goal {progress.share_ci:g})"
+    if not progress.widest:
+        widest = "no interval"
     return f"Round {progress.round}: {bought} worths; {widest}"
 
 
@@ -187,8 +191,11 @@ def show(result: "ValuationResult", console: Console) -> None:
         column.justify = "right"
     for player in sorted(result.players, key=lambda p: -p.value):
         share = "" if player.share is None else f"{100 * player.share:.2f} %"
-        interval = "" if player.share_ci is None else " to ".join(f"{100 * end:.2f}" for end in player.share_ci)
-        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", f"{player.stderr:.5f}", share, interval)
+        interval = stderr = ""
+        if counts_doubt(player.value_ci):
+            stderr = f"{player.stderr:.5f}"
+            interval = "" if player.share_ci is None else " to ".join(f"{100 * end:.2f}" for end in player.share_ci)
+        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, share, interval)
     console.print(table)
     counts = ", ".join(f"{count} {kind}" for kind, count in result.evaluations.items())
     console.print(

@@ -17,6 +17,7 @@ from app.http.pages import PageRequest
 from app.identity import Caller, Role
 from app.settings import Settings
 from app.valuations import service
+from app.valuations.results import wording
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts
 from app.web.progress import progress_view, stream
@@ -70,6 +71,7 @@ def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str
     if valuation.status is ValuationStatus.SUCCEEDED:
         values = service.values(session, caller, valuation_id)
         found["result"] = values
-        found["ranked"] = sorted(values.players, key=lambda player: -player.value)
+        found["ranked"] = sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value))
+        found |= {"paid_share": wording.paid_share, "differences": wording.differences(values.players)}
         found["chart"] = charts.shares(values) if any(each.share is not None for each in values.players) else None
     return found

@@ -20,6 +20,7 @@ from app.http.pages import PageRequest
 from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import Form
+from contract.policies import DEFAULT_POLICY
 
 # fields of an order that the form calls the same
 _SAME = (
@@ -71,6 +72,9 @@ def form_of(spec: Mapping[str, Any], labels: Mapping[str, str]) -> Form:
         "minimum_payout": payout["minimum_payout"],
         "revalue": "yes" if payout["revalue_without_harm"] else None,
         "dispute_days": payout["dispute_window_seconds"] / 86_400 or None,
+        # orders from before these could be chosen did not choose them
+        "pay_without_gain": "yes" if payout.get("pay_without_gain") else None,
+        "pay_unaudited": "yes" if payout.get("pay_unaudited") else None,
         "performance_target": payout["performance_target"],
         "model": spec.get("checkpoint") or (model["name"] if model else None),
         "hyper": " ".join(f"{name}={_written(value)}" for name, value in model["hyper"].items()) if model else None,
@@ -97,11 +101,14 @@ def order_of(form: Form) -> NewValuation:
     chosen = form.text("model") or "logistic"
     days = form.number("dispute_days")
     payout = {
-        "policy": form.text("policy") or "proportional",
+        "policy": form.text("policy") or DEFAULT_POLICY.value,
         "copies": form.text("copies") or "separate",
         "minimum_payout": form.text("minimum_payout") or None,
         "performance_target": form.number("performance_target"),
-        "dispute_window_seconds": round(days * 86_400) if days else 0,
+        # an empty field is the operator's window
+        "dispute_window_seconds": None if days is None else round(days * 86_400),
+        "pay_without_gain": form.text("pay_without_gain") == "yes",
+        "pay_unaudited": form.text("pay_unaudited") == "yes",
         "revalue_without_harm": form.text("revalue") == "yes",
     }
     fields: dict[str, Any] = {

@@ -8,13 +8,18 @@ import pyarrow.parquet
 
 from app.http.ids import public_id
 from app.payouts.statements import safe_cell
-from app.valuations.results.schemas import PlayerValue, Values
+from app.valuations.results.schemas import Payouts, PlayerValue, Values
 
 CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"
 COLUMNS = (
     "position", "provider_id", "provider", "datasets", "rows", "value", "stderr", "value_low", "value_high", "share",
     "share_low", "share_high", "amount", "currency", "seat", "part", "digest", "paid_value", "paid_share", "reason",
+)  # fmt: skip
+
+
+PAYOUT_COLUMNS = (
+    "provider_id", "provider", "share", "paid_share", "amount", "released", "held", "accrued", "currency", "reason",
 )  # fmt: skip
 
 
@@ -53,6 +58,29 @@ def to_csv(values: Values) -> str:
         row = _row(player, values.currency)
         row["provider"] = safe_cell(player.provider)
         writer.writerow({name: repr(cell) if isinstance(cell, float) else cell for name, cell in row.items()})
+    return out.getvalue()
+
+
+def payouts_to_csv(payouts: Payouts) -> str:
+    """Who is paid what, when and why, in the players' order."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, PAYOUT_COLUMNS)
+    writer.writeheader()
+    for line in payouts.payouts:
+        writer.writerow(
+            {
+                "provider_id": public_id("acc", line.provider_id),
+                "provider": safe_cell(line.provider),
+                "share": "" if line.share is None else repr(line.share),
+                "paid_share": repr(line.paid_share),
+                "amount": line.amount,
+                "released": line.released,
+                "held": line.held,
+                "accrued": line.accrued,
+                "currency": payouts.currency,
+                "reason": line.reason,
+            }
+        )
     return out.getvalue()
 
 
