@@ -65,7 +65,8 @@ class Report:
 
 def to_html(report: Report) -> str:
     """One self-contained page."""
-    head = "<tr><th>provider<th>rows<th>value<th>95 % interval<th>share<th>95 % interval<th>paid share<th>amount<th>why</tr>"
+    titles = ("provider", "rows", "value", "95 % interval", "share", "95 % interval", "paid share", "amount", "why")
+    head = f"<tr>{''.join(f'<th>{title}' for title in titles)}</tr>"
     rows = [_row(player, report.values) for player in report.values.players]
     sections = [
         f"<h1>{escape(report.title)}</h1>",

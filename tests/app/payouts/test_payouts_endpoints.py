@@ -11,6 +11,11 @@ from sqlalchemy.orm import Session
 
 from app.payouts import service
 from app.payouts.policies import Claim, Terms, make_plan
+from app.payouts.preconditions import Outcome
+from contract.policies import PayoutPolicy
+
+GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+PROPORTIONAL = Terms(policy=PayoutPolicy.PROPORTIONAL)
 
 
 def account(known: Any) -> str:
@@ -27,7 +32,9 @@ def earn(session: Session, buyer: Any, provider: Any, pool: int = 5_000, **terms
     job = uuid.uuid4()
     service.reserve(session, job, buyer.account.id, pool, "EUR")
     claims = [Claim(provider.account.id, provider.account.id, 1.0)]
-    service.settle(session, job, make_plan(job, "EUR", pool, Terms(**terms), claims))
+    service.settle(
+        session, job, make_plan(job, "EUR", pool, Terms(policy=PayoutPolicy.PROPORTIONAL, **terms), claims, GAINED)
+    )
     return job
 
 
