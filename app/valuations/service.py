@@ -32,7 +32,7 @@ from app.valuations.orders.quotes import (
     with_method,
 )
 from app.valuations.orders.refusals import refused
-from app.valuations.orders.terms import sentences, with_dispute_window
+from app.valuations.orders.terms import sentences, warnings, with_dispute_window
 from app.valuations.results import answers, certificates, evidence
 from app.valuations.results.evidence import Pair
 from app.valuations.results.reports import Report
@@ -141,7 +141,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=each.pointer, detail=each.detail) for each in licences],
-        notes=list(admitted.notes),
+        notes=[*admitted.notes, *warnings(order)],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),

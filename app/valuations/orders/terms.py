@@ -61,6 +61,16 @@ def with_dispute_window(order: NewValuation, settings: Settings) -> NewValuation
     return order.model_copy(update={"payout": payout})
 
 
+def warnings(order: NewValuation) -> list[str]:
+    """What a buyer should know of an order's terms before it posts it."""
+    if order.mode == "partial" and not order.payout.pay_unaudited:
+        return [
+            "Partial mode has nothing to audit unlearning with, so nobody will be paid and the pool will come back; "
+            "set payout.pay_unaudited where values that are not audited are to be paid."
+        ]
+    return []
+
+
 def payout_terms(
     payout: Payout,
     currency: str,

@@ -6,16 +6,14 @@ ledger, answers, pages) is the service's own.
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app.payouts import service as payouts
-from app.settings import Settings
 from app.valuations import repository
-from app.valuations.results import settlement
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
@@ -52,7 +50,7 @@ def jobs(draw: st.DrawFn, most: int = 4) -> Job:
     """Any job of two to ``most`` players that has ended."""
     n = draw(st.integers(2, most))
     result = draw(results(n))
-    seating = [PayeePart(player, 1, 1) for player in range(n)]
+    seating = list(alone(n))
     if draw(st.booleans()):
         seating[-1:] = [PayeePart(n - 1, 1, 3), PayeePart(n - 1, 2, 3), PayeePart(None, 1, 1)]
     payout: dict[str, Any] = {
@@ -76,38 +74,51 @@ def jobs(draw: st.DrawFn, most: int = 4) -> Job:
     )
 
 
+def alone(n: int) -> tuple[PayeePart, ...]:
+    """Every payee by itself."""
+    return tuple(PayeePart(player, 1, 1) for player in range(n))
+
+
 @st.composite
 def results(draw: st.DrawFn, n: int) -> StoredResult:
     """What the engine may answer about ``n`` players; intervals hold their estimates, as the engine's do."""
     values = draw(st.lists(st.sampled_from([-0.2, -0.01, 0.0, 0.02, 0.1, 0.25]), min_size=n, max_size=n))
-    half = draw(st.sampled_from([0.0, 0.005, 0.05]))
-    audit = AUDITS[draw(st.sampled_from(sorted(AUDITS)))]
-    cheap = draw(st.booleans())
-    players = _players(values, half)
-    empty, full = 0.5, 0.5 + sum(values)
+    found = result(
+        values, draw(st.sampled_from([0.0, 0.005, 0.05])), draw(st.sampled_from(sorted(AUDITS))), draw(st.booleans())
+    )
+    return replace(
+        found,
+        retrain_seconds_estimate=draw(st.sampled_from([None, 204.0])),
+        gain=draw(_gains(found.full_worth - found.empty_worth)),
+        without_harm=draw(_revaluations(values, found.players)),
+    )
+
+
+def result(values: list[float], half: float, audit: str, cheap: bool = True) -> StoredResult:
+    """The engine's answer with these values, each with an interval of so much to either side. ``cheap``: a cheap source
+    paid."""
+    players, n = _players(values, half), len(values)
     widest = 100.0 * max(each.share_band[1] - each.share_band[0] for each in players if each.share_band)
     return StoredResult(
         players=players,
         covariance=tuple((0.0,) * n for _ in values),
-        empty_worth=empty,
-        full_worth=full,
+        empty_worth=0.5,
+        full_worth=0.5 + sum(values),
         estimator="multifidelity",
-        source="unlearn:tangent" if audit.status == "unaudited" else "retrain",
+        source="unlearn:tangent" if audit == "unaudited" else "retrain",
         evaluations={"unlearn": 16, "repair": 0, "retrain": 6},
-        audit=audit,
+        audit=AUDITS[audit],
         bake_off=(Candidate("unlearn:tangent", 0.1, 0.2, 0.3, 2.0, cheap, "nearly free" if cheap else "does not pay"),),
         stopped_by="max_retrains",
         notes=() if cheap else ("No cheap source pays in this job: the values rest on retrainings alone.",),
         shares_note=None,
         seconds=4.0,
         seconds_by_source={"retrain": 4.0},
-        retrain_seconds_estimate=draw(st.sampled_from([None, 204.0])),
+        retrain_seconds_estimate=None,
         costs={"retrain": 1.0},
         spec={},
         digests={},
         trace=(TraceRow(1, {"retrain": 6}, tuple(values), (half,) * n, tuple(values), widest, None),),
-        gain=draw(_gains(full - empty)),
-        without_harm=draw(_revaluations(values, players)),
     )
 
 
@@ -160,39 +171,36 @@ def _players(values: Sequence[float], half: float) -> tuple[PlayerResult, ...]:
     )
 
 
-def settled(
+def posted(
     session: Session,
-    settings: Settings,
     buyer: uuid.UUID,
     providers: Sequence[uuid.UUID],
     names: Sequence[str],
     job: Job,
-) -> uuid.UUID:
-    """A job of this buyer with one provider for each payee, settled on what was found; its id."""
-    order = _order(job)
+    edition: int = EDITION,
+) -> Valuation:
+    """A job of this buyer with one provider for each payee, its result found and not settled; under the market's rules
+    of an edition."""
     game = _game(job)
     stored = repository.add_game(session, buyer, game.digest, game.plain())
     progress = {"evaluations": {}, "widest_share_interval": job.result.trace[-1].widest, "checked": None}
     valuation = Valuation(
-        buyer_id=buyer, game_id=stored.id, status=ValuationStatus.SETTLING, spec=order, inputs=_inputs(job).plain(),
-        labels={}, pool_minor=POOL, currency="EUR", queue="cpu", progress=progress, round=1, version=1, event_seq=0,
-        result=job.result.plain(),
+        buyer_id=buyer, game_id=stored.id, status=ValuationStatus.SETTLING, spec=_order(job),
+        inputs=_inputs(job, edition).plain(), labels={}, pool_minor=POOL, currency="EUR", queue="cpu",
+        progress=progress, round=1, version=1, event_seq=0, result=job.result.plain(),
     )  # fmt: skip
-    players = [
-        {
-            "position": at, "provider_id": providers[at], "name": names[at], "datasets": [str(uuid.UUID(int=at))],
-            "digest": f"{at:064x}", "rows": 10 + at,
-        }
-        for at in range(len(job.seating))
-    ]  # fmt: skip
     session.add(valuation)
     session.flush()
-    session.add_all(ValuationPlayer(valuation_id=valuation.id, **player) for player in players)
+    session.add_all(
+        ValuationPlayer(
+            valuation_id=valuation.id, position=at, provider_id=providers[at], name=names[at],
+            datasets=[str(uuid.UUID(int=at))], digest=f"{at:064x}", rows=10 + at,
+        )
+        for at in range(len(job.seating))
+    )  # fmt: skip
     session.flush()
     payouts.reserve(session, valuation.id, buyer, POOL, "EUR")
-    assert settlement.settle(session, settings, valuation.id)
-    session.commit()
-    return valuation.id
+    return valuation
 
 
 def _order(job: Job) -> dict[str, Any]:
@@ -224,7 +232,7 @@ def _game(job: Job) -> FrozenGame:
     )
 
 
-def _inputs(job: Job) -> JobInputs:
+def _inputs(job: Job, edition: int) -> JobInputs:
     file = InputFile(name="file", digest="0" * 64, format="csv", target="y")
     n = len(job.result.players)
     return JobInputs(
@@ -235,5 +243,5 @@ def _inputs(job: Job) -> JobInputs:
         notes=(),
         test=file,
         checkpoint=None,
-        terms=AgreedTerms(fee_basis_points=job.fee, reserves=job.reserves, compute=job.compute, edition=EDITION),
+        terms=AgreedTerms(fee_basis_points=job.fee, reserves=job.reserves, compute=job.compute, edition=edition),
     )

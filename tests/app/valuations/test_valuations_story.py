@@ -23,7 +23,7 @@ from app.http.ids import public_id
 from app.identity import Role
 from app.payouts import service as payouts
 from app.settings import Settings
-from app.valuations.results import certificates
+from app.valuations.results import certificates, settlement
 from tests.app.conftest import Known
 from tests.app.valuations import story
 from tests.app.web.test_web_rules import Browser
@@ -46,7 +46,9 @@ class Scene:
         names = [f"Provider {number} & sons" for number in range(len(job.seating))]
         payouts.deposit(self.session, self.buyer.account.id, story.POOL, "EUR", uuid.uuid4().hex)
         ids = [each.account.id for each in self.providers]
-        id_ = story.settled(self.session, self.settings, self.buyer.account.id, ids, names, job)
+        id_ = story.posted(self.session, self.buyer.account.id, ids, names, job).id
+        assert settlement.settle(self.session, self.settings, id_)
+        self.session.commit()
         path = f"/v1/valuations/{public_id('val', id_)}"
         get = self.buyer.client.get
         return Shown(
