@@ -60,6 +60,16 @@ class Settings(BaseSettings):
         default=0, ge=0, lt=10_000, description="of each pool, as it is when a job is posted; 250 is 2.5 percent"
     )
 
+    default_dispute_window_days: float = Field(
+        default=0.0,
+        ge=0,
+        le=366,
+        description="how long a buyer may dispute what a job holds back, where its order does not say",
+    )
+    shorter_dispute_windows: bool = Field(
+        default=False, description="whether an order may set a shorter dispute window than the default"
+    )
+
     log_level: str = "INFO"
     log_json: bool = False
 

@@ -21,13 +21,23 @@ class DeviceTimeTerms(Document):
     most: int
 
 
+# the rules of the market that a job posted now is settled by
+EDITION = 2
+
+
 class AgreedTerms(Document):
     """What is fixed at posting besides the order: the fee of that day, each payee's reserve in minor units, and what
-    device time costs (None: nothing)."""
+    device time costs (None: nothing).
+
+    ``edition`` numbers the market's rules. Under 1, which jobs from before it was written down have, the fee is taken
+    where nobody is paid too, and a job's share is the one that was paid. Under 2 no fee is taken where nobody is paid,
+    and the share by value and the share that is paid are two numbers, with a reason where they differ.
+    """
 
     fee_basis_points: int
     reserves: tuple[int, ...]
     compute: DeviceTimeTerms | None = None
+    edition: int = 1
 
 
 class LabelMix(Document):

@@ -101,6 +101,21 @@ def _scaled(interval: Interval, part: float) -> Interval:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """Whether everybody's model is better than the baseline: the mean paired difference on test units, and the
+    one-sided test of it at the job's level. ``basis`` says in words what was compared, on what, by which rule."""
+
+    baseline: float
+    full: float
+    difference: float
+    stderr: float
+    lower: float
+    p_value: float
+    gained: bool
+    basis: str
+
+
+@dataclass(frozen=True)
 class ShardRow:
     """A player of a game that is played by shards: a piece of one owner's rows."""
 
@@ -179,6 +194,7 @@ class _Answer:
     trace: tuple[TraceRow, ...]
     format: int = FORMAT
     shards: tuple[ShardRow, ...] = ()  # who plays, where ``players`` are sums over shards
+    gain: Gain | None = None  # None: not tested
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -27,6 +27,12 @@ def shares(values: Sequence[Weight]) -> list[Fraction]:
     return [value / total for value in positive] if total else positive
 
 
+def counts_doubt(value_ci: tuple[float, float]) -> bool:
+    """Whether a value's interval counts anything uncertain. One of no width says only that nothing was sampled: the
+    value, and the share that follows from it, are no certainty."""
+    return value_ci[1] > value_ci[0]
+
+
 def shares_of(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shares float64[..., n] of values float64[..., n]; all zeros where no value is positive."""
     positive = np.maximum(values, 0.0)

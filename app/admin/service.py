@@ -176,7 +176,10 @@ def _repeat(session: Session, blobs: BlobStore, settings: Settings, failed: Valu
         spec["deadline"] = None
     labels = {name: text for name, text in failed.labels.items() if name != "repeats"}
     labels = dict(list(labels.items())[:31]) | {"repeats": f"val_{failed.id.hex}"}
-    order = NewValuation.model_validate(spec | {"metadata": labels})
+    order = NewValuation.stored(spec | {"metadata": labels})
+    if (order.payout.dispute_window_seconds or 0) < settings.default_dispute_window_days * 86_400:
+        # the job is repeated under the market's window of today, if that is longer than its own
+        order.payout.dispute_window_seconds = None
     buyer = Caller(failed.buyer_id, Role.BUYER, frozenset(), key_id=None)
     return valuations.post(session, blobs, settings, buyer, order).id
 

@@ -80,7 +80,17 @@ class PaidPlayer(ServiceAnswer):
     value: float
     stderr: float | None
     share: float | None
+    paid_share: float | None = None
     amount: str
+    reason: str | None = None
+
+
+class ReachedPrecision(ServiceAnswer):
+    """The widest share interval that was asked for and that was reached, in points."""
+
+    asked: float
+    reached: float | None
+    met: bool
 
 
 class JobValues(ServiceAnswer):
@@ -90,6 +100,7 @@ class JobValues(ServiceAnswer):
     evaluations: WorthCounts
     stopped_by: str
     audit: AuditSentence | None
+    precision: ReachedPrecision | None = None
     players: list[PaidPlayer]
 
 
@@ -98,8 +109,10 @@ class LedgerLine(ServiceAnswer):
 
     created_at: str
     code: str
+    state: str
     amount: str
     currency: str
+    reference: str | None = None
 
 
 class SignedDigest(ServiceAnswer):

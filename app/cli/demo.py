@@ -81,7 +81,7 @@ def new_buyer() -> str:
     return f"Demo buyer {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
-class Outcome(BaseModel):
+class DemoOutcome(BaseModel):
     """What ``demo.json`` holds: how the job ended, and who is paid what, in the order of names."""
 
     valuation_id: str
@@ -98,7 +98,7 @@ class Outcome(BaseModel):
         return self.status == "succeeded"
 
 
-def run_market(stack: EmbeddedStack, buyer_name: str, console: Console) -> Outcome:
+def run_market(stack: EmbeddedStack, buyer_name: str, console: Console) -> DemoOutcome:
     """The market once, on a stack that runs: people, uploads, one job to its end."""
     files, test_file = digits_market()
     admin, buyer, providers = _people(Settings.from_variables(stack.settings_env()), buyer_name, files)
@@ -155,7 +155,7 @@ def _upload(client: Client, name: str, file: File, kind: str) -> ListedDataset:
     return ListedDataset.read(client.upload_dataset(name, file.content, target=TARGET, format=file.format, kind=kind))
 
 
-def _value(client: Client, datasets: list[str], test_file: File, console: Console) -> Outcome:
+def _value(client: Client, datasets: list[str], test_file: File, console: Console) -> DemoOutcome:
     """Post the job, follow it to its end, and collect what ``demo.json`` holds."""
     test = _upload(client, "digits test set", test_file, "test")
     started = time.monotonic()
@@ -169,13 +169,13 @@ def _value(client: Client, datasets: list[str], test_file: File, console: Consol
         )
     if not job.succeeded:
         console.print(f"[red]The job ended as {job.status}: {job.error or job.reason}[/red]")
-        return Outcome(valuation_id=job.id, status=job.status, evaluations=job.progress.evaluations)
+        return DemoOutcome(valuation_id=job.id, status=job.status, evaluations=job.progress.evaluations)
     values = JobValues.read(client.values(job.id))
     console.print(f"Valued in {time.monotonic() - started:.1f} s; stopped by {values.stopped_by}.")
     if values.audit is not None and values.audit.sentence:
         console.print(values.audit.sentence)
     players = sorted(values.players, key=lambda player: player.provider)
-    return Outcome(valuation_id=job.id, status=job.status, evaluations=values.evaluations, players=players)
+    return DemoOutcome(valuation_id=job.id, status=job.status, evaluations=values.evaluations, players=players)
 
 
 def _draw(bar: Progress, task: TaskID, job: WatchedJob) -> None:
@@ -187,10 +187,10 @@ def _draw(bar: Progress, task: TaskID, job: WatchedJob) -> None:
         bar.update(task, total=done, completed=done)
 
 
-def show(outcome: Outcome, console: Console) -> None:
+def show(outcome: DemoOutcome, console: Console) -> None:
     """Who is paid what, as a table."""
     table = Table(title=f"{outcome.valuation_id}: {outcome.status}")
-    for heading in ("provider", "rows", "value", "std. error", "share", outcome.currency):
+    for heading in ("provider", "rows", "value", "std. error", "share", "paid", outcome.currency):
         first = heading == "provider"
         table.add_column(heading, justify="left" if first else "right", no_wrap=first)
     for player in sorted(outcome.players, key=lambda player: -player.value):
@@ -200,8 +200,15 @@ def show(outcome: Outcome, console: Console) -> None:
             f"{player.value:.4f}",
             "" if player.stderr is None else f"{player.stderr:.4f}",
             "" if player.share is None else f"{100 * player.share:.2f} %",
+            "" if player.paid_share is None else f"{100 * player.paid_share:.2f} %",
             player.amount,
         )
     console.print(table)
+    reasons: dict[str, list[str]] = {}
+    for player in outcome.players:
+        reasons.setdefault(player.reason or "", []).append(player.provider)
+    for reason, providers in reasons.items():
+        if reason.startswith("nothing"):
+            console.print(f"{', '.join(providers)}: {reason}.", soft_wrap=True)
     counts = outcome.evaluations
     console.print(f"{counts.unlearn} worths by unlearning, {counts.repair} by repair, {counts.retrain} by retraining.")

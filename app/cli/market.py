@@ -125,12 +125,16 @@ def result(
         _print(json.dumps(body, indent=2))
         return
     values = JobValues.read(body)
-    table = Table("provider", "rows", "value", "share", "amount", box=None, pad_edge=False)
+    table = Table("provider", "rows", "value", "share", "paid share", "amount", "why", box=None, pad_edge=False)
     for player in values.players:
-        share = "" if player.share is None else f"{100 * player.share:.2f} %"
-        cells = (str(player.rows), f"{player.value:.5f}", share, f"{player.amount} {values.currency}")
+        shares = ("" if share is None else f"{100 * share:.2f} %" for share in (player.share, player.paid_share))
+        amount = f"{player.amount} {values.currency}"
+        cells = (str(player.rows), f"{player.value:.5f}", *shares, amount, player.reason or "")
         table.add_row(player.provider, *cells)
     Console().print(table)
+    if values.precision is not None and not values.precision.met:
+        reached = "it cannot be said" if values.precision.reached is None else f"{values.precision.reached:.2f}"
+        _print(f"The precision asked for was not reached: {values.precision.asked:g} points; {reached}.")
 
 
 def statements(
@@ -139,7 +143,8 @@ def statements(
     """Your ledger entries, newest first."""
     with Client(api, key) as client:
         for line in map(LedgerLine.read, client.statement(currency)):
-            _print(f"{line.created_at}\t{line.code}\t{line.amount} {line.currency}")
+            why = f"\t{line.reference}" if line.reference else ""
+            _print(f"{line.created_at}\t{line.code}\t{line.state}\t{line.amount} {line.currency}" + why)
 
 
 def certificate(

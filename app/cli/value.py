@@ -23,6 +23,7 @@ from contract.estimators import ESTIMATORS
 from contract.learners import LEARNERS
 from contract.methods import default_method
 from contract.metrics import METRICS
+from contract.shares import counts_doubt
 from contract.spec import FIDELITIES, ValuationSpec
 
 if TYPE_CHECKING:
@@ -197,7 +198,10 @@ def _check_writable(*paths: Path | None) -> None:
 
 def _line(progress: "Progress") -> str:
     bought = ", ".join(f"{count} {kind}ed" for kind, count in progress.evaluations.items() if count)
+    # no width says that nothing uncertain was counted, not that all is certain
     widest = f"widest share interval {progress.widest:.2f} points (goal {progress.share_ci:g})"
+    if not progress.widest:
+        widest = "no interval"
     return f"Round {progress.round}: {bought} worths; {widest}"
 
 
@@ -208,8 +212,11 @@ def show(result: "ValuationResult", console: Console) -> None:
         column.justify = "right"
     for player in sorted(result.players, key=lambda p: -p.value):
         share = "" if player.share is None else f"{100 * player.share:.2f} %"
-        interval = "" if player.share_ci is None else " to ".join(f"{100 * end:.2f}" for end in player.share_ci)
-        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", f"{player.stderr:.5f}", share, interval)
+        interval = stderr = ""
+        if counts_doubt(player.value_ci):
+            stderr = f"{player.stderr:.5f}"
+            interval = "" if player.share_ci is None else " to ".join(f"{100 * end:.2f}" for end in player.share_ci)
+        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, share, interval)
     console.print(table)
     counts = ", ".join(f"{count} {kind}" for kind, count in result.evaluations.items())
     console.print(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.payouts import repository
 from app.payouts.tables import AccountKind
+from contract.policies import DisputeKind
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,11 @@ class DisputedAmount:
 
 @dataclass(frozen=True)
 class Dispute:
-    """A dispute: over whose money and why. ``open_amount`` is 0 once an administrator has decided."""
+    """A dispute: over whose money, of what kind and why. ``open_amount`` is 0 once an administrator has decided."""
 
     valuation_id: uuid.UUID
     currency: str
+    kind: DisputeKind
     reason: str
     opened_at: datetime
     parts: tuple[DisputedAmount, ...]
@@ -56,11 +58,13 @@ def of_job(session: Session, valuation_id: uuid.UUID) -> Dispute | None:
     for transfer, account in opened:
         if account.owner_id is not None:
             parts[account.owner_id] = parts.get(account.owner_id, 0) + transfer.amount
-    first = opened[0][0]
+    first, dispute = opened[0][0], repository.opened_dispute(session, valuation_id)
     return Dispute(
         valuation_id,
         first.currency,
-        first.reference or "",
+        # disputes from before they had a kind are in the ledger alone
+        DisputeKind.OTHER if dispute is None else dispute.kind,
+        (first.reference or "") if dispute is None else dispute.reason,
         first.created_at,
         tuple(DisputedAmount(owner, amount) for owner, amount in sorted(parts.items())),
         sum(account.available for account in accounts if account.kind is AccountKind.DISPUTE),

@@ -123,7 +123,7 @@ def open_dispute(
     valuation_id: ValuationId, body: schemas.DisputeBody, caller: BuyerCaller, session: SessionDep
 ) -> schemas.DisputeAnswer:
     """Dispute what one's own job still holds back, while its window is open; an administrator decides."""
-    disputed = service.open_dispute(session, valuation_id, caller.account_id, body.reason)
+    disputed = service.open_dispute(session, valuation_id, caller.account_id, body.reason, body.kind)
     currency = _currency(session, valuation_id)
     return schemas.DisputeAnswer(valuation_id=valuation_id, disputed=money.plain(disputed, currency), currency=currency)
 

@@ -65,7 +65,9 @@ def pending(
     return transfer
 
 
-def resolve(held: LedgerTransfer, state: TransferState, code: str, amount: int | None = None) -> LedgerTransfer:
+def resolve(
+    held: LedgerTransfer, state: TransferState, code: str, amount: int | None = None, *, reference: str | None = None
+) -> LedgerTransfer:
     """The row that resolves a pending transfer: POST with an amount up to what was set aside, VOID or EXPIRE of all."""
     return LedgerTransfer(
         id=transfer_id(held.id, "resolution"),
@@ -77,6 +79,7 @@ def resolve(held: LedgerTransfer, state: TransferState, code: str, amount: int |
         pending_id=held.id,
         code=code,
         job_id=held.job_id,
+        reference=reference,
     )
 
 

@@ -1,10 +1,11 @@
 """From values to a payout plan: who is paid what, when, and why, under the terms the buyer chose at posting. Pure.
 
-The order is fixed: platform fee and metered compute (capped at the quote) come off the budget; the performance clause
-refunds what the result did not earn; values become weights (negative and, if so agreed, uncertain ones weigh nothing);
-providers below their reserve price leave the deal; the rest is apportioned to the minor unit; and of each amount a
-part is released, held until the dispute window ends, or accrued until it reaches the minimum payout. A plan that does
-not add up to the budget cannot be made. Nothing here reads a database or knows what time it is.
+The order is fixed: platform fee and metered compute (capped at the quote) come off the budget; where a precondition is
+not met (no gain, no audit) nobody is paid; the performance clause refunds what the result did not earn; values become
+weights (negative and, if so agreed, uncertain ones weigh nothing); providers below their reserve price leave the deal;
+the rest is apportioned to the minor unit; and of each amount a part is released, held until the dispute window ends, or
+accrued until it reaches the minimum payout. Where nobody is paid, no fee is taken. A plan that does not add up to the
+budget cannot be made. Nothing here reads a database or knows what time it is.
 """
 
 import hashlib
@@ -19,8 +20,9 @@ from pydantic import BaseModel
 
 from app.errors import InvalidInput
 from app.payouts.money import format_money
+from app.payouts.preconditions import Outcome, Precondition, preconditions
 from app.payouts.shares import apportion, tie_key
-from contract.policies import PayoutPolicy
+from contract.policies import DEFAULT_POLICY, PayoutPolicy
 from contract.shares import exact, shares
 
 Band = tuple[float, float]
@@ -33,12 +35,15 @@ _ROUNDING = Fraction(1, 10**12)
 class PayoutTerms:
     """Everything about money that is agreed when a job is posted. Amounts in minor units of the job's currency."""
 
-    policy: PayoutPolicy = PayoutPolicy.PROPORTIONAL
+    policy: PayoutPolicy = DEFAULT_POLICY
     minimum_payout: int = 0
     performance_target: float | None = None  # the gain v(N) - v(empty) that earns the whole pool
     fee_basis_points: int = 0  # of the budget; 100 is one percent
     compute_quote: int = 0  # the most that metered compute can cost
     dispute_window_seconds: int = 0  # how long what is held stays held
+    pay_without_gain: bool = False  # pay although everybody's model is not surely better than the baseline
+    pay_unaudited: bool = False  # pay on values whose error of unlearning was not measured
+    fee_without_payment: bool = False  # take the fee where nobody is paid too: so it was agreed once
 
     def __post_init__(self) -> None:
         for name in ("minimum_payout", "fee_basis_points", "compute_quote", "dispute_window_seconds"):
@@ -86,6 +91,7 @@ class Line:
 class SettledLine(BaseModel):
     """One player's line of a plan that was carried out, in minor units."""
 
+    share: float
     amount: int
     released: int
     held: int
@@ -106,6 +112,7 @@ class SettledPlan(BaseModel):
     compute: int
     refund: int
     performance: float
+    nobody_paid: str | None = None  # absent from plans of before it was said
     lines: list[SettledLine]
     explanation: list[str]
     terms: SettledTerms
@@ -122,7 +129,9 @@ class PayoutPlan:
     compute: int
     refund: int
     performance: Fraction  # the part of the pool that the result earned, 0 to 1
+    nobody_paid: str | None  # why, for the statement, in 200 characters at most; None where somebody is paid
     lines: tuple[Line, ...]
+    explanation: tuple[str, ...]  # the plan in sentences, in the order in which it was made
     terms: PayoutTerms
 
     def __post_init__(self) -> None:
@@ -142,11 +151,6 @@ class PayoutPlan:
         return self.budget - self.fee - self.compute
 
     @property
-    def explanation(self) -> tuple[str, ...]:
-        """The plan in sentences, in the order in which it was made."""
-        return _explain(self)
-
-    @property
     def paid(self) -> int:
         """What the providers get in all."""
         return sum(line.amount for line in self.lines)
@@ -161,6 +165,7 @@ class PayoutPlan:
             "compute": self.compute,
             "refund": self.refund,
             "performance": float(self.performance),
+            "nobody_paid": self.nobody_paid,
             "lines": [
                 {
                     "player_id": str(line.player_id),
@@ -182,6 +187,9 @@ class PayoutPlan:
                 "fee_basis_points": self.terms.fee_basis_points,
                 "compute_quote": self.terms.compute_quote,
                 "dispute_window_seconds": self.terms.dispute_window_seconds,
+                "pay_without_gain": self.terms.pay_without_gain,
+                "pay_unaudited": self.terms.pay_unaudited,
+                "fee_without_payment": self.terms.fee_without_payment,
             },
         }
 
@@ -203,15 +211,14 @@ def make_plan(
     budget: int,
     terms: PayoutTerms,
     claims: Sequence[PayoutClaim],
+    outcome: Outcome,
     *,
-    empty_worth: float | None = None,
-    full_worth: float | None = None,
     metered_compute: int = 0,
 ) -> PayoutPlan:
     """Divide ``budget`` minor units among ``claims`` (distinct players, any order) under ``terms``.
 
-    ``empty_worth`` and ``full_worth`` are v(empty) and v(N), asked for by the performance clause; ``metered_compute``
-    is what the job's devices cost, charged up to the quote. ``InvalidInput`` where the terms need what is missing.
+    ``outcome`` is what the valuation says of the job as a whole; ``metered_compute`` is what the job's devices cost,
+    charged up to the quote. ``InvalidInput`` where the terms need what is missing.
     """
     _check(budget, claims, metered_compute)
     fee = fee_of(budget, terms.fee_basis_points)
@@ -222,29 +229,59 @@ def make_plan(
             f"the fee and the compute quote ({format_money(fee + compute, currency)}) are more than the budget "
             f"({format_money(budget, currency)}); raise the pool or lower the quote"
         )
-    earned = _performance(terms, empty_worth, full_worth)
+    rules = preconditions(outcome, pay_without_gain=terms.pay_without_gain, pay_unaudited=terms.pay_unaudited)
+    unmet = next((rule for rule in rules if not rule.met), None)
+    earned = Fraction(0) if unmet else _performance(terms, outcome)
     distributable = pool * earned.numerator // earned.denominator
-    weights, reasons = _weights(terms.policy, claims)
+    weights, reasons = _weights(terms.policy, claims, unmet)
     final = _above_reserve(weights, [claim.reserve for claim in claims], distributable, reasons)
     if not any(final):
         distributable = 0
     amounts = apportion(final, distributable, [tie_key(job_id, claim.player_id) for claim in claims])
+    nobody_paid = None if any(amounts) else _why_nobody(unmet, final)
+    if nobody_paid is not None and not terms.fee_without_payment:
+        fee = 0
     original, settled = shares([c.value for c in claims]), shares(final)
     lines = tuple(
         _line(terms, claim, before, share, amount, distributable, reason)
         for claim, before, share, amount, reason in zip(claims, original, settled, amounts, reasons, strict=True)
     )
+    sums = _Sums(budget, fee, compute, earned, distributable)
     return PayoutPlan(
         job_id=job_id,
         currency=currency,
         budget=budget,
         fee=fee,
         compute=compute,
-        refund=pool - distributable,
+        refund=sums.pool - distributable,
         performance=earned,
+        nobody_paid=nobody_paid,
         lines=lines,
+        explanation=_explain(currency, sums, rules, lines, terms),
         terms=terms,
     )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What a budget came to, in minor units; ``earned`` is the part of the pool that the result earned."""
+
+    budget: int
+    fee: int
+    compute: int
+    earned: Fraction
+    distributable: int
+
+    @property
+    def pool(self) -> int:
+        return self.budget - self.fee - self.compute
+
+
+def _why_nobody(unmet: Precondition | None, final: Sequence[Fraction]) -> str:
+    """Why nobody is paid, for the statement."""
+    if unmet is not None:
+        return unmet.reference
+    return "what the gain earned is less than the smallest unit" if any(final) else "nobody has a claim under the terms"
 
 
 def _check(budget: int, claims: Sequence[PayoutClaim], metered_compute: int) -> None:
@@ -261,20 +298,24 @@ def _check(budget: int, claims: Sequence[PayoutClaim], metered_compute: int) -> 
             raise InvalidInput(f"player {claim.player_id}: its value is {claim.value}; a failed evaluation is not paid")
 
 
-def _performance(terms: PayoutTerms, empty_worth: float | None, full_worth: float | None) -> Fraction:
+def _performance(terms: PayoutTerms, outcome: Outcome) -> Fraction:
     """g = clip((v(N) - v(empty)) / target, 0, 1); 1 without the clause."""
     if terms.performance_target is None:
         return Fraction(1)
-    if empty_worth is None or full_worth is None:
+    if outcome.empty_worth is None or outcome.full_worth is None:
         raise InvalidInput(
             "the performance clause needs the worths of nobody and of everybody; the result has them not"
         )
-    gain = (exact(full_worth) - exact(empty_worth)) / exact(terms.performance_target)
+    gain = (exact(outcome.full_worth) - exact(outcome.empty_worth)) / exact(terms.performance_target)
     return min(max(gain, Fraction(0)), Fraction(1))
 
 
-def _weights(policy: PayoutPolicy, claims: Sequence[PayoutClaim]) -> tuple[list[Fraction], list[str]]:
-    """What each claim weighs before reserve prices, and the reason in words."""
+def _weights(
+    policy: PayoutPolicy, claims: Sequence[PayoutClaim], unmet: Precondition | None
+) -> tuple[list[Fraction], list[str]]:
+    """What each claim weighs before reserve prices, and the reason in words; nothing under an unmet precondition."""
+    if unmet is not None:
+        return [Fraction(0)] * len(claims), [unmet.reason] * len(claims)
     weights: list[Fraction] = []
     reasons: list[str] = []
     for claim in claims:
@@ -327,6 +368,8 @@ def _line(
     ``before`` is the share among all claims, to which the band belongs; when others leave the deal, share and band
     grow by the same factor.
     """
+    if share > before:
+        reason += " among those who are paid"
     released = amount
     if amount and terms.policy is PayoutPolicy.INTERVAL_AWARE:
         if claim.share_band is None:
@@ -341,36 +384,42 @@ def _line(
     return Line(claim.player_id, claim.provider_id, share, amount, released, held, accrued, reason)
 
 
-def _explain(plan: PayoutPlan) -> tuple[str, ...]:
-    terms, paid = plan.terms, [line for line in plan.lines if line.amount]
+def _explain(
+    currency: str, sums: _Sums, rules: Sequence[Precondition], lines: Sequence[Line], terms: PayoutTerms
+) -> tuple[str, ...]:
+    """The plan in sentences, in the order in which it was made."""
 
     def money(minor: int) -> str:
-        return format_money(minor, plan.currency)
+        return format_money(minor, currency)
 
-    sentences = [f"The budget is {money(plan.budget)}."]
-    if plan.fee:
-        sentences.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(plan.fee)}.")
-    if plan.compute:
-        sentences.append(f"Compute took {money(plan.compute)}, of at most {money(terms.compute_quote)} quoted.")
-    if terms.performance_target is not None:
-        earned = plan.pool * plan.performance.numerator // plan.performance.denominator
+    sentences = [f"The budget is {money(sums.budget)}."]
+    if sums.fee:
+        sentences.append(f"The platform's fee of {terms.fee_basis_points / 100:g} % takes {money(sums.fee)}.")
+    if sums.compute:
+        sentences.append(f"Compute took {money(sums.compute)}, of at most {money(terms.compute_quote)} quoted.")
+    sentences += [rule.sentence for rule in rules]
+    if terms.performance_target is not None and all(rule.met for rule in rules):
         sentences.append(
-            f"The gain earned {float(plan.performance):.2%} of the pool: of {money(plan.pool)}, {money(earned)} is for "
-            "providers, the rest goes back to the buyer."
+            f"The gain earned {float(sums.earned):.2%} of the pool: of {money(sums.pool)}, "
+            f"{money(sums.pool * sums.earned.numerator // sums.earned.denominator)} is for providers, the rest goes "
+            "back to the buyer."
         )
+    paid = [line for line in lines if line.amount]
     if not paid:
-        sentences.append(f"Nobody has a claim, so {money(plan.pool)} goes back to the buyer.")
+        sentences.append(f"Nobody is paid, so {money(sums.pool)} goes back to the buyer.")
+        if terms.fee_basis_points and not sums.fee:
+            sentences.append("The platform takes no fee, because nobody is paid.")
         return tuple(sentences)
     sentences.append(
-        f"{money(plan.pool - plan.refund)} is divided among {len(paid)} of {len(plan.lines)} players under the policy "
+        f"{money(sums.distributable)} is divided among {len(paid)} of {len(lines)} players under the policy "
         f"{terms.policy.value}, by largest remainders, equals alike."
     )
-    sums: Mapping[str, int] = {
+    when: Mapping[str, int] = {
         "released now": sum(line.released for line in paid),
         f"held for {terms.dispute_window_seconds} seconds": sum(line.held for line in paid),
         f"accrued until it reaches the minimum payout of {money(terms.minimum_payout)}": sum(
             line.accrued for line in paid
         ),
     }
-    sentences.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in sums.items() if part) + ".")
+    sentences.append("Of that, " + ", ".join(f"{money(part)} is {what}" for what, part in when.items() if part) + ".")
     return tuple(sentences)

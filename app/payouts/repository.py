@@ -18,6 +18,7 @@ from app.payouts.tables import (
     LedgerAccount,
     LedgerSeal,
     LedgerTransfer,
+    OpenedDispute,
     Settlement,
     TransferState,
 )
@@ -258,6 +259,15 @@ def add_settlement(session: Session, settlement: Settlement) -> None:
     session.flush()
 
 
+def opened_dispute(session: Session, valuation_id: uuid.UUID) -> OpenedDispute | None:
+    return session.get(OpenedDispute, valuation_id)
+
+
+def add_dispute(session: Session, dispute: OpenedDispute) -> None:
+    session.add(dispute)
+    session.flush()
+
+
 def owned_accounts(session: Session, owner_id: uuid.UUID) -> list[LedgerAccount]:
     """All accounts of an organisation, as they are now, in the order of the chart."""
     rows = session.execute(
@@ -278,17 +288,19 @@ def entries(
     """An organisation's entries, newest first, below (position, account id) ``before``.
 
     The amounts of an account's entries add up to what is available on it: setting money aside takes it away, and the
-    resolution brings back what was not spent.
+    resolution brings back what was not spent. A pending transfer that was resolved has the state of its resolution:
+    only what still waits is shown as waiting.
     """
-    held = aliased(LedgerTransfer)
+    held, resolution = aliased(LedgerTransfer), aliased(LedgerTransfer)
     amount = _effect(func.coalesce(held.amount, 0))
     query = (
-        select(LedgerTransfer, LedgerAccount.id, LedgerAccount.kind, amount.label("effect"))
+        select(LedgerTransfer, LedgerAccount.id, LedgerAccount.kind, amount.label("effect"), resolution.state)
         .join(
             LedgerAccount,
             or_(LedgerTransfer.debit_id == LedgerAccount.id, LedgerTransfer.credit_id == LedgerAccount.id),
         )
         .outerjoin(held, held.id == LedgerTransfer.pending_id)
+        .outerjoin(resolution, resolution.pending_id == LedgerTransfer.id)
         .where(LedgerAccount.owner_id == owner_id, amount != 0)
         .order_by(LedgerTransfer.position.desc(), LedgerAccount.id.desc())
         .limit(limit)
@@ -306,12 +318,12 @@ def entries(
             currency=transfer.currency,
             amount=int(effect),
             code=transfer.code,
-            state=transfer.state,
+            state=resolved or transfer.state,
             job_id=transfer.job_id,
             reference=transfer.reference,
             created_at=transfer.created_at,
         )
-        for transfer, account_id, kind, effect in session.execute(query)
+        for transfer, account_id, kind, effect, resolved in session.execute(query)
     ]
 
 

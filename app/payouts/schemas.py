@@ -15,6 +15,7 @@ from app.payouts.repository import Entry
 from app.payouts.service import Balance
 from app.payouts.tables import AccountKind, LedgerTransfer, TransferState
 from app.payouts.withdrawals import Withdrawal
+from contract.policies import DisputeKind
 
 _ACCOUNT = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _TRANSFER = "tr_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
@@ -136,7 +137,9 @@ class StatementEntry(Answer):
     transfer: TransferId
     account: AccountKind
     code: str
-    state: TransferState
+    state: TransferState = Field(
+        description="pending: set aside and waiting; post, void, expire: what became of it, or that which ended it."
+    )
     amount: str = Field(description="Signed: what came in is positive, what went out or was set aside negative.")
     currency: str
     valuation_id: ValuationId | None
@@ -195,8 +198,14 @@ class ProofAnswer(Answer):
 class DisputeBody(Body):
     """Why a buyer disputes what its job still holds back."""
 
-    model_config = example(reason="a third of the labels of one provider are wrong")
+    model_config = example(kind="wrong_label_map", reason="label 1 means 'no' in one provider's rows")
 
+    kind: DisputeKind = Field(
+        default=DisputeKind.OTHER,
+        description="values: they are not what the data is worth; data_not_delivered: rows are missing or not what was "
+        "promised; wrong_label_map: labels mean something else than in the test set; overlap: rows are yours or "
+        "somebody else's; other.",
+    )
     reason: str = Field(min_length=1, max_length=200)
 
 
@@ -212,7 +221,8 @@ class DisputeAnswer(Answer):
 
 _DISPUTE = {
     "valuation_id": _VALUATION,
-    "reason": "a third of the labels of one provider are wrong",
+    "kind": "wrong_label_map",
+    "reason": "label 1 means 'no' in one provider's rows",
     "opened_at": _NOW,
     "currency": "EUR",
     "amount": "90.00",
@@ -235,6 +245,7 @@ class OpenDispute(Answer):
     model_config = example(**_DISPUTE)
 
     valuation_id: ValuationId
+    kind: DisputeKind
     reason: str
     opened_at: datetime
     currency: str
@@ -245,6 +256,7 @@ class OpenDispute(Answer):
     def of(cls, dispute: Dispute) -> "OpenDispute":
         return cls(
             valuation_id=dispute.valuation_id,
+            kind=dispute.kind,
             reason=dispute.reason,
             opened_at=dispute.opened_at,
             currency=dispute.currency,

@@ -16,7 +16,15 @@ from app.payouts import ledger, repository
 from app.payouts.money import MAX_MINOR, exponent_of, format_money
 from app.payouts.policies import PayoutPlan
 from app.payouts.repository import AccountKey, Entry
-from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, Settlement, TransferState
+from app.payouts.tables import (
+    AccountKind,
+    LedgerAccount,
+    LedgerTransfer,
+    OpenedDispute,
+    Settlement,
+    TransferState,
+)
+from contract.policies import DisputeKind
 
 _K = AccountKind
 
@@ -164,10 +172,17 @@ def release_holdback(session: Session, valuation_id: uuid.UUID) -> list[LedgerTr
     )
 
 
-def open_dispute(session: Session, valuation_id: uuid.UUID, buyer_id: uuid.UUID, reason: str) -> int:
+def open_dispute(
+    session: Session,
+    valuation_id: uuid.UUID,
+    buyer_id: uuid.UUID,
+    reason: str,
+    kind: DisputeKind = DisputeKind.OTHER,
+) -> int:
     """Set what a job still holds apart until an administrator decides; the amount. Only its buyer, only in the window.
 
-    What has been released is not touched: payment providers reverse only what the receiver still has.
+    What has been released is not touched: payment providers reverse only what the receiver still has. Asked again, the
+    first kind and reason stand.
     """
     settlement = _settlement(session, valuation_id)
     if settlement.buyer_id != buyer_id:
@@ -195,6 +210,8 @@ def open_dispute(session: Session, valuation_id: uuid.UUID, buyer_id: uuid.UUID,
     if not moved and not accounts[dispute].available:
         raise Conflict(f"job {valuation_id} holds nothing back, so there is nothing to dispute")
     ledger.record(session, moved)
+    if moved and repository.opened_dispute(session, valuation_id) is None:
+        repository.add_dispute(session, OpenedDispute(valuation_id=valuation_id, kind=kind, reason=reason))
     return accounts[dispute].available
 
 
@@ -324,7 +341,7 @@ def _settling(accounts: ledger.Accounts, held: LedgerTransfer, plan: PayoutPlan)
     """The linked transfers of a settlement: what is spent reaches escrow, the refund never leaves the wallet."""
     spent = plan.budget - plan.refund
     if not spent:
-        return [ledger.resolve(held, TransferState.VOID, "refund")]
+        return [ledger.resolve(held, TransferState.VOID, "refund", reference=plan.nobody_paid)]
     job, currency = plan.job_id, plan.currency
     escrow = AccountKey.of(_K.ESCROW, currency, job=job)
     moves = [
@@ -338,7 +355,7 @@ def _settling(accounts: ledger.Accounts, held: LedgerTransfer, plan: PayoutPlan)
             ("accrue", player, AccountKey.of(_K.PROVIDER_ACCRUED, currency, owner=owner), line.accrued),
             ("hold", player, AccountKey.of(_K.HOLDBACK, currency, owner=owner, job=job), line.held),
         ]
-    return [ledger.resolve(held, TransferState.POST, "settle", spent)] + [
+    return [ledger.resolve(held, TransferState.POST, "settle", spent, reference=plan.nobody_paid)] + [
         ledger.posted(accounts, ledger.transfer_id(job, code, player), escrow, target, amount, code, job_id=job)
         for code, player, target, amount in moves
         if amount

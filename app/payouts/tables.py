@@ -20,6 +20,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
+    Text,
     UniqueConstraint,
     event,
     func,
@@ -27,9 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, PrimaryKey, Timestamped, closed_list
+from app.db.base import Base, PrimaryKey, Timestamped, closed_list, name_of
 from app.payouts import ledger_ddl
 from app.payouts.policies import SettledPlan
+from contract.policies import DisputeKind
 
 
 class AccountKind(enum.Enum):
@@ -140,6 +142,17 @@ class Settlement(Timestamped, Base):
     def settled(self) -> SettledPlan:
         """The plan, read."""
         return SettledPlan.model_validate(self.plan)
+
+
+class OpenedDispute(Timestamped, Base):
+    """What a buyer said is wrong when it disputed a job: one dispute for each job. Whose money is in it, and how it
+    ended, is in the ledger. Disputes from before they had a kind have no row."""
+
+    __tablename__ = "payout_disputes"
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    kind: Mapped[DisputeKind] = mapped_column(name_of(DisputeKind))
+    reason: Mapped[str] = mapped_column(Text)
 
 
 class LedgerSeal(Base):

@@ -3,6 +3,7 @@ rules are in ``orders/admission``, the answers about a result in ``results/schem
 """
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -17,7 +18,7 @@ from contract.methods import AUTO
 from contract.metrics import METRICS
 from contract.metrics.accuracy import Accuracy
 from contract.names import OneOf
-from contract.policies import DEVICES, PLAYERS, CopiesRule, PayoutPolicy
+from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS, CopiesRule, PayoutPolicy
 from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
 from contract.tasks import CLASS_WEIGHTS
 
@@ -66,12 +67,32 @@ class Unlearning(Body):
 class Payout(Body):
     """How values become money; providers are shown it before they agree."""
 
-    policy: PayoutPolicy = PayoutPolicy.PROPORTIONAL
+    policy: PayoutPolicy = Field(
+        default=DEFAULT_POLICY,
+        description="significant: nobody is paid whose value could be zero; proportional: everybody by its positive "
+        "value; interval_aware: what is certain of a share now, the rest when the dispute window ends.",
+    )
+    pay_without_gain: bool = Field(
+        default=False,
+        description="Pay although the model of everybody's data is not surely better than the baseline; otherwise "
+        "the pool then goes back, less device time.",
+    )
+    pay_unaudited: bool = Field(
+        default=False,
+        description="Pay on values whose error of unlearning was not measured (partial mode, no retraining); "
+        "otherwise the pool then goes back, less device time.",
+    )
     minimum_payout: str | None = Field(default=None, max_length=40, description="Less than this accrues.")
     performance_target: Number | None = Field(
-        default=None, gt=0, description="The gain over the untrained model that earns the whole pool."
+        default=None, gt=0, description="The gain over the model of nobody's data that earns the whole pool."
     )
-    dispute_window_seconds: int = Field(default=0, ge=0, le=366 * 86_400)
+    dispute_window_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=366 * 86_400,
+        description="How long you may dispute what is held back. Null: as long as this market sets; shorter than that "
+        "only where its operator allows it.",
+    )
     copies: CopiesRule = Field(
         default=CopiesRule.SEPARATE,
         description="separate: copies are players; group: near copies are one player, split by rows; first: a row "
@@ -93,6 +114,13 @@ class Payout(Body):
 
 
 PROTECTED_SHARDS = 40
+# what stored orders that lack these meant
+_PAYOUT_ONCE: dict[str, Any] = {
+    "policy": PayoutPolicy.PROPORTIONAL.value,
+    "pay_without_gain": True,
+    "pay_unaudited": True,
+    "dispute_window_seconds": 0,
+}
 
 
 class NewValuation(Body):
@@ -182,6 +210,11 @@ class NewValuation(Body):
             if "class_weights" not in self.model_fields_set:
                 self.class_weights = "balanced"
         return self
+
+    @classmethod
+    def stored(cls, spec: Mapping[str, Any]) -> Self:
+        """The order of a job that exists. What an order could not say when it was posted means what was done then."""
+        return cls.model_validate({**spec, "payout": _PAYOUT_ONCE | spec.get("payout", {})})
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
@@ -330,7 +363,9 @@ class MyPlayer(Answer):
     value_ci: tuple[float, float] | None
     share: float | None
     share_ci: tuple[float, float] | None
+    paid_share: float | None = Field(description="Your part of what was divided; the amount follows from it.")
     amount: str | None
+    reason: str | None = Field(description="Why it is that; null before it is settled.")
 
 
 class MeasuredOn(Answer):
@@ -365,7 +400,8 @@ class MyValuation(Answer):
         players=[
             {
                 "datasets": [_DS], "rows": 150, "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117],
-                "share": 0.131, "share_ci": [0.124, 0.138], "amount": "1310.00",
+                "share": 0.131, "share_ci": [0.124, 0.138], "paid_share": 0.131, "amount": "1310.00",
+                "reason": "in proportion to its value",
             }
         ],
     )  # fmt: skip

@@ -32,7 +32,7 @@ from app.valuations.orders.quotes import (
     with_method,
 )
 from app.valuations.orders.refusals import refused
-from app.valuations.orders.terms import sentences
+from app.valuations.orders.terms import sentences, warnings, with_dispute_window
 from app.valuations.results import answers, certificates, evidence
 from app.valuations.results.evidence import Pair
 from app.valuations.results.reports import Report
@@ -42,7 +42,7 @@ from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.work import lifecycle, worths
 from contract.document import digest_of
-from contract.job import AgreedTerms, JobInputs
+from contract.job import EDITION, AgreedTerms, JobInputs
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class AdminView:
 
 def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Valuation:
     """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
+    order = with_dispute_window(order, settings)
     admitted = Admission(session, blobs, settings, caller).admit(order)
     priced = order.currency in settings.compute_prices
     compute = _effort(session, settings, admitted, order).compute if priced else None
@@ -115,6 +116,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
 def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Quote:
     """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
     licences: list[FieldError] = []
+    order = with_dispute_window(order, settings)
     admitted = Admission(session, blobs, settings, caller).admit(order, licences)
     effort = _effort(session, settings, admitted, order)
     counts, digests, compute = effort.evaluations, effort.digests, effort.compute
@@ -139,7 +141,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        notes=list(admitted.notes),
+        notes=[*admitted.notes, *warnings(order)],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),
@@ -189,6 +191,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),
             compute=None if compute is None else compute.terms(),
+            edition=EDITION,
         ),
     )
 

@@ -97,7 +97,7 @@ class Valuation(Base, Timestamped):
     @property
     def order(self) -> NewValuation:
         """The order, as typed data; metadata is beside it, in ``labels``."""
-        return NewValuation.model_validate(self.spec)
+        return NewValuation.stored(self.spec)
 
     @property
     def job_inputs(self) -> JobInputs:
@@ -127,9 +127,13 @@ class ValuationPlayer(Base):
     stderr: Mapped[float | None]
     value_low: Mapped[float | None]
     value_high: Mapped[float | None]
+    # by value; of jobs of the first edition (contract.job.AgreedTerms) what was paid
     share: Mapped[float | None]
     share_low: Mapped[float | None]
     share_high: Mapped[float | None]
+    # its part of what was divided, and why it is that
+    paid_share: Mapped[float | None]
+    reason: Mapped[str | None] = mapped_column(Text)
     amount_minor: Mapped[int | None] = mapped_column(BigInteger)
 
 

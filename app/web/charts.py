@@ -18,6 +18,7 @@ _ROW = 30
 # more bars than these say less: of more players the first and the last are drawn
 MOST_BARS = 30
 _FIRST, _LAST = 20, 5
+_KNOWN: Spec = {"filter": "isValid(datum.low)"}
 
 
 def shares(values: Values) -> Spec:
@@ -31,8 +32,9 @@ def shares(values: Values) -> Spec:
             # names may be equal where each dataset is a player
             "position": player.position,
             "share": _POINTS * player.share,
-            "low": _POINTS * (player.share_ci or (player.share, player.share))[0],
-            "high": _POINTS * (player.share_ci or (player.share, player.share))[1],
+            # a share without an interval has a bar and no whisker
+            "low": _POINTS * player.share_ci[0] if player.share_ci else None,
+            "high": _POINTS * player.share_ci[1] if player.share_ci else None,
         }
         for player in ranked
         if player.share is not None
@@ -57,11 +59,13 @@ def shares(values: Values) -> Spec:
                 "encoding": {"x": x, "tooltip": tip},
             },
             {
+                "transform": [_KNOWN],
                 "mark": {"type": "rule", "strokeWidth": 2, "style": "interval"},
                 "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
             },
             *(
                 {
+                    "transform": [_KNOWN],
                     "mark": {"type": "tick", "thickness": 2, "size": 11, "style": "interval"},
                     "encoding": {"x": {"field": end, "type": "quantitative"}},
                 }
@@ -212,7 +216,7 @@ def cost(values: Values) -> Spec | None:
 def own_shares(jobs: Sequence[MyValuation]) -> Spec | None:
     """A provider's own share in each ended job, with its interval, by the moment it ended."""
     rows = [
-        _moment(job, _POINTS * part.share, [_POINTS * end for end in part.share_ci or (part.share, part.share)])
+        _moment(job, _POINTS * part.share, [_POINTS * end for end in part.share_ci or ()])
         for job in jobs
         for part in job.players
         if job.finished_at is not None and part.share is not None
@@ -223,7 +227,7 @@ def own_shares(jobs: Sequence[MyValuation]) -> Spec | None:
 def own_values(jobs: Sequence[MyValuation]) -> Spec | None:
     """A provider's own value in each ended job, with its interval; jobs of another metric in another colour."""
     rows = [
-        _moment(job, part.value, part.value_ci or (part.value, part.value))
+        _moment(job, part.value, part.value_ci or ())
         for job in jobs
         for part in job.players
         if job.finished_at is not None and part.value is not None
@@ -233,7 +237,8 @@ def own_values(jobs: Sequence[MyValuation]) -> Spec | None:
 
 def _moment(job: MyValuation, value: float, ends: Sequence[float]) -> dict[str, Any]:
     ended = job.finished_at.isoformat() if job.finished_at else ""
-    return {"ended": ended, "metric": job.metric.replace("_", " "), "found": value, "low": ends[0], "high": ends[1]}
+    low, high = ends or (None, None)
+    return {"ended": ended, "metric": job.metric.replace("_", " "), "found": value, "low": low, "high": high}
 
 
 def _course(rows: list[dict[str, Any]], title: str, digits: str) -> Spec | None:
@@ -251,6 +256,7 @@ def _course(rows: list[dict[str, Any]], title: str, digits: str) -> Spec | None:
         "encoding": {"x": {"field": "ended", "type": "temporal", "title": None, "axis": axis}},
         "layer": [
             {
+                "transform": [_KNOWN],
                 "mark": {"type": "rule", "style": "interval", "strokeWidth": 2},
                 "encoding": {"y": {"field": "low"} | y, "y2": {"field": "high"}},
             },

@@ -11,7 +11,6 @@ from fastapi import Request, Response
 from app.http.deps import SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import ValuationId, public_id
-from app.payouts import statements
 from app.valuations import service
 from app.valuations.results import certificates, exports, reports
 from app.web.jobs import Reader
@@ -48,13 +47,7 @@ def download_report(
 @router.get("/{valuation_id}/payouts.csv")
 def download_payouts(visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
     paid = service.payout_lines(session, visitor.caller, valuation_id)
-    lines = ["provider_id,provider,share,amount,released,held,accrued,currency"]
-    for line in paid.payouts:
-        who = statements.safe_cell(line.provider).replace('"', '""')
-        share = "" if line.share is None else repr(line.share)
-        parts = f"{line.amount},{line.released},{line.held},{line.accrued}"
-        lines.append(f'{public_id("acc", line.provider_id)},"{who}",{share},{parts},{paid.currency}')
-    return _download("\r\n".join(lines) + "\r\n", "text/csv; charset=utf-8", valuation_id, "payouts.csv")
+    return _download(exports.payouts_to_csv(paid), "text/csv; charset=utf-8", valuation_id, "payouts.csv")
 
 
 @router.get("/{valuation_id}/order.json")

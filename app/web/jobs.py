@@ -17,15 +17,18 @@ from app.identity import Role
 from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.valuations import service
+from app.valuations.results import wording
 from app.valuations.results.schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts, orders
 from app.web.forms import PageForm
 from app.web.orders import OrderForm
 from app.web.progress import progress_view
-from app.web.rendering import fragment, page, see_other
+from app.web.rendering import duration, fragment, page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
+from contract.names import unknown
+from contract.policies import DisputeKind
 
 router = page_router("/jobs")
 
@@ -40,6 +43,7 @@ Buyer = Annotated[Visitor, visiting(_WRITE, Role.BUYER)]
 class DisputeForm(PageForm):
     """What a buyer says is wrong with a job."""
 
+    kind: str = ""
     reason: str = ""
 
 
@@ -132,13 +136,8 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
     if valuation.status is ValuationStatus.SUCCEEDED:
         values = service.values(session, visitor.caller, valuation_id)
         shown["values"] = values
-        shown["ranked"] = sorted(values.players, key=lambda player: -player.value)
-        shown["outside"] = any(
-            player.share is not None
-            and player.share_ci is not None
-            and not player.share_ci[0] <= player.share <= player.share_ci[1]
-            for player in values.players
-        )
+        shown["ranked"] = sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value))
+        shown |= _said(values)
         shown["payouts"] = paid = service.payout_lines(session, visitor.caller, valuation_id)
         shown["lines"] = dict(zip((player.position for player in values.players), paid.payouts, strict=True))
         shown["seats"] = seats_of(values)
@@ -172,8 +171,25 @@ def open_dispute(
 ) -> Response:
     if not 0 < len(form.reason) <= 200:
         raise InvalidInput("say in at most 200 characters what is wrong; an administrator decides on it")
-    payouts.open_dispute(session, valuation_id, visitor.caller.account_id, form.reason)
+    kind = form.kind or DisputeKind.OTHER.value
+    if kind not in set(DisputeKind):
+        raise InvalidInput(unknown("kind", kind, DisputeKind))
+    payouts.open_dispute(session, valuation_id, visitor.caller.account_id, form.reason, DisputeKind(kind))
     return see_other(f"/jobs/{public_id('val', valuation_id)}#money")
+
+
+def _said(values: Values) -> dict[str, Any]:
+    """What the page says of a result, in the words of the report."""
+    audited = values.audit.get("status") != "unaudited"
+    return {
+        "value_shown": {each.position: wording.value_shown(values, each) for each in values.players},
+        "paid_share": wording.paid_share,
+        "differences": wording.differences(values.players),
+        "cost_words": wording.cost(values, duration),
+        "precision_words": wording.precision(values.precision, audited) if values.precision else None,
+        "before": any(player.paid_share is None for player in values.players),
+        "dispute_kinds": [kind.value for kind in DisputeKind],
+    }
 
 
 def _charts(session: Session, visitor: Visitor, values: Values, target: float | None) -> dict[str, Any]:
@@ -207,5 +223,6 @@ def _order_page(
         "vocabulary": orders.VOCABULARY,
         "choices": orders.choices(session, visitor.caller, paging, form),
         "balances": payouts.balances(session, visitor.caller.account_id),
+        "default_days": f"{request.app.state.settings.default_dispute_window_days:g}",
     }
     return page(request, "new_job.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -19,6 +19,7 @@ from app.http.pages import PageRequest
 from app.identity import Caller, Role
 from app.settings import Settings
 from app.valuations import service
+from app.valuations.results import wording
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.web import charts
 from app.web.progress import WatchedJob, progress_events, progress_view
@@ -80,6 +81,7 @@ def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str
     if valuation.status is ValuationStatus.SUCCEEDED:
         values = service.values(session, caller, valuation_id)
         shown["result"] = values
-        shown["ranked"] = sorted(values.players, key=lambda player: -player.value)
+        shown["ranked"] = sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value))
+        shown |= {"paid_share": wording.paid_share, "differences": wording.differences(values.players)}
         shown["chart"] = charts.shares(values) if any(player.share is not None for player in values.players) else None
     return shown

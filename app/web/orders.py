@@ -23,7 +23,7 @@ from app.web.forms import PageForm, Texts, number, pairs, whole
 from contract.estimators import ESTIMATORS
 from contract.learners import LEARNERS
 from contract.metrics import METRICS
-from contract.policies import DEVICES, PLAYERS
+from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS
 from contract.spec import FIDELITIES, MODES
 
 # fields of an order that the form calls the same
@@ -49,6 +49,8 @@ class OrderForm(PageForm):
     minimum_payout: str = ""
     performance_target: str = ""
     dispute_days: str = ""
+    pay_without_gain: str = ""
+    pay_unaudited: str = ""
     revalue: str = ""
     model: str = ""
     hyper: str = ""
@@ -127,6 +129,9 @@ def form_of(spec: Mapping[str, Any], labels: Mapping[str, str]) -> OrderForm:
         "minimum_payout": payout["minimum_payout"],
         "revalue": "yes" if payout["revalue_without_harm"] else None,
         "dispute_days": payout["dispute_window_seconds"] / 86_400 or None,
+        # orders from before these could be chosen did not choose them
+        "pay_without_gain": "yes" if payout.get("pay_without_gain") else None,
+        "pay_unaudited": "yes" if payout.get("pay_unaudited") else None,
         "performance_target": payout["performance_target"],
         "model": spec.get("checkpoint") or (model["name"] if model else None),
         "hyper": " ".join(f"{name}={_written(value)}" for name, value in model["hyper"].items()) if model else None,
@@ -181,11 +186,14 @@ def order_of(form: OrderForm) -> NewValuation:
 def _payout(form: OrderForm) -> dict[str, Any]:
     days = number("dispute_days", form.dispute_days)
     payout = {
-        "policy": form.policy or "proportional",
+        "policy": form.policy or DEFAULT_POLICY.value,
         "copies": form.copies or "separate",
         "minimum_payout": form.minimum_payout or None,
         "performance_target": number("performance_target", form.performance_target),
-        "dispute_window_seconds": round(days * 86_400) if days else 0,
+        # an empty field is the operator's window
+        "dispute_window_seconds": None if days is None else round(days * 86_400),
+        "pay_without_gain": form.pay_without_gain == "yes",
+        "pay_unaudited": form.pay_unaudited == "yes",
         "revalue_without_harm": form.revalue == "yes",
     }
     return {name: value for name, value in payout.items() if value is not None}

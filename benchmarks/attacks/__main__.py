@@ -17,6 +17,7 @@ import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
+from app.payouts.preconditions import Outcome
 from app.valuations.players.files import used_rows
 from app.valuations.players.grouping import Payee, group
 from app.valuations.schemas import PROTECTED_SHARDS
@@ -34,10 +35,13 @@ from worker.engine.without_harm import Revaluation, without_harm
 Gains = dict[str, dict[str, list[float]]]
 
 POOL = 1_000_000
+# shards are valued by unlearned worths alone, which an order pays for only if it says so
 POLICIES = {
-    "proportional": PayoutTerms(),
-    "significant": PayoutTerms(policy=PayoutPolicy.SIGNIFICANT),
-    "interval_aware": PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400),
+    "proportional": PayoutTerms(policy=PayoutPolicy.PROPORTIONAL, pay_unaudited=True),
+    "significant": PayoutTerms(policy=PayoutPolicy.SIGNIFICANT, pay_unaudited=True),
+    "interval_aware": PayoutTerms(
+        policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400, pay_unaudited=True
+    ),
 }
 
 
@@ -99,10 +103,12 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
     if again is not None:
         for column, player in zip(again.kept, again.valuation.players, strict=True):
             paid[column] = player
+    ends = found if again is None else again.valuation
+    outcome = Outcome(ends.empty_worth, ends.full_worth, found.gain, audited=found.audit.status != "unaudited")
     result = {}
     for policy in rules.policies:
         claims = [_claim(member, grouping, index, paid, again) for index, member in enumerate(members)]
-        plan = make_plan(uuid.UUID(int=99), "EUR", POOL, POLICIES[policy], claims)
+        plan = make_plan(uuid.UUID(int=99), "EUR", POOL, POLICIES[policy], claims, outcome)
         sums: dict[str, float] = {}
         for member, line in zip(members, plan.lines, strict=True):
             sums[member.shown] = sums.get(member.shown, 0.0) + line.amount / POOL

@@ -5,9 +5,14 @@
 
 from app.payouts import money
 from app.payouts.policies import PayoutTerms
+from app.settings import Settings
 from app.valuations.orders.device_time_price import DeviceTimePrice
-from app.valuations.schemas import Payout
+from app.valuations.orders.refusals import refused
+from app.valuations.schemas import NewValuation, Payout
+from contract.job import EDITION
 from contract.policies import PayoutPolicy
+
+_DAY = 86_400
 
 _POLICY = {
     PayoutPolicy.PROPORTIONAL: "The pool is divided in proportion to the values that are above zero.",
@@ -38,10 +43,44 @@ _CLASSES = {
 }
 
 
+def with_dispute_window(order: NewValuation, settings: Settings) -> NewValuation:
+    """The order with its dispute window in seconds: its own, or the operator's. Raises InvalidInput where its own is
+    shorter than the operator allows."""
+    least = round(settings.default_dispute_window_days * _DAY)
+    window = order.payout.dispute_window_seconds
+    if window is None:
+        window = least
+    elif window < least and not settings.shorter_dispute_windows:
+        raise refused(
+            "/payout/dispute_window_seconds",
+            f"a dispute window of {window} seconds is shorter than this market allows; give {least} "
+            f"({least / _DAY:g} days) or more, or leave it out",
+        )
+    payout = order.payout.model_copy(update={"dispute_window_seconds": window})
+    return order.model_copy(update={"payout": payout})
+
+
+def warnings(order: NewValuation) -> list[str]:
+    """What a buyer should know of an order's terms before it posts it."""
+    if order.mode == "partial" and not order.payout.pay_unaudited:
+        return [
+            "Partial mode has nothing to audit unlearning with, so nobody will be paid and the pool will come back; "
+            "set payout.pay_unaudited where values that are not audited are to be paid."
+        ]
+    return []
+
+
 def payout_terms(
-    payout: Payout, currency: str, fee_basis_points: int = 0, compute: DeviceTimePrice | None = None
+    payout: Payout,
+    currency: str,
+    fee_basis_points: int = 0,
+    compute: DeviceTimePrice | None = None,
+    edition: int = EDITION,
 ) -> PayoutTerms:
-    """The terms a job is settled under; raises InvalidInput where they contradict each other."""
+    """The terms a job is settled under; raises InvalidInput where they contradict each other. ``payout`` has its
+    dispute window (``with_dispute_window``)."""
+    if payout.dispute_window_seconds is None:
+        raise ValueError("this order's dispute window is not set yet: with_dispute_window sets it")
     minimum = 0
     if payout.minimum_payout is not None:
         minimum = money.parse(payout.minimum_payout, currency, name="minimum_payout", zero=True)
@@ -52,6 +91,9 @@ def payout_terms(
         fee_basis_points=fee_basis_points,
         compute_quote=0 if compute is None else compute.most,
         dispute_window_seconds=payout.dispute_window_seconds,
+        pay_without_gain=payout.pay_without_gain,
+        pay_unaudited=payout.pay_unaudited,
+        fee_without_payment=edition < 2,
     )
 
 
@@ -62,10 +104,12 @@ def sentences(
     reserves: bool,
     class_weights: str = "uniform",
     compute: DeviceTimePrice | None = None,
+    edition: int = EDITION,
 ) -> list[str]:
-    """The agreed terms in words, the same before and after a settlement."""
-    terms = payout_terms(payout, currency, fee_basis_points)
-    lines = [_POLICY[terms.policy], _COPIES[payout.copies], _TESTED]
+    """The agreed terms in words, the same before and after a settlement, and for ever: certificates hold them."""
+    terms = payout_terms(payout, currency, fee_basis_points, edition=edition)
+    lines = [_POLICY[terms.policy], *(_conditions(terms, compute) if edition > 1 else [])]
+    lines += [_COPIES[payout.copies], _TESTED]
     if payout.shards is not None:
         lines.append(
             f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the sum over "
@@ -80,7 +124,8 @@ def sentences(
         else "A provider whose value is below zero even at the upper bound gets nothing."
     )
     if terms.fee_basis_points:
-        lines.append(f"The platform keeps {terms.fee_basis_points / 100:g} % of the pool.")
+        where = "" if terms.fee_without_payment else ", where somebody is paid"
+        lines.append(f"The platform keeps {terms.fee_basis_points / 100:g} % of the pool{where}.")
     if compute is not None:
         lines.append(compute.sentence(currency))
     if terms.performance_target is not None:
@@ -95,6 +140,20 @@ def sentences(
     if terms.dispute_window_seconds:
         what = "The rest" if terms.policy is PayoutPolicy.INTERVAL_AWARE else "All of it"
         lines.append(
-            f"{what} is held for {terms.dispute_window_seconds / 86_400:g} days, in which the buyer may dispute."
+            f"{what} is held for {terms.dispute_window_seconds / _DAY:g} days, in which the buyer may dispute."
         )
     return lines
+
+
+def _conditions(terms: PayoutTerms, compute: DeviceTimePrice | None) -> list[str]:
+    """When nobody is paid, whatever the values are."""
+    back = "goes back to the buyer" if compute is None else "goes back to the buyer, less device time"
+    return [
+        "The pool is divided even where the model of everybody's data is no better than the baseline."
+        if terms.pay_without_gain
+        else "No gain, no pay: where the model of everybody's data is not surely better than the baseline, nobody is "
+        f"paid and the pool {back}.",
+        "The pool is divided even where the error of unlearning was not measured."
+        if terms.pay_unaudited
+        else f"Where the error of unlearning was not measured, nobody is paid and the pool {back}.",
+    ]

@@ -10,13 +10,15 @@ from app.payouts.tables import Settlement
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import sentences
 from app.valuations.repository import JobState
-from app.valuations.results.payee_parts import part_of, players_paid
+from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
 from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
+    GainAnswer,
     PayoutLine,
     Payouts,
     PlayerValue,
+    PrecisionAnswer,
     RemovalAnswer,
     RemovalPointAnswer,
     Values,
@@ -33,7 +35,7 @@ from app.valuations.schemas import (
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.job import PayeePart
-from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
+from contract.result import RemovalCurves, RemovalPoint, StoredResult
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -55,7 +57,8 @@ def progress(valuation: Valuation, now: JobState) -> ProgressAnswer:
         evaluations=known,
         round_done=last.done if last else 0,
         round_worths=last.worths if last else 0,
-        widest_share_interval=planned.widest_share_interval,
+        # of no width is no interval: nothing uncertain was counted
+        widest_share_interval=planned.widest_share_interval or None,
         workers=now.workers if active else 0,
         seconds_left=round(left, 3) if left is not None and active else None,
         device_seconds=round(now.device_seconds, 3),
@@ -109,15 +112,16 @@ def values(
     digests: dict[str, str],
 ) -> Values:
     """The result of a job that has succeeded."""
-    inputs, paid_on = valuation.job_inputs, players_paid(result)
     again, checked = result.without_harm, valuation.job_progress.checked
+    settled_before = any(player.paid_share is None for player in players)
+    player_value = _player_value_before if settled_before else _player_value
     return Values(
         valuation_id=valuation.id,
         game_digest=game_digest,
         pool=money.plain(valuation.pool_minor, valuation.currency),
         currency=valuation.currency,
         players=[
-            _player_value(valuation.currency, player, inputs.seating[player.position], result.players, paid_on)
+            player_value(valuation.currency, player, valuation.job_inputs.seating[player.position], result)
             for player in players
         ],
         empty_worth=result.empty_worth,
@@ -126,7 +130,7 @@ def values(
         source=result.source,
         evaluations=result.evaluations,
         stopped_by=result.stopped_by,
-        notes=[*inputs.notes, *result.notes],
+        notes=[*valuation.job_inputs.notes, *result.notes],
         shares_note=result.shares_note,
         audit=asdict(result.audit),
         bake_off=[asdict(candidate) for candidate in result.bake_off],
@@ -134,22 +138,50 @@ def values(
         seconds_by_source=result.seconds_by_source,
         retrain_seconds_estimate=result.retrain_seconds_estimate,
         digests=digests | result.digests,
-        trace=[asdict(row) for row in result.trace],
+        trace=[asdict(row) | {"widest": row.widest or None} for row in result.trace],
         without_harm=None if again is None else WithoutHarm.model_validate(asdict(again)),
         removal=None if result.removal is None else _removal(result.removal),
         checked=None if checked is None else Checked.model_validate(checked),
+        gain=None if result.gain is None else GainAnswer.model_validate(asdict(result.gain)),
+        precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
     )
 
 
-def _player_value(
-    currency: str,
-    player: ValuationPlayer,
-    part: PayeePart,
-    valued: Sequence[PlayerResult],
-    paid_on: Sequence[PlayerResult],
+def _precision(valuation: Valuation, result: StoredResult) -> PrecisionAnswer:
+    """What was asked for and reached. An unaudited job's intervals lack the error of unlearning: they reach nothing."""
+    asked, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval or None
+    if result.audit.status == "unaudited":
+        reached = None
+    return PrecisionAnswer(asked=asked, reached=reached, met=reached is not None and reached <= asked, forecast=None)
+
+
+def _player_value(currency: str, player: ValuationPlayer, part: PayeePart, result: StoredResult) -> PlayerValue:
+    """One player; value among all, share and what is paid from the valuation that is paid on."""
+    value, paid = known_intervals(part, result.players), known_intervals(part, players_paid(result))
+    again = result.without_harm is not None and part.player in result.without_harm.kept
+    return _answer(currency, player, part, value, paid).model_copy(
+        update={
+            "paid_value": paid.value if again else None,
+            "paid_value_ci": paid.value_ci if again else None,
+            "paid_share": player.paid_share,
+            "reason": player.reason,
+        }
+    )
+
+
+def _player_value_before(currency: str, player: ValuationPlayer, part: PayeePart, result: StoredResult) -> PlayerValue:
+    """The same of a job that was settled before shares by value and as paid were told apart: as it was told then."""
+    value, paid = part_of(part, result.players), part_of(part, players_paid(result))
+    before = PayeeResult(value.value, value.stderr, value.value_ci, None, None, None)
+    return _answer(
+        currency, player, part, before, PayeeResult(0.0, None, None, player.share, paid.share_ci, paid.share_band)
+    )
+
+
+def _answer(
+    currency: str, player: ValuationPlayer, part: PayeePart, value: PayeeResult, paid: PayeeResult
 ) -> PlayerValue:
-    value, paid = part_of(part, valued), part_of(part, paid_on)
     return PlayerValue(
         position=player.position,
         provider_id=player.provider_id,
@@ -160,10 +192,14 @@ def _player_value(
         value=value.value,
         stderr=value.stderr,
         value_ci=value.value_ci,
-        share=player.share,
+        share=paid.share,
         share_ci=paid.share_ci,
         share_band=paid.share_band,
+        paid_value=None,
+        paid_value_ci=None,
+        paid_share=None,
         amount=money.plain(player.amount_minor or 0, currency),
+        reason=None,
         seat=part.player,
         part=float(part.part),
     )
@@ -196,6 +232,7 @@ def agreed_terms(valuation: Valuation) -> list[str]:
         any(agreed.reserves),
         order.class_weights,
         DeviceTimePrice.agreed(agreed.compute),
+        agreed.edition,
     )
 
 
@@ -215,12 +252,15 @@ def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement
         compute=plain(plan.compute),
         refunded=plain(plan.refund),
         performance=plan.performance,
+        divided=plain(sum(line.amount for line in plan.lines)),
+        nobody_paid=plan.nobody_paid,
         disputable_until=settlement.dispute_until,
         payouts=[
             PayoutLine(
                 provider_id=player.provider_id,
                 provider=player.name,
                 share=player.share,
+                paid_share=line.share,
                 amount=plain(line.amount),
                 released=plain(line.released),
                 held=plain(line.held),
@@ -255,6 +295,8 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
                 value_ci=_interval(player.value_low, player.value_high),
                 share=player.share,
                 share_ci=_interval(player.share_low, player.share_high),
+                paid_share=player.share if player.paid_share is None else player.paid_share,
+                reason=player.reason,
                 amount=None if player.amount_minor is None else money.plain(player.amount_minor, valuation.currency),
             )
             for player in players

@@ -20,7 +20,11 @@ from app.settings import Settings
 from app.valuations.results.schemas import Payouts, Values
 from contract.document import canonical_json
 
-FORMAT = "cherish-certificate-1"
+FORMAT = "cherish-certificate-2"
+# of jobs that were settled before shares by value and as paid were told apart: their certificates stay what they were
+FORMAT_BEFORE = "cherish-certificate-1"
+_SINCE_FORMAT_2 = {"paid_value", "paid_value_ci", "paid_share", "reason"}
+_DERIVED_KEY = b"cherish-certificate-1"
 
 
 def signing_key(settings: Settings) -> Ed25519PrivateKey:
@@ -28,7 +32,7 @@ def signing_key(settings: Settings) -> Ed25519PrivateKey:
     if settings.certificate_key is not None:
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(settings.certificate_key.get_secret_value()))
     secret = settings.signing_secret.get_secret_value().encode()
-    return Ed25519PrivateKey.from_private_bytes(hmac.digest(secret, FORMAT.encode(), "sha256"))
+    return Ed25519PrivateKey.from_private_bytes(hmac.digest(secret, _DERIVED_KEY, "sha256"))
 
 
 def public_key(settings: Settings) -> str:
@@ -39,12 +43,14 @@ def public_key(settings: Settings) -> str:
 
 def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_at: str) -> dict[str, Any]:
     """What is certified, as plain JSON."""
+    before = any(player.paid_share is None for player in values.players)
+    hidden = {"provider"} | (_SINCE_FORMAT_2 if before else set())
     players = []
     for player, line in zip(values.players, payouts.payouts, strict=True):
-        valued = player.model_dump(mode="json", exclude={"provider"})
+        valued = player.model_dump(mode="json", exclude=hidden)
         players.append(valued | {"released": line.released, "held": line.held, "accrued": line.accrued})
     return {
-        "format": FORMAT,
+        "format": FORMAT_BEFORE if before else FORMAT,
         "valuation": public_id("val", values.valuation_id),
         "finished_at": finished_at,
         "spec": dict(spec),
@@ -60,9 +66,11 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         "money": {
             name: getattr(payouts, name) for name in ("pool", "currency", "fee", "compute", "refunded", "performance")
         }
-        | {"policy": payouts.policy.value, "terms": payouts.terms},
+        | {"policy": payouts.policy.value, "terms": payouts.terms}
+        | ({} if before else payouts.model_dump(include={"divided", "nobody_paid", "explanation"})),
         # a certificate from before there were checks stays what it was
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
+        **({} if before else values.model_dump(mode="json", include={"gain", "precision"})),
     }
 
 

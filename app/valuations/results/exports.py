@@ -8,13 +8,18 @@ import pyarrow.parquet
 
 from app.http.ids import public_id
 from app.payouts.statements import safe_cell
-from app.valuations.results.schemas import PlayerValue, Values
+from app.valuations.results.schemas import Payouts, PlayerValue, Values
 
 CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"
 COLUMNS = (
     "position", "provider_id", "provider", "datasets", "rows", "value", "stderr", "value_low", "value_high", "share",
-    "share_low", "share_high", "amount", "currency", "seat", "part", "digest",
+    "share_low", "share_high", "amount", "currency", "seat", "part", "digest", "paid_value", "paid_share", "reason",
+)  # fmt: skip
+
+
+PAYOUT_COLUMNS = (
+    "provider_id", "provider", "share", "paid_share", "amount", "released", "held", "accrued", "currency", "reason",
 )  # fmt: skip
 
 
@@ -38,6 +43,9 @@ def _row(player: PlayerValue, currency: str) -> dict[str, object]:
         "seat": player.seat,
         "part": player.part,
         "digest": player.digest,
+        "paid_value": player.paid_value,
+        "paid_share": player.paid_share,
+        "reason": player.reason,
     }
 
 
@@ -53,12 +61,35 @@ def to_csv(values: Values) -> str:
     return out.getvalue()
 
 
+def payouts_to_csv(payouts: Payouts) -> str:
+    """Who is paid what, when and why, in the players' order."""
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, PAYOUT_COLUMNS)
+    writer.writeheader()
+    for line in payouts.payouts:
+        writer.writerow(
+            {
+                "provider_id": public_id("acc", line.provider_id),
+                "provider": safe_cell(line.provider),
+                "share": "" if line.share is None else repr(line.share),
+                "paid_share": repr(line.paid_share),
+                "amount": line.amount,
+                "released": line.released,
+                "held": line.held,
+                "accrued": line.accrued,
+                "currency": payouts.currency,
+                "reason": line.reason,
+            }
+        )
+    return out.getvalue()
+
+
 def to_parquet(values: Values) -> bytes:
     """The same rows; amounts stay decimal strings. The file's metadata names the job and its digests."""
     rows = [_row(player, values.currency) for player in values.players]
     whole, number = pa.int64(), pa.float64()
     kinds = dict.fromkeys(COLUMNS, pa.string()) | dict.fromkeys(("position", "rows", "seat"), whole)
-    for name in ("value", "stderr", "value_low", "value_high", "share", "share_low", "share_high", "part"):
+    for name in (*(name for name in COLUMNS if name.startswith(("value", "share", "paid"))), "stderr", "part"):
         kinds[name] = number
     schema = pa.schema(
         list(kinds.items()), metadata={"valuation": public_id("val", values.valuation_id)} | values.digests

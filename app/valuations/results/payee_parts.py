@@ -6,15 +6,36 @@ all count for others has nothing.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from contract.job import PayeePart
-from contract.result import PlayerResult, StoredResult
+from contract.result import Interval, PlayerResult, StoredResult
+from contract.shares import counts_doubt
 
 
 def part_of(part: PayeePart, players: Sequence[PlayerResult]) -> PlayerResult:
     """The result of the game's player, times this payee's part of it."""
     return PlayerResult.nothing() if part.player is None else players[part.player].part(float(part.part))
+
+
+@dataclass(frozen=True)
+class PayeeResult:
+    """What is known of one payee: its value and share, and their intervals where these count anything uncertain."""
+
+    value: float
+    stderr: float | None
+    value_ci: Interval | None
+    share: float | None
+    share_ci: Interval | None
+    share_band: Interval | None
+
+
+def known_intervals(part: PayeePart, players: Sequence[PlayerResult]) -> PayeeResult:
+    """A payee's part of the engine's findings, without intervals of no width that are no certainty."""
+    own = part_of(part, players)
+    if part.player is None or counts_doubt(own.value_ci):
+        return PayeeResult(own.value, own.stderr, own.value_ci, own.share, own.share_ci, own.share_band)
+    return PayeeResult(own.value, None, None, own.share, None, None)
 
 
 def players_paid(result: StoredResult) -> list[PlayerResult]:

@@ -10,8 +10,9 @@ from html import escape
 from typing import Any
 
 from app.http.ids import public_id
+from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
-from app.valuations.results.schemas import Payouts, Values
+from app.valuations.results.schemas import Payouts, PlayerValue, Values
 
 _INK, _BLUE, _GREY = "#1c2733", "#2f6f9f", "#c9d1d8"
 _STYLE = (
@@ -41,11 +42,13 @@ class Report:
         lines = [
             f"{len(values.players)} players on the metric {self.spec['metric']}; the worth of nobody's data is "
             f"{values.empty_worth:.4f}, of everybody's {values.full_worth:.4f}.",
-            f"Worths computed: {counts}. The job ended by {values.stopped_by} after "
-            f"{values.seconds:.1f} s of computing.",
+            f"Worths computed: {counts}. The job ended by {values.stopped_by}.",
+            wording.cost(values, lambda seconds: f"{seconds:.1f} s"),
         ]
-        if values.retrain_seconds_estimate is not None:
-            lines.append(f"Training anew for every coalition would take about {values.retrain_seconds_estimate:.0f} s.")
+        if self.payouts.nobody_paid is not None:
+            lines.insert(0, f"Nobody was paid: {self.payouts.nobody_paid}.")
+        if values.precision is not None:
+            lines.append(wording.precision(values.precision, values.audit.get("status") != "unaudited"))
         lines += [
             f"Perplexity per token on {domain.domain} ({domain.tokens} tokens): {domain.base:.2f} of the base, "
             f"{domain.full:.2f} with everybody."
@@ -62,19 +65,13 @@ class Report:
 
 def to_html(report: Report) -> str:
     """One self-contained page."""
-    head = "<tr><th>provider<th>rows<th>value<th>95 % interval<th>share<th>amount</tr>"
-    rows = []
-    for player in report.values.players:
-        band = "" if player.value_ci is None else f"{player.value_ci[0]:.4f} to {player.value_ci[1]:.4f}"
-        share = "" if player.share is None else f"{100 * player.share:.2f} %"
-        amount = f"{escape(player.amount)} {escape(report.values.currency)}"
-        rows.append(
-            f"<tr><td>{escape(player.provider)}<td>{player.rows}<td>{player.value:.4f}<td>{band}<td>{share}<td>{amount}"
-        )
+    titles = ("provider", "rows", "value", "95 % interval", "share", "95 % interval", "paid share", "amount", "why")
+    head = f"<tr>{''.join(f'<th>{title}' for title in titles)}</tr>"
+    rows = [_row(player, report.values) for player in report.values.players]
     sections = [
         f"<h1>{escape(report.title)}</h1>",
         *(f"<p>{escape(sentence)}</p>" for sentence in report.summary()),
-        f"<h2>Values and shares</h2>{_bars(report)}<table>{head}{''.join(rows)}</table>",
+        f"<h2>Values and shares</h2>{_bars(report)}<table>{head}{''.join(rows)}</table>{_among_all(report.values)}",
         _scatter(report.pairs),
         "<h2>Payouts</h2>",
         *(f"<p>{escape(sentence)}</p>" for sentence in [*report.payouts.terms, *report.payouts.explanation]),
@@ -88,10 +85,42 @@ def to_html(report: Report) -> str:
     )
 
 
+def _row(player: PlayerValue, values: Values) -> str:
+    """One player: the value, share and intervals that are paid on, and what it is paid."""
+    value, band = wording.value_shown(values, player)
+    cells = [
+        escape(player.provider),
+        str(player.rows),
+        "left out" if value is None else f"{value:.4f}",
+        "" if band is None else f"{band[0]:.4f} to {band[1]:.4f}",
+        _percent(player.share),
+        "" if player.share_ci is None else f"{_percent(player.share_ci[0])} to {_percent(player.share_ci[1])}",
+        _percent(wording.paid_share(player)),
+        f"{escape(player.amount)} {escape(values.currency)}",
+        escape(player.reason or ""),
+    ]
+    return f"<tr><td>{'<td>'.join(cells)}"
+
+
+def _among_all(values: Values) -> str:
+    """The values of the first valuation, where the table above has those of the one without whoever does harm."""
+    if values.without_harm is None:
+        return ""
+    rows = "".join(f"<tr><td>{escape(each.provider)}<td>{each.value:.4f}" for each in values.players)
+    return (
+        "<p>Whoever does harm was left out and the others were valued again; the table has the values that are paid "
+        f"on. Among all players the values are:</p><table><tr><th>provider<th>value among all</tr>{rows}</table>"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
+
+
 def _bars(report: Report) -> str:
     """Values with their intervals, as SVG."""
-    players = report.values.players
-    ends = [end for player in players for end in (player.value_ci or (player.value, player.value))] + [0.0]
+    shown = [(each, *wording.value_shown(report.values, each)) for each in report.values.players]
+    ends = [end for _, value, band in shown for end in (band or (value or 0.0,))] + [0.0]
     low, high = min(ends), max(ends)
     scale = 440.0 / ((high - low) or 1.0)
 
@@ -99,18 +128,18 @@ def _bars(report: Report) -> str:
         return 190.0 + (value - low) * scale
 
     drawn = []
-    for row, player in enumerate(players):
+    for row, (player, value, band) in enumerate(shown):
         y = 14.0 + 22.0 * row
-        left, right = sorted((x(0.0), x(player.value)))
+        left, right = sorted((x(0.0), x(value or 0.0)))
         drawn.append(
             f'<text x="180" y="{y + 4:.0f}" text-anchor="end" font-size="12" fill="{_INK}">'
             f"{escape(player.provider[:26])}</text>"
             f'<rect x="{left:.1f}" y="{y - 7:.0f}" width="{max(right - left, 0.5):.1f}" height="14" fill="{_BLUE}"/>'
         )
-        if player.value_ci is not None:
-            a, b = x(player.value_ci[0]), x(player.value_ci[1])
+        if band is not None:
+            a, b = x(band[0]), x(band[1])
             drawn.append(f'<path d="M{a:.1f} {y:.0f}H{b:.1f}" stroke="{_INK}" stroke-width="2"/>')
-    height = 22 * len(players) + 8
+    height = 22 * len(shown) + 8
     axis = f'<path d="M{x(0.0):.1f} 0V{height}" stroke="{_GREY}"/>'
     return (
         f'<svg viewBox="0 0 640 {height}" role="img" aria-label="Values with intervals" '
@@ -136,6 +165,17 @@ def _scatter(pairs: Sequence[Pair]) -> str:
     )
 
 
+def _line(player: PlayerValue, values: Values) -> str:
+    """One player in the PDF."""
+    value, _ = wording.value_shown(values, player)
+    shown = "left out" if value is None else f"value {value:.4f}"
+    told = f"{player.provider}: {shown}, share {_percent(player.share)}"
+    if player.share_ci is not None:
+        told += f" ({_percent(player.share_ci[0])} to {_percent(player.share_ci[1])})"
+    why = "" if player.reason is None else f"; {player.reason}"
+    return f"{told}, paid share {_percent(wording.paid_share(player))}, {player.amount} {values.currency}{why}"
+
+
 def to_pdf(report: Report) -> bytes:
     """The same as a PDF, drawn with lines and boxes; letters outside Latin-1 are replaced by a question mark."""
     # loaded here: it brings font tools that most requests never need
@@ -157,12 +197,12 @@ def to_pdf(report: Report) -> bytes:
     for sentence in report.summary():
         say(sentence)
     say("Values and shares", 12, "B")
-    most = max((abs(player.value) for player in report.values.players), default=0.0) or 1.0
-    for player in report.values.players:
-        share = "" if player.share is None else f"{100 * player.share:.2f} %"
-        say(f"{player.provider}: value {player.value:.4f}, share {share}, {player.amount} {report.values.currency}")
-        pdf.set_fill_color(47, 111, 159) if player.value >= 0 else pdf.set_fill_color(178, 60, 60)
-        pdf.rect(pdf.l_margin, pdf.get_y(), max(0.3, 150.0 * abs(player.value) / most), 2.5, style="F")
+    heights = [wording.value_shown(report.values, each)[0] or 0.0 for each in report.values.players]
+    most = max(map(abs, heights), default=0.0) or 1.0
+    for each, value in zip(report.values.players, heights, strict=True):
+        say(_line(each, report.values))
+        pdf.set_fill_color(47, 111, 159) if value >= 0 else pdf.set_fill_color(178, 60, 60)
+        pdf.rect(pdf.l_margin, pdf.get_y(), max(0.3, 150.0 * abs(value) / most), 2.5, style="F")
         pdf.ln(4)
     say("Payouts", 12, "B")
     for sentence in [*report.payouts.terms, *report.payouts.explanation]:

@@ -18,13 +18,18 @@ _DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _PLAYER: dict[str, Any] = {
     "position": 0, "provider_id": _ACC, "provider": "Provider A", "datasets": [_DS], "rows": 150, "digest": "ab" * 32,
     "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117], "share": 0.131, "share_ci": [0.124, 0.138],
-    "share_band": [0.121, 0.141], "amount": "1310.00", "seat": 0, "part": 1.0,
+    "share_band": [0.121, 0.141], "paid_value": None, "paid_value_ci": None, "paid_share": 0.131, "amount": "1310.00",
+    "reason": "in proportion to its value", "seat": 0, "part": 1.0,
 }  # fmt: skip
 
 
 class PlayerValue(Answer):
-    """What one player is worth: value and interval on the metric, share and interval as parts of one;
-    ``share_band`` holds for all players at once."""
+    """What one player is worth, and what it is paid.
+
+    ``value`` is among all players, on the metric. ``share`` is its part of all positive values, inside its interval;
+    ``share_band`` holds for all players at once. ``paid_share`` is its part of what was divided, from which the amount
+    follows; where that is not the share, ``reason`` says why. An interval is null where the job could not say it.
+    """
 
     model_config = example(**_PLAYER)
 
@@ -40,7 +45,13 @@ class PlayerValue(Answer):
     share: float | None
     share_ci: tuple[float, float] | None
     share_band: tuple[float, float] | None
+    paid_value: float | None = Field(
+        description="The value among those who were valued again because somebody does harm; null where nobody was."
+    )
+    paid_value_ci: tuple[float, float] | None
+    paid_share: float | None = Field(description="Null for jobs that were settled before it was told: `share` is it.")
     amount: str
+    reason: str | None = Field(description="Why it is paid that; null for jobs that were settled before it was told.")
     seat: int | None = Field(description="Its player of the game; null where all of its rows count for others.")
     part: float = Field(description="The part of that player's value that is its own: 1 but for groups of copies.")
 
@@ -112,6 +123,38 @@ class Checked(Answer):
         return f"Worths computed a second time, as a check: {self.worths}, {by}; all were the same to the last bit."
 
 
+_GAIN: dict[str, Any] = {
+    "baseline": 0.42, "full": 0.91, "difference": 0.49, "stderr": 0.021, "lower": 0.45, "p_value": 1e-9,
+    "gained": True, "basis": "right answers on 400 test rows against the majority class, one-sided at 5 %",
+}  # fmt: skip
+
+
+class GainAnswer(Answer):
+    """Whether everybody's model is better than the baseline: the mean paired difference on test rows and its test."""
+
+    model_config = example(**_GAIN)
+
+    baseline: float
+    full: float
+    difference: float
+    stderr: float
+    lower: float = Field(description="The difference is at least this, by the one-sided test.")
+    p_value: float
+    gained: bool
+    basis: str = Field(description="What was compared, on what, by which rule.")
+
+
+class PrecisionAnswer(Answer):
+    """The width of interval that was asked for, and what came of it. Points are hundredths of the pool."""
+
+    model_config = example(asked=2.0, reached=1.7, met=True, forecast=None)
+
+    asked: float = Field(description="The widest share interval that the order accepts, in points.")
+    reached: float | None = Field(description="The widest share interval, in points; null where it cannot be said.")
+    met: bool
+    forecast: str | None = Field(description="What more retrainings would bring; null where no forecast was made.")
+
+
 class Values(Answer):
     """The result: every player's value, and how it was computed, how far it can be trusted, what it cost."""
 
@@ -122,7 +165,8 @@ class Values(Answer):
         audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
         seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
         digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[], without_harm=None, domains=[],
-        checked={"worths": 54, "by_another_worker": 54},
+        checked={"worths": 54, "by_another_worker": 54}, gain=_GAIN,
+        precision={"asked": 2.0, "reached": 1.7, "met": True, "forecast": None},
         removal={"source": "unlearn:tangent", "reason": None, "highest_first": [_POINT], "lowest_first": [_POINT]},
     )  # fmt: skip
 
@@ -149,11 +193,14 @@ class Values(Answer):
     without_harm: WithoutHarm | None = Field(description="What was paid on, where somebody does harm for certain.")
     removal: RemovalAnswer | None = Field(description="Null for jobs that ended before there were such curves.")
     checked: Checked | None = Field(description="Null for jobs that ended before there were such checks.")
+    gain: GainAnswer | None = Field(description="Null where the gain was not tested.")
+    precision: PrecisionAnswer | None = Field(description="Null for jobs that were settled before it was told.")
     domains: list[DomainAnswer] = Field(description="Perplexities of a language model; empty for others.")
 
 
 _LINE: dict[str, Any] = {
-    "provider_id": _ACC, "provider": "Provider A", "share": 0.131, "amount": "1310.00", "released": "1240.00",
+    "provider_id": _ACC, "provider": "Provider A", "share": 0.131, "paid_share": 0.131, "amount": "1310.00",
+    "released": "1240.00",
     "held": "70.00", "accrued": "0.00", "reason": "in proportion to its value",
 }  # fmt: skip
 
@@ -165,7 +212,8 @@ class PayoutLine(Answer):
 
     provider_id: AccountId
     provider: str
-    share: float | None
+    share: float | None = Field(description="By value, as in the values.")
+    paid_share: float = Field(description="Of what was divided; the amount follows from it.")
     amount: str
     released: str
     held: str
@@ -178,7 +226,8 @@ class Payouts(Answer):
 
     model_config = example(
         valuation_id=_VAL, pool="10000.00", currency="EUR", policy="interval_aware", fee="0.00", compute="0.00",
-        refunded="0.00", performance=1.0, disputable_until="2026-12-07T12:01:00Z", payouts=[_LINE],
+        refunded="0.00", performance=1.0, divided="10000.00", nobody_paid=None,
+        disputable_until="2026-12-07T12:01:00Z", payouts=[_LINE],
         terms=["The pool is divided in proportion to the values that are above zero."],
         explanation=["The budget is 10000.00 EUR."], plan_digest="ef" * 32,
     )  # fmt: skip
@@ -191,6 +240,8 @@ class Payouts(Answer):
     compute: str
     refunded: str
     performance: float = Field(description="The part of the pool that the model's gain earned, 0 to 1.")
+    divided: str = Field(description="What was divided: all amounts together.")
+    nobody_paid: str | None = Field(description="Why nobody is paid; null where somebody is.")
     disputable_until: datetime
     payouts: list[PayoutLine]
     terms: list[str] = Field(description="The terms as they were agreed at posting, in sentences.")
@@ -202,7 +253,7 @@ class Certificate(Answer):
     """The result and the payouts, signed: Ed25519 over the canonical JSON (sorted keys, no spaces) of `certificate`."""
 
     model_config = example(
-        certificate={"format": "cherish-certificate-1", "valuation": _VAL, "digests": {"game": "5f" * 32}},
+        certificate={"format": "cherish-certificate-2", "valuation": _VAL, "digests": {"game": "5f" * 32}},
         digest="cd" * 32, algorithm="Ed25519", public_key="MCowBQ...", signature="kGp3...",
     )  # fmt: skip
 

@@ -6,26 +6,26 @@ ledger's unique settlement stands behind that). It computes no value: the last p
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import PayoutClaim, PayoutPlan, make_plan
+from app.payouts.policies import Line, PayoutClaim, PayoutPlan, make_plan
+from app.payouts.preconditions import Outcome
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms
-from app.valuations.results.payee_parts import part_of, players_paid
+from app.valuations.results.payee_parts import known_intervals, part_of, players_paid
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
-from contract.policies import PayoutPolicy
-from contract.result import PlayerResult, StoredResult
+from contract.job import PayeePart
+from contract.result import StoredResult
 
 
 class SettlementImpossible(Exception):
@@ -45,8 +45,7 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
     plan = _plan(session, valuation, players, result)
     parts = valuation.job_inputs.seating
     for player, line in zip(players, plan.lines, strict=True):
-        value, paid = (part_of(parts[player.position], of) for of in (result.players, players_paid(result)))
-        _write(player, value, paid, float(line.share), line.amount)
+        _write(player, parts[player.position], result, line)
     payouts.settle(session, valuation.id, plan)
     _notify_providers(session, valuation, plan)
     digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
@@ -72,17 +71,32 @@ def player_key(order: NewValuation, player: ValuationPlayer) -> uuid.UUID:
     return player.provider_id
 
 
+def outcome_of(result: StoredResult) -> Outcome:
+    """What a result says of its job as a whole. The gain is everybody's; the worths are of the valuation paid on."""
+    ends = result.without_harm or result
+    no_shares = None
+    if any(player.share is None for player in result.players):
+        no_shares = result.shares_note or "This job has values but no shares."
+    return Outcome(
+        empty_worth=ends.empty_worth,
+        full_worth=ends.full_worth,
+        gain=result.gain,
+        audited=result.audit.status != "unaudited",
+        no_shares=no_shares,
+    )
+
+
 def _plan(
     session: Session, valuation: Valuation, players: Sequence[ValuationPlayer], result: StoredResult
 ) -> PayoutPlan:
     inputs, order = valuation.job_inputs, valuation.order
-    compute = DeviceTimePrice.agreed(inputs.terms.compute)
-    terms = payout_terms(order.payout, valuation.currency, inputs.terms.fee_basis_points, compute)
+    agreed = inputs.terms
+    compute = DeviceTimePrice.agreed(agreed.compute)
+    terms = payout_terms(order.payout, valuation.currency, agreed.fee_basis_points, compute, agreed.edition)
     seconds = repository.job_state(session, valuation).device_seconds
     game = repository.get_game(session, valuation.game_id).document
     if tuple(player.digest for player in result.players) != game.players:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
-    no_shares = any(player.share is None for player in result.players)
     paid_on = players_paid(result)
     claims = []
     for player in players:
@@ -91,31 +105,30 @@ def _plan(
             PayoutClaim(
                 player_id=player_key(order, player),
                 provider_id=player.provider_id,
-                # where nothing can be shared (one target player alone) nobody has a claim and the pool goes back
-                value=0.0 if no_shares else own.value,
-                value_band=None if no_shares else own.value_band,
+                value=own.value,
+                value_band=own.value_band,
                 share_band=own.share_band,
-                reserve=inputs.terms.reserves[player.position],
+                reserve=agreed.reserves[player.position],
             )
         )
-    ends = result.without_harm or result
     return make_plan(
         valuation.id,
         valuation.currency,
         valuation.pool_minor,
-        replace(terms, policy=PayoutPolicy.PROPORTIONAL, performance_target=None) if no_shares else terms,
+        terms,
         claims,
-        empty_worth=ends.empty_worth,
-        full_worth=ends.full_worth,
+        outcome_of(result),
         metered_compute=0 if compute is None else compute.metered(valuation.currency, seconds),
     )
 
 
-def _write(player: ValuationPlayer, value: PlayerResult, paid: PlayerResult, share: float, amount: int) -> None:
-    """The value as it was computed among all players; the share, with its interval, as it is paid."""
+def _write(player: ValuationPlayer, part: PayeePart, result: StoredResult, line: Line) -> None:
+    """The value as it was computed among all players; the share by value, with its interval, of the valuation that is
+    paid on; and what is paid, with its reason. Intervals that count nothing uncertain are not kept."""
+    value, paid = known_intervals(part, result.players), known_intervals(part, players_paid(result))
     player.value, player.stderr = value.value, value.stderr
-    player.value_low, player.value_high = value.value_ci
-    if value.share is not None and paid.share_ci is not None:
-        player.share = share
-        player.share_low, player.share_high = paid.share_ci
-    player.amount_minor = amount
+    player.value_low, player.value_high = value.value_ci or (None, None)
+    player.share = paid.share
+    player.share_low, player.share_high = paid.share_ci or (None, None)
+    player.paid_share, player.reason = float(line.share), line.reason
+    player.amount_minor = line.amount

@@ -11,6 +11,11 @@ from sqlalchemy.orm import Session
 
 from app.payouts import service
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
+from app.payouts.preconditions import Outcome
+from contract.policies import PayoutPolicy
+
+GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
 
 
 def account(known: Any) -> str:
@@ -27,7 +32,11 @@ def earn(session: Session, buyer: Any, provider: Any, pool: int = 5_000, **terms
     job = uuid.uuid4()
     service.reserve(session, job, buyer.account.id, pool, "EUR")
     claims = [PayoutClaim(provider.account.id, provider.account.id, 1.0)]
-    service.settle(session, job, make_plan(job, "EUR", pool, PayoutTerms(**terms), claims))
+    service.settle(
+        session,
+        job,
+        make_plan(job, "EUR", pool, PayoutTerms(policy=PayoutPolicy.PROPORTIONAL, **terms), claims, GAINED),
+    )
     return job
 
 
@@ -218,10 +227,12 @@ def test_a_buyer_disputes_what_is_held_and_an_administrator_decides(
     path = f"/v1/ledger/disputes/val_{job.hex}"
     assert provider.client.post(path, json={"reason": "x"}).status_code == 403
     assert known(buyer.account.role).client.post(path, json={"reason": "x"}).status_code == 404
-    told = buyer.client.post(path, json={"reason": "labels are wrong"})
+    assert buyer.client.post(path, json={"kind": "mood", "reason": "x"}).status_code == 422
+    told = buyer.client.post(path, json={"kind": "wrong_label_map", "reason": "labels are wrong"})
     assert told.json() == {"valuation_id": f"val_{job.hex}", "disputed": "50.00", "currency": "EUR"}
     (waiting,) = admin.client.get("/v1/ledger/disputes").json()["items"]
     assert (waiting["valuation_id"], waiting["amount"]) == (f"val_{job.hex}", "50.00")
+    assert (waiting["kind"], waiting["reason"]) == ("wrong_label_map", "labels are wrong")
     assert waiting["parts"] == [{"provider_id": account(provider), "amount": "50.00"}]
     back = {"to_buyer": [{"provider_id": account(provider), "amount": "40.00"}]}
     twice = {"to_buyer": back["to_buyer"] * 2}
@@ -229,6 +240,36 @@ def test_a_buyer_disputes_what_is_held_and_an_administrator_decides(
     assert admin.client.post(f"{path}/resolution", json=back).json()["amount"] == "50.00"
     assert balance(provider) == {"available": "10.00"}
     assert balance(buyer) == {"available": "90.00"}
+
+
+def test_a_dispute_without_a_kind_is_of_another_one_and_the_first_reason_stands(
+    session: Session, admin: Any, buyer: Any, provider: Any
+) -> None:
+    deposit(admin, buyer)
+    job = earn(session, buyer, provider, dispute_window_seconds=60)
+    path = f"/v1/ledger/disputes/val_{job.hex}"
+    assert buyer.client.post(path, json={"reason": "first"}).status_code == 200
+    assert buyer.client.post(path, json={"kind": "overlap", "reason": "second"}).status_code == 200
+    (waiting,) = admin.client.get("/v1/ledger/disputes").json()["items"]
+    assert (waiting["kind"], waiting["reason"]) == ("other", "first")
+
+
+def test_a_statement_line_waits_only_until_it_is_resolved(
+    session: Session, admin: Any, buyer: Any, provider: Any
+) -> None:
+    deposit(admin, buyer)
+    job = uuid.uuid4()
+    service.reserve(session, job, buyer.account.id, 5_000, "EUR")
+
+    def states() -> list[tuple[str, str]]:
+        return [(e["code"], e["state"]) for e in buyer.client.get("/v1/me/statement").json()["items"]]
+
+    assert states() == [("reserve", "pending"), ("deposit", "posted")]
+    service.refund(session, job)
+    assert states() == [("refund", "void"), ("reserve", "void"), ("deposit", "posted")]
+    earn(session, buyer, provider)
+    assert states()[0] == ("reserve", "post")
+    assert "pending" not in buyer.client.get("/v1/me/statement.csv").text
 
 
 def test_a_holdback_is_not_released_while_it_can_be_disputed(

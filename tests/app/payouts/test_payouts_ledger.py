@@ -12,8 +12,13 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.payouts import ledger, ledger_ddl, proof, repository, service
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
+from app.payouts.preconditions import Outcome
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, TransferState
+from contract.policies import PayoutPolicy
+
+GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
 
 CLEARING = AccountKey.of(AccountKind.PAYMENT_CLEARING, "EUR")
 
@@ -41,7 +46,7 @@ def held(session: Session, buyer: uuid.UUID) -> LedgerTransfer:
 def settle(session: Session, held: LedgerTransfer) -> None:
     assert held.job_id is not None
     claims = [PayoutClaim(uuid.uuid4(), uuid.uuid4(), 1.0)]
-    service.settle(session, held.job_id, make_plan(held.job_id, "EUR", held.amount, PayoutTerms(), claims))
+    service.settle(session, held.job_id, make_plan(held.job_id, "EUR", held.amount, PROPORTIONAL, claims, GAINED))
 
 
 def refused(session: Session, words: str, act: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ import json
 import uuid
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidInput
 from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
+from app.payouts.preconditions import Outcome
 from contract.policies import PayoutPolicy
+from contract.result import Gain
 
 JOB = uuid.UUID(int=99)
 POOL = 1_000_000
@@ -23,8 +26,22 @@ def claim(number: int, value: float, *, half: float = 0.0, share: float | None =
     return PayoutClaim(id_, id_, value, (value - half, value + half), band, reserve)
 
 
-def plan(claims: list[PayoutClaim], terms: PayoutTerms | None = None, budget: int = POOL, **more: float) -> PayoutPlan:
-    return make_plan(JOB, "EUR", budget, terms or PayoutTerms(), claims, **more)  # type: ignore[arg-type]
+# everybody's data is better than nobody's, and nothing was tested
+GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+
+
+def gain(difference: float, *, gained: bool) -> Gain:
+    return Gain(0.8, 0.8 + difference, difference, 0.01, difference - 0.016, 0.01 if gained else 0.4, gained, "a test")
+
+
+def plan(
+    claims: list[PayoutClaim],
+    terms: PayoutTerms | None = None,
+    budget: int = POOL,
+    outcome: Outcome = GAINED,
+    metered_compute: int = 0,
+) -> PayoutPlan:
+    return make_plan(JOB, "EUR", budget, terms or PayoutTerms(), claims, outcome, metered_compute=metered_compute)
 
 
 def amounts(made: PayoutPlan) -> list[int]:
@@ -32,7 +49,7 @@ def amounts(made: PayoutPlan) -> list[int]:
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[list[PayoutClaim], PayoutTerms, int, dict[str, float]]:
+def situations(draw: st.DrawFn) -> tuple[list[PayoutClaim], PayoutTerms, int, dict[str, Any]]:
     """Any claims under any terms; few distinct values, so that copies are common."""
     values = draw(st.lists(st.sampled_from([-0.5, 0.0, 0.01, 0.1, 0.3, 1 / 3]), min_size=0, max_size=8))
     total = sum(max(v, 0) for v in values) or 1.0
@@ -48,9 +65,30 @@ def situations(draw: st.DrawFn) -> tuple[list[PayoutClaim], PayoutTerms, int, di
         fee_basis_points=draw(st.sampled_from([0, 1, 333, 4_000])),
         compute_quote=draw(st.sampled_from([0, 7])),
         dispute_window_seconds=60,
+        pay_without_gain=draw(st.booleans()),
+        pay_unaudited=draw(st.booleans()),
+        fee_without_payment=draw(st.booleans()),
     )
-    worths = {"empty_worth": 0.1, "full_worth": draw(st.sampled_from([0.0, 0.25, 0.9]))}
-    return claims, terms, draw(st.integers(20, 10**6)), {**worths, "metered_compute": draw(st.sampled_from([0, 5, 9]))}
+    outcome = Outcome(
+        empty_worth=0.1,
+        full_worth=draw(st.sampled_from([0.0, 0.1, 0.25, 0.9])),
+        gain=draw(st.sampled_from([None, gain(0.1, gained=True), gain(0.001, gained=False)])),
+        audited=draw(st.booleans()),
+    )
+    return (
+        claims,
+        terms,
+        draw(st.integers(20, 10**6)),
+        {"outcome": outcome, "metered_compute": draw(st.sampled_from([0, 5, 9]))},
+    )
+
+
+def lets_pay(terms: PayoutTerms, outcome: Outcome) -> bool:
+    """The preconditions, written anew."""
+    assert outcome.full_worth is not None
+    assert outcome.empty_worth is not None
+    gained = outcome.full_worth > outcome.empty_worth if outcome.gain is None else outcome.gain.gained
+    return (gained or terms.pay_without_gain) and (outcome.audited or terms.pay_unaudited)
 
 
 @settings(max_examples=400)
@@ -66,6 +104,29 @@ def test_every_plan_adds_up_to_the_budget_and_pays_copies_alike_in_cents_of_one(
             if (first.value, first.reserve) == (second.value, second.reserve):
                 assert abs(one.amount - other.amount) <= 1
         assert one.amount == 0 or (first.value > 0 and one.amount >= first.reserve)
+    assert made.paid == 0 or lets_pay(terms, more["outcome"])
+    if made.paid == 0:
+        assert made.nobody_paid
+        assert made.compute == min(more["metered_compute"], terms.compute_quote)
+        assert made.fee == 0 or terms.fee_without_payment
+    else:
+        assert made.nobody_paid is None
+
+
+@settings(max_examples=200)
+@given(situations())
+def test_amounts_follow_from_paid_shares_and_each_difference_from_the_share_has_its_reason(situation) -> None:
+    claims, terms, budget, more = situation
+    made = plan(claims, terms, budget, **more)
+    total = sum(max(each.value, 0.0) for each in claims)
+    for one, line in zip(claims, made.lines, strict=True):
+        assert abs(line.amount - float(line.share) * made.paid) < 1 + 1e-6
+        share = max(one.value, 0.0) / total if total else 0.0
+        if abs(share - float(line.share)) > 1e-9:
+            assert line.reason != "in proportion to its value"
+        elif one.value > 0:
+            assert line.reason == "in proportion to its value"
+        assert line.reason.startswith("nothing") == (line.share == 0)
 
 
 @settings(max_examples=200)
@@ -99,14 +160,85 @@ def test_negative_values_earn_nothing_and_take_nothing_from_others() -> None:
 
 def test_when_nobody_has_a_positive_value_the_buyer_gets_the_pool_back() -> None:
     made = plan([claim(0, -0.3), claim(1, 0.0)], PayoutTerms(fee_basis_points=100))
-    assert (made.refund, made.fee, amounts(made)) == (POOL - 10_000, 10_000, [0, 0])
-    assert "goes back to the buyer" in made.explanation[-1]
+    assert (made.refund, made.fee, amounts(made)) == (POOL, 0, [0, 0])
+    assert made.nobody_paid == "nobody has a claim under the terms"
+    assert "goes back to the buyer" in made.explanation[-2]
+    assert made.explanation[-1] == "The platform takes no fee, because nobody is paid."
+
+
+def test_the_fee_is_taken_where_nobody_is_paid_only_by_jobs_that_agreed_to_that() -> None:
+    made = plan([claim(0, -0.3)], PayoutTerms(fee_basis_points=100, fee_without_payment=True))
+    assert (made.refund, made.fee) == (POOL - 10_000, 10_000)
+
+
+NOT_SURE = Outcome(empty_worth=0.5, full_worth=0.75, gain=gain(0.004, gained=False))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (NOT_SURE, "is not surely a gain (a test)"),
+        (Outcome(empty_worth=0.88, full_worth=0.868), "0.8800 with nobody's data, 0.8680 with everybody's"),
+        (Outcome(empty_worth=0.0, full_worth=0.0), "which is no gain"),
+        # the test rules, whatever the worths say
+        (Outcome(empty_worth=0.1, full_worth=0.9, gain=gain(-0.1, gained=False)), "-0.1000"),
+    ],
+)
+def test_no_gain_no_pay_whatever_the_policy_and_the_pool_goes_back_but_for_device_time(
+    outcome: Outcome, words: str
+) -> None:
+    for policy in PayoutPolicy:
+        terms = PayoutTerms(policy=policy, fee_basis_points=250, compute_quote=700, dispute_window_seconds=60)
+        made = plan([claim(0, 0.3, half=0.1, share=0.3), claim(1, 0.7, share=0.7)], terms, POOL, outcome, 300)
+        assert (amounts(made), made.fee, made.compute, made.refund) == ([0, 0], 0, 300, POOL - 300)
+        assert {line.reason for line in made.lines} == {
+            "nothing: the model gained nothing over the baseline, so nobody is paid"
+        }
+        assert made.nobody_paid == "no gain over the baseline, so nobody is paid"
+        assert any(each.startswith("No gain, no pay") and words in each for each in made.explanation)
+        assert made.performance == 0
+        assert plan([claim(0, 0.3, share=1.0)], replace(terms, pay_without_gain=True), POOL, outcome).paid > 0
+
+
+def test_a_gain_is_said_with_its_test() -> None:
+    made = plan([claim(0, 0.1)], outcome=Outcome(0.5, 0.75, gain(0.1, gained=True)))
+    assert made.paid == POOL
+    assert any("standard error 0.0100" in each and "is a gain" in each for each in made.explanation)
+    assert any("was not tested" in each for each in plan([claim(0, 0.1)]).explanation)
+
+
+def test_unaudited_values_are_paid_only_where_the_order_insists() -> None:
+    outcome = Outcome(empty_worth=0.5, full_worth=0.75, audited=False)
+    made = plan([claim(0, 0.1)], PayoutTerms(fee_basis_points=250), POOL, outcome)
+    assert (made.paid, made.refund, made.nobody_paid) == (0, POOL, "the values are not audited, so nobody is paid")
+    assert any("not audited" in each for each in made.explanation)
+    assert plan([claim(0, 0.1)], PayoutTerms(pay_unaudited=True), POOL, outcome).paid == POOL
+
+
+def test_a_job_without_shares_pays_nobody_even_where_all_is_waived() -> None:
+    outcome = Outcome(empty_worth=0.5, full_worth=0.75, audited=False, no_shares="There is nobody to share with.")
+    made = plan([claim(0, 0.1)], PayoutTerms(pay_unaudited=True, pay_without_gain=True), POOL, outcome)
+    assert (made.paid, made.refund) == (0, POOL)
+    assert "There is nobody to share with." in made.explanation
+
+
+def test_who_gains_by_another_s_leaving_is_told_so() -> None:
+    made = plan([claim(0, 0.5, reserve=600_000), claim(1, 0.5)])
+    assert [line.reason for line in made.lines] == [
+        "nothing: its share of the pool is below its reserve price, so it is not in the deal",
+        "in proportion to its value among those who are paid",
+    ]
+
+
+def test_significant_is_what_terms_are_by_default() -> None:
+    assert PayoutTerms().policy is PayoutPolicy.SIGNIFICANT
+    assert amounts(plan([claim(0, 0.3), claim(1, 0.1, half=0.1)])) == [POOL, 0]
 
 
 def test_significant_pays_nothing_to_a_value_that_may_be_zero() -> None:
     claims = [claim(0, 0.3, half=0.1), claim(1, 0.1, half=0.1), claim(2, 0.1, half=0.05)]
     assert amounts(plan(claims, PayoutTerms(policy=PayoutPolicy.SIGNIFICANT))) == [750_000, 0, 250_000]
-    assert amounts(plan(claims, PayoutTerms())) == [600_000, 200_000, 200_000]
+    assert amounts(plan(claims, PayoutTerms(policy=PayoutPolicy.PROPORTIONAL))) == [600_000, 200_000, 200_000]
 
 
 def test_interval_aware_releases_what_is_certain_and_holds_the_rest() -> None:
@@ -159,7 +291,8 @@ def test_small_amounts_accrue() -> None:
     ("empty", "full", "paid"), [(0.5, 0.75, 500_000), (0.5, 1.5, POOL), (0.5, 0.4, 0), (0.0, 1 / 3 * 0.5, 333_333)]
 )
 def test_the_performance_clause_pays_the_earned_part_and_refunds_the_rest(empty: float, full: float, paid: int) -> None:
-    made = plan([claim(0, 0.1)], PayoutTerms(performance_target=0.5), empty_worth=empty, full_worth=full)
+    terms = PayoutTerms(performance_target=0.5, pay_without_gain=True)
+    made = plan([claim(0, 0.1)], terms, outcome=Outcome(empty_worth=empty, full_worth=full))
     assert (made.paid, made.refund) == (paid, POOL - paid)
 
 
@@ -194,7 +327,13 @@ def test_a_plan_that_does_not_add_up_cannot_be_made() -> None:
         (lambda: plan([claim(0, float("inf"))]), "failed evaluation"),
         (lambda: plan([claim(0, 1.0, reserve=-1)]), "reserve price"),
         (lambda: plan([claim(0, 1.0)], metered_compute=-1), "metered compute"),
-        (lambda: plan([claim(0, 1.0)], PayoutTerms(performance_target=0.1)), "worths of nobody and of everybody"),
+        (lambda: plan([claim(0, 1.0)], outcome=Outcome()), "neither a test of it nor the worths"),
+        (
+            lambda: plan(
+                [claim(0, 1.0)], PayoutTerms(performance_target=0.1), outcome=Outcome(gain=gain(0.1, gained=True))
+            ),
+            "worths of nobody and of everybody",
+        ),
         (
             lambda: plan([claim(0, 1.0)], PayoutTerms(compute_quote=50), budget=40, metered_compute=50),
             "more than the budget",

@@ -14,6 +14,7 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.housekeeping.bookkeeper import Bookkeeper
 from app.payouts import ledger, proof, repository, service
 from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
+from app.payouts.preconditions import Outcome
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerTransfer
 from contract.policies import PayoutPolicy
@@ -51,8 +52,13 @@ def claims(*values: float) -> list[PayoutClaim]:
     ]
 
 
+# everybody's data is better than nobody's
+GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
+
+
 def plan_of(job: uuid.UUID, players: list[PayoutClaim], terms: PayoutTerms | None = None, **more: object) -> PayoutPlan:
-    return make_plan(job, "EUR", POOL, terms or PayoutTerms(), players, **more)  # type: ignore[arg-type]
+    return make_plan(job, "EUR", POOL, terms or PayoutTerms(), players, GAINED, **more)  # type: ignore[arg-type]
 
 
 def only(session: Session, owner: uuid.UUID, currency: str = "EUR") -> service.Balance:
@@ -141,7 +147,7 @@ def test_a_plan_of_another_job_pool_or_currency_is_refused(session: Session, job
     for bad in (
         replace(good, job_id=uuid.uuid4()),
         replace(good, currency="USD"),
-        make_plan(job, "EUR", POOL - 1, PayoutTerms(), claims(1.0)),
+        make_plan(job, "EUR", POOL - 1, PayoutTerms(), claims(1.0), GAINED),
     ):
         with pytest.raises(Conflict, match="make the plan from the job's own pool"):
             service.settle(session, job, bad)
@@ -155,7 +161,7 @@ def test_when_nobody_has_a_claim_the_whole_pool_goes_back(session: Session, buye
 def test_what_the_performance_clause_does_not_earn_returns_to_the_wallet(
     session: Session, buyer: uuid.UUID, job: uuid.UUID
 ) -> None:
-    plan = plan_of(job, claims(0.1), PayoutTerms(performance_target=0.5), empty_worth=0.5, full_worth=0.75)
+    plan = plan_of(job, claims(0.1), PayoutTerms(performance_target=0.5))
     service.settle(session, job, plan)
     assert only(session, buyer).available == POOL // 2
 
@@ -237,7 +243,7 @@ def test_small_amounts_accrue_until_together_they_reach_the_minimum(session: Ses
         job = uuid.uuid4()
         service.reserve(session, job, owner, POOL, "EUR")
         players = [PayoutClaim(provider, provider, 0.001), PayoutClaim(other, other, 0.999)]
-        service.settle(session, job, plan_of(job, players, PayoutTerms(minimum_payout=2_000)))
+        service.settle(session, job, plan_of(job, players, replace(PROPORTIONAL, minimum_payout=2_000)))
         seen.append((only(session, provider).available, only(session, provider).accrued))
     assert seen == [(0, 1_000), (2_000, 0), (2_000, 1_000)]
 
@@ -250,9 +256,9 @@ def test_two_players_of_one_provider_are_both_paid(session: Session, job: uuid.U
 
 
 def test_a_statement_adds_up_to_the_balance(session: Session, buyer: uuid.UUID, job: uuid.UUID) -> None:
-    terms = replace(WINDOW, performance_target=1.0, minimum_payout=150_000)
+    terms = replace(WINDOW, performance_target=0.5, minimum_payout=150_000)
     players = claims(0.75, 0.25)
-    service.settle(session, job, plan_of(job, players, terms, empty_worth=0.0, full_worth=0.5))
+    service.settle(session, job, plan_of(job, players, terms))
     for owner in (buyer, *(claim.provider_id for claim in players)):
         entries = service.statement(session, owner)
         balance = only(session, owner)
@@ -265,7 +271,9 @@ def test_a_statement_adds_up_to_the_balance(session: Session, buyer: uuid.UUID, 
 def test_a_statement_s_pages_neither_repeat_nor_skip(session: Session, buyer: uuid.UUID, job: uuid.UUID) -> None:
     # the sweep of small earnings touches two accounts of one owner: two entries at one position
     provider = uuid.uuid4()
-    service.settle(session, job, plan_of(job, [PayoutClaim(provider, provider, 1.0)], PayoutTerms(minimum_payout=1)))
+    service.settle(
+        session, job, plan_of(job, [PayoutClaim(provider, provider, 1.0)], replace(PROPORTIONAL, minimum_payout=1))
+    )
     service.deposit(session, provider, 5, "EUR", "x")
     service.deposit(session, provider, 5, "USD", "y")
     whole = service.statement(session, provider)
@@ -285,7 +293,7 @@ def test_an_overdue_reservation_is_given_back_by_the_sweeper(session: Session, b
     assert job not in service.expire_reservations(session)
     assert only(session, buyer).available == POOL
     with pytest.raises(Conflict, match=r"went back to its buyer \(expired\)"):
-        service.settle(session, job, make_plan(job, "EUR", 500, PayoutTerms(), claims(1.0)))
+        service.settle(session, job, make_plan(job, "EUR", 500, PayoutTerms(), claims(1.0), GAINED))
 
 
 def test_the_bookkeeper_releases_what_is_due_expires_what_is_overdue_and_seals(

@@ -110,9 +110,11 @@ def test_whoever_does_harm_for_certain_is_left_out_and_the_others_are_valued_wit
     left = paid(market, three.id)
     left.pop(2)
     assert left == paid(market, two.id)
-    # what is paid and how sure that is come from the same valuation
-    sql = "SELECT share_low, share, share_high FROM valuation_players WHERE valuation_id = :id"
-    assert all(low - 1e-12 <= share <= high + 1e-12 for low, share, high in market.rows(sql, id=three.id))
+    # the share and how sure it is come from the same valuation; of intervals that count nothing uncertain none is kept
+    sql = "SELECT share_low, share, share_high, paid_share FROM valuation_players WHERE valuation_id = :id"
+    for low, share, high, share_paid in market.rows(sql, id=three.id):
+        assert low is None or low - 1e-12 <= share <= high + 1e-12
+        assert share == pytest.approx(share_paid, abs=1e-9)
     kept = finished(market, hand, datasets=market.datasets[:3])
     assert kept.result["without_harm"] is None
     assert paid(market, kept.id)[2] == 0

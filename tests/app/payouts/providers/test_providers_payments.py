@@ -15,9 +15,14 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, InvalidInput, Unauthorized
 from app.payouts import provider_events, service, withdrawals
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
+from app.payouts.preconditions import Outcome
 from app.payouts.providers import stripe_like
 from app.payouts.providers.interface import EventKind
+from contract.policies import PayoutPolicy
 from tests.app.payouts.providers.fake_provider import FakeProvider
+
+GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
 
 SECRET = "whsec_test"
 NOW = 1_800_000_000
@@ -32,7 +37,9 @@ def earned(session: Session, amount: int = 5_000) -> uuid.UUID:
     buyer, provider, job = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
     service.deposit(session, buyer, amount, "EUR", "b")
     service.reserve(session, job, buyer, amount, "EUR")
-    service.settle(session, job, make_plan(job, "EUR", amount, PayoutTerms(), [PayoutClaim(provider, provider, 1.0)]))
+    service.settle(
+        session, job, make_plan(job, "EUR", amount, PROPORTIONAL, [PayoutClaim(provider, provider, 1.0)], GAINED)
+    )
     return provider
 
 

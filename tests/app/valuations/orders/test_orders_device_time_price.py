@@ -9,6 +9,8 @@ from app.valuations.orders.terms import payout_terms, sentences
 from app.valuations.schemas import Payout
 from contract.job import AgreedTerms
 
+NOW = Payout(dispute_window_seconds=0)
+
 
 @pytest.mark.parametrize(
     ("hourly", "currency", "seconds", "most"),
@@ -21,18 +23,18 @@ def test_a_quote_is_rounded_up_to_the_minor_unit(hourly: str, currency: str, sec
 def test_what_is_metered_is_rounded_down_and_charged_up_to_the_quote() -> None:
     agreed = DeviceTimePrice.quoted(Decimal("1.20"), "EUR", 3600.0)
     assert [agreed.metered("EUR", seconds) for seconds in (0.0, 29.9, 30.0, 5400.0)] == [0, 0, 1, 180]
-    assert payout_terms(Payout(), "EUR", 0, agreed).compute_quote == 120
+    assert payout_terms(NOW, "EUR", 0, agreed).compute_quote == 120
 
 
 def test_what_was_agreed_is_frozen_with_the_job_and_said_in_a_sentence() -> None:
     agreed = DeviceTimePrice.quoted(Decimal("1.20"), "EUR", 9000.0)
     kept = AgreedTerms(fee_basis_points=250, reserves=(0,), compute=agreed.terms()).plain()
     assert DeviceTimePrice.agreed(AgreedTerms.read(kept).compute) == agreed
-    told = sentences(Payout(), "EUR", 0, False, "uniform", agreed)
+    told = sentences(NOW, "EUR", 0, False, "uniform", agreed)
     assert "Device time is charged at 1.20 EUR an hour, at most 3.00 EUR, before the pool is divided." in told
 
 
 def test_a_job_that_is_not_charged_says_nothing_of_it() -> None:
     assert AgreedTerms.read({"fee_basis_points": 0, "reserves": [0]}).compute is None
     assert DeviceTimePrice.agreed(None) is None
-    assert not any("Device time" in each for each in sentences(Payout(), "EUR", 0, False))
+    assert not any("Device time" in each for each in sentences(NOW, "EUR", 0, False))

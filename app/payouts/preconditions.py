@@ -1,0 +1,95 @@
+"""What has to hold of a whole job before anybody is paid: something was gained, and the worths were audited. Pure.
+
+It looks at no player's value and divides nothing: ``policies`` does, where every precondition is met. Terms can waive
+each (``pay_without_gain``, ``pay_unaudited``); orders from before these rules have waived both.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.errors import InvalidInput
+from contract.result import Gain
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a valuation says of the job as a whole.
+
+    ``gain`` None: no test of it was made. ``no_shares`` says why the result has values but no shares; None: it has.
+    """
+
+    empty_worth: float | None = None
+    full_worth: float | None = None
+    gain: Gain | None = None
+    audited: bool = True
+    no_shares: str | None = None
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """One rule and what is said of it: ``sentence`` in the explanation; ``reason``, where it is not met, on each
+    player's line; ``reference``, then, in the buyer's statement (200 characters at most)."""
+
+    met: bool
+    sentence: str
+    reason: str = ""
+    reference: str = ""
+
+
+def preconditions(outcome: Outcome, *, pay_without_gain: bool, pay_unaudited: bool) -> list[Precondition]:
+    """The rules that apply, in the order in which they are looked at; those that are waived are not among them."""
+    return [*_shared(outcome), *([] if pay_without_gain else [_gained(outcome)]), *_audited(outcome, pay_unaudited)]
+
+
+def _shared(outcome: Outcome) -> Iterator[Precondition]:
+    if outcome.no_shares is not None:
+        yield Precondition(
+            met=False,
+            sentence=outcome.no_shares,
+            reason="nothing: this job has no shares",
+            reference="this job has no shares, so nobody is paid",
+        )
+
+
+def _gained(outcome: Outcome) -> Precondition:
+    gain = outcome.gain
+    if gain is not None:
+        gained, sentence = gain.gained, _tested(gain)
+    else:
+        if outcome.empty_worth is None or outcome.full_worth is None:
+            raise InvalidInput(
+                "these terms pay only for a gain, and the result has neither a test of it nor the worths of nobody "
+                "and of everybody; set pay_without_gain where it is to be paid all the same"
+            )
+        gained = outcome.full_worth > outcome.empty_worth
+        ends = f"{outcome.empty_worth:.4f} with nobody's data, {outcome.full_worth:.4f} with everybody's"
+        sentence = f"The gain was not tested; the model scores {ends}{'' if gained else ', which is no gain'}."
+    if gained:
+        return Precondition(met=True, sentence=sentence)
+    return Precondition(
+        met=False,
+        sentence=f"No gain, no pay: {sentence[0].lower()}{sentence[1:]}",
+        reason="nothing: the model gained nothing over the baseline, so nobody is paid",
+        reference="no gain over the baseline, so nobody is paid",
+    )
+
+
+def _tested(gain: Gain) -> str:
+    """The test of the gain in a sentence."""
+    verdict = "is a gain" if gain.gained else "is not surely a gain"
+    return (
+        f"Everybody's model scores {gain.full:.4f} and the baseline {gain.baseline:.4f}: the difference of "
+        f"{gain.difference:+.4f} (standard error {gain.stderr:.4f}, one-sided p {gain.p_value:.2g}) {verdict} "
+        f"({gain.basis.rstrip('.')})."
+    )
+
+
+def _audited(outcome: Outcome, pay_unaudited: bool) -> Iterator[Precondition]:
+    if not (outcome.audited or pay_unaudited):
+        yield Precondition(
+            met=False,
+            sentence="The error of unlearning was not measured in this job (it is not audited), and its order pays "
+            "for audited values only.",
+            reason="nothing: the values are not audited, and the order pays for audited values only",
+            reference="the values are not audited, so nobody is paid",
+        )

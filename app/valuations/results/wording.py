@@ -1,0 +1,71 @@
+"""What pages and reports say of a result in sentences, so that all of them say the same. Pure.
+
+Each is for people, and true beside everything else that is shown: what unlearning saved is not claimed for a job whose
+values rest on retrainings alone, and no interval is claimed where none could be said.
+"""
+
+from collections.abc import Callable, Sequence
+
+from app.valuations.results.schemas import PlayerValue, PrecisionAnswer, Values
+
+# shares are computed once in floats and once in exact fractions
+_ALIKE = 1e-9
+_NO_FASTER = 1.05
+
+
+def paid_share(player: PlayerValue) -> float | None:
+    """The player's part of what was divided; of jobs that were settled before it was told, its share is that."""
+    return player.share if player.paid_share is None else player.paid_share
+
+
+def value_shown(values: Values, player: PlayerValue) -> tuple[float | None, tuple[float, float] | None]:
+    """The value that belongs beside the player's share, and its interval: of the valuation that is paid on. None for
+    whoever was left out of that one."""
+    if values.without_harm is None or player.seat is None:
+        return player.value, player.value_ci
+    return player.paid_value, player.paid_value_ci
+
+
+def differences(players: Sequence[PlayerValue]) -> dict[str, list[str]]:
+    """Why some are paid another part than their share, and who: reason -> providers, in the players' order."""
+    told: dict[str, list[str]] = {}
+    for player in players:
+        if player.reason is not None and abs((player.paid_share or 0.0) - (player.share or 0.0)) > _ALIKE:
+            told.setdefault(player.reason, []).append(player.provider)
+    return told
+
+
+def cost(values: Values, say: Callable[[float], str]) -> str:
+    """What the job took, and beside what; ``say`` writes seconds."""
+    spent, whole = values.seconds, values.retrain_seconds_estimate
+    taken = f"{say(spent)} on the device"
+    if whole is None:
+        return f"{taken}. What exact retraining would have cost is not known for this job."
+    if not _unlearned(values):
+        rest = "all of them" if values.stopped_by == "enumerated" else "a sample of them"
+        return (
+            f"{taken}. The values rest on retrainings alone ({rest}), so unlearning saved nothing; training a model "
+            f"for every combination is estimated at {say(whole)}."
+        )
+    ratio = whole / spent if spent else 0.0
+    often = f", {ratio:.1f} times as long" if ratio >= _NO_FASTER else ", so unlearning saved nothing"
+    return f"{taken}; training a model for every combination would have taken about {say(whole)}{often}."
+
+
+def _unlearned(values: Values) -> bool:
+    """Whether the values rest on worths that were not trained anew."""
+    if values.bake_off:
+        return any(candidate["kept"] for candidate in values.bake_off)
+    return values.source != "retrain"
+
+
+def precision(reached: PrecisionAnswer, audited: bool) -> str:
+    """Whether the width that was asked for was reached."""
+    asked = f"intervals of at most {reached.asked:g} points"
+    forecast = f" {reached.forecast}" if reached.forecast else ""
+    if reached.met:
+        return f"Asked for {asked}; the widest is {reached.reached:.2f}."
+    if reached.reached is not None:
+        return f"Asked for {asked}; that was not reached: the widest is {reached.reached:.2f}.{forecast}"
+    why = "nothing uncertain was counted" if audited else "the job is not audited"
+    return f"Asked for {asked}; how wide they are cannot be said, because {why}.{forecast}"
