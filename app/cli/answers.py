@@ -51,7 +51,7 @@ class WatchedProgress(ServiceAnswer):
     widest_share_interval: float | None
 
 
-class WatchedJob(ServiceAnswer):
+class JobAnswer(ServiceAnswer):
     """A job that is followed to its end."""
 
     id: str

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from app.accounts import repository, service
-from app.cli.answers import JobValues, ListedDataset, PaidPlayer, WatchedJob, WorthCounts
+from app.cli.answers import JobAnswer, JobValues, ListedDataset, PaidPlayer, WorthCounts
 from app.cli.demo_text import demo_text
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, File, digits_market
@@ -159,13 +159,13 @@ def _value(client: Client, datasets: list[str], test_file: File, console: Consol
     """Post the job, follow it to its end, and collect what ``demo.json`` holds."""
     test = _upload(client, "digits test set", test_file, "test")
     started = time.monotonic()
-    job = WatchedJob.read(client.create_valuation(datasets=datasets, test_dataset=test.id, **_SPEC))
+    job = JobAnswer.read(client.create_valuation(datasets=datasets, test_dataset=test.id, **_SPEC))
     console.print(f"The buyer posted {job.id} with a pool of {POOL} {CURRENCY}.", soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("queued", total=2 ** len(datasets) + RETRAININGS, note="")
-        job = WatchedJob.read(
-            client.wait(job.id, timeout=600, on_progress=lambda seen: _draw(bar, task, WatchedJob.read(seen)))
+        job = JobAnswer.read(
+            client.wait(job.id, timeout=600, on_progress=lambda seen: _draw(bar, task, JobAnswer.read(seen)))
         )
     if not job.succeeded:
         console.print(f"[red]The job ended as {job.status}: {job.error or job.reason}[/red]")
@@ -178,7 +178,7 @@ def _value(client: Client, datasets: list[str], test_file: File, console: Consol
     return DemoOutcome(valuation_id=job.id, status=job.status, evaluations=values.evaluations, players=players)
 
 
-def _draw(bar: Progress, task: TaskID, job: WatchedJob) -> None:
+def _draw(bar: Progress, task: TaskID, job: JobAnswer) -> None:
     done, widest = job.progress.evaluations.total(), job.progress.widest_share_interval
     note = f"{done} worths" + (f", widest share interval {widest:.1f} points" if widest is not None else "")
     total = max(bar.tasks[task].total or 0, done)

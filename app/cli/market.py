@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.answers import JobValues, LedgerLine, ListedDataset, SignedDigest, WatchedJob
+from app.cli.answers import JobAnswer, JobValues, LedgerLine, ListedDataset, SignedDigest
 from app.errors import InvalidInput
 from cherish.client import Client
 
@@ -88,7 +88,7 @@ def create(
         if quote:
             _print(json.dumps(client.quote_valuation(**body), indent=2))
         else:
-            _print(WatchedJob.read(client.create_valuation(**body)).id)
+            _print(JobAnswer.read(client.create_valuation(**body)).id)
 
 
 @valuations.command("watch")
@@ -98,7 +98,7 @@ def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
 
     def follow(body: dict[str, Any]) -> None:
         nonlocal said
-        job = WatchedJob.read(body)
+        job = JobAnswer.read(body)
         counts = ", ".join(f"{count} {kind}" for kind, count in job.progress.evaluations.plain().items() if count)
         line = f"{job.status}\t{counts}"
         if line != said:
@@ -106,7 +106,7 @@ def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
             _print(line)
 
     with Client(api, key) as client:
-        job = WatchedJob.read(client.wait(valuation_id, on_progress=follow))
+        job = JobAnswer.read(client.wait(valuation_id, on_progress=follow))
     if not job.succeeded:
         raise InvalidInput(job.error or f"the job is {job.status}")
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from app.errors import InvalidInput
 from app.payouts.money import format_money
-from app.payouts.preconditions import Outcome, Precondition, preconditions
+from app.payouts.preconditions import JobOutcome, PayoutCondition, preconditions
 from app.payouts.shares import apportion, tie_key
 from contract.policies import DEFAULT_POLICY, PayoutPolicy
 from contract.shares import exact, shares
@@ -211,7 +211,7 @@ def make_plan(
     budget: int,
     terms: PayoutTerms,
     claims: Sequence[PayoutClaim],
-    outcome: Outcome,
+    outcome: JobOutcome,
     *,
     metered_compute: int = 0,
 ) -> PayoutPlan:
@@ -277,7 +277,7 @@ class _Sums:
         return self.budget - self.fee - self.compute
 
 
-def _why_nobody(unmet: Precondition | None, final: Sequence[Fraction]) -> str:
+def _why_nobody(unmet: PayoutCondition | None, final: Sequence[Fraction]) -> str:
     """Why nobody is paid, for the statement."""
     if unmet is not None:
         return unmet.reference
@@ -298,7 +298,7 @@ def _check(budget: int, claims: Sequence[PayoutClaim], metered_compute: int) -> 
             raise InvalidInput(f"player {claim.player_id}: its value is {claim.value}; a failed evaluation is not paid")
 
 
-def _performance(terms: PayoutTerms, outcome: Outcome) -> Fraction:
+def _performance(terms: PayoutTerms, outcome: JobOutcome) -> Fraction:
     """g = clip((v(N) - v(empty)) / target, 0, 1); 1 without the clause."""
     if terms.performance_target is None:
         return Fraction(1)
@@ -311,7 +311,7 @@ def _performance(terms: PayoutTerms, outcome: Outcome) -> Fraction:
 
 
 def _weights(
-    policy: PayoutPolicy, claims: Sequence[PayoutClaim], unmet: Precondition | None
+    policy: PayoutPolicy, claims: Sequence[PayoutClaim], unmet: PayoutCondition | None
 ) -> tuple[list[Fraction], list[str]]:
     """What each claim weighs before reserve prices, and the reason in words; nothing under an unmet precondition."""
     if unmet is not None:
@@ -385,7 +385,7 @@ def _line(
 
 
 def _explain(
-    currency: str, sums: _Sums, rules: Sequence[Precondition], lines: Sequence[Line], terms: PayoutTerms
+    currency: str, sums: _Sums, rules: Sequence[PayoutCondition], lines: Sequence[Line], terms: PayoutTerms
 ) -> tuple[str, ...]:
     """The plan in sentences, in the order in which it was made."""
 

@@ -12,7 +12,7 @@ from contract.result import Gain
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """What a valuation says of the job as a whole.
 
     ``gain`` None: no test of it was made. ``no_shares`` says why the result has values but no shares; None: it has.
@@ -26,7 +26,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Precondition:
+class PayoutCondition:
     """One rule and what is said of it: ``sentence`` in the explanation; ``reason``, where it is not met, on each
     player's line; ``reference``, then, in the buyer's statement (200 characters at most)."""
 
@@ -36,14 +36,14 @@ class Precondition:
     reference: str = ""
 
 
-def preconditions(outcome: Outcome, *, pay_without_gain: bool, pay_unaudited: bool) -> list[Precondition]:
+def preconditions(outcome: JobOutcome, *, pay_without_gain: bool, pay_unaudited: bool) -> list[PayoutCondition]:
     """The rules that apply, in the order in which they are looked at; those that are waived are not among them."""
     return [*_shared(outcome), *([] if pay_without_gain else [_gained(outcome)]), *_audited(outcome, pay_unaudited)]
 
 
-def _shared(outcome: Outcome) -> Iterator[Precondition]:
+def _shared(outcome: JobOutcome) -> Iterator[PayoutCondition]:
     if outcome.no_shares is not None:
-        yield Precondition(
+        yield PayoutCondition(
             met=False,
             sentence=outcome.no_shares,
             reason="nothing: this job has no shares",
@@ -51,7 +51,7 @@ def _shared(outcome: Outcome) -> Iterator[Precondition]:
         )
 
 
-def _gained(outcome: Outcome) -> Precondition:
+def _gained(outcome: JobOutcome) -> PayoutCondition:
     gain = outcome.gain
     if gain is not None:
         gained, sentence = gain.gained, _tested(gain)
@@ -65,8 +65,8 @@ def _gained(outcome: Outcome) -> Precondition:
         ends = f"{outcome.empty_worth:.4f} with nobody's data, {outcome.full_worth:.4f} with everybody's"
         sentence = f"The gain was not tested; the model scores {ends}{'' if gained else ', which is no gain'}."
     if gained:
-        return Precondition(met=True, sentence=sentence)
-    return Precondition(
+        return PayoutCondition(met=True, sentence=sentence)
+    return PayoutCondition(
         met=False,
         sentence=f"No gain, no pay: {sentence[0].lower()}{sentence[1:]}",
         reason="nothing: the model gained nothing over the baseline, so nobody is paid",
@@ -84,9 +84,9 @@ def _tested(gain: Gain) -> str:
     )
 
 
-def _audited(outcome: Outcome, pay_unaudited: bool) -> Iterator[Precondition]:
+def _audited(outcome: JobOutcome, pay_unaudited: bool) -> Iterator[PayoutCondition]:
     if not (outcome.audited or pay_unaudited):
-        yield Precondition(
+        yield PayoutCondition(
             met=False,
             sentence="The error of unlearning was not measured in this job (it is not audited), and its order pays "
             "for audited values only.",

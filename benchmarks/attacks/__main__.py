@@ -17,7 +17,7 @@ import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
-from app.payouts.preconditions import Outcome
+from app.payouts.preconditions import JobOutcome
 from app.valuations.players.files import used_rows
 from app.valuations.players.grouping import Payee, group
 from app.valuations.schemas import PROTECTED_SHARDS
@@ -104,7 +104,7 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
         for column, player in zip(again.kept, again.valuation.players, strict=True):
             paid[column] = player
     ends = found if again is None else again.valuation
-    outcome = Outcome(ends.empty_worth, ends.full_worth, found.gain, audited=found.audit.status != "unaudited")
+    outcome = JobOutcome(ends.empty_worth, ends.full_worth, found.gain, audited=found.audit.status != "unaudited")
     result = {}
     for policy in rules.policies:
         claims = [_claim(member, grouping, index, paid, again) for index, member in enumerate(members)]

@@ -26,6 +26,7 @@ from contract.result import (
     ValuationResult,
     WorthRow,
 )
+from contract.spec import ValuationSpec
 
 PLAYER = PlayerResult("p0", 3, "d0", 0.25, 0.01, (0.2, 0.3), 0.5, (0.4, 0.6), (0.1, 0.4), (0.3, 0.7))
 RESULT = ValuationResult(
@@ -45,7 +46,7 @@ RESULT = ValuationResult(
     seconds_by_source={"retrain": 1.0},
     retrain_seconds_estimate=None,
     costs={"retrain": 1.0},
-    spec={"metric": "accuracy"},
+    spec=ValuationSpec(),
     digests={"game": "g"},
     trace=(TraceRow(1, {"retrain": 4}, (0.25, 0.25), (0.0, 0.0), (0.5, 0.5), 0.0, None),),
     shards=(ShardRow("p0/0", "p0", 3, "d"),),

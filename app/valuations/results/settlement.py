@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.payouts import money
 from app.payouts import service as payouts
 from app.payouts.policies import Line, PayoutClaim, PayoutPlan, make_plan
-from app.payouts.preconditions import Outcome
+from app.payouts.preconditions import JobOutcome
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.orders.device_time_price import DeviceTimePrice
@@ -71,13 +71,13 @@ def player_key(order: NewValuation, player: ValuationPlayer) -> uuid.UUID:
     return player.provider_id
 
 
-def outcome_of(result: StoredResult) -> Outcome:
+def outcome_of(result: StoredResult) -> JobOutcome:
     """What a result says of its job as a whole. The gain is everybody's; the worths are of the valuation paid on."""
     ends = result.without_harm or result
     no_shares = None
     if any(player.share is None for player in result.players):
         no_shares = result.shares_note or "This job has values but no shares."
-    return Outcome(
+    return JobOutcome(
         empty_worth=ends.empty_worth,
         full_worth=ends.full_worth,
         gain=result.gain,

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from app.payouts import service
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
-from app.payouts.preconditions import Outcome
+from app.payouts.preconditions import JobOutcome
 from contract.policies import PayoutPolicy
 
-GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)
 PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
 
 

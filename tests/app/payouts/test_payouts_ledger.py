@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict
 from app.payouts import ledger, ledger_ddl, proof, repository, service
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
-from app.payouts.preconditions import Outcome
+from app.payouts.preconditions import JobOutcome
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, TransferState
 from contract.policies import PayoutPolicy
 
-GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)
 PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
 
 CLEARING = AccountKey.of(AccountKind.PAYMENT_CLEARING, "EUR")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidInput
 from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
-from app.payouts.preconditions import Outcome
+from app.payouts.preconditions import JobOutcome
 from contract.policies import PayoutPolicy
 from contract.result import Gain
 
@@ -27,7 +27,7 @@ def claim(number: int, value: float, *, half: float = 0.0, share: float | None =
 
 
 # everybody's data is better than nobody's, and nothing was tested
-GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)
 
 
 def gain(difference: float, *, gained: bool) -> Gain:
@@ -38,7 +38,7 @@ def plan(
     claims: list[PayoutClaim],
     terms: PayoutTerms | None = None,
     budget: int = POOL,
-    outcome: Outcome = GAINED,
+    outcome: JobOutcome = GAINED,
     metered_compute: int = 0,
 ) -> PayoutPlan:
     return make_plan(JOB, "EUR", budget, terms or PayoutTerms(), claims, outcome, metered_compute=metered_compute)
@@ -69,7 +69,7 @@ def situations(draw: st.DrawFn) -> tuple[list[PayoutClaim], PayoutTerms, int, di
         pay_unaudited=draw(st.booleans()),
         fee_without_payment=draw(st.booleans()),
     )
-    outcome = Outcome(
+    outcome = JobOutcome(
         empty_worth=0.1,
         full_worth=draw(st.sampled_from([0.0, 0.1, 0.25, 0.9])),
         gain=draw(st.sampled_from([None, gain(0.1, gained=True), gain(0.001, gained=False)])),
@@ -83,7 +83,7 @@ def situations(draw: st.DrawFn) -> tuple[list[PayoutClaim], PayoutTerms, int, di
     )
 
 
-def lets_pay(terms: PayoutTerms, outcome: Outcome) -> bool:
+def lets_pay(terms: PayoutTerms, outcome: JobOutcome) -> bool:
     """The preconditions, written anew."""
     assert outcome.full_worth is not None
     assert outcome.empty_worth is not None
@@ -171,21 +171,21 @@ def test_the_fee_is_taken_where_nobody_is_paid_only_by_jobs_that_agreed_to_that(
     assert (made.refund, made.fee) == (POOL - 10_000, 10_000)
 
 
-NOT_SURE = Outcome(empty_worth=0.5, full_worth=0.75, gain=gain(0.004, gained=False))
+NOT_SURE = JobOutcome(empty_worth=0.5, full_worth=0.75, gain=gain(0.004, gained=False))
 
 
 @pytest.mark.parametrize(
     ("outcome", "words"),
     [
         (NOT_SURE, "is not surely a gain (a test)"),
-        (Outcome(empty_worth=0.88, full_worth=0.868), "0.8800 with nobody's data, 0.8680 with everybody's"),
-        (Outcome(empty_worth=0.0, full_worth=0.0), "which is no gain"),
+        (JobOutcome(empty_worth=0.88, full_worth=0.868), "0.8800 with nobody's data, 0.8680 with everybody's"),
+        (JobOutcome(empty_worth=0.0, full_worth=0.0), "which is no gain"),
         # the test rules, whatever the worths say
-        (Outcome(empty_worth=0.1, full_worth=0.9, gain=gain(-0.1, gained=False)), "-0.1000"),
+        (JobOutcome(empty_worth=0.1, full_worth=0.9, gain=gain(-0.1, gained=False)), "-0.1000"),
     ],
 )
 def test_no_gain_no_pay_whatever_the_policy_and_the_pool_goes_back_but_for_device_time(
-    outcome: Outcome, words: str
+    outcome: JobOutcome, words: str
 ) -> None:
     for policy in PayoutPolicy:
         terms = PayoutTerms(policy=policy, fee_basis_points=250, compute_quote=700, dispute_window_seconds=60)
@@ -201,14 +201,14 @@ def test_no_gain_no_pay_whatever_the_policy_and_the_pool_goes_back_but_for_devic
 
 
 def test_a_gain_is_said_with_its_test() -> None:
-    made = plan([claim(0, 0.1)], outcome=Outcome(0.5, 0.75, gain(0.1, gained=True)))
+    made = plan([claim(0, 0.1)], outcome=JobOutcome(0.5, 0.75, gain(0.1, gained=True)))
     assert made.paid == POOL
     assert any("standard error 0.0100" in each and "is a gain" in each for each in made.explanation)
     assert any("was not tested" in each for each in plan([claim(0, 0.1)]).explanation)
 
 
 def test_unaudited_values_are_paid_only_where_the_order_insists() -> None:
-    outcome = Outcome(empty_worth=0.5, full_worth=0.75, audited=False)
+    outcome = JobOutcome(empty_worth=0.5, full_worth=0.75, audited=False)
     made = plan([claim(0, 0.1)], PayoutTerms(fee_basis_points=250), POOL, outcome)
     assert (made.paid, made.refund, made.nobody_paid) == (0, POOL, "the values are not audited, so nobody is paid")
     assert any("not audited" in each for each in made.explanation)
@@ -216,7 +216,7 @@ def test_unaudited_values_are_paid_only_where_the_order_insists() -> None:
 
 
 def test_a_job_without_shares_pays_nobody_even_where_all_is_waived() -> None:
-    outcome = Outcome(empty_worth=0.5, full_worth=0.75, audited=False, no_shares="There is nobody to share with.")
+    outcome = JobOutcome(empty_worth=0.5, full_worth=0.75, audited=False, no_shares="There is nobody to share with.")
     made = plan([claim(0, 0.1)], PayoutTerms(pay_unaudited=True, pay_without_gain=True), POOL, outcome)
     assert (made.paid, made.refund) == (0, POOL)
     assert "There is nobody to share with." in made.explanation
@@ -292,7 +292,7 @@ def test_small_amounts_accrue() -> None:
 )
 def test_the_performance_clause_pays_the_earned_part_and_refunds_the_rest(empty: float, full: float, paid: int) -> None:
     terms = PayoutTerms(performance_target=0.5, pay_without_gain=True)
-    made = plan([claim(0, 0.1)], terms, outcome=Outcome(empty_worth=empty, full_worth=full))
+    made = plan([claim(0, 0.1)], terms, outcome=JobOutcome(empty_worth=empty, full_worth=full))
     assert (made.paid, made.refund) == (paid, POOL - paid)
 
 
@@ -327,10 +327,10 @@ def test_a_plan_that_does_not_add_up_cannot_be_made() -> None:
         (lambda: plan([claim(0, float("inf"))]), "failed evaluation"),
         (lambda: plan([claim(0, 1.0, reserve=-1)]), "reserve price"),
         (lambda: plan([claim(0, 1.0)], metered_compute=-1), "metered compute"),
-        (lambda: plan([claim(0, 1.0)], outcome=Outcome()), "neither a test of it nor the worths"),
+        (lambda: plan([claim(0, 1.0)], outcome=JobOutcome()), "neither a test of it nor the worths"),
         (
             lambda: plan(
-                [claim(0, 1.0)], PayoutTerms(performance_target=0.1), outcome=Outcome(gain=gain(0.1, gained=True))
+                [claim(0, 1.0)], PayoutTerms(performance_target=0.1), outcome=JobOutcome(gain=gain(0.1, gained=True))
             ),
             "worths of nobody and of everybody",
         ),

@@ -14,7 +14,7 @@ from app.errors import Conflict, InvalidInput, NotFound
 from app.housekeeping.bookkeeper import Bookkeeper
 from app.payouts import ledger, proof, repository, service
 from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
-from app.payouts.preconditions import Outcome
+from app.payouts.preconditions import JobOutcome
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerTransfer
 from contract.policies import PayoutPolicy
@@ -53,7 +53,7 @@ def claims(*values: float) -> list[PayoutClaim]:
 
 
 # everybody's data is better than nobody's
-GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)
 PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
 
 

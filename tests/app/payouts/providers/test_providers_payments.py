@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 from app.errors import Conflict, InvalidInput, Unauthorized
 from app.payouts import provider_events, service, withdrawals
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
-from app.payouts.preconditions import Outcome
+from app.payouts.preconditions import JobOutcome
 from app.payouts.providers import stripe_like
 from app.payouts.providers.interface import EventKind
 from contract.policies import PayoutPolicy
 from tests.app.payouts.providers.fake_provider import FakeProvider
 
-GAINED = Outcome(empty_worth=0.5, full_worth=0.75)
+GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)
 PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)
 
 SECRET = "whsec_test"
