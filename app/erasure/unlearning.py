@@ -76,7 +76,7 @@ class LoadedDuty:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UnlearningOutcome:
     """How a duty ended: the method used, why it is not the owner's choice, the new weights (None: erased), and the
     measurements that the certificate holds."""
 
@@ -138,7 +138,7 @@ def load(session: Session, claim: UnlearningClaim) -> LoadedDuty | None:
     )
 
 
-def finish(session: Session, duty: LoadedDuty, outcome: Outcome) -> tuple[str, ...]:
+def finish(session: Session, duty: LoadedDuty, outcome: UnlearningOutcome) -> tuple[str, ...]:
     """End a duty: new weights, or none. Returns the blobs that are to be erased once this has committed."""
     checkpoint = checkpoints.lock(session, duty.claim.checkpoint_id)
     if checkpoint.digest != duty.weights:
@@ -197,7 +197,9 @@ def content(unlearning: UnlearningDuty) -> dict[str, Any]:
     return {"format": FORMAT, "unlearning": public_id("ul", unlearning.id), "finished_at": finished} | unlearning.record
 
 
-def _end(session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outcome: Outcome) -> tuple[str, ...]:
+def _end(
+    session: Session, claim: UnlearningClaim, checkpoint: Checkpoint, outcome: UnlearningOutcome
+) -> tuple[str, ...]:
     old, erased = checkpoint.digest, outcome.weights is None
     after = outcome.weights.digest if outcome.weights else None
     chosen = checkpoint.unlearning or WithdrawalMethod.AUTO
@@ -239,9 +241,9 @@ def _erase_instead(session: Session, claim: UnlearningClaim, why: str) -> tuple[
     return _end(session, claim, checkpoint, _erased(why))
 
 
-def _erased(why: str) -> Outcome:
+def _erased(why: str) -> UnlearningOutcome:
     findings = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
-    return Outcome(WithdrawalMethod.ERASE, why, None, None, findings)
+    return UnlearningOutcome(WithdrawalMethod.ERASE, why, None, None, findings)
 
 
 def _forgotten_digests(session: Session, claim: UnlearningClaim) -> list[str]:

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from app.checkpoints.weights import BASE
 from app.erasure import unlearning, unlearning_repository
-from app.erasure.unlearning import GONE, LoadedDuty, Outcome
+from app.erasure.unlearning import GONE, LoadedDuty, UnlearningOutcome
 from app.erasure.unlearning_repository import UnlearningClaim
 from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
 from app.settings import Settings
@@ -106,7 +106,7 @@ class Unlearner:
         settings = self._settings
         return lambda session: unlearning.fail_attempt(session, settings, claim, sentence, trace, final=final)
 
-    def _outcome(self, duty: LoadedDuty) -> Outcome:
+    def _outcome(self, duty: LoadedDuty) -> UnlearningOutcome:
         if duty.chosen is WithdrawalMethod.ERASE:
             return _erased(None, {})
         if duty.game is None or duty.test is None:
@@ -134,7 +134,7 @@ class Unlearner:
         method: WithdrawalMethod,
         reason: str | None,
         described: dict[str, Any],
-    ) -> Outcome:
+    ) -> UnlearningOutcome:
         # a method that needs no other rows steps away from the old weights, whatever else is here; in full mode it
         # would start from a point that suits thousands of coalitions, and end further off
         evaluator = Evaluator(_problem(game, inputs, whole, full=method in withdrawal.NEEDS_ALL))
@@ -153,7 +153,7 @@ class Unlearner:
             never_saw = forgetting.forget(judge, kept, forgetting.RETRAIN)
         measured = _measured(evaluator, after, never_saw, inputs)
         blob = write(self._blobs, duty, weights)
-        return Outcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), described | measured)
+        return UnlearningOutcome(method, reason, blob, dict(duty.checkpoint.tensors or {}), described | measured)
 
 
 def _problem(game: FrozenGame, inputs: UnlearningInputs, whole: bool, *, full: bool) -> Problem:
@@ -257,6 +257,6 @@ def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
-def _erased(reason: str | None, described: dict[str, Any]) -> Outcome:
+def _erased(reason: str | None, described: dict[str, Any]) -> UnlearningOutcome:
     gone = {"residual": {"unmeasured": GONE}, "membership": {"unmeasured": GONE}}
-    return Outcome(WithdrawalMethod.ERASE, reason, None, None, described | gone)
+    return UnlearningOutcome(WithdrawalMethod.ERASE, reason, None, None, described | gone)
