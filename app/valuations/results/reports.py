@@ -7,7 +7,6 @@ paid, and the digests by which all of it can be checked. Names are escaped; the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from app.http.ids import public_id
 from app.valuations.results.evidence import Pair
@@ -27,7 +26,7 @@ class Report:
 
     values: Values
     payouts: Payouts
-    spec: dict[str, Any]
+    metric: str
     pairs: Sequence[Pair]
 
     @property
@@ -39,7 +38,7 @@ class Report:
         found = self.values
         counts = ", ".join(f"{count} by {kind}" for kind, count in found.evaluations.items() if count)
         told = [
-            f"{len(found.players)} players on the metric {self.spec['metric']}; the worth of nobody's data is "
+            f"{len(found.players)} players on the metric {self.metric}; the worth of nobody's data is "
             f"{found.empty_worth:.4f}, of everybody's {found.full_worth:.4f}.",
             f"Worths computed: {counts}. The job ended by {found.stopped_by} after {found.seconds:.1f} s of computing.",
         ]
