@@ -278,7 +278,7 @@ def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
     result = values(session, caller, valuation_id)
     paid = payout_lines(session, caller, valuation_id)
     job = get(session, caller, valuation_id)
-    return Report(result, paid, job.spec, evidence.audited_pairs(session, job))
+    return Report(result, paid, job.order.metric, evidence.audited_pairs(session, job))
 
 
 def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:

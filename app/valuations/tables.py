@@ -252,6 +252,12 @@ class ValuationEvent(Base, Timestamped):
     type: Mapped[str] = mapped_column(String(64))
     data: Mapped[dict[str, Any]]
 
+    @property
+    def progress(self) -> JobProgress | None:
+        """What the plan knew that this event tells of; None for events that tell of something else."""
+        known = self.data.get("progress")
+        return None if known is None else JobProgress.read(known)
+
 
 class WorkerHeartbeat(Base):
     """A worker process that said it was alive at ``seen_at``, by the database's clock."""

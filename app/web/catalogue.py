@@ -4,6 +4,7 @@ Never a row beyond the preview that its provider allows, and of a dataset that i
 """
 
 import enum
+from dataclasses import asdict, dataclass
 from typing import Annotated, TypeVar
 from urllib.parse import urlencode
 
@@ -27,6 +28,18 @@ Reader = Annotated[Visitor, visiting("datasets:read", Role.BUYER, Role.PROVIDER,
 _Words = Annotated[str, Query(max_length=200)]
 
 
+@dataclass(frozen=True)
+class Narrowing:
+    """What the search form was sent with, as texts without surrounding spaces; a blank one narrows nothing."""
+
+    q: str
+    modality: str
+    format: str
+    licence: str
+    min_rows: str
+    max_rows: str
+
+
 @router.get("")
 def search_catalogue(
     request: Request,
@@ -41,9 +54,9 @@ def search_catalogue(
     max_rows: _Words = "",
 ) -> Response:
     """A field that is left empty narrows nothing; what cannot be read is said above the list."""
-    narrowing = {"q": q, "modality": modality, "format": format, "licence": licence}
-    narrowing |= {"min_rows": min_rows, "max_rows": max_rows}
-    narrowing = {name: text.strip() for name, text in narrowing.items()}
+    given = (q, modality, format, licence, min_rows, max_rows)
+    narrowing = Narrowing(*(text.strip() for text in given))
+    written = {name: text for name, text in asdict(narrowing).items() if text}
     error, listings, following = None, [], None
     try:
         rows, following = catalog.search(session, _search(narrowing), paging)
@@ -53,8 +66,8 @@ def search_catalogue(
     shown = {
         "narrowing": narrowing,
         "path": request.url.path,
-        "here": "/catalogue?" + urlencode({name: text for name, text in narrowing.items() if text}),
-        "narrowed": any(narrowing.values()),
+        "here": "/catalogue?" + urlencode(written),
+        "narrowed": bool(written),
         "listings": listings,
         "next": following,
         "error": error,
@@ -92,12 +105,12 @@ def _rows(text: str) -> int | None:
     return int(text)
 
 
-def _search(narrowing: dict[str, str]) -> Search:
+def _search(narrowing: Narrowing) -> Search:
     return Search(
-        narrowing["q"] or None,
-        _member(Modality, narrowing["modality"]),
-        _member(DatasetFormat, narrowing["format"]),
-        narrowing["licence"] or None,
-        _rows(narrowing["min_rows"]),
-        _rows(narrowing["max_rows"]),
+        narrowing.q or None,
+        _member(Modality, narrowing.modality),
+        _member(DatasetFormat, narrowing.format),
+        narrowing.licence or None,
+        _rows(narrowing.min_rows),
+        _rows(narrowing.max_rows),
     )

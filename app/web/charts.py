@@ -6,13 +6,18 @@ too, so that nobody needs to see the drawing.
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, Values
 from app.valuations.schemas import MyValuation
+from contract.result import TraceRow
 
 Spec = dict[str, Any]
+_TRACE = TypeAdapter(list[TraceRow])
 _POINTS = 100
 _ROW = 30
 # more bars than these say less: of more players the first and the last are drawn
@@ -116,9 +121,8 @@ def audit(pairs: Sequence[Pair]) -> Spec:
 def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Spec:
     """The widest share interval after each round, and the width that was asked for."""
     rows = [
-        {"retrained": step["evaluations"].get("retrain", 0), "widest": step["widest"], "round": step["round"]}
-        for step in trace
-        if step.get("widest") is not None
+        {"retrained": step.evaluations.get("retrain", 0), "widest": step.widest, "round": step.round}
+        for step in _TRACE.validate_python(trace)
     ]
     layers: list[Spec] = [
         {
@@ -235,23 +239,34 @@ def own_values(jobs: Sequence[MyValuation]) -> Spec | None:
     return _course(rows, "your value", ".4f")
 
 
-def _moment(job: MyValuation, value: float, ends: Sequence[float]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Point:
+    """What a provider's data was worth in one job that has ended, with the ends of its interval."""
+
+    ended: str
+    metric: str
+    found: float
+    low: float | None
+    high: float | None
+
+
+def _moment(job: MyValuation, value: float, ends: Sequence[float]) -> _Point:
     ended = job.finished_at.isoformat() if job.finished_at else ""
     low, high = ends or (None, None)
-    return {"ended": ended, "metric": job.metric.replace("_", " "), "found": value, "low": low, "high": high}
+    return _Point(ended, job.metric.replace("_", " "), value, low, high)
 
 
-def _course(rows: list[dict[str, Any]], title: str, digits: str) -> Spec | None:
+def _course(points: list[_Point], title: str, digits: str) -> Spec | None:
     """Points with intervals over time; None below two: one point is no course, and the table has it."""
-    if len(rows) < 2:
+    if len(points) < 2:
         return None
-    several = len({row["metric"] for row in rows}) > 1
+    several = len({point.metric for point in points}) > 1
     colour = {"color": {"field": "metric", "type": "nominal", "title": None, "legend": {"orient": "bottom"}}}
     tip = [{"field": "metric"}, *({"field": name, "format": digits} for name in ("found", "low", "high"))]
     y = {"type": "quantitative", "title": title}
     axis = {"labelAngle": 0, "labelOverlap": True}
     return {
-        "data": {"values": rows},
+        "data": {"values": [asdict(point) for point in points]},
         "height": 200,
         "encoding": {"x": {"field": "ended", "type": "temporal", "title": None, "axis": axis}},
         "layer": [

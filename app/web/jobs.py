@@ -20,6 +20,7 @@ from app.valuations import service
 from app.valuations.results import wording
 from app.valuations.results.schemas import Values
 from app.valuations.states import TERMINAL, ValuationStatus
+from app.valuations.tables import Valuation
 from app.web import charts, orders
 from app.web.forms import PageForm
 from app.web.orders import OrderForm
@@ -82,7 +83,7 @@ def new_job(
             earlier = service.get(session, visitor.caller, parse_id("val", again))
         except ValueError as error:
             raise NotFound(f"there is no job to repeat: {error}") from None
-        form = orders.form_of(earlier.spec, earlier.labels)
+        form = orders.form_of(earlier.order, earlier.labels)
     return _order_page(request, visitor, session, paging, form, None)
 
 
@@ -91,14 +92,15 @@ def estimate(
     visitor: Buyer, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, form: Annotated[OrderForm, Form()]
 ) -> Response:
     """The live quote beside the form; what cannot be read yet is said, not refused."""
-    shown: dict[str, Any] = {"quote": None, "problem": "Name the datasets, and the quote appears here."}
+    quote, problem = None, None
     if form.named_datasets():
         try:
-            order = orders.order_of(form)
-            shown = {"quote": service.quote(session, blobs, settings, visitor.caller, order), "problem": None}
+            quote = service.quote(session, blobs, settings, visitor.caller, orders.order_of(form))
         except CherishError as error:
-            shown["problem"] = error.detail
-    return Response(fragment("_estimate.html", shown), media_type="text/html")
+            problem = error.detail
+    else:
+        problem = "Name the datasets, and the quote appears here."
+    return Response(fragment("_estimate.html", {"quote": quote, "problem": problem}), media_type="text/html")
 
 
 @router.post("")
@@ -126,7 +128,7 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
     answer = service.describe(session, valuation)
     shown: dict[str, Any] = {
         "job": answer,
-        **progress_view(answer, service.events(session, visitor.caller, valuation_id, 0, 1000)),
+        **progress_view(answer, valuation.order, service.events(session, visitor.caller, valuation_id, 0, 1000)),
         "over": valuation.status in TERMINAL,
         "values": None,
         "payouts": None,
@@ -134,20 +136,27 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
         "most_bars": charts.MOST_BARS,
     }
     if valuation.status is ValuationStatus.SUCCEEDED:
-        values = service.values(session, visitor.caller, valuation_id)
-        shown["values"] = values
-        shown["ranked"] = sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value))
-        shown |= _said(values)
-        shown["payouts"] = paid = service.payout_lines(session, visitor.caller, valuation_id)
-        shown["lines"] = dict(zip((player.position for player in values.players), paid.payouts, strict=True))
-        shown["seats"] = seats_of(values)
-        shown["held"] = money.plain(disputes.held(session, valuation_id), values.currency)
-        shown["dispute"] = disputes.of_job(session, valuation_id)
-        shown["disputable"] = datetime.now(UTC) < paid.disputable_until
-        shown["charts"] = _charts(session, visitor, values, answer.spec.get("share_ci"))
+        shown |= _result_view(session, visitor, valuation)
     if valuation.status is ValuationStatus.FAILED and visitor.role is Role.ADMIN:
-        shown["traceback"] = service.admin_view(session, valuation_id).traceback
+        shown |= {"traceback": service.admin_view(session, valuation_id).traceback}
     return page(request, "job.html", shown, visitor=visitor)
+
+
+def _result_view(session: Session, visitor: Visitor, valuation: Valuation) -> dict[str, Any]:
+    """What the page of a job that has succeeded shows besides: values, payouts, disputes and charts."""
+    values = service.values(session, visitor.caller, valuation.id)
+    paid = service.payout_lines(session, visitor.caller, valuation.id)
+    return _said(values) | {
+        "values": values,
+        "ranked": sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value)),
+        "payouts": paid,
+        "lines": dict(zip((player.position for player in values.players), paid.payouts, strict=True)),
+        "seats": seats_of(values),
+        "held": money.plain(disputes.held(session, valuation.id), values.currency),
+        "dispute": disputes.of_job(session, valuation.id),
+        "disputable": datetime.now(UTC) < paid.disputable_until,
+        "charts": _charts(session, visitor, values, valuation.order.share_ci),
+    }
 
 
 @router.post("/{valuation_id}/cancel")

@@ -34,10 +34,8 @@ router = page_router()
 def landing(
     request: Request, visitor: Annotated[Visitor | None, Depends(current)], session: SessionDep, settings: SettingsDep
 ) -> Response:
-    shown: dict[str, Any] = {"demo": None}
-    if (job := _shown(session, settings)) is not None:
-        shown["demo"] = _demo(session, *job)
-    return page(request, "landing.html", shown, visitor=visitor)
+    job = _shown(session, settings)
+    return page(request, "landing.html", {"demo": _demo(session, *job) if job else None}, visitor=visitor)
 
 
 def _shown_job(session: SessionDep, settings: SettingsDep) -> WatchedJob:
@@ -77,11 +75,14 @@ def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str
     valuation = service.get(session, caller, valuation_id)
     answer = service.describe(session, valuation)
     events = service.events(session, caller, valuation_id, 0, 1000)
-    shown: dict[str, Any] = {**progress_view(answer, events), "over": valuation.status in TERMINAL, "result": None}
-    if valuation.status is ValuationStatus.SUCCEEDED:
-        values = service.values(session, caller, valuation_id)
-        shown["result"] = values
-        shown["ranked"] = sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value))
-        shown |= {"paid_share": wording.paid_share, "differences": wording.differences(values.players)}
-        shown["chart"] = charts.shares(values) if any(player.share is not None for player in values.players) else None
-    return shown
+    shown = progress_view(answer, valuation.order, events) | {"over": valuation.status in TERMINAL, "result": None}
+    if valuation.status is not ValuationStatus.SUCCEEDED:
+        return shown
+    values = service.values(session, caller, valuation_id)
+    return shown | {
+        "result": values,
+        "ranked": sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value)),
+        "paid_share": wording.paid_share,
+        "differences": wording.differences(values.players),
+        "chart": charts.shares(values) if any(player.share is not None for player in values.players) else None,
+    }

@@ -27,6 +27,7 @@ from app.http.headers import attachment
 from app.http.ids import DatasetId, public_id
 from app.http.pages import PageRequest
 from app.http.uploads import received
+from app.http.validation import broken_rules
 from app.identity import Role
 from app.valuations import service as valuations
 from app.valuations.results import certificates
@@ -118,24 +119,24 @@ def show_dataset(
     request: Request, visitor: Reader, session: SessionDep, paging: PageDep, dataset_id: DatasetId
 ) -> Response:
     dataset = service.get(session, visitor.caller, dataset_id)
-    shown: dict[str, Any] = {
-        "dataset": dataset,
-        "uses": [],
-        "chart": None,
-        "values_chart": None,
-        "profile": None,
-        "erasure": None,
-    }
+    erasure, profile, uses = None, None, []
     if dataset.status is DatasetStatus.WITHDRAWN and visitor.role is Role.PROVIDER:
         # there is none until the sweeper has seen the withdrawal, seconds later
         with contextlib.suppress(NotFound):
-            shown["erasure"] = forgetting.erasure_of(session, visitor.caller, dataset_id)
+            erasure = forgetting.erasure_of(session, visitor.caller, dataset_id)
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
-        shown["profile"] = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
+        profile = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
         mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
-        shown["uses"] = uses = [job for job in (_part_in(own, dataset_id) for own in mine) if job is not None]
-        shown["chart"], shown["values_chart"] = charts.own_shares(uses), charts.own_values(uses)
+        uses = [job for job in (_part_in(own, dataset_id) for own in mine) if job is not None]
+    shown = {
+        "dataset": dataset,
+        "uses": uses,
+        "chart": charts.own_shares(uses),
+        "values_chart": charts.own_values(uses),
+        "profile": profile,
+        "erasure": erasure,
+    }
     return page(request, "dataset.html", shown, visitor=visitor)
 
 
@@ -160,7 +161,7 @@ def publish(
     try:
         terms = schemas.PublishBody.model_validate(fields).terms()
     except ValidationError as error:
-        broken = "; ".join(f"{item['loc'][-1]}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors())
+        broken = "; ".join(f"{rule.place[-1]}: {rule.sentence}" for rule in broken_rules(error.errors()))
         raise InvalidInput(f"the terms cannot be published: {broken}") from None
     service.publish(session, visitor.caller, dataset_id, terms)
     return see_other(f"/datasets/{public_id('ds', dataset_id)}")

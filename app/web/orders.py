@@ -17,6 +17,7 @@ from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput, NotFound
 from app.http.ids import parse_id, public_id
 from app.http.pages import PageRequest
+from app.http.validation import broken_rules
 from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import PageForm, Texts, number, pairs, whole
@@ -120,26 +121,27 @@ def choices(session: Session, caller: Caller, page: PageRequest, form: OrderForm
     return Choices(test_sets, usable, [*ticked, *offers], others, more is not None)
 
 
-def form_of(spec: Mapping[str, Any], labels: Mapping[str, str]) -> OrderForm:
+def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
     """The form that would order an earlier job again."""
-    payout, model = spec["payout"], spec["model"]
-    values = {name: spec.get(name) for name in _SAME} | {
-        "copies": payout["copies"],
-        "policy": payout["policy"],
-        "minimum_payout": payout["minimum_payout"],
-        "revalue": "yes" if payout["revalue_without_harm"] else None,
-        "dispute_days": payout["dispute_window_seconds"] / 86_400 or None,
-        # orders from before these could be chosen did not choose them
-        "pay_without_gain": "yes" if payout.get("pay_without_gain") else None,
-        "pay_unaudited": "yes" if payout.get("pay_unaudited") else None,
-        "performance_target": payout["performance_target"],
-        "model": spec.get("checkpoint") or (model["name"] if model else None),
-        "hyper": " ".join(f"{name}={_written(value)}" for name, value in model["hyper"].items()) if model else None,
-        "method": spec["unlearning"]["method"],
+    payout, model = order.payout, order.model
+    window = payout.dispute_window_seconds
+    plain = order.model_dump(mode="json", include=set(_SAME))
+    values = plain | {
+        "copies": payout.copies.value,
+        "policy": payout.policy.value,
+        "minimum_payout": payout.minimum_payout,
+        "revalue": "yes" if payout.revalue_without_harm else None,
+        "dispute_days": window / 86_400 if window else None,
+        "pay_without_gain": "yes" if payout.pay_without_gain else None,
+        "pay_unaudited": "yes" if payout.pay_unaudited else None,
+        "performance_target": payout.performance_target,
+        "model": public_id("ck", order.checkpoint) if order.checkpoint else model.name if model else None,
+        "hyper": " ".join(f"{name}={_written(value)}" for name, value in model.hyper.items()) if model else None,
+        "method": order.unlearning.method,
         "label": labels.get("order"),
     }
     texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
-    return OrderForm(datasets=list(spec["datasets"]), **texts)
+    return OrderForm(datasets=[public_id("ds", dataset_id) for dataset_id in order.datasets], **texts)
 
 
 def _written(value: object) -> str:
@@ -173,10 +175,8 @@ def order_of(form: OrderForm) -> NewValuation:
         "payout": _payout(form),
         "metadata": {"order": form.label} if form.label else None,
     }
-    if model.startswith("ck_"):
-        fields["checkpoint"] = model
-    else:
-        fields["model"] = {"name": model, "hyper": pairs(form.hyper)}
+    own = {"checkpoint": model} if model.startswith("ck_") else {"model": {"name": model, "hyper": pairs(form.hyper)}}
+    fields |= own
     try:
         return NewValuation.model_validate({name: value for name, value in fields.items() if value not in (None, "")})
     except ValidationError as error:
@@ -201,9 +201,6 @@ def _payout(form: OrderForm) -> dict[str, Any]:
 
 def _refused(error: ValidationError) -> InvalidInput:
     """The order's broken rules, each named as the form calls its field."""
-    faults = [
-        FieldError("/" + "/".join(map(str, item["loc"])), item["msg"].removeprefix("Value error, "), item["type"])
-        for item in error.errors()
-    ]
+    faults = [FieldError(rule.pointer, rule.sentence, rule.kind) for rule in broken_rules(error.errors())]
     named = "; ".join(f"{fault.pointer.strip('/').replace('_', ' ') or 'order'}: {fault.detail}" for fault in faults)
     return InvalidInput(f"the order cannot be posted yet: {named}", errors=faults)

@@ -22,7 +22,7 @@ from app.http.deps import SessionDep
 from app.http.ids import ValuationId
 from app.identity import Caller, Role
 from app.valuations import service
-from app.valuations.schemas import ValuationAnswer
+from app.valuations.schemas import NewValuation, ValuationAnswer
 from app.valuations.states import TERMINAL
 from app.valuations.tables import ValuationEvent
 from app.web.rendering import fragment
@@ -39,22 +39,19 @@ Reader = Annotated[Visitor, visiting("valuations:read", Role.BUYER, Role.ADMIN)]
 Watcher = Callable[[Session], Caller | None]
 
 
-def progress_view(job: ValuationAnswer, events: Sequence[ValuationEvent]) -> dict[str, Any]:
+def progress_view(job: ValuationAnswer, order: NewValuation, events: Sequence[ValuationEvent]) -> dict[str, Any]:
     """What the progress panel shows: counts, the part of the round that is done, and how the interval shrank."""
     now = job.progress
     part = now.round_done / now.round_worths if now.round_worths else None
-    widths = [
-        float(event.data["progress"]["widest_share_interval"])
-        for event in events
-        if event.data.get("progress", {}).get("widest_share_interval") is not None
-    ]
+    known = [event.progress for event in events]
+    widths = [p.widest_share_interval for p in known if p is not None and p.widest_share_interval is not None]
     return {
         "job": job,
         "now": now,
         "part": part,
         "widths": widths,
         "line": _line(widths),
-        "target": job.spec.get("share_ci"),
+        "target": order.share_ci,
     }
 
 
@@ -131,5 +128,5 @@ def _look(factory: sessionmaker[Session], job: WatchedJob) -> _Panel | None:
         valuation = service.get(session, caller, job.valuation_id)
         answer = service.describe(session, valuation)
         events = service.events(session, caller, job.valuation_id, 0, 1000)
-        markup = fragment("_progress.html", progress_view(answer, events))
+        markup = fragment("_progress.html", progress_view(answer, valuation.order, events))
         return _Panel(markup, str(valuation.version), valuation.status in TERMINAL)

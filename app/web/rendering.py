@@ -122,6 +122,7 @@ def environment() -> Environment:
 
 
 TEMPLATES = environment()
+_OF_PAGES = {"Content-Security-Policy": POLICY, "Cache-Control": "private, no-store"}
 
 
 def page(
@@ -134,18 +135,17 @@ def page(
 ) -> HTMLResponse:
     """A whole page for this visitor, never kept by caches."""
     settings: Settings = request.app.state.settings
-    response = HTMLResponse(status_code=status)
+    theme = request.cookies.get("theme")
+    response = HTMLResponse(status_code=status, headers=_OF_PAGES)
     shown: dict[str, Any] = {
         "visitor": visitor,
         "csrf": form_token(request, response, settings),
-        "theme": request.cookies.get("theme") if request.cookies.get("theme") in ("light", "dark") else None,
+        "theme": theme if theme in ("light", "dark") else None,
         "path": request.url.path,
         **(context or {}),
     }
     response.body = TEMPLATES.get_template(template).render(shown).encode()
     response.headers["Content-Length"] = str(len(response.body))
-    response.headers["Content-Security-Policy"] = POLICY
-    response.headers["Cache-Control"] = "private, no-store"
     return response
 
 

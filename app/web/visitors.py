@@ -17,6 +17,7 @@ from app.errors import Forbidden, Unauthorized
 from app.http import browsers
 from app.http.browsers import SESSION_COOKIE
 from app.http.deps import SessionDep, SettingsDep
+from app.http.headers import media_type
 from app.identity import Caller, Role
 from app.settings import Settings
 from app.web import cookies
@@ -77,12 +78,11 @@ def current(request: Request, session: SessionDep, settings: SettingsDep) -> Vis
 
 async def sent_token(request: Request) -> str:
     """The form token that a request carries, in its form or in a header; the body of an upload is not touched."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     field: object = None
-    if request.method == "POST" and kind == MEDIA_TYPE:
+    if request.method == "POST" and media_type(request) == MEDIA_TYPE:
         form = await request.form(max_fields=MOST_FIELDS)
         field = form.get("csrf")
-    return field if isinstance(field, str) and field else request.headers.get("x-csrf-token", "")
+    return field if isinstance(field, str) and field else browsers.token_header(request)
 
 
 SentToken = Annotated[str, Depends(sent_token)]

@@ -14,6 +14,7 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pydantic import BaseModel
 
 from app.http.ids import public_id
 from app.settings import Settings
@@ -86,11 +87,19 @@ def sign(settings: Settings, certified: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class _Signed(BaseModel):
+    """A certificate with its signature, as far as a check reads it; pydantic's refusal is a ValueError."""
+
+    certificate: dict[str, Any]
+    signature: str
+
+
 def is_genuine(signed: Mapping[str, Any], key: str) -> bool:
     """Whether ``key`` (base64) signed exactly this certificate. The key that the file itself names is not trusted."""
     try:
+        read = _Signed.model_validate(signed)
         verifier = Ed25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True))
-        verifier.verify(base64.b64decode(signed["signature"], validate=True), canonical_json(signed["certificate"]))
-    except (InvalidSignature, KeyError, TypeError, ValueError):
+        verifier.verify(base64.b64decode(read.signature, validate=True), canonical_json(read.certificate))
+    except (InvalidSignature, TypeError, ValueError):
         return False
     return True

@@ -55,8 +55,7 @@ def to_csv(values: Values) -> str:
     writer = csv.DictWriter(out, COLUMNS)
     writer.writeheader()
     for player in values.players:
-        row = _row(player, values.currency)
-        row["provider"] = safe_cell(player.provider)
+        row = _row(player, values.currency) | {"provider": safe_cell(player.provider)}
         writer.writerow({name: repr(cell) if isinstance(cell, float) else cell for name, cell in row.items()})
     return out.getvalue()
 

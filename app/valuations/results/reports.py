@@ -7,7 +7,6 @@ the digests by which all of it can be checked. Names are escaped; the page loads
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from app.http.ids import public_id
 from app.valuations.results import wording
@@ -28,7 +27,7 @@ class Report:
 
     values: Values
     payouts: Payouts
-    spec: dict[str, Any]
+    metric: str
     pairs: Sequence[Pair]
 
     @property
@@ -40,7 +39,7 @@ class Report:
         values = self.values
         counts = ", ".join(f"{count} by {kind}" for kind, count in values.evaluations.items() if count)
         lines = [
-            f"{len(values.players)} players on the metric {self.spec['metric']}; the worth of nobody's data is "
+            f"{len(values.players)} players on the metric {self.metric}; the worth of nobody's data is "
             f"{values.empty_worth:.4f}, of everybody's {values.full_worth:.4f}.",
             f"Worths computed: {counts}. The job ended by {values.stopped_by}.",
             wording.cost(values, lambda seconds: f"{seconds:.1f} s"),

@@ -56,8 +56,7 @@ def test_a_form_that_orders_a_job_again_is_the_same_order() -> None:
         datasets=ids, test_dataset=f"ds_{'3' * 32}", pool="10.00", share_ci="0.5", dispute_days="2", hyper="l2=0.5"
     )
     order = order_of(form)
-    spec = order.model_dump(mode="json") | {"datasets": ids}
-    again = order_of(form_of(spec, {"order": "17"}))
+    again = order_of(form_of(order, {"order": "17"}))
     assert again.metadata == {"order": "17"}
     assert again.model_copy(update={"metadata": order.metadata}) == order
 
