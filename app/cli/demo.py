@@ -188,21 +188,19 @@ def _draw(bar: Progress, task: TaskID, job: JobAnswer) -> None:
 
 
 def show(outcome: DemoOutcome, console: Console) -> None:
-    """Who is paid what, as a table."""
+    """Who is paid what, as a table that fits into 80 columns: where somebody is not paid by its share, what is paid
+    takes the place of the standard error."""
+    by_share = all(_percent(player.share) == _percent(player.paid_share) for player in outcome.players)
     table = Table(title=f"{outcome.valuation_id}: {outcome.status}")
-    for heading in ("provider", "rows", "value", "std. error", "share", "paid", outcome.currency):
+    columns = ("std. error", "share") if by_share else ("share", "paid share")
+    for heading in ("provider", "rows", "value", *columns, outcome.currency):
         first = heading == "provider"
         table.add_column(heading, justify="left" if first else "right", no_wrap=first)
     for player in sorted(outcome.players, key=lambda player: -player.value):
-        table.add_row(
-            player.provider,
-            str(player.rows),
-            f"{player.value:.4f}",
-            "" if player.stderr is None else f"{player.stderr:.4f}",
-            "" if player.share is None else f"{100 * player.share:.2f} %",
-            "" if player.paid_share is None else f"{100 * player.paid_share:.2f} %",
-            player.amount,
-        )
+        stderr = "" if player.stderr is None else f"{player.stderr:.4f}"
+        shares = (_percent(player.share), _percent(player.paid_share))
+        cells = (stderr, shares[0]) if by_share else shares
+        table.add_row(player.provider, str(player.rows), f"{player.value:.4f}", *cells, player.amount)
     console.print(table)
     reasons: dict[str, list[str]] = {}
     for player in outcome.players:
@@ -212,3 +210,7 @@ def show(outcome: DemoOutcome, console: Console) -> None:
             console.print(f"{', '.join(providers)}: {reason}.", soft_wrap=True)
     counts = outcome.evaluations
     console.print(f"{counts.unlearn} worths by unlearning, {counts.repair} by repair, {counts.retrain} by retraining.")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
