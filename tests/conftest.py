@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -22,6 +23,10 @@ pytest_plugins = ["tests.market"]
 
 # one thread per process: the suite's own processes already use the cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# how long an example takes says nothing of what is tested, on a machine that does other work besides
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,97 @@
+"""Certificates: the same job has the same one, the signature covers every figure, and no name or row is in it."""
+
+import base64
+import copy
+import json
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from app.settings import Settings
+from app.valuations.results.certificates import content, is_genuine, public_key, sign
+from tests.app.valuations.results.samples import payouts, player, values
+
+SETTINGS = Settings()
+KEY = public_key(SETTINGS)
+
+
+def certified(**changes: Any) -> dict[str, Any]:
+    return content(values(**changes), payouts(), {"metric": "accuracy"}, "2026-11-23T12:01:00Z")
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where each single figure or word of a JSON value lies."""
+    if isinstance(value, dict | list):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        return [leaf for key, each in inner for leaf in leaves(each, (*path, key))]
+    return [path]
+
+
+def test_the_same_job_has_the_same_certificate_to_the_byte() -> None:
+    assert sign(SETTINGS, certified()) == sign(SETTINGS, certified())
+
+
+def test_whatever_figure_is_changed_the_signature_breaks() -> None:
+    signed = sign(SETTINGS, certified())
+    assert is_genuine(signed, KEY)
+    assert is_genuine(json.loads(json.dumps(signed)), KEY), "as it is read from a file"
+    for *path, last in leaves(signed["certificate"]):
+        altered = copy.deepcopy(signed)
+        place = altered["certificate"]
+        for key in path:
+            place = place[key]
+        place[last] = "something else"
+        assert not is_genuine(altered, KEY), (*path, last)
+
+
+def test_members_added_and_taken_away_break_it_too() -> None:
+    signed = sign(SETTINGS, certified())
+    assert not is_genuine(signed | {"certificate": signed["certificate"] | {"more": 1}}, KEY)
+    less = {name: value for name, value in signed["certificate"].items() if name != "audit"}
+    assert not is_genuine(signed | {"certificate": less}, KEY)
+
+
+def test_what_a_file_says_of_its_own_key_is_not_believed() -> None:
+    stranger = Settings(signing_secret=SecretStr("a stranger's"))
+    forged = sign(stranger, certified())
+    assert is_genuine(forged, public_key(stranger))
+    assert not is_genuine(forged | {"public_key": KEY}, KEY)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"signature": "!"},
+        {"signature": "", "certificate": {}},
+        {"signature": 7, "certificate": {}},
+        {"signature": "AA=="},
+    ],
+)
+def test_what_is_no_certificate_is_not_genuine(broken: dict[str, Any]) -> None:
+    assert not is_genuine(broken, KEY)
+    assert not is_genuine(sign(SETTINGS, certified()), "no key")
+
+
+def test_no_display_name_is_certified_and_every_amount_is() -> None:
+    named = certified(players=[player(provider="Ada's Archive")])
+    assert "Ada" not in json.dumps(named)
+    [one] = named["players"]
+    assert (one["amount"], one["released"], one["held"], one["accrued"]) == ("1310.00", "1240.00", "70.00", "0.00")
+    assert named["money"]["pool"] == "10000.00"
+    assert named["digests"]["plan"] == payouts().plan_digest
+
+
+def test_a_certificate_from_before_there_were_checks_stays_what_it_was() -> None:
+    assert "checked" not in certified(checked=None)
+    assert certified(checked={"worths": 3, "by_another_worker": 2})["checked"] == {"worths": 3, "by_another_worker": 2}
+
+
+def test_the_key_is_the_configured_one_or_follows_from_the_secret() -> None:
+    seed = base64.b64encode(bytes(range(32))).decode()
+    chosen = Settings(certificate_key=SecretStr(seed))
+    assert public_key(chosen) == public_key(Settings(certificate_key=SecretStr(seed), signing_secret=SecretStr("x")))
+    assert public_key(chosen) != KEY
+    assert public_key(Settings(signing_secret=SecretStr("x"))) != KEY
+    assert len(base64.b64decode(KEY)) == 32
