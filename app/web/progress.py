@@ -44,7 +44,8 @@ def progress_view(job: ValuationAnswer, order: NewValuation, events: Sequence[Va
     now = job.progress
     part = now.round_done / now.round_worths if now.round_worths else None
     known = [event.progress for event in events]
-    widths = [p.widest_share_interval for p in known if p is not None and p.widest_share_interval is not None]
+    # events of long ago had intervals of no width where nothing was known yet
+    widths = [p.widest_share_interval for p in known if p is not None and p.widest_share_interval]
     return {
         "job": job,
         "now": now,
