@@ -115,6 +115,24 @@ def test_partial_mode_is_quoted_with_the_warning_that_nobody_will_be_paid(bench:
     assert "nobody will be paid" not in notes()
 
 
+def test_a_dispute_says_on_the_pages_what_it_is_about(
+    market: tuple[Known, list[Known]], session: Session, settings: Settings, app: FastAPI, known: Callable[..., Known]
+) -> None:
+    buyer, providers = market
+    payout = {"dispute_window_seconds": 3600}
+    job = story.Job(payout, story.result([0.2, 0.3], 0.01, "audited"), story.alone(2), (0, 0), 0, None, 2.0)
+    id_ = story.posted(session, buyer.account.id, [each.account.id for each in providers], ["a", "b"], job).id
+    settlement.settle(session, settings, id_)
+    session.commit()
+    path, here = f"/jobs/{public_id('val', id_)}", Browser(app).log_in(buyer)
+    assert here.fill(f"{path}/dispute", path, kind="mood", reason="x").status_code == 422
+    assert here.fill(f"{path}/dispute", path, kind="data_not_delivered", reason="half is empty").status_code == 303
+    assert "about data not delivered" in here.get(path).text
+    decides = Browser(app).log_in(known(Role.ADMIN)).get("/admin/disputes").text
+    assert "about data not delivered" in decides
+    assert "half is empty" in decides
+
+
 # Jobs of the first edition
 
 

@@ -1,5 +1,6 @@
 """What the pages on organisations, keys, the catalogue, orders, checkpoints and the shown job insist on."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -167,7 +168,7 @@ def test_an_order_is_filled_in_from_the_catalogue_and_from_an_earlier_job(
     given = {
         "datasets_text": f"{one} {two}", "test_dataset": test, "pool": "90.00", "policy": "interval_aware",
         "dispute_days": "2.5", "copies": "group", "model": "mlp", "hyper": "hidden=8", "seed": "5", "revalue": "yes",
-        "max_evaluations": "64", "label": "order 17", "purpose": "research",
+        "max_evaluations": "64", "label": "order 17", "purpose": "research", "pay_without_gain": "yes",
     }  # fmt: skip
     posted = here.fill("/jobs", "/jobs/new", **given)
     assert posted.status_code == 303, posted.text
@@ -175,8 +176,11 @@ def test_an_order_is_filled_in_from_the_catalogue_and_from_an_earlier_job(
     spec = buyer.client.get(f"/v1/valuations/{job}").json()["spec"]
     assert (spec["payout"]["dispute_window_seconds"], spec["payout"]["copies"]) == (216_000, "group")
     assert spec["model"] == {"name": "mlp", "hyper": {"hidden": 8}}
+    assert (spec["payout"]["pay_without_gain"], spec["payout"]["pay_unaudited"]) == (True, False)
 
     again = here.get(f"/jobs/new?again={job}").text
+    assert re.search(r'name="pay_without_gain" value="yes" checked', again)
+    assert not re.search(r'name="pay_unaudited" value="yes" checked', again)
     for shown in (f'value="{one}" checked', 'value="2.5"', 'value="hidden=8"', 'value="64"', 'value="order 17"'):
         assert shown in again
     assert here.get("/jobs/new?again=val_" + "0" * 32).status_code == 404
