@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.accounts.tables import Account
-from app.checkpoints.tables import Checkpoint, Unlearning, UnlearningStatus
+from app.checkpoints.tables import Checkpoint, UnlearningDuty, UnlearningStatus
 from app.datasets.tables import Dataset, DatasetKind
 from app.errors import InvalidInput
 from app.http.ids import public_id
@@ -161,7 +161,7 @@ def test_a_checkpoint_that_is_being_unlearned_is_refused_until_it_is_done(
     dataset = Dataset(provider_id=buyer.account_id, name="it", kind=DatasetKind.TRAIN)
     session.add(dataset)
     session.flush()
-    duty = Unlearning(checkpoint_id=checkpoint.id, dataset_id=dataset.id, status=UnlearningStatus.WAITING)
+    duty = UnlearningDuty(checkpoint_id=checkpoint.id, dataset_id=dataset.id, status=UnlearningStatus.WAITING)
     session.add(duty)
     session.flush()
     with pytest.raises(InvalidInput, match="is being made to forget a dataset"):

@@ -2,6 +2,7 @@
 
 import itertools
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -12,48 +13,53 @@ from app.valuations.schemas import Payout
 from contract.policies import CopiesRule, PayoutPolicy
 
 
+def agreed(**terms: Any) -> Payout:
+    """Terms whose dispute window is set, to none where nothing is said of it."""
+    return Payout(**({"dispute_window_seconds": 0} | terms))
+
+
 def said(payout: Payout | None = None, fee: int = 0, reserves: bool = False, weights: str = "uniform") -> str:
-    return "\n".join(sentences(payout or Payout(), "EUR", fee, reserves, weights))
+    return "\n".join(sentences(payout or agreed(), "EUR", fee, reserves, weights))
 
 
 def test_amounts_become_minor_units_of_the_currency() -> None:
-    payout = Payout(minimum_payout="12.50", performance_target=0.2, dispute_window_seconds=60)
+    payout = agreed(minimum_payout="12.50", performance_target=0.2, dispute_window_seconds=60)
     terms = payout_terms(payout, "EUR", 250, DeviceTimePrice.quoted(Decimal("1.20"), "EUR", 3600.0))
     assert (terms.minimum_payout, terms.fee_basis_points, terms.compute_quote) == (1250, 250, 120)
     assert (terms.performance_target, terms.dispute_window_seconds) == (0.2, 60)
-    assert payout_terms(Payout(minimum_payout="3"), "JPY").minimum_payout == 3
-    assert payout_terms(Payout(), "EUR").minimum_payout == 0
+    assert payout_terms(agreed(minimum_payout="3"), "JPY").minimum_payout == 3
+    assert payout_terms(agreed(), "EUR").minimum_payout == 0
 
 
 def test_terms_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(InvalidInput, match="dispute_window_seconds is 0"):
-        payout_terms(Payout(policy=PayoutPolicy.INTERVAL_AWARE), "EUR")
+        payout_terms(agreed(policy=PayoutPolicy.INTERVAL_AWARE), "EUR")
     with pytest.raises(InvalidInput, match="minimum_payout"):
-        payout_terms(Payout(minimum_payout="1.005"), "EUR")
+        payout_terms(agreed(minimum_payout="1.005"), "EUR")
 
 
 def test_every_policy_and_rule_for_copies_has_a_sentence_of_its_own() -> None:
     told = {
-        (policy, copies): sentences(Payout(policy=policy, copies=copies, dispute_window_seconds=60), "EUR", 0, False)
+        (policy, copies): sentences(agreed(policy=policy, copies=copies, dispute_window_seconds=60), "EUR", 0, False)
         for policy, copies in itertools.product(PayoutPolicy, CopiesRule)
     }
     assert len({lines[0] for lines in told.values()}) == len(PayoutPolicy)
-    assert len({lines[1] for lines in told.values()}) == len(CopiesRule)
-    assert all("test set count for nobody" in lines[2] for lines in told.values())
+    assert len({lines[3] for lines in told.values()}) == len(CopiesRule)
+    assert all("test set count for nobody" in lines[4] for lines in told.values())
 
 
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        (said(Payout(shards=40)), "about 40 equal shards"),
+        (said(agreed(shards=40)), "about 40 equal shards"),
         (said(weights="balanced"), "Every class of the test set counts alike"),
         (said(weights="pooled"), "as often as they are among the providers' rows"),
-        (said(Payout(revalue_without_harm=True)), "the others are valued again without it"),
-        (said(fee=250), "The platform keeps 2.5 % of the pool."),
-        (said(Payout(performance_target=0.25)), "where the model gains 0.25 or more"),
+        (said(agreed(revalue_without_harm=True)), "the others are valued again without it"),
+        (said(fee=250), "The platform keeps 2.5 % of the pool, where somebody is paid."),
+        (said(agreed(performance_target=0.25)), "where the model gains 0.25 or more"),
         (said(reserves=True), "below its reserve price is not in the deal"),
-        (said(Payout(minimum_payout="5")), "Less than 5.00 EUR accrues until it is more."),
-        (said(Payout(dispute_window_seconds=86_400 * 3)), "All of it is held for 3 days"),
+        (said(agreed(minimum_payout="5")), "Less than 5.00 EUR accrues until it is more."),
+        (said(agreed(dispute_window_seconds=86_400 * 3)), "All of it is held for 3 days"),
     ],
 )
 def test_a_term_is_said_where_it_is_agreed_and_not_otherwise(changed: str, sentence: str) -> None:
@@ -62,5 +68,5 @@ def test_a_term_is_said_where_it_is_agreed_and_not_otherwise(changed: str, sente
 
 
 def test_of_interval_aware_terms_only_the_uncertain_rest_is_held() -> None:
-    told = said(Payout(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400))
+    told = said(agreed(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=86_400))
     assert "The rest is held for 1 days" in told

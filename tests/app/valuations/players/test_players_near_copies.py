@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.valuations.players.near_copies import COPIED_PART, Known, copied_rows
+from app.valuations.players.near_copies import COPIED_PART, EarlierRows, copied_rows
 
 WIDTH = 12
 
@@ -15,8 +15,8 @@ def rows(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(count, WIDTH)).astype(np.float32), rng.integers(0, 3, count)
 
 
-def known(seed: int = 1, count: int = 240) -> Known:
-    return Known(*rows(seed, count), np.zeros(count, dtype=np.int64))
+def known(seed: int = 1, count: int = 240) -> EarlierRows:
+    return EarlierRows(*rows(seed, count), np.zeros(count, dtype=np.int64))
 
 
 def test_of_equal_rows_the_first_earlier_one_is_named() -> None:
@@ -69,7 +69,7 @@ def test_fewer_than_a_tenth_of_either_file_are_left_alone() -> None:
     mixed = np.concatenate([earlier.X[:few], X]), np.concatenate([earlier.y[:few], y])
     assert few / len(mixed[0]) < COPIED_PART
     assert not copied_rows(*mixed, earlier, near=False)[0].any()
-    small = Known(earlier.X[:60], earlier.y[:60], np.zeros(60, dtype=np.int64))
+    small = EarlierRows(earlier.X[:60], earlier.y[:60], np.zeros(60, dtype=np.int64))
     assert copied_rows(*mixed, small, near=False)[0].sum() == few, "they are more than a tenth of that file"
 
 
@@ -77,14 +77,16 @@ def test_data_that_repeats_itself_by_nature_is_judged_by_its_own_repetitions() -
     """Rows drawn from a few values are equal by chance, in the earlier file as in the later one."""
     rng = np.random.default_rng(3)
     codes = np.eye(WIDTH, dtype=np.float32)[:6]
-    earlier = Known(codes[rng.integers(0, 6, 200)], rng.integers(0, 3, 200), np.zeros(200, dtype=np.int64))
+    earlier = EarlierRows(codes[rng.integers(0, 6, 200)], rng.integers(0, 3, 200), np.zeros(200, dtype=np.int64))
     assert not copied_rows(codes[rng.integers(0, 6, 100)], rng.integers(0, 3, 100), earlier, near=False)[0].any()
 
 
 def test_a_small_file_with_some_more_repetitions_than_usual_may_be_so_by_chance() -> None:
     common, (X, y) = np.eye(WIDTH, dtype=np.float32)[:1], rows(6, 130)
     alike = np.repeat(common, 100, axis=0), np.zeros(100, dtype=np.int64)
-    earlier = Known(np.concatenate([alike[0], X[:100]]), np.concatenate([alike[1], y[:100] * 0]), np.zeros(200, int))
+    earlier = EarlierRows(
+        np.concatenate([alike[0], X[:100]]), np.concatenate([alike[1], y[:100] * 0]), np.zeros(200, int)
+    )
     some, (mine, labels) = 20, (X[100:110], y[100:110] * 0)
     mixed = np.concatenate([alike[0][:some], mine]), np.concatenate([alike[1][:some], labels])
     assert not copied_rows(*mixed, earlier, near=False)[0].any()
