@@ -13,7 +13,7 @@ from app.datasets.tables import DatasetKind
 from app.db.session import transaction
 from app.housekeeping.sweeper import Sweeper
 from app.valuations.states import ShardKind, ValuationStatus
-from app.valuations.tables import Shard
+from app.valuations.tables import Shard, WorkerHeartbeat
 from app.valuations.work import leases, protocol
 from tests.market import rows_of
 
@@ -70,6 +70,8 @@ def test_two_sweepers_at_once_send_a_dead_workers_shard_once(hand: Any) -> None:
 
 def test_computing_waits_for_its_kind_of_device_and_planning_does_not(hand: Any) -> None:
     market = hand.market
+    with transaction(market.factory) as session:
+        session.add(WorkerHeartbeat(name="a GPU worker", queue="gpu", device="cuda:0", host="here", pid=1))
     market.post(device="gpu")
     queues = []
     for _ in range(3):
