@@ -14,10 +14,20 @@ from pydantic import TypeAdapter
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, Values
 from app.valuations.schemas import MyValuation
-from contract.result import TraceRow
 
 Spec = dict[str, Any]
-_TRACE = TypeAdapter(list[TraceRow])
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A round, as far as it is drawn; ``widest`` is None where nothing uncertain was counted."""
+
+    round: int
+    evaluations: dict[str, int]
+    widest: float | None
+
+
+_TRACE = TypeAdapter(list[_Step])
 _POINTS = 100
 _ROW = 30
 # more bars than these say less: of more players the first and the last are drawn
