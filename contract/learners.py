@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts
-from contract.names import nearest
+from contract.names import did_you_mean
 from contract.tasks import Reads
 
 Number = float | int
@@ -108,11 +108,8 @@ class LearnerKind:
         for name, value in sorted(given.items()):
             parameter = next((each for each in allowed if each.name == name), None)
             if parameter is None:
-                near = nearest(name, names)
-                meant = f" (did you mean {near!r}?)" if near is not None else ""
-                wrong[name] = (
-                    f"learner {self.name.value!r} has no hyper-parameter {name!r}{meant}; it knows {', '.join(names)}"
-                )
+                meant, known = did_you_mean(name, names), ", ".join(names)
+                wrong[name] = f"learner {self.name.value!r} has no hyper-parameter {name!r}{meant}; it knows {known}"
             elif parameter.number(value) is None:
                 wrong[name] = f"learner {self.name.value!r}: {name} must be {parameter.rule}; got {value!r}"
         return wrong

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from contract.errors import InvalidProblem
 from contract.learners import LEARNERS, Architecture, HyperParameter
 from contract.metrics import Predicts
-from contract.names import nearest, unknown
+from contract.names import did_you_mean, unknown
 
 AUTO = "auto"
 # learners of labelled rows that stand on nothing, and all
@@ -219,9 +219,7 @@ def option_faults(options: Mapping[str, object], learner: str, mode: str) -> dic
     wrong = {}
     for name, value in sorted(options.items()):
         if name not in known:
-            near = nearest(name, known)
-            meant = f" (did you mean {near!r}?)" if near is not None else ""
-            names = ", ".join(sorted(known))
+            meant, names = did_you_mean(name, known), ", ".join(sorted(known))
             wrong[name] = f"unlearning option {name!r} is unknown for learner {learner}{meant}; it knows {names}"
         elif known[name].number(value) is None:
             wrong[name] = f"unlearning option {name!r} must be {known[name].rule}; got {value!r}"

@@ -19,12 +19,16 @@ def nearest(given: str, allowed: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
+def did_you_mean(given: object, allowed: Iterable[str]) -> str:
+    """`` (did you mean ...?)`` with the nearest right spelling, for a refusal; nothing where none is near."""
+    near = nearest(given, allowed) if isinstance(given, str) else None
+    return f" (did you mean {near!r}?)" if near is not None else ""
+
+
 def unknown(what: str, given: object, allowed: Iterable[str]) -> str:
     """The refusal of a name that is not on a list: what it names, the list, and the nearest right spelling."""
     names = [*allowed]
-    near = nearest(given, names) if isinstance(given, str) else None
-    meant = f" (did you mean {near!r}?)" if near is not None else ""
-    return f"{what} {given!r} is unknown{meant}; choose one of {', '.join(names)}"
+    return f"{what} {given!r} is unknown{did_you_mean(given, names)}; choose one of {', '.join(names)}"
 
 
 @dataclass(frozen=True)
