@@ -13,13 +13,18 @@ LEAST_RETRAINS, RETRAINS_EACH = 36, 3
 LEAST_TO_CORRECT = 6
 # above it the 2^n coalitions of the exact estimator are too many for anybody
 EXACT_UP_TO = 20
-# retrainings that measure an estimate which is not corrected by them
-AUDITED = 16
+# retrainings that measure an estimate which is not corrected by them: max(LEAST_AUDITED, AUDITED_EACH * players)
+LEAST_AUDITED, AUDITED_EACH = 16, 2
 
 
 def planned_retrains(players: int) -> int:
     """The most retrainings of an order that names no number."""
     return max(LEAST_RETRAINS, RETRAINS_EACH * players)
+
+
+def audited(players: int) -> int:
+    """How many coalitions are trained anew to measure an estimate that is not corrected by them, anchors aside."""
+    return max(LEAST_AUDITED, AUDITED_EACH * players)
 
 
 def least_evaluations(estimator: str, players: int) -> int:

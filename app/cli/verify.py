@@ -18,13 +18,13 @@ from app.cli.local import evaluator_of
 from app.cli.request import ValueRequest, engine_errors, parse_providers
 from app.cli.value import THREADS
 from app.errors import InvalidInput
+from contract.estimators import audited
 
 if TYPE_CHECKING:
     from contract.result import ValuationResult
     from worker.engine.evaluation.evaluator import Evaluator
 
 TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
-AUDITED = 16
 
 _Result = Annotated[Path, typer.Argument(help="A result that `cherish value --json` wrote.")]
 _Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=FILE; the files to compute from.")]
@@ -212,7 +212,7 @@ def _audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
         if names in known:
             chosen.append(row)
             unlearned.append(known[names])
-        if len(chosen) >= max(AUDITED, 2 * len(playing)):
+        if len(chosen) >= audited(len(playing)):
             break
     if not chosen:
         raise InvalidInput("the result holds no coalition that an audit could retrain")

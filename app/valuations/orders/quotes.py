@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.valuations.schemas import NewValuation
-from contract.estimators import AUDITED, ENUMERATE_UP_TO, LEAST_TO_CORRECT, planned_retrains
+from contract.estimators import ENUMERATE_UP_TO, LEAST_TO_CORRECT, audited, planned_retrains
 from contract.learners import LEARNERS
 from contract.methods import TRAINS_EACH_PLAYER, default_method
 from contract.spec import FIDELITIES
@@ -88,7 +88,7 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
     else:
         counts[_REPAIR if order.fidelity == _REPAIR else _UNLEARN] = min(sampled, limit)
         if order.mode == "full":
-            counts[_RETRAIN] = min(retrains, 2 + max(AUDITED, 2 * n))
+            counts[_RETRAIN] = min(retrains, 2 + audited(n))
     return counts
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from contract.estimators import least_evaluations
 from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import Game, Player
 from worker.engine.games.memo import MemoGame
@@ -52,8 +53,9 @@ class BudgetTooSmall(ValueError):
     """The budget is under what the estimator needs to say anything."""
 
 
-def require_budget(budget: int, least: int, name: str) -> None:
-    """Refuse a budget under which the named estimator cannot say anything."""
+def require_budget(budget: int, name: str, players: int) -> None:
+    """Refuse a budget under which the named estimator cannot say anything of so many players."""
+    least = least_evaluations(name, players)
     if budget < least:
         raise BudgetTooSmall(f"the {name} estimator needs a budget of at least {least} evaluations here; got {budget}")
 

@@ -5,19 +5,18 @@ Budget and generator are accepted for the common signature; nothing is sampled a
 
 import numpy as np
 
+from contract.estimators import EXACT, EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.games.coalitions import Floats, shapley_weights, sizes_of
 from worker.engine.games.game import Game, Worths, all_coalitions
-
-MOST_PLAYERS = 20
 
 
 def exact(game: Game, budget: int, rng: np.random.Generator | None = None) -> Estimate:  # noqa: ARG001 - common signature
     """Enumerate; raises ValueError above 20 players or where the budget is under 2^n."""
     n = game.n_players
-    if n > MOST_PLAYERS:
-        raise ValueError(f"exact enumeration is for at most {MOST_PLAYERS} players; this game has {n}: sample instead")
-    require_budget(budget, 1 << n, "exact")
+    if n > EXACT_UP_TO:
+        raise ValueError(f"exact enumeration is for at most {EXACT_UP_TO} players; this game has {n}: sample instead")
+    require_budget(budget, EXACT, n)
     memo = remembered(game)
     values = exact_values(memo.worth(all_coalitions(n)))
     return Estimate(

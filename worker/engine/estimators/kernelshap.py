@@ -7,8 +7,9 @@ weight. A pair drawn again costs nothing. Once the budget covers all 2^n coaliti
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
-from worker.engine.estimators.exact import MOST_PLAYERS, exact
+from worker.engine.estimators.exact import exact
 from worker.engine.games.coalitions import Floats, kernel_by_size, key, random_coalition
 from worker.engine.games.game import Game
 
@@ -18,9 +19,9 @@ MOST_DRAWS = 200  # draws per distinct pair afforded, so that a nearly exhausted
 def kernelshap(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     """Values from ``budget`` distinct worths, the empty and the full coalition's among them; needs about 4 n."""
     n = game.n_players
-    if n <= MOST_PLAYERS and budget >= 1 << n:
+    if n <= EXACT_UP_TO and budget >= 1 << n:
         return exact(game, budget)
-    require_budget(budget, 4, "kernelshap")
+    require_budget(budget, "kernelshap", n)
     memo = remembered(game)
     law = kernel_by_size(n)[1:n]
     affordable = (budget - 2) // 2

@@ -6,8 +6,9 @@ values. The covariance is a leave-one-pair-out (HC3) sandwich.
 
 import numpy as np
 
+from contract.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
-from worker.engine.estimators.exact import MOST_PLAYERS, exact
+from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import pairs_only, with_ends
 from worker.engine.estimators.kernelshap import paired_least_squares
 from worker.engine.games.coalitions import kernel_by_size, sizes_of
@@ -17,9 +18,9 @@ from worker.engine.games.game import Game
 def leverage(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     """Values from ``budget`` distinct worths, the empty and the full coalition's among them; needs about 4 n."""
     n = game.n_players
-    if n <= MOST_PLAYERS and budget >= 1 << n:
+    if n <= EXACT_UP_TO and budget >= 1 << n:
         return exact(game, budget)
-    require_budget(budget, 4, "leverage")
+    require_budget(budget, "leverage", n)
     memo = remembered(game)
     coalitions = with_ends(pairs_only(n, budget, rng))
     worths = memo.worth(coalitions)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.estimators import ENUMERATE_UP_TO
+from contract.estimators import ENUMERATE_UP_TO, MULTIFIDELITY
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
@@ -112,7 +112,7 @@ def multifidelity(game: Game, budget: int, rng: np.random.Generator, surrogates:
     n = game.n_players
     if n <= ENUMERATE_UP_TO and budget >= 1 << n:
         return exact(game, budget)
-    require_budget(budget, 6, "multifidelity")
+    require_budget(budget, MULTIFIDELITY, n)
     memo = remembered(game)
     no_copies: list[list[int]] = []
     grid, plan = audit_design(np.ones(n), no_copies, budget - 2, rng)

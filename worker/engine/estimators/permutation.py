@@ -7,8 +7,9 @@ reverse. Unbiased, efficient, and among the weakest choices at few evaluations; 
 
 import numpy as np
 
+from contract.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
-from worker.engine.estimators.exact import MOST_PLAYERS, exact
+from worker.engine.estimators.exact import exact
 from worker.engine.games.coalitions import Floats, Ints
 from worker.engine.games.game import Coalitions, Game
 from worker.engine.games.memo import MemoGame
@@ -28,9 +29,9 @@ def antithetic(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
 
 def _sample(game: Game, budget: int, rng: np.random.Generator, *, mirrored: bool) -> Estimate:
     n = game.n_players
-    if n <= MOST_PLAYERS and budget >= 1 << n:
+    if n <= EXACT_UP_TO and budget >= 1 << n:
         return exact(game, budget)
-    require_budget(budget, 2 * n if mirrored else n + 1, "antithetic" if mirrored else "permutation")
+    require_budget(budget, "antithetic" if mirrored else "permutation", n)
     memo = remembered(game)
     orders = _affordable(n, budget, rng, mirrored=mirrored)
     memo.worth(np.concatenate([_prefixes(order) for order in orders]))

@@ -8,6 +8,7 @@ in the worths, so it is also the map from a sampled grid to values (grid.py).
 
 import numpy as np
 
+from contract.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import (
     Estimate,
     TracePoint,
@@ -15,7 +16,7 @@ from worker.engine.estimators.estimate import (
     remembered,
     require_budget,
 )
-from worker.engine.estimators.exact import MOST_PLAYERS, exact
+from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import outer_and_pairs, with_ends
 from worker.engine.estimators.svarm import strata_operator, strata_variance
 from worker.engine.games.coalitions import Floats, sizes_of
@@ -25,9 +26,9 @@ from worker.engine.games.game import Coalitions, Game
 def regression(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     """Values from ``budget`` distinct worths; needs 2 n + 2 for the outer sizes."""
     n = game.n_players
-    if n <= MOST_PLAYERS and budget >= 1 << n:
+    if n <= EXACT_UP_TO and budget >= 1 << n:
         return exact(game, budget)
-    require_budget(budget, 2 * n + 2, "regression")
+    require_budget(budget, "regression", n)
     memo = remembered(game)
     coalitions = with_ends(outer_and_pairs(n, budget, rng))
     worths = memo.worth(coalitions)

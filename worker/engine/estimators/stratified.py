@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from contract.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import (
     Estimate,
     TracePoint,
@@ -16,7 +17,7 @@ from worker.engine.estimators.estimate import (
     remembered,
     require_budget,
 )
-from worker.engine.estimators.exact import MOST_PLAYERS, exact
+from worker.engine.estimators.exact import exact
 from worker.engine.games.coalitions import Floats, key
 from worker.engine.games.game import Coalitions, Game
 
@@ -26,9 +27,9 @@ IDLE_ROUNDS = 50  # rounds over all strata that bring nothing new before the sam
 def stratified(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     """Values from ``budget`` distinct worths (at least n + 3)."""
     n = game.n_players
-    if n <= MOST_PLAYERS and budget >= 1 << n:
+    if n <= EXACT_UP_TO and budget >= 1 << n:
         return exact(game, budget)
-    require_budget(budget, n + 3, "stratified")
+    require_budget(budget, "stratified", n)
     memo = remembered(game)
     draws = _draws(n, budget, rng)
     without = np.array([row for _, _, row in draws])

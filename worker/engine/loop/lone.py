@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from contract.estimators import AUDITED
+from contract.estimators import EXACT_UP_TO, audited
 from contract.result import Audit, ValuationResult
 from contract.shares import shares_of
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall, Estimate
-from worker.engine.estimators.exact import MOST_PLAYERS
 from worker.engine.estimators.grid import grid_size
 from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats
@@ -71,7 +70,7 @@ def _sampled(run: Run, source: str, name: str) -> ValuationResult:
 
 def _limit(run: Run, source: str) -> tuple[int, str]:
     """The most evaluations to buy, and which budget that is; by default what a grid for so many players holds."""
-    every = 1 << run.n if run.n <= MOST_PLAYERS else None
+    every = 1 << run.n if run.n <= EXACT_UP_TO else None
     limit, which = grid_size(run.n), stopping.MAX_EVALUATIONS
     if run.spec.max_evaluations is not None:
         limit = run.spec.max_evaluations
@@ -81,8 +80,8 @@ def _limit(run: Run, source: str) -> tuple[int, str]:
 
 
 def _refuse_unaffordable(run: Run, source: str) -> None:
-    if run.n > MOST_PLAYERS:
-        raise Impossible(f"the exact estimator is for at most {MOST_PLAYERS} players; this game has {run.n}: use auto")
+    if run.n > EXACT_UP_TO:
+        raise Impossible(f"the exact estimator is for at most {EXACT_UP_TO} players; this game has {run.n}: use auto")
     count = run.distinct()
     for budget, applies in (("max_evaluations", True), ("max_retrains", family(source) == RETRAIN)):
         limit = getattr(run.spec, budget)
@@ -102,7 +101,7 @@ def _audit(run: Run, source: str) -> Audit:
         return unaudited(f"max_retrains is {run.max_retrains}, too few for an audit")
     chosen = anchors(run.n)
     if run.n > 1:
-        chosen = np.concatenate([chosen, run.audit_plan()[1][: max(AUDITED, 2 * run.n)]])
+        chosen = np.concatenate([chosen, run.audit_plan()[1][: audited(run.n)]])
     run.purse.worth(source, chosen)
     run.purse.worth(RETRAIN, chosen)
     return run.compare(source)
