@@ -35,6 +35,16 @@ class UnlearningClaim:
     fence: int
 
 
+_CLAIMED = (
+    UnlearningDuty.id.label("unlearning_id"),
+    UnlearningDuty.checkpoint_id,
+    UnlearningDuty.dataset_id,
+    UnlearningDuty.reference_id,
+    UnlearningDuty.attempt,
+    UnlearningDuty.fence,
+)
+
+
 def _after(seconds: float) -> Any:
     return _NOW + timedelta(seconds=seconds)
 
@@ -145,12 +155,9 @@ def claim(
             lease_until=_after(lease),
             worker=worker,
         )
-        .returning(
-            UnlearningDuty.id.label("unlearning_id"), UnlearningDuty.checkpoint_id, UnlearningDuty.dataset_id,
-            UnlearningDuty.reference_id, UnlearningDuty.attempt, UnlearningDuty.fence,
-        )
+        .returning(*_CLAIMED)
         .execution_options(**_NO_SYNC)
-    )  # fmt: skip
+    )
     row = session.execute(statement).one_or_none()
     return UnlearningClaim(**row._mapping) if row else None
 
@@ -257,12 +264,9 @@ def retake_expired(
             sent_at=None,
             due_at=_NOW,
         )
-        .returning(
-            UnlearningDuty.id.label("unlearning_id"), UnlearningDuty.checkpoint_id, UnlearningDuty.dataset_id,
-            UnlearningDuty.reference_id, UnlearningDuty.attempt, UnlearningDuty.fence,
-        )
+        .returning(*_CLAIMED)
         .execution_options(**_NO_SYNC)
-    )  # fmt: skip
+    )
     row = session.execute(statement).one_or_none()
     if row is None or row.attempt < max_attempts:
         return None
