@@ -35,7 +35,7 @@ from app.valuations.schemas import (
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.job import PayeePart
-from contract.result import RemovalCurves, RemovalPoint, StoredResult
+from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -115,13 +115,14 @@ def values(
     again, checked = result.without_harm, valuation.job_progress.checked
     settled_before = any(player.paid_share is None for player in players)
     player_value = _player_value_before if settled_before else _player_value
+    paid_on = players_paid(result)
     return Values(
         valuation_id=valuation.id,
         game_digest=game_digest,
         pool=money.plain(valuation.pool_minor, valuation.currency),
         currency=valuation.currency,
         players=[
-            player_value(valuation.currency, player, valuation.job_inputs.seating[player.position], result)
+            player_value(valuation.currency, player, valuation.job_inputs.seating[player.position], result, paid_on)
             for player in players
         ],
         empty_worth=result.empty_worth,
@@ -156,9 +157,11 @@ def _precision(valuation: Valuation, result: StoredResult) -> PrecisionAnswer:
     return PrecisionAnswer(asked=asked, reached=reached, met=reached is not None and reached <= asked, forecast=None)
 
 
-def _player_value(currency: str, player: ValuationPlayer, part: PayeePart, result: StoredResult) -> PlayerValue:
+def _player_value(
+    currency: str, player: ValuationPlayer, part: PayeePart, result: StoredResult, paid_on: Sequence[PlayerResult]
+) -> PlayerValue:
     """One player; value among all, share and what is paid from the valuation that is paid on."""
-    value, paid = known_intervals(part, result.players), known_intervals(part, players_paid(result))
+    value, paid = known_intervals(part, result.players), known_intervals(part, paid_on)
     again = result.without_harm is not None and part.player in result.without_harm.kept
     return _answer(currency, player, part, value, paid).model_copy(
         update={
@@ -170,9 +173,11 @@ def _player_value(currency: str, player: ValuationPlayer, part: PayeePart, resul
     )
 
 
-def _player_value_before(currency: str, player: ValuationPlayer, part: PayeePart, result: StoredResult) -> PlayerValue:
+def _player_value_before(
+    currency: str, player: ValuationPlayer, part: PayeePart, result: StoredResult, paid_on: Sequence[PlayerResult]
+) -> PlayerValue:
     """The same of a job that was settled before shares by value and as paid were told apart: as it was told then."""
-    value, paid = part_of(part, result.players), part_of(part, players_paid(result))
+    value, paid = part_of(part, result.players), part_of(part, paid_on)
     before = PayeeResult(value.value, value.stderr, value.value_ci, None, None, None)
     return _answer(
         currency, player, part, before, PayeeResult(0.0, None, None, player.share, paid.share_ci, paid.share_band)

@@ -17,15 +17,14 @@ from app.settings import Settings
 from app.valuations import repository
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms
-from app.valuations.results.payee_parts import known_intervals, part_of, players_paid
+from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
-from contract.job import PayeePart
-from contract.result import StoredResult
+from contract.result import PlayerResult, StoredResult
 
 
 class SettlementImpossible(Exception):
@@ -42,10 +41,11 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
         raise SettlementImpossible(f"job {valuation_id} is settling without a result")
     result = kept.document
     players = repository.players(session, valuation_id)
-    plan = _plan(session, valuation, players, result)
-    parts = valuation.job_inputs.seating
+    paid_on = players_paid(result)
+    plan = _plan(session, valuation, players, result, paid_on)
     for player, line in zip(players, plan.lines, strict=True):
-        _write(player, parts[player.position], result, line)
+        part = valuation.job_inputs.seating[player.position]
+        _write(player, known_intervals(part, result.players), known_intervals(part, paid_on), line)
     payouts.settle(session, valuation.id, plan)
     _notify_providers(session, valuation, plan)
     digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
@@ -87,7 +87,11 @@ def outcome_of(result: StoredResult) -> JobOutcome:
 
 
 def _plan(
-    session: Session, valuation: Valuation, players: Sequence[ValuationPlayer], result: StoredResult
+    session: Session,
+    valuation: Valuation,
+    players: Sequence[ValuationPlayer],
+    result: StoredResult,
+    paid_on: Sequence[PlayerResult],
 ) -> PayoutPlan:
     inputs, order = valuation.job_inputs, valuation.order
     agreed = inputs.terms
@@ -97,7 +101,6 @@ def _plan(
     game = repository.get_game(session, valuation.game_id).document
     if tuple(player.digest for player in result.players) != game.players:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
-    paid_on = players_paid(result)
     claims = []
     for player in players:
         own = part_of(inputs.seating[player.position], paid_on)
@@ -122,10 +125,9 @@ def _plan(
     )
 
 
-def _write(player: ValuationPlayer, part: PayeePart, result: StoredResult, line: Line) -> None:
+def _write(player: ValuationPlayer, value: PayeeResult, paid: PayeeResult, line: Line) -> None:
     """The value as it was computed among all players; the share by value, with its interval, of the valuation that is
     paid on; and what is paid, with its reason. Intervals that count nothing uncertain are not kept."""
-    value, paid = known_intervals(part, result.players), known_intervals(part, players_paid(result))
     player.value, player.stderr = value.value, value.stderr
     player.value_low, player.value_high = value.value_ci or (None, None)
     player.share = paid.share
