@@ -21,6 +21,7 @@ from rich.table import Table
 from app.accounts import repository, service
 from app.cli.answers import JobAnswer, JobValues, ListedDataset, PaidPlayer, WorthCounts
 from app.cli.demo_text import demo_text
+from app.cli.formats import percent
 from app.db.session import make_engine, make_session_factory, transaction
 from app.demo.digits import TARGET, File, digits_market
 from app.embedded.stack import EmbeddedStack
@@ -190,7 +191,7 @@ def _draw(bar: Progress, task: TaskID, job: JobAnswer) -> None:
 def show(outcome: DemoOutcome, console: Console) -> None:
     """Who is paid what, as a table that fits into 80 columns: where somebody is not paid by its share, what is paid
     takes the place of the standard error."""
-    by_share = all(_percent(player.share) == _percent(player.paid_share) for player in outcome.players)
+    by_share = all(percent(player.share) == percent(player.paid_share) for player in outcome.players)
     table = Table(title=f"{outcome.valuation_id}: {outcome.status}")
     columns = ("std. error", "share") if by_share else ("share", "paid share")
     for heading in ("provider", "rows", "value", *columns, outcome.currency):
@@ -198,7 +199,7 @@ def show(outcome: DemoOutcome, console: Console) -> None:
         table.add_column(heading, justify="left" if first else "right", no_wrap=first)
     for player in sorted(outcome.players, key=lambda player: -player.value):
         stderr = "" if player.stderr is None else f"{player.stderr:.4f}"
-        shares = (_percent(player.share), _percent(player.paid_share))
+        shares = (percent(player.share), percent(player.paid_share))
         cells = (stderr, shares[0]) if by_share else shares
         table.add_row(player.provider, str(player.rows), f"{player.value:.4f}", *cells, player.amount)
     console.print(table)
@@ -210,7 +211,3 @@ def show(outcome: DemoOutcome, console: Console) -> None:
             console.print(f"{', '.join(providers)}: {reason}.", soft_wrap=True)
     counts = outcome.evaluations
     console.print(f"{counts.unlearn} worths by unlearning, {counts.repair} by repair, {counts.retrain} by retraining.")
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.2f} %"

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.answers import JobAnswer, JobValues, LedgerLine, ListedDataset, SignedDigest
+from app.cli.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
 
@@ -127,7 +128,7 @@ def result(
     values = JobValues.read(body)
     table = Table("provider", "rows", "value", "share", "paid share", "amount", "why", box=None, pad_edge=False)
     for player in values.players:
-        shares = ("" if share is None else f"{100 * share:.2f} %" for share in (player.share, player.paid_share))
+        shares = (percent(player.share), percent(player.paid_share))
         amount = f"{player.amount} {values.currency}"
         cells = (str(player.rows), f"{player.value:.5f}", *shares, amount, player.reason or "")
         table.add_row(player.provider, *cells)

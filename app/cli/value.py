@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.cli.formats import percent
 from app.cli.local import evaluator_of
 from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers
 from app.cli.text import domains
@@ -211,12 +212,11 @@ def show(result: "ValuationResult", console: Console) -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     for player in sorted(result.players, key=lambda p: -p.value):
-        share = "" if player.share is None else f"{100 * player.share:.2f} %"
         interval = stderr = ""
         if counts_doubt(player.value_ci):
             stderr = f"{player.stderr:.5f}"
             interval = "" if player.share_ci is None else " to ".join(f"{100 * end:.2f}" for end in player.share_ci)
-        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, share, interval)
+        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, percent(player.share), interval)
     console.print(table)
     counts = ", ".join(f"{count} {kind}" for kind, count in result.evaluations.items())
     console.print(
