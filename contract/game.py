@@ -37,6 +37,11 @@ class TableEncoding(Document):
     def classes(self) -> tuple[str, ...]:
         return tuple(self.columns["classes"])
 
+    @property
+    def reads(self) -> Reads:
+        """Images of an archive count as a table's rows with a shape."""
+        return Reads.TABLE
+
 
 class TokenBlocks(Document):
     """Corpora cut into blocks of ``context`` tokens; ``domains`` are the values of the test set's ``domain_column``."""
@@ -46,6 +51,15 @@ class TokenBlocks(Document):
     vocabulary: int
     domain_column: str | None
     domains: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """None: tokens are predicted."""
+        return ()
+
+    @property
+    def reads(self) -> Reads:
+        return Reads.TOKENS
 
 
 class FrozenModelRows(Document):
@@ -58,6 +72,10 @@ class FrozenModelRows(Document):
     classes: tuple[str, ...]
     context: int | None = None
     size: int | None = None
+
+    @property
+    def reads(self) -> Reads:
+        return Reads(self.of)
 
 
 Encoding = Annotated[TableEncoding | TokenBlocks | FrozenModelRows, Field(discriminator="kind")]
@@ -126,11 +144,9 @@ class FrozenGame(Document):
     @property
     def classes(self) -> tuple[str, ...]:
         """The labels' names; none of a language model, which predicts tokens."""
-        return () if isinstance(self.encoding, TokenBlocks) else self.encoding.classes
+        return self.encoding.classes
 
     @property
     def reads(self) -> Reads:
-        """What the rows are to the model. Images of an archive count as a table's rows with a shape."""
-        if isinstance(self.encoding, TokenBlocks):
-            return Reads.TOKENS
-        return Reads(self.encoding.of) if isinstance(self.encoding, FrozenModelRows) else Reads.TABLE
+        """What the rows are to the model."""
+        return self.encoding.reads

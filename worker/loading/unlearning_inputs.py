@@ -27,6 +27,7 @@ from app.storage.blobs import Blob, BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
 from contract.files import InputFile
 from contract.game import FrozenGame, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.tasks import Reads
 from worker.loading.extractor import standardised
 from worker.loading.feature_rows import labelled_rows
 from worker.loading.frozen_models import frozen_weights, opened, read_extractor_of, read_language_model
@@ -98,7 +99,7 @@ def read(blobs: BlobStore, settings: Settings, duty: LoadedDuty, check: Callable
 
 def _of_tokens(duty: LoadedDuty) -> bool:
     """Whether the weights are a language model's adapters, which come as a folder."""
-    return duty.game is not None and isinstance(duty.game.encoding, TokenBlocks)
+    return duty.game is not None and duty.game.reads is Reads.TOKENS
 
 
 def rounded(duty: LoadedDuty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
