@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from contract.document import Document
 from contract.files import InputFile
@@ -139,6 +139,12 @@ class JobProgress(Document):
     evaluations: dict[str, int] = Field(default_factory=dict)
     widest_share_interval: float | None = None
     checked: dict[str, int] | None = None
+
+    @field_validator("widest_share_interval")
+    @classmethod
+    def _width(cls, width: float | None) -> float | None:
+        """An interval of no width is none: nothing uncertain was counted. Plans from before that hold 0."""
+        return width or None
 
     def plain(self) -> dict[str, Any]:
         whole = self.model_dump(mode="json")

@@ -100,3 +100,8 @@ def test_a_question_about_files_and_its_answer_are_read_back_and_hold_no_other_m
     assert FitAnswer.read(answer.plain()) == answer
     with pytest.raises(ValidationError, match="a_row"):
         FitAnswer.read(answer.plain() | {"a_row": [1, 2]})
+
+
+@pytest.mark.parametrize(("kept", "known"), [(0.0, None), (None, None), (2.5, 2.5)])
+def test_an_interval_of_no_width_is_none_in_plans_of_before_too(kept: float | None, known: float | None) -> None:
+    assert JobProgress.read({"evaluations": {}, "widest_share_interval": kept}).widest_share_interval == known

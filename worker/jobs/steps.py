@@ -308,10 +308,9 @@ def _seconds_each(
 
 
 def _progress(game: StoredGame, looks: list[Progress]) -> JobProgress:
-    """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far. One of no width says
-    that nothing uncertain was counted, and is none."""
+    """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far."""
     widest = looks[-1].widest if looks and np.isfinite(looks[-1].widest) else None
-    return JobProgress(evaluations=game.evaluations(), widest_share_interval=widest or None)
+    return JobProgress(evaluations=game.evaluations(), widest_share_interval=widest)
 
 
 def _contiguous(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,8 +57,7 @@ def progress(valuation: Valuation, now: JobState) -> ProgressAnswer:
         evaluations=known,
         round_done=last.done if last else 0,
         round_worths=last.worths if last else 0,
-        # of no width is no interval: nothing uncertain was counted
-        widest_share_interval=planned.widest_share_interval or None,
+        widest_share_interval=planned.widest_share_interval,
         workers=now.workers if active else 0,
         seconds_left=round(left, 3) if left is not None and active else None,
         device_seconds=round(now.device_seconds, 3),
@@ -151,7 +150,7 @@ def values(
 
 def _precision(valuation: Valuation, result: StoredResult) -> PrecisionAnswer:
     """What was asked for and reached. An unaudited job's intervals lack the error of unlearning: they reach nothing."""
-    asked, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval or None
+    asked, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval
     if result.audit.status == "unaudited":
         reached = None
     return PrecisionAnswer(asked=asked, reached=reached, met=reached is not None and reached <= asked, forecast=None)
