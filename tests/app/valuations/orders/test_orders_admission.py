@@ -15,6 +15,7 @@ from app.errors import FieldError, InvalidInput
 from app.http.ids import public_id
 from app.payouts import money
 from app.valuations.orders.admission import Admission, Admitted
+from app.valuations.orders.terms import with_dispute_window
 from app.valuations.orders.test_commitment import commitment
 from contract.learners import Architecture
 from contract.model_folder import ModelFacts
@@ -22,8 +23,9 @@ from tests.market import Market, rows_of
 
 
 def admit(market: Market, problems: list[FieldError] | None = None, **changes: Any) -> Admitted:
+    order = with_dispute_window(market.order(**changes), market.settings)
     with market.factory() as session:
-        return Admission(session, market.blobs, market.settings, market.buyer).admit(market.order(**changes), problems)
+        return Admission(session, market.blobs, market.settings, market.buyer).admit(order, problems)
 
 
 def pointers(market: Market, **changes: Any) -> dict[str, str]:
