@@ -1,9 +1,9 @@
 """One's own datasets over HTTP: create a draft, PUT its bytes as a raw stream, publish, withdraw, delete."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import BackgroundTasks, Request, Response, status
+from fastapi import BackgroundTasks, Query, Request, Response, status
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -65,17 +65,23 @@ async def put_dataset_content(
     session: SessionDep,
     settings: SettingsDep,
     blobs: BlobsDep,
+    declared: Annotated[schemas.ReadingQuery, Query()],
     sha256: Sha256Query = None,
 ) -> schemas.DatasetAnswer:
     """Upload the file: hashed, measured and validated, then stored whole or not at all.
 
+    What the bytes do not say can be declared: `columns` of a table without a header line (once for each name, in
+    order), `delimiter`, `encoding`, a workbook's `sheet`.
+
     Other bytes for a dataset that has some are its next version; jobs that were posted keep theirs. The same bytes may
     be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
     """
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
+    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, declared.reading())
     read = partial(service.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, found):
-        dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
+        dataset = await run_in_threadpool(
+            service.store_content, session, blobs, caller, dataset_id, upload, found, expected.reading
+        )
     return schemas.DatasetAnswer.of(dataset)
 
 

@@ -5,7 +5,6 @@ and a text there are refused with their line. Python's own parser is used, since
 texts (Arrow's takes some texts for dates).
 """
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.readers.limits import Limits
+from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
 
 MAX_LINE = 64 * 1024**2
@@ -51,11 +51,12 @@ class _Column:
         return pa.chunked_array(chunks, final)
 
 
-def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
+def read(source: Path | bytes | Source, limits: Limits, name: str) -> pa.Table:
     """The table of a JSONL file; raises InvalidData."""
     columns: dict[str, _Column] = {}
     rows = size = 0
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+    source = source if isinstance(source, Source) else source_of(source, limits, name)
+    with source.open() as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
