@@ -10,9 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.checkpoints.configs import AdapterConfig, BertConfig, LlamaConfig, read_config
-from app.checkpoints.sizes import BertSizes, ResNetSizes, Shapes, VitSizes
 from app.errors import InvalidData
+from contract.bert import LAYERS, BertSizes
 from contract.decoder import DecoderSizes
+from contract.model_folder import Shapes
+from contract.resnet import ResNetSizes
+from contract.vision_transformer import VitSizes
 
 BYTES = 256
 # the heads that some writers save with an encoder
@@ -152,7 +155,7 @@ def bert(config: Mapping[str, Any], name: str) -> Family:
     shapes = sizes.shapes(read.vocab_size)
     prefix = "" if kind == "BertModel" else "bert."
     spare = tuple(f"{before}{head}" for before in ("", prefix) for head in _BERT_HEADS)
-    per_token = sum(math.prod(shape) for label, shape in shapes.items() if label.startswith("encoder."))
+    per_token = sum(math.prod(shape) for label, shape in shapes.items() if label.startswith(LAYERS))
     return Family("bert", sizes, shapes, read.vocab_size, width, float(per_token), spare, prefix)
 
 

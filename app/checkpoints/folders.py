@@ -18,12 +18,11 @@ from typing import Any
 
 from app.checkpoints import families
 from app.checkpoints.families import BYTES, Family
-from app.checkpoints.sizes import Shapes, read_sizes
 from app.checkpoints.weights import read_tensors
 from app.errors import InvalidData, PayloadTooLarge
 from app.storage import scratch
 from contract.decoder import DecoderSizes
-from contract.model_folder import ModelFacts
+from contract.model_folder import ModelFacts, Shapes, read_sizes
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
