@@ -16,6 +16,13 @@ Shapes = dict[str, tuple[int, ...]]
 T = TypeVar("T")
 
 
+class TensorFacts(Document):
+    """One array of a safetensors file: its type of number, by safetensors' name, and its shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
 class ModelFacts(Document):
     """A frozen model, or an adapter (family "lora", whose sizes are rank and alpha).
 
