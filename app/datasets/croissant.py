@@ -118,17 +118,17 @@ def _object(value: Any) -> Any:
     return value if isinstance(value, Mapping | BaseModel) else {}
 
 
-class _Part(BaseModel):
+class _CroissantPart(BaseModel):
     """A part of a document, by its JSON-LD names; what is not read here is ignored."""
 
     model_config = ConfigDict(extra="ignore", validate_by_name=True)
 
 
-class _Reference(_Part):
+class _Reference(_CroissantPart):
     id: str = Field("content", alias="@id")
 
 
-class _Extract(_Part):
+class _Extract(_CroissantPart):
     column: Any = None
     json_path: Any = Field(None, alias="jsonPath")
 
@@ -138,12 +138,12 @@ class _Extract(_Part):
         return str(self.column or str(self.json_path or "").removeprefix("$."))
 
 
-class _Source(_Part):
+class _Source(_CroissantPart):
     file_object: Annotated[_Reference, BeforeValidator(_object)] = Field(_Reference(), alias="fileObject")
     extract: Annotated[_Extract, BeforeValidator(_object)] = _Extract()
 
 
-class _Column(_Part):
+class _CroissantField(_CroissantPart):
     type: Any = Field("cr:Field", alias="@type")
     id: Any = Field(None, alias="@id")
     name: Any = None
@@ -151,14 +151,14 @@ class _Column(_Part):
     source: Annotated[_Source, BeforeValidator(_object)] = _Source()
 
 
-class _RecordSet(_Part):
+class _RecordSet(_CroissantPart):
     type: Any = Field("cr:RecordSet", alias="@type")
     id: Any = Field("rows", alias="@id")
     name: Any = "rows"
-    field: Annotated[list[_Column], BeforeValidator(_objects)] = Field(default_factory=list)
+    field: Annotated[list[_CroissantField], BeforeValidator(_objects)] = Field(default_factory=list)
 
 
-class _File(_Part):
+class _File(_CroissantPart):
     type: Any = Field("cr:FileObject", alias="@type")
     id: Any = Field("content", alias="@id")
     name: Any = "content"
@@ -169,12 +169,12 @@ class _File(_Part):
     sha256: Any = None
 
 
-class _Creator(_Part):
+class _Creator(_CroissantPart):
     type: str = Field("sc:Organization", alias="@type")
     name: str = ""
 
 
-class _Document(_Part):
+class _Document(_CroissantPart):
     """A document as it is written."""
 
     context: dict[str, Any] = Field(_CONTEXT, alias="@context")
@@ -191,7 +191,7 @@ class _Document(_Part):
     record_set: list[_RecordSet] | None = Field(None, alias="recordSet")
 
 
-class _Brought(_Part):
+class _Brought(_CroissantPart):
     """A document that somebody brings: whatever it says, in place of what it should."""
 
     conforms_to: Annotated[list[Any], BeforeValidator(_listed)] = Field(default_factory=list, alias="conformsTo")
@@ -227,14 +227,14 @@ def document(told: Described) -> dict[str, Any]:
     return written.model_dump(by_alias=True, exclude_none=True)
 
 
-def _field(column: FileColumn, told: Described) -> _Column:
+def _field(column: FileColumn, told: Described) -> _CroissantField:
     kinds = [_TYPES[column.type]] + ([_LABEL] if column.name == told.target else [])
     extract = _Extract(column=column.name)
     if told.format is DatasetFormat.JSONL:
         extract = _Extract(json_path=f"$.{column.name}")
     place = f"rows/{column.name}"
     data_type = kinds[0] if len(kinds) == 1 else kinds
-    return _Column(id=place, name=place, data_type=data_type, source=_Source(extract=extract))
+    return _CroissantField(id=place, name=place, data_type=data_type, source=_Source(extract=extract))
 
 
 def read(found: Mapping[str, Any]) -> Read:
