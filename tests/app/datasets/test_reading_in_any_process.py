@@ -1,4 +1,4 @@
-"""No result depends on a process: every reader and a small job, in fresh processes that differ in what may not matter."""
+"""No result depends on a process: every reader and a job, in fresh processes that differ in what may not matter."""
 
 import io
 import json
