@@ -43,3 +43,10 @@ class InputFile(Document):
     drop: str = ""
     # what the owner declared at upload
     reading: Reading = AS_IT_IS
+
+
+class FileColumn(Document):
+    """A column of a file as it is shown: its name, and its type (boolean, integer, number, text, tensor[...])."""
+
+    name: str
+    type: str

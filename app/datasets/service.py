@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from app.datasets import lifecycle, profiling, repository
+from app.datasets import lifecycle, profiling, readings, repository
 from app.datasets.inspection import Inspection
 from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
@@ -123,9 +123,7 @@ def list_own(
     return repository.own_page(session, caller.account_id, kind, status, page)
 
 
-def expect_content(
-    session: Session, caller: Caller, dataset_id: uuid.UUID, reading: Reading = AS_IT_IS
-) -> Expected:
+def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID, reading: Reading = AS_IT_IS) -> Expected:
     """What the dataset's bytes must be; raises NotFound or Conflict before a long body is read in vain.
 
     ``reading`` is what the caller declares of the bytes to come.
@@ -170,7 +168,7 @@ def store_content(
     """
     dataset = get(session, caller, dataset_id, lock=True)
     status = _moved(dataset, Move.UPLOAD)
-    declared = {name: value for name, value in reading.plain().items() if value is not None}
+    declared = dict(readings.plain(reading))
     if dataset.digest == upload.digest and dataset.reading == declared:
         return dataset
     repository.lock_digest(session, upload.digest)

@@ -77,9 +77,11 @@ def read_table(
         case "parquet":
             table = parquet.read(source, limits, name)
         case "jsonl":
-            table = jsonl.read(file, limits, name)
+            table = jsonl.read(file, limits, name, reading)
+        case "json":
+            table = jsonl.read_array(file, limits, name, reading)
         case "text":
-            table = documents.read(source, limits, name)
+            table = documents.read(file, limits, name, reading)
         case "zip":
             with archive.opened(source, limits, name) as packed:
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)

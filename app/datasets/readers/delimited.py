@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
@@ -63,7 +62,7 @@ def opened(
     source = source if isinstance(source, Source) else source_of(source, limits, name)
     text = text_of(source, reading.encoding)
     dialect = dialect_of(sample_of(text), name, reading.delimiter or delimiter, reading.columns)
-    checked = _check_text(text, dialect, limits)
+    checked = _check_text(text, dialect)
     # a quoted field may span lines, so this is an upper bound of the rows; it keeps the parser from running away
     limits.check_rows(max(0, checked.lines - (dialect.names is None) - dialect.skip), name)
     limits.check_columns(_width(text, dialect), name)
@@ -212,7 +211,7 @@ class _Checked:
         self.last = chunk[-1:]
 
 
-def _check_text(text: Text, dialect: Dialect, limits: Limits) -> _Checked:
+def _check_text(text: Text, dialect: Dialect) -> _Checked:
     """Counts of one pass; raises InvalidData where the bytes are no text, or a quote is left open."""
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     name, counted = text.name, _Checked()
@@ -228,9 +227,7 @@ def _check_text(text: Text, dialect: Dialect, limits: Limits) -> _Checked:
                 ) from None
             if b"\0" in chunk:
                 line = counted.lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
-                raise InvalidData(
-                    f"{name}: line {line} holds a NUL byte; {nul_meaning(chunk)}, send CSV as UTF-8 text"
-                )
+                raise InvalidData(f"{name}: line {line} holds a NUL byte; {nul_meaning(chunk)}, send CSV as UTF-8 text")
             counted.take(chunk, dialect)
     try:
         decoder.decode(b"", final=True)

@@ -2,12 +2,13 @@
 
 Sniffed over a sample (the file's first megabyte, or more where its lines are long). A delimiter fits where every record
 of the sample has the same number of fields, two or more. Exactly one must fit; where several do the file is refused and
-both are named, and where none does the one that the first line has most of is taken, so that the parser can name the
+both are named (but a comma is no delimiter where each stands inside a number that another one separates), and where none does the one that the first line has most of is taken, so that the parser can name the
 record that differs. What is declared, or said by a first line ``sep=;``, is not sniffed.
 """
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -117,14 +118,17 @@ def dialect_of(
 def _quoted(sample: Sample, dialect: Dialect, name: str, delimiter: str | None) -> Dialect:
     """The first way of quoting under which a delimiter fits all records."""
     first = None
+    single = _single_quoted(sample.text)
     for quote, escape in _QUOTINGS:
-        if (escape and f'{escape}"' not in sample.text) or (quote == "'" and not _single_quoted(sample.text)):
+        if (escape and f'{escape}"' not in sample.text) or (quote == "'") != single:
             continue
         there = replace(dialect, quote=quote, escape=escape)
         fitting = []
         for candidate in [delimiter] if delimiter else DELIMITERS:
             if _fits(sample, replace(there, delimiter=candidate)):
                 fitting.append(candidate)
+        if len(fitting) == 2 and fitting[0] == "," and _only_decimal(sample, replace(there, delimiter=fitting[1])):
+            fitting = fitting[1:]
         if len(fitting) > 1:
             both = " and ".join(f"the {DELIMITERS[each]}" for each in fitting)
             raise InvalidData(
@@ -142,11 +146,17 @@ def _fits(sample: Sample, dialect: Dialect) -> bool:
     if dialect.delimiter not in sample.text:
         return False
     try:
-        records = sample.records(dialect, strict=f'\\{dialect.quote}' in sample.text)
+        records = sample.records(dialect, strict=f"\\{dialect.quote}" in sample.text)
     except csv.Error:
         return False
     widths = {len(record) for record in records}
     return len(widths) == 1 and widths.pop() > 1
+
+
+def _only_decimal(sample: Sample, dialect: Dialect) -> bool:
+    """Whether all commas stand inside numbers, where another sign separates the fields."""
+    cells = (cell for record in sample.records(dialect, _RECORDS) for cell in record if "," in cell)
+    return all(NUMBER.fullmatch(cell) is not None for cell in cells)
 
 
 def _most_in_header(text: str) -> str:
@@ -174,9 +184,7 @@ def _decimal(records: Sequence[Sequence[str]]) -> str:
     return "," if comma else "."
 
 
-def _with_header(
-    dialect: Dialect, records: list[list[str]], name: str, columns: Sequence[str] | None
-) -> Dialect:
+def _with_header(dialect: Dialect, records: list[list[str]], name: str, columns: Sequence[str] | None) -> Dialect:
     first = records[0] if records else []
     if columns is None:
         if header_missing(records, dialect.decimal):
@@ -256,4 +264,4 @@ def _counts_up(numbers: Sequence[str]) -> bool:
     if len(numbers) < 3 or not all(cell.strip().isdecimal() for cell in numbers):
         return False
     values = [int(cell) for cell in numbers]
-    return all(after == before + 1 for before, after in zip(values, values[1:], strict=False))
+    return all(after == before + 1 for before, after in itertools.pairwise(values))

@@ -11,6 +11,7 @@ from contract.findings import Finding, Severity
 
 LARGEST = 2**53
 _ZEROS = r"^\s*[+-]?0\d+\s*$"
+_FRACTION = r"^\s*[+-]?(\d+[.,]\d*([eE][+-]?\d+)?|[.,]\d+([eE][+-]?\d+)?|\d+[eE][+-]?\d+)\s*$"
 _LONG = r"^\s*[+-]?\d{16,}\s*$"
 
 
@@ -63,7 +64,7 @@ def kept_as_text(table: pa.Table, texts: pa.Table) -> tuple[pa.Table, list[Findi
         for pattern, finding in ((_ZEROS, leading_zeros), (_LONG, large_integers)):
             there = pc.match_substring_regex(column, pattern)
             count = int(pc.sum(there).as_py() or 0)
-            if count and (finding is leading_zeros or _any_beyond(column.filter(there))):
+            if count and (finding is leading_zeros or _identifiers(column, there)):
                 at = table.column_names.index(name)
                 table = table.set_column(at, name, column)
                 findings.append(finding(name, count, table.num_rows))
@@ -71,8 +72,11 @@ def kept_as_text(table: pa.Table, texts: pa.Table) -> tuple[pa.Table, list[Findi
     return table, findings
 
 
-def _any_beyond(column: pa.ChunkedArray) -> bool:
-    return any(abs(int(text)) > LARGEST for text in column.to_pylist())
+def _identifiers(column: pa.ChunkedArray, long: pa.ChunkedArray) -> bool:
+    """Whether a column with long whole numbers has one beyond 2^53 and none that is written with a fraction."""
+    if pc.any(pc.match_substring_regex(column, _FRACTION)).as_py():
+        return False
+    return any(abs(int(text)) > LARGEST for text in column.filter(long).to_pylist())
 
 
 def as_text(table: pa.Table) -> tuple[pa.Table, list[Finding]]:

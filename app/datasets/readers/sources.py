@@ -49,9 +49,14 @@ class Source:
 
     def open(self) -> IO[bytes]:
         """The unpacked bytes from the first on; reading them raises InvalidData where they cannot be unpacked."""
+        packed = self._plain()
         if not self.packing:
-            return self._plain()
-        return io.BufferedReader(_Counted(self._unpacking(), self), _BUFFER)
+            return packed
+        try:
+            return io.BufferedReader(_Counted(packed, self._unpacking(packed), self), _BUFFER)
+        except _BAD as error:
+            packed.close()
+            raise self.damaged(error) from None
 
     def head(self, size: int = HEAD_BYTES) -> bytes:
         """The first unpacked bytes."""
@@ -83,27 +88,24 @@ class Source:
     def _plain(self) -> IO[bytes]:
         return io.BytesIO(self.origin) if isinstance(self.origin, bytes) else self.origin.open("rb")
 
-    def _unpacking(self) -> Any:
+    def _unpacking(self, packed: IO[bytes]) -> Any:
         match self.packing:
             case "gzip":
-                return gzip.GzipFile(fileobj=self._plain())
+                return gzip.GzipFile(fileobj=packed)
             case "bzip2":
-                return bz2.BZ2File(self._plain())
+                return bz2.BZ2File(packed)
             case "xz":
-                return lzma.LZMAFile(self._plain(), format=lzma.FORMAT_XZ)
+                return lzma.LZMAFile(packed, format=lzma.FORMAT_XZ)
             case "zip":
-                try:
-                    return zipfile.ZipFile(self._plain()).open(self.member)
-                except _BAD as error:
-                    raise self.damaged(error) from None
-        return pa.CompressedInputStream(self._plain(), "zstd")
+                return zipfile.ZipFile(packed).open(self.member)
+        return pa.CompressedInputStream(packed, "zstd")
 
 
 class _Counted(io.RawIOBase):
     """A stream whose bytes are counted as they come, and whose failures are refusals."""
 
-    def __init__(self, stream: Any, source: Source) -> None:
-        self._stream, self._source, self._count = stream, source, 0
+    def __init__(self, packed: IO[bytes], stream: Any, source: Source) -> None:
+        self._packed, self._stream, self._source, self._count = packed, stream, source, 0
         self._most = max(SMALL, MAX_RATIO * source.size)
 
     def readable(self) -> bool:
@@ -127,6 +129,7 @@ class _Counted(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._stream.close()
+            self._packed.close()
         super().close()
 
 
