@@ -2,8 +2,9 @@
 
 Sniffed over a sample (the file's first megabyte, or more where its lines are long). A delimiter fits where every record
 of the sample has the same number of fields, two or more. Exactly one must fit; where several do the file is refused and
-both are named (but a comma is no delimiter where each stands inside a number that another one separates), and where none does the one that the first line has most of is taken, so that the parser can name the
-record that differs. What is declared, or said by a first line ``sep=;``, is not sniffed.
+both are named (but a comma is no delimiter where each stands inside a number that another sign separates), and where
+none does the one that the first line has most of is taken, so that the parser can name the record that differs. What is
+declared, or said by a first line ``sep=;``, is not sniffed.
 """
 
 import csv
