@@ -22,7 +22,7 @@ _NAMES = ("idle_in_transaction_session_timeout", "lock_timeout", "statement_time
 
 def _shown(engine: Engine, name: str) -> int:
     with engine.connect() as connection:
-        return int(connection.scalar(text(f"SELECT setting FROM pg_settings WHERE name = '{name}'")) or 0)
+        return int(connection.scalar(text("SELECT setting FROM pg_settings WHERE name = :name"), {"name": name}) or 0)
 
 
 @pytest.mark.parametrize("process", Process)
