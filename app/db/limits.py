@@ -6,6 +6,7 @@ off in the middle of a transaction keeps no row locked for longer than this. Not
 
 import enum
 from dataclasses import dataclass
+from typing import Any
 
 from app.settings import Settings
 
@@ -63,7 +64,7 @@ _SERVER_SIDE = {
     # a statement whose client is gone ends, too
     "client_connection_check_interval": "5000",
 }
-CLIENT_SIDE: dict[str, int] = {
+CLIENT_SIDE: dict[str, Any] = {
     "keepalives": 1,
     **{f"keepalives_{name}": value for name, value in _KEEPALIVES.items()},
     "tcp_user_timeout": _UNANSWERED_MS,
