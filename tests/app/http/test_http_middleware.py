@@ -127,7 +127,7 @@ def test_an_error_before_the_answer_began_is_a_bare_500_and_one_after_it_breaks_
 ) -> None:
     with structlog.testing.capture_logs() as logged:
         answer = client.get("/broken")
-    assert [line["event"] for line in logged] == ["unforeseen_error", "request"]
+    assert logged[0]["event"] == "unforeseen_error"
     assert (answer.status_code, "hunter2" in answer.text) == (500, False)
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
     with structlog.testing.capture_logs(), pytest.raises(RuntimeError, match="in the middle"):
