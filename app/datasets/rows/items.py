@@ -102,19 +102,13 @@ def _arrays(table: pa.Table, target: str, name: str) -> Iterator[NDArray[np.floa
         raise _not(
             name, target, "there is no column of images; send a zip of them, or an NPZ with X [n, height, width]"
         )
-    row = 0
     for chunk in table.column(found[0]).chunks:
         for pixels in chunk.to_numpy_ndarray():
-            row += 1
             colours = pixels.ndim == 3 and pixels.shape[2] == 3
             if not (pixels.ndim == 2 or colours) or not np.isfinite(pixels).all():
-                raise _not(
-                    name, target, f"row {row} is no image [height, width] or [height, width, 3] of finite values"
-                )
+                raise _not(name, target, "its rows are not all images [height, width] or [height, width, 3] of numbers")
             if pixels.min() < 0 or pixels.max() > 255:
-                raise _not(
-                    name, target, f"row {row} has values from {pixels.min():g} to {pixels.max():g}, not 0 to 255"
-                )
+                raise _not(name, target, "its images have values that are not 0 to 255")
             yield pixels.astype(np.float32)
 
 
@@ -126,8 +120,6 @@ def _not(name: str, target: str, fact: str) -> InvalidData:
 def number_labels(labels: Sequence[str], classes: Sequence[str], name: str) -> NDArray[np.int64]:
     """int64[n]: the class of each label; raises InvalidData for one that is none."""
     index = {label: at for at, label in enumerate(classes)}
-    if unknown := sorted(set(labels) - set(index)):
-        raise InvalidData(
-            f"{name}: it has the label {unknown[0]!r}, which is none of the job's classes; drop those rows"
-        )
+    if unknown := set(labels) - set(index):
+        raise InvalidData(f"{name}: {len(unknown)} of its labels are none of the job's classes; drop those rows")
     return np.array([index[label] for label in labels], dtype=np.int64)
