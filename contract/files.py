@@ -13,3 +13,10 @@ class InputFile(Document):
     target: str
     # rows that are not used: one bit for each row of the file, packed, in base64; empty: all are used
     drop: str = ""
+
+
+class FileColumn(Document):
+    """A column of a file as it is shown: its name, and its type (boolean, integer, number, text, tensor[...])."""
+
+    name: str
+    type: str

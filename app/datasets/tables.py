@@ -26,6 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.datasets.lifecycle import DatasetStatus as DatasetStatus
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from contract.files import FileColumn
 
 
 class DatasetKind(enum.Enum):
@@ -116,6 +117,11 @@ class Dataset(Timestamped, Base):
     published_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(_SEARCH, persisted=True), deferred=True)
+
+    @property
+    def file_columns(self) -> list[FileColumn]:
+        """``columns`` as typed data; none where there is no content."""
+        return [FileColumn.read(column) for column in self.columns or []]
 
 
 class DatasetVersion(Timestamped, Base):

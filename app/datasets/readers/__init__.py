@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from app.datasets.readers import archive, delimited, documents, images, jsonl, npz, parquet
+from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.types import check_names, normalise
@@ -131,8 +132,11 @@ def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
 def _finished(table: pa.Table, found: str, name: str) -> pa.Table:
     if table.num_rows == 0:
         raise InvalidData(f"{name}: there is a header but no row; add at least one row of data")
+    by_reader = findings_of(table)
     table = normalise(table, name)
-    return table.replace_schema_metadata({"cherish.name": name, "cherish.format": found})
+    by_types = findings_of(table)
+    table = table.replace_schema_metadata({"cherish.name": name, "cherish.format": found})
+    return with_findings(table, [*by_reader, *by_types])
 
 
 def table_name(table: pa.Table) -> str:

@@ -81,7 +81,8 @@ def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
 def _take(
     columns: dict[str, _Column], found: dict[str, Any], rows: int, number: int, limits: Limits, name: str
 ) -> None:
-    for key in found.keys() - columns.keys():
+    # columns come in the order in which the file names them: a set's order would differ from process to process
+    for key in [each for each in found if each not in columns]:
         limits.check_columns(len(columns) + 1, name)
         flushed = (rows - 1) // _BATCH_ROWS * _BATCH_ROWS
         columns[key] = _Column(flushed)

@@ -199,8 +199,8 @@ def unfit_for_items(dataset: Dataset, architecture: Architecture) -> str | None:
 
 def unfit_for_texts(dataset: Dataset) -> str | None:
     """Why a language model cannot read a dataset; the rest of a sentence that begins with its name."""
-    column = next((column for column in dataset.columns or [] if column["name"] == TEXT_COLUMN), None)
-    if dataset.modality is not Modality.TEXT and (column is None or column["type"] != "text"):
+    texts = any(column.name == TEXT_COLUMN and column.type == "text" for column in dataset.file_columns)
+    if dataset.modality is not Modality.TEXT and not texts:
         return f"has no column `{TEXT_COLUMN}` of texts, which lm reads; name corpora, or another model"
     return None
 
