@@ -27,6 +27,7 @@ from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.tokens import Encode, Locate, load_tokenizer
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
 NO_TOKEN = -1
 BYTES = 256
@@ -76,6 +77,7 @@ def read_blocks(
     encode: Encode | None,
     limits: Limits,
     name: str,
+    reading: Reading = AS_IT_IS,
     located: Locate | None = None,
 ) -> Blocks:
     """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData.
@@ -83,7 +85,7 @@ def read_blocks(
     ``located``, where it is given, says where tokens begin in a text, and each block is told by its text, too: a
     tokenizer is the asker's, and could make one token of all texts.
     """
-    table = read_table(path, format, limits=limits, name=name)
+    table = read_table(path, format, limits=limits, name=name, reading=reading)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
     pieces, domains = [], []
     raw: list[bytes] = []

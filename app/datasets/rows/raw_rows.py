@@ -29,6 +29,7 @@ from app.datasets.rows.rules import label_texts
 KEY = np.dtype("V16")
 _CODE = 16  # numbers that stand for a category where distances are looked at
 _FAR = 1e12
+_MISSING = 0x7FF8_0000_0000_0000  # a missing value, and a number that is none
 _BLOCK_NUMBERS = 4_000_000
 
 Keys = NDArray[np.void]
@@ -110,8 +111,9 @@ def value_hashes(column: pa.ChunkedArray) -> Hashes:
     if is_text(column.type):
         hashes = [np.empty(0, dtype=np.uint64)]
         for chunk in column.chunks:
-            known = np.array([_text_hash(text) for text in chunk.dictionary.to_pylist()], dtype=np.uint64)
-            hashes.append(known[chunk.indices.to_numpy()] if len(known) else np.empty(0, dtype=np.uint64))
+            texts = chunk.dictionary.to_pylist()
+            known = np.array([*(_text_hash(text) for text in texts), _MISSING], dtype=np.uint64)
+            hashes.append(known[_indices(chunk, len(texts))])
         return np.concatenate(hashes)
     return _number_hashes(column)
 
@@ -120,6 +122,11 @@ def array_hash(array: NDArray[Any]) -> int:
     """64 bits of an array's shape and values, whatever its type."""
     values = np.ascontiguousarray(array, dtype="<f4") + np.float32(0)
     return _hash(repr(values.shape).encode() + values.tobytes())
+
+
+def _indices(chunk: pa.DictionaryArray, missing: int) -> NDArray[np.int64]:
+    """Which text each row of a chunk has; ``missing`` where it has none."""
+    return np.asarray(chunk.indices.fill_null(missing).to_numpy(), dtype=np.int64)
 
 
 def _text_hash(text: str) -> int:
@@ -131,7 +138,7 @@ def _hash(content: bytes) -> int:
 
 
 def _number_hashes(column: pa.ChunkedArray) -> Hashes:
-    if pa.types.is_integer(column.type):
+    if pa.types.is_integer(column.type) and not column.null_count:
         whole = np.asarray(column.to_numpy(), dtype=np.int64)
         if bool((np.abs(whole) > 2**53).any()):
             # not all are 64-bit floats; those that are hash as the float they are equal to
@@ -141,7 +148,8 @@ def _number_hashes(column: pa.ChunkedArray) -> Hashes:
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         single = numbers.astype(np.float32).astype(np.float64)
         near = np.isfinite(single) & (np.abs(single) >= np.finfo(np.float32).tiny) & (np.floor(numbers) != numbers)
-    return np.ascontiguousarray(np.where(near, single, numbers)).view(np.uint64)
+    numbers = np.where(near, single, numbers)
+    return np.where(np.isnan(numbers), np.uint64(_MISSING), np.ascontiguousarray(numbers).view(np.uint64))
 
 
 def _float_bits(value: int) -> int:
@@ -179,7 +187,7 @@ def fit_scale(players: Sequence[pa.Table], target: str) -> Scale:
 
 def _median_spread(columns: Sequence[pa.ChunkedArray]) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
-        found = sorted(float(_matrix(column).std()) for column in columns)
+        found = sorted(float(np.nanstd(_matrix(column))) for column in columns)
     used = [spread for spread in found if np.isfinite(spread) and spread > 0.0]
     return used[(len(used) - 1) // 2] if used else 1.0
 
@@ -196,9 +204,9 @@ def _distance_block(table: pa.Table, name: str, scale: Scale) -> NDArray[np.floa
         code = prose.hashed if name in scale.prose else _code
         parts = [np.zeros((0, prose.WIDTH if name in scale.prose else _CODE), dtype=np.float32)]
         for chunk in column.chunks:
-            known = [code(text) for text in chunk.dictionary.to_pylist()]
-            if known:
-                parts.append(np.stack(known)[chunk.indices.to_numpy()])
+            texts = chunk.dictionary.to_pylist()
+            known = [*(code(text) for text in texts), np.zeros(parts[0].shape[1], dtype=np.float32)]
+            parts.append(np.stack(known)[_indices(chunk, len(texts))])
         return np.concatenate(parts)
     with np.errstate(over="ignore", invalid="ignore"):
         values = _matrix(column) / scale.spreads.get(name, 1.0)

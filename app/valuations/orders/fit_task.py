@@ -216,7 +216,15 @@ def _read_blocks(files: _Files) -> _Read:
 
     def blocks(file: InputFile) -> Blocks:
         return read_blocks(
-            files.path(file), file.format, file.target or None, context, encode_, files.limits, file.name, located
+            files.path(file),
+            file.format,
+            file.target or None,
+            context,
+            encode_,
+            files.limits,
+            file.name,
+            file.reading,
+            located,
         )
 
     read = blocks(files.test)
@@ -237,9 +245,8 @@ def _read_items(files: _Files) -> _Read:
     """Texts or images for a frozen model, with their labels."""
 
     def items(file: InputFile) -> tuple[Any, list[str]]:
-        return read_stand_ins(
-            files.path(file), file.format, files.request.question.kind, file.target, files.limits, file.name
-        )
+        kind = files.request.question.kind
+        return read_stand_ins(files.path(file), file.format, kind, file.target, files.limits, file.name, file.reading)
 
     training = {}
     for key, file in files.datasets.items():
