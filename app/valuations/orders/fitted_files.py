@@ -225,7 +225,7 @@ def _text_file(dataset: Dataset, domain: str | None) -> InputFile:
 
 
 def _file(dataset: Dataset, digest: str, format: str, target: str) -> InputFile:  # noqa: A002  the API's own word
-    reading = Reading.read(dataset.reading)
+    reading = Reading.read(dataset.reading or {})
     return InputFile(name=f"dataset ds_{dataset.id.hex}", digest=digest, format=format, target=target, reading=reading)
 
 
