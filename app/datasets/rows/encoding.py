@@ -274,10 +274,12 @@ def _numbers(
         block[:] = values
     finite = np.isfinite(block).all(axis=1)
     if not finite.all():
-        raise _mismatch(
-            feature.name,
-            f"{table_name(table)}: a value of `{feature.name}` does not fit a 32-bit float; rescale the column",
+        row = int(np.argmin(finite))
+        detail = (
+            f"{table_name(table)}: row {row + 1} of `{feature.name}` does not fit a 32-bit float; rescale the column"
         )
+        # of a row, and so for its owner alone
+        raise InvalidData(detail, errors=[FieldError(feature.name, detail, "values")])
 
 
 def _one_hot(column: pa.ChunkedArray, feature: Feature, block: NDArray[np.float32]) -> None:

@@ -114,7 +114,7 @@ def test_a_test_set_of_one_class_is_refused() -> None:
 
 def test_values_beyond_a_32_bit_float_are_refused() -> None:
     table = npz(np.array([[1e300], [1.0]]), np.array([0, 1]))
-    with pytest.raises(InvalidData, match="a value of `x0` does not fit a 32-bit float"):
+    with pytest.raises(InvalidData, match="row 1 of `x0` does not fit a 32-bit float"):
         encode(table, fit_encoding(table, [table], "y"))
 
 
