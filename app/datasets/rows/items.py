@@ -128,6 +128,8 @@ def _not(name: str, target: str, fact: str, kind: str = "schema") -> InvalidData
 def number_labels(labels: Sequence[str], classes: Sequence[str], name: str) -> NDArray[np.int64]:
     """int64[n]: the class of each label; raises InvalidData for one that is none."""
     index = {label: at for at, label in enumerate(classes)}
-    if unknown := set(labels) - set(index):
-        raise InvalidData(f"{name}: {len(unknown)} of its labels are none of the job's classes; drop those rows")
+    if unknown := sorted(set(labels) - set(index)):
+        raise InvalidData(
+            f"{name}: it has the label {unknown[0]!r}, which is none of the job's classes; drop those rows"
+        )
     return np.array([index[label] for label in labels], dtype=np.int64)
