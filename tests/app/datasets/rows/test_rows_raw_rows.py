@@ -114,7 +114,7 @@ def test_blocks_are_told_by_their_text_and_not_by_an_askers_tokens(tmp_path: Any
 
     def raw(text: str, **how: Any) -> tuple[bytes, ...]:
         path = written(tmp_path, text)
-        return read_blocks(path, "text", None, 8, how.get("encode"), LIMITS, "file", how["located"]).raw
+        return read_blocks(path, "text", None, 8, how.get("encode"), LIMITS, "file", located=how["located"]).raw
 
     one, other = "the tide comes in twice a day", "the tide goes out twice a day"
     blind = [raw(text, encode=one_token, located=places) for text in (one, other)]
