@@ -9,7 +9,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,14 @@ from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImag
 
 from app.datasets.readers.archive import Packed
 from app.datasets.readers.findings import with_findings
+from app.datasets.readers.types import is_tensor
 from app.errors import InvalidData
 from contract.findings import Finding, Severity
 
 IMAGE_COLUMN = "X"
 _ORIENTATION = 0x0112
+# what Pillow weighs red, green and blue by where it turns a picture grey (ITU-R 601)
+_LUMA = np.array([299.0, 587.0, 114.0]) / 1000.0
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -140,6 +143,29 @@ def coloured(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
 
+def in_form(table: pa.Table, shape: Sequence[int]) -> pa.Table:
+    """The table with its images grey or coloured as ``shape`` ([h, w] or [h, w, 3]) has them, which is said; a table
+    without images, or with images of another size, is what it was."""
+    at = next((at for at, field in enumerate(table.schema) if is_tensor(field.type)), None)
+    if at is None or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
+        return table
+    have = tuple(table.column(at).type.shape)
+    if have == tuple(shape) or have[:2] != tuple(shape[:2]) or (len(have) == 3 and have[2] != 3):
+        return table
+    colour = len(shape) == 3
+    chunks = []
+    for chunk in table.column(at).chunks:
+        pixels = chunk.to_numpy_ndarray()
+        other = np.repeat(pixels[..., None], 3, axis=3) if colour else (pixels @ _LUMA).round()
+        chunks.append(pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(other, dtype=np.float32)))
+    what = "grey, and are read as colour" if colour else "in colour, and are read as grey"
+    said = Finding(
+        code="image_form", severity=Severity.NOTE, detail=f"the images are {what}, as those of the test set are"
+    )
+    table = table.set_column(at, table.column_names[at], pa.chunked_array(chunks))
+    return with_findings(table, [said])
+
+
 def _check_columns(packed: Packed) -> None:
     if IMAGE_COLUMN in packed.columns.column_names:
         raise InvalidData(f"{packed.name}: the manifest has a column `{IMAGE_COLUMN}`, which the images are; rename it")
@@ -154,10 +180,13 @@ def decoded(
         where = f"{packed.name}: `{file}`"
         try:
             # a warning of Pillow's (a bomb, a truncated tag) is a refusal here
-            with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_header(image, where, seen)
-                image.load()
-                whole = _upright(image, seen)
+            with warnings.catch_warnings(action="error"):
+                # but a photo whose EXIF is damaged is a photo
+                warnings.filterwarnings("ignore", message=".*EXIF")
+                with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                    _check_header(image, where, seen)
+                    image.load()
+                    whole = _upright(image, seen)
         except _BAD as error:
             raise InvalidData(
                 f"{where} is no PNG, JPEG, WebP or BMP image that can be decoded ({error}); save it again"
@@ -171,11 +200,10 @@ def decoded(
 
 def _upright(image: Image.Image, seen: Seen) -> Image.Image:
     """The picture in mode L or RGB, turned as its EXIF says; EXIF that cannot be read says nothing."""
-    with warnings.catch_warnings(action="ignore"):
-        try:
-            turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
-        except _BAD:
-            turn = None
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except _BAD:
+        turn = None
     whole = _eight_bits(image, seen)
     if turn is None:
         return whole
