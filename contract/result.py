@@ -114,6 +114,15 @@ class Gain:
     gained: bool
     basis: str
 
+    def sentence(self) -> str:
+        """The test of the gain for people."""
+        verdict = "is a gain" if self.gained else "is not surely a gain"
+        return (
+            f"Everybody's model scores {self.full:.4f} and the baseline {self.baseline:.4f}: the difference of "
+            f"{self.difference:+.4f} (standard error {self.stderr:.4f}, one-sided p {self.p_value:.2g}) {verdict} "
+            f"({self.basis.rstrip('.')})."
+        )
+
 
 @dataclass(frozen=True)
 class ShardRow:

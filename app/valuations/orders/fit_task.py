@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from app.datasets.readers import Limits
+from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_encoding
 from app.datasets.rows.items import number_labels, read_stand_ins
@@ -122,8 +123,11 @@ def _read_tables(files: _Files) -> _Read:
 
     test, tables = table(files.test), {key: table(file) for key, file in files.datasets.items()}
     encoding = fit_encoding(test, list(tables.values()), target)
-    rows = {key: encode(rows, encoding) for key, rows in tables.items()}
-    return _Read(encoding.classes, encoding.to_json(), encoding.shape, encode(test, encoding), rows)
+    tested, rows = encode(test, encoding), {key: encode(rows, encoding) for key, rows in tables.items()}
+    if not files.request.question.by_name:
+        encoding, order = in_canonical_order(encoding, tested, list(rows.values()))
+        tested, rows = order.rows(tested), {key: order.rows(own) for key, own in rows.items()}
+    return _Read(encoding.classes, encoding.to_json(), encoding.shape, tested, rows)
 
 
 def _read_blocks(files: _Files) -> _Read:
@@ -165,7 +169,12 @@ def _read_items(files: _Files) -> _Read:
         key: EncodedRows(stand_ins, number_labels(labels, classes, files.datasets[key].name))
         for key, (stand_ins, labels) in training.items()
     }
-    return _Read(classes, None, None, EncodedRows(prints, number_labels(test_labels, classes, files.test.name)), rows)
+    test = EncodedRows(prints, number_labels(test_labels, classes, files.test.name))
+    if not files.request.question.by_name:
+        order = canonical_order([test.X.shape[1]], len(classes), test, list(rows.values()))
+        classes = tuple(classes[at] for at in order.classes)
+        test, rows = order.rows(test), {key: order.rows(own) for key, own in rows.items()}
+    return _Read(classes, None, None, test, rows)
 
 
 _READERS: dict[str, Callable[[_Files], _Read]] = {
