@@ -27,6 +27,7 @@ from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
 NO_TOKEN = -1
 BYTES = 256
@@ -75,9 +76,10 @@ def read_blocks(
     encode: Encode | None,
     limits: Limits,
     name: str,
+    reading: Reading = AS_IT_IS,
 ) -> Blocks:
     """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData."""
-    table = read_table(path, format, limits=limits, name=name)
+    table = read_table(path, format, limits=limits, name=name, reading=reading)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
     pieces, domains = [], []
     for row, text in enumerate(_texts(table, name)):
