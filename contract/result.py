@@ -277,6 +277,7 @@ class RevaluedWithout:
     evaluations: dict[str, int]
     stopped_by: str
     seconds: float
+    gain: Gain | None = None  # of the kept players' model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,6 +298,12 @@ class StoredResult(_Answer):
     ) -> "StoredResult":
         own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
         return cls(**own, without_harm=without_harm, removal=removal, domains=domains)
+
+    @property
+    def paid_gain(self) -> Gain | None:
+        """The test of the gain of the model whose players are paid: without those who do harm, where they were left
+        out. None where it was not tested."""
+        return self.gain if self.without_harm is None or self.without_harm.gain is None else self.without_harm.gain
 
     def plain(self) -> dict[str, Any]:
         """As JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""

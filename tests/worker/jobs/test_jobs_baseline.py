@@ -29,7 +29,7 @@ def noise(market: Any, rare: int) -> dict[str, Any]:
 
     def rows(count: int) -> tuple[Any, Any]:
         y = np.where(rng.random(count) < 0.1, rare, 1 - rare)
-        y[:2] = [0, 1]
+        y[:2] = [rare, 1 - rare]
         return rng.normal(size=(count, 4)).astype(np.float32), y.astype(np.int64)
 
     datasets = [market.add_dataset(owner, DatasetKind.TRAIN, *rows(150)) for owner in market.providers[:2]]
