@@ -35,7 +35,7 @@ from contract.learners import ARCHITECTURES, Architecture
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 3
+_RULES = 4
 
 
 @dataclass(frozen=True)
