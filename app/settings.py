@@ -21,6 +21,13 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = "development"
     database_url: SecretStr = SecretStr("postgresql://cherish@localhost/cherish")
+    database_pooler: Literal["none", "transaction"] = Field(
+        default="none",
+        description="transaction where database_url is a pooler's (pgbouncer) that lends connections by transaction",
+    )
+    database_direct_url: SecretStr | None = Field(
+        default=None, description="Postgres' own address beside a pooler, for migrations and the relay's LISTEN"
+    )
     # Postgres ends what exceeds them, so that a lost process locks nothing for good; see docs/reliability.md
     database_idle_seconds: float | None = Field(
         default=None, ge=0, description="an open transaction without a statement; by itself by the process's role"
@@ -143,6 +150,12 @@ class Settings(BaseSettings):
     )
     webhook_failed_events: int = Field(default=5, gt=0, description="failed in a row, they disable an endpoint")
     webhook_log_days: int = Field(default=30, gt=0, description="how long finished deliveries are kept")
+
+    def listening_url(self) -> str | None:
+        """Postgres' own address, where one can LISTEN; None where only a pooler's is known."""
+        if self.database_direct_url is not None:
+            return self.database_direct_url.get_secret_value()
+        return self.database_url.get_secret_value() if self.database_pooler == "none" else None
 
     @model_validator(mode="after")
     def _refuse_private_webhooks(self) -> Self:
