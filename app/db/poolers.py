@@ -62,7 +62,7 @@ def _alone(connection: psycopg.Connection[Any], statement: str) -> Any:
     """The first value that a statement outside of any transaction answers."""
     connection.autocommit = True
     try:
-        cursor = connection.execute(statement, prepare=False)  # type: ignore[arg-type]  # our own text
+        cursor = connection.execute(statement, prepare=False)
         row = cursor.fetchone() if cursor.description else None
         return None if row is None else row[0]
     finally:
