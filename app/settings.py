@@ -21,6 +21,16 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = "development"
     database_url: SecretStr = SecretStr("postgresql://cherish@localhost/cherish")
+    # Postgres ends what exceeds them, so that a lost process locks nothing for good; see docs/reliability.md
+    database_idle_seconds: float | None = Field(
+        default=None, ge=0, description="an open transaction without a statement; by itself by the process's role"
+    )
+    database_lock_seconds: float | None = Field(
+        default=None, ge=0, description="a statement's wait for a lock; by itself by the process's role"
+    )
+    database_statement_seconds: float | None = Field(
+        default=None, ge=0, description="one statement; by itself by the process's role; 0 is without limit"
+    )
     # unix:///path/redis.sock or redis://host:port/0
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
     # file:///folder, or s3://bucket/prefix with the usual AWS_* variables
@@ -68,6 +78,13 @@ class Settings(BaseSettings):
     )
     shorter_dispute_windows: bool = Field(
         default=False, description="whether an order may set a shorter dispute window than the default"
+    )
+
+    told_rows: int = Field(
+        default=200, gt=0, description="how much of fewer rows is somewhere else is never told, not even in bands"
+    )
+    least_rows_valued: int = Field(
+        default=10, gt=0, description="whoever offers fewer rows to a job is not valued: its value would tell of them"
     )
 
     log_level: str = "INFO"

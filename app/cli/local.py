@@ -36,10 +36,9 @@ def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
         return evaluator_on_features(request, name, hyper, threads)
-    side = request.image_size
-    test_table = _table(request.test, "the test set", side)
-    tables = [(player, _table(file, f"{player} ({file})", side)) for player, file in request.providers]
-    rest_table = _table(request.rest, "the rest", side) if request.rest else None
+    test_table = _table(request, request.test, "the test set")
+    tables = [(player, _table(request, file, f"{player} ({file})")) for player, file in request.providers]
+    rest_table = _table(request, request.rest, "the rest") if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     encoding = fit_encoding(test_table, known, request.target)
     rows: dict[str, list[EncodedRows]] = {}
@@ -83,8 +82,8 @@ def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest:
     return {name: digest for name, digest in named.items() if digest is not None}
 
 
-def _table(file: str, name: str, side: int | None) -> Any:
-    path = Path(file)
+def _table(request: ValueRequest, file: str, name: str) -> Any:
+    path, side = Path(file), request.image_size
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    return read_table(path, name=name, image_size=None if side is None else (side, side))
+    return read_table(path, name=name, image_size=None if side is None else (side, side), reading=request.reading(file))

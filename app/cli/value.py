@@ -16,7 +16,7 @@ from rich.table import Table
 
 from app.cli.formats import percent
 from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers
+from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers, parse_readings
 from app.cli.text import domains
 from app.errors import InvalidInput
 from contract.estimators import ESTIMATORS
@@ -41,7 +41,9 @@ def _choice(names: Iterable[str]) -> str:
 
 
 _Providers = Annotated[list[str], typer.Option("--provider", help="NAME=FILE; a name given twice has several files.")]
-_Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ; for lm a text, or a folder of them.")]
+_Test = Annotated[
+    str, typer.Option(help="The test set: a table (docs/datasets.md); for lm a text, or a folder of them.")
+]
 _Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`); lm has none.")]
 _Model = Annotated[str, typer.Option(help=f"{_choice(LEARNERS)}; with hyper-parameters as mlp:hidden=64,steps=150.")]
 _Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
@@ -73,6 +75,12 @@ _Shards = Annotated[
 _ClassWeights = Annotated[
     str, typer.Option(help="How classes of the test set count: uniform (as they come), balanced, or pooled.")
 ]
+_Columns = Annotated[
+    list[str] | None, typer.Option(help="[FILE=]NAME,NAME,...: columns of a table without a header line.")
+]
+_Delimiter = Annotated[list[str] | None, typer.Option(help="[FILE=]SIGN: what separates fields; else sniffed.")]
+_TextEncoding = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a text that is not UTF-8: koi8-r.")]
+_Sheet = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a workbook; else its first sheet.")]
 _Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time; changes no number.")]
 
@@ -108,6 +116,10 @@ def value(
     class_weights: _ClassWeights = "uniform",
     device: _Device = "cpu",
     threads: _Threads = THREADS,
+    columns: _Columns = None,
+    delimiter: _Delimiter = None,
+    encoding: _TextEncoding = None,
+    sheet: _Sheet = None,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
     from worker.jobs.domains import perplexities
@@ -127,8 +139,11 @@ def value(
         )
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
+    providers = parse_providers(provider)
+    files = [*dict.fromkeys([*(file for _, file in providers), test, *([rest] if rest else [])])]
+    declared = {"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet}
     request = ValueRequest(
-        providers=parse_providers(provider),
+        providers=providers,
         test=test,
         target=target,
         model=model,
@@ -144,6 +159,7 @@ def value(
         encoder=encoder,
         backbone=backbone,
         image_size=image_size,
+        readings=parse_readings(files, declared),
     )
     _check_writable(json_path, plot)
     console = Console()

@@ -20,7 +20,7 @@ def table_of(
     path: Path, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
 ) -> pa.Table:
     """The table in ``path``, its label column under the job's name for it; raises InvalidData."""
-    table = read_table(path, file.format, limits=limits, name=file.name, image_size=image_size)
+    table = read_table(path, file.format, limits=limits, name=file.name, image_size=image_size, reading=file.reading)
     if file.target != target and file.target in table.column_names and target not in table.column_names:
         names = [target if name == file.target else name for name in table.column_names]
         table = table.rename_columns(names)
