@@ -4,9 +4,9 @@ It also says the engine's refusals as the command line's. It reads no file but a
 imported inside functions, so that other commands do not load torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,10 @@ class ValueRequest:
     encoder: str | None = None
     backbone: str | None = None
     image_size: int | None = None
+    read: Mapping[str, str] = field(default_factory=dict)
+    missing_labels: str = "leave_out"
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, with the versions that computed it."""
@@ -62,6 +66,19 @@ def parse_providers(options: Sequence[str]) -> tuple[tuple[str, str], ...]:
     if not pairs:
         raise InvalidInput("name at least one provider: --provider NAME=FILE")
     return tuple(pairs)
+
+
+def parse_pairs(option: str, given: Sequence[str], values: Sequence[str] = ()) -> dict[str, str]:
+    """What an option says as NAME=VALUE, each name once; ``values`` are those allowed, where not all are."""
+    pairs: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.rpartition("=")
+        if not (equals and name and value):
+            raise InvalidInput(f"{option} {text!r}: write NAME=VALUE")
+        if values and value not in values:
+            raise InvalidInput(f"{option} {text!r}: say one of {', '.join(values)}")
+        pairs[name] = value
+    return pairs
 
 
 def parse_model(text: str) -> tuple[str, dict[str, float | int | str]]:

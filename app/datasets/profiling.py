@@ -4,7 +4,7 @@
 """
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ class Work:
     modality: str
     target: str | None
     preview_rows: int
+    read_as: dict[str, str] = field(default_factory=dict)
 
 
 def request(session: Session, version: DatasetVersion) -> None:

@@ -142,6 +142,7 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
         "is_test": expected.kind is DatasetKind.TEST,
         "limits": asdict(limits_of(settings)),
         "name": f"dataset {expected.name}",
+        "read_as": {},
     }
     memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
     return Inspection(**process.shared().ask(question, memory_bytes=memory, seconds=seconds))

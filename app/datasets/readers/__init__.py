@@ -9,6 +9,7 @@ the mend.
 types are still inferred over all rows, and the memory is that of one group of columns.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,24 @@ from pathlib import Path
 import pyarrow as pa
 
 from app.datasets.readers import archive, delimited, documents, images, jsonl, npz, parquet
+from app.datasets.readers.cells import Meaning
 from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.types import check_names, normalise
 from app.errors import InvalidData
 
-__all__ = ["Columns", "Limits", "open_columns", "read_table", "sniff", "table_format", "table_name"]
+__all__ = [
+    "Columns",
+    "Limits",
+    "Meaning",
+    "declared_kinds",
+    "open_columns",
+    "read_table",
+    "sniff",
+    "table_format",
+    "table_name",
+]
 
 # a group of this many bytes of text takes two to four times as much while it is parsed
 GROUP_BYTES = 96 * 1024**2
@@ -44,8 +56,11 @@ def read_table(
     limits: Limits | None = None,
     name: str = "the file",
     image_size: tuple[int, int] | None = None,
+    meaning: Meaning | None = None,
 ) -> pa.Table:
     """The table in a file (or in its bytes). ``format`` is a ``DatasetFormat``'s value; None sniffs it.
+
+    ``meaning`` is what is known of its columns: the target, and how columns are declared to be read.
 
     Images of an archive are resized to ``image_size`` (height, width), where it is given; arrays are what they are.
 
@@ -69,7 +84,7 @@ def read_table(
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
         case _:
             table = npz.read(source, limits, name)
-    return _finished(table, found, name)
+    return _finished(table, found, name, meaning)
 
 
 def open_columns(
@@ -79,41 +94,44 @@ def open_columns(
     limits: Limits | None = None,
     name: str = "the file",
     group_bytes: int = GROUP_BYTES,
+    meaning: Meaning | None = None,
 ) -> Columns:
     """The table of ``read_table``, group by group. Raises InvalidData, here or while the groups are read."""
     limits = limits or Limits()
     found = sniff(source, format, name)
     match found:
         case "csv" | "tsv":
-            return _delimited_columns(source, found, limits, name, group_bytes)
+            return _delimited_columns(source, found, limits, name, group_bytes, meaning)
         case "parquet":
             sizes = parquet.column_sizes(source, limits, name)
             check_names(list(sizes), name)
             parts = _groups(list(sizes), list(sizes.values()), group_bytes)
             tables = (parquet.read(source, limits, name, part) for part in parts)
-            return Columns(found, list(sizes), (_finished(table, found, name) for table in tables))
+            return Columns(found, list(sizes), (_finished(table, found, name, meaning) for table in tables))
         case "npz" if (matrix := npz.wide_matrix(source, limits, name)) is not None:
             names, size = matrix
             check_names(names, name)
             parts = _groups(names, [size // len(names)] * len(names), group_bytes)
             slices = npz.read_some(source, limits, name, parts)
-            return Columns(found, names, (_finished(table, found, name) for table in slices))
-    table = read_table(source, found, limits=limits, name=name)
+            return Columns(found, names, (_finished(table, found, name, meaning) for table in slices))
+    table = read_table(source, found, limits=limits, name=name, meaning=meaning)
     return Columns(found, table.column_names, iter([table]))
 
 
-def _delimited_columns(source: Path, found: str, limits: Limits, name: str, group_bytes: int) -> Columns:
+def _delimited_columns(
+    source: Path, found: str, limits: Limits, name: str, group_bytes: int, meaning: Meaning | None
+) -> Columns:
     delimiter = "," if found == "csv" else "\t"
     size = source.stat().st_size
     if size <= group_bytes:
-        table = read_table(source, found, limits=limits, name=name)
+        table = read_table(source, found, limits=limits, name=name, meaning=meaning)
         return Columns(found, table.column_names, iter([table]))
     delimited.check(source, delimiter, limits, name)
     names = delimited.column_names(source, delimiter, name)
     check_names(names, name)
     parts = _groups(names, [size // len(names)] * len(names), group_bytes)
     tables = (delimited.read_some(source, delimiter, name, part) for part in parts)
-    return Columns(found, names, (_finished(table, found, name) for table in tables))
+    return Columns(found, names, (_finished(table, found, name, meaning) for table in tables))
 
 
 def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
@@ -129,13 +147,16 @@ def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
     return groups
 
 
-def _finished(table: pa.Table, found: str, name: str) -> pa.Table:
+def _finished(table: pa.Table, found: str, name: str, meaning: Meaning | None) -> pa.Table:
     if table.num_rows == 0:
         raise InvalidData(f"{name}: there is a header but no row; add at least one row of data")
     by_reader = findings_of(table)
-    table = normalise(table, name)
+    table = normalise(table, name, meaning)
     by_types = findings_of(table)
-    table = table.replace_schema_metadata({"cherish.name": name, "cherish.format": found})
+    kinds = {} if meaning is None else dict(meaning.kinds)
+    table = table.replace_schema_metadata(
+        {"cherish.name": name, "cherish.format": found, "cherish.kinds": json.dumps(kinds)}
+    )
     return with_findings(table, [*by_reader, *by_types])
 
 
@@ -143,6 +164,13 @@ def table_name(table: pa.Table) -> str:
     """What errors call this table."""
     found: bytes = (table.schema.metadata or {}).get(b"cherish.name", b"a table")
     return found.decode()
+
+
+def declared_kinds(table: pa.Table) -> dict[str, str]:
+    """How columns of this table were declared to be read."""
+    found: bytes = (table.schema.metadata or {}).get(b"cherish.kinds", b"{}")
+    kinds: dict[str, str] = json.loads(found)
+    return kinds
 
 
 def table_format(table: pa.Table) -> str | None:

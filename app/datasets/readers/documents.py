@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from app.datasets.readers import archive
+from app.datasets.readers.cells import TEXT_COLUMN as TEXT_COLUMN
 from app.datasets.readers.limits import Limits
 from app.errors import InvalidData
 
-TEXT_COLUMN = "text"
 MAX_DOCUMENT = 256 * 1024**2
 
 

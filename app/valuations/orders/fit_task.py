@@ -154,7 +154,13 @@ def _read_items(files: _Files) -> _Read:
 
     def items(file: InputFile) -> tuple[Any, list[str]]:
         return read_stand_ins(
-            files.path(file), file.format, files.request.question.kind, file.target, files.limits, file.name
+            files.path(file),
+            file.format,
+            files.request.question.kind,
+            file.target,
+            files.limits,
+            file.name,
+            file.read_as,
         )
 
     training = {key: items(file) for key, file in files.datasets.items()}

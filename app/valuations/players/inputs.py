@@ -39,7 +39,9 @@ def opened_items(blobs: BlobStore, file: InputFile, encoding: FrozenModelRows, s
     with scratch.file() as path:
         blobs.download(file.digest, path)
         limits = limits_of(settings)
-        with items.opened(path, file.format, encoding.of, file.target, limits, file.name, encoding.size) as opened:
+        with items.opened(
+            path, file.format, encoding.of, file.target, limits, file.name, encoding.size, file.read_as
+        ) as opened:
             yield opened
 
 
