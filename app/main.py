@@ -19,7 +19,8 @@ from app.audit import service as audit_log
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
-from app.db.session import make_engine, make_reading_factory, make_session_factory
+from app.db.limits import Process
+from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
 from app.http import etags, health, idempotency, limits, openapi, problems
 from app.http.metrics import Metrics
@@ -44,7 +45,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
     # what an earlier process left when it was killed goes now
     scratch.folder()
-    engine = make_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings, Process.API)
     app.state.connections = anyio.Semaphore(CONNECTIONS)
     app.state.engine = engine
     app.state.session_factory = make_session_factory(engine)

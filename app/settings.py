@@ -21,6 +21,16 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = "development"
     database_url: SecretStr = SecretStr("postgresql://cherish@localhost/cherish")
+    # Postgres ends what exceeds them, so that a lost process locks nothing for good; see docs/reliability.md
+    database_idle_seconds: float | None = Field(
+        default=None, ge=0, description="an open transaction without a statement; by itself by the process's role"
+    )
+    database_lock_seconds: float | None = Field(
+        default=None, ge=0, description="a statement's wait for a lock; by itself by the process's role"
+    )
+    database_statement_seconds: float | None = Field(
+        default=None, ge=0, description="one statement; by itself by the process's role; 0 is without limit"
+    )
     # unix:///path/redis.sock or redis://host:port/0
     redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
     # file:///folder, or s3://bucket/prefix with the usual AWS_* variables

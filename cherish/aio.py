@@ -6,10 +6,11 @@ What a retry, a problem and the end of a job are is said once, in ``client``; th
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
@@ -80,12 +81,17 @@ class AsyncClient:
         target: str,
         format: str | None = None,  # noqa: A002  the API's own word
         kind: str = "train",
+        reading: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Json:
-        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published."""
+        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published.
+
+        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``.
+        """
         given = {"name": name, "target": target, "format": format, "kind": kind}
         draft = await self.post("/v1/datasets", {key: value for key, value in given.items() if value is not None})
-        return await self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
+        said = f"?{urlencode(reading, doseq=True)}" if reading else ""
+        return await self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
 
     async def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
         """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""

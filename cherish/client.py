@@ -8,10 +8,11 @@ interprets values or money.
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
@@ -122,11 +123,16 @@ class Client:
         target: str,
         format: str,  # noqa: A002  the API's own word
         kind: str = "train",
+        reading: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Json:
-        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published."""
+        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published.
+
+        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``.
+        """
         draft = self.post("/v1/datasets", {"name": name, "target": target, "format": format, "kind": kind})
-        return self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
+        said = f"?{urlencode(reading, doseq=True)}" if reading else ""
+        return self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
 
     def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
         """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.document import Document, canonical_json
 from contract.tasks import Targets
 
 _MAGIC = b"cherish-answers-1\n"
@@ -22,17 +23,27 @@ ANCHORS = "anchors"
 ROWS, VALUES, WEIGHTS, CLASSES = "answers", "targets", "weights", "classes"
 
 
+class _Packed(Document):
+    """One array in a blob: its name, numpy's type and shape, and how many bytes it takes."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+
+
 def pack(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Named arrays as bytes; ``unpack`` gives them back bit for bit."""
-    head, parts = [], []
+    head: list[_Packed] = []
+    parts: list[bytes] = []
     for name, array in sorted(arrays.items()):
         flat = np.ascontiguousarray(array)
         flat = flat.astype(flat.dtype.newbyteorder("<"), copy=False)
         planes = flat.reshape(-1).view(np.uint8).reshape(-1, flat.dtype.itemsize).T
         part = zlib.compress(np.ascontiguousarray(planes).tobytes(), _LEVEL)
-        head.append({"name": name, "dtype": flat.dtype.str, "shape": list(flat.shape), "bytes": len(part)})
+        head.append(_Packed(name=name, dtype=flat.dtype.str, shape=flat.shape, bytes=len(part)))
         parts.append(part)
-    text = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+    text = canonical_json([entry.plain() for entry in head])
     return b"".join([_MAGIC, len(text).to_bytes(4, "little"), text, *parts])
 
 
@@ -43,12 +54,12 @@ def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
     start = len(_MAGIC) + 4
     end = start + int.from_bytes(blob[len(_MAGIC) : start], "little")
     arrays = {}
-    for entry in json.loads(blob[start:end]):
-        dtype, shape = np.dtype(entry["dtype"]), tuple(entry["shape"])
-        planes = np.frombuffer(zlib.decompress(blob[end : end + entry["bytes"]]), dtype=np.uint8)
+    for entry in (_Packed.read(each) for each in json.loads(blob[start:end])):
+        dtype = np.dtype(entry.dtype)
+        planes = np.frombuffer(zlib.decompress(blob[end : end + entry.bytes]), dtype=np.uint8)
         plain = np.ascontiguousarray(planes.reshape(dtype.itemsize, -1).T)
-        arrays[entry["name"]] = plain.view(dtype).reshape(shape)
-        end += entry["bytes"]
+        arrays[entry.name] = plain.view(dtype).reshape(entry.shape)
+        end += entry.bytes
     return arrays
 
 

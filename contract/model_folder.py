@@ -1,10 +1,26 @@
-"""What a model folder says of its model: its family, its sizes, and what one pass through it takes."""
+"""What a model folder says of its model: its family, its sizes, and what one pass through it takes.
 
-from typing import Any
+The sizes of each family are a dataclass of its own (``bert``, ``vision_transformer``, ``resnet``, ``decoder``); with a
+checkpoint they are stored as plain JSON, which ``read_sizes`` makes typed again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from pydantic import Field
 
 from contract.document import Document
+
+Shapes = dict[str, tuple[int, ...]]
+T = TypeVar("T")
+
+
+class TensorFacts(Document):
+    """One array of a safetensors file: its type of number, by safetensors' name, and its shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
 
 
 class ModelFacts(Document):
@@ -32,3 +48,9 @@ class ModelFacts(Document):
     def side(self) -> int:
         """The side of the square that a backbone was trained on."""
         return int(self.sizes["size"])
+
+
+def read_sizes(kind: Callable[..., T], stored: Mapping[str, Any]) -> T:
+    """Sizes of a kind from the plain JSON that is stored with a checkpoint."""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # each kind is a dataclass
+    return kind(**{name: tuple(stored[name]) if isinstance(stored[name], list) else stored[name] for name in names})

@@ -7,8 +7,9 @@ transaction: a failed upgrade leaves the database as it was.
 from alembic import context
 from sqlalchemy import Connection, Engine, text
 
+from app.db.limits import Process
 from app.db.registry import load_tables
-from app.db.session import make_engine
+from app.db.session import open_engine
 from app.settings import get_settings
 
 # any fixed number; it only has to be the same for every migrating process
@@ -38,7 +39,7 @@ if context.is_offline_mode():
     _run(None)
 else:
     given: Engine | None = context.config.attributes.get("engine")
-    engine = given or make_engine(get_settings().database_url.get_secret_value(), pool_size=1)
+    engine = given or open_engine(get_settings(), Process.MIGRATION, pool_size=1)
     with engine.connect() as connection:
         _run(connection)
     if given is None:

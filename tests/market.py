@@ -24,7 +24,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.accounts import service as accounts
 from app.accounts.tables import Account
-from app.checkpoints import sizes
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
 from app.db.registry import load_tables
@@ -41,6 +40,7 @@ from app.valuations import service
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
+from contract import resnet as resnet_sizes
 from tests.frozen_models import RESNET_WIDTHS, write_backbone, write_encoder, write_resnet
 from tests.place import PROVIDERS, Place
 
@@ -346,7 +346,7 @@ def backbone(tmp_path: Path) -> Path:
 @pytest.fixture
 def resnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ResNet's folder; for as long as the test runs all ResNets are as narrow."""
-    monkeypatch.setattr(sizes, "_STAGE_WIDTHS", RESNET_WIDTHS)
+    monkeypatch.setattr(resnet_sizes, "STAGE_WIDTHS", RESNET_WIDTHS)
     return write_resnet(tmp_path / "resnet")
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.errors import InvalidData
+from app.http.validation import broken_rules
 
 MAX_VOCABULARY = 1 << 24
 MAX_LAYERS = 1_000
@@ -81,6 +82,17 @@ class FolderConfig(BaseModel):
     """The base of all configurations."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class DeclaredConfig(FolderConfig):
+    """What a folder says that it holds: transformers' architectures and model type, timm's architecture, PEFT's type;
+    ``auto_map`` names code of the model's own."""
+
+    architectures: Any = None
+    architecture: Any = None
+    model_type: Any = None
+    peft_type: Any = None
+    auto_map: Flag = False
 
 
 class RopeConfig(FolderConfig):
@@ -191,7 +203,6 @@ def read_config(kind: type[C], config: Mapping[str, Any], name: str) -> C:
     try:
         return kind.model_validate(config)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = next(part for part in reversed(fault["loc"]) if isinstance(part, str))
-        why = fault.get("ctx", {}).get("error", fault["msg"])
-        raise InvalidData(f"{name}: {key} {why}") from None
+        fault = broken_rules(error.errors())[0]
+        key = next(part for part in reversed(fault.place) if isinstance(part, str))
+        raise InvalidData(f"{name}: {key} {fault.cause or fault.sentence}") from None

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.checkpoints.configs import AdapterConfig, BertConfig, LlamaConfig, read_config
-from app.checkpoints.sizes import BertSizes, ResNetSizes, Shapes, VitSizes
+from app.checkpoints.configs import AdapterConfig, BertConfig, DeclaredConfig, LlamaConfig, read_config
 from app.errors import InvalidData
+from contract.bert import LAYERS, BertSizes
 from contract.decoder import DecoderSizes
+from contract.model_folder import Shapes
+from contract.resnet import ResNetSizes
+from contract.vision_transformer import VitSizes
 
 BYTES = 256
 # the heads that some writers save with an encoder
@@ -55,7 +58,7 @@ class Family:
 def llama(config: Mapping[str, Any], name: str) -> Family:
     """A causal decoder of the Llama family, its sizes as hyper-parameters of learner ``lm``; raises InvalidData."""
     no_code(config, name)
-    architectures = config.get("architectures")
+    architectures = read_config(DeclaredConfig, config, name).architectures
     if architectures != ["LlamaForCausalLM"]:
         raise InvalidData(f"{name}: architectures is {architectures}; only LlamaForCausalLM is computed here exactly")
     read = read_config(LlamaConfig, config, name)
@@ -101,7 +104,7 @@ def adapter_shapes(sizes: DecoderSizes, rank: int) -> Shapes:
 
 def adapter_sizes(config: Mapping[str, Any], name: str) -> dict[str, float | int | str]:
     """Rank and alpha of a plain PEFT LoRA adapter on all projections; raises InvalidData for any other kind."""
-    kind = config.get("peft_type")
+    kind = read_config(DeclaredConfig, config, name).peft_type
     if kind != "LORA":
         raise InvalidData(f"{name}: peft_type is {kind!r}; only LORA is read")
     read = read_config(AdapterConfig, config, name)
@@ -120,7 +123,8 @@ def adapter_sizes(config: Mapping[str, Any], name: str) -> dict[str, float | int
 def bert(config: Mapping[str, Any], name: str) -> Family:
     """An encoder of texts of the BERT family; a head that it was saved with is ignored. Raises InvalidData."""
     no_code(config, name)
-    kinds, model_type = config.get("architectures"), config.get("model_type")
+    declared = read_config(DeclaredConfig, config, name)
+    kinds, model_type = declared.architectures, declared.model_type
     kind = kinds[0] if isinstance(kinds, list) and len(kinds) == 1 else kinds
     if model_type != "bert" or not (isinstance(kind, str) and kind.startswith(("BertModel", "BertFor"))):
         raise InvalidData(
@@ -152,7 +156,7 @@ def bert(config: Mapping[str, Any], name: str) -> Family:
     shapes = sizes.shapes(read.vocab_size)
     prefix = "" if kind == "BertModel" else "bert."
     spare = tuple(f"{before}{head}" for before in ("", prefix) for head in _BERT_HEADS)
-    per_token = sum(math.prod(shape) for label, shape in shapes.items() if label.startswith("encoder."))
+    per_token = sum(math.prod(shape) for label, shape in shapes.items() if label.startswith(LAYERS))
     return Family("bert", sizes, shapes, read.vocab_size, width, float(per_token), spare, prefix)
 
 
@@ -177,7 +181,7 @@ def check_side_and_context(family: Family, context: float, side: float, name: st
 
 def no_code(config: Mapping[str, Any], name: str) -> None:
     """Raises InvalidData for a model that asks for code of its own."""
-    if config.get("auto_map"):
+    if read_config(DeclaredConfig, config, name).auto_map:
         raise InvalidData(f"{name}: the model asks for code of its own (auto_map), which is never run; use a plain one")
 
 

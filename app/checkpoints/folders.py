@@ -18,12 +18,11 @@ from typing import Any
 
 from app.checkpoints import families
 from app.checkpoints.families import BYTES, Family
-from app.checkpoints.sizes import Shapes, read_sizes
 from app.checkpoints.weights import read_tensors
 from app.errors import InvalidData, PayloadTooLarge
 from app.storage import scratch
 from contract.decoder import DecoderSizes
-from contract.model_folder import ModelFacts
+from contract.model_folder import ModelFacts, Shapes, TensorFacts, read_sizes
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -34,7 +33,7 @@ MAX_FILES = 1_000
 MAX_RATIO = 200
 _SMALL, _CHUNK = 1024**2, 1024**2
 _BAD = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error)
-Tensors = dict[str, dict[str, Any]]
+Tensors = dict[str, TensorFacts]
 
 
 @dataclass(frozen=True)
@@ -105,10 +104,10 @@ def unpack(source: Path, folder: Path, name: str, max_bytes: int) -> None:
         ) from None
 
 
-def check_shapes(tensors: Mapping[str, Mapping[str, Any]], expected: Shapes, name: str) -> None:
+def check_shapes(tensors: Mapping[str, TensorFacts], expected: Shapes, name: str) -> None:
     """Raises InvalidData for the first weight, by name, that is missing, foreign or of another shape."""
     for label in sorted(expected.keys() | tensors.keys()):
-        shape = tuple(tensors[label]["shape"]) if label in tensors else None
+        shape = tensors[label].shape if label in tensors else None
         if shape == expected.get(label):
             continue
         given = "is missing" if shape is None else f"has shape {list(shape)}"

@@ -4,8 +4,11 @@ Shapes follow the frozen weight that an adapter is put beside: of a matrix [out,
 of a kernel [out, in, k, k] A is [rank, in, k, k] and B [out, rank, 1, 1]. One test holds the table to the learner's.
 """
 
-from app.checkpoints.sizes import STEM, BertSizes, ResNetSizes, Shapes, VitSizes, read_sizes
-from contract.model_folder import ModelFacts
+from contract import bert, resnet, vision_transformer
+from contract.bert import BertSizes
+from contract.model_folder import ModelFacts, Shapes, read_sizes
+from contract.resnet import ResNetSizes
+from contract.vision_transformer import VitSizes
 
 
 def lora_shapes(facts: ModelFacts, rank: int, classes: int) -> Shapes:
@@ -20,14 +23,14 @@ def lora_shapes(facts: ModelFacts, rank: int, classes: int) -> Shapes:
 def _beside(facts: ModelFacts) -> tuple[Shapes, int]:
     """Shapes of the weights that adapters are put beside, by name, and the width of features."""
     if facts.family == "resnet":
-        resnet = read_sizes(ResNetSizes, facts.sizes)
-        kernels = {name: shape for name, shape in resnet.shapes().items() if len(shape) == 4 and name != STEM}
-        return {name.removesuffix(".weight"): shape for name, shape in kernels.items()}, resnet.width
+        sizes = read_sizes(ResNetSizes, facts.sizes)
+        kernels = {name.removesuffix(".weight"): shape for name, shape in sizes.shapes().items() if len(shape) == 4}
+        return {name: shape for name, shape in kernels.items() if name != resnet.STEM}, sizes.width
     if facts.family == "bert":
-        bert = read_sizes(BertSizes, facts.sizes)
-        return _of_layers("encoder.layer", bert.layers, bert.matrices()), bert.width
+        encoder = read_sizes(BertSizes, facts.sizes)
+        return _of_layers(bert.LAYERS, encoder.layers, encoder.matrices()), encoder.width
     vit = read_sizes(VitSizes, facts.sizes)
-    return _of_layers("blocks", vit.depth, vit.matrices()), vit.width
+    return _of_layers(vision_transformer.BLOCKS, vit.depth, vit.matrices()), vit.width
 
 
 def _of_layers(at: str, count: int, matrices: dict[str, tuple[int, int]]) -> Shapes:

@@ -30,7 +30,7 @@ from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 from contract import withdrawal
 from contract.learners import ARCHITECTURES, Architecture
-from contract.model_folder import ModelFacts
+from contract.model_folder import ModelFacts, TensorFacts
 from contract.withdrawal import WithdrawalMethod
 
 TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
@@ -57,7 +57,7 @@ class CheckedWeights:
     """Checked weights. ``content`` is the file to store; ``tokenizer`` is a folder's, if it has one."""
 
     content: Path
-    tensors: dict[str, dict[str, Any]]
+    tensors: dict[str, TensorFacts]
     facts: ModelFacts | None = None
     tokenizer: bytes | None = None
 
@@ -227,7 +227,8 @@ def store_content(
             "upload weights that have not seen it"
         )
     stored: Blob = blobs.put_file(upload.path)
-    checkpoint.digest, checkpoint.size_bytes, checkpoint.tensors = stored.digest, stored.size, checked.tensors
+    checkpoint.digest, checkpoint.size_bytes = stored.digest, stored.size
+    checkpoint.tensors = {label: tensor.plain() for label, tensor in checked.tensors.items()}
     checkpoint.facts = None if checked.facts is None else checked.facts.plain()
     if checked.tokenizer is not None:
         checkpoint.tokenizer_digest = blobs.put_bytes(checked.tokenizer).digest

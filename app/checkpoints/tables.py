@@ -17,7 +17,7 @@ from sqlalchemy.types import BigInteger
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from contract.learners import Architecture
-from contract.model_folder import ModelFacts
+from contract.model_folder import ModelFacts, TensorFacts
 from contract.withdrawal import WithdrawalMethod
 
 
@@ -61,6 +61,11 @@ class Checkpoint(Timestamped, Base):
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     # the owner's choice of method; None: the owner has not chosen, and is given time to
     unlearning: Mapped[WithdrawalMethod | None] = mapped_column(name_of(WithdrawalMethod))
+
+    @property
+    def weights(self) -> dict[str, TensorFacts]:
+        """``tensors`` as typed data; none where there are no weights."""
+        return {name: TensorFacts.read(found) for name, found in (self.tensors or {}).items()}
 
     @property
     def model_facts(self) -> ModelFacts:

@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.checkpoints.configs import TimmConfig, VitArguments, read_config
+from app.checkpoints.configs import DeclaredConfig, TimmConfig, VitArguments, read_config
 from app.checkpoints.families import Family, no_code, plain
-from app.checkpoints.sizes import ResNetSizes, VitSizes
 from app.errors import InvalidData
+from contract.resnet import ResNetSizes
+from contract.vision_transformer import VitSizes
 
 # blocks of each stage; of the deeper ones a block is a bottleneck
 _RESNETS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
@@ -26,11 +27,11 @@ _VITS = {
 def backbone(config: Mapping[str, Any], name: str) -> Family:
     """A backbone by timm's configuration; raises InvalidData for an architecture that is not computed here."""
     no_code(config, name)
-    architecture = config.get("architecture")
-    if architecture in _RESNETS:
-        return _resnet(str(architecture), read_config(TimmConfig, config, name), name)
-    if architecture in _VITS:
-        return _vit(str(architecture), read_config(TimmConfig, config, name), name)
+    architecture = read_config(DeclaredConfig, config, name).architecture
+    if isinstance(architecture, str) and architecture in _RESNETS:
+        return _resnet(architecture, read_config(TimmConfig, config, name), name)
+    if isinstance(architecture, str) and architecture in _VITS:
+        return _vit(architecture, read_config(TimmConfig, config, name), name)
     known = ", ".join([*_RESNETS, *_VITS])
     raise InvalidData(f"{name}: architecture is {architecture!r}; of timm's, {known} are computed here exactly")
 

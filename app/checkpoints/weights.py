@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from app.checkpoints.lora_shapes import lora_shapes
 from app.errors import FieldError, InvalidData, InvalidInput
 from contract.learners import ARCHITECTURES, Architecture
-from contract.model_folder import ModelFacts
+from contract.model_folder import ModelFacts, TensorFacts
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}
@@ -33,8 +34,8 @@ _SLICE = 1 << 22
 BASE = "base."
 
 
-def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, dict[str, Any]]:
-    """{parameter: {"dtype", "shape"}} of a safetensors file whose every number is finite; raises InvalidData.
+def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, TensorFacts]:
+    """The arrays, by name, of a safetensors file whose every number is finite; raises InvalidData.
 
     In a model ``folder`` bfloat16 is read as well, and counters beside the weights are ignored.
     """
@@ -47,8 +48,9 @@ def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, di
         raise InvalidData(f"{name}: it holds {len(tensors)} tensors; a checkpoint has 1 to {_MAX_TENSORS}")
     data = np.memmap(path, dtype=np.uint8, mode="r")
     at, read = 0, dict[str, _Tensor]()
-    for (begin, end), label in sorted((_offsets(entry, label, name), label) for label, entry in tensors.items()):
-        tensor = read[label] = _described(tensors[label], label, name, folder)
+    entries = {label: _entry(entry) for label, entry in tensors.items()}
+    for (begin, end), label in sorted((_offsets(entry, label, name), label) for label, entry in entries.items()):
+        tensor = read[label] = _described(entries[label], label, name, folder)
         if begin != at or end - begin != math.prod(tensor.shape) * tensor.dtype.itemsize or start + end > size:
             raise InvalidData(
                 f"{name}: the place of tensor `{label}` does not fit its shape or the file; send it again"
@@ -60,7 +62,17 @@ def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, di
     if start + at != size:
         raise InvalidData(f"{name}: {size - start - at} bytes follow the last tensor; save the file again")
     kept = {label: tensor for label, tensor in read.items() if not (folder and label.endswith(COUNTERS))}
-    return {label: {"dtype": tensor.kind, "shape": list(tensor.shape)} for label, tensor in sorted(kept.items())}
+    return {label: TensorFacts(dtype=tensor.kind, shape=tensor.shape) for label, tensor in sorted(kept.items())}
+
+
+class _Entry(BaseModel):
+    """What a header says of one tensor, whatever it says."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    dtype: Any = None
+    shape: Any = None
+    data_offsets: Any = None
 
 
 @dataclass(frozen=True)
@@ -95,13 +107,16 @@ def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _described(entry: Mapping[str, Any], label: str, name: str, folder: bool) -> _Tensor:
-    kind: Any = entry.get("dtype")
-    shape: Any = entry.get("shape")
+def _entry(found: Any) -> _Entry:
+    return _Entry.model_validate(found if isinstance(found, dict) else {})
+
+
+def _described(entry: _Entry, label: str, name: str, folder: bool) -> _Tensor:
+    kind, shape = entry.dtype, entry.shape
     known = _DTYPES
     if folder:
         known = _DTYPES | _HALF | (_INTEGERS if label.endswith(COUNTERS) else {})
-    if kind not in known:
+    if not isinstance(kind, str) or kind not in known:
         also = "BF16, F16" if folder else "F16"
         raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 ({also} and F64 are read as well)")
     if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and n > 0 for n in shape):
@@ -109,8 +124,8 @@ def _described(entry: Mapping[str, Any], label: str, name: str, folder: bool) ->
     return _Tensor(kind, known[kind], tuple(shape))
 
 
-def _offsets(entry: Any, label: str, name: str) -> tuple[int, int]:
-    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+def _offsets(entry: _Entry, label: str, name: str) -> tuple[int, int]:
+    offsets = entry.data_offsets
     if not (isinstance(offsets, list) and len(offsets) == 2 and all(type(n) is int and n >= 0 for n in offsets)):
         raise InvalidData(f"{name}: tensor `{label}` has no valid place in the file; save it again")
     return offsets[0], offsets[1]
@@ -141,7 +156,7 @@ def expected_shapes(
 
 
 def check_fit(
-    tensors: Mapping[str, Mapping[str, Any]],
+    tensors: Mapping[str, TensorFacts],
     architecture: Architecture,
     hyper: Mapping[str, float],
     feature_shape: tuple[int, ...],
@@ -157,7 +172,7 @@ def check_fit(
         if not part:
             continue
         for label in sorted(expected.keys() | part.keys()):
-            shape = tuple(part[label]["shape"]) if label in part else None
+            shape = part[label].shape if label in part else None
             if shape != expected.get(label):
                 rule = f"has shape {list(expected[label])}" if label in expected else "is not there"
                 given = f"has shape {list(shape)}" if shape is not None else "is missing"

@@ -46,7 +46,7 @@ def evaluator_on_features(
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(folder, kind, request.device, context=context, side=side)
         inside = name == "lora"
-        asked = (request.target, kind, extractor, extractor.inputs if inside else extractor.features)
+        asked = (request, kind, extractor, extractor.inputs if inside else extractor.features)
         test = _file(request.test, "the test set", *asked)
         read = [(player, _file(file, f"{player} ({file})", *asked)) for player, file in request.providers]
         offered = {label for _, part in read for label in part[2]}
@@ -88,16 +88,22 @@ def _taken(hyper: dict[str, float | int | str], name: str) -> int:
 
 
 def _file(
-    file: str, name: str, target: str, kind: str, extractor: "Extractor", made: "Callable[[Iterator[Any]], Any]"
+    file: str,
+    name: str,
+    request: ValueRequest,
+    kind: str,
+    extractor: "Extractor",
+    made: "Callable[[Iterator[Any]], Any]",
 ) -> tuple[Any, Any, list[str]]:
     """Fingerprints of a file's rows, what is ``made`` of them, and their labels."""
     path = Path(file)
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    found = _SUFFIXES.get(path.suffix) or sniff(path, None, name)
-    prints, labels = items.read_stand_ins(path, found, kind, target, Limits(), name)
+    reading, target = request.reading(file), request.target
+    found = _SUFFIXES.get(path.suffix) or sniff(path, None, name, reading)
+    prints, labels = items.read_stand_ins(path, found, kind, target, Limits(), name, reading)
     side = extractor.side if kind == IMAGE else None
-    with items.opened(path, found, kind, target, Limits(), name, side) as opened:
+    with items.opened(path, found, kind, target, Limits(), name, side, reading) as opened:
         return prints, made(opened.values), labels
 
 

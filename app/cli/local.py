@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.featured import evaluator_on_features
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
-from app.datasets.readers import Meaning, table_name
+from app.datasets.readers import table_name
 from app.datasets.readers.findings import findings_of
 from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_tables
 from app.datasets.rows.reading import read_rows
@@ -104,9 +104,10 @@ def _table(request: ValueRequest, file: str, name: str, *, is_test: bool = False
     return read_rows(
         path,
         None,
-        Meaning(target=request.target, kinds=request.read),
+        request.target,
         name=name,
         image_size=None if side is None else (side, side),
+        reading=request.reading(file),
         missing_labels=request.missing_labels,
         is_test=is_test,
     )

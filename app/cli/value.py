@@ -17,7 +17,14 @@ from rich.table import Table
 
 from app.cli.formats import percent
 from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest, engine_errors, parse_model, parse_pairs, parse_providers
+from app.cli.request import (
+    ValueRequest,
+    engine_errors,
+    parse_model,
+    parse_pairs,
+    parse_providers,
+    parse_readings,
+)
 from app.cli.text import domains
 from app.errors import InvalidInput
 from contract.estimators import ESTIMATORS
@@ -45,7 +52,9 @@ def _choice(names: Iterable[str]) -> str:
 
 
 _Providers = Annotated[list[str], typer.Option("--provider", help="NAME=FILE; a name given twice has several files.")]
-_Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ; for lm a text, or a folder of them.")]
+_Test = Annotated[
+    str, typer.Option(help="The test set: a table (docs/datasets.md); for lm a text, or a folder of them.")
+]
 _Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`); lm has none.")]
 _Model = Annotated[str, typer.Option(help=f"{_choice(LEARNERS)}; with hyper-parameters as mlp:hidden=64,steps=150.")]
 _Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
@@ -77,16 +86,22 @@ _Shards = Annotated[
 _ClassWeights = Annotated[
     str, typer.Option(help="How classes of the test set count: uniform (as they come), balanced, or pooled.")
 ]
+_Columns = Annotated[
+    list[str] | None, typer.Option(help="[FILE=]NAME,NAME,...: columns of a table without a header line.")
+]
+_Delimiter = Annotated[list[str] | None, typer.Option(help="[FILE=]SIGN: what separates fields; else sniffed.")]
+_TextEncoding = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a text that is not UTF-8: koi8-r.")]
+_Sheet = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a workbook; else its first sheet.")]
 _Read = Annotated[
-    list[str], typer.Option(help=f"COLUMN={_choice(READ_AS)}: how a column is read, where its cells do not say it.")
+    list[str] | None, typer.Option(help=f"[FILE=]COLUMN={_choice(READ_AS)}: where a column's cells do not say it.")
 ]
 _MissingLabels = Annotated[
     str, typer.Option(help=f"Rows without a label: {_choice(MISSING_LABELS)} (left out, they are counted).")
 ]
-_LabelMap = Annotated[list[str], typer.Option(help="OLD=NEW: a label that is another by another spelling.")]
-_Use = Annotated[list[str], typer.Option("--use", help="Only this column of the test set; several times for several.")]
-_LeaveOut = Annotated[list[str], typer.Option("--leave-out", help="Not this column of the test set.")]
-_Rename = Annotated[list[str], typer.Option("--rename", help="OLD=NEW: a column of a provider's, and the test set's.")]
+_LabelMap = Annotated[list[str] | None, typer.Option(help="OLD=NEW: a label that is another by another spelling.")]
+_Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
+_LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
+_Rename = Annotated[list[str] | None, typer.Option("--rename", help="OLD=NEW: a provider's column, the test set's.")]
 _Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time; changes no number.")]
 
@@ -120,14 +135,18 @@ def value(
     plot: _Plot = None,
     shards: _Shards = None,
     class_weights: _ClassWeights = "uniform",
-    read: _Read = [],  # noqa: B006  typer copies it
+    read: _Read = None,
     missing_labels: _MissingLabels = "leave_out",
-    label_map: _LabelMap = [],  # noqa: B006
-    use: _Use = [],  # noqa: B006
-    leave_out: _LeaveOut = [],  # noqa: B006
-    rename: _Rename = [],  # noqa: B006
+    label_map: _LabelMap = None,
+    use: _Use = None,
+    leave_out: _LeaveOut = None,
+    rename: _Rename = None,
     device: _Device = "cpu",
     threads: _Threads = THREADS,
+    columns: _Columns = None,
+    delimiter: _Delimiter = None,
+    encoding: _TextEncoding = None,
+    sheet: _Sheet = None,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
     from worker.jobs.domains import perplexities
@@ -147,8 +166,11 @@ def value(
         )
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
+    providers = parse_providers(provider)
+    files = [*dict.fromkeys([*(file for _, file in providers), test, *([rest] if rest else [])])]
+    declared = {"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet, "kinds": read}
     request = ValueRequest(
-        providers=parse_providers(provider),
+        providers=providers,
         test=test,
         target=target,
         model=model,
@@ -164,11 +186,11 @@ def value(
         encoder=encoder,
         backbone=backbone,
         image_size=image_size,
-        read=parse_pairs("--read", read, READ_AS),
+        readings=parse_readings(files, declared),
         missing_labels=missing_labels,
         label_map=parse_pairs("--label-map", label_map),
         features=FeatureChoice(
-            use=tuple(use) or None, leave_out=tuple(leave_out), rename=parse_pairs("--rename", rename)
+            use=tuple(use or ()) or None, leave_out=tuple(leave_out or ()), rename=parse_pairs("--rename", rename)
         ).model_dump(mode="json", exclude_defaults=True),
     )
     if missing_labels not in MISSING_LABELS:

@@ -43,7 +43,7 @@ def preview(session: Session, dataset_id: uuid.UUID) -> tuple[list[str], list[li
     dataset, _ = get(session, dataset_id)
     version = repository.version(session, dataset.id, dataset.version)
     rows = (version.preview or []) if version is not None else []
-    return [column["name"] for column in dataset.columns or []], rows[: dataset.preview_rows]
+    return [column.name for column in dataset.file_columns], rows[: dataset.preview_rows]
 
 
 def croissant(session: Session, caller: Caller, dataset_id: uuid.UUID, public_url: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def croissant(session: Session, caller: Caller, dataset_id: uuid.UUID, public_ur
             digest=dataset.digest,
             size_bytes=dataset.size_bytes,
             format=dataset.format,
-            columns=dataset.columns or [],
+            columns=dataset.file_columns,
             target=dataset.target,
             licence=Licence.from_json(dataset.licence) if dataset.licence is not None else None,
             published_at=dataset.published_at,

@@ -8,11 +8,14 @@ label column of a document become a draft; its bytes are uploaded like any other
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.datasets.licences import Licence, canonical_spdx, url_of
 from app.datasets.tables import DatasetFormat
 from app.errors import FieldError, InvalidInput
+from contract.files import FileColumn
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 MEDIA_TYPES: dict[DatasetFormat, str] = {
@@ -20,6 +23,8 @@ MEDIA_TYPES: dict[DatasetFormat, str] = {
     DatasetFormat.TSV: "text/tsv",
     DatasetFormat.PARQUET: "application/x-parquet",
     DatasetFormat.JSONL: "application/jsonlines",
+    DatasetFormat.JSON: "application/json",
+    DatasetFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     DatasetFormat.TEXT: "text/plain",
     DatasetFormat.ZIP: "application/zip",
     DatasetFormat.NPZ: "application/octet-stream",
@@ -82,7 +87,7 @@ class Described:
     digest: str
     size_bytes: int
     format: DatasetFormat
-    columns: list[dict[str, str]]
+    columns: list[FileColumn]
     target: str | None
     licence: Licence | None
     published_at: datetime | None
@@ -99,87 +104,169 @@ class Read:
     spdx: str | None
 
 
+def _listed(value: Any) -> list[Any]:
+    """JSON-LD writes one value, or a list of them."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _objects(value: Any) -> list[Any]:
+    """The objects among one or more values; a reference by name is none."""
+    return [each for each in _listed(value) if isinstance(each, Mapping | BaseModel)]
+
+
+def _object(value: Any) -> Any:
+    return value if isinstance(value, Mapping | BaseModel) else {}
+
+
+class _CroissantPart(BaseModel):
+    """A part of a document, by its JSON-LD names; what is not read here is ignored."""
+
+    model_config = ConfigDict(extra="ignore", validate_by_name=True)
+
+
+class _Reference(_CroissantPart):
+    id: str = Field("content", alias="@id")
+
+
+class _Extract(_CroissantPart):
+    column: Any = None
+    json_path: Any = Field(None, alias="jsonPath")
+
+    @property
+    def name(self) -> str:
+        """The column, or the member of each line that is one."""
+        return str(self.column or str(self.json_path or "").removeprefix("$."))
+
+
+class _Source(_CroissantPart):
+    file_object: Annotated[_Reference, BeforeValidator(_object)] = Field(_Reference(), alias="fileObject")
+    extract: Annotated[_Extract, BeforeValidator(_object)] = _Extract()
+
+
+class _CroissantField(_CroissantPart):
+    type: Any = Field("cr:Field", alias="@type")
+    id: Any = Field(None, alias="@id")
+    name: Any = None
+    data_type: Any = Field(None, alias="dataType")
+    source: Annotated[_Source, BeforeValidator(_object)] = _Source()
+
+
+class _RecordSet(_CroissantPart):
+    type: Any = Field("cr:RecordSet", alias="@type")
+    id: Any = Field("rows", alias="@id")
+    name: Any = "rows"
+    field: Annotated[list[_CroissantField], BeforeValidator(_objects)] = Field(default_factory=list)
+
+
+class _File(_CroissantPart):
+    type: Any = Field("cr:FileObject", alias="@type")
+    id: Any = Field("content", alias="@id")
+    name: Any = "content"
+    description: Any = "Valued in place by jobs, never handed out."
+    content_url: Any = Field(None, alias="contentUrl")
+    content_size: Any = Field(None, alias="contentSize")
+    encoding_format: Any = Field(None, alias="encodingFormat")
+    sha256: Any = None
+
+
+class _Creator(_CroissantPart):
+    type: str = Field("sc:Organization", alias="@type")
+    name: str = ""
+
+
+class _Document(_CroissantPart):
+    """A document as it is written."""
+
+    context: dict[str, Any] = Field(_CONTEXT, alias="@context")
+    type: str = Field("sc:Dataset", alias="@type")
+    conforms_to: str = Field(CONFORMS_TO, alias="conformsTo")
+    name: str
+    description: str
+    url: str
+    version: str
+    creator: _Creator
+    distribution: list[_File]
+    license: str | None = None
+    published: str | None = Field(None, alias="datePublished")
+    record_set: list[_RecordSet] | None = Field(None, alias="recordSet")
+
+
+class _Brought(_CroissantPart):
+    """A document that somebody brings: whatever it says, in place of what it should."""
+
+    conforms_to: Annotated[list[Any], BeforeValidator(_listed)] = Field(default_factory=list, alias="conformsTo")
+    in_dublin_core: Annotated[list[Any], BeforeValidator(_listed)] = Field(default_factory=list, alias="dct:conformsTo")
+    name: Any = None
+    description: Any = ""
+    distribution: Annotated[list[_File], BeforeValidator(_objects)] = Field(default_factory=list)
+    license: Any = None
+    record_set: Annotated[list[_RecordSet], BeforeValidator(_objects)] = Field(default_factory=list, alias="recordSet")
+
+
 def document(told: Described) -> dict[str, Any]:
     """The Croissant document of a dataset."""
-    found: dict[str, Any] = {
-        "@context": _CONTEXT,
-        "@type": "sc:Dataset",
-        "conformsTo": CONFORMS_TO,
-        "name": told.name,
-        "description": told.description or told.name,
-        "url": told.url,
-        "version": f"{told.version}.0.0",
-        "creator": {"@type": "sc:Organization", "name": told.creator},
-        "distribution": [
-            {
-                "@type": "cr:FileObject",
-                "@id": "content",
-                "name": "content",
-                "description": "Valued in place by jobs, never handed out.",
-                "contentUrl": f"{told.url}#content",
-                "contentSize": f"{told.size_bytes} B",
-                "encodingFormat": MEDIA_TYPES[told.format],
-                "sha256": told.digest,
-            }
+    columnar = told.format in _COLUMNAR
+    written = _Document(
+        name=told.name,
+        description=told.description or told.name,
+        url=told.url,
+        version=f"{told.version}.0.0",
+        creator=_Creator(name=told.creator),
+        distribution=[
+            _File(
+                content_url=f"{told.url}#content",
+                content_size=f"{told.size_bytes} B",
+                encoding_format=MEDIA_TYPES[told.format],
+                sha256=told.digest,
+            )
         ],
-    }
-    if told.licence is not None:
-        found["license"] = url_of(told.licence.spdx)
-    if told.published_at is not None:
-        found["datePublished"] = told.published_at.date().isoformat()
-    if told.format in _COLUMNAR:
-        fields = [_field(column, told) for column in told.columns]
-        found["recordSet"] = [{"@type": "cr:RecordSet", "@id": "rows", "name": "rows", "field": fields}]
-    return found
+        license=None if told.licence is None else url_of(told.licence.spdx),
+        published=None if told.published_at is None else told.published_at.date().isoformat(),
+        record_set=[_RecordSet(field=[_field(column, told) for column in told.columns])] if columnar else None,
+    )
+    return written.model_dump(by_alias=True, exclude_none=True)
 
 
-def _field(column: Mapping[str, str], told: Described) -> dict[str, Any]:
-    name = column["name"]
-    kinds = [_TYPES[column["type"]]] + ([_LABEL] if name == told.target else [])
-    extract = {"jsonPath": f"$.{name}"} if told.format is DatasetFormat.JSONL else {"column": name}
-    return {
-        "@type": "cr:Field",
-        "@id": f"rows/{name}",
-        "name": f"rows/{name}",
-        "dataType": kinds[0] if len(kinds) == 1 else kinds,
-        "source": {"fileObject": {"@id": "content"}, "extract": extract},
-    }
+def _field(column: FileColumn, told: Described) -> _CroissantField:
+    kinds = [_TYPES[column.type]] + ([_LABEL] if column.name == told.target else [])
+    extract = _Extract(column=column.name)
+    if told.format is DatasetFormat.JSONL:
+        extract = _Extract(json_path=f"$.{column.name}")
+    place = f"rows/{column.name}"
+    data_type = kinds[0] if len(kinds) == 1 else kinds
+    return _CroissantField(id=place, name=place, data_type=data_type, source=_Source(extract=extract))
 
 
 def read(found: Mapping[str, Any]) -> Read:
     """What a document tells; raises InvalidInput for one that is no Croissant 1.0, or says what is not read here."""
-    if CONFORMS_TO not in _listed(found.get("conformsTo")) and CONFORMS_TO not in _listed(found.get("dct:conformsTo")):
+    brought = _Brought.model_validate(found)
+    if CONFORMS_TO not in [*brought.conforms_to, *brought.in_dublin_core]:
         raise _refused("/conformsTo", f"this document does not conform to {CONFORMS_TO}; send Croissant 1.0")
-    name, description = found.get("name"), found.get("description", "")
+    name, description = brought.name, brought.description
     if not isinstance(name, str) or not 0 < len(name.strip()) <= 200:
         raise _refused("/name", "a dataset needs a name of at most 200 characters; write it as `name`")
     if not isinstance(description, str) or len(description) > 5000:
         raise _refused("/description", "the description is a text of at most 5000 characters; shorten it")
-    files = [each for each in _listed(found.get("distribution")) if isinstance(each, Mapping)]
+    files = brought.distribution
     if len(files) > 1:
         raise _refused(
             "/distribution", f"there are {len(files)} files, and a dataset here is one; pack them into a zip"
         )
-    media = files[0].get("encodingFormat") if files else None
-    return Read(name.strip(), description, _label_of(found), _FORMATS.get(str(media)), _spdx_of(found))
+    media = files[0].encoding_format if files else None
+    return Read(name.strip(), description, _label_of(brought), _FORMATS.get(str(media)), _spdx_of(brought.license))
 
 
-def _label_of(found: Mapping[str, Any]) -> str | None:
+def _label_of(brought: _Brought) -> str | None:
     """The column of the one field whose type is a label."""
-    labels = [
-        str(extract.get("column") or str(extract.get("jsonPath", "")).removeprefix("$."))
-        for records in _listed(found.get("recordSet"))
-        if isinstance(records, Mapping)
-        for field in _listed(records.get("field"))
-        if isinstance(field, Mapping) and _LABEL in _listed(field.get("dataType"))
-        if isinstance(source := field.get("source"), Mapping) and isinstance(extract := source.get("extract"), Mapping)
-    ]
+    fields = [field for records in brought.record_set for field in records.field]
+    labels = [field.source.extract.name for field in fields if _LABEL in _listed(field.data_type)]
     return labels[0] if len(labels) == 1 and labels[0] else None
 
 
-def _spdx_of(found: Mapping[str, Any]) -> str | None:
+def _spdx_of(given: Any) -> str | None:
     """The licence as an SPDX expression, where it is one or the address of one."""
-    given = found.get("license")
     if not isinstance(given, str):
         return None
     text = given.removeprefix("https://spdx.org/licenses/").removesuffix(".html")
@@ -187,12 +274,6 @@ def _spdx_of(found: Mapping[str, Any]) -> str | None:
         return canonical_spdx(text)
     except InvalidInput:
         return None
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list) else [value]
 
 
 def _refused(pointer: str, detail: str) -> InvalidInput:

@@ -3,7 +3,6 @@
 It is what runs in the sandbox (see ``app.sandbox.process``): no database, no blob store, no settings.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from app.datasets.readers.findings import findings_of, plain_findings
 from app.datasets.readers.types import normalise
 from app.datasets.rows import rules
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 from contract.findings import Finding
 
 
@@ -39,17 +39,17 @@ def inspect(
     is_test: bool,
     limits: Limits,
     name: str,
-    read_as: Mapping[str, str] | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> Inspection:
     """Check a file against every rule of its kind; raises InvalidData for the first one it breaks."""
-    found = sniff(path, format, name)
+    found = sniff(path, format, name, reading)
     if found == "zip":
         with archive.opened(path, limits, name) as packed:
             if packed.images:
                 return _agreed(_inspect_images(packed, target, is_test), modality, name)
     documents = found in ("text", "zip") or modality == "text"
-    meaning = Meaning(target=target, kinds=read_as or {}, documents=documents)
-    opened = open_columns(path, found, limits=limits, name=name, meaning=meaning)
+    meaning = Meaning(target=target, documents=documents)
+    opened = open_columns(path, found, limits=limits, name=name, reading=reading, meaning=meaning)
     header = _header(opened.names, found, name)
     if documents:
         rules.check_document_names(header, target)
@@ -70,7 +70,7 @@ def inspect(
         noticed += [*findings_of(group), *_of_labels(group, target), *rules.constant_columns(group, target)]
     if len(columns) < 2 and target is not None:
         rules.check_names(_header([column["name"] for column in columns], found, name), target)
-    _check_declared(meaning, columns, name)
+    _check_declared(reading, columns, name)
     kind = "text" if documents else _modality(found, columns)
     return _agreed(Inspection(found, kind, rows, columns, plain_findings(noticed)), modality, name)
 
@@ -79,9 +79,9 @@ def _of_labels(group: pa.Table, target: str | None) -> list[Finding]:
     return rules.missing_labels(group, target) if target in group.column_names and target is not None else []
 
 
-def _check_declared(meaning: Meaning, columns: list[dict[str, str]], name: str) -> None:
+def _check_declared(reading: Reading, columns: list[dict[str, str]], name: str) -> None:
     known = {column["name"] for column in columns}
-    if unknown := [column for column in meaning.kinds if column not in known]:
+    if unknown := [column for column in reading.kinds or () if column not in known]:
         raise InvalidData(f"{name}: `read` names the column `{unknown[0]}`, which it has not; name columns of the file")
 
 
@@ -124,7 +124,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
         is_test=question["is_test"],
         limits=Limits(**question["limits"]),
         name=question["name"],
-        read_as=question["read_as"],
+        reading=Reading.read(question["reading"]),
     )
     return asdict(found)
 

@@ -6,11 +6,12 @@ never). ``problems`` is asked when a job is posted. Nothing here reads a licence
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from pydantic import TypeAdapter
 
 from app.errors import InvalidInput
 
@@ -29,23 +30,14 @@ class Licence:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "spdx": self.spdx,
-            "purposes": None if self.purposes is None else list(self.purposes),
-            "territories": None if self.territories is None else list(self.territories),
-            "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
-        }
+        expires = None if self.expires_at is None else self.expires_at.isoformat()
+        return asdict(self) | {"expires_at": expires}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Licence":
         """The licence that ``to_json`` wrote."""
-        expires, purposes, territories = data["expires_at"], data["purposes"], data["territories"]
-        return cls(
-            data["spdx"],
-            None if purposes is None else tuple(purposes),
-            None if territories is None else tuple(territories),
-            None if expires is None else datetime.fromisoformat(expires),
-        )
+        licence: Licence = _STORED.validate_python(data)
+        return licence
 
     def problems(self, *, purpose: str | None, territory: str | None, at: datetime) -> list[str]:
         """Why a job may not use the data, as ends of sentences that begin with the dataset; empty where it may."""
@@ -72,15 +64,16 @@ class Licence:
             for left, right in rules
             if right is not None
         ]
-        permission: dict[str, Any] = {"target": target, "action": "use"}
-        if constraints:
-            permission["constraint"] = constraints
+        permission = {"target": target, "action": "use"} | ({"constraint": constraints} if constraints else {})
         return {
             "@context": "http://www.w3.org/ns/odrl.jsonld",
             "@type": "Offer",
             "uid": f"{target}#licence",
             "permission": [permission],
         }
+
+
+_STORED = TypeAdapter(Licence)
 
 
 def canonical_spdx(expression: str) -> str:

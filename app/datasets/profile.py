@@ -9,7 +9,7 @@ without case and spaces; of documents, every run of eight words; of images, whic
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.datasets.readers import Limits, Meaning, archive, images, open_columns,
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_tensor, is_text, normalise, type_name
 from app.datasets.rows import rules
+from contract.files import AS_IT_IS, Reading
 
 SHINGLE_WORDS = 8
 MAX_LABELS = 100
@@ -94,22 +95,23 @@ def profile(
     limits: Limits,
     name: str,
     preview_rows: int,
-    read_as: Mapping[str, str] | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> dict[str, Any]:
     """{"profile", "preview", "sketches"} of a file that was found valid; raises InvalidData."""
-    if modality == "image" and sniff(path, format, name) == "zip":
+    if modality == "image" and sniff(path, format, name, reading) == "zip":
         return _profile_images(path, target, limits, name)
     found = _Found(target, modality == "text", preview_rows)
-    meaning = Meaning(target=target, kinds=read_as or {}, documents=modality == "text")
-    for group in open_columns(path, format, limits=limits, name=name, meaning=meaning).groups:
+    meaning = Meaning(target=target, documents=modality == "text")
+    for group in open_columns(path, format, limits=limits, name=name, reading=reading, meaning=meaning).groups:
         found.take(group)
     return found.result()
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """``profile`` in JSON's terms, for the sandbox."""
-    told = {key: question[key] for key in ("target", "modality", "format", "name", "preview_rows", "read_as")}
-    return profile(Path(question["path"]), limits=Limits(**question["limits"]), **told)
+    told = {key: question[key] for key in ("target", "modality", "format", "name", "preview_rows")}
+    reading = Reading.read(question["reading"])
+    return profile(Path(question["path"]), limits=Limits(**question["limits"]), reading=reading, **told)
 
 
 def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 """
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,8 @@ class Work:
     modality: str
     target: str | None
     preview_rows: int
-    read_as: dict[str, str] = field(default_factory=dict)
+    # ``Reading.plain()``: what the owner declared
+    reading: dict[str, Any]
 
 
 def request(session: Session, version: DatasetVersion) -> None:
@@ -51,7 +52,14 @@ def begin(session: Session, dataset_id: uuid.UUID, number: int) -> Work | None:
         return None
     version.profile_attempts += 1
     version.profile_due_at = datetime.now(UTC) + _DUE
-    return Work(version.digest, version.format.value, version.modality.value, dataset.target, dataset.preview_rows)
+    return Work(
+        digest=version.digest,
+        format=version.format.value,
+        modality=version.modality.value,
+        target=dataset.target,
+        preview_rows=dataset.preview_rows,
+        reading=version.reading,
+    )
 
 
 def finish(session: Session, dataset_id: uuid.UUID, number: int, found: dict[str, Any]) -> None:

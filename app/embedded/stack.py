@@ -21,6 +21,7 @@ from typing import Self
 
 import httpx
 
+from app.db.limits import Process, limits_of
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.embedded import credentials
@@ -155,7 +156,7 @@ class EmbeddedStack(Supervisor):
         shutil.rmtree(self.home)
 
     def _migrate(self, database_url: str) -> None:
-        engine = make_engine(database_url, pool_size=1)
+        engine = make_engine(database_url, pool_size=1, limits=limits_of(Process.MIGRATION))
         try:
             upgrade(engine)
         finally:

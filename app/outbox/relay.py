@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.db.limits import CLIENT_SIDE
 from app.db.session import transaction
 from app.outbox import repository
 from app.outbox.broker import Broker
@@ -70,7 +71,7 @@ class Relay:
         address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         while not stop.is_set():
             try:
-                with psycopg.connect(address, autocommit=True, connect_timeout=10) as bell:
+                with psycopg.connect(address, autocommit=True, **CLIENT_SIDE) as bell:
                     bell.execute(f"LISTEN {repository.CHANNEL}")
                     self._serve(stop, bell, poll_seconds)
             except (OperationalError, psycopg.OperationalError) as error:

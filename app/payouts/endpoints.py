@@ -11,11 +11,22 @@ from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller
 from app.errors import Conflict, InvalidInput, NotFound, Unauthorized
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.headers import attachment
-from app.http.ids import ValuationId
+from app.http.ids import AccountId, ValuationId
 from app.http.pages import Page, PageRequest
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.payouts import disputes, money, proof, provider_events, repository, schemas, service, statements, withdrawals
+from app.payouts import (
+    disputes,
+    money,
+    proof,
+    provider_events,
+    repository,
+    reversals,
+    schemas,
+    service,
+    statements,
+    withdrawals,
+)
 from app.payouts.providers import stripe_like
 
 router = api_router("/v1", "payouts")
@@ -40,6 +51,35 @@ def record_deposit(body: schemas.DepositBody, _caller: AdminCaller, session: Ses
     return schemas.DepositAnswer.of(
         account.id, service.deposit(session, account.id, amount, body.currency, body.reference)
     )
+
+
+@router.post(
+    "/ledger/deposits/{transfer_id}/reversal",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(Conflict, NotFound),
+    dependencies=[IDEMPOTENT],
+)
+def reverse_deposit(
+    transfer_id: schemas.TransferId, body: schemas.ReversalBody, _caller: AdminCaller, session: SessionDep
+) -> schemas.ReversalAnswer:
+    """Take a mistaken deposit back out of its buyer's balance, with the reason; the deposit stays in the ledger."""
+    return schemas.ReversalAnswer.of(transfer_id, reversals.take_back(session, transfer_id, body.reason))
+
+
+@router.get("/ledger/accounts/{account_id}/balance", responses=responses(NotFound))
+def get_balance_of(account_id: AccountId, _caller: AdminCaller, session: SessionDep) -> schemas.BalancesAnswer:
+    """An organisation's money, by currency."""
+    balances = service.balances(session, accounts.get_account(session, account_id).id)
+    return schemas.BalancesAnswer(balances=[schemas.BalanceAnswer.of(balance) for balance in balances])
+
+
+@router.get("/ledger/accounts/{account_id}/statement", responses=responses(NotFound))
+def get_statement_of(
+    account_id: AccountId, _caller: AdminCaller, session: SessionDep, page: PageDep, currency: CurrencyQuery = None
+) -> Page[schemas.StatementEntry]:
+    """An organisation's ledger entries, newest first."""
+    entries, following = _entries(accounts.get_account(session, account_id).id, session, page, currency)
+    return Page(items=[schemas.StatementEntry.of(entry) for entry in entries], next_cursor=following)
 
 
 @router.get("/me/balance")
@@ -177,6 +217,13 @@ def request_withdrawal(
     """Ask for one's payable money; it is set aside until an administrator decides."""
     amount = money.parse(body.amount, body.currency)
     return schemas.WithdrawalAnswer.of(withdrawals.request(session, caller.account_id, amount, body.currency))
+
+
+@router.get("/me/withdrawals")
+def list_own_withdrawals(caller: ProviderCaller, session: SessionDep, page: PageDep) -> Page[schemas.WithdrawalAnswer]:
+    """One's own withdrawals, newest first, and what became of each."""
+    found, following = withdrawals.of_owner(session, caller.account_id, page)
+    return Page(items=[schemas.WithdrawalAnswer.of(each) for each in found], next_cursor=following)
 
 
 @router.get("/ledger/withdrawals")

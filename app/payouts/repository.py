@@ -198,6 +198,29 @@ def pending_with_code(session: Session, code: str, limit: int) -> list[tuple[Led
     return [(transfer, owner) for transfer, owner in rows]
 
 
+def pending_of_owner(
+    session: Session, owner_id: uuid.UUID, code: str, before: int | None, limit: int
+) -> list[tuple[LedgerTransfer, TransferState | None]]:
+    """An organisation's transfers of one kind that were set aside, newest first, below position ``before``, each with
+    the state of its resolution."""
+    resolution = aliased(LedgerTransfer)
+    query = (
+        select(LedgerTransfer, resolution.state)
+        .join(LedgerAccount, LedgerAccount.id == LedgerTransfer.debit_id)
+        .outerjoin(resolution, resolution.pending_id == LedgerTransfer.id)
+        .where(
+            LedgerTransfer.state == TransferState.PENDING,
+            LedgerTransfer.code == code,
+            LedgerAccount.owner_id == owner_id,
+        )
+        .order_by(LedgerTransfer.position.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(LedgerTransfer.position < before)
+    return [(transfer, state) for transfer, state in session.execute(query)]
+
+
 def transfers_of_job(session: Session, job_id: uuid.UUID, code: str) -> list[tuple[LedgerTransfer, LedgerAccount]]:
     """A job's transfers of one kind with the account each one debited, oldest first."""
     rows = session.execute(

@@ -87,6 +87,45 @@ class DepositAnswer(Answer):
         )
 
 
+class ReversalBody(Body):
+    """Why a deposit is taken back; the buyer reads it in its statement."""
+
+    model_config = example(reason="booked for the wrong organisation")
+
+    reason: str = Field(min_length=1, max_length=200)
+
+
+class ReversalAnswer(Answer):
+    """The transfer that took a deposit back."""
+
+    model_config = example(
+        id=_TRANSFER,
+        deposit="tr_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c",
+        amount="10000.00",
+        currency="EUR",
+        reason="booked for the wrong organisation",
+        created_at=_NOW,
+    )
+
+    id: TransferId
+    deposit: TransferId
+    amount: str
+    currency: str
+    reason: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, deposit_id: uuid.UUID, transfer: LedgerTransfer) -> "ReversalAnswer":
+        return cls(
+            id=transfer.id,
+            deposit=deposit_id,
+            amount=plain(transfer.amount, transfer.currency),
+            currency=transfer.currency,
+            reason=transfer.reference or "",
+            created_at=transfer.created_at,
+        )
+
+
 class BalanceAnswer(Answer):
     """What one organisation has in one currency."""
 

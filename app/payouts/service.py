@@ -16,6 +16,7 @@ from app.payouts import ledger, repository
 from app.payouts.money import MAX_MINOR, exponent_of, format_money
 from app.payouts.policies import PayoutPlan
 from app.payouts.repository import AccountKey, Entry
+from app.payouts.reversals import DEPOSIT, reversal_of
 from app.payouts.tables import (
     AccountKind,
     LedgerAccount,
@@ -43,13 +44,18 @@ class Balance:
 def deposit(
     session: Session, account_id: uuid.UUID, amount_minor: int, currency: str, reference: str
 ) -> LedgerTransfer:
-    """Record money that has come in for a buyer. The same account and reference are one deposit."""
+    """Record money that has come in for a buyer. The same account and reference are one deposit.
+
+    ``Conflict`` where the reference is of another deposit, or of one that was taken back.
+    """
     _check_amount("deposit", amount_minor, currency)
     wallet = AccountKey.of(_K.BUYER_WALLET, currency, owner=account_id)
     clearing = AccountKey.of(_K.PAYMENT_CLEARING, currency)
     accounts = repository.open_accounts(session, [wallet, clearing])
-    id_ = ledger.transfer_id(account_id, "deposit", reference)
-    transfer = ledger.posted(accounts, id_, clearing, wallet, amount_minor, "deposit", reference=reference)
+    id_ = ledger.transfer_id(account_id, DEPOSIT, reference)
+    if reversal_of(session, id_) is not None:
+        raise Conflict(f"the deposit with reference {reference!r} was taken back; use another reference")
+    transfer = ledger.posted(accounts, id_, clearing, wallet, amount_minor, DEPOSIT, reference=reference)
     return ledger.record(session, [transfer])[0]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.db.base import uuid7
 from app.errors import Conflict, InvalidInput, NotFound
+from app.http.pages import PageRequest
 from app.payouts import ledger, repository
 from app.payouts.money import MAX_MINOR, format_money
 from app.payouts.repository import AccountKey
@@ -58,7 +59,7 @@ def decide(session: Session, withdrawal_id: uuid.UUID, *, approve: bool) -> With
     state = TransferState.POST if approve else TransferState.VOID
     known = repository.resolution_of(session, transfer.id)
     if known is not None and known.state is not state:
-        raise Conflict(f"withdrawal wd_{withdrawal_id.hex} was {_status(known)} before; a decision stands")
+        raise Conflict(f"withdrawal wd_{withdrawal_id.hex} was {_status(known.state)} before; a decision stands")
     if known is None:
         ledger.record(session, [ledger.resolve(transfer, state, CODE)])
     return _described(session, transfer)
@@ -74,6 +75,20 @@ def waiting(session: Session, limit: int = 200) -> list[Withdrawal]:
     return [_described(session, transfer) for transfer, _ in repository.pending_with_code(session, CODE, limit)]
 
 
+def of_owner(session: Session, owner_id: uuid.UUID, page: PageRequest) -> tuple[list[Withdrawal], str | None]:
+    """A provider's withdrawals with what became of them, newest first, and where the next page begins."""
+    filters = {"list": "withdrawals", "owner": owner_id}
+    position = page.position(filters)
+    before = None if position is None else int(position)
+    rows = repository.pending_of_owner(session, owner_id, CODE, before, page.limit + 1)
+    following = page.sign(str(rows[page.limit - 1][0].position), filters) if len(rows) > page.limit else None
+    found = [
+        Withdrawal(each.id, owner_id, each.amount, each.currency, _status(state), each.created_at)
+        for each, state in rows[: page.limit]
+    ]
+    return found, following
+
+
 def _pending(session: Session, withdrawal_id: uuid.UUID) -> LedgerTransfer:
     transfer = repository.get_transfer(session, withdrawal_id)
     if transfer is None or transfer.code != CODE or transfer.state is not TransferState.PENDING:
@@ -85,11 +100,12 @@ def _described(session: Session, transfer: LedgerTransfer) -> Withdrawal:
     owner = repository.get_account(session, transfer.debit_id).owner_id
     if owner is None:
         raise RuntimeError(f"withdrawal {transfer.id} is from an account that nobody owns")
-    status = _status(repository.resolution_of(session, transfer.id))
+    resolution = repository.resolution_of(session, transfer.id)
+    status = _status(None if resolution is None else resolution.state)
     return Withdrawal(transfer.id, owner, transfer.amount, transfer.currency, status, transfer.created_at)
 
 
-def _status(resolution: LedgerTransfer | None) -> str:
+def _status(resolution: TransferState | None) -> str:
     if resolution is None:
         return "pending"
-    return "approved" if resolution.state is TransferState.POST else "rejected"
+    return "approved" if resolution is TransferState.POST else "rejected"

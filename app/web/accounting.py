@@ -93,10 +93,13 @@ def _money_page(
     if len(entries) > paging.limit:
         entries = entries[: paging.limit]
         following = paging.sign(f"{entries[-1].position} {entries[-1].account_id.hex}", filters)
+    recent = PageRequest(20, None, paging.secret)
+    asked, _ = withdrawals.of_owner(session, owner, recent)
     shown = {
         "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, owner)],
         "entries": [payout_schemas.StatementEntry.of(entry) for entry in entries],
         "next": following,
+        "withdrawals": [payout_schemas.WithdrawalAnswer.of(each) for each in asked],
         "error": error,
     }
     return page(request, "money.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -14,6 +14,7 @@ from app.http.ids import AccountId, public_id
 from app.http.pages import PageRequest
 from app.http.routes import affects
 from app.identity import AccountStatus, Role
+from app.payouts import reversals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
 from app.web.forms import PageForm, whole
@@ -25,8 +26,11 @@ router = page_router("/admin/accounts")
 
 Registrar = Annotated[Visitor, visiting("accounts:read", Role.ADMIN)]
 Founder = Annotated[Visitor, visiting("accounts:write", Role.ADMIN)]
+Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
 
 _MOST = 1_000_000
+# of its ledger entries, so many are on its page; the API lists them all
+_SHOWN = 20
 
 
 class OrganisationForm(PageForm):
@@ -38,6 +42,12 @@ class OrganisationForm(PageForm):
 
 class SuspensionForm(PageForm):
     """Why an organisation may not act any more, in words for its people."""
+
+    reason: str = ""
+
+
+class ReversalForm(PageForm):
+    """Why a deposit is taken back, in words for the buyer."""
 
     reason: str = ""
 
@@ -124,6 +134,27 @@ def reinstate_account(request: Request, _visitor: Founder, session: SessionDep, 
     return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
 
 
+@router.post("/{account_id}/deposits/{transfer_id}/reversal")
+def take_deposit_back(
+    request: Request,
+    visitor: Treasurer,
+    session: SessionDep,
+    settings: SettingsDep,
+    account_id: AccountId,
+    transfer_id: payout_schemas.TransferId,
+    form: Annotated[ReversalForm, Form()],
+) -> Response:
+    affects(request, account_id)
+    try:
+        with session.begin_nested():
+            if not 0 < len(form.reason) <= 200:
+                raise InvalidInput("give the reason in at most 200 characters; it is in the buyer's statement")
+            reversals.take_back(session, transfer_id, form.reason)
+    except CherishError as refused:
+        return _one(request, visitor, session, settings, account_id, refused)
+    return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
+
+
 @router.post("/{account_id}/limits")
 def change_limits(
     request: Request,
@@ -196,6 +227,9 @@ def _one(
         },
         "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, account_id)],
         "entries": done,
+        "money": [
+            payout_schemas.StatementEntry.of(entry) for entry in payouts.statement(session, account_id, limit=_SHOWN)
+        ],
         "own": account_id == visitor.caller.account_id,
         "error": error,
     }

@@ -104,9 +104,9 @@ def _of_tokens(duty: LoadedDuty) -> bool:
 
 def rounded(duty: LoadedDuty, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
     """New weights by the learner's names, in the types of number of the old ones."""
-    tensors = duty.checkpoint.tensors or {}
+    tensors = duty.checkpoint.weights
     return {
-        name: torch.from_numpy(np.ascontiguousarray(array)).to(_DTYPES[tensors[_label(duty, name)]["dtype"]])
+        name: torch.from_numpy(np.ascontiguousarray(array)).to(_DTYPES[tensors[_label(duty, name)].dtype])
         for name, array in arrays.items()
     }
 

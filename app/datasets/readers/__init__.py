@@ -11,18 +11,20 @@ types are still inferred over all rows, and the memory is that of one group of c
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 
-from app.datasets.readers import archive, delimited, documents, images, jsonl, npz, parquet
+from app.datasets.readers import archive, delimited, documents, exact, images, jsonl, npz, parquet
 from app.datasets.readers.cells import Meaning
 from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
+from app.datasets.readers.sources import Source, source_of
 from app.datasets.readers.types import check_names, normalise
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
 __all__ = [
     "Columns",
@@ -38,6 +40,17 @@ __all__ = [
 
 # a group of this many bytes of text takes two to four times as much while it is parsed
 GROUP_BYTES = 96 * 1024**2
+# a file that is no TSV has one delimiter or another
+_DELIMITERS = {"csv": None, "tsv": "\t"}
+_TABLES_OF_TEXT = frozenset({"columns", "delimiter", "encoding"})
+_DECLARABLE = {
+    "csv": _TABLES_OF_TEXT,
+    "tsv": _TABLES_OF_TEXT,
+    "jsonl": frozenset({"encoding"}),
+    "json": frozenset({"encoding"}),
+    "text": frozenset({"encoding"}),
+    "xlsx": frozenset({"sheet", "columns"}),
+}
 
 
 @dataclass(frozen=True)
@@ -56,29 +69,33 @@ def read_table(
     limits: Limits | None = None,
     name: str = "the file",
     image_size: tuple[int, int] | None = None,
+    reading: Reading = AS_IT_IS,
     meaning: Meaning | None = None,
 ) -> pa.Table:
     """The table in a file (or in its bytes). ``format`` is a ``DatasetFormat``'s value; None sniffs it.
 
-    ``meaning`` is what is known of its columns: the target, and how columns are declared to be read.
+    ``reading`` is what the file's owner declares of it, ``meaning`` what is known of its columns.
 
     Images of an archive are resized to ``image_size`` (height, width), where it is given; arrays are what they are.
 
     ``name`` is what errors call it; it and the format travel in the schema's metadata. Raises InvalidData.
     """
     limits = limits or Limits()
-    found = sniff(source, format, name)
+    file = source_of(source, limits, name)
+    found = sniff(file, format, name, reading)
+    check_reading(reading, found, name)
+    meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
     match found:
-        case "csv":
-            table = delimited.read(source, ",", limits, name)
-        case "tsv":
-            table = delimited.read(source, "\t", limits, name)
+        case "csv" | "tsv":
+            table = delimited.read(file, _DELIMITERS[found], limits, name, reading)
         case "parquet":
             table = parquet.read(source, limits, name)
         case "jsonl":
-            table = jsonl.read(source, limits, name)
+            table = jsonl.read(file, limits, name, reading)
+        case "json":
+            table = jsonl.read_array(file, limits, name, reading)
         case "text":
-            table = documents.read(source, limits, name)
+            table = documents.read(file, limits, name, reading)
         case "zip":
             with archive.opened(source, limits, name) as packed:
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
@@ -94,14 +111,18 @@ def open_columns(
     limits: Limits | None = None,
     name: str = "the file",
     group_bytes: int = GROUP_BYTES,
+    reading: Reading = AS_IT_IS,
     meaning: Meaning | None = None,
 ) -> Columns:
     """The table of ``read_table``, group by group. Raises InvalidData, here or while the groups are read."""
     limits = limits or Limits()
-    found = sniff(source, format, name)
+    file = source_of(source, limits, name)
+    found = sniff(file, format, name, reading)
+    check_reading(reading, found, name)
+    meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
     match found:
         case "csv" | "tsv":
-            return _delimited_columns(source, found, limits, name, group_bytes, meaning)
+            return _delimited_columns(file, found, reading, group_bytes, meaning)
         case "parquet":
             sizes = parquet.column_sizes(source, limits, name)
             check_names(list(sizes), name)
@@ -114,24 +135,19 @@ def open_columns(
             parts = _groups(names, [size // len(names)] * len(names), group_bytes)
             slices = npz.read_some(source, limits, name, parts)
             return Columns(found, names, (_finished(table, found, name, meaning) for table in slices))
-    table = read_table(source, found, limits=limits, name=name, meaning=meaning)
+    table = read_table(source, found, limits=limits, name=name, reading=reading, meaning=meaning)
     return Columns(found, table.column_names, iter([table]))
 
 
-def _delimited_columns(
-    source: Path, found: str, limits: Limits, name: str, group_bytes: int, meaning: Meaning | None
-) -> Columns:
-    delimiter = "," if found == "csv" else "\t"
-    size = source.stat().st_size
-    if size <= group_bytes:
-        table = read_table(source, found, limits=limits, name=name, meaning=meaning)
-        return Columns(found, table.column_names, iter([table]))
-    delimited.check(source, delimiter, limits, name)
-    names = delimited.column_names(source, delimiter, name)
-    check_names(names, name)
-    parts = _groups(names, [size // len(names)] * len(names), group_bytes)
-    tables = (delimited.read_some(source, delimiter, name, part) for part in parts)
-    return Columns(found, names, (_finished(table, found, name, meaning) for table in tables))
+def _delimited_columns(source: Source, found: str, reading: Reading, group_bytes: int, meaning: Meaning) -> Columns:
+    name = source.name
+    file = delimited.opened(source, _DELIMITERS[found], source.limits, name, reading)
+    check_names(file.names, name)
+    parts = [file.names]
+    if file.size > group_bytes:
+        parts = _groups(file.names, [file.size // len(file.names)] * len(file.names), group_bytes)
+    tables = (delimited.read_some(file, part) for part in parts)
+    return Columns(found, file.names, (_finished(table, found, name, meaning) for table in tables))
 
 
 def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
@@ -147,17 +163,27 @@ def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
     return groups
 
 
-def _finished(table: pa.Table, found: str, name: str, meaning: Meaning | None) -> pa.Table:
+def _finished(table: pa.Table, found: str, name: str, meaning: Meaning) -> pa.Table:
     if table.num_rows == 0:
         raise InvalidData(f"{name}: there is a header but no row; add at least one row of data")
     by_reader = findings_of(table)
+    table, by_digits = exact.as_text(table)
     table = normalise(table, name, meaning)
-    by_types = findings_of(table)
-    kinds = {} if meaning is None else dict(meaning.kinds)
+    # codes that the reader knew by their digits are said once
+    known = {finding.column for finding in (*by_reader, *by_digits) if finding.column is not None}
+    by_types = [each for each in findings_of(table) if each.code != "codes_kept_as_text" or each.column not in known]
     table = table.replace_schema_metadata(
-        {"cherish.name": name, "cherish.format": found, "cherish.kinds": json.dumps(kinds)}
+        {"cherish.name": name, "cherish.format": found, "cherish.kinds": json.dumps(dict(meaning.kinds))}
     )
-    return with_findings(table, [*by_reader, *by_types])
+    return with_findings(table, [*by_reader, *by_digits, *by_types])
+
+
+def check_reading(reading: Reading, found: str, name: str) -> None:
+    """Raises InvalidData where something is declared that the format has no use for."""
+    takes = _DECLARABLE.get(found, frozenset())
+    for option, value in reading:
+        if value is not None and option not in takes and (option != "kinds" or found == "text"):
+            raise InvalidData(f"{name}: `{option}` is declared, and a {found} file has no use for it; leave it out")
 
 
 def table_name(table: pa.Table) -> str:

@@ -188,13 +188,13 @@ def _mixed(cells: Coded, found: numbers.Numbers | None, maybe: NDArray[np.bool_]
     if count <= _SOME_NUMBERS * len(cells.codes):
         return []
     detail = f"column `{label}` is read as text, and {count} of its cells are numbers"
-    mend = f'if it is one of numbers, correct the others or declare read: {{"{label}": "number"}}'
+    mend = f"if it is one of numbers, correct the others or declare read={label}=number"
     return [_counted("mixed_column", Severity.WARN, detail, label, count, len(cells.codes), mend)]
 
 
 def _codes(label: str) -> Finding:
     detail = f"column `{label}` holds whole numbers that begin with zeros or have over 15 digits, and is read as codes"
-    mend = f'declare read: {{"{label}": "number"}} if they are quantities'
+    mend = f"declare read={label}=number if they are quantities"
     return Finding(code="codes_kept_as_text", severity=Severity.NOTE, detail=detail, mend=mend, column=label)
 
 
@@ -206,8 +206,8 @@ def unfit_cells(
     count = int(cells.counts[unfit].sum())
     detail = (
         f"column `{label}` is mostly numbers ({fitting} of {_cells(present)}), and {_are(count)} not: {shown}; "
-        f'correct them, leave them empty, or declare how the column is read: {{"{label}": "text"}}, or "number", which '
-        "takes them as missing"
+        f"correct them, leave them empty, or declare how the column is read: read={label}=category, or "
+        f"read={label}=number, which takes them as missing"
     )
     return InvalidData(f"{name}: {detail}", errors=[FieldError(label, detail, "not_numbers")])
 
@@ -217,7 +217,7 @@ def _ambiguous(cells: Coded, maybe: NDArray[np.bool_], label: str, name: str) ->
     shown = ", ".join(f"row {row} `{text}`" for row, text in cells.rows(commas)[:2])
     detail = (
         f"column `{label}`: a comma may part thousands or be a decimal mark ({shown}); declare how the column is read: "
-        f'{{"{label}": "number"}} for thousands, or "decimal_comma"'
+        f"read={label}=number for thousands, or read={label}=decimal_comma"
     )
     return InvalidData(f"{name}: {detail}", errors=[FieldError(label, detail, "ambiguous_numbers")])
 

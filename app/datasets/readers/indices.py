@@ -70,7 +70,8 @@ def _whole(column: pa.ChunkedArray) -> NDArray[np.int64] | None:
         return np.asarray(column.to_numpy(), dtype=np.int64)
     if pa.types.is_floating(column.type):
         values = column.to_numpy()
-        return values.astype(np.int64) if (np.isfinite(values) & (values == np.floor(values))).all() else None
+        exact = (np.abs(values) < 2**53) & (values == np.floor(values))
+        return values.astype(np.int64) if exact.all() else None
     return None
 
 

@@ -105,7 +105,7 @@ def read_numbers(texts: Sequence[str], counts: Sequence[int], mark: str | None =
         formats=_formats(cells, chosen),
         ambiguous=ambiguous,
         codes=any(_CODE.fullmatch(text) for text in texts)
-        or any(cell.whole and cell.value is not None and abs(cell.value) > _EXACT for cell in cells),
+        or any(cell.whole and cell.value is not None and abs(cell.value) >= _EXACT for cell in cells),
     )
 
 

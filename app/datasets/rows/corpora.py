@@ -27,6 +27,7 @@ from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
 NO_TOKEN = -1
 BYTES = 256
@@ -81,10 +82,11 @@ def read_blocks(
     encode: Encode | None,
     limits: Limits,
     name: str,
+    reading: Reading = AS_IT_IS,
 ) -> Blocks:
     """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData."""
     meaning = Meaning(target=domain, documents=True)
-    table = read_table(path, format, limits=limits, name=name, meaning=meaning)
+    table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     if domain is not None:
         rules.check_target_exists(table, domain)
         table = rules.labelled(table, domain)

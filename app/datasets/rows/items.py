@@ -7,7 +7,7 @@ Images are those of an archive, or arrays with values 0 to 255, in a table's one
 size, or is resized bilinearly to the square that the model takes. Items are held one at a time where the file allows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from app.datasets.readers.types import is_tensor, is_text, normalise
 from app.datasets.rows import rules
 from app.datasets.rows.corpora import fingerprint, unpacked
 from app.errors import FieldError, InvalidData
+from contract.files import AS_IT_IS, Reading
 
 TEXT, IMAGE = "text", "image"
 
@@ -44,11 +45,11 @@ def opened(
     limits: Limits,
     name: str,
     side: int | None = None,
-    read_as: Mapping[str, str] | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> Iterator[Items]:
     """The items of one file; ``side`` resizes images to that square. Raises InvalidData, now or while they are read."""
-    meaning = Meaning(target=target, kinds=read_as or {}, documents=True)
-    if kind == IMAGE and sniff(path, format, name) == "zip":
+    meaning = Meaning(target=target, documents=True)
+    if kind == IMAGE and sniff(path, format, name, reading) == "zip":
         with archive.opened(path, limits, name) as packed:
             if not packed.images:
                 raise _not(name, target, "the archive holds texts, and the backbone takes images")
@@ -58,7 +59,7 @@ def opened(
             kept = (each for each, label in zip(pixels, labelled, strict=True) if label is not None)
             yield Items([label for label in labelled if label is not None], kept)
         return
-    table = read_table(path, format, limits=limits, name=name, meaning=meaning)
+    table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     rules.check_target_exists(table, target)
     table = rules.labelled(table, target)
     labels = [label or "" for label in _labels(table, target)]
@@ -72,10 +73,10 @@ def read_stand_ins(
     target: str,
     limits: Limits,
     name: str,
-    read_as: Mapping[str, str] | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> tuple[NDArray[np.float32], list[str]]:
     """Fingerprints float32[n, 8] of a file's items, and their labels: what an item is compared and named by."""
-    with opened(path, format, kind, target, limits, name, read_as=read_as) as items:
+    with opened(path, format, kind, target, limits, name, reading=reading) as items:
         prints = b"".join(fingerprint(_bytes(value)) for value in items.values)
         return unpacked(prints), items.labels
 

@@ -152,7 +152,7 @@ def missing_labels(table: pa.Table, target: str) -> list[Finding]:
             code="missing_labels",
             severity=Severity.WARN,
             detail=f"{count} of {table.num_rows} rows have no label in `{target}`, and are left out",
-            mend=f'fill them; where the marker is a label, declare read: {{"{target}": "category"}}',
+            mend=f"fill them; where the marker is a label, declare read={target}=category",
             column=target,
             rows=count,
             share=round(share, 6),

@@ -134,7 +134,14 @@ def _read_blocks(files: _Files) -> _Read:
 
     def blocks(file: InputFile) -> tuple[Any, tuple[str, ...]]:
         blocks = read_blocks(
-            files.path(file), file.format, file.target or None, context, tokens, files.limits, file.name
+            files.path(file),
+            file.format,
+            file.target or None,
+            context,
+            tokens,
+            files.limits,
+            file.name,
+            file.reading,
         )
         return fingerprints(blocks.tokens), blocks.domains
 
@@ -153,15 +160,8 @@ def _read_items(files: _Files) -> _Read:
     """Texts or images for a frozen model, with their labels."""
 
     def items(file: InputFile) -> tuple[Any, list[str]]:
-        return read_stand_ins(
-            files.path(file),
-            file.format,
-            files.request.question.kind,
-            file.target,
-            files.limits,
-            file.name,
-            file.read_as,
-        )
+        kind = files.request.question.kind
+        return read_stand_ins(files.path(file), file.format, kind, file.target, files.limits, file.name, file.reading)
 
     training = {key: items(file) for key, file in files.datasets.items()}
     prints, test_labels = items(files.test)

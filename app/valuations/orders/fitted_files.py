@@ -28,14 +28,14 @@ from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model
 from contract.document import digest_of
-from contract.files import InputFile
+from contract.files import InputFile, Reading
 from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer
 from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import ARCHITECTURES, Architecture
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 2
+_RULES = 3
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,8 @@ def unfit_for_items(dataset: Dataset, architecture: Architecture) -> str | None:
 
 def unfit_for_texts(dataset: Dataset) -> str | None:
     """Why a language model cannot read a dataset; the rest of a sentence that begins with its name."""
-    column = next((column for column in dataset.columns or [] if column["name"] == TEXT_COLUMN), None)
-    if dataset.modality is not Modality.TEXT and (column is None or column["type"] != "text"):
+    texts = any(column.name == TEXT_COLUMN and column.type == "text" for column in dataset.file_columns)
+    if dataset.modality is not Modality.TEXT and not texts:
         return f"has no column `{TEXT_COLUMN}` of texts, which lm reads; name corpora, or another model"
     return None
 
@@ -215,17 +215,18 @@ def _table_file(dataset: Dataset, target: str | None) -> InputFile:
     column = target or dataset.target
     if dataset.digest is None or dataset.format is None or column is None:
         raise AssertionError(f"dataset {dataset.id} has no content or no target, and was not refused")
-    return InputFile(
-        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=column
-    )
+    return _file(dataset, dataset.digest, dataset.format.value, column)
 
 
 def _text_file(dataset: Dataset, domain: str | None) -> InputFile:
     if dataset.digest is None or dataset.format is None:
         raise AssertionError(f"dataset {dataset.id} has no content, and was not refused")
-    return InputFile(
-        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=domain or ""
-    )
+    return _file(dataset, dataset.digest, dataset.format.value, domain or "")
+
+
+def _file(dataset: Dataset, digest: str, format: str, target: str) -> InputFile:  # noqa: A002  the API's own word
+    reading = Reading.read(dataset.reading)
+    return InputFile(name=f"dataset ds_{dataset.id.hex}", digest=digest, format=format, target=target, reading=reading)
 
 
 def _context(model: Model) -> int:

@@ -131,7 +131,7 @@ def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
     checkpoint = chosen.checkpoint
     if checkpoint is not None and checkpoint.tensors is not None and checkpoint.facts is None:
         base = chosen.base.model_facts if chosen.base is not None else None
-        check_fit(checkpoint.tensors, checkpoint.architecture, checkpoint.hyper, shape, classes, base)
+        check_fit(checkpoint.weights, checkpoint.architecture, checkpoint.hyper, shape, classes, base)
 
 
 def learner_choice(chosen: Chosen) -> LearnerChoice:

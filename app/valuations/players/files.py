@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, Meaning
+from app.datasets.readers import Limits
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.reading import read_rows
 from contract.files import InputFile
@@ -21,8 +21,15 @@ def table_of(
     path: Path, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
 ) -> pa.Table:
     """The labelled rows in ``path``, the label column under the job's name for it; raises InvalidData."""
-    meaning = Meaning(target=file.target, kinds=file.read_as)
-    table = read_rows(path, file.format, meaning, limits=limits, name=file.name, image_size=image_size)
+    table = read_rows(
+        path,
+        file.format,
+        file.target,
+        limits=limits,
+        name=file.name,
+        image_size=image_size,
+        reading=file.reading,
+    )
     if file.target != target and file.target in table.column_names and target not in table.column_names:
         names = [target if name == file.target else name for name in table.column_names]
         table = table.rename_columns(names)

@@ -39,9 +39,8 @@ def opened_items(blobs: BlobStore, file: InputFile, encoding: FrozenModelRows, s
     with scratch.file() as path:
         blobs.download(file.digest, path)
         limits = limits_of(settings)
-        with items.opened(
-            path, file.format, encoding.of, file.target, limits, file.name, encoding.size, file.read_as
-        ) as opened:
+        side, reading = encoding.size, file.reading
+        with items.opened(path, file.format, encoding.of, file.target, limits, file.name, side, reading) as opened:
             yield opened
 
 
@@ -70,7 +69,14 @@ def load_blocks(
         with scratch.file() as path:
             blobs.download(file.digest, path)
             blocks = read_blocks(
-                path, file.format, file.target or None, encoding.context, encode_, limits_of(settings), file.name
+                path,
+                file.format,
+                file.target or None,
+                encoding.context,
+                encode_,
+                limits_of(settings),
+                file.name,
+                file.reading,
             )
         labels = [number[domain] if file.target else 0 for domain in blocks.domains]
         parts.append(used_rows(EncodedRows(blocks.tokens, np.array(labels, dtype=np.int64)), file.drop))

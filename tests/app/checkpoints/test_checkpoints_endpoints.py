@@ -14,6 +14,7 @@ from app.checkpoints.weights import check_fit, expected_shapes, read_tensors
 from app.errors import InvalidData, InvalidInput
 from app.identity import Role
 from contract.learners import Architecture
+from contract.model_folder import TensorFacts
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
 
@@ -104,7 +105,7 @@ def test_bad_weights_are_refused_and_nothing_is_stored(buyer: Any, tmp_path: Pat
 def test_other_float_types_are_read(tmp_path: Path) -> None:
     path = tmp_path / "weights"
     path.write_bytes(save({"a": np.ones(3, np.float16), "b": np.ones((1, 2), np.float64)}))
-    assert {label: entry["dtype"] for label, entry in read_tensors(path, "it").items()} == {"a": "F16", "b": "F64"}
+    assert {label: entry.dtype for label, entry in read_tensors(path, "it").items()} == {"a": "F16", "b": "F64"}
     path.write_bytes(b"")
     with pytest.raises(InvalidData, match="it: the file is empty"):
         read_tensors(path, "it")
@@ -120,15 +121,16 @@ def test_expected_shapes_are_the_engines_own(architecture: Architecture, hyper: 
 
 
 def test_weights_must_fit_the_jobs_data() -> None:
-    good = {"weight": {"shape": [3, 4]}, "bias": {"shape": [3]}}
+    weight, bias, other = (TensorFacts(dtype="F32", shape=shape) for shape in ((3, 4), (3,), (1,)))
+    good = {"weight": weight, "bias": bias}
     base = {f"base.{label}": entry for label, entry in good.items()}
     for tensors in (good, base, good | base):
         check_fit(tensors, Architecture.LOGISTIC, {}, (4,), 3)
     for tensors, features, says in (
         (good, 5, "`weight` has shape [3, 4], but in this job's logistic it has shape [3, 5]"),
-        ({"weight": {"shape": [3, 4]}}, 4, "`bias` is missing"),
-        (good | {"extra": {"shape": [1]}}, 4, "`extra` has shape [1], but in this job's logistic it is not there"),
-        (good | {"base.weight": {"shape": [3, 4]}}, 4, "`base.bias` is missing"),
+        ({"weight": weight}, 4, "`bias` is missing"),
+        (good | {"extra": other}, 4, "`extra` has shape [1], but in this job's logistic it is not there"),
+        (good | {"base.weight": weight}, 4, "`base.bias` is missing"),
     ):
         with pytest.raises(InvalidInput) as caught:
             check_fit(tensors, Architecture.LOGISTIC, {}, (features,), 3)

@@ -195,8 +195,8 @@ def test_a_marker_is_a_label_where_the_target_is_declared_to_be_one_of_categorie
     plain, declared = (value(tmp_path, {"a": path, "b": path}, path, *more) for more in ((), ("--read", "y=category")))
     assert findings(plain, "missing_labels")
     assert not findings(declared, "missing_labels")
-    assert [player["rows"] for player in declared["players"]] == [41, 41]
-    assert [player["rows"] for player in plain["players"]] == [40, 40]
+    assert [player["rows"] for player in declared["players"]] == [40, 40]
+    assert [player["rows"] for player in plain["players"]] == [39, 39]
 
 
 def test_an_infinite_cell_is_refused_by_name() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.cli.request import parse_model, parse_providers
+from app.cli.request import parse_model, parse_providers, parse_readings
 from app.errors import CherishError, InvalidInput
 
 COLUMNS = "a,b,c,label\n"
@@ -206,3 +206,30 @@ def test_models_and_providers_are_read_as_documented() -> None:
     assert parse_model("mlp:hidden=64,steps=150,lr=0.01") == ("mlp", {"hidden": 64, "steps": 150, "lr": 0.01})
     assert parse_model("logistic") == ("logistic", {})
     assert parse_providers(["a=x=1.csv", "a=y.csv"]) == (("a", "x=1.csv"), ("a", "y.csv"))
+
+
+def test_what_is_declared_of_files_is_used_and_kept_for_verification(folder: Path) -> None:
+    plain = value(folder, "plain.json")
+    bare = {}
+    for name in NAMES:
+        lines = (folder / f"{name}.csv").read_text().splitlines()[1:]
+        bare[name] = folder / f"{name}.bare"
+        bare[name].write_text("\n".join(lines).replace(",", "|") + "\n")
+    given = [word for name in NAMES for word in ("--provider", f"{name}={bare[name]}")]
+    declared = [word for name in NAMES for word in ("--columns", f"{bare[name]}={COLUMNS.strip()}")]
+    out = folder / "bare.json"
+    test = ("--test", folder / "test.csv", "--target", "label", "--metric", "clipped_log_loss")
+    done = run("value", *given, *test, "--json", out, *declared)
+    assert done.exit_code == 0, done.output
+    found = json.loads(out.read_text())
+    assert found["players"] == plain["players"]
+    assert run("verify", out).exit_code == 0
+    refused = CliRunner().invoke(app, [str(word) for word in ("value", *given, *test)])
+    assert "give `columns`" in str(refused.exception)
+
+
+def test_declarations_name_their_file_or_hold_for_all() -> None:
+    found = dict(parse_readings(["a.csv", "b.csv"], {"delimiter": [";", "b.csv=|"], "columns": None}))
+    assert found == {"a.csv": {"delimiter": ";"}, "b.csv": {"delimiter": "|"}}
+    with pytest.raises(InvalidInput, match="is not read"):
+        parse_readings(["a.csv"], {"encoding": ["ebcdic"]})

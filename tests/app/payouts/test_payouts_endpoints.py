@@ -307,3 +307,74 @@ def test_every_operation_on_money_shows_an_example(client: Any) -> None:
         (content,) = success["content"].values()
         name = content["schema"].get("$ref", "").rpartition("/")[2]
         assert "example" in content or spec["components"]["schemas"][name].get("examples"), operation["operationId"]
+
+
+def test_a_deposit_is_taken_back_once_with_its_reason_and_the_ledger_still_adds_up(admin: Any, buyer: Any) -> None:
+    made = deposit(admin, buyer).json()
+    path = f"/v1/ledger/deposits/{made['id']}/reversal"
+    back = admin.client.post(path, json={"reason": "booked for the wrong organisation"})
+    assert back.status_code == 201, back.text
+    assert back.json()["deposit"] == made["id"]
+    assert admin.client.post(path, json={"reason": "again"}).json() == back.json()
+    assert balance(buyer) == {}
+    entries = buyer.client.get("/v1/me/statement").json()["items"]
+    assert [(each["code"], each["amount"], each["reference"]) for each in entries] == [
+        ("deposit_reversed", "-100.00", "booked for the wrong organisation"),
+        ("deposit", "100.00", "bank 1"),
+    ]
+    told_again = deposit(admin, buyer)
+    assert (told_again.status_code, "was taken back" in told_again.text) == (409, True)
+    assert admin.client.get("/v1/ledger/proof").json()["ok"] is True
+
+
+def test_a_deposit_whose_money_is_set_aside_cannot_be_taken_back(admin: Any, buyer: Any, session: Session) -> None:
+    made = deposit(admin, buyer).json()
+    service.reserve(session, uuid.uuid4(), buyer.account.id, 4_000, "EUR")
+    session.commit()
+    refused = admin.client.post(f"/v1/ledger/deposits/{made['id']}/reversal", json={"reason": "mistake"})
+    assert refused.status_code == 409
+    assert "60.00 EUR is available" in refused.json()["detail"]
+    assert balance(buyer) == {"available": "60.00", "reserved": "40.00"}
+
+
+def test_only_a_deposit_can_be_taken_back_and_only_by_an_administrator(
+    admin: Any, buyer: Any, provider: Any, session: Session
+) -> None:
+    made = deposit(admin, buyer).json()
+    earn(session, buyer, provider)
+    session.commit()
+    paid = provider.client.get("/v1/me/statement").json()["items"][0]["transfer"]
+    body = {"reason": "mistake"}
+    assert admin.client.post(f"/v1/ledger/deposits/{paid}/reversal", json=body).status_code == 404
+    assert buyer.client.post(f"/v1/ledger/deposits/{made['id']}/reversal", json=body).status_code == 403
+
+
+def test_an_administrator_reads_any_organisation_s_money_and_nobody_else_does(
+    admin: Any, buyer: Any, provider: Any
+) -> None:
+    deposit(admin, buyer)
+    path = f"/v1/ledger/accounts/{account(buyer)}"
+    assert admin.client.get(f"{path}/balance").json() == buyer.client.get("/v1/me/balance").json()
+    assert admin.client.get(f"{path}/statement").json() == buyer.client.get("/v1/me/statement").json()
+    for name in ("balance", "statement"):
+        assert provider.client.get(f"{path}/{name}").status_code == 403
+        assert admin.client.get(f"/v1/ledger/accounts/acc_{uuid.uuid4().hex}/{name}").status_code == 404
+
+
+def test_a_provider_sees_what_became_of_each_withdrawal(
+    admin: Any, buyer: Any, provider: Any, session: Session
+) -> None:
+    deposit(admin, buyer)
+    earn(session, buyer, provider)
+    session.commit()
+    asked = [
+        provider.client.post("/v1/me/withdrawals", json={"amount": amount, "currency": "EUR"}).json()["id"]
+        for amount in ("10.00", "11.00", "12.00")
+    ]
+    admin.client.post(f"/v1/ledger/withdrawals/{asked[0]}/approval")
+    admin.client.post(f"/v1/ledger/withdrawals/{asked[1]}/rejection")
+    first = provider.client.get("/v1/me/withdrawals?limit=2").json()
+    rest = provider.client.get(f"/v1/me/withdrawals?limit=2&cursor={first['next_cursor']}").json()
+    shown = [(each["amount"], each["status"]) for each in (*first["items"], *rest["items"])]
+    assert shown == [("12.00", "pending"), ("11.00", "rejected"), ("10.00", "approved")]
+    assert rest["next_cursor"] is None

@@ -58,6 +58,22 @@ def test_an_administrator_approves_suspends_with_a_reason_and_reinstates(
     assert {"approve_account", "suspend_account", "reinstate_account"} <= {each["action"] for each in told}
 
 
+def test_a_mistaken_deposit_is_taken_back_on_the_organisation_s_page(
+    browser: Open, admin: Known, buyer: Known, session: Session
+) -> None:
+    made = payouts.deposit(session, buyer.account.id, 50_000, "EUR", "bank 9")
+    session.commit()
+    here, path = browser().log_in(admin), path_of(buyer.account)
+    assert "bank 9" in here.get(path).text
+    back = f"{path}/deposits/tr_{made.id.hex}/reversal"
+    assert here.fill(back, path).status_code == 422, "it has a reason"
+    assert here.fill(back, path, reason="of another buyer").status_code == 303
+    assert "of another buyer" in here.get(path).text
+    (left,) = buyer.client.get("/v1/me/balance").json()["balances"]
+    assert left["available"] == "0.00"
+    assert browser().log_in(buyer).fill(back, "/keys", reason="mine").status_code == 403
+
+
 def test_an_administrator_does_not_suspend_itself(browser: Open, admin: Known) -> None:
     here, path = browser().log_in(admin), path_of(admin.account)
     assert "Suspend it" not in here.get(path).text

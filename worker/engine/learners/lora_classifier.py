@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from contract import bert, resnet, vision_transformer
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
 from worker.engine.learners.backbones import adapter_hosts, resnets
@@ -171,11 +172,11 @@ def _options(hyper: Hyper, frozen: Mapping[str, Any]) -> LoraOptions:
 
 def _host(frozen: Mapping[str, Tensor], options: LoraOptions, shape: tuple[int, ...]) -> Host:
     """The host of the frozen weights' family, by their names."""
-    if adapter_hosts.WORDS in frozen:
+    if bert.WORDS in frozen:
         return adapter_hosts.Bert(frozen, options.heads, options.eps, shape)
-    if adapter_hosts.PATCHES in frozen:
+    if vision_transformer.PATCH_KERNEL in frozen:
         return adapter_hosts.Vit(frozen, options.heads, options.eps, shape)
-    if resnets.STEM in frozen:
+    if f"{resnet.STEM}.weight" in frozen:
         return resnets.ResNet(frozen, shape)
     raise InvalidProblem(
         "learner 'lora': the frozen weights are of no encoder that it knows; give BERT's, a vit_*'s or a resnet*'s"

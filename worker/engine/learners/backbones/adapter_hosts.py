@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from contract import bert, vision_transformer
 from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.rows import wide_enough
@@ -20,8 +21,6 @@ from worker.engine.tensors.layout import ALIGNMENT, aligned
 Weights = Mapping[str, Tensor]
 # x [K m, L, in] times a frozen matrix [out, in], and times the adapter of that name if there is one
 Product = Callable[[Tensor, Tensor, str | None], Tensor]
-WORDS, PATCHES = "embeddings.word_embeddings.weight", "patch_embed.proj.weight"
-_POSITIONS = "embeddings.position_embeddings.weight"
 WHOLE = 4  # measured: rows of other widths round otherwise alone than in a stack
 
 
@@ -125,8 +124,8 @@ class Bert(_Transformer):
     """An encoder of texts; a row is L token numbers, NO_TOKEN after its end."""
 
     def __init__(self, weights: Weights, heads: int, eps: float, shape: tuple[int, ...]) -> None:
-        self.width, most = int(weights[WORDS].shape[1]), len(weights[_POSITIONS])
-        super().__init__(weights, heads, eps, "encoder.layer.", encoders.BERT_PARTS, shape[0])
+        self.width, most = int(weights[bert.WORDS].shape[1]), len(weights[bert.POSITIONS])
+        super().__init__(weights, heads, eps, f"{bert.LAYERS}.", bert.MATRICES, shape[0])
         if len(shape) != 1 or not 2 <= shape[0] <= most:
             raise InvalidProblem(
                 f"learner 'lora' takes rows of 2 to {most} token numbers on this encoder; rows have shape {list(shape)}"
@@ -146,9 +145,9 @@ class Vit(_Transformer):
         return self.layers
 
     def __init__(self, weights: Weights, heads: int, eps: float, shape: tuple[int, ...]) -> None:
-        self.width, _, self.patch, _ = weights[PATCHES].shape
-        tokens = int(weights["pos_embed"].shape[1])
-        super().__init__(weights, heads, eps, "blocks.", encoders.VIT_PARTS, tokens)
+        self.width, _, self.patch, _ = weights[vision_transformer.PATCH_KERNEL].shape
+        tokens = int(weights[vision_transformer.POSITIONS].shape[1])
+        super().__init__(weights, heads, eps, f"{vision_transformer.BLOCKS}.", vision_transformer.MATRICES, tokens)
         side = math.isqrt(tokens - 1) * self.patch
         if shape != (3, side, side):
             raise InvalidProblem(
@@ -157,7 +156,8 @@ class Vit(_Transformer):
             )
 
     def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
-        patches = product(_cut(rows, self.patch), frozen[PATCHES].flatten(1), None) + frozen["patch_embed.proj.bias"]
+        kernel, bias = frozen[vision_transformer.PATCH_KERNEL], frozen[vision_transformer.PATCH_BIAS]
+        patches = product(_cut(rows, self.patch), kernel.flatten(1), None) + bias
         return encoders.vit(self, frozen, patches, _linear(frozen, product), recompute=recompute)
 
 

@@ -14,6 +14,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from contract import bert as bert_names
+from contract import vision_transformer as vit_names
+from contract.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_STRIDE, blocks_of
+
 Weights = Mapping[str, Tensor]
 Linear = Callable[[Tensor, str], Tensor]
 Convolution = Callable[[Tensor, str, str, int], Tensor]
@@ -50,17 +54,6 @@ class ResNetBlocks(Protocol):
     def bottleneck(self) -> int: ...
 
 
-BERT_PARTS = (
-    "attention.self.query",
-    "attention.self.key",
-    "attention.self.value",
-    "attention.output.dense",
-    "intermediate.dense",
-    "output.dense",
-)
-VIT_PARTS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
-
-
 def plain(weights: Weights) -> Linear:
     """W x + b with the frozen weights alone."""
     return lambda x, name: functional.linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
@@ -82,22 +75,20 @@ def bert(
     """
     linear = linear or plain(weights)
     L, eps, heads = tokens.shape[1], sizes.eps, sizes.heads
-    hidden = weights["embeddings.word_embeddings.weight"][tokens]
-    hidden = hidden + weights["embeddings.position_embeddings.weight"][:L]
-    hidden = hidden + weights["embeddings.token_type_embeddings.weight"][0]
-    hidden = _normed(hidden, weights, "embeddings.LayerNorm", eps)
+    hidden = weights[bert_names.WORDS][tokens] + weights[bert_names.POSITIONS][:L] + weights[bert_names.TYPES][0]
+    hidden = _normed(hidden, weights, bert_names.EMBEDDING_NORM, eps)
     mask = present[:, None, None, :]
 
     def through(x: Tensor, layer: int) -> Tensor:
-        at = f"encoder.layer.{layer}"
+        at = f"{bert_names.LAYERS}.{layer}"
         query, key, value = (
-            _split(linear(x, f"{at}.attention.self.{part}"), heads) for part in ("query", "key", "value")
+            _split(linear(x, f"{at}.{part}"), heads) for part in (bert_names.QUERY, bert_names.KEY, bert_names.VALUE)
         )
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        mixed = linear(_joined(mixed), f"{at}.attention.output.dense")
-        x = _normed(mixed + x, weights, f"{at}.attention.output.LayerNorm", eps)
-        out = linear(functional.gelu(linear(x, f"{at}.intermediate.dense")), f"{at}.output.dense")
-        return _normed(out + x, weights, f"{at}.output.LayerNorm", eps)
+        mixed = linear(_joined(mixed), f"{at}.{bert_names.MIXED}")
+        x = _normed(mixed + x, weights, f"{at}.{bert_names.MIXED_NORM}", eps)
+        out = linear(functional.gelu(linear(x, f"{at}.{bert_names.INNER}")), f"{at}.{bert_names.OUTER}")
+        return _normed(out + x, weights, f"{at}.{bert_names.OUTER_NORM}", eps)
 
     for layer in range(sizes.layers):
         hidden = _layer(through, hidden, layer, recompute)
@@ -107,8 +98,9 @@ def bert(
 
 def patches(weights: Weights, images: Tensor) -> Tensor:
     """Embedded patches [m, n, width] of prepared images float32[m, 3, size, size], without their positions."""
-    kernel = weights["patch_embed.proj.weight"]
-    embedded = functional.conv2d(images, kernel, weights["patch_embed.proj.bias"], stride=kernel.shape[2])
+    kernel = weights[vit_names.PATCH_KERNEL]
+    bias = weights[vit_names.PATCH_BIAS]
+    embedded = functional.conv2d(images, kernel, bias, stride=kernel.shape[2])
     return embedded.flatten(2).transpose(1, 2)
 
 
@@ -117,21 +109,22 @@ def vit(
 ) -> Tensor:
     """Features float32[m, width] of embedded patches [m, n, width]: the class token after the last norm."""
     linear = linear or plain(weights)
-    hidden = torch.cat([weights["cls_token"].expand(len(embedded), -1, -1), embedded], dim=1) + weights["pos_embed"]
+    first = weights[vit_names.CLASS_TOKEN].expand(len(embedded), -1, -1)
+    hidden = torch.cat([first, embedded], dim=1) + weights[vit_names.POSITIONS]
     heads = sizes.heads
 
     def through(x: Tensor, block: int) -> Tensor:
-        at = f"blocks.{block}"
-        inside = linear(_normed(x, weights, f"{at}.norm1", _VIT_EPS), f"{at}.attn.qkv")
+        at = f"{vit_names.BLOCKS}.{block}"
+        inside = linear(_normed(x, weights, f"{at}.{vit_names.FIRST_NORM}", _VIT_EPS), f"{at}.{vit_names.ATTENTION}")
         query, key, value = (_split(part, heads) for part in inside.chunk(3, dim=2))
         mixed = functional.scaled_dot_product_attention(query, key, value)
-        x = x + linear(_joined(mixed), f"{at}.attn.proj")
-        inside = linear(_normed(x, weights, f"{at}.norm2", _VIT_EPS), f"{at}.mlp.fc1")
-        return x + linear(functional.gelu(inside), f"{at}.mlp.fc2")
+        x = x + linear(_joined(mixed), f"{at}.{vit_names.MIXED}")
+        inside = linear(_normed(x, weights, f"{at}.{vit_names.SECOND_NORM}", _VIT_EPS), f"{at}.{vit_names.INNER}")
+        return x + linear(functional.gelu(inside), f"{at}.{vit_names.OUTER}")
 
     for block in range(sizes.depth):
         hidden = _layer(through, hidden, block, recompute)
-    return _normed(hidden, weights, "norm", _VIT_EPS)[:, 0]
+    return _normed(hidden, weights, vit_names.LAST_NORM, _VIT_EPS)[:, 0]
 
 
 def _layer(through: Callable[[Tensor, int], Tensor], hidden: Tensor, number: int, recompute: bool) -> Tensor:
@@ -166,18 +159,18 @@ def resnet(
     again.
     """
     convolution = convolution or convolved(weights)
-    x = functional.relu(convolution(images, "conv1", "bn1", 2))
+    x = functional.relu(convolution(images, STEM, STEM_NORM, STEM_STRIDE))
     x = functional.max_pool2d(x, 3, stride=2, padding=1)
-    blocks = resnet_blocks(sizes)
+    blocks = blocks_of(sizes.blocks, bottleneck=bool(sizes.bottleneck))
 
     def through(x: Tensor, number: int) -> Tensor:
-        at, strides = blocks[number]
-        shortcut = x
-        if f"{at}.downsample.0.weight" in weights:
-            shortcut = convolution(x, f"{at}.downsample.0", f"{at}.downsample.1", max(strides))
-        for kernel, stride in enumerate(strides, start=1):
-            x = convolution(x, f"{at}.conv{kernel}", f"{at}.bn{kernel}", stride)
-            if kernel < len(strides):
+        block, shortcut = blocks[number], x
+        kernel, norm = block.shortcut
+        if f"{kernel}.weight" in weights:
+            shortcut = convolution(x, kernel, norm, block.stride)
+        for at, (_, stride) in enumerate(block.kernels, start=1):
+            x = convolution(x, *block.kernel(at), stride)
+            if at < len(block.kernels):
                 x = functional.relu(x)
         return functional.relu(x + shortcut)
 
@@ -186,22 +179,9 @@ def resnet(
     return x.mean(dim=(2, 3))
 
 
-def resnet_blocks(sizes: ResNetBlocks) -> list[tuple[str, tuple[int, ...]]]:
-    """Names of a ResNet's blocks in order, and the strides of each one's kernels."""
-    blocks: list[tuple[str, tuple[int, ...]]] = []
-    for stage, count in enumerate(sizes.blocks, start=1):
-        for block in range(count):
-            stride = 2 if stage > 1 and block == 0 else 1
-            # a bottleneck's stride is that of its 3 x 3 kernel, a basic block's that of its first
-            blocks.append((f"layer{stage}.{block}", (1, stride, 1) if sizes.bottleneck else (stride, 1)))
-    return blocks
-
-
 def _batch_norm(x: Tensor, weights: Weights, name: str) -> Tensor:
-    mean, spread = weights[f"{name}.running_mean"], weights[f"{name}.running_var"]
-    return functional.batch_norm(
-        x, mean, spread, weights[f"{name}.weight"], weights[f"{name}.bias"], eps=BATCH_NORM_EPS
-    )
+    weight, bias, mean, spread = (weights[f"{name}.{part}"] for part in NORM_PARTS)
+    return functional.batch_norm(x, mean, spread, weight, bias, eps=BATCH_NORM_EPS)
 
 
 def _normed(x: Tensor, weights: Weights, name: str, eps: float) -> Tensor:

@@ -16,15 +16,14 @@ import torch
 from torch import Tensor
 
 from contract.errors import InvalidProblem
+from contract.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_SIDE, STEM_STRIDE, blocks_of, stage_name
 from worker.engine.learners.backbones import adapter_hosts, encoders, patches
 from worker.engine.learners.backbones.adapter_hosts import Host, Weights, check_whole
 from worker.engine.learners.rows import wide_enough
 from worker.engine.tensors.layout import aligned
 
-STEM = "conv1.weight"
 _LEAST_SIDE = 16
 _AT_ONCE = 1 << 28  # bytes that the rows of one model may keep: what is computed at a time is a function of sizes alone
-_NORM = ("weight", "bias", "running_mean", "running_var")
 _Adapter = tuple[Tensor, Tensor]
 
 
@@ -71,7 +70,7 @@ class ResNet(Host):
         for kernel in itertools.chain.from_iterable(self._blocks):
             matrix = weights[f"{kernel.name}.weight"].permute(0, 2, 3, 1).flatten(1)
             prepared[f"{kernel.name}.weight"] = torch.nn.functional.pad(matrix, (0, kernel.columns - matrix.shape[1]))
-            weight, bias, mean, spread = (weights[f"{kernel.norm}.{part}"] for part in _NORM)
+            weight, bias, mean, spread = (weights[f"{kernel.norm}.{part}"] for part in NORM_PARTS)
             factor = weight / torch.sqrt(spread + encoders.BATCH_NORM_EPS)
             prepared[f"{kernel.norm}.factor"], prepared[f"{kernel.norm}.shift"] = factor, bias - mean * factor
         return prepared
@@ -193,32 +192,33 @@ class _Blocks:
 def _sizes(weights: Weights) -> _Blocks:
     """The blocks, by the weights' names."""
     blocks: list[int] = []
-    while count := len({name.split(".")[1] for name in weights if name.startswith(f"layer{len(blocks) + 1}.")}):
+    while count := len({name.split(".")[1] for name in weights if name.startswith(stage_name(len(blocks) + 1))}):
         blocks.append(count)
     if not blocks:
         raise InvalidProblem("learner 'lora': the backbone has no layer1.0.conv1.weight; give all weights of a resnet*")
-    return _Blocks(tuple(blocks), "layer1.0.conv3.weight" in weights)
+    third, _ = blocks_of(blocks, bottleneck=True)[0].kernel(3)
+    return _Blocks(tuple(blocks), f"{third}.weight" in weights)
 
 
 def _kernels(sizes: _Blocks, weights: Weights, side: int) -> list[list[_Kernel]]:
     """The stem's kernel, then those of each block, on images of that side; a weight that is missing is named."""
 
     def kernel(name: str, norm: str, stride: int, side: int) -> _Kernel:
-        for weight in (f"{name}.weight", *(f"{norm}.{part}" for part in _NORM)):
+        for weight in (f"{name}.weight", *(f"{norm}.{part}" for part in NORM_PARTS)):
             if weight not in weights:
                 raise InvalidProblem(f"learner 'lora': the backbone has no {weight}; give all weights of a resnet*")
         out, into, tall, _ = weights[f"{name}.weight"].shape
         return _Kernel(name, norm, (out, into, tall, tall), into * side**2, patches.reach(side, tall, stride) ** 2)
 
-    blocks = [[kernel("conv1", "bn1", 2, side)]]
-    side = patches.reach(patches.reach(side, 7, 2), 3, 2)
-    for at, strides in encoders.resnet_blocks(sizes):
-        block, inside = [], side
-        if f"{at}.downsample.0.weight" in weights:
-            block.append(kernel(f"{at}.downsample.0", f"{at}.downsample.1", max(strides), side))
-        for number, stride in enumerate(strides, start=1):
-            block.append(kernel(f"{at}.conv{number}", f"{at}.bn{number}", stride, inside))
-            inside = patches.reach(inside, 3, stride)
-        blocks.append(block)
+    kernels = [[kernel(STEM, STEM_NORM, STEM_STRIDE, side)]]
+    side = patches.reach(patches.reach(side, STEM_SIDE, STEM_STRIDE), 3, 2)
+    for block in blocks_of(sizes.blocks, bottleneck=sizes.bottleneck):
+        held, inside = [], side
+        if f"{block.shortcut[0]}.weight" in weights:
+            held.append(kernel(*block.shortcut, block.stride, side))
+        for number, (tall, stride) in enumerate(block.kernels, start=1):
+            held.append(kernel(*block.kernel(number), stride, inside))
+            inside = patches.reach(inside, tall, stride)
+        kernels.append(held)
         side = inside
-    return blocks
+    return kernels
