@@ -157,10 +157,10 @@ def work(queue: Annotated[str, typer.Argument(help="cpu or gpu")] = "cpu") -> No
 
 
 def migrate() -> None:
-    """Bring the database's schema to the newest revision."""
+    """Bring the database's schema to the newest revision; while a table is in use, nobody waits behind it for long."""
     engine = open_engine(place.operator_settings(), Process.MIGRATION, pool_size=1)
     before = current_revision(engine)
-    upgrade(engine)
+    upgrade(engine, say=lambda line: Console(stderr=True).print(line, soft_wrap=True))
     after = current_revision(engine)
     engine.dispose()
     Console().print(f"schema {after} (was {before})" if before != after else f"schema {after}, nothing to do")

@@ -158,7 +158,7 @@ class EmbeddedStack(Supervisor):
     def _migrate(self, database_url: str) -> None:
         engine = make_engine(database_url, pool_size=1, limits=limits_of(Process.MIGRATION))
         try:
-            upgrade(engine)
+            upgrade(engine, say=self._say)
         finally:
             engine.dispose()
 

@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from app.datasets.readers import archive, delimited, documents, exact, images, jsonl, npz, parquet
+from app.datasets.readers import archive, dates, delimited, documents, exact, images, jsonl, npz, parquet, workbooks
 from app.datasets.readers.cells import Meaning
 from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.sources import Source, source_of
-from app.datasets.readers.types import check_names, normalise
+from app.datasets.readers.types import check_names, is_text, normalise
 from app.errors import InvalidData
 from contract.files import AS_IT_IS, Reading
 
@@ -42,6 +43,7 @@ __all__ = [
 GROUP_BYTES = 96 * 1024**2
 # a file that is no TSV has one delimiter or another
 _DELIMITERS = {"csv": None, "tsv": "\t"}
+_WORDS = ("text", "category")
 _TABLES_OF_TEXT = frozenset({"columns", "delimiter", "encoding"})
 _DECLARABLE = {
     "csv": _TABLES_OF_TEXT,
@@ -94,6 +96,8 @@ def read_table(
             table = jsonl.read(file, limits, name, reading)
         case "json":
             table = jsonl.read_array(file, limits, name, reading)
+        case "xlsx":
+            table = workbooks.read(source, limits, name, reading)
         case "text":
             table = documents.read(file, limits, name, reading)
         case "zip":
@@ -167,15 +171,23 @@ def _finished(table: pa.Table, found: str, name: str, meaning: Meaning) -> pa.Ta
     if table.num_rows == 0:
         raise InvalidData(f"{name}: there is a header but no row; add at least one row of data")
     by_reader = findings_of(table)
+    # documents stay as they are, and so do what is declared to be text, and labels
+    kept = {
+        documents.TEXT_COLUMN,
+        meaning.target,
+        *(column for column, kind in meaning.kinds.items() if kind in _WORDS),
+    }
+    table, by_dates = dates.as_numbers(table, keep=tuple(column for column in kept if column is not None))
     table, by_digits = exact.as_text(table)
     table = normalise(table, name, meaning)
+    check_texts(table, name)
     # codes that the reader knew by their digits are said once
     known = {finding.column for finding in (*by_reader, *by_digits) if finding.column is not None}
     by_types = [each for each in findings_of(table) if each.code != "codes_kept_as_text" or each.column not in known]
     table = table.replace_schema_metadata(
         {"cherish.name": name, "cherish.format": found, "cherish.kinds": json.dumps(dict(meaning.kinds))}
     )
-    return with_findings(table, [*by_reader, *by_digits, *by_types])
+    return with_findings(table, [*by_reader, *by_dates, *by_digits, *by_types])
 
 
 def check_reading(reading: Reading, found: str, name: str) -> None:
@@ -184,6 +196,17 @@ def check_reading(reading: Reading, found: str, name: str) -> None:
     for option, value in reading:
         if value is not None and option not in takes and (option != "kinds" or found == "text"):
             raise InvalidData(f"{name}: `{option}` is declared, and a {found} file has no use for it; leave it out")
+
+
+def check_texts(table: pa.Table, name: str) -> None:
+    """Raises InvalidData for a NUL in a text or in a column's name: no text has one, and stores refuse it."""
+    for label, column in zip(table.column_names, table.columns, strict=True):
+        if "\0" in label:
+            raise InvalidData(f"{name}: the name of column {label!r} holds a NUL; rename it")
+        if is_text(column.type):
+            for chunk in column.chunks:
+                if pc.any(pc.match_substring(chunk.dictionary, "\0")).as_py():
+                    raise InvalidData(f"{name}: column `{label}` holds a text with a NUL; this is no text, remove it")
 
 
 def table_name(table: pa.Table) -> str:

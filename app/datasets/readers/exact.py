@@ -84,14 +84,16 @@ def as_text(table: pa.Table) -> tuple[pa.Table, list[Finding]]:
     findings = []
     for at, field in enumerate(table.schema):
         column = table.column(at)
-        if pa.types.is_integer(field.type) and beyond(column):
+        whole = pa.types.is_integer(field.type) or (pa.types.is_decimal(field.type) and field.type.scale == 0)
+        if whole and beyond(column):
             table = table.set_column(at, field.name, column.cast(pa.string()))
             findings.append(large_integers(field.name, _count_beyond(column), table.num_rows))
     return table, findings
 
 
 def _count_beyond(column: pa.ChunkedArray) -> int:
-    return int(pc.sum(pc.or_(pc.less(column, -LARGEST), pc.greater(column, LARGEST))).as_py() or 0)
+    sizes = pc.abs(column.cast(pa.float64(), safe=False))
+    return int(pc.sum(pc.greater(sizes, float(LARGEST))).as_py() or 0) or 1
 
 
 def leading_zeros(column: str, rows: int, of: int) -> Finding:

@@ -32,7 +32,7 @@ _COUNTERS = frozenset(
         "#",
         "n",
     )
-) | frozenset(("no", "no.", "nr", "nr.", "number", "obs", "observation", "record", "record_id", "sno", "s.no", "s.no."))
+) | frozenset(("no", "no.", "nr", "nr.", "obs", "observation", "record", "record_id", "sno", "s.no", "s.no."))
 
 
 def why_index(label: str, at: int, column: pa.ChunkedArray, schema: pa.Schema) -> str | None:

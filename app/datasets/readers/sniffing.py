@@ -21,6 +21,7 @@ _FOREIGN = {
     b"\x80\x04": "a Python pickle",
     b"\x80\x05": "a Python pickle",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save it as .xlsx",
+    b"PARE": "an encrypted Parquet file",
     b"%PDF": "a PDF",
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",

@@ -81,7 +81,6 @@ def test_a_quoted_field_may_hold_the_delimiter_and_a_line_end() -> None:
         pytest.param(b"a,a,label\n1,2,x\n", None, "two columns are named `a`", id="duplicate-column"),
         pytest.param(b"a,,label\n1,2,x\n", None, "a column has no name", id="nameless-column"),
         pytest.param(b"\n1,2,x\n", None, "it must name the columns", id="no-header"),
-        pytest.param(b"day,label\n2026-01-01,x\n", None, "column `day` is of type date32", id="dates"),
         pytest.param(GOOD, "parquet", "declared as parquet, but its first bytes are those of csv", id="not-a-parquet"),
         pytest.param(b"PAR1 and then nothing", None, "not a whole Parquet file", id="broken-parquet"),
         pytest.param(b"PK\x03\x04 and then nothing", None, "not a whole NPZ archive", id="broken-npz"),
