@@ -30,7 +30,6 @@ _COUNTERS = frozenset(
         "rownum",
         "rownames",
         "#",
-        "n",
     )
 ) | frozenset(("no", "no.", "nr", "nr.", "obs", "observation", "record", "record_id", "sno", "s.no", "s.no."))
 
