@@ -222,9 +222,7 @@ def fit_classes(target: str, test: str, wanted: Sequence[str], offered: Collecti
     call ``test``; raises InvalidData where there is nothing to tell apart, or a label that nobody offers."""
     classes = sorted(offered, key=class_order)
     if len(classes) == 1:
-        raise _mismatch(
-            target, f"all providers of the job have the one class {classes[0]!r}; add one with another class"
-        )
+        raise _mismatch(target, "all providers of the job have one class, the same one; add one with another class")
     if len(wanted) == 1:
         raise _mismatch(target, f"every row of the test set is {wanted[0]!r}; add rows of the other classes to it")
     if unknown := [label for label in wanted if label not in set(classes)]:
@@ -362,10 +360,11 @@ def _numbers(
     finite = np.isfinite(block).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))
-        raise _mismatch(
-            feature.name,
-            f"{table_name(table)}: row {row + 1} of `{feature.name}` does not fit a 32-bit float; rescale the column",
+        detail = (
+            f"{table_name(table)}: row {row + 1} of `{feature.name}` does not fit a 32-bit float; rescale the column"
         )
+        # of a row, and so for its owner alone
+        raise InvalidData(detail, errors=[FieldError(feature.name, detail, "values")])
     return missing
 
 
@@ -385,7 +384,7 @@ def _encode_labels(table: pa.Table, encoding: Encoding) -> NDArray[np.int64]:
         unknown = sorted(set(labels.unique().drop_null().to_pylist()) - set(encoding.classes), key=class_order)
         raise _mismatch(
             encoding.target,
-            f"{table_name(table)} has {_few(unknown)}, which the job's classes ({_few(list(encoding.classes))}) lack; "
+            f"{table_name(table)} has {_few(unknown)}, which the job's {len(encoding.classes)} classes lack; "
             "drop those rows",
         )
     return y
