@@ -15,7 +15,7 @@ import pyarrow as pa
 from app.datasets.readers import table_name
 from app.datasets.readers.cells import as_numbers, tidy
 from app.datasets.readers.findings import findings_of
-from app.datasets.readers.types import is_tensor, is_text, type_name
+from app.datasets.readers.types import as_texts, is_tensor, is_text, type_name
 from app.datasets.rows.rules import check_target_exists
 from app.errors import FieldError, InvalidData
 from contract.features import FeatureChoice
@@ -159,6 +159,21 @@ def _refuse_shapes(name: str, held: Sequence[tuple[pa.Table, str]]) -> str:
                 "in every file",
             )
     raise AssertionError("kinds differ, and every player's is the test set's")
+
+
+def common_columns(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """The tables with the columns that all of them have, each of one kind: what their rows can be compared by, whatever
+    columns an order chooses. A column that is text in one file is text in all; one of arrays is as they all have it."""
+    names = [name for name in tables[0].column_names if all(name in table.column_names for table in tables)]
+    kinds = {name: {kind_of(table, name) for table in tables} for name in names}
+    kept = [name for name in names if len(kinds[name]) == 1 or kinds[name] == {"number", "text"}]
+    texts = {name for name in kept if "text" in kinds[name]}
+    return [
+        pa.Table.from_arrays(
+            [as_texts(table.column(name)) if name in texts else table.column(name) for name in kept], names=kept
+        ).replace_schema_metadata(table.schema.metadata)
+        for table in tables
+    ]
 
 
 def _extra(player: pa.Table, known: Sequence[str], test: pa.Table) -> tuple[Finding, ...]:
