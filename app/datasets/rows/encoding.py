@@ -11,6 +11,8 @@ It is fixed before anything is trained and enters the game digest, so the same f
   players (``filling``), whatever their order; a column that has a missing cell in any file of the job gets one more,
   last, which is 1 where the cell is missing. Missing prose has no words.
 - Classes are the labels of all providers; a test label that no provider has is an error.
+- Classes and columns are then put in an order of their content (``canonical_order``), unless a checkpoint's weights,
+  whose outputs are in the order of names, fix it.
 - Rows have a canonical order (``canonical_rows``), in which they are both hashed and trained on: neither the order of
   rows in a file nor its format can change anybody's pay.
 """
@@ -308,6 +310,8 @@ def _fit_text(
 
 def _centred(test: pa.Table, name: str, values: NDArray[np.float64]) -> tuple[float, float]:
     """Centre and spread of the test set's values."""
+    # sorted: sums of the same numbers in another order differ in the last digits
+    values = np.sort(values, axis=None)
     with np.errstate(over="ignore", invalid="ignore"):
         center, spread = float(values.mean()), float(values.std())
     if not (np.isfinite(center) and np.isfinite(spread)):
