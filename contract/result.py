@@ -114,6 +114,15 @@ class Gain:
     gained: bool
     basis: str
 
+    def sentence(self) -> str:
+        """The test of the gain for people."""
+        verdict = "is a gain" if self.gained else "is not surely a gain"
+        return (
+            f"Everybody's model scores {self.full:.4f} and the baseline {self.baseline:.4f}: the difference of "
+            f"{self.difference:+.4f} (standard error {self.stderr:.4f}, one-sided p {self.p_value:.2g}) {verdict} "
+            f"({self.basis.rstrip('.')})."
+        )
+
 
 @dataclass(frozen=True)
 class ShardRow:
@@ -268,6 +277,7 @@ class RevaluedWithout:
     evaluations: dict[str, int]
     stopped_by: str
     seconds: float
+    gain: Gain | None = None  # of the kept players' model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,6 +298,12 @@ class StoredResult(_Answer):
     ) -> "StoredResult":
         own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
         return cls(**own, without_harm=without_harm, removal=removal, domains=domains)
+
+    @property
+    def paid_gain(self) -> Gain | None:
+        """The test of the gain of the model whose players are paid: without those who do harm, where they were left
+        out. None where it was not tested."""
+        return self.gain if self.without_harm is None or self.without_harm.gain is None else self.without_harm.gain
 
     def plain(self) -> dict[str, Any]:
         """As JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""

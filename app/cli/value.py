@@ -240,6 +240,8 @@ def show(result: "ValuationResult", console: Console) -> None:
         f"Ended by {result.stopped_by} after {result.seconds:.1f} s of computing.",
         soft_wrap=True,
     )
+    if result.gain is not None:
+        console.print(result.gain.sentence(), soft_wrap=True)
     if result.retrain_seconds_estimate is not None:
         estimate = result.retrain_seconds_estimate
         console.print(f"Training anew for every coalition would take about {estimate:.0f} s.", soft_wrap=True)

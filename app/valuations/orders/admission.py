@@ -108,7 +108,10 @@ class Admission:
             )
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
-        files = OrderFiles(test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded)
+        by_name = chosen.weights is not None
+        files = OrderFiles(
+            test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded, by_name
+        )
         fitted = self._fitted(files, chosen)
         self._check_rows(order, groups, fitted.answer)
         payees = _payees(groups, offers, fitted.answer)
