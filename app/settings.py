@@ -80,6 +80,13 @@ class Settings(BaseSettings):
         default=False, description="whether an order may set a shorter dispute window than the default"
     )
 
+    told_rows: int = Field(
+        default=200, gt=0, description="how much of fewer rows is somewhere else is never told, not even in bands"
+    )
+    least_rows_valued: int = Field(
+        default=10, gt=0, description="whoever offers fewer rows to a job is not valued: its value would tell of them"
+    )
+
     log_level: str = "INFO"
     log_json: bool = False
 

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.datasets import copies
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion, ProfileStatus
+from app.disclosure.bands import Bands
 from app.outbox import service as outbox
+from app.settings import Settings
 
 TASK = "worker.tasks.profile"
 MAX_ATTEMPTS = 4
@@ -62,7 +64,7 @@ def begin(session: Session, dataset_id: uuid.UUID, number: int) -> Work | None:
     )
 
 
-def finish(session: Session, dataset_id: uuid.UUID, number: int, found: dict[str, Any]) -> None:
+def finish(session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, found: dict[str, Any]) -> None:
     """Keep what the worker found, and compare it with other listings."""
     dataset = session.get(Dataset, dataset_id, with_for_update={"read": True}, populate_existing=True)
     version = copies.version_of(session, dataset_id, number)
@@ -70,7 +72,9 @@ def finish(session: Session, dataset_id: uuid.UUID, number: int, found: dict[str
     if dataset is None or version is None or dataset.status is DatasetStatus.WITHDRAWN:
         return
     copies.store(session, dataset_id, number, found["sketches"])
-    version.profile = found["profile"] | {"in_other_listings": copies.elsewhere(session, dataset, number)}
+    version.profile = found["profile"] | {
+        "in_other_listings": copies.elsewhere(session, Bands.of(settings), dataset, number)
+    }
     version.preview = found["preview"][: dataset.preview_rows]
     version.profile_status, version.profile_due_at = ProfileStatus.DONE, None
     session.flush()

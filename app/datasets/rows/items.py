@@ -111,19 +111,18 @@ def _arrays(table: pa.Table, target: str, name: str) -> Iterator[NDArray[np.floa
             row += 1
             colours = pixels.ndim == 3 and pixels.shape[2] == 3
             if not (pixels.ndim == 2 or colours) or not np.isfinite(pixels).all():
-                raise _not(
-                    name, target, f"row {row} is no image [height, width] or [height, width, 3] of finite values"
-                )
+                fact = f"row {row} is no image [height, width] or [height, width, 3] of finite values"
+                raise _not(name, target, fact, "values")
             if pixels.min() < 0 or pixels.max() > 255:
-                raise _not(
-                    name, target, f"row {row} has values from {pixels.min():g} to {pixels.max():g}, not 0 to 255"
-                )
+                fact = f"row {row} has values from {pixels.min():g} to {pixels.max():g}, not 0 to 255"
+                raise _not(name, target, fact, "values")
             yield pixels.astype(np.float32)
 
 
-def _not(name: str, target: str, fact: str) -> InvalidData:
+def _not(name: str, target: str, fact: str, kind: str = "schema") -> InvalidData:
+    """``kind`` is "schema" where the fact is of columns alone, which others may see; "values" where it is of a row."""
     detail = f"{name}: {fact}"
-    return InvalidData(detail, errors=[FieldError(target, detail, "schema")])
+    return InvalidData(detail, errors=[FieldError(target, detail, kind)])
 
 
 def number_labels(labels: Sequence[str], classes: Sequence[str], name: str) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
 from contract.policies import PayoutPolicy
+from contract.result import Gain
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
@@ -142,6 +143,10 @@ class GainAnswer(Answer):
     p_value: float
     gained: bool
     basis: str = Field(description="What was compared, on what, by which rule.")
+
+    def sentence(self) -> str:
+        """For people."""
+        return Gain(**self.model_dump()).sentence()
 
 
 class PrecisionAnswer(Answer):
