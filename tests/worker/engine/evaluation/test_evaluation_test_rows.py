@@ -42,7 +42,7 @@ def test_worths_are_the_metric_of_the_stored_answers(blobs) -> None:
     answers = rows.answers_of(torch.stack([learner.start(1), learner.start(2)]))
     assert answers.shape[:2] == (2, len(rows.y))
     right = answers.argmax(axis=2) == rows.y.numpy()
-    np.testing.assert_allclose(rows.worths(answers), right.mean(axis=1))
+    np.testing.assert_allclose(rows.scores(answers), right.mean(axis=1))
     assert rows.metric is METRICS["accuracy"]
 
 
@@ -50,7 +50,7 @@ def test_balanced_classes_weigh_alike_in_a_worth_however_many_rows_they_have(blo
     rows = rows_of(blobs("mlp", metric="accuracy", class_weights="balanced"))
     one_class = np.zeros((1, len(rows.y), 3), dtype=np.float32)
     one_class[..., 0] = 1.0
-    assert rows.worths(one_class)[0] == pytest.approx(1 / 3)
+    assert rows.scores(one_class)[0] == pytest.approx(1 / 3)
 
 
 def test_a_metric_that_what_is_predicted_cannot_be_scored_by_is_refused_with_those_that_can() -> None:
