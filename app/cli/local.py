@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from app.cli.featured import evaluator_on_features
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
-from app.datasets.readers import table_name
+from app.datasets.readers import image_shape, table_name
 from app.datasets.readers.findings import findings_of
+from app.datasets.readers.images import in_form
 from app.datasets.rows.canonical_order import in_canonical_order
 from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_tables
 from app.datasets.rows.reading import read_rows
@@ -48,8 +49,11 @@ def evaluator_of(
     if request.encoder or request.backbone:
         return evaluator_on_features(request, name, hyper, threads)
     test_table = _table(request, request.test, "the test set", is_test=True)
-    tables = [(player, _table(request, file, f"{player} ({file})")) for player, file in request.providers]
-    rest_table = _table(request, request.rest, "the rest") if request.rest else None
+    form = image_shape(test_table)
+    tables = [
+        (player, in_form(_table(request, file, f"{player} ({file})"), form)) for player, file in request.providers
+    ]
+    rest_table = in_form(_table(request, request.rest, "the rest"), form) if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     choice = FeatureChoice.read(request.features)
     fitted = fit_tables(test_table, known, request.target, choice=choice, label_map=request.label_map)

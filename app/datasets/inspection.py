@@ -50,6 +50,7 @@ def inspect(
     documents = found in ("text", "zip") or modality == "text"
     meaning = Meaning(target=target, documents=documents)
     opened = open_columns(path, found, limits=limits, name=name, reading=reading, meaning=meaning)
+    limits.check_names(opened.names, name)
     header = _header(opened.names, found, name)
     if documents:
         rules.check_document_names(header, target)

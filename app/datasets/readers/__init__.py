@@ -23,7 +23,7 @@ from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.sources import Source, source_of
-from app.datasets.readers.types import check_names, is_text, normalise
+from app.datasets.readers.types import check_names, is_tensor, is_text, normalise
 from app.errors import InvalidData
 from contract.files import AS_IT_IS, Reading
 
@@ -32,6 +32,7 @@ __all__ = [
     "Limits",
     "Meaning",
     "declared_kinds",
+    "image_shape",
     "open_columns",
     "read_table",
     "sniff",
@@ -220,6 +221,11 @@ def declared_kinds(table: pa.Table) -> dict[str, str]:
     found: bytes = (table.schema.metadata or {}).get(b"cherish.kinds", b"{}")
     kinds: dict[str, str] = json.loads(found)
     return kinds
+
+
+def image_shape(table: pa.Table) -> tuple[int, ...]:
+    """The shape of the images in a table: [h, w] or [h, w, 3]; () where there are none."""
+    return next((tuple(field.type.shape) for field in table.schema if is_tensor(field.type)), ())
 
 
 def table_format(table: pa.Table) -> str | None:
