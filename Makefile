@@ -50,8 +50,9 @@ demo: $(READY)
 up: $(READY)
 	@$(PY) -m app.cli up
 
+# two at a time, each with servers of its own; a module's tests stay together
 test: $(READY)
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 lint: lint-format lint-rules lint-types lint-imports
 

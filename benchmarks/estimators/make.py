@@ -1,7 +1,7 @@
 """``python -m benchmarks.estimators.make``: retrain and unlearn every coalition of every game.
 
-The tables are kept here, one file a game and seed: ``retrain_METRIC`` and ``unlearn_METRIC`` float64[2^n] by bitmask. A table that is there is
-not made again.
+The tables are kept here, one file a game and seed: ``retrain_METRIC`` and ``unlearn_METRIC`` float64[2^n] by bitmask. A
+table that is there is not made again.
 """
 
 import os
