@@ -19,9 +19,10 @@ from app.audit import service as audit_log
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
-from app.db.session import make_engine, make_reading_factory, make_session_factory
+from app.db.limits import Process
+from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import etags, health, idempotency, limits, openapi, problems
+from app.http import etags, health, idempotency, limits, openapi, outages, problems
 from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
 from app.payouts import endpoints as payouts
@@ -44,7 +45,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
     # what an earlier process left when it was killed goes now
     scratch.folder()
-    engine = make_engine(settings.database_url.get_secret_value())
+    engine = open_engine(settings, Process.API)
     app.state.connections = anyio.Semaphore(CONNECTIONS)
     app.state.engine = engine
     app.state.session_factory = make_session_factory(engine)
@@ -55,6 +56,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.redis = redis.Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
     )
+    app.state.parts = health.parts_of(app)
     try:
         yield
     finally:
@@ -77,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     problems.register(app)
+    outages.register(app)
     app.state.error_page = error_page
     app.state.record_change = audit_log.record
     app.add_exception_handler(etags.NotModified, etags.answer_not_modified)

@@ -6,14 +6,15 @@ What a retry, a problem and the end of a job are is said once, in ``client``; th
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
-from cherish.client import TERMINAL, Json, asked_pause, passes, pause_before, pieces_of, read_answer
+from cherish.client import TERMINAL, Json, Problem, asked_pause, is_outage, passes, pause_before, pieces_of, read_answer
 
 
 class AsyncClient:
@@ -80,12 +81,17 @@ class AsyncClient:
         target: str,
         format: str | None = None,  # noqa: A002  the API's own word
         kind: str = "train",
+        reading: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Json:
-        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published."""
+        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published.
+
+        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``.
+        """
         given = {"name": name, "target": target, "format": format, "kind": kind}
         draft = await self.post("/v1/datasets", {key: value for key, value in given.items() if value is not None})
-        return await self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
+        said = f"?{urlencode(reading, doseq=True)}" if reading else ""
+        return await self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
 
     async def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
         """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""
@@ -129,10 +135,19 @@ class AsyncClient:
     async def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
     ) -> Json:
-        """Follow a valuation to its end; ``on_progress`` sees each answer. Raises TimeoutError; the job goes on."""
+        """Follow a valuation to its end, over outages; ``on_progress`` sees each answer.
+
+        Raises TimeoutError; the job goes on.
+        """
         ends = time.monotonic() + timeout
         while True:
-            job = await self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            try:
+                job = await self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            except (httpx.TransportError, Problem) as error:
+                if time.monotonic() > ends or not is_outage(error):
+                    raise
+                await asyncio.sleep(pause_before(4))
+                continue
             if on_progress:
                 on_progress(job)
             if job["status"] in TERMINAL:

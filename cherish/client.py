@@ -8,10 +8,11 @@ interprets values or money.
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
@@ -122,11 +123,16 @@ class Client:
         target: str,
         format: str,  # noqa: A002  the API's own word
         kind: str = "train",
+        reading: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Json:
-        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published."""
+        """Create a dataset and upload its bytes; returns the dataset, which nobody else sees until it is published.
+
+        ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``.
+        """
         draft = self.post("/v1/datasets", {"name": name, "target": target, "format": format, "kind": kind})
-        return self.put(f"/v1/datasets/{draft['id']}/content", content, on_progress)
+        said = f"?{urlencode(reading, doseq=True)}" if reading else ""
+        return self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
 
     def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
         """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""
@@ -169,14 +175,20 @@ class Client:
     def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
     ) -> Json:
-        """Follow a valuation until it has ended; ``on_progress`` sees each answer.
+        """Follow a valuation until it has ended; ``on_progress`` sees each answer. Outages are waited out.
 
         Raises:
             TimeoutError: it has not ended within ``timeout`` seconds; it goes on at the service.
         """
         ends = time.monotonic() + timeout
         while True:
-            job = self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            try:
+                job = self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            except (httpx.TransportError, Problem) as error:
+                if time.monotonic() > ends or not is_outage(error):
+                    raise
+                time.sleep(pause_before(4))
+                continue
             if on_progress:
                 on_progress(job)
             if job["status"] in TERMINAL:
@@ -203,6 +215,11 @@ def passes(answer: httpx.Response) -> bool:
     A conflict that says when to come back is one: an earlier attempt, whose answer was not awaited, is still at work.
     """
     return answer.status_code in _RETRIED_STATUS or (answer.status_code == 409 and "retry-after" in answer.headers)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the service, or the way to it, was away: what the caller asked for may be answered later."""
+    return not isinstance(error, Problem) or error.status in _RETRIED_STATUS
 
 
 def pause_before(attempt: int) -> float:

@@ -19,7 +19,8 @@ class Offer(Document):
 
 
 class FitQuestion(Document):
-    """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex)."""
+    """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex).
+    ``by_name``: classes and columns stay in the order of their names, which the weights of a checkpoint are in."""
 
     kind: str
     test: InputFile
@@ -30,6 +31,7 @@ class FitQuestion(Document):
     limits: dict[str, int]
     image_size: int | None = None
     context: int | None = None
+    by_name: bool = False
 
 
 class FitRequest(Document):
@@ -58,17 +60,25 @@ class PlayerFitted(Document):
 
 
 class PayeeFitted(Document):
-    """One who is paid: all of its rows, its player of the game (None: nothing of it is used) and its part of that."""
+    """One who is paid: all of its rows, its player of the game (None: nothing of it is used) and its part of that.
+
+    ``in_test`` and ``in_others`` count its rows that are equal to one of the test set's or of another payee's, ``raw``
+    names its rows as they were read; nobody outside the service is told a count.
+    """
 
     digest: str
     rows: int
     seat: int | None
     part: tuple[int, int]
+    in_test: int
+    in_others: int
+    raw: str
 
 
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
-    ``shape`` are a table's. ``order`` are the payees in the order of their players."""
+    ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
+    rows as they were read."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -77,5 +87,5 @@ class FitAnswer(Document):
     seats: tuple[PlayerFitted, ...]
     members: tuple[PayeeFitted, ...]
     order: tuple[int, ...]
-    notes: tuple[str, ...]
+    raw_test: str
     mix: LabelMix

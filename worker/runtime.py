@@ -20,7 +20,8 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app import logs
-from app.db.session import make_engine, make_session_factory
+from app.db.limits import Process
+from app.db.session import make_session_factory, open_engine
 from app.erasure import erasing, unlearning
 from app.errors import InvalidInput
 from app.settings import Settings
@@ -60,7 +61,7 @@ class Runtime:
                     "this worker serves the queue gpu but sees no CUDA device; serve cpu, or fix the driver"
                 )
             device = "cuda"
-        self.engine = make_engine(settings.database_url.get_secret_value(), pool_size=3)
+        self.engine = open_engine(settings, Process.WORKER, pool_size=3)
         self.factory = make_session_factory(self.engine)
         blobs = self.blobs = BlobStore.from_url(settings.blob_url)
         self.games = LoadedGames(blobs, settings, device)

@@ -22,7 +22,8 @@ from app.accounts import repository, service
 from app.cli.answers import JobAnswer, JobValues, ListedDataset, PaidPlayer, WorthCounts
 from app.cli.demo_text import demo_text
 from app.cli.formats import percent
-from app.db.session import make_engine, make_session_factory, transaction
+from app.db.limits import Process
+from app.db.session import make_session_factory, open_engine, transaction
 from app.demo.digits import TARGET, File, digits_market
 from app.embedded.stack import EmbeddedStack
 from app.identity import Role
@@ -123,7 +124,7 @@ class _Person:
 
 def _people(settings: Settings, buyer_name: str, files: list[File]) -> tuple[_Person, _Person, list[_Person]]:
     """The administrator, a buyer who is new at each run, and the ten providers, who stay."""
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    engine = open_engine(settings, Process.OPERATOR, pool_size=1)
     try:
         with transaction(make_session_factory(engine)) as session:
 

@@ -19,9 +19,10 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli import place
+from app.db.limits import Process
 from app.db.migrate import current_revision, head_revision
-from app.db.session import make_engine
-from app.errors import CherishError
+from app.db.session import open_engine
+from app.errors import CherishError, Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
@@ -73,7 +74,7 @@ def examine() -> list[Finding]:
         return [Finding("settings", False, "no deployment to look at", error.detail), _device()]
     except ValueError as error:
         return [Finding("settings", False, str(error), "set the variable that it names"), _device()]
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    engine = open_engine(settings, Process.OPERATOR, pool_size=1)
     try:
         database = _database(engine)
         findings = [database]
@@ -103,6 +104,8 @@ def _database(engine: Engine) -> Finding:
     try:
         with engine.connect() as connection:
             version = str(connection.scalar(text("SHOW server_version"))).split()[0]
+    except Unavailable as error:
+        return Finding("database", False, "a pooler that the settings do not name", error.detail)
     except SQLAlchemyError as error:
         mend = "is Postgres running, and is CHERISH_DATABASE_URL right? On one machine `cherish up` starts one"
         return Finding("database", False, _first_line(error), mend)

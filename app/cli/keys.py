@@ -18,7 +18,8 @@ from app.accounts import repository, service
 from app.accounts.tables import Account, ApiKey
 from app.audit import service as audit
 from app.cli import place
-from app.db.session import make_engine, make_session_factory, transaction
+from app.db.limits import Process
+from app.db.session import make_session_factory, open_engine, transaction
 from app.errors import Conflict, NotFound
 from app.identity import SCOPES, Role
 
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _session() -> Iterator[Session]:
-    engine = make_engine(place.operator_settings().database_url.get_secret_value(), pool_size=1)
+    engine = open_engine(place.operator_settings(), Process.OPERATOR, pool_size=1)
     try:
         with transaction(make_session_factory(engine)) as session:
             yield session

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from app.cli.featured import evaluator_on_features
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
-from app.datasets.readers import read_table
+from app.datasets.readers import image_shape, read_table
+from app.datasets.readers.images import in_form
+from app.datasets.rows.canonical_order import in_canonical_order
 from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
@@ -36,18 +38,27 @@ def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
         return evaluator_on_features(request, name, hyper, threads)
-    side = request.image_size
-    test_table = _table(request.test, "the test set", side)
-    tables = [(player, _table(file, f"{player} ({file})", side)) for player, file in request.providers]
-    rest_table = _table(request.rest, "the rest", side) if request.rest else None
+    test_table = _table(request, request.test, "the test set")
+    form = image_shape(test_table)
+    tables = [
+        (player, in_form(_table(request, file, f"{player} ({file})"), form)) for player, file in request.providers
+    ]
+    rest_table = in_form(_table(request, request.rest, "the rest"), form) if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     encoding = fit_encoding(test_table, known, request.target)
-    rows: dict[str, list[EncodedRows]] = {}
-    for player, table in tables:
-        rows.setdefault(player, []).append(encode(table, encoding))
-    players = {player: join_rows(parts) for player, parts in rows.items()}
+    encoded = [(player, encode(table, encoding)) for player, table in tables]
     test = encode(test_table, encoding)
-    rest = encode(rest_table, encoding).canonical() if rest_table is not None else None
+    rest = encode(rest_table, encoding) if rest_table is not None else None
+    if not request.checkpoint:
+        known_rows = [each for _, each in encoded] + ([rest] if rest is not None else [])
+        encoding, order = in_canonical_order(encoding, test, known_rows)
+        encoded, test = [(player, order.rows(each)) for player, each in encoded], order.rows(test)
+        rest = None if rest is None else order.rows(rest)
+    rows: dict[str, list[EncodedRows]] = {}
+    for player, each in encoded:
+        rows.setdefault(player, []).append(each)
+    players = {player: join_rows(parts) for player, parts in rows.items()}
+    rest = None if rest is None else rest.canonical()
     checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
     with engine_errors():
         whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()]
@@ -83,8 +94,8 @@ def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest:
     return {name: digest for name, digest in named.items() if digest is not None}
 
 
-def _table(file: str, name: str, side: int | None) -> Any:
-    path = Path(file)
+def _table(request: ValueRequest, file: str, name: str) -> Any:
+    path, side = Path(file), request.image_size
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    return read_table(path, name=name, image_size=None if side is None else (side, side))
+    return read_table(path, name=name, image_size=None if side is None else (side, side), reading=request.reading(file))

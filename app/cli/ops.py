@@ -20,8 +20,9 @@ from app import logs
 from app.accounts import repository, service
 from app.cli import place
 from app.cli.demo import new_buyer, run_market, show
+from app.db.limits import Process
 from app.db.migrate import current_revision, upgrade
-from app.db.session import make_engine, make_session_factory, transaction
+from app.db.session import make_session_factory, open_engine, transaction
 from app.embedded import credentials
 from app.embedded.stack import EmbeddedStack
 from app.identity import Role
@@ -95,7 +96,7 @@ def _first_keys(home: Path, stack: EmbeddedStack) -> dict[str, str]:
     """One account of each role with a key, made when the database has no account; kept in ``keys.json`` (0600)."""
     path = home / "keys.json"
     settings = Settings.from_variables(stack.settings_env())
-    engine = make_engine(settings.database_url.get_secret_value(), pool_size=1)
+    engine = open_engine(settings, Process.OPERATOR, pool_size=1)
     try:
         with transaction(make_session_factory(engine)) as session:
             if repository.all_keys(session):
@@ -156,10 +157,10 @@ def work(queue: Annotated[str, typer.Argument(help="cpu or gpu")] = "cpu") -> No
 
 
 def migrate() -> None:
-    """Bring the database's schema to the newest revision."""
-    engine = make_engine(place.operator_settings().database_url.get_secret_value(), pool_size=1)
+    """Bring the database's schema to the newest revision; while a table is in use, nobody waits behind it for long."""
+    engine = open_engine(place.operator_settings(), Process.MIGRATION, pool_size=1)
     before = current_revision(engine)
-    upgrade(engine)
+    upgrade(engine, say=lambda line: Console(stderr=True).print(line, soft_wrap=True))
     after = current_revision(engine)
     engine.dispose()
     Console().print(f"schema {after} (was {before})" if before != after else f"schema {after}, nothing to do")

@@ -4,7 +4,7 @@ It also says the engine's refusals as the command line's. It reads no file but a
 imported inside functions, so that other commands do not load torch.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from app.checkpoints.weights import read_tensors
+from app.datasets import readings
 from app.errors import InvalidInput
+from contract.files import Reading
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,17 @@ class ValueRequest:
     encoder: str | None = None
     backbone: str | None = None
     image_size: int | None = None
+    # (file, ``Reading.plain()`` without what is null) of each file of which something is declared
+    readings: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+    def reading(self, file: str) -> Reading:
+        """What is declared of how a file is read."""
+        return Reading.read(dict(self.readings).get(file, {}))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, with the versions that computed it."""
-        plain = {**self.__dict__, "providers": [list(pair) for pair in self.providers]}
+        pairs = {name: [list(pair) for pair in getattr(self, name)] for name in ("providers", "readings")}
+        plain = {**self.__dict__, **pairs}
         return {**plain, "versions": {name: version(name) for name in ("cherish", "torch", "numpy")}}
 
     @classmethod
@@ -46,7 +55,9 @@ class ValueRequest:
         """The request stored with a result; raises InvalidInput where it is not one."""
         plain = {name: value for name, value in data.items() if name != "versions"}
         try:
-            return cls(**{**plain, "providers": tuple((str(name), str(file)) for name, file in plain["providers"])})
+            providers = tuple((str(name), str(file)) for name, file in plain["providers"])
+            readings = tuple((str(file), dict(said)) for file, said in plain.get("readings", ()))
+            return cls(**{**plain, "providers": providers, "readings": readings})
         except (KeyError, TypeError, ValueError) as cause:
             raise InvalidInput(f"the result's request is incomplete: {cause}; write the result again") from cause
 
@@ -62,6 +73,25 @@ def parse_providers(options: Sequence[str]) -> tuple[tuple[str, str], ...]:
     if not pairs:
         raise InvalidInput("name at least one provider: --provider NAME=FILE")
     return tuple(pairs)
+
+
+def parse_readings(
+    files: Sequence[str], options: Mapping[str, Sequence[str] | None]
+) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """(file, what is declared of it) from options [FILE=]VALUE by name; without a file they are for all ``files``.
+
+    Raises InvalidInput for a value that cannot be declared.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for option, values in options.items():
+        for value in values or ():
+            file, equals, said = value.partition("=")
+            named = bool(equals and said) and file in files
+            text = said if named else value
+            for each in [file] if named else files:
+                found.setdefault(each, {})[option] = text.split(",") if option == "columns" else text
+    checked = {file: dict(readings.plain(readings.declared(**told))) for file, told in found.items()}
+    return tuple((file, checked[file]) for file in files if file in checked)
 
 
 def parse_model(text: str) -> tuple[str, dict[str, float | int | str]]:

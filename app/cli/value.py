@@ -4,7 +4,6 @@ The same readers, encoding and engine as the service's jobs, so the same files g
 but the files named by --json and --plot, and sends nothing anywhere.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,13 +16,14 @@ from rich.table import Table
 
 from app.cli.formats import percent
 from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers
+from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers, parse_readings
 from app.cli.text import domains
 from app.errors import InvalidInput
 from contract.estimators import ESTIMATORS
 from contract.learners import LEARNERS
 from contract.methods import default_method
 from contract.metrics import METRICS
+from contract.sealing import sealed, spelled
 from contract.shares import counts_doubt
 from contract.spec import FIDELITIES, ValuationSpec
 
@@ -41,7 +41,9 @@ def _choice(names: Iterable[str]) -> str:
 
 
 _Providers = Annotated[list[str], typer.Option("--provider", help="NAME=FILE; a name given twice has several files.")]
-_Test = Annotated[str, typer.Option(help="The test set: CSV, TSV, Parquet or NPZ; for lm a text, or a folder of them.")]
+_Test = Annotated[
+    str, typer.Option(help="The test set: a table (docs/datasets.md); for lm a text, or a folder of them.")
+]
 _Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`); lm has none.")]
 _Model = Annotated[str, typer.Option(help=f"{_choice(LEARNERS)}; with hyper-parameters as mlp:hidden=64,steps=150.")]
 _Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
@@ -73,6 +75,12 @@ _Shards = Annotated[
 _ClassWeights = Annotated[
     str, typer.Option(help="How classes of the test set count: uniform (as they come), balanced, or pooled.")
 ]
+_Columns = Annotated[
+    list[str] | None, typer.Option(help="[FILE=]NAME,NAME,...: columns of a table without a header line.")
+]
+_Delimiter = Annotated[list[str] | None, typer.Option(help="[FILE=]SIGN: what separates fields; else sniffed.")]
+_TextEncoding = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a text that is not UTF-8: koi8-r.")]
+_Sheet = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a workbook; else its first sheet.")]
 _Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time; changes no number.")]
 
@@ -108,6 +116,10 @@ def value(
     class_weights: _ClassWeights = "uniform",
     device: _Device = "cpu",
     threads: _Threads = THREADS,
+    columns: _Columns = None,
+    delimiter: _Delimiter = None,
+    encoding: _TextEncoding = None,
+    sheet: _Sheet = None,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
     from worker.jobs.domains import perplexities
@@ -127,8 +139,11 @@ def value(
         )
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
+    providers = parse_providers(provider)
+    files = [*dict.fromkeys([*(file for _, file in providers), test, *([rest] if rest else [])])]
+    declared = {"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet}
     request = ValueRequest(
-        providers=parse_providers(provider),
+        providers=providers,
         test=test,
         target=target,
         model=model,
@@ -144,6 +159,7 @@ def value(
         encoder=encoder,
         backbone=backbone,
         image_size=image_size,
+        readings=parse_readings(files, declared),
     )
     _check_writable(json_path, plot)
     console = Console()
@@ -176,7 +192,7 @@ def _keep(
     result: "ValuationResult", request: ValueRequest, json_path: Path | None, plot: Path | None, console: Console
 ) -> None:
     if json_path is not None:
-        json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
+        json_path.write_bytes(spelled(as_json(result, request)))
         console.print(f"Written to {json_path}", soft_wrap=True)
     if plot is not None:
         from app.cli.plots import draw
@@ -186,8 +202,8 @@ def _keep(
 
 
 def as_json(result: "ValuationResult", request: ValueRequest) -> dict[str, Any]:
-    """The result as plain data, with the request that ``cherish verify`` asks again."""
-    return {**result.to_dict(), "request": request.to_json()}
+    """The result as plain data, with the request that ``cherish verify`` asks again, sealed."""
+    return sealed({**result.to_dict(), "request": request.to_json()})
 
 
 def _check_writable(*paths: Path | None) -> None:
@@ -224,6 +240,8 @@ def show(result: "ValuationResult", console: Console) -> None:
         f"Ended by {result.stopped_by} after {result.seconds:.1f} s of computing.",
         soft_wrap=True,
     )
+    if result.gain is not None:
+        console.print(result.gain.sentence(), soft_wrap=True)
     if result.retrain_seconds_estimate is not None:
         estimate = result.retrain_seconds_estimate
         console.print(f"Training anew for every coalition would take about {estimate:.0f} s.", soft_wrap=True)

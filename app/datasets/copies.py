@@ -1,9 +1,11 @@
 """Copies among datasets, from their stored sketches: SQL and arithmetic, no rows. Never commits.
 
-What a provider is told of others is a band, never a number, a row or a name, and nothing where its dataset is so small
-that the answer would tell whether one row is somebody else's.
+What a provider is told of others is a band (``app.disclosure.bands``), never a number, a row or a name, and nothing
+where its dataset or the other one has so few rows that the answer would tell whether one row is somebody else's. Rows
+are counted, not what a sketch is made of: one long document has hundreds of runs of words, and is one row.
 """
 
+import hashlib
 import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -14,11 +16,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from app.datasets.minhash import Sketch, contained, similarity
-from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion
+from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion, Modality
+from app.disclosure.bands import Band, Bands
 
 KINDS = ("rows", "coarse")
-LEAST_ROWS = 100
-_BANDS = ((0.95, "all"), (0.5, "most"), (0.1, "some"))
 _MOST_CANDIDATES = 500
 
 
@@ -32,32 +33,57 @@ def store(session: Session, dataset_id: uuid.UUID, number: int, sketches: dict[s
         session.execute(statement.on_conflict_do_update(index_elements=["dataset_id", "number", "kind"], set_=found))
 
 
-def elsewhere(session: Session, dataset: Dataset, number: int) -> dict[str, str]:
-    """Kind of sketch -> how much of a dataset is in the one other provider's published dataset that has most of it.
+def elsewhere(session: Session, bands: Bands, dataset: Dataset, number: int) -> dict[str, str]:
+    """Kind of sketch -> how much of a dataset is in the one other provider's published dataset that has most of it:
+    a ``Band``'s value."""
+    return {kind: _elsewhere(session, bands, dataset, number, kind).value for kind in KINDS}
 
-    "none", "some" (a tenth), "most" (half), "all" (19 in 20), or "unknown" for fewer than ``LEAST_ROWS`` rows.
-    """
-    told: dict[str, str] = {}
-    for kind in KINDS:
-        mine = session.get(DatasetSignature, (dataset.id, number, kind))
-        if mine is None or mine.distinct < LEAST_ROWS:
-            told[kind] = "unknown"
-            continue
-        others = session.scalars(
-            select(DatasetSignature)
-            .join(Dataset, and_(Dataset.id == DatasetSignature.dataset_id, Dataset.version == DatasetSignature.number))
-            .where(
-                DatasetSignature.kind == kind,
-                DatasetSignature.hashes.overlap(mine.hashes),
-                Dataset.provider_id != dataset.provider_id,
-                Dataset.status == DatasetStatus.PUBLISHED,
-                Dataset.kind == DatasetKind.TRAIN,
-            )
-            .limit(_MOST_CANDIDATES)
+
+def _elsewhere(session: Session, bands: Bands, dataset: Dataset, number: int, kind: str) -> Band:
+    mine = session.get(DatasetSignature, (dataset.id, number, kind))
+    version = session.get(DatasetVersion, (dataset.id, number))
+    if mine is None or version is None or _rows_told(mine, version) < bands.told_rows:
+        return Band.UNTOLD
+    if kind == "coarse" and version.modality is Modality.TEXT:
+        # runs of words, of which one long document may have more than all others together
+        return Band.UNTOLD
+    others = session.execute(
+        select(DatasetSignature, DatasetVersion)
+        .join(Dataset, and_(Dataset.id == DatasetSignature.dataset_id, Dataset.version == DatasetSignature.number))
+        .join(
+            DatasetVersion,
+            and_(
+                DatasetVersion.dataset_id == DatasetSignature.dataset_id,
+                DatasetVersion.number == DatasetSignature.number,
+            ),
         )
-        share = max((contained(_sketch(mine), _sketch(other)) for other in others), default=0.0)
-        told[kind] = next((band for least, band in _BANDS if share >= least), "none")
-    return told
+        .where(
+            DatasetSignature.kind == kind,
+            DatasetSignature.hashes.overlap(mine.hashes),
+            Dataset.provider_id != dataset.provider_id,
+            Dataset.status == DatasetStatus.PUBLISHED,
+            Dataset.kind == DatasetKind.TRAIN,
+        )
+        .limit(_MOST_CANDIDATES)
+    ).all()
+    found = {Band.NONE}
+    for other, their_version in others:
+        if _rows_told(other, their_version) < bands.told_rows:
+            continue
+        about = ("listing", kind, dataset.provider_id.hex, content_of(mine), their_version.digest)
+        of = version.rows
+        found.add(bands.band(round(contained(_sketch(mine), _sketch(other)) * of), of, about))
+    return next(band for band in (Band.MUCH, Band.SOME, Band.NONE) if band in found)
+
+
+def _rows_told(signature: DatasetSignature, version: DatasetVersion) -> int:
+    """Rows that are not the same one again and again; of documents, at most as many as there are."""
+    return min(signature.distinct, version.rows)
+
+
+def content_of(signature: DatasetSignature) -> str:
+    """A digest of what a sketch is of: the same for the same rows in another order or format."""
+    return hashlib.sha256(np.array(signature.hashes, dtype="<i8").tobytes()).hexdigest()
 
 
 def near_copy_groups(

@@ -23,6 +23,8 @@ MEDIA_TYPES: dict[DatasetFormat, str] = {
     DatasetFormat.TSV: "text/tsv",
     DatasetFormat.PARQUET: "application/x-parquet",
     DatasetFormat.JSONL: "application/jsonlines",
+    DatasetFormat.JSON: "application/json",
+    DatasetFormat.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     DatasetFormat.TEXT: "text/plain",
     DatasetFormat.ZIP: "application/zip",
     DatasetFormat.NPZ: "application/octet-stream",

@@ -1,17 +1,19 @@
 """One's own datasets over HTTP: create a draft, PUT its bytes as a raw stream, publish, withdraw, delete."""
 
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import BackgroundTasks, Request, Response, status
+from fastapi import BackgroundTasks, Depends, Query, Request, Response, status
 from fastapi.responses import JSONResponse
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AnyCaller
-from app.datasets import catalog, schemas, service
+from app.datasets import catalog, readings, schemas, service
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
+from app.http import outages
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
 from app.http.ids import DatasetId, public_id
@@ -19,8 +21,33 @@ from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.http.uploads import Sha256Query, parsed
+from contract.files import Reading
+
+_ColumnName = Annotated[str, Field(max_length=1000)]
 
 router = api_router("/v1/datasets", "datasets")
+
+
+def declared_reading(
+    columns: Annotated[
+        list[_ColumnName] | None,
+        Query(description="Names of the columns of a table without a header line, in order.", examples=[["age", "y"]]),
+    ] = None,
+    delimiter: Annotated[
+        str | None, Query(min_length=1, max_length=1, description="Of a delimited file; else sniffed.", examples=[";"])
+    ] = None,
+    encoding: Annotated[
+        str | None, Query(max_length=20, description="Of a text that is not UTF-8.", examples=["windows-1252"])
+    ] = None,
+    sheet: Annotated[
+        str | None, Query(max_length=100, description="Of a workbook; else its first.", examples=["2025"])
+    ] = None,
+) -> Reading:
+    """What the uploader declares of how the bytes are read; raises InvalidInput."""
+    return readings.declared(columns=columns, delimiter=delimiter, encoding=encoding, sheet=sheet)
+
+
+ReadingDep = Annotated[Reading, Depends(declared_reading)]
 
 
 class JsonLd(JSONResponse):
@@ -65,17 +92,23 @@ async def put_dataset_content(
     session: SessionDep,
     settings: SettingsDep,
     blobs: BlobsDep,
+    reading: ReadingDep,
     sha256: Sha256Query = None,
 ) -> schemas.DatasetAnswer:
     """Upload the file: hashed, measured and validated, then stored whole or not at all.
 
+    What the bytes do not say can be declared: `columns` of a table without a header line (once for each name, in
+    order), `delimiter`, `encoding`, a workbook's `sheet`.
+
     Other bytes for a dataset that has some are its next version; jobs that were posted keep theirs. The same bytes may
     be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
     """
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
+    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
     read = partial(service.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, found):
-        dataset = await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, found)
+        dataset = await run_in_threadpool(
+            service.store_content, session, blobs, caller, dataset_id, upload, found, reading
+        )
     return schemas.DatasetAnswer.of(dataset)
 
 
@@ -172,5 +205,10 @@ def delete_dataset(
 
 def _erase(request: Request, digest: str) -> None:
     """Runs after the answer, so after the deletion's commit: bytes are never gone while a row still names them."""
-    with transaction(request.app.state.session_factory) as session:
-        service.erase_unused(session, request.app.state.blobs, digest)
+    try:
+        with transaction(request.app.state.session_factory) as session:
+            service.erase_unused(session, request.app.state.blobs, digest)
+    except Exception as error:
+        # answered already, and the collector erases what nothing refers to
+        if outages.outage(error) is None:
+            raise

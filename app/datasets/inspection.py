@@ -13,6 +13,7 @@ from app.datasets.readers import Limits, archive, images, open_columns, sniff
 from app.datasets.readers.types import normalise
 from app.datasets.rows import rules
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,16 @@ def inspect(
     is_test: bool,
     limits: Limits,
     name: str,
+    reading: Reading = AS_IT_IS,
 ) -> Inspection:
     """Check a file against every rule of its kind; raises InvalidData for the first one it breaks."""
-    found = sniff(path, format, name)
+    found = sniff(path, format, name, reading)
     if found == "zip":
         with archive.opened(path, limits, name) as packed:
             if packed.images:
                 return _agreed(_inspect_images(packed, target, is_test), modality, name)
-    opened = open_columns(path, found, limits=limits, name=name)
+    opened = open_columns(path, found, limits=limits, name=name, reading=reading)
+    limits.check_names(opened.names, name)
     header = _header(opened.names, found, name)
     documents = found in ("text", "zip") or modality == "text"
     if documents:
@@ -99,6 +102,7 @@ def answer(question: dict[str, Any]) -> dict[str, Any]:
         is_test=question["is_test"],
         limits=Limits(**question["limits"]),
         name=question["name"],
+        reading=Reading.read(question["reading"]),
     )
     return asdict(found)
 

@@ -23,6 +23,7 @@ from app.datasets.readers import Limits, archive, images, open_columns, sniff
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_tensor, is_text, type_name
 from app.datasets.rows import rules
+from contract.files import AS_IT_IS, Reading
 
 SHINGLE_WORDS = 8
 MAX_LABELS = 100
@@ -92,12 +93,13 @@ def profile(
     limits: Limits,
     name: str,
     preview_rows: int,
+    reading: Reading = AS_IT_IS,
 ) -> dict[str, Any]:
     """{"profile", "preview", "sketches"} of a file that was found valid; raises InvalidData."""
-    if modality == "image" and sniff(path, format, name) == "zip":
+    if modality == "image" and sniff(path, format, name, reading) == "zip":
         return _profile_images(path, target, limits, name)
     found = _Found(target, modality == "text", preview_rows)
-    for group in open_columns(path, format, limits=limits, name=name).groups:
+    for group in open_columns(path, format, limits=limits, name=name, reading=reading).groups:
         found.take(group)
     return found.result()
 
@@ -105,7 +107,8 @@ def profile(
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """``profile`` in JSON's terms, for the sandbox."""
     told = {key: question[key] for key in ("target", "modality", "format", "name", "preview_rows")}
-    return profile(Path(question["path"]), limits=Limits(**question["limits"]), **told)
+    reading = Reading.read(question["reading"])
+    return profile(Path(question["path"]), limits=Limits(**question["limits"]), reading=reading, **told)
 
 
 def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.datasets import copies
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion, ProfileStatus
+from app.disclosure.bands import Bands
 from app.outbox import service as outbox
+from app.settings import Settings
 
 TASK = "worker.tasks.profile"
 MAX_ATTEMPTS = 4
@@ -30,6 +32,8 @@ class Work:
     modality: str
     target: str | None
     preview_rows: int
+    # ``Reading.plain()``: what the owner declared
+    reading: dict[str, Any]
 
 
 def request(session: Session, version: DatasetVersion) -> None:
@@ -50,10 +54,17 @@ def begin(session: Session, dataset_id: uuid.UUID, number: int) -> Work | None:
         return None
     version.profile_attempts += 1
     version.profile_due_at = datetime.now(UTC) + _DUE
-    return Work(version.digest, version.format.value, version.modality.value, dataset.target, dataset.preview_rows)
+    return Work(
+        digest=version.digest,
+        format=version.format.value,
+        modality=version.modality.value,
+        target=dataset.target,
+        preview_rows=dataset.preview_rows,
+        reading=version.reading,
+    )
 
 
-def finish(session: Session, dataset_id: uuid.UUID, number: int, found: dict[str, Any]) -> None:
+def finish(session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, found: dict[str, Any]) -> None:
     """Keep what the worker found, and compare it with other listings."""
     dataset = session.get(Dataset, dataset_id, with_for_update={"read": True}, populate_existing=True)
     version = copies.version_of(session, dataset_id, number)
@@ -61,7 +72,9 @@ def finish(session: Session, dataset_id: uuid.UUID, number: int, found: dict[str
     if dataset is None or version is None or dataset.status is DatasetStatus.WITHDRAWN:
         return
     copies.store(session, dataset_id, number, found["sketches"])
-    version.profile = found["profile"] | {"in_other_listings": copies.elsewhere(session, dataset, number)}
+    version.profile = found["profile"] | {
+        "in_other_listings": copies.elsewhere(session, Bands.of(settings), dataset, number)
+    }
     version.preview = found["preview"][: dataset.preview_rows]
     version.profile_status, version.profile_due_at = ProfileStatus.DONE, None
     session.flush()

@@ -224,7 +224,8 @@ class ColumnProfile(Answer):
 
 
 class Elsewhere(Answer):
-    """How much of the dataset one other listing has: none, some, most, all, or unknown (too few rows). Not whose."""
+    """How much of the dataset one other listing has: none, some, much, or unknown (too few rows). Not whose, and not
+    exactly: the bounds are drawn anew for each pair of datasets."""
 
     rows: Annotated[str, Field(description="Rows that are equal in every value.")]
     coarse: Annotated[str, Field(description="Rows that are nearly equal, whatever their label.")]

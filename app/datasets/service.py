@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from app.datasets import lifecycle, profiling, repository
+from app.datasets import lifecycle, profiling, readings, repository
 from app.datasets.inspection import Inspection
 from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
@@ -26,6 +26,7 @@ from app.identity import Caller, Role
 from app.sandbox import process
 from app.settings import Settings
 from app.storage.blobs import BlobStore
+from contract.files import AS_IT_IS, Reading
 
 MAX_PREVIEW_ROWS = 20
 INSPECT = process.declare("app.datasets.inspection:answer")
@@ -41,6 +42,7 @@ class Expected:
     target: str | None
     kind: DatasetKind
     modality: Modality | None
+    reading: Reading = AS_IT_IS
 
 
 @dataclass(frozen=True)
@@ -121,14 +123,17 @@ def list_own(
     return repository.own_page(session, caller.account_id, kind, status, page)
 
 
-def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Expected:
-    """What the dataset's bytes must be; raises NotFound or Conflict before a long body is read in vain."""
+def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID, reading: Reading = AS_IT_IS) -> Expected:
+    """What the dataset's bytes must be; raises NotFound or Conflict before a long body is read in vain.
+
+    ``reading`` is what the caller declares of the bytes to come.
+    """
     dataset = get(session, caller, dataset_id)
     _moved(dataset, Move.UPLOAD)
     name = public_id("ds", dataset_id)
     # a version may come in another format, and never turns a table into images
     declared = dataset.format if dataset.version == 0 else None
-    return Expected(name, declared, dataset.target, dataset.kind, dataset.modality)
+    return Expected(name, declared, dataset.target, dataset.kind, dataset.modality, reading)
 
 
 def read_content(settings: Settings, expected: Expected, path: Path) -> Inspection:
@@ -141,6 +146,7 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
         "modality": expected.modality.value if expected.modality else None,
         "is_test": expected.kind is DatasetKind.TEST,
         "limits": asdict(limits_of(settings)),
+        "reading": expected.reading.plain(),
         "name": f"dataset {expected.name}",
     }
     memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
@@ -148,12 +154,22 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
 
 
 def store_content(
-    session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.UUID, upload: Upload, found: Inspection
+    session: Session,
+    blobs: BlobStore,
+    caller: Caller,
+    dataset_id: uuid.UUID,
+    upload: Upload,
+    found: Inspection,
+    reading: Reading = AS_IT_IS,
 ) -> Dataset:
-    """Make a validated upload the dataset's content, as a new version. The newest version's bytes change nothing."""
+    """Make a validated upload the dataset's content, as a new version. The newest version's bytes change nothing.
+
+    Raises Conflict for bytes that are a version already, read in another way: a version never changes.
+    """
     dataset = get(session, caller, dataset_id, lock=True)
     status = _moved(dataset, Move.UPLOAD)
-    if dataset.digest == upload.digest:
+    declared = dict(readings.plain(reading))
+    if dataset.digest == upload.digest and dataset.reading == declared:
         return dataset
     repository.lock_digest(session, upload.digest)
     blob = blobs.put_file(upload.path)
@@ -169,12 +185,18 @@ def store_content(
             size_bytes=blob.size,
             rows=found.rows,
             columns=found.columns,
+            reading=declared,
         )
         repository.add(session, version)
+    elif version.reading != declared:
+        raise Conflict(
+            f"dataset {public_id('ds', dataset.id)} has these bytes as version {version.number}, read in another way "
+            f"({version.reading or 'nothing declared'}); create another dataset for them"
+        )
     dataset.status, dataset.version = status, version.number
     dataset.format, dataset.modality = version.format, version.modality
     dataset.digest, dataset.size_bytes = version.digest, version.size_bytes
-    dataset.rows, dataset.columns = version.rows, version.columns
+    dataset.rows, dataset.columns, dataset.reading = version.rows, version.columns, version.reading
     session.flush()
     profiling.request(session, version)
     return dataset

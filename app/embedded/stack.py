@@ -21,6 +21,7 @@ from typing import Self
 
 import httpx
 
+from app.db.limits import Process, limits_of
 from app.db.migrate import upgrade
 from app.db.session import make_engine
 from app.embedded import credentials
@@ -109,6 +110,7 @@ class EmbeddedStack(Supervisor):
             "CHERISH_PUBLIC_URL": self.api_url,
             "CHERISH_KEY_PEPPER": secret.key_pepper,
             "CHERISH_SIGNING_SECRET": secret.signing_secret,
+            "CHERISH_CERTIFICATE_KEY": secret.certificate_key,
             **self._extra,
         }
         self._migrate(database_url)
@@ -155,9 +157,9 @@ class EmbeddedStack(Supervisor):
         shutil.rmtree(self.home)
 
     def _migrate(self, database_url: str) -> None:
-        engine = make_engine(database_url, pool_size=1)
+        engine = make_engine(database_url, pool_size=1, limits=limits_of(Process.MIGRATION))
         try:
-            upgrade(engine)
+            upgrade(engine, say=self._say)
         finally:
             engine.dispose()
 

@@ -12,7 +12,8 @@ import sys
 import threading
 from collections.abc import Callable
 
-from app.db.session import make_engine, make_session_factory
+from app.db.limits import Process
+from app.db.session import make_session_factory, open_engine
 from app.housekeeping.bookkeeper import Bookkeeper
 from app.housekeeping.collector import Collector
 from app.housekeeping.sweeper import Sweeper
@@ -29,8 +30,8 @@ def main(argv: list[str]) -> int:
         sys.stderr.write("usage: python -m app.housekeeping [relay] [sweeper]\n")
         return 2
     settings = get_settings()
-    database_url = settings.database_url.get_secret_value()
-    engine = make_engine(database_url, pool_size=2)
+    listening = settings.listening_url()
+    engine = open_engine(settings, Process.HOUSEKEEPING, pool_size=2)
     factory = make_session_factory(engine)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> int:
 
     threads = []
     if "relay" in loops:
-        threads.append(start(lambda broker: Relay(factory, broker).run(stop, database_url)))
+        threads.append(start(lambda broker: Relay(factory, broker).run(stop, listening)))
         threads.append(start(lambda _: Deliverer(factory, settings).run(stop)))
     if "sweeper" in loops:
         threads.append(start(lambda broker: Sweeper(factory, broker, settings).run(stop)))

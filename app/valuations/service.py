@@ -21,8 +21,9 @@ from app.payouts.policies import fee_of
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
-from app.valuations.orders.admission import Admission, Admitted
+from app.valuations.orders.admission import Admission, Admitted, shard_rows
 from app.valuations.orders.device_time_price import DeviceTimePrice
+from app.valuations.orders.measurement import measurement
 from app.valuations.orders.quotes import (
     DeviceTimeEstimate,
     distinct_coalitions,
@@ -47,8 +48,8 @@ from contract.job import EDITION, AgreedTerms, JobInputs
 
 @dataclass(frozen=True)
 class Effort:
-    """What an order is expected to take: worths by fidelity, the digests of all players or shards, device seconds with
-    those of checks, and what they cost at most (None: nothing is charged)."""
+    """What an order is expected to take: worths by fidelity, names of all players' or shards' content, device seconds
+    with those of checks, and what they cost at most (None: nothing is charged)."""
 
     evaluations: dict[str, int]
     digests: list[str]
@@ -126,7 +127,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     balance = wallet.get(order.currency, 0)
     reserves = any(payee.reserve for payee in admitted.payees)
     return Quote(
-        players=len(admitted.players),
+        players=len(admitted.payees),
         shards=len(digests) if admitted.game.shard_rows else None,
         distinct_coalitions=distinct_coalitions(digests),
         evaluations=counts,
@@ -141,7 +142,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        notes=[*admitted.notes, *warnings(order)],
+        notes=[*admitted.notes, *measurement(admitted.game, admitted.size.test_rows), *warnings(order)],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),
@@ -149,12 +150,18 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
 
 
 def _effort(session: Session, settings: Settings, admitted: Admitted, order: NewValuation) -> Effort:
-    """What an admitted order is expected to take; raises InvalidInput where it would leave nothing to divide."""
+    """What an admitted order is expected to take at most; raises InvalidInput where it would leave nothing to divide.
+
+    It rests on what the catalogue shows, rows and digests of files: copies that are found among rows make a job
+    smaller, and a quote that followed them would count them for its asker.
+    """
+    payees = admitted.payees
+    rows = shard_rows(order, sum(payee.rows for payee in payees))
     # shards play in place of their owners, and hardly ever are two alike
-    shard_rows, players = admitted.game.shard_rows, admitted.players
-    counts_of = [shard_count(player.rows, shard_rows) if shard_rows else 1 for player in players]
     digests = [
-        f"{player.digest}/{number}" for player, count in zip(players, counts_of, strict=True) for number in range(count)
+        f"{'/'.join(sorted(admitted.contents[dataset] for dataset in payee.datasets))}/{number}"
+        for payee in payees
+        for number in range(shard_count(payee.rows, rows) if rows else 1)
     ]
     counts = expected_evaluations(order, digests)
     learner = admitted.game.learner.name

@@ -52,8 +52,8 @@ def _said(form: FormData) -> dict[str, str]:
     """Every field as one text; what is blank or a secret is left out."""
     said = {}
     for name in form:
-        texts = [text for text in form.getlist(name) if isinstance(text, str)]
-        if name not in _UNSAID and any(texts):
+        texts = [text for text in form.getlist(name) if isinstance(text, str) and text]
+        if name not in _UNSAID and texts:
             said[name] = ", ".join(texts)
     return said
 

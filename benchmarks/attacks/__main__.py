@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.raw_rows import RawRows
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
 from app.valuations.players.files import used_rows
@@ -79,7 +80,8 @@ def members_of(play: Play) -> tuple[list[Payee], dict[uuid.UUID, datetime]]:
         name = uuid.UUID(int=index + 1)
         rows = EncodedRows(np.asarray(file.X, dtype=np.float32), np.asarray(file.y, dtype=np.int64))
         inputs = (InputFile(name=file.owner, digest=str(index), format="npz", target="y"),)
-        members.append(Payee(name.hex, file.owner, (name,), inputs, (rows,)))
+        raw = RawRows.of_arrays(rows.X, rows.y)
+        members.append(Payee(name.hex, file.owner, (name,), inputs, (rows,), (raw,)))
         uploaded[name] = _START + timedelta(minutes=index)
     return members, uploaded
 
@@ -88,7 +90,7 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
     """Each owner's part of the pool, by policy, under one set of rules."""
     members, uploaded = members_of(play)
     test = EncodedRows(np.asarray(play.test_X, dtype=np.float32), np.asarray(play.test_y, dtype=np.int64))
-    grouping = group(members, rules.copies, test, uploaded)
+    grouping = group(members, rules.copies, RawRows.of_arrays(test.X, test.y), uploaded)
     by_file = {member.files[0].digest: member.encoded[0] for member in members}
     players = []
     for each in grouping.players:

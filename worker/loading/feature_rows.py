@@ -89,7 +89,7 @@ class FeatureStore:
     def _of_file(self, job: Job, encoding: FrozenModelRows, file: InputFile) -> tuple[Features, list[str]]:
         base = base_of(job)
         shown = (encoding.kind, encoding.of, encoding.context, encoding.size)
-        key = repr((base, file.digest, file.format, file.target, shown))
+        key = repr((base, file.digest, file.format, file.reading, file.target, shown))
         with self._lock:
             shown_rows = self._files.pop(key, None)
         if shown_rows is None:

@@ -14,18 +14,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from app.datasets.readers import archive, delimited, documents, images, jsonl, npz, parquet
+from app.datasets.readers import archive, dates, delimited, documents, exact, images, jsonl, npz, parquet, workbooks
 from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
-from app.datasets.readers.types import check_names, normalise
+from app.datasets.readers.sources import Source, source_of
+from app.datasets.readers.types import check_names, is_tensor, is_text, normalise
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
-__all__ = ["Columns", "Limits", "open_columns", "read_table", "sniff", "table_format", "table_name"]
+__all__ = ["Columns", "Limits", "image_shape", "open_columns", "read_table", "sniff", "table_format", "table_name"]
 
 # a group of this many bytes of text takes two to four times as much while it is parsed
 GROUP_BYTES = 96 * 1024**2
+# a file that is no TSV has one delimiter or another
+_DELIMITERS = {"csv": None, "tsv": "\t"}
+_TABLES_OF_TEXT = frozenset({"columns", "delimiter", "encoding"})
+_DECLARABLE = {
+    "csv": _TABLES_OF_TEXT,
+    "tsv": _TABLES_OF_TEXT,
+    "jsonl": frozenset({"encoding"}),
+    "json": frozenset({"encoding"}),
+    "text": frozenset({"encoding"}),
+    "xlsx": frozenset({"sheet", "columns"}),
+}
 
 
 @dataclass(frozen=True)
@@ -44,26 +58,33 @@ def read_table(
     limits: Limits | None = None,
     name: str = "the file",
     image_size: tuple[int, int] | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> pa.Table:
     """The table in a file (or in its bytes). ``format`` is a ``DatasetFormat``'s value; None sniffs it.
+
+    ``reading`` is what the file's owner declares of it.
 
     Images of an archive are resized to ``image_size`` (height, width), where it is given; arrays are what they are.
 
     ``name`` is what errors call it; it and the format travel in the schema's metadata. Raises InvalidData.
     """
     limits = limits or Limits()
-    found = sniff(source, format, name)
+    file = source_of(source, limits, name)
+    found = sniff(file, format, name, reading)
+    check_reading(reading, found, name)
     match found:
-        case "csv":
-            table = delimited.read(source, ",", limits, name)
-        case "tsv":
-            table = delimited.read(source, "\t", limits, name)
+        case "csv" | "tsv":
+            table = delimited.read(file, _DELIMITERS[found], limits, name, reading)
         case "parquet":
             table = parquet.read(source, limits, name)
         case "jsonl":
-            table = jsonl.read(source, limits, name)
+            table = jsonl.read(file, limits, name, reading)
+        case "json":
+            table = jsonl.read_array(file, limits, name, reading)
+        case "xlsx":
+            table = workbooks.read(source, limits, name, reading)
         case "text":
-            table = documents.read(source, limits, name)
+            table = documents.read(file, limits, name, reading)
         case "zip":
             with archive.opened(source, limits, name) as packed:
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
@@ -79,13 +100,16 @@ def open_columns(
     limits: Limits | None = None,
     name: str = "the file",
     group_bytes: int = GROUP_BYTES,
+    reading: Reading = AS_IT_IS,
 ) -> Columns:
     """The table of ``read_table``, group by group. Raises InvalidData, here or while the groups are read."""
     limits = limits or Limits()
-    found = sniff(source, format, name)
+    file = source_of(source, limits, name)
+    found = sniff(file, format, name, reading)
+    check_reading(reading, found, name)
     match found:
         case "csv" | "tsv":
-            return _delimited_columns(source, found, limits, name, group_bytes)
+            return _delimited_columns(file, found, reading, group_bytes)
         case "parquet":
             sizes = parquet.column_sizes(source, limits, name)
             check_names(list(sizes), name)
@@ -98,22 +122,19 @@ def open_columns(
             parts = _groups(names, [size // len(names)] * len(names), group_bytes)
             slices = npz.read_some(source, limits, name, parts)
             return Columns(found, names, (_finished(table, found, name) for table in slices))
-    table = read_table(source, found, limits=limits, name=name)
+    table = read_table(source, found, limits=limits, name=name, reading=reading)
     return Columns(found, table.column_names, iter([table]))
 
 
-def _delimited_columns(source: Path, found: str, limits: Limits, name: str, group_bytes: int) -> Columns:
-    delimiter = "," if found == "csv" else "\t"
-    size = source.stat().st_size
-    if size <= group_bytes:
-        table = read_table(source, found, limits=limits, name=name)
-        return Columns(found, table.column_names, iter([table]))
-    delimited.check(source, delimiter, limits, name)
-    names = delimited.column_names(source, delimiter, name)
-    check_names(names, name)
-    parts = _groups(names, [size // len(names)] * len(names), group_bytes)
-    tables = (delimited.read_some(source, delimiter, name, part) for part in parts)
-    return Columns(found, names, (_finished(table, found, name) for table in tables))
+def _delimited_columns(source: Source, found: str, reading: Reading, group_bytes: int) -> Columns:
+    name = source.name
+    file = delimited.opened(source, _DELIMITERS[found], source.limits, name, reading)
+    check_names(file.names, name)
+    parts = [file.names]
+    if file.size > group_bytes:
+        parts = _groups(file.names, [file.size // len(file.names)] * len(file.names), group_bytes)
+    tables = (delimited.read_some(file, part) for part in parts)
+    return Columns(found, file.names, (_finished(table, found, name) for table in tables))
 
 
 def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
@@ -133,16 +154,44 @@ def _finished(table: pa.Table, found: str, name: str) -> pa.Table:
     if table.num_rows == 0:
         raise InvalidData(f"{name}: there is a header but no row; add at least one row of data")
     by_reader = findings_of(table)
+    # documents stay as they are
+    table, by_dates = dates.as_numbers(table, keep=(documents.TEXT_COLUMN,))
+    table, by_digits = exact.as_text(table)
     table = normalise(table, name)
+    check_texts(table, name)
     by_types = findings_of(table)
     table = table.replace_schema_metadata({"cherish.name": name, "cherish.format": found})
-    return with_findings(table, [*by_reader, *by_types])
+    return with_findings(table, [*by_reader, *by_dates, *by_digits, *by_types])
+
+
+def check_reading(reading: Reading, found: str, name: str) -> None:
+    """Raises InvalidData where something is declared that the format has no use for."""
+    takes = _DECLARABLE.get(found, frozenset())
+    for option, value in reading:
+        if value is not None and option not in takes:
+            raise InvalidData(f"{name}: `{option}` is declared, and a {found} file has no use for it; leave it out")
+
+
+def check_texts(table: pa.Table, name: str) -> None:
+    """Raises InvalidData for a NUL in a text or in a column's name: no text has one, and stores refuse it."""
+    for label, column in zip(table.column_names, table.columns, strict=True):
+        if "\0" in label:
+            raise InvalidData(f"{name}: the name of column {label!r} holds a NUL; rename it")
+        if is_text(column.type):
+            for chunk in column.chunks:
+                if pc.any(pc.match_substring(chunk.dictionary, "\0")).as_py():
+                    raise InvalidData(f"{name}: column `{label}` holds a text with a NUL; this is no text, remove it")
 
 
 def table_name(table: pa.Table) -> str:
     """What errors call this table."""
     found: bytes = (table.schema.metadata or {}).get(b"cherish.name", b"a table")
     return found.decode()
+
+
+def image_shape(table: pa.Table) -> tuple[int, ...]:
+    """The shape of the images in a table: [h, w] or [h, w, 3]; () where there are none."""
+    return next((tuple(field.type.shape) for field in table.schema if is_tensor(field.type)), ())
 
 
 def table_format(table: pa.Table) -> str | None:

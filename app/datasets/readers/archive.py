@@ -10,7 +10,6 @@ in its column ``file``, and its other columns are the files' columns.
 
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,15 +20,13 @@ import pyarrow as pa
 
 from app.datasets.readers import delimited, jsonl
 from app.datasets.readers.limits import Limits
+from app.datasets.readers.sources import BAD_ARCHIVE, MAX_RATIO, SMALL, is_litter
 from app.errors import InvalidData
 
 TEXT_SUFFIXES = frozenset({".txt", ".md"})
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jfif", ".mpo"})
 MAX_MEMBERS = 200_000
-MAX_RATIO = 200
-_SMALL = 1024 * 1024
 _MANIFESTS = ("manifest.csv", "manifest.jsonl")
-_BAD = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ def opened(source: Path | bytes, limits: Limits, name: str) -> Iterator[Packed]:
     try:
         with zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source) as archive:
             yield _checked(archive, limits, name)
-    except _BAD as error:
+    except BAD_ARCHIVE as error:
         raise InvalidData(
             f"{name}: this zip archive cannot be read ({error}); pack it again and send it whole"
         ) from None
@@ -70,7 +67,7 @@ def member_names(source: Path | bytes) -> list[str] | None:
     try:
         with zipfile.ZipFile(BytesIO(source) if isinstance(source, bytes) else source) as archive:
             return archive.namelist()
-    except _BAD:
+    except BAD_ARCHIVE:
         return None
 
 
@@ -81,9 +78,7 @@ def _checked(archive: zipfile.ZipFile, limits: Limits, name: str) -> Packed:
     kept: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         _check_member(info, name)
-        path = PurePosixPath(info.filename)
-        # what file managers leave behind
-        if info.is_dir() or path.parts[0] == "__MACOSX" or path.name.startswith("."):
+        if is_litter(info):
             continue
         if info.filename in kept:
             raise InvalidData(f"{name}: `{info.filename}` is in the archive twice; names must be unique")
@@ -111,7 +106,7 @@ def _check_member(info: zipfile.ZipInfo, name: str) -> None:
         raise InvalidData(f"{name}: `{path}` is encrypted; pack it without a password")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InvalidData(f"{name}: `{path}` is packed in a way that is not read here; use plain deflate")
-    if info.file_size > _SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
+    if info.file_size > SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
         raise InvalidData(
             f"{name}: `{path}` unpacks to {info.file_size} bytes from {info.compress_size}, more than "
             f"{MAX_RATIO} to 1; this is how archives that only fill memories look, pack less of the same"
@@ -126,7 +121,8 @@ def _kind(file: str, name: str) -> str:
         return "image"
     raise InvalidData(
         f"{name}: `{file}` is neither a text file nor an image that is read here ({', '.join(sorted(TEXT_SUFFIXES))}; "
-        f"{', '.join(sorted(IMAGE_SUFFIXES))}), nor {' or '.join(_MANIFESTS)} at the top; remove it"
+        f"{', '.join(sorted(IMAGE_SUFFIXES))}), nor {' or '.join(_MANIFESTS)} at the top; remove it "
+        "(of tables an archive holds exactly one: .csv, .tsv, .json or .jsonl)"
     )
 
 
@@ -157,7 +153,7 @@ def _by_manifest(
     where = f"{name}, {info.filename}"
     data = _read(archive, info, name)
     table = (
-        delimited.read(data, ",", limits, where) if info.filename.endswith(".csv") else jsonl.read(data, limits, where)
+        delimited.read(data, None, limits, where) if info.filename.endswith(".csv") else jsonl.read(data, limits, where)
     )
     if "file" not in table.column_names or table.column_names.count("file") > 1:
         raise InvalidData(f"{where}: it needs one column `file` with the names of the archive's files")

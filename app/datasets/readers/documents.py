@@ -8,23 +8,29 @@ from pathlib import Path
 import pyarrow as pa
 
 from app.datasets.readers import archive
+from app.datasets.readers.encodings import guessed, text_of
+from app.datasets.readers.findings import with_findings
 from app.datasets.readers.limits import Limits
+from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
 TEXT_COLUMN = "text"
 MAX_DOCUMENT = 256 * 1024**2
 
 
-def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
+def read(source: Path | bytes | Source, limits: Limits, name: str, reading: Reading = AS_IT_IS) -> pa.Table:
     """The table of one plain text file: one row; raises InvalidData."""
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
-    limits.check_bytes(size, name)
-    if size > MAX_DOCUMENT:
+    text = text_of(source if isinstance(source, Source) else source_of(source, limits, name), reading.encoding)
+    with text.open() as file:
+        data = file.read(MAX_DOCUMENT + 1)
+    limits.check_bytes(len(data), name)
+    if len(data) > MAX_DOCUMENT:
         raise InvalidData(
-            f"{name}: the text is {size} bytes long, and a document may have {MAX_DOCUMENT}; "
+            f"{name}: the text is longer than {MAX_DOCUMENT} bytes, which a document may have; "
             "send a zip of several text files"
         )
-    return pa.table({TEXT_COLUMN: [_decoded(source if isinstance(source, bytes) else source.read_bytes(), name)]})
+    return with_findings(pa.table({TEXT_COLUMN: [_decoded(data, name)]}), text.findings())
 
 
 def read_archive(packed: archive.Packed) -> pa.Table:
@@ -44,7 +50,8 @@ def _decoded(data: bytes, name: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidData(
-            f"{name}: byte {error.start + 1} (0x{data[error.start]:02x}) is not UTF-8; save the text as UTF-8"
+            f"{name}: byte {error.start + 1} (0x{data[error.start]:02x}) is not UTF-8; "
+            f"{guessed(data[max(0, error.start - 2000) : error.start + 2000])}"
         ) from None
     if "\0" in text:
         raise InvalidData(f"{name}: it holds a NUL byte; this is not a text file")

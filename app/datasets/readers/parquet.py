@@ -4,6 +4,7 @@ Text is read as dictionaries, so that a file that repeats one long string a mill
 """
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,8 +21,7 @@ def read(source: Path | bytes, limits: Limits, name: str, columns: list[str] | N
     try:
         schema = pq.read_schema(origin if isinstance(origin, str) else pa.BufferReader(source))
         _check_schema(schema, limits, name)
-        text = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
-        with pq.ParquetFile(origin, read_dictionary=text) as file:
+        with pq.ParquetFile(origin, read_dictionary=_repeating(schema, origin)) as file:
             limits.check_rows(file.metadata.num_rows, name)
             groups = range(file.metadata.num_row_groups)
             limits.check_bytes(sum(file.metadata.row_group(i).total_byte_size for i in groups), name)
@@ -66,6 +66,32 @@ def _check_schema(schema: pa.Schema, limits: Limits, name: str) -> None:
             )
 
 
+def _repeating(schema: pa.Schema, origin: Any) -> list[str]:
+    """The columns of texts that can be read as dictionaries: those whose pages are not delta-encoded."""
+    with pq.ParquetFile(origin) as file:
+        footer = file.metadata
+    delta = {
+        column.path_in_schema
+        for group in range(footer.num_row_groups)
+        for column in (footer.row_group(group).column(at) for at in range(footer.num_columns))
+        if any(encoding.startswith("DELTA") for encoding in column.encodings)
+    }
+    return [field.name for field in schema if _is_string(field.type) and field.name not in delta]
+
+
+def _is_string(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _encoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with all its texts as dictionaries."""
+    for at, field in enumerate(batch.schema):
+        if _is_string(field.type):
+            column = batch.column(at).dictionary_encode()
+            batch = batch.set_column(at, field.name, column)
+    return batch
+
+
 def _read_batches(file: pq.ParquetFile, limits: Limits, name: str, columns: list[str] | None) -> pa.Table:
     batches: list[pa.RecordBatch] = []
     rows = size = 0
@@ -75,8 +101,11 @@ def _read_batches(file: pq.ParquetFile, limits: Limits, name: str, columns: list
         # the footer may lie, so what really comes out is counted as well
         limits.check_rows(rows, name)
         limits.check_bytes(size, name)
-        batches.append(batch)
+        batches.append(_encoded(batch))
     if batches:
-        return pa.Table.from_batches(batches)
+        table = pa.Table.from_batches(batches)
+        # texts that are no UTF-8 are found here, and not where they are shown
+        table.validate(full=True)
+        return table
     empty = file.schema_arrow.empty_table()
     return empty if columns is None else empty.select(columns)

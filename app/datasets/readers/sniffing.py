@@ -1,36 +1,59 @@
-"""What format a file has, by its first bytes and never by its name. A declared format that does not fit is refused."""
+"""What format a file has, by its first bytes and never by its name. A declared format that does not fit is refused.
 
+A compressed file has the format of what is in it.
+"""
+
+import re
 from pathlib import Path
 
 from app.datasets.readers import archive
+from app.datasets.readers.delimited import sample_of
+from app.datasets.readers.dialects import dialect_of
+from app.datasets.readers.encodings import text_of
+from app.datasets.readers.limits import Limits
+from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
-_HEAD_BYTES = 65_536
 _FOREIGN = {
-    b"\x1f\x8b": "gzip",
+    b"\x80\x02": "a Python pickle",
+    b"\x80\x03": "a Python pickle",
     b"\x80\x04": "a Python pickle",
     b"\x80\x05": "a Python pickle",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls); save it as .xlsx",
+    b"PARE": "an encrypted Parquet file",
     b"%PDF": "a PDF",
     b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
     b"\x93NUMPY": "a single .npy array",
     b"ARROW1": "an Arrow IPC file",
     b"SQLite": "a SQLite database",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"Rar!": "a RAR archive",
+    b"\x04\x22\x4d\x18": "LZ4 data",
+    b"ORC": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"\x89HDF": "an HDF5 file",
 }
-_MEND = "send CSV, TSV, Parquet, NPZ, JSON lines, or a zip of text files or images"
+_MEND = "send CSV, TSV, Parquet, NPZ, JSON, JSON lines, Excel (.xlsx), or a zip of text files or images"
+_TEXTUAL = ("csv", "tsv", "jsonl", "json", "text")
+# an array of records, or of what is refused as none by name
+_JSON_ARRAY = re.compile(r"\s*\[\s*[\[{\]]")
+_JSON_OBJECT = re.compile(r'\s*\{\s*"')
+# other office documents are zip archives too
+_WORKBOOKS = {"xl/workbook.xml": "xlsx", "xl/workbook.bin": "an Excel binary workbook (.xlsb)"}
+_OPEN_DOCUMENT = "content.xml"
 
 
-def sniff(source: Path | bytes, declared: str | None, name: str) -> str:
+def sniff(source: Path | bytes | Source, declared: str | None, name: str, reading: Reading = AS_IT_IS) -> str:
     """A ``DatasetFormat``'s value; raises InvalidData for an empty file, another kind, or a false declaration."""
-    head = source[:_HEAD_BYTES] if isinstance(source, bytes) else _head(source)
-    if not head:
-        raise InvalidData(f"{name}: the file is empty; send its content")
-    found = _magic(head, name)
+    source = source if isinstance(source, Source) else source_of(source, Limits(), name)
+    found = _magic(source.head(), name)
     if found == "zip":
-        found = _archive(source, declared)
+        found = _archive(source.origin, declared, name)
     if found is None:
         # a plain text may look like anything, so it is one only where it was declared
-        found = declared if declared in ("csv", "tsv", "jsonl", "text") else _textual(head)
+        found = declared if declared in _TEXTUAL else _textual(source, reading)
     if declared is not None and declared != found:
         raise InvalidData(
             f"{name}: declared as {declared}, but its first bytes are those of {found}; "
@@ -39,32 +62,44 @@ def sniff(source: Path | bytes, declared: str | None, name: str) -> str:
     return found
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_HEAD_BYTES)
-
-
 def _magic(head: bytes, name: str) -> str | None:
     if head.startswith(b"PAR1"):
         return "parquet"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     for magic, what in _FOREIGN.items():
-        if head.startswith(magic):
+        if head.startswith(magic) and (magic != b"ORC" or not head[3:4].isalnum()):
             raise InvalidData(f"{name}: this is {what}; {_MEND}")
     return None
 
 
-def _archive(source: Path | bytes, declared: str | None) -> str:
-    """ "npz" where a member is an array, else "zip"; of a damaged one only the declaration tells."""
+def _archive(source: Path | bytes, declared: str | None, name: str) -> str:
+    """ "npz" where a member is an array, "xlsx" where it is a workbook, else "zip"; of a damaged one only the
+    declaration tells."""
     names = archive.member_names(source)
     if not names:
-        return "zip" if declared == "zip" else "npz"
-    return "npz" if any(name.endswith(".npy") for name in names) else "zip"
+        return declared if declared in ("zip", "xlsx") else "npz"
+    for member, what in _WORKBOOKS.items():
+        if member in names:
+            if what != "xlsx":
+                raise InvalidData(f"{name}: this is {what}; save it as .xlsx")
+            return what
+    if "mimetype" in names and _OPEN_DOCUMENT in names:
+        raise InvalidData(f"{name}: this is an OpenDocument file (.ods); save it as .xlsx or CSV")
+    return "npz" if any(each.endswith(".npy") for each in names) else "zip"
 
 
-def _textual(head: bytes) -> str:
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b'{"'):
+def _textual(source: Source, reading: Reading) -> str:
+    text = text_of(source, reading.encoding)
+    sample = sample_of(text)
+    if _JSON_OBJECT.match(sample.text):
         return "jsonl"
-    first = head.split(b"\n", 1)[0]
-    return "tsv" if first.count(b"\t") > first.count(b",") else "csv"
+    if _JSON_ARRAY.match(sample.text):
+        return "json"
+    if reading.delimiter is not None:
+        return "tsv" if reading.delimiter == "\t" else "csv"
+    try:
+        return "tsv" if dialect_of(sample, source.name, columns=reading.columns).delimiter == "\t" else "csv"
+    except InvalidData:
+        # its reader says so again, once the format is agreed on
+        return "csv"

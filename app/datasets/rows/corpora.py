@@ -25,8 +25,9 @@ from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_text
 from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
-from app.datasets.rows.tokens import Encode, load_tokenizer
+from app.datasets.rows.tokens import Encode, Locate, load_tokenizer
 from app.errors import InvalidData
+from contract.files import AS_IT_IS, Reading
 
 NO_TOKEN = -1
 BYTES = 256
@@ -61,10 +62,11 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 @dataclass(frozen=True)
 class Blocks:
     """A file as blocks of tokens float32[n, context + 1], in file order, and each block's domain by name ("" where the
-    file has no column of them)."""
+    file has no column of them); ``raw``: a hash of the text that each block was made of, where they were asked for."""
 
     tokens: NDArray[np.float32]
     domains: tuple[str, ...]
+    raw: tuple[bytes, ...] = ()
 
 
 def read_blocks(
@@ -75,15 +77,24 @@ def read_blocks(
     encode: Encode | None,
     limits: Limits,
     name: str,
+    reading: Reading = AS_IT_IS,
+    located: Locate | None = None,
 ) -> Blocks:
-    """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData."""
-    table = read_table(path, format, limits=limits, name=name)
+    """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData.
+
+    ``located``, where it is given, says where tokens begin in a text, and each block is told by its text, too: a
+    tokenizer is the asker's, and could make one token of all texts.
+    """
+    table = read_table(path, format, limits=limits, name=name, reading=reading)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
     pieces, domains = [], []
+    raw: list[bytes] = []
     for row, text in enumerate(_texts(table, name)):
         tokens = tokens_of(text or "", encode)
         if len(tokens) > 1:
             pieces.append(_cut(tokens, context))
+            if located is not None:
+                raw += _raw_texts(text, _places(text, located), context, len(pieces[-1]))
             domains += ["" if labels is None else labels[row]] * len(pieces[-1])
     if not pieces:
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
@@ -92,7 +103,34 @@ def read_blocks(
             f"{name}: `{domain}` names {len(set(domains))} domains, and {MAX_DOMAINS} are allowed; merge some, or "
             "upload the test set without a target"
         )
-    return Blocks(np.concatenate(pieces), tuple(domains))
+    return Blocks(np.concatenate(pieces), tuple(domains), tuple(raw))
+
+
+def bytes_located(text: str) -> list[int]:
+    """Where each byte's character begins: what ``read_blocks`` asks for where bytes are tokens."""
+    lengths = [len(character.encode()) for character in text]
+    return [place for place, length in enumerate(lengths) for _ in range(length)]
+
+
+def _places(text: str, located: Locate) -> list[int]:
+    """Where in a document each of its tokens begins, piece by piece as ``tokens_of`` cuts it."""
+    places, at = [], 0
+    for piece in _pieces(text):
+        places += [at + place for place in located(piece)]
+        at += len(piece)
+    return places
+
+
+def _raw_texts(text: str, places: Sequence[int], context: int, count: int) -> list[bytes]:
+    """A hash of the text of each block: the document from its first token to the one after its last, with all that no
+    token stands for."""
+    hashes = []
+    for block in range(count):
+        begin = 0 if block == 0 else places[block * context]
+        after = (block + 1) * context + 1
+        end = places[after] if after < len(places) else len(text)
+        hashes.append(fingerprint(text[begin:end].encode("utf-8", "surrogatepass")))
+    return hashes
 
 
 def fingerprints(tokens: NDArray[np.float32]) -> NDArray[np.float32]:

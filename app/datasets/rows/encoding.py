@@ -8,6 +8,8 @@ It is fixed before anything is trained and enters the game digest, so the same f
 - Text columns become one column per category OF THE TEST SET plus one, last, for every category it lacks; one whose
   values in the test set have four words or more on average is prose, and becomes hashed words (``prose``), unscaled.
 - Classes are the labels of all providers; a test label that no provider has is an error.
+- Classes and columns are then put in an order of their content (``canonical_order``), unless a checkpoint's weights,
+  whose outputs are in the order of names, fix it.
 - Rows have a canonical order (``canonical_rows``), in which they are both hashed and trained on: neither the order of
   rows in a file nor its format can change anybody's pay.
 """
@@ -151,9 +153,7 @@ def fit_classes(target: str, test: str, wanted: Sequence[str], offered: Collecti
     call ``test``; raises InvalidData where there is nothing to tell apart, or a label that nobody offers."""
     classes = sorted(offered, key=class_order)
     if len(classes) == 1:
-        raise _mismatch(
-            target, f"all providers of the job have the one class {classes[0]!r}; add one with another class"
-        )
+        raise _mismatch(target, "all providers of the job have one class, the same one; add one with another class")
     if len(wanted) == 1:
         raise _mismatch(target, f"every row of the test set is {wanted[0]!r}; add rows of the other classes to it")
     if unknown := [label for label in wanted if label not in set(classes)]:
@@ -245,7 +245,8 @@ def _fit_feature(test: pa.Table, name: str, scale: Scale) -> Feature:
     kind: Literal["number", "tensor"] = "tensor" if shape else "number"
     if scale == "none":
         return Feature(name, kind, shape=shape)
-    values = _as_matrix(column)
+    # sorted: sums of the same numbers in another order differ in the last digits
+    values = np.sort(_as_matrix(column), axis=None)
     with np.errstate(over="ignore", invalid="ignore"):
         center, spread = float(values.mean()), float(values.std())
     if not (np.isfinite(center) and np.isfinite(spread)):
@@ -277,10 +278,11 @@ def _numbers(
     finite = np.isfinite(block).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))
-        raise _mismatch(
-            feature.name,
-            f"{table_name(table)}: row {row + 1} of `{feature.name}` does not fit a 32-bit float; rescale the column",
+        detail = (
+            f"{table_name(table)}: row {row + 1} of `{feature.name}` does not fit a 32-bit float; rescale the column"
         )
+        # of a row, and so for its owner alone
+        raise InvalidData(detail, errors=[FieldError(feature.name, detail, "values")])
 
 
 def _one_hot(column: pa.ChunkedArray, feature: Feature, block: NDArray[np.float32]) -> None:
@@ -303,7 +305,7 @@ def _encode_labels(table: pa.Table, encoding: Encoding) -> NDArray[np.int64]:
         unknown = sorted(set(labels.unique().to_pylist()) - set(encoding.classes), key=class_order)
         raise _mismatch(
             encoding.target,
-            f"{table_name(table)} has {_few(unknown)}, which the job's classes ({_few(list(encoding.classes))}) lack; "
+            f"{table_name(table)} has {_few(unknown)}, which the job's {len(encoding.classes)} classes lack; "
             "drop those rows",
         )
     return y

@@ -21,6 +21,7 @@ from app.datasets.readers.types import is_tensor, is_text, normalise
 from app.datasets.rows import rules
 from app.datasets.rows.corpora import fingerprint, unpacked
 from app.errors import FieldError, InvalidData
+from contract.files import AS_IT_IS, Reading
 
 TEXT, IMAGE = "text", "image"
 
@@ -42,9 +43,10 @@ def opened(
     limits: Limits,
     name: str,
     side: int | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> Iterator[Items]:
     """The items of one file; ``side`` resizes images to that square. Raises InvalidData, now or while they are read."""
-    if kind == IMAGE and sniff(path, format, name) == "zip":
+    if kind == IMAGE and sniff(path, format, name, reading) == "zip":
         with archive.opened(path, limits, name) as packed:
             if not packed.images:
                 raise _not(name, target, "the archive holds texts, and the backbone takes images")
@@ -52,7 +54,7 @@ def opened(
             labels = _labels(normalise(packed.columns, name).replace_schema_metadata(said), target)
             yield Items(labels, images.decoded(packed, None if side is None else (side, side)))
         return
-    table = read_table(path, format, limits=limits, name=name)
+    table = read_table(path, format, limits=limits, name=name, reading=reading)
     labels = _labels(table, target)
     yield Items(labels, _texts(table, target, name) if kind == TEXT else _arrays(table, target, name))
 
@@ -64,9 +66,10 @@ def read_stand_ins(
     target: str,
     limits: Limits,
     name: str,
+    reading: Reading = AS_IT_IS,
 ) -> tuple[NDArray[np.float32], list[str]]:
     """Fingerprints float32[n, 8] of a file's items, and their labels: what an item is compared and named by."""
-    with opened(path, format, kind, target, limits, name) as items:
+    with opened(path, format, kind, target, limits, name, reading=reading) as items:
         prints = b"".join(fingerprint(_bytes(value)) for value in items.values)
         return unpacked(prints), items.labels
 
@@ -108,19 +111,18 @@ def _arrays(table: pa.Table, target: str, name: str) -> Iterator[NDArray[np.floa
             row += 1
             colours = pixels.ndim == 3 and pixels.shape[2] == 3
             if not (pixels.ndim == 2 or colours) or not np.isfinite(pixels).all():
-                raise _not(
-                    name, target, f"row {row} is no image [height, width] or [height, width, 3] of finite values"
-                )
+                fact = f"row {row} is no image [height, width] or [height, width, 3] of finite values"
+                raise _not(name, target, fact, "values")
             if pixels.min() < 0 or pixels.max() > 255:
-                raise _not(
-                    name, target, f"row {row} has values from {pixels.min():g} to {pixels.max():g}, not 0 to 255"
-                )
+                fact = f"row {row} has values from {pixels.min():g} to {pixels.max():g}, not 0 to 255"
+                raise _not(name, target, fact, "values")
             yield pixels.astype(np.float32)
 
 
-def _not(name: str, target: str, fact: str) -> InvalidData:
+def _not(name: str, target: str, fact: str, kind: str = "schema") -> InvalidData:
+    """``kind`` is "schema" where the fact is of columns alone, which others may see; "values" where it is of a row."""
     detail = f"{name}: {fact}"
-    return InvalidData(detail, errors=[FieldError(target, detail, "schema")])
+    return InvalidData(detail, errors=[FieldError(target, detail, kind)])
 
 
 def number_labels(labels: Sequence[str], classes: Sequence[str], name: str) -> NDArray[np.int64]:

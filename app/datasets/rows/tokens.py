@@ -10,15 +10,18 @@ from pathlib import Path
 from app.errors import InvalidData
 
 Encode = Callable[[str], Sequence[int]]
+Locate = Callable[[str], Sequence[int]]
 MAX_TOKENIZER = 64 * 1024**2
 
 
 @dataclass(frozen=True)
 class Tokenizer:
     """``encode`` answers the tokens of a piece of a document, without marks of begin and end; ``marked`` with those
-    that the tokenizer puts around a whole text. ``size`` is how many tokens there are."""
+    that the tokenizer puts around a whole text. ``located`` answers where in the piece each token of ``encode`` begins
+    (a number of characters); ``size`` is how many tokens there are."""
 
     encode: Encode
+    located: Locate
     marked: Encode
     size: int
 
@@ -44,6 +47,7 @@ def load_tokenizer(path: Path, name: str) -> Tokenizer:
         raise InvalidData(f"{name}: this is not a tokenizer ({error}); save it again") from None
     return Tokenizer(
         lambda text: list(found.encode(text, add_special_tokens=False).ids),
+        lambda text: [begin for begin, _ in found.encode(text, add_special_tokens=False).offsets],
         lambda text: list(found.encode(text, add_special_tokens=True).ids),
         found.get_vocab_size(),
     )

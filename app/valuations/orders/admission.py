@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
+from app.disclosure.bands import Band, Bands
 from app.errors import FieldError, InvalidInput
 from app.identity import Caller
 from app.payouts import money
@@ -27,12 +28,16 @@ from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
+from contract.document import digest_of
 from contract.estimators import budget_fault
 from contract.files import InputFile
 from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
 from contract.job import PayeePart, TestCommitment
 from contract.learners import Architecture
+from contract.policies import CopiesRule
+
+_TOLD = {Band.SOME: "Some", Band.MUCH: "Many"}
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,18 @@ class Admission:
             )
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
-        files = OrderFiles(test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded)
+        by_name = chosen.weights is not None
+        files = OrderFiles(
+            test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded, by_name
+        )
         fitted = self._fitted(files, chosen)
+        self._check_rows(order, groups, fitted.answer)
         payees = _payees(groups, offers, fitted.answer)
         check_weights(chosen, fitted.shape, fitted.classes)
-        _check_players(order, groups, payees, fitted.answer)
-        _check_budgets(order, fitted.answer)
+        if licence_problems is None:
+            # a quote tells nothing that rests on copies: both refusals would
+            _check_players(order, groups, payees, fitted.answer)
+            _check_budgets(order, fitted.answer)
         answer = fitted.answer
         game = FrozenGame(
             players=tuple(player.digest for player in answer.seats),
@@ -123,7 +134,7 @@ class Admission:
             seed=order.seed,
             device=order.device,
             class_weights=order.class_weights,
-            shard_rows=_shard_rows(order, sum(player.rows for player in answer.seats)),
+            shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
         )
         # a commitment of its own for each job: its files may have been read for an earlier question
         measured = commit(answer.mix, answer.test.digest)
@@ -137,7 +148,7 @@ class Admission:
             size=fitted.size,
             contents={dataset.id: dataset.digest for dataset in datasets if dataset.digest is not None},
             measured=measured,
-            notes=(*answer.notes, *far_apart(measured)),
+            notes=(*self._overlaps(order, offers, answer), *far_apart(measured)),
             trained=chosen.trained,
         )
 
@@ -149,6 +160,40 @@ class Admission:
                 f"device {order.device}: this deployment knows no worker that serves it; leave device at cpu, or ask "
                 "the administrator for one",
             )
+
+    def _check_rows(self, order: NewValuation, groups: Sequence[Sequence[Dataset]], answer: FitAnswer) -> None:
+        """The value of a few rows tells of each of them. Counted are all that are offered, copies among them."""
+        least = self.settings.least_rows_valued
+        for group, member in zip(groups, answer.members, strict=True):
+            if member.rows < least:
+                names = ", ".join(f"ds_{dataset.id.hex}" for dataset in group)
+                raise refused(
+                    f"/datasets/{order.datasets.index(group[0].id)}",
+                    f"{names}: {member.rows} rows are offered, and fewer than {least} are not valued, because their "
+                    "value would tell of single rows; leave them out, or name more of the same provider's data",
+                )
+
+    def _overlaps(self, order: NewValuation, offers: Sequence[Offer], answer: FitAnswer) -> list[str]:
+        """What is told of copies before there is a result: of each payee a band, and nothing where it is none."""
+        bands, notes = Bands.of(self.settings), []
+        asker = self.caller.account_id.hex
+        everybody = digest_of({"rows": sorted(member.raw for member in answer.members)})
+        for offer, member in zip(offers, answer.members, strict=True):
+            in_test = bands.band(member.in_test, member.rows, ("test", asker, answer.raw_test, member.raw))
+            if in_test in _TOLD:
+                notes.append(
+                    f"{_TOLD[in_test]} of the rows of {offer.shown} are in the test set, too; "
+                    "copies of test rows count for nobody."
+                )
+            if order.payout.copies == CopiesRule.SEPARATE:
+                continue
+            in_others = bands.band(member.in_others, member.rows, ("others", asker, everybody, member.raw))
+            if in_others in _TOLD:
+                notes.append(
+                    f"{_TOLD[in_others]} of the rows of {offer.shown} are in other providers' data of this job, too; "
+                    f"by copies: {order.payout.copies.value} each row counts once."
+                )
+        return notes
 
     def _offers(self, order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> list[Offer]:
         """The offers of the order: a provider with all of its datasets, or each dataset."""
@@ -225,7 +270,7 @@ def _payees(
     )
 
 
-def _shard_rows(order: NewValuation, rows: int) -> int:
+def shard_rows(order: NewValuation, rows: int) -> int:
     """Rows of a shard: by the rows of the whole job, which stay the same however they are spread over accounts."""
     return 0 if order.payout.shards is None else -(-rows // order.payout.shards)
 

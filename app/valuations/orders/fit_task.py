@@ -1,4 +1,4 @@
-"""Fits a job's files together: one encoding, near copies, the players, the mix of labels. Pure.
+"""Fits a job's files together: one encoding, copies among rows as they were read, the players, the mix of labels. Pure.
 
 The sandbox runs it for an order (``app.sandbox.process``), so that no process that serves requests parses, encodes or
 compares a stranger's rows. The question and the answer are plain JSON, and the answer holds no row. Of texts and images
@@ -6,36 +6,57 @@ for a frozen model only fingerprints are made here: enough to distinguish, count
 """
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.datasets.readers import Limits
-from app.datasets.rows.corpora import fingerprints, read_blocks
+from app.datasets.readers import Limits, archive, image_shape, images
+from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
+from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_encoding
 from app.datasets.rows.items import number_labels, read_stand_ins
-from app.datasets.rows.rules import class_order
+from app.datasets.rows.raw_rows import (
+    RawRows,
+    array_hash,
+    distance_rows,
+    fit_scale,
+    join_raw,
+    keys_of,
+    short_hash,
+)
+from app.datasets.rows.rules import class_names, class_order
 from app.datasets.rows.tokens import load_tokenizer
+from app.errors import FieldError, InvalidData
 from app.valuations.orders.test_commitment import label_mix
 from app.valuations.players.files import table_of
 from app.valuations.players.grouping import Grouping, Payee, group
+from app.valuations.players.near_copies import NEAR_ROWS
+from app.valuations.players.overlap import Overlap, overlaps
 from contract.files import InputFile
 from contract.fit import FitAnswer, FitRequest, Offer, PayeeFitted, RowsFitted
+
+# refusals that speak of columns and their types only, which the catalogue shows
+_SCHEMA = frozenset({"schema", "missing"})
 
 
 @dataclass(frozen=True)
 class _Read:
-    """The labels' names (classes, or a language model's domains), a table's encoding, and the rows of each file."""
+    """The labels' names (classes, or a language model's domains), a table's encoding, and the rows of each file: as
+    the job encodes them, and as they were read."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
     shape: tuple[int, ...] | None
     test: EncodedRows
     rows: Mapping[str, EncodedRows]
+    raw_test: RawRows
+    raw: Mapping[str, RawRows]
 
 
 @dataclass(frozen=True)
@@ -74,7 +95,9 @@ def fit(request: FitRequest) -> FitAnswer:
     rows = _READERS[question.kind](files)
     payees = [_payee(offer, files, rows) for offer in question.members]
     uploaded = {uuid.UUID(key): datetime.fromisoformat(moment) for key, moment in question.uploaded.items()}
-    grouping = group(payees, question.copies, rows.test, uploaded)
+    grouping = group(payees, question.copies, rows.raw_test, uploaded)
+    whole = [join_raw(payee.raw) for payee in payees]
+    shared = overlaps(whole, rows.raw_test)
     # blocks of text are labelled by domains, which are no classes
     classes = rows.labels if question.kind != "blocks" else ()
     held = [encoded for payee in payees for encoded in payee.encoded]
@@ -84,9 +107,12 @@ def fit(request: FitRequest) -> FitAnswer:
         shape=rows.shape,
         test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest),
         seats=grouping.players,
-        members=tuple(_fitted(payee, at, grouping) for at, payee in enumerate(payees)),
+        members=tuple(
+            _fitted(payee, at, grouping, overlap, raw.digest)
+            for at, (payee, overlap, raw) in enumerate(zip(payees, shared, whole, strict=True))
+        ),
         order=tuple(_order(payees, grouping)),
-        notes=grouping.notes,
+        raw_test=rows.raw_test.digest,
         mix=label_mix(classes, rows.test, held, len(payees)),
     )
 
@@ -98,12 +124,20 @@ def _payee(offer: Offer, files: _Files, rows: _Read) -> Payee:
         datasets=tuple(uuid.UUID(dataset) for dataset in offer.datasets),
         files=tuple(files.datasets[dataset] for dataset in offer.datasets),
         encoded=tuple(rows.rows[dataset] for dataset in offer.datasets),
+        raw=tuple(rows.raw[dataset] for dataset in offer.datasets),
     )
 
 
-def _fitted(payee: Payee, at: int, grouping: Grouping) -> PayeeFitted:
-    part = grouping.parts[at].as_integer_ratio()
-    return PayeeFitted(digest=payee.digest, rows=payee.count, seat=grouping.player_of[at], part=part)
+def _fitted(payee: Payee, at: int, grouping: Grouping, shared: Overlap, raw: str) -> PayeeFitted:
+    return PayeeFitted(
+        digest=payee.digest,
+        rows=payee.count,
+        seat=grouping.player_of[at],
+        part=grouping.parts[at].as_integer_ratio(),
+        in_test=shared.in_test,
+        in_others=shared.in_others,
+        raw=raw,
+    )
 
 
 def _order(payees: Sequence[Payee], grouping: Grouping) -> list[int]:
@@ -117,47 +151,111 @@ def _read_tables(files: _Files) -> _Read:
     square = None if side is None else (side, side)
     target = files.test.target
 
-    def table(file: InputFile) -> Any:
-        return table_of(files.path(file), file, target, files.limits, square)
+    def table(file: InputFile, form: Sequence[int] = ()) -> Any:
+        return table_of(files.path(file), file, target, files.limits, square, form)
 
-    test, tables = table(files.test), {key: table(file) for key, file in files.datasets.items()}
+    test, tables = table(files.test), {}
+    for key, file in files.datasets.items():
+        with _others_file(file):
+            tables[key] = table(file, image_shape(test))
+            if target in tables[key].column_names:
+                class_names(tables[key], target)
     encoding = fit_encoding(test, list(tables.values()), target)
-    rows = {key: encode(rows, encoding) for key, rows in tables.items()}
-    return _Read(encoding.classes, encoding.to_json(), encoding.shape, encode(test, encoding), rows)
+    rows = {}
+    for key, read in tables.items():
+        with _others_file(files.datasets[key]):
+            rows[key] = encode(read, encoding)
+    encoded_test = encode(test, encoding)
+    if not files.request.question.by_name:
+        encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
+        encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
+    # without distances where none is looked at: they take as much memory as the rows themselves
+    sizes = [each.num_rows for each in tables.values()]
+    near = min(test.num_rows + max(sizes), sum(sizes)) <= NEAR_ROWS
+    scale = fit_scale(list(tables.values()), target) if near else None
+
+    def raw(table: Any, file: InputFile, y: NDArray[np.int64]) -> RawRows:
+        keys = keys_of(table, target, {} if square is None else _as_they_were(files, file))
+        distances = np.zeros((len(y), 0), dtype=np.float32)
+        return RawRows(keys, distances if scale is None else distance_rows(table, target, scale), y)
+
+    raw_rows = {key: raw(tables[key], files.datasets[key], rows[key].y) for key in rows}
+    raw_test = raw(test, files.test, encoded_test.y)
+    return _Read(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw_rows)
+
+
+@contextmanager
+def _others_file(file: InputFile) -> Iterator[None]:
+    """A refusal of a provider's file names the column and never what is in it, which is not the asker's to read."""
+    try:
+        yield
+    except InvalidData as error:
+        known = [fault for fault in error.errors if fault.type in _SCHEMA]
+        if known:
+            raise
+        columns = sorted({fault.pointer for fault in error.errors})
+        where = f"column `{columns[0]}`" if columns else "its content"
+        detail = (
+            f"{file.name}: {where} cannot be read as this order asks, and what is in it is its provider's to see; name "
+            "another target or model, or leave the dataset out"
+        )
+        raise InvalidData(detail, errors=[FieldError(column, detail, "private") for column in columns]) from None
+
+
+def _as_they_were(files: _Files, file: InputFile) -> dict[str, NDArray[np.uint64]]:
+    """Hashes of an archive's images before they are resized; nothing of a file that is no archive."""
+    if file.format != "zip":
+        return {}
+    with archive.opened(files.path(file), files.limits, file.name) as packed:
+        hashes = [array_hash(pixels) for pixels in images.decoded(packed)]
+    return {images.IMAGE_COLUMN: np.array(hashes, dtype=np.uint64)}
 
 
 def _read_blocks(files: _Files) -> _Read:
     """Corpora as blocks for a language model; the test set's target, if any, names its domains."""
-    tokenizer = files.request.tokenizer
-    tokens = None if tokenizer is None else load_tokenizer(Path(tokenizer), files.request.name).encode
+    place = files.request.tokenizer
+    tokenizer = None if place is None else load_tokenizer(Path(place), files.request.name)
+    encode_, located = (None, bytes_located) if tokenizer is None else (tokenizer.encode, tokenizer.located)
     context = files.request.question.context or 0
 
-    def blocks(file: InputFile) -> tuple[Any, tuple[str, ...]]:
-        blocks = read_blocks(
-            files.path(file), file.format, file.target or None, context, tokens, files.limits, file.name
+    def blocks(file: InputFile) -> Blocks:
+        return read_blocks(
+            files.path(file),
+            file.format,
+            file.target or None,
+            context,
+            encode_,
+            files.limits,
+            file.name,
+            file.reading,
+            located,
         )
-        return fingerprints(blocks.tokens), blocks.domains
 
-    prints, names = blocks(files.test)
-    domains = tuple(sorted(set(names)))
+    read = blocks(files.test)
+    domains = tuple(sorted(set(read.domains)))
     number = {name: at for at, name in enumerate(domains)}
-    test = EncodedRows(prints, np.array([number[name] for name in names], dtype=np.int64))
-    rows = {}
+    labels = np.array([number[name] for name in read.domains], dtype=np.int64)
+    test, raw_test = EncodedRows(fingerprints(read.tokens), labels), RawRows.of(read.raw, np.zeros_like(labels))
+    rows, raw = {}, {}
     for key, file in files.datasets.items():
-        prints, _ = blocks(file)
-        rows[key] = EncodedRows(prints, np.zeros(len(prints), dtype=np.int64))
-    return _Read(domains, None, None, test, rows)
+        with _others_file(file):
+            read = blocks(file)
+        nothing = np.zeros(len(read.raw), dtype=np.int64)
+        rows[key], raw[key] = EncodedRows(fingerprints(read.tokens), nothing), RawRows.of(read.raw, nothing)
+    return _Read(domains, None, None, test, rows, raw_test, raw)
 
 
 def _read_items(files: _Files) -> _Read:
     """Texts or images for a frozen model, with their labels."""
 
     def items(file: InputFile) -> tuple[Any, list[str]]:
-        return read_stand_ins(
-            files.path(file), file.format, files.request.question.kind, file.target, files.limits, file.name
-        )
+        kind = files.request.question.kind
+        return read_stand_ins(files.path(file), file.format, kind, file.target, files.limits, file.name, file.reading)
 
-    training = {key: items(file) for key, file in files.datasets.items()}
+    training = {}
+    for key, file in files.datasets.items():
+        with _others_file(file):
+            training[key] = items(file)
     prints, test_labels = items(files.test)
     offered = {label for _, labels in training.values() for label in labels}
     classes = fit_classes(files.test.target, files.test.name, sorted(set(test_labels), key=class_order), offered)
@@ -165,7 +263,19 @@ def _read_items(files: _Files) -> _Read:
         key: EncodedRows(stand_ins, number_labels(labels, classes, files.datasets[key].name))
         for key, (stand_ins, labels) in training.items()
     }
-    return _Read(classes, None, None, EncodedRows(prints, number_labels(test_labels, classes, files.test.name)), rows)
+    test = EncodedRows(prints, number_labels(test_labels, classes, files.test.name))
+    if not files.request.question.by_name:
+        order = canonical_order([test.X.shape[1]], len(classes), test, list(rows.values()))
+        classes = tuple(classes[at] for at in order.classes)
+        test, rows = order.rows(test), {key: order.rows(own) for key, own in rows.items()}
+    # fingerprints are of what was read, before any model sees it
+    raw = {key: _raw_items(each, training[key][1]) for key, each in rows.items()}
+    return _Read(classes, None, None, test, rows, _raw_items(test, test_labels), raw)
+
+
+def _raw_items(rows: EncodedRows, labels: Sequence[str]) -> RawRows:
+    content = zip(np.ascontiguousarray(rows.X, dtype="<u2"), labels, strict=True)
+    return RawRows.of([short_hash(item.tobytes() + label.encode()) for item, label in content], rows.y)
 
 
 _READERS: dict[str, Callable[[_Files], _Read]] = {

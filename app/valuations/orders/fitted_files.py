@@ -28,19 +28,20 @@ from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model
 from contract.document import digest_of
-from contract.files import InputFile
+from contract.files import InputFile, Reading
 from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer
 from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import ARCHITECTURES, Architecture
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 2
+_RULES = 4
 
 
 @dataclass(frozen=True)
 class OrderFiles:
-    """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies."""
+    """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
+    whether a checkpoint's weights fix the order of classes and columns (``by_name``)."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -49,6 +50,7 @@ class OrderFiles:
     offers: Sequence[Offer]
     copies: str
     uploaded: Mapping[uuid.UUID, datetime]
+    by_name: bool
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Fitter:
         if answer.shape is None or answer.encoding is None:
             raise AssertionError("a table was fitted without an encoding")
         classes = len(answer.labels)
-        size = JobSize(_used(answer), math.prod(answer.shape), classes, answer.test.rows)
+        size = JobSize(_offered(answer), math.prod(answer.shape), classes, answer.test.rows)
         return Fitted(TableEncoding(columns=answer.encoding), answer.shape, classes, test_file, size, answer)
 
     def texts(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
@@ -102,7 +104,7 @@ class Fitter:
         )
         tokens, rows = _hyper(model, "steps") * _hyper(model, "batch") * context, answer.test.rows
         size = JobSize(
-            rows=_used(answer),
+            rows=_offered(answer),
             width=context + 1,
             classes=facts.vocabulary,
             test_rows=rows,
@@ -131,7 +133,7 @@ class Fitter:
         )
         work = facts.multiplications * (context if context is not None else ((side or 1) / facts.side) ** 2)
         rows, classes = answer.test.rows, len(answer.labels)
-        size = JobSize(_used(answer), facts.width, classes, rows)
+        size = JobSize(_offered(answer), facts.width, classes, rows)
         if inside:
             steps = _hyper(model, "steps") * _hyper(model, "batch")
             size = replace(size, training=work * steps, scoring=work * rows)
@@ -161,6 +163,7 @@ class Fitter:
             limits=asdict(limits_of(self.settings)),
             image_size=image_size,
             context=context,
+            by_name=files.by_name,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)
@@ -205,9 +208,9 @@ def unfit_for_texts(dataset: Dataset) -> str | None:
     return None
 
 
-def _used(answer: FitAnswer) -> int:
-    """Rows of all players together."""
-    return sum(player.rows for player in answer.seats)
+def _offered(answer: FitAnswer) -> int:
+    """Rows of all payees together, used or not: what a job takes is told beforehand, and must not tell of copies."""
+    return sum(payee.rows for payee in answer.members)
 
 
 def _table_file(dataset: Dataset, target: str | None) -> InputFile:
@@ -215,17 +218,18 @@ def _table_file(dataset: Dataset, target: str | None) -> InputFile:
     column = target or dataset.target
     if dataset.digest is None or dataset.format is None or column is None:
         raise AssertionError(f"dataset {dataset.id} has no content or no target, and was not refused")
-    return InputFile(
-        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=column
-    )
+    return _file(dataset, dataset.digest, dataset.format.value, column)
 
 
 def _text_file(dataset: Dataset, domain: str | None) -> InputFile:
     if dataset.digest is None or dataset.format is None:
         raise AssertionError(f"dataset {dataset.id} has no content, and was not refused")
-    return InputFile(
-        name=f"dataset ds_{dataset.id.hex}", digest=dataset.digest, format=dataset.format.value, target=domain or ""
-    )
+    return _file(dataset, dataset.digest, dataset.format.value, domain or "")
+
+
+def _file(dataset: Dataset, digest: str, format: str, target: str) -> InputFile:  # noqa: A002  the API's own word
+    reading = Reading.read(dataset.reading or {})
+    return InputFile(name=f"dataset ds_{dataset.id.hex}", digest=digest, format=format, target=target, reading=reading)
 
 
 def _context(model: Model) -> int:

@@ -25,7 +25,7 @@ def far_apart(mix: LabelMix) -> tuple[str, ...]:
     if mix.distance is None or mix.distance < _FAR:
         return ()
     return (
-        f"The test set's mix of labels is {100 * mix.distance:.0f} points away from that of the providers' rows; "
+        "The test set's mix of labels is far from that of the providers' rows; "
         "class_weights balanced or pooled makes that mix count for nothing.",
     )
 

@@ -1,6 +1,7 @@
 """Which rows count for which provider where several hold the same ones, exactly or as near copies. Pure numpy.
 
-Rows are compared as the job sees them, encoded. ``near_copies`` says what is a copy of what: equal rows, and changed
+Rows are compared as they were read (``app.datasets.rows.raw_rows``), never as a job encodes them, which its test set
+would decide. ``near_copies`` says what is a copy of what: equal rows, and changed
 copies that lie deeper in their original's cell than the earlier rows themselves do in one another's.
 
 There are two rules for copies, chosen in the order (``payout.copies``). ``first``: a row counts for whoever uploaded
@@ -28,11 +29,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Holding:
-    """One file: whose it is, and its encoded rows X float32[n, ...], y int64[n] in file order."""
+    """One file: whose it is, and its rows in file order: X float32[n, ...] for distances, y int64[n], and what equal
+    rows have in common, ``keys`` V[n] (None: their X)."""
 
     owner: Hashable
     X: NDArray[Any]
     y: NDArray[Any]
+    keys: NDArray[np.void] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ def outside(files: Sequence[Holding], test: Holding) -> tuple[Mask, ...]:
     """For each file the rows bool[n] that are not the test set's, nor changed copies of those."""
     seen = _flat(test)
     near = len(seen) + max((len(file.y) for file in files), default=0) <= NEAR_ROWS
-    known = EarlierRows(seen, test.y, np.zeros(len(seen), dtype=np.int64))
-    return tuple(~copied_rows(_flat(file), file.y, known, near=near)[0] for file in files)
+    known = EarlierRows(seen, test.y, np.zeros(len(seen), dtype=np.int64), test.keys)
+    return tuple(~copied_rows(_flat(file), file.y, known, near=near, keys=file.keys)[0] for file in files)
 
 
 def own_rows(files: Sequence[Holding]) -> Ownership:
@@ -112,13 +115,20 @@ def _same_rows(files: Sequence[Holding]) -> list[Ids]:
                 np.concatenate([flat[earlier][fresh[earlier]] for earlier in others]),
                 np.concatenate([files[earlier].y[fresh[earlier]] for earlier in others]),
                 np.concatenate([np.full(int(fresh[earlier].sum()), earlier) for earlier in others]),
+                _joined_keys([(files[earlier].keys, fresh[earlier]) for earlier in others]),
             )
             originals = np.concatenate([numbers[earlier][fresh[earlier]] for earlier in others])
-            copied, which = copied_rows(flat[index], file.y, known, near=near)
+            copied, which = copied_rows(flat[index], file.y, known, near=near, keys=file.keys)
             mine[copied] = originals[which[copied]]
         numbers.append(mine)
         fresh.append(~copied)
     return numbers
+
+
+def _joined_keys(files: Sequence[tuple[NDArray[np.void] | None, Mask]]) -> NDArray[np.void] | None:
+    """The keys of the rows that are named; None where files have none."""
+    keys = [keys[mask] for keys, mask in files if keys is not None]
+    return np.concatenate(keys) if len(keys) == len(files) else None
 
 
 def _flat(file: Holding) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """From the payees of a job to the players of its game, under the order's rule for copies. Pure.
 
-Rows that are in the buyer's test set count for nobody. Of the others: without a rule each one is a player with all of
+Rows are told apart as they were read (``raw``), whatever they are encoded to. Those that are in the buyer's test set
+count for nobody. Of the others: without a rule each one is a player with all of
 its own; under ``first`` each keeps the rows that were its own first, under ``group`` near copies are one player
 (``copies`` says which). The players are in the game's canonical order: by the digest of the rows
 that are used, then by name. Nothing here reads a file or pays anybody.
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.raw_rows import RawRows, join_raw
 from app.valuations.players.copies import Holding, group_copies, outside, own_rows
 from app.valuations.players.files import drop_mask, join_rows, used_rows
 from contract.files import InputFile
@@ -29,13 +31,15 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Payee:
-    """A provider that is paid, or a dataset where datasets are players; ``encoded`` are its files' rows."""
+    """A provider that is paid, or a dataset where datasets are players; its files' rows as they were read and as the
+    job encodes them."""
 
     name: str
     shown: str
     datasets: tuple[uuid.UUID, ...]
     files: tuple[InputFile, ...]
     encoded: tuple[EncodedRows, ...]
+    raw: tuple[RawRows, ...]
 
     @cached_property
     def digest(self) -> str:
@@ -55,7 +59,6 @@ class Grouping:
     players: tuple[PlayerFitted, ...]
     player_of: tuple[int | None, ...]
     parts: tuple[Fraction, ...]
-    notes: tuple[str, ...]
 
     def order_of(self, payee: int) -> int:
         """Payees in the order of their players, those without one last."""
@@ -63,23 +66,26 @@ class Grouping:
         return len(self.players) if at is None else at
 
 
-def group(payees: Sequence[Payee], copies: str, test: EncodedRows, uploaded: Mapping[uuid.UUID, datetime]) -> Grouping:
+def group(payees: Sequence[Payee], copies: str, test: RawRows, uploaded: Mapping[uuid.UUID, datetime]) -> Grouping:
     """The players of all payees under the rule ``copies`` (separate, group, first), without rows of the test set."""
     keep = _outside_test(payees, test)
-    tested = [sum(int((~mask).sum()) for mask in masks) for masks in keep]
     groups: list[tuple[int, ...]] = [(index,) for index in range(len(payees))]
     parts = [Fraction(1)] * len(payees)
     if copies == "first":
         _keep_first(payees, uploaded, keep)
     elif copies == "group":
         groups = _keep_groups(payees, uploaded, keep, parts)
-    return _arrange(payees, keep, groups, parts, tested)
+    return _arrange(payees, keep, groups, parts)
 
 
-def _outside_test(payees: Sequence[Payee], test: EncodedRows) -> list[list[Mask]]:
+def _holding(name: str, rows: RawRows) -> Holding:
+    return Holding(name, rows.X, rows.y, rows.keys)
+
+
+def _outside_test(payees: Sequence[Payee], test: RawRows) -> list[list[Mask]]:
     files = [(m, f) for m, payee in enumerate(payees) for f in range(len(payee.files))]
-    holdings = [Holding(payees[m].name, payees[m].encoded[f].X, payees[m].encoded[f].y) for m, f in files]
-    masks = outside(holdings, Holding(_TEST, test.X, test.y))
+    holdings = [_holding(payees[m].name, payees[m].raw[f]) for m, f in files]
+    masks = outside(holdings, _holding(_TEST, test))
     keep: list[list[Mask]] = [[] for _ in payees]
     for (m, _), mask in zip(files, masks, strict=True):
         keep[m].append(mask)
@@ -89,10 +95,7 @@ def _outside_test(payees: Sequence[Payee], test: EncodedRows) -> list[list[Mask]
 def _keep_first(payees: Sequence[Payee], uploaded: Mapping[uuid.UUID, datetime], keep: list[list[Mask]]) -> None:
     files = [(m, f) for m, payee in enumerate(payees) for f in range(len(payee.files))]
     files.sort(key=lambda at: (uploaded[payees[at[0]].datasets[at[1]]], payees[at[0]].datasets[at[1]]))
-    holdings = []
-    for m, f in files:
-        rows, mask = payees[m].encoded[f], keep[m][f]
-        holdings.append(Holding(payees[m].name, rows.X[mask], rows.y[mask]))
+    holdings = [_holding(payees[m].name, payees[m].raw[f].some(keep[m][f])) for m, f in files]
     for (m, f), mask in zip(files, own_rows(holdings).keep, strict=True):
         keep[m][f][keep[m][f]] = mask
 
@@ -105,10 +108,8 @@ def _keep_groups(
     )
     holdings = []
     for m in order:
-        kept = [(rows.X[mask], rows.y[mask]) for rows, mask in zip(payees[m].encoded, keep[m], strict=True)]
-        holdings.append(
-            Holding(payees[m].name, np.concatenate([X for X, _ in kept]), np.concatenate([y for _, y in kept]))
-        )
+        kept = [rows.some(mask) for rows, mask in zip(payees[m].raw, keep[m], strict=True)]
+        holdings.append(_holding(payees[m].name, join_raw(kept)))
     owned = group_copies(holdings)
     for place, m in enumerate(order):
         lengths = np.cumsum([int(mask.sum()) for mask in keep[m]])[:-1]
@@ -123,10 +124,8 @@ def _arrange(
     keep: list[list[Mask]],
     groups: list[tuple[int, ...]],
     parts: list[Fraction],
-    tested: Sequence[int],
 ) -> Grouping:
     made: list[tuple[PlayerFitted, tuple[int, ...]]] = []
-    notes = []
     for copied in groups:
         files, used = [], []
         for m in copied:
@@ -142,21 +141,10 @@ def _arrange(
                 name=payees[copied[0]].name, files=tuple(files), digest=joined.digest, rows=len(joined.y)
             )
             made.append((player, copied))
-        if len(copied) > 1:
-            shown = " and ".join(payees[m].shown for m in copied)
-            notes.append(f"{shown} hold copies of each other's rows and are one player, split by rows.")
-    for m, payee in enumerate(payees):
-        if tested[m]:
-            notes.append(
-                f"{tested[m]} of {payee.count} rows of {payee.shown} are in the test set and count for nobody."
-            )
-        left_out = sum(int((~mask).sum()) for mask in keep[m]) - tested[m]
-        if left_out and all(len(copied) == 1 for copied in groups if m in copied):
-            notes.append(f"{left_out} of {payee.count} rows of {payee.shown} were there before and count for others.")
     made.sort(key=lambda pair: (pair[0].digest, pair[0].name))
     player_of: list[int | None] = [None] * len(payees)
     for at, (_, copied) in enumerate(made):
         for m in copied:
             player_of[m] = at
     shares = tuple(part if at is not None else Fraction(0) for part, at in zip(parts, player_of, strict=True))
-    return Grouping(tuple(player for player, _ in made), tuple(player_of), shares, tuple(notes))
+    return Grouping(tuple(player for player, _ in made), tuple(player_of), shares)

@@ -25,12 +25,17 @@ from contract.game import FrozenModelRows, TokenBlocks
 
 
 def load_table(
-    blobs: BlobStore, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
+    blobs: BlobStore,
+    file: InputFile,
+    target: str,
+    limits: Limits,
+    image_size: tuple[int, int] | None = None,
+    form: Sequence[int] = (),
 ) -> pa.Table:
     """The file's table, its label column under the job's name for it; raises InvalidData, NotFound, Unavailable."""
     with scratch.file() as path:
         blobs.download(file.digest, path)
-        return table_of(path, file, target, limits, image_size)
+        return table_of(path, file, target, limits, image_size, form)
 
 
 @contextmanager
@@ -39,7 +44,8 @@ def opened_items(blobs: BlobStore, file: InputFile, encoding: FrozenModelRows, s
     with scratch.file() as path:
         blobs.download(file.digest, path)
         limits = limits_of(settings)
-        with items.opened(path, file.format, encoding.of, file.target, limits, file.name, encoding.size) as opened:
+        side, reading = encoding.size, file.reading
+        with items.opened(path, file.format, encoding.of, file.target, limits, file.name, side, reading) as opened:
             yield opened
 
 
@@ -49,7 +55,7 @@ def load_rows(blobs: BlobStore, files: Sequence[InputFile], encoding: Encoding, 
     # images that were resized when the job was admitted are resized again; those of the right size stay as they are
     shape = encoding.shape
     size = (shape[0], shape[1]) if len(shape) > 1 else None
-    tables = (load_table(blobs, file, encoding.target, limits, size) for file in files)
+    tables = (load_table(blobs, file, encoding.target, limits, size, shape) for file in files)
     encoded = (encode(table, encoding) for table in tables)
     return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, files, strict=True)])
 
@@ -68,7 +74,14 @@ def load_blocks(
         with scratch.file() as path:
             blobs.download(file.digest, path)
             blocks = read_blocks(
-                path, file.format, file.target or None, encoding.context, encode_, limits_of(settings), file.name
+                path,
+                file.format,
+                file.target or None,
+                encoding.context,
+                encode_,
+                limits_of(settings),
+                file.name,
+                file.reading,
             )
         labels = [number[domain] if file.target else 0 for domain in blocks.domains]
         parts.append(used_rows(EncodedRows(blocks.tokens, np.array(labels, dtype=np.int64)), file.drop))

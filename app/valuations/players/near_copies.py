@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.datasets.rows.raw_rows import row_keys
+
 NEAR_ROWS = 20_000  # a job of more rows looks for equal rows only
 COPIED_PART = 0.1
 _ODDS = math.log(1e7)  # chance calls an honest file a copy once in ten million
@@ -39,23 +41,25 @@ Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Depths = NDArray[np.float64]
 Flat = NDArray[np.float32]
+Keys = NDArray[np.void]
 
 
 @dataclass(frozen=True)
 class EarlierRows:
-    """The earlier rows: X float32[m, d], y int64[m], and the file of each. How they lie among themselves is computed
-    once, however many files are compared with them."""
+    """The earlier rows: X float32[m, d], y int64[m], the file of each, and what equal rows have in common (``keys``
+    V[m]; None: their X). How they lie among themselves is computed once, however many files are compared with them."""
 
     X: Flat
     y: NDArray[Any]
     file: Ids
+    keys: Keys | None = None
 
     @cached_property
     def first(self) -> tuple[dict[bytes, int], Mask]:
         """The first of the rows of each content, and which rows have an equal."""
         first: dict[bytes, int] = {}
         twins = np.zeros(len(self.y), dtype=np.bool_)
-        for row, key in enumerate(_keys(self.X, self.y)):
+        for row, key in enumerate(_keys(self.X, self.y, self.keys)):
             there = first.setdefault(key, row)
             if there != row:
                 twins[[there, row]] = True
@@ -92,19 +96,24 @@ class EarlierRows:
         return np.concatenate([_closeness(self.X[there[out]], self.X[there], out)[0] for there, out in self.left_out])
 
 
-def copied_rows(X: Flat, y: NDArray[Any], earlier: EarlierRows, *, near: bool) -> tuple[Mask, Ids]:
-    """Which rows of a later file are copies, bool[n], and of which earlier row each is one, int64[n]."""
+def copied_rows(
+    X: Flat, y: NDArray[Any], earlier: EarlierRows, *, near: bool, keys: Keys | None = None
+) -> tuple[Mask, Ids]:
+    """Which rows of a later file are copies, bool[n], and of which earlier row each is one, int64[n].
+
+    ``keys`` are the later rows', where the earlier ones have some. Rows without numbers (X [n, 0]) have equals only.
+    """
     copied, which = np.zeros(len(y), dtype=np.bool_), np.zeros(len(y), dtype=np.int64)
     if not len(y) or not len(earlier.y):
         return copied, which
-    equal, twins = _equal_rows(X, y, earlier)
+    equal, twins = _equal_rows(_keys(X, y, keys), earlier)
     by_chance = float(_mixed(earlier.y, y)[twins].sum())
     matched = equal >= 0
     sure = _odds(int(matched.sum()), len(y), by_chance) >= _ODDS if by_chance else True
     if sure and _enough(matched, by_chance, equal, earlier):
         copied = matched
         which[copied] = equal[copied]
-    for look in (_changed, _blended) if near else ():
+    for look in (_changed, _blended) if near and X.shape[1] else ():
         rest = np.flatnonzero(~copied)
         if len(rest):
             changed, nearest = look(X[rest], y[rest], earlier)
@@ -196,14 +205,14 @@ def _enough(copies: Mask, chance: float, of: Ids, earlier: EarlierRows) -> bool:
     return False
 
 
-def _equal_rows(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Ids, Mask]:
+def _equal_rows(keys: list[bytes], earlier: EarlierRows) -> tuple[Ids, Mask]:
     """The first earlier row that each row is equal to (-1: none), and which earlier rows have an equal among them."""
     first, twins = earlier.first
-    return np.array([first.get(key, -1) for key in _keys(X, y)], dtype=np.int64), twins
+    return np.array([first.get(key, -1) for key in keys], dtype=np.int64), twins
 
 
-def _keys(X: Flat, y: NDArray[Any]) -> list[bytes]:
-    return [x.tobytes() + int(label).to_bytes(8, "little", signed=True) for x, label in zip(X, y, strict=True)]
+def _keys(X: Flat, y: NDArray[Any], keys: Keys | None) -> list[bytes]:
+    return row_keys(X if keys is None else keys, y)
 
 
 def _depths_of(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Depths, Ids, float]:

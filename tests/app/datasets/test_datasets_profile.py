@@ -172,9 +172,14 @@ def test_a_copy_is_told_in_bands_without_its_owner(
     publish(first, csv(rows(1)), name="secret name")
     worked()
     copied = upload(second, csv(rows(1)[:150] + rows(2)[:130]))
+    whole = upload(second, csv(rows(1)[:290]))
     worked()
     answer = second.client.get(f"/v1/datasets/{copied['id']}/profile")
-    assert answer.json()["profile"]["in_other_listings"] == {"rows": "most", "coarse": "most"}
+    assert answer.json()["profile"]["in_other_listings"] == {"rows": "some", "coarse": "some"}
+    assert second.client.get(f"/v1/datasets/{whole['id']}/profile").json()["profile"]["in_other_listings"] == {
+        "rows": "much",
+        "coarse": "much",
+    }
     assert "secret" not in answer.text
     assert "Alder" not in answer.text
 

@@ -4,12 +4,16 @@ import logging
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
 from app import logs
 from app.accounts import tokens
+from app.errors import Conflict, InvalidInput, NotFound, Unauthorized, Unavailable
+from app.http import problems
+from app.http.health import parts_of
 from app.http.ids import parse_id, public_id
+from app.settings import Settings
 from app.web.endpoints import kinds
 
 
@@ -111,7 +115,7 @@ def test_health_and_readiness(app: FastAPI, client: TestClient, caplog: pytest.L
     assert client.get("/healthz").json() == {"status": "ok"}
     ready = client.get("/readyz")
     assert ready.json() == {"status": "ok", "parts": ["database", "migrations", "redis", "blobs"]}
-    good, app.state.blobs = app.state.blobs, None
+    good, app.state.blobs, app.state.parts = app.state.blobs, None, parts_of(app)
     refused = client.get("/readyz")
     app.state.blobs = good
     assert problem(refused, 503, "unavailable")["detail"].startswith("not ready: blobs;")
@@ -154,3 +158,62 @@ def test_a_text_with_nul_is_refused_wherever_it_comes(provider: Any) -> None:
     assert "NUL" in problem(posted, 422, "invalid-input")["detail"]
     assert "NUL" in problem(provider.client.get("/v1/catalog?q=%00"), 422, "invalid-input")["detail"]
     assert provider.client.get("/v1/datasets").json()["items"] == []
+
+
+def test_a_null_member_of_a_problem_is_not_sent() -> None:
+    assert problems.ProblemDetails(type="t", title="Not found", status=404).plain() == {
+        "type": "t",
+        "title": "Not found",
+        "status": 404,
+    }
+
+
+def test_a_documented_problem_has_the_kind_s_own_status_title_and_page() -> None:
+    documented = problems.responses(NotFound, Conflict, InvalidInput)
+    assert documented.keys() == {404, 409, 422}
+    for status, kind in ((404, NotFound), (409, Conflict), (422, InvalidInput)):
+        (media,) = documented[status]["content"].items()
+        assert media[0] == "application/problem+json"
+        shown = media[1]["example"]
+        assert (shown["status"], shown["title"], shown["type"].rpartition("/")[2]) == (status, kind.title, kind.type)
+        # only a broken rule has a place in the body
+        assert ("errors" in shown) is (status == 422)
+
+
+def test_the_methods_of_a_path_are_those_of_every_route_that_matches_it(app: FastAPI) -> None:
+    for path, allowed in [
+        ("/v1/keys", ["GET", "POST"]),
+        ("/v1/keys/", ["GET", "POST"]),
+        ("/v1/datasets/anything", ["DELETE", "GET"]),
+        ("/v1/datasets/anything/content", ["PUT"]),
+        # of a path that nothing is at, there is nothing to say but that looking is harmless
+        ("/v1/nothing", ["GET"]),
+    ]:
+        request = Request({"type": "http", "method": "PATCH", "path": path, "headers": [], "app": app})
+        assert problems.allowed_methods(request) == allowed, path
+
+
+def test_errors_that_can_pass_say_when_and_those_without_a_key_say_how(app: FastAPI) -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/v1/x", "headers": [], "app": app})
+    busy = problems.problem_response(request, Unavailable("away", retry_after=7))
+    assert (busy.status_code, busy.headers["Retry-After"]) == (503, "7")
+    nobody = problems.problem_response(request, Unauthorized("no key"), {"X-Own": "kept"})
+    assert (nobody.headers["WWW-Authenticate"], nobody.headers["X-Own"]) == ('Bearer realm="cherish"', "kept")
+    assert "Retry-After" not in nobody.headers
+
+
+def test_a_page_is_shown_to_browsers_but_never_under_v1() -> None:
+    app = FastAPI()
+    app.state.settings = Settings()
+    app.state.error_page = lambda _request, error: Response(f"page: {error.title}", error.status)
+    html, part = (b"accept", b"text/html,*/*"), (b"hx-request", b"true")
+    for path, header, is_page in [
+        ("/jobs", html, True),
+        ("/jobs", part, True),
+        ("/jobs", (b"accept", b"*/*"), False),
+        ("/v1/jobs", html, False),
+        ("/v1/jobs", part, False),
+    ]:
+        request = Request({"type": "http", "method": "GET", "path": path, "headers": [header], "app": app})
+        answer = problems.problem_response(request, NotFound("nothing there"))
+        assert (answer.body == b"page: Not found") is is_page, (path, header)

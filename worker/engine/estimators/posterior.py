@@ -26,8 +26,9 @@ BLOCK = 512  # rows of a kernel held at once, so that a grid of thousands needs 
 class Posterior:
     """Values float64[n], covariance float64[n, n], worths expected on the grid float64[M], and the fit's health.
 
-    ``residuals`` are standardised leave-one-out residuals float64[m] of the observed worths; ``weights`` the share of
-    the prior variance that each kernel ended with.
+    ``residuals`` are standardised leave-one-out residuals float64[m] of the observed worths, ``errors`` the same in
+    worths and ``spread`` their standard deviations; ``weights`` the share of the prior variance that each kernel ended
+    with; ``leverage`` float64[n, m] the derivative of the values to the observed worths at these weights.
     """
 
     values: Floats
@@ -35,6 +36,8 @@ class Posterior:
     worths: Floats
     residuals: Floats
     errors: Floats
+    spread: Floats
+    leverage: Floats
     weights: dict[str, float]
 
 
@@ -97,6 +100,8 @@ class CoalitionProcess:
             worths=centre + scale * expected,
             residuals=np.sqrt((lifted**2 / precision).mean(axis=0)),
             errors=scale * (lifted / precision).mean(axis=0),
+            spread=scale * np.sqrt((1.0 / precision).mean(axis=0)),
+            leverage=np.mean([look.leverage for look in looks], axis=0),
             weights={c.name: float(s) for c, s in zip(self._components, size / size.sum(), strict=True)},
         )
 
@@ -109,18 +114,23 @@ class CoalitionProcess:
             np.zeros((self._grid.n_players, len(observed))),
         )
         covariance = np.tensordot(amounts, self._prior, 1) - across @ inverse @ across.T
-        return _Look(lifted, across @ lifted, covariance, np.diag(inverse))
+        # the derivative of values to observed worths, whose mean, which the process is centred on, moves with each
+        leverage = across @ inverse
+        left = self._grid.operator.sum(axis=1) - leverage.sum(axis=1)
+        leverage += left[:, None] / len(observed)
+        return _Look(lifted, across @ lifted, covariance, np.diag(inverse), leverage)
 
 
 @dataclass(frozen=True)
 class _Look:
     """The process at fixed amounts, in units of the target: C^-1 t float64[m], values float64[n] less those of the
-    centre, their covariance, and the diagonal of C^-1 float64[m]."""
+    centre, their covariance, the diagonal of C^-1 float64[m], and the derivative float64[n, m] of values to worths."""
 
     lifted: Floats
     values: Floats
     covariance: Floats
     precision: Floats
+    leverage: Floats
 
 
 def project(grid: Grid, component: Component) -> Floats:

@@ -161,7 +161,7 @@ def test_what_was_read_is_kept_to_the_bit_and_not_for_ever(session: Session) -> 
         seats=(),
         members=(),
         order=(),
-        notes=("é",),
+        raw_test="ef" * 32,
         mix=LabelMix(rows=1, labels={"é": 1.0}, pooled=None, distance=None),
     )
     fit_cache.keep(session, "a" * 64, answer)

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.raw_rows import RawRows, join_raw
 from app.valuations.players.files import join_rows, used_rows
 from app.valuations.players.grouping import Grouping, Payee, group
+from app.valuations.players.overlap import Overlap, overlaps
 from contract.files import InputFile
 
 WIDTH = 8
@@ -31,13 +33,17 @@ def both(one: EncodedRows, other: EncodedRows) -> EncodedRows:
 def payee(name: str, *files: EncodedRows) -> Payee:
     ids = tuple(uuid.uuid5(uuid.NAMESPACE_URL, f"{name}/{at}") for at in range(len(files)))
     named = tuple(InputFile(name=f"{name}/{at}", digest="d", format="npz", target="y") for at in range(len(files)))
-    return Payee(name, f"provider {name}", ids, named, files)
+    return Payee(name, f"provider {name}", ids, named, files, tuple(raw(each) for each in files))
+
+
+def raw(rows: EncodedRows) -> RawRows:
+    return RawRows.of_arrays(rows.X, rows.y)
 
 
 def grouped(payees: list[Payee], copies: str, test: EncodedRows = NOTHING) -> Grouping:
     """Payees uploaded in their order."""
     ids = [each for payee in payees for each in payee.datasets]
-    return group(payees, copies, test, {each: START + timedelta(hours=at) for at, each in enumerate(ids)})
+    return group(payees, copies, raw(test), {each: START + timedelta(hours=at) for at, each in enumerate(ids)})
 
 
 @settings(max_examples=20, deadline=None)
@@ -52,7 +58,7 @@ def test_players_are_in_the_order_of_their_rows_digests_whatever_the_order_of_pa
     assert [player.rows for player in found.players] == [10] * 4
 
 
-def test_rows_of_the_test_set_count_for_nobody_and_the_note_says_how_many() -> None:
+def test_rows_of_the_test_set_count_for_nobody_and_are_counted() -> None:
     test = rows(9, 40)
     stuffed = payee("a", both(EncodedRows(test.X[:12], test.y[:12]), rows(1, 18)))
     found = grouped([stuffed, payee("b", rows(2, 30))], "separate", test)
@@ -60,7 +66,7 @@ def test_rows_of_the_test_set_count_for_nobody_and_the_note_says_how_many() -> N
     assert player.rows == 18
     [file] = player.files
     assert used_rows(stuffed.encoded[0], file.drop).digest == rows(1, 18).digest
-    assert found.notes == ("12 of 30 rows of provider a are in the test set and count for nobody.",)
+    assert overlaps([join_raw(stuffed.raw), raw(rows(2, 30))], raw(test)) == [Overlap(12, 0), Overlap(0, 0)]
 
 
 def test_a_payee_of_whom_nothing_is_used_has_no_player_and_comes_last() -> None:
@@ -86,7 +92,7 @@ def test_under_first_a_copied_row_counts_for_whoever_uploaded_it_first() -> None
     by_name = {player.name: player for player in found.players}
     assert (by_name["early"].rows, by_name["late"].rows) == (30, 20)
     assert by_name["late"].digest == own.digest
-    assert found.notes == ("15 of 35 rows of provider late were there before and count for others.",)
+    assert overlaps([raw(first), join_raw(late.raw)], raw(NOTHING)) == [Overlap(0, 15), Overlap(0, 15)]
 
 
 def test_under_group_near_copies_are_one_player_whose_rows_are_used_once_and_split() -> None:
@@ -99,9 +105,6 @@ def test_under_group_near_copies_are_one_player_whose_rows_are_used_once_and_spl
     assert together.name == "early"
     assert together.rows == 50
     assert together.digest == join_rows([first, rows(2, 20)]).digest
-    assert found.notes == (
-        "provider early and provider late hold copies of each other's rows and are one player, split by rows.",
-    )
 
 
 @pytest.mark.parametrize("copies", ["separate", "first", "group"])

@@ -1,0 +1,196 @@
+"""Dates and times as numbers: days or seconds since 1970, seconds since midnight, seconds that something lasts.
+
+Typed columns (Parquet, Excel, what the CSV parser infers) and texts alike, so that the same moments are the same
+numbers in every format. A text column is one of dates where all its cells are, missing ones left out; a column that may
+be read in two ways (day or month first) stays text, and that is said. A moment without a zone is taken for UTC, and
+said.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.datasets.readers.dialects import MISSING
+from contract.findings import Finding, Severity
+
+_EPOCH = dt.date(1970, 1, 1).toordinal()
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_SLASHED_YEAR = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})")
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
+_SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?")
+_TIME = re.compile(r"(\d{2}):(\d{2})(?::(\d{2}(?:\.\d{1,9})?))?")
+# the first sign of each of these, checked by a fast engine before anything is read one by one
+_MAYBE = r"^\s*\d{1,4}[-/.:]\d{1,2}([-/.:T ].*)?$"
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+_DAYS = "days since 1970-01-01"
+_SECONDS = "seconds since 1970-01-01 UTC"
+_OF_DAY = "seconds since midnight"
+
+
+def as_numbers(table: pa.Table, keep: Collection[str] = ()) -> tuple[pa.Table, list[Finding]]:
+    """The table with its columns of dates and times as numbers, and what is said of each; ``keep`` are left alone."""
+    findings: list[Finding] = []
+    for at, field in enumerate(table.schema):
+        if field.name in keep:
+            continue
+        column = table.column(at)
+        if pa.types.is_dictionary(field.type) and pa.types.is_temporal(field.type.value_type):
+            column = column.cast(field.type.value_type)
+        if pa.types.is_temporal(column.type):
+            numbers, said = _typed(column, field.name)
+        elif _is_text(column.type):
+            numbers, said = _texts(column, field.name)
+        else:
+            continue
+        findings += said
+        if numbers is not None:
+            table = table.set_column(at, field.name, numbers)
+    return table, findings
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _typed(column: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray | None, list[Finding]]:
+    kind = column.type
+    if pa.types.is_date(kind):
+        return column.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()), [_numbers(name, _DAYS)]
+    if pa.types.is_timestamp(kind):
+        said = [_numbers(name, _SECONDS)] + ([] if kind.tz else [_without_zone(name)])
+        return _per_second(column.cast(pa.int64()), kind.unit), said
+    if pa.types.is_time(kind):
+        whole = column.cast(pa.int32() if pa.types.is_time32(kind) else pa.int64()).cast(pa.int64())
+        return _per_second(whole, kind.unit), [_numbers(name, _OF_DAY)]
+    if pa.types.is_duration(kind):
+        return _per_second(column.cast(pa.int64()), kind.unit), [_numbers(name, "seconds")]
+    # calendar intervals have no length; their type is refused by name later
+    return None, []
+
+
+def _per_second(whole: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
+    """Counts of a unit as float64 seconds: whole seconds and the rest apart, so that large ones stay exact."""
+    per = _PER_SECOND[unit]
+    seconds = pc.trunc(pc.divide(whole.cast(pa.float64(), safe=False), float(per)))
+    rest = pc.subtract(whole, pc.multiply(seconds.cast(pa.int64(), safe=False), per))
+    return pc.add(seconds, pc.divide(rest.cast(pa.float64(), safe=False), float(per)))
+
+
+def _texts(column: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray | None, list[Finding]]:
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = pa.concat_arrays(whole.chunks) if whole.num_chunks else pa.array([], column.type)
+    coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    values = coded.dictionary.cast(pa.string())
+    # most columns of texts are told by their first values
+    if not _may_be(values.slice(0, 50)) or not _may_be(values):
+        return None, []
+    texts = [text.strip() for text in values.to_pylist()]
+    present = [text for text in texts if text.lower() not in MISSING]
+    read, unit, said = _reader(present, name)
+    if read is None:
+        return None, said
+    try:
+        numbers = [None if text.lower() in MISSING else read(text) for text in texts]
+    except (ValueError, OverflowError):
+        # such as the 31st of February: no column of dates
+        return None, []
+    final = pa.int64() if unit == _DAYS else pa.float64()
+    found = pa.array(numbers, final).take(coded.indices.cast(pa.int64()))
+    return pa.chunked_array([found]), [_numbers(name, unit), *said]
+
+
+def _may_be(values: pa.Array) -> bool:
+    """Whether all texts may be dates or are missing, and some may be dates."""
+    maybe = pc.match_substring_regex(values, _MAYBE)
+    rest = values.filter(pc.invert(maybe))
+    return bool(pc.any(maybe).as_py()) and all(text.strip().lower() in MISSING for text in rest.to_pylist())
+
+
+def _reader(texts: Sequence[str], name: str) -> tuple[Callable[[str], float] | None, str, list[Finding]]:
+    """How all the texts are read, what the numbers are, and what is said beside; None where they are no dates."""
+
+    def all_of(pattern: re.Pattern[str]) -> bool:
+        return all(pattern.fullmatch(text) for text in texts)
+
+    if all_of(_DATE):
+        return _days(_DATE, "ymd"), _DAYS, []
+    if all(_DATE.fullmatch(text) or _MOMENT.fullmatch(text) for text in texts):
+        zoned = all(re.search(r"(Z|[+-]\d{2}:?\d{2})$", text) for text in texts if not _DATE.fullmatch(text))
+        return _moment, _SECONDS, [] if zoned else [_without_zone(name)]
+    if all_of(_TIME):
+        return _time, _OF_DAY, []
+    if all_of(_SLASHED_YEAR):
+        return _days(_SLASHED_YEAR, "ymd"), _DAYS, []
+    if all_of(_DOTTED):
+        return _days(_DOTTED, "dmy"), _DAYS, []
+    if all_of(_SLASHED):
+        parts = np.array([[int(part) for part in _SLASHED.fullmatch(text).groups()] for text in texts])  # type: ignore[union-attr]
+        day_first, month_first = bool((parts[:, 0] > 12).any()), bool((parts[:, 1] > 12).any())
+        if day_first == month_first:
+            return None, "", [] if day_first else [_ambiguous(name)]
+        return _days(_SLASHED, "dmy" if day_first else "mdy"), _DAYS, []
+    return None, "", []
+
+
+def _days(pattern: re.Pattern[str], order: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        match = pattern.fullmatch(text)
+        assert match is not None  # noqa: S101  checked for all texts
+        part = dict(zip(order, (int(each) for each in match.groups()), strict=True))
+        return dt.date(part["y"], part["m"], part["d"]).toordinal() - _EPOCH
+
+    return read
+
+
+def _moment(text: str) -> float:
+    whole, fraction = text, 0.0
+    if (dot := re.search(r"[.,](\d+)", text)) is not None:
+        whole, fraction = text[: dot.start()] + text[dot.end() :], float(f"0.{dot[1]}")
+    moment = dt.datetime.fromisoformat(whole.replace(" Z", "Z").replace(" +", "+"))
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+    since = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return since.days * 86400 + since.seconds + fraction
+
+
+def _time(text: str) -> float:
+    match = _TIME.fullmatch(text)
+    assert match is not None  # noqa: S101  checked for all texts
+    hours, minutes, seconds = int(match[1]), int(match[2]), float(match[3] or 0)
+    if hours > 23 or minutes > 59 or seconds >= 60:
+        raise ValueError("no time of a day")
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _numbers(column: str, unit: str) -> Finding:
+    detail = f"column `{column}` holds dates or times, and is read as {unit}"
+    return Finding(code="dates_as_numbers", severity=Severity.NOTE, detail=detail, column=column)
+
+
+def _without_zone(column: str) -> Finding:
+    return Finding(
+        code="timestamp_without_zone",
+        severity=Severity.WARN,
+        detail=f"column `{column}` holds moments without a time zone, which are read as UTC",
+        mend="write the zone (such as +01:00 or Z), or convert them to UTC",
+        column=column,
+    )
+
+
+def _ambiguous(column: str) -> Finding:
+    return Finding(
+        code="ambiguous_dates",
+        severity=Severity.WARN,
+        detail=f"column `{column}` holds dates of which day or month may come first, and is read as text",
+        mend="write them as 2026-01-31",
+        column=column,
+    )

@@ -1,0 +1,57 @@
+"""What a file's owner declares of how its bytes are read: checked once, for uploads and for the command line."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from app.errors import FieldError, InvalidInput
+from contract.files import ENCODINGS, Reading
+
+
+def declared(
+    *,
+    columns: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    sheet: str | None = None,
+) -> Reading:
+    """The declaration; raises InvalidInput naming what is wrong with it. ``delimiter`` may be written ``\\t``."""
+    if encoding is not None and encoding.lower() not in ENCODINGS:
+        raise _refused("encoding", f"{encoding!r} is not read; declare one of {', '.join(ENCODINGS)}, or send UTF-8")
+    if columns is not None:
+        _check_names(columns)
+    try:
+        return Reading(
+            columns=tuple(columns) if columns else None,
+            delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
+            encoding=encoding.lower() if encoding else None,
+            sheet=sheet or None,
+        )
+    except ValidationError as error:
+        place = str(error.errors()[0]["loc"][0])
+        raise _refused(place, f"{error.errors()[0]['msg']}; declare {_RULES[place]}") from None
+
+
+_RULES = {
+    "columns": "each column's name once",
+    "delimiter": "one character that is no quote and no line end",
+    "encoding": f"one of {', '.join(ENCODINGS)}",
+    "sheet": "the name of one of the workbook's sheets",
+}
+
+
+def plain(reading: Reading) -> Mapping[str, object]:
+    """What is declared, as it is stored: without what is not."""
+    return {name: value for name, value in reading.plain().items() if value is not None}
+
+
+def _check_names(columns: Sequence[str]) -> None:
+    names = [name.strip() for name in columns]
+    if "" in names:
+        raise _refused("columns", "a name is empty; name every column")
+    if twice := next((name for name in names if names.count(name) > 1), None) if len(names) < 1000 else None:
+        raise _refused("columns", f"`{twice}` is named twice; names must be unique")
+
+
+def _refused(place: str, fact: str) -> InvalidInput:
+    return InvalidInput(f"{place}: {fact}", errors=[FieldError(place, fact, "declared")])
