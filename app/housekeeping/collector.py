@@ -8,7 +8,7 @@ sweeper's process, and any number of them may run at once.
 """
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -133,14 +133,28 @@ class Collector:
             self._blobs.name_deployment(str(deployments.identify(session)))
 
     def run(self, stop: threading.Event) -> None:
-        """Collect until ``stop`` is set; outlives absences of the database and of the store."""
+        """Collect until ``stop`` is set; outlives absences of the database and of the store.
+
+        Database and store are tied together at once, so that workers can tell whether theirs is the right one.
+        """
+        self._guarded(self._tell_stranger)
         while not stop.wait(self._settings.collect_seconds):
-            try:
-                scratch.tidy()
-                if erased := self.collect_once():
-                    log.info("collector.erased", count=erased)
-            except (OperationalError, OSError, obstore.exceptions.BaseError) as error:
-                log.warning("collector.away", error=str(error))
+            self._guarded(self._collect)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (OperationalError, OSError, obstore.exceptions.BaseError) as error:
+            log.warning("collector.away", error=str(error))
+
+    def _tell_stranger(self) -> None:
+        if (stranger := self._stranger()) is not None:
+            log.error("collector.brake", reason=stranger)
+
+    def _collect(self) -> None:
+        scratch.tidy()
+        if erased := self.collect_once():
+            log.info("collector.erased", count=erased)
 
     def _before(self) -> datetime:
         return datetime.now(UTC) - timedelta(seconds=self._settings.blob_grace_seconds)
@@ -153,6 +167,8 @@ class Collector:
         if named is None:
             named = self._blobs.name_deployment(own, anew=True)
         if named == own:
+            with transaction(self._factory) as session:
+                deployments.tie(session)
             return None
         return (
             f"the blob store belongs to deployment {named}, and this database to {own}; set CHERISH_BLOB_URL to this "

@@ -23,6 +23,16 @@ def state(session: Session) -> Deployment | None:
     return session.scalar(select(Deployment))
 
 
+def tie(session: Session) -> None:
+    """The deployment's blob store has been found to be its own."""
+    session.execute(
+        update(Deployment)
+        .where(Deployment.tied_at.is_(None))
+        .values(tied_at=func.clock_timestamp())
+        .execution_options(**_NO_SYNC)
+    )
+
+
 def note(session: Session, unreferenced: int, brake: str | None) -> None:
     """Record what the collector has found, and why it erases nothing."""
     session.execute(

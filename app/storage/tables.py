@@ -12,7 +12,7 @@ from app.db.base import Base, Timestamped
 class Deployment(Base, Timestamped):
     """This database's deployment, in one row. Its id is in its blob store, too, so that neither is taken for another's.
 
-    ``brake`` is why the collector erases nothing, None where it does; ``collected_at`` is when it last looked.
+    ``tied_at`` is since when its store is known to be its own; ``brake`` is why the collector erases nothing, None where it does; ``collected_at`` is when it last looked.
     """
 
     __tablename__ = "deployment"
@@ -20,6 +20,7 @@ class Deployment(Base, Timestamped):
 
     single: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
     id: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    tied_at: Mapped[datetime | None]
     collected_at: Mapped[datetime | None]
     unreferenced: Mapped[int] = mapped_column(server_default=text("0"))
     brake: Mapped[str | None] = mapped_column(Text)

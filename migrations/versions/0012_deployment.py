@@ -18,6 +18,7 @@ def upgrade() -> None:
         "deployment",
         sa.Column("single", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+        sa.Column("tied_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("collected_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("unreferenced", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("brake", sa.Text(), nullable=True),
