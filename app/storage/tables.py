@@ -12,7 +12,8 @@ from app.db.base import Base, Timestamped
 class Deployment(Base, Timestamped):
     """This database's deployment, in one row. Its id is in its blob store, too, so that neither is taken for another's.
 
-    ``tied_at`` is since when its store is known to be its own; ``brake`` is why the collector erases nothing, None where it does; ``collected_at`` is when it last looked.
+    ``tied_at`` is since when its store is known to be its own, ``collected_at`` when the collector last looked, and
+    ``brake`` why it erases nothing, None where it does.
     """
 
     __tablename__ = "deployment"
