@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench peers-env faults clean
+.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench peers-env faults clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -32,6 +32,7 @@ help:
 	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of them from SEED=0'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
+	@echo 'make estimators  how estimators do on stored games; ARGS="--games tuned --seeds 5"'
 	@echo 'make peers-env  the environment of pyDVL and shapiq, for the benchmarks beside them'
 	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
 
@@ -52,8 +53,9 @@ demo: $(READY)
 up: $(READY)
 	@$(PY) -m app.cli up
 
+# two at a time, each with servers of its own; a module's tests stay together
 test: $(READY)
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 lint: lint-format lint-rules lint-types lint-imports
 
@@ -83,6 +85,9 @@ fuzz-readers: $(READY)
 
 faults: $(READY)
 	@$(PY) -m tests.faults.storm $(N) $(ARGS)
+
+estimators: $(READY)
+	@$(PY) -m benchmarks.estimators $(ARGS)
 
 bench: $(READY)
 	@$(PY) -m benchmarks $(ARGS)
