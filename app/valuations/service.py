@@ -144,7 +144,11 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
         findings=shown_findings(admitted.findings),
-        notes=[*admitted.notes, *measurement(admitted.game, admitted.size.test_rows), *warnings(order)],
+        notes=[
+            *admitted.notes,
+            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
+            *warnings(order),
+        ],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),
