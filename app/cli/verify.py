@@ -21,10 +21,11 @@ from app.errors import InvalidInput
 from contract.estimators import audited
 
 if TYPE_CHECKING:
-    from contract.result import ValuationResult
+    from contract.result import PlayerResult, ValuationResult
     from worker.engine.evaluation.evaluator import Evaluator
 
 TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
+_GAIN = ("baseline", "full", "difference", "stderr", "lower", "p_value")
 
 _Result = Annotated[Path, typer.Argument(help="A result that `cherish value --json` wrote.")]
 _Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=FILE; the files to compute from.")]
@@ -33,6 +34,9 @@ _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player."
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, where they are not where it says.")]
 _Worths = Annotated[int, typer.Option(min=0, help="How many stored worths to compute again.")]
 _Audit = Annotated[bool, typer.Option("--audit", help="Retrain a few coalitions of a result that is unaudited.")]
+_Intervals = Annotated[
+    bool, typer.Option("--intervals", help="Compute every worth again, and what other test rows would change.")
+]
 _Seed = Annotated[int, typer.Option(help="Chooses which worths are computed again.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Where to write what was found.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
@@ -64,6 +68,7 @@ def verify(
     checkpoint: _Checkpoint = None,
     worths: _Worths = 5,
     audit: _Audit = False,
+    intervals: _Intervals = False,
     seed: _Seed = 0,
     json_path: _Json = None,
     threads: _Threads = THREADS,
@@ -90,6 +95,9 @@ def verify(
         evaluator, digests = evaluator_of(request, threads)
         if record("files", _files(stored, evaluator, digests)):
             record("worths", _worths(stored, evaluator, worths, seed))
+            record("gain", _gain(stored, evaluator))
+            if intervals:
+                record("intervals", _intervals(stored, evaluator))
             if audit:
                 record("audit", _audit(stored, evaluator))
     elif audit or worths:
@@ -189,6 +197,42 @@ def _worths(stored: "ValuationResult", evaluator: "Evaluator", count: int, seed:
         return Verdict(True, f"{len(gaps)} computed again, the same{'' if gap == 0 else f' to {gap:.1g}'}")
     sentence = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {gap:.3g}"
     return Verdict(False, sentence)
+
+
+def _gain(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+    """Whether the test of the gain comes out the same from the files: it needs the baseline and everybody's model."""
+    from worker.engine.loop.gain import gain
+
+    with engine_errors():
+        again = gain(evaluator, stored.source, stored.spec.confidence)
+    if stored.gain is None or again is None:
+        return Verdict(stored.gain is None, "the result has no test of the gain")
+    gaps = [abs(getattr(again, name) - getattr(stored.gain, name)) for name in _GAIN]
+    if max(gaps) <= TOLERANCE and again.gained == stored.gain.gained:
+        return Verdict(True, f"tested again, the same: {again.sentence()}")
+    return Verdict(False, f"it is not what the files give: {again.sentence()}")
+
+
+def _intervals(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+    """Whether the whole result comes out again, with what other test rows would change and its seeds."""
+    from worker.engine.valuation import value
+
+    with engine_errors():
+        again = value(evaluator, stored.spec)
+    if (stored.chance is None) != (again.chance is None):
+        return Verdict(False, "what other test rows would change is missing, or was not measured")
+    pairs = zip(stored.players, again.players, strict=True)
+    gaps = [abs(a - b) for old, new in pairs for a, b in zip(_ends(old), _ends(new), strict=True)]
+    if stored.chance is not None and again.chance is not None:
+        old, new = np.array(stored.chance.covariance), np.array(again.chance.covariance)
+        gaps += [float(np.abs(old - new).max()), abs(stored.chance.apart - again.chance.apart)]
+    if max(gaps) <= TOLERANCE:
+        return Verdict(True, f"all {len(again.worths)} worths computed again: the same intervals, test rows included")
+    return Verdict(False, f"computed again from all worths they are off by {max(gaps):.3g}")
+
+
+def _ends(player: "PlayerResult") -> tuple[float, ...]:
+    return (*player.value_ci, *player.value_band, *(player.share_ci or ()), *(player.share_band or ()))
 
 
 def _audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:

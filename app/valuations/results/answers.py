@@ -15,12 +15,14 @@ from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
     GainAnswer,
+    IntervalPartsAnswer,
     PayoutLine,
     Payouts,
     PlayerValue,
     PrecisionAnswer,
     RemovalAnswer,
     RemovalPointAnswer,
+    TestChanceAnswer,
     Values,
     WithoutHarm,
 )
@@ -35,7 +37,7 @@ from app.valuations.schemas import (
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.job import PayeePart
-from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
+from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -143,8 +145,21 @@ def values(
         removal=None if result.removal is None else _removal(result.removal),
         checked=None if checked is None else Checked.model_validate(checked),
         gain=None if result.paid_gain is None else GainAnswer.model_validate(asdict(result.paid_gain)),
+        chance=None if result.chance is None else _chance(result.chance),
         precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
+    )
+
+
+def _chance(found: TestRowChance) -> TestChanceAnswer:
+    """What other test rows would change; the covariance is in the intervals."""
+    first, second = found.halves
+    return TestChanceAnswer(
+        units=found.units,
+        halves=(list(first), list(second)),
+        apart=found.apart,
+        allowed=found.allowed,
+        seed=found.seed,
     )
 
 
@@ -206,6 +221,7 @@ def _answer(
         reason=None,
         seat=part.player,
         part=float(part.part),
+        parts=None if paid.parts is None else IntervalPartsAnswer.model_validate(asdict(paid.parts)),
     )
 
 

@@ -28,7 +28,8 @@ class Posterior:
     """Values float64[n], covariance float64[n, n], worths expected on the grid float64[M], and the fit's health.
 
     ``residuals`` are standardised leave-one-out residuals float64[m] of the observed worths; ``weights`` the share of
-    the prior variance that each kernel ended with.
+    the prior variance that each kernel ended with. ``of_observed`` float64[n, m] are the values' derivatives by the
+    observed worths, for the amounts of the kernels as they were found.
     """
 
     values: Floats
@@ -37,6 +38,7 @@ class Posterior:
     residuals: Floats
     errors: Floats
     weights: dict[str, float]
+    of_observed: Floats
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,11 @@ class CoalitionProcess:
         # What was observed is known, not expected: no rounding may blur it.
         expected[observed] = target
         projected = self._grid.operator @ cross
+        # an observed worth counts as it is, and through what it says of those that were not observed
+        blind = self._grid.operator.copy()
+        blind[:, observed] = 0.0
+        of_observed = blind @ cross @ inverse
+        of_observed += self._grid.operator[:, observed]
         covariance = np.tensordot(amounts, self._prior, 1) - projected @ inverse @ projected.T
         precision = np.diag(inverse)
         size = amounts * np.array([component.diagonal.mean() for component in self._components])
@@ -94,6 +101,7 @@ class CoalitionProcess:
             residuals=lifted / np.sqrt(precision),
             errors=scale * lifted / precision,
             weights={c.name: float(s) for c, s in zip(self._components, size / size.sum(), strict=True)},
+            of_observed=of_observed - of_observed.mean(axis=1, keepdims=True),
         )
 
 

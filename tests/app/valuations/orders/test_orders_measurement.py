@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.valuations.orders.measurement import measurement
+from app.valuations.orders.measurement import expected_width, measurement
 from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
 
 
@@ -26,3 +26,12 @@ def game(metric: str, mode: str = "full", learner: str = "logistic") -> FrozenGa
 )
 def test_the_baseline_is_named_with_the_rows_that_choose_it(asked: FrozenGame, rows: int, words: str) -> None:
     assert words in measurement(asked, rows)[0]
+
+
+def test_the_width_to_expect_halves_with_four_times_as_many_test_rows() -> None:
+    assert [expected_width(400)[0], expected_width(100)[0]] == [8.0, 16.0]
+    told = measurement(game("accuracy"), 400)[1]
+    assert "With 400 test rows that measure worths, the widest share interval will be about 8 points (4 to 16" in told
+    assert "More test rows are the cheapest way" in told
+    assert "With 900 test rows" in measurement(game("accuracy"), 1000)[1], "a tenth chooses the baseline"
+    assert "With 40 test rows" in measurement(game("accuracy", "partial"), 60)[1], "a third anchors unlearning"
