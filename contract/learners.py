@@ -72,8 +72,8 @@ class LearnerKind:
     """One learner, or a frozen model: its name, how people call it, what it reads and predicts, its hyper-parameters.
 
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
-    ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations``
-    do not say (quotes).
+    ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
+    one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations`` do not say (quotes).
     """
 
     name: Architecture

@@ -9,7 +9,7 @@ from contract.learners import LEARNERS
 from contract.metrics import Predicts, metric_of
 
 # points of the widest interval times the root of the rows that measure: low, middle and high over measured games
-WIDTH_FACTORS = (80.0, 160.0, 320.0)
+WIDTH_FACTORS = (90.0, 180.0, 360.0)
 
 
 def measurement(game: FrozenGame, test_rows: int) -> list[str]:
@@ -18,8 +18,8 @@ def measurement(game: FrozenGame, test_rows: int) -> list[str]:
 
 
 def expected_width(measuring_rows: int) -> tuple[float, float, float]:
-    """How wide the widest 95 % share interval is expected to be by the draw of test rows alone, in points: a middle, and
-    what most of the games that were measured lie between (docs/method.md)."""
+    """How wide the widest 95 % share interval is expected to be by the draw of test rows alone, in points: a middle,
+    and what most of the games that were measured lie between (docs/method.md)."""
     low, middle, high = (factor / math.sqrt(measuring_rows) for factor in WIDTH_FACTORS)
     return min(middle, 100.0), min(low, 100.0), min(high, 100.0)
 

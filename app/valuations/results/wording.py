@@ -68,7 +68,7 @@ def widest_parts(players: Sequence[PlayerValue]) -> str | None:
     widest = max(known, key=lambda player: _width(player.share_ci))
     assert widest.parts is not None  # noqa: S101 - only those are looked at
     parts = IntervalParts(**widest.parts.model_dump())
-    words = f"The widest interval, {widest.provider}'s, has these parts in points: {parts.sentence()}."
+    words = f"What makes the widest share interval wide, in points: {parts.sentence()}."
     others = max(parts.unlearning or 0.0, parts.seeds or 0.0)
     if parts.test_rows is not None and parts.test_rows > others:
         words += " More test rows are what makes it narrower: four times as many halve that part."

@@ -29,9 +29,9 @@ def test_the_baseline_is_named_with_the_rows_that_choose_it(asked: FrozenGame, r
 
 
 def test_the_width_to_expect_halves_with_four_times_as_many_test_rows() -> None:
-    assert [expected_width(400)[0], expected_width(100)[0]] == [8.0, 16.0]
+    assert [expected_width(400)[0], expected_width(100)[0]] == [9.0, 18.0]
     told = measurement(game("accuracy"), 400)[1]
-    assert "With 400 test rows that measure worths, the widest share interval will be about 8 points (4 to 16" in told
+    assert "With 400 test rows that measure worths, the widest share interval will be about 9 points (4 to 18" in told
     assert "More test rows are the cheapest way" in told
     assert "With 900 test rows" in measurement(game("accuracy"), 1000)[1], "a tenth chooses the baseline"
     assert "With 40 test rows" in measurement(game("accuracy", "partial"), 60)[1], "a third anchors unlearning"
