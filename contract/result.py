@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, TypeAdapter
 
 from contract.job import DomainPerplexity
+from contract.sealing import SEAL
 from contract.spec import ValuationSpec
 
 FORMAT = 1
@@ -42,7 +43,11 @@ class SizeRow:
 
 @dataclass(frozen=True)
 class Audit:
-    """Unlearned against retrained worths. Points are hundredths of v(N) - v(empty), which is what the pool pays for."""
+    """Unlearned against retrained worths, of all coalitions with sizes counting alike, as few audited ones tell it.
+
+    Points are hundredths of v(N) - v(empty), which is what the pool pays for. ``*_ci`` are intervals of 95 %; None
+    where too few were audited to have one.
+    """
 
     status: str
     reason: str
@@ -56,6 +61,9 @@ class Audit:
     rmse_points: float | None = None
     by_size: tuple[SizeRow, ...] = ()
     sentence: str = ""
+    bias_ci: Interval | None = None
+    rmse_ci: Interval | None = None
+    rvr_ci: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -253,8 +261,8 @@ class _Answer:
         """The answer from plain data; raises ValueError where it is not one of this format, or is incomplete."""
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
-        # What was asked (files, model) may be stored beside the answer; it is no part of it.
-        plain = {name: value for name, value in data.items() if name != "request"}
+        # What was asked (files, model) and noticed and the seal may be stored beside the answer: no part of it.
+        plain = {name: value for name, value in data.items() if name not in ("request", "findings", *SEAL)}
         try:
             answer: Self = _adapter(cls.__name__).validate_python(plain)
         except ValueError as cause:

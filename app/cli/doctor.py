@@ -22,7 +22,7 @@ from app.cli import place
 from app.db.limits import Process
 from app.db.migrate import current_revision, head_revision
 from app.db.session import open_engine
-from app.errors import CherishError
+from app.errors import CherishError, Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
@@ -78,7 +78,7 @@ def examine() -> list[Finding]:
     try:
         database = _database(engine)
         findings = [database]
-        for check in (_migrations, _workers):
+        for check in (_migrations, _workers, _collector):
             if database.ok:
                 findings.append(_guarded(check, engine))
             else:
@@ -104,6 +104,8 @@ def _database(engine: Engine) -> Finding:
     try:
         with engine.connect() as connection:
             version = str(connection.scalar(text("SHOW server_version"))).split()[0]
+    except Unavailable as error:
+        return Finding("database", False, "a pooler that the settings do not name", error.detail)
     except SQLAlchemyError as error:
         mend = "is Postgres running, and is CHERISH_DATABASE_URL right? On one machine `cherish up` starts one"
         return Finding("database", False, _first_line(error), mend)
@@ -126,6 +128,16 @@ def _workers(engine: Engine) -> Finding:
     if alive:
         return Finding("workers", True, f"{alive} alive")
     return Finding("workers", False, f"none heard of for {_SILENT}", "start one: `cherish work cpu` (or gpu)")
+
+
+def _collector(engine: Engine) -> Finding:
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT brake, unreferenced FROM deployment")).one_or_none()
+    if row is None:
+        return Finding("collector", True, "has not looked yet")
+    if row.brake is not None:
+        return Finding("collector", False, "erases nothing", row.brake)
+    return Finding("collector", True, f"{row.unreferenced} blobs that nothing refers to")
 
 
 def _redis(settings: Settings) -> Finding:

@@ -303,9 +303,11 @@ class Certificate(Answer):
 
 
 class CertificateKey(Answer):
-    """The public key that this deployment's certificates are checked with, base64 of 32 bytes."""
+    """The public key that this deployment's certificates are checked with, base64 of 32 bytes; those it signed with
+    earlier, in whose files they are named."""
 
-    model_config = example(algorithm="Ed25519", public_key="MCowBQ...")
+    model_config = example(algorithm="Ed25519", public_key="MCowBQ...", earlier_public_keys=[])
 
     algorithm: str
     public_key: str
+    earlier_public_keys: list[str]

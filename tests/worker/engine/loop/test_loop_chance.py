@@ -105,8 +105,8 @@ def test_values_of_a_process_move_with_observed_worths_as_it_says() -> None:
     # worths times a factor, and more of all: values follow, and the amounts do not change
     for after, change in ((1.5 * worths, 0.5 * worths), (worths + 3.0, np.full(16, 3.0))):
         found = process.fit(observed, after[observed]).values - before.values
-        assert (before.of_observed @ change[observed]).tolist() == pytest.approx(found.tolist(), abs=1e-6)
-    assert before.of_observed.sum(axis=1).tolist() == pytest.approx([0.0] * 4, abs=1e-9)
+        assert (before.leverage @ change[observed]).tolist() == pytest.approx(found.tolist(), abs=1e-6)
+    assert before.leverage.sum(axis=1).tolist() == pytest.approx([0.0] * 4, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["permutation", "kernelshap", "stratified", "regression", "svarm"])
