@@ -195,7 +195,7 @@ def unchecked(*, with_files: bool, with_intervals: bool) -> list[str]:
     """What a verification cannot compute again, in words."""
     always = ["seconds, which were measured where the result was computed, and what follows from them alone"]
     if not with_files:
-        missing = "the worths, gain, chance of the test rows, rows, digests, costs and the game's notes"
+        missing = "the worths, rows, digests, costs, gain, chance of the test rows and the game's notes"
         return [*always, f"{missing}, which take the files"]
     return always if with_intervals else [*always, "the chance of the test rows, which takes --intervals"]
 
