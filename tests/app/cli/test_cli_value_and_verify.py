@@ -229,7 +229,10 @@ def test_the_gain_is_tested_again_and_all_intervals_come_out_again_where_that_is
     [
         (lambda data: data["gain"].update(lower=9.0), "Gain: it is not what the files give"),
         (lambda data: data["chance"]["covariance"][0].__setitem__(0, 1.0), "Estimate: it does not follow"),
-        (lambda data: data["chance"].update(apart=99.0), "Intervals: computed again from all worths they are off"),
+        (
+            lambda data: data["chance"].update(apart=99.0),
+            "Intervals: computed again from all worths: chance.apart is 99",
+        ),
     ],
 )
 def test_an_altered_gain_and_altered_chance_of_test_rows_are_found_out(
