@@ -16,8 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from app.datasets import schemas, service
-from app.datasets.endpoints import ReadingDep
+from app.datasets import readings, schemas, service
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
@@ -102,10 +101,9 @@ async def put_content(
     session: SessionDep,
     settings: SettingsDep,
     blobs: BlobsDep,
-    reading: ReadingDep,
 ) -> Response:
     """The file's bytes: streamed, hashed and validated, then stored whole or not at all."""
-    caller = visitor.caller
+    caller, reading = visitor.caller, readings.of_query(request.query_params.multi_items())
     expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
     async with AsyncExitStack() as stack:
         async with without_connection(request, session):

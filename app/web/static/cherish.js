@@ -176,7 +176,7 @@ function declared(form) {
   const query = new URLSearchParams();
   for (const field of form.querySelectorAll("[data-reading]")) {
     const said = field.value.trim();
-    const values = field.dataset.reading === "columns" ? said.split(",").map((name) => name.trim()) : [said];
+    const values = ["columns", "read"].includes(field.dataset.reading) ? said.split(",").map((name) => name.trim()) : [said];
     if (said) for (const value of values) query.append(field.dataset.reading, value);
   }
   return query.size ? `?${query}` : "";
