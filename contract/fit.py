@@ -5,9 +5,14 @@ The answer rests on nothing but the question, so it is kept by the question's di
 
 from typing import Any
 
+from pydantic import Field
+
 from contract.document import Document
+from contract.features import ALL_FEATURES, FeatureChoice
 from contract.files import InputFile
+from contract.findings import FileFinding
 from contract.job import LabelMix
+from contract.reading import MissingLabels
 
 
 class Offer(Document):
@@ -32,6 +37,10 @@ class FitQuestion(Document):
     image_size: int | None = None
     context: int | None = None
     by_name: bool = False
+    features: FeatureChoice = ALL_FEATURES
+    label_map: dict[str, str] = Field(default_factory=dict)
+    missing_labels: MissingLabels = "leave_out"
+    drop_unfit: bool = False
 
 
 class FitRequest(Document):
@@ -75,10 +84,18 @@ class PayeeFitted(Document):
     raw: str
 
 
+class UnfitDataset(Document):
+    """A dataset (its id in hex) that could not be read with the others and was left out, and why, for the buyer."""
+
+    dataset: str
+    detail: str
+
+
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
-    rows as they were read."""
+    rows as they were read; ``findings`` is what is said of the files. ``unfit``
+    are datasets that were left out, as the question allows; ``members`` are then those who have others."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -89,3 +106,5 @@ class FitAnswer(Document):
     order: tuple[int, ...]
     raw_test: str
     mix: LabelMix
+    findings: tuple[FileFinding, ...] = ()
+    unfit: tuple[UnfitDataset, ...] = ()

@@ -35,6 +35,7 @@ from app.valuations.orders.quotes import (
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences, warnings, with_dispute_window
 from app.valuations.results import answers, certificates, evidence
+from app.valuations.results.answers import shown_findings
 from app.valuations.results.evidence import Pair
 from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Payouts, Values
@@ -42,6 +43,8 @@ from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Qu
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.work import lifecycle, worths
+from app.webhooks import service as webhooks
+from app.webhooks.events import EventType
 from contract.document import digest_of
 from contract.job import EDITION, AgreedTerms, JobInputs
 
@@ -108,6 +111,8 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         # these weights are the model trained on everything, so they have seen every dataset of the job
         checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
+    for dataset, provider in admitted.unfit:
+        webhooks.emit(session, provider, EventType.DATASET_UNREADABLE_FOR_ORDER, {"id": dataset})
     repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)
@@ -142,7 +147,12 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        notes=[*admitted.notes, *measurement(admitted.game, admitted.size.test_rows), *warnings(order)],
+        findings=shown_findings(admitted.findings),
+        notes=[
+            *admitted.notes,
+            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
+            *warnings(order),
+        ],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),
@@ -163,8 +173,8 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
         for payee in payees
         for number in range(shard_count(payee.rows, rows) if rows else 1)
     ]
-    counts = expected_evaluations(order, digests)
     learner = admitted.game.learner.name
+    counts = expected_evaluations(order, digests, learner)
     past = worths.measured(session, learner, admitted.game.base)
     taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
@@ -194,6 +204,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
         measured=admitted.measured,
         checkpoint=admitted.game.checkpoint,
         base=admitted.game.base,
+        findings=admitted.findings,
         terms=AgreedTerms(
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),
