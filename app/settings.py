@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="of one upload")
     max_body_bytes: int = Field(default=1024**2, gt=0, description="JSON bodies; uploads have their own limit")
     max_rows: int = Field(default=5_000_000, gt=0, description="of one file")
-    max_columns: int = Field(default=20_000, gt=0, description="of one file")
+    max_columns: int = Field(default=100_000, gt=0, description="of one file")
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
     max_parsing: int = Field(default=2, gt=0, description="uploads that one API process has parsed at a time")
     parse_memory_bytes: int = Field(default=4 * 1024**3, gt=0, description="of the process that parses an upload")

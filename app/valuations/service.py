@@ -35,6 +35,7 @@ from app.valuations.orders.quotes import (
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences, warnings, with_dispute_window
 from app.valuations.results import answers, certificates, evidence
+from app.valuations.results.answers import shown_findings
 from app.valuations.results.evidence import Pair
 from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Payouts, Values
@@ -142,7 +143,12 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        notes=[*admitted.notes, *measurement(admitted.game, admitted.size.test_rows), *warnings(order)],
+        findings=shown_findings(admitted.findings),
+        notes=[
+            *admitted.notes,
+            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
+            *warnings(order),
+        ],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),
@@ -163,8 +169,8 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
         for payee in payees
         for number in range(shard_count(payee.rows, rows) if rows else 1)
     ]
-    counts = expected_evaluations(order, digests)
     learner = admitted.game.learner.name
+    counts = expected_evaluations(order, digests, learner)
     past = worths.measured(session, learner, admitted.game.base)
     taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
@@ -194,6 +200,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
         measured=admitted.measured,
         checkpoint=admitted.game.checkpoint,
         base=admitted.game.base,
+        findings=admitted.findings,
         terms=AgreedTerms(
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),

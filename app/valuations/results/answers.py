@@ -1,7 +1,7 @@
 """From rows to answers: which parts of a job its buyer and its providers see. Pure; it reads no database."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from app.http.ids import public_id
@@ -15,16 +15,19 @@ from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
     GainAnswer,
+    IntervalPartsAnswer,
     PayoutLine,
     Payouts,
     PlayerValue,
     PrecisionAnswer,
     RemovalAnswer,
     RemovalPointAnswer,
+    TestChanceAnswer,
     Values,
     WithoutHarm,
 )
 from app.valuations.schemas import (
+    FindingAnswer,
     MeasuredOn,
     MyPlayer,
     MyValuation,
@@ -34,8 +37,9 @@ from app.valuations.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.findings import FileFinding, Severity
 from contract.job import PayeePart
-from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
+from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -131,6 +135,7 @@ def values(
         evaluations=result.evaluations,
         stopped_by=result.stopped_by,
         notes=[*valuation.job_inputs.notes, *result.notes],
+        findings=shown_findings(valuation.job_inputs.findings),
         shares_note=result.shares_note,
         audit=asdict(result.audit),
         bake_off=[asdict(candidate) for candidate in result.bake_off],
@@ -143,8 +148,21 @@ def values(
         removal=None if result.removal is None else _removal(result.removal),
         checked=None if checked is None else Checked.model_validate(checked),
         gain=None if result.paid_gain is None else GainAnswer.model_validate(asdict(result.paid_gain)),
+        chance=None if result.chance is None else _chance(result.chance),
         precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
+    )
+
+
+def _chance(found: TestRowChance) -> TestChanceAnswer:
+    """What other test rows would change; the covariance is in the intervals."""
+    first, second = found.halves
+    return TestChanceAnswer(
+        units=found.units,
+        halves=(list(first), list(second)),
+        apart=found.apart,
+        allowed=found.allowed,
+        seed=found.seed,
     )
 
 
@@ -206,6 +224,7 @@ def _answer(
         reason=None,
         seat=part.player,
         part=float(part.part),
+        parts=None if paid.parts is None else IntervalPartsAnswer.model_validate(asdict(paid.parts)),
     )
 
 
@@ -279,6 +298,13 @@ def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement
     )
 
 
+def shown_findings(findings: Sequence[FileFinding], datasets: Collection[str] | None = None) -> list[FindingAnswer]:
+    """What was noticed of a job's files, warnings first; of these ``datasets`` (hex) alone, where they are given."""
+    shown = [each for each in findings if datasets is None or each.dataset in datasets]
+    grave = sorted(shown, key=lambda each: each.finding.severity is not Severity.WARN)
+    return [FindingAnswer.of(each) for each in grave]
+
+
 def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuation:
     """A provider's own part of a job."""
     return MyValuation(
@@ -305,6 +331,10 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
             )
             for player in players
         ],
+        findings=shown_findings(
+            valuation.job_inputs.findings,
+            {uuid.UUID(dataset).hex for player in players for dataset in player.datasets},
+        ),
     )
 
 

@@ -25,6 +25,7 @@ FORMAT = "cherish-certificate-2"
 # of jobs that were settled before shares by value and as paid were told apart: their certificates stay what they were
 FORMAT_BEFORE = "cherish-certificate-1"
 _SINCE_FORMAT_2 = {"paid_value", "paid_value_ci", "paid_share", "reason"}
+_INTERVALS = {"bias_ci", "rmse_ci", "rvr_ci"}
 _DERIVED_KEY = b"cherish-certificate-1"
 
 
@@ -61,7 +62,8 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
     hidden = {"provider"} | (_SINCE_FORMAT_2 if before else set())
     players = []
     for player, line in zip(values.players, payouts.payouts, strict=True):
-        valued = player.model_dump(mode="json", exclude=hidden)
+        # results from before they were told apart have no parts, and certificates stay what they were
+        valued = player.model_dump(mode="json", exclude=hidden | ({"parts"} if player.parts is None else set()))
         players.append(valued | {"released": line.released, "held": line.held, "accrued": line.accrued})
     return {
         "format": FORMAT_BEFORE if before else FORMAT,
@@ -75,7 +77,8 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         "source": values.source,
         "stopped_by": values.stopped_by,
         "evaluations": values.evaluations,
-        "audit": values.audit,
+        # what an audit does not say is left out: certificates from before it had intervals stay what they were
+        "audit": {name: value for name, value in values.audit.items() if value is not None or name not in _INTERVALS},
         "players": players,
         "money": {
             name: getattr(payouts, name) for name in ("pool", "currency", "fee", "compute", "refunded", "performance")
@@ -83,6 +86,7 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         | {"policy": payouts.policy.value, "terms": payouts.terms}
         | ({} if before else payouts.model_dump(include={"divided", "nobody_paid", "explanation"})),
         # a certificate from before there were checks stays what it was
+        **({} if values.chance is None else values.model_dump(mode="json", include={"chance"})),
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
         **({} if before else values.model_dump(mode="json", include={"gain", "precision"})),
     }
