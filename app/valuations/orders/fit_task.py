@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, archive, image_shape, images
+from app.datasets.readers import Limits, Meaning, archive, image_shape, images
 from app.datasets.readers.findings import findings_of
+from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
@@ -262,11 +263,14 @@ def _others_file(dataset: str, file: InputFile) -> Iterator[None]:
 
 
 def _as_they_were(files: _Files, file: InputFile) -> dict[str, NDArray[np.uint64]]:
-    """Hashes of an archive's images before they are resized; nothing of a file that is no archive."""
+    """Hashes of an archive's labelled images before they are resized; nothing of a file that is no archive."""
     if file.format != "zip":
         return {}
     with archive.opened(files.path(file), files.limits, file.name) as packed:
-        hashes = [array_hash(pixels) for pixels in images.decoded(packed)]
+        meaning = Meaning(target=file.target, kinds=file.reading.kinds or {})
+        labels = normalise(packed.columns, file.name, meaning).column(file.target).is_valid().to_pylist()
+        pairs = zip(images.decoded(packed), labels, strict=True)
+        hashes = [array_hash(pixels) for pixels, labelled in pairs if labelled]
     return {images.IMAGE_COLUMN: np.array(hashes, dtype=np.uint64)}
 
 
