@@ -24,7 +24,7 @@ from app.datasets.rows.canonical_order import canonical_order, in_canonical_orde
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
 from app.datasets.rows.items import number_labels, read_stand_ins
-from app.datasets.rows.joining import Unfit, common_columns
+from app.datasets.rows.joining import Unfit, common_columns, renamed
 from app.datasets.rows.labels import label_findings
 from app.datasets.rows.raw_rows import (
     RawRows,
@@ -36,6 +36,7 @@ from app.datasets.rows.raw_rows import (
     short_hash,
 )
 from app.datasets.rows.rules import class_names, class_order, clean_map
+from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
 from app.valuations.orders.test_commitment import label_mix
@@ -214,7 +215,8 @@ def _read_tables(files: _Files) -> _Read:
     encoding = fitted.encoding
     findings = [*_said(None, findings_of(test)), *_said(None, fitted.test_findings)]
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
-        findings += [*_said(key, findings_of(read)), *_said(key, more)]
+        odd = suspicions(renamed(read, question.features), encoding)
+        findings += [*_said(key, findings_of(read)), *_said(key, more), *_said(key, odd)]
     rows = {}
     for key, read in tables.items():
         with _others_file(key, files.datasets[key]):
