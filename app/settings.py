@@ -81,11 +81,18 @@ class Settings(BaseSettings):
     )
 
     told_rows: int = Field(
-        default=200, gt=0, description="how much of fewer rows is somewhere else is never told, not even in bands"
+        default=300, gt=0, description="how much of fewer rows is somewhere else is never told, not even in bands"
     )
     least_rows_valued: int = Field(
         default=10, gt=0, description="whoever offers fewer rows to a job is not valued: its value would tell of them"
     )
+
+    disclosure_points: int = Field(
+        default=100, gt=0, description="what one organisation may spend on questions about one dataset's rows"
+    )
+    disclosure_days: float = Field(default=30.0, gt=0, description="after which points that were spent are there again")
+    quote_points: int = Field(default=2, gt=0, description="what a new question costs: a quote, or an upload's overlap")
+    job_points: int = Field(default=6, gt=0, description="what a job costs, whose values tell more")
 
     log_level: str = "INFO"
     log_json: bool = False
@@ -95,7 +102,10 @@ class Settings(BaseSettings):
     max_rows: int = Field(default=5_000_000, gt=0)
     max_columns: int = Field(default=20_000, gt=0)
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
-    max_parsing: int = Field(default=2, gt=0, description="uploads that one API process has parsed at a time")
+    max_parsing: int = Field(
+        default=2, gt=0, description="files, or jobs' files, that one API process has read at a time"
+    )
+    max_waiting: int = Field(default=8, gt=0, description="of one organisation that wait for that; more are refused")
     parse_memory_bytes: int = Field(default=4 * 1024**3, gt=0, description="of the process that parses an upload")
     fit_memory_bytes: int = Field(default=16 * 1024**3, gt=0, description="of the process that reads a job's files")
     parse_seconds: float = Field(default=300.0, gt=0, description="of the process that parses an upload")

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from app.datasets import copies
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion, ProfileStatus
-from app.disclosure.bands import Bands
 from app.outbox import service as outbox
 from app.settings import Settings
 
@@ -72,9 +71,7 @@ def finish(session: Session, settings: Settings, dataset_id: uuid.UUID, number: 
     if dataset is None or version is None or dataset.status is DatasetStatus.WITHDRAWN:
         return
     copies.store(session, dataset_id, number, found["sketches"])
-    version.profile = found["profile"] | {
-        "in_other_listings": copies.elsewhere(session, Bands.of(settings), dataset, number)
-    }
+    version.profile = found["profile"] | {"in_other_listings": copies.elsewhere(session, settings, dataset, number)}
     version.preview = found["preview"][: dataset.preview_rows]
     version.profile_status, version.profile_due_at = ProfileStatus.DONE, None
     session.flush()
