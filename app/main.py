@@ -22,7 +22,7 @@ from app.datasets import endpoints as datasets
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import etags, health, idempotency, limits, openapi, problems
+from app.http import etags, health, idempotency, limits, openapi, outages, problems
 from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
 from app.http.queues import FairQueue
@@ -57,6 +57,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.redis = redis.Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
     )
+    app.state.parts = health.parts_of(app)
     try:
         yield
     finally:
@@ -79,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.metrics = Metrics()
     problems.register(app)
+    outages.register(app)
     app.state.error_page = error_page
     app.state.record_change = audit_log.record
     app.add_exception_handler(etags.NotModified, etags.answer_not_modified)

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from cherish.client import TERMINAL, Json, asked_pause, passes, pause_before, pieces_of, read_answer
+from cherish.client import TERMINAL, Json, Problem, asked_pause, is_outage, passes, pause_before, pieces_of, read_answer
 
 
 class AsyncClient:
@@ -135,10 +135,19 @@ class AsyncClient:
     async def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
     ) -> Json:
-        """Follow a valuation to its end; ``on_progress`` sees each answer. Raises TimeoutError; the job goes on."""
+        """Follow a valuation to its end, over outages; ``on_progress`` sees each answer.
+
+        Raises TimeoutError; the job goes on.
+        """
         ends = time.monotonic() + timeout
         while True:
-            job = await self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            try:
+                job = await self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            except (httpx.TransportError, Problem) as error:
+                if time.monotonic() > ends or not is_outage(error):
+                    raise
+                await asyncio.sleep(pause_before(4))
+                continue
             if on_progress:
                 on_progress(job)
             if job["status"] in TERMINAL:

@@ -175,14 +175,20 @@ class Client:
     def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
     ) -> Json:
-        """Follow a valuation until it has ended; ``on_progress`` sees each answer.
+        """Follow a valuation until it has ended; ``on_progress`` sees each answer. Outages are waited out.
 
         Raises:
             TimeoutError: it has not ended within ``timeout`` seconds; it goes on at the service.
         """
         ends = time.monotonic() + timeout
         while True:
-            job = self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            try:
+                job = self.get(f"/v1/valuations/{valuation_id}", wait=2)
+            except (httpx.TransportError, Problem) as error:
+                if time.monotonic() > ends or not is_outage(error):
+                    raise
+                time.sleep(pause_before(4))
+                continue
             if on_progress:
                 on_progress(job)
             if job["status"] in TERMINAL:
@@ -209,6 +215,11 @@ def passes(answer: httpx.Response) -> bool:
     A conflict that says when to come back is one: an earlier attempt, whose answer was not awaited, is still at work.
     """
     return answer.status_code in _RETRIED_STATUS or (answer.status_code == 409 and "retry-after" in answer.headers)
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the service, or the way to it, was away: what the caller asked for may be answered later."""
+    return not isinstance(error, Problem) or error.status in _RETRIED_STATUS
 
 
 def pause_before(attempt: int) -> float:

@@ -68,7 +68,7 @@ CLIENT_SIDE: dict[str, Any] = {
     "keepalives": 1,
     **{f"keepalives_{name}": value for name, value in _KEEPALIVES.items()},
     "tcp_user_timeout": _UNANSWERED_MS,
-    "connect_timeout": 10,
+    "connect_timeout": 5,
 }
 
 

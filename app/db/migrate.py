@@ -85,6 +85,15 @@ def head_revision() -> str | None:
     return ScriptDirectory.from_config(config).get_current_head()
 
 
+def is_known(revision: str | None) -> bool:
+    """Whether this code has the revision; it has not where a newer release has migrated the database."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return revision is None or any(
+        script.revision == revision for script in ScriptDirectory.from_config(config).walk_revisions()
+    )
+
+
 def current_revision(engine: Engine) -> str | None:
     """The revision that the database is at, or None where it was never migrated."""
     with engine.connect() as connection:

@@ -13,9 +13,12 @@ from fastapi import Depends, Query, Request
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
+from app.errors import Unavailable
 from app.http.pages import PageRequest
 from app.settings import Settings
 from app.storage.blobs import BlobStore
+
+_TURN_SECONDS = 10.0
 
 
 async def get_session(request: Request) -> AsyncIterator[Session]:
@@ -29,7 +32,7 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
     state = request.app.state
     reads = request.method in ("GET", "HEAD")
     factory: sessionmaker[Session] = state.reading_factory if reads else state.session_factory
-    async with request.app.state.connections:
+    async with _turn(request):
         session = factory()
         # what surrounds the endpoint (idempotent answers, the audit log) writes in the same transaction
         request.state.session = session
@@ -40,6 +43,20 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
                 await run_in_threadpool(session.close)
             raise
         await run_in_threadpool(_finish, session)
+
+
+@asynccontextmanager
+async def _turn(request: Request) -> AsyncIterator[None]:
+    """A request's turn at the connections; raises Unavailable where none comes for long."""
+    connections: anyio.Semaphore = request.app.state.connections
+    with anyio.move_on_after(_TURN_SECONDS) as waiting:
+        await connections.acquire()
+    if waiting.cancelled_caught:
+        raise Unavailable("the service is busy, or its database is away; send this again", retry_after=2)
+    try:
+        yield
+    finally:
+        connections.release()
 
 
 def _finish(session: Session) -> None:

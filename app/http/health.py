@@ -1,24 +1,19 @@
-"""Health: ``/healthz`` says that the process answers; ``/readyz`` that everything it needs does, one line for each.
+"""Health: ``/healthz`` says that the process answers; ``/readyz`` whether it can do its work, and which parts answer.
 
 Neither needs a key, and neither tells more than names of parts: what is wrong in detail is in the log.
 """
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
-import redis
-import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.migrate import current_revision, head_revision
+from app.db.migrate import current_revision, head_revision, is_known
 from app.errors import Unavailable
 from app.http.problems import responses
+from app.http.readiness import Part, answering
 from app.http.schemas import Answer, example
-from app.storage.blobs import BlobStore
 
-log = structlog.get_logger(__name__)
 router = APIRouter(tags=["health"])
 
 
@@ -31,57 +26,56 @@ class Alive(Answer):
 
 
 class Ready(Answer):
-    """Every part that the service needs answers."""
+    """The process can do its work; it is degraded where a part that it can do without does not answer."""
 
     model_config = example(status="ok", parts=["database", "migrations", "redis", "blobs"])
 
-    status: Literal["ok"] = "ok"
+    status: Literal["ok", "degraded"] = "ok"
     parts: list[str]
 
 
+def parts_of(app: FastAPI) -> list[Part]:
+    """The parts that the application needs, in the order of the answer."""
+    state: Any = app.state
+    return [
+        Part("database", lambda: _database(state.engine), fresh=1.0),
+        Part("migrations", lambda: _migrations(state.engine), fresh=5.0),
+        # calls go on without it: messages wait in Postgres, and limits count nothing
+        Part("redis", lambda: state.redis.ping(), fresh=1.0, without=True),
+        # each look writes, reads and erases a blob
+        Part("blobs", lambda: state.blobs.check(), fresh=15.0),
+    ]
+
+
+# coroutines: a plain function would wait for a thread, and all may be waiting for what is away
 @router.get("/healthz")
-def get_health() -> Alive:
+async def get_health() -> Alive:
     """Whether this process answers at all; restart it when not."""
     return Alive()
 
 
 @router.get("/readyz", responses=responses(Unavailable))
-def get_readiness(request: Request, response: Response) -> Ready:
-    """Whether this process can do its work: database, migrations, Redis and blobs. 503 names what is away."""
-    state = request.app.state
-    checks: dict[str, Callable[[], None]] = {
-        "database": lambda: _database(state.session_factory),
-        "migrations": lambda: _migrations(state.engine),
-        "redis": lambda: _redis(state.redis),
-        "blobs": lambda: _blobs(state.blobs),
-    }
-    away = []
-    for name, check in checks.items():
-        try:
-            check()
-        except Exception:
-            log.warning("not_ready", part=name, exc_info=True)
-            away.append(name)
+async def get_readiness(request: Request, response: Response) -> Ready:
+    """Whether this process can do its work: database, migrations and blobs. 503 names what is away; without Redis it is
+    degraded. Looked at every few seconds, however often this is called."""
+    parts: list[Part] = request.app.state.parts
+    ready = await answering(parts)
+    away = [part.name for part in parts if part not in ready and not part.without]
     if away:
         raise Unavailable(f"not ready: {', '.join(away)}; `cherish doctor` says what to do", retry_after=5)
     response.headers["Cache-Control"] = "no-store"
-    return Ready(parts=list(checks))
+    return Ready(status="ok" if len(ready) == len(parts) else "degraded", parts=[part.name for part in ready])
 
 
-def _database(factory: sessionmaker[Session]) -> None:
-    with factory() as session:
-        session.execute(text("SELECT 1"))
+def _database(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
 
 
 def _migrations(engine: Engine) -> None:
-    current, head = current_revision(engine), head_revision()
-    if current != head:
-        raise Unavailable(f"the database is at revision {current}, the code at {head}; run `cherish migrate`")
-
-
-def _redis(connection: redis.Redis) -> None:
-    connection.ping()
-
-
-def _blobs(blobs: BlobStore) -> None:
-    blobs.check()
+    """A newer schema is no fault: during an upgrade the old processes go on beside the new ones."""
+    current = current_revision(engine)
+    if current != head_revision() and is_known(current):
+        raise Unavailable(
+            f"the database is at revision {current}, the code at {head_revision()}; run `cherish migrate`"
+        )

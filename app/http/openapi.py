@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document: what FastAPI derives from the code, with problems, tags and examples made complete.
 
-Every operation documents the problems that any call can meet (401, 403, 422 where it reads something, 500), each as
-``application/problem+json`` with an example, in place of the framework's own 422.
+Every operation documents the problems that any call can meet (401, 403, 422 where it reads something, 500, 503), each
+as ``application/problem+json`` with an example, in place of the framework's own 422.
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ from app.errors import (
     PayloadTooLarge,
     TooManyRequests,
     Unauthorized,
+    Unavailable,
     UnsupportedMediaType,
 )
 from app.http.problems import MEDIA_TYPE, Fault, ProblemDetails, responses
@@ -108,4 +109,7 @@ def _common_problems(operation: dict[str, Any], method: str, path: str) -> list[
     if method == "post":
         # an Idempotency-Key that is still at work
         kinds.append(Conflict)
+    if path != "/healthz":
+        # a part that the call needs is away
+        kinds.append(Unavailable)
     return [*kinds, CherishError]

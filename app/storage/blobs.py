@@ -12,15 +12,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from app.errors import NotFound, Unavailable
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
 CHUNK_BYTES = 1024 * 1024
 _FRESH = timedelta(minutes=30)
+# a server that refuses is tried again for so long; one that accepts and says nothing is waited for once
+_RETRY: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=15)}
+_CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "30s"}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -58,7 +64,7 @@ class BlobStore:
             return cls(LocalStore(folder), folder)
         if parts.scheme == "memory":
             return cls(MemoryStore())
-        return cls(from_url(url))
+        return cls(from_url(url, client_options=_CLIENT, retry_config=_RETRY))
 
     def put_file(self, path: Path) -> Blob:
         """Store a file's bytes."""

@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator
 
 from fastapi import Request
 from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from app.db.session import transaction
 from app.errors import CherishError
+from app.http import outages
 from app.identity import Caller
 from app.valuations import service
 from app.valuations.schemas import Event
@@ -42,6 +44,11 @@ async def _events(request: Request, caller: Caller, valuation_id: uuid.UUID, aft
                 events, over = await run_in_threadpool(_look, factory, caller, valuation_id, after)
             except CherishError:
                 # it is not the caller's any more; opening the stream again says why
+                return
+            except SQLAlchemyError as error:
+                if outages.outage(error) is None:
+                    raise
+                # clients open it again where it was
                 return
         for event in events:
             after = event.seq

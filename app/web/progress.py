@@ -13,10 +13,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from app.db.session import transaction
+from app.http import outages
 from app.http.browsers import SESSION_COOKIE
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId
@@ -99,7 +101,13 @@ async def progress_events(request: Request, job: WatchedJob) -> AsyncIterator[Se
     started, shown = time.monotonic(), ""
     while time.monotonic() - started < _LONGEST_SECONDS:
         async with request.app.state.connections:
-            panel = await run_in_threadpool(_look, request.app.state.session_factory, job)
+            try:
+                panel = await run_in_threadpool(_look, request.app.state.session_factory, job)
+            except SQLAlchemyError as error:
+                if outages.outage(error) is None:
+                    raise
+                # the browser opens the stream again
+                return
         if panel is None:
             return
         if panel.markup != shown:

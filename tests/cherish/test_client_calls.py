@@ -144,3 +144,36 @@ def test_an_upload_tells_how_far_it_is_by_either_client(tmp_path: Path) -> None:
     told.clear()
     assert asyncio.run(call())["size"] == 600_000
     assert told[-1] == (600_000, 600_000)
+
+
+def test_following_a_job_outlasts_more_outages_than_one_call_does() -> None:
+    service = Service(away=13)
+    with Client("http://x", "k", transport=httpx.MockTransport(service)) as client:
+        assert client.wait("val_1")["status"] == "succeeded"
+    assert len(service.seen) == 14
+
+
+def test_following_a_job_awaited_outlasts_them_too_and_ends_with_its_time() -> None:
+    service = Service(away=13)
+
+    async def call() -> Any:
+        async with AsyncClient("http://x", "k", transport=httpx.MockTransport(service)) as client:
+            job = await client.wait("val_1")
+            service.seen.clear()
+            with pytest.raises(Problem):
+                await client.wait("val_1", timeout=0.0)
+            return job
+
+    assert asyncio.run(call())["status"] == "succeeded"
+
+
+def test_a_refusal_ends_the_following_at_once() -> None:
+    seen: list[str] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        return httpx.Response(404, json={"title": "Not found", "detail": "no job"})
+
+    with Client("http://x", transport=httpx.MockTransport(refuse)) as client, pytest.raises(Problem, match="no job"):
+        client.wait("val_1")
+    assert len(seen) == 1

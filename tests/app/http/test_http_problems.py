@@ -11,6 +11,7 @@ from app import logs
 from app.accounts import tokens
 from app.errors import Conflict, InvalidInput, NotFound, Unauthorized, Unavailable
 from app.http import problems
+from app.http.health import parts_of
 from app.http.ids import parse_id, public_id
 from app.settings import Settings
 from app.web.endpoints import kinds
@@ -114,7 +115,7 @@ def test_health_and_readiness(app: FastAPI, client: TestClient, caplog: pytest.L
     assert client.get("/healthz").json() == {"status": "ok"}
     ready = client.get("/readyz")
     assert ready.json() == {"status": "ok", "parts": ["database", "migrations", "redis", "blobs"]}
-    good, app.state.blobs = app.state.blobs, None
+    good, app.state.blobs, app.state.parts = app.state.blobs, None, parts_of(app)
     refused = client.get("/readyz")
     app.state.blobs = good
     assert problem(refused, 503, "unavailable")["detail"].startswith("not ready: blobs;")
