@@ -1,17 +1,22 @@
 """All settings of the service and its workers, read from the environment (prefix ``CHERISH_``), nowhere else.
 
-Outside development the secrets must be set and must not be the defaults; the process refuses to start otherwise.
+Outside development the secrets must be set, long, and not the defaults; the process refuses to start otherwise.
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _DEVELOPMENT_SECRET = "development-only-secret-not-for-production"  # noqa: S105  refused outside development
+_SECRET_BYTES = 32
+_NEW_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105  a command
+_NEW_SEED = "python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'"
 
 
 class Settings(BaseSettings):
@@ -21,6 +26,13 @@ class Settings(BaseSettings):
 
     environment: Literal["development", "production"] = "development"
     database_url: SecretStr = SecretStr("postgresql://cherish@localhost/cherish")
+    database_pooler: Literal["none", "transaction"] = Field(
+        default="none",
+        description="transaction where database_url is a pooler's (pgbouncer) that lends connections by transaction",
+    )
+    database_direct_url: SecretStr | None = Field(
+        default=None, description="Postgres' own address beside a pooler, for migrations and the relay's LISTEN"
+    )
     # Postgres ends what exceeds them, so that a lost process locks nothing for good; see docs/reliability.md
     database_idle_seconds: float | None = Field(
         default=None, ge=0, description="an open transaction without a statement; by itself by the process's role"
@@ -60,8 +72,16 @@ class Settings(BaseSettings):
     metrics_open: bool = Field(default=False, description="/metrics without a key; for a network of one's own")
     sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
 
-    # 32 bytes in base64, the seed of the Ed25519 key that signs certificates; without it, derived from signing_secret
-    certificate_key: SecretStr | None = None
+    certificate_key: SecretStr | None = Field(
+        default=None,
+        description="32 bytes in base64, the seed of the Ed25519 key that signs certificates; in development derived "
+        "from signing_secret",
+    )
+    earlier_certificate_keys: tuple[str, ...] = Field(
+        default=(),
+        description="public keys (base64) with which certificates were signed before, as a JSON list; named beside "
+        "today's, so that those certificates can still be checked",
+    )
 
     # verifies a payment provider's events; without it none are received
     payment_webhook_secret: SecretStr | None = None
@@ -161,6 +181,12 @@ class Settings(BaseSettings):
     webhook_failed_events: int = Field(default=5, gt=0, description="failed in a row, they disable an endpoint")
     webhook_log_days: int = Field(default=30, gt=0, description="how long finished deliveries are kept")
 
+    def listening_url(self) -> str | None:
+        """Postgres' own address, where one can LISTEN; None where only a pooler's is known."""
+        if self.database_direct_url is not None:
+            return self.database_direct_url.get_secret_value()
+        return self.database_url.get_secret_value() if self.database_pooler == "none" else None
+
     @model_validator(mode="after")
     def _refuse_private_webhooks(self) -> Self:
         if self.environment != "development" and self.webhook_allow_private:
@@ -176,16 +202,42 @@ class Settings(BaseSettings):
         prefix = cls.model_config["env_prefix"]
         return cls.model_validate({name.removeprefix(prefix).lower(): value for name, value in variables.items()})
 
+    @field_validator("certificate_key")
+    @classmethod
+    def _is_a_seed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and _bytes_of(value.get_secret_value()) != _SECRET_BYTES:
+            raise ValueError(f"CHERISH_CERTIFICATE_KEY is not 32 bytes in base64; make one with: {_NEW_SEED}")
+        return value
+
     @model_validator(mode="after")
-    def _refuse_default_secrets(self) -> Self:
-        if self.environment != "development":
-            for name in ("key_pepper", "signing_secret"):
-                if getattr(self, name).get_secret_value() == _DEVELOPMENT_SECRET:
-                    raise ValueError(
-                        f"CHERISH_{name.upper()} still has its development default; "
-                        "outside development set it to a long random string"
-                    )
+    def _refuse_weak_secrets(self) -> Self:
+        if self.environment == "development":
+            return self
+        for name in ("key_pepper", "signing_secret"):
+            variable, secret = f"CHERISH_{name.upper()}", getattr(self, name).get_secret_value()
+            if secret == _DEVELOPMENT_SECRET:
+                raise ValueError(
+                    f"{variable} still has its development default; outside development set it to a long random string"
+                )
+            if len(secret.encode()) < _SECRET_BYTES:
+                raise ValueError(
+                    f"{variable} has {len(secret.encode())} bytes; outside development it has {_SECRET_BYTES} at "
+                    f"least, so set it to what this prints: {_NEW_SECRET}"
+                )
+        if self.certificate_key is None:
+            raise ValueError(
+                "CHERISH_CERTIFICATE_KEY is not set; outside development certificates have a key of their own, which "
+                f"outlasts the other secrets, so set it to what this prints: {_NEW_SEED}"
+            )
         return self
+
+
+def _bytes_of(text: str) -> int:
+    """How many bytes a base64 text stands for; -1 where it is none."""
+    try:
+        return len(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        return -1
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ better than numbers, and then compressed by zlib. The same arrays give the same 
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _MAGIC = b"cherish-answers-1\n"
 _LEVEL = 1
 # the source under which the answers of nobody's and everybody's models are kept, and the targets with them
 ANCHORS = "anchors"
-ROWS, VALUES, WEIGHTS, CLASSES = "answers", "targets", "weights", "classes"
+ROWS, VALUES, WEIGHTS, CLASSES, FREQUENCIES = "answers", "targets", "weights", "classes", "frequencies"
 
 
 class _Packed(Document):
@@ -63,13 +64,31 @@ def unpack(blob: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def pack_anchors(answers: NDArray[Any], targets: Targets) -> bytes:
-    """The answers of nobody's and everybody's model [2, T, ...], and what the test units really are."""
-    arrays = {ROWS: answers, VALUES: targets.values, CLASSES: np.array([targets.classes], dtype=np.int64)}
-    return pack(arrays if targets.weights is None else arrays | {WEIGHTS: targets.weights})
+@dataclass(frozen=True)
+class Anchors:
+    """The answers [T, ...] of everybody's model and of nobody's (None: nobody has a model), and the test units'
+    targets. ``apart`` counts test rows that measure nothing but chose the baseline's constant answer."""
+
+    everybody: NDArray[Any]
+    nobody: NDArray[Any] | None
+    targets: Targets
+    apart: int = 0
 
 
-def unpack_anchors(blob: bytes) -> tuple[NDArray[Any], Targets]:
+def pack_anchors(anchors: Anchors) -> bytes:
+    """``Anchors`` as bytes. Where nobody has a model, a baseline under any metric follows from the targets."""
+    targets = anchors.targets
+    models = [anchors.everybody] if anchors.nobody is None else [anchors.nobody, anchors.everybody]
+    counts = np.array([targets.classes, anchors.apart], dtype=np.int64)
+    arrays = {ROWS: np.stack(models), VALUES: targets.values, CLASSES: counts}
+    optional = {WEIGHTS: targets.weights, FREQUENCIES: targets.frequencies}
+    return pack(arrays | {name: array for name, array in optional.items() if array is not None})
+
+
+def unpack_anchors(blob: bytes) -> Anchors:
     """What ``pack_anchors`` wrote."""
     arrays = unpack(blob)
-    return arrays[ROWS], Targets(arrays[VALUES], arrays.get(WEIGHTS), int(arrays[CLASSES][0]))
+    models = arrays[ROWS]
+    classes, *apart = arrays[CLASSES].tolist()
+    targets = Targets(arrays[VALUES], arrays.get(WEIGHTS), classes, arrays.get(FREQUENCIES))
+    return Anchors(models[-1], models[0] if len(models) > 1 else None, targets, *apart)

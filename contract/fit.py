@@ -19,7 +19,8 @@ class Offer(Document):
 
 
 class FitQuestion(Document):
-    """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex)."""
+    """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex).
+    ``by_name``: classes and columns stay in the order of their names, which the weights of a checkpoint are in."""
 
     kind: str
     test: InputFile
@@ -30,6 +31,7 @@ class FitQuestion(Document):
     limits: dict[str, int]
     image_size: int | None = None
     context: int | None = None
+    by_name: bool = False
 
 
 class FitRequest(Document):

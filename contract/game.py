@@ -14,7 +14,7 @@ from contract.document import Document, digest_of
 from contract.tasks import Reads
 
 # raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
-ENGINE_RULES = 3
+ENGINE_RULES = 4
 
 HyperValue = int | float | str
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, TypeAdapter
 
 from contract.job import DomainPerplexity
+from contract.sealing import SEAL
 from contract.spec import ValuationSpec
 
 FORMAT = 1
@@ -114,6 +115,15 @@ class Gain:
     gained: bool
     basis: str
 
+    def sentence(self) -> str:
+        """The test of the gain for people."""
+        verdict = "is a gain" if self.gained else "is not surely a gain"
+        return (
+            f"Everybody's model scores {self.full:.4f} and the baseline {self.baseline:.4f}: the difference of "
+            f"{self.difference:+.4f} (standard error {self.stderr:.4f}, one-sided p {self.p_value:.2g}) {verdict} "
+            f"({self.basis.rstrip('.')})."
+        )
+
 
 @dataclass(frozen=True)
 class ShardRow:
@@ -205,8 +215,8 @@ class _Answer:
         """The answer from plain data; raises ValueError where it is not one of this format, or is incomplete."""
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
-        # What was asked (files, model) may be stored beside the answer; it is no part of it.
-        plain = {name: value for name, value in data.items() if name != "request"}
+        # What was asked (files, model) and the seal may be stored beside the answer; they are no part of it.
+        plain = {name: value for name, value in data.items() if name not in ("request", *SEAL)}
         try:
             answer: Self = _adapter(cls.__name__).validate_python(plain)
         except ValueError as cause:
@@ -268,6 +278,7 @@ class RevaluedWithout:
     evaluations: dict[str, int]
     stopped_by: str
     seconds: float
+    gain: Gain | None = None  # of the kept players' model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,6 +299,12 @@ class StoredResult(_Answer):
     ) -> "StoredResult":
         own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
         return cls(**own, without_harm=without_harm, removal=removal, domains=domains)
+
+    @property
+    def paid_gain(self) -> Gain | None:
+        """The test of the gain of the model whose players are paid: without those who do harm, where they were left
+        out. None where it was not tested."""
+        return self.gain if self.without_harm is None or self.without_harm.gain is None else self.without_harm.gain
 
     def plain(self) -> dict[str, Any]:
         """As JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.metrics import METRICS, Metric, Predicts, TokenSum
+from contract.metrics.metric import unbiased
 
 Floats = NDArray[np.float64]
 TOKEN_SUMS = tuple(TokenSum)
@@ -32,11 +33,13 @@ class Reads(StrEnum):
 @dataclass(frozen=True)
 class Targets:
     """What a test set's units really are: ``values`` [T], what each weighs (None: all alike), and how many classes
-    there are (of a language model: tokens)."""
+    there are (of a language model: tokens). ``frequencies`` float64[C] of classes are those that the best constant
+    answer is chosen by (``contract.baseline``); None where no constant answer is had."""
 
     values: NDArray[np.int64]
     weights: Floats | None
     classes: int
+    frequencies: Floats | None = None
 
 
 class Prediction(ABC):
@@ -48,6 +51,14 @@ class Prediction(ABC):
     @abstractmethod
     def worths(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
         """Worths float64[K] of K models' stored answers [K, T, ...]; NaN where a model's answers are not finite."""
+
+    @abstractmethod
+    def influences(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        """How much each test unit moves the worths of K models, float64[K, T] (``Metric.influences``)."""
+
+    @abstractmethod
+    def constant(self, metric: Metric, targets: Targets) -> NDArray[Any] | None:
+        """The best constant answer for every unit, [T, ...]; None where there is none."""
 
     def metrics(self) -> tuple[str, ...]:
         """The names of the metrics that apply."""
@@ -69,6 +80,14 @@ class ClassPrediction(Prediction):
             dtype=np.float64,
         )
 
+    def influences(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        return np.stack([metric.influences(one, targets.values, targets.weights) for one in answers])
+
+    def constant(self, metric: Metric, targets: Targets) -> NDArray[Any] | None:
+        if targets.frequencies is None:
+            return None
+        return np.tile(metric.constant(targets.frequencies), (len(targets.values), 1))
+
 
 class TokenPrediction(Prediction):
     """Next tokens: a model answers with sums over the tokens of each block, float64[K, T, len(TOKEN_SUMS)], and the
@@ -83,6 +102,20 @@ class TokenPrediction(Prediction):
         at = TOKEN_SUMS.index(metric.token_sum)
         tokens = max(float(targets.values.sum()), 1.0)
         return np.array([one[:, at].sum() / tokens for one in answers], dtype=np.float64)
+
+    def influences(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        if metric.token_sum is None:
+            raise ValueError(f"metric {metric.name} cannot score a language model")
+        at = TOKEN_SUMS.index(metric.token_sum)
+        tokens = max(float(targets.values.sum()), 1.0)
+        # a ratio of sums: a longer block moves both
+        return np.stack(
+            [unbiased((one[:, at] - targets.values * (one[:, at].sum() / tokens)) / tokens) for one in answers]
+        )
+
+    def constant(self, metric: Metric, targets: Targets) -> NDArray[Any] | None:  # noqa: ARG002
+        """None: a language model's base is what the buyer has."""
+        return None
 
 
 PREDICTIONS: dict[Predicts, Prediction] = {each.predicts: each for each in (ClassPrediction(), TokenPrediction())}

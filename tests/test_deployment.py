@@ -67,7 +67,8 @@ def test_every_setting_in_the_compose_file_exists(compose: dict[str, Any]) -> No
 
 def test_secrets_have_no_defaults(compose: dict[str, Any]) -> None:
     environment = compose["services"]["api"]["environment"]
-    for name in ("CHERISH_KEY_PEPPER", "CHERISH_SIGNING_SECRET", "CHERISH_DATABASE_URL"):
+    secrets = ("CHERISH_KEY_PEPPER", "CHERISH_SIGNING_SECRET", "CHERISH_CERTIFICATE_KEY", "CHERISH_DATABASE_URL")
+    for name in secrets:
         assert re.search(r"\$\{\w+:\?", environment[name])
 
 

@@ -22,7 +22,7 @@ from app.cli import place
 from app.db.limits import Process
 from app.db.migrate import current_revision, head_revision
 from app.db.session import open_engine
-from app.errors import CherishError
+from app.errors import CherishError, Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
@@ -104,6 +104,8 @@ def _database(engine: Engine) -> Finding:
     try:
         with engine.connect() as connection:
             version = str(connection.scalar(text("SHOW server_version"))).split()[0]
+    except Unavailable as error:
+        return Finding("database", False, "a pooler that the settings do not name", error.detail)
     except SQLAlchemyError as error:
         mend = "is Postgres running, and is CHERISH_DATABASE_URL right? On one machine `cherish up` starts one"
         return Finding("database", False, _first_line(error), mend)

@@ -14,6 +14,7 @@ import numpy as np
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors
 from app.datasets.readers import Limits, sniff
 from app.datasets.rows import items
+from app.datasets.rows.canonical_order import canonical_order
 from app.datasets.rows.encoding import EncodedRows, fit_classes
 from app.datasets.rows.items import IMAGE, TEXT, number_labels
 from app.datasets.rows.rules import class_order
@@ -51,6 +52,8 @@ def evaluator_on_features(
         read = [(player, _file(file, f"{player} ({file})", *asked)) for player, file in request.providers]
         offered = {label for _, part in read for label in part[2]}
         classes = fit_classes(request.target, "the test set", sorted(set(test[2]), key=class_order), offered)
+        if not request.checkpoint:
+            classes = _by_content(classes, test, [part for _, part in read])
         names = list(dict.fromkeys(player for player, _ in read))
         parts = [_joined([part for player, part in read if player == each], classes, each) for each in names]
         prints, X, y = _joined([test], classes, "the test set")
@@ -111,6 +114,15 @@ def _joined(parts: Sequence[tuple[Any, Any, list[str]]], classes: Sequence[str],
     labels = [label for _, _, each in parts for label in each]
     y = number_labels(labels, classes, name)
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]), y
+
+
+def _by_content(
+    classes: tuple[str, ...], test: tuple[Any, Any, list[str]], parts: Sequence[tuple[Any, Any, list[str]]]
+) -> tuple[str, ...]:
+    """The classes in the order of their rows' content, as the service orders them."""
+    rows = [EncodedRows(part[0], number_labels(part[2], classes, "a file")) for part in (test, *parts)]
+    order = canonical_order([rows[0].X.shape[1]], len(classes), rows[0], rows[1:])
+    return tuple(classes[at] for at in order.classes)
 
 
 def _digest(folder: Path) -> str:

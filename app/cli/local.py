@@ -12,6 +12,7 @@ from app.cli.featured import evaluator_on_features
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
 from app.datasets.readers import read_table
+from app.datasets.rows.canonical_order import in_canonical_order
 from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
@@ -41,12 +42,19 @@ def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[
     rest_table = _table(request, request.rest, "the rest") if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     encoding = fit_encoding(test_table, known, request.target)
-    rows: dict[str, list[EncodedRows]] = {}
-    for player, table in tables:
-        rows.setdefault(player, []).append(encode(table, encoding))
-    players = {player: join_rows(parts) for player, parts in rows.items()}
+    encoded = [(player, encode(table, encoding)) for player, table in tables]
     test = encode(test_table, encoding)
-    rest = encode(rest_table, encoding).canonical() if rest_table is not None else None
+    rest = encode(rest_table, encoding) if rest_table is not None else None
+    if not request.checkpoint:
+        known_rows = [each for _, each in encoded] + ([rest] if rest is not None else [])
+        encoding, order = in_canonical_order(encoding, test, known_rows)
+        encoded, test = [(player, order.rows(each)) for player, each in encoded], order.rows(test)
+        rest = None if rest is None else order.rows(rest)
+    rows: dict[str, list[EncodedRows]] = {}
+    for player, each in encoded:
+        rows.setdefault(player, []).append(each)
+    players = {player: join_rows(parts) for player, parts in rows.items()}
+    rest = None if rest is None else rest.canonical()
     checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
     with engine_errors():
         whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()]

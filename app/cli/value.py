@@ -4,7 +4,6 @@ The same readers, encoding and engine as the service's jobs, so the same files g
 but the files named by --json and --plot, and sends nothing anywhere.
 """
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -24,6 +23,7 @@ from contract.estimators import ESTIMATORS
 from contract.learners import LEARNERS
 from contract.methods import default_method
 from contract.metrics import METRICS
+from contract.sealing import sealed, spelled
 from contract.shares import counts_doubt
 from contract.spec import FIDELITIES, ValuationSpec
 
@@ -192,7 +192,7 @@ def _keep(
     result: "ValuationResult", request: ValueRequest, json_path: Path | None, plot: Path | None, console: Console
 ) -> None:
     if json_path is not None:
-        json_path.write_text(json.dumps(as_json(result, request), indent=1, allow_nan=False) + "\n")
+        json_path.write_bytes(spelled(as_json(result, request)))
         console.print(f"Written to {json_path}", soft_wrap=True)
     if plot is not None:
         from app.cli.plots import draw
@@ -202,8 +202,8 @@ def _keep(
 
 
 def as_json(result: "ValuationResult", request: ValueRequest) -> dict[str, Any]:
-    """The result as plain data, with the request that ``cherish verify`` asks again."""
-    return {**result.to_dict(), "request": request.to_json()}
+    """The result as plain data, with the request that ``cherish verify`` asks again, sealed."""
+    return sealed({**result.to_dict(), "request": request.to_json()})
 
 
 def _check_writable(*paths: Path | None) -> None:
@@ -240,6 +240,8 @@ def show(result: "ValuationResult", console: Console) -> None:
         f"Ended by {result.stopped_by} after {result.seconds:.1f} s of computing.",
         soft_wrap=True,
     )
+    if result.gain is not None:
+        console.print(result.gain.sentence(), soft_wrap=True)
     if result.retrain_seconds_estimate is not None:
         estimate = result.retrain_seconds_estimate
         console.print(f"Training anew for every coalition would take about {estimate:.0f} s.", soft_wrap=True)

@@ -1,55 +1,52 @@
 """``cherish verify``: does a stored result follow from its worths, and are its worths true?
 
-It repeats the estimate from the stored worths, computes some of them again from the files, and says whether both match.
-With --audit it retrains a few coalitions of a result that was not audited. It changes nothing; exit code 1 on a
-mismatch.
+It repeats everything that the file shows from the stored worths, computes worths again from the providers' files, and
+says whether both match and what was not checked. With --audit it retrains a few coalitions of a result that was not
+audited. It changes nothing; exit code 1 on a mismatch.
 """
 
 import json
-from dataclasses import asdict, dataclass, replace
+import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 
+from app.cli import verdicts
 from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest, engine_errors, parse_providers
+from app.cli.request import ValueRequest, parse_providers
 from app.cli.value import THREADS
+from app.cli.verdicts import Verdict
 from app.errors import InvalidInput
-from contract.estimators import audited
 
 if TYPE_CHECKING:
     from contract.result import ValuationResult
-    from worker.engine.evaluation.evaluator import Evaluator
-
-TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
 
 _Result = Annotated[Path, typer.Argument(help="A result that `cherish value --json` wrote.")]
 _Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=FILE; the files to compute from.")]
 _Test = Annotated[str | None, typer.Option(help="The test set, where it is not where the result says.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, where they are not where it says.")]
-_Worths = Annotated[int, typer.Option(min=0, help="How many stored worths to compute again.")]
+_Worths = Annotated[int, typer.Option(min=0, help="How many models to train again at most, besides cheap worths.")]
 _Audit = Annotated[bool, typer.Option("--audit", help="Retrain a few coalitions of a result that is unaudited.")]
-_Seed = Annotated[int, typer.Option(help="Chooses which worths are computed again.")]
+_Seed = Annotated[int | None, typer.Option(help="Chooses which worths are computed again; by chance without one.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Where to write what was found.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
+_OtherVersions = Annotated[
+    bool, typer.Option("--other-versions", help="Accept that other versions than those here made the result.")
+]
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether one part of a result holds, in a sentence; ``report`` is the audit that was made for it."""
+class StoredFile:
+    """A result as its file holds it: the bytes, the result, what was asked, and the versions that made it."""
 
-    match: bool
-    sentence: str
-    report: dict[str, Any] | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """As ``--json`` writes it."""
-        whole = {"match": self.match, "found": self.sentence}
-        return whole if self.report is None else whole | {"report": self.report}
+    content: bytes
+    result: "ValuationResult"
+    request: ValueRequest
+    versions: dict[str, str]
 
 
 def register(app: typer.Typer) -> None:
@@ -62,23 +59,29 @@ def verify(
     test: _Test = None,
     rest: _Rest = None,
     checkpoint: _Checkpoint = None,
-    worths: _Worths = 5,
+    worths: _Worths = 20,
     audit: _Audit = False,
-    seed: _Seed = 0,
+    seed: _Seed = None,
     json_path: _Json = None,
     threads: _Threads = THREADS,
+    other_versions: _OtherVersions = False,
 ) -> None:
-    """Check a result: its estimate against its worths, and random worths against the files."""
-    stored, request = _read(result)
+    """Check a result: all that it shows against its worths, and the worths that matter against the files."""
+    file = _read(result)
+    stored, request = file.result, file.request
     console = Console()
-    verdicts: dict[str, Verdict] = {}
+    found: dict[str, Verdict] = {}
 
     def record(part: str, verdict: Verdict) -> bool:
-        verdicts[part] = verdict
+        found[part] = verdict
         console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
         return verdict.match
 
-    record("estimate", _estimate(stored))
+    record("seal", verdicts.seal(file.content))
+    record("versions", verdicts.versions(file.versions, request, accepted=other_versions))
+    record("request", verdicts.request(stored, request))
+    record("estimate", verdicts.estimate(stored))
+    unchecked = verdicts.unchecked(with_files=bool(provider))
     if provider:
         request = replace(
             request,
@@ -88,136 +91,49 @@ def verify(
             checkpoint=checkpoint or request.checkpoint,
         )
         evaluator, digests = evaluator_of(request, threads)
-        if record("files", _files(stored, evaluator, digests)):
-            record("worths", _worths(stored, evaluator, worths, seed))
+        if record("files", verdicts.files(stored, evaluator, digests)):
+            # Nobody who made the file can have known which worths would be chosen.
+            chance = secrets.randbits(48) if seed is None else seed
+            record("worths", verdicts.worths(stored, evaluator, worths, chance))
+            record("game", verdicts.game(stored, evaluator, (found["estimate"].report or {})["own_notes"]))
             if audit:
-                record("audit", _audit(stored, evaluator))
-    elif audit or worths:
-        console.print("Worths: not computed again; name the files with --provider NAME=FILE.", soft_wrap=True)
-    matches = all(verdict.match for verdict in verdicts.values())
+                record("audit", verdicts.audit(stored, evaluator))
+    elif audit:
+        raise InvalidInput("an audit trains models: name the providers' files with --provider NAME=FILE")
+    console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
+    matches = all(verdict.match for verdict in found.values())
     if json_path is not None:
-        whole = {"match": matches} | {part: verdict.plain() for part, verdict in verdicts.items()}
-        json_path.write_text(json.dumps(whole, indent=1) + "\n")
-    console.print("The result holds." if matches else "The result does NOT hold.")
+        whole = {"match": matches, "not_checked": unchecked}
+        plain = {part: verdict.plain() for part, verdict in found.items()}
+        json_path.write_text(json.dumps(whole | plain, indent=1) + "\n")
+    console.print(_conclusion(matches, with_files=bool(provider)))
     if not matches:
         raise typer.Exit(1)
 
 
-def _read(path: Path) -> "tuple[ValuationResult, ValueRequest]":
+def _conclusion(matches: bool, *, with_files: bool) -> str:
+    if not matches:
+        return "The result does NOT hold."
+    if with_files:
+        return "The result holds."
+    return "The result follows from its worths. Whether they are true takes the files: --provider NAME=FILE."
+
+
+def _read(path: Path) -> StoredFile:
     from contract.result import ValuationResult
 
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}; name a result that `cherish value --json` wrote")
+    content = path.read_bytes()
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(content)
         stored = ValuationResult.from_dict(data)
     except (ValueError, UnicodeDecodeError) as refused:
         raise InvalidInput(f"{path}: {refused}") from refused
     request = data.get("request")
     if not isinstance(request, dict):
         raise InvalidInput(f"{path}: it does not say what was asked; write it with `cherish value --json`")
-    return stored, ValueRequest.from_json(request)
-
-
-def _estimate(stored: "ValuationResult") -> Verdict:
-    """Whether values, intervals, audit and counts follow from the stored worths."""
-    from worker.engine.games.game import EvaluationFailed
-    from worker.engine.valuation import recompute
-
-    try:
-        again = recompute(stored)
-    except (EvaluationFailed, ValueError) as cause:
-        return Verdict(False, f"it cannot be repeated from the stored worths: {cause}")
-    old, new = stored.to_dict(), again.to_dict()
-    if json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True):
-        return Verdict(True, f"repeated from {len(stored.worths)} stored worths, the same to the last digit")
-    names = [player.provider for player in stored.players]
-    before = np.array([[p.value, p.stderr, p.share or 0.0, *p.value_ci] for p in stored.players])
-    after = np.array([[p.value, p.stderr, p.share or 0.0, *p.value_ci] for p in again.players])
-    furthest = int(np.argmax(np.abs(before - after).max(axis=1)))
-    gap = float(np.abs(before - after).max())
-    rest = [name for name in old if name not in ("players", "covariance", "trace") and old[name] != new[name]]
-    if gap <= TOLERANCE and not set(rest) - {"audit", "bake_off"}:
-        return Verdict(True, f"repeated from the stored worths, the same to {gap:.1g}")
-    where = f"; other fields that differ: {', '.join(rest)}" if rest else ""
-    return Verdict(False, f"it does not follow from the stored worths: {names[furthest]} is off by {gap:.3g}{where}")
-
-
-def _files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, str]) -> Verdict:
-    """Whether the files are those that the result was computed from."""
-    expected = {p.provider: p.digest for p in stored.players}
-    # where shards play, their owners are compared: shards follow from the owners' rows and the seed
-    given = {p.name: p.digest for p in evaluator.owners or evaluator.players}
-    wrong = [name for name in expected if given.get(name) != expected[name]] + [
-        name for name in given if name not in expected
-    ]
-    # The rest may be given only now, for an audit: what the result did not have is not compared.
-    wrong += [name for name in digests if name in stored.digests and stored.digests[name] != digests[name]]
-    if wrong:
-        return Verdict(False, f"not those of the result: {', '.join(dict.fromkeys(wrong))}")
-    return Verdict(True, f"the rows of {len(expected)} providers and the test set are those of the result")
-
-
-def _coalition(stored: "ValuationResult", names: tuple[str, ...]) -> Any:
-    kept = set(names)
-    return np.array([[name in kept for name in _players(stored)]])
-
-
-def _players(stored: "ValuationResult") -> list[str]:
-    """Who plays: the shards where there are any, else those who are paid."""
-    return [shard.name for shard in stored.shards] or [player.provider for player in stored.players]
-
-
-def _worths(stored: "ValuationResult", evaluator: "Evaluator", count: int, seed: int) -> Verdict:
-    """Whether randomly chosen stored worths come out the same again; each fidelity gets its turn."""
-    rng = np.random.default_rng(seed)
-    order = [stored.worths[i] for i in rng.permutation(len(stored.worths))]
-    sources = list(dict.fromkeys(row.source for row in stored.worths))
-    chosen = [
-        row for turn in range(count) for s in sources for row in [r for r in order if r.source == s][turn : turn + 1]
-    ]
-    chosen = chosen[:count]
-    gaps = []
-    with engine_errors():
-        for row in chosen:
-            again = float(evaluator.worth(row.source, _coalition(stored, row.coalition))[0])
-            gaps.append((abs(again - row.worth), row))
-    if not gaps:
-        return Verdict(True, "none asked for")
-    gap, row = max(gaps, key=lambda pair: pair[0])
-    if gap <= TOLERANCE:
-        return Verdict(True, f"{len(gaps)} computed again, the same{'' if gap == 0 else f' to {gap:.1g}'}")
-    sentence = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {gap:.3g}"
-    return Verdict(False, sentence)
-
-
-def _audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
-    """Retrain a few coalitions and compare the stored unlearned worths with them."""
-    from worker.engine.estimators.design import audit_design
-    from worker.engine.games.coalitions import classes_of
-    from worker.engine.loop.audit import audit
-
-    if stored.audit.status != "unaudited":
-        return Verdict(True, f"the result carries its own: {stored.audit.sentence}")
-    if "retrain" not in evaluator.sources:
-        raise InvalidInput("an audit of a partial valuation retrains with the other rows: name them with --rest FILE")
-    playing = _players(stored)
-    known = {row.coalition: row.worth for row in stored.worths if row.source == stored.source}
-    rows = np.array([p.rows for p in stored.shards or stored.players], dtype=np.float64)
-    generator = np.random.default_rng(stored.spec.seed)
-    plan = audit_design(rows, classes_of(evaluator.players), len(known), generator)[1]
-    chosen, unlearned = [], []
-    for row in evaluator.canonical(plan):
-        names = tuple(name for name, kept in zip(playing, row, strict=True) if kept)
-        if names in known:
-            chosen.append(row)
-            unlearned.append(known[names])
-        if len(chosen) >= audited(len(playing)):
-            break
-    if not chosen:
-        raise InvalidInput("the result holds no coalition that an audit could retrain")
-    with engine_errors():
-        retrained = evaluator.worth("retrain", np.array(chosen))
-    span = stored.full_worth - stored.empty_worth
-    report = audit(stored.source, np.array(chosen), np.array(unlearned), retrained, rows, span)
-    return Verdict(True, report.sentence, asdict(report))
+    versions = request.get("versions")
+    if not isinstance(versions, dict):
+        raise InvalidInput(f"{path}: it does not say which versions made it; write it with `cherish value --json`")
+    return StoredFile(content, stored, ValueRequest.from_json(request), versions)

@@ -10,7 +10,9 @@ from sqlalchemy import Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.db import poolers
 from app.db.limits import CLIENT_SIDE, Limits, Process, limits_of, startup_options
+from app.errors import Unavailable
 from app.settings import Settings
 
 # a connection that was used this recently is taken to be there still; where it is not, its user hears of it
@@ -19,26 +21,40 @@ _FRESH_SECONDS = 1.0
 
 def open_engine(settings: Settings, process: Process, *, pool_size: int = 10) -> Engine:
     """The engine of a process of this deployment; its connections have the limits of the process's role."""
-    url = settings.database_url.get_secret_value()
-    return make_engine(url, pool_size=pool_size, limits=limits_of(process, settings))
+    url, pooled = settings.database_url, settings.database_pooler == "transaction"
+    if process is Process.MIGRATION and settings.database_direct_url is not None:
+        url, pooled = settings.database_direct_url, False
+    limits = limits_of(process, settings)
+    return make_engine(url.get_secret_value(), pool_size=pool_size, limits=limits, pooled=pooled)
 
 
-def make_engine(url: str, *, pool_size: int = 10, limits: Limits | None = None) -> Engine:
+def make_engine(url: str, *, pool_size: int = 10, limits: Limits | None = None, pooled: bool = False) -> Engine:
     """An engine on psycopg 3 whose connections speak UTC, have these limits (an operator's where none are given), and
-    are checked before use after a pause."""
+    are checked before use after a pause.
+
+    ``pooled`` says that a pooler is in between which lends a connection of Postgres for one transaction at a time.
+    """
+    limits = limits or limits_of(Process.OPERATOR)
+    how = {"prepare_threshold": None} if pooled else {"options": startup_options(limits)}
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=10,
         # what reads in autocommit has nothing to roll back
         skip_autocommit_rollback=True,
-        connect_args={"options": startup_options(limits or limits_of(Process.OPERATOR)), **CLIENT_SIDE},
+        connect_args={**how, **CLIENT_SIDE},
     )
+    if pooled:
+        poolers.serve_transactions(engine, limits)
+    else:
+        poolers.refuse_unstated(engine)
 
     @event.listens_for(engine, "handle_error")
-    def ended_by_postgres(context: ExceptionContext) -> None:
+    def translate(context: ExceptionContext) -> None:
         # the driver calls it an internal error; like a lost connection, another try mends it
         error = context.original_exception
+        if poolers.is_refusal(error):
+            raise Unavailable(poolers.UNSTATED, retry_after=60) from error
         if isinstance(error, IdleInTransactionSessionTimeout | TransactionTimeout):
             raise OperationalError(context.statement, None, error, connection_invalidated=True) from error
 

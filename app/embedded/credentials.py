@@ -3,6 +3,7 @@
 Nothing here is printed, and nothing here is used outside the embedded stack: a deployment brings its own secrets.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -15,17 +16,24 @@ from typing import Any
 
 @dataclass(frozen=True, repr=False)
 class StackSecrets:
-    """What the stack signs with: the pepper of its keys, and the secret of its cookies and cursors."""
+    """What the stack signs with: the pepper of its keys, the secret of its cookies and cursors, and the seed of its
+    certificates' key."""
 
     key_pepper: str
     signing_secret: str
+    certificate_key: str
 
 
 def load_or_make(home: Path) -> StackSecrets:
     """The stack's secrets from ``secrets.json``, made on first use."""
     path = home / "secrets.json"
     known = read_private(path) or {}
-    made = {field.name: str(known.get(field.name) or secrets.token_urlsafe(32)) for field in fields(StackSecrets)}
+    new = {
+        "key_pepper": secrets.token_urlsafe(32),
+        "signing_secret": secrets.token_urlsafe(32),
+        "certificate_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+    made = {field.name: str(known.get(field.name) or new[field.name]) for field in fields(StackSecrets)}
     if made != known:
         write_private(path, made)
     return StackSecrets(**made)

@@ -110,6 +110,7 @@ class EmbeddedStack(Supervisor):
             "CHERISH_PUBLIC_URL": self.api_url,
             "CHERISH_KEY_PEPPER": secret.key_pepper,
             "CHERISH_SIGNING_SECRET": secret.signing_secret,
+            "CHERISH_CERTIFICATE_KEY": secret.certificate_key,
             **self._extra,
         }
         self._migrate(database_url)

@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
         sys.stderr.write("usage: python -m app.housekeeping [relay] [sweeper]\n")
         return 2
     settings = get_settings()
-    database_url = settings.database_url.get_secret_value()
+    listening = settings.listening_url()
     engine = open_engine(settings, Process.HOUSEKEEPING, pool_size=2)
     factory = make_session_factory(engine)
     stop = threading.Event()
@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
 
     threads = []
     if "relay" in loops:
-        threads.append(start(lambda broker: Relay(factory, broker).run(stop, database_url)))
+        threads.append(start(lambda broker: Relay(factory, broker).run(stop, listening)))
         threads.append(start(lambda _: Deliverer(factory, settings).run(stop)))
     if "sweeper" in loops:
         threads.append(start(lambda broker: Sweeper(factory, broker, settings).run(stop)))

@@ -1,8 +1,8 @@
 """The relay: takes recorded messages from Postgres and hands them to Redis, at least once, lanes in turn.
 
 A message is marked as sent after Redis took it, so a crash in between sends it twice; every consumer tolerates that.
-NOTIFY only wakes the relay: it looks by itself every ``poll_seconds``. Any number of relays may run at once. It
-computes nothing and does not decide what is to be sent.
+NOTIFY only wakes the relay: it looks by itself every ``poll_seconds``, and more often where nothing can wake it. Any
+number of relays may run at once. It computes nothing and does not decide what is to be sent.
 """
 
 import threading
@@ -26,6 +26,8 @@ from app.outbox.repository import Due
 log = structlog.get_logger(__name__)
 
 _GATHER_SECONDS = 0.01
+# between looks where nothing can wake the relay
+_POLL_SECONDS = 0.2
 
 _AWAY = (BrokerAway, RedisError, OSError)
 
@@ -66,8 +68,14 @@ class Relay:
                 repository.mark_sent(session, sent)
         return len(sent)
 
-    def run(self, stop: threading.Event, database_url: str, *, poll_seconds: float = 1.0) -> None:
-        """Relay until ``stop`` is set; outlives restarts of Postgres and of Redis."""
+    def run(self, stop: threading.Event, database_url: str | None, *, poll_seconds: float = 1.0) -> None:
+        """Relay until ``stop`` is set; outlives restarts of Postgres and of Redis.
+
+        ``database_url`` is Postgres' own, for LISTEN, which poolers do not pass on; without it the relay only polls.
+        """
+        if database_url is None:
+            self._poll(stop)
+            return
         address = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
         while not stop.is_set():
             try:
@@ -77,6 +85,15 @@ class Relay:
             except (OperationalError, psycopg.OperationalError) as error:
                 log.warning("outbox.database_away", error=str(error))
                 stop.wait(poll_seconds)
+
+    def _poll(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                if self.drain_once() < self._batch:
+                    stop.wait(_POLL_SECONDS)
+            except OperationalError as error:
+                log.warning("outbox.database_away", error=str(error))
+                stop.wait(1.0)
 
     def _serve(self, stop: threading.Event, bell: psycopg.Connection[tuple[object, ...]], poll_seconds: float) -> None:
         while not stop.is_set():

@@ -54,7 +54,7 @@ def _shared(outcome: JobOutcome) -> Iterator[PayoutCondition]:
 def _gained(outcome: JobOutcome) -> PayoutCondition:
     gain = outcome.gain
     if gain is not None:
-        gained, sentence = gain.gained, _tested(gain)
+        gained, sentence = gain.gained, gain.sentence()
     else:
         if outcome.empty_worth is None or outcome.full_worth is None:
             raise InvalidInput(
@@ -71,16 +71,6 @@ def _gained(outcome: JobOutcome) -> PayoutCondition:
         sentence=f"No gain, no pay: {sentence[0].lower()}{sentence[1:]}",
         reason="nothing: the model gained nothing over the baseline, so nobody is paid",
         reference="no gain over the baseline, so nobody is paid",
-    )
-
-
-def _tested(gain: Gain) -> str:
-    """The test of the gain in a sentence."""
-    verdict = "is a gain" if gain.gained else "is not surely a gain"
-    return (
-        f"Everybody's model scores {gain.full:.4f} and the baseline {gain.baseline:.4f}: the difference of "
-        f"{gain.difference:+.4f} (standard error {gain.stderr:.4f}, one-sided p {gain.p_value:.2g}) {verdict} "
-        f"({gain.basis.rstrip('.')})."
     )
 
 

@@ -226,7 +226,11 @@ def get_certificate(
 @router.get("/valuations/certificates/key")
 def get_certificate_key(_caller: AnyCaller, settings: SettingsDep) -> result_schemas.CertificateKey:
     """The public key of this deployment's certificates; keep it where you trust it."""
-    return result_schemas.CertificateKey(algorithm="Ed25519", public_key=certificates.public_key(settings))
+    return result_schemas.CertificateKey(
+        algorithm="Ed25519",
+        public_key=certificates.public_key(settings),
+        earlier_public_keys=certificates.earlier_keys(settings),
+    )
 
 
 @router.get("/valuations/{valuation_id}/payouts", responses=responses(NotFound, Conflict))

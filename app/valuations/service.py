@@ -23,6 +23,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders.admission import Admission, Admitted, shard_rows
 from app.valuations.orders.device_time_price import DeviceTimePrice
+from app.valuations.orders.measurement import measurement
 from app.valuations.orders.quotes import (
     DeviceTimeEstimate,
     distinct_coalitions,
@@ -153,7 +154,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        notes=[*admitted.notes, *warnings(order)],
+        notes=[*admitted.notes, *measurement(admitted.game, admitted.size.test_rows), *warnings(order)],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),

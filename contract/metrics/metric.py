@@ -4,8 +4,12 @@ A model's answers are stored, and worths are computed from them, so a metric can
 without training anything. Pure numpy. Each model is measured on its own, so that a worth has the same bits whatever
 else was computed beside it; answers that are not finite give NaN, which the caller refuses: a failed evaluation is
 never a score.
+
+A metric also says what its best constant answer is, which is what a buyer has without anybody's data, and how much each
+test unit moves a worth, from which follows how far the worth would be off with other test units.
 """
 
+import math
 from abc import ABC, abstractmethod
 from enum import StrEnum
 from typing import ClassVar
@@ -39,7 +43,7 @@ class Metric(ABC):
     ``range`` are the least and the most that a worth can be, None where there is no bound. ``predicts`` are the kinds
     of prediction that ``worth`` scores. ``token_sum`` names the stored sum whose mean over tokens is the worth of a
     language model; a metric without one cannot score those. ``unit`` is how people read a worth: "share" (0 to 1,
-    shown in percent) or "nats".
+    shown in percent) or "nats". ``constant_is`` names the best constant answer.
     """
 
     name: ClassVar[str]
@@ -49,13 +53,27 @@ class Metric(ABC):
     range: ClassVar[tuple[float | None, float | None]]
     predicts: ClassVar[frozenset[Predicts]] = frozenset({Predicts.CLASS})
     token_sum: ClassVar[TokenSum | None] = None
+    constant_is: ClassVar[str]
 
     @abstractmethod
     def worth(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> float:
         """The worth of one classifier: finite ``outputs`` float32[T, C] (log-odds) on ``labels`` int64[T].
 
-        Units weigh ``weights`` float64[T], which add up to 1; None: all alike.
+        Units weigh ``weights`` float64[T], which add up to 1 and are equal within a class; None: all alike.
         """
+
+    @abstractmethod
+    def influences(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> Floats:
+        """How much each unit moves the worth of one classifier, float64[T], arguments as for ``worth``.
+
+        They add up to 0; over other draws of test units the worth has about the sum of their squares as its variance,
+        and two worths the sum of their products as their covariance.
+        """
+
+    @abstractmethod
+    def constant(self, frequencies: Floats) -> Outputs:
+        """The outputs float32[C] that score best if every unit is answered alike, for classes that are as frequent as
+        ``frequencies`` float64[C], all above 0. A tie goes to the first class."""
 
     @classmethod
     def why_not(cls, predicts: Predicts) -> str | None:
@@ -63,6 +81,38 @@ class Metric(ABC):
         if predicts in cls.predicts or (predicts is Predicts.NEXT_TOKEN and cls.token_sum is not None):
             return None
         return f"metric {cls.name} scores predictions of a {', '.join(sorted(cls.predicts))}, not of a {predicts}"
+
+
+class UnitMean(Metric):
+    """A metric that is the mean over units of a number that each unit has on its own."""
+
+    @abstractmethod
+    def of_units(self, outputs: Outputs, labels: Labels) -> Floats:
+        """Each unit's number float64[T]."""
+
+    def worth(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> float:
+        return mean(self.of_units(outputs, labels), weights)
+
+    def influences(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> Floats:
+        return of_mean(self.of_units(outputs, labels), labels, weights)
+
+
+def of_mean(rows: Floats, labels: Labels, weights: Floats | None) -> Floats:
+    """Influences float64[T] on the mean of float64[T]. Where classes are weighted their numbers are fixed, and units
+    vary within their class; a class of one unit shows no variation."""
+    if weights is None:
+        return unbiased((rows - rows.sum() / len(rows)) / len(rows))
+    moved = np.zeros(len(rows))
+    for label in np.unique(labels):
+        own = labels == label
+        moved[own] = unbiased(weights[own] * (rows[own] - rows[own].mean()))
+    return moved
+
+
+def unbiased(influences: Floats) -> Floats:
+    """Influences float64[n] around their own mean, scaled so that the sum of squares is not too small on average."""
+    count = len(influences)
+    return influences * math.sqrt(count / (count - 1)) if count > 1 else influences
 
 
 def mean(rows: Floats, weights: Floats | None) -> float:

@@ -1,16 +1,19 @@
 """The settings refuse what would be dangerous outside development."""
 
+import base64
+
 import pytest
 from pydantic import ValidationError
 
 from app.settings import Settings
 
 LONG = "a long random string that nobody knows"
+SEED = base64.b64encode(bytes(range(32))).decode()
 
 
 @pytest.mark.parametrize("missing", ["key_pepper", "signing_secret"])
 def test_outside_development_the_default_secrets_are_refused(missing: str) -> None:
-    given = {"key_pepper": LONG, "signing_secret": LONG}
+    given = {"key_pepper": LONG, "signing_secret": LONG, "certificate_key": SEED}
     assert Settings.model_validate({"environment": "production", **given}).environment == "production"
     del given[missing]
     with pytest.raises(ValidationError, match=f"CHERISH_{missing.upper()} still has its development default"):
@@ -20,3 +23,21 @@ def test_outside_development_the_default_secrets_are_refused(missing: str) -> No
 def test_settings_do_not_show_their_secrets() -> None:
     settings = Settings.model_validate({"key_pepper": LONG, "signing_secret": LONG})
     assert LONG not in repr(settings) + str(settings.model_dump())
+
+
+@pytest.mark.parametrize("weak", ["", "x" * 31, "short"])
+@pytest.mark.parametrize("name", ["key_pepper", "signing_secret"])
+def test_an_empty_or_short_secret_is_refused_outside_development_with_the_mend(name: str, weak: str) -> None:
+    given = {"key_pepper": LONG, "signing_secret": LONG, "certificate_key": SEED} | {name: weak}
+    with pytest.raises(ValidationError, match=rf"CHERISH_{name.upper()} has {len(weak)} bytes.*token_urlsafe"):
+        Settings.model_validate({"environment": "production", **given})
+    assert Settings.model_validate(given).environment == "development"
+
+
+def test_certificates_have_a_key_of_their_own_outside_development() -> None:
+    given = {"environment": "production", "key_pepper": LONG, "signing_secret": LONG}
+    with pytest.raises(ValidationError, match=r"CHERISH_CERTIFICATE_KEY is not set.*os\.urandom"):
+        Settings.model_validate(given)
+    for broken in ("", "!", base64.b64encode(b"16 bytes, no more").decode()):
+        with pytest.raises(ValidationError, match="CHERISH_CERTIFICATE_KEY is not 32 bytes in base64"):
+            Settings.model_validate(given | {"certificate_key": broken})

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from contract.answers import pack, pack_anchors, unpack, unpack_anchors
+from contract.answers import Anchors, pack, pack_anchors, unpack, unpack_anchors
 from contract.tasks import Targets
 
 ARRAYS = st.one_of(
@@ -41,10 +41,15 @@ def test_other_bytes_are_refused() -> None:
 
 @pytest.mark.parametrize("weights", [None, np.array([0.25, 0.75])])
 def test_anchors_come_with_what_the_test_units_really_are(weights: np.ndarray | None) -> None:
-    answers = np.random.default_rng(0).normal(size=(2, 2, 3)).astype(np.float32)
-    back, targets = unpack_anchors(pack_anchors(answers, Targets(np.array([2, 0]), weights, 3)))
-    assert back.tobytes() == answers.tobytes()
-    assert targets.values.tolist() == [2, 0]
-    assert targets.classes == 3
-    assert (targets.weights is None) == (weights is None)
-    assert weights is None or (targets.weights == weights).all()
+    everybody, nobody = np.random.default_rng(0).normal(size=(2, 2, 3)).astype(np.float32)
+    frequencies = None if weights is None else np.array([0.5, 0.25, 0.25])
+    for model in (nobody, None):
+        anchors = Anchors(everybody, model, Targets(np.array([2, 0]), weights, 3, frequencies), apart=4)
+        back = unpack_anchors(pack_anchors(anchors))
+        assert back.everybody.tobytes() == everybody.tobytes()
+        assert (back.nobody is None) == (model is None)
+        assert model is None or (back.nobody is not None and back.nobody.tobytes() == model.tobytes())
+        assert (back.targets.values.tolist(), back.targets.classes, back.apart) == ([2, 0], 3, 4)
+        for kept, packed in ((back.targets.weights, weights), (back.targets.frequencies, frequencies)):
+            assert (kept is None) == (packed is None)
+            assert kept is None or (packed is not None and (kept == packed).all())

@@ -6,13 +6,15 @@ simultaneous band); that is repeated until nobody is. It decides nothing about m
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contract.result import RevaluedWithout, ValuationResult
 from contract.spec import ValuationSpec
 from worker.engine.games.game import Coalitions, FidelityGame, Player, Worths
+from worker.engine.games.measured import Ends, Measured
 from worker.engine.games.shards import members_of
 from worker.engine.valuation import value
 
@@ -43,9 +45,26 @@ class WithoutSome:
 
     def worth(self, source: str, coalitions: Coalitions) -> Worths:
         """Worths float64[m] of coalitions bool[m, kept]; raises what the whole game raises, NeedWorths included."""
+        return self.whole.worth(source, self._widened(coalitions))
+
+    def influences(self, source: str, coalitions: Coalitions) -> NDArray[np.float64] | None:
+        """How much each test unit moves their worths, float64[m, T]; None where the whole game does not say."""
+        return self.whole.influences(source, self._widened(coalitions)) if isinstance(self.whole, Measured) else None
+
+    def ends(self, source: str) -> Ends | None:
+        """The baseline, and the model of everybody that is kept."""
+        whole = self.whole.ends(source) if isinstance(self.whole, Measured) else None
+        everybody = np.ones((1, len(self.kept)), dtype=np.bool_)
+        moved = self.influences(source, everybody)
+        if whole is None or moved is None:
+            return None
+        full = float(self.worth(source, everybody)[0])
+        return replace(whole, full=full, influences=np.stack([whole.influences[0], moved[0]]))
+
+    def _widened(self, coalitions: Coalitions) -> Coalitions:
         widened = np.zeros((len(coalitions), len(self.whole.players)), dtype=np.bool_)
         widened[:, list(self.kept)] = coalitions
-        return self.whole.worth(source, widened)
+        return widened
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,7 @@ class Revaluation:
             evaluations=whole.evaluations,
             stopped_by=whole.stopped_by,
             seconds=whole.seconds,
+            gain=whole.gain,
         )
 
 

@@ -23,7 +23,7 @@ def perplexities(evaluator: Evaluator, names: Sequence[str]) -> list[DomainPerpl
             count = int(tokens[rows].sum())
             base, full = (
                 float(np.exp(-answers[rows, at].sum() / max(count, 1)))
-                for answers in (context.empty_answers, context.full_answers)
+                for answers in (context.baseline.answers, context.full_answers)
             )
             measured.append(DomainPerplexity(domain=name, tokens=count, base=base, full=full))
     return measured

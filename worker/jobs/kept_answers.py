@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from app.storage.blobs import BlobStore
 from app.valuations.work.answers import AnswerBlob
-from contract.answers import ANCHORS, ROWS, unpack, unpack_anchors
+from contract.answers import ANCHORS, ROWS, Anchors, unpack, unpack_anchors
+from contract.baseline import Baseline, at_least, baseline
 from contract.metrics import Metric
 from contract.tasks import Prediction, Targets
+from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 
 
 class KeptAnswers:
@@ -28,17 +30,22 @@ class KeptAnswers:
         self._sources: dict[str, Mapping[bytes, NDArray[Any]]] = {}
 
     @cached_property
-    def _anchors(self) -> tuple[NDArray[Any], Targets, bytes]:
+    def _anchors(self) -> tuple[Anchors, bytes]:
+        """The answers of everybody's and nobody's model, and everybody, packed."""
         for blob in self._kept:
             if blob.source == ANCHORS:
-                answers, targets = unpack_anchors(self._blobs.get(blob.digest))
-                return answers, targets, blob.coalitions[1]
+                return unpack_anchors(self._blobs.get(blob.digest)), blob.coalitions[1]
         raise KeyError("this game's answers were not kept")
 
     @property
     def targets(self) -> Targets:
         """The true values of the test units."""
-        return self._anchors[1]
+        return self._anchors[0].targets
+
+    def baseline(self, metric: Metric) -> Baseline:
+        """What the buyer has without anybody's data, by a metric."""
+        ends = self._anchors[0]
+        return baseline(self._prediction, metric, ends.targets, ends.nobody, "the base model")
 
     def of_source(self, source: str) -> Mapping[bytes, NDArray[Any]]:
         """A source's answers [T, ...] by packed coalition."""
@@ -57,13 +64,28 @@ class KeptAnswers:
         worths = self._prediction.worths(
             metric, np.stack([answers[coalition] for coalition in coalitions]), self.targets
         )
-        return worths + self._level(metric, source)
+        return at_least(worths + self._level(metric, source), self.baseline(metric).worth)
+
+    def influences(self, metric: Metric, source: str, coalitions: Sequence[bytes]) -> NDArray[np.float64]:
+        """How much each test unit moves the worths of packed coalitions, float64[m, T]; KeyError as above."""
+        answers, (ends, everybody) = self.of_source(source), self._anchors
+        moved = (answers[everybody], ends.everybody) if source in self._moved else None
+        return self._units(metric).influences(np.stack([answers[coalition] for coalition in coalitions]), moved)
+
+    def ends(self, metric: Metric, nobody: tuple[float, NDArray[np.float64]] | None) -> Ends:
+        """Everybody's model against the baseline, or against nobody's by a method: its worth, and what moves it."""
+        worth, moved = nobody or (0.0, None)
+        return self._units(metric).ends(self._anchors[0].everybody, moved, worth, WITHOUT_PLAYERS)
+
+    def _units(self, metric: Metric) -> TestUnits:
+        anchors = self._anchors[0]
+        return TestUnits(self._prediction, metric, anchors.targets, self.baseline(metric), anchors.apart)
 
     def _level(self, metric: Metric, source: str) -> float:
         """By how much a source's worths are shifted."""
         if source not in self._moved:
             return 0.0
-        ends, targets, everybody = self._anchors
+        ends, everybody = self._anchors
         own = self.of_source(source)[everybody]
-        full, raw = self._prediction.worths(metric, np.stack([ends[1], own]), targets)
+        full, raw = self._prediction.worths(metric, np.stack([ends.everybody, own]), ends.targets)
         return float(full - raw)

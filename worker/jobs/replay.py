@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contract.job import Job, ShardFacts
+from contract.metrics import metric_of
 from worker.engine.games.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
+from worker.engine.games.measured import Ends
+from worker.jobs.kept_answers import KeptAnswers
 
 LEAST_SHARD_SECONDS = 1.0
 
@@ -35,7 +39,7 @@ class StoredGame:
 
     ``stored`` maps a source to {packed coalition: (worth, device seconds)}; ``costs`` are those that were measured when
     the models were prepared, cheapest first. ``seconds`` counts the worths that this replay used, so that a budget of
-    seconds is used up at the same place in every replay.
+    seconds is used up at the same place in every replay. ``kept`` are the models' answers, where they were kept.
     """
 
     players: Sequence[Player]
@@ -43,6 +47,9 @@ class StoredGame:
     stored: Mapping[str, Mapping[bytes, tuple[float, float]]]
     digests: Mapping[str, str] = field(default_factory=dict)
     owners: Sequence[Player] = ()
+    kept: KeptAnswers | None = None
+    metric: str = ""
+    partial: bool = False
     _used: dict[str, set[bytes]] = field(default_factory=dict, init=False)
     _seconds: dict[str, float] = field(default_factory=dict, init=False)
 
@@ -75,6 +82,22 @@ class StoredGame:
             raise NeedWorths(source, coalitions[list(missing.values())])
         self._seconds[source] = self.seconds(source) + spent
         return worths
+
+    def ends(self, source: str) -> Ends | None:
+        """The baseline and everybody's model on the test units; None where answers were not kept."""
+        if self.kept is None:
+            return None
+        metric, nobody = metric_of(self.metric), None
+        if self.partial:
+            none = np.zeros((1, len(self.players)), dtype=bool)
+            worth = float(self.worth(source, none)[0])
+            if worth > self.kept.baseline(metric).worth:
+                nobody = worth, self.kept.influences(metric, source, pack(none))[0]
+        return self.kept.ends(metric, nobody)
+
+    def influences(self, source: str, coalitions: Coalitions) -> NDArray[np.float64] | None:
+        """How much each test unit moves worths, float64[m, T]; None where answers were not kept."""
+        return None if self.kept is None else self.kept.influences(metric_of(self.metric), source, pack(coalitions))
 
     @property
     def used(self) -> Mapping[str, Set[bytes]]:

@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.results import settlement
 from app.valuations.states import ShardKind
+from app.valuations.work import answers as answer_repository
 from app.valuations.work import leases, protocol, shards
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
@@ -28,7 +29,9 @@ from contract.answers import ANCHORS, ROWS, pack_anchors
 from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
+from contract.learners import LEARNERS
 from contract.result import StoredResult
+from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, NeedWorths, family
 from worker.engine.loop.removal_curves import removal
@@ -37,6 +40,7 @@ from worker.engine.valuation import Progress, value
 from worker.engine.without_harm import without_harm
 from worker.jobs import checks
 from worker.jobs.domains import perplexities
+from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.known_jobs import KnownJobs
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, shard_facts, shard_size, unpack
 from worker.loading.feature_rows import rows_of, to_arrays
@@ -109,11 +113,11 @@ class Steps:
 
     def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob | None:
         """Store the answers of the base model and of M_full; None where answers are too large to be kept."""
-        answers = evaluator.anchor_answers
-        if answers[0].nbytes > self._settings.max_answer_bytes:
+        anchors = evaluator.anchors
+        if anchors.everybody.nbytes > self._settings.max_answer_bytes:
             return None
         ends = np.repeat([[False], [True]], len(evaluator.players), axis=1)
-        blob = self._blobs.put_bytes(pack_anchors(answers, evaluator.targets))
+        blob = self._blobs.put_bytes(pack_anchors(anchors))
         return AnswerBlob(ANCHORS, blob.digest, tuple(pack(ends)))
 
     def _answers(self, evaluator: Evaluator, job: Job, source: str, coalitions: Coalitions) -> AnswerBlob | None:
@@ -151,6 +155,9 @@ class Steps:
             costs={source.name: source.cost for source in job.facts.sources},
             stored=stored,
             digests={"game": job.game_digest},
+            kept=self._kept(job),
+            metric=job.game.metric,
+            partial=job.game.mode == "partial",
         )
         looks: list[Progress] = []
         try:
@@ -176,6 +183,18 @@ class Steps:
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         kept = StoredResult.of(result, None if again is None else again.document(), curves, job.facts.domains)
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
+
+    def _kept(self, job: Job) -> KeptAnswers | None:
+        """The answers of the job's models, which are read when they are asked for; None where they were not kept."""
+        if job.facts is None or not job.facts.answers_kept:
+            return None
+        blobs = patiently(
+            self._factory,
+            lambda session: answer_repository.of_game(session, job.game_id),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+        prediction = PREDICTIONS[LEARNERS[job.game.learner.name].predicts]
+        return KeptAnswers(self._blobs, blobs, prediction, job.facts.moved)
 
     def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:
         """Worths of a shard of this source."""

@@ -8,6 +8,8 @@ It is fixed before anything is trained and enters the game digest, so the same f
 - Text columns become one column per category OF THE TEST SET plus one, last, for every category it lacks; one whose
   values in the test set have four words or more on average is prose, and becomes hashed words (``prose``), unscaled.
 - Classes are the labels of all providers; a test label that no provider has is an error.
+- Classes and columns are then put in an order of their content (``canonical_order``), unless a checkpoint's weights,
+  whose outputs are in the order of names, fix it.
 - Rows have a canonical order (``canonical_rows``), in which they are both hashed and trained on: neither the order of
   rows in a file nor its format can change anybody's pay.
 """
@@ -243,7 +245,8 @@ def _fit_feature(test: pa.Table, name: str, scale: Scale) -> Feature:
     kind: Literal["number", "tensor"] = "tensor" if shape else "number"
     if scale == "none":
         return Feature(name, kind, shape=shape)
-    values = _as_matrix(column)
+    # sorted: sums of the same numbers in another order differ in the last digits
+    values = np.sort(_as_matrix(column), axis=None)
     with np.errstate(over="ignore", invalid="ignore"):
         center, spread = float(values.mean()), float(values.std())
     if not (np.isfinite(center) and np.isfinite(spread)):

@@ -119,7 +119,10 @@ class Admission:
             )
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
-        files = OrderFiles(test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded)
+        by_name = chosen.weights is not None
+        files = OrderFiles(
+            test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded, by_name
+        )
         kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
         disclosure.charge(self.session, self.settings, self.caller, kind, asked)

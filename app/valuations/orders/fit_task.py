@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, archive, images
+from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_encoding
 from app.datasets.rows.items import number_labels, read_stand_ins
@@ -165,6 +166,9 @@ def _read_tables(files: _Files) -> _Read:
         with _others_file(files.datasets[key]):
             rows[key] = encode(read, encoding)
     encoded_test = encode(test, encoding)
+    if not files.request.question.by_name:
+        encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
+        encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
     # without distances where none is looked at: they take as much memory as the rows themselves
     sizes = [each.num_rows for each in tables.values()]
     near = min(test.num_rows + max(sizes), sum(sizes)) <= NEAR_ROWS
@@ -260,6 +264,10 @@ def _read_items(files: _Files) -> _Read:
         for key, (stand_ins, labels) in training.items()
     }
     test = EncodedRows(prints, number_labels(test_labels, classes, files.test.name))
+    if not files.request.question.by_name:
+        order = canonical_order([test.X.shape[1]], len(classes), test, list(rows.values()))
+        classes = tuple(classes[at] for at in order.classes)
+        test, rows = order.rows(test), {key: order.rows(own) for key, own in rows.items()}
     # fingerprints are of what was read, before any model sees it
     raw = {key: _raw_items(each, training[key][1]) for key, each in rows.items()}
     return _Read(classes, None, None, test, rows, _raw_items(test, test_labels), raw)

@@ -37,12 +37,13 @@ from contract.learners import ARCHITECTURES, Architecture
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 3
+_RULES = 4
 
 
 @dataclass(frozen=True)
 class OrderFiles:
-    """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies."""
+    """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
+    whether a checkpoint's weights fix the order of classes and columns (``by_name``)."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -51,6 +52,7 @@ class OrderFiles:
     offers: Sequence[Offer]
     copies: str
     uploaded: Mapping[uuid.UUID, datetime]
+    by_name: bool
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ class Fitter:
             limits=asdict(limits_of(self.settings)),
             image_size=image_size,
             context=context,
+            by_name=files.by_name,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

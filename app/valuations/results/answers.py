@@ -142,7 +142,7 @@ def values(
         without_harm=None if again is None else WithoutHarm.model_validate(asdict(again)),
         removal=None if result.removal is None else _removal(result.removal),
         checked=None if checked is None else Checked.model_validate(checked),
-        gain=None if result.gain is None else GainAnswer.model_validate(asdict(result.gain)),
+        gain=None if result.paid_gain is None else GainAnswer.model_validate(asdict(result.paid_gain)),
         precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
     )

@@ -32,14 +32,27 @@ def signing_key(settings: Settings) -> Ed25519PrivateKey:
     """The deployment's key: the seed in ``certificate_key`` (base64, 32 bytes), else one derived from the secret."""
     if settings.certificate_key is not None:
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(settings.certificate_key.get_secret_value()))
+    return _derived_key(settings)
+
+
+def _derived_key(settings: Settings) -> Ed25519PrivateKey:
     secret = settings.signing_secret.get_secret_value().encode()
     return Ed25519PrivateKey.from_private_bytes(hmac.digest(secret, _DERIVED_KEY, "sha256"))
 
 
 def public_key(settings: Settings) -> str:
     """The key that certificates are checked with, base64 of its 32 bytes."""
-    raw = signing_key(settings).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return base64.b64encode(raw).decode()
+    return _public(signing_key(settings))
+
+
+def earlier_keys(settings: Settings) -> list[str]:
+    """Keys with which this deployment may have signed before, base64: the derived one, and those that it is told of."""
+    derived = [] if settings.certificate_key is None else [_public(_derived_key(settings))]
+    return [*settings.earlier_certificate_keys, *derived]
+
+
+def _public(key: Ed25519PrivateKey) -> str:
+    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 
 
 def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_at: str) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class Report:
             f"Worths computed: {counts}. The job ended by {values.stopped_by}.",
             wording.cost(values, lambda seconds: f"{seconds:.1f} s"),
         ]
+        if values.gain is not None:
+            lines.insert(1, values.gain.sentence())
         if self.payouts.nobody_paid is not None:
             lines.insert(0, f"Nobody was paid: {self.payouts.nobody_paid}.")
         if values.precision is not None:

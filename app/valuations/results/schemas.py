@@ -10,6 +10,7 @@ from pydantic import Field
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
 from contract.policies import PayoutPolicy
+from contract.result import Gain
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
@@ -143,6 +144,10 @@ class GainAnswer(Answer):
     gained: bool
     basis: str = Field(description="What was compared, on what, by which rule.")
 
+    def sentence(self) -> str:
+        """For people."""
+        return Gain(**self.model_dump()).sentence()
+
 
 class PrecisionAnswer(Answer):
     """The width of interval that was asked for, and what came of it. Points are hundredths of the pool."""
@@ -265,9 +270,11 @@ class Certificate(Answer):
 
 
 class CertificateKey(Answer):
-    """The public key that this deployment's certificates are checked with, base64 of 32 bytes."""
+    """The public key that this deployment's certificates are checked with, base64 of 32 bytes; those it signed with
+    earlier, in whose files they are named."""
 
-    model_config = example(algorithm="Ed25519", public_key="MCowBQ...")
+    model_config = example(algorithm="Ed25519", public_key="MCowBQ...", earlier_public_keys=[])
 
     algorithm: str
     public_key: str
+    earlier_public_keys: list[str]

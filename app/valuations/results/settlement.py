@@ -72,7 +72,7 @@ def player_key(order: NewValuation, player: ValuationPlayer) -> uuid.UUID:
 
 
 def outcome_of(result: StoredResult) -> JobOutcome:
-    """What a result says of its job as a whole. The gain is everybody's; the worths are of the valuation paid on."""
+    """What a result says of its job as a whole; worths and gain are of the valuation that is paid on."""
     ends = result.without_harm or result
     no_shares = None
     if any(player.share is None for player in result.players):
@@ -80,7 +80,7 @@ def outcome_of(result: StoredResult) -> JobOutcome:
     return JobOutcome(
         empty_worth=ends.empty_worth,
         full_worth=ends.full_worth,
-        gain=result.gain,
+        gain=result.paid_gain,
         audited=result.audit.status != "unaudited",
         no_shares=no_shares,
     )

@@ -47,9 +47,11 @@ def of_game(session: Session, game_id: uuid.UUID) -> Sequence[AnswerBlob]:
     return blobs
 
 
-def erase(session: Session, game_id: uuid.UUID) -> set[str]:
-    """Forget a game's answers; returns the digests of their blobs, which are then to be erased."""
-    statement = delete(StoredAnswers).where(StoredAnswers.game_id == game_id).returning(StoredAnswers.digest)
+def erase(session: Session, game_id: uuid.UUID, but: str = "") -> set[str]:
+    """Forget a game's answers, ``but`` those of one source; returns the digests of their blobs, which are then to be
+    erased."""
+    these = (StoredAnswers.game_id == game_id) & (StoredAnswers.source != but)
+    statement = delete(StoredAnswers).where(these).returning(StoredAnswers.digest)
     return set(session.scalars(statement))
 
 

@@ -24,6 +24,7 @@ from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
+from contract.answers import ANCHORS
 from contract.job import GameFacts, Job, JobProgress
 from contract.result import StoredResult
 
@@ -261,7 +262,7 @@ def fail_check(session: Session, settings: Settings, claim: Claim, traceback: st
     )
     fail_attempt(session, settings, claim, Reason.WORTHS_DIFFER, sentence, traceback, final=True)
     worth_repository.erase(session, claim.game_id)
-    answers.erase(session, claim.game_id)
+    answers.erase(session, claim.game_id, but=ANCHORS)  # the models they are of stay prepared
 
 
 def leave_to_another(session: Session, settings: Settings, claim: Claim, by: str | None) -> Claim | None:

@@ -1,7 +1,9 @@
 """``cherish value`` and ``cherish verify`` on real files, without a server."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from app.cli.request import parse_model, parse_providers, parse_readings
 from app.errors import CherishError, InvalidInput
+from contract.sealing import sealed, spelled
 
 COLUMNS = "a,b,c,label\n"
 
@@ -115,8 +118,101 @@ def test_an_honest_result_is_verified_from_its_worths_and_its_files(folder: Path
     result = run("verify", folder / "full.json", *files(folder), "--worths", "8", "--json", folder / "found.json")
     assert result.exit_code == 0, result.output
     assert "the same to the last digit" in result.output
-    assert "8 computed again, the same" in result.output
-    assert json.loads((folder / "found.json").read_text())["match"] is True
+    assert "computed again, the same; 8 of them by training anew" in result.output
+    assert "The result holds." in result.output
+    found = json.loads((folder / "found.json").read_text())
+    assert found["match"] is True
+    report = found["worths"]["report"]
+    cheap = sum(row["source"] == "unlearn:tangent" for row in answered["worths"])  # type: ignore[attr-defined]
+    assert report["retrained"] == 8
+    assert report["computed"] >= cheap + 9, "the worth of nobody takes no training"
+    assert "seconds" in found["not_checked"][0]
+
+
+def test_without_the_files_nothing_is_said_of_whether_worths_are_true(
+    folder: Path, answered: dict[str, object]
+) -> None:
+    result = run("verify", folder / "full.json")
+    assert result.exit_code == 0
+    assert "The result holds" not in result.output
+    assert "the worths, rows, digests, costs" in result.output
+
+
+Document = dict[str, Any]
+
+
+def collapsed(data: Document) -> None:
+    for player in data["players"]:
+        for name in ("share_ci", "share_band"):
+            player[name] = [player["share"]] * 2
+        for name in ("value_ci", "value_band"):
+            player[name] = [player["value"]] * 2
+
+
+def no_covariance(data: Document) -> None:
+    data["covariance"] = [[0.0] * len(row) for row in data["covariance"]]
+
+
+def swapped(data: Document) -> None:
+    first, second = data["players"][0], data["players"][1]
+    for name in ("provider", "digest", "rows"):
+        first[name], second[name] = second[name], first[name]
+
+
+def scaled(data: Document) -> None:
+    for row in data["worths"]:
+        row["worth"] *= 1.1
+
+
+FORGERIES: dict[str, tuple[Callable[[Document], object], str]] = {
+    "intervals": (collapsed, "players[0].value_ci[0] is"),
+    "covariance": (no_covariance, "covariance[0][0] is 0 and comes out as"),
+    "audit": (lambda data: data["audit"].update(rmse=0.0, sentence="Perfect."), "audit.rmse is 0 and"),
+    "bake-off": (lambda data: data["bake_off"][0].update(gain=99.0), "bake_off[0].gain is 99"),
+    "trace": (lambda data: data["trace"][0].update(widest=0.1), "trace[0].widest is 0.1"),
+    "note": (lambda data: data["notes"].append("Certified."), "the length of notes is 1"),
+    "rows": (lambda data: data["players"][0].update(rows=9999), "Files: not those of the result: "),
+    "digest": (lambda data: data["digests"].update(test="0" * 64), "not those of the result: test"),
+    "metric": (lambda data: data["spec"].update(metric="accuracy"), "was asked and 'accuracy' answered"),
+    "metric of both": (
+        lambda data: (data["spec"].update(metric="accuracy"), data["request"].update(metric="accuracy")),
+        "Worths: the ",
+    ),
+    "versions": (lambda data: data["request"]["versions"].update(torch="9.9"), "torch 9.9 (here "),
+    "costs": (lambda data: data["costs"].update(retrain=9.0), "costs.retrain is 9"),
+    "swapped": (swapped, "does NOT hold"),
+    "scaled": (scaled, "does NOT hold"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_whatever_is_shown_is_computed_again_even_in_a_file_that_was_sealed_anew(
+    folder: Path, answered: dict[str, object], name: str
+) -> None:
+    data = json.loads((folder / "full.json").read_text())
+    forge, told = FORGERIES[name]
+    forge(data)
+    (folder / "forged.json").write_bytes(spelled(sealed(data)))
+    result = run("verify", folder / "forged.json", *files(folder), "--worths", "2")
+    assert "Seal: whole" in result.output
+    assert told in result.output
+    assert (result.exit_code, "does NOT hold" in result.output) == (1, True)
+
+
+def test_a_file_that_was_only_edited_has_a_broken_seal(folder: Path, answered: dict[str, object]) -> None:
+    content = (folder / "full.json").read_text().replace('"seconds": ', '"seconds": 1', 1)
+    (folder / "edited.json").write_text(content)
+    result = run("verify", folder / "edited.json")
+    assert result.exit_code == 1
+    assert "it was changed after writing" in result.output
+
+
+def test_other_versions_are_accepted_where_that_is_asked_for(folder: Path, answered: dict[str, object]) -> None:
+    data = json.loads((folder / "full.json").read_text())
+    data["request"]["versions"]["torch"] = "1.0"
+    (folder / "older.json").write_bytes(spelled(sealed(data)))
+    assert run("verify", folder / "older.json").exit_code == 1
+    assert run("verify", folder / "older.json", "--other-versions").exit_code == 0
 
 
 def test_an_altered_worth_is_found_out(folder: Path, answered: dict[str, object]) -> None:

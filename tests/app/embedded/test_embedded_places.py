@@ -1,5 +1,6 @@
 """Private folders, short sockets and locks: what is not ours is refused, and the reason is said."""
 
+import base64
 import os
 import stat
 from dataclasses import replace
@@ -110,6 +111,7 @@ def test_secrets_are_made_once_and_kept_private(tmp_path: Path) -> None:
     assert load_or_make(tmp_path) == made
     assert made.key_pepper != made.signing_secret
     assert min(len(made.key_pepper), len(made.signing_secret)) >= 32
+    assert len(base64.b64decode(made.certificate_key)) == 32
     assert made.key_pepper not in repr(made)
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
 

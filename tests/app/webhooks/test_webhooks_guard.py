@@ -1,5 +1,6 @@
 """Where a webhook may go: no form of a private address, no name of one, whatever the name server says and when."""
 
+import base64
 import socket
 
 import httpcore
@@ -11,6 +12,7 @@ from app.webhooks import guard, transport
 from app.webhooks.guard import AddressPolicy, Refused
 
 PUBLIC = "93.184.215.14"
+SEED = base64.b64encode(bytes(32)).decode()
 STRICT = AddressPolicy()
 
 
@@ -110,13 +112,19 @@ def test_public_https_urls_are_allowed(url: str) -> None:
 
 def test_plain_http_is_for_development_only() -> None:
     assert guard.parse("http://hooks.example.com/", AddressPolicy(allow_http=True)).scheme == "http"
-    production = Settings(environment="production", key_pepper="p" * 32, signing_secret="s" * 32)
+    production = Settings(environment="production", key_pepper="p" * 32, signing_secret="s" * 32, certificate_key=SEED)
     assert guard.policy_of(production) == STRICT
 
 
 def test_private_targets_cannot_be_allowed_in_production() -> None:
     with pytest.raises(ValueError, match="WEBHOOK_ALLOW_PRIVATE"):
-        Settings(environment="production", key_pepper="p" * 32, signing_secret="s" * 32, webhook_allow_private=True)
+        Settings(
+            environment="production",
+            key_pepper="p" * 32,
+            signing_secret="s" * 32,
+            certificate_key=SEED,
+            webhook_allow_private=True,
+        )
 
 
 @pytest.mark.parametrize("private", ["10.1.2.3", "::ffff:10.1.2.3", "64:ff9b::a01:203", "fe80::1%eth0", "nonsense"])

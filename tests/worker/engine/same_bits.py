@@ -1,4 +1,5 @@
-"""That a worth has the same bits however it is asked for: how many at a time, in what order, in which stack."""
+"""That a worth, and the answers behind it, have the same bits however it is asked for: how many at a time, in what
+order, in which stack."""
 
 from collections.abc import Iterable
 
@@ -23,9 +24,12 @@ def assert_same_bits(
     """All at once in stacks of ``stack``, and so many (size, stack, threads) at a time: in order, or ``mixed``."""
     whole = Evaluator(problem, stack=stack)
     expected, count = whole.worth(source, coalitions), len(coalitions)
+    answers = whole.answers(source, coalitions)
     state = whole.prepared_state()
     for size, at_once, threads in ways:
         evaluator = Evaluator(problem, prepared=state, stack=at_once, threads=threads)
         order = np.random.default_rng(size).permutation(count) if mixed else np.arange(count)
         found = [evaluator.worth(source, coalitions[order[a : a + size]]) for a in range(0, count, size)]
         assert np.concatenate(found).tobytes() == expected[order].tobytes(), (size, at_once, threads)
+        # worths below the baseline are all alike; answers are not
+        assert evaluator.answers(source, coalitions).tobytes() == answers.tobytes(), (size, at_once, threads)

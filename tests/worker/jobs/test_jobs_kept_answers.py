@@ -8,7 +8,7 @@ from app.storage.blobs import BlobStore
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import BuyerGame, Valuation
 from app.valuations.work import answers as answer_repository
-from contract.answers import ANCHORS, pack, pack_anchors, unpack, unpack_anchors
+from contract.answers import ANCHORS, Anchors, pack, pack_anchors, unpack, unpack_anchors
 from contract.metrics import METRICS, Predicts
 from contract.tasks import PREDICTIONS, Targets
 from worker.jobs.kept_answers import KeptAnswers
@@ -53,11 +53,11 @@ def test_a_job_of_another_metric_finds_what_the_kept_answers_say(hand: Any) -> N
 def test_worths_that_are_moved_in_partial_mode_are_moved_under_every_metric() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 30)
-    targets, prediction = Targets(labels, None, 2), PREDICTIONS[Predicts.CLASS]
+    targets, prediction = Targets(labels, None, 2, np.array([0.5, 0.5])), PREDICTIONS[Predicts.CLASS]
     ends = rng.normal(size=(2, 30, 2)).astype(np.float32)
     own = rng.normal(size=(2, 30, 2)).astype(np.float32)
     blobs = BlobStore.from_url("memory:///")
-    anchor = blobs.put_bytes(pack_anchors(ends, targets)).digest
+    anchor = blobs.put_bytes(pack_anchors(Anchors(ends[1], None, targets))).digest
     shard = blobs.put_bytes(pack({"answers": own})).digest
     kept = KeptAnswers(
         blobs,
@@ -69,10 +69,15 @@ def test_worths_that_are_moved_in_partial_mode_are_moved_under_every_metric() ->
         moved=("unlearn:mixture",),
     )
     for metric in METRICS.values():
+        least = kept.baseline(metric).worth
         some, everybody = kept.worths(metric, "unlearn:mixture", [b"\x01", b"\x03"])
-        assert everybody == np.float64(prediction.worths(metric, ends[1:], targets)[0])
+        full = float(prediction.worths(metric, ends[1:], targets)[0])
         raw = prediction.worths(metric, own, targets)
-        assert abs((some - everybody) - (raw[0] - raw[1])) < 1e-12
+        assert everybody == max(full, least)
+        assert abs(some - max(full + raw[0] - raw[1], least)) < 1e-12
+        moved = kept.influences(metric, "unlearn:mixture", [b"\x03"])[0]
+        expected = ends[1:] if full >= least else kept.baseline(metric).answers[None]
+        assert np.allclose(moved, prediction.influences(metric, expected, targets)[0], atol=1e-12)
 
 
 def test_packed_answers_read_back_bit_for_bit_and_equal_arrays_are_one_blob() -> None:
@@ -88,8 +93,10 @@ def test_packed_answers_read_back_bit_for_bit_and_equal_arrays_are_one_blob() ->
     }
     assert pack(arrays) == pack(dict(reversed(arrays.items())))
     weights = np.array([0.5, 0.25, 0.25])
-    ends, targets = unpack_anchors(pack_anchors(arrays["answers"][:2], Targets(np.array([0, 1, 1]), weights, 2)))
-    assert ends.tobytes() == arrays["answers"][:2].tobytes()
+    given = Anchors(arrays["answers"][0], arrays["answers"][1], Targets(np.array([0, 1, 1]), weights, 2))
+    ends = unpack_anchors(pack_anchors(given))
+    targets = ends.targets
+    assert ends.everybody.tobytes() == arrays["answers"][0].tobytes()
     assert (targets.values.tolist(), targets.classes) == ([0, 1, 1], 2)
     assert targets.weights is not None
     assert targets.weights.tolist() == weights.tolist()

@@ -27,8 +27,9 @@ BLOCK = 512  # rows of a kernel held at once, so that a grid of thousands needs 
 class Posterior:
     """Values float64[n], covariance float64[n, n], worths expected on the grid float64[M], and the fit's health.
 
-    ``residuals`` are standardised leave-one-out residuals float64[m] of the observed worths; ``weights`` the share of
-    the prior variance that each kernel ended with.
+    ``residuals`` are standardised leave-one-out residuals float64[m] of the observed worths, ``errors`` the same in
+    worths and ``spread`` their standard deviations; ``weights`` the share of the prior variance that each kernel ended
+    with; ``leverage`` float64[n, m] the derivative of the values to the observed worths at these weights.
     """
 
     values: Floats
@@ -36,6 +37,8 @@ class Posterior:
     worths: Floats
     residuals: Floats
     errors: Floats
+    spread: Floats
+    leverage: Floats
     weights: dict[str, float]
 
 
@@ -93,8 +96,19 @@ class CoalitionProcess:
             worths=centre + scale * expected,
             residuals=lifted / np.sqrt(precision),
             errors=scale * lifted / precision,
+            spread=scale / np.sqrt(precision),
+            leverage=_leverage(self._grid.operator, cross, inverse, observed),
             weights={c.name: float(s) for c, s in zip(self._components, size / size.sum(), strict=True)},
         )
+
+
+def _leverage(operator: Floats, cross: Floats, inverse: Floats, observed: Ints) -> Floats:
+    """The derivative float64[n, m] of values to observed worths: an observed worth counts as it is, the rest of the
+    grid by what is expected of it. The worths' mean, which the process is centred on, moves with each of them."""
+    expected = cross @ inverse
+    expected[observed] = np.eye(len(observed))
+    left = 1.0 - expected.sum(axis=1, keepdims=True)
+    return np.asarray(operator @ (expected + left / len(observed)), dtype=np.float64)
 
 
 def _jitter(target: Floats) -> Floats:

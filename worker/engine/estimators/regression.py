@@ -38,7 +38,7 @@ def regression(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     return Estimate(values, covariance, memo.evaluations, freedom, (TracePoint(memo.evaluations, values),))
 
 
-def _size_model(coalitions: Coalitions) -> tuple[Floats, Floats, Floats]:
+def size_model(coalitions: Coalitions) -> tuple[Floats, Floats, Floats]:
     """The regression as matrices: design float64[m, p], solver float64[p, m], and coefficients to values float64[n,
     p]."""
     n = coalitions.shape[1]
@@ -58,7 +58,7 @@ def _size_model(coalitions: Coalitions) -> tuple[Floats, Floats, Floats]:
 def regression_operator(coalitions: Coalitions) -> Floats:
     """The linear map float64[n, m] from worths of coalitions bool[m, n], empty first and full last, to values."""
     n = coalitions.shape[1]
-    design, solver, to_values = _size_model(coalitions)
+    design, solver, to_values = size_model(coalitions)
     strata = strata_operator(coalitions)
     operator = strata + (to_values - strata @ design) @ solver
     operator -= operator.mean(axis=0)
@@ -69,7 +69,7 @@ def regression_operator(coalitions: Coalitions) -> Floats:
 
 def regression_covariance(coalitions: Coalitions, worths: Floats) -> Floats:
     """Covariance float64[n, n] of the regression's values: strata variances of its residuals, per degree of freedom."""
-    design, solver, _ = _size_model(coalitions)
+    design, solver, _ = size_model(coalitions)
     residual = worths - design @ (solver @ worths)
     count = len(worths)
     spare = max(count - int(np.linalg.matrix_rank(design)), 1)

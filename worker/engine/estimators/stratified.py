@@ -42,14 +42,13 @@ def stratified(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     marginal = worths[len(draws) :] - worths[: len(draws)]
     values, variance = np.zeros(n), np.zeros(n)
     for i in range(n):
-        mine = marginal[players == i]
-        means, errors = _strata(marginal, players == i, strata, n)
+        spread = _spread(marginal, players == i, float(ends[1] - ends[0]))
+        means, errors = _strata(marginal, players == i, strata, n, spread)
         known = ~np.isnan(means)
         fallback = float(means[known].mean()) if known.any() else float(ends[1] - ends[0]) / n
         values[i] = float(np.where(known, means, fallback).mean())
         # A stratum that was not reached may be anywhere among this player's marginal contributions.
-        missing = float(mine.var()) if len(mine) else float(ends[1] - ends[0]) ** 2
-        variance[i] = float(np.where(known, errors, missing).sum()) / n**2
+        variance[i] = float(np.where(known, errors, spread).sum()) / n**2
     values = make_efficient(values, float(ends[1] - ends[0]))
     freedom = float(max(2, len(draws) // n - 1))
     return Estimate(
@@ -61,10 +60,17 @@ def stratified(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
     )
 
 
-def _strata(marginal: Floats, mine: Coalitions, strata: Floats, n: int) -> tuple[Floats, Floats]:
-    """Means and squared standard errors float64[n] by size of one player's marginal contributions; NaN where none."""
+def _spread(marginal: Floats, mine: Coalitions, total: float) -> float:
+    """Variance of one player's marginal contributions. One draw says nothing of it: all players' draws stand in then,
+    and for a single draw of anybody the square of what there is to share."""
+    drawn = marginal[mine] if mine.sum() > 1 else marginal
+    return float(drawn.var(ddof=1)) if len(drawn) > 1 else total**2
+
+
+def _strata(marginal: Floats, mine: Coalitions, strata: Floats, n: int, everything: float) -> tuple[Floats, Floats]:
+    """Means and squared standard errors float64[n] by size of one player's marginal contributions; NaN where none. A
+    stratum of a single draw has the variance ``everything`` of all the player's."""
     means, errors = np.full(n, np.nan), np.zeros(n)
-    everything = float(marginal[mine].var(ddof=1)) if mine.sum() > 1 else 0.0
     for k in range(n):
         drawn = marginal[mine & (strata == k)]
         if len(drawn) == 0:

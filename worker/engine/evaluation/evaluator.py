@@ -19,6 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.answers import Anchors
+from contract.baseline import at_least
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts, TokenSum
 from contract.tasks import Prediction, Targets
@@ -27,6 +29,7 @@ from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
+from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 from worker.engine.games.problem import Problem, Rows
 from worker.engine.learners import make_learner
 from worker.engine.tensors import batching
@@ -54,7 +57,7 @@ class Evaluator:
     ``prepared`` is what ``prepared_state`` of another evaluator of the same problem returned: models are then loaded
     instead of trained. ``threads`` chunks are computed at a time, each with one torch thread; ``stack`` limits how
     many coalitions are stacked (None: by memory). Neither changes a bit. With ``keep_answers`` what is stored of every
-    model on the test units can be had of ``answers``.
+    model on the test units can be had of ``answers``, and with it the gain and the chance of the test units.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Evaluator:
         prepared: Mapping[str, NDArray[Any]] | None = None,
         threads: int = 1,
         stack: int | None = None,
-        keep_answers: bool = False,
+        keep_answers: bool = True,
     ) -> None:
         self.problem, self.device = problem, torch.device(device)
         self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem))
@@ -199,7 +202,7 @@ class Evaluator:
 
     def worths_of_models(self, models: Tensor) -> Worths:
         """Worths float64[K] of any models [K, P] on the test units that measure worth."""
-        return self._test.worths(self._test.answers_of(models))
+        return at_least(self._test.scores(self._test.answers_of(models)), self.context.baseline.worth)
 
     def found(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
         """(worth, device seconds) of those rows of bool[m, n] that are computed already, by row; computes nothing."""
@@ -218,10 +221,49 @@ class Evaluator:
             self._answers.pop((source, row.tobytes()), None)
         return taken
 
+    def ends(self, source: str) -> Ends | None:
+        """The baseline and everybody's model on the test units. In partial mode the baseline is what the source makes
+        of M_full without all players, or the constant answer where that is better. None without ``keep_answers``."""
+        if not self.keep_answers:
+            return None
+        nobody: NDArray[np.float64] | None = None
+        worth, none = self.context.baseline.worth, np.zeros((1, len(self.problem.players)), dtype=bool)
+        if self.context.partial and float(self.worth(source, none)[0]) > worth:
+            worth, nobody = float(self.worth(source, none)[0]), self._influences(source, none)[0]
+        return self._units.ends(self.context.full_answers, nobody, worth, WITHOUT_PLAYERS)
+
+    def influences(self, source: str, coalitions: Coalitions) -> NDArray[np.float64] | None:
+        """How much each test unit moves the worths of coalitions bool[m, n] that were computed, float64[m, T]; None
+        without ``keep_answers``."""
+        return self._influences(source, coalitions) if self.keep_answers else None
+
+    def _influences(self, source: str, coalitions: Coalitions) -> NDArray[np.float64]:
+        if self._is_raw(source):
+            return self._units.influences(self.answers(source, coalitions), None)
+        everybody = np.ones((1, len(self.problem.players)), dtype=bool)
+        self.worth(source, everybody)
+        own = self.answers(source, everybody)[0]
+        return self._units.influences(self.answers(source, coalitions), (own, self.context.full_answers))
+
+    def scores(self, source: str, coalitions: Coalitions) -> NDArray[np.float64]:
+        """What the models of coalitions bool[m, n] score, float64[m], also below the baseline, which no worth is."""
+        self.worth(source, coalitions)
+        scores = self._test.scores(self.answers(source, coalitions))
+        if self._is_raw(source):
+            return scores
+        everybody = np.ones((1, len(self.problem.players)), dtype=bool)
+        self.worth(source, everybody)
+        return scores + (self.context.full_score - float(self._test.scores(self.answers(source, everybody))[0]))
+
     @property
-    def anchor_answers(self) -> Answer:
-        """What nobody's and everybody's models answer on the test units, [2, T, ...]."""
-        return np.stack([self.context.empty_answers, self.context.full_answers])
+    def _units(self) -> TestUnits:
+        test = self._test
+        return TestUnits(test.answering.prediction, test.metric, test.targets, self.context.baseline, test.apart)
+
+    @property
+    def anchors(self) -> Anchors:
+        """What everybody's and nobody's models answer on the test units, and what those really are."""
+        return Anchors(self.context.full_answers, self.context.nobody_answers, self._test.targets, self._test.apart)
 
     @property
     def moved_sources(self) -> Sequence[str]:
@@ -296,7 +338,8 @@ class Evaluator:
                 begun = time.perf_counter()
                 rows = rest[chunk.positions]
                 answers = work.answers(rows)
-                worths = self._checked(source, rows, self._test.worths(answers) + work.level)
+                scores = self._test.scores(answers) + work.level
+                worths = self._checked(source, rows, at_least(scores, context.baseline.worth))
                 spent = time.perf_counter() - begun
                 with self._lock:
                     self._seconds[source] = self._seconds.get(source, 0.0) + spent
@@ -314,7 +357,7 @@ class Evaluator:
             if row.all() and not replicate:
                 known[row.tobytes()] = (context.full_worth, context.full_answers)
             elif not row.any() and not context.partial and not (replicate and context.pool.rest_rows):
-                known[row.tobytes()] = (context.empty_worth, context.empty_answers)
+                known[row.tobytes()] = (context.empty_worth, context.baseline.answers)
         return known
 
     def _keep(
@@ -355,7 +398,7 @@ class Evaluator:
             return _Work(key, answers)
         nobody_forgotten = np.ones((1, len(self.problem.players)), dtype=bool)
         everybody = context.once(f"answers of {source} for everybody", lambda: answers(nobody_forgotten))
-        return _Work(key, answers, context.full_worth - float(self._test.worths(everybody)[0]), everybody[0])
+        return _Work(key, answers, context.full_score - float(self._test.scores(everybody)[0]), everybody[0])
 
     def _by_method(self, method: Method, context: Context) -> Callable[[Coalitions], Answer]:
         """Answers [K, T, ...] of coalitions [K, n] by what a method yields: models, outputs, or likelihoods alone."""

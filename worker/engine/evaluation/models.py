@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.metrics import Predicts
 from worker.engine.evaluation.test_rows import TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed
 from worker.engine.games.problem import Problem
@@ -70,8 +71,10 @@ class Models:
             full = self.trained(base, whole, ~empty, "retrain")[0]
         nothing = self.trained(base, pool, empty, "retrain")[0] if pool.rest_rows else base
         answers = test.answers_of(torch.stack([nothing, full]))
-        worths = test.worths(answers)
-        for name, worth in zip(("the base model", "the full model"), worths.tolist(), strict=True):
+        names = self._nobodys(test, pool)
+        baseline = test.baseline(answers[0] if names else None, names)
+        score = float(test.scores(answers[1:])[0])
+        for name, worth in (("the baseline", baseline.worth), ("the full model", score)):
             if not np.isfinite(worth):
                 raise EvaluationFailed(f"{name} has a worth that is not finite ({worth}); lower lr or scale features")
         return Context(
@@ -80,9 +83,9 @@ class Models:
             pool=pool,
             base=base,
             full=full,
-            empty_worth=float(worths[0]),
-            full_worth=float(worths[1]),
-            empty_answers=answers[0],
+            baseline=baseline,
+            full_score=score,
+            nobody_answers=answers[0] if names else None,
             full_answers=answers[1],
             anchor=test.anchor,
             held_out=test.anchor or (test.X, test.y),
@@ -90,6 +93,14 @@ class Models:
             statistics=problem.statistics or {},
             check=self._check,
         )
+
+    def _nobodys(self, test: TestRows, pool: Pool) -> str:
+        """What nobody's model is, in words; empty where it is the learner's start, which nobody ever trained."""
+        if pool.rest_rows:
+            return "the model of the buyer's own rows"
+        if any(name.startswith(_BASE) for name in self._problem.checkpoint or {}):
+            return "the buyer's own base model"
+        return "the base model" if test.answering.prediction.predicts is Predicts.NEXT_TOKEN else ""
 
     def _given(self, stored: Mapping[str, NDArray[Any]] | None) -> tuple[Tensor, Tensor | None]:
         """The base model [P], and M_full [P] where nobody has to train it."""

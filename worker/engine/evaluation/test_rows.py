@@ -1,8 +1,11 @@
 """The rows of the buyer's test set on a device, and how models are measured on them.
 
-In partial mode the rows are split once: those that anchor unlearning never measure worth. Nothing here trains.
+In partial mode the rows are split once: those that anchor unlearning never measure worth, and the baseline's constant
+answer is chosen by their labels. In full mode a large test set has rows that do nothing else; a small one chooses by
+the rows that measure (``contract.baseline``). Nothing here trains.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.baseline import SPLIT_PART, Baseline, baseline, chosen_apart, frequencies
 from contract.errors import InvalidProblem
-from contract.metrics import metric_of
+from contract.metrics import Predicts, metric_of
 from contract.tasks import class_weights
 from worker.engine.evaluation import held_out
 from worker.engine.games.problem import Problem
@@ -23,7 +27,8 @@ _ANCHOR_SHARE = 1 / 3  # of the test rows, in partial mode
 
 class TestRows:
     """Rows ``X`` and labels ``y`` that measure worth, their ``targets`` and weights, and the ``anchor`` rows (X, y) of
-    partial mode, which measure none. ``answering`` says what is stored of a model on them."""
+    partial mode, which measure none. ``answering`` says what is stored of a model on them. ``apart`` counts the rows
+    that chose the constant answer and measure nothing; 0 where those that measure chose it."""
 
     __test__ = False  # for pytest: this is no test
 
@@ -33,15 +38,22 @@ class TestRows:
         why = self.metric.why_not(self.answering.prediction.predicts)
         if why is not None:
             raise InvalidProblem(f"{why}; choose one of {', '.join(self.answering.prediction.metrics())}")
-        measure = np.arange(len(problem.test))
+        measure = choose = np.arange(len(problem.test))
         self.anchor: tuple[Tensor, Tensor] | None = None
+        classifies = self.answering.prediction.predicts is Predicts.CLASS
         if problem.mode == "partial":
             share = problem.option("anchor_share", _ANCHOR_SHARE)
-            anchor, measure = held_out.split(problem.test.y, share, problem.seed)
-            self.anchor = self._rows(anchor)
+            choose, measure = held_out.split(problem.test.y, share, problem.seed)
+            self.anchor = self._rows(choose)
+        elif classifies and chosen_apart(len(problem.test)):
+            choose, measure = held_out.split(problem.test.y, SPLIT_PART, problem.seed)
+        self.apart = len(choose) if choose is not measure else 0
         self.X, self.y = self._rows(measure)
         try:
             self.targets = self.answering.targets(learner, self.X, self.y, self._weights(measure))
+            if classifies:
+                chosen = frequencies(problem.test.y[choose], self._weights(choose), problem.classes)
+                self.targets = replace(self.targets, frequencies=chosen)
         except ValueError as error:
             raise InvalidProblem(str(error)) from None
 
@@ -56,9 +68,17 @@ class TestRows:
         pooled = np.concatenate([p.y for p in problem.players])
         return class_weights(problem.class_weights, problem.test.y[index], pooled, problem.classes)
 
-    def worths(self, answers: NDArray[Any]) -> NDArray[np.float64]:
-        """Worths float64[K] of stored answers [K, T, ...]; NaN where a model's are not finite."""
+    def scores(self, answers: NDArray[Any]) -> NDArray[np.float64]:
+        """What models score by their stored answers [K, T, ...], float64[K]; NaN where a model's are not finite."""
         return self.answering.prediction.worths(self.metric, answers, self.targets)
+
+    def baseline(self, model: NDArray[Any] | None, model_is: str) -> Baseline:
+        """The best constant answer, or a model's answers [T, ...] that the buyer has, where those are better."""
+        return baseline(self.answering.prediction, self.metric, self.targets, model, model_is)
+
+    def influences(self, answers: NDArray[Any]) -> NDArray[np.float64]:
+        """How much each unit moves the scores of stored answers [K, T, ...], float64[K, T]."""
+        return self.answering.prediction.influences(self.metric, answers, self.targets)
 
     def answers_of(self, params: Tensor) -> NDArray[Any]:
         """Stored answers [K, T, ...] of models [K, P]."""

@@ -49,7 +49,7 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
             kept.append(name)
     if names and not kept:
         run.notes.append("No cheap source pays in this job: the values rest on retrainings alone.")
-    return Corrector(grid, _table(run, kept, grid.coalitions, worths), run.classes)
+    return Corrector(grid, surrogate_table(run, kept, grid.coalitions, worths), run.classes)
 
 
 def _reason(*, free: bool, keep: bool, rows: int, price: float, saved: float) -> str:
@@ -64,12 +64,12 @@ def _left(run: Run, trial: Grid, audited: Coalitions, worths: Floats, kept: list
     """Ratio of leave-one-out squared errors on the audited coalitions with and without one more source."""
     squared = []
     for names in (kept, [*kept, name]):
-        corrector = Corrector(trial, _table(run, names, trial.coalitions, worths), run.classes)
+        corrector = Corrector(trial, surrogate_table(run, names, trial.coalitions, worths), run.classes)
         squared.append(float((corrector.corrected(audited, worths).posterior.errors ** 2).sum()))
     return squared[1] / squared[0] if squared[0] > 0 else 1.0
 
 
-def _table(run: Run, names: list[str], coalitions: Coalitions, worths: Floats) -> Floats:
+def surrogate_table(run: Run, names: list[str], coalitions: Coalitions, worths: Floats) -> Floats:
     """Sources' worths float64[m, L] with the anchors of retraining (worths[0] empty, worths[1] full) in their place."""
     result = np.zeros((len(coalitions), len(names)))
     for column, name in enumerate(names):

@@ -41,8 +41,8 @@ def lone(run: Run) -> ValuationResult:
 
 def _sampled(run: Run, source: str, name: str) -> ValuationResult:
     memo = run.purse.source(source)
-    limit, stopped_by = _limit(run, source)
-    look, budget = 0, min(limit, max(16, 4 * run.n))
+    limit, stopped_by = most_evaluations(run, source)
+    look, budget = 0, first_evaluations(run, source)
     before: Floats | None = None
     while True:
         look += 1
@@ -68,7 +68,12 @@ def _sampled(run: Run, source: str, name: str) -> ValuationResult:
         return run.report(estimate, ranges, name, source, stopped_by, _audit(run, source))
 
 
-def _limit(run: Run, source: str) -> tuple[int, str]:
+def first_evaluations(run: Run, source: str) -> int:
+    """How many evaluations the first look buys; each later one doubles that, up to the most."""
+    return min(most_evaluations(run, source)[0], max(16, 4 * run.n))
+
+
+def most_evaluations(run: Run, source: str) -> tuple[int, str]:
     """The most evaluations to buy, and which budget that is; by default what a grid for so many players holds."""
     every = 1 << run.n if run.n <= EXACT_UP_TO else None
     limit, which = grid_size(run.n), stopping.MAX_EVALUATIONS

@@ -17,6 +17,7 @@ class RecordedGame:
     """The fidelity game of a stored result. Seconds are those recorded with the worths served so far."""
 
     def __init__(self, result: ValuationResult) -> None:
+        self.recorded = result
         paid = tuple(Player(p.provider, p.rows, p.digest) for p in result.players)
         self._players = tuple(Player(s.name, s.rows, s.digest, s.owner) for s in result.shards) or paid
         self.owners = paid if result.shards else ()

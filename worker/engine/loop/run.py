@@ -22,6 +22,7 @@ from worker.engine.games.coalitions import Floats, classes_of, sizes_of
 from worker.engine.games.game import Coalitions, FidelityGame, Player, family
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import audit, exact_audit, unaudited
+from worker.engine.loop.gain import gain
 from worker.engine.loop.purchases import Purchases
 from worker.engine.loop.shares import Intervals, intervals, symmetric
 
@@ -262,6 +263,7 @@ class Run:
             digests={str(k): str(v) for k, v in dict(getattr(self.game, "digests", {})).items()},
             trace=tuple(self.trace),
             worths=self._worths(),
+            gain=gain(self.game, source, self.spec.confidence),
             shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
         )
 

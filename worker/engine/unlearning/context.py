@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.baseline import Baseline
 from worker.engine.games.problem import Problem
 from worker.engine.learners.learner import Check, Learner
 from worker.engine.tensors.batching import Pool
@@ -26,7 +27,9 @@ T = TypeVar("T")
 class Context:
     """One problem on one device, as methods see it.
 
-    ``base`` and ``full`` are models [P], ``*_answers`` their stored outputs on the test units [T, ...];
+    ``base`` and ``full`` are models [P], ``full_answers`` the stored outputs of the latter on the test units [T, ...]
+    and ``full_score`` what they score; ``baseline`` is what the buyer has without anybody's data, and
+    ``nobody_answers`` those of nobody's model, where there is one that was ever trained.
     ``anchor`` is (X [A, ...], y [A]) of held-out rows that measure no worth (None in full mode); ``held_out`` is
     those rows, or in full mode the test rows: outside training, for methods that need answers of M_full there
     (labels of test rows are for the seed paper's own method alone); ``hidden_rows`` counts the rows M_full was
@@ -38,9 +41,9 @@ class Context:
     pool: Pool
     base: Tensor
     full: Tensor
-    empty_worth: float
-    full_worth: float
-    empty_answers: NDArray[Any]
+    baseline: Baseline
+    full_score: float
+    nobody_answers: NDArray[Any] | None
     full_answers: NDArray[Any]
     anchor: tuple[Tensor, Tensor] | None
     held_out: tuple[Tensor, Tensor]
@@ -49,6 +52,16 @@ class Context:
     check: Check
     _cache: dict[str, Any] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def empty_worth(self) -> float:
+        """The worth of nobody: the baseline's."""
+        return self.baseline.worth
+
+    @property
+    def full_worth(self) -> float:
+        """The worth of everybody."""
+        return max(self.full_score, self.baseline.worth)
 
     @property
     def device(self) -> torch.device:

@@ -45,7 +45,7 @@ def dataset(blobs: BlobStore, content: bytes, form: DatasetFormat, target: str |
 
 
 def ordered(test: Dataset, datasets: Sequence[Dataset], **changes: Any) -> OrderFiles:
-    rest: dict[str, Any] = {"target": None, "image_size": None, "copies": "separate"}
+    rest: dict[str, Any] = {"target": None, "image_size": None, "copies": "separate", "by_name": False}
     return OrderFiles(
         test=test,
         datasets=datasets,
@@ -93,6 +93,15 @@ def test_the_same_question_is_answered_without_the_files_and_another_one_is_not(
     with pytest.raises(Exception, match="blob"):
         fitter.tables(ordered(test, datasets, copies="first"))
     assert kept(session) == 1, "what was not answered is not kept"
+
+
+def test_classes_are_in_the_order_of_content_unless_a_checkpoint_has_them_by_name(
+    fitter: Fitter, blobs: BlobStore
+) -> None:
+    content = table(0, 11).replace(b",x", b",zebra")  # six rows of class zebra, five of y
+    test, *datasets = (dataset(blobs, content, DatasetFormat.CSV) for _ in range(3))
+    labels = {flag: fitter.tables(ordered(test, datasets, by_name=flag)).answer.labels for flag in (True, False)}
+    assert labels == {True: ("y", "zebra"), False: ("zebra", "y")}
 
 
 def test_a_target_that_the_order_names_is_looked_for_in_every_file(fitter: Fitter, blobs: BlobStore) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.settings import Settings
-from app.valuations.results.certificates import content, is_genuine, public_key, sign
+from app.valuations.results.certificates import content, earlier_keys, is_genuine, public_key, sign
 from tests.app.valuations.results.samples import payouts, player, values
 
 SETTINGS = Settings()
@@ -95,3 +95,31 @@ def test_the_key_is_the_configured_one_or_follows_from_the_secret() -> None:
     assert public_key(chosen) != KEY
     assert public_key(Settings(signing_secret=SecretStr("x"))) != KEY
     assert len(base64.b64decode(KEY)) == 32
+
+
+def test_a_certificate_outlasts_the_rotation_of_each_secret() -> None:
+    first, second = (base64.b64encode(bytes([byte]) * 32).decode() for byte in (1, 2))
+    derived = Settings(signing_secret=SecretStr("before"))
+    own = Settings(signing_secret=SecretStr("before"), certificate_key=SecretStr(first))
+    rotated = Settings(
+        signing_secret=SecretStr("after"),
+        key_pepper=SecretStr("after"),
+        certificate_key=SecretStr(second),
+        earlier_certificate_keys=(public_key(own), public_key(derived)),
+    )
+    # a key of its own: what the derived one signed is still checked with what the deployment names
+    assert is_genuine(sign(derived, certified()), earlier_keys(own)[0])
+    assert not is_genuine(sign(derived, certified()), public_key(own))
+    # every secret another: so is what both keys before signed
+    for before in (derived, own):
+        signed = sign(before, certified())
+        assert any(is_genuine(signed, key) for key in earlier_keys(rotated))
+        assert signed["public_key"] in earlier_keys(rotated)
+    assert is_genuine(sign(rotated, certified()), public_key(rotated))
+    assert earlier_keys(derived) == []
+
+
+def test_another_signing_secret_changes_no_certificate_where_their_key_is_their_own() -> None:
+    seed = SecretStr(base64.b64encode(bytes(32)).decode())
+    one, other = (Settings(signing_secret=SecretStr(name), certificate_key=seed) for name in ("one", "other"))
+    assert sign(one, certified()) == sign(other, certified())

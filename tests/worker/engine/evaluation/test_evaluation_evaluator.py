@@ -13,6 +13,8 @@ from worker.engine.games.problem import Rows
 from worker.engine.tensors import batching
 from worker.engine.tensors.batching import Stopped
 
+NONE = np.zeros((1, 4), dtype=bool)
+
 
 def test_every_source_knows_the_empty_and_the_full_worth_exactly(blobs) -> None:
     evaluator = Evaluator(blobs("mlp", {"steps": 10}, metric="clipped_log_loss"))
@@ -64,10 +66,16 @@ def test_a_checkpoint_is_the_full_model_and_its_base_part_the_base(blobs) -> Non
     trained = Evaluator(problem)
     state = trained.prepared_state()
     full = {name.removeprefix("full."): array for name, array in state.items() if name.startswith("full.")}
-    base = {name: 2 * array for name, array in state.items() if name.startswith("base.")}
-    given = Evaluator(replace(problem, checkpoint=full | base))
-    assert given.full_worth == trained.full_worth
-    assert given.empty_worth != trained.empty_worth
+    bad = {name: 2 * array for name, array in state.items() if name.startswith("base.")}
+    good = {f"base.{name}": 0.5 * array for name, array in full.items()}
+    for base in (bad, good):
+        given = Evaluator(replace(problem, checkpoint=full | base))
+        assert given.full_worth == trained.full_worth
+        used = given.learner.layout.unpack(given.context.base)
+        assert all((used[name] == base[f"base.{name}"]).all() for name in used)
+        # the buyer has its own base and the constant answer, and uses the better one
+        assert given.empty_worth == max(trained.empty_worth, float(given.scores("retrain", NONE)[0]))
+    assert given.empty_worth > trained.empty_worth
 
 
 def test_a_checkpoint_that_does_not_fit_is_named(blobs) -> None:

@@ -19,7 +19,7 @@ def agrees(problem: Problem) -> None:
     unlearned = next(source for source in evaluator.sources if source.startswith("unlearn:"))
     assert methods_for(evaluator.learner.name)
     for source in ("retrain", unlearned):
-        worths = evaluator.worth(source, SOME)
+        worths = evaluator.scores(source, SOME)
         scores = evaluator.answers(source, SOME).astype(np.float64)
         labels = evaluator.targets.values
         exact = [metrics.roc_auc_score(labels, one[:, 1] - one[:, 0]) for one in scores]

@@ -141,7 +141,8 @@ def test_training_tells_the_kinds_apart_and_moves_every_adapter(kind: str) -> No
     settings = {"learner": LearnerSpec("lora", {**HYPER, "steps": 50, "batch": 16}), "metric": "log_loss"}
     frozen = {f"frozen.{name}": array for name, array in weights(kind).items()}
     evaluator = Evaluator(Problem(players, Rows(*rows(kind, 60, 9)), 2, checkpoint=frozen, **settings))
-    assert evaluator.empty_worth == pytest.approx(-np.log(2), abs=1e-6)
+    untrained = evaluator.learner.logits(evaluator.context.base[None], evaluator.test_X)
+    assert float(untrained.abs().max()) < 1e-6, "the head starts at zero"
     assert evaluator.full_worth > evaluator.empty_worth + 0.2
     arrays = evaluator.learner.layout.unpack(evaluator.context.full)
     assert all(np.abs(array).max() > 0 for name, array in arrays.items() if "lora_B" in name), "every adapter learnt"
@@ -152,7 +153,7 @@ def test_every_method_keeps_m_full_where_nothing_is_forgotten_and_starts_at_the_
     evaluator = Evaluator(problem())
     ends = evaluator.worth(source, np.array([[False] * 4, [True] * 4]))
     assert list(ends) == [evaluator.empty_worth, evaluator.full_worth]
-    inner = evaluator.worth(source, all_coalitions(4)[1:-1])
+    inner = evaluator.scores(source, all_coalitions(4)[1:-1])
     assert np.isfinite(inner).all()
     assert len(np.unique(inner)) > 3
     # the copies stand for each other

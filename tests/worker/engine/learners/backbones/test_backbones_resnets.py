@@ -156,7 +156,8 @@ def test_training_tells_the_kinds_apart_and_moves_every_adapter_and_no_running_s
     settings = {"learner": LearnerSpec("lora", {**HYPER, "steps": 30, "batch": 12}), "metric": "log_loss"}
     frozen = {f"frozen.{name}": array for name, array in weights(kind).items()}
     evaluator = Evaluator(Problem(players, Rows(*rows("image", 60, 9)), 2, checkpoint=frozen, **settings))
-    assert evaluator.empty_worth == pytest.approx(-np.log(2), abs=1e-6)
+    untrained = evaluator.learner.logits(evaluator.context.base[None], evaluator.test_X)
+    assert float(untrained.abs().max()) < 1e-6, "the head starts at zero"
     assert evaluator.full_worth > evaluator.empty_worth + 0.1
     arrays = evaluator.learner.layout.unpack(evaluator.context.full)
     assert all(np.abs(array).max() > 0 for name, array in arrays.items() if "lora_B" in name), "every adapter learnt"
@@ -170,10 +171,10 @@ def test_partial_mode_starts_at_the_given_adapters_and_needs_no_retained_row() -
     evaluator = Evaluator(problem("basic", mode="partial", checkpoint=arrays, unlearning={"hidden_rows": 20}))
     assert torch.equal(evaluator.context.full, whole.context.full)
     for source in evaluator.sources:
-        worths = evaluator.worth(source, all_coalitions(3))
+        worths, scores = evaluator.worth(source, all_coalitions(3)), evaluator.scores(source, all_coalitions(3))
         assert worths[-1] == evaluator.full_worth
-        assert np.isfinite(worths).all()
-        assert len(np.unique(worths)) > 3, source
+        assert (worths == np.maximum(scores, evaluator.empty_worth)).all()
+        assert len(np.unique(scores)) > 3, source
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (3, 16, 20), (1, 16, 16), (16, 16, 3), (12,)])

@@ -1,0 +1,28 @@
+"""A quote says what the baseline of the job is, and which test rows choose it."""
+
+import pytest
+
+from app.valuations.orders.measurement import measurement
+from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
+
+
+def game(metric: str, mode: str = "full", learner: str = "logistic") -> FrozenGame:
+    blocks = TokenBlocks(context=16, vocabulary=256, domain_column=None, domains=())
+    return FrozenGame(
+        players=("a", "b"), test="c", encoding=blocks if learner == "lm" else TableEncoding(columns={"classes": ["x"]}),
+        learner=LearnerChoice(name=learner, hyper={}), checkpoint=None, metric=metric, mode=mode, unlearning={},
+        seed=0, device="cpu",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "rows", "words"),
+    [
+        (game("accuracy"), 999, "is the most frequent class, chosen by the same test rows that measure worths."),
+        (game("accuracy"), 1000, "chosen by 10% of your test rows, which then measure nothing else."),
+        (game("roc_auc", "partial"), 60, "or the model with all providers unlearned, where that is better"),
+        (game("log_loss", learner="lm"), 60, "is the base model. No combination counts as less."),
+    ],
+)
+def test_the_baseline_is_named_with_the_rows_that_choose_it(asked: FrozenGame, rows: int, words: str) -> None:
+    assert words in measurement(asked, rows)[0]

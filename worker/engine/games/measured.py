@@ -1,0 +1,90 @@
+"""What a game can say of its test units beside worths: how much each of them moves a worth.
+
+From it follows how far worths, values and shares would be off with other test units, and whether everybody's model is
+better than the baseline. A game of plain numbers has no test units; its results then say nothing of either. Influences
+are those of ``contract.metrics``: they add up to 0, and products of them to covariances. Pure numpy.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.baseline import Baseline
+from contract.metrics import Metric
+from contract.tasks import Prediction, Targets
+from worker.engine.games.game import Coalitions
+
+Floats = NDArray[np.float64]
+Answers = NDArray[Any]
+
+WITHOUT_PLAYERS = "the model of everybody with all players unlearned"
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The baseline and everybody's model: what they score, how much each of the test units moves either score,
+    float64[2, T], and what was compared, in words."""
+
+    baseline: float
+    full: float
+    influences: Floats
+    basis: str
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A game that knows its test units. Both answers are None where models' answers were not kept."""
+
+    def ends(self, source: str) -> Ends | None:
+        """The baseline and everybody's model; the baseline of partial mode is what ``source`` leaves of nobody's."""
+        ...
+
+    def influences(self, source: str, coalitions: Coalitions) -> Floats | None:
+        """How much each test unit moves the worths of coalitions bool[m, n], float64[m, T]; their worths are known."""
+        ...
+
+
+@dataclass(frozen=True)
+class TestUnits:
+    """The test units that measure worth, and the baseline. ``apart`` counts rows that only chose the baseline."""
+
+    __test__ = False  # for pytest: this is no test
+
+    prediction: Prediction
+    metric: Metric
+    targets: Targets
+    baseline: Baseline
+    apart: int
+
+    def influences(self, answers: Answers, everybody: tuple[Answers, Answers] | None) -> Floats:
+        """Influences float64[m, T] on the worths of stored answers [m, T, ...].
+
+        ``everybody``, of sources whose worths are moved to where everybody's is known: everybody's answers by the
+        source, and those of M_full. A worth that is the baseline's moves as the baseline's does.
+        """
+        scores, moved = self._scores(answers), self._raw(answers)
+        if everybody is not None:
+            own, full = self._scores(np.stack(everybody)), self._raw(np.stack(everybody))
+            scores, moved = scores + (own[1] - own[0]), moved + (full[1] - full[0])
+        return np.where((scores < self.baseline.worth)[:, None], self._raw(self.baseline.answers[None]), moved)
+
+    def ends(self, everybody: Answers, nobody: Floats | None, nobody_worth: float, nobody_is: str) -> Ends:
+        """Everybody's answers [T, ...] against the baseline, or, where given, against nobody's model by a method, whose
+        influences are float64[T]."""
+        own = self._raw(self.baseline.answers[None])[0] if nobody is None else nobody
+        worth, about = (self.baseline.worth, self.baseline.about) if nobody is None else (nobody_worth, nobody_is)
+        units = f"{len(self.targets.values)} test {self.prediction.unit}s"
+        how = ""
+        if nobody is None and about == self.metric.constant_is:
+            how = f" (chosen by {self.apart} other test rows)" if self.apart else " (chosen by the same rows)"
+        basis = f"{self.metric.title.lower()} on {units} against the baseline, {about}{how}"
+        full = self._scores(everybody[None])[0]
+        return Ends(worth, float(full), np.stack([own, self._raw(everybody[None])[0]]), basis)
+
+    def _scores(self, answers: Answers) -> Floats:
+        return self.prediction.worths(self.metric, answers, self.targets)
+
+    def _raw(self, answers: Answers) -> Floats:
+        return self.prediction.influences(self.metric, answers, self.targets)
