@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from app.cli.featured import evaluator_on_features
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
-from app.datasets.readers import read_table
+from app.datasets.readers import image_shape, read_table
+from app.datasets.readers.images import in_form
 from app.datasets.rows.canonical_order import in_canonical_order
 from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_encoding
 from app.errors import InvalidInput
@@ -38,8 +39,11 @@ def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[
     if request.encoder or request.backbone:
         return evaluator_on_features(request, name, hyper, threads)
     test_table = _table(request, request.test, "the test set")
-    tables = [(player, _table(request, file, f"{player} ({file})")) for player, file in request.providers]
-    rest_table = _table(request, request.rest, "the rest") if request.rest else None
+    form = image_shape(test_table)
+    tables = [
+        (player, in_form(_table(request, file, f"{player} ({file})"), form)) for player, file in request.providers
+    ]
+    rest_table = in_form(_table(request, request.rest, "the rest"), form) if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     encoding = fit_encoding(test_table, known, request.target)
     encoded = [(player, encode(table, encoding)) for player, table in tables]

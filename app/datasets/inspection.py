@@ -44,6 +44,7 @@ def inspect(
             if packed.images:
                 return _agreed(_inspect_images(packed, target, is_test), modality, name)
     opened = open_columns(path, found, limits=limits, name=name, reading=reading)
+    limits.check_names(opened.names, name)
     header = _header(opened.names, found, name)
     documents = found in ("text", "zip") or modality == "text"
     if documents:

@@ -21,11 +21,11 @@ from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.sources import Source, source_of
-from app.datasets.readers.types import check_names, is_text, normalise
+from app.datasets.readers.types import check_names, is_tensor, is_text, normalise
 from app.errors import InvalidData
 from contract.files import AS_IT_IS, Reading
 
-__all__ = ["Columns", "Limits", "open_columns", "read_table", "sniff", "table_format", "table_name"]
+__all__ = ["Columns", "Limits", "image_shape", "open_columns", "read_table", "sniff", "table_format", "table_name"]
 
 # a group of this many bytes of text takes two to four times as much while it is parsed
 GROUP_BYTES = 96 * 1024**2
@@ -187,6 +187,11 @@ def table_name(table: pa.Table) -> str:
     """What errors call this table."""
     found: bytes = (table.schema.metadata or {}).get(b"cherish.name", b"a table")
     return found.decode()
+
+
+def image_shape(table: pa.Table) -> tuple[int, ...]:
+    """The shape of the images in a table: [h, w] or [h, w, 3]; () where there are none."""
+    return next((tuple(field.type.shape) for field in table.schema if is_tensor(field.type)), ())
 
 
 def table_format(table: pa.Table) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, archive, images
+from app.datasets.readers import Limits, archive, image_shape, images
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_encoding
@@ -151,13 +151,13 @@ def _read_tables(files: _Files) -> _Read:
     square = None if side is None else (side, side)
     target = files.test.target
 
-    def table(file: InputFile) -> Any:
-        return table_of(files.path(file), file, target, files.limits, square)
+    def table(file: InputFile, form: Sequence[int] = ()) -> Any:
+        return table_of(files.path(file), file, target, files.limits, square, form)
 
     test, tables = table(files.test), {}
     for key, file in files.datasets.items():
         with _others_file(file):
-            tables[key] = table(file)
+            tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
                 class_names(tables[key], target)
     encoding = fit_encoding(test, list(tables.values()), target)

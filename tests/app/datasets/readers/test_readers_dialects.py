@@ -148,3 +148,12 @@ def test_whole_numbers_that_are_names_stay_texts() -> None:
     assert table["huge"].to_pylist() == ["99999999999999999999", "2"]
     assert table["n"].to_pylist() == [1.0, 1e20]
     assert {"leading_zeros", "large_integers"} <= set(told(table))
+
+
+def test_a_record_may_be_longer_than_what_is_parsed_at_a_time() -> None:
+    long = "a line\n" * 700_000
+    table = read_table(f'text,y\n"{long}",1\nshort,2\n"{long}",3\n'.encode())
+    assert table["text"].to_pylist() == [long, "short", long]
+    header = ",".join(f"a_gene_with_quite_a_long_name_and_number_{at}" for at in range(25_000))
+    wide = read_table((header + "\n" + ",".join(["0.25"] * 25_000) + "\n").encode())
+    assert (wide.num_columns, wide.num_rows) == (25_000, 1)
