@@ -1,10 +1,11 @@
 """All SQL on accounts and API keys. It decides nothing."""
 
+import hashlib
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.tables import Account, ApiKey
@@ -25,6 +26,12 @@ def add(session: Session, row: Account | ApiKey) -> None:
 
 def account_by_name(session: Session, name: str) -> Account | None:
     return session.scalar(select(Account).where(Account.name == name))
+
+
+def lock_name(session: Session, name: str) -> None:
+    """Nobody else makes an organisation of this name until the transaction ends."""
+    number = int.from_bytes(hashlib.sha256(b"account " + name.encode()).digest()[:8], "big", signed=True)
+    session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def account(session: Session, account_id: uuid.UUID) -> Account | None:

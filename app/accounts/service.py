@@ -22,6 +22,8 @@ _USE_RESOLUTION = timedelta(minutes=5)
 
 def create_account(session: Session, name: str, role: Role) -> Account:
     """A new organisation; raises Conflict where the name is taken."""
+    # of two that ask for one name at once, the second waits here and then sees the first one's
+    repository.lock_name(session, name)
     if repository.account_by_name(session, name) is not None:
         raise Conflict(f"an account named {name!r} exists already; names are unique, choose another")
     account = Account(name=name, role=role)

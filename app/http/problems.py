@@ -12,13 +12,14 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from app.errors import (
     CherishError,
+    Conflict,
     FieldError,
     InvalidInput,
     MethodNotAllowed,
@@ -26,6 +27,7 @@ from app.errors import (
     PayloadTooLarge,
     TooManyRequests,
     Unauthorized,
+    Unavailable,
     UnsupportedMediaType,
 )
 from app.http.headers import accepted, media_type
@@ -33,6 +35,10 @@ from app.http.schemas import example
 from app.http.validation import BrokenRule, broken_rules, pointer
 
 MEDIA_TYPE = "application/problem+json"
+_UNSTORABLE = ("NUL (0x00)", "\\u0000 cannot be converted", "Unicode low surrogate", "Unicode high surrogate")
+# SQLSTATEs: unique and foreign keys; serialization, deadlock, lock not available
+_RACES = frozenset({"23505", "23503"})
+_LOCKED = frozenset({"40001", "40P01", "55P03"})
 log = structlog.get_logger(__name__)
 
 
@@ -130,6 +136,8 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_framework)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(DataError, _on_unstorable)
+    app.add_exception_handler(IntegrityError, _on_race)
+    app.add_exception_handler(OperationalError, _on_locked)
 
 
 async def _on_ours(request: Request, error: Exception) -> Response:
@@ -204,12 +212,40 @@ async def _on_disconnect(request: Request, _error: Exception) -> Response:
 
 
 async def _on_unstorable(request: Request, error: Exception) -> Response:
-    """Postgres keeps no NUL in a text. Whichever field or parameter it came in, the transaction was rolled back."""
-    if "NUL (0x00)" not in str(error):
+    """Postgres keeps no NUL in a text, and in JSON neither that nor half a character. Whichever field or parameter it
+    came in, the transaction was rolled back."""
+    if not any(word in str(error) for word in _UNSTORABLE):
         raise error
     return problem_response(
         request,
-        InvalidInput("a text of the request holds the character NUL (U+0000), which cannot be kept; leave it out"),
+        InvalidInput(
+            "a text of the request holds the character NUL (U+0000) or half a character (a lone surrogate), which "
+            "cannot be kept; leave it out"
+        ),
+    )
+
+
+async def _on_race(request: Request, error: Exception) -> Response:
+    """Two requests were for the same thing at once, and the other one was first: what a check before the statement
+    could not see, the database's own rule did. Any other broken rule is a mistake of ours."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) not in _RACES:
+        raise error
+    log.info("race", path=request.url.path, error=str(error).splitlines()[0])
+    return problem_response(
+        request,
+        Conflict(
+            "another request made, used or removed the same thing at this moment; look at it, and send yours again"
+        ),
+    )
+
+
+async def _on_locked(request: Request, error: Exception) -> Response:
+    """The database chose this transaction to end where several waited for one another, or would not wait longer."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) not in _LOCKED:
+        raise error
+    log.warning("locked", path=request.url.path, error=str(error).splitlines()[0])
+    return problem_response(
+        request, Unavailable("others were changing the same things; nothing was stored, send it again", retry_after=1)
     )
 
 

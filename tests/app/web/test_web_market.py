@@ -168,7 +168,7 @@ def looked_at(session: Session, dataset_id: str, rows: list[list[Any]]) -> None:
     dataset = session.get_one(Dataset, found.dataset_id)
     sketches: dict[str, Any] = {"rows": {"hashes": [], "distinct": 0}, "coarse": {"hashes": [], "distinct": 0}}
     found_in_it = {"profile": {"rows": 3, "columns": []}, "preview": rows, "sketches": sketches}
-    profiling.finish(session, Settings(), dataset.id, 1, found_in_it)
+    profiling.finish(session, Settings(), dataset.id, 1, found_in_it, dataset.preview_rows)
     session.commit()
 
 
