@@ -68,8 +68,14 @@ def test_a_delimiter_within_quotes_separates_nothing() -> None:
 
 
 def test_commas_that_may_part_thousands_are_no_decimal_commas() -> None:
-    table = read_table(b"a;b\n1,234;x\n2,345;y\n")
-    assert "decimal comma" not in told(table)["dialect"]
+    content = b"a;b\n1,234;x\n2,345;y\n"
+    assert "column `a`: a comma may part thousands or be a decimal mark (row 1 `1,234`, row 2 `2,345`)" in refusal(
+        content
+    )
+    for kind, values in (("number", [1234, 2345]), ("decimal_comma", [1.234, 2.345]), ("category", ["1,234", "2,345"])):
+        table = read_table(content, reading=Reading(kinds={"a": kind}))
+        assert "decimal comma" not in told(table)["dialect"]
+        assert table["a"].to_pylist() == values
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_columns_of_every_plain_type_are_read() -> None:
     )
     assert table.to_pydict() == {
         "big": [1, 2, 3],
-        "words": ["ä", "Łódź", ""],
+        "words": ["ä", "Łódź", None],
         "bytes": ["ä", "b", "c"],
         "ok": [True, False, True],
         "day": [20484, -1, None],
