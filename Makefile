@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz bench peers-env faults clean
+.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz bench peers-env faults clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -29,6 +29,7 @@ help:
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
+	@echo 'make estimators  how estimators do on stored games; ARGS="--games tuned --seeds 5"'
 	@echo 'make peers-env  the environment of pyDVL and shapiq, for the benchmarks beside them'
 	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
 
@@ -49,8 +50,9 @@ demo: $(READY)
 up: $(READY)
 	@$(PY) -m app.cli up
 
+# two at a time, each with servers of its own; a module's tests stay together
 test: $(READY)
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 lint: lint-format lint-rules lint-types lint-imports
 
@@ -77,6 +79,9 @@ fuzz: $(READY)
 
 faults: $(READY)
 	@$(PY) -m tests.faults.storm $(N) $(ARGS)
+
+estimators: $(READY)
+	@$(PY) -m benchmarks.estimators $(ARGS)
 
 bench: $(READY)
 	@$(PY) -m benchmarks $(ARGS)

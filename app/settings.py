@@ -120,7 +120,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0)
     max_body_bytes: int = Field(default=1024**2, gt=0, description="JSON bodies; uploads have their own limit")
     max_rows: int = Field(default=5_000_000, gt=0)
-    max_columns: int = Field(default=20_000, gt=0)
+    max_columns: int = Field(default=100_000, gt=0)
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
     max_parsing: int = Field(
         default=2, gt=0, description="files, or jobs' files, that one API process has read at a time"

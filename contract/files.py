@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contract.document import Document
+from contract.reading import ReadAs
 
 # what may be declared; a byte order mark and UTF-8 need no declaration
 ENCODINGS = (
@@ -19,13 +20,15 @@ class Reading(Document):
     """What a file's owner declares about how it is read, where the bytes do not say it.
 
     ``columns`` names the columns of a delimited file without a header line, in order; ``delimiter`` is one character;
-    ``encoding`` is from ENCODINGS; ``sheet`` is the name of a workbook's sheet. None: read off the bytes.
+    ``encoding`` is from ENCODINGS; ``sheet`` is the name of a workbook's sheet; ``kinds`` says what
+    columns hold, by name. None: read off the bytes.
     """
 
     columns: Annotated[tuple[_Name, ...], Field(min_length=1, max_length=100_000)] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\x00\r\n\"]")] | None = None
     encoding: Annotated[str, Field(max_length=20)] | None = None
     sheet: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    kinds: Annotated[dict[_Name, ReadAs], Field(max_length=100_000)] | None = None
 
 
 AS_IT_IS = Reading()

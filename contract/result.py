@@ -215,8 +215,8 @@ class _Answer:
         """The answer from plain data; raises ValueError where it is not one of this format, or is incomplete."""
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
-        # What was asked (files, model) and the seal may be stored beside the answer; they are no part of it.
-        plain = {name: value for name, value in data.items() if name not in ("request", *SEAL)}
+        # What was asked (files, model) and noticed and the seal may be stored beside the answer: no part of it.
+        plain = {name: value for name, value in data.items() if name not in ("request", "findings", *SEAL)}
         try:
             answer: Self = _adapter(cls.__name__).validate_python(plain)
         except ValueError as cause:

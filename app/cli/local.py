@@ -5,24 +5,35 @@ inside functions, so that other commands do not load torch.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.featured import evaluator_on_features
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
-from app.datasets.readers import read_table
+from app.datasets.readers import image_shape, table_name
+from app.datasets.readers.findings import findings_of
+from app.datasets.readers.images import in_form
 from app.datasets.rows.canonical_order import in_canonical_order
-from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_encoding
+from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_tables
+from app.datasets.rows.reading import read_rows
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
+from contract.features import FeatureChoice
+from contract.findings import Finding
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
 
 
-def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[str, str]]":
-    """The game of a request and the digests that name everything it rests on."""
+def evaluator_of(
+    request: ValueRequest,
+    threads: int,
+    notice: Callable[[str, Sequence[Finding]], None] = lambda _name, _findings: None,
+) -> "tuple[Evaluator, dict[str, str]]":
+    """The game of a request and the digests that name everything it rests on; what is noticed of a file while it is
+    read is given to ``notice`` with what people call the file."""
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.game import Player
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
@@ -37,11 +48,19 @@ def evaluator_of(request: ValueRequest, threads: int) -> "tuple[Evaluator, dict[
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
         return evaluator_on_features(request, name, hyper, threads)
-    test_table = _table(request, request.test, "the test set")
-    tables = [(player, _table(request, file, f"{player} ({file})")) for player, file in request.providers]
-    rest_table = _table(request, request.rest, "the rest") if request.rest else None
+    test_table = _table(request, request.test, "the test set", is_test=True)
+    form = image_shape(test_table)
+    tables = [
+        (player, in_form(_table(request, file, f"{player} ({file})"), form)) for player, file in request.providers
+    ]
+    rest_table = in_form(_table(request, request.rest, "the rest"), form) if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
-    encoding = fit_encoding(test_table, known, request.target)
+    choice = FeatureChoice.read(request.features)
+    fitted = fit_tables(test_table, known, request.target, choice=choice, label_map=request.label_map)
+    encoding = fitted.encoding
+    notice("the test set", [*findings_of(test_table), *fitted.test_findings])
+    for table, findings in zip(known, fitted.findings, strict=True):
+        notice(table_name(table), [*findings_of(table), *findings])
     encoded = [(player, encode(table, encoding)) for player, table in tables]
     test = encode(test_table, encoding)
     rest = encode(rest_table, encoding) if rest_table is not None else None
@@ -90,8 +109,17 @@ def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest:
     return {name: digest for name, digest in named.items() if digest is not None}
 
 
-def _table(request: ValueRequest, file: str, name: str) -> Any:
+def _table(request: ValueRequest, file: str, name: str, *, is_test: bool = False) -> Any:
     path, side = Path(file), request.image_size
     if not path.is_file():
         raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    return read_table(path, name=name, image_size=None if side is None else (side, side), reading=request.reading(file))
+    return read_rows(
+        path,
+        None,
+        request.target,
+        name=name,
+        image_size=None if side is None else (side, side),
+        reading=request.reading(file),
+        missing_labels=request.missing_labels,
+        is_test=is_test,
+    )

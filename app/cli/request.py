@@ -6,7 +6,7 @@ imported inside functions, so that other commands do not load torch.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,9 @@ class ValueRequest:
     encoder: str | None = None
     backbone: str | None = None
     image_size: int | None = None
+    missing_labels: str = "leave_out"
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    features: Mapping[str, Any] = field(default_factory=dict)
     # (file, ``Reading.plain()`` without what is null) of each file of which something is declared
     readings: tuple[tuple[str, dict[str, Any]], ...] = ()
 
@@ -75,6 +78,17 @@ def parse_providers(options: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def parse_pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    """What an option says as NAME=VALUE."""
+    pairs: dict[str, str] = {}
+    for text in given or ():
+        name, equals, value = text.rpartition("=")
+        if not (equals and name and value):
+            raise InvalidInput(f"{option} {text!r}: write NAME=VALUE")
+        pairs[name] = value
+    return pairs
+
+
 def parse_readings(
     files: Sequence[str], options: Mapping[str, Sequence[str] | None]
 ) -> tuple[tuple[str, dict[str, Any]], ...]:
@@ -89,7 +103,11 @@ def parse_readings(
             named = bool(equals and said) and file in files
             text = said if named else value
             for each in [file] if named else files:
-                found.setdefault(each, {})[option] = text.split(",") if option == "columns" else text
+                declared = found.setdefault(each, {})
+                if option == "kinds":
+                    declared[option] = declared.get(option, {}) | readings.pairs([text])
+                else:
+                    declared[option] = text.split(",") if option == "columns" else text
     checked = {file: dict(readings.plain(readings.declared(**told))) for file, told in found.items()}
     return tuple((file, checked[file]) for file in files if file in checked)
 

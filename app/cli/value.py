@@ -5,7 +5,7 @@ but the files named by --json and --plot, and sends nothing anywhere.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,13 +16,23 @@ from rich.table import Table
 
 from app.cli.formats import percent
 from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest, engine_errors, parse_model, parse_providers, parse_readings
+from app.cli.request import (
+    ValueRequest,
+    engine_errors,
+    parse_model,
+    parse_pairs,
+    parse_providers,
+    parse_readings,
+)
 from app.cli.text import domains
 from app.errors import InvalidInput
 from contract.estimators import ESTIMATORS
+from contract.features import FeatureChoice
+from contract.findings import Finding, Severity
 from contract.learners import LEARNERS
 from contract.methods import default_method
 from contract.metrics import METRICS
+from contract.reading import MISSING_LABELS, READ_AS
 from contract.sealing import sealed, spelled
 from contract.shares import counts_doubt
 from contract.spec import FIDELITIES, ValuationSpec
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.valuation import Progress
 
+MOST_FINDINGS = 40
 THREADS = max(1, os.cpu_count() or 1)
 
 
@@ -81,6 +92,16 @@ _Columns = Annotated[
 _Delimiter = Annotated[list[str] | None, typer.Option(help="[FILE=]SIGN: what separates fields; else sniffed.")]
 _TextEncoding = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a text that is not UTF-8: koi8-r.")]
 _Sheet = Annotated[list[str] | None, typer.Option(help="[FILE=]NAME: of a workbook; else its first sheet.")]
+_Read = Annotated[
+    list[str] | None, typer.Option(help=f"[FILE=]COLUMN={_choice(READ_AS)}: where a column's cells do not say it.")
+]
+_MissingLabels = Annotated[
+    str, typer.Option(help=f"Rows without a label: {_choice(MISSING_LABELS)} (left out, they are counted).")
+]
+_LabelMap = Annotated[list[str] | None, typer.Option(help="OLD=NEW: a label that is another by another spelling.")]
+_Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
+_LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
+_Rename = Annotated[list[str] | None, typer.Option("--rename", help="OLD=NEW: a provider's column, the test set's.")]
 _Device = Annotated[str, typer.Option(help="cpu, cuda or cuda:1.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time; changes no number.")]
 
@@ -114,6 +135,12 @@ def value(
     plot: _Plot = None,
     shards: _Shards = None,
     class_weights: _ClassWeights = "uniform",
+    read: _Read = None,
+    missing_labels: _MissingLabels = "leave_out",
+    label_map: _LabelMap = None,
+    use: _Use = None,
+    leave_out: _LeaveOut = None,
+    rename: _Rename = None,
     device: _Device = "cpu",
     threads: _Threads = THREADS,
     columns: _Columns = None,
@@ -141,7 +168,7 @@ def value(
         raise InvalidInput(str(refused)) from refused
     providers = parse_providers(provider)
     files = [*dict.fromkeys([*(file for _, file in providers), test, *([rest] if rest else [])])]
-    declared = {"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet}
+    declared = {"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet, "kinds": read}
     request = ValueRequest(
         providers=providers,
         test=test,
@@ -160,16 +187,28 @@ def value(
         backbone=backbone,
         image_size=image_size,
         readings=parse_readings(files, declared),
+        missing_labels=missing_labels,
+        label_map=parse_pairs("--label-map", label_map),
+        features=FeatureChoice(
+            use=tuple(use or ()) or None, leave_out=tuple(leave_out or ()), rename=parse_pairs("--rename", rename)
+        ).model_dump(mode="json", exclude_defaults=True),
     )
+    if missing_labels not in MISSING_LABELS:
+        raise InvalidInput(f"--missing-labels {missing_labels!r}: say {_choice(MISSING_LABELS)}")
     _check_writable(json_path, plot)
     console = Console()
-    evaluator, digests = evaluator_of(request, threads)
+    noticed: list[tuple[str, Finding]] = []
+    evaluator, digests = evaluator_of(
+        request, threads, lambda name, findings: noticed.extend((name, each) for each in findings)
+    )
+    for line in finding_lines(noticed):
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
     result = replace(_valued(evaluator, spec, console), digests=digests)
     show(result, console)
     names = [file.stem for file in domains(Path(test))] if evaluator.learner.name == "lm" else []
     for row in perplexities(evaluator, names):
         console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
-    _keep(result, request, json_path, plot, console)
+    _keep(as_json(result, request, noticed), result, json_path, plot, console)
 
 
 def _valued(evaluator: "Evaluator", spec: ValuationSpec, console: Console) -> "ValuationResult":
@@ -189,10 +228,10 @@ def _valued(evaluator: "Evaluator", spec: ValuationSpec, console: Console) -> "V
 
 
 def _keep(
-    result: "ValuationResult", request: ValueRequest, json_path: Path | None, plot: Path | None, console: Console
+    plain: dict[str, Any], result: "ValuationResult", json_path: Path | None, plot: Path | None, console: Console
 ) -> None:
     if json_path is not None:
-        json_path.write_bytes(spelled(as_json(result, request)))
+        json_path.write_bytes(spelled(plain))
         console.print(f"Written to {json_path}", soft_wrap=True)
     if plot is not None:
         from app.cli.plots import draw
@@ -201,9 +240,24 @@ def _keep(
         console.print(f"Drawn in {plot}", soft_wrap=True)
 
 
-def as_json(result: "ValuationResult", request: ValueRequest) -> dict[str, Any]:
-    """The result as plain data, with the request that ``cherish verify`` asks again, sealed."""
-    return sealed({**result.to_dict(), "request": request.to_json()})
+def as_json(
+    result: "ValuationResult", request: ValueRequest, noticed: Sequence[tuple[str, Finding]] = ()
+) -> dict[str, Any]:
+    """The result as plain data, with the request that ``cherish verify`` asks again and what was noticed of files,
+    sealed."""
+    findings = [{"file": name, **finding.plain()} for name, finding in noticed]
+    return sealed({**result.to_dict(), "request": request.to_json(), "findings": findings})
+
+
+def finding_lines(noticed: Sequence[tuple[str, Finding]]) -> list[str]:
+    """What was noticed of the files as lines for people, warnings first."""
+    grave = sorted(noticed, key=lambda each: each[1].severity is not Severity.WARN)
+    lines = [
+        f"{finding.severity.value}: {name}: {finding.detail}" + (f"; {finding.mend}" if finding.mend else "")
+        for name, finding in grave[:MOST_FINDINGS]
+    ]
+    more = len(grave) - len(lines)
+    return [*lines, f"and {more} more findings; --json writes all"] if more else lines
 
 
 def _check_writable(*paths: Path | None) -> None:

@@ -22,7 +22,9 @@ from app.http.problems import responses
 from app.http.routes import api_router
 from app.http.uploads import Sha256Query, parsed
 from contract.files import Reading
+from contract.reading import READ_AS
 
+_Kind = Annotated[str, Field(max_length=1100)]
 _ColumnName = Annotated[str, Field(max_length=1000)]
 
 router = api_router("/v1/datasets", "datasets")
@@ -42,9 +44,20 @@ def declared_reading(
     sheet: Annotated[
         str | None, Query(max_length=100, description="Of a workbook; else its first.", examples=["2025"])
     ] = None,
+    read: Annotated[
+        list[_Kind] | None,
+        Query(
+            description=f"COLUMN={'|'.join(READ_AS)}: how a column is read where its cells do not say it; may be "
+            "repeated. As number (or decimal_comma) what is no number is missing; as text or category only an empty "
+            "cell is.",
+            examples=[["bp=number"]],
+        ),
+    ] = None,
 ) -> Reading:
     """What the uploader declares of how the bytes are read; raises InvalidInput."""
-    return readings.declared(columns=columns, delimiter=delimiter, encoding=encoding, sheet=sheet)
+    return readings.declared(
+        columns=columns, delimiter=delimiter, encoding=encoding, sheet=sheet, kinds=readings.pairs(read or ())
+    )
 
 
 ReadingDep = Annotated[Reading, Depends(declared_reading)]
@@ -98,7 +111,7 @@ async def put_dataset_content(
     """Upload the file: hashed, measured and validated, then stored whole or not at all.
 
     What the bytes do not say can be declared: `columns` of a table without a header line (once for each name, in
-    order), `delimiter`, `encoding`, a workbook's `sheet`.
+    order), `delimiter`, `encoding`, a workbook's `sheet`, how columns are read (`read`).
 
     Other bytes for a dataset that has some are its next version; jobs that were posted keep theirs. The same bytes may
     be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.

@@ -3,27 +3,31 @@
 It is what runs in the sandbox (see ``app.sandbox.process``): no database, no blob store, no settings.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from app.datasets.readers import Limits, archive, images, open_columns, sniff
+from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
+from app.datasets.readers.findings import findings_of, plain_findings
 from app.datasets.readers.types import normalise
 from app.datasets.rows import rules
 from app.errors import InvalidData
 from contract.files import AS_IT_IS, Reading
+from contract.findings import Finding
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a valid file holds. ``columns`` is [{"name", "type"}] in file order, target included."""
+    """What a valid file holds. ``columns`` is [{"name", "type"}] in file order, target included, without those that
+    only count rows; ``findings`` is what was noticed, as plain JSON."""
 
     format: str
     modality: str
     rows: int
     columns: list[dict[str, str]]
+    findings: list[dict[str, Any]] = field(default_factory=list)
 
 
 def inspect(
@@ -43,9 +47,11 @@ def inspect(
         with archive.opened(path, limits, name) as packed:
             if packed.images:
                 return _agreed(_inspect_images(packed, target, is_test), modality, name)
-    opened = open_columns(path, found, limits=limits, name=name, reading=reading)
-    header = _header(opened.names, found, name)
     documents = found in ("text", "zip") or modality == "text"
+    meaning = Meaning(target=target, documents=documents)
+    opened = open_columns(path, found, limits=limits, name=name, reading=reading, meaning=meaning)
+    limits.check_names(opened.names, name)
+    header = _header(opened.names, found, name)
     if documents:
         rules.check_document_names(header, target)
     elif target is None:
@@ -54,14 +60,30 @@ def inspect(
         rules.check_names(header, target)
     rows = 0
     columns: list[dict[str, str]] = []
+    noticed: list[Finding] = []
     for group in opened.groups:
         rules.check_values(group, target, is_test=is_test)
         if documents:
             rules.check_documents(group)
-        rows = group.num_rows
+        # a group of nothing but an index has no column, and no rows
+        rows = max(rows, group.num_rows)
         columns += rules.columns_of(group)
+        noticed += [*findings_of(group), *_of_labels(group, target), *rules.constant_columns(group, target)]
+    if len(columns) < 2 and target is not None:
+        rules.check_names(_header([column["name"] for column in columns], found, name), target)
+    _check_declared(reading, columns, name)
     kind = "text" if documents else _modality(found, columns)
-    return _agreed(Inspection(found, kind, rows, columns), modality, name)
+    return _agreed(Inspection(found, kind, rows, columns, plain_findings(noticed)), modality, name)
+
+
+def _of_labels(group: pa.Table, target: str | None) -> list[Finding]:
+    return rules.missing_labels(group, target) if target in group.column_names and target is not None else []
+
+
+def _check_declared(reading: Reading, columns: list[dict[str, str]], name: str) -> None:
+    known = {column["name"] for column in columns}
+    if unknown := [column for column in reading.kinds or () if column not in known]:
+        raise InvalidData(f"{name}: `read` names the column `{unknown[0]}`, which it has not; name columns of the file")
 
 
 def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -> Inspection:
@@ -69,11 +91,13 @@ def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -
     name = packed.name
     looked = images.look(packed)
     rules.check_names(_header([images.IMAGE_COLUMN, *packed.columns.column_names], "zip", name), target or "")
-    labels = normalise(looked.columns, name).replace_schema_metadata({"cherish.name": name, "cherish.format": "zip"})
+    typed = normalise(looked.columns, name, Meaning(target=target))
+    labels = typed.replace_schema_metadata({"cherish.name": name, "cherish.format": "zip"})
     rules.check_values(labels, target, is_test=is_test)
+    noticed = [*findings_of(typed), *_of_labels(labels, target)]
     shown = "image" if looked.shape is None else f"tensor{list(looked.shape)}"
     columns = [{"name": images.IMAGE_COLUMN, "type": shown}, *rules.columns_of(labels)]
-    return Inspection("zip", "image", looked.count, columns)
+    return Inspection("zip", "image", looked.count, columns, plain_findings(noticed))
 
 
 def _header(names: list[str], found: str, name: str) -> pa.Table:

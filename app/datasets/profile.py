@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from app.datasets.minhash import Sketch, mixed, sketch
-from app.datasets.readers import Limits, archive, images, open_columns, sniff
+from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
 from app.datasets.readers.documents import TEXT_COLUMN
-from app.datasets.readers.types import is_tensor, is_text, type_name
+from app.datasets.readers.types import is_tensor, is_text, normalise, type_name
 from app.datasets.rows import rules
 from contract.files import AS_IT_IS, Reading
 
@@ -29,6 +29,8 @@ SHINGLE_WORDS = 8
 MAX_LABELS = 100
 PREVIEW_TEXT = 200
 _WORD = re.compile(r"\w+")
+# what a missing text counts as, equal to no other text
+_MISSING = 0x9E3779B97F4A7C15
 
 Hashes = NDArray[np.uint64]
 
@@ -50,7 +52,7 @@ class _Found:
 
     def take(self, table: pa.Table) -> None:
         """One group of columns: all rows of each."""
-        if not self.rows:
+        if not self.rows and table.num_columns:
             self.rows = table.num_rows
             self.exact, self.coarse = np.zeros(self.rows, np.uint64), np.zeros(self.rows, np.uint64)
             self.preview = [[] for _ in range(min(self.preview_rows, self.rows))]
@@ -99,7 +101,8 @@ def profile(
     if modality == "image" and sniff(path, format, name, reading) == "zip":
         return _profile_images(path, target, limits, name)
     found = _Found(target, modality == "text", preview_rows)
-    for group in open_columns(path, format, limits=limits, name=name, reading=reading).groups:
+    meaning = Meaning(target=target, documents=modality == "text")
+    for group in open_columns(path, format, limits=limits, name=name, reading=reading, meaning=meaning).groups:
         found.take(group)
     return found.result()
 
@@ -117,9 +120,13 @@ def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -
         for pixels in images.decoded(packed):
             exact.append(_digest(pixels.tobytes()))
             coarse.append(_brighter(pixels))
-        labels = None if target is None else rules.label_counts(packed.columns, target)
+        beside = normalise(packed.columns, name, Meaning(target=target))
+        labels = None if target is None else rules.label_counts(beside, target)
         columns = [{"name": images.IMAGE_COLUMN, "type": "image", "missing": 0}]
-        columns += [{"name": column, "type": "text", "missing": 0} for column in packed.columns.column_names]
+        columns += [
+            {"name": column, "type": "text", "missing": beside.column(column).null_count}
+            for column in beside.column_names
+        ]
     hashes = sketch(np.array(exact, dtype=np.uint64))
     told = {"rows": len(exact), "columns": columns, "labels": labels, "repeated_rows": len(exact) - hashes.distinct}
     return {
@@ -137,7 +144,7 @@ def _told(found: Sketch) -> dict[str, Any]:
 def _described(column: pa.ChunkedArray) -> dict[str, Any]:
     told: dict[str, Any] = {"type": type_name(column.type), "missing": column.null_count}
     if is_text(column.type):
-        told["distinct"] = len(column.unique())
+        told["distinct"] = len(column.unique().drop_null())
     elif not is_tensor(column.type) and not pa.types.is_boolean(column.type):
         limits = pc.min_max(column).as_py()
         told |= {"min": limits["min"], "max": limits["max"], "mean": pc.mean(column).as_py()}
@@ -160,7 +167,8 @@ def _values(column: pa.ChunkedArray, *, coarse: bool = False) -> Hashes:
         for chunk in column.chunks:
             texts = chunk.dictionary.to_pylist()
             known = [_digest((" ".join(t.casefold().split()) if coarse else t).encode()) for t in texts]
-            hashes.append(np.array(known, dtype=np.uint64)[chunk.indices.to_numpy()])
+            codes = np.asarray(pc.fill_null(chunk.indices, len(known)), dtype=np.int64)
+            hashes.append(np.array([*known, _MISSING], dtype=np.uint64)[codes])
         return np.concatenate(hashes)
     plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
     # -0.0 is 0.0
@@ -181,7 +189,7 @@ def _rounded(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 def _texts(column: pa.ChunkedArray) -> Iterator[str]:
     for chunk in column.chunks:
         texts = chunk.dictionary.to_pylist()
-        yield from (texts[i] for i in chunk.indices.to_pylist())
+        yield from ("" if i is None else texts[i] for i in chunk.indices.to_pylist())
 
 
 def _shingles(text: str) -> Hashes:

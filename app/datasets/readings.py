@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
+from app.datasets.readers.cells import tidy
 from app.errors import FieldError, InvalidInput
 from contract.files import ENCODINGS, Reading
+from contract.reading import READ_AS
 
 
 def declared(
@@ -14,8 +16,11 @@ def declared(
     delimiter: str | None = None,
     encoding: str | None = None,
     sheet: str | None = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> Reading:
     """The declaration; raises InvalidInput naming what is wrong with it. ``delimiter`` may be written ``\\t``."""
+    if wrong := next((kind for kind in (kinds or {}).values() if kind not in READ_AS), None):
+        raise _refused("read", f"{wrong!r} is no way to read a column; say one of {', '.join(READ_AS)}")
     if encoding is not None and encoding.lower() not in ENCODINGS:
         raise _refused("encoding", f"{encoding!r} is not read; declare one of {', '.join(ENCODINGS)}, or send UTF-8")
     if columns is not None:
@@ -26,6 +31,7 @@ def declared(
             delimiter="\t" if delimiter in ("\\t", "tab") else delimiter,
             encoding=encoding.lower() if encoding else None,
             sheet=sheet or None,
+            kinds={tidy(name): kind for name, kind in kinds.items()} if kinds else None,
         )
     except ValidationError as error:
         place = str(error.errors()[0]["loc"][0])
@@ -36,8 +42,20 @@ _RULES = {
     "columns": "each column's name once",
     "delimiter": "one character that is no quote and no line end",
     "encoding": f"one of {', '.join(ENCODINGS)}",
+    "kinds": f"each column as one of {', '.join(READ_AS)}",
     "sheet": "the name of one of the workbook's sheets",
 }
+
+
+def pairs(given: Sequence[str]) -> dict[str, str]:
+    """{column: kind} of COLUMN=KIND each; raises InvalidInput."""
+    named: dict[str, str] = {}
+    for text in given:
+        column, equals, kind = text.rpartition("=")
+        if not (equals and column and kind):
+            raise _refused("read", f"{text!r}; write COLUMN={'|'.join(READ_AS)}")
+        named[column] = kind
+    return named
 
 
 def plain(reading: Reading) -> Mapping[str, object]:

@@ -9,28 +9,42 @@ the mend.
 types are still inferred over all rows, and the memory is that of one group of columns.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.readers import archive, dates, delimited, documents, exact, images, jsonl, npz, parquet, workbooks
+from app.datasets.readers.cells import Meaning
 from app.datasets.readers.findings import findings_of, with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.sources import Source, source_of
-from app.datasets.readers.types import check_names, is_text, normalise
+from app.datasets.readers.types import check_names, is_tensor, is_text, normalise
 from app.errors import InvalidData
 from contract.files import AS_IT_IS, Reading
 
-__all__ = ["Columns", "Limits", "open_columns", "read_table", "sniff", "table_format", "table_name"]
+__all__ = [
+    "Columns",
+    "Limits",
+    "Meaning",
+    "declared_kinds",
+    "image_shape",
+    "open_columns",
+    "read_table",
+    "sniff",
+    "table_format",
+    "table_name",
+]
 
 # a group of this many bytes of text takes two to four times as much while it is parsed
 GROUP_BYTES = 96 * 1024**2
 # a file that is no TSV has one delimiter or another
 _DELIMITERS = {"csv": None, "tsv": "\t"}
+_WORDS = ("text", "category")
 _TABLES_OF_TEXT = frozenset({"columns", "delimiter", "encoding"})
 _DECLARABLE = {
     "csv": _TABLES_OF_TEXT,
@@ -59,10 +73,11 @@ def read_table(
     name: str = "the file",
     image_size: tuple[int, int] | None = None,
     reading: Reading = AS_IT_IS,
+    meaning: Meaning | None = None,
 ) -> pa.Table:
     """The table in a file (or in its bytes). ``format`` is a ``DatasetFormat``'s value; None sniffs it.
 
-    ``reading`` is what the file's owner declares of it.
+    ``reading`` is what the file's owner declares of it, ``meaning`` what is known of its columns.
 
     Images of an archive are resized to ``image_size`` (height, width), where it is given; arrays are what they are.
 
@@ -72,6 +87,7 @@ def read_table(
     file = source_of(source, limits, name)
     found = sniff(file, format, name, reading)
     check_reading(reading, found, name)
+    meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
     match found:
         case "csv" | "tsv":
             table = delimited.read(file, _DELIMITERS[found], limits, name, reading)
@@ -90,7 +106,7 @@ def read_table(
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
         case _:
             table = npz.read(source, limits, name)
-    return _finished(table, found, name)
+    return _finished(table, found, name, meaning)
 
 
 def open_columns(
@@ -101,32 +117,34 @@ def open_columns(
     name: str = "the file",
     group_bytes: int = GROUP_BYTES,
     reading: Reading = AS_IT_IS,
+    meaning: Meaning | None = None,
 ) -> Columns:
     """The table of ``read_table``, group by group. Raises InvalidData, here or while the groups are read."""
     limits = limits or Limits()
     file = source_of(source, limits, name)
     found = sniff(file, format, name, reading)
     check_reading(reading, found, name)
+    meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
     match found:
         case "csv" | "tsv":
-            return _delimited_columns(file, found, reading, group_bytes)
+            return _delimited_columns(file, found, reading, group_bytes, meaning)
         case "parquet":
             sizes = parquet.column_sizes(source, limits, name)
             check_names(list(sizes), name)
             parts = _groups(list(sizes), list(sizes.values()), group_bytes)
             tables = (parquet.read(source, limits, name, part) for part in parts)
-            return Columns(found, list(sizes), (_finished(table, found, name) for table in tables))
+            return Columns(found, list(sizes), (_finished(table, found, name, meaning) for table in tables))
         case "npz" if (matrix := npz.wide_matrix(source, limits, name)) is not None:
             names, size = matrix
             check_names(names, name)
             parts = _groups(names, [size // len(names)] * len(names), group_bytes)
             slices = npz.read_some(source, limits, name, parts)
-            return Columns(found, names, (_finished(table, found, name) for table in slices))
-    table = read_table(source, found, limits=limits, name=name, reading=reading)
+            return Columns(found, names, (_finished(table, found, name, meaning) for table in slices))
+    table = read_table(source, found, limits=limits, name=name, reading=reading, meaning=meaning)
     return Columns(found, table.column_names, iter([table]))
 
 
-def _delimited_columns(source: Source, found: str, reading: Reading, group_bytes: int) -> Columns:
+def _delimited_columns(source: Source, found: str, reading: Reading, group_bytes: int, meaning: Meaning) -> Columns:
     name = source.name
     file = delimited.opened(source, _DELIMITERS[found], source.limits, name, reading)
     check_names(file.names, name)
@@ -134,7 +152,7 @@ def _delimited_columns(source: Source, found: str, reading: Reading, group_bytes
     if file.size > group_bytes:
         parts = _groups(file.names, [file.size // len(file.names)] * len(file.names), group_bytes)
     tables = (delimited.read_some(file, part) for part in parts)
-    return Columns(found, file.names, (_finished(table, found, name) for table in tables))
+    return Columns(found, file.names, (_finished(table, found, name, meaning) for table in tables))
 
 
 def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
@@ -150,17 +168,26 @@ def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
     return groups
 
 
-def _finished(table: pa.Table, found: str, name: str) -> pa.Table:
+def _finished(table: pa.Table, found: str, name: str, meaning: Meaning) -> pa.Table:
     if table.num_rows == 0:
         raise InvalidData(f"{name}: there is a header but no row; add at least one row of data")
     by_reader = findings_of(table)
-    # documents stay as they are
-    table, by_dates = dates.as_numbers(table, keep=(documents.TEXT_COLUMN,))
+    # documents stay as they are, and so do what is declared to be text, and labels
+    kept = {
+        documents.TEXT_COLUMN,
+        meaning.target,
+        *(column for column, kind in meaning.kinds.items() if kind in _WORDS),
+    }
+    table, by_dates = dates.as_numbers(table, keep=tuple(column for column in kept if column is not None))
     table, by_digits = exact.as_text(table)
-    table = normalise(table, name)
+    table = normalise(table, name, meaning)
     check_texts(table, name)
-    by_types = findings_of(table)
-    table = table.replace_schema_metadata({"cherish.name": name, "cherish.format": found})
+    # codes that the reader knew by their digits are said once
+    known = {finding.column for finding in (*by_reader, *by_digits) if finding.column is not None}
+    by_types = [each for each in findings_of(table) if each.code != "codes_kept_as_text" or each.column not in known]
+    table = table.replace_schema_metadata(
+        {"cherish.name": name, "cherish.format": found, "cherish.kinds": json.dumps(dict(meaning.kinds))}
+    )
     return with_findings(table, [*by_reader, *by_dates, *by_digits, *by_types])
 
 
@@ -168,7 +195,7 @@ def check_reading(reading: Reading, found: str, name: str) -> None:
     """Raises InvalidData where something is declared that the format has no use for."""
     takes = _DECLARABLE.get(found, frozenset())
     for option, value in reading:
-        if value is not None and option not in takes:
+        if value is not None and option not in takes and (option != "kinds" or found == "text"):
             raise InvalidData(f"{name}: `{option}` is declared, and a {found} file has no use for it; leave it out")
 
 
@@ -187,6 +214,18 @@ def table_name(table: pa.Table) -> str:
     """What errors call this table."""
     found: bytes = (table.schema.metadata or {}).get(b"cherish.name", b"a table")
     return found.decode()
+
+
+def declared_kinds(table: pa.Table) -> dict[str, str]:
+    """How columns of this table were declared to be read."""
+    found: bytes = (table.schema.metadata or {}).get(b"cherish.kinds", b"{}")
+    kinds: dict[str, str] = json.loads(found)
+    return kinds
+
+
+def image_shape(table: pa.Table) -> tuple[int, ...]:
+    """The shape of the images in a table: [h, w] or [h, w, 3]; () where there are none."""
+    return next((tuple(field.type.shape) for field in table.schema if is_tensor(field.type)), ())
 
 
 def table_format(table: pa.Table) -> str | None:

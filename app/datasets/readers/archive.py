@@ -24,7 +24,7 @@ from app.datasets.readers.sources import BAD_ARCHIVE, MAX_RATIO, SMALL, is_litte
 from app.errors import InvalidData
 
 TEXT_SUFFIXES = frozenset({".txt", ".md"})
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jfif", ".mpo"})
 MAX_MEMBERS = 200_000
 _MANIFESTS = ("manifest.csv", "manifest.jsonl")
 

@@ -8,7 +8,7 @@ than 2^53) stay texts, and that is said.
 import codecs
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +27,36 @@ from contract.findings import Finding
 
 _CHUNK = 1024 * 1024
 _FEWEST_LINES = 20
+_LINES_PER_BLOCK = 256
+_LARGEST_BLOCK = 64 * 1024 * 1024
+_LOOKED_AT = 65_536
+
+
+class _RecordTooLong(Exception):
+    """A record is longer than the blocks that are parsed at a time."""
 
 
 @dataclass(frozen=True)
 class Delimited:
-    """A delimited text that was checked: how it is written, its columns, its bytes as text, and what was noticed.
+    """A delimited text that was checked: how it is written, its bytes as text, and what was noticed.
 
-    ``zeros`` is whether some field begins with a zero and goes on with a digit.
+    ``zeros`` is whether some field begins with a zero and goes on with a digit; ``record`` is more bytes than the
+    longest record has, and ``block`` how many are parsed at a time; ``first``
+    is the columns' names with the types that the first block has.
     """
 
     text: Text
     dialect: Dialect
-    names: list[str]
     size: int
     zeros: bool
+    record: int
+    block: int
+    first: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names, in order."""
+        return [name for name, _ in self.first]
 
     @property
     def findings(self) -> list[Finding]:
@@ -66,9 +82,40 @@ def opened(
     # a quoted field may span lines, so this is an upper bound of the rows; it keeps the parser from running away
     limits.check_rows(max(0, checked.lines - (dialect.names is None) - dialect.skip), name)
     limits.check_columns(_width(text, dialect), name)
-    with _explained(name, dialect) as handler:
-        names = [column for column, _ in _first_types(text, dialect, handler)]
-    return Delimited(text, dialect, names, checked.size, checked.zeros)
+    return _begun(Delimited(text, dialect, checked.size, checked.zeros, checked.record, checked.block))
+
+
+def _begun(file: Delimited) -> Delimited:
+    """The file with its columns' names and first types."""
+    with file.text.open() as stream:
+        # the parser would read ahead; where the piece ends within a record it does so in its second block
+        piece = stream.read(2 * file.record)
+    try:
+        with (
+            _explained(file.text.name, file.dialect) as handler,
+            pa.BufferReader(piece) as bytes_of_piece,
+            pa_csv.open_csv(
+                bytes_of_piece,
+                _reading(file, file.record),
+                _parsing(file.dialect, handler),
+                _converting(file.dialect),
+            ) as blocks,
+        ):
+            return replace(file, first=tuple((field.name, field.type) for field in blocks.schema))
+    except _RecordTooLong:
+        pass
+    except InvalidData:
+        # a record that is longer than the piece looks as if it were cut off
+        if len(piece) >= file.size or file.record > _LARGEST_BLOCK:
+            raise
+    return _begun(_larger_blocks(file))
+
+
+def _larger_blocks(file: Delimited) -> Delimited:
+    """A record that is longer than a block has quoted line ends, so the lines did not tell."""
+    if file.record > file.size:
+        raise InvalidData(f"{file.text.name}: this does not parse as delimited text; is a quote left open?")
+    return replace(file, record=8 * file.record, block=8 * file.block)
 
 
 def sample_of(text: Text) -> Sample:
@@ -87,9 +134,16 @@ def read_some(file: Delimited, columns: list[str] | None) -> pa.Table:
     Types are those of the whole file. A parser that infers them keeps all the text until the end, so the first
     block's types are tried first: where they fit every row, they are what inferring would have found.
     """
+    try:
+        return _read_some(file, columns)
+    except _RecordTooLong:
+        return read_some(_larger_blocks(file), columns)
+
+
+def _read_some(file: Delimited, columns: list[str] | None) -> pa.Table:
     with _explained(file.text.name, file.dialect) as handler:
-        found = _first_types(file.text, file.dialect, handler)
-        kept = {column: kind for column, kind in found if columns is None or column in columns}
+        wanted = None if columns is None else set(columns)
+        kept = {column: kind for column, kind in file.first if wanted is None or column in wanted}
         try:
             table = _convert(file, handler, columns, kept)
         except pa.ArrowInvalid as error:
@@ -110,19 +164,11 @@ def _exact(file: Delimited, table: pa.Table, handler: Any) -> tuple[pa.Table, li
     return exact.kept_as_text(table, texts)
 
 
-def _first_types(text: Text, dialect: Dialect, handler: Any) -> list[tuple[str, Any]]:
-    with (
-        _closing(text) as file,
-        pa_csv.open_csv(file, _reading(dialect), _parsing(dialect, handler), _converting(dialect)) as stream,
-    ):
-        return [(field.name, field.type) for field in stream.schema]
-
-
 def _convert(file: Delimited, handler: Any, columns: list[str] | None, kinds: Any) -> pa.Table:
     with _closing(file.text) as opened_file:
         return pa_csv.read_csv(
             opened_file,
-            _reading(file.dialect),
+            _reading(file, file.block),
             _parsing(file.dialect, handler),
             _converting(file.dialect, columns, kinds),
         )
@@ -134,10 +180,12 @@ def _closing(text: Text) -> Iterator[Any]:
         yield file
 
 
-def _reading(dialect: Dialect) -> Any:
+def _reading(file: Delimited, block: int) -> Any:
+    dialect = file.dialect
     # one thread: row numbers in errors, and the same inference on every machine
     return pa_csv.ReadOptions(
         use_threads=False,
+        block_size=block,
         skip_rows=dialect.skip,
         encoding="utf8",
         column_names=None if dialect.names is None else list(dialect.names),
@@ -182,6 +230,8 @@ def _explained(name: str, dialect: Dialect) -> Iterator[Callable[[Any], str]]:
                 f"{name}: {place} has {row.actual_columns} fields and the header has {row.expected_columns}; "
                 "every row needs one field per column (was the file cut off, or a field with the delimiter not quoted?)"
             ) from None
+        if "straddling" in str(error):
+            raise _RecordTooLong from None
         raise InvalidData(
             f"{name}: this does not parse as delimited text ({error}); is a quote left open, or the file cut off?"
         ) from None
@@ -196,6 +246,18 @@ class _Checked:
     zeros: bool = False
     quotes: int = 0
     last: bytes = b"\n"
+    longest: int = 0
+    _line: int = 0
+
+    @property
+    def record(self) -> int:
+        """More bytes than the longest line has."""
+        return self.longest + _CHUNK
+
+    @property
+    def block(self) -> int:
+        """Bytes to parse at a time: some hundred lines, since each column is an array of its own in each block."""
+        return max(self.record, min(_LARGEST_BLOCK, _LINES_PER_BLOCK * self.longest))
 
     def take(self, chunk: bytes, dialect: Dialect) -> None:
         self.lines += chunk.count(b"\n")
@@ -209,6 +271,22 @@ class _Checked:
         self.zeros = self.zeros or exact.has_leading_zero(self.last + chunk, dialect.delimiter)
         self.size += len(chunk)
         self.last = chunk[-1:]
+        self._measure(chunk)
+
+    def _measure(self, chunk: bytes) -> None:
+        """Only lines that reach over a chunk's end can be long."""
+        first, last = chunk.find(b"\n"), chunk.rfind(b"\n")
+        if first < 0:
+            self._line += len(chunk)
+        else:
+            self.longest = max(self.longest, self._line + first, self._inside(chunk, first, last))
+            self._line = len(chunk) - last
+        self.longest = max(self.longest, self._line)
+
+    def _inside(self, chunk: bytes, first: int, last: int) -> int:
+        """The longest line within a chunk; lines are alike, so the first few tell."""
+        lines = chunk[first : min(last, first + _LOOKED_AT)].split(b"\n")
+        return max(map(len, lines))
 
 
 def _check_text(text: Text, dialect: Dialect) -> _Checked:

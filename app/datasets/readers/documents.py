@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from app.datasets.readers import archive
+from app.datasets.readers.cells import TEXT_COLUMN as TEXT_COLUMN
 from app.datasets.readers.encodings import guessed, text_of
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.limits import Limits
@@ -15,7 +16,6 @@ from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
 from contract.files import AS_IT_IS, Reading
 
-TEXT_COLUMN = "text"
 MAX_DOCUMENT = 256 * 1024**2
 
 

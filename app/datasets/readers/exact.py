@@ -20,13 +20,13 @@ def has_leading_zero(chunk: bytes, delimiter: str) -> bool:
     letters = np.frombuffer(chunk, dtype=np.uint8)
     if len(letters) < 3:
         return False
-    zero = letters[1:-1] == 48
-    digit = (letters[2:] >= 48) & (letters[2:] <= 57)
-    at = np.flatnonzero(zero & digit)
-    if not len(at):
-        return False
-    before = np.frombuffer(delimiter.encode()[-1:] + b"\n\r\"' ", dtype=np.uint8)
-    return bool(np.isin(letters[at], before).any())
+    # 48 to 57 are the digits; below them the difference wraps around
+    hit = (letters[1:-1] == 48) & (letters[2:] - np.uint8(48) < 10)
+    before = letters[:-2]
+    starts = np.zeros(len(before), dtype=np.bool_)
+    for sign in delimiter.encode()[-1:] + b"\n\r\"' ":
+        starts |= before == sign
+    return bool((hit & starts).any())
 
 
 def doubtful(table: pa.Table, *, zeros: bool) -> list[str]:
@@ -49,9 +49,12 @@ def beyond(column: pa.ChunkedArray) -> bool:
 
 
 def _whole_and_large(column: pa.ChunkedArray) -> bool:
-    finite = pc.drop_null(column).filter(pc.is_finite(pc.drop_null(column)))
-    if not len(finite) or max(abs(value) for value in pc.min_max(finite).as_py().values()) < LARGEST:
+    ends = pc.min_max(column)
+    low, high = ends["min"].as_py(), ends["max"].as_py()
+    if low is None or max(-low, high) < LARGEST:
         return False
+    present = pc.drop_null(column)
+    finite = present.filter(pc.is_finite(present))
     large = finite.filter(pc.greater_equal(pc.abs(finite), float(LARGEST)))
     return bool(pc.any(pc.equal(large, pc.floor(large))).as_py())
 

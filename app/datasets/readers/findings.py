@@ -1,12 +1,16 @@
 """Findings travel with the table they are of, in its schema's metadata, from the reader to whoever shows them."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 
 from contract.findings import Finding
 
+# findings of one code that are kept of a file; the others are counted in one more
+MOST = 50
 _KEY = b"cherish.findings"
 
 
@@ -24,3 +28,18 @@ def with_findings(table: pa.Table, more: Sequence[Finding]) -> pa.Table:
     metadata = dict(table.schema.metadata or {})
     metadata[_KEY] = json.dumps([each.plain() for each in known]).encode()
     return table.replace_schema_metadata(metadata)
+
+
+def plain_findings(noticed: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Findings as plain JSON, each once and at most MOST of a code: a file may have thousands of columns."""
+    kept: list[Finding] = []
+    counts: Counter[str] = Counter()
+    for finding in dict.fromkeys(noticed):
+        counts[finding.code] += 1
+        if counts[finding.code] <= MOST:
+            kept.append(finding)
+    for code, count in counts.items():
+        if count > MOST:
+            severity = next(finding.severity for finding in kept if finding.code == code)
+            kept.append(Finding(code=code, severity=severity, detail=f"the same of {count - MOST} more columns"))
+    return [finding.plain() for finding in kept]

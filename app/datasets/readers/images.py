@@ -1,13 +1,17 @@
-"""Images in a zip archive, decoded by Pillow: PNG, JPEG, WebP and BMP, one frame, eight bits a channel.
+"""Images in a zip archive, decoded by Pillow: PNG, JPEG, WebP and BMP, one picture, eight bits a channel.
 
-The size that a file claims is checked before it is decoded, and its bytes decide what it is, not its name. Grey images
-stay grey, all others become RGB (transparency is dropped). Values are 0 to 255; scaling is the job's.
+The size that a file claims is checked before it is decoded, and its bytes decide what it is, not its name. Photos stand
+upright, as their EXIF says. Grey images stay grey and all others become RGB (transparency is dropped); where an archive
+has both, all become RGB. 16-bit grey is brought to eight bits. Values are 0 to 255; scaling is the job's.
 """
 
 import io
+import struct
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +19,24 @@ from numpy.typing import NDArray
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from app.datasets.readers.archive import Packed
+from app.datasets.readers.findings import with_findings
+from app.datasets.readers.types import is_tensor
 from app.errors import InvalidData
+from contract.findings import Finding, Severity
 
 IMAGE_COLUMN = "X"
+_ORIENTATION = 0x0112
+# what Pillow weighs red, green and blue by where it turns a picture grey (ITU-R 601)
+_LUMA = np.array([299.0, 587.0, 114.0]) / 1000.0
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 MAX_PIXELS = 50_000_000
 FORMATS = tuple(
     plugin.format
@@ -28,13 +47,55 @@ FORMATS = tuple(
         BmpImagePlugin.BmpImageFile,
     )
 )
-_GREY = ("1", "L", "LA")
-_COLOUR = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "PA")
+# all pictures of an archive together: more than this takes longer to decode than an upload may
+MAX_TOTAL_PIXELS = 30_000_000_000
+_GREY = ("1", "L", "LA", "La")
+_GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_COLOUR = ("RGB", "RGBA", "RGBX", "RGBa", "P", "CMYK", "YCbCr", "PA", "HSV", "LAB")
+_BAD = (
+    OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError, struct.error, LookupError, TypeError,
+    AttributeError, EOFError, ArithmeticError, AssertionError, NotImplementedError, zlib.error,
+)  # fmt: skip
+
+
+@dataclass
+class Seen:
+    """What was noticed of the pictures that were decoded: how many, and how many of each kind."""
+
+    count: int = 0
+    grey: int = 0
+    turned: int = 0
+    several: int = 0
+    deep: int = 0
+    pixels: int = 0
+
+    def findings(self) -> list[Finding]:
+        """That, in sentences."""
+        found = []
+        if 0 < self.grey < self.count:
+            found.append(
+                _note("mixed_colour", "are grey and the others are not; all are read as colour", self.grey, self)
+            )
+        if self.turned:
+            found.append(_note("exif_orientation", "were turned upright, as their EXIF says", self.turned, self))
+        if self.several:
+            found.append(
+                _note("several_pictures", "hold several pictures (MPO); the first is read", self.several, self)
+            )
+        if self.deep:
+            found.append(_note("sixteen_bits", "have 16 bits a point, and are brought to 8", self.deep, self))
+        return found
+
+
+def _note(code: str, what: str, rows: int, seen: Seen) -> Finding:
+    detail = f"{rows} of {seen.count} images {what}"
+    return Finding(code=code, severity=Severity.NOTE, detail=detail, rows=rows, share=round(rows / seen.count, 6))
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What an archive of images holds: how many, their one shape (None where they differ), and their columns."""
+    """What an archive of images holds: how many, their one shape (None where they differ), and their columns, which
+    carry what was noticed."""
 
     count: int
     shape: tuple[int, ...] | None
@@ -44,31 +105,65 @@ class Looked:
 def look(packed: Packed) -> Looked:
     """Decode every image, one at a time, and keep none; raises InvalidData for the first that cannot be."""
     _check_columns(packed)
-    shapes: set[tuple[int, ...]] = set()
-    count = 0
-    for pixels in decoded(packed):
-        shapes.add(pixels.shape)
-        count += 1
-    return Looked(count, shapes.pop() if len(shapes) == 1 else None, packed.columns)
+    sizes: set[tuple[int, ...]] = set()
+    seen = Seen()
+    for pixels in decoded(packed, seen=seen):
+        sizes.add(pixels.shape[:2])
+    shape = (*sizes.pop(), *(() if seen.grey == seen.count else (3,))) if len(sizes) == 1 else None
+    return Looked(seen.count, shape, with_findings(packed.columns, seen.findings()))
 
 
 def read(packed: Packed, size: tuple[int, int] | None = None) -> pa.Table:
     """A table with ``X``, one float32 tensor [height, width(, 3)] a row; ``size`` (height, width) resizes bilinearly.
 
-    Raises InvalidData where images differ in shape and no size is given, or where grey and colour are mixed.
+    Raises InvalidData where images differ in size and no size is given.
     """
     _check_columns(packed)
     rows: list[NDArray[np.uint8]] = []
-    for pixels in decoded(packed, size):
-        if rows and pixels.shape != rows[0].shape:
+    seen = Seen()
+    largest = 0
+    for pixels in decoded(packed, size, seen):
+        if rows and pixels.shape[:2] != rows[0].shape[:2]:
             raise InvalidData(
                 f"{packed.name}: images differ in shape ({list(rows[0].shape)} and {list(pixels.shape)}); "
-                "give an image_size, or bring them to one size; and to one kind (all grey or all colour)"
+                "give an image_size, or bring them to one size"
             )
         rows.append(pixels)
-        packed.limits.check_bytes(4 * pixels.size * len(packed.files), packed.name)
+        largest = max(largest, pixels.size)
+        packed.limits.check_bytes(4 * largest * len(packed.files), packed.name)
+    if 0 < seen.grey < seen.count:
+        rows = [coloured(pixels) for pixels in rows]
     tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.stack(rows).astype(np.float32))
-    return pa.table({IMAGE_COLUMN: tensor} | {c: packed.columns.column(c) for c in packed.columns.column_names})
+    columns = {c: packed.columns.column(c) for c in packed.columns.column_names}
+    return with_findings(pa.table({IMAGE_COLUMN: tensor} | columns), seen.findings())
+
+
+def coloured(pixels: NDArray[Any]) -> NDArray[Any]:
+    """[h, w, 3] of a grey image [h, w]; a coloured one as it is."""
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+
+
+def in_form(table: pa.Table, shape: Sequence[int]) -> pa.Table:
+    """The table with its images grey or coloured as ``shape`` ([h, w] or [h, w, 3]) has them, which is said; a table
+    without images, or with images of another size, is what it was."""
+    at = next((at for at, field in enumerate(table.schema) if is_tensor(field.type)), None)
+    if at is None or len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] != 3):
+        return table
+    have = tuple(table.column(at).type.shape)
+    if have == tuple(shape) or have[:2] != tuple(shape[:2]) or (len(have) == 3 and have[2] != 3):
+        return table
+    colour = len(shape) == 3
+    chunks = []
+    for chunk in table.column(at).chunks:
+        pixels = chunk.to_numpy_ndarray()
+        other = np.repeat(pixels[..., None], 3, axis=3) if colour else (pixels @ _LUMA).round()
+        chunks.append(pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(other, dtype=np.float32)))
+    what = "grey, and are read as colour" if colour else "in colour, and are read as grey"
+    said = Finding(
+        code="image_form", severity=Severity.NOTE, detail=f"the images are {what}, as those of the test set are"
+    )
+    table = table.set_column(at, table.column_names[at], pa.chunked_array(chunks))
+    return with_findings(table, [said])
 
 
 def _check_columns(packed: Packed) -> None:
@@ -76,29 +171,71 @@ def _check_columns(packed: Packed) -> None:
         raise InvalidData(f"{packed.name}: the manifest has a column `{IMAGE_COLUMN}`, which the images are; rename it")
 
 
-def decoded(packed: Packed, size: tuple[int, int] | None = None) -> Iterator[NDArray[np.uint8]]:
-    """uint8[h, w] or uint8[h, w, 3] of each image, in order."""
+def decoded(
+    packed: Packed, size: tuple[int, int] | None = None, seen: Seen | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """uint8[h, w] or uint8[h, w, 3] of each image, in order; ``seen`` counts what is noticed."""
+    seen = Seen() if seen is None else seen
     for file, data in packed.contents():
         where = f"{packed.name}: `{file}`"
         try:
             # a warning of Pillow's (a bomb, a truncated tag) is a refusal here
-            with warnings.catch_warnings(action="error"), Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_header(image, where)
-                whole = image.convert("L" if image.mode in _GREY else "RGB")
-        except (OSError, SyntaxError, ValueError, Warning, Image.DecompressionBombError) as error:
+            with warnings.catch_warnings(action="error"):
+                # but a photo whose EXIF is damaged is a photo
+                warnings.filterwarnings("ignore", message=".*EXIF")
+                with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                    _check_header(image, where, seen)
+                    image.load()
+                    whole = _upright(image, seen)
+        except _BAD as error:
             raise InvalidData(
                 f"{where} is no PNG, JPEG, WebP or BMP image that can be decoded ({error}); save it again"
             ) from None
+        seen.count += 1
+        seen.grey += whole.mode == "L"
         if size is not None:
             whole = whole.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         yield np.asarray(whole, dtype=np.uint8)
 
 
-def _check_header(image: Image.Image, where: str) -> None:
+def _upright(image: Image.Image, seen: Seen) -> Image.Image:
+    """The picture in mode L or RGB, turned as its EXIF says; EXIF that cannot be read says nothing."""
+    try:
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    except _BAD:
+        turn = None
+    whole = _eight_bits(image, seen)
+    if turn is None:
+        return whole
+    seen.turned += 1
+    return whole.transpose(turn)
+
+
+def _eight_bits(image: Image.Image, seen: Seen) -> Image.Image:
+    if image.mode in _GREY_16:
+        seen.deep += 1
+        points = np.asarray(image).astype(np.int64).clip(0, 65_535) // 257
+        return Image.fromarray(points.astype(np.uint8))
+    if image.mode in _GREY:
+        return image.convert("L")
+    # a palette's transparent colours are colours too
+    return (image.convert("RGBA") if image.mode in ("P", "PA") else image).convert("RGB")
+
+
+def _check_header(image: Image.Image, where: str, seen: Seen) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise InvalidData(f"{where} has {width} x {height} pixels, and {MAX_PIXELS} are allowed; make it smaller")
+    seen.pixels += width * height
+    if seen.pixels > MAX_TOTAL_PIXELS:
+        raise InvalidData(
+            f"{where}: the archive's images have more than {MAX_TOTAL_PIXELS} pixels together; make them smaller"
+        )
     if getattr(image, "n_frames", 1) > 1:
-        raise InvalidData(f"{where} has several frames; save one of them")
-    if image.mode not in _GREY and image.mode not in _COLOUR:
+        if image.format != "MPO":
+            raise InvalidData(f"{where} has several frames; save one of them")
+        # what phones write: the photo first, then a preview or another view of it
+        seen.several += 1
+        image.seek(0)
+    if image.mode not in (*_GREY, *_GREY_16, *_COLOUR):
         raise InvalidData(f"{where} is of mode {image.mode}; save it with eight bits a channel, grey or RGB")

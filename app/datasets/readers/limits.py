@@ -1,8 +1,11 @@
 """How large a table may be once it is read. A file is measured against these BEFORE it is expanded into memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.errors import InvalidData
+
+MAX_NAME_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -10,7 +13,7 @@ class Limits:
     """``max_bytes`` bounds the expanded table, not the file: a small archive may hold a very large array."""
 
     max_rows: int = 5_000_000
-    max_columns: int = 20_000
+    max_columns: int = 100_000
     max_bytes: int = 4 * 1024**3
 
     def check_rows(self, rows: int, name: str) -> None:
@@ -20,6 +23,16 @@ class Limits:
     def check_columns(self, columns: int, name: str) -> None:
         if columns > self.max_columns:
             raise InvalidData(f"{name}: {columns} columns, and {self.max_columns} are allowed; drop some")
+
+    def check_names(self, names: Sequence[str], name: str) -> None:
+        """Names are searched in the catalogue, whose index has a size of its own."""
+        self.check_columns(len(names), name)
+        size = sum(len(each.encode()) + 8 for each in names)
+        if size > MAX_NAME_BYTES:
+            raise InvalidData(
+                f"{name}: the names of its columns have {size} bytes, counting eight more for each, and "
+                f"{MAX_NAME_BYTES} are allowed; shorten them"
+            )
 
     def check_bytes(self, size: int, name: str) -> None:
         if size > self.max_bytes:

@@ -20,7 +20,9 @@ from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData
 
 _MAX_HEADER = 10_000
-_ALLOWED_KINDS = "biufU"
+# the eleven high bits that halves of characters share (U+D800 to U+DFFF)
+_SURROGATES = 0xD800 >> 11
+_ALLOWED_KINDS = "biufUSMm"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def read_some(source: Path, limits: Limits, name: str, groups: list[list[str]]) 
         matrix, labels = arrays["X"], arrays["y"]
         for group in groups:
             columns = [labels if where[c] == width else np.ascontiguousarray(matrix[:, where[c]]) for c in group]
-            yield pa.Table.from_arrays([pa.array(column) for column in columns], names=group)
+            arrays_of_group = [_arrow(column, c, name) for column, c in zip(columns, group, strict=True)]
+            yield pa.Table.from_arrays(arrays_of_group, names=group)
 
 
 @contextmanager
@@ -110,7 +113,9 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
             "save it as numbers or as text (dtype U)"
         )
     if dtype.kind not in _ALLOWED_KINDS:
-        raise InvalidData(f"{name}: array `{label}` is of type {dtype}; only bool, integers, floats and text are read")
+        raise InvalidData(
+            f"{name}: array `{label}` is of type {dtype}; only bool, integers, floats and text are read, and times"
+        )
     promised = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if promised != info.file_size - header:
         raise InvalidData(
@@ -149,8 +154,8 @@ def _from_matrix(members: list[_Member], arrays: Any, limits: Limits, name: str)
         return _from_images(found, arrays, name)
     names = _column_names(found, arrays, shape[1], name)
     matrix = arrays["X"]
-    columns = [pa.array(np.ascontiguousarray(matrix[:, i])) for i in range(shape[1])]
-    return pa.Table.from_arrays([*columns, pa.array(arrays["y"])], names=[*names, "y"])
+    columns = [_arrow(np.ascontiguousarray(matrix[:, i]), names[i], name) for i in range(shape[1])]
+    return pa.Table.from_arrays([*columns, _arrow(arrays["y"], "y", name)], names=[*names, "y"])
 
 
 def _from_images(found: dict[str, _Member], arrays: Any, name: str) -> pa.Table:
@@ -162,7 +167,7 @@ def _from_images(found: dict[str, _Member], arrays: Any, name: str) -> pa.Table:
         )
     images = np.ascontiguousarray(arrays["X"], dtype=np.float32)
     tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(images)
-    return pa.Table.from_arrays([tensor, pa.array(arrays["y"])], names=["X", "y"])
+    return pa.Table.from_arrays([tensor, _arrow(arrays["y"], "y", name)], names=["X", "y"])
 
 
 def _column_names(found: dict[str, _Member], arrays: Any, width: int, name: str) -> list[str]:
@@ -188,4 +193,36 @@ def _from_columns(members: list[_Member], arrays: Any, limits: Limits, name: str
                 "all columns need the same number of rows"
             )
     limits.check_rows(rows, name)
-    return pa.Table.from_arrays([pa.array(arrays[m.name]) for m in members], names=[m.name for m in members])
+    columns = [_arrow(arrays[m.name], m.name, name) for m in members]
+    return pa.Table.from_arrays(columns, names=[m.name for m in members])
+
+
+def _arrow(array: np.ndarray[Any, Any], label: str, name: str) -> pa.Array:
+    """A 1-D array of any byte order as an Arrow array; bytes are UTF-8 text. Raises InvalidData for what is no text."""
+    array = array.astype(array.dtype.newbyteorder("="))
+    match array.dtype.kind:
+        case "f" if array.dtype.itemsize > 8:
+            array = array.astype(np.float64)
+        case "S":
+            return _texts(array, label, name)
+        case "U":
+            signs = np.ascontiguousarray(array).view(np.uint32)
+            if ((signs > 0x10FFFF) | (signs >> 11 == _SURROGATES)).any():
+                raise _no_text(label, name)
+        case "M" | "m" if np.datetime_data(array.dtype)[0] not in ("D", "s", "ms", "us", "ns"):
+            # years, months, weeks, hours and minutes are whole seconds
+            array = array.astype(f"{array.dtype.kind}8[s]")
+        case "m" if np.datetime_data(array.dtype)[0] == "D":
+            array = array.astype("m8[s]")
+    return pa.array(array)
+
+
+def _texts(array: np.ndarray[Any, Any], label: str, name: str) -> pa.Array:
+    try:
+        return pa.array((value.decode() for value in array.tolist()), pa.string())
+    except UnicodeError:
+        raise _no_text(label, name) from None
+
+
+def _no_text(label: str, name: str) -> InvalidData:
+    return InvalidData(f"{name}: array `{label}` holds a text that is no Unicode; save it as dtype U")

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, read_table
+from app.datasets.readers import Limits, Meaning, read_table
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_text
 from app.datasets.rows import rules
@@ -45,7 +45,13 @@ def read_corpus(path: Path, name: str = "") -> list[str]:
         raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
     if path.is_dir():
         return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name)]
-    documents = [text for text in _texts(read_table(path, SUFFIXES.get(path.suffix), name=name), name) if text]
+    documents = [
+        text
+        for text in _texts(
+            read_table(path, SUFFIXES.get(path.suffix), name=name, meaning=Meaning(documents=True)), name
+        )
+        if text
+    ]
     if not documents:
         raise InvalidData(f"{name}: there is no text in it; send at least one document that is not empty")
     return documents
@@ -85,7 +91,11 @@ def read_blocks(
     ``located``, where it is given, says where tokens begin in a text, and each block is told by its text, too: a
     tokenizer is the asker's, and could make one token of all texts.
     """
-    table = read_table(path, format, limits=limits, name=name, reading=reading)
+    meaning = Meaning(target=domain, documents=True)
+    table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
+    if domain is not None:
+        rules.check_target_exists(table, domain)
+        table = rules.labelled(table, domain)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
     pieces, domains = [], []
     raw: list[bytes] = []

@@ -1,12 +1,15 @@
 """One encoding per job: how the rows of every provider and of the test set become arrays. No torch here.
 
 It is fixed before anything is trained and enters the game digest, so the same files are always the same numbers.
-- Columns are matched by name and taken in the order of the test set; every file must have the same, of the same kind.
+- Columns are matched by name and taken in the order of the test set (``joining``); further ones are left out.
 - Scale ``standard``: centre and spread come from the TEST SET alone, which is the buyer's: no provider can shift
   another's features. Constant columns have spread 1; values are clipped at +-10. Scale ``none``: taken as given.
   ``auto`` is none where every file of the job is an NPZ (arrays come prepared), else standard.
-- Text columns become one column per category OF THE TEST SET plus one, last, for every category it lacks; one whose
-  values in the test set have four words or more on average is prose, and becomes hashed words (``prose``), unscaled.
+- Text columns become one column per category OF THE TEST SET plus one, last, for every category it lacks; one most of
+  whose cells in the test set hold a text of their own is prose, and becomes hashed words (``prose``), unscaled.
+- Missing cells of numbers become the median, those of categories the most frequent one of the POOLED rows of all
+  players (``filling``), whatever their order; a column that has a missing cell in any file of the job gets one more,
+  last, which is 1 where the cell is missing. Missing prose has no words.
 - Classes are the labels of all providers; a test label that no provider has is an error.
 - Classes and columns are then put in an order of their content (``canonical_order``), unless a checkpoint's weights,
   whose outputs are in the order of names, fix it.
@@ -16,19 +19,25 @@ It is fixed before anything is trained and enters the game digest, so the same f
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from app.datasets.readers import table_format, table_name
-from app.datasets.readers.types import is_tensor, is_text, type_name
-from app.datasets.rows import prose
-from app.datasets.rows.rules import check_target_exists, class_names, class_order, label_texts
+from app.datasets.readers import declared_kinds, table_format, table_name
+from app.datasets.readers.types import as_texts
+from app.datasets.rows import filling, prose
+from app.datasets.rows.filling import any_gap, as_matrix, text_counts
+from app.datasets.rows.joining import join, renamed
+from app.datasets.rows.labels import label_findings
+from app.datasets.rows.rules import class_names, class_order, clean_map, label_counts, label_texts
 from app.errors import FieldError, InvalidData
+from contract.features import ALL_FEATURES, FeatureChoice
+from contract.findings import Finding
 
 CLIP = 10.0
 MAX_WIDTH = 50_000
@@ -38,7 +47,8 @@ Scale = Literal["auto", "none", "standard"]
 @dataclass(frozen=True)
 class Feature:
     """One column. ``kind`` is "number" (centre, spread), "text" (categories), "prose" (hashed words) or "tensor"
-    (shape, centre, spread)."""
+    (shape, centre, spread). ``fill``: what a missing cell becomes, where any file of the job has one; ``runs``: prose
+    is read by runs of characters, too (jobs from before they were do not say so)."""
 
     name: str
     kind: Literal["number", "text", "prose", "tensor"]
@@ -46,25 +56,67 @@ class Feature:
     spread: float = 1.0
     categories: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
+    fill: float | str | None = None
+    runs: bool = True
 
     @property
     def width(self) -> int:
         """How many columns of X it becomes (a tensor: its number of elements)."""
+        return self._values + (self.fill is not None)
+
+    @property
+    def _values(self) -> int:
         if self.kind == "text":
             return len(self.categories) + 1
         if self.kind == "prose":
             return prose.WIDTH
         return int(np.prod(self.shape)) if self.kind == "tensor" else 1
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; what came later is named only where it is chosen."""
+        item: dict[str, Any] = {"name": self.name, "kind": self.kind}
+        if self.kind == "text":
+            item["categories"] = list(self.categories)
+        elif self.kind == "prose":
+            item["width"] = prose.WIDTH
+            if self.runs:
+                item["runs"] = list(prose.RUNS)
+        else:
+            item |= {"center": self.center, "spread": self.spread}
+        if self.kind == "tensor":
+            item["shape"] = list(self.shape)
+        if self.fill is not None:
+            item["fill"] = self.fill
+        return item
+
+    @classmethod
+    def from_json(cls, item: dict[str, Any]) -> "Feature":
+        """The feature that ``to_json`` wrote."""
+        return cls(
+            name=item["name"],
+            kind=item["kind"],
+            center=item.get("center", 0.0),
+            spread=item.get("spread", 1.0),
+            categories=tuple(item.get("categories", ())),
+            shape=tuple(item.get("shape", ())),
+            fill=item.get("fill"),
+            runs=item["kind"] != "prose" or "runs" in item,
+        )
+
 
 @dataclass(frozen=True)
 class Encoding:
-    """How rows become arrays; JSON-able both ways, equal content means equal digest."""
+    """How rows become arrays; JSON-able both ways, equal content means equal digest.
+
+    ``label_map`` and ``rename`` are the order's: labels that are others by another spelling, and names of columns.
+    """
 
     target: str
     classes: tuple[str, ...]
     features: tuple[Feature, ...]
     scale: Literal["none", "standard"]
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,36 +125,27 @@ class Encoding:
         return first.shape if first.kind == "tensor" else (sum(feature.width for feature in self.features),)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        features = []
-        for feature in self.features:
-            item: dict[str, Any] = {"name": feature.name, "kind": feature.kind}
-            if feature.kind == "text":
-                item["categories"] = list(feature.categories)
-            elif feature.kind == "prose":
-                item["width"] = prose.WIDTH
-            else:
-                item |= {"center": feature.center, "spread": feature.spread}
-            if feature.kind == "tensor":
-                item["shape"] = list(feature.shape)
-            features.append(item)
-        return {"target": self.target, "classes": list(self.classes), "features": features, "scale": self.scale}
+        """Plain JSON types; what came later is named only where it is chosen."""
+        plain: dict[str, Any] = {"target": self.target, "classes": list(self.classes)}
+        plain |= {"features": [feature.to_json() for feature in self.features], "scale": self.scale}
+        if self.label_map:
+            plain["label_map"] = dict(self.label_map)
+        if self.rename:
+            plain["rename"] = dict(self.rename)
+        return plain
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Encoding":
         """The encoding that ``to_json`` wrote."""
-        features = tuple(
-            Feature(
-                name=item["name"],
-                kind=item["kind"],
-                center=item.get("center", 0.0),
-                spread=item.get("spread", 1.0),
-                categories=tuple(item.get("categories", ())),
-                shape=tuple(item.get("shape", ())),
-            )
-            for item in data["features"]
+        features = tuple(Feature.from_json(item) for item in data["features"])
+        return cls(
+            target=data["target"],
+            classes=tuple(data["classes"]),
+            features=features,
+            scale=data["scale"],
+            label_map=data.get("label_map", {}),
+            rename=data.get("rename", {}),
         )
-        return cls(data["target"], tuple(data["classes"]), features, data["scale"])
 
     @property
     def digest(self) -> str:
@@ -127,25 +170,53 @@ class EncodedRows:
         return rows_digest(self.X, self.y)
 
 
+@dataclass(frozen=True)
+class FittedTables:
+    """A job's encoding, and what is said of the test set and of each player's file, beside what its reading said."""
+
+    encoding: Encoding
+    test_findings: tuple[Finding, ...]
+    findings: tuple[tuple[Finding, ...], ...]
+
+
 def fit_encoding(test: pa.Table, players: Sequence[pa.Table], target: str, *, scale: Scale = "auto") -> Encoding:
     """The encoding of a job; raises InvalidData where its files do not fit together, naming the file and the mend."""
+    return fit_tables(test, players, target, scale=scale).encoding
+
+
+def fit_tables(
+    test: pa.Table,
+    players: Sequence[pa.Table],
+    target: str,
+    *,
+    scale: Scale = "auto",
+    choice: FeatureChoice = ALL_FEATURES,
+    label_map: Mapping[str, str] | None = None,
+) -> FittedTables:
+    """The same with what is said of the files; ``choice`` and ``label_map`` are the order's."""
     if not players:
         raise InvalidData("a job needs at least one provider's dataset; name some in `players`")
-    check_target_exists(test, target)
-    for player in players:
-        _check_same_columns(test, player, target)
-    offered = {name for player in players for name in class_names(player, target)}
-    classes = fit_classes(target, table_name(test), class_names(test, target), offered)
+    players = [renamed(player, choice) for player in players]
+    joined = join(test, players, target, choice)
+    mapped = clean_map(label_map or {})
+    offered = {name for player in players for name in class_names(player, target, mapped)}
+    classes = fit_classes(target, table_name(test), class_names(test, target, mapped), offered)
     if scale == "auto":
         scale = "none" if all(table_format(table) == "npz" for table in (test, *players)) else "standard"
-    features = tuple(_fit_feature(test, name, scale) for name in test.column_names if name != target)
+    features = tuple(_fit_feature(test, players, name, kind, scale) for name, kind in joined.kinds.items())
     width = sum(feature.width for feature in features)
     if width > MAX_WIDTH:
         raise InvalidData(
             f"{table_name(test)}: its columns encode to {width} features, and {MAX_WIDTH} are allowed; "
             "drop text columns with many categories"
         )
-    return Encoding(target, classes, features, scale)
+    counts = [label_counts(table, target, mapped) for table in (test, *players)]
+    labels = label_findings(target, counts[0], counts[1:], table_name(test))
+    return FittedTables(
+        Encoding(target, classes, features, scale, mapped, dict(choice.rename)),
+        labels.test,
+        tuple((*of_columns, *of_labels) for of_columns, of_labels in zip(joined.findings, labels.players, strict=True)),
+    )
 
 
 def fit_classes(target: str, test: str, wanted: Sequence[str], offered: Collection[str]) -> tuple[str, ...]:
@@ -167,19 +238,17 @@ def fit_classes(target: str, test: str, wanted: Sequence[str], offered: Collecti
 
 def encode(table: pa.Table, encoding: Encoding) -> EncodedRows:
     """The rows of one table, in its own order; raises InvalidData for labels or values that do not fit."""
+    table = renamed(table, FeatureChoice(rename=dict(encoding.rename)))
     y = _encode_labels(table, encoding)
     first = encoding.features[0]
     X = np.empty((table.num_rows, sum(feature.width for feature in encoding.features)), dtype=np.float32)
     at = 0
     for feature in encoding.features:
-        column = table.column(feature.name)
         block = X[:, at : at + feature.width]
-        if feature.kind == "text":
-            _one_hot(column, feature, block)
-        elif feature.kind == "prose":
-            _hashed(column, block)
+        if feature.fill is None:
+            _encode_column(table, feature, encoding.scale, block)
         else:
-            _numbers(table, column, feature, encoding.scale, block)
+            block[:, -1] = _encode_column(table, feature, encoding.scale, block[:, :-1])
         at += feature.width
     # -0.0 and 0.0 are the same number and must be the same bytes
     X += 0.0
@@ -209,44 +278,40 @@ def _row_bytes(X: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.void]
     return raw.view(np.dtype((np.void, width + 8))).reshape(len(X))
 
 
-def _kind(table: pa.Table, name: str) -> str:
-    kind = table.schema.field(name).type
-    if is_tensor(kind):
-        return type_name(kind)
-    return "text" if is_text(kind) else "number"
-
-
-def _check_same_columns(test: pa.Table, player: pa.Table, target: str) -> None:
-    who, against = table_name(player), table_name(test)
-    check_target_exists(player, target)
-    wanted, given = test.column_names, player.column_names
-    known, had = set(wanted), set(given)
-    if missing := [name for name in wanted if name not in had]:
-        raise _mismatch(
-            missing[0], f"{who} lacks {_few(missing)}, which {against} has; add it, or drop it from all files"
-        )
-    if extra := [name for name in given if name not in known]:
-        raise _mismatch(extra[0], f"{who} has {_few(extra)}, which {against} lacks; drop it, or add it to all files")
-    for name in wanted:
-        there, here = _kind(test, name), _kind(player, name)
-        if name != target and there != here:
-            raise _mismatch(
-                name, f"column `{name}` is {here} in {who} and {there} in {against}; make it the same in every file"
-            )
-
-
-def _fit_feature(test: pa.Table, name: str, scale: Scale) -> Feature:
+def _fit_feature(test: pa.Table, players: Sequence[pa.Table], name: str, kind: str, scale: Scale) -> Feature:
     column = test.column(name)
-    if is_text(column.type):
-        if prose.is_prose(column.cast(pa.string()).to_pylist()):
-            return Feature(name, "prose")
-        return Feature(name, "text", categories=tuple(sorted(set(column.unique().to_pylist()))))
-    shape = tuple(column.type.shape) if is_tensor(column.type) else ()
-    kind: Literal["number", "tensor"] = "tensor" if shape else "number"
+    columns = [player.column(name) for player in players]
+    gaps = any(each.null_count for each in (column, *columns))
+    if kind == "text":
+        return _fit_text(as_texts(column), columns, name, gaps=gaps, declared=declared_kinds(test).get(name))
+    if kind != "number":
+        shape = tuple(column.type.shape)
+        center, spread = (0.0, 1.0) if scale == "none" else _centred(test, name, as_matrix(column))
+        return Feature(name, "tensor", center, spread, shape=shape)
+    held = as_matrix(column)
+    # a text column whose cells are numbers by the pooled cells may have gaps where a text says that there is none
+    fill = filling.median(columns, column) if gaps or np.isnan(held).any() or any_gap(columns) else None
     if scale == "none":
-        return Feature(name, kind, shape=shape)
+        return Feature(name, "number", fill=fill)
+    held = held[~np.isnan(held)]
+    center, spread = (fill or 0.0, 1.0) if not len(held) else _centred(test, name, held)
+    return Feature(name, "number", center, spread, fill=fill)
+
+
+def _fit_text(
+    column: pa.ChunkedArray, columns: Sequence[pa.ChunkedArray], name: str, *, gaps: bool, declared: str | None
+) -> Feature:
+    counts = text_counts(column)
+    if declared == "text" or (declared is None and prose.is_prose(counts)):
+        return Feature(name, "prose", fill="" if gaps else None)
+    fill = filling.most_frequent(columns, column) if gaps else None
+    return Feature(name, "text", categories=tuple(sorted(counts)), fill=fill)
+
+
+def _centred(test: pa.Table, name: str, values: NDArray[np.float64]) -> tuple[float, float]:
+    """Centre and spread of the test set's values."""
     # sorted: sums of the same numbers in another order differ in the last digits
-    values = np.sort(_as_matrix(column), axis=None)
+    values = np.sort(values, axis=None)
     with np.errstate(over="ignore", invalid="ignore"):
         center, spread = float(values.mean()), float(values.std())
     if not (np.isfinite(center) and np.isfinite(spread)):
@@ -254,22 +319,43 @@ def _fit_feature(test: pa.Table, name: str, scale: Scale) -> Feature:
             name, f"{table_name(test)}: the values of `{name}` are too large to be scaled; rescale the column"
         )
     constant = float(values.min()) == float(values.max())
-    return Feature(name, kind, center, 1.0 if constant or spread == 0.0 else spread, shape=shape)
+    return center, 1.0 if constant or spread == 0.0 else spread
 
 
-def _as_matrix(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """float64[n, width] of a number or tensor column."""
-    if is_tensor(column.type):
-        parts = [chunk.to_numpy_ndarray().reshape(len(chunk), -1) for chunk in column.chunks]
-        return np.concatenate(parts).astype(np.float64)
-    values = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
-    return np.asarray(values.to_numpy(), dtype=np.float64).reshape(-1, 1)
+def _encode_column(table: pa.Table, feature: Feature, scale: str, block: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Fills the block with the column's values; bool[n]: which of its cells are missing. Raises InvalidData."""
+    column = table.column(feature.name)
+    if feature.kind in ("number", "tensor"):
+        return _numbers(table, column, feature, scale, block)
+    column = as_texts(column)
+    missing = np.asarray(pc.is_null(column), dtype=np.bool_)
+    if feature.fill is None and missing.any():
+        raise _unexpected(table, feature.name)
+    if feature.kind == "prose":
+        _hashed(column, feature, block)
+    else:
+        index = {name: at for at, name in enumerate(feature.categories)}
+        filled = index.get(str(feature.fill), len(index))
+        block[:] = 0.0
+        block[np.arange(len(column)), _lookup(column, feature.categories, len(index), missing=filled)] = 1.0
+    return missing
+
+
+def _unexpected(table: pa.Table, name: str) -> InvalidData:
+    return _mismatch(name, f"{table_name(table)} has missing cells in `{name}`, where the job's files had none")
 
 
 def _numbers(
     table: pa.Table, column: pa.ChunkedArray, feature: Feature, scale: str, block: NDArray[np.float32]
-) -> None:
-    values = _as_matrix(column)
+) -> NDArray[np.bool_]:
+    values = as_matrix(column)
+    missing = np.zeros(len(values), dtype=np.bool_)
+    if feature.kind == "number":
+        missing = np.isnan(values[:, 0])
+    if missing.any():
+        if feature.fill is None:
+            raise _unexpected(table, feature.name)
+        values = np.where(np.isnan(values), float(feature.fill), values)
     if scale == "standard":
         with np.errstate(over="ignore"):
             values = np.clip((values - feature.center) / feature.spread, -CLIP, CLIP)
@@ -283,26 +369,23 @@ def _numbers(
         )
         # of a row, and so for its owner alone
         raise InvalidData(detail, errors=[FieldError(feature.name, detail, "values")])
+    return missing
 
 
-def _one_hot(column: pa.ChunkedArray, feature: Feature, block: NDArray[np.float32]) -> None:
-    block[:] = 0.0
-    block[np.arange(len(column)), _lookup(column, feature.categories, len(feature.categories))] = 1.0
-
-
-def _hashed(column: pa.ChunkedArray, block: NDArray[np.float32]) -> None:
+def _hashed(column: pa.ChunkedArray, feature: Feature, block: NDArray[np.float32]) -> None:
     at = 0
     for chunk in column.chunks:
-        rows = [prose.hashed(text) for text in chunk.dictionary.to_pylist()]
-        block[at : at + len(chunk)] = np.stack(rows)[chunk.indices.to_numpy()] if rows else 0.0
+        # the last row is that of a missing text
+        rows = [*(prose.hashed(text, runs=feature.runs) for text in chunk.dictionary.to_pylist()), prose.hashed("")]
+        block[at : at + len(chunk)] = np.stack(rows)[_codes(chunk, len(rows) - 1)]
         at += len(chunk)
 
 
 def _encode_labels(table: pa.Table, encoding: Encoding) -> NDArray[np.int64]:
-    labels = label_texts(table, encoding.target)
+    labels = label_texts(table, encoding.target, encoding.label_map)
     y = _lookup(labels, encoding.classes, -1)
     if (y < 0).any():
-        unknown = sorted(set(labels.unique().to_pylist()) - set(encoding.classes), key=class_order)
+        unknown = sorted(set(labels.unique().drop_null().to_pylist()) - set(encoding.classes), key=class_order)
         raise _mismatch(
             encoding.target,
             f"{table_name(table)} has {_few(unknown)}, which the job's {len(encoding.classes)} classes lack; "
@@ -311,14 +394,21 @@ def _encode_labels(table: pa.Table, encoding: Encoding) -> NDArray[np.int64]:
     return y
 
 
-def _lookup(column: pa.ChunkedArray, names: Sequence[str], absent: int) -> NDArray[np.int64]:
-    """int64[n]: the index of each text in ``names``, or ``absent``."""
+def _lookup(
+    column: pa.ChunkedArray, names: Sequence[str], absent: int, *, missing: int | None = None
+) -> NDArray[np.int64]:
+    """int64[n]: the index of each text in ``names``, or ``absent``; ``missing`` where there is none."""
     index = {name: i for i, name in enumerate(names)}
-    parts = []
+    parts = [np.empty(0, dtype=np.int64)]
     for chunk in column.chunks:
-        codes = np.array([index.get(text, absent) for text in chunk.dictionary.to_pylist()], dtype=np.int64)
-        parts.append(codes[chunk.indices.to_numpy()] if len(codes) else np.empty(0, dtype=np.int64))
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+        known = [index.get(text, absent) for text in chunk.dictionary.to_pylist()]
+        codes = np.array([*known, absent if missing is None else missing], dtype=np.int64)
+        parts.append(codes[_codes(chunk, len(known))])
+    return np.concatenate(parts)
+
+
+def _codes(chunk: pa.DictionaryArray, missing: int) -> NDArray[np.int64]:
+    return np.asarray(pc.fill_null(chunk.indices, missing), dtype=np.int64)
 
 
 def _few(names: Sequence[str]) -> str:

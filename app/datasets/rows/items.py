@@ -1,5 +1,7 @@
 """Texts or images with labels, one by one: what a frozen encoder or backbone is shown. No torch here.
 
+Rows without a label are left out; a missing text is an empty one.
+
 Of a table the text is its column ``text``, else its only text column beside the target; other columns are not used.
 Images are those of an archive, or arrays with values 0 to 255, in a table's one column of arrays; each keeps its own
 size, or is resized bilinearly to the square that the model takes. Items are held one at a time where the file allows.
@@ -15,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, archive, images, read_table, sniff
+from app.datasets.readers import Limits, Meaning, archive, images, read_table, sniff
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_tensor, is_text, normalise
 from app.datasets.rows import rules
@@ -46,16 +48,21 @@ def opened(
     reading: Reading = AS_IT_IS,
 ) -> Iterator[Items]:
     """The items of one file; ``side`` resizes images to that square. Raises InvalidData, now or while they are read."""
+    meaning = Meaning(target=target, documents=True)
     if kind == IMAGE and sniff(path, format, name, reading) == "zip":
         with archive.opened(path, limits, name) as packed:
             if not packed.images:
                 raise _not(name, target, "the archive holds texts, and the backbone takes images")
             said = {"cherish.name": name, "cherish.format": "zip"}
-            labels = _labels(normalise(packed.columns, name).replace_schema_metadata(said), target)
-            yield Items(labels, images.decoded(packed, None if side is None else (side, side)))
+            labelled = _labels(normalise(packed.columns, name, meaning).replace_schema_metadata(said), target)
+            pixels = images.decoded(packed, None if side is None else (side, side))
+            kept = (each for each, label in zip(pixels, labelled, strict=True) if label is not None)
+            yield Items([label for label in labelled if label is not None], kept)
         return
-    table = read_table(path, format, limits=limits, name=name, reading=reading)
-    labels = _labels(table, target)
+    table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
+    rules.check_target_exists(table, target)
+    table = rules.labelled(table, target)
+    labels = [label or "" for label in _labels(table, target)]
     yield Items(labels, _texts(table, target, name) if kind == TEXT else _arrays(table, target, name))
 
 
@@ -81,9 +88,10 @@ def _bytes(value: Any) -> bytes:
     return repr(value.shape).encode() + np.ascontiguousarray(value, dtype="<f4").tobytes()
 
 
-def _labels(table: pa.Table, target: str) -> list[str]:
+def _labels(table: pa.Table, target: str) -> list[str | None]:
+    """The label of each row, None where it has none."""
     rules.check_target_exists(table, target)
-    labels: list[str] = rules.label_texts(table, target).cast(pa.string()).to_pylist()
+    labels: list[str | None] = rules.label_texts(table, target).cast(pa.string()).to_pylist()
     return labels
 
 
@@ -96,7 +104,8 @@ def _texts(table: pa.Table, target: str, name: str) -> Iterator[str]:
         raise _not(name, target, f"beside the target there is {there}, and an encoder takes one column `{TEXT_COLUMN}`")
     for chunk in table.column(column).chunks:
         known = chunk.dictionary.to_pylist()
-        yield from (known[index] for index in chunk.indices.to_pylist())
+        # a missing text is an empty one
+        yield from ("" if index is None else known[index] for index in chunk.indices.to_pylist())
 
 
 def _arrays(table: pa.Table, target: str, name: str) -> Iterator[NDArray[np.float32]]:

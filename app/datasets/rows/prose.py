@@ -1,38 +1,62 @@
-"""Free text as numbers: hashed words and pairs of words. Pure numpy; no vocabulary is fitted, so nobody's rows decide
-how another's are read.
+"""Free text as numbers: hashed words, pairs of words and runs of characters. Pure numpy; no vocabulary is fitted, so
+nobody's rows decide how another's are read.
 
-Lower-cased words (letters and digits of any script), alone and in neighbouring pairs, are hashed with a sign into
-``WIDTH`` columns (Weinberger et al. 2009), each counted once a row; the row is then brought to length 1, so a long text
-weighs no more than a short one. The same text is the same numbers everywhere, whatever else is in the job.
+Lower-cased words (letters and digits of any script), alone and in neighbouring pairs, and the runs of two to four
+characters inside them are hashed with a sign into ``WIDTH`` columns (Weinberger et al. 2009), each counted once a row;
+the row is then brought to length 1, so a long text weighs no more than a short one. Words and characters weigh alike in
+the sum of squares. Runs of characters are what a text has that is written without spaces (Chinese, Japanese, Thai), and
+what word forms share. The same text is the same numbers everywhere, whatever else is in the job.
 """
 
 import itertools
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 1024
+FEWEST_DISTINCT = 4
 FEWEST_WORDS = 4
 MOST_WORDS = 20_000
+RUNS = (2, 3, 4)
 _WORD = re.compile(r"[^\W_]+")
 _SPACE = re.compile(r"\s+")
 
 
-def is_prose(values: Sequence[str]) -> bool:
-    """Whether a column of texts is read as prose and not as categories: four words or more a row, on average."""
-    return bool(values) and sum(len(_SPACE.split(v.strip())) for v in values) >= FEWEST_WORDS * len(values)
+def is_prose(counts: Mapping[str, int]) -> bool:
+    """Whether a column of texts is read as prose and not as categories, by how many cells hold each text: more than
+    half of the cells hold a text that no other cell holds. Fewer than four distinct texts do not tell; then prose has
+    four words or more on average."""
+    if len(counts) < FEWEST_DISTINCT:
+        words = sum(len(_SPACE.split(text.strip())) * count for text, count in counts.items())
+        return bool(counts) and words >= FEWEST_WORDS * sum(counts.values())
+    alone = sum(count == 1 for count in counts.values())
+    return 2 * alone > sum(counts.values())
 
 
-def hashed(text: str) -> NDArray[np.float32]:
-    """float32[WIDTH] of one text, of length 1; zeros where it has no word. Words after the 20,000th are not read."""
-    words = [match.group().encode() for match in _WORD.finditer(text.lower()[: 16 * MOST_WORDS])][:MOST_WORDS]
-    grams = {*words, *(first + b" " + second for first, second in itertools.pairwise(words))}
-    row = np.zeros(WIDTH, dtype=np.float64)
-    for gram in grams:
-        code = zlib.crc32(gram)
-        row[code % WIDTH] += 1.0 if code >> 31 else -1.0
+def hashed(text: str, *, runs: bool = True) -> NDArray[np.float32]:
+    """float32[WIDTH] of one text, of length 1; zeros where it has no word. Words after the 20,000th are not read.
+
+    Without ``runs`` words and their pairs alone are read, as in jobs from before characters were.
+    """
+    words = [match.group() for match in _WORD.finditer(text.lower()[: 16 * MOST_WORDS])][:MOST_WORDS]
+    coded = [word.encode() for word in words]
+    row = _signed({*coded, *(first + b" " + second for first, second in itertools.pairwise(coded))})
+    if runs:
+        pieces = {word[at : at + n].encode() for word in set(words) for n in RUNS for at in range(len(word) - n + 1)}
+        row = _unit(row) + _unit(_signed(b"\0" + piece for piece in pieces))
+    return _unit(row).astype(np.float32)
+
+
+def _signed(grams: Iterable[bytes]) -> NDArray[np.float64]:
+    """float64[WIDTH]: whole numbers, so the order of ``grams`` cannot matter."""
+    codes = np.fromiter((zlib.crc32(gram) for gram in grams), dtype=np.int64)
+    signs = np.where(codes >> 31, 1.0, -1.0)
+    return np.bincount(codes % WIDTH, weights=signs, minlength=WIDTH).astype(np.float64)
+
+
+def _unit(row: NDArray[np.float64]) -> NDArray[np.float64]:
     length = float(np.sqrt(np.square(row).sum()))
-    return (row / length if length else row).astype(np.float32)
+    return row / length if length else row

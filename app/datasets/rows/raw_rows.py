@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from app.datasets.readers import table_format
 from app.datasets.readers.types import is_tensor, is_text
 from app.datasets.rows import prose
+from app.datasets.rows.filling import text_counts
 from app.datasets.rows.rules import label_texts
 
 KEY = np.dtype("V16")
@@ -178,7 +179,7 @@ def fit_scale(players: Sequence[pa.Table], target: str) -> Scale:
             continue
         columns = [table.column(name) for table in players]
         if is_text(columns[0].type):
-            if all(prose.is_prose(column.cast(pa.string()).to_pylist()) for column in columns):
+            if all(prose.is_prose(text_counts(column)) for column in columns):
                 texts.add(name)
             continue
         spreads[name] = 1.0 if arrays else _median_spread(columns)

@@ -1,18 +1,23 @@
-"""What a readable table must also be before it can be valued: a target, features, no gaps, finite numbers, few labels.
+"""What a readable table must also be before it can be valued: a target, features, finite numbers, few labels.
 
-The rules of one file are checked at upload (``check_table``), those between files when a job fixes its encoding. A
-single provider may hold one class only (label skew is what markets look like); a TEST SET of one class, or a job whose
-providers together have one, is refused: nothing can be told apart there.
+Missing features are accepted: a job fills them (``encoding``). Rows without a label are left out and counted, or
+refused, as the order says (``labelled``). The rules of one file are checked at upload (``check_table``), those between
+files when a job fixes its encoding. A single provider may hold one class only (label skew is what markets look like); a
+TEST SET of one class, or a job whose providers together have one, is refused: nothing can be told apart there.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.readers import table_format, table_name
-from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.cells import TEXT, TEXT_COLUMN, tidy
+from app.datasets.readers.findings import with_findings
 from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
 from app.errors import FieldError, InvalidData
+from contract.findings import Finding, Severity
 
 MAX_CLASSES = 1_000
 
@@ -46,7 +51,7 @@ def check_documents(table: pa.Table) -> None:
         raise _broken(
             table, TEXT_COLUMN, f"it holds {type_name(column.type)} values", "documents are texts", "not_text"
         )
-    empty = pc.equal(pc.utf8_trim_whitespace(column.cast(pa.string())), "")
+    empty = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column.cast(pa.string())), ""), True)
     if pc.any(empty).as_py():
         row = int(pc.index(empty, value=True).as_py())
         raise _broken(table, TEXT_COLUMN, f"row {row + 1} is empty", "drop the row", "missing_value")
@@ -62,18 +67,37 @@ def check_names(table: pa.Table, target: str) -> None:
 def check_values(table: pa.Table, target: str | None, *, is_test: bool) -> None:
     """The rules of values, for all or for some columns of a table, with or without the target among them."""
     for label in table.column_names:
-        column = table.column(label)
-        if (row := first_null(column)) is not None:
-            raise _broken(table, label, f"row {row + 1} has no value there", "fill it or drop the row", "missing_value")
         if label != target:
-            _check_feature(table, label, column)
+            _check_feature(table, label, table.column(label))
     if target is None or target not in table.column_names:
         return
     found = class_names(table, target)
+    if not found:
+        raise _broken(table, target, "no row has a label", "fill it, or declare another column", "missing_value")
     if is_test and len(found) == 1:
         raise _broken(
             table, target, f"every row of this test set is {found[0]!r}", "add rows of the other classes", "one_class"
         )
+
+
+def constant_columns(table: pa.Table, target: str | None) -> list[Finding]:
+    """What is said of features that have one value in every row."""
+    findings = []
+    for name in table.column_names:
+        column = table.column(name)
+        if name == target or is_tensor(column.type) or table.num_rows < 2 or column.null_count:
+            continue
+        if _one_value(column):
+            detail = f"column `{name}` has one value in every row, so nothing can be learned from it"
+            findings.append(Finding(code="constant_column", severity=Severity.NOTE, detail=detail, column=name))
+    return findings
+
+
+def _one_value(column: pa.ChunkedArray) -> bool:
+    if is_text(column.type) or pa.types.is_boolean(column.type):
+        return len(column.unique()) == 1
+    ends = pc.min_max(column)
+    return bool(pc.equal(ends["min"], ends["max"]).as_py())
 
 
 def check_target_exists(table: pa.Table, target: str) -> None:
@@ -95,18 +119,51 @@ def check_target_exists(table: pa.Table, target: str) -> None:
     )
 
 
-def class_names(table: pa.Table, target: str) -> list[str]:
+def class_names(table: pa.Table, target: str, label_map: Mapping[str, str] | None = None) -> list[str]:
     """The distinct labels of a table as text, sorted; raises InvalidData where they are not classes.
 
     1 (integer), 1.0 and "1" are the same class, so that formats can be mixed; booleans are "true" and "false".
     """
-    return sorted(set(label_texts(table, target).unique().to_pylist()), key=class_order)
+    return sorted(set(label_texts(table, target, label_map).unique().drop_null().to_pylist()), key=class_order)
 
 
-def label_counts(table: pa.Table, target: str) -> dict[str, int]:
+def labelled(table: pa.Table, target: str, missing: str = "leave_out") -> pa.Table:
+    """The rows that have a label; ``missing`` "refuse" raises InvalidData where a row has none."""
+    column = table.column(target)
+    if (row := first_null(column)) is None:
+        return table
+    if missing == "refuse":
+        mend = "fill it, drop the row, or let the order leave such rows out"
+        raise _broken(table, target, f"row {row + 1} has no label", mend, "missing_labels")
+    kept = table.filter(pc.is_valid(column))
+    if not kept.num_rows:
+        raise _broken(table, target, "no row has a label", "fill it, or declare another column", "missing_value")
+    return with_findings(kept, missing_labels(table, target))
+
+
+def missing_labels(table: pa.Table, target: str) -> list[Finding]:
+    """What is said of rows without a label."""
+    count = table.column(target).null_count
+    if not count:
+        return []
+    share = count / table.num_rows
+    return [
+        Finding(
+            code="missing_labels",
+            severity=Severity.WARN,
+            detail=f"{count} of {table.num_rows} rows have no label in `{target}`, and are left out",
+            mend=f"fill them; where the marker is a label, declare read={target}=category",
+            column=target,
+            rows=count,
+            share=round(share, 6),
+        )
+    ]
+
+
+def label_counts(table: pa.Table, target: str, label_map: Mapping[str, str] | None = None) -> dict[str, int]:
     """How many rows each label has, by the label's name as a class."""
-    column = label_texts(table, target)
-    return {str(item["values"]): item["counts"] for item in column.cast(pa.string()).value_counts().to_pylist()}
+    column = label_texts(table, target, label_map).cast(pa.string()).drop_null()
+    return {str(item["values"]): item["counts"] for item in column.value_counts().to_pylist()}
 
 
 def class_order(label: str) -> tuple[int, float, str]:
@@ -115,14 +172,20 @@ def class_order(label: str) -> tuple[int, float, str]:
     return (0, float(label), label) if digits.isdecimal() else (1, 0.0, label)
 
 
-def label_texts(table: pa.Table, target: str) -> pa.ChunkedArray:
-    """The target column as text labels (dictionary-encoded)."""
+def clean_map(label_map: Mapping[str, str]) -> dict[str, str]:
+    """An order's map of labels, spelled as labels are read."""
+    return {tidy(old): tidy(new) for old, new in label_map.items()}
+
+
+def label_texts(table: pa.Table, target: str, label_map: Mapping[str, str] | None = None) -> pa.ChunkedArray:
+    """The target column as text labels (dictionary-encoded), by the order's map; a missing label is null."""
     column = table.column(target)
     if is_tensor(column.type):
         raise _broken(table, target, "it holds arrays", "a target is one label per row", "not_labels")
     if pa.types.is_floating(column.type):
         values = column.to_numpy()
         whole = np.isfinite(values) & (np.floor(values) == values) & (np.abs(values) < 2**53)
+        whole |= np.asarray(pc.is_null(column), dtype=np.bool_)
         if not whole.all():
             row = int(np.argmin(whole))
             raise _broken(
@@ -135,16 +198,27 @@ def label_texts(table: pa.Table, target: str) -> pa.ChunkedArray:
         column = column.cast(pa.int64())
     if not is_text(column.type):
         column = column.cast(pa.string()).dictionary_encode()
+    if label_map:
+        column = _mapped(column, label_map)
     distinct = column.unique()
     if len(distinct) > MAX_CLASSES:
         detail = f"it has {len(distinct)} distinct labels, and {MAX_CLASSES} are allowed"
         raise _broken(
             table, target, detail, "is it an identifier? declare another column, or merge classes", "not_labels"
         )
-    if "" in distinct.to_pylist():
-        row = int(pc.index(column.cast(pa.string()), value="").as_py())
-        raise _broken(table, target, f"row {row + 1} has an empty label", "fill it or drop the row", "missing_value")
     return column
+
+
+def _mapped(column: pa.ChunkedArray, label_map: Mapping[str, str]) -> pa.ChunkedArray:
+    """The labels with those of the map in place of the others."""
+    chunks = []
+    for chunk in column.chunks:
+        texts = [label_map.get(text, text) for text in chunk.dictionary.to_pylist()]
+        distinct = list(dict.fromkeys(texts))
+        place = {text: at for at, text in enumerate(distinct)}
+        codes = pa.array([place[text] for text in texts], pa.int32()).take(chunk.indices)
+        chunks.append(pa.DictionaryArray.from_arrays(codes, pa.array(distinct, pa.string())))
+    return pa.chunked_array(chunks, TEXT)
 
 
 def _check_feature(table: pa.Table, label: str, column: pa.ChunkedArray) -> None:
@@ -152,14 +226,14 @@ def _check_feature(table: pa.Table, label: str, column: pa.ChunkedArray) -> None
         flat = np.concatenate([chunk.to_numpy_ndarray().reshape(len(chunk), -1) for chunk in column.chunks])
         finite = np.isfinite(flat).all(axis=1)
     elif pa.types.is_floating(column.type):
-        finite = np.isfinite(column.to_numpy())
+        finite = np.isfinite(column.to_numpy()) | np.asarray(pc.is_null(column), dtype=np.bool_)
     else:
         return
     if not finite.all():
         row = int(np.argmin(finite))
         what = "NaN or infinite" if is_tensor(column.type) else str(column[row].as_py())
         raise _broken(
-            table, label, f"row {row + 1} is {what}", "features are finite: fill it or drop the row", "not_finite"
+            table, label, f"row {row + 1} is {what}", "features are finite: correct it, or leave it empty", "not_finite"
         )
 
 

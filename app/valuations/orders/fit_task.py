@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, archive, images
+from app.datasets.readers import Limits, archive, image_shape, images
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_encoding
 from app.datasets.rows.items import number_labels, read_stand_ins
+from app.datasets.rows.joining import common_columns
 from app.datasets.rows.raw_rows import (
     RawRows,
     array_hash,
@@ -151,13 +152,13 @@ def _read_tables(files: _Files) -> _Read:
     square = None if side is None else (side, side)
     target = files.test.target
 
-    def table(file: InputFile) -> Any:
-        return table_of(files.path(file), file, target, files.limits, square)
+    def table(file: InputFile, form: Sequence[int] = ()) -> Any:
+        return table_of(files.path(file), file, target, files.limits, square, form)
 
     test, tables = table(files.test), {}
     for key, file in files.datasets.items():
         with _others_file(file):
-            tables[key] = table(file)
+            tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
                 class_names(tables[key], target)
     encoding = fit_encoding(test, list(tables.values()), target)
@@ -172,15 +173,16 @@ def _read_tables(files: _Files) -> _Read:
     # without distances where none is looked at: they take as much memory as the rows themselves
     sizes = [each.num_rows for each in tables.values()]
     near = min(test.num_rows + max(sizes), sum(sizes)) <= NEAR_ROWS
-    scale = fit_scale(list(tables.values()), target) if near else None
+    comparable = dict(zip(("", *tables), common_columns([test, *tables.values()]), strict=True))
+    scale = fit_scale([comparable[key] for key in tables], target) if near else None
 
-    def raw(table: Any, file: InputFile, y: NDArray[np.int64]) -> RawRows:
+    def raw(table: Any, file: InputFile, y: NDArray[np.int64], alike: Any) -> RawRows:
         keys = keys_of(table, target, {} if square is None else _as_they_were(files, file))
         distances = np.zeros((len(y), 0), dtype=np.float32)
-        return RawRows(keys, distances if scale is None else distance_rows(table, target, scale), y)
+        return RawRows(keys, distances if scale is None else distance_rows(alike, target, scale), y)
 
-    raw_rows = {key: raw(tables[key], files.datasets[key], rows[key].y) for key in rows}
-    raw_test = raw(test, files.test, encoded_test.y)
+    raw_rows = {key: raw(tables[key], files.datasets[key], rows[key].y, comparable[key]) for key in rows}
+    raw_test = raw(test, files.test, encoded_test.y, comparable[""])
     return _Read(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw_rows)
 
 

@@ -11,16 +11,33 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, read_table
+from app.datasets.readers import Limits
+from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.reading import read_rows
 from contract.files import InputFile
 
 
 def table_of(
-    path: Path, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
+    path: Path,
+    file: InputFile,
+    target: str,
+    limits: Limits,
+    image_size: tuple[int, int] | None = None,
+    form: Sequence[int] = (),
 ) -> pa.Table:
-    """The table in ``path``, its label column under the job's name for it; raises InvalidData."""
-    table = read_table(path, file.format, limits=limits, name=file.name, image_size=image_size, reading=file.reading)
+    """The labelled rows in ``path``, the label column under the job's name for it, and its images grey or coloured as
+    the test set's of shape ``form`` are; raises InvalidData."""
+    table = read_rows(
+        path,
+        file.format,
+        file.target,
+        limits=limits,
+        name=file.name,
+        image_size=image_size,
+        reading=file.reading,
+    )
+    table = in_form(table, form)
     if file.target != target and file.target in table.column_names and target not in table.column_names:
         names = [target if name == file.target else name for name in table.column_names]
         table = table.rename_columns(names)

@@ -25,12 +25,17 @@ from contract.game import FrozenModelRows, TokenBlocks
 
 
 def load_table(
-    blobs: BlobStore, file: InputFile, target: str, limits: Limits, image_size: tuple[int, int] | None = None
+    blobs: BlobStore,
+    file: InputFile,
+    target: str,
+    limits: Limits,
+    image_size: tuple[int, int] | None = None,
+    form: Sequence[int] = (),
 ) -> pa.Table:
     """The file's table, its label column under the job's name for it; raises InvalidData, NotFound, Unavailable."""
     with scratch.file() as path:
         blobs.download(file.digest, path)
-        return table_of(path, file, target, limits, image_size)
+        return table_of(path, file, target, limits, image_size, form)
 
 
 @contextmanager
@@ -50,7 +55,7 @@ def load_rows(blobs: BlobStore, files: Sequence[InputFile], encoding: Encoding, 
     # images that were resized when the job was admitted are resized again; those of the right size stay as they are
     shape = encoding.shape
     size = (shape[0], shape[1]) if len(shape) > 1 else None
-    tables = (load_table(blobs, file, encoding.target, limits, size) for file in files)
+    tables = (load_table(blobs, file, encoding.target, limits, size, shape) for file in files)
     encoded = (encode(table, encoding) for table in tables)
     return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, files, strict=True)])
 

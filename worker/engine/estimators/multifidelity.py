@@ -49,22 +49,23 @@ class Corrector:
         """Grid rows int64[m] of coalitions bool[m, n]; KeyError for one outside the grid."""
         return np.array([self._row[each] for each in keys(canonical(coalitions, self._classes))], dtype=np.int64)
 
-    def corrected(self, audited: Coalitions, worths: Worths, noise: float = 0.0) -> Corrected:
+    def corrected(self, audited: Coalitions, worths: Worths, noise: float = 0.0, *, quick: bool = False) -> Corrected:
         """Values from audited worths float64[m] of coalitions bool[m, n], the empty and the full one among them.
 
         ``noise`` is the variance of a retrained worth over seeds. It widens what the audited worths say about values
         and explains none of them away: a fit that may call residuals noise takes a surrogate's own errors for it
         where the two are alike, and is then sure of values that are wrong (docs/method.md). What is not audited varies
         by the kernels ``own``, learned from residuals that have the noise in them. The two anchors are taken as
-        given, so that values sum to v(N) - v(empty) exactly.
+        given, so that values sum to v(N) - v(empty) exactly. ``quick`` is for comparing estimates: its covariance
+        leaves out what the worths do not say of the kernels' amounts.
         """
         rows = self.rows(audited)
         rows, first = np.unique(rows, return_index=True)
         size = sizes_of(self.grid.coalitions[rows])
         inner = (size > 0) & (size < self.grid.n_players)
-        posterior = self._process.fit(rows, worths[first])
+        posterior = self._process.fit(rows, worths[first], quick=quick)
         observed = max(1, int(inner.sum()))
-        covariance = posterior.covariance * calibration(posterior, inner, self.grid)
+        covariance = posterior.covariance * misfit(posterior, inner)
         if self.grid.sampled:
             # The grid itself is a sample: the map to values errs too, by what the expected worths say.
             covariance = covariance + regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
@@ -76,20 +77,11 @@ class Corrector:
         return Corrected(estimate, posterior)
 
 
-def calibration(posterior: Posterior, inner: NDArray[np.bool_], grid: Grid) -> float:
-    """The factor, at least 1, by which the posterior's variance is widened.
-
-    Two corrections. What leave-one-out residuals say is missing; and one for m audited worths, because the kernels'
-    amounts were learned from the same worths, measured on retrained tables of games with 10 players. Where coalitions
-    were chosen greedily: 1.8 + 6 (2 n / m)^8; the mean squared z-score of the values (digits, AG News, Adult MLP; two
-    metrics, three designs each) was 8.8, 7.6, 2.5, 1.2, 1.4, 1.3 and 1.3 at m = 16, 20, 24, 30, 36, 48 and 60 without
-    it: once every player was seen in a few coalitions the model's own word is nearly good, and before it is not. Where
-    they came in antithetic pairs: 1 + 8 n / m; it was 4.0, 4.7, 3.2, 2.4 and 1.8 at 10, 14, 20, 29 and 59 pairs.
-    """
+def misfit(posterior: Posterior, inner: NDArray[np.bool_]) -> float:
+    """The factor, at least 1, by which the posterior's variance is widened: the mean square of the standardised
+    leave-one-out residuals, where the process is surer of the audited worths than they bear out."""
     residuals = posterior.residuals[inner]
-    missing = max(1.0, float((residuals**2).mean())) if len(residuals) else 1.0
-    per_player = max(1, len(residuals)) / grid.n_players
-    return missing * (1.0 + 8.0 / per_player if grid.sampled else 1.8 + 6.0 * (2.0 / per_player) ** 8)
+    return max(1.0, float((residuals**2).mean())) if len(residuals) else 1.0
 
 
 def anchors(n: int) -> Coalitions:

@@ -3,12 +3,11 @@
 Shapley values are linear in the worths, so a posterior over the worths of a grid of coalitions is a joint posterior
 over values: phi = W v. The prior is a sum of kernels, each a guess at how worths vary: with membership, membership by
 size, size alone, nearness of coalitions, and with the worths of each surrogate (linearly, and smoothly bent). How much
-of each is learned from the observed worths by maximising their marginal likelihood (minorise-maximise updates for
-variance components, Zhou et al. 2019, "MM algorithms for variance components models"), which is the shrinkage: a
-surrogate that does not help gets no weight. Observed worths are reproduced, so with all of a grid observed the values
-are exact.
+of each there is, is learned from the observed worths (amounts.py), which is the shrinkage: a surrogate that does not
+help gets little weight. Values are averaged over the amounts that the worths leave open. Observed worths are
+reproduced, so with all of a grid observed the values are exact.
 
-It never asks for a worth and never draws a random number.
+It never asks for a worth, and the same worths give the same values.
 """
 
 from collections.abc import Callable
@@ -16,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from worker.engine.estimators.amounts import drawn, jitter, likeliest
 from worker.engine.estimators.grid import Grid
 from worker.engine.games.coalitions import Floats, Ints
 
-ITERATIONS = 60
 BLOCK = 512  # rows of a kernel held at once, so that a grid of thousands needs megabytes, not gigabytes
 
 
@@ -67,68 +66,71 @@ class CoalitionProcess:
         self._grid = grid
         self._components = components(grid, surrogates)
         self._everything = np.arange(len(grid.coalitions), dtype=np.int64)
-        self._prior = np.stack([project(grid, each) @ grid.operator.T for each in self._components])
+        self._projected = [project(grid, each) for each in self._components]
+        self._prior = np.stack([each @ grid.operator.T for each in self._projected])
 
-    def fit(self, observed: Ints, worths: Floats) -> Posterior:
-        """Condition on the worths float64[m] of grid rows int64[m]."""
+    def fit(self, observed: Ints, worths: Floats, *, quick: bool = False) -> Posterior:
+        """Condition on the worths float64[m] of grid rows int64[m].
+
+        The kernels' amounts are averaged over, so what they leave open is in the covariance; ``quick`` takes them at
+        their likeliest, which is for comparisons and not for intervals.
+        """
         centre, scale = float(worths.mean()), float(worths.std())
         if scale == 0.0:
             scale = 1.0
         target = (worths - centre) / scale
         kernels = np.stack([component.block(observed, observed) for component in self._components])
-        amounts = _variance_components(kernels, target)
-        inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + _jitter(target))
-        inverse = (inverse + inverse.T) / 2
-        lifted = inverse @ target
-        cross = np.zeros((len(self._everything), len(observed)))
-        for amount, component in zip(amounts, self._components, strict=True):
-            cross += amount * component.block(self._everything, observed)
-        expected = cross @ lifted
+        unit = np.array([max(float(component.diagonal.mean()), 1e-12) for component in self._components])
+        amounts = likeliest(kernels, target) if quick else drawn(kernels, unit, target)
+        looks = [self._conditioned(each, kernels, target, observed) for each in amounts]
+        lifted = np.stack([look.lifted for look in looks])
+        expected = np.zeros(len(self._everything))
+        for number, component in enumerate(self._components):
+            mean = amounts[:, number] @ lifted / len(amounts)
+            expected += component.block(self._everything, observed) @ mean
         # What was observed is known, not expected: no rounding may blur it.
         expected[observed] = target
-        projected = self._grid.operator @ cross
-        covariance = np.tensordot(amounts, self._prior, 1) - projected @ inverse @ projected.T
-        precision = np.diag(inverse)
-        size = amounts * np.array([component.diagonal.mean() for component in self._components])
+        covariance = np.mean([look.covariance for look in looks], axis=0)
+        covariance += np.cov(np.stack([look.values for look in looks]).T, bias=True)
+        precision = np.stack([look.precision for look in looks])
+        size = (amounts * unit).mean(axis=0)
         return Posterior(
             values=self._grid.operator @ (centre + scale * expected),
             covariance=scale**2 * (covariance + covariance.T) / 2,
             worths=centre + scale * expected,
-            residuals=lifted / np.sqrt(precision),
-            errors=scale * lifted / precision,
-            spread=scale / np.sqrt(precision),
-            leverage=_leverage(self._grid.operator, cross, inverse, observed),
+            residuals=np.sqrt((lifted**2 / precision).mean(axis=0)),
+            errors=scale * (lifted / precision).mean(axis=0),
+            spread=scale * np.sqrt((1.0 / precision).mean(axis=0)),
+            leverage=np.mean([look.leverage for look in looks], axis=0),
             weights={c.name: float(s) for c, s in zip(self._components, size / size.sum(), strict=True)},
         )
 
-
-def _leverage(operator: Floats, cross: Floats, inverse: Floats, observed: Ints) -> Floats:
-    """The derivative float64[n, m] of values to observed worths: an observed worth counts as it is, the rest of the
-    grid by what is expected of it. The worths' mean, which the process is centred on, moves with each of them."""
-    expected = cross @ inverse
-    expected[observed] = np.eye(len(observed))
-    left = 1.0 - expected.sum(axis=1, keepdims=True)
-    return np.asarray(operator @ (expected + left / len(observed)), dtype=np.float64)
-
-
-def _jitter(target: Floats) -> Floats:
-    """What is added to a covariance float64[m, m] so that it can be inverted."""
-    return 1e-9 * np.eye(len(target))
-
-
-def _variance_components(kernels: Floats, target: Floats) -> Floats:
-    """Amounts float64[k] >= 0 that maximise the likelihood of target float64[m] ~ N(0, sum_k a_k K_k + jitter)."""
-    jitter = _jitter(target)
-    size = np.maximum(np.einsum("kii->k", kernels) / len(target), 1e-12)
-    amounts = 1.0 / (len(kernels) * size)
-    flat = kernels.reshape(len(kernels), -1)
-    for _ in range(ITERATIONS):
-        inverse = np.linalg.inv((amounts @ flat).reshape(jitter.shape) + jitter)
+    def _conditioned(self, amounts: Floats, kernels: Floats, target: Floats, observed: Ints) -> "_Look":
+        inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + jitter(target))
+        inverse = (inverse + inverse.T) / 2
         lifted = inverse @ target
-        gained = flat @ np.outer(lifted, lifted).ravel()
-        expected = np.maximum(flat @ inverse.ravel(), 1e-300)
-        amounts = np.maximum(amounts * np.sqrt(np.maximum(gained, 0.0) / expected), 1e-12 / size)
-    return np.asarray(amounts, dtype=np.float64)
+        across = sum(
+            (a * each[:, observed] for a, each in zip(amounts, self._projected, strict=True)),
+            np.zeros((self._grid.n_players, len(observed))),
+        )
+        covariance = np.tensordot(amounts, self._prior, 1) - across @ inverse @ across.T
+        # the derivative of values to observed worths, whose mean, which the process is centred on, moves with each
+        leverage = across @ inverse
+        left = self._grid.operator.sum(axis=1) - leverage.sum(axis=1)
+        leverage += left[:, None] / len(observed)
+        return _Look(lifted, across @ lifted, covariance, np.diag(inverse), leverage)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The process at fixed amounts, in units of the target: C^-1 t float64[m], values float64[n] less those of the
+    centre, their covariance, the diagonal of C^-1 float64[m], and the derivative float64[n, m] of values to worths."""
+
+    lifted: Floats
+    values: Floats
+    covariance: Floats
+    precision: Floats
+    leverage: Floats
 
 
 def project(grid: Grid, component: Component) -> Floats:

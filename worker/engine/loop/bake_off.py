@@ -65,7 +65,7 @@ def _left(run: Run, trial: Grid, audited: Coalitions, worths: Floats, kept: list
     squared = []
     for names in (kept, [*kept, name]):
         corrector = Corrector(trial, surrogate_table(run, names, trial.coalitions, worths), run.classes)
-        squared.append(float((corrector.corrected(audited, worths).posterior.errors ** 2).sum()))
+        squared.append(float((corrector.corrected(audited, worths, quick=True).posterior.errors ** 2).sum()))
     return squared[1] / squared[0] if squared[0] > 0 else 1.0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from contract.result import Audit, ValuationResult
 from contract.shares import shares_of
+from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.multifidelity import Corrector, anchors, halves
 from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import Coalitions
@@ -61,10 +62,13 @@ def corrected(run: Run) -> ValuationResult:
 def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) -> float:
     """Largest difference of a share, in points, between two halves of the audited coalitions."""
     left, right = (
-        shares_of(run.paid(symmetric(corrector.corrected(audited[half], worths[half]).estimate, run.classes)).values)
-        for half in halves(audited)
+        shares_of(run.paid(_quick(run, corrector, audited[half], worths[half])).values) for half in halves(audited)
     )
     return stopping.disagreement(left, right)
+
+
+def _quick(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) -> Estimate:
+    return symmetric(corrector.corrected(audited, worths, quick=True).estimate, run.classes)
 
 
 def _seed_noise(run: Run, audited: Coalitions) -> float:

@@ -131,7 +131,7 @@ def _by_process(corrector: Corrector, coalitions: Coalitions, worths: Floats) ->
     inner = (sizes_of(coalitions) > 0) & (sizes_of(coalitions) < coalitions.shape[1])
     trusted = np.ones(len(worths), dtype=bool)
     while True:
-        posterior = corrector.corrected(coalitions[trusted], worths[trusted]).posterior
+        posterior = corrector.corrected(coalitions[trusted], worths[trusted], quick=True).posterior
         order = np.argsort(np.argsort(rows[trusted]))
         usual = float(np.median(np.abs(posterior.residuals))) / _MEDIAN
         error = np.zeros(len(worths))

@@ -39,7 +39,8 @@ def test_columns_read_in_groups_are_the_columns_of_the_table(tmp_path: Path, kin
 
 def test_types_are_those_of_all_rows_in_groups_too(tmp_path: Path) -> None:
     path = tmp_path / "it"
-    lines = ["a,b,label"] + ["1,2,x"] * 400_000 + ["1.5,two,y"]
+    # the first block is whole numbers alone, the rest is not
+    lines = ["a,b,label"] + ["1,2,x"] * 400_000 + ["1.5,two,y"] + ["1,two,x"] * 400_001
     path.write_text("\n".join(lines))
     kinds = {name: str(group.column(name).type) for group in open_columns(path, group_bytes=1_000_000).groups
              for name in group.column_names}  # fmt: skip

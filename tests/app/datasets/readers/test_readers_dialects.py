@@ -68,8 +68,14 @@ def test_a_delimiter_within_quotes_separates_nothing() -> None:
 
 
 def test_commas_that_may_part_thousands_are_no_decimal_commas() -> None:
-    table = read_table(b"a;b\n1,234;x\n2,345;y\n")
-    assert "decimal comma" not in told(table)["dialect"]
+    content = b"a;b\n1,234;x\n2,345;y\n"
+    assert "column `a`: a comma may part thousands or be a decimal mark (row 1 `1,234`, row 2 `2,345`)" in refusal(
+        content
+    )
+    for kind, values in (("number", [1234, 2345]), ("decimal_comma", [1.234, 2.345]), ("category", ["1,234", "2,345"])):
+        table = read_table(content, reading=Reading(kinds={"a": kind}))
+        assert "decimal comma" not in told(table)["dialect"]
+        assert table["a"].to_pylist() == values
 
 
 @pytest.mark.parametrize(
@@ -148,3 +154,12 @@ def test_whole_numbers_that_are_names_stay_texts() -> None:
     assert table["huge"].to_pylist() == ["99999999999999999999", "2"]
     assert table["n"].to_pylist() == [1.0, 1e20]
     assert {"leading_zeros", "large_integers"} <= set(told(table))
+
+
+def test_a_record_may_be_longer_than_what_is_parsed_at_a_time() -> None:
+    long = "a line\n" * 700_000
+    table = read_table(f'text,y\n"{long}",1\nshort,2\n"{long}",3\n'.encode())
+    assert table["text"].to_pylist() == [long, "short", long]
+    header = ",".join(f"a_gene_with_quite_a_long_name_and_number_{at}" for at in range(25_000))
+    wide = read_table((header + "\n" + ",".join(["0.25"] * 25_000) + "\n").encode())
+    assert (wide.num_columns, wide.num_rows) == (25_000, 1)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.datasets.readers import Limits, read_table, table_format, table_name
+from app.datasets.readers.findings import findings_of
 from app.datasets.rows.rules import check_table, class_names, columns_of
 from app.errors import InvalidData
 
@@ -80,7 +81,6 @@ def test_a_quoted_field_may_hold_the_delimiter_and_a_line_end() -> None:
         pytest.param(b"a,a,label\n1,2,x\n", None, "two columns are named `a`", id="duplicate-column"),
         pytest.param(b"a,,label\n1,2,x\n", None, "a column has no name", id="nameless-column"),
         pytest.param(b"\n1,2,x\n", None, "it must name the columns", id="no-header"),
-        pytest.param(b"a,b,label\n1,,x\n2,,y\n", None, "column `b` is empty in every row", id="empty-column"),
         pytest.param(GOOD, "parquet", "declared as parquet, but its first bytes are those of csv", id="not-a-parquet"),
         pytest.param(b"PAR1 and then nothing", None, "not a whole Parquet file", id="broken-parquet"),
         pytest.param(b"PK\x03\x04 and then nothing", None, "not a whole NPZ archive", id="broken-npz"),
@@ -202,9 +202,8 @@ def broken(data: bytes, target: str = "label", *, is_test: bool = False) -> str:
     [
         (b"a,b\n1,x\n", "column `label`: the target column is missing; there are `a`, `b`"),
         (b"label\nx\n", "column `label`: it is the only column"),
-        (b"a,label\n1,x\nnan,y\n", "column `a`: row 2 has no value there"),
         (b"a,label\n1,x\ninf,y\n", "column `a`: row 2 is inf; features are finite"),
-        (b"a,label\n1,x\n2,\n", "column `label`: row 2 has an empty label"),
+        (b"a,label\n1,\n2,?\n", "column `label`: no row has a label"),
         (b"a,label\n1,0.5\n2,1\n", "row 1 is 0.5; labels are classes"),
         (b"a,label\n" + b"".join(b"1,%d\n" % i for i in range(1001)), "1001 distinct labels, and 1000 are allowed"),
     ],
@@ -215,12 +214,27 @@ def test_a_table_must_be_fit_for_valuation(data: bytes, says: str) -> None:
 
 def test_nan_and_infinity_in_arrays_name_column_and_row() -> None:
     X = np.ones((3, 2))
-    X[1, 0] = np.nan
-    assert "column `x0`: row 2 is nan; features are finite" in broken(npz(X=X, y=np.arange(3)), "y")
+    X[1, 0] = np.inf
+    assert "column `x0`: row 2 is inf; features are finite" in broken(npz(X=X, y=np.arange(3)), "y")
     images = np.ones((3, 2, 2))
     images[2, 0, 0] = -np.inf
     assert "column `X`: row 3 is NaN or infinite" in broken(npz(X=images, y=np.arange(3)), "y")
-    assert "column `a`: row 2 has no value" in broken(parquet(pa.table({"a": [1.0, None], "label": ["x", "y"]})))
+
+
+def test_missing_features_are_nulls_and_said_alike_in_every_format() -> None:
+    X = np.ones((3, 2))
+    X[1, 0] = np.nan
+    tables = [
+        read_table(npz(X=X, y=np.arange(3))),
+        read_table(b"x0,x1,y\n1,1,0\n?,1,1\n1,1,2\n"),
+        read_table(b'{"x0":1,"x1":1,"y":0}\n{"x1":1,"y":1}\n{"x0":1,"x1":1,"y":2}\n'),
+        read_table(parquet(pa.table({"x0": [1.0, None, 1.0], "x1": [1, 1, 1], "y": [0, 1, 2]}))),
+        read_table(parquet(pa.table({"x0": [1.0, float("nan"), 1.0], "x1": [1, 1, 1], "y": [0, 1, 2]}))),
+    ]
+    for table in tables:
+        check_table(table, "y", is_test=True)
+        assert table["x0"].to_pylist() == [1, None, 1]
+        assert [(each.code, each.column, each.rows) for each in findings_of(table)] == [("missing_values", "x0", 1)]
 
 
 def test_a_test_set_needs_two_classes_and_a_provider_only_one() -> None:

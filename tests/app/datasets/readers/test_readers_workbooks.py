@@ -74,14 +74,15 @@ def test_a_column_of_several_types_is_text_as_a_csv_would_have_it() -> None:
     content = workbook(
         ("one", [["a", "y"], [1, "x"], ["?", "z"], [2.5, "x"], [True, "z"], [dt.date(2026, 1, 31), "x"]])
     )
-    assert read_table(content)["a"].to_pylist() == ["1", "?", "2.5", "true", "2026-01-31"]
+    assert read_table(content)["a"].to_pylist() == ["1", None, "2.5", "true", "2026-01-31"]
 
 
 def test_types_are_those_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.datasets.readers.workbooks._BATCH_ROWS", 2)
     rows = [[at, at, dt.date(2026, 1, 31)] for at in range(5)]
     mixed = workbook(("one", [["a", "b", "c"], *rows, [0.5, "text", dt.datetime(2026, 1, 31, 1)], [None, None, None]]))
-    table = read_table(mixed)
+    assert "column `b` is mostly numbers (5 of 6 cells), and 1 is not: row 6 `text`" in refusal(mixed)
+    table = read_table(mixed, reading=Reading(kinds={"b": "category"}))
     assert table["a"].to_pylist() == [0.0, 1.0, 2.0, 3.0, 4.0, 0.5]
     assert table["b"].to_pylist() == ["0", "1", "2", "3", "4", "text"]
     assert table["c"].to_pylist()[-1] - table["c"].to_pylist()[0] == 3600.0

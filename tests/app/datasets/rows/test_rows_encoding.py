@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.datasets.readers import read_table
-from app.datasets.rows.encoding import Encoding, canonical_rows, encode, fit_encoding, rows_digest
+from app.datasets.rows.encoding import Encoding, canonical_rows, encode, fit_encoding, fit_tables, rows_digest
+from app.datasets.rows.joining import Unfit
 from app.errors import InvalidData
+from contract.features import FeatureChoice
 
 
 def csv(text: str, name: str = "dataset ds_1") -> pa.Table:
@@ -88,8 +90,11 @@ def test_columns_are_matched_by_name_whatever_their_order() -> None:
     ("player", "says"),
     [
         ("age,label\n1,no\n2,yes\n", "dataset ds_1 lacks `city`, which the test set has; add it"),
-        ("age,city,zip,label\n1,a,5,no\n2,a,5,yes\n", "dataset ds_1 has `zip`, which the test set lacks; drop it"),
-        ("age,city,label\nold,a,no\nnew,a,yes\n", "column `age` is text in dataset ds_1 and number in the test set"),
+        (
+            "Age,city,label\n1,a,no\n2,a,yes\n",
+            "lacks `age`, which the test set has; if they are the same, say features",
+        ),
+        ("age,city,label\nold,a,no\nnew,a,yes\n", "dataset ds_1: column `age` is one of numbers in the job's files"),
         ("age,city\n1,a\n", "dataset ds_1: column `label`: the target column is missing"),
         ("age,city,label\n1,a,no\n", "all providers of the job have one class, the same one"),
         ("age,city,label\n1,a,no\n2,a,maybe\n", "the test set has `yes`, which no provider's dataset has"),
@@ -100,6 +105,91 @@ def test_files_that_do_not_fit_together_are_named_with_the_mend(player: str, say
         fit_encoding(csv(TEST, "the test set"), [csv(player)], "label")
     assert says in str(caught.value)
     assert caught.value.errors
+
+
+def test_further_columns_are_left_out_and_said() -> None:
+    wide = csv("age,city,zip,label\n2,Oslo,5,no\n1000,Moss,5,yes\n")
+    fitted = fit_tables(csv(TEST), [csv(PLAYER), wide], "label")
+    assert [[finding.code for finding in each] for each in fitted.findings] == [[], ["extra_columns"]]
+    assert "`zip` left out" in fitted.findings[1][0].detail
+    assert (encode(wide, fitted.encoding).X == encode(csv(PLAYER), fitted.encoding).X).all()
+
+
+def test_an_order_may_use_leave_out_and_rename_columns() -> None:
+    player = csv("AGE (years),city,label\n2,Oslo,no\n1000,Moss,yes\n")
+    rename = FeatureChoice(rename={"AGE (years)": "age"})
+    encoding = fit_tables(csv(TEST), [player], "label", choice=rename).encoding
+    again = Encoding.from_json(json.loads(json.dumps(encoding.to_json())))
+    assert again == encoding
+    assert (encode(player, again).X == encode(csv(PLAYER), fit_encoding(csv(TEST), [csv(PLAYER)], "label")).X).all()
+    for choice in (FeatureChoice(use=("city",)), FeatureChoice(leave_out=("age",))):
+        assert [f.name for f in fit_tables(csv(TEST), [player], "label", choice=choice).encoding.features] == ["city"]
+    with pytest.raises(InvalidData, match=r"features\.use names `zip`"):
+        fit_tables(csv(TEST), [player], "label", choice=FeatureChoice(use=("zip",)))
+
+
+def test_a_column_that_is_numbers_in_one_file_and_text_in_another_is_what_most_of_all_cells_are() -> None:
+    codes = csv("zip,label\n1234,no\n1234,yes\n")
+    mixed = csv("zip,label\n12-A,no\n12-B,yes\n12-A,yes\n")
+    encoding = fit_encoding(mixed, [codes], "label")
+    assert encoding.features[0].kind == "text"
+    assert encode(codes, encoding).X.tolist() == [[0, 0, 1]] * 2
+    # "7,4" alone is text here because most cells of its file are; by the pooled cells it is a number
+    few = csv('x,label\n"low",no\nlow,yes\n3,yes\n')
+    with pytest.raises(Unfit) as caught:
+        fit_encoding(csv("x,label\n1,no\n2,yes\n4,yes\n5,yes\n"), [csv("x,label\n1,no\n2,yes\n"), few], "label")
+    assert caught.value.table == 1
+    assert "low" not in str(caught.value)
+
+
+GAPS = "age,city,label\n0,Oslo,no\n,Bergen,yes\n4,,no\n6,Oslo,yes\n"
+
+
+def test_missing_cells_are_filled_from_all_players_together_and_marked() -> None:
+    players = [csv("age,city,label\n10,Moss,no\n,Moss,yes\n"), csv("age,city,label\n30,Oslo,no\n20,?,yes\n")]
+    encoding = fit_encoding(csv(GAPS), players, "label", scale="none")
+    assert [(each.fill, each.width) for each in encoding.features] == [(20.0, 2), ("Moss", 4)]
+    # age, its gap; Bergen, Oslo, other (Moss, which the test set lacks), their gap
+    assert encode(csv(GAPS), encoding).X.tolist() == [
+        [0, 0, 0, 1, 0, 0],
+        [20, 1, 1, 0, 0, 0],
+        [4, 0, 0, 0, 1, 1],
+        [6, 0, 0, 1, 0, 0],
+    ]
+    assert Encoding.from_json(json.loads(json.dumps(encoding.to_json()))) == encoding
+    assert fit_encoding(csv(GAPS), players[::-1], "label", scale="none").digest == encoding.digest
+
+
+def test_without_a_missing_cell_an_encoding_says_nothing_of_any() -> None:
+    plain = fit_encoding(csv(TEST), [csv(PLAYER)], "label").to_json()
+    assert set(plain) == {"target", "classes", "features", "scale"}
+    assert [set(feature) for feature in plain["features"]] == [
+        {"name", "kind", "center", "spread"},
+        {"name", "kind", "categories"},
+    ]
+
+
+def test_a_column_that_is_missing_everywhere_is_a_constant() -> None:
+    empty = csv("age,ca,label\n1,?,no\n2,?,yes\n")
+    encoding = fit_encoding(empty, [empty], "label")
+    assert encode(empty, encoding).X[:, 1:].tolist() == [[0, 1], [0, 1]]
+
+
+def test_labels_are_mapped_where_the_order_says_so() -> None:
+    other = csv("age,city,label\n2,Oslo,No\n1000,Moss,YES\n")
+    labels = {"No": "no", "YES": "yes"}
+    assert fit_encoding(csv(TEST), [csv(PLAYER), other], "label").classes == ("No", "YES", "no", "yes")
+    encoding = fit_tables(csv(TEST), [csv(PLAYER), other], "label", label_map=labels).encoding
+    assert encoding.classes == ("no", "yes")
+    again = Encoding.from_json(json.loads(json.dumps(encoding.to_json())))
+    assert encode(other, again).y.tolist() == encode(csv(PLAYER), again).y.tolist() == [0, 1]
+
+
+def test_a_column_that_counts_rows_in_one_file_is_no_feature_of_the_job() -> None:
+    counted = csv("id,age,label\n1,3,no\n2,4,yes\n3,5,yes\n")
+    scattered = csv("id,age,label\n17,3,no\n4,4,yes\n9,5,yes\n")
+    for test, player in ((counted, scattered), (scattered, counted)):
+        assert [feature.name for feature in fit_encoding(test, [player], "label").features] == ["age"]
 
 
 def test_images_of_different_sizes_do_not_fit_together() -> None:

@@ -1,11 +1,13 @@
 """Prose columns: hashed words, the same numbers for the same text, learnable by a plain classifier."""
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from app.datasets.readers import read_table
-from app.datasets.rows.encoding import Encoding, encode, fit_encoding
+from app.datasets.rows.encoding import Encoding, Feature, encode, fit_encoding
 from app.datasets.rows.prose import WIDTH, hashed, is_prose
 
 SPORT = ["the striker scored a late goal again", "our team won the match last night", "a red card for the goal keeper"]
@@ -25,10 +27,26 @@ def market() -> tuple[pa.Table, pa.Table]:
     return table(SPORT + MONEY, ["s"] * 3 + ["m"] * 3, "player"), table([SPORT[1], MONEY[1]], ["s", "m"], "test")
 
 
-def test_a_column_of_sentences_is_prose_and_a_column_of_names_is_not() -> None:
-    assert is_prose(SPORT)
-    assert not is_prose(["Some college", "Bachelors", "never married", "United States of America"])
-    assert not is_prose([])
+def test_a_column_of_texts_that_differ_is_prose_and_one_of_answers_that_come_again_is_not() -> None:
+    assert is_prose(Counter(SPORT + MONEY))
+    assert is_prose(Counter(["Wars", "Titanic", "Up", "味道很好下次再来", "Up"]))
+    answers = ["Some college", "Bachelors", "never married", "United States of America", "not in the labour force"]
+    assert not is_prose(Counter(answers * 2))
+    assert not is_prose(Counter())
+
+
+def test_few_distinct_texts_are_told_by_their_words() -> None:
+    assert is_prose(Counter(SPORT))
+    assert not is_prose(Counter(["Oslo", "Bergen", "Moss"]))
+
+
+def test_texts_that_share_letters_are_alike_and_those_from_before_are_read_by_words() -> None:
+    good, again, bad = hashed("味道很好下次再来"), hashed("味道很好送餐快"), hashed("太慢了不新鲜")
+    assert good @ again > 0.1 > abs(float(good @ bad))
+    assert hashed("味道很好", runs=False) @ hashed("味道很差", runs=False) == 0.0
+    old = Feature.from_json({"name": "text", "kind": "prose", "width": WIDTH})
+    assert not old.runs
+    assert old.to_json() == {"name": "text", "kind": "prose", "width": WIDTH}
 
 
 def test_a_text_is_the_same_unit_row_whatever_else_is_in_the_job() -> None:
@@ -54,7 +72,12 @@ def test_the_encoding_survives_json_and_names_its_width() -> None:
     again = Encoding.from_json(encoding.to_json())
     assert again == encoding
     assert again.digest == encoding.digest
-    assert encoding.to_json()["features"][0] == {"name": "text", "kind": "prose", "width": WIDTH}
+    assert encoding.to_json()["features"][0] == {
+        "name": "text",
+        "kind": "prose",
+        "width": WIDTH,
+        "runs": [2, 3, 4],
+    }
 
 
 def test_a_very_long_text_costs_a_bounded_number_of_words() -> None:

@@ -73,7 +73,7 @@ def test_the_default_corrects_cheap_worths_by_a_few_dozen_retrainings() -> None:
         assert result.evaluations == {"unlearn": 1024, "repair": 0, "retrain": 36}
         assert 100 * np.abs(shares(result) - exact).max() < 2.0
     errors = [np.abs(shares(result) - exact).max() for result in results]
-    assert np.mean(errors) < 0.6 * np.abs(uncorrected - exact).max()
+    assert np.mean(errors) < 0.65 * np.abs(uncorrected - exact).max()
 
 
 def test_a_budget_that_nobody_set_is_spent_to_its_end_where_intervals_are_wide_or_rows_are_paid_for() -> None:

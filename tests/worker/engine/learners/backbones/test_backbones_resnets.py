@@ -14,6 +14,7 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.backbones import encoders, patches
+from worker.engine.learners.backbones.resnets import ResNet
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.tensors.batching import Batch, single_threaded
 
@@ -211,3 +212,28 @@ def test_memory_counts_what_is_held_again_and_recompute_takes_less() -> None:
     )
     kept, less = (deep.bytes_with(batch=16, recompute=recompute)[1] for recompute in (False, True))
     assert less < kept < 300_000_000, "few rows at a time, whatever the minibatch"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_host_prepares_kernels_as_matrices_and_norms_as_factors_and_says_what_they_take(kind: str) -> None:
+    host = ResNet(weights(kind), (3, SIDE, SIDE))
+    prepared = host.prepared(weights(kind))
+    assert 4 * sum(array.numel() for array in prepared.values()) == host.bytes_prepared()
+    for name, (out, into, side, _) in host.beside.items():
+        matrix, kernel = prepared[f"{name}.weight"], weights(kind)[f"{name}.weight"]
+        inner = kernel.permute(0, 2, 3, 1).reshape(out, side * side * into)
+        assert torch.equal(matrix[:, : inner.shape[1]], inner)
+        assert not matrix[:, inner.shape[1] :].any()
+    of = {part: weights(kind)[f"bn1.{part}"] for part in ("weight", "bias", "running_mean", "running_var")}
+    maps = torch.randn(4, len(of["bias"]), 3, 3, generator=torch.Generator().manual_seed(0))
+    normed = functional.batch_norm(maps, of["running_mean"], of["running_var"], of["weight"], of["bias"])
+    factor, shift = (prepared[f"bn1.{part}"].view(1, -1, 1, 1) for part in ("factor", "shift"))
+    torch.testing.assert_close(maps * factor + shift, normed, rtol=1e-4, atol=1e-5)
+
+
+def test_rows_go_through_in_numbers_that_fit_and_at_least_one() -> None:
+    host = ResNet(weights("basic"), (3, SIDE, SIDE))
+    assert 1 <= host.rows <= ResNet.rows
+    assert 1 <= host.step_rows <= ResNet.step_rows
+    assert host.bytes_scored(2) > host.bytes_scored(1) > 0
+    assert host.bytes_kept(8, 2, recompute=True) <= host.bytes_kept(8, 2, recompute=False)

@@ -1,0 +1,30 @@
+"""One file of a job, read and checked the same way by everybody: the command line, the sandbox, the workers. Pure."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from app.datasets.readers import Limits, Meaning, read_table
+from app.datasets.rows import rules
+from contract.files import AS_IT_IS, Reading
+
+
+def read_rows(
+    source: Path | bytes,
+    format: str | None,  # noqa: A002  as the readers call it
+    target: str,
+    *,
+    limits: Limits | None = None,
+    name: str,
+    image_size: tuple[int, int] | None = None,
+    reading: Reading = AS_IT_IS,
+    missing_labels: str = "leave_out",
+    is_test: bool = False,
+) -> pa.Table:
+    """The rows of a file that have a label, with what was noticed; raises InvalidData for the first rule broken."""
+    meaning = Meaning(target=target)
+    table = read_table(
+        source, format, limits=limits, name=name, image_size=image_size, reading=reading, meaning=meaning
+    )
+    rules.check_table(table, target, is_test=is_test)
+    return rules.labelled(table, target, missing_labels)

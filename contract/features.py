@@ -1,0 +1,21 @@
+"""Which columns an order uses, and under which names strangers' files have them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from contract.document import Document
+
+_Name = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class FeatureChoice(Document):
+    """``use``: only these columns of the test set (None: all); ``leave_out``: not these; ``rename``: a column that a
+    provider's file calls by the first name is the test set's column of the second."""
+
+    use: Annotated[tuple[_Name, ...], Field(min_length=1, max_length=100_000)] | None = None
+    leave_out: Annotated[tuple[_Name, ...], Field(max_length=100_000)] = ()
+    rename: Annotated[dict[_Name, _Name], Field(max_length=100_000)] = Field(default_factory=dict)
+
+
+ALL_FEATURES = FeatureChoice()
