@@ -12,7 +12,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -27,7 +27,6 @@ from app.errors import (
     PayloadTooLarge,
     TooManyRequests,
     Unauthorized,
-    Unavailable,
     UnsupportedMediaType,
 )
 from app.http.headers import accepted, media_type
@@ -36,9 +35,8 @@ from app.http.validation import BrokenRule, broken_rules, pointer
 
 MEDIA_TYPE = "application/problem+json"
 _UNSTORABLE = ("NUL (0x00)", "\\u0000 cannot be converted", "Unicode low surrogate", "Unicode high surrogate")
-# SQLSTATEs: unique and foreign keys; serialization, deadlock, lock not available
+# SQLSTATEs of unique and foreign keys
 _RACES = frozenset({"23505", "23503"})
-_LOCKED = frozenset({"40001", "40P01", "55P03"})
 log = structlog.get_logger(__name__)
 
 
@@ -137,7 +135,6 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(DataError, _on_unstorable)
     app.add_exception_handler(IntegrityError, _on_race)
-    app.add_exception_handler(OperationalError, _on_locked)
 
 
 async def _on_ours(request: Request, error: Exception) -> Response:
@@ -236,16 +233,6 @@ async def _on_race(request: Request, error: Exception) -> Response:
         Conflict(
             "another request made, used or removed the same thing at this moment; look at it, and send yours again"
         ),
-    )
-
-
-async def _on_locked(request: Request, error: Exception) -> Response:
-    """The database chose this transaction to end where several waited for one another, or would not wait longer."""
-    if getattr(getattr(error, "orig", None), "sqlstate", None) not in _LOCKED:
-        raise error
-    log.warning("locked", path=request.url.path, error=str(error).splitlines()[0])
-    return problem_response(
-        request, Unavailable("others were changing the same things; nothing was stored, send it again", retry_after=1)
     )
 
 
