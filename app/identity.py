@@ -5,7 +5,7 @@ A scope is ``<room>:read`` or ``<room>:write``; the room is the first part of th
 
 import enum
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -47,9 +47,9 @@ class Caller:
     key_id: uuid.UUID | None
     user_id: uuid.UUID | None = None
     # when the key at hand, or the session, ends by itself
-    expires_at: datetime | None = None
+    expires_at: datetime | None = field(default=None, compare=False)
     # the user's session at hand
-    session_id: uuid.UUID | None = None
+    session_id: uuid.UUID | None = field(default=None, compare=False)
     # calls a minute that an administrator allows this account; None is the settings' number
     reads_per_minute: int | None = None
     writes_per_minute: int | None = None
