@@ -136,6 +136,12 @@ class Settings(BaseSettings):
     blob_grace_seconds: float = Field(
         default=86_400.0, gt=0, description="bytes that nothing refers to are kept this long before they are erased"
     )
+    blob_quarantine_seconds: float = Field(
+        default=86_400.0, ge=0, description="from when the collector first found that nothing refers to them, too"
+    )
+    blob_brake_share: float = Field(
+        default=0.3, ge=0, le=1, description="where more of the old bytes are unreferenced, the collector erases none"
+    )
     collect_seconds: float = Field(default=3600.0, gt=0, description="how often such bytes are looked for")
 
     compute_prices: dict[str, Annotated[Decimal, Field(ge=0, le=100_000)]] = Field(

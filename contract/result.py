@@ -43,7 +43,11 @@ class SizeRow:
 
 @dataclass(frozen=True)
 class Audit:
-    """Unlearned against retrained worths. Points are hundredths of v(N) - v(empty), which is what the pool pays for."""
+    """Unlearned against retrained worths, of all coalitions with sizes counting alike, as few audited ones tell it.
+
+    Points are hundredths of v(N) - v(empty), which is what the pool pays for. ``*_ci`` are intervals of 95 %; None
+    where too few were audited to have one.
+    """
 
     status: str
     reason: str
@@ -57,6 +61,9 @@ class Audit:
     rmse_points: float | None = None
     by_size: tuple[SizeRow, ...] = ()
     sentence: str = ""
+    bias_ci: Interval | None = None
+    rmse_ci: Interval | None = None
+    rvr_ci: Interval | None = None
 
 
 @dataclass(frozen=True)

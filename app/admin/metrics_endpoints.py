@@ -30,6 +30,12 @@ _GAUGES = {
     "shard_age": ("cherish_shard_age_seconds", "Age of the oldest such shard.", ["queue", "kind", "status"]),
     "outbox": ("cherish_outbox_due", "Messages that are due and not sent.", ["queue"]),
     "outbox_age": ("cherish_outbox_age_seconds", "How long the oldest such message waits.", ["queue"]),
+    "brake": (
+        "cherish_collector_braked",
+        "1 while the collector erases nothing, as it must not.",
+        [],
+    ),
+    "unreferenced": ("cherish_blobs_unreferenced", "Old blobs that nothing referred to at the last look.", []),
     "workers": ("cherish_workers", "Workers heard of within 30 seconds.", ["queue"]),
 }
 
@@ -72,5 +78,5 @@ def _gauges(samples: Mapping[str, Sequence[tuple[tuple[str, ...], float]]]) -> C
     for key, (name, meaning, labels) in _GAUGES.items():
         gauge = Gauge(name, meaning, labels, registry=registry)
         for values, number in samples[key]:
-            gauge.labels(*values).set(number)
+            (gauge.labels(*values) if labels else gauge).set(number)
     return registry

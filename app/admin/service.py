@@ -15,6 +15,7 @@ from app.errors import Conflict
 from app.http.pages import PageRequest
 from app.identity import Caller, Role
 from app.settings import Settings
+from app.storage import deployments
 from app.storage.blobs import BlobStore
 from app.valuations import repository as jobs
 from app.valuations import service as valuations
@@ -187,6 +188,7 @@ def _repeat(session: Session, blobs: BlobStore, settings: Settings, failed: Valu
 def gauges(session: Session) -> dict[str, list[tuple[tuple[str, ...], float]]]:
     """The numbers of this moment for the metrics: name -> [(label values, value)]."""
     waiting = queues(session)
+    collected = deployments.state(session)
     alive = [worker for worker in workers(session) if worker.alive]
     return {
         "jobs": [((status,), count) for status, count in waiting.jobs.items()],
@@ -194,6 +196,8 @@ def gauges(session: Session) -> dict[str, list[tuple[tuple[str, ...], float]]]:
         "shard_age": [((line.queue, line.kind, line.status), line.oldest_seconds) for line in waiting.work],
         "outbox": [((line.queue,), line.due) for line in waiting.outbox],
         "outbox_age": [((line.queue,), line.oldest_seconds) for line in waiting.outbox],
+        "brake": [((), float(collected is not None and collected.brake is not None))],
+        "unreferenced": [((), 0 if collected is None else collected.unreferenced)],
         "workers": [
             ((queue,), sum(worker.queue == queue for worker in alive)) for queue in sorted({w.queue for w in alive})
         ],

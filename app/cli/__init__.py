@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import demo, doctor, keys, market, ops, value, verify
+from app.cli import collect, demo, doctor, keys, market, ops, value, verify
 from app.errors import CherishError
 from cherish import Problem
 
@@ -22,6 +22,7 @@ ops.register(app)
 demo.register(app)
 doctor.register(app)
 keys.register(app)
+collect.register(app)
 value.register(app)
 verify.register(app)
 market.register(app)

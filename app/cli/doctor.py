@@ -78,7 +78,7 @@ def examine() -> list[Finding]:
     try:
         database = _database(engine)
         findings = [database]
-        for check in (_migrations, _workers):
+        for check in (_migrations, _workers, _collector):
             if database.ok:
                 findings.append(_guarded(check, engine))
             else:
@@ -128,6 +128,16 @@ def _workers(engine: Engine) -> Finding:
     if alive:
         return Finding("workers", True, f"{alive} alive")
     return Finding("workers", False, f"none heard of for {_SILENT}", "start one: `cherish work cpu` (or gpu)")
+
+
+def _collector(engine: Engine) -> Finding:
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT brake, unreferenced FROM deployment")).one_or_none()
+    if row is None:
+        return Finding("collector", True, "has not looked yet")
+    if row.brake is not None:
+        return Finding("collector", False, "erases nothing", row.brake)
+    return Finding("collector", True, f"{row.unreferenced} blobs that nothing refers to")
 
 
 def _redis(settings: Settings) -> Finding:

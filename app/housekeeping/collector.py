@@ -2,12 +2,14 @@
 half-written files of writers that were killed.
 
 A blob is referred to when its digest is in any column for digests of any table (``digest_columns``: read off the tables
-themselves, so that no new table can be forgotten), or among the inputs of a job. It runs in the sweeper's process,
-and any number of them may run at once.
+themselves, so that no new table can be forgotten), or among the inputs of a job. It erases nothing where the store is
+another deployment's, or where so much is unreferenced that the database can hardly be the right one. It runs in the
+sweeper's process, and any number of them may run at once.
 """
 
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import obstore.exceptions
@@ -20,13 +22,15 @@ from app.datasets.repository import lock_digest
 from app.db.registry import load_tables
 from app.db.session import transaction
 from app.settings import Settings
-from app.storage import scratch
+from app.storage import deployments, scratch
 from app.storage.blobs import BlobStore
 from app.valuations.tables import Valuation
 
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
+# fewer unreferenced blobs than this are no sign of a wrong database
+_FEW = 10
 
 
 def digest_columns() -> list[Column[str]]:
@@ -56,6 +60,17 @@ def referred(session: Session, digests: Collection[str]) -> set[str]:
     return in_use
 
 
+@dataclass(frozen=True)
+class Look:
+    """What one look at the store found: how many old blobs there are, which of them nothing refers to, which of those
+    are erased now, and why none is (None: they are)."""
+
+    old: int
+    unreferenced: frozenset[str]
+    due: tuple[str, ...] = ()
+    brake: str | None = None
+
+
 class Collector:
     """One collector over one database and one blob store."""
 
@@ -64,33 +79,107 @@ class Collector:
         self._blobs = blobs
         self._settings = settings
 
-    def collect_once(self) -> int:
-        """Check all blobs once; returns how many were erased, half-written ones included."""
-        before = datetime.now(UTC) - timedelta(seconds=self._settings.blob_grace_seconds)
-        erased = self._blobs.tidy(before)
+    def look(self, *, release: bool = False) -> Look:
+        """What ``collect_once`` would do now; nothing is written but the ids that tie database and store together.
+
+        ``release`` lets go of the brake for many unreferenced blobs, never of that for another deployment's store.
+        """
+        if (stranger := self._stranger()) is not None:
+            return Look(0, frozenset(), brake=stranger)
+        before, old, unreferenced = self._before(), 0, set[str]()
         for listed in self._blobs.listed():
-            old = [blob.digest for blob in listed if blob.modified < before]
-            for start in range(0, len(old), _BATCH):
-                part = old[start : start + _BATCH]
+            names = [blob.digest for blob in listed if blob.modified < before]
+            old += len(names)
+            for start in range(0, len(names), _BATCH):
+                part = names[start : start + _BATCH]
                 with transaction(self._factory) as session:
-                    unused = sorted(set(part) - referred(session, part))
-                erased += sum(self._erase(digest, before) for digest in unused)
-        return erased
+                    unreferenced |= set(part) - referred(session, part)
+        share = self._settings.blob_brake_share
+        if not release and len(unreferenced) >= _FEW and len(unreferenced) > share * old:
+            brake = (
+                f"{len(unreferenced)} of {old} old blobs are referred to by nothing in this database, more than "
+                f"CHERISH_BLOB_BRAKE_SHARE ({share:g}) allows; is CHERISH_BLOB_URL the store of this database, and is "
+                "the database whole? Look with `cherish collect --dry-run`, and erase them with --release"
+            )
+            return Look(old, frozenset(unreferenced), brake=brake)
+        with transaction(self._factory) as session:
+            waited = deployments.marked_for(session, self._settings.blob_quarantine_seconds)
+        return Look(old, frozenset(unreferenced), tuple(name for name in waited if name in unreferenced))
+
+    def collect_once(self, *, release: bool = False) -> int:
+        """Check all blobs once; returns how many were erased, half-written ones included.
+
+        A blob is marked when nothing refers to it, and erased by a later look, once it has been so for
+        ``blob_quarantine_seconds``.
+        """
+        look = self.look(release=release)
+        with transaction(self._factory) as session:
+            deployments.note(session, len(look.unreferenced), look.brake)
+            if look.brake is None:
+                deployments.mark(session, look.unreferenced)
+        if look.brake is not None:
+            log.error("collector.brake", reason=look.brake, unreferenced=len(look.unreferenced), old=look.old)
+            return 0
+        before = self._before()
+        erased = self._blobs.tidy(before)
+        due = look.due
+        if self._settings.blob_quarantine_seconds == 0:
+            due = tuple(sorted(look.unreferenced))
+        return erased + sum(self._erase(digest, before) for digest in due)
+
+    def adopt(self) -> None:
+        """Make the blob store this database's, whosever it was."""
+        with transaction(self._factory) as session:
+            self._blobs.name_deployment(str(deployments.identify(session)))
 
     def run(self, stop: threading.Event) -> None:
-        """Collect until ``stop`` is set; outlives absences of the database and of the store."""
+        """Collect until ``stop`` is set; outlives absences of the database and of the store.
+
+        Database and store are tied together at once, so that workers can tell whether theirs is the right one.
+        """
+        self._guarded(self._tell_stranger)
         while not stop.wait(self._settings.collect_seconds):
-            try:
-                scratch.tidy()
-                if erased := self.collect_once():
-                    log.info("collector.erased", count=erased)
-            except (OperationalError, OSError, obstore.exceptions.BaseError) as error:
-                log.warning("collector.away", error=str(error))
+            self._guarded(self._collect)
+
+    def _guarded(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (OperationalError, OSError, obstore.exceptions.BaseError) as error:
+            log.warning("collector.away", error=str(error))
+
+    def _tell_stranger(self) -> None:
+        if (stranger := self._stranger()) is not None:
+            log.error("collector.brake", reason=stranger)
+
+    def _collect(self) -> None:
+        scratch.tidy()
+        if erased := self.collect_once():
+            log.info("collector.erased", count=erased)
+
+    def _before(self) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=self._settings.blob_grace_seconds)
+
+    def _stranger(self) -> str | None:
+        """Why the store is not this database's, where it is another's. A store that is nobody's becomes its own."""
+        with transaction(self._factory) as session:
+            own = str(deployments.identify(session))
+        named = self._blobs.deployment()
+        if named is None:
+            named = self._blobs.name_deployment(own, anew=True)
+        if named == own:
+            with transaction(self._factory) as session:
+                deployments.tie(session)
+            return None
+        return (
+            f"the blob store belongs to deployment {named}, and this database to {own}; set CHERISH_BLOB_URL to this "
+            "database's store. After a move or a restore make the store this database's with `cherish collect --adopt`"
+        )
 
     def _erase(self, digest: str, before: datetime) -> bool:
         """Erase a blob if, under the lock that keeps others from storing it, it is still old and not referred to."""
         with transaction(self._factory) as session:
             lock_digest(session, digest)
+            deployments.unmark(session, digest)
             modified = self._blobs.modified(digest)
             if modified is None or modified >= before or referred(session, [digest]):
                 return False

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 from urllib.parse import unquote, urlsplit
 
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
 from app.errors import NotFound, Unavailable
@@ -27,6 +28,7 @@ _FRESH = timedelta(minutes=30)
 # a server that refuses is tried again for so long; one that accepts and says nothing is waited for once
 _RETRY: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=15)}
 _CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "30s"}
+_DEPLOYMENT = "deployment"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -160,6 +162,21 @@ class BlobStore:
                     path.unlink()
                     removed += 1
         return removed
+
+    def deployment(self) -> str | None:
+        """The id of the deployment whose store this is; None where it is nobody's yet."""
+        try:
+            return bytes(self._store.get(_DEPLOYMENT).bytes()).decode("utf-8", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+
+    def name_deployment(self, name: str, *, anew: bool = False) -> str:
+        """Write whose store this is; ``anew`` only where nobody's is written. Returns whose it is then."""
+        try:
+            self._store.put(_DEPLOYMENT, name.encode(), mode="create" if anew else "overwrite")
+        except AlreadyExistsError:
+            return self.deployment() or name
+        return name
 
     def check(self) -> None:
         """Write, read and remove a probe, so that readiness is tested and not assumed; raises what the store raises."""

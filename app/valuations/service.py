@@ -154,7 +154,11 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        notes=[*admitted.notes, *measurement(admitted.game, admitted.size.test_rows), *warnings(order)],
+        notes=[
+            *admitted.notes,
+            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
+            *warnings(order),
+        ],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),

@@ -25,6 +25,7 @@ FORMAT = "cherish-certificate-2"
 # of jobs that were settled before shares by value and as paid were told apart: their certificates stay what they were
 FORMAT_BEFORE = "cherish-certificate-1"
 _SINCE_FORMAT_2 = {"paid_value", "paid_value_ci", "paid_share", "reason"}
+_INTERVALS = {"bias_ci", "rmse_ci", "rvr_ci"}
 _DERIVED_KEY = b"cherish-certificate-1"
 
 
@@ -75,7 +76,8 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         "source": values.source,
         "stopped_by": values.stopped_by,
         "evaluations": values.evaluations,
-        "audit": values.audit,
+        # what an audit does not say is left out: certificates from before it had intervals stay what they were
+        "audit": {name: value for name, value in values.audit.items() if value is not None or name not in _INTERVALS},
         "players": players,
         "money": {
             name: getattr(payouts, name) for name in ("pool", "currency", "fee", "compute", "refunded", "performance")

@@ -10,9 +10,13 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.datasets import profiling
+from app.datasets import catalog, profiling
 from app.datasets.croissant import CONFORMS_TO
-from app.identity import Role
+from app.datasets.repository import Search
+from app.errors import InvalidInput, NotFound
+from app.http.ids import parse_id, public_id
+from app.http.pages import PageRequest
+from app.identity import SCOPES, Caller, Role
 from app.outbox.tables import OutboxMessage
 from worker.jobs.profile import profile
 
@@ -158,3 +162,34 @@ def test_a_strangers_unpublished_dataset_has_no_croissant(
 ) -> None:
     dataset = upload(provider, CSV)
     assert buyer.client.get(f"/v1/datasets/{dataset['id']}/croissant").status_code == 404
+
+
+def test_a_licence_is_searched_by_any_spelling_and_an_unknown_one_is_refused(
+    provider: Any, publish: Callable[..., Any], session: Session
+) -> None:
+    publish(provider, CSV, licence={"spdx": "CC-BY-4.0"})
+    page = PageRequest(10, None, b"secret")
+    (found,), following = catalog.search(session, Search(licence="cc-by-4.0"), page)
+    assert (found[0].name, found[1], following) == ("data", provider.account.name, None)
+    assert catalog.search(session, Search(licence="CC0-1.0"), page) == ([], None)
+    with pytest.raises(InvalidInput):
+        catalog.search(session, Search(licence="my own"), page)
+
+
+def test_of_a_dataset_that_is_not_published_only_its_owner_has_a_document(
+    provider: Any, known: Callable[..., Any], upload: Callable[..., Any], session: Session
+) -> None:
+    hidden = parse_id("ds", upload(provider, CSV)["id"])
+    owner, other = (
+        Caller(each.account.id, Role.PROVIDER, SCOPES[Role.PROVIDER], uuid.uuid4())
+        for each in (provider, known(Role.PROVIDER))
+    )
+    document = catalog.croissant(session, owner, hidden, "https://market.example/")
+    assert document["url"] == f"https://market.example/v1/catalog/{public_id('ds', hidden)}"
+    for what in (
+        lambda: catalog.croissant(session, other, hidden, "https://market.example"),
+        lambda: catalog.get(session, hidden),
+        lambda: catalog.preview(session, hidden),
+    ):
+        with pytest.raises(NotFound, match=public_id("ds", hidden)):
+            what()

@@ -15,7 +15,12 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from obstore.exceptions import GenericError
+from psycopg.errors import DeadlockDetected, LockNotAvailable, QueryCanceled
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.accounts import service as accounts
 from app.db.registry import load_tables
@@ -23,6 +28,7 @@ from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
 from app.http.health import parts_of
+from app.http.outages import outage
 from app.identity import Role
 from app.main import create_app
 from app.settings import Settings
@@ -212,3 +218,31 @@ def test_an_upload_meets_a_refusing_store_as_a_503(
         assert refused.status_code == 503, refused.text
         assert "blob store" in refused.json()["detail"]
         assert time.monotonic() - begun < 30
+
+
+def operational(cause: Exception) -> OperationalError:
+    return OperationalError("SELECT 1", {}, cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "seconds"),
+    [
+        (operational(LockNotAvailable()), "another request works on the same thing", 1),
+        (operational(DeadlockDetected()), "another request works on the same thing", 1),
+        (operational(QueryCanceled()), "the database took too long", 10),
+        (operational(RuntimeError("gone")), "the database is away", 2),
+        (PoolTimeout(), "the database is away", 2),
+        (RedisConnectionError("gone"), "the message broker is away", 2),
+        (GenericError("gone"), "the blob store is away", 5),
+    ],
+)
+def test_each_part_that_is_away_is_named_with_when_to_come_back(error: Exception, words: str, seconds: int) -> None:
+    away = outage(error)
+    assert away is not None
+    assert words in away.detail
+    assert away.retry_after == seconds
+
+
+def test_what_waiting_does_not_mend_is_no_outage() -> None:
+    for error in (ValueError("it"), IntegrityError("INSERT", {}, RuntimeError("twice"))):
+        assert outage(error) is None
