@@ -4,12 +4,14 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz bench peers-env faults clean
+.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench peers-env faults clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
 READY := .venv/.cherish-ready
 N ?= 40
+COUNT ?= 20000
+SEED ?= 0
 # the revision whose API clients know
 AGAINST ?= HEAD
 
@@ -27,6 +29,7 @@ help:
 	@echo 'make schema   migrations: up, down, up, complete, safe to run'
 	@echo 'make openapi  docs/openapi.json is current and breaks no client'
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
+	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of them from SEED=0'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
 	@echo 'make estimators  how estimators do on stored games; ARGS="--games tuned --seeds 5"'
@@ -76,6 +79,9 @@ openapi: $(READY)
 
 fuzz: $(READY)
 	@CHERISH_FUZZ=$(N) $(PY) -m pytest -s tests/app/api/test_api_fuzz.py
+
+fuzz-readers: $(READY)
+	@$(PY) -m tests.app.datasets.readers.mutants $(COUNT) $(SEED)
 
 faults: $(READY)
 	@$(PY) -m tests.faults.storm $(N) $(ARGS)

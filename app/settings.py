@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     writes_per_minute: int = Field(default=12_000, gt=0, description="of one key; an account may have its own number")
     anonymous_per_minute: int = Field(default=3_000, gt=0, description="calls without a valid key, of one address")
     metrics_open: bool = Field(default=False, description="/metrics without a key; for a network of one's own")
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses and networks, separated by commas, whose X-Forwarded-For is believed; none unless named",
+    )
     sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
 
     certificate_key: SecretStr | None = Field(

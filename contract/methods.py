@@ -6,7 +6,6 @@ The engine's methods register under these names (one file each, named so); a met
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from contract.errors import InvalidProblem
 from contract.learners import LEARNERS, Architecture, HyperParameter
 from contract.metrics import Predicts
 from contract.names import did_you_mean, unknown
@@ -224,10 +223,3 @@ def option_faults(options: Mapping[str, object], learner: str, mode: str) -> dic
         elif known[name].number(value) is None:
             wrong[name] = f"unlearning option {name!r} must be {known[name].rule}; got {value!r}"
     return wrong
-
-
-def checked_options(options: Mapping[str, float | int | str], learner: str, mode: str) -> None:
-    """Raises InvalidProblem with the first fault of unlearning options."""
-    wrong = option_faults(options, learner, mode)
-    if wrong:
-        raise InvalidProblem(next(iter(wrong.values())))

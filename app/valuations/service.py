@@ -35,6 +35,7 @@ from app.valuations.orders.quotes import (
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences, warnings, with_dispute_window
 from app.valuations.results import answers, certificates, evidence
+from app.valuations.results.answers import shown_findings
 from app.valuations.results.evidence import Pair
 from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Payouts, Values
@@ -154,7 +155,12 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        notes=[*admitted.notes, *measurement(admitted.game, admitted.size.test_rows), *warnings(order)],
+        findings=shown_findings(admitted.findings),
+        notes=[
+            *admitted.notes,
+            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
+            *warnings(order),
+        ],
         terms=sentences(
             order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
         ),
@@ -206,6 +212,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
         measured=admitted.measured,
         checkpoint=admitted.game.checkpoint,
         base=admitted.game.base,
+        findings=admitted.findings,
         terms=AgreedTerms(
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),

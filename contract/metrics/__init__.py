@@ -2,7 +2,11 @@
 
 from contract.errors import InvalidProblem
 from contract.metrics.accuracy import Accuracy
+from contract.metrics.average_precision import AveragePrecision
+from contract.metrics.balanced_accuracy import BalancedAccuracy
+from contract.metrics.brier import Brier
 from contract.metrics.clipped_log_loss import ClippedLogLoss
+from contract.metrics.f1 import F1
 from contract.metrics.log_loss import LogLoss
 from contract.metrics.metric import Metric, Predicts, TokenSum
 from contract.metrics.roc_auc import RocAuc
@@ -10,7 +14,17 @@ from contract.names import unknown
 
 __all__ = ["METRICS", "Metric", "Predicts", "TokenSum", "metric_of"]
 
-METRICS: dict[str, Metric] = {each.name: each for each in (Accuracy(), ClippedLogLoss(), LogLoss(), RocAuc())}
+_ALL: tuple[Metric, ...] = (
+    Accuracy(),
+    ClippedLogLoss(),
+    LogLoss(),
+    RocAuc(),
+    BalancedAccuracy(),
+    F1(),
+    AveragePrecision(),
+    Brier(),
+)
+METRICS: dict[str, Metric] = {each.name: each for each in _ALL}
 
 
 def metric_of(name: str) -> Metric:

@@ -13,6 +13,7 @@ class Accuracy(UnitMean):
     range = (0.0, 1.0)
     token_sum = TokenSum.HITS
     constant_is = "the most frequent class"
+    hides_rare_classes = True
 
     def of_units(self, outputs: Outputs, labels: Labels) -> Floats:
         return np.asarray(outputs.argmax(axis=1) == labels, dtype=np.float64)

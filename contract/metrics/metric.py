@@ -43,7 +43,8 @@ class Metric(ABC):
     ``range`` are the least and the most that a worth can be, None where there is no bound. ``predicts`` are the kinds
     of prediction that ``worth`` scores. ``token_sum`` names the stored sum whose mean over tokens is the worth of a
     language model; a metric without one cannot score those. ``unit`` is how people read a worth: "share" (0 to 1,
-    shown in percent) or "nats". ``constant_is`` names the best constant answer.
+    shown in percent), "nats" or "score". ``constant_is`` names the best constant answer.
+    ``hides_rare_classes`` where a model may answer one frequent class only and still score high.
     """
 
     name: ClassVar[str]
@@ -54,6 +55,7 @@ class Metric(ABC):
     predicts: ClassVar[frozenset[Predicts]] = frozenset({Predicts.CLASS})
     token_sum: ClassVar[TokenSum | None] = None
     constant_is: ClassVar[str]
+    hides_rare_classes: ClassVar[bool] = False
 
     @abstractmethod
     def worth(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> float:
@@ -113,6 +115,11 @@ def unbiased(influences: Floats) -> Floats:
     """Influences float64[n] around their own mean, scaled so that the sum of squares is not too small on average."""
     count = len(influences)
     return influences * math.sqrt(count / (count - 1)) if count > 1 else influences
+
+
+def shares_of_units(labels: Labels, weights: Floats | None) -> Floats:
+    """What each unit weighs, float64[T] adding up to 1."""
+    return np.full(len(labels), 1.0 / len(labels)) if weights is None else weights
 
 
 def mean(rows: Floats, weights: Floats | None) -> float:

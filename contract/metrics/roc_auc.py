@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.metrics.metric import Floats, Labels, Metric, Outputs, unbiased
+from contract.metrics.metric import Floats, Labels, Metric, Outputs, shares_of_units, unbiased
 
 Mask = NDArray[np.bool_]
 
@@ -24,12 +24,12 @@ class RocAuc(Metric):
     constant_is = "the same for every unit, which ranks nothing"
 
     def worth(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> float:
-        weights = np.full(len(labels), 1.0 / len(labels)) if weights is None else weights
+        weights = shares_of_units(labels, weights)
         areas = [area(ranking, positive, weights) for ranking, positive in _rankings(outputs, labels)]
         return float(np.mean(areas))
 
     def influences(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> Floats:
-        weights = np.full(len(labels), 1.0 / len(labels)) if weights is None else weights
+        weights = shares_of_units(labels, weights)
         parts = [placed(ranking, positive, labels, weights) for ranking, positive in _rankings(outputs, labels)]
         return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
 

@@ -83,8 +83,11 @@ def test_influences_say_how_much_a_worth_varies_over_test_sets(name: str, classe
         moved = CLASSES.influences(metric, pair, targets)
         assert abs(moved.sum(axis=1)).max() < 1e-9
         said.append(moved @ moved.T)
-    # for the area under the curve the mix of classes is taken as given: a few per cent of its variance
-    assert np.mean(said, axis=0).ravel().tolist() == pytest.approx(np.cov(np.array(worths).T).ravel().tolist(), rel=0.1)
+    # for the area under the curve the mix of classes is taken as given: a few per cent of its variance; precision over
+    # recall is further from linear on so few units
+    within = 0.15 if name == "average_precision" else 0.1
+    expected = np.cov(np.array(worths).T).ravel().tolist()
+    assert np.mean(said, axis=0).ravel().tolist() == pytest.approx(expected, rel=within)
 
 
 def test_influences_of_weighted_classes_are_those_of_drawing_within_each_class() -> None:

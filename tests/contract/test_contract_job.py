@@ -92,9 +92,9 @@ def test_a_question_about_files_and_its_answer_are_read_back_and_hold_no_other_m
         shape=None,
         test=RowsFitted(rows=3, digest="d"),
         seats=(PlayerFitted(name="p0", files=(FILE,), digest="d", rows=3),),
-        members=(PayeeFitted(digest="d", rows=3, seat=0, part=(1, 2)),),
+        members=(PayeeFitted(digest="d", rows=3, seat=0, part=(1, 2), in_test=0, in_others=0, raw="r"),),
         order=(0,),
-        notes=(),
+        raw_test="t",
         mix=MIX,
     )
     assert FitAnswer.read(answer.plain()) == answer

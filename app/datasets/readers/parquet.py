@@ -39,10 +39,12 @@ def column_sizes(source: Path, limits: Limits, name: str) -> dict[str, int]:
         _check_schema(schema, limits, name)
         footer = pq.read_metadata(str(source))
         sizes = dict.fromkeys(schema.names, 0)
+        if footer.num_columns != len(schema):
+            raise ValueError("its footer names other columns than its schema")
         for group in range(footer.num_row_groups):
             for index in range(footer.num_columns):
                 column = footer.row_group(group).column(index)
-                sizes[column.path_in_schema] += column.total_uncompressed_size
+                sizes[schema.names[index]] += column.total_uncompressed_size
     except MemoryError:
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:

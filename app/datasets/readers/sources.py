@@ -181,4 +181,4 @@ def only_table(origin: Path | bytes) -> str | None:
 def is_litter(info: zipfile.ZipInfo) -> bool:
     """Whether a member is a folder, or what file managers leave behind."""
     parts = PurePosixPath(info.filename).parts
-    return info.is_dir() or (bool(parts) and (parts[0] == "__MACOSX" or parts[-1].startswith(".")))
+    return info.filename.endswith("/") or (bool(parts) and (parts[0] == "__MACOSX" or parts[-1].startswith(".")))

@@ -33,6 +33,7 @@ from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
 from contract.estimators import budget_fault
 from contract.files import InputFile
+from contract.findings import FileFinding
 from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
 from contract.job import PayeePart, TestCommitment
@@ -71,6 +72,7 @@ class Admitted:
     contents: dict[uuid.UUID, str]  # each dataset's digest
     measured: TestCommitment
     notes: tuple[str, ...] = ()
+    findings: tuple[FileFinding, ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
@@ -121,7 +123,17 @@ class Admission:
         uploaded = repository.upload_moments(self.session, datasets)
         by_name = chosen.weights is not None
         files = OrderFiles(
-            test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded, by_name
+            test,
+            datasets,
+            order.target,
+            order.image_size,
+            offers,
+            order.payout.copies,
+            uploaded,
+            by_name,
+            order.features,
+            order.label_map,
+            order.missing_labels,
         )
         kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -173,6 +185,7 @@ class Admission:
             measured=measured,
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(*told, *(far_apart(measured) if licence_problems is None else ())),
+            findings=answer.findings,
             trained=chosen.trained,
         )
 

@@ -1,14 +1,31 @@
 """What a quote says of how worths will be measured: what the baseline is, and on which rows. Pure."""
 
+from collections.abc import Mapping
+
 from contract.baseline import SPLIT_PART, chosen_apart
 from contract.game import FrozenGame
 from contract.learners import LEARNERS
 from contract.metrics import Predicts, metric_of
 
+BETTER_WITH_RARE_CLASSES = ("balanced_accuracy", "average_precision", "roc_auc")
+# from this part of the test rows on, one class is so frequent that answering it always scores high
+LOPSIDED = 0.9
 
-def measurement(game: FrozenGame, test_rows: int) -> list[str]:
-    """For the buyer, before anything is paid."""
-    return [_baseline(game, test_rows)]
+
+def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float]) -> list[str]:
+    """For the buyer, before anything is paid. ``labels`` are the parts of the test rows that each class has."""
+    return [_baseline(game, test_rows), *_suits(game, labels)]
+
+
+def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:
+    most = max(labels.values(), default=0.0)
+    if most < LOPSIDED or game.class_weights == "balanced" or not metric_of(game.metric).hides_rare_classes:
+        return []
+    better = ", ".join(BETTER_WITH_RARE_CLASSES)
+    return [
+        f"{most:.0%} of your test rows are of one class, so a model that always answers it has a high {game.metric}, "
+        f"and data about the other classes hardly counts; metric {better} or class_weights balanced would count it."
+    ]
 
 
 def _baseline(game: FrozenGame, test_rows: int) -> str:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from app.valuations.orders.measurement import measurement
+from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, measurement
 from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
+from contract.metrics import METRICS
 
 
 def game(metric: str, mode: str = "full", learner: str = "logistic") -> FrozenGame:
@@ -25,4 +26,14 @@ def game(metric: str, mode: str = "full", learner: str = "logistic") -> FrozenGa
     ],
 )
 def test_the_baseline_is_named_with_the_rows_that_choose_it(asked: FrozenGame, rows: int, words: str) -> None:
-    assert words in measurement(asked, rows)[0]
+    assert words in measurement(asked, rows, {})[0]
+
+
+def test_a_metric_that_hides_rare_classes_is_said_to_where_one_class_is_nearly_all() -> None:
+    (_, warning) = measurement(game("accuracy"), 60, {"no": 0.97, "yes": 0.03})
+    assert "97% of your test rows are of one class" in warning
+    assert all(name in METRICS and name in warning for name in BETTER_WITH_RARE_CLASSES)
+    assert len(measurement(game("accuracy"), 60, {"no": 0.89, "yes": 0.11})) == 1
+    assert len(measurement(game("roc_auc"), 60, {"no": 0.97, "yes": 0.03})) == 1
+    balanced = game("accuracy").model_copy(update={"class_weights": "balanced"})
+    assert len(measurement(balanced, 60, {"no": 0.97, "yes": 0.03})) == 1
