@@ -5,7 +5,7 @@ players in canonical order (by the digest of their rows, then by name), and so f
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,8 +33,8 @@ from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
 from contract.estimators import budget_fault
 from contract.files import InputFile
-from contract.findings import FileFinding
-from contract.fit import FitAnswer, Offer, PlayerFitted
+from contract.findings import FileFinding, Finding, Severity
+from contract.fit import FitAnswer, Offer, PlayerFitted, UnfitDataset
 from contract.game import FrozenGame
 from contract.job import PayeePart, TestCommitment
 from contract.learners import Architecture
@@ -73,6 +73,8 @@ class Admitted:
     measured: TestCommitment
     notes: tuple[str, ...] = ()
     findings: tuple[FileFinding, ...] = ()
+    # datasets that could not be read with the others and were left out, and whose they are
+    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
@@ -87,6 +89,8 @@ class FittedOrder:
     groups: list[list[Dataset]]
     offers: list[Offer]
     fitted: Fitted
+    # datasets that do not fit and are left out, with their providers
+    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...]
 
 
 @dataclass(frozen=True)
@@ -134,11 +138,16 @@ class Admission:
             order.features,
             order.label_map,
             order.missing_labels,
+            order.drop_unfit,
         )
         kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
         disclosure.charge(self.session, self.settings, self.caller, kind, asked)
-        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, self._fitted(files, chosen))
+        fitted = self._fitted(files, chosen)
+        dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
+        unfit = tuple((each.id, each.provider_id) for each in datasets if each.id in dropped)
+        datasets, groups, offers = _kept(datasets, groups, offers, dropped)
+        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted, unfit)
 
     def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
         """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
@@ -185,7 +194,8 @@ class Admission:
             measured=measured,
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(*told, *(far_apart(measured) if licence_problems is None else ())),
-            findings=answer.findings,
+            findings=(*(_left_out(each) for each in answer.unfit), *answer.findings),
+            unfit=read.unfit,
             trained=chosen.trained,
         )
 
@@ -234,6 +244,34 @@ class Admission:
             return fitted
         read = fitter.texts if chosen.reads is Architecture.LM else fitter.items
         return read(files, chosen.model, chosen.frozen_base)
+
+
+def _kept(
+    datasets: list[Dataset], groups: list[list[Dataset]], offers: list[Offer], dropped: Collection[uuid.UUID]
+) -> tuple[list[Dataset], list[list[Dataset]], list[Offer]]:
+    """Datasets, groups and offers without datasets that were left out, in their order; a group needs one."""
+    if not dropped:
+        return datasets, groups, offers
+    gone = {dataset.hex for dataset in dropped}
+    kept = [[dataset for dataset in group if dataset.id not in dropped] for group in groups]
+    left = [
+        offer.model_copy(update={"datasets": tuple(each for each in offer.datasets if each not in gone)})
+        for offer in offers
+    ]
+    return (
+        [dataset for dataset in datasets if dataset.id not in dropped],
+        [group for group in kept if group],
+        [offer for offer in left if offer.datasets],
+    )
+
+
+def _left_out(unfit: UnfitDataset) -> FileFinding:
+    finding = Finding(
+        code="unreadable_for_order",
+        severity=Severity.WARN,
+        detail=f"left out of this order, which says drop_unfit: {unfit.detail}",
+    )
+    return FileFinding(dataset=unfit.dataset, finding=finding)
 
 
 def _check_players(

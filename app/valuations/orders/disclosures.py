@@ -34,7 +34,7 @@ def questions(
         "reads": None if chosen.reads is None else chosen.reads.value,
         "base": chosen.base_digest,
         "context": str(chosen.model.hyper.get("context", "")),
-        "columns": order.model_dump(mode="json", include={"features", "label_map", "missing_labels"}),
+        "columns": order.model_dump(mode="json", include={"features", "label_map", "missing_labels", "drop_unfit"}),
     }
     everything = sorted(_content(dataset) for group in groups for dataset in group)
     if not quoted:
