@@ -148,7 +148,7 @@ def serve(
         # the server's own default believes whatever runs on this machine
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies,
-        "timeout_graceful_shutdown": 5,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
         # longer than clients and proxies keep an idle connection: were we to close it, a request that is on its way
         # meanwhile would be lost
         "timeout_keep_alive": 75,
