@@ -42,6 +42,12 @@ def evaluator_of(
     from worker.engine.games.shards import cut
 
     name, hyper = parse_model(request.model)
+    given = (request.label_map, request.features, request.missing_labels != "leave_out")
+    if any(given) and (name == "lm" or request.encoder or request.backbone):
+        raise InvalidInput(
+            "--label-map, --missing-labels, --use, --leave-out and --rename are for tables without an encoder, a "
+            "backbone or lm; leave them out"
+        )
     if name == "lm":
         if request.shards is not None or request.class_weights != "uniform":
             raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")

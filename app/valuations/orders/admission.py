@@ -32,6 +32,7 @@ from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
 from contract.estimators import budget_fault
+from contract.features import ALL_FEATURES
 from contract.files import InputFile
 from contract.findings import FileFinding, Finding, Severity
 from contract.fit import FitAnswer, Offer, PlayerFitted, UnfitDataset
@@ -238,6 +239,10 @@ class Admission:
         fitter = Fitter(self.session, self.blobs, self.settings, self.defer)
         if chosen.reads is not None and files.image_size is not None:
             raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
+        if chosen.reads is not None and files.features != ALL_FEATURES:
+            raise refused("/features", "a frozen model reads texts or images, no columns; leave features out")
+        if chosen.reads is Architecture.LM and files.label_map:
+            raise refused("/label_map", "a language model predicts tokens, no labels; leave label_map out")
         if chosen.reads is None:
             fitted = fitter.tables(files)
             _check_shape(fitted, chosen.model)
