@@ -32,3 +32,10 @@ class Finding(Document):
     column: str | None = None
     rows: int | None = None
     share: float | None = None
+
+
+class FileFinding(Document):
+    """What is said of one file: of a dataset (its id in hex), or of the test set (None)."""
+
+    dataset: str | None
+    finding: Finding

@@ -5,9 +5,14 @@ The answer rests on nothing but the question, so it is kept by the question's di
 
 from typing import Any
 
+from pydantic import Field
+
 from contract.document import Document
+from contract.features import ALL_FEATURES, FeatureChoice
 from contract.files import InputFile
+from contract.findings import FileFinding
 from contract.job import LabelMix
+from contract.reading import MissingLabels
 
 
 class Offer(Document):
@@ -32,6 +37,9 @@ class FitQuestion(Document):
     image_size: int | None = None
     context: int | None = None
     by_name: bool = False
+    features: FeatureChoice = ALL_FEATURES
+    label_map: dict[str, str] = Field(default_factory=dict)
+    missing_labels: MissingLabels = "leave_out"
 
 
 class FitRequest(Document):
@@ -78,7 +86,7 @@ class PayeeFitted(Document):
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
-    rows as they were read."""
+    rows as they were read; ``findings`` is what is said of the files."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -89,3 +97,4 @@ class FitAnswer(Document):
     order: tuple[int, ...]
     raw_test: str
     mix: LabelMix
+    findings: tuple[FileFinding, ...] = ()

@@ -72,6 +72,8 @@ class FrozenModelRows(Document):
     classes: tuple[str, ...]
     context: int | None = None
     size: int | None = None
+    # labels that are others by another spelling, as the order says
+    label_map: dict[str, str] | None = None
 
     @property
     def reads(self) -> Reads:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from contract.document import Document
 from contract.files import InputFile
+from contract.findings import FileFinding
 from contract.game import FrozenGame
 from contract.spec import ValuationSpec
 
@@ -86,6 +87,7 @@ class JobInputs(Document):
     measured: TestCommitment | None = None
     checkpoint: str | None
     base: str | None = None
+    findings: tuple[FileFinding, ...] = ()
     terms: AgreedTerms
 
 

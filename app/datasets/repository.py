@@ -144,6 +144,7 @@ def forget_findings(session: Session, dataset_id: uuid.UUID) -> None:
     """Erase what was derived from a dataset's rows: profiles, previews, signatures."""
     for row in session.scalars(select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)):
         row.profile = row.preview = row.profile_due_at = None
+        row.findings = []
     session.flush()
     session.execute(sql_delete(DatasetSignature).where(DatasetSignature.dataset_id == dataset_id))
 

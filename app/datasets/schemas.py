@@ -12,6 +12,7 @@ from app.errors import InvalidInput
 from app.http.ids import DatasetId
 from app.http.schemas import Answer, Body, example
 from app.payouts import money
+from contract.findings import Severity
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -23,6 +24,15 @@ _LICENCE: dict[str, Any] = {
     "purposes": ["research", "evaluation"],
     "territories": None,
     "expires_at": "2030-01-01T00:00:00Z",
+}
+_NOTICED: dict[str, Any] = {
+    "code": "missing_values",
+    "severity": "note",
+    "detail": "column `age`: of 412 cells 3 are missing",
+    "mend": "",
+    "column": "age",
+    "rows": 3,
+    "share": 0.007282,
 }
 DATASET_EXAMPLE: dict[str, Any] = {
     "id": "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b",
@@ -38,6 +48,7 @@ DATASET_EXAMPLE: dict[str, Any] = {
     "size_bytes": 18233,
     "rows": 412,
     "columns": [{"name": "age", "type": "number"}, {"name": "label", "type": "text"}],
+    "findings": [_NOTICED],
     "licence": _LICENCE,
     "reserve_price": "25.00",
     "reserve_currency": "EUR",
@@ -140,6 +151,20 @@ class Column(Answer):
     type: Annotated[str, Field(description="number, integer, boolean, text, image or tensor[height, width]")]
 
 
+class Noticed(Answer):
+    """One finding; the codes are those of docs/datasets.md."""
+
+    model_config = example(**_NOTICED)
+
+    code: str
+    severity: Severity
+    detail: str
+    mend: str
+    column: str | None
+    rows: int | None
+    share: float | None
+
+
 class LicenceAnswer(Answer):
     """What the data may be used for."""
 
@@ -167,6 +192,7 @@ class DatasetAnswer(Answer):
     size_bytes: int | None
     rows: int | None
     columns: list[Column] | None
+    findings: list[Noticed] = Field(description="What was noticed when the file was read.")
     licence: LicenceAnswer | None
     reserve_price: str | None
     reserve_currency: str | None
@@ -296,11 +322,15 @@ class ImportedAnswer(DatasetAnswer):
     proposed_licence: str | None = None
 
 
+# what strangers do not see of a dataset
+_OWNERS = ("kind", "status", "created_at", "findings")
+
+
 class Listing(Answer):
     """A published dataset, as anybody in the market sees it."""
 
     model_config = example(
-        **{name: value for name, value in DATASET_EXAMPLE.items() if name not in ("kind", "status", "created_at")},
+        **{name: value for name, value in DATASET_EXAMPLE.items() if name not in _OWNERS},
         provider="Hill Clinic",
     )
 

@@ -186,6 +186,7 @@ def store_content(
             rows=found.rows,
             columns=found.columns,
             reading=declared,
+            findings=found.findings,
         )
         repository.add(session, version)
     elif version.reading != declared:
@@ -197,6 +198,7 @@ def store_content(
     dataset.format, dataset.modality = version.format, version.modality
     dataset.digest, dataset.size_bytes = version.digest, version.size_bytes
     dataset.rows, dataset.columns, dataset.reading = version.rows, version.columns, version.reading
+    dataset.findings = version.findings
     session.flush()
     profiling.request(session, version)
     return dataset
@@ -248,6 +250,7 @@ def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset
     dataset.status = _moved(dataset, Move.WITHDRAW)
     dataset.withdrawn_at = dataset.withdrawn_at or datetime.now(UTC)
     dataset.preview_rows = 0
+    dataset.findings = []
     repository.forget_findings(session, dataset.id)
     session.flush()
     return dataset

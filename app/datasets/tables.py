@@ -113,6 +113,8 @@ class Dataset(Timestamped, Base):
     columns: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     # ``Reading.plain()`` without what is null: what the owner declared of the newest version's bytes
     reading: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'::jsonb"))
+    # what was noticed when the newest version was read: ``Finding.plain()`` each
+    findings: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default=text("'[]'::jsonb"))
     licence: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     reserve_minor: Mapped[int | None] = mapped_column(BigInteger)
     reserve_currency: Mapped[str | None] = mapped_column(String(3))
@@ -150,6 +152,7 @@ class DatasetVersion(Timestamped, Base):
     rows: Mapped[int] = mapped_column(BigInteger)
     columns: Mapped[list[Any]]
     reading: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'::jsonb"))
+    findings: Mapped[list[Any]] = mapped_column(JSONB, default=list, server_default=text("'[]'::jsonb"))
     profile_status: Mapped[ProfileStatus] = mapped_column(name_of(ProfileStatus), default=ProfileStatus.PENDING)
     # when the task counts as lost and is sent again
     profile_due_at: Mapped[datetime | None]

@@ -13,12 +13,15 @@ from app.http.ids import AccountId, CheckpointId, DatasetId, ValuationId
 from app.http.schemas import Answer, Body, example
 from app.valuations.states import ValuationStatus
 from contract.estimators import ESTIMATORS
+from contract.features import ALL_FEATURES, FeatureChoice
+from contract.findings import FileFinding, Severity
 from contract.learners import LEARNERS, Architecture
 from contract.methods import AUTO
 from contract.metrics import METRICS
 from contract.metrics.accuracy import Accuracy
 from contract.names import OneOf
 from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS, CopiesRule, PayoutPolicy
+from contract.reading import MissingLabels
 from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
 from contract.tasks import CLASS_WEIGHTS
 
@@ -145,6 +148,19 @@ class NewValuation(Body):
     )
     image_size: int | None = Field(
         default=None, ge=8, le=1024, description="For cnn: images of an archive are resized bilinearly to this square."
+    )
+    features: FeatureChoice = Field(
+        default=ALL_FEATURES,
+        description="Which columns of the test set are used (default: all that it has), and how strangers' files call "
+        "them: `use`, `leave_out`, `rename` ({theirs: the test set's}).",
+    )
+    label_map: dict[Label, Label] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description='Labels that are others by another spelling: {"Yes": "yes"}. Nothing is merged without it.',
+    )
+    missing_labels: MissingLabels = Field(
+        default="leave_out", description="Rows without a label: left out and counted, or the file is refused."
     )
     metric: Annotated[str, OneOf("metric", tuple(METRICS))] = Accuracy.name
     class_weights: Annotated[str, OneOf("class_weights", CLASS_WEIGHTS)] = Field(
@@ -353,6 +369,33 @@ class Events(Answer):
     items: list[Event]
 
 
+FINDING: dict[str, Any] = {
+    "dataset": _DS, "code": "missing_values", "severity": "note", "detail": "column `bp`: of 412 cells 3 are missing",
+    "mend": "", "column": "bp", "rows": 3, "share": 0.007282,
+}  # fmt: skip
+
+
+class FindingAnswer(Answer):
+    """What was noticed of a file; the codes are those of docs/datasets.md."""
+
+    model_config = example(**FINDING)
+
+    dataset: DatasetId | None = Field(description="Null: the test set.")
+    code: str
+    severity: Severity
+    detail: str
+    mend: str
+    column: str | None
+    rows: int | None
+    share: float | None
+
+    @classmethod
+    def of(cls, said: FileFinding) -> Self:
+        """The answer for what is said of one file."""
+        dataset = None if said.dataset is None else uuid.UUID(said.dataset)
+        return cls.model_validate({**said.finding.plain(), "dataset": dataset})
+
+
 class MyPlayer(Answer):
     """A provider's own part in a job, as a player; nothing of the others."""
 
@@ -404,6 +447,7 @@ class MyValuation(Answer):
                 "reason": "in proportion to its value",
             }
         ],
+        findings=[FINDING],
     )  # fmt: skip
 
     id: ValuationId
@@ -415,6 +459,7 @@ class MyValuation(Answer):
     terms: list[str] = Field(description="How values will become money, as agreed at posting, in sentences.")
     measured_on: MeasuredOn | None = Field(description="The buyer's test set, as far as providers see it.")
     players: list[MyPlayer]
+    findings: list[FindingAnswer] = Field(description="What was noticed of your own files, and of no other.")
 
 
 class Failure(Answer):
@@ -447,7 +492,7 @@ class Quote(Answer):
         device_seconds=14.2, device_seconds_basis="measured",
         device_seconds_note="from the measured device seconds of 3 past jobs with mlp, in proportion to rows",
         pool="10000.00", currency="EUR", fee="250.00", compute="0.00", distributable="9750.00", balance="12000.00",
-        sufficient=True, licence_problems=[], notes=[],
+        sufficient=True, licence_problems=[], notes=[], findings=[FINDING],
         terms=["The pool is divided in proportion to the values that are above zero."],
     )  # fmt: skip
 
@@ -467,4 +512,5 @@ class Quote(Answer):
     sufficient: bool
     licence_problems: list[LicenceProblem]
     notes: list[str]
+    findings: list[FindingAnswer] = Field(description="What was noticed of the files, warnings first.")
     terms: list[str]

@@ -120,7 +120,8 @@ def _shown(
 
 
 def _numbered(X: Features, labels: list[str], file: InputFile, encoding: FrozenModelRows) -> EncodedRows:
-    return used_rows(EncodedRows(X, number_labels(labels, encoding.classes, file.name)), file.drop)
+    y = number_labels(labels, encoding.classes, file.name, encoding.label_map)
+    return used_rows(EncodedRows(X, y), file.drop)
 
 
 def to_arrays(rows: GameRows) -> dict[str, NDArray[Any]]:

@@ -174,8 +174,7 @@ def _formats(found: numbers.Numbers, unfit: NDArray[np.bool_], cells: Coded, lab
         findings.append(Finding(code="number_format", severity=Severity.NOTE, detail=detail, column=label))
     if unfit.any():
         count = int(cells.counts[unfit].sum())
-        shown = ", ".join(f"row {row} `{_short(text)}`" for row, text in cells.rows(unfit))
-        detail = f"column `{label}` is declared to hold numbers, and {_are(count)} none ({shown}): read as missing"
+        detail = f"column `{label}` is declared to hold numbers, and {_are(count)} none: read as missing"
         findings.append(_counted("not_numbers", Severity.WARN, detail, label, count, len(cells.codes)))
     return findings
 

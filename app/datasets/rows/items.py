@@ -7,7 +7,7 @@ Images are those of an archive, or arrays with values 0 to 255, in a table's one
 size, or is resized bilinearly to the square that the model takes. Items are held one at a time where the file allows.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,9 +134,12 @@ def _not(name: str, target: str, fact: str, kind: str = "schema") -> InvalidData
     return InvalidData(detail, errors=[FieldError(target, detail, kind)])
 
 
-def number_labels(labels: Sequence[str], classes: Sequence[str], name: str) -> NDArray[np.int64]:
-    """int64[n]: the class of each label; raises InvalidData for one that is none."""
+def number_labels(
+    labels: Sequence[str], classes: Sequence[str], name: str, label_map: Mapping[str, str] | None = None
+) -> NDArray[np.int64]:
+    """int64[n]: the class of each label, by the order's map; raises InvalidData for one that is none."""
     index = {label: at for at, label in enumerate(classes)}
+    labels = [(label_map or {}).get(label, label) for label in labels]
     if unknown := sorted(set(labels) - set(index)):
         raise InvalidData(
             f"{name}: it has the label {unknown[0]!r}, which is none of the job's classes; drop those rows"

@@ -31,6 +31,7 @@ from app.valuations.schemas import Model, NewValuation
 from contract.document import digest_of
 from contract.estimators import budget_fault
 from contract.files import InputFile
+from contract.findings import FileFinding
 from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
 from contract.job import PayeePart, TestCommitment
@@ -72,6 +73,7 @@ class Admitted:
     contents: dict[uuid.UUID, str]  # each dataset's digest
     measured: TestCommitment
     notes: tuple[str, ...] = ()
+    findings: tuple[FileFinding, ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
@@ -110,7 +112,17 @@ class Admission:
         uploaded = repository.upload_moments(self.session, datasets)
         by_name = chosen.weights is not None
         files = OrderFiles(
-            test, datasets, order.target, order.image_size, offers, order.payout.copies, uploaded, by_name
+            test,
+            datasets,
+            order.target,
+            order.image_size,
+            offers,
+            order.payout.copies,
+            uploaded,
+            by_name,
+            order.features,
+            order.label_map,
+            order.missing_labels,
         )
         fitted = self._fitted(files, chosen)
         self._check_rows(order, groups, fitted.answer)
@@ -149,6 +161,7 @@ class Admission:
             contents={dataset.id: dataset.digest for dataset in datasets if dataset.digest is not None},
             measured=measured,
             notes=(*self._overlaps(order, offers, answer), *far_apart(measured)),
+            findings=answer.findings,
             trained=chosen.trained,
         )
 

@@ -6,6 +6,7 @@ for a frozen model only fingerprints are made here: enough to distinguish, count
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, archive, image_shape, images
+from app.datasets.readers.findings import findings_of
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
-from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_encoding
+from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
 from app.datasets.rows.items import number_labels, read_stand_ins
 from app.datasets.rows.joining import common_columns
+from app.datasets.rows.labels import label_findings
 from app.datasets.rows.raw_rows import (
     RawRows,
     array_hash,
@@ -31,7 +34,7 @@ from app.datasets.rows.raw_rows import (
     keys_of,
     short_hash,
 )
-from app.datasets.rows.rules import class_names, class_order
+from app.datasets.rows.rules import class_names, class_order, clean_map
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
 from app.valuations.orders.test_commitment import label_mix
@@ -40,6 +43,7 @@ from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.near_copies import NEAR_ROWS
 from app.valuations.players.overlap import Overlap, overlaps
 from contract.files import InputFile
+from contract.findings import FileFinding, Finding
 from contract.fit import FitAnswer, FitRequest, Offer, PayeeFitted, RowsFitted
 
 # refusals that speak of columns and their types only, which the catalogue shows
@@ -58,6 +62,7 @@ class _Read:
     rows: Mapping[str, EncodedRows]
     raw_test: RawRows
     raw: Mapping[str, RawRows]
+    findings: Sequence[FileFinding] = ()
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,7 @@ def fit(request: FitRequest) -> FitAnswer:
         order=tuple(_order(payees, grouping)),
         raw_test=rows.raw_test.digest,
         mix=label_mix(classes, rows.test, held, len(payees)),
+        findings=tuple(rows.findings),
     )
 
 
@@ -152,8 +158,10 @@ def _read_tables(files: _Files) -> _Read:
     square = None if side is None else (side, side)
     target = files.test.target
 
+    question = files.request.question
+
     def table(file: InputFile, form: Sequence[int] = ()) -> Any:
-        return table_of(files.path(file), file, target, files.limits, square, form)
+        return table_of(files.path(file), file, target, files.limits, square, form, question.missing_labels)
 
     test, tables = table(files.test), {}
     for key, file in files.datasets.items():
@@ -161,13 +169,17 @@ def _read_tables(files: _Files) -> _Read:
             tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
                 class_names(tables[key], target)
-    encoding = fit_encoding(test, list(tables.values()), target)
+    fitted = fit_tables(test, list(tables.values()), target, choice=question.features, label_map=question.label_map)
+    encoding = fitted.encoding
+    findings = [*_said(None, findings_of(test)), *_said(None, fitted.test_findings)]
+    for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
+        findings += [*_said(key, findings_of(read)), *_said(key, more)]
     rows = {}
     for key, read in tables.items():
         with _others_file(files.datasets[key]):
             rows[key] = encode(read, encoding)
     encoded_test = encode(test, encoding)
-    if not files.request.question.by_name:
+    if not question.by_name:
         encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
         encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
     # without distances where none is looked at: they take as much memory as the rows themselves
@@ -183,7 +195,11 @@ def _read_tables(files: _Files) -> _Read:
 
     raw_rows = {key: raw(tables[key], files.datasets[key], rows[key].y, comparable[key]) for key in rows}
     raw_test = raw(test, files.test, encoded_test.y, comparable[""])
-    return _Read(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw_rows)
+    return _Read(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw_rows, findings)
+
+
+def _said(dataset: str | None, findings: Sequence[Finding]) -> list[FileFinding]:
+    return [FileFinding(dataset=dataset, finding=finding) for finding in findings]
 
 
 @contextmanager
@@ -259,20 +275,27 @@ def _read_items(files: _Files) -> _Read:
         with _others_file(file):
             training[key] = items(file)
     prints, test_labels = items(files.test)
-    offered = {label for _, labels in training.values() for label in labels}
-    classes = fit_classes(files.test.target, files.test.name, sorted(set(test_labels), key=class_order), offered)
+    mapped = clean_map(files.request.question.label_map)
+    counts = [Counter(mapped.get(label, label) for label in labels) for _, labels in training.values()]
+    of_test = Counter(mapped.get(label, label) for label in test_labels)
+    said = label_findings(files.test.target, of_test, counts)
+    findings = list(_said(None, said.test))
+    for key, more in zip(training, said.players, strict=True):
+        findings += _said(key, more)
+    offered = {label for own in counts for label in own}
+    classes = fit_classes(files.test.target, files.test.name, sorted(of_test, key=class_order), offered)
     rows = {
-        key: EncodedRows(stand_ins, number_labels(labels, classes, files.datasets[key].name))
+        key: EncodedRows(stand_ins, number_labels(labels, classes, files.datasets[key].name, mapped))
         for key, (stand_ins, labels) in training.items()
     }
-    test = EncodedRows(prints, number_labels(test_labels, classes, files.test.name))
+    test = EncodedRows(prints, number_labels(test_labels, classes, files.test.name, mapped))
     if not files.request.question.by_name:
         order = canonical_order([test.X.shape[1]], len(classes), test, list(rows.values()))
         classes = tuple(classes[at] for at in order.classes)
         test, rows = order.rows(test), {key: order.rows(own) for key, own in rows.items()}
     # fingerprints are of what was read, before any model sees it
     raw = {key: _raw_items(each, training[key][1]) for key, each in rows.items()}
-    return _Read(classes, None, None, test, rows, _raw_items(test, test_labels), raw)
+    return _Read(classes, None, None, test, rows, _raw_items(test, test_labels), raw, findings)
 
 
 def _raw_items(rows: EncodedRows, labels: Sequence[str]) -> RawRows:

@@ -8,7 +8,7 @@ kept by the question's digest and used again by every process: for instance when
 import math
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,14 +28,16 @@ from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model
 from contract.document import digest_of
+from contract.features import ALL_FEATURES, FeatureChoice
 from contract.files import InputFile, Reading
 from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer
 from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import ARCHITECTURES, Architecture
+from contract.reading import MissingLabels
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 4
+_RULES = 5
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class OrderFiles:
     copies: str
     uploaded: Mapping[uuid.UUID, datetime]
     by_name: bool
+    features: FeatureChoice = ALL_FEATURES
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    missing_labels: MissingLabels = "leave_out"
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ class Fitter:
             classes=answer.labels,
             context=context,
             size=side,
+            label_map=dict(files.label_map) or None,
         )
         work = facts.multiplications * (context if context is not None else ((side or 1) / facts.side) ** 2)
         rows, classes = answer.test.rows, len(answer.labels)
@@ -164,6 +170,9 @@ class Fitter:
             image_size=image_size,
             context=context,
             by_name=files.by_name,
+            features=files.features,
+            label_map=dict(files.label_map),
+            missing_labels=files.missing_labels,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

@@ -1,7 +1,7 @@
 """From rows to answers: which parts of a job its buyer and its providers see. Pure; it reads no database."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from app.http.ids import public_id
@@ -25,6 +25,7 @@ from app.valuations.results.schemas import (
     WithoutHarm,
 )
 from app.valuations.schemas import (
+    FindingAnswer,
     MeasuredOn,
     MyPlayer,
     MyValuation,
@@ -34,6 +35,7 @@ from app.valuations.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.findings import FileFinding, Severity
 from contract.job import PayeePart
 from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
 
@@ -131,6 +133,7 @@ def values(
         evaluations=result.evaluations,
         stopped_by=result.stopped_by,
         notes=[*valuation.job_inputs.notes, *result.notes],
+        findings=shown_findings(valuation.job_inputs.findings),
         shares_note=result.shares_note,
         audit=asdict(result.audit),
         bake_off=[asdict(candidate) for candidate in result.bake_off],
@@ -279,6 +282,13 @@ def payouts(valuation: Valuation, players: Sequence[ValuationPlayer], settlement
     )
 
 
+def shown_findings(findings: Sequence[FileFinding], datasets: Collection[str] | None = None) -> list[FindingAnswer]:
+    """What was noticed of a job's files, warnings first; of these ``datasets`` (hex) alone, where they are given."""
+    shown = [each for each in findings if datasets is None or each.dataset in datasets]
+    grave = sorted(shown, key=lambda each: each.finding.severity is not Severity.WARN)
+    return [FindingAnswer.of(each) for each in grave]
+
+
 def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuation:
     """A provider's own part of a job."""
     return MyValuation(
@@ -305,6 +315,10 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuatio
             )
             for player in players
         ],
+        findings=shown_findings(
+            valuation.job_inputs.findings,
+            {uuid.UUID(dataset).hex for player in players for dataset in player.datasets},
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.schemas import Answer, example
+from app.valuations.schemas import FINDING, FindingAnswer
 from contract.policies import PayoutPolicy
 from contract.result import Gain
 
@@ -166,7 +167,8 @@ class Values(Answer):
     model_config = example(
         valuation_id=_VAL, game_digest="5f" * 32, pool="10000.00", currency="EUR", empty_worth=0.1, full_worth=0.91,
         players=[_PLAYER], estimator="multifidelity", source="retrain",
-        evaluations={"unlearn": 1024, "repair": 0, "retrain": 60}, stopped_by="share_ci", notes=[], shares_note=None,
+        evaluations={"unlearn": 1024, "repair": 0, "retrain": 60}, stopped_by="share_ci", notes=[],
+        findings=[FINDING], shares_note=None,
         audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
         seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
         digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[], without_harm=None, domains=[],
@@ -187,6 +189,7 @@ class Values(Answer):
     evaluations: dict[str, int]
     stopped_by: str
     notes: list[str]
+    findings: list[FindingAnswer] = Field(description="What was noticed of the files, warnings first.")
     shares_note: str | None
     audit: dict[str, Any]
     bake_off: list[dict[str, Any]]
