@@ -146,6 +146,14 @@ class Settings(BaseSettings):
         ge=0,
         description="how long a check of worths waits for another worker than the one that computed them",
     )
+    rules_patience_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="how long a job of another release's engine rules waits for one of that release's workers",
+    )
+    worker_withdraw_after: int = Field(
+        default=3, gt=0, description="a worker at which so much different work failed in a row ends itself"
+    )
     max_attempts: int = Field(default=3, gt=0)
     unlearn_grace_seconds: float = Field(
         default=3600.0,

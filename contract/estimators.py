@@ -9,6 +9,8 @@ ENUMERATE_UP_TO = 12
 MOST_COALITIONS = 4096
 # retrainings where the order names no number: max(LEAST_RETRAINS, RETRAINS_EACH * players)
 LEAST_RETRAINS, RETRAINS_EACH = 36, 3
+# coalitions that are retrained from another start, to measure seed noise
+REPLICATES = 6
 # the two anchors and two pairs: with fewer retrainings nothing is corrected
 LEAST_TO_CORRECT = 6
 # above it the 2^n coalitions of the exact estimator are too many for anybody

@@ -72,8 +72,8 @@ class LearnerKind:
     """One learner, or a frozen model: its name, how people call it, what it reads and predicts, its hyper-parameters.
 
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
-    ``passes`` is how often one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations``
-    do not say (quotes).
+    ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
+    one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations`` do not say (quotes).
     """
 
     name: Architecture
@@ -84,6 +84,7 @@ class LearnerKind:
     stands_on: tuple[Architecture, ...] = ()
     needs_base: bool = False
     trains: bool = True
+    draws: bool = True
     passes: int = 0
 
     def parameter(self, name: str) -> HyperParameter | None:
@@ -146,6 +147,7 @@ LOGISTIC = LearnerKind(
         _H("iterations", 5000, "most iterations", above=True),
     ),
     stands_on=_FROZEN,
+    draws=False,
     passes=30,
 )
 MLP = LearnerKind(

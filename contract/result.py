@@ -7,7 +7,7 @@ worths let ``worker.engine.valuation.recompute`` repeat the estimate without tra
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Self
 
@@ -67,9 +67,43 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class IntervalParts:
+    """How wide a share's interval would be, in points of the pool, if one cause alone were uncertain: which test rows
+    the buyer has, unlearning (and which coalitions were retrained), the seeds of training. None: not measured."""
+
+    test_rows: float | None
+    unlearning: float | None
+    seeds: float | None
+
+    def sentence(self) -> str:
+        """The parts for people."""
+        named = (("test rows", self.test_rows), ("unlearning", self.unlearning), ("seeds", self.seeds))
+        return ", ".join(f"{name} {'not measured' if width is None else f'{width:.1f}'}" for name, width in named)
+
+
+@dataclass(frozen=True)
+class TestRowChance:
+    """What other test units would change: the values' covariance over draws of as many ``units``.
+
+    ``halves`` are the shares on two halves of the units, drawn by ``seed``; they are ``apart`` by so many points at the
+    most, where chance alone keeps them within ``allowed`` in 95 of 100 jobs.
+    """
+
+    __test__ = False  # for pytest: this is no test
+
+    units: int
+    covariance: tuple[tuple[float, ...], ...]
+    halves: tuple[tuple[float, ...], tuple[float, ...]]
+    apart: float
+    allowed: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class PlayerResult:
     """One player's value and share. ``*_ci`` are per-player intervals at the spec's confidence, ``*_band`` hold for all
-    players at once; shares are fractions of 1, and None where the job cannot say (``shares_note``)."""
+    players at once; shares are fractions of 1, and None where the job cannot say (``shares_note``). ``parts`` say what
+    makes ``share_ci`` wide; None in results from before they were told apart."""
 
     provider: str
     rows: int
@@ -81,6 +115,7 @@ class PlayerResult:
     share_ci: Interval | None
     value_band: Interval
     share_band: Interval | None
+    parts: IntervalParts | None = None
 
     def part(self, part: float) -> "PlayerResult":
         """The same of somebody to whom ``part`` of this player's value belongs."""
@@ -95,6 +130,9 @@ class PlayerResult:
             share_ci=None if self.share_ci is None else _scaled(self.share_ci, part),
             value_band=_scaled(self.value_band, part),
             share_band=None if self.share_band is None else _scaled(self.share_band, part),
+            parts=None
+            if self.parts is None
+            else IntervalParts(*(None if width is None else width * part for width in astuple(self.parts))),
         )
 
     @classmethod
@@ -212,6 +250,7 @@ class _Answer:
     format: int = FORMAT
     shards: tuple[ShardRow, ...] = ()  # who plays, where ``players`` are sums over shards
     gain: Gain | None = None  # None: not tested
+    chance: TestRowChance | None = None  # None: what other test units would change is not known
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -29,7 +29,10 @@ IMPORTS = {
     "app.web.routes.page_router": "pages, tested over HTTP and in a browser",
 }
 # a package whose modules stand behind one door, which is imported in their stead
-DOORS = {"app.datasets.readers": "files are read through it alone, in each format"}
+DOORS = {
+    "app.datasets.readers": "files are read through it alone, in each format",
+    "contract.metrics": "a metric is asked for by name alone, and tests hold every one to the same rules",
+}
 
 
 @cache

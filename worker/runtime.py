@@ -17,35 +17,40 @@ from types import FrameType
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app import logs
 from app.db.limits import Process
 from app.db.session import make_session_factory, open_engine
 from app.erasure import erasing, unlearning
-from app.errors import InvalidInput
+from app.errors import InvalidInput, NotFound, Unavailable
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.states import Reason
-from app.valuations.work import protocol
+from app.valuations.work import protocol, shards
 from app.valuations.work.leases import Claim
-from app.valuations.work.protocol import ComputedWorth, LeaseLost
+from app.valuations.work.protocol import ComputedWorth, LeaseLost, OtherRules
 from worker.jobs import erase
 from worker.jobs import profile as profiles
+from worker.process.fitness import Strikes, Unfit, examine, follows_the_worker
 from worker.process.heartbeat import Heartbeat, Held, Stop, WorkStopped
 from worker.process.patience import patiently
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+# a shard that failed here is left to others for so long, where there are any
+_ELSEWHERE_SECONDS = 60.0
+_BACK_SECONDS, _LOOK_SECONDS = 2.0, 2.0
 _INTERNAL = "the computation was stopped by an internal error, which an administrator can look up"
 
 
 class Runtime:
     """What one worker process holds: database, blobs, loaded games, and the heartbeat that keeps its leases."""
 
-    def __init__(self, settings: Settings, queue: str) -> None:
+    def __init__(self, settings: Settings, queue: str, withdraw: Callable[[], None] = lambda: None) -> None:
         # torch takes a second to load, and the process that only listens needs none
         import torch
 
@@ -53,7 +58,7 @@ class Runtime:
         from worker.jobs.unlearn import Unlearner
         from worker.loading.games import LoadedGames
 
-        self.settings = settings
+        self.settings, self.strikes, self._withdraw = settings, Strikes(), withdraw
         device = "cpu"
         if queue == "gpu":
             if not torch.cuda.is_available():
@@ -70,8 +75,16 @@ class Runtime:
         self.unlearner: Unlearner = Unlearner(self.factory, blobs, settings, self.heartbeat)
 
     def open(self) -> None:
+        """Begin; raises Unfit where this worker could only fail what it takes."""
         # removes the scratch files of processes that were killed
         scratch.folder()
+        for pause in (0.2, 0.5, 1.0, 2.0, 5.0, None):
+            unfit = self._unfit()
+            if unfit is None:
+                break
+            if pause is None:
+                raise unfit
+            time.sleep(pause)
         self.heartbeat.start()
         log.info("worker.ready", worker=self.heartbeat.name)
 
@@ -89,6 +102,10 @@ class Runtime:
         """
         claimed_at = time.monotonic()
         stays_until = claimed_at + self.settings.stay_seconds
+        if self.strikes.seconds_since(shard_id) < _ELSEWHERE_SECONDS and self._persist(
+            lambda s: protocol.pass_on(s, self.settings, shard_id), claimed_at
+        ):
+            return
         claim = self._persist(lambda s: protocol.claim(s, self.settings, shard_id, self.heartbeat.name), claimed_at)
         while claim is not None:
             with structlog.contextvars.bound_contextvars(
@@ -139,9 +156,13 @@ class Runtime:
             self.heartbeat.check()
             write = self.steps.run(claim, stays_until)
             claimed_at = time.monotonic()
-            return self._persist(write, claimed_at), claimed_at
+            following = self._persist(write, claimed_at)
+            self.strikes.succeeded()
+            return following, claimed_at
         except LeaseLost:
             raise
+        except OtherRules as other:
+            self._leave_to_its_release(claim, other)
         except WorkStopped as stopped:
             if stopped.why is Stop.OWN_WORK:
                 claimed_at, name = time.monotonic(), self.heartbeat.name_until(math.inf)
@@ -184,8 +205,72 @@ class Runtime:
             self._persist(lambda session: protocol.fail_check(session, self.settings, claim, trace), time.monotonic())
         elif isinstance(error, SettlementImpossible):
             self._fail(claim, Reason.INTERNAL, _INTERNAL, trace, final=True)
+        elif follows_the_worker(error):
+            self._failed_here(claim, error, trace)
+            return
         else:
             self._fail(claim, Reason.INTERNAL, _INTERNAL, trace, final=False)
+        if not isinstance(error, InvalidProblem | Impossible | InvalidInput):
+            # one bad job has many shards that fail anywhere: jobs are counted, not shards
+            self._strike(claim, counted=claim.valuation_id)
+
+    def _failed_here(self, claim: Claim, error: Exception, trace: str) -> None:
+        """A failure of this worker's surroundings costs the shard no try: where a look at them confirms it, this worker
+        rests until they are well again; where none does, it goes back a few times, to be done elsewhere."""
+        unfit = self._unfit()
+        missing = isinstance(error, NotFound | Unavailable)
+        if unfit is not None or (not missing and self.strikes.may_give_back(claim.shard_id)):
+            self._persist(lambda s: protocol.give_back(s, claim, delay=_BACK_SECONDS), time.monotonic())
+        else:
+            self._fail(claim, Reason.INTERNAL, _INTERNAL, trace, final=False)
+        self._strike(claim, counted=claim.shard_id)
+        if unfit is not None:
+            self._rest(unfit)
+
+    def _leave_to_its_release(self, claim: Claim, other: OtherRules) -> None:
+        """A job of another release's rules: its shard goes back, at no try, to a worker of that release. Where none has
+        come for long there is none left, and the job ends."""
+        log.warning("worker.other_rules", detail=str(other))
+        patience = self.settings.rules_patience_seconds
+
+        def leave(session: Session) -> None:
+            if shards.waited(session, claim.shard_id) < patience:
+                protocol.give_back(session, claim, delay=_BACK_SECONDS)
+                return
+            sentence = "the service was upgraded meanwhile, and computes worths by other rules now; post the job again"
+            protocol.fail_attempt(session, self.settings, claim, Reason.RULES_CHANGED, sentence, str(other), final=True)
+
+        self._persist(leave, time.monotonic())
+
+    def _strike(self, claim: Claim, counted: uuid.UUID) -> None:
+        """Note a failure; a worker that fails one thing after the other leaves them to others."""
+        failed = self.strikes.failed(claim.shard_id, counted)
+        if failed >= self.settings.worker_withdraw_after and self._unfit() is None:
+            log.error(
+                "worker.withdrawn", failed=failed, detail="different work failed here in a row; look at this host"
+            )
+            self._withdraw()
+
+    def _unfit(self) -> Unfit | None:
+        try:
+            examine(self.factory, self.blobs)
+        except Unfit as unfit:
+            return unfit
+        except SQLAlchemyError as error:
+            return Unfit(f"the database is away: {str(error).splitlines()[0]}")
+        return None
+
+    def _rest(self, unfit: Unfit) -> None:
+        """Take no work until this worker can do some; it is not among the living meanwhile."""
+        log.error("worker.unfit", detail=str(unfit))
+        self.heartbeat.rest()
+        try:
+            while not self.heartbeat.draining and self._unfit() is not None:
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            self.heartbeat.wake()
+        self.strikes.succeeded()
+        log.info("worker.fit_again")
 
     def _fail(
         self,
@@ -215,7 +300,7 @@ def open_runtime(settings: Settings, queue: str) -> None:
     """Make this process a worker; called once, in the child that Celery spawned."""
     global _runtime
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
-    _runtime = Runtime(settings, queue)
+    _runtime = Runtime(settings, queue, _end_worker)
     signal.signal(signal.SIGUSR2, _drain)
     _runtime.open()
 
@@ -232,6 +317,11 @@ def the_runtime() -> Runtime:
     if _runtime is None:
         raise RuntimeError(f"process {os.getpid()} has no runtime; tasks run in the children of `python -m worker`")
     return _runtime
+
+
+def _end_worker() -> None:
+    """End the whole worker in order: what started it starts another, or a person looks at the host."""
+    os.kill(os.getppid(), signal.SIGTERM)
 
 
 def _drain(_number: int, _frame: FrameType | None) -> None:

@@ -6,7 +6,7 @@ but the files named by --json and --plot, and sends nothing anywhere.
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -278,7 +278,9 @@ def _line(progress: "Progress") -> str:
 
 def show(result: "ValuationResult", console: Console) -> None:
     """The table of players and the sentences that belong to it."""
-    table = Table("provider", "rows", "value", "std. error", "share", "95 % interval", box=None, pad_edge=False)
+    causes = ("test rows", "unlearning", "seeds") if any(player.parts for player in result.players) else ()
+    columns = ("provider", "rows", "value", "std. error", "share", "95 % interval", *causes)
+    table = Table(*columns, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for player in sorted(result.players, key=lambda p: -p.value):
@@ -286,8 +288,16 @@ def show(result: "ValuationResult", console: Console) -> None:
         if counts_doubt(player.value_ci):
             stderr = f"{player.stderr:.5f}"
             interval = "" if player.share_ci is None else " to ".join(f"{100 * end:.2f}" for end in player.share_ci)
-        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, percent(player.share), interval)
+        parts = astuple(player.parts) if player.parts is not None else [None] * len(causes)
+        widths = ["" if width is None else f"{width:.1f}" for width in parts]
+        share = percent(player.share)
+        table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, share, interval, *widths)
     console.print(table)
+    if causes:
+        console.print(
+            "The last columns: how wide the interval would be, in points, if that cause alone were uncertain.",
+            soft_wrap=True,
+        )
     counts = ", ".join(f"{count} {kind}" for kind, count in result.evaluations.items())
     console.print(
         f"Worth of nobody {result.empty_worth:.4f}, of everybody {result.full_worth:.4f}. Evaluations: {counts}. "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
 
 TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
+_DOUBT = ("players", "covariance", "chance")  # members that say how sure the values are
 _NAMED = 3  # differences that a sentence names
 
 
@@ -161,12 +162,42 @@ def game(stored: "ValuationResult", evaluator: "Evaluator", notes: list[str]) ->
     return Verdict(True, "costs and notes are those of the files")
 
 
-def unchecked(*, with_files: bool) -> list[str]:
+def gain(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+    """Whether the test of the gain comes out the same from the files: it needs the baseline and everybody's model."""
+    from worker.engine.loop.gain import gain as tested
+    from worker.engine.proof.differences import differences
+
+    with engine_errors():
+        again = tested(evaluator, stored.source, stored.spec.confidence)
+    if stored.gain is None or again is None:
+        return Verdict(stored.gain is None, "the result has no test of the gain")
+    wrong = list(differences(asdict(stored.gain), asdict(again)))
+    if wrong:
+        return Verdict(False, f"it is not what the files give: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+    return Verdict(True, f"tested again, the same: {again.sentence()}")
+
+
+def intervals(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+    """Whether the players' results, and what other test rows would change, come out again from all worths."""
+    from worker.engine.proof.differences import differences
+    from worker.engine.valuation import value
+
+    with engine_errors():
+        again = value(evaluator, stored.spec)
+    old, new = stored.to_dict(), again.to_dict()
+    wrong = list(differences({p: old[p] for p in _DOUBT}, {p: new[p] for p in _DOUBT}))
+    if wrong:
+        return Verdict(False, f"computed again from all worths: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+    return Verdict(True, f"all {len(again.worths)} worths computed again: the same intervals, test rows included")
+
+
+def unchecked(*, with_files: bool, with_intervals: bool) -> list[str]:
     """What a verification cannot compute again, in words."""
     always = ["seconds, which were measured where the result was computed, and what follows from them alone"]
-    if with_files:
-        return always
-    return [*always, "the worths, rows, digests, costs and the game's notes, which take the files"]
+    if not with_files:
+        missing = "the worths, rows, digests, costs, gain, chance of the test rows and the game's notes"
+        return [*always, f"{missing}, which take the files"]
+    return always if with_intervals else [*always, "the chance of the test rows, which takes --intervals"]
 
 
 def audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:

@@ -31,6 +31,9 @@ _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player."
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, where they are not where it says.")]
 _Worths = Annotated[int, typer.Option(min=0, help="How many models to train again at most, besides cheap worths.")]
 _Audit = Annotated[bool, typer.Option("--audit", help="Retrain a few coalitions of a result that is unaudited.")]
+_Intervals = Annotated[
+    bool, typer.Option("--intervals", help="Compute every worth again, and what other test rows would change.")
+]
 _Seed = Annotated[int | None, typer.Option(help="Chooses which worths are computed again; by chance without one.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Where to write what was found.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
@@ -61,6 +64,7 @@ def verify(
     checkpoint: _Checkpoint = None,
     worths: _Worths = 20,
     audit: _Audit = False,
+    intervals: _Intervals = False,
     seed: _Seed = None,
     json_path: _Json = None,
     threads: _Threads = THREADS,
@@ -81,7 +85,7 @@ def verify(
     record("versions", verdicts.versions(file.versions, request, accepted=other_versions))
     record("request", verdicts.request(stored, request))
     record("estimate", verdicts.estimate(stored))
-    unchecked = verdicts.unchecked(with_files=bool(provider))
+    unchecked = verdicts.unchecked(with_files=bool(provider), with_intervals=intervals)
     if provider:
         request = replace(
             request,
@@ -95,6 +99,9 @@ def verify(
             # Nobody who made the file can have known which worths would be chosen.
             chance = secrets.randbits(48) if seed is None else seed
             record("worths", verdicts.worths(stored, evaluator, worths, chance))
+            record("gain", verdicts.gain(stored, evaluator))
+            if intervals:
+                record("intervals", verdicts.intervals(stored, evaluator))
             record("game", verdicts.game(stored, evaluator, (found["estimate"].report or {})["own_notes"]))
             if audit:
                 record("audit", verdicts.audit(stored, evaluator))

@@ -169,8 +169,8 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
         for payee in payees
         for number in range(shard_count(payee.rows, rows) if rows else 1)
     ]
-    counts = expected_evaluations(order, digests)
     learner = admitted.game.learner.name
+    counts = expected_evaluations(order, digests, learner)
     past = worths.measured(session, learner, admitted.game.base)
     taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again

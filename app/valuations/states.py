@@ -59,6 +59,7 @@ class Reason(StrEnum):
     INTERNAL = "internal"
     WORTHS_DIFFER = "worths_differ"
     WITHDRAWN = "dataset_withdrawn"
+    RULES_CHANGED = "rules_changed"
 
 
 _S = ValuationStatus

@@ -195,6 +195,7 @@ def _said(values: Values) -> dict[str, Any]:
         "paid_share": wording.paid_share,
         "differences": wording.differences(values.players),
         "cost_words": wording.cost(values, duration),
+        "parts_words": wording.widest_parts(values.players),
         "precision_words": wording.precision(values.precision, audited) if values.precision else None,
         "before": any(player.paid_share is None for player in values.players),
         "dispute_kinds": [kind.value for kind in DisputeKind],

@@ -30,7 +30,7 @@ from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
 from contract.learners import LEARNERS
-from contract.result import StoredResult
+from contract.result import StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, NeedWorths, family
@@ -179,7 +179,9 @@ class Steps:
             if missing := sample.missing(stored):
                 return self._check_round(claim, job, game, sample, missing, progress, workers)
         checks.compare(drawn, stored)
-        progress = progress.model_copy(update={"checked": self._checked(claim, drawn)})
+        # what is told of a job that has ended is the width with everything that is uncertain
+        ended = {"checked": self._checked(claim, drawn), "widest_share_interval": _widest(result)}
+        progress = progress.model_copy(update=ended)
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         kept = StoredResult.of(result, None if again is None else again.document(), curves, job.facts.domains)
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
@@ -330,6 +332,12 @@ def _progress(game: StoredGame, looks: list[Progress]) -> JobProgress:
     """What the plan knows, for the buyer: worths by fidelity and the widest share interval so far."""
     widest = looks[-1].widest if looks and np.isfinite(looks[-1].widest) else None
     return JobProgress(evaluations=game.evaluations(), widest_share_interval=widest)
+
+
+def _widest(result: ValuationResult) -> float | None:
+    """The widest simultaneous share interval of a result, in points; None where there is none."""
+    bands = [player.share_band for player in result.players if player.share_band is not None]
+    return max((100.0 * (high - low) for low, high in bands), default=0.0) or None
 
 
 def _contiguous(state: Mapping[str, Any]) -> dict[str, Any]:

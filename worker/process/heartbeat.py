@@ -89,6 +89,7 @@ class Heartbeat:
         self._parent = os.getppid()
         self._closing = threading.Event()
         self._draining = threading.Event()
+        self._resting = threading.Event()
         self._lock = threading.Lock()
         self._held: Held | None = None
         self._why: Stop | None = None
@@ -109,6 +110,13 @@ class Heartbeat:
                 leases.forget_worker(session, self.name)
         except DBAPIError as error:
             log.warning("worker.farewell_failed", error=str(error))
+
+    def rest(self) -> None:
+        """The process does no work for a while and is not among the living; ``wake`` ends that."""
+        self._resting.set()
+
+    def wake(self) -> None:
+        self._resting.clear()
 
     def drain(self) -> None:
         """The process is to end: the shard in hand is given back, no further one is taken."""
@@ -163,6 +171,8 @@ class Heartbeat:
         now = time.monotonic()
         with self._lock:
             held, extended = self._held, self._extended
+        if self._resting.is_set():
+            return
         lease = self._settings.lease_seconds
         recorded, fresh = now - self._beaten < _BEAT_SECONDS, now - extended < min(lease / 3, 10.0)
         if recorded and (held is None or fresh):

@@ -1,5 +1,7 @@
-"""What a quote says of how worths will be measured: what the baseline is, and on which rows. Pure."""
+"""What a quote says of how worths will be measured: the baseline, on which rows, and how wide intervals will be at
+best. Pure."""
 
+import math
 from collections.abc import Mapping
 
 from contract.baseline import SPLIT_PART, chosen_apart
@@ -10,11 +12,13 @@ from contract.metrics import Predicts, metric_of
 BETTER_WITH_RARE_CLASSES = ("balanced_accuracy", "average_precision", "roc_auc")
 # from this part of the test rows on, one class is so frequent that answering it always scores high
 LOPSIDED = 0.9
+# points of the widest interval times the root of the rows that measure: low, middle and high over measured games
+WIDTH_FACTORS = (90.0, 180.0, 360.0)
 
 
 def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float]) -> list[str]:
     """For the buyer, before anything is paid. ``labels`` are the parts of the test rows that each class has."""
-    return [_baseline(game, test_rows), *_suits(game, labels)]
+    return [_baseline(game, test_rows), _width(game, test_rows), *_suits(game, labels)]
 
 
 def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:
@@ -26,6 +30,31 @@ def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:
         f"{most:.0%} of your test rows are of one class, so a model that always answers it has a high {game.metric}, "
         f"and data about the other classes hardly counts; metric {better} or class_weights balanced would count it."
     ]
+
+
+def expected_width(measuring_rows: int) -> tuple[float, float, float]:
+    """How wide the widest 95 % share interval is expected to be by the draw of test rows alone, in points: a middle,
+    and what most of the games that were measured lie between (docs/method.md)."""
+    low, middle, high = (factor / math.sqrt(measuring_rows) for factor in WIDTH_FACTORS)
+    return min(middle, 100.0), min(low, 100.0), min(high, 100.0)
+
+
+def _width(game: FrozenGame, test_rows: int) -> str:
+    rows = measuring_rows(test_rows, game)
+    middle, low, high = expected_width(rows)
+    return (
+        f"With {rows} test rows that measure worths, the widest share interval will be about {middle:.0f} points "
+        f"({low:.0f} to {high:.0f} in most jobs) by the draw of test rows alone, however much is computed. More test "
+        "rows are the cheapest way to narrower intervals: four times as many halve it."
+    )
+
+
+def measuring_rows(test_rows: int, game: FrozenGame) -> int:
+    """How many of the test rows measure worths."""
+    if game.mode == "partial":
+        return max(1, round(test_rows * 2 / 3))
+    tokens = LEARNERS[game.learner.name].predicts is Predicts.NEXT_TOKEN
+    return round(test_rows * (1 - SPLIT_PART)) if chosen_apart(test_rows) and not tokens else test_rows
 
 
 def _baseline(game: FrozenGame, test_rows: int) -> str:

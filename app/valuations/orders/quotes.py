@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.valuations.schemas import NewValuation
-from contract.estimators import ENUMERATE_UP_TO, LEAST_TO_CORRECT, audited, planned_retrains
+from contract.estimators import ENUMERATE_UP_TO, LEAST_TO_CORRECT, REPLICATES, audited, planned_retrains
 from contract.learners import LEARNERS
 from contract.methods import TRAINS_EACH_PLAYER, default_method
 from contract.spec import FIDELITIES
@@ -70,7 +70,7 @@ def distinct_coalitions(digests: Sequence[str]) -> int:
     return math.prod(count + 1 for count in Counter(digests).values())
 
 
-def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[str, int]:
+def expected_evaluations(order: NewValuation, digests: Sequence[str], learner: str = "logistic") -> dict[str, int]:
     """The most worths the engine will buy, by fidelity."""
     n, distinct = len(digests), distinct_coalitions(digests)
     limit = order.max_evaluations or 10**9
@@ -89,6 +89,10 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str]) -> dict[st
         counts[_REPAIR if order.fidelity == _REPAIR else _UNLEARN] = min(sampled, limit)
         if order.mode == "full":
             counts[_RETRAIN] = min(retrains, 2 + audited(n))
+    if counts[_RETRAIN] == distinct and LEARNERS[learner].draws:
+        # a few are trained from another start besides; otherwise those are among the retrainings
+        room = min(limit, order.max_retrains or limit) - distinct
+        counts[_RETRAIN] += max(0, min(REPLICATES, distinct - 2, room))
     return counts
 
 

@@ -15,12 +15,14 @@ from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
     GainAnswer,
+    IntervalPartsAnswer,
     PayoutLine,
     Payouts,
     PlayerValue,
     PrecisionAnswer,
     RemovalAnswer,
     RemovalPointAnswer,
+    TestChanceAnswer,
     Values,
     WithoutHarm,
 )
@@ -37,7 +39,7 @@ from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.findings import FileFinding, Severity
 from contract.job import PayeePart
-from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult
+from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -146,8 +148,21 @@ def values(
         removal=None if result.removal is None else _removal(result.removal),
         checked=None if checked is None else Checked.model_validate(checked),
         gain=None if result.paid_gain is None else GainAnswer.model_validate(asdict(result.paid_gain)),
+        chance=None if result.chance is None else _chance(result.chance),
         precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
+    )
+
+
+def _chance(found: TestRowChance) -> TestChanceAnswer:
+    """What other test rows would change; the covariance is in the intervals."""
+    first, second = found.halves
+    return TestChanceAnswer(
+        units=found.units,
+        halves=(list(first), list(second)),
+        apart=found.apart,
+        allowed=found.allowed,
+        seed=found.seed,
     )
 
 
@@ -209,6 +224,7 @@ def _answer(
         reason=None,
         seat=part.player,
         part=float(part.part),
+        parts=None if paid.parts is None else IntervalPartsAnswer.model_validate(asdict(paid.parts)),
     )
 
 

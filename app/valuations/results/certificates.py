@@ -62,7 +62,8 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
     hidden = {"provider"} | (_SINCE_FORMAT_2 if before else set())
     players = []
     for player, line in zip(values.players, payouts.payouts, strict=True):
-        valued = player.model_dump(mode="json", exclude=hidden)
+        # results from before they were told apart have no parts, and certificates stay what they were
+        valued = player.model_dump(mode="json", exclude=hidden | ({"parts"} if player.parts is None else set()))
         players.append(valued | {"released": line.released, "held": line.held, "accrued": line.accrued})
     return {
         "format": FORMAT_BEFORE if before else FORMAT,
@@ -85,6 +86,7 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         | {"policy": payouts.policy.value, "terms": payouts.terms}
         | ({} if before else payouts.model_dump(include={"divided", "nobody_paid", "explanation"})),
         # a certificate from before there were checks stays what it was
+        **({} if values.chance is None else values.model_dump(mode="json", include={"chance"})),
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
         **({} if before else values.model_dump(mode="json", include={"gain", "precision"})),
     }

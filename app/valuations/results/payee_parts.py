@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from contract.job import PayeePart
-from contract.result import Interval, PlayerResult, StoredResult
+from contract.result import Interval, IntervalParts, PlayerResult, StoredResult
 from contract.shares import counts_doubt
 
 
@@ -28,13 +28,14 @@ class PayeeResult:
     share: float | None
     share_ci: Interval | None
     share_band: Interval | None
+    parts: IntervalParts | None = None
 
 
 def known_intervals(part: PayeePart, players: Sequence[PlayerResult]) -> PayeeResult:
     """A payee's part of the engine's findings, without intervals of no width that are no certainty."""
     own = part_of(part, players)
     if part.player is None or counts_doubt(own.value_ci):
-        return PayeeResult(own.value, own.stderr, own.value_ci, own.share, own.share_ci, own.share_band)
+        return PayeeResult(own.value, own.stderr, own.value_ci, own.share, own.share_ci, own.share_band, own.parts)
     return PayeeResult(own.value, None, None, own.share, None, None)
 
 
@@ -58,5 +59,6 @@ def players_paid(result: StoredResult) -> list[PlayerResult]:
                 share=0.0,
                 share_ci=(0.0, 0.0),
                 share_band=(0.0, 0.0),
+                parts=None,
             )
     return players

@@ -50,6 +50,8 @@ class Report:
             lines.insert(0, f"Nobody was paid: {self.payouts.nobody_paid}.")
         if values.precision is not None:
             lines.append(wording.precision(values.precision, values.audit.get("status") != "unaudited"))
+        if (parts := wording.widest_parts(values.players)) is not None:
+            lines.append(parts)
         lines += [
             f"Perplexity per token on {domain.domain} ({domain.tokens} tokens): {domain.base:.2f} of the base, "
             f"{domain.full:.2f} with everybody."

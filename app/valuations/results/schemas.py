@@ -22,7 +22,22 @@ _PLAYER: dict[str, Any] = {
     "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117], "share": 0.131, "share_ci": [0.124, 0.138],
     "share_band": [0.121, 0.141], "paid_value": None, "paid_value_ci": None, "paid_share": 0.131, "amount": "1310.00",
     "reason": "in proportion to its value", "seat": 0, "part": 1.0,
+    "parts": {"test_rows": 1.2, "unlearning": 0.6, "seeds": 0.2},
 }  # fmt: skip
+
+
+_PARTS: dict[str, Any] = {"test_rows": 1.2, "unlearning": 0.6, "seeds": 0.2}
+
+
+class IntervalPartsAnswer(Answer):
+    """How wide a share's interval would be, in points of the pool, if one cause alone were uncertain: which test rows
+    the buyer has, unlearning (and which models were trained anew), the seeds of training. Null: not measured."""
+
+    model_config = example(**_PARTS)
+
+    test_rows: float | None
+    unlearning: float | None
+    seeds: float | None
 
 
 class PlayerValue(Answer):
@@ -56,6 +71,9 @@ class PlayerValue(Answer):
     reason: str | None = Field(description="Why it is paid that; null for jobs that were settled before it was told.")
     seat: int | None = Field(description="Its player of the game; null where all of its rows count for others.")
     part: float = Field(description="The part of that player's value that is its own: 1 but for groups of copies.")
+    parts: IntervalPartsAnswer | None = Field(
+        default=None, description="What makes `share_ci` wide; null where there is no interval, and in older results."
+    )
 
 
 class WithoutHarm(Answer):
@@ -150,6 +168,20 @@ class GainAnswer(Answer):
         return Gain(**self.model_dump()).sentence()
 
 
+class TestChanceAnswer(Answer):
+    """What other test rows would change. ``halves`` are the shares of the game's players on two halves of the test
+    rows, drawn by ``seed``; they are ``apart`` by so many points at the most, and chance alone keeps them within
+    ``allowed`` in 95 of 100 jobs."""
+
+    model_config = example(units=400, halves=[[0.4, 0.6], [0.44, 0.56]], apart=4.0, allowed=6.3, seed=7)
+
+    units: int
+    halves: tuple[list[float], list[float]]
+    apart: float
+    allowed: float
+    seed: int
+
+
 class PrecisionAnswer(Answer):
     """The width of interval that was asked for, and what came of it. Points are hundredths of the pool."""
 
@@ -203,6 +235,7 @@ class Values(Answer):
     checked: Checked | None = Field(description="Null for jobs that ended before there were such checks.")
     gain: GainAnswer | None = Field(description="Null where the gain was not tested.")
     precision: PrecisionAnswer | None = Field(description="Null for jobs that were settled before it was told.")
+    chance: TestChanceAnswer | None = Field(default=None, description="Null where the models' answers were not kept.")
     domains: list[DomainAnswer] = Field(description="Perplexities of a language model; empty for others.")
 
 

@@ -7,6 +7,7 @@ values rest on retrainings alone, and no interval is claimed where none could be
 from collections.abc import Callable, Sequence
 
 from app.valuations.results.schemas import PlayerValue, PrecisionAnswer, Values
+from contract.result import IntervalParts
 
 # shares are computed once in floats and once in exact fractions
 _ALIKE = 1e-9
@@ -57,6 +58,25 @@ def _unlearned(values: Values) -> bool:
     if values.bake_off:
         return any(candidate["kept"] for candidate in values.bake_off)
     return values.source != "retrain"
+
+
+def widest_parts(players: Sequence[PlayerValue]) -> str | None:
+    """What makes the widest share interval wide, and what would mend it; None where it is not known."""
+    known = [player for player in players if player.parts is not None and player.share_ci is not None]
+    if not known:
+        return None
+    widest = max(known, key=lambda player: _width(player.share_ci))
+    assert widest.parts is not None  # noqa: S101 - only those are looked at
+    parts = IntervalParts(**widest.parts.model_dump())
+    words = f"What makes the widest share interval wide, in points: {parts.sentence()}."
+    others = max(parts.unlearning or 0.0, parts.seeds or 0.0)
+    if parts.test_rows is not None and parts.test_rows > others:
+        words += " More test rows are what makes it narrower: four times as many halve that part."
+    return words
+
+
+def _width(interval: tuple[float, float] | None) -> float:
+    return 0.0 if interval is None else interval[1] - interval[0]
 
 
 def precision(reached: PrecisionAnswer, audited: bool) -> str:

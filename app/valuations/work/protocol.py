@@ -19,12 +19,14 @@ from app.db.base import uuid7
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
+from app.valuations.tables import Shard
 from app.valuations.work import answers, leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
 from contract.answers import ANCHORS
+from contract.game import ENGINE_RULES
 from contract.job import GameFacts, Job, JobProgress
 from contract.result import StoredResult
 
@@ -37,6 +39,10 @@ _OTHERS_SECONDS = 0.25
 
 class LeaseLost(Exception):
     """Another worker holds this shard now, or its job has ended; what was computed is dropped."""
+
+
+class OtherRules(Exception):
+    """The job's worths are of other rules than those by which this release computes."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,15 @@ class RoundRequest:
 
 
 def load_job(session: Session, claim: Claim) -> Job:
-    """The job behind a claim."""
+    """The job behind a claim; raises OtherRules where another release froze its game.
+
+    Its document may not even be readable here, so the rules are looked at first.
+    """
     valuation = repository.of_id(session, claim.valuation_id)
     game = repository.get_game(session, claim.game_id)
+    rules = game.frozen.get("rules", ENGINE_RULES)
+    if rules != ENGINE_RULES:
+        raise OtherRules(f"job {claim.valuation_id} is of engine rules {rules}, and this worker of {ENGINE_RULES}")
     order = valuation.order
     return Job(
         game_id=game.id,
@@ -279,6 +291,19 @@ def give_back(session: Session, claim: Claim, worths: Sequence[ComputedWorth] = 
         raise _lost(claim)
     _keep(session, claim, worths)
     lifecycle.send(session, claim.valuation_id, claim.kind, [claim.shard_id], claim.queue, delay)
+
+
+def pass_on(session: Session, settings: Settings, shard_id: uuid.UUID) -> bool:
+    """Leave a shard that failed here to another worker, by another message; False where there is no other, or nothing
+    to do."""
+    shard = session.get(Shard, shard_id)
+    if shard is None or shard.status is not ShardStatus.QUEUED:
+        return False
+    if leases.live_workers(session, shard.queue, alive_within(settings)) < 2:
+        return False
+    shard_repository.mark_dispatched(session, [shard_id])
+    lifecycle.send(session, shard.valuation_id, shard.kind, [shard_id], shard.queue, _OTHERS_SECONDS)
+    return True
 
 
 def stand_down(session: Session, settings: Settings, claim: Claim, worths: Sequence[ComputedWorth] = ()) -> None:

@@ -215,6 +215,37 @@ def test_other_versions_are_accepted_where_that_is_asked_for(folder: Path, answe
     assert run("verify", folder / "older.json", "--other-versions").exit_code == 0
 
 
+def test_the_gain_is_tested_again_and_all_intervals_come_out_again_where_that_is_asked(
+    folder: Path, answered: dict[str, object]
+) -> None:
+    result = run("verify", folder / "full.json", *files(folder), "--worths", "1", "--intervals")
+    assert result.exit_code == 0, result.output
+    assert "Gain: tested again, the same: Everybody's model scores" in result.output
+    assert "the same intervals, test rows included" in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda data: data["gain"].update(lower=9.0), "Gain: it is not what the files give"),
+        (lambda data: data["chance"]["covariance"][0].__setitem__(0, 1.0), "Estimate: it does not follow"),
+        (
+            lambda data: data["chance"].update(apart=99.0),
+            "Intervals: computed again from all worths: chance.apart is 99",
+        ),
+    ],
+)
+def test_an_altered_gain_and_altered_chance_of_test_rows_are_found_out(
+    folder: Path, answered: dict[str, object], change: Callable[[dict[str, Any]], None], part: str
+) -> None:
+    data = json.loads((folder / "full.json").read_text())
+    change(data)
+    (folder / "other.json").write_text(json.dumps(data))
+    result = run("verify", folder / "other.json", *files(folder), "--worths", "1", "--intervals")
+    assert result.exit_code == 1
+    assert part in result.output
+
+
 def test_an_altered_worth_is_found_out(folder: Path, answered: dict[str, object]) -> None:
     data = json.loads((folder / "full.json").read_text())
     for row in data["worths"]:

@@ -63,3 +63,15 @@ def test_a_model_of_real_data_is_a_gain_over_the_baseline_and_is_paid(market: An
 def test_where_answers_are_too_large_to_keep_the_gain_is_not_tested(market: Any, hand: Any) -> None:
     hand.runtime.steps._settings = market.settings.model_copy(update={"max_answer_bytes": 8})
     assert finished(market, hand).result["gain"] is None
+
+
+def test_the_intervals_of_a_job_hold_its_test_rows_and_say_their_parts(market: Any, hand: Any) -> None:
+    for changes in ({}, {"max_retrains": 8}, {"fidelity": "unlearn"}):
+        result = finished(market, hand, **changes).result
+        assert result["chance"]["units"] == 80
+        for player in result["players"]:
+            low, high = player["value_ci"]
+            assert low < player["value"] < high
+            assert player["parts"]["test_rows"] >= 0.0
+            assert player["parts"]["seeds"] == 0.0, "logistic regression has no random start"
+        assert any(player["parts"]["test_rows"] > 1.0 for player in result["players"])

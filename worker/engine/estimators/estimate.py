@@ -30,6 +30,7 @@ class Estimate:
     """Shapley values float64[n], their error covariance float64[n, n] and how they came about.
 
     ``freedom`` is the degrees of freedom behind the covariance (Student's t); infinite where the values are exact.
+    ``seeds`` is the part of the covariance that comes from the seeds of training; None: none was measured.
     """
 
     values: Floats
@@ -37,6 +38,7 @@ class Estimate:
     evaluations: int
     freedom: float = float("inf")
     trace: tuple[TracePoint, ...] = field(default=())
+    seeds: Floats | None = None
 
     @property
     def stderr(self) -> Floats:
@@ -79,5 +81,10 @@ def sums(estimate: Estimate, players: Sequence[Player], owners: Sequence[Player]
     whose = np.zeros((len(owners), len(players)))
     for row, mine in enumerate(members):
         whose[row, mine] = 1.0
-    covariance: Floats = whose @ estimate.covariance @ whose.T
-    return Estimate(values, (covariance + covariance.T) / 2.0, estimate.evaluations, estimate.freedom)
+
+    def of_owners(covariance: Floats) -> Floats:
+        summed: Floats = whose @ covariance @ whose.T
+        return (summed + summed.T) / 2.0
+
+    seeds = None if estimate.seeds is None else of_owners(estimate.seeds)
+    return Estimate(values, of_owners(estimate.covariance), estimate.evaluations, estimate.freedom, seeds=seeds)

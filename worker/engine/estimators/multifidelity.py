@@ -27,10 +27,11 @@ from worker.engine.games.game import Coalitions, Game, Worths
 
 @dataclass(frozen=True)
 class Corrected:
-    """An estimate with the posterior it came from."""
+    """An estimate with the posterior it came from, and the coalitions bool[m, n] that were observed for it."""
 
     estimate: Estimate
     posterior: Posterior
+    observed: Coalitions
 
 
 class Corrector:
@@ -72,9 +73,15 @@ class Corrector:
         if len(rows) == len(self.grid.coalitions) and not self.grid.sampled:
             covariance = np.zeros_like(covariance)
         weights = self.grid.operator[:, rows[inner]]
-        covariance = covariance + noise * (weights @ weights.T)
-        estimate = Estimate(posterior.values, covariance, len(rows), freedom=float(max(4, observed // 2 - 1)))
-        return Corrected(estimate, posterior)
+        seeds = noise * (weights @ weights.T)
+        estimate = Estimate(
+            posterior.values,
+            covariance + seeds,
+            len(rows),
+            freedom=float(max(4, observed // 2 - 1)),
+            seeds=seeds if noise else None,
+        )
+        return Corrected(estimate, posterior, self.grid.coalitions[rows])
 
 
 def misfit(posterior: Posterior, inner: NDArray[np.bool_]) -> float:

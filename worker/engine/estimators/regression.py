@@ -30,12 +30,17 @@ def regression(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
         return exact(game, budget)
     require_budget(budget, "regression", n)
     memo = remembered(game)
-    coalitions = with_ends(outer_and_pairs(n, budget, rng))
+    coalitions = drawn_coalitions(n, budget, rng)
     worths = memo.worth(coalitions)
     values = regression_operator(coalitions) @ worths
     freedom = float(max(2, (budget - 2 * n - 2) // 2))
     covariance = regression_covariance(coalitions, worths)
     return Estimate(values, covariance, memo.evaluations, freedom, (TracePoint(memo.evaluations, values),))
+
+
+def drawn_coalitions(n: int, budget: int, rng: np.random.Generator) -> Coalitions:
+    """The coalitions bool[m, n] that a regression of this budget asks for, empty first and full last."""
+    return with_ends(outer_and_pairs(n, budget, rng))
 
 
 def size_model(coalitions: Coalitions) -> tuple[Floats, Floats, Floats]:

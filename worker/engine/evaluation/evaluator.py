@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -102,11 +102,16 @@ class Evaluator:
     @property
     def sources(self) -> Sequence[str]:
         """What can be evaluated in this problem's mode and with its learner, cheapest first; last, where training draws
-        minibatches, retraining with another seed, by which a valuation measures seed noise."""
+        a start or minibatches, retraining with others, by which a valuation measures seed noise."""
         methods = [m for m in self._methods.values() if self._allows(m)]
         ordered = sorted(methods, key=lambda m: (self.cost(m.source), m.source))
-        seeded = ["retrain:r1"] if self._can_retrain and self.learner.batch else []
+        seeded = ["retrain:r1"] if self._can_retrain and self._random else []
         return [*(m.source for m in ordered), *(["retrain"] if self._can_retrain else []), *seeded]
+
+    @cached_property
+    def _random(self) -> bool:
+        """Whether training again with another seed gives another model."""
+        return bool(self.learner.batch) or self._models.draws_start()
 
     def _allows(self, method: Method) -> bool:
         return self.problem.mode == "full" or method.partial
@@ -384,10 +389,9 @@ class Evaluator:
         if family(source) == "retrain":
             with self._lock:
                 pool = self._models.retraining_pool(context.pool)
+                start = self._models.start_of(context.base, source)
             key = (lambda row: batching.rung(int(pool.row_counts(row[None])[0]))) if self.learner.by_rows() else _same
-            return _Work(
-                key, lambda rows: self._test.answers_of(self._models.trained(context.base, pool, rows, source))
-            )
+            return _Work(key, lambda rows: self._test.answers_of(self._models.trained(start, pool, rows, source)))
         method = method_of(source, self.learner.name)
         if method.prepare is not None:
             begun = time.perf_counter()

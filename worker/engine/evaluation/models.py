@@ -94,6 +94,18 @@ class Models:
             check=self._check,
         )
 
+    def start_of(self, base: Tensor, source: str) -> Tensor:
+        """Where the trainings of a source begin: at the base [P], or, of a replicate, at another draw of it where the
+        learner draws its start and the buyer gave none."""
+        if source == "retrain" or not self.draws_start():
+            return base
+        return self._learner.start(derive(self._problem.seed, "start", source)).to(base)
+
+    def draws_start(self) -> bool:
+        """Whether another seed is another start: not of learners without random weights, nor where a base is given."""
+        given = any(name.startswith(_BASE) for name in self._problem.checkpoint or {})
+        return not given and not torch.equal(self._learner.start(0), self._learner.start(1))
+
     def _nobodys(self, test: TestRows, pool: Pool) -> str:
         """What nobody's model is, in words; empty where it is the learner's start, which nobody ever trained."""
         if pool.rest_rows:

@@ -16,6 +16,7 @@ from worker.engine.games.game import Coalitions
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import exact_audit
 from worker.engine.loop.bake_off import bake
+from worker.engine.loop.chance import Weights
 from worker.engine.loop.run import REPLICATE, RETRAIN, Run
 from worker.engine.loop.shares import symmetric
 
@@ -43,7 +44,8 @@ def corrected(run: Run) -> ValuationResult:
         if corrector is None:
             noise = _seed_noise(run, audited)
             corrector = bake(run, grid, audited, worths, len(plan) + len(ends))
-        estimate = symmetric(corrector.corrected(audited, worths, noise).estimate, run.classes)
+        found = corrector.corrected(audited, worths, noise)
+        estimate = symmetric(found.estimate, run.classes)
         ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths))
         if done:
             stopped_by = stopping.SHARE_CI
@@ -56,7 +58,8 @@ def corrected(run: Run) -> ValuationResult:
         else:
             bought = min(len(plan), 2 * bought)
             continue
-        return run.report(estimate, ranges, "multifidelity", RETRAIN, stopped_by, _audit(run))
+        doubt = run.doubt(Weights(RETRAIN, found.observed, found.posterior.leverage))
+        return run.report(estimate, look, doubt, "multifidelity", RETRAIN, stopped_by, _audit(run))
 
 
 def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) -> float:
@@ -72,7 +75,7 @@ def _quick(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) 
 
 
 def _seed_noise(run: Run, audited: Coalitions) -> float:
-    """Variance of a retrained worth over seeds, from a few coalitions retrained with a second seed; else 0."""
+    """Variance of a retrained worth over seeds, from a few coalitions retrained from another start; else 0."""
     if not run.replicates:
         if REPLICATE in run.game.sources:
             run.notes.append(
@@ -82,8 +85,7 @@ def _seed_noise(run: Run, audited: Coalitions) -> float:
         return 0.0
     # Spread over the plan, which begins with players alone: noise differs with the number of rows.
     inner = audited[2:][np.linspace(0, len(audited) - 3, run.replicates).astype(np.int64)]
-    difference = run.purse.worth(RETRAIN, inner) - run.purse.worth(REPLICATE, inner)
-    return float((difference**2).mean() / 2.0)
+    return run.seed_noise(inner)
 
 
 def _audit(run: Run) -> Audit:

@@ -15,12 +15,14 @@ from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall, Estimate
 from worker.engine.estimators.grid import grid_size
 from worker.engine.estimators.multifidelity import anchors
+from worker.engine.estimators.regression import drawn_coalitions, regression_operator
 from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import family
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import exact_audit, unaudited
+from worker.engine.loop.chance import Moved, Weights
 from worker.engine.loop.run import RETRAIN, Impossible, Run
-from worker.engine.loop.shares import Intervals, symmetric
+from worker.engine.loop.shares import symmetric
 
 NO_DATA = "partial mode has no data to retrain with"
 
@@ -55,7 +57,7 @@ def _sampled(run: Run, source: str, name: str) -> ValuationResult:
         shares = shares_of(run.paid(estimate).values)
         change = None if before is None else stopping.disagreement(shares, before)
         before = shares
-        ranges, done = run.look(look, estimate, change)
+        _, done = run.look(look, estimate, change)
         if done:
             stopped_by = stopping.SHARE_CI
         elif budget == limit:
@@ -65,7 +67,17 @@ def _sampled(run: Run, source: str, name: str) -> ValuationResult:
         else:
             budget = min(limit, 2 * budget)
             continue
-        return run.report(estimate, ranges, name, source, stopped_by, _audit(run, source))
+        return run.report(
+            estimate, look, _doubt(run, source, name, budget), name, source, stopped_by, _audit(run, source)
+        )
+
+
+def _doubt(run: Run, source: str, name: str, budget: int) -> Moved | None:
+    """What other test units would do to the values of an estimator's last look."""
+    if name == "regression" and not (run.n <= EXACT_UP_TO and budget >= 1 << run.n):
+        coalitions = drawn_coalitions(run.n, budget, np.random.default_rng(run.spec.seed))
+        return run.doubt(Weights(source, coalitions, regression_operator(coalitions)))
+    return run.doubt_by_estimator(source, lambda game: LONE[name](game, budget, np.random.default_rng(run.spec.seed)))
 
 
 def first_evaluations(run: Run, source: str) -> int:
@@ -123,16 +135,19 @@ def _single(run: Run, source: str) -> ValuationResult:
         "One target player and nothing else: only v(N) - v(N without it) can be said. Its interval spans the "
         f"{len(values)} unlearning method(s) asked; it is not a confidence interval."
     )
-    span, none = np.array([[min(values), max(values)]]), np.zeros((1, 2))
+    span = (min(values), max(values))
     result = run.report(
         Estimate(np.array(values[:1]), np.zeros((1, 1)), 2),
-        Intervals(span, none, span, none),
+        1,
+        None,
         "last marginal",
         source,
         stopping.ENUMERATED,
         unaudited(NO_DATA),
         shares_note="One target player alone has a value but no share: there is nobody to share with.",
     )
-    return replace(
-        result, players=tuple(replace(p, share=None, share_ci=None, share_band=None) for p in result.players)
+    players = tuple(
+        replace(p, value_ci=span, value_band=span, share=None, share_ci=None, share_band=None, parts=None)
+        for p in result.players
     )
+    return replace(result, players=players)

@@ -5,12 +5,22 @@ together. It chooses no coalition and makes no estimate.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.estimators import ENUMERATE_UP_TO, planned_retrains
-from contract.result import Audit, Candidate, PlayerResult, ShardRow, TraceRow, ValuationResult, WorthRow
+from contract.estimators import ENUMERATE_UP_TO, REPLICATES, planned_retrains
+from contract.result import (
+    Audit,
+    Candidate,
+    IntervalParts,
+    PlayerResult,
+    ShardRow,
+    TestRowChance,
+    TraceRow,
+    ValuationResult,
+    WorthRow,
+)
 from contract.shares import shares_of
 from contract.spec import ValuationSpec
 from worker.engine.estimators.design import audit_design
@@ -18,17 +28,19 @@ from worker.engine.estimators.estimate import Estimate, sums
 from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import Grid
 from worker.engine.estimators.multifidelity import anchors
-from worker.engine.games.coalitions import Floats, classes_of, sizes_of
-from worker.engine.games.game import Coalitions, FidelityGame, Player, family
+from worker.engine.games.coalitions import Floats, classes_of, exact_operator, sizes_of, symmetrise_covariance, unique
+from worker.engine.games.game import Coalitions, FidelityGame, Game, Player, all_coalitions, family
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import audit, exact_audit, unaudited
+from worker.engine.loop.chance import Moved, Weights, chance, moved, moved_by_estimator
 from worker.engine.loop.gain import gain
 from worker.engine.loop.purchases import Purchases
-from worker.engine.loop.shares import Intervals, intervals, symmetric
+from worker.engine.loop.recorded import RecordedGame
+from worker.engine.loop.shares import Intervals, OtherTestRows, intervals, symmetric, widths
 
 RETRAIN = "retrain"
 REPLICATE = "retrain:r1"
-REPLICATES = 6  # coalitions retrained with a second seed, to measure seed noise
+START_FACTOR = 2.0  # of the variance of independent errors, see ``seed_noise``
 _ALIKE = 0.75  # of a full retraining: a mean-size one costs less where training takes time by the row
 ENOUGH = 5.0  # times share_ci: under it the default budget is not spent to its end
 
@@ -220,31 +232,79 @@ class Run:
     # The result
 
     def enumerated(self, source: str, audited: Audit | None = None) -> ValuationResult:
-        """Buy every worth of one source: exact values of that game, nothing to estimate."""
+        """Buy every worth of one source: exact values of that game for these test units and these seeds."""
         estimate = symmetric(exact(self.purse.source(source), 1 << self.n), self.classes)
-        ranges, _ = self.look(1, estimate, 0.0)
-        return self.report(estimate, ranges, "exact", source, stopping.ENUMERATED, audited or exact_audit(source))
+        coalitions = all_coalitions(self.n)
+        by = Weights(source, coalitions, exact_operator(coalitions))
+        estimate = self._with_seeds(estimate, by)
+        self.look(1, estimate, 0.0)
+        doubt = self.doubt(by)
+        return self.report(estimate, 1, doubt, "exact", source, stopping.ENUMERATED, audited or exact_audit(source))
+
+    def _with_seeds(self, estimate: Estimate, by: Weights) -> Estimate:
+        """The estimate with the noise of training's seeds, measured on a few coalitions trained from another start."""
+        size = sizes_of(by.coalitions)
+        inner = (size > 0) & (size < self.n)
+        distinct = unique(self.purse.source(by.source).standing(by.coalitions[inner]))
+        count = self.enumerated_replicates(by.source, len(distinct))
+        if not count:
+            return estimate
+        chosen = distinct[np.linspace(0, len(distinct) - 1, count).astype(np.int64)]
+        weights = by.weights[:, inner]
+        covariance = symmetrise_covariance(self.seed_noise(chosen) * (weights @ weights.T), self.classes)
+        return replace(estimate, covariance=estimate.covariance + covariance, seeds=covariance, freedom=float(count))
+
+    def enumerated_replicates(self, source: str, distinct: int) -> int:
+        """How many coalitions are trained again where all are trained: within what the spec's budgets leave."""
+        if source != RETRAIN or REPLICATE not in self.game.sources:
+            return 0
+        limits = [each for each in (self.spec.max_retrains, self.spec.max_evaluations) if each is not None]
+        return max(0, min(REPLICATES, distinct, *(limit - self.distinct() for limit in limits)))
+
+    def seed_noise(self, coalitions: Coalitions) -> float:
+        """The variance of a retrained worth over seeds, from coalitions bool[m, n] trained a second time from another
+        start. A start is common to all coalitions and makes their worths err alike: the variance of values was .6 to
+        2.3 times that of independent errors where it was measured, so it is counted twice (docs/method.md)."""
+        difference = self.purse.worth(RETRAIN, coalitions) - self.purse.worth(REPLICATE, coalitions)
+        return float(START_FACTOR * (difference**2).mean() / 2.0)
+
+    def doubt(self, by: Weights) -> Moved | None:
+        """What other test units would do to values that are linear in worths."""
+        if isinstance(self.game, RecordedGame):
+            return None
+        return moved(self.game, by, self.purse.source(by.source).standing)
+
+    def doubt_by_estimator(self, source: str, estimate: Callable[[Game], Estimate]) -> Moved | None:
+        """The same for an estimator that is no matrix."""
+        if isinstance(self.game, RecordedGame):
+            return None
+        bought = np.stack(self.purse.source(source).order)
+        return moved_by_estimator(self.game, source, bought, estimate)
 
     def report(
         self,
         estimate: Estimate,
-        ranges: Intervals,
+        look: int,
+        doubt: Moved | None,
         estimator: str,
         source: str,
         stopped_by: str,
         audited: Audit,
         shares_note: str | None = None,
     ) -> ValuationResult:
-        """Put the result together."""
+        """Put the result together. Its intervals are those of the last ``look``, joined with what other test units
+        would do (``doubt``; None: not known, or it is recorded with a stored result)."""
         estimate = self.paid(estimate)
         if shares_note is None and not (estimate.values > 0).any():
             shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
         ends = self.purse.worth(source, anchors(self.n))
         seconds = self.purse.seconds()
         retrained = [r.seconds for r in self.purse.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < self.n]
+        found = self._chance(estimate, doubt)
+        joint, players = self._players(estimate, look, found, audited)
         return ValuationResult(
-            players=self._players(estimate, ranges),
-            covariance=tuple(tuple(float(c) for c in row) for row in estimate.covariance),
+            players=players,
+            covariance=tuple(tuple(float(c) for c in row) for row in joint),
             empty_worth=float(ends[0]),
             full_worth=float(ends[1]),
             estimator=estimator,
@@ -253,7 +313,7 @@ class Run:
             audit=audited,
             bake_off=tuple(self.bake_off),
             stopped_by=stopped_by,
-            notes=(*self.notes, *(str(note) for note in getattr(self.game, "notes", ()))),
+            notes=(*self._notes(found), *(str(note) for note in getattr(self.game, "notes", ()))),
             shares_note=shares_note,
             seconds=round(sum(seconds.values()), 6),
             seconds_by_source=seconds,
@@ -264,12 +324,41 @@ class Run:
             trace=tuple(self.trace),
             worths=self._worths(),
             gain=gain(self.game, source, self.spec.confidence),
+            chance=found,
             shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
         )
 
-    def _players(self, estimate: Estimate, ranges: Intervals) -> tuple[PlayerResult, ...]:
-        shares, stderr = shares_of(estimate.values), estimate.stderr
-        return tuple(
+    def _chance(self, estimate: Estimate, doubt: Moved | None) -> TestRowChance | None:
+        if isinstance(self.game, RecordedGame):
+            return self.game.recorded.chance
+        if doubt is None:
+            return None
+        whole = doubt.symmetric(self.classes)
+        if self.owners:
+            whole = whole.of_owners(self.players, self.owners).symmetric(self.payee_classes)
+        return chance(estimate.values, whole, self.spec.seed)
+
+    def _notes(self, found: TestRowChance | None) -> tuple[str, ...]:
+        """The notes, and whether two halves of the test units disagree by more than chance."""
+        if found is None or found.apart <= found.allowed:
+            return tuple(self.notes)
+        return (
+            *self.notes,
+            f"Shares on two halves of the test rows differ by up to {found.apart:.1f} points, where chance alone keeps "
+            f"them within {found.allowed:.1f} in 95 of 100 jobs: are the test rows of one kind, and independent?",
+        )
+
+    def _players(
+        self, estimate: Estimate, look: int, found: TestRowChance | None, audited: Audit
+    ) -> tuple[Floats, tuple[PlayerResult, ...]]:
+        """The covariance of all doubts together, and each payee's result."""
+        test = None if found is None else OtherTestRows(np.array(found.covariance), found.units)
+        band = stopping.band_confidence(self.spec.confidence, look)
+        ranges = intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed, test)
+        joint = estimate.covariance + (0.0 if test is None else test.covariance)
+        shares, stderr = shares_of(estimate.values), np.sqrt(np.clip(np.diag(joint), 0.0, None))
+        parts = self._parts(estimate, test, audited)
+        return joint, tuple(
             PlayerResult(
                 provider=player.name,
                 rows=player.rows,
@@ -281,9 +370,28 @@ class Run:
                 share_ci=_ends(ranges.share[i]),
                 value_band=_ends(ranges.value_band[i]),
                 share_band=_ends(ranges.share_band[i]),
+                parts=parts[i],
             )
             for i, player in enumerate(self.payees)
         )
+
+    def _parts(self, estimate: Estimate, test: OtherTestRows | None, audited: Audit) -> list[IntervalParts]:
+        """What makes each payee's share interval wide, one cause at a time."""
+        nothing = np.zeros_like(estimate.covariance)
+
+        def width(covariance: Floats, rows: OtherTestRows | None = None) -> list[float]:
+            alone = replace(estimate, covariance=covariance)
+            found = widths(alone, self.payee_classes, self.spec.confidence, self.spec.seed, rows)
+            return [float(each) for each in found]
+
+        count = len(self.payees)
+        unknown: list[float | None] = [None] * count
+        seeds = nothing if estimate.seeds is None else estimate.seeds
+        fixed = RETRAIN in self.game.sources and REPLICATE not in self.game.sources
+        of_tests = unknown if test is None else width(nothing, test)
+        of_unlearning = unknown if audited.status == "unaudited" else width(estimate.covariance - seeds)
+        of_seeds = width(seeds) if fixed or estimate.seeds is not None else unknown
+        return [IntervalParts(*each) for each in zip(of_tests, of_unlearning, of_seeds, strict=True)]
 
     def _worths(self) -> tuple[WorthRow, ...]:
         names = [player.name for player in self.players]

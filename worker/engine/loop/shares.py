@@ -1,13 +1,13 @@
 """From values to shares, with intervals from the joint distribution of the values.
 
 The share of i is max(phi_i, 0) / sum_j max(phi_j, 0): a ratio with a kink at zero, so its interval cannot be read off
-the standard error of one value: values are drawn from their joint distribution (multivariate t), each draw is turned
-into shares, and intervals are quantiles of those. Never uses absolute values (that would pay saboteurs), never divides
-by a signed sum. Money is not made here.
+the standard error of one value: values are drawn from their joint distribution (multivariate t for what was estimated,
+and for what other test units would do), each draw is turned into shares, and intervals are quantiles of those. Never
+uses absolute values (that would pay saboteurs), never divides by a signed sum. Money is not made here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,37 +34,49 @@ class Intervals:
         return float(100.0 * (self.share_band[:, 1] - self.share_band[:, 0]).max())
 
 
+@dataclass(frozen=True)
+class OtherTestRows:
+    """What other test units would do to values: the covariance float64[n, n], and how many ``units`` it rests on."""
+
+    covariance: Floats
+    units: int
+
+
 def symmetric(estimate: Estimate, classes: Sequence[Sequence[int]]) -> Estimate:
     """The estimate with exact copies given their class's mean: equal to the last bit, covariance included."""
-    return Estimate(
+    return replace(
+        estimate,
         values=symmetrise(estimate.values, classes),
         covariance=symmetrise_covariance(estimate.covariance, classes),
-        evaluations=estimate.evaluations,
-        freedom=estimate.freedom,
-        trace=estimate.trace,
+        seeds=None if estimate.seeds is None else symmetrise_covariance(estimate.seeds, classes),
     )
 
 
 def intervals(
-    estimate: Estimate, classes: Sequence[Sequence[int]], confidence: float, band_confidence: float, seed: int
+    estimate: Estimate,
+    classes: Sequence[Sequence[int]],
+    confidence: float,
+    band_confidence: float,
+    seed: int,
+    test: OtherTestRows | None = None,
 ) -> Intervals:
-    """Intervals of values and shares; deterministic in (estimate, seed).
+    """Intervals of values and shares; deterministic in (estimate, test, seed).
 
     ``band_confidence`` is the level at which all players' intervals hold at once; it rises from look to look when a
-    stopping rule spends its error (stopping.py).
+    stopping rule spends its error (stopping.py). With ``test`` they also hold what other test units would do.
     """
     values, n = estimate.values, len(estimate.values)
-    eigenvalues, vectors = np.linalg.eigh(estimate.covariance)
-    root = vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))
     rng = np.random.default_rng([seed, n])
     # Antithetic draws: the distribution of the values is symmetric, so each draw comes with its mirror image.
-    normal = rng.standard_normal((DRAWS // 2, n))
-    if np.isfinite(estimate.freedom):
-        normal /= np.sqrt(rng.chisquare(estimate.freedom, DRAWS // 2) / estimate.freedom)[:, None]
-    noise = symmetrise(normal @ root.T, classes)
+    noise = _drawn(estimate.covariance, estimate.freedom, rng)
+    variance = np.diag(estimate.covariance)
+    if test is not None:
+        noise = noise + _drawn(test.covariance, max(test.units - 1.0, 1.0), rng)
+        variance = variance + np.diag(test.covariance)
+    noise = symmetrise(noise, classes)
     drawn = np.concatenate([values + noise, values - noise])
     # Exactly known values must not pick up the rounding of the eigenvectors.
-    drawn[:, np.diag(estimate.covariance) <= 0.0] = values[np.diag(estimate.covariance) <= 0.0]
+    drawn[:, variance <= 0.0] = values[variance <= 0.0]
     drawn_shares = shares_of(drawn)
     shares = shares_of(values)
     return Intervals(
@@ -73,6 +85,28 @@ def intervals(
         value_band=_simultaneous(drawn, values, 1.0 - band_confidence),
         share_band=_simultaneous(drawn_shares, shares, 1.0 - band_confidence),
     )
+
+
+def _drawn(covariance: Floats, freedom: float, rng: np.random.Generator) -> Floats:
+    """Half of the draws float64[DRAWS / 2, n] around 0: multivariate t, or normal where freedom is infinite."""
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))
+    normal = rng.standard_normal((DRAWS // 2, len(covariance)))
+    if np.isfinite(freedom):
+        normal /= np.sqrt(rng.chisquare(freedom, DRAWS // 2) / freedom)[:, None]
+    return np.asarray(normal @ root.T, dtype=np.float64)
+
+
+def widths(
+    estimate: Estimate,
+    classes: Sequence[Sequence[int]],
+    confidence: float,
+    seed: int,
+    test: OtherTestRows | None = None,
+) -> Floats:
+    """Widths float64[n], in points of the pool, of the shares' intervals for what an estimate and ``test`` doubt."""
+    share = intervals(estimate, classes, confidence, confidence, seed, test).share
+    return np.asarray(100.0 * (share[:, 1] - share[:, 0]), dtype=np.float64)
 
 
 def _quantile_intervals(drawn: Floats, centre: Floats, alpha: float) -> Floats:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, measurement
+from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement
 from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
 from contract.metrics import METRICS
 
@@ -30,10 +30,19 @@ def test_the_baseline_is_named_with_the_rows_that_choose_it(asked: FrozenGame, r
 
 
 def test_a_metric_that_hides_rare_classes_is_said_to_where_one_class_is_nearly_all() -> None:
-    (_, warning) = measurement(game("accuracy"), 60, {"no": 0.97, "yes": 0.03})
+    (_, _, warning) = measurement(game("accuracy"), 60, {"no": 0.97, "yes": 0.03})
     assert "97% of your test rows are of one class" in warning
     assert all(name in METRICS and name in warning for name in BETTER_WITH_RARE_CLASSES)
-    assert len(measurement(game("accuracy"), 60, {"no": 0.89, "yes": 0.11})) == 1
-    assert len(measurement(game("roc_auc"), 60, {"no": 0.97, "yes": 0.03})) == 1
+    assert len(measurement(game("accuracy"), 60, {"no": 0.89, "yes": 0.11})) == 2
+    assert len(measurement(game("roc_auc"), 60, {"no": 0.97, "yes": 0.03})) == 2
     balanced = game("accuracy").model_copy(update={"class_weights": "balanced"})
-    assert len(measurement(balanced, 60, {"no": 0.97, "yes": 0.03})) == 1
+    assert len(measurement(balanced, 60, {"no": 0.97, "yes": 0.03})) == 2
+
+
+def test_the_width_to_expect_halves_with_four_times_as_many_test_rows() -> None:
+    assert [expected_width(400)[0], expected_width(100)[0]] == [9.0, 18.0]
+    told = measurement(game("accuracy"), 400, {})[1]
+    assert "With 400 test rows that measure worths, the widest share interval will be about 9 points (4 to 18" in told
+    assert "More test rows are the cheapest way" in told
+    assert "With 900 test rows" in measurement(game("accuracy"), 1000, {})[1], "a tenth chooses the baseline"
+    assert "With 40 test rows" in measurement(game("accuracy", "partial"), 60, {})[1], "a third anchors unlearning"

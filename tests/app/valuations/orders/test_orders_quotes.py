@@ -60,6 +60,13 @@ def test_where_retraining_everything_is_no_dearer_nothing_is_unlearned() -> None
     assert expected_evaluations(order(), ["a", "b", "c"]) == {"unlearn": 0, "repair": 0, "retrain": 8}
 
 
+def test_a_few_are_retrained_from_another_start_where_training_draws_one_and_the_budgets_allow_it() -> None:
+    few = ["a", "b", "c"]
+    assert expected_evaluations(order(), few, "mlp")["retrain"] == 8 + 6
+    assert expected_evaluations(order(max_retrains=10), few, "mlp")["retrain"] == 10
+    assert expected_evaluations(order(max_retrains=8), few, "mlp")["retrain"] == 8
+
+
 def test_partial_mode_retrains_nothing() -> None:
     counts = expected_evaluations(order(mode="partial"), ["a", "b", "c"])
     assert counts == {"unlearn": 8, "repair": 0, "retrain": 0}

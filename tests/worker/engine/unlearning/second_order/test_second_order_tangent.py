@@ -44,11 +44,13 @@ def test_statistics_of_one_full_model_are_not_taken_for_anothers(blobs) -> None:
 
 @pytest.mark.parametrize(
     ("learner", "hyper", "offered"),
-    [("mlp", {"steps": 4, "batch": 8}, True), ("mlp", {"steps": 4}, False), ("logistic", {}, False)],
+    [("mlp", {"steps": 4, "batch": 8}, True), ("mlp", {"steps": 4}, True), ("logistic", {}, False)],
 )
-def test_a_second_seed_is_offered_where_training_draws_minibatches(blobs, learner, hyper, offered: bool) -> None:
+def test_a_second_seed_is_offered_where_training_draws_a_start_or_minibatches(
+    blobs, learner, hyper, offered: bool
+) -> None:
     evaluator = Evaluator(blobs(learner, hyper, metric="log_loss"))
     assert ("retrain:r1" in evaluator.sources) is offered
     if offered:
         some = all_coalitions(4)[3:5]
-        assert (evaluator.worth("retrain:r1", some) != evaluator.worth("retrain", some)).any()
+        assert (evaluator.scores("retrain:r1", some) != evaluator.scores("retrain", some)).any()

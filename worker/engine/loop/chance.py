@@ -1,0 +1,127 @@
+"""The test set's own chance: how far values would be off had the buyer drawn other test units from where these come.
+
+Every test unit moves every worth by its influence, and values are linear in worths (for the coalitions that were
+chosen, and for a Gaussian process with its amounts as they were found). So each unit moves each value, and sums of
+products over units are the values' covariance: the infinitesimal form of a bootstrap of test units, paired over
+coalitions. It is joined with what an estimate says of unlearning and of seeds, so that one interval holds all three
+(shares.py).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from contract.result import TestRowChance
+from contract.shares import shares_of
+from worker.engine.estimators.estimate import Estimate
+from worker.engine.games.coalitions import Floats, canonical, classes_of, keys, symmetrise, symmetrise_covariance
+from worker.engine.games.game import Coalitions, FidelityGame, FunctionGame, Game, Player, Worths
+from worker.engine.games.measured import Measured
+from worker.engine.games.shards import members_of
+
+# the variance of what a model scores on a unit that was not seen (gain.py has that of a difference): a few units on
+# which models are all alike are certain of nothing
+UNSEEN = 0.25
+_AT_ONCE = 256  # coalitions whose influences are held together
+_DRAWS = 4000
+_ALLOWED = 0.95
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Values as a linear function of worths of one source: float64[n, m] of coalitions bool[m, n]."""
+
+    source: str
+    coalitions: Coalitions
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How much each test unit moves each value, float64[n, T], and the covariance float64[n, n] of what units that were
+    not seen could do."""
+
+    units: Floats
+    unseen: Floats
+
+    @property
+    def covariance(self) -> Floats:
+        """The values' covariance float64[n, n] over draws of test units."""
+        return np.asarray(self.units @ self.units.T + self.unseen, dtype=np.float64)
+
+    def symmetric(self, classes: Sequence[Sequence[int]]) -> "Moved":
+        """The same with exact copies alike."""
+        return Moved(symmetrise(self.units.T, classes).T, symmetrise_covariance(self.unseen, classes))
+
+    def of_owners(self, players: Sequence[Player], owners: Sequence[Player]) -> "Moved":
+        """The same of sums over shards."""
+        whose = np.zeros((len(owners), len(players)))
+        for row, mine in enumerate(members_of(players, owners)):
+            whose[row, mine] = 1.0
+        return Moved(whose @ self.units, whose @ self.unseen @ whose.T)
+
+
+def moved(game: FidelityGame, by: Weights, standing: Callable[[Coalitions], Coalitions]) -> Moved | None:
+    """What test units do to values that are linear in worths; None where the game does not know them. ``standing`` says
+    which coalition a worth was asked for."""
+    if not isinstance(game, Measured):
+        return None
+    units: Floats | None = None
+    for begin in range(0, len(by.coalitions), _AT_ONCE):
+        part = slice(begin, begin + _AT_ONCE)
+        influences = game.influences(by.source, standing(by.coalitions[part]))
+        if influences is None:
+            return None
+        own = by.weights[:, part] @ influences
+        units = own if units is None else units + own
+    if units is None:
+        return None
+    return Moved(units, UNSEEN / units.shape[1] ** 2 * (by.weights @ by.weights.T))
+
+
+def moved_by_estimator(
+    game: FidelityGame, source: str, bought: Coalitions, estimate: Callable[[Game], Estimate]
+) -> Moved | None:
+    """The same for an estimator that is linear in worths but no matrix: it is played on each unit's influences in turn.
+    ``bought`` bool[m, n] are the coalitions whose worths it had."""
+    influences = game.influences(source, bought) if isinstance(game, Measured) else None
+    if influences is None:
+        return None
+    row = {each: index for index, each in enumerate(keys(bought))}
+    classes = classes_of(game.players)
+
+    def play(unit: Floats) -> Floats:
+        def worth(coalitions: Coalitions) -> Worths:
+            return np.array([unit[row[each]] for each in keys(canonical(coalitions, classes))])
+
+        return estimate(FunctionGame(bought.shape[1], worth)).values
+
+    units = np.stack([play(unit) for unit in influences.T], axis=1)
+    return Moved(units, np.diag(np.full(len(units), UNSEEN / units.shape[1] ** 2)))
+
+
+def chance(values: Floats, by: Moved, seed: int) -> TestRowChance:
+    """What is reported of the test units' chance, for values float64[n]; ``seed`` draws the halves."""
+    count = by.units.shape[1]
+    order = np.random.default_rng([seed, count]).permutation(count)
+    parts = [order[: count // 2], order[count // 2 :]]
+    halves = [shares_of(values + by.units[:, part].sum(axis=1) * (count / max(len(part), 1))) for part in parts]
+    covariance = by.covariance
+    deviations = normal(covariance, _DRAWS, np.random.default_rng([seed, count, 1]))
+    spread = 100.0 * np.abs(shares_of(values + deviations) - shares_of(values - deviations)).max(axis=1)
+    return TestRowChance(
+        units=count,
+        covariance=tuple(tuple(float(c) for c in row) for row in covariance),
+        halves=(tuple(map(float, halves[0])), tuple(map(float, halves[1]))),
+        apart=float(100.0 * np.abs(halves[0] - halves[1]).max()),
+        allowed=float(np.quantile(spread, _ALLOWED)),
+        seed=seed,
+    )
+
+
+def normal(covariance: Floats, draws: int, rng: np.random.Generator) -> Floats:
+    """Normal draws float64[draws, n] with this covariance."""
+    eigenvalues, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.clip(eigenvalues, 0.0, None))
+    return np.asarray(rng.standard_normal((draws, len(covariance))) @ root.T, dtype=np.float64)
