@@ -6,8 +6,10 @@ Keys named like secrets are dropped and anything shaped like one of our tokens i
 import logging
 import re
 import sys
+import threading
 from collections.abc import MutableMapping
 from dataclasses import dataclass, fields
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -74,4 +76,42 @@ def configure_logging(level: str, *, as_json: bool) -> None:
     )
     for chatty in ("httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.captureWarnings(True)
+    if as_json:
+        _all_as_json(level)
+    else:
+        logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def _all_as_json(level: str) -> None:
+    """What libraries log, warnings, and what ends a process or a thread: each a line of JSON like our own."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.contextvars.merge_contextvars,
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                mask_secrets,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    log = structlog.get_logger("uncaught")
+
+    def ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            return
+        log.critical("process.ended", exc_info=(kind, error, trace))
+
+    def thread_ended(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None:
+            log.critical("thread.ended", exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
+
+    sys.excepthook, threading.excepthook = ended, thread_ended

@@ -24,8 +24,14 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CHERISH_", extra="ignore", frozen=True)
 
-    environment: Literal["development", "production"] = "development"
-    database_url: SecretStr = SecretStr("postgresql://cherish@localhost/cherish")
+    environment: Literal["development", "production"] = Field(
+        default="development",
+        description="production refuses default, empty and short secrets, and private webhook targets",
+    )
+    database_url: SecretStr = Field(
+        default=SecretStr("postgresql://cherish@localhost/cherish"),
+        description="postgresql://user:password@host/database",
+    )
     database_pooler: Literal["none", "transaction"] = Field(
         default="none",
         description="transaction where database_url is a pooler's (pgbouncer) that lends connections by transaction",
@@ -43,16 +49,24 @@ class Settings(BaseSettings):
     database_statement_seconds: float | None = Field(
         default=None, ge=0, description="one statement; by itself by the process's role; 0 is without limit"
     )
-    # unix:///path/redis.sock or redis://host:port/0
-    redis_url: SecretStr = SecretStr("redis://localhost:6379/0")
-    # file:///folder, or s3://bucket/prefix with the usual AWS_* variables
-    blob_url: str = "file:///var/lib/cherish/blobs"
-    public_url: str = "http://127.0.0.1:8000"
+    redis_url: SecretStr = Field(
+        default=SecretStr("redis://localhost:6379/0"),
+        description="redis://host:port/0, rediss:// (the certificate is verified) or unix:///path/redis.sock",
+    )
+    blob_url: str = Field(
+        default="file:///var/lib/cherish/blobs",
+        description="file:///folder, or s3://bucket/prefix with the usual AWS_* variables",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        description="the address by which clients reach the service; problems and Croissant documents name it",
+    )
 
-    # keyed hashing of API keys and source of webhook secrets; rotating it revokes every key and every webhook secret
-    key_pepper: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
-    # signs pagination cursors and session cookies
-    signing_secret: SecretStr = SecretStr(_DEVELOPMENT_SECRET)
+    key_pepper: SecretStr = Field(
+        default=SecretStr(_DEVELOPMENT_SECRET),
+        description="keys API keys, sign-ins and webhook secrets; another one ends them all (docs/admin.md)",
+    )
+    signing_secret: SecretStr = Field(default=SecretStr(_DEVELOPMENT_SECRET), description="signs cursors and forms")
 
     registration: Literal["closed", "approval", "open"] = Field(
         default="closed", description="whether organisations register themselves, and whether an admin approves"
@@ -83,8 +97,9 @@ class Settings(BaseSettings):
         "today's, so that those certificates can still be checked",
     )
 
-    # verifies a payment provider's events; without it none are received
-    payment_webhook_secret: SecretStr | None = None
+    payment_webhook_secret: SecretStr | None = Field(
+        default=None, description="verifies a payment provider's events; without it none are received"
+    )
 
     platform_fee_basis_points: int = Field(
         default=0, ge=0, lt=10_000, description="of each pool, as it is when a job is posted; 250 is 2.5 percent"
@@ -107,13 +122,16 @@ class Settings(BaseSettings):
         default=10, gt=0, description="whoever offers fewer rows to a job is not valued: its value would tell of them"
     )
 
-    log_level: str = "INFO"
-    log_json: bool = False
+    shutdown_seconds: int = Field(
+        default=30, ge=0, description="how long a stopping API process lets calls under way end, uploads among them"
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_json: bool = Field(default=False, description="one JSON object a line, what libraries log included")
 
-    max_upload_bytes: int = Field(default=2 * 1024**3, gt=0)
+    max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="of one upload")
     max_body_bytes: int = Field(default=1024**2, gt=0, description="JSON bodies; uploads have their own limit")
-    max_rows: int = Field(default=5_000_000, gt=0)
-    max_columns: int = Field(default=100_000, gt=0)
+    max_rows: int = Field(default=5_000_000, gt=0, description="of one file")
+    max_columns: int = Field(default=100_000, gt=0, description="of one file")
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
     max_parsing: int = Field(default=2, gt=0, description="uploads that one API process has parsed at a time")
     parse_memory_bytes: int = Field(default=4 * 1024**3, gt=0, description="of the process that parses an upload")
@@ -135,9 +153,11 @@ class Settings(BaseSettings):
         description='what a device hour costs a job\'s buyer, by currency, as JSON: {"EUR": "1.20"}; others are free',
     )
 
-    lease_seconds: float = Field(default=60.0, gt=0)
+    lease_seconds: float = Field(
+        default=60.0, gt=0, description="after this long without a heartbeat another worker may take a worker's shard"
+    )
     shard_seconds: float = Field(default=20.0, gt=0, description="aim for shards of about this length")
-    shard_time_limit: float = Field(default=600.0, gt=0)
+    shard_time_limit: float = Field(default=600.0, gt=0, description="seconds after which a shard counts as failed")
     stay_seconds: float = Field(
         default=2.0, ge=0, description="a worker goes on with a job's next shard, without a message, for so long"
     )
@@ -154,7 +174,7 @@ class Settings(BaseSettings):
     worker_withdraw_after: int = Field(
         default=3, gt=0, description="a worker at which so much different work failed in a row ends itself"
     )
-    max_attempts: int = Field(default=3, gt=0)
+    max_attempts: int = Field(default=3, gt=0, description="tries of a shard before its job fails")
     unlearn_grace_seconds: float = Field(
         default=3600.0,
         ge=0,
@@ -164,9 +184,9 @@ class Settings(BaseSettings):
     redispatch_seconds: float = Field(
         default=15.0, gt=0, description="when an unclaimed shard's message counts as lost"
     )
-    sweep_seconds: float = Field(default=5.0, gt=0)
+    sweep_seconds: float = Field(default=5.0, gt=0, description="how often the sweeper looks")
     max_running_per_buyer: int = Field(default=4, gt=0, description="jobs at once; more wait in the queue")
-    max_shard_worths: int = Field(default=4096, gt=0)
+    max_shard_worths: int = Field(default=4096, gt=0, description="worths of one shard at most")
     max_answer_bytes: int = Field(
         default=4 * 1024**2,
         gt=0,
@@ -205,6 +225,18 @@ class Settings(BaseSettings):
         """The settings that these ``CHERISH_*`` variables name; they come before this process's own environment."""
         prefix = cls.model_config["env_prefix"]
         return cls.model_validate({name.removeprefix(prefix).lower(): value for name, value in variables.items()})
+
+    @field_validator("database_url", "database_direct_url")
+    @classmethod
+    def _spell_password(cls, value: SecretStr | None) -> SecretStr | None:
+        """An @ in the password, which a URL spells %40, is understood as it is meant."""
+        if value is None:
+            return None
+        scheme, found, rest = value.get_secret_value().partition("://")
+        user, at, place = rest.rpartition("@")
+        if not found or not at or "@" not in user:
+            return value
+        return SecretStr(f"{scheme}://{user.replace('@', '%40')}@{place}")
 
     @field_validator("certificate_key")
     @classmethod

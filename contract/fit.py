@@ -40,6 +40,7 @@ class FitQuestion(Document):
     features: FeatureChoice = ALL_FEATURES
     label_map: dict[str, str] = Field(default_factory=dict)
     missing_labels: MissingLabels = "leave_out"
+    drop_unfit: bool = False
 
 
 class FitRequest(Document):
@@ -83,10 +84,18 @@ class PayeeFitted(Document):
     raw: str
 
 
+class UnfitDataset(Document):
+    """A dataset (its id in hex) that could not be read with the others and was left out, and why, for the buyer."""
+
+    dataset: str
+    detail: str
+
+
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
-    rows as they were read; ``findings`` is what is said of the files."""
+    rows as they were read; ``findings`` is what is said of the files. ``unfit``
+    are datasets that were left out, as the question allows; ``members`` are then those who have others."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -98,3 +107,4 @@ class FitAnswer(Document):
     raw_test: str
     mix: LabelMix
     findings: tuple[FileFinding, ...] = ()
+    unfit: tuple[UnfitDataset, ...] = ()

@@ -6,6 +6,7 @@ The shard in hand is finished or given back at once; what Redis still holds is n
 import os
 import sys
 
+from app import logs
 from app.settings import get_settings
 from app.storage import scratch
 from worker.celery_app import app
@@ -15,15 +16,20 @@ def main(argv: list[str]) -> None:
     queue = argv[0] if argv else "cpu"
     if queue not in ("cpu", "gpu") or len(argv) > 1:
         sys.exit("usage: python -m worker [cpu|gpu]")
-    os.nice(get_settings().worker_nice)
+    settings = get_settings()
+    # before Celery says anything
+    logs.configure_logging(settings.log_level, as_json=settings.log_json)
+    os.nice(settings.worker_nice)
     # billiard keeps files for as long as its processes live, and leaves them when these are killed
     scratch.adopt()
     app.worker_main(
         [
+            # no banner among the lines of the log
+            "--quiet",
             "worker",
             f"--queues={queue}",
             f"--hostname={queue}-{os.getpid()}@%h",
-            f"--loglevel={get_settings().log_level}",
+            f"--loglevel={settings.log_level}",
             # workers say that they are alive in Postgres; through Redis each would hear of every other
             "--without-gossip",
             "--without-mingle",

@@ -13,6 +13,7 @@ import structlog
 from billiard.process import active_children
 from celery import Celery, Task, signals
 
+from app import logs
 from app.settings import get_settings
 from worker.config import celery_settings
 
@@ -30,6 +31,13 @@ class Bound(Task):
 
 app = Celery("cherish", include=["worker.tasks"], task_cls=Bound)
 app.conf.update(celery_settings(get_settings()))
+
+
+@signals.setup_logging.connect
+def _log_as_we_do(**_: Any) -> None:
+    # with a receiver here Celery sets up none of its own
+    settings = get_settings()
+    logs.configure_logging(settings.log_level, as_json=settings.log_json)
 
 
 @signals.celeryd_init.connect

@@ -9,10 +9,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.accounts.callers import authenticated, bearer, cookie
 from app.admin import service
 from app.errors import Forbidden, TooManyRequests, Unauthorized
+from app.http import outages
 from app.http.deps import SessionDep, SettingsDep
 from app.http.metrics import Metrics
 from app.http.problems import responses
@@ -67,16 +69,25 @@ def may_scrape(
     },
 )
 def get_metrics(request: Request, session: SessionDep) -> Response:
-    """Counters of this process and gauges of the deployment, in Prometheus' text format."""
+    """Counters of this process and gauges of the deployment, in Prometheus' text format; while the database is away
+    the counters alone, and `cherish_database_up` is 0."""
     metrics: Metrics = request.app.state.metrics
-    text = generate_latest(metrics.registry) + generate_latest(_gauges(service.gauges(session)))
+    samples: Mapping[str, Sequence[tuple[tuple[str, ...], float]]] = {}
+    try:
+        samples = service.gauges(session)
+    except SQLAlchemyError as error:
+        if outages.outage(error) is None:
+            raise
+        session.rollback()
+    text = generate_latest(metrics.registry) + generate_latest(_gauges(samples))
     return Response(text, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
 def _gauges(samples: Mapping[str, Sequence[tuple[tuple[str, ...], float]]]) -> CollectorRegistry:
     registry = CollectorRegistry()
+    Gauge("cherish_database_up", "1 where the gauges below could be read.", registry=registry).set(bool(samples))
     for key, (name, meaning, labels) in _GAUGES.items():
         gauge = Gauge(name, meaning, labels, registry=registry)
-        for values, number in samples[key]:
+        for values, number in samples.get(key, ()):
             (gauge.labels(*values) if labels else gauge).set(number)
     return registry

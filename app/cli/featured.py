@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.loading.extractor import Extractor
 
-_SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".zip": "zip"}
+_SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv"}
 
 
 def evaluator_on_features(

@@ -139,7 +139,7 @@ def serve(
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        "timeout_graceful_shutdown": 5,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
         # longer than clients and proxies keep an idle connection: were we to close it, a request that is on its way
         # meanwhile would be lost
         "timeout_keep_alive": 75,

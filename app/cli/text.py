@@ -19,6 +19,7 @@ from app.cli.request import ValueRequest, engine_errors
 from app.datasets.rows.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
+from contract.files import AS_IT_IS
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
@@ -34,24 +35,27 @@ class Corpora:
     context: int = CONTEXT
     encode: Encode | None = None
     vocabulary: int = BYTES
+    request: ValueRequest | None = None
 
-    def blocks(self, path: Path, name: str) -> NDArray[np.float32]:
-        """float32[n, context + 1] of a file or folder."""
-        return pack([tokens_of(text, self.encode) for text in read_corpus(path, name)], self.context, name)
+    def blocks(self, path: Path, name: str, named: str = "") -> NDArray[np.float32]:
+        """float32[n, context + 1] of a file or folder, which the request calls ``named`` where it declares how it is
+        read."""
+        reading = AS_IT_IS if self.request is None else self.request.reading(named or str(path))
+        return pack([tokens_of(text, self.encode) for text in read_corpus(path, name, reading)], self.context, name)
 
     def player(self, name: str, files: Sequence[str]) -> "PlayerData":
         from worker.engine.games.problem import PlayerData
 
-        blocks = np.concatenate([self.blocks(Path(file), f"{name} ({file})") for file in files])
+        blocks = np.concatenate([self.blocks(Path(file), f"{name} ({file})", file) for file in files])
         labels = np.zeros(len(blocks), dtype=np.int64)
         # named as the service names the same blocks, so that the same texts are the same game
         return PlayerData(name, blocks, labels, stand_ins(blocks, labels).digest)
 
-    def rows(self, path: Path, name: str) -> "Rows":
+    def rows(self, file: str, name: str) -> "Rows":
         """Blocks whose labels number their domains: the files of a folder, by name."""
         from worker.engine.games.problem import Rows
 
-        parts = [self.blocks(file, f"{name} ({file.name})") for file in domains(path)]
+        parts = [self.blocks(each, f"{name} ({each.name})", file) for each in domains(Path(file))]
         labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         return Rows(np.concatenate(parts), labels, name=name)
 
@@ -86,11 +90,11 @@ def evaluator_of_texts(
             sizes, arrays = read_adapter(Path(request.checkpoint))
             hyper = {**sizes, **hyper}
             checkpoint |= arrays
-        corpora = Corpora(context, base.encode, base.vocabulary)
+        corpora = Corpora(context, base.encode, base.vocabulary, request)
         by_name: dict[str, list[str]] = {}
         for name, file in request.providers:
             by_name.setdefault(name, []).append(file)
-        test = corpora.rows(Path(request.test), "the test set")
+        test = corpora.rows(request.test, "the test set")
         problem = Problem(
             players=[corpora.player(name, files) for name, files in by_name.items()],
             test=test,
@@ -99,7 +103,7 @@ def evaluator_of_texts(
             metric=request.metric,
             mode=request.mode,
             seed=request.seed,
-            rest=corpora.rows(Path(request.rest), "the rest") if request.rest else None,
+            rest=corpora.rows(request.rest, "the rest") if request.rest else None,
             checkpoint=checkpoint,
         )
         evaluator = Evaluator(problem, request.device, threads=threads)

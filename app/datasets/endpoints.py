@@ -36,7 +36,8 @@ def declared_reading(
         Query(description="Names of the columns of a table without a header line, in order.", examples=[["age", "y"]]),
     ] = None,
     delimiter: Annotated[
-        str | None, Query(min_length=1, max_length=1, description="Of a delimited file; else sniffed.", examples=[";"])
+        str | None,
+        Query(min_length=1, max_length=3, description="Of a delimited file, or tab; else sniffed.", examples=[";"]),
     ] = None,
     encoding: Annotated[
         str | None, Query(max_length=20, description="Of a text that is not UTF-8.", examples=["windows-1252"])

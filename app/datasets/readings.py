@@ -38,6 +38,29 @@ def declared(
         raise _refused(place, f"{error.errors()[0]['msg']}; declare {_RULES[place]}") from None
 
 
+def of_query(pairs_of_query: Sequence[tuple[str, str]]) -> Reading:
+    """The declaration that a query's pairs make; raises InvalidInput for a member that is none, or for a wrong one."""
+    said: dict[str, list[str]] = {}
+    for name, value in pairs_of_query:
+        said.setdefault(name, []).append(value)
+    if unknown := sorted(set(said) - set(_IN_QUERIES)):
+        raise _refused(unknown[0], f"it cannot be declared; declare {', '.join(_IN_QUERIES)}")
+
+    def last(name: str) -> str | None:
+        return said[name][-1] if name in said else None
+
+    return declared(
+        columns=said.get("columns"),
+        delimiter=last("delimiter"),
+        encoding=last("encoding"),
+        sheet=last("sheet"),
+        kinds=pairs(said.get("read", ())),
+    )
+
+
+_IN_QUERIES = ("columns", "delimiter", "encoding", "sheet", "read")
+
+
 _RULES = {
     "columns": "each column's name once",
     "delimiter": "one character that is no quote and no line end",

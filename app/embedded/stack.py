@@ -111,6 +111,8 @@ class EmbeddedStack(Supervisor):
             "CHERISH_KEY_PEPPER": secret.key_pepper,
             "CHERISH_SIGNING_SECRET": secret.signing_secret,
             "CHERISH_CERTIFICATE_KEY": secret.certificate_key,
+            # what stops the stack waits little longer
+            "CHERISH_SHUTDOWN_SECONDS": "5",
             **self._extra,
         }
         self._migrate(database_url)

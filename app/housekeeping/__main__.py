@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from app import logs
 from app.db.limits import Process
 from app.db.session import make_session_factory, open_engine
 from app.housekeeping.bookkeeper import Bookkeeper
@@ -30,6 +31,7 @@ def main(argv: list[str]) -> int:
         sys.stderr.write("usage: python -m app.housekeeping [relay] [sweeper]\n")
         return 2
     settings = get_settings()
+    logs.configure_logging(settings.log_level, as_json=settings.log_json)
     listening = settings.listening_url()
     engine = open_engine(settings, Process.HOUSEKEEPING, pool_size=2)
     factory = make_session_factory(engine)

@@ -29,11 +29,18 @@ class Broker(Protocol):
 
 
 def broker_url(redis_url: str) -> str:
-    """Celery's form of our Redis URL: ``unix:///run/redis.sock`` becomes ``redis+socket:///run/redis.sock``."""
+    """Celery's form of our Redis URL: ``unix:///run/redis.sock`` becomes ``redis+socket:///run/redis.sock``.
+
+    Over TLS (``rediss://``) the server's certificate and name are checked, unless the URL says otherwise.
+    """
     parts = urlsplit(redis_url)
     if parts.scheme == "unix":
         query = f"?{parts.query.replace('db=', 'virtual_host=')}" if parts.query else ""
         return f"redis+socket://{quote(parts.path)}{query}"
+    if parts.scheme == "rediss" and "ssl_cert_reqs=" not in parts.query:
+        # without a word on it the library speaks to whoever answers
+        verified = "ssl_cert_reqs=CERT_REQUIRED&ssl_check_hostname=true"
+        return parts._replace(query=f"{parts.query}&{verified}" if parts.query else verified).geturl()
     return redis_url
 
 

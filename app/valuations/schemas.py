@@ -162,6 +162,11 @@ class NewValuation(Body):
     missing_labels: MissingLabels = Field(
         default="leave_out", description="Rows without a label: left out and counted, or the file is refused."
     )
+    drop_unfit: bool = Field(
+        default=False,
+        description="Go on without datasets that cannot be read with the others (they lack a column of the test set, "
+        "or hold texts where the others hold numbers); each is named in `findings` and its provider is told.",
+    )
     metric: Annotated[str, OneOf("metric", tuple(METRICS))] = Accuracy.name
     class_weights: Annotated[str, OneOf("class_weights", CLASS_WEIGHTS)] = Field(
         default="uniform",

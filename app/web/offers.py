@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from app.datasets import schemas, service
+from app.datasets import readings, schemas, service
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
@@ -103,14 +103,14 @@ async def put_content(
     blobs: BlobsDep,
 ) -> Response:
     """The file's bytes: streamed, hashed and validated, then stored whole or not at all."""
-    caller = visitor.caller
-    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id)
+    caller, reading = visitor.caller, readings.of_query(request.query_params.multi_items())
+    expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
     async with AsyncExitStack() as stack:
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
             read = partial(service.read_content, settings, expected, upload.path)
             content = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
-        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content)
+        await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
     return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
 
 

@@ -30,6 +30,7 @@ class EventType(StrEnum):
     VALUATION_CANCELLED = "valuation.cancelled"
     VALUATION_EXPIRED = "valuation.expired"
     DATASET_WITHDRAWN = "dataset.withdrawn"
+    DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
     CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
     CHECKPOINT_ERASED = "checkpoint.erased"
     PAYOUT_AVAILABLE = "payout.available"
@@ -56,6 +57,15 @@ class DatasetWithdrawn(Body):
     id: DatasetId
     checkpoints: list[CheckpointId] = Field(default_factory=list)
     answer_until: datetime | None = None
+
+
+class DatasetUnreadable(Body):
+    """A job was posted that named a dataset of the receiver's and went on without it: its columns, or what is in them,
+    do not fit the job's other files. Which these are, and what the test set has, is not told."""
+
+    model_config = example(id=_DATASET)
+
+    id: DatasetId
 
 
 class CheckpointForgot(Body):
@@ -103,6 +113,7 @@ DATA: dict[EventType, type[Body]] = {
     EventType.VALUATION_CANCELLED: ValuationEnded,
     EventType.VALUATION_EXPIRED: ValuationEnded,
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
+    EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
     EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
     EventType.CHECKPOINT_ERASED: CheckpointForgot,
     EventType.PAYOUT_AVAILABLE: PayoutAvailable,
@@ -116,6 +127,7 @@ SUMMARIES: dict[EventType, str] = {
     EventType.VALUATION_CANCELLED: "A valuation was cancelled by its buyer and nothing was charged.",
     EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
+    EventType.DATASET_UNREADABLE_FOR_ORDER: "A job went on without a dataset of the receiver's that does not fit.",
     EventType.CHECKPOINT_UNLEARNED: "A checkpoint of the receiver's has forgotten a dataset that was withdrawn.",
     EventType.CHECKPOINT_ERASED: "A checkpoint's weights were erased: they had seen a dataset that was withdrawn.",
     EventType.PAYOUT_AVAILABLE: "An amount of the receiver's can be withdrawn.",

@@ -4,6 +4,7 @@ import base64
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import make_url
 
 from app.settings import Settings
 
@@ -41,3 +42,22 @@ def test_certificates_have_a_key_of_their_own_outside_development() -> None:
     for broken in ("", "!", base64.b64encode(b"16 bytes, no more").decode()):
         with pytest.raises(ValidationError, match="CHERISH_CERTIFICATE_KEY is not 32 bytes in base64"):
             Settings.model_validate(given | {"certificate_key": broken})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("postgresql://me:p@ss@host:5432/db", "p@ss"),
+        ("postgresql://me:p%40ss@host:5432/db", "p@ss"),
+        ("postgresql://me:a@b@c@host:5432/db?sslmode=require", "a@b@c"),
+        ("postgresql://me:plain@host:5432/db", "plain"),
+    ],
+)
+def test_a_password_with_an_at_sign_is_what_it_says(given: str, meant: str) -> None:
+    url = make_url(Settings.model_validate({"database_url": given}).database_url.get_secret_value())
+    assert (url.password, url.host, url.port, url.database) == (meant, "host", 5432, "db")
+
+
+def test_a_url_without_a_password_is_left_as_it_is() -> None:
+    for url in ("postgresql:///db?host=/run/pg", "postgresql://host/db", "postgresql://me@host/db"):
+        assert Settings.model_validate({"database_url": url}).database_url.get_secret_value() == url

@@ -192,7 +192,7 @@ def _with_header(dialect: Dialect, records: list[list[str]], name: str, columns:
             shown = dialect.delimiter.join(first)[:60]
             raise InvalidData(
                 f"{name}: the header seems missing: the first line ({shown}) is like those after it; give `columns` "
-                "(one name per column), or add a header line"
+                "(one name per column; the line's own where it is the header after all), or add a header line"
             )
         return dialect
     names = tuple(columns)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, Meaning, read_table
 from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.sources import only_table
 from app.datasets.readers.types import is_text
 from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
@@ -33,23 +34,28 @@ NO_TOKEN = -1
 BYTES = 256
 MAX_DOMAINS = 100
 FINGERPRINT_BYTES = 16
-SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".zip": "zip", ".csv": "csv", ".parquet": "parquet"}
+SUFFIXES = {
+    ".txt": "text", ".md": "text", ".jsonl": "jsonl", ".json": "json", ".zip": "zip", ".csv": "csv",
+    ".parquet": "parquet",
+}  # fmt: skip
 Tokens = NDArray[np.int64]
 _PIECE = 1 << 16
 
 
-def read_corpus(path: Path, name: str = "") -> list[str]:
-    """The documents of a file or folder that are not empty; raises InvalidData naming file, place and mend."""
+def read_corpus(path: Path, name: str = "", reading: Reading = AS_IT_IS) -> list[str]:
+    """The documents of a file or folder that are not empty; raises InvalidData naming file, place and mend.
+
+    ``reading`` is what is declared of the file, or of each in the folder.
+    """
     name = name or path.name
     if not path.exists():
         raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
     if path.is_dir():
-        return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name)]
+        return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name, reading)]
+    form = None if path.suffix == ".zip" and only_table(path) else SUFFIXES.get(path.suffix)
     documents = [
         text
-        for text in _texts(
-            read_table(path, SUFFIXES.get(path.suffix), name=name, meaning=Meaning(documents=True)), name
-        )
+        for text in _texts(read_table(path, form, name=name, reading=reading, meaning=Meaning(documents=True)), name)
         if text
     ]
     if not documents:

@@ -5,7 +5,7 @@ players in canonical order (by the digest of their rows, then by name), and so f
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,8 +31,8 @@ from app.valuations.schemas import Model, NewValuation
 from contract.document import digest_of
 from contract.estimators import budget_fault
 from contract.files import InputFile
-from contract.findings import FileFinding
-from contract.fit import FitAnswer, Offer, PlayerFitted
+from contract.findings import FileFinding, Finding, Severity
+from contract.fit import FitAnswer, Offer, PlayerFitted, UnfitDataset
 from contract.game import FrozenGame
 from contract.job import PayeePart, TestCommitment
 from contract.learners import Architecture
@@ -74,6 +74,8 @@ class Admitted:
     measured: TestCommitment
     notes: tuple[str, ...] = ()
     findings: tuple[FileFinding, ...] = ()
+    # datasets that could not be read with the others and were left out, and whose they are
+    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
@@ -123,8 +125,11 @@ class Admission:
             order.features,
             order.label_map,
             order.missing_labels,
+            order.drop_unfit,
         )
         fitted = self._fitted(files, chosen)
+        dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
+        datasets, groups, offers = _kept(datasets, groups, offers, dropped)
         self._check_rows(order, groups, fitted.answer)
         payees = _payees(groups, offers, fitted.answer)
         check_weights(chosen, fitted.shape, fitted.classes)
@@ -161,7 +166,8 @@ class Admission:
             contents={dataset.id: dataset.digest for dataset in datasets if dataset.digest is not None},
             measured=measured,
             notes=(*self._overlaps(order, offers, answer), *far_apart(measured)),
-            findings=answer.findings,
+            findings=(*(_left_out(each) for each in answer.unfit), *answer.findings),
+            unfit=tuple((each.id, each.provider_id) for each in rows.values() if each.id in dropped),
             trained=chosen.trained,
         )
 
@@ -232,6 +238,34 @@ class Admission:
             return fitted
         read = fitter.texts if chosen.reads is Architecture.LM else fitter.items
         return read(files, chosen.model, chosen.frozen_base)
+
+
+def _kept(
+    datasets: list[Dataset], groups: list[list[Dataset]], offers: list[Offer], dropped: Collection[uuid.UUID]
+) -> tuple[list[Dataset], list[list[Dataset]], list[Offer]]:
+    """Datasets, groups and offers without datasets that were left out, in their order; a group needs one."""
+    if not dropped:
+        return datasets, groups, offers
+    gone = {dataset.hex for dataset in dropped}
+    kept = [[dataset for dataset in group if dataset.id not in dropped] for group in groups]
+    left = [
+        offer.model_copy(update={"datasets": tuple(each for each in offer.datasets if each not in gone)})
+        for offer in offers
+    ]
+    return (
+        [dataset for dataset in datasets if dataset.id not in dropped],
+        [group for group in kept if group],
+        [offer for offer in left if offer.datasets],
+    )
+
+
+def _left_out(unfit: UnfitDataset) -> FileFinding:
+    finding = Finding(
+        code="unreadable_for_order",
+        severity=Severity.WARN,
+        detail=f"left out of this order, which says drop_unfit: {unfit.detail}",
+    )
+    return FileFinding(dataset=unfit.dataset, finding=finding)
 
 
 def _check_players(

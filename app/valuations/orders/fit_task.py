@@ -23,7 +23,7 @@ from app.datasets.rows.canonical_order import canonical_order, in_canonical_orde
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
 from app.datasets.rows.items import number_labels, read_stand_ins
-from app.datasets.rows.joining import common_columns
+from app.datasets.rows.joining import Unfit, common_columns
 from app.datasets.rows.labels import label_findings
 from app.datasets.rows.raw_rows import (
     RawRows,
@@ -44,7 +44,7 @@ from app.valuations.players.near_copies import NEAR_ROWS
 from app.valuations.players.overlap import Overlap, overlaps
 from contract.files import InputFile
 from contract.findings import FileFinding, Finding
-from contract.fit import FitAnswer, FitRequest, Offer, PayeeFitted, RowsFitted
+from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer, PayeeFitted, RowsFitted, UnfitDataset
 
 # refusals that speak of columns and their types only, which the catalogue shows
 _SCHEMA = frozenset({"schema", "missing"})
@@ -94,8 +94,45 @@ def answer(plain: dict[str, Any]) -> dict[str, Any]:
     return fit(request).plain()
 
 
+class _Unfit(Exception):
+    """A dataset (by its id in hex) cannot be read with the others; ``refusal`` says why."""
+
+    def __init__(self, dataset: str, refusal: InvalidData) -> None:
+        super().__init__(str(refusal))
+        self.dataset = dataset
+        self.refusal = refusal
+
+
 def fit(request: FitRequest) -> FitAnswer:
-    """The same as typed documents."""
+    """The same as typed documents. Where the question allows it, datasets that do not fit are left out one by one."""
+    unfit: list[UnfitDataset] = []
+    while True:
+        try:
+            return _fit(request).model_copy(update={"unfit": tuple(unfit)})
+        except _Unfit as error:
+            question = request.question
+            if not question.drop_unfit or len(question.files) == 1:
+                raise error.refusal from None
+            unfit.append(UnfitDataset(dataset=error.dataset, detail=str(error.refusal)))
+            request = request.model_copy(update={"question": _without(question, error.dataset)})
+
+
+def _without(question: FitQuestion, dataset: str) -> FitQuestion:
+    """The question without a dataset, and without a payee that has no other."""
+    offers = [
+        offer.model_copy(update={"datasets": tuple(each for each in offer.datasets if each != dataset)})
+        for offer in question.members
+    ]
+    return question.model_copy(
+        update={
+            "files": {key: file for key, file in question.files.items() if key != dataset},
+            "uploaded": {key: moment for key, moment in question.uploaded.items() if key != dataset},
+            "members": tuple(offer for offer in offers if offer.datasets),
+        }
+    )
+
+
+def _fit(request: FitRequest) -> FitAnswer:
     question = request.question
     files = _Files(request, Limits(**question.limits))
     rows = _READERS[question.kind](files)
@@ -165,18 +202,21 @@ def _read_tables(files: _Files) -> _Read:
 
     test, tables = table(files.test), {}
     for key, file in files.datasets.items():
-        with _others_file(file):
+        with _others_file(key, file):
             tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
                 class_names(tables[key], target)
-    fitted = fit_tables(test, list(tables.values()), target, choice=question.features, label_map=question.label_map)
+    try:
+        fitted = fit_tables(test, list(tables.values()), target, choice=question.features, label_map=question.label_map)
+    except Unfit as error:
+        raise _Unfit(list(tables)[error.table], error) from None
     encoding = fitted.encoding
     findings = [*_said(None, findings_of(test)), *_said(None, fitted.test_findings)]
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
         findings += [*_said(key, findings_of(read)), *_said(key, more)]
     rows = {}
     for key, read in tables.items():
-        with _others_file(files.datasets[key]):
+        with _others_file(key, files.datasets[key]):
             rows[key] = encode(read, encoding)
     encoded_test = encode(test, encoding)
     if not question.by_name:
@@ -203,21 +243,22 @@ def _said(dataset: str | None, findings: Sequence[Finding]) -> list[FileFinding]
 
 
 @contextmanager
-def _others_file(file: InputFile) -> Iterator[None]:
+def _others_file(dataset: str, file: InputFile) -> Iterator[None]:
     """A refusal of a provider's file names the column and never what is in it, which is not the asker's to read."""
     try:
         yield
     except InvalidData as error:
         known = [fault for fault in error.errors if fault.type in _SCHEMA]
         if known:
-            raise
+            raise _Unfit(dataset, error) from None
         columns = sorted({fault.pointer for fault in error.errors})
         where = f"column `{columns[0]}`" if columns else "its content"
         detail = (
             f"{file.name}: {where} cannot be read as this order asks, and what is in it is its provider's to see; name "
             "another target or model, or leave the dataset out"
         )
-        raise InvalidData(detail, errors=[FieldError(column, detail, "private") for column in columns]) from None
+        refusal = InvalidData(detail, errors=[FieldError(column, detail, "private") for column in columns])
+        raise _Unfit(dataset, refusal) from None
 
 
 def _as_they_were(files: _Files, file: InputFile) -> dict[str, NDArray[np.uint64]]:
@@ -256,7 +297,7 @@ def _read_blocks(files: _Files) -> _Read:
     test, raw_test = EncodedRows(fingerprints(read.tokens), labels), RawRows.of(read.raw, np.zeros_like(labels))
     rows, raw = {}, {}
     for key, file in files.datasets.items():
-        with _others_file(file):
+        with _others_file(key, file):
             read = blocks(file)
         nothing = np.zeros(len(read.raw), dtype=np.int64)
         rows[key], raw[key] = EncodedRows(fingerprints(read.tokens), nothing), RawRows.of(read.raw, nothing)
@@ -272,7 +313,7 @@ def _read_items(files: _Files) -> _Read:
 
     training = {}
     for key, file in files.datasets.items():
-        with _others_file(file):
+        with _others_file(key, file):
             training[key] = items(file)
     prints, test_labels = items(files.test)
     mapped = clean_map(files.request.question.label_map)

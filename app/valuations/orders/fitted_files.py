@@ -56,6 +56,7 @@ class OrderFiles:
     features: FeatureChoice = ALL_FEATURES
     label_map: Mapping[str, str] = field(default_factory=dict)
     missing_labels: MissingLabels = "leave_out"
+    drop_unfit: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,7 @@ class Fitter:
             features=files.features,
             label_map=dict(files.label_map),
             missing_labels=files.missing_labels,
+            drop_unfit=files.drop_unfit,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

@@ -148,7 +148,7 @@ if (upload) {
       const answer = upload.dataset.content ? { content: upload.dataset.content, page: location.pathname } : await create(upload);
       if (!input.files[0]) return location.assign(answer.page);
       try {
-        await send(answer.content, input.files[0], upload.querySelector("progress"), say);
+        await send(answer.content + declared(upload), input.files[0], upload.querySelector("progress"), say);
       } catch (error) {
         // a draft whose file was refused is of no use: the next try makes a new one
         if (answer.content.startsWith("/datasets/") && !upload.dataset.content) await fetch(`${answer.page}/delete`, { method: "POST", headers: { "X-CSRF-Token": token, Accept: "application/json" } });
@@ -169,6 +169,17 @@ async function create(form) {
   const answer = await created.json();
   if (!created.ok) throw new Error(answer.detail);
   return answer;
+}
+
+// what the page's visitor declares of how the file is written, as a query
+function declared(form) {
+  const query = new URLSearchParams();
+  for (const field of form.querySelectorAll("[data-reading]")) {
+    const said = field.value.trim();
+    const values = ["columns", "read"].includes(field.dataset.reading) ? said.split(",").map((name) => name.trim()) : [said];
+    if (said) for (const value of values) query.append(field.dataset.reading, value);
+  }
+  return query.size ? `?${query}` : "";
 }
 
 function send(path, file, bar, say) {

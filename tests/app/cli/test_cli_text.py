@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app, demo_text
-from app.errors import CherishError
+from app.cli.request import ValueRequest
+from app.cli.text import Corpora
+from app.errors import CherishError, InvalidData
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 
@@ -109,3 +111,14 @@ def test_a_folder_with_one_author_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a-one.txt").write_text("word " * 4000)
     with pytest.raises(CherishError, match="at least 2 are needed"):
         run(["demo", "--text", str(tmp_path), "--home", str(tmp_path / "home")])
+
+
+def test_what_is_declared_of_a_corpus_is_used(tmp_path: Path) -> None:
+    texts = tmp_path / "a.txt"
+    texts.write_bytes("Köln, Kaffee und Käse".encode("windows-1252"))
+    declared = ((str(texts), {"encoding": "windows-1252"}),)
+    request = ValueRequest((), "test", "", "lm", "log_loss", "full", 0, readings=declared)
+    blocks = Corpora(64, None, 256, request).blocks(texts, "a")
+    assert bytes(int(token) for token in blocks[0] if token >= 0).decode() == "Köln, Kaffee und Käse"
+    with pytest.raises(InvalidData, match="declare encoding windows-1252"):
+        Corpora(64, None, 256).blocks(texts, "a")

@@ -220,6 +220,23 @@ def test_an_upload_meets_a_refusing_store_as_a_503(
         assert time.monotonic() - begun < 30
 
 
+def test_without_postgres_metrics_are_this_process_s_own(servers: Servers) -> None:
+    app = create_app(servers.settings.model_copy(update={"metrics_open": True}))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        scraped = client.get("/metrics")
+        assert "cherish_database_up 1.0" in scraped.text
+        servers.postgres.stop()
+        try:
+            away = client.get("/metrics")
+            assert away.status_code == 200, away.text
+            assert "cherish_database_up 0.0" in away.text
+            assert "cherish_http_requests_total" in away.text
+            assert "cherish_jobs{" not in away.text
+        finally:
+            servers.postgres.start()
+        assert "cherish_database_up 1.0" in client.get("/metrics").text
+
+
 def operational(cause: Exception) -> OperationalError:
     return OperationalError("SELECT 1", {}, cause)
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.identity import Role
 from app.payouts import service as payouts
+from app.webhooks.tables import WebhookEvent
 
 CASES = Path(__file__).parents[2] / "cases"
 
@@ -172,3 +174,26 @@ def test_rows_without_a_label_are_refused_where_the_order_says_so(stall: Market)
     assert (left_out["code"], left_out["rows"]) == ("missing_labels", 1)
     refused = stall.quote(order | {"missing_labels": "refuse"})
     assert refused.status_code == 422
+
+
+def test_an_order_may_go_on_without_a_dataset_that_does_not_fit_and_its_provider_is_told(
+    stall: Market, session: Session
+) -> None:
+    order = stall.order("num_")
+    stranger = stall.publish("labels/same_a.csv")
+    hook = {"url": "https://hooks.example.com/it", "events": ["dataset.unreadable_for_order"]}
+    created = stall.providers[-1].client.post("/v1/webhooks", json=hook)
+    assert created.status_code == 201, created.text
+    order["datasets"].insert(1, stranger)
+    refused = stall.quote(order)
+    assert refused.status_code == 422
+    assert f"dataset {stranger} lacks `bp`, `age`" in refused.text
+    quoted = stall.quote(order | {"drop_unfit": True}).json()
+    assert quoted["players"] == 3
+    assert [(each["code"], each["dataset"]) for each in quoted["findings"]] == [("unreadable_for_order", stranger)]
+    posted = stall.post(order | {"drop_unfit": True})
+    assert posted.status_code == 202, posted.text
+    assert posted.json()["players"] == 3
+    assert stall.providers[-1].client.get("/v1/me/valuations").json()["items"] == []
+    data = session.scalars(select(WebhookEvent.data).where(WebhookEvent.type == "dataset.unreadable_for_order")).all()
+    assert data == [{"id": stranger}]

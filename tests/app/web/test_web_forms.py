@@ -98,3 +98,16 @@ def test_an_upload_that_is_a_form_is_refused_unread(browser: Open, buyer: Known)
     answer = here.put(made.json()["content"], files={"file": b"a,label\n1,x\n"}, headers=headers)
     assert answer.status_code == 415
     assert "not a form" in answer.text
+
+
+def test_a_page_can_declare_how_its_file_is_written(browser: Open, buyer: Known) -> None:
+    here = browser().log_in(buyer)
+    assert 'data-reading="columns"' in here.get("/datasets").text
+    made = here.fill("/datasets", "/datasets", name="test", target="label").json()
+    headers = {"X-CSRF-Token": here.token("/datasets")}
+    bare = b"1|x\n2|y\n3|x\n"
+    refused = here.put(made["content"], content=bare, headers=headers)
+    assert refused.status_code == 422
+    assert "give `columns`" in refused.text
+    stored = here.put(f"{made['content']}?columns=a&columns=label", content=bare, headers=headers)
+    assert stored.status_code == 200, stored.text

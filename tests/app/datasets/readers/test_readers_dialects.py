@@ -163,3 +163,10 @@ def test_a_record_may_be_longer_than_what_is_parsed_at_a_time() -> None:
     header = ",".join(f"a_gene_with_quite_a_long_name_and_number_{at}" for at in range(25_000))
     wide = read_table((header + "\n" + ",".join(["0.25"] * 25_000) + "\n").encode())
     assert (wide.num_columns, wide.num_rows) == (25_000, 1)
+
+
+def test_a_header_that_looks_like_data_can_be_declared_by_its_own_names() -> None:
+    content = b"country,2000,2005,2010\nfr,1,2,3\nde,2,2,3\n"
+    assert "the line's own where it is the header after all" in refusal(content)
+    table = read_table(content, reading=Reading(columns=("country", "2000", "2005", "2010")))
+    assert (table.num_rows, table.column_names[1]) == (2, "2000")
