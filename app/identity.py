@@ -5,7 +5,8 @@ A scope is ``<room>:read`` or ``<room>:write``; the room is the first part of th
 
 import enum
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 
 class Role(enum.Enum):
@@ -45,6 +46,10 @@ class Caller:
     # exactly one of the two is set
     key_id: uuid.UUID | None
     user_id: uuid.UUID | None = None
+    # when the key at hand, or the session, ends by itself
+    expires_at: datetime | None = field(default=None, compare=False)
+    # the user's session at hand
+    session_id: uuid.UUID | None = field(default=None, compare=False)
     # calls a minute that an administrator allows this account; None is the settings' number
     reads_per_minute: int | None = None
     writes_per_minute: int | None = None

@@ -25,6 +25,7 @@ from app.erasure import endpoints as erasure
 from app.http import etags, health, idempotency, limits, openapi, outages, problems
 from app.http.metrics import Metrics
 from app.http.middleware import BodyLimit, RequestContext
+from app.http.queues import FairQueue
 from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage import scratch
@@ -51,7 +52,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.session_factory = make_session_factory(engine)
     app.state.reading_factory = make_reading_factory(engine)
     app.state.blobs = BlobStore.from_url(settings.blob_url)
-    app.state.parsing = anyio.CapacityLimiter(settings.max_parsing)
+    app.state.reading = FairQueue(settings.max_parsing, settings.max_waiting)
     app.state.limiter = limits.Limiter(settings.redis_url.get_secret_value(), app.state.metrics)
     app.state.redis = redis.Redis.from_url(
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5

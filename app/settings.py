@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     writes_per_minute: int = Field(default=12_000, gt=0, description="of one key; an account may have its own number")
     anonymous_per_minute: int = Field(default=3_000, gt=0, description="calls without a valid key, of one address")
     metrics_open: bool = Field(default=False, description="/metrics without a key; for a network of one's own")
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses and networks, separated by commas, whose X-Forwarded-For is believed; none unless named",
+    )
     sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
 
     certificate_key: SecretStr | None = Field(
@@ -116,11 +120,18 @@ class Settings(BaseSettings):
     )
 
     told_rows: int = Field(
-        default=200, gt=0, description="how much of fewer rows is somewhere else is never told, not even in bands"
+        default=300, gt=0, description="how much of fewer rows is somewhere else is never told, not even in bands"
     )
     least_rows_valued: int = Field(
         default=10, gt=0, description="whoever offers fewer rows to a job is not valued: its value would tell of them"
     )
+
+    disclosure_points: int = Field(
+        default=100, gt=0, description="what one organisation may spend on questions about one dataset's rows"
+    )
+    disclosure_days: float = Field(default=30.0, gt=0, description="after which points that were spent are there again")
+    quote_points: int = Field(default=2, gt=0, description="what a new question costs: a quote, or an upload's overlap")
+    job_points: int = Field(default=6, gt=0, description="what a job costs, whose values tell more")
 
     shutdown_seconds: int = Field(
         default=30, ge=0, description="how long a stopping API process lets calls under way end, uploads among them"
@@ -133,7 +144,10 @@ class Settings(BaseSettings):
     max_rows: int = Field(default=5_000_000, gt=0, description="of one file")
     max_columns: int = Field(default=100_000, gt=0, description="of one file")
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
-    max_parsing: int = Field(default=2, gt=0, description="uploads that one API process has parsed at a time")
+    max_parsing: int = Field(
+        default=2, gt=0, description="files, or jobs' files, that one API process has read at a time"
+    )
+    max_waiting: int = Field(default=8, gt=0, description="of one organisation that wait for that; more are refused")
     parse_memory_bytes: int = Field(default=4 * 1024**3, gt=0, description="of the process that parses an upload")
     fit_memory_bytes: int = Field(default=16 * 1024**3, gt=0, description="of the process that reads a job's files")
     parse_seconds: float = Field(default=300.0, gt=0, description="of the process that parses an upload")

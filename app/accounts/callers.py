@@ -101,7 +101,11 @@ def authenticated(
 def sign_in(
     request: Request, session: Session, settings: Settings, email: str, password: str
 ) -> tuple[str, sessions.SignedIn]:
-    """Begin a user's session: its token, and who it stands for. The request is recorded as this user's sign-in."""
+    """Begin a user's session: its token, and who it stands for. The request is recorded as this user's sign-in.
+
+    Counted here, for the API and the pages alike, is whom somebody tries to be; ``limits.SIGN_IN`` counts from where.
+    """
+    limits.spend(request, "sign-in", sessions.normal_email(email), settings.sign_ins_per_minute)
     token = sessions.login(session, settings, email, password)
     signed = sessions.signed_in(session, settings, token)
     record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))

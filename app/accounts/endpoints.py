@@ -152,7 +152,6 @@ def create_session(
     The cookie stands for a key in every call; one that is not a GET also sends `csrf_token` as `X-CSRF-Token`.
     """
     browsers.insist_on_own_site(request)
-    limits.spend(request, "sign-in", sessions.normal_email(body.email), settings.sign_ins_per_minute)
     token, signed = sign_in(request, session, settings, body.email, body.password)
     browsers.begin(response, settings, token)
     return _session_answer(settings, token, signed)

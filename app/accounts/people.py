@@ -4,9 +4,10 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.accounts.tables import Account, User, UserSession
+from app.accounts.tables import Account, EndedVisit, User, UserSession
 from app.http.pages import PageRequest
 
 
@@ -56,6 +57,43 @@ def signed_in(session: Session, fingerprint: str) -> tuple[UserSession, User, Ac
         .where(UserSession.fingerprint == fingerprint)
     ).one_or_none()
     return (row[0], row[1], row[2]) if row is not None else None
+
+
+def session_goes_on(session: Session, session_id: uuid.UUID, now: datetime) -> bool:
+    """Whether a session has not ended, nor its user been removed."""
+    statement = (
+        select(UserSession.id)
+        .join(User, User.id == UserSession.user_id)
+        .where(
+            UserSession.id == session_id,
+            UserSession.ended_at.is_(None),
+            UserSession.expires_at > now,
+            User.removed_at.is_(None),
+        )
+    )
+    return session.scalar(statement) is not None
+
+
+def end_account_sessions(session: Session, account_id: uuid.UUID, now: datetime) -> None:
+    """End every session of an organisation's users."""
+    users = select(User.id).where(User.account_id == account_id)
+    session.execute(
+        update(UserSession)
+        .where(UserSession.user_id.in_(users), UserSession.ended_at.is_(None))
+        .values(ended_at=now)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def end_visit(session: Session, fingerprint: str, forgotten_at: datetime) -> None:
+    """Remember that a visit has ended, until its cookie has expired; those of long ago are forgotten."""
+    session.execute(delete(EndedVisit).where(EndedVisit.forgotten_at < func.now()))
+    row = {"fingerprint": fingerprint, "forgotten_at": forgotten_at}
+    session.execute(insert(EndedVisit).values(row).on_conflict_do_nothing())
+
+
+def visit_ended(session: Session, fingerprint: str) -> bool:
+    return session.get(EndedVisit, fingerprint) is not None
 
 
 def end_sessions(session: Session, user_id: uuid.UUID, now: datetime, *, but: uuid.UUID | None = None) -> None:

@@ -6,10 +6,11 @@ Never commits. Administrators are never registered: they are made on the command
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from app.accounts import repository, service, users
+from app.accounts import people, repository, service, users
 from app.accounts.tables import Account
 from app.errors import Conflict, Forbidden, NotFound
 from app.identity import AccountStatus, Caller, Role
@@ -56,11 +57,13 @@ def approve(session: Session, account_id: uuid.UUID) -> Account:
 
 
 def suspend(session: Session, caller: Caller, account_id: uuid.UUID, reason: str) -> Account:
-    """Refuse an organisation's keys and sessions from now on, with this reason; jobs under way go on."""
+    """Refuse an organisation's keys from now on, with this reason, and end its sessions and open streams; jobs under
+    way go on."""
     if account_id == caller.account_id:
         raise Conflict("an administrator cannot suspend its own organisation; let another one do it")
     account = _locked(session, account_id)
     account.status, account.status_reason = AccountStatus.SUSPENDED, reason
+    people.end_account_sessions(session, account_id, datetime.now(UTC))
     session.flush()
     return account
 

@@ -1,10 +1,11 @@
 """All SQL on accounts and API keys. It decides nothing."""
 
+import hashlib
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.tables import Account, ApiKey
@@ -25,6 +26,12 @@ def add(session: Session, row: Account | ApiKey) -> None:
 
 def account_by_name(session: Session, name: str) -> Account | None:
     return session.scalar(select(Account).where(Account.name == name))
+
+
+def lock_name(session: Session, name: str) -> None:
+    """Nobody else makes an organisation of this name until the transaction ends."""
+    number = int.from_bytes(hashlib.sha256(b"account " + name.encode()).digest()[:8], "big", signed=True)
+    session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def account(session: Session, account_id: uuid.UUID) -> Account | None:
@@ -68,6 +75,41 @@ def own_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID, *, lock:
 def own_keys(session: Session, account_id: uuid.UUID, page: PageRequest) -> tuple[list[ApiKey], str | None]:
     statement = select(ApiKey).where(ApiKey.account_id == account_id)
     return page.fetch(session, statement, ApiKey, {"list": "keys", "account": account_id})
+
+
+def lock_keys(session: Session, account_id: uuid.UUID) -> None:
+    """One at a time makes or revokes keys of an organisation, so that none is made by one that is being revoked."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"keys of {account_id}", 0))))
+
+
+def revoked(session: Session, key_id: uuid.UUID) -> bool:
+    """Whether a key is revoked by now, whatever was read of it before."""
+    return session.scalar(select(ApiKey.revoked_at).where(ApiKey.id == key_id)) is not None
+
+
+def revoke_family(
+    session: Session, now: datetime, *, key_id: uuid.UUID | None = None, user_id: uuid.UUID | None = None
+) -> None:
+    """Revoke a key (or whatever a user made) and all that was made with it, at any remove."""
+    first = ApiKey.id == key_id if key_id is not None else ApiKey.made_by_user == user_id
+    family = select(ApiKey.id).where(first).cte("family", recursive=True)
+    family = family.union(select(ApiKey.id).join(family, ApiKey.made_by_key == family.c.id))
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.id.in_(select(family.c.id)), ApiKey.revoked_at.is_(None))
+        .values(revoked_at=now)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def adopt(session: Session, key_id: uuid.UUID, by: uuid.UUID) -> None:
+    """What a key made is from now on made by the one that took its place."""
+    session.execute(
+        update(ApiKey)
+        .where(ApiKey.made_by_key == key_id, ApiKey.id != by)
+        .values(made_by_key=by)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def all_keys(session: Session) -> Sequence[tuple[ApiKey, Account]]:

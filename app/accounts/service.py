@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.accounts import approval, repository, tokens
+from app.accounts import approval, people, repository, tokens
 from app.accounts.tables import Account, ApiKey
 from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unauthorized
 from app.http.pages import PageRequest
@@ -22,6 +22,8 @@ _USE_RESOLUTION = timedelta(minutes=5)
 
 def create_account(session: Session, name: str, role: Role) -> Account:
     """A new organisation; raises Conflict where the name is taken."""
+    # of two that ask for one name at once, the second waits here and then sees the first one's
+    repository.lock_name(session, name)
     if repository.account_by_name(session, name) is not None:
         raise Conflict(f"an account named {name!r} exists already; names are unique, choose another")
     account = Account(name=name, role=role)
@@ -62,8 +64,10 @@ def issue_key(
     *,
     scopes: Collection[str] | None = None,
     expires_at: datetime | None = None,
+    maker: Caller | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its token. ``scopes`` defaults to all of the role's; raises InvalidInput for any beyond them."""
+    """A new key and its token; it ends with the key or user of ``maker``. ``scopes`` defaults to all of the role's;
+    raises InvalidInput for any beyond them."""
     allowed = SCOPES[account.role]
     granted = allowed if scopes is None else frozenset(scopes)
     if beyond := sorted(granted - allowed):
@@ -81,6 +85,8 @@ def issue_key(
         fingerprint=tokens.fingerprint(token, settings.key_pepper.get_secret_value()),
         scopes=sorted(granted),
         expires_at=expires_at,
+        made_by_key=maker.key_id if maker is not None else None,
+        made_by_user=maker.user_id if maker is not None else None,
     )
     repository.add(session, key)
     return key, token
@@ -94,13 +100,21 @@ def delegate_key(
     scopes: Collection[str] | None,
     expires_at: datetime | None,
 ) -> tuple[ApiKey, str]:
-    """A further key of the caller's account, carrying at most what the key at hand carries: keys cannot grow."""
+    """A further key of the caller's account, carrying at most what the key at hand carries: keys cannot grow, and none
+    outlives the key that made it. Without ``expires_at`` it ends when the key at hand does."""
     granted = caller.scopes if scopes is None else frozenset(scopes)
     if beyond := sorted(granted - caller.scopes):
         detail = f"the key at hand does not carry {', '.join(beyond)}, so it cannot hand them on; leave them out"
         raise InvalidInput(detail, errors=[FieldError("/scopes", detail)])
+    repository.lock_keys(session, caller.account_id)
+    if caller.key_id is not None and repository.revoked(session, caller.key_id):
+        raise Unauthorized("the key at hand was revoked; use another")
+    ends = caller.expires_at if caller.key_id is not None else None
+    if ends is not None and expires_at is not None and expires_at > ends:
+        detail = f"the key at hand ends at {ends.isoformat()}, and what it makes ends no later; give an earlier time"
+        raise InvalidInput(detail, errors=[FieldError("/expires_at", detail)])
     account = get_account(session, caller.account_id)
-    return issue_key(session, settings, account, name, scopes=granted, expires_at=expires_at)
+    return issue_key(session, settings, account, name, scopes=granted, expires_at=expires_at or ends, maker=caller)
 
 
 def authenticate(session: Session, settings: Settings, token: str) -> Caller:
@@ -136,6 +150,7 @@ def _caller(account: Account, key: ApiKey) -> Caller:
         # a key never outgrows its role, whatever it was issued with
         frozenset(key.scopes) & SCOPES[account.role],
         key.id,
+        expires_at=key.expires_at,
         reads_per_minute=account.reads_per_minute,
         writes_per_minute=account.writes_per_minute,
     )
@@ -155,19 +170,30 @@ def resume(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> Caller
     return _caller(account, key)
 
 
+def insist_still(session: Session, caller: Caller) -> None:
+    """Raise Unauthorized or Forbidden where a caller that was let in before may no longer act: its key was revoked or
+    has expired, its user was removed or has signed out, its organisation was suspended. For what stays open."""
+    if caller.key_id is not None:
+        resume(session, caller.account_id, caller.key_id)
+        return
+    if caller.session_id is not None and not people.session_goes_on(session, caller.session_id, datetime.now(UTC)):
+        raise Unauthorized("this session has ended; sign in again")
+    approval.insist(get_account(session, caller.account_id))
+
+
 def list_keys(session: Session, caller: Caller, page: PageRequest) -> tuple[list[ApiKey], str | None]:
     """The caller's own keys, revoked ones included, newest first."""
     return repository.own_keys(session, caller.account_id, page)
 
 
 def revoke_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID) -> None:
-    """End a key of an account at once; doing it twice is one. Raises NotFound for anybody else's."""
+    """End a key of an account, and all that was made with it, at once; doing it twice is one. What took its place by
+    rotation stays. Raises NotFound for anybody else's."""
+    repository.lock_keys(session, account_id)
     key = repository.own_key(session, account_id, key_id)
     if key is None:
         raise NotFound(f"no key key_{key_id.hex} of yours; list them with GET /v1/keys")
-    if key.revoked_at is None:
-        key.revoked_at = datetime.now(UTC)
-        session.flush()
+    repository.revoke_family(session, datetime.now(UTC), key_id=key.id)
 
 
 def rotate_key(
@@ -195,8 +221,15 @@ def rotate_key(
         expires_at = now + (key.expires_at - key.created_at)
     # a key never outgrows its role: what the role has lost since is left behind
     scopes = frozenset(key.scopes) & SCOPES[caller.role]
+    if caller.key_id is not None and caller.expires_at is not None and expires_at is not None:
+        # as long as before, but never longer than the key that asks for it: none prolongs itself
+        expires_at = min(expires_at, caller.expires_at)
     fresh, token = delegate_key(session, settings, caller, key.name, scopes, expires_at)
+    # it stands where the present key stood, and so do the keys that one made
+    fresh.made_by_key, fresh.made_by_user = key.made_by_key, key.made_by_user
     key.replaced_by = fresh.id
+    session.flush()
+    repository.adopt(session, key.id, fresh.id)
     ends = now + overlap
     key.expires_at = ends if key.expires_at is None else min(key.expires_at, ends)
     session.flush()

@@ -71,6 +71,8 @@ def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
         SCOPES[account.role],
         key_id=None,
         user_id=user.id,
+        expires_at=row.expires_at,
+        session_id=row.id,
         reads_per_minute=account.reads_per_minute,
         writes_per_minute=account.writes_per_minute,
     )
@@ -88,6 +90,21 @@ def logout(session: Session, settings: Settings, token: str) -> None:
     if joined is not None and joined[0].ended_at is None:
         joined[0].ended_at = datetime.now(UTC)
         session.flush()
+
+
+def end_visit(session: Session, settings: Settings, cookie: str, seconds: int) -> None:
+    """End a visit that a key began, whose cookie would be good for ``seconds`` at most."""
+    ends = datetime.now(UTC) + timedelta(seconds=seconds)
+    people.end_visit(session, _visit(settings, cookie), ends)
+
+
+def visit_ended(session: Session, settings: Settings, cookie: str) -> bool:
+    """Whether the visit of this cookie was ended by logging out."""
+    return people.visit_ended(session, _visit(settings, cookie))
+
+
+def _visit(settings: Settings, cookie: str) -> str:
+    return tokens.fingerprint(f"visit\0{cookie}", settings.key_pepper.get_secret_value())
 
 
 def normal_email(email: str) -> str:

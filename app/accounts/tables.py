@@ -39,6 +39,8 @@ class ApiKey(Timestamped, Base):
     __table_args__ = (
         Index("ix_api_keys_account_id_created_at_id", "account_id", "created_at", "id"),
         Index("ix_api_keys_replaced_by", "replaced_by"),
+        Index("ix_api_keys_made_by_key", "made_by_key"),
+        Index("ix_api_keys_made_by_user", "made_by_user"),
     )
 
     id: Mapped[PrimaryKey]
@@ -52,6 +54,9 @@ class ApiKey(Timestamped, Base):
     revoked_at: Mapped[datetime | None]
     # the key that took this one's place by rotation; this one then expires when the overlap ends
     replaced_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("api_keys.id", ondelete="RESTRICT"))
+    # the key or the user that made this one, with whom it ends; bare ids: neither row is ever deleted
+    made_by_key: Mapped[uuid.UUID | None]
+    made_by_user: Mapped[uuid.UUID | None]
 
 
 class User(Timestamped, Base):
@@ -83,6 +88,15 @@ class User(Timestamped, Base):
     def joined(self) -> bool:
         """Whether this user has set a password."""
         return self.password_hash is not None
+
+
+class EndedVisit(Base):
+    """A browser's visit that a key began and that was ended by logging out, until its cookie has expired anyway."""
+
+    __tablename__ = "ended_visits"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    forgotten_at: Mapped[datetime]
 
 
 class UserSession(Timestamped, Base):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.accounts import passwords, people, tokens
+from app.accounts import passwords, people, repository, tokens
 from app.accounts.sessions import normal_email
 from app.accounts.tables import Account, User
 from app.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound, Unauthorized
@@ -85,7 +85,8 @@ def list_users(session: Session, caller: Caller, page: PageRequest) -> tuple[lis
 
 
 def remove(session: Session, caller: Caller, user_id: uuid.UUID) -> None:
-    """End a user of the caller's organisation and all of the user's sessions; twice is once. The last one stays."""
+    """End a user of the caller's organisation, all of the user's sessions, and the keys that the user made with all
+    that was made with those; twice is once. The last one stays."""
     people.lock_account(session, caller.account_id)
     user = people.own_user(session, caller.account_id, user_id)
     if user is None:
@@ -97,6 +98,8 @@ def remove(session: Session, caller: Caller, user_id: uuid.UUID) -> None:
     now = datetime.now(UTC)
     user.removed_at, user.invitation, user.password_hash = now, None, None
     people.end_sessions(session, user.id, now)
+    repository.lock_keys(session, caller.account_id)
+    repository.revoke_family(session, now, user_id=user.id)
     session.flush()
 
 

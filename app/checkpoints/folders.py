@@ -10,7 +10,6 @@ import json
 import os
 import stat
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from typing import Any
 from app.checkpoints import families
 from app.checkpoints.families import BYTES, Family
 from app.checkpoints.weights import read_tensors
+from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData, PayloadTooLarge
 from app.storage import scratch
 from contract.decoder import DecoderSizes
@@ -32,7 +32,6 @@ MAX_JSON = 16 * 1024**2
 MAX_FILES = 1_000
 MAX_RATIO = 200
 _SMALL, _CHUNK = 1024**2, 1024**2
-_BAD = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error)
 Tensors = dict[str, TensorFacts]
 
 
@@ -97,7 +96,7 @@ def unpack(source: Path, folder: Path, name: str, max_bytes: int) -> None:
         with zipfile.ZipFile(source) as archive:
             for info, file in _checked(archive, name, max_bytes):
                 _extract(archive, info, folder / file, name)
-    except _BAD as error:
+    except BAD_ARCHIVE as error:
         raise InvalidData(
             f"{name}: this is no zip archive that can be read ({error}); zip the model folder: config.json, "
             "tokenizer.json, safetensors"

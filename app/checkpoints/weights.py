@@ -29,6 +29,7 @@ _INTEGERS: dict[str, np.dtype[Any]] = {"I64": np.dtype("<i8"), "I32": np.dtype("
 _MAX_HEADER = 1024 * 1024
 _MAX_TENSORS = 1_000
 _MAX_DIMENSIONS = 8
+_MAX_NAME = 500
 _SLICE = 1 << 22
 # names under this prefix are the model before any of the players' data; plain names are the model trained on all
 BASE = "base."
@@ -46,6 +47,10 @@ def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, Te
     tensors = {label: entry for label, entry in header.items() if label != "__metadata__"}
     if not tensors or len(tensors) > _MAX_TENSORS:
         raise InvalidData(f"{name}: it holds {len(tensors)} tensors; a checkpoint has 1 to {_MAX_TENSORS}")
+    if unnamable := next((label for label in tensors if not _is_name(label)), None):
+        raise InvalidData(
+            f"{name}: tensor {unnamable[:50]!a} has no name of {_MAX_NAME} printable characters or fewer; rename it"
+        )
     data = np.memmap(path, dtype=np.uint8, mode="r")
     at, read = 0, dict[str, _Tensor]()
     entries = {label: _entry(entry) for label, entry in tensors.items()}
@@ -84,6 +89,11 @@ class _Tensor:
     shape: tuple[int, ...]
 
 
+def _is_name(label: str) -> bool:
+    """Whether a name can be kept and shown: no control characters, no half characters, and not endless."""
+    return 0 < len(label) <= _MAX_NAME and label.isprintable()
+
+
 def _finite(values: np.ndarray[Any, Any], dtype: str) -> bool:
     """Whether all numbers are finite; bfloat16, which numpy lacks, is checked by its exponent's bits."""
     if dtype == "BF16":
@@ -100,7 +110,7 @@ def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
         raw = file.read(length)
     try:
         header = json.loads(raw)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # no text, no JSON, or a number of thousands of digits
         header = None
     if not isinstance(header, dict):
         raise InvalidData(f"{name}: its header is not JSON, so this is not safetensors; pickles are never loaded")

@@ -28,6 +28,22 @@ class ListedDataset(ServiceAnswer):
     rows: int | None
 
 
+class AskerLine(ServiceAnswer):
+    """What one organisation was told of a dataset."""
+
+    asker: str
+    spent: int
+    questions: int
+    last_at: str
+
+
+class DatasetDisclosures(ServiceAnswer):
+    """Who asked about a dataset; each may spend ``points``."""
+
+    points: int
+    askers: list[AskerLine]
+
+
 class WorthCounts(ServiceAnswer):
     """Worths by how the model behind them came about."""
 

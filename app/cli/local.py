@@ -17,7 +17,9 @@ from app.datasets.readers.findings import findings_of
 from app.datasets.readers.images import in_form
 from app.datasets.rows.canonical_order import in_canonical_order
 from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_tables
+from app.datasets.rows.joining import renamed
 from app.datasets.rows.reading import read_rows
+from app.datasets.rows.suspicions import suspicions
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
 from contract.features import FeatureChoice
@@ -40,6 +42,12 @@ def evaluator_of(
     from worker.engine.games.shards import cut
 
     name, hyper = parse_model(request.model)
+    given = (request.label_map, request.features, request.missing_labels != "leave_out")
+    if any(given) and (name == "lm" or request.encoder or request.backbone):
+        raise InvalidInput(
+            "--label-map, --missing-labels, --use, --leave-out and --rename are for tables without an encoder, a "
+            "backbone or lm; leave them out"
+        )
     if name == "lm":
         if request.shards is not None or request.class_weights != "uniform":
             raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
@@ -60,7 +68,8 @@ def evaluator_of(
     encoding = fitted.encoding
     notice("the test set", [*findings_of(test_table), *fitted.test_findings])
     for table, findings in zip(known, fitted.findings, strict=True):
-        notice(table_name(table), [*findings_of(table), *findings])
+        odd = suspicions(renamed(table, choice), encoding)
+        notice(table_name(table), [*findings_of(table), *findings, *odd])
     encoded = [(player, encode(table, encoding)) for player, table in tables]
     test = encode(test_table, encoding)
     rest = encode(rest_table, encoding) if rest_table is not None else None

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.answers import JobAnswer, JobValues, LedgerLine, ListedDataset, SignedDigest
+from app.cli.answers import DatasetDisclosures, JobAnswer, JobValues, LedgerLine, ListedDataset, SignedDigest
 from app.cli.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
@@ -69,6 +69,15 @@ def list_datasets(key: _Key, api: _Api = _URL) -> None:
     with Client(api, key) as client:
         for dataset in map(ListedDataset.read, client.datasets()):
             _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows or 0} rows\t{dataset.name}")
+
+
+@datasets.command("asked")
+def asked(dataset_id: str, key: _Key, api: _Api = _URL) -> None:
+    """Who asked what depends on the rows of one of your datasets, latest first."""
+    with Client(api, key) as client:
+        told = DatasetDisclosures.read(client.get(f"/v1/datasets/{dataset_id}/disclosures"))
+    for line in told.askers:
+        _print(f"{line.asker}\t{line.spent} of {told.points} points\t{line.questions} questions\t{line.last_at}")
 
 
 @valuations.command("create")

@@ -92,9 +92,12 @@ def _usual_or_free() -> int:
     return _USUAL_PORT
 
 
+_KEYS = "keys.json"
+
+
 def _first_keys(home: Path, stack: EmbeddedStack) -> dict[str, str]:
     """One account of each role with a key, made when the database has no account; kept in ``keys.json`` (0600)."""
-    path = home / "keys.json"
+    path = home / _KEYS
     settings = Settings.from_variables(stack.settings_env())
     engine = open_engine(settings, Process.OPERATOR, pool_size=1)
     try:
@@ -117,8 +120,11 @@ def _greet(console: Console, stack: EmbeddedStack, keys: dict[str, str]) -> None
     table.add_row("API", f"{stack.api_url}/v1")
     table.add_row("documentation", f"{stack.api_url}/docs")
     table.add_row("logs", str(stack.home / "logs"))
-    for name, token in keys.items():
+    for name, token in keys.items() if console.is_terminal else ():
         table.add_row(f"key of `{name}`", token)
+    if not console.is_terminal:
+        # what is no terminal is a log, and logs are kept and read by others
+        table.add_row("keys", str(stack.home / _KEYS))
     console.print(table, soft_wrap=True, highlight=False)
     console.print("ready; Ctrl-C ends it", style="bold")
 
@@ -139,6 +145,9 @@ def serve(
         "log_config": None,
         "access_log": False,
         "server_header": False,
+        # the server's own default believes whatever runs on this machine
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": settings.trusted_proxies,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
         # longer than clients and proxies keep an idle connection: were we to close it, a request that is on its way
         # meanwhile would be lost

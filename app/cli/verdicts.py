@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contract.result import ValuationResult
     from worker.engine.evaluation.evaluator import Evaluator
 
-TOLERANCE = 1e-9  # worths of the same device kind repeat bit for bit; another's may differ in the last digits
+TOLERANCE = 1e-6  # worths of like processors repeat bit for bit; other processors round otherwise (docs/reliability.md)
 _DOUBT = ("players", "covariance", "chance")  # members that say how sure the values are
 _NAMED = 3  # differences that a sentence names
 

@@ -17,7 +17,11 @@ from sqlalchemy.orm import Session
 
 from app.datasets.minhash import Sketch, contained, similarity
 from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion, Modality
+from app.disclosure import service as disclosure
 from app.disclosure.bands import Band, Bands
+from app.disclosure.service import Asked
+from app.settings import Settings
+from contract.document import digest_of
 
 KINDS = ("rows", "coarse")
 _MOST_CANDIDATES = 500
@@ -33,13 +37,14 @@ def store(session: Session, dataset_id: uuid.UUID, number: int, sketches: dict[s
         session.execute(statement.on_conflict_do_update(index_elements=["dataset_id", "number", "kind"], set_=found))
 
 
-def elsewhere(session: Session, bands: Bands, dataset: Dataset, number: int) -> dict[str, str]:
+def elsewhere(session: Session, settings: Settings, dataset: Dataset, number: int) -> dict[str, str]:
     """Kind of sketch -> how much of a dataset is in the one other provider's published dataset that has most of it:
-    a ``Band``'s value."""
-    return {kind: _elsewhere(session, bands, dataset, number, kind).value for kind in KINDS}
+    a ``Band``'s value. Each listing that shares rows is charged to the dataset's owner."""
+    return {kind: _elsewhere(session, settings, dataset, number, kind).value for kind in KINDS}
 
 
-def _elsewhere(session: Session, bands: Bands, dataset: Dataset, number: int, kind: str) -> Band:
+def _elsewhere(session: Session, settings: Settings, dataset: Dataset, number: int, kind: str) -> Band:
+    bands = Bands.of(settings)
     mine = session.get(DatasetSignature, (dataset.id, number, kind))
     version = session.get(DatasetVersion, (dataset.id, number))
     if mine is None or version is None or _rows_told(mine, version) < bands.told_rows:
@@ -48,7 +53,7 @@ def _elsewhere(session: Session, bands: Bands, dataset: Dataset, number: int, ki
         # runs of words, of which one long document may have more than all others together
         return Band.UNTOLD
     others = session.execute(
-        select(DatasetSignature, DatasetVersion)
+        select(DatasetSignature, DatasetVersion, Dataset.provider_id)
         .join(Dataset, and_(Dataset.id == DatasetSignature.dataset_id, Dataset.version == DatasetSignature.number))
         .join(
             DatasetVersion,
@@ -66,13 +71,18 @@ def _elsewhere(session: Session, bands: Bands, dataset: Dataset, number: int, ki
         )
         .limit(_MOST_CANDIDATES)
     ).all()
+    content, of = content_of(mine), version.rows
+    compared = [row for row in others if _rows_told(row[0], row[1]) >= bands.told_rows]
+    asked = [
+        Asked(other.dataset_id, owner, digest_of({"listing": kind, "of": content, "in": theirs.digest}))
+        for other, theirs, owner in compared
+    ]
+    allowed = disclosure.charge_listing(session, settings, dataset.provider_id, asked)
     found = {Band.NONE}
-    for other, their_version in others:
-        if _rows_told(other, their_version) < bands.told_rows:
-            continue
-        about = ("listing", kind, dataset.provider_id.hex, content_of(mine), their_version.digest)
-        of = version.rows
-        found.add(bands.band(round(contained(_sketch(mine), _sketch(other)) * of), of, about))
+    for other, theirs, _ in compared:
+        if other.dataset_id in allowed:
+            about = ("listing", kind, dataset.provider_id.hex, content, theirs.digest)
+            found.add(bands.band(round(contained(_sketch(mine), _sketch(other)) * of), of, about))
     return next(band for band in (Band.MUCH, Band.SOME, Band.NONE) if band in found)
 
 

@@ -202,6 +202,14 @@ def get_dataset_profile(dataset_id: DatasetId, caller: AnyCaller, session: Sessi
     return schemas.ProfileAnswer.model_validate(service.profile(session, caller, dataset_id))
 
 
+@router.get("/{dataset_id}/disclosures", responses=responses(NotFound))
+def get_dataset_disclosures(
+    dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, settings: SettingsDep
+) -> schemas.Disclosures:
+    """Who asked what depends on the rows of one of one's own datasets, and how much of their budget they spent."""
+    return schemas.Disclosures.model_validate(service.disclosures(session, settings, caller, dataset_id))
+
+
 @router.post("/{dataset_id}/withdraw", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
 def withdraw_dataset(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.DatasetAnswer:
     """Withdraw a dataset: no new job can use it. Jobs that already have it keep their record."""

@@ -180,7 +180,7 @@ def _values(column: pa.ChunkedArray, *, coarse: bool = False) -> Hashes:
 
 def _rounded(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Three significant digits."""
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
         scale = np.power(10.0, 2 - np.floor(np.log10(np.abs(numbers))))
         found = np.round(numbers * scale) / scale
     return np.where((numbers == 0) | ~np.isfinite(found), numbers, found) + 0.0

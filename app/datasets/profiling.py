@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from app.datasets import copies
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion, ProfileStatus
-from app.disclosure.bands import Bands
 from app.outbox import service as outbox
 from app.settings import Settings
 
@@ -64,17 +63,23 @@ def begin(session: Session, dataset_id: uuid.UUID, number: int) -> Work | None:
     )
 
 
-def finish(session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, found: dict[str, Any]) -> None:
-    """Keep what the worker found, and compare it with other listings."""
+def finish(
+    session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, found: dict[str, Any], preview_rows: int
+) -> None:
+    """Keep what the worker found, and compare it with other listings; ``preview_rows``: how many it was to take out.
+
+    Where more are allowed by now, the version was published while the worker looked at it: this is dropped, and the
+    task that was recorded then finds it all.
+    """
     dataset = session.get(Dataset, dataset_id, with_for_update={"read": True}, populate_existing=True)
     version = copies.version_of(session, dataset_id, number)
     # withdrawn meanwhile: nothing that was derived from its rows is kept
     if dataset is None or version is None or dataset.status is DatasetStatus.WITHDRAWN:
         return
+    if dataset.preview_rows > preview_rows:
+        return
     copies.store(session, dataset_id, number, found["sketches"])
-    version.profile = found["profile"] | {
-        "in_other_listings": copies.elsewhere(session, Bands.of(settings), dataset, number)
-    }
+    version.profile = found["profile"] | {"in_other_listings": copies.elsewhere(session, settings, dataset, number)}
     version.preview = found["preview"][: dataset.preview_rows]
     version.profile_status, version.profile_due_at = ProfileStatus.DONE, None
     session.flush()

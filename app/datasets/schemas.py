@@ -290,6 +290,31 @@ class ProfileAnswer(Answer):
     profile: Findings | None
 
 
+_ASKER: dict[str, Any] = {"asker": "Second Hospital", "spent": 8, "questions": 5, "last_at": _NOW}
+
+
+class AskerAnswer(Answer):
+    """What one organisation was told of a dataset: the points that count now, its questions ever, the last one."""
+
+    model_config = example(**_ASKER)
+
+    asker: str
+    spent: int
+    questions: int
+    last_at: datetime
+
+
+class Disclosures(Answer):
+    """Who asked questions whose answers depend on a dataset's rows, latest first, at most 200. Each organisation may
+    spend so many ``points`` in any ``days``."""
+
+    model_config = example(points=100, days=30.0, askers=[_ASKER])
+
+    points: int
+    days: float
+    askers: list[AskerAnswer]
+
+
 class CroissantBody(Body):
     """A Croissant 1.0 document, and what it cannot say. Its bytes are uploaded afterwards, like any others."""
 

@@ -18,6 +18,8 @@ from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
 from app.datasets.readers import Limits
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetVersion, Modality
+from app.disclosure import service as disclosure
+from app.disclosure.service import Told
 from app.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
@@ -242,6 +244,11 @@ def profile(session: Session, caller: Caller, dataset_id: uuid.UUID) -> DatasetV
         name = public_id("ds", dataset_id)
         raise NotFound(f"dataset {name} has no profile: it has no content yet, or was withdrawn and its profile erased")
     return found
+
+
+def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID) -> Told:
+    """What was told of one of the caller's own datasets, and to whom."""
+    return disclosure.told(session, settings, get(session, caller, dataset_id).id)
 
 
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:

@@ -52,6 +52,13 @@ async def begin(
     request.state.idempotency = pending
 
 
+async def claim_again(request: Request) -> None:
+    """Claim the request's key, if it has one, after a commit in its midst; raises what ``begin`` does."""
+    pending: _Pending | None = getattr(request.state, "idempotency", None)
+    if pending is not None:
+        await run_in_threadpool(_claim, pending)
+
+
 def _claim(pending: _Pending) -> None:
     lock = hashlib.sha256(pending.principal.bytes + pending.key.encode()).digest()[:8]
     number = int.from_bytes(lock, "big", signed=True)

@@ -83,7 +83,8 @@ class RequestContext:
 
 
 def _address(request: Request) -> str | None:
-    """The client's address. Behind a proxy the server reads it from X-Forwarded-For (``--forwarded-allow-ips``)."""
+    """The client's address. Behind a proxy the server reads it from X-Forwarded-For
+    (CHERISH_TRUSTED_PROXIES)."""
     return str(request.client.host)[:64] if request.client else None
 
 

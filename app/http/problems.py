@@ -12,13 +12,14 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from app.errors import (
     CherishError,
+    Conflict,
     FieldError,
     InvalidInput,
     MethodNotAllowed,
@@ -33,6 +34,9 @@ from app.http.schemas import example
 from app.http.validation import BrokenRule, broken_rules, pointer
 
 MEDIA_TYPE = "application/problem+json"
+_UNSTORABLE = ("NUL (0x00)", "\\u0000 cannot be converted", "Unicode low surrogate", "Unicode high surrogate")
+# SQLSTATEs of unique and foreign keys
+_RACES = frozenset({"23505", "23503"})
 log = structlog.get_logger(__name__)
 
 
@@ -130,6 +134,7 @@ def register(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_framework)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(DataError, _on_unstorable)
+    app.add_exception_handler(IntegrityError, _on_race)
 
 
 async def _on_ours(request: Request, error: Exception) -> Response:
@@ -204,12 +209,30 @@ async def _on_disconnect(request: Request, _error: Exception) -> Response:
 
 
 async def _on_unstorable(request: Request, error: Exception) -> Response:
-    """Postgres keeps no NUL in a text. Whichever field or parameter it came in, the transaction was rolled back."""
-    if "NUL (0x00)" not in str(error):
+    """Postgres keeps no NUL in a text, and in JSON neither that nor half a character. Whichever field or parameter it
+    came in, the transaction was rolled back."""
+    if not any(word in str(error) for word in _UNSTORABLE):
         raise error
     return problem_response(
         request,
-        InvalidInput("a text of the request holds the character NUL (U+0000), which cannot be kept; leave it out"),
+        InvalidInput(
+            "a text of the request holds the character NUL (U+0000) or half a character (a lone surrogate), which "
+            "cannot be kept; leave it out"
+        ),
+    )
+
+
+async def _on_race(request: Request, error: Exception) -> Response:
+    """Two requests were for the same thing at once, and the other one was first: what a check before the statement
+    could not see, the database's own rule did. Any other broken rule is a mistake of ours."""
+    if getattr(getattr(error, "orig", None), "sqlstate", None) not in _RACES:
+        raise error
+    log.info("race", path=request.url.path, error=str(error).splitlines()[0])
+    return problem_response(
+        request,
+        Conflict(
+            "another request made, used or removed the same thing at this moment; look at it, and send yours again"
+        ),
     )
 
 

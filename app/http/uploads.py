@@ -8,13 +8,13 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Annotated, TypeVar
 
-import anyio
 from fastapi import Query, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from app.http.deps import without_connection
 from app.http.headers import declared_length, media_type
+from app.identity import Caller
 from app.storage import scratch
 
 _BATCH = 1024 * 1024
@@ -49,14 +50,20 @@ async def parsed(
 ) -> AsyncIterator[tuple[Upload, Parsed]]:
     """The request's body as a file, and what ``read`` makes of it, for as long as it takes to store both.
 
-    While the body arrives and is read the request holds no database connection; few bodies are read at a time, because
-    each may take a core and memory of its own. Raises what ``received`` and ``read`` raise.
+    While the body arrives and is read the request holds no database connection; few bodies are read at a time, by turns
+    of organisations, because each may take a core and memory of its own. Raises what ``received`` and ``read`` raise.
     """
     async with AsyncExitStack() as stack:
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, max_bytes, sha256))
-            content = await anyio.to_thread.run_sync(read, upload.path, limiter=request.app.state.parsing)
+            content = await request.app.state.reading.run(tenant_of(request), partial(read, upload.path))
         yield upload, content
+
+
+def tenant_of(request: Request) -> Hashable:
+    """Whose turn a request takes: its caller's organisation."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return caller.account_id if caller is not None else None
 
 
 @asynccontextmanager

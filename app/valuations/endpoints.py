@@ -7,6 +7,7 @@ connection.
 import asyncio
 import re
 import time
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Header, Query, Request, Response, status
@@ -15,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
 from app.errors import Conflict, NotFound, Unavailable
+from app.http.deferred import answered
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.etags import conditional, make_etag
 from app.http.headers import accepted, ask_again, attachment, made_at
@@ -45,27 +47,44 @@ Prefer = Annotated[
     responses=responses(Conflict, NotFound, Unavailable),
     dependencies=[IDEMPOTENT],
 )
-def create_valuation(
+async def create_valuation(
     body: schemas.NewValuation,
     caller: BuyerCaller,
+    request: Request,
     session: SessionDep,
     blobs: BlobsDep,
     settings: SettingsDep,
     response: Response,
 ) -> schemas.ValuationAnswer:
-    """Post a valuation: everything is checked, the pool goes into escrow, and the job starts."""
-    valuation = service.post(session, blobs, settings, caller, body)
+    """Post a valuation: everything is checked, the pool goes into escrow, and the job starts.
+
+    A job is a question about each of its datasets' rows and counts against your budget for them (429 when it is spent).
+    """
+    read = partial(service.read_files, session, blobs, settings, caller, body, quoted=False)
+    await answered(request, session, caller.account_id, read)
+    valuation = await run_in_threadpool(service.post, session, blobs, settings, caller, body)
     made_at(response, f"/v1/valuations/{public_id('val', valuation.id)}")
     ask_again(response, 2)
-    return service.describe(session, valuation)
+    return await run_in_threadpool(service.describe, session, valuation)
 
 
 @router.post("/valuations/quote", responses=responses(NotFound, Unavailable))
-def quote_valuation(
-    body: schemas.NewValuation, caller: BuyerCaller, session: SessionDep, blobs: BlobsDep, settings: SettingsDep
+async def quote_valuation(
+    body: schemas.NewValuation,
+    caller: BuyerCaller,
+    request: Request,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
 ) -> schemas.Quote:
-    """What the same order would take and cost if it were posted: nothing is stored, no money is held."""
-    return service.quote(session, blobs, settings, caller, body)
+    """What the same order would take and cost if it were posted: no job is stored, no money is held.
+
+    What it tells of copies counts against your budget for each dataset (429 when it is spent); the same question again
+    costs nothing.
+    """
+    read = partial(service.read_files, session, blobs, settings, caller, body, quoted=True)
+    await answered(request, session, caller.account_id, read)
+    return await run_in_threadpool(service.quote, session, blobs, settings, caller, body)
 
 
 @router.get("/valuations")

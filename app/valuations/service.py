@@ -119,6 +119,18 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     return valuation
 
 
+def read_files(
+    session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation, *, quoted: bool
+) -> None:
+    """Charge for what an order (or its quote) asks of others' rows, and have its files read if they have not been.
+
+    To be committed before the order is looked at: what was asked is paid for, whatever comes of it. Raises Deferred
+    where files are to be read, and what ``post`` raises.
+    """
+    licences: list[FieldError] | None = [] if quoted else None
+    Admission(session, blobs, settings, caller, defer=True).read(with_dispute_window(order, settings), licences)
+
+
 def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> Quote:
     """What an order would take, checked as far as posting checks it; it stores nothing and holds no money."""
     licences: list[FieldError] = []

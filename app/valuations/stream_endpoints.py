@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
+from app.accounts import service as accounts
 from app.db.session import transaction
 from app.errors import CherishError
 from app.http import outages
@@ -68,6 +69,8 @@ def _look(
     factory: sessionmaker[Session], caller: Caller, valuation_id: uuid.UUID, after: int
 ) -> tuple[list[Event], bool]:
     with transaction(factory) as session:
+        # a stream is open for minutes, in which its key may be revoked, its user removed, its organisation suspended
+        accounts.insist_still(session, caller)
         over = service.get(session, caller, valuation_id).status in TERMINAL
         rows = service.events(session, caller, valuation_id, after, _BATCH)
         return [Event.model_validate(row) for row in rows], over

@@ -3,22 +3,29 @@
 An administrator sees every job here, and orders none. Each page is one transaction over the services of the rooms.
 """
 
+import uuid
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Form, Query, Request, Response
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from app.admin import service as administration
 from app.errors import CherishError, InvalidInput, NotFound
+from app.http.deferred import answered
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import ValuationId, parse_id, public_id
-from app.identity import Role
+from app.identity import Caller, Role
 from app.payouts import disputes, money
 from app.payouts import service as payouts
+from app.settings import Settings
+from app.storage.blobs import BlobStore
 from app.valuations import service
 from app.valuations.results import wording
 from app.valuations.results.schemas import Values
+from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
 from app.web import charts, orders
@@ -88,14 +95,22 @@ def new_job(
 
 
 @router.post("/estimate")
-def estimate(
-    visitor: Buyer, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, form: Annotated[OrderForm, Form()]
+async def estimate(
+    request: Request,
+    visitor: Buyer,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
+    form: Annotated[OrderForm, Form()],
 ) -> Response:
     """The live quote beside the form; what cannot be read yet is said, not refused."""
     quote, problem = None, None
     if form.named_datasets():
         try:
-            quote = service.quote(session, blobs, settings, visitor.caller, orders.order_of(form))
+            order = await run_in_threadpool(orders.order_of, form)
+            read = partial(service.read_files, session, blobs, settings, visitor.caller, order, quoted=True)
+            await answered(request, session, visitor.caller.account_id, read)
+            quote = await run_in_threadpool(service.quote, session, blobs, settings, visitor.caller, order)
         except CherishError as error:
             problem = error.detail
     else:
@@ -104,7 +119,7 @@ def estimate(
 
 
 @router.post("")
-def post_job(
+async def post_job(
     request: Request,
     visitor: Buyer,
     session: SessionDep,
@@ -113,13 +128,21 @@ def post_job(
     paging: PageDep,
     form: Annotated[OrderForm, Form()],
 ) -> Response:
+    caller = visitor.caller
     try:
-        # a savepoint: a refused order leaves nothing, and its form is shown again in the same transaction
-        with session.begin_nested():
-            valuation = service.post(session, blobs, settings, visitor.caller, orders.order_of(form))
+        order = await run_in_threadpool(orders.order_of, form)
+        read = partial(service.read_files, session, blobs, settings, caller, order, quoted=False)
+        await answered(request, session, caller.account_id, read)
+        valuation_id = await run_in_threadpool(_post, session, blobs, settings, caller, order)
     except CherishError as error:
-        return _order_page(request, visitor, session, paging, form, error)
-    return see_other(f"/jobs/{public_id('val', valuation.id)}")
+        return await run_in_threadpool(_order_page, request, visitor, session, paging, form, error)
+    return see_other(f"/jobs/{public_id('val', valuation_id)}")
+
+
+def _post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, order: NewValuation) -> uuid.UUID:
+    # a savepoint: a refused order leaves nothing, and its form is shown again in the same transaction
+    with session.begin_nested():
+        return service.post(session, blobs, settings, caller, order).id
 
 
 @router.get("/{valuation_id}")

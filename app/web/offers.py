@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Annotated, Any
 
-import anyio
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
@@ -109,23 +108,30 @@ async def put_content(
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
             read = partial(service.read_content, settings, expected, upload.path)
-            content = await anyio.to_thread.run_sync(read, limiter=request.app.state.parsing)
+            content = await request.app.state.reading.run(caller.account_id, read)
         await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
     return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
 
 
 @router.get("/datasets/{dataset_id}")
 def show_dataset(
-    request: Request, visitor: Reader, session: SessionDep, paging: PageDep, dataset_id: DatasetId
+    request: Request,
+    visitor: Reader,
+    session: SessionDep,
+    settings: SettingsDep,
+    paging: PageDep,
+    dataset_id: DatasetId,
 ) -> Response:
     dataset = service.get(session, visitor.caller, dataset_id)
-    erasure, profile, uses = None, None, []
+    erasure, profile, told, uses = None, None, None, []
     if dataset.status is DatasetStatus.WITHDRAWN and visitor.role is Role.PROVIDER:
         # there is none until the sweeper has seen the withdrawal, seconds later
         with contextlib.suppress(NotFound):
             erasure = forgetting.erasure_of(session, visitor.caller, dataset_id)
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
         profile = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
+    if visitor.role is Role.PROVIDER:
+        told = service.disclosures(session, settings, visitor.caller, dataset_id)
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
         mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
         uses = [job for job in (_part_in(own, dataset_id) for own in mine) if job is not None]
@@ -136,6 +142,7 @@ def show_dataset(
         "values_chart": charts.own_values(uses),
         "profile": profile,
         "erasure": erasure,
+        "told": told,
     }
     return page(request, "dataset.html", shown, visitor=visitor)
 

@@ -56,7 +56,7 @@ def identify(session: Session, settings: Settings, cookie: str) -> Caller | None
         except (Unauthorized, Forbidden):
             return None
     ticket = cookies.read(secret_of(settings), cookie)
-    if ticket is None:
+    if ticket is None or sessions.visit_ended(session, settings, cookie):
         return None
     try:
         return accounts.resume(session, ticket.account_id, ticket.key_id)
@@ -134,10 +134,12 @@ def log_in_key(response: Response, settings: Settings, caller: Caller) -> None:
 
 
 def log_out(request: Request, response: Response, session: Session, settings: Settings) -> None:
-    """End a user's session here and on the server; a key's ends with its cookie, or when the key is revoked."""
+    """End a session here and on the server, whether a user began it or a key."""
     cookie = request.cookies.get(SESSION_COOKIE, "")
     if cookie.startswith(_USERS):
         sessions.logout(session, settings, cookie)
+    elif cookies.read(secret_of(settings), cookie) is not None:
+        sessions.end_visit(session, settings, cookie, cookies.SECONDS)
     browsers.end(response)
 
 

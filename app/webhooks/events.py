@@ -30,6 +30,7 @@ class EventType(StrEnum):
     VALUATION_CANCELLED = "valuation.cancelled"
     VALUATION_EXPIRED = "valuation.expired"
     DATASET_WITHDRAWN = "dataset.withdrawn"
+    DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
     CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
     CHECKPOINT_ERASED = "checkpoint.erased"
@@ -57,6 +58,17 @@ class DatasetWithdrawn(Body):
     id: DatasetId
     checkpoints: list[CheckpointId] = Field(default_factory=list)
     answer_until: datetime | None = None
+
+
+class DatasetDisclosed(Body):
+    """Somebody asked a question whose answer depends on rows of the receiver's datasets: ``kind`` is quote, job or
+    listing, and each of the datasets in ``ids`` was charged ``points`` of the asker's budget for it."""
+
+    model_config = example(ids=[_DATASET], kind="quote", points=2)
+
+    ids: list[DatasetId]
+    kind: str
+    points: int
 
 
 class DatasetUnreadable(Body):
@@ -113,6 +125,7 @@ DATA: dict[EventType, type[Body]] = {
     EventType.VALUATION_CANCELLED: ValuationEnded,
     EventType.VALUATION_EXPIRED: ValuationEnded,
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
+    EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
     EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
     EventType.CHECKPOINT_ERASED: CheckpointForgot,
@@ -127,6 +140,7 @@ SUMMARIES: dict[EventType, str] = {
     EventType.VALUATION_CANCELLED: "A valuation was cancelled by its buyer and nothing was charged.",
     EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
+    EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
     EventType.DATASET_UNREADABLE_FOR_ORDER: "A job went on without a dataset of the receiver's that does not fit.",
     EventType.CHECKPOINT_UNLEARNED: "A checkpoint of the receiver's has forgotten a dataset that was withdrawn.",
     EventType.CHECKPOINT_ERASED: "A checkpoint's weights were erased: they had seen a dataset that was withdrawn.",

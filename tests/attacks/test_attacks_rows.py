@@ -110,9 +110,9 @@ def test_ballast_makes_no_column_a_wildcard(tmp_path: Path) -> None:
     ballast = [f"{age},1e150,7,{label}" for age, label in ((25, "no"), (70, "yes"))]
     ballast += [f"{age},-1e150,7,{label}" for age, label in ((26, "no"), (71, "yes"))]
     fitted = fit(files(tmp_path, csv([*guesses, *ballast]), [csv(secret), csv(people(2, 40))]))
-    assert [member.in_test for member in fitted.members] == [0, 0]
     assert sorted(player.rows for player in fitted.seats) == [40, 40], "no row is taken for a copy of a test row"
     assert not any(file.drop for player in fitted.seats for file in player.files)
+    assert [member.in_test for member in fitted.members] == [0, 0]
 
 
 def test_a_row_is_the_same_row_whatever_stands_beside_it_in_the_test_set(tmp_path: Path) -> None:

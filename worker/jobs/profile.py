@@ -52,4 +52,4 @@ def profile(
             profiling.give_up(session, dataset_id, number)
         return
     with transaction(factory) as session:
-        profiling.finish(session, settings, dataset_id, number, answer)
+        profiling.finish(session, settings, dataset_id, number, answer, work.preview_rows)

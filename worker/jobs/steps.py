@@ -174,7 +174,8 @@ class Steps:
             return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heartbeat.check()
         progress = _progress(game, looks)
-        drawn = checks.draw(game.used, job.checked_part, job.game_digest)
+        points = checks.moves(result) if job.checked_part > 0.0 else {}
+        drawn = checks.draw(game.used, job.checked_part, job.game_digest, points)
         for sample in drawn:
             if missing := sample.missing(stored):
                 return self._check_round(claim, job, game, sample, missing, progress, workers)

@@ -6,7 +6,6 @@ shape does not fit its size in the archive, or which is too large, is never expa
 
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from app.datasets.readers.limits import Limits
+from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData
 
 _MAX_HEADER = 10_000
@@ -75,7 +75,7 @@ def _opened(source: Path | bytes, limits: Limits, name: str) -> Iterator[tuple[l
             origin.seek(0)
         with np.load(origin, allow_pickle=False) as arrays:
             yield members, arrays
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error) as error:
+    except BAD_ARCHIVE as error:
         raise InvalidData(
             f"{name}: this is not a whole NPZ archive ({error}); write it with numpy.savez_compressed and send it whole"
         ) from None

@@ -47,14 +47,15 @@ def column_sizes(source: Path, limits: Limits, name: str) -> dict[str, int]:
                 sizes[schema.names[index]] += column.total_uncompressed_size
     except MemoryError:
         raise
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, KeyError) as error:
+        # the KeyError: a column chunk of another name than the schema's
         raise _damaged(error, name) from None
     return sizes
 
 
 def _damaged(error: Exception, name: str) -> InvalidData:
     return InvalidData(
-        f"{name}: this is not a whole Parquet file ({str(error).splitlines()[0]}); "
+        f"{name}: this is not a whole Parquet file ({(str(error).splitlines() or ['damaged'])[0]}); "
         "was it cut off? write it again and send it whole"
     )
 

@@ -9,6 +9,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -26,7 +27,11 @@ HEAD_BYTES = 65_536
 MAX_RATIO = 200
 SMALL = 1024 * 1024
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"})
-BAD_ARCHIVE = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error)
+# what zipfile raises for archives that are damaged, or made to be: it indexes and unpacks before it checks
+BAD_ARCHIVE = (
+    zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error, IndexError,
+    KeyError, OverflowError, struct.error,
+)  # fmt: skip
 _BUFFER = 1024 * 1024
 _MAGICS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
 _BAD = (*BAD_ARCHIVE, lzma.LZMAError)

@@ -13,13 +13,16 @@ from sqlalchemy.orm import Session
 
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
-from app.disclosure.bands import Band, Bands
+from app.disclosure import service as disclosure
+from app.disclosure.bands import Bands
+from app.disclosure.tables import DisclosureKind
 from app.errors import FieldError, InvalidInput
 from app.identity import Caller
 from app.payouts import money
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
+from app.valuations.orders.disclosures import overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
 from app.valuations.orders.quotes import JobSize, distinct_coalitions
@@ -28,17 +31,14 @@ from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
-from contract.document import digest_of
 from contract.estimators import budget_fault
+from contract.features import ALL_FEATURES
 from contract.files import InputFile
 from contract.findings import FileFinding, Finding, Severity
 from contract.fit import FitAnswer, Offer, PlayerFitted, UnfitDataset
 from contract.game import FrozenGame
 from contract.job import PayeePart, TestCommitment
 from contract.learners import Architecture
-from contract.policies import CopiesRule
-
-_TOLD = {Band.SOME: "Some", Band.MUCH: "Many"}
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,33 @@ class Admitted:
 
 
 @dataclass(frozen=True)
+class FittedOrder:
+    """An order as far as its files say: its money, model, datasets (those of each payee in ``groups``), its files."""
+
+    pool_minor: int
+    chosen: Chosen
+    test: Dataset
+    datasets: list[Dataset]
+    groups: list[list[Dataset]]
+    offers: list[Offer]
+    fitted: Fitted
+    # datasets that do not fit and are left out, with their providers
+    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...]
+
+
+@dataclass(frozen=True)
 class Admission:
-    """The caller of an order, and what the order is checked against."""
+    """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter."""
 
     session: Session
     blobs: BlobStore
     settings: Settings
     caller: Caller
+    defer: bool = False
 
-    def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
-        """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
-
-        With ``licence_problems`` (a quote) licences that forbid the job are added there and do not refuse it.
-        """
+    def read(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> FittedOrder:
+        """Check an order, charge for what it asks of others' rows, and have its files read; raises as ``admit`` does,
+        and TooManyRequests where the budget for a dataset is spent."""
         pool_minor = _pool(order)
         _check_terms(order, self.settings)
         _check_deadline(order)
@@ -127,15 +141,28 @@ class Admission:
             order.missing_labels,
             order.drop_unfit,
         )
+        kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
+        asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
+        disclosure.charge(self.session, self.settings, self.caller, kind, asked)
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
+        unfit = tuple((each.id, each.provider_id) for each in datasets if each.id in dropped)
         datasets, groups, offers = _kept(datasets, groups, offers, dropped)
-        self._check_rows(order, groups, fitted.answer)
-        payees = _payees(groups, offers, fitted.answer)
+        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted, unfit)
+
+    def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
+        """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
+
+        With ``licence_problems`` (a quote) licences that forbid the job are added there and do not refuse it.
+        """
+        read = self.read(order, licence_problems)
+        chosen, fitted = read.chosen, read.fitted
+        self._check_rows(order, read.groups, fitted.answer)
+        payees = _payees(read.groups, read.offers, fitted.answer)
         check_weights(chosen, fitted.shape, fitted.classes)
         if licence_problems is None:
             # a quote tells nothing that rests on copies: both refusals would
-            _check_players(order, groups, payees, fitted.answer)
+            _check_players(order, read.groups, payees, fitted.answer)
             _check_budgets(order, fitted.answer)
         answer = fitted.answer
         game = FrozenGame(
@@ -155,19 +182,21 @@ class Admission:
         )
         # a commitment of its own for each job: its files may have been read for an earlier question
         measured = commit(answer.mix, answer.test.digest)
+        told = overlap_notes(Bands.of(self.settings), self.caller.account_id, order, read.offers, answer)
         return Admitted(
             game=game,
             players=answer.seats,
             payees=payees,
             test=fitted.test_file,
-            test_dataset=test.id,
-            pool_minor=pool_minor,
+            test_dataset=read.test.id,
+            pool_minor=read.pool_minor,
             size=fitted.size,
-            contents={dataset.id: dataset.digest for dataset in datasets if dataset.digest is not None},
+            contents={dataset.id: dataset.digest for dataset in read.datasets if dataset.digest is not None},
             measured=measured,
-            notes=(*self._overlaps(order, offers, answer), *far_apart(measured)),
+            # how the providers' labels are mixed follows from all of their rows: the quote does not tell
+            notes=(*told, *(far_apart(measured) if licence_problems is None else ())),
             findings=(*(_left_out(each) for each in answer.unfit), *answer.findings),
-            unfit=tuple((each.id, each.provider_id) for each in rows.values() if each.id in dropped),
+            unfit=read.unfit,
             trained=chosen.trained,
         )
 
@@ -192,28 +221,6 @@ class Admission:
                     "value would tell of single rows; leave them out, or name more of the same provider's data",
                 )
 
-    def _overlaps(self, order: NewValuation, offers: Sequence[Offer], answer: FitAnswer) -> list[str]:
-        """What is told of copies before there is a result: of each payee a band, and nothing where it is none."""
-        bands, notes = Bands.of(self.settings), []
-        asker = self.caller.account_id.hex
-        everybody = digest_of({"rows": sorted(member.raw for member in answer.members)})
-        for offer, member in zip(offers, answer.members, strict=True):
-            in_test = bands.band(member.in_test, member.rows, ("test", asker, answer.raw_test, member.raw))
-            if in_test in _TOLD:
-                notes.append(
-                    f"{_TOLD[in_test]} of the rows of {offer.shown} are in the test set, too; "
-                    "copies of test rows count for nobody."
-                )
-            if order.payout.copies == CopiesRule.SEPARATE:
-                continue
-            in_others = bands.band(member.in_others, member.rows, ("others", asker, everybody, member.raw))
-            if in_others in _TOLD:
-                notes.append(
-                    f"{_TOLD[in_others]} of the rows of {offer.shown} are in other providers' data of this job, too; "
-                    f"by copies: {order.payout.copies.value} each row counts once."
-                )
-        return notes
-
     def _offers(self, order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> list[Offer]:
         """The offers of the order: a provider with all of its datasets, or each dataset."""
         names = repository.account_names(self.session, {group[0].provider_id for group in groups})
@@ -229,9 +236,13 @@ class Admission:
 
     def _fitted(self, files: OrderFiles, chosen: Chosen) -> Fitted:
         """The job's files as the model reads them."""
-        fitter = Fitter(self.session, self.blobs, self.settings)
+        fitter = Fitter(self.session, self.blobs, self.settings, self.defer)
         if chosen.reads is not None and files.image_size is not None:
             raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
+        if chosen.reads is not None and files.features != ALL_FEATURES:
+            raise refused("/features", "a frozen model reads texts or images, no columns; leave features out")
+        if chosen.reads is Architecture.LM and files.label_map:
+            raise refused("/label_map", "a language model predicts tokens, no labels; leave label_map out")
         if chosen.reads is None:
             fitted = fitter.tables(files)
             _check_shape(fitted, chosen.model)

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.readers import Limits, archive, image_shape, images
+from app.datasets.readers import Limits, Meaning, archive, image_shape, images
 from app.datasets.readers.findings import findings_of
+from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
 from app.datasets.rows.items import number_labels, read_stand_ins
-from app.datasets.rows.joining import Unfit, common_columns
+from app.datasets.rows.joining import Unfit, common_columns, renamed
 from app.datasets.rows.labels import label_findings
 from app.datasets.rows.raw_rows import (
     RawRows,
@@ -35,6 +36,7 @@ from app.datasets.rows.raw_rows import (
     short_hash,
 )
 from app.datasets.rows.rules import class_names, class_order, clean_map
+from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
 from app.valuations.orders.test_commitment import label_mix
@@ -213,7 +215,8 @@ def _read_tables(files: _Files) -> _Read:
     encoding = fitted.encoding
     findings = [*_said(None, findings_of(test)), *_said(None, fitted.test_findings)]
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
-        findings += [*_said(key, findings_of(read)), *_said(key, more)]
+        odd = suspicions(renamed(read, question.features), encoding)
+        findings += [*_said(key, findings_of(read)), *_said(key, more), *_said(key, odd)]
     rows = {}
     for key, read in tables.items():
         with _others_file(key, files.datasets[key]):
@@ -262,11 +265,14 @@ def _others_file(dataset: str, file: InputFile) -> Iterator[None]:
 
 
 def _as_they_were(files: _Files, file: InputFile) -> dict[str, NDArray[np.uint64]]:
-    """Hashes of an archive's images before they are resized; nothing of a file that is no archive."""
+    """Hashes of an archive's labelled images before they are resized; nothing of a file that is no archive."""
     if file.format != "zip":
         return {}
     with archive.opened(files.path(file), files.limits, file.name) as packed:
-        hashes = [array_hash(pixels) for pixels in images.decoded(packed)]
+        meaning = Meaning(target=file.target, kinds=file.reading.kinds or {})
+        labels = normalise(packed.columns, file.name, meaning).column(file.target).is_valid().to_pylist()
+        pairs = zip(images.decoded(packed), labels, strict=True)
+        hashes = [array_hash(pixels) for pixels, labelled in pairs if labelled]
     return {images.IMAGE_COLUMN: np.array(hashes, dtype=np.uint64)}
 
 

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.service import limits_of
 from app.datasets.tables import Dataset, Modality
+from app.http.waiting import Deferred
 from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
@@ -37,7 +39,7 @@ from contract.reading import MissingLabels
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 5
+_RULES = 6
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,15 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Fitter:
-    """Has the sandbox fit an order's files together, or takes the answer that is kept of the same question."""
+    """Has the sandbox fit an order's files together, or takes the answer that is kept of the same question.
+
+    With ``defer`` it raises Deferred in place of asking the sandbox: whoever waits for it holds no connection then.
+    """
 
     session: Session
     blobs: BlobStore
     settings: Settings
+    defer: bool = False
 
     def tables(self, files: OrderFiles) -> Fitted:
         """Files with columns, or images: one encoding for all, fixed by the test set. Raises InvalidData."""
@@ -180,8 +186,17 @@ class Fitter:
         kept = fit_cache.kept(self.session, digest)
         if kept is not None:
             return kept
+        work = partial(self._read, question, tokenizer)
+        if self.defer:
+            raise Deferred(work, lambda session, answer: fit_cache.keep(session, digest, answer))
+        answer = work()
+        fit_cache.keep(self.session, digest, answer)
+        return answer
+
+    def _read(self, question: FitQuestion, tokenizer: str | None) -> FitAnswer:
+        """Ask the sandbox; touches no database."""
         with scratch.file() as free:
-            digests = {file.digest for file in (test, *named.values())}
+            digests = {file.digest for file in (question.test, *question.files.values())}
             paths = {digest: str(free.with_name(digest)) for digest in digests}
             for blob, path in paths.items():
                 self.blobs.download(blob, Path(path))
@@ -189,15 +204,13 @@ class Fitter:
                 self.blobs.download(tokenizer, free)
             place = None if tokenizer is None else str(free)
             request = FitRequest(question=question, name="the job's files", paths=paths, tokenizer=place)
-            answer = FitAnswer.read(
+            return FitAnswer.read(
                 process.shared().ask(
                     {"task": FIT, **request.plain()},
                     memory_bytes=self.settings.fit_memory_bytes,
                     seconds=self.settings.parse_seconds,
                 )
             )
-        fit_cache.keep(self.session, digest, answer)
-        return answer
 
 
 def unfit_for_items(dataset: Dataset, architecture: Architecture) -> str | None:

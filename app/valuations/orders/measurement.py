@@ -13,7 +13,7 @@ BETTER_WITH_RARE_CLASSES = ("balanced_accuracy", "average_precision", "roc_auc")
 # from this part of the test rows on, one class is so frequent that answering it always scores high
 LOPSIDED = 0.9
 # points of the widest interval times the root of the rows that measure: low, middle and high over measured games
-WIDTH_FACTORS = (90.0, 180.0, 360.0)
+WIDTH_FACTORS = (90.0, 200.0, 400.0)
 
 
 def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float]) -> list[str]:

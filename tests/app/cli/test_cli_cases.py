@@ -202,3 +202,9 @@ def test_a_marker_is_a_label_where_the_target_is_declared_to_be_one_of_categorie
 def test_an_infinite_cell_is_refused_by_name() -> None:
     ok = CASES / "missing" / "ok.csv"
     assert "column `x`: row 2 is inf; features are finite" in refusal({"a": CASES / "missing" / "inf.csv", "b": ok}, ok)
+
+
+def test_what_is_for_tables_alone_is_refused_elsewhere() -> None:
+    files, test = case("labels", "same_", "abc")
+    for more in (("--label-map", "No=no"), ("--use", "a"), ("--missing-labels", "refuse")):
+        assert "are for tables without an encoder" in refusal(files, test, "--encoder", "nowhere", *more)

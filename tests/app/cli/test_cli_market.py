@@ -60,6 +60,8 @@ def test_a_market_from_the_terminal(address: str, known: Callable[..., Any], ses
     assert json.loads(run(buyer.token, "valuations", "create", str(order), "--quote"))["players"] == 2
     assert run(buyer.token, "valuations", "create", str(order)).startswith("val_")
     assert "100.00 EUR" in run(buyer.token, "statements")
+    # the quote and the job
+    assert "\t8 of 100 points\t2 questions\t" in run(providers[0].token, "datasets", "asked", pushed[0])
 
 
 def test_a_certificate_is_checked_with_the_key_that_is_given(settings: Settings, tmp_path: Path) -> None:

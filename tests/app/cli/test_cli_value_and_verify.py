@@ -1,6 +1,9 @@
 """``cherish value`` and ``cherish verify`` on real files, without a server."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -360,3 +363,22 @@ def test_declarations_name_their_file_or_hold_for_all() -> None:
     assert found == {"a.csv": {"delimiter": ";"}, "b.csv": {"delimiter": "|"}}
     with pytest.raises(InvalidInput, match="is not read"):
         parse_readings(["a.csv"], {"encoding": ["ebcdic"]})
+
+
+# what another processor would do: other kernels of numpy's and torch's linear algebra, other vector instructions
+UNLIKE = {"MKL_CBWR": "COMPATIBLE", "OPENBLAS_CORETYPE": "Nehalem", "ATEN_CPU_CAPABILITY": "default"}
+
+
+def test_a_result_holds_on_a_processor_that_rounds_otherwise(folder: Path, answered: dict[str, object]) -> None:
+    command = [sys.executable, "-m", "app.cli", "verify", str(folder / "full.json"), *files(folder), "--worths", "6"]
+    done = subprocess.run(command, env={**os.environ, **UNLIKE}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The result holds." in done.stdout
+
+
+@pytest.mark.parametrize("package", ["app", "worker"])
+def test_numbers_are_added_up_by_one_thread_whatever_the_environment_says(package: str) -> None:
+    asked = {**os.environ, "OPENBLAS_NUM_THREADS": "8", "MKL_NUM_THREADS": "8"}
+    code = f"import {package}, os; print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['MKL_NUM_THREADS'])"
+    done = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1"]

@@ -34,7 +34,7 @@ def test_states_modalities_and_settings_are_the_codes() -> None:
 def test_every_code_of_a_finding_is_in_the_table_of_what_is_read() -> None:
     root = Path(__file__).parents[3]
     sources = [path.read_text() for path in (root / "app" / "datasets").rglob("*.py")]
-    used = {code for text in sources for code in re.findall(r'(?:code=|_counted\(\s*)"([a-z_]+)"', text)}
+    used = {code for text in sources for code in re.findall(r'(?:code=|_(?:counted|said)\(\s*)"([a-z_]+)"', text)}
     documented = set(re.findall(r"`([a-z_]+)`", (root / "docs" / "datasets.md").read_text()))
     assert {"missing_values", "dialect", "label_spelling"} <= used
     assert not used - documented

@@ -60,6 +60,7 @@ def test_a_dataset_goes_from_draft_to_ready_to_withdrawn(provider: Any, tmp_path
         "digest": hashlib.sha256(CSV).hexdigest(),
         "size_bytes": len(CSV),
         "rows": 2,
+        "findings": [],
         "columns": [
             {"name": "age", "type": "integer"},
             {"name": "city", "type": "text"},

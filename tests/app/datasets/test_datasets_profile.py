@@ -169,10 +169,10 @@ def test_a_copy_is_told_in_bands_without_its_owner(
     known: Callable[..., Any], upload: Callable[..., Any], publish: Callable[..., Any], worked: Callable[[], int]
 ) -> None:
     first, second = known(Role.PROVIDER, "Alder"), known(Role.PROVIDER, "Birch")
-    publish(first, csv(rows(1)), name="secret name")
+    publish(first, csv(rows(1, 400)), name="secret name")
     worked()
-    copied = upload(second, csv(rows(1)[:150] + rows(2)[:130]))
-    whole = upload(second, csv(rows(1)[:290]))
+    copied = upload(second, csv(rows(1, 400)[:200] + rows(2, 400)[:180]))
+    whole = upload(second, csv(rows(1, 400)[:390]))
     worked()
     answer = second.client.get(f"/v1/datasets/{copied['id']}/profile")
     assert answer.json()["profile"]["in_other_listings"] == {"rows": "some", "coarse": "some"}

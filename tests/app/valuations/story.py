@@ -21,7 +21,17 @@ from contract.files import InputFile
 from contract.game import FrozenGame, LearnerChoice, TableEncoding
 from contract.job import EDITION, AgreedTerms, DeviceTimeTerms, JobInputs, PayeePart
 from contract.policies import PayoutPolicy
-from contract.result import Audit, Candidate, Gain, PlayerResult, RevaluedWithout, StoredResult, TraceRow
+from contract.result import (
+    Audit,
+    Candidate,
+    Gain,
+    IntervalParts,
+    PlayerResult,
+    RevaluedWithout,
+    StoredResult,
+    TestRowChance,
+    TraceRow,
+)
 from contract.shares import shares
 
 POOL = 1_000_00
@@ -118,8 +128,15 @@ def result(values: list[float], half: float, audit: str, cheap: bool = True) -> 
         costs={"retrain": 1.0},
         spec={},
         digests={},
+        chance=_chance(n, half) if half else None,
         trace=(TraceRow(1, {"retrain": 6}, tuple(values), (half,) * n, tuple(values), widest, None),),
     )
+
+
+def _chance(n: int, half: float) -> TestRowChance:
+    """What other test rows would change: nothing of the second half, a little of the first."""
+    covariance = tuple(tuple(half**2 if i == j else 0.0 for j in range(n)) for i in range(n))
+    return TestRowChance(200, covariance, ((1.0 / n,) * n, (1.0 / n,) * n), 0.0, 100 * half, 7)
 
 
 def _gains(difference: float) -> st.SearchStrategy[Gain | None]:
@@ -166,6 +183,7 @@ def _players(values: Sequence[float], half: float) -> tuple[PlayerResult, ...]:
             share_ci=part(float(share), 1.0),
             value_band=around(value, 1.5),
             share_band=part(float(share), 1.5),
+            parts=IntervalParts(300 * half, 50 * half, None if at else 0.0) if half else None,
         )
         for at, (value, share) in enumerate(zip(values, shares(values), strict=True))
     )

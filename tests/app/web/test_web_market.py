@@ -19,6 +19,7 @@ from app.datasets.tables import Dataset
 from app.http.ids import parse_id
 from app.identity import AccountStatus, Role
 from app.payouts import service as payouts
+from app.settings import Settings
 from app.valuations import repository as jobs
 from app.valuations.results.schemas import PlayerValue, Values
 from app.valuations.states import Reason
@@ -166,9 +167,8 @@ def looked_at(session: Session, dataset_id: str, rows: list[list[Any]]) -> None:
     assert found is not None
     dataset = session.get_one(Dataset, found.dataset_id)
     sketches: dict[str, Any] = {"rows": {"hashes": [], "distinct": 0}, "coarse": {"hashes": [], "distinct": 0}}
-    profiling.finish(
-        session, dataset.id, 1, {"profile": {"rows": 3, "columns": []}, "preview": rows, "sketches": sketches}
-    )
+    found_in_it = {"profile": {"rows": 3, "columns": []}, "preview": rows, "sketches": sketches}
+    profiling.finish(session, Settings(), dataset.id, 1, found_in_it, dataset.preview_rows)
     session.commit()
 
 

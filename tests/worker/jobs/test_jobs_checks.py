@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -13,7 +14,11 @@ from app.payouts import service as payouts
 from app.valuations import service
 from app.valuations.states import Reason, ShardKind, ValuationStatus
 from app.valuations.work import leases
+from contract.spec import ValuationSpec
+from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
+from worker.engine.valuation import value
 from worker.jobs import checks
+from worker.jobs.replay import pack
 from worker.runtime import Runtime
 
 COALITIONS = [bytes([number]) for number in range(200)]
@@ -48,6 +53,30 @@ def test_one_worth_in_twenty_is_drawn_from_each_source_whatever_the_order() -> N
     assert [(each.source, len(each.coalitions)) for each in drawn] == [("retrain", 2), ("unlearn:tangent", 10)]
     assert checks.draw({name: worths[::-1] for name, worths in reversed(asked.items())}, 0.05, "digest") == drawn
     assert checks.draw(asked, 0.05, "another game") != drawn
+
+
+def test_retrained_worths_are_drawn_the_more_often_the_further_they_move_a_share() -> None:
+    asked = {"retrain": COALITIONS[:40], "unlearn:tangent": COALITIONS}
+    points = {"retrain": dict.fromkeys(COALITIONS[:2], 5.0)}
+    games = [checks.draw(asked, 0.05, f"game {number}", points) for number in range(40)]
+    assert [len(each.coalitions) for each in games[0]] == [2, 10]
+    assert sum(set(first.coalitions) == set(COALITIONS[:2]) for first, _ in games) >= 20
+    assert any(set(first.coalitions) != set(COALITIONS[:2]) for first, _ in games), "none is left out for certain"
+    shuffled = {name: worths[::-1] for name, worths in reversed(asked.items())}
+    assert checks.draw(shuffled, 0.05, "game 0", points) == games[0]
+
+
+def test_what_a_worth_can_do_to_a_share_is_known_by_the_coalition_that_is_stored() -> None:
+    truth = 1.0 - np.exp(-(all_coalitions(5) @ np.linspace(0.1, 1.0, 5)))
+    players = [Player(f"p{i}", 10, f"digest {i}") for i in range(5)]
+    tables = {"retrain": truth, "unlearn:tangent": 0.9 * truth}
+    result = value(TableFidelityGame(players, tables), ValuationSpec(max_retrains=20))
+    points = checks.moves(result)
+    assert list(points) == ["retrain"]
+    kept = [row for row in result.worths if row.source == "retrain"]
+    names = [player.name for player in players]
+    assert set(points["retrain"]) == set(pack(np.array([[name in row.coalition for name in names] for row in kept])))
+    assert checks.moves(value(TableFidelityGame(players, tables), ValuationSpec(fidelity="unlearn"))) == {}
 
 
 def test_few_worths_are_checked_by_one_and_none_where_none_is_asked_for() -> None:

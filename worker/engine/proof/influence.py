@@ -7,12 +7,12 @@ out, and so is likely to be chosen, or is near what it replaces, and so moves li
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.estimators import EXACT, MULTIFIDELITY
+from contract.estimators import ENUMERATE_UP_TO, EXACT, MULTIFIDELITY
 from contract.metrics import metric_of
 from contract.result import ValuationResult
 from contract.shares import shares_of
@@ -25,6 +25,7 @@ from worker.engine.loop.bake_off import surrogate_table
 from worker.engine.loop.lone import first_evaluations, most_evaluations
 from worker.engine.loop.recorded import RecordedGame
 from worker.engine.loop.run import RETRAIN, Run
+from worker.engine.loop.shares import symmetric
 
 Coalition = NDArray[np.bool_]
 _MEDIAN = 0.6745  # of the size of a standard normal number
@@ -37,7 +38,8 @@ class Influence:
 
     ``rows`` are positions in the result's worths, ``coalitions`` bool[m, n]; ``leverage`` float64[p, m] the derivative
     of each payee's value, ``values`` float64[p], to each worth; ``error`` float64[m] how far each worth is from what
-    the others say of it, ``spread`` float64[m] the usual size of that, ``room`` float64[m] how far it can be at all.
+    the others say of it, ``spread`` float64[m] the usual size of that, ``room`` float64[m] how far it can be at all;
+    ``refit`` float64[m] how much further (or less far) it moves a share when the estimate's weights follow it.
     """
 
     source: str
@@ -48,6 +50,7 @@ class Influence:
     error: Floats
     spread: Floats
     room: Floats
+    refit: Floats
 
     def only(self, positions: Sequence[int]) -> "Influence":
         """The same of some of the worths."""
@@ -61,6 +64,7 @@ class Influence:
             self.error[at],
             self.spread[at],
             self.room[at],
+            self.refit[at],
         )
 
     def moves(self, deviations: float) -> Floats:
@@ -69,12 +73,13 @@ class Influence:
         doubt = np.minimum(self.error + deviations * self.spread, self.room)
         steps, before = (self.leverage * doubt).T, shares_of(self.values)
         moved = [np.abs(shares_of(self.values + sign * steps) - before).max(axis=1) for sign in (1.0, -1.0)]
-        return np.asarray(100.0 * np.maximum(*moved), dtype=np.float64)
+        return np.asarray(100.0 * self.refit * np.maximum(*moved), dtype=np.float64)
 
 
-def influence_of(result: ValuationResult) -> Influence:
+def influence_of(result: ValuationResult, *, refit: bool = False) -> Influence:
     """The influence of the retrained worths that the values rest on; where they rest on another source, of its worths.
 
+    With ``refit`` the corrected estimate is made again with each worth moved, up to 12 players, where that is quick.
     Raises what repeating the result raises: ValueError or EvaluationFailed where its worths do not fit it.
     """
     game = RecordedGame(result)
@@ -87,15 +92,45 @@ def influence_of(result: ValuationResult) -> Influence:
     coalitions = canonical(coalitions, run.classes)
     worths = np.array([result.worths[row].worth for row in rows], dtype=np.float64)
     if result.estimator == MULTIFIDELITY:
-        leverage, error, spread = _corrected(run, result, coalitions, worths)
+        corrector = _corrector(run, result)
+        posterior = corrector.corrected(coalitions, worths).posterior
+        order = np.argsort(np.argsort(corrector.rows(coalitions)))  # the posterior is in the grid's order
+        leverage, (error, spread) = posterior.leverage[:, order], _by_process(corrector, coalitions, worths)
     else:
+        corrector = None
         leverage, (error, spread) = _linear(run, result, coalitions), _by_size(coalitions, worths)
     leverage = symmetrise(leverage.T, run.classes).T
     if run.owners:
         leverage = np.stack([_summed(run, column) for column in leverage.T], axis=1)
     values = np.array([player.value for player in result.players], dtype=np.float64)
     room = _room(result.spec.metric, worths)
-    return Influence(result.source, rows, coalitions, values, leverage, error, spread, room)
+    plain = np.ones(len(rows))
+    influence = Influence(result.source, rows, coalitions, values, leverage, np.abs(error), spread, room, plain)
+    if corrector is None or not refit or run.n > ENUMERATE_UP_TO:
+        return influence
+    return replace(influence, refit=_refit(run, corrector, influence, worths, error))
+
+
+def _refit(run: Run, corrector: Corrector, influence: Influence, worths: Floats, error: Floats) -> Floats:
+    """How much further each worth moves a share where the weights follow: made again with each worth, float64[m], at
+    either end of where its truth is likely, against what its leverage says."""
+
+    def shares(moved: Floats) -> Floats:
+        estimate = corrector.corrected(influence.coalitions, moved, quick=True).estimate
+        return shares_of(run.paid(symmetric(estimate, run.classes)).values)
+
+    before, linear = shares(worths), influence.moves(1.0)
+    factor = np.ones(len(worths))
+    size = sizes_of(influence.coalitions)
+    for row in np.flatnonzero((size > 0) & (size < run.n)):
+        furthest = 0.0
+        for sign in (1.0, -1.0):
+            moved = worths.copy()
+            moved[row] += sign * influence.spread[row] - error[row]
+            furthest = max(furthest, 100.0 * float(np.abs(shares(moved) - before).max()))
+        if linear[row] > 0.0:
+            factor[row] = furthest / linear[row]
+    return factor
 
 
 def _summed(run: Run, column: Floats) -> Floats:
@@ -107,18 +142,12 @@ def _summed(run: Run, column: Floats) -> Floats:
     return total
 
 
-def _corrected(
-    run: Run, result: ValuationResult, coalitions: Coalitions, worths: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Leverage float64[n, m], error and spread float64[m] under the corrected estimate at its final weights."""
+def _corrector(run: Run, result: ValuationResult) -> Corrector:
+    """The corrector that the result was made with."""
     grid = run.audit_plan()[0]
     ends = run.purse.worth(RETRAIN, anchors(run.n))
     kept = [candidate.source for candidate in result.bake_off if candidate.kept]
-    table = surrogate_table(run, kept, grid.coalitions, ends)
-    corrector = Corrector(grid, table, run.classes)
-    posterior = corrector.corrected(coalitions, worths).posterior
-    order = np.argsort(np.argsort(corrector.rows(coalitions)))  # the posterior is in the grid's order
-    return posterior.leverage[:, order], *_by_process(corrector, coalitions, worths)
+    return Corrector(grid, surrogate_table(run, kept, grid.coalitions, ends), run.classes)
 
 
 def _by_process(corrector: Corrector, coalitions: Coalitions, worths: Floats) -> tuple[Floats, Floats]:
@@ -141,7 +170,7 @@ def _by_process(corrector: Corrector, coalitions: Coalitions, worths: Floats) ->
         apart = np.where(trusted & inner, np.abs(error), 0.0) / np.maximum(spread, 1e-12)
         worst = int(np.argmax(apart))
         if apart[worst] <= _APART or (~trusted).sum() >= _MOST_APART:
-            return np.abs(error), spread
+            return error, spread
         trusted[worst] = False
 
 
@@ -178,7 +207,7 @@ def _by_size(coalitions: Coalitions, worths: Floats) -> tuple[Floats, Floats]:
     if free < 1:
         return np.zeros(len(worths)), np.full(len(worths), most)
     usual = np.sqrt((residual**2).sum() / free / unexplained)
-    return np.minimum(np.abs(residual) / unexplained, most), np.minimum(usual, most)
+    return np.clip(residual / unexplained, -most, most), np.minimum(usual, most)
 
 
 def _room(metric: str, worths: Floats) -> Floats:

@@ -102,7 +102,7 @@ def _dear(stored: ValuationResult, retrainings: int, rng: np.random.Generator) -
     count = max(0, min(retrainings - trained, len(inner)))
     moves, deviations = np.zeros(len(inner)), DEVIATIONS[0]
     if inner and stored.source == RETRAIN:
-        influence = influence_of(stored)
+        influence = influence_of(stored, refit=True)
         influence = influence.only([influence.rows.index(row) for row in inner])
         deviations = deviations_covered(influence, count)
         moves = influence.moves(deviations)

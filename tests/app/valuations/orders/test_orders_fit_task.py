@@ -1,12 +1,15 @@
 """What a job's files come to, without a database: one encoding, players in order, parts, and no row in the answer."""
 
 import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app.datasets.rows.corpora import fingerprints, pack, tokens_of
 from app.datasets.rows.encoding import Encoding
@@ -142,3 +145,40 @@ def test_a_test_label_that_nobody_offers_is_refused(tmp_path: Path) -> None:
     offered = items.file(b'{"text": "c", "label": "x"}\n{"text": "d", "label": "y"}\n')
     with pytest.raises(InvalidData, match="has `z`, which no provider's dataset has"):
         fit(items.request(test, [offered]))
+
+
+def test_unlabelled_images_of_an_archive_are_left_out_wherever_its_rows_are_read(tmp_path: Path) -> None:
+    images = Files(tmp_path, "table", "zip", "kind")
+
+    def archive(seed: int, labels: list[str]) -> bytes:
+        rng = np.random.default_rng(seed)
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as packed:
+            packed.writestr("manifest.csv", "\n".join(["file,kind", *(f"{i}.png,{k}" for i, k in enumerate(labels))]))
+            for number in range(len(labels)):
+                shown = io.BytesIO()
+                Image.fromarray(rng.integers(0, 255, (9, 9), dtype=np.uint8)).save(shown, "PNG")
+                packed.writestr(f"{number}.png", shown.getvalue())
+        return buffer.getvalue()
+
+    files = [images.file(archive(1, ["a", "?", "b", "a"])), images.file(archive(2, ["a", "b"]))]
+    fitted = fit(images.request(images.file(archive(3, ["b", "a", "", "b"])), files, image_size=8))
+    assert fitted.test.rows == 3
+    assert sorted(member.rows for member in fitted.members) == [2, 3]
+    said = [(each.dataset, each.finding.code, each.finding.rows) for each in fitted.findings]
+    assert [each for each in said if each[1] == "missing_labels"] == [
+        (None, "missing_labels", 1),
+        (f"{0:032x}", "missing_labels", 1),
+    ]
+
+
+def test_datasets_that_do_not_fit_are_left_out_where_the_order_says_so_and_refused_otherwise(tables: Files) -> None:
+    test = tables.file(rows(9, 20))
+    files = [tables.file(rows(1, 10)), tables.file(b"w,label\n1,x\n2,y\n"), tables.file(rows(2, 10))]
+    with pytest.raises(InvalidData, match="lacks `u`, `v`"):
+        fit(tables.request(test, files))
+    fitted = fit(tables.request(test, files, drop_unfit=True))
+    assert [each.dataset for each in fitted.unfit] == [f"{1:032x}"]
+    assert len(fitted.members) == len(fitted.seats) == 2
+    whole = fit(tables.request(test, [files[0], files[2]]))
+    assert [seat.digest for seat in fitted.seats] == [seat.digest for seat in whole.seats]

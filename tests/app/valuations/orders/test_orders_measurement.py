@@ -40,9 +40,9 @@ def test_a_metric_that_hides_rare_classes_is_said_to_where_one_class_is_nearly_a
 
 
 def test_the_width_to_expect_halves_with_four_times_as_many_test_rows() -> None:
-    assert [expected_width(400)[0], expected_width(100)[0]] == [9.0, 18.0]
+    assert [expected_width(400)[0], expected_width(100)[0]] == [10.0, 20.0]
     told = measurement(game("accuracy"), 400, {})[1]
-    assert "With 400 test rows that measure worths, the widest share interval will be about 9 points (4 to 18" in told
+    assert "With 400 test rows that measure worths, the widest share interval will be about 10 points (4 to 20" in told
     assert "More test rows are the cheapest way" in told
     assert "With 900 test rows" in measurement(game("accuracy"), 1000, {})[1], "a tenth chooses the baseline"
     assert "With 40 test rows" in measurement(game("accuracy", "partial"), 60, {})[1], "a third anchors unlearning"

@@ -178,7 +178,7 @@ def test_a_base_that_takes_more_than_half_a_workers_memory_is_refused_with_both_
 
 
 def test_weights_of_another_shape_are_refused_by_the_first_tensor_that_differs() -> None:
-    tensors = {"weight": {"shape": [3, 4]}, "bias": {"shape": [3]}}
+    tensors = {"weight": {"dtype": "F32", "shape": [3, 4]}, "bias": {"dtype": "F32", "shape": [3]}}
     checkpoint = Checkpoint(architecture=Architecture.LOGISTIC, hyper={}, tensors=tensors)
     chosen = Chosen(Model(), checkpoint, None)
     check_weights(chosen, (4,), 3)

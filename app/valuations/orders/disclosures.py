@@ -1,0 +1,79 @@
+"""What an order asks of others' rows, and what it is told of them: questions for the budget, bands for the notes. Pure.
+
+A question's digest is over all that its answer depends on, so that what is asked again costs nothing, and what would
+draw other bounds or compare other rows is another question: the test set, the datasets that are read together, how they
+are read, under which rule for copies; of a job everything but its money, its labels and its deadline.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from app.datasets.tables import Dataset
+from app.disclosure.bands import Band, Bands
+from app.disclosure.service import Asked
+from app.valuations.orders.model_choice import Chosen
+from app.valuations.schemas import NewValuation
+from contract.document import digest_of
+from contract.fit import FitAnswer, Offer
+from contract.policies import CopiesRule
+
+_TOLD = {Band.SOME: "Some", Band.MUCH: "Many"}
+# what changes no value and no overlap
+_NO_QUESTION = {"metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset"}
+
+
+def questions(
+    order: NewValuation, chosen: Chosen, test: Dataset, groups: Sequence[Sequence[Dataset]], *, quoted: bool
+) -> list[Asked]:
+    """What a quote (``quoted``) or a job asks of each dataset; ``groups`` are the datasets of each payee."""
+    about: dict[str, Any] = {
+        "asks": "quote" if quoted else "job",
+        "test": _content(test),
+        "target": order.target,
+        "reads": None if chosen.reads is None else chosen.reads.value,
+        "base": chosen.base_digest,
+        "context": str(chosen.model.hyper.get("context", "")),
+        "columns": order.model_dump(mode="json", include={"features", "label_map", "missing_labels", "drop_unfit"}),
+    }
+    everything = sorted(_content(dataset) for group in groups for dataset in group)
+    if not quoted:
+        about["order"] = order.model_dump(mode="json", exclude=_NO_QUESTION)
+    asked = []
+    for group in groups:
+        alone = quoted and order.payout.copies == CopiesRule.SEPARATE
+        read = sorted(_content(dataset) for dataset in group) if alone else everything
+        for dataset in group:
+            question = digest_of({**about, "read": read, "of": _content(dataset)})
+            pointer = f"/datasets/{order.datasets.index(dataset.id)}"
+            asked.append(Asked(dataset.id, dataset.provider_id, question, pointer))
+    return asked
+
+
+def _content(dataset: Dataset) -> str:
+    """A dataset's bytes, and how they are read."""
+    return digest_of({"digest": dataset.digest, "reading": dataset.reading or {}, "target": dataset.target})
+
+
+def overlap_notes(
+    bands: Bands, asker_id: uuid.UUID, order: NewValuation, offers: Sequence[Offer], answer: FitAnswer
+) -> list[str]:
+    """What is told of copies: of each payee a band, and nothing where it is none."""
+    asker, notes = asker_id.hex, []
+    everybody = digest_of({"rows": sorted(member.raw for member in answer.members)})
+    for offer, member in zip(offers, answer.members, strict=True):
+        in_test = bands.band(member.in_test, member.rows, ("test", asker, answer.raw_test, member.raw))
+        if in_test in _TOLD:
+            notes.append(
+                f"{_TOLD[in_test]} of the rows of {offer.shown} are in the test set, too; "
+                "copies of test rows count for nobody."
+            )
+        if order.payout.copies == CopiesRule.SEPARATE:
+            continue
+        in_others = bands.band(member.in_others, member.rows, ("others", asker, everybody, member.raw))
+        if in_others in _TOLD:
+            notes.append(
+                f"{_TOLD[in_others]} of the rows of {offer.shown} are in other providers' data of this job, too; "
+                f"by copies: {order.payout.copies.value} each row counts once."
+            )
+    return notes
