@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 from collections.abc import MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
 
@@ -31,7 +31,7 @@ class RequestFacts:
 def request_facts() -> RequestFacts:
     """The facts of the request at hand; None for each that is not known, all of them outside of a request."""
     bound = structlog.contextvars.get_contextvars()
-    return RequestFacts(bound.get("request_id"), bound.get("address"), bound.get("traceparent"))
+    return RequestFacts(**{each.name: bound.get(each.name) for each in fields(RequestFacts)})
 
 
 def mask(text: str) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
 
 @dataclass(frozen=True)
 class BrokenRule:
@@ -20,16 +22,31 @@ class BrokenRule:
         return pointer(self.place)
 
 
+class _Context(BaseModel):
+    """What an error of pydantic's says beside its sentence: the exception, or the parser's word."""
+
+    error: Any = None
+
+
+class _PydanticError(BaseModel):
+    """One error as pydantic lists it."""
+
+    loc: tuple[int | str, ...]
+    type: str
+    msg: str
+    ctx: _Context = _Context()
+
+
 def broken_rules(errors: Iterable[Mapping[str, Any]]) -> list[BrokenRule]:
     """The errors of a ValidationError or RequestValidationError, as ``errors()`` lists them."""
     return [
         BrokenRule(
-            place=tuple(error["loc"]),
-            kind=str(error["type"]),
-            sentence=str(error["msg"]).removeprefix("Value error, "),
-            cause=str(error.get("ctx", {}).get("error", "")),
+            place=error.loc,
+            kind=error.type,
+            sentence=error.msg.removeprefix("Value error, "),
+            cause="" if error.ctx.error is None else str(error.ctx.error),
         )
-        for error in errors
+        for error in map(_PydanticError.model_validate, errors)
     ]
 
 

@@ -49,6 +49,17 @@ class ListedBlob:
     modified: datetime
 
 
+@dataclass(frozen=True)
+class _Object:
+    """An object of a store, as the store describes it."""
+
+    path: str
+    last_modified: datetime
+    size: int
+    e_tag: str | None = None
+    version: str | None = None
+
+
 class BlobStore:
     """Blobs under ``sha256/<2 hex>/<62 hex>`` of one object store. Safe to share between threads."""
 
@@ -131,19 +142,18 @@ class BlobStore:
         """All blobs, some at a time, in no particular order."""
         for batch in self._store.list("sha256", chunk_size=1000):
             blobs = []
-            for item in batch:
-                digest = "".join(item["path"].split("/")[1:])
+            for item in (_Object(**each) for each in batch):
+                digest = "".join(item.path.split("/")[1:])
                 if _DIGEST.fullmatch(digest):
-                    blobs.append(ListedBlob(digest, item["size"], item["last_modified"]))
+                    blobs.append(ListedBlob(digest, item.size, item.last_modified))
             yield blobs
 
     def modified(self, digest: str) -> datetime | None:
         """When a blob was last stored; None where it is not there."""
         try:
-            moment: datetime = self._store.head(_key(digest))["last_modified"]
+            return _Object(**self._store.head(_key(digest))).last_modified
         except FileNotFoundError:
             return None
-        return moment
 
     def tidy(self, before: datetime) -> int:
         """Remove half-written files and probes that killed writers left, older than ``before``; returns how many.
@@ -152,9 +162,9 @@ class BlobStore:
         """
         removed = 0
         for batch in self._store.list("probe", chunk_size=1000):
-            for item in batch:
-                if item["last_modified"] < before:
-                    self._store.delete(item["path"])
+            for item in (_Object(**each) for each in batch):
+                if item.last_modified < before:
+                    self._store.delete(item.path)
                     removed += 1
         for path in self._folder.rglob("*#*") if self._folder is not None else ():
             with contextlib.suppress(FileNotFoundError):

@@ -13,6 +13,7 @@ from worker.engine.estimators.exact import exact
 from worker.engine.games.coalitions import Floats, kernel_by_size, key, random_coalition
 from worker.engine.games.game import Game
 
+_DECIDES = 0.99  # of the fit at a pair: above it the pair decides its own fit
 MOST_DRAWS = 200  # draws per distinct pair afforded, so that a nearly exhausted game ends
 
 
@@ -63,6 +64,11 @@ def paired_least_squares(members: Floats, odd: Floats, weight: Floats, total: fl
     inverse = np.linalg.pinv(design)
     inner = inverse @ target
     residual = target - design @ inner
-    influence = np.clip(np.einsum("pk,kp->p", design, inverse), 0.0, 0.99)
-    spread = basis @ (inverse * (residual / (1.0 - influence)))
+    influence = np.einsum("pk,kp->p", design, inverse)
+    # a pair that alone decides a direction is fitted without a residual: how far off it is, the others tell, and
+    # where each pair is such a one, the pairs themselves
+    told = influence < _DECIDES
+    error = residual / (1.0 - np.where(told, influence, 0.0))
+    error[~told] = np.sqrt((error[told] ** 2).mean()) if told.any() else np.sqrt((target**2).mean())
+    spread = basis @ (inverse * error)
     return np.asarray(total / n + basis @ inner), np.asarray(spread @ spread.T)

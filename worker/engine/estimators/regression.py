@@ -77,5 +77,8 @@ def regression_covariance(coalitions: Coalitions, worths: Floats) -> Floats:
     design, solver, _ = size_model(coalitions)
     residual = worths - design @ (solver @ worths)
     count = len(worths)
-    spare = max(count - int(np.linalg.matrix_rank(design)), 1)
+    spare = count - int(np.linalg.matrix_rank(design))
+    if spare == 0:
+        # the model fits whatever the worths are, and its residuals say nothing
+        return centre_covariance(np.diag(strata_variance(coalitions, worths)))
     return centre_covariance(np.diag(strata_variance(coalitions, residual) * count / spare))

@@ -25,7 +25,7 @@ from worker.engine.games.game import Coalitions, Game
 
 
 def svarm(game: Game, budget: int, rng: np.random.Generator) -> Estimate:
-    """Values from ``budget`` distinct worths; needs 2 n + 2 for the outer sizes."""
+    """Values from ``budget`` distinct worths; needs 2 n + 2 for the outer sizes, and some between."""
     n = game.n_players
     if n <= EXACT_UP_TO and budget >= 1 << n:
         return exact(game, budget)
@@ -76,6 +76,10 @@ def strata_variance(coalitions: Coalitions, worths: Floats) -> Floats:
     level = (by_size.T @ worths) / np.maximum(everyone, 1)
     centred = worths - level[size]
     spread = (by_size.T @ centred**2) / np.maximum(everyone - 1, 1)
+    # one coalition of a size, or none, says nothing of how the size varies: the other sizes' mean stands in
+    alone = everyone <= 1
+    alone[[0, n]] = False
+    spread[alone] = float(spread[1:n][~alone[1:n]].mean()) if (~alone[1:n]).any() else float(worths.var())
     result = np.zeros(n)
     choose = np.array([float(math.comb(n - 1, k)) for k in range(n)])
     having_total, lacking_total = np.append(0.0, choose), np.append(choose, 0.0)
@@ -87,6 +91,6 @@ def strata_variance(coalitions: Coalitions, worths: Floats) -> Floats:
         second = (by_size.T @ (members * (centred**2)[:, None])) / np.maximum(count, 1)
         own = np.where(count > 1, (second - first**2) * count / np.maximum(count - 1, 1), spread[:, None])
         left = np.clip(1.0 - count / np.maximum(total, 1.0), 0.0, 1.0)
-        drawn = (total > 0) & (everyone[:, None] > 0)
-        result += np.where(drawn, np.maximum(own, 0.0) / np.maximum(count, 1) * left, 0.0).sum(axis=0) / n**2
+        error = np.maximum(own, 0.0) / np.maximum(count, 1) * left
+        result += np.where(total > 0, error, 0.0).sum(axis=0) / n**2
     return result

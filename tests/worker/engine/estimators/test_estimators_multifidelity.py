@@ -7,7 +7,7 @@ import pytest
 
 from worker.engine.estimators.exact import exact_values
 from worker.engine.estimators.grid import collapse, full_grid
-from worker.engine.estimators.multifidelity import Corrector, anchors, calibration, halves, multifidelity
+from worker.engine.estimators.multifidelity import Corrector, anchors, halves, misfit, multifidelity
 from worker.engine.games.coalitions import sizes_of
 from worker.engine.games.game import TableGame, all_coalitions
 
@@ -74,18 +74,20 @@ def test_a_coalition_outside_the_grid_is_an_error() -> None:
         Corrector(small, np.zeros((9, 0)), []).rows(inner[9:])
 
 
-def test_few_audits_widen_the_variance_more_than_many_and_never_narrow_it() -> None:
-    factors = []
-    for count in (8, 14, 40):
-        audited = plan(count)
-        posterior = corrector(BENT).corrected(audited, on(audited)).posterior
-        calm = replace(posterior, residuals=np.zeros_like(posterior.residuals))
-        inner = sizes_of(audited) % N > 0
-        factors.append(calibration(calm, inner, GRID))
-        assert calibration(replace(posterior, residuals=np.full_like(posterior.residuals, 3.0)), inner, GRID) == (
-            pytest.approx(9.0 * factors[-1])
-        )
-    assert factors[0] > factors[1] > factors[2] >= 1.8
+def test_a_process_that_is_surer_than_its_residuals_bear_out_is_widened_and_no_other_narrowed() -> None:
+    audited = plan(14)
+    posterior = corrector(BENT).corrected(audited, on(audited)).posterior
+    inner = sizes_of(audited) % N > 0
+    assert misfit(replace(posterior, residuals=np.zeros_like(posterior.residuals)), inner) == 1.0
+    off = np.full_like(posterior.residuals, 3.0)
+    assert misfit(replace(posterior, residuals=off), inner) == pytest.approx(9.0)
+
+
+def test_a_quick_estimate_is_of_the_same_values_and_leaves_out_what_amounts_may_be() -> None:
+    audited = plan(14)
+    whole, quick = (corrector(BENT).corrected(audited, on(audited), quick=each).estimate for each in (False, True))
+    assert abs(whole.values - quick.values).max() < 4.0 * whole.stderr.max()
+    assert quick.stderr.sum() < whole.stderr.sum()
 
 
 def test_the_halves_share_the_ends_and_divide_the_rest_by_pairs() -> None:

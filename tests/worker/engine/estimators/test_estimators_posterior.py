@@ -56,7 +56,7 @@ def test_a_surrogate_that_is_right_explains_everything_and_a_useless_one_nearly_
         errors.append(np.abs(found.values - truth(worths)).max())
         weights.append(sum(share for name, share in found.weights.items() if name.startswith("surrogate")))
     assert errors[0] < 1e-4
-    assert weights[0] > 0.8
+    assert weights[0] > 0.7
     assert weights[1] < 0.1
 
 
