@@ -29,6 +29,12 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: archives hold the time at which they were made, and what runs tests side by
+    side has to find the same names in every process."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def embedded_home() -> Iterator[Path]:
     """The folder of this run's servers; short, and passable for the user that they run as under root."""
