@@ -5,7 +5,7 @@ worths, estimate, look at the share intervals, and stop by precision or by budge
 
 There are two routes. CORRECTED (corrected.py; the default in full mode): unlearned worths of every coalition, or of a
 sample above 12 players, corrected by audited retrainings. LONE (lone.py): one source of worths, one estimator, as asked
-for by name or forced by partial mode. Both share one ``Run`` (run.py): the purse, the looks and the report.
+for by name or forced by partial mode. Both share one ``Run`` (run.py): the purchases, the looks and the report.
 
 The loop is deterministic in (game, spec): the service replays it from the start against stored worths after each round.
 It reads no clock and draws nothing but from ``spec.seed``.

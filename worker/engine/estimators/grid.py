@@ -103,10 +103,10 @@ def collapse(
     drawn: Coalitions, operator: Callable[[Coalitions], Floats], classes: Sequence[Sequence[int]], *, sampled: bool
 ) -> Grid:
     """Merge coalitions of equal content: one row each, the columns of the operator added up and symmetrised."""
-    standing = canonical(drawn, classes)
-    rows = unique(standing)
+    contents = canonical(drawn, classes)
+    rows = unique(contents)
     position = {each: index for index, each in enumerate(keys(rows))}
-    row_of = np.array([position[each] for each in keys(standing)], dtype=np.int64)
+    row_of = np.array([position[each] for each in keys(contents)], dtype=np.int64)
     merged = np.zeros((drawn.shape[1], len(rows)))
     np.add.at(merged.T, row_of, operator(drawn).T)
     for members in classes:

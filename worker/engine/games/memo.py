@@ -32,13 +32,13 @@ class MemoGame:
         """Number of distinct coalitions paid for so far."""
         return len(self.known)
 
-    def standing(self, coalitions: Coalitions) -> Coalitions:
+    def canonical(self, coalitions: Coalitions) -> Coalitions:
         """The coalitions bool[m, n] that stand for these: of exact copies, the first ones are members."""
         return canonical(np.asarray(coalitions, dtype=bool), self._classes)
 
     def worth(self, coalitions: Coalitions) -> Worths:
         """Worths float64[m] of coalitions bool[m, n]; only those not seen before reach the game."""
-        wanted = self.standing(coalitions)
+        wanted = self.canonical(coalitions)
         wanted_keys = keys(wanted)
         fresh = [position for position, k in enumerate(wanted_keys) if k not in self.known]
         if fresh:

@@ -34,9 +34,9 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
             run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
             continue
         if free:
-            run.purse.worth(name, grid.coalitions)
+            run.purchases.worth(name, grid.coalitions)
         left = _left(run, trial, audited, worths, kept, name)
-        ratio = residual_variance_ratio(audited, run.purse.worth(name, audited), worths)
+        ratio = residual_variance_ratio(audited, run.purchases.worth(name, audited), worths)
         # Two looks at the same thing, each noisy from so few worths: their geometric mean. But beside a source that is
         # kept, only what is left of its error counts: the ratio is of all there is to explain.
         explained = 1.0 - min(1.0, left if ratio is None or kept else float(np.sqrt(left * ratio)))
@@ -73,7 +73,7 @@ def surrogate_table(run: Run, names: list[str], coalitions: Coalitions, worths: 
     """Sources' worths float64[m, L] with the anchors of retraining (worths[0] empty, worths[1] full) in their place."""
     result = np.zeros((len(coalitions), len(names)))
     for column, name in enumerate(names):
-        result[:, column] = run.purse.worth(name, coalitions)
+        result[:, column] = run.purchases.worth(name, coalitions)
     size = sizes_of(coalitions)
     result[size == 0] = worths[0]
     result[size == run.n] = worths[1]

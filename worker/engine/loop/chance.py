@@ -62,15 +62,15 @@ class Moved:
         return Moved(whose @ self.units, whose @ self.unseen @ whose.T)
 
 
-def moved(game: FidelityGame, by: Weights, standing: Callable[[Coalitions], Coalitions]) -> Moved | None:
-    """What test units do to values that are linear in worths; None where the game does not know them. ``standing`` says
-    which coalition a worth was asked for."""
+def moved(game: FidelityGame, by: Weights, canonical_of: Callable[[Coalitions], Coalitions]) -> Moved | None:
+    """What test units do to values that are linear in worths; None where the game does not know them.
+    ``canonical_of`` says which coalition a worth was asked for."""
     if not isinstance(game, Measured):
         return None
     units: Floats | None = None
     for begin in range(0, len(by.coalitions), _AT_ONCE):
         part = slice(begin, begin + _AT_ONCE)
-        influences = game.influences(by.source, standing(by.coalitions[part]))
+        influences = game.influences(by.source, canonical_of(by.coalitions[part]))
         if influences is None:
             return None
         own = by.weights[:, part] @ influences

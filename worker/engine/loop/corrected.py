@@ -40,7 +40,7 @@ def corrected(run: Run) -> ValuationResult:
     while True:
         look += 1
         audited = np.concatenate([ends, plan[:bought]])
-        worths = run.purse.worth(RETRAIN, audited)
+        worths = run.purchases.worth(RETRAIN, audited)
         if corrector is None:
             noise = _seed_noise(run, audited)
             corrector = bake(run, grid, audited, worths, len(plan) + len(ends))
@@ -52,7 +52,7 @@ def corrected(run: Run) -> ValuationResult:
         elif run.enough(ranges.widest):
             stopped_by = stopping.MAX_RETRAINS
         elif bought == len(plan):
-            stopped_by = stopping.ENUMERATED if len(run.purse.known(RETRAIN)) == run.distinct() else budget
+            stopped_by = stopping.ENUMERATED if len(run.purchases.known(RETRAIN)) == run.distinct() else budget
         elif run.out_of_seconds():
             stopped_by = stopping.MAX_SECONDS
         else:

@@ -42,7 +42,7 @@ def lone(run: Run) -> ValuationResult:
 
 
 def _sampled(run: Run, source: str, name: str) -> ValuationResult:
-    memo = run.purse.source(source)
+    memo = run.purchases.source(source)
     limit, stopped_by = most_evaluations(run, source)
     look, budget = 0, first_evaluations(run, source)
     before: Floats | None = None
@@ -119,8 +119,8 @@ def _audit(run: Run, source: str) -> Audit:
     chosen = anchors(run.n)
     if run.n > 1:
         chosen = np.concatenate([chosen, run.audit_plan()[1][: audited(run.n)]])
-    run.purse.worth(source, chosen)
-    run.purse.worth(RETRAIN, chosen)
+    run.purchases.worth(source, chosen)
+    run.purchases.worth(RETRAIN, chosen)
     return run.compare(source)
 
 
@@ -129,7 +129,7 @@ def _single(run: Run, source: str) -> ValuationResult:
     if run.spec.mode != "partial":
         return run.enumerated(source, _audit(run, source))
     sources = dict.fromkeys([source, *run.surrogates()])
-    worths = [run.purse.worth(s, anchors(1)) for s in sources]
+    worths = [run.purchases.worth(s, anchors(1)) for s in sources]
     values = [float(w[1] - w[0]) for w in worths]
     run.notes.append(
         "One target player and nothing else: only v(N) - v(N without it) can be said. Its interval spans the "

@@ -1,4 +1,4 @@
-"""The valuation's purse: every worth it buys, from which source, how many, and what they took.
+"""The valuation's purchases: every worth it buys, from which source, how many, and what they took.
 
 Every request of the valuation loop goes through here, so that no coalition is paid for twice, counts are counts of what
 was bought, and the result can list every worth it rests on. It decides nothing.

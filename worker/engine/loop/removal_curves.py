@@ -28,17 +28,17 @@ def removal(game: FidelityGame, found: ValuationResult) -> RemovalCurves:
     source, reason = _source(game, found, known, wanted)
     if source is None:
         return RemovalCurves(None, reason)
-    purse = Purchases(game, classes)
+    purchases = Purchases(game, classes)
     retrained = known.get(RETRAIN, {})
 
     def curve(order: Sequence[int], coalitions: Coalitions) -> tuple[RemovalPoint, ...]:
-        worths = purse.worth(source, coalitions)
+        worths = purchases.worth(source, coalitions)
         exact = [retrained.get(key(row)) for row in canonical(coalitions, classes)]
         gone = [None, *order]
         return tuple(RemovalPoint(k, gone[k], float(worths[k]), exact[k]) for k in range(len(coalitions)))
 
     # one request for both
-    purse.worth(source, wanted)
+    purchases.worth(source, wanted)
     return RemovalCurves(source, None, curve(falling, down), curve(falling[::-1], up))
 
 

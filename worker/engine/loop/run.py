@@ -1,4 +1,4 @@
-"""One valuation under way: its game, purse and trace, and what both routes need of them.
+"""One valuation under way: its game, purchases and trace, and what both routes need of them.
 
 Answers what may be bought (sources, budgets), looks at an estimate (intervals, stopping), audits, and puts the result
 together. It chooses no coalition and makes no estimate.
@@ -79,7 +79,7 @@ class Run:
         self.owners: tuple[Player, ...] = tuple(getattr(game, "owners", ()))
         self.payees = self.owners or self.players
         self.payee_classes = classes_of(self.payees)
-        self.purse = Purchases(game, self.classes)
+        self.purchases = Purchases(game, self.classes)
         self.rng = np.random.default_rng(spec.seed)
         self.trace: list[TraceRow] = []
         self.notes: list[str] = []
@@ -186,7 +186,7 @@ class Run:
 
     def out_of_seconds(self) -> bool:
         """Whether the recorded device seconds have used up the budget."""
-        return self.spec.max_seconds is not None and sum(self.purse.seconds().values()) >= self.spec.max_seconds
+        return self.spec.max_seconds is not None and sum(self.purchases.seconds().values()) >= self.spec.max_seconds
 
     def paid(self, estimate: Estimate) -> Estimate:
         """The estimate for those who are paid: sums over shards, where shards play."""
@@ -200,7 +200,7 @@ class Run:
         estimate = self.paid(estimate)
         ranges = intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed)
         shares = tuple(float(s) for s in shares_of(estimate.values))
-        counts = self.purse.counts()
+        counts = self.purchases.counts()
         self.trace.append(
             TraceRow(
                 round=number,
@@ -220,12 +220,12 @@ class Run:
 
     def compare(self, source: str) -> Audit:
         """The audit of a source on the coalitions that were also retrained, anchors left out."""
-        coalitions, unlearned, retrained = self.purse.shared(source, RETRAIN)
+        coalitions, unlearned, retrained = self.purchases.shared(source, RETRAIN)
         size = sizes_of(coalitions)
         inner = (size > 0) & (size < self.n)
         if not inner.any():
             return unaudited("no coalition besides nobody and everybody was retrained")
-        ends = self.purse.worth(RETRAIN, anchors(self.n))
+        ends = self.purchases.worth(RETRAIN, anchors(self.n))
         rows = np.array([p.rows for p in self.players], dtype=np.float64)
         return audit(source, coalitions[inner], unlearned[inner], retrained[inner], rows, float(ends[1] - ends[0]))
 
@@ -233,7 +233,7 @@ class Run:
 
     def enumerated(self, source: str, audited: Audit | None = None) -> ValuationResult:
         """Buy every worth of one source: exact values of that game for these test units and these seeds."""
-        estimate = symmetric(exact(self.purse.source(source), 1 << self.n), self.classes)
+        estimate = symmetric(exact(self.purchases.source(source), 1 << self.n), self.classes)
         coalitions = all_coalitions(self.n)
         by = Weights(source, coalitions, exact_operator(coalitions))
         estimate = self._with_seeds(estimate, by)
@@ -245,7 +245,7 @@ class Run:
         """The estimate with the noise of training's seeds, measured on a few coalitions trained from another start."""
         size = sizes_of(by.coalitions)
         inner = (size > 0) & (size < self.n)
-        distinct = unique(self.purse.source(by.source).standing(by.coalitions[inner]))
+        distinct = unique(self.purchases.source(by.source).canonical(by.coalitions[inner]))
         count = self.enumerated_replicates(by.source, len(distinct))
         if not count:
             return estimate
@@ -265,20 +265,20 @@ class Run:
         """The variance of a retrained worth over seeds, from coalitions bool[m, n] trained a second time from another
         start. A start is common to all coalitions and makes their worths err alike: the variance of values was .6 to
         2.3 times that of independent errors where it was measured, so it is counted twice (docs/method.md)."""
-        difference = self.purse.worth(RETRAIN, coalitions) - self.purse.worth(REPLICATE, coalitions)
+        difference = self.purchases.worth(RETRAIN, coalitions) - self.purchases.worth(REPLICATE, coalitions)
         return float(START_FACTOR * (difference**2).mean() / 2.0)
 
     def doubt(self, by: Weights) -> Moved | None:
         """What other test units would do to values that are linear in worths."""
         if isinstance(self.game, RecordedGame):
             return None
-        return moved(self.game, by, self.purse.source(by.source).standing)
+        return moved(self.game, by, self.purchases.source(by.source).canonical)
 
     def doubt_by_estimator(self, source: str, estimate: Callable[[Game], Estimate]) -> Moved | None:
         """The same for an estimator that is no matrix."""
         if isinstance(self.game, RecordedGame):
             return None
-        bought = np.stack(self.purse.source(source).order)
+        bought = np.stack(self.purchases.source(source).order)
         return moved_by_estimator(self.game, source, bought, estimate)
 
     def report(
@@ -297,9 +297,11 @@ class Run:
         estimate = self.paid(estimate)
         if shares_note is None and not (estimate.values > 0).any():
             shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
-        ends = self.purse.worth(source, anchors(self.n))
-        seconds = self.purse.seconds()
-        retrained = [r.seconds for r in self.purse.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < self.n]
+        ends = self.purchases.worth(source, anchors(self.n))
+        seconds = self.purchases.seconds()
+        retrained = [
+            r.seconds for r in self.purchases.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < self.n
+        ]
         found = self._chance(estimate, doubt)
         joint, players = self._players(estimate, look, found, audited)
         return ValuationResult(
@@ -309,7 +311,7 @@ class Run:
             full_worth=float(ends[1]),
             estimator=estimator,
             source=source,
-            evaluations=self.purse.counts(),
+            evaluations=self.purchases.counts(),
             audit=audited,
             bake_off=tuple(self.bake_off),
             stopped_by=stopped_by,
@@ -403,7 +405,7 @@ class Run:
                 worth=r.worth,
                 seconds=r.seconds,
             )
-            for r in self.purse.receipts
+            for r in self.purchases.receipts
         )
 
 

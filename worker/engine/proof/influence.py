@@ -145,7 +145,7 @@ def _summed(run: Run, column: Floats) -> Floats:
 def _corrector(run: Run, result: ValuationResult) -> Corrector:
     """The corrector that the result was made with."""
     grid = run.audit_plan()[0]
-    ends = run.purse.worth(RETRAIN, anchors(run.n))
+    ends = run.purchases.worth(RETRAIN, anchors(run.n))
     kept = [candidate.source for candidate in result.bake_off if candidate.kept]
     return Corrector(grid, surrogate_table(run, kept, grid.coalitions, ends), run.classes)
 

@@ -23,11 +23,11 @@ def baked(tables: dict[str, np.ndarray], costs: dict[str, float], planned: int =
     run = Run(game, ValuationSpec(max_retrains=planned, **{"unlearning": "auto"} | spec), None)
     grid, plan, _ = run.audit_plan()
     audited = np.concatenate([anchors(N), plan[:30]])
-    return run, bake(run, grid, audited, run.purse.worth(RETRAIN, audited), planned)
+    return run, bake(run, grid, audited, run.purchases.worth(RETRAIN, audited), planned)
 
 
 def bought(run: Run, source: str) -> int:
-    return len(run.purse.known(source))
+    return len(run.purchases.known(source))
 
 
 def test_a_source_that_is_nearly_free_is_bought_whole_even_where_it_is_useless() -> None:
@@ -79,7 +79,7 @@ def test_the_corrector_has_the_sources_that_were_kept_and_the_anchors_of_retrain
     run, kept = baked({"unlearn:tangent": GOOD}, {"unlearn:tangent": 1e-4})
     _, without = baked({"unlearn:tangent": USELESS}, {"unlearn:tangent": 0.2})
     audited = np.concatenate([anchors(N), all_coalitions(N)[[3, 9, 17, 40, 77, 100]]])
-    worths = run.purse.worth(RETRAIN, audited)
+    worths = run.purchases.worth(RETRAIN, audited)
     names = [set(each.corrected(audited, worths).posterior.weights) for each in (kept, without)]
     assert "surrogate 0" in names[0]
     assert "surrogate 0" not in names[1]
