@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.storage import scratch
 from cherish import Client
 from tests.faults.upped import FACTOR, Upped
+from worker.engine.loop.run import REPLICATES
 
 # short leases, so that a test sees in seconds what a deployment sees in minutes
 SHORT = {
@@ -50,7 +51,8 @@ _SPEC: dict[str, Any] = {
 # how an object store's folder names a file that is being written
 STAGED = re.compile(r"#\d+$")
 _PROVIDERS = 5
-_COALITIONS = 2**_PROVIDERS
+# every coalition, and those that are trained again from another start to measure seed noise
+_WORTHS = 2**_PROVIDERS + REPLICATES
 
 
 @dataclass
@@ -221,8 +223,8 @@ class StormyMarket:
         plain = job.id.removeprefix("val_")
         worths = """SELECT count(*) FROM evaluations e JOIN valuations v ON v.game_id = e.game_id
             WHERE v.id = :id AND e.source NOT LIKE 'check:%'"""
-        if (count := self.scalar(worths, id=plain)) != _COALITIONS:
-            wrong.append(f"{count} worths are stored; {_COALITIONS} are due, each once")
+        if (count := self.scalar(worths, id=plain)) != _WORTHS:
+            wrong.append(f"{count} worths are stored; {_WORTHS} are due, each once")
         settled = "SELECT count(*) FROM payout_settlements WHERE valuation_id = :id"
         if (count := self.scalar(settled, id=plain)) != 1:
             wrong.append(f"the job was settled {count} times")

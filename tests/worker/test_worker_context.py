@@ -8,6 +8,7 @@ from worker.celery_app import app
 
 
 def test_the_context_is_bound_while_the_task_runs_and_not_passed_on() -> None:
+    structlog.contextvars.clear_contextvars()
     seen: list[tuple[str, dict[str, Any]]] = []
 
     @app.task(name="tests.look")

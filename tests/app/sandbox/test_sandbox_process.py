@@ -20,6 +20,7 @@ from app.datasets.readers import Limits
 from app.datasets.service import INSPECT
 from app.errors import InvalidData
 from app.sandbox.process import Sandbox, shared
+from contract.files import AS_IT_IS
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"
 
@@ -41,6 +42,7 @@ def question(path: Path, **changes: Any) -> dict[str, Any]:
         "target": "label",
         "is_test": False,
         "limits": limits,
+        "reading": AS_IT_IS.plain(),
         "name": "it",
     }
     return told | changes

@@ -1,6 +1,7 @@
 """The terms of an order: what holds by default, what jobs from before keep, how long a settlement can be disputed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ def test_a_dispute_says_on_the_pages_what_it_is_about(
 
 def old_job() -> story.Job:
     """A job in which one is paid though nothing was gained: its model got worse."""
-    result = story.result([0.2, -0.3], 0.01, "unaudited")
+    result = replace(story.result([0.2, -0.3], 0.01, "unaudited"), chance=None)
     payout = {"policy": "proportional", "dispute_window_seconds": 0}
     return story.Job(payout, result, story.alone(2), (0, 0), 250, None, 2.0)
 

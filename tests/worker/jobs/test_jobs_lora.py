@@ -66,7 +66,7 @@ def test_adapters_in_an_encoder_are_valued_as_on_the_command_line_to_the_last_di
     local = {p["digest"]: p["value"] for p in found["players"]}
     assert {p["digest"]: p["value"] for p in values["players"]} == local
     again = CliRunner().invoke(cli, ["verify", str(tmp_path / "out.json"), "--worths=2"])
-    assert "The result holds" in again.output, again.output
+    assert "The result follows from its worths" in again.output, again.output
 
     # a game that is loaded again has the models that were prepared, and reads rows and encoder anew
     games = hand.runtime.games

@@ -161,6 +161,9 @@ def test_what_failed_here_is_left_to_another_where_there_is_one(hand: Any, monke
     other = Runtime(market.settings, "cpu")
     other.work_on(uuid.UUID(shard_id))
     assert _shard(market, shard_id).status == "done"
+    # alone again, this worker also checks what it computed
+    with transaction(market.factory) as session:
+        session.execute(text("DELETE FROM worker_heartbeats"))
     assert hand.finish(job).status is ValuationStatus.SUCCEEDED
     other.engine.dispose()
 

@@ -49,7 +49,7 @@ def test_players_stand_in_the_order_of_their_content_whatever_the_order_given() 
     [
         ({"players": []}, "at least one player"),
         ({"players": [PlayerData("a", *rows(6, 1)), PlayerData("a", *rows(6, 2))]}, "used twice: a"),
-        ({"metric": "f1"}, "accuracy, clipped_log_loss, log_loss"),
+        ({"metric": "f2"}, "accuracy, clipped_log_loss, log_loss"),
         ({"mode": "half"}, "full, partial"),
         ({"classes": 1}, "at least 2 classes"),
         ({"players": [PlayerData("a", np.zeros((3, 5)), np.zeros(3, dtype=int))]}, "rows of shape"),
