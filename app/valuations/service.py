@@ -23,6 +23,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders.admission import Admission, Admitted, shard_rows
 from app.valuations.orders.device_time_price import DeviceTimePrice
+from app.valuations.orders.disclosures import quoted_findings
 from app.valuations.orders.measurement import measurement
 from app.valuations.orders.quotes import (
     DeviceTimeEstimate,
@@ -35,7 +36,7 @@ from app.valuations.orders.quotes import (
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences, warnings, with_dispute_window
 from app.valuations.results import answers, certificates, evidence
-from app.valuations.results.answers import quoted_findings
+from app.valuations.results.answers import shown_findings
 from app.valuations.results.evidence import Pair
 from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Payouts, Values
@@ -159,7 +160,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         balance=money.plain(balance, order.currency),
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
-        findings=quoted_findings(admitted.findings),
+        findings=shown_findings(quoted_findings(admitted.findings)),
         notes=[
             *admitted.notes,
             *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),

@@ -25,8 +25,8 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage import scratch
 from cherish import Client
+from contract.estimators import REPLICATES
 from tests.faults.upped import FACTOR, Upped
-from worker.engine.loop.run import REPLICATES
 
 # short leases, so that a test sees in seconds what a deployment sees in minutes
 SHORT = {

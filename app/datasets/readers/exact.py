@@ -101,24 +101,24 @@ def _count_beyond(column: pa.ChunkedArray) -> int:
 
 def leading_zeros(column: str, rows: int, of: int) -> Finding:
     """That a column of digits stays text."""
-    return Finding(
-        code="leading_zeros",
-        severity=Severity.NOTE,
-        detail=f"`{column}` has whole numbers with leading zeros, so it is read as text",
-        mend="write them without leading zeros where they are quantities",
-        column=column,
-        rows=rows,
-        share=rows / max(1, of),
+    detail = f"`{column}` has whole numbers with leading zeros, so it is read as text"
+    return _kept_as_text(
+        "leading_zeros", column, detail, "write them without leading zeros where they are quantities", rows, of
     )
 
 
 def large_integers(column: str, rows: int, of: int) -> Finding:
     """That a column of long whole numbers is text."""
+    detail = f"`{column}` has whole numbers beyond 2^53, which no number keeps exactly, so it is read as text"
+    return _kept_as_text("large_integers", column, detail, "leave identifiers out, or scale quantities down", rows, of)
+
+
+def _kept_as_text(code: str, column: str, detail: str, mend: str, rows: int, of: int) -> Finding:
     return Finding(
-        code="large_integers",
+        code=code,
         severity=Severity.NOTE,
-        detail=f"`{column}` has whole numbers beyond 2^53, which no number keeps exactly, so it is read as text",
-        mend="leave identifiers out, or scale quantities down",
+        detail=detail,
+        mend=mend,
         column=column,
         rows=rows,
         share=rows / max(1, of),

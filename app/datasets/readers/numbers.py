@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.datasets.readers.exact import LARGEST
+
 POINT, COMMA = "point", "comma"
 CURRENCIES = "$€£¥₹₩₽₺₫₪฿"
 _SPACES = " \u00a0\u202f\u2009"
@@ -28,8 +30,6 @@ _PATTERNS = {POINT: _pattern(",", r"\."), COMMA: _pattern(r"\.", ",")}
 _CURRENCY = re.compile(rf"[{CURRENCIES}]")
 # a whole number that begins with zeros is a code: a postcode, a telephone number
 _CODE = re.compile(r"[+-]?0\d+")
-# beyond this a float is no longer every whole number: such a long one is an identifier
-_EXACT = 2.0**53
 # what may be a number in some format; checked by a fast engine before anything is read one by one
 MAYBE = rf"^[\s(+\-{_MINUS}{CURRENCIES}{_SPACES}]*[.,]?[0-9][0-9.,'’eE+\-\s{_SPACES}{CURRENCIES}%)]*$"
 
@@ -105,7 +105,7 @@ def read_numbers(texts: Sequence[str], counts: Sequence[int], mark: str | None =
         formats=_formats(cells, chosen),
         ambiguous=ambiguous,
         codes=any(_CODE.fullmatch(text) for text in texts)
-        or any(cell.whole and cell.value is not None and abs(cell.value) >= _EXACT for cell in cells),
+        or any(cell.whole and cell.value is not None and abs(cell.value) >= LARGEST for cell in cells),
     )
 
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import python_calamine as calamine
 
 from app.datasets.readers.dialects import header_missing
+from app.datasets.readers.exact import LARGEST
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sources import BAD_ARCHIVE, MAX_RATIO, SMALL
@@ -26,7 +27,6 @@ from contract.findings import Finding, Severity
 _MAX_MEMBERS = 10_000
 _BATCH_ROWS = 10_000
 _SAMPLE_ROWS = 200
-_EXACT = 2.0**53
 _INT64 = 2.0**63
 _NUMBER, _TEXT, _BOOLEAN, _DATE, _MOMENT, _TIME, _DURATION = range(7)
 _KINDS: dict[type, int] = {
@@ -194,7 +194,7 @@ def _midnight(day: dt.date) -> dt.datetime:
 
 _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: lambda cell: "true" if cell else "false",
-    float: lambda cell: str(int(cell)) if cell.is_integer() and abs(cell) < _EXACT else repr(cell),
+    float: lambda cell: str(int(cell)) if cell.is_integer() and abs(cell) < LARGEST else repr(cell),
     dt.datetime: lambda cell: cell.isoformat(sep=" "),
     dt.date: lambda cell: cell.isoformat(),
     dt.time: lambda cell: cell.isoformat(),

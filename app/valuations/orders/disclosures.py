@@ -15,9 +15,12 @@ from app.disclosure.service import Asked
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import NewValuation
 from contract.document import digest_of
+from contract.findings import FileFinding
 from contract.fit import FitAnswer, Offer
 from contract.policies import CopiesRule
 
+# findings that follow from comparing others' cells with the asker's test set
+_COMPARED = frozenset({"out_of_range", "unseen_categories"})
 _TOLD = {Band.SOME: "Some", Band.MUCH: "Many"}
 # what changes no value and no overlap
 _NO_QUESTION = {"metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset"}
@@ -77,3 +80,21 @@ def overlap_notes(
                 f"by copies: {order.payout.copies.value} each row counts once."
             )
     return notes
+
+
+def quoted_findings(findings: Sequence[FileFinding]) -> list[FileFinding]:
+    """What a quote tells of a job's files: of others' files nothing that would answer questions about their cells, and
+    no count of what the asker's test set has in common with them."""
+    return [
+        each if each.dataset is None else _uncounted(each)
+        for each in findings
+        if each.dataset is None or each.finding.code not in _COMPARED
+    ]
+
+
+def _uncounted(said: FileFinding) -> FileFinding:
+    if said.finding.code != "foreign_labels":
+        return said
+    words, _, _ = said.finding.detail.rpartition(" (")
+    finding = said.finding.model_copy(update={"detail": words, "rows": None, "share": None})
+    return said.model_copy(update={"finding": finding})

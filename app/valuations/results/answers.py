@@ -305,26 +305,6 @@ def shown_findings(findings: Sequence[FileFinding], datasets: Collection[str] | 
     return [FindingAnswer.of(each) for each in grave]
 
 
-# what follows from comparing a stranger's cells with the asker's test set
-_COMPARED = frozenset({"out_of_range", "unseen_categories"})
-
-
-def quoted_findings(findings: Sequence[FileFinding]) -> list[FindingAnswer]:
-    """The same before anybody is paid: of others' files nothing that would answer questions about their cells, and no
-    count of what the asker's test set has in common with them."""
-    told = [each if each.dataset is None else _uncounted(each) for each in findings]
-    return shown_findings([each for each in told if each.dataset is None or each.finding.code not in _COMPARED])
-
-
-def _uncounted(said: FileFinding) -> FileFinding:
-    if said.finding.code != "foreign_labels":
-        return said
-    words, _, _ = said.finding.detail.rpartition(" (")
-    return said.model_copy(
-        update={"finding": said.finding.model_copy(update={"detail": words, "rows": None, "share": None})}
-    )
-
-
 def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuation:
     """A provider's own part of a job."""
     return MyValuation(

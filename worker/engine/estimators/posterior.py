@@ -82,7 +82,8 @@ class CoalitionProcess:
         kernels = np.stack([component.block(observed, observed) for component in self._components])
         unit = np.array([max(float(component.diagonal.mean()), 1e-12) for component in self._components])
         amounts = likeliest(kernels, target) if quick else drawn(kernels, unit, target)
-        looks = [self._conditioned(each, kernels, target, observed) for each in amounts]
+        across = np.stack([each[:, observed] for each in self._projected])
+        looks = [self._conditioned(each, kernels, across, target, observed) for each in amounts]
         lifted = np.stack([look.lifted for look in looks])
         expected = np.zeros(len(self._everything))
         for number, component in enumerate(self._components):
@@ -105,14 +106,13 @@ class CoalitionProcess:
             weights={c.name: float(s) for c, s in zip(self._components, size / size.sum(), strict=True)},
         )
 
-    def _conditioned(self, amounts: Floats, kernels: Floats, target: Floats, observed: Ints) -> "_Look":
+    def _conditioned(
+        self, amounts: Floats, kernels: Floats, projected: Floats, target: Floats, observed: Ints
+    ) -> "_Look":
         inverse = np.linalg.inv(np.tensordot(amounts, kernels, 1) + jitter(target))
         inverse = (inverse + inverse.T) / 2
         lifted = inverse @ target
-        across = sum(
-            (a * each[:, observed] for a, each in zip(amounts, self._projected, strict=True)),
-            np.zeros((self._grid.n_players, len(observed))),
-        )
+        across = np.tensordot(amounts, projected, 1)
         covariance = np.tensordot(amounts, self._prior, 1) - across @ inverse @ across.T
         # the derivative of values to observed worths, whose mean, which the process is centred on, moves with each
         leverage = across @ inverse

@@ -5,9 +5,10 @@ from typing import Any
 
 from app.datasets.tables import Dataset
 from app.disclosure.bands import Bands
-from app.valuations.orders.disclosures import overlap_notes, questions
+from app.valuations.orders.disclosures import overlap_notes, questions, quoted_findings
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import Model, NewValuation
+from contract.findings import FileFinding, Finding, Severity
 from contract.fit import FitAnswer, Offer, PayeeFitted, RowsFitted
 from contract.job import LabelMix
 
@@ -82,3 +83,19 @@ def test_copies_of_others_are_told_only_where_the_rule_acts_on_them() -> None:
     assert told(0, 970, 1000) == []
     (note,) = told(0, 970, 1000, payout={"copies": "first"})
     assert "are in other providers' data of this job, too; by copies: first each row counts once" in note
+
+
+def said(dataset: str | None, code: str, detail: str) -> FileFinding:
+    return FileFinding(
+        dataset=dataset, finding=Finding(code=code, severity=Severity.WARN, detail=detail, rows=7, share=0.7)
+    )
+
+
+def test_a_quote_does_not_tell_how_others_cells_compare_with_the_askers() -> None:
+    own = said(None, "missing_values", "7 of 10 cells are missing")
+    missing = said("ab", "missing_values", "7 of 10 cells are missing")
+    compared = [said("ab", code, "7 of 10 cells are") for code in ("out_of_range", "unseen_categories")]
+    assert quoted_findings([own, *compared, missing]) == [own, missing]
+    (labels,) = quoted_findings([said("ab", "foreign_labels", "few of the rows have a label (3 of 10)")])
+    assert labels.finding.detail == "few of the rows have a label"
+    assert (labels.finding.rows, labels.finding.share) == (None, None)
