@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,9 @@ def same(table: pa.Table, rows: Rows) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """1.0 and 1 are the same cell, in a column of numbers."""
+    """1.0 and 1 are the same cell in a column of numbers, and so are two spellings of one character."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
