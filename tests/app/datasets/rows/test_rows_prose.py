@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.readers import read_table
-from app.datasets.rows.encoding import Encoding, Feature, encode, fit_encoding
+from app.datasets.rows.encoding import encode, fit_encoding
+from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.prose import WIDTH, hashed, is_prose
 
 SPORT = ["the striker scored a late goal again", "our team won the match last night", "a red card for the goal keeper"]
