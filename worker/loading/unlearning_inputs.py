@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.checkpoints import folders
-from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.features import Encoding
 from app.erasure.unlearning import LoadedDuty, SeenContent
 from app.errors import InvalidData, NotFound
 from app.settings import Settings
