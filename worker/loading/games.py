@@ -19,7 +19,8 @@ import safetensors.numpy
 import structlog
 from sqlalchemy.orm import Session
 
-from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.features import Encoding
 from app.erasure import repository
 from app.errors import Unavailable
 from app.settings import Settings

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from app.checkpoints import folders
 from app.checkpoints.adapters import PEFT
-from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.features import Encoding
 from app.erasure.unlearning import LoadedDuty, SeenContent
 from app.errors import InvalidData, NotFound
 from app.settings import Settings
