@@ -17,10 +17,23 @@ WRITTEN: dict[str, Any] = {
     **dict.fromkeys(("layers_pattern", "layers_to_transform", "lora_ga_config", "megatron_config", "modules_to_save")),
     **dict.fromkeys(("monteclora_config", "target_parameters", "trainable_token_indices", "use_bdlora")),
     **dict.fromkeys(("ensure_weight_tying", "fan_in_fan_out", "lora_bias", "use_dora", "use_qalora"), False),
-    "alpha_pattern": {}, "rank_pattern": {}, "bias": "none", "inference_mode": True, "init_lora_weights": True,
-    "loftq_config": {}, "lora_alpha": 8, "lora_dropout": 0.05, "megatron_core": "megatron.core", "r": 4,
-    "peft_type": "LORA", "peft_version": "0.21.2", "qalora_group_size": 16, "use_rslora": False,
-    "target_modules": ["v_proj", "q_proj"], "task_type": "CAUSAL_LM", "velora_config": None,
+    "alpha_pattern": {},
+    "rank_pattern": {},
+    "bias": "none",
+    "inference_mode": True,
+    "init_lora_weights": True,
+    "loftq_config": {},
+    "lora_alpha": 8,
+    "lora_dropout": 0.05,
+    "megatron_core": "megatron.core",
+    "r": 4,
+    "peft_type": "LORA",
+    "peft_version": "0.21.2",
+    "qalora_group_size": 16,
+    "use_rslora": False,
+    "target_modules": ["v_proj", "q_proj"],
+    "task_type": "CAUSAL_LM",
+    "velora_config": None,
 }
 ALL = [name for name, _ in BASE.projections()]
 ELSEWHERE = ("k_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -45,7 +58,11 @@ def test_adapters_beside_some_projections_leave_the_others_alone() -> None:
     assert read(two, target_modules="all-linear", exclude_modules=[*ELSEWHERE]) == expected
     one = {name: None for name in arrays("q_proj") if ".layers.1." in name}
     assert read(one, target_modules=["q_proj"], layers_to_transform=[1]) == {
-        "rank": 4, "alpha": 8.0, "rank@q_proj": 0, "rank@1.q_proj": 4, "rank@v_proj": 0,
+        "rank": 4,
+        "alpha": 8.0,
+        "rank@q_proj": 0,
+        "rank@1.q_proj": 4,
+        "rank@v_proj": 0,
         **NONE_ELSEWHERE,
     }
     shapes = adapter_sizes(WRITTEN, two, BASE, "it")[1]
@@ -61,7 +78,12 @@ def test_patterns_give_single_projections_their_rank_and_alpha_and_the_first_cou
     ranks = {"^model.layers.0.self_attn.v_proj": 3, r"layers\.1\.mlp.up_proj": 2, "q_proj": 6, "0.self_attn.q_proj": 9}
     found = read(arrays(*ALL), target_modules="all-linear", rank_pattern=ranks, alpha_pattern={"k_proj": 1})
     assert found == {
-        "rank": 4, "alpha": 8.0, "rank@q_proj": 6, "rank@0.v_proj": 3, "rank@1.up_proj": 2, "alpha@k_proj": 1.0
+        "rank": 4,
+        "alpha": 8.0,
+        "rank@q_proj": 6,
+        "rank@0.v_proj": 3,
+        "rank@1.up_proj": 2,
+        "alpha@k_proj": 1.0,
     }
     # a pattern is matched from a dot on: `proj` is the end of no name
     assert read(arrays(*ALL), target_modules="all-linear", rank_pattern={"proj": 2}) == {"rank": 4, "alpha": 8.0}

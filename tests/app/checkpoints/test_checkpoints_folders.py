@@ -185,7 +185,7 @@ def test_an_adapter_stands_on_a_base_of_ones_own_with_weights(buyer: Any, known:
         ({"adapter_config.json": ADAPTER | {"init_lora_weights": "pissa"}}, "PiSSA takes its start out of the base"),
         ({"adapter_config.json": ADAPTER | {"init_lora_weights": "olora"}}, "OLoRA takes its start out of the base"),
         ({"adapter_config.json": ADAPTER | {"modules_to_save": ["lm_head"]}}, "upload the merged model"),
-        ({"adapter_model.safetensors": save(two | WEIGHTS)}, "there is no such weight"),
+        ({"adapter_model.safetensors": save(LORA | WEIGHTS)}, "there is no such weight"),
         ({"adapter_model.safetensors": save(two)}, "names `model.layers.0.self_attn.k_proj`, and the folder holds no"),
         ({"adapter_model.safetensors": save(WEIGHTS)}, "holds no adapter beside any of q_proj"),
     ):
