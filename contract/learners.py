@@ -29,6 +29,7 @@ class Architecture(StrEnum):
     ENCODER = "encoder"
     BACKBONE = "backbone"
     LORA = "lora"
+    BOOSTED_TREES = "boosted_trees"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class LearnerKind:
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
     ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
     one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations`` do not say (quotes).
+    ``vectors``: its models are vectors, which can be added and have gradients; without, methods that need either are
+    not for it.
     """
 
     name: Architecture
@@ -89,6 +92,7 @@ class LearnerKind:
     trains: bool = True
     draws: bool = True
     passes: int = 0
+    vectors: bool = True
 
     def parameter(self, name: str) -> HyperParameter | None:
         return next((each for each in self.hyper if each.name == name), None)
@@ -231,6 +235,23 @@ LORA = LearnerKind(
     stands_on=_FROZEN,
     needs_base=True,
 )
+BOOSTED_TREES = LearnerKind(
+    Architecture.BOOSTED_TREES,
+    "gradient-boosted trees",
+    frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
+    Predicts.CLASS,
+    (
+        _H("rounds", 60, "rounds of boosting, a tree for each class (of two classes one)", above=True, most=2000),
+        _H("leaves", 15, "most leaves of a tree", least=2, most=255),
+        _H("lr", 0.1, "learning rate", above=True),
+        _H("least_rows", 10, "fewest rows of a leaf", above=True),
+        _H("l2", 1.0, "ridge of the leaves' values"),
+    ),
+    stands_on=_FROZEN,
+    draws=False,
+    passes=60,
+    vectors=False,
+)
 ENCODER = LearnerKind(
     Architecture.ENCODER,
     "frozen encoder of texts",
@@ -249,6 +270,6 @@ BACKBONE = LearnerKind(
 )
 
 ARCHITECTURES: dict[str, LearnerKind] = {
-    each.name.value: each for each in (LOGISTIC, MLP, CNN, LM, LORA, ENCODER, BACKBONE)
+    each.name.value: each for each in (LOGISTIC, MLP, CNN, LM, LORA, BOOSTED_TREES, ENCODER, BACKBONE)
 }
 LEARNERS: dict[str, LearnerKind] = {name: each for name, each in ARCHITECTURES.items() if each.trains}

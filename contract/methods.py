@@ -11,9 +11,12 @@ from contract.metrics import Predicts
 from contract.names import did_you_mean, unknown
 
 AUTO = "auto"
-# learners of labelled rows that stand on nothing, and all
-_LABELLED = tuple(each.name for each in LEARNERS.values() if each.predicts is Predicts.CLASS and not each.needs_base)
-_ALL = tuple(each.name for each in LEARNERS.values())
+# learners whose models are vectors: of labelled rows and standing on nothing, and all
+_VECTORS = [each for each in LEARNERS.values() if each.vectors]
+_LABELLED = tuple(each.name for each in _VECTORS if each.predicts is Predicts.CLASS and not each.needs_base)
+_ALL = tuple(each.name for each in _VECTORS)
+# answers of models of single players can be added whatever the models are
+_NO_VECTORS = tuple(each.name for each in LEARNERS.values() if not each.vectors)
 _H = HyperParameter
 
 
@@ -131,8 +134,9 @@ METHODS: dict[str, UnlearningMethod] = {
             "ekfac", "unlearn", (Architecture.LM,), partial=True, options=(_H("damping", 0.0, "ridge; 0: found"),)
         ),
         UnlearningMethod("adapter_sum", "unlearn", (Architecture.LM,), options=(_SCALE,)),
-        UnlearningMethod("logit_sum", "unlearn", (Architecture.LM, Architecture.LORA)),
-        UnlearningMethod("mixture", "unlearn", (Architecture.LM, Architecture.LORA), partial=True),
+        UnlearningMethod("logit_sum", "unlearn", (Architecture.LM, Architecture.LORA, *_NO_VECTORS)),
+        UnlearningMethod("mixture", "unlearn", (Architecture.LM, Architecture.LORA, *_NO_VECTORS), partial=True),
+        UnlearningMethod("refit_leaves", "repair", (Architecture.BOOSTED_TREES,)),
         UnlearningMethod(
             "unmerge",
             "unlearn",
@@ -170,9 +174,11 @@ SHARED_OPTIONS = (
     _H("hidden_rows", 0, "rows that the checkpoint was trained on besides the players'"),
     _H("anchor_share", 1 / 3, "part of the test rows that anchors unlearning in partial mode", above=True, most=1),
 )
-# what measured best, for an order that names no method (docs/benchmarks.md, docs/benchmarks-text.md)
+# what measured best, for an order that names no method (docs/benchmarks.md, -text.md, -trees.md)
 _BEST = {
+    **dict.fromkeys(((each, "full") for each in _NO_VECTORS), "logit_sum"),
     (Architecture.LM, "full"): "mixture",
+    **dict.fromkeys(((each, "partial") for each in _NO_VECTORS), "mixture"),
     (Architecture.LM, "partial"): "mixture",
     (Architecture.LORA, "full"): "merge",
     (Architecture.LORA, "partial"): "mixture",

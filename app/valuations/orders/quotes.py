@@ -130,7 +130,7 @@ def _model_seconds(order: NewValuation, learner: str, size: JobSize) -> tuple[fl
         return 3.0 * size.training / STATED_RATE, size.scoring / STATED_RATE
     passes = LEARNERS[learner].passes
     hyper = order.model.hyper if order.model is not None else {}
-    given = hyper.get("steps", hyper.get("iterations"))
+    given = hyper.get("steps", hyper.get("iterations", hyper.get("rounds")))
     if isinstance(given, int):
         passes = min(passes, given) if learner == "logistic" else given
     hidden = hyper.get("hidden", 64)

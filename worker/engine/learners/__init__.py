@@ -6,6 +6,7 @@ from typing import Any
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
 from worker.engine.games.problem import LearnerSpec
+from worker.engine.learners.boosted_trees import BoostedTrees
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.cnn import CNN
 from worker.engine.learners.learner import Learner
@@ -13,7 +14,12 @@ from worker.engine.learners.logistic import Logistic
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.learners.mlp import MLP
 
-_MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP, "cnn": CNN}
+_MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {
+    "boosted_trees": BoostedTrees,
+    "logistic": Logistic,
+    "mlp": MLP,
+    "cnn": CNN,
+}
 _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {
     "lm": LanguageModel,
     "lora": AdaptedEncoder,

@@ -14,7 +14,12 @@ from worker.engine.unlearning.context import Context
 
 def provider_vectors(context: Context) -> Tensor:
     """tau [n, P], trained by the learner's own recipe."""
-    return context.once("provider vectors", lambda: _train(context))
+    return context.once("provider vectors", lambda: single_models(context) - context.base)
+
+
+def single_models(context: Context) -> Tensor:
+    """The models [n, P] of single players themselves."""
+    return context.once("single players' models", lambda: _train(context))
 
 
 def _train(context: Context) -> Tensor:
@@ -23,7 +28,7 @@ def _train(context: Context) -> Tensor:
     for player, row in zip(context.problem.players, np.eye(len(context.problem.players), dtype=bool), strict=True):
         if player.digest not in models:  # copies have one content and so one vector
             models[player.digest] = context.learner.train(context.base, pool, row[None], seed, context.check)
-    return torch.cat([models[player.digest] for player in context.problem.players]) - context.base
+    return torch.cat([models[player.digest] for player in context.problem.players])
 
 
 def weighted_sum(start: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:
