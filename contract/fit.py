@@ -24,8 +24,10 @@ class Offer(Document):
 
 
 class FitQuestion(Document):
-    """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex).
-    ``by_name``: classes and columns stay in the order of their names, which the weights of a checkpoint are in."""
+    """``kind`` says how files are read: table, blocks, text, image, or corpora (documents that are only looked at).
+    ``files`` and ``uploaded`` are by dataset (hex). ``by_name``: classes and columns stay in the order of their names,
+    which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
+    rows are not compared."""
 
     kind: str
     test: InputFile
@@ -41,6 +43,7 @@ class FitQuestion(Document):
     label_map: dict[str, str] = Field(default_factory=dict)
     missing_labels: MissingLabels = "leave_out"
     drop_unfit: bool = False
+    own: bool = False
 
 
 class FitRequest(Document):
@@ -89,6 +92,17 @@ class UnfitDataset(Document):
 
     dataset: str
     detail: str
+
+
+class FilesRead(Document):
+    """What files come to without players: classes (or none), a table's encoding and shape, what is said of them, and
+    which were left out, as the question allows."""
+
+    labels: tuple[str, ...]
+    encoding: dict[str, Any] | None
+    shape: tuple[int, ...] | None
+    findings: tuple[FileFinding, ...]
+    unfit: tuple[UnfitDataset, ...]
 
 
 class FitAnswer(Document):
