@@ -105,6 +105,22 @@ class FilesRead(Document):
     unfit: tuple[UnfitDataset, ...]
 
 
+class Fault(Document):
+    """One broken rule: where, why, and its kind, as errors name them."""
+
+    pointer: str
+    detail: str
+    type: str
+
+
+class DatasetRefusal(Document):
+    """Why a job's files do not fit together: the dataset (its id in hex) that does not, and what is said of it."""
+
+    dataset: str
+    detail: str
+    faults: tuple[Fault, ...] = ()
+
+
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
@@ -122,3 +138,10 @@ class FitAnswer(Document):
     mix: LabelMix
     findings: tuple[FileFinding, ...] = ()
     unfit: tuple[UnfitDataset, ...] = ()
+
+
+class FitReply(Document):
+    """What the sandbox says: an answer, or which dataset does not fit."""
+
+    answer: FitAnswer | None = None
+    refused: DatasetRefusal | None = None

@@ -44,8 +44,6 @@ from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Qu
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.work import lifecycle, worths
-from app.webhooks import service as webhooks
-from app.webhooks.events import EventType
 from contract.document import digest_of
 from contract.job import EDITION, AgreedTerms, JobInputs
 
@@ -112,8 +110,6 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         # these weights are the model trained on everything, so they have seen every dataset of the job
         checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
-    for dataset, provider in admitted.unfit:
-        webhooks.emit(session, provider, EventType.DATASET_UNREADABLE_FOR_ORDER, {"id": dataset})
     repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)

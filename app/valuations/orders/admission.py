@@ -75,8 +75,6 @@ class Admitted:
     measured: TestCommitment
     notes: tuple[str, ...] = ()
     findings: tuple[FileFinding, ...] = ()
-    # datasets that could not be read with the others and were left out, and whose they are
-    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
@@ -91,8 +89,6 @@ class FittedOrder:
     groups: list[list[Dataset]]
     offers: list[Offer]
     fitted: Fitted
-    # datasets that do not fit and are left out, with their providers
-    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...]
 
 
 @dataclass(frozen=True)
@@ -147,9 +143,8 @@ class Admission:
         disclosure.charge(self.session, self.settings, self.caller, kind, asked)
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
-        unfit = tuple((each.id, each.provider_id) for each in datasets if each.id in dropped)
         datasets, groups, offers = _kept(datasets, groups, offers, dropped)
-        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted, unfit)
+        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted)
 
     def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
         """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
@@ -197,7 +192,6 @@ class Admission:
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(*told, *(far_apart(measured) if licence_problems is None else ())),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
-            unfit=read.unfit,
             trained=chosen.trained,
         )
 

@@ -10,24 +10,27 @@ from datetime import datetime
 from typing import Any
 
 from app.datasets.rows.raw_rows import join_raw
-from app.valuations.orders.job_files import JobRows, read_files, without_unfit
+from app.valuations.orders.job_files import DatasetRefused, JobRows, read_files, without_unfit
 from app.valuations.orders.test_commitment import label_mix
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
-from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer, PayeeFitted, RowsFitted
+from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer, PayeeFitted, RowsFitted
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:
-    """Read a job's files and group who offers them into players, all as plain JSON (``FitRequest``, ``FitAnswer``).
+    """Read a job's files and group who offers them into players, all as plain JSON (``FitRequest``, ``FitReply``).
 
-    Raises InvalidData where the files do not fit together.
+    Raises InvalidData where the test set cannot be read; which dataset does not fit is an answer, too.
     """
     request = FitRequest.read({name: value for name, value in plain.items() if name != "task"})
-    return fit(request).plain()
+    try:
+        return FitReply(answer=fit(request)).plain()
+    except DatasetRefused as error:
+        return FitReply(refused=error.document).plain()
 
 
 def fit(request: FitRequest) -> FitAnswer:
-    """The same as typed documents."""
+    """The same as typed documents; raises DatasetRefused where one of the datasets does not fit."""
     fitted, unfit = without_unfit(request, _fit)
     return fitted.model_copy(update={"unfit": unfit})
 

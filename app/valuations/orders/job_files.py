@@ -34,7 +34,7 @@ from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
 from contract.files import InputFile
 from contract.findings import FileFinding, Finding, Severity
-from contract.fit import FilesRead, FitQuestion, FitRequest, UnfitDataset
+from contract.fit import DatasetRefusal, Fault, FilesRead, FitQuestion, FitRequest, UnfitDataset
 
 T = TypeVar("T")
 # refusals that speak of columns and their types only, which the catalogue shows
@@ -104,6 +104,15 @@ def answer(plain: dict[str, Any]) -> dict[str, Any]:
     ).plain()
 
 
+class DatasetRefused(InvalidData):
+    """A job's files do not fit together because of one dataset (its id in hex)."""
+
+    def __init__(self, refusal: DatasetRefusal) -> None:
+        faults = [FieldError(fault.pointer, fault.detail, fault.type) for fault in refusal.faults]
+        super().__init__(refusal.detail, errors=faults)
+        self.document = refusal
+
+
 class _Unfit(Exception):
     """A dataset (by its id in hex) cannot be read with the others; ``refusal`` says why."""
 
@@ -124,9 +133,14 @@ def without_unfit(request: FitRequest, read: Callable[[FitRequest], T]) -> tuple
             question = request.question
             offered = {dataset for offer in question.members for dataset in offer.datasets}
             if not question.drop_unfit or error.dataset not in offered or len(offered) == 1:
-                raise error.refusal from None
+                raise DatasetRefused(_document(error)) from None
             unfit.append(UnfitDataset(dataset=error.dataset, detail=str(error.refusal)))
             request = request.model_copy(update={"question": _without(question, error.dataset)})
+
+
+def _document(unfit: _Unfit) -> DatasetRefusal:
+    faults = [Fault(pointer=each.pointer, detail=each.detail, type=each.type) for each in unfit.refusal.errors]
+    return DatasetRefusal(dataset=unfit.dataset, detail=unfit.refusal.detail, faults=tuple(faults))
 
 
 def left_out(unfit: UnfitDataset) -> FileFinding:
