@@ -16,7 +16,8 @@ from app.datasets.readers import image_shape, table_name
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.images import in_form
 from app.datasets.rows.canonical_order import in_canonical_order
-from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_tables
+from app.datasets.rows.encoding import EncodedRows, encode, fit_tables
+from app.datasets.rows.features import Encoding
 from app.datasets.rows.joining import renamed
 from app.datasets.rows.reading import read_rows
 from app.datasets.rows.suspicions import suspicions

@@ -19,7 +19,9 @@ from app.cli.request import ValueRequest, engine_errors
 from app.datasets.rows.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
+from contract.decoder import DecoderSizes
 from contract.files import AS_IT_IS
+from contract.model_folder import read_sizes
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
@@ -87,7 +89,7 @@ def evaluator_of_texts(
         base = read_base(Path(request.base))
         checkpoint: dict[str, Any] = {f"frozen.{name}": array for name, array in base.weights.items()}
         if request.checkpoint:
-            sizes, arrays = read_adapter(Path(request.checkpoint))
+            sizes, arrays = read_adapter(Path(request.checkpoint), read_sizes(DecoderSizes, base.hyper))
             hyper = {**sizes, **hyper}
             checkpoint |= arrays
         corpora = Corpora(context, base.encode, base.vocabulary, request)

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.datasets import lifecycle, profiling, readings, repository
-from app.datasets.inspection import Inspection
+from app.datasets.inspection import Inspection, InspectionQuestion
 from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
 from app.datasets.readers import Limits
@@ -140,19 +140,19 @@ def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID, read
 
 def read_content(settings: Settings, expected: Expected, path: Path) -> Inspection:
     """What a valid uploaded file holds; raises InvalidData. Takes long, needs no transaction and little memory."""
-    question = {
-        "task": INSPECT,
-        "path": str(path),
-        "format": expected.format.value if expected.format else None,
-        "target": expected.target,
-        "modality": expected.modality.value if expected.modality else None,
-        "is_test": expected.kind is DatasetKind.TEST,
-        "limits": asdict(limits_of(settings)),
-        "reading": expected.reading.plain(),
-        "name": f"dataset {expected.name}",
-    }
+    question = InspectionQuestion(
+        path=str(path),
+        format=expected.format.value if expected.format else None,
+        target=expected.target,
+        modality=expected.modality.value if expected.modality else None,
+        is_test=expected.kind is DatasetKind.TEST,
+        limits=asdict(limits_of(settings)),
+        reading=expected.reading,
+        name=f"dataset {expected.name}",
+    )
     memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-    return Inspection(**process.shared().ask(question, memory_bytes=memory, seconds=seconds))
+    asked = {"task": INSPECT, **question.plain()}
+    return Inspection.read(process.shared().ask(asked, memory_bytes=memory, seconds=seconds))
 
 
 def store_content(
@@ -186,9 +186,9 @@ def store_content(
             modality=Modality(found.modality),
             size_bytes=blob.size,
             rows=found.rows,
-            columns=found.columns,
+            columns=[column.plain() for column in found.columns],
             reading=declared,
-            findings=found.findings,
+            findings=[finding.plain() for finding in found.findings],
         )
         repository.add(session, version)
     elif version.reading != declared:

@@ -26,6 +26,8 @@ def table_of(
     image_size: tuple[int, int] | None = None,
     form: Sequence[int] = (),
     missing_labels: str = "leave_out",
+    *,
+    notices: bool = True,
 ) -> pa.Table:
     """The labelled rows in ``path``, the label column under the job's name for it, and its images grey or coloured as
     the test set's of shape ``form`` are; raises InvalidData."""
@@ -38,6 +40,7 @@ def table_of(
         image_size=image_size,
         reading=file.reading,
         missing_labels=missing_labels,
+        notices=notices,
     )
     table = in_form(table, form)
     if file.target != target and file.target in table.column_names and target not in table.column_names:

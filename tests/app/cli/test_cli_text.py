@@ -11,6 +11,8 @@ from app.cli import app, demo_text
 from app.cli.request import ValueRequest
 from app.cli.text import Corpora
 from app.errors import CherishError, InvalidData
+from contract.decoder import DecoderSizes
+from contract.model_folder import read_sizes
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 
@@ -104,7 +106,8 @@ def test_the_demonstration_on_a_folder_pays_the_copy_like_its_original(
     copy = next(name for name in shares if name.endswith(", copied"))
     assert shares[copy] == shares[copy.removesuffix(", copied")]
     assert read_base(tmp_path / "home" / "text" / "base").vocabulary == 256
-    assert read_adapter(tmp_path / "home" / "text" / "adapter")[0]["rank"] == 4
+    sizes = read_sizes(DecoderSizes, read_base(tmp_path / "home" / "text" / "base").hyper)
+    assert read_adapter(tmp_path / "home" / "text" / "adapter", sizes)[0] == {"rank": 4, "alpha": 8.0}
 
 
 def test_a_folder_with_one_author_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from app.datasets.rows.corpora import fingerprints, pack, tokens_of
-from app.datasets.rows.encoding import Encoding
+from app.datasets.rows.features import Encoding
 from app.errors import InvalidData
 from app.valuations.orders.fit_task import answer, fit
 from contract.files import InputFile
