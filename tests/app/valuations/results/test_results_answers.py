@@ -12,6 +12,7 @@ from app.valuations.states import CHECK, TERMINAL, ValuationStatus
 from app.valuations.tables import Round
 from contract.job import JobProgress
 from contract.result import Forecast, Precision, RemovalCurves, RemovalPoint, RevaluedWithout
+from contract.spec import ValuationSpec
 from tests.app.valuations.results.samples import MOMENT, PROVIDERS, found, job, payees, result
 
 PLAYERS = (found("a", 0.4, 0.8), found("b", 0.2, 0.2))
@@ -161,7 +162,7 @@ def test_a_job_that_missed_what_was_asked_says_so_wherever_it_is_shown_once_it_h
     assert summary(job()).precision_met is None, "jobs from before it was told"
     told = Precision(2.0, 3.1, 2.5, (Forecast("max_retrains", 72, 2.8),))
     settled = payees(paid_share=0.25, reason="in proportion")
-    shown = values(of, "5f" * 32, settled, result(*PLAYERS, precision=told), {}).precision
+    shown = values(of, "5f" * 32, settled, result(*PLAYERS, precision=told, spec=ValuationSpec()), {}).precision
     assert shown is not None
     assert (shown.met, shown.only_test_rows, shown.ruled_by) == (False, True, "budget")
     assert [(each.budget, each.most, each.widest) for each in shown.forecasts] == [("max_retrains", 72, 2.8)]
