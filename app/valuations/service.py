@@ -24,7 +24,7 @@ from app.valuations import repository
 from app.valuations.orders.admission import Admission, Admitted, shard_rows
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
-from app.valuations.orders.measurement import measurement
+from app.valuations.orders.measurement import measurement, rule
 from app.valuations.orders.quotes import (
     DeviceTimeEstimate,
     distinct_coalitions,
@@ -60,6 +60,11 @@ class Effort:
     estimate: DeviceTimeEstimate
     seconds: float
     compute: DeviceTimePrice | None
+
+    def sentence(self, currency: str) -> str:
+        """What it takes at most, for people."""
+        words = f"{self.evaluations.get('retrain', 0)} retrainings, about {self.seconds:.0f} device seconds"
+        return words if self.compute is None else f"{words}, {money.plain(self.compute.most, currency)} {currency}"
 
 
 @dataclass(frozen=True)
@@ -164,6 +169,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         notes=[
             *admitted.notes,
             *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
+            rule(order, admitted.game, admitted.size.test_rows, effort.sentence(order.currency)),
             *warnings(order),
         ],
         terms=sentences(
