@@ -98,7 +98,8 @@ def _compared(evaluator: Evaluator, name: str, answers: dict[str, NDArray[Any]])
         apart = shares_of(exact_values(own)) - shares_of(exact_values(truth))
         cells[method] = {
             "rvr": residual_variance_ratio(coalitions, own, truth),
-            "r": float(np.corrcoef(own, truth)[0, 1]),
+            # where every worth is the baseline's there is nothing to correlate
+            "r": float(np.corrcoef(own, truth)[0, 1]) if own.std() and truth.std() else 0.0,
             "tv": float(np.abs(apart).sum() / 2),
             "worst": float(100 * np.abs(apart).max()),
         }

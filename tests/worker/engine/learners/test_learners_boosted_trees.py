@@ -71,19 +71,6 @@ def test_refitting_the_leaves_to_everybody_s_rows_gives_the_model_of_everybody()
     assert torch.allclose(model, context.full, atol=1e-6)
 
 
-def test_refitted_leaves_know_nothing_of_the_labels_of_forgotten_rows() -> None:
-    whole = problem()
-    evaluator, kept = Evaluator(whole), np.array([[True, True, False, True]])
-    context = evaluator.context
-    learner = context.learner
-    assert isinstance(learner, BoostedTrees)
-    leaf, at = learner.leaves_of(context.full, context.pool.X), context.pool.indices(kept[0])
-    other = context.pool.y.clone()
-    other[context.pool.owner == 2] = 0
-    models = [learner.refitted(context.full, leaf[at], y[at]) for y in (context.pool.y, other)]
-    assert torch.equal(*models)
-
-
 def test_a_class_that_a_coalition_lacks_is_rare_and_not_impossible() -> None:
     for classes in (2, 3):
         X, y = rows(30, classes)
