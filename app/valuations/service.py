@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import service as accounts
 from app.checkpoints import repository as checkpoints
 from app.errors import Conflict, FieldError, NotFound
 from app.http.pages import PageRequest
@@ -311,7 +312,8 @@ def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
     result = values(session, caller, valuation_id)
     paid = payout_lines(session, caller, valuation_id)
     job = get(session, caller, valuation_id)
-    return Report(result, paid, job.order.metric, evidence.audited_pairs(session, job))
+    buyer = accounts.get_account(session, job.buyer_id).name
+    return Report(result, paid, job.order.metric, evidence.audited_pairs(session, job), buyer, job.finished_at)
 
 
 def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:
