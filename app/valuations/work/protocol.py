@@ -19,7 +19,7 @@ from app.db.base import uuid7
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
-from app.valuations.tables import Shard
+from app.valuations.tables import Shard, Valuation
 from app.valuations.work import answers, leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
