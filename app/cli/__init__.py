@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from app.cli import collect, demo, doctor, keys, market, ops, value, verify
+from app.cli import collect, demo, doctor, keys, market, ops, predict, value, verify
 from app.errors import CherishError
 from cherish import Problem
 
@@ -25,6 +25,7 @@ keys.register(app)
 collect.register(app)
 value.register(app)
 verify.register(app)
+predict.register(app)
 market.register(app)
 
 
