@@ -4,9 +4,11 @@ It is everybody's model, as the job prepared it, or one that is trained anew, wi
 players. How weights are stored is by learner (``_FORMS``); a new learner whose weights are named arrays needs nothing.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,22 +17,26 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.checkpoints import folders
+from app.checkpoints.adapters import PEFT
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 from app.valuations.delivery.package import digests_of, files_of
 from app.valuations.results import settlement
 from app.valuations.work.leases import Claim
+from contract.adapters import Placement
 from contract.delivery import ADAPTER, OWN_START, WEIGHTS, ModelConfig, Preprocessing, Scaling, TrainedModel, Training
 from contract.game import FrozenGame, TableEncoding
 from contract.job import Job
 from contract.model_folder import ModelFacts, TensorFacts
 from worker.engine.evaluation import forgetting
 from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.learners.learner import Learner
 from worker.engine.tensors import batching
 from worker.jobs.known_jobs import KnownJobs
 from worker.loading.games import LoadedGames
-from worker.loading.model_folders import PEFT, write_adapter
+from worker.loading.model_folders import write_adapter
 from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
 from worker.process.patience import patiently
 
@@ -47,24 +53,36 @@ class StoredWeights:
     facts: ModelFacts | None
 
 
-def _tensors(blobs: BlobStore, arrays: Arrays, _config: ModelConfig) -> StoredWeights:
+def _tensors(blobs: BlobStore, arrays: Arrays, _learner: Learner) -> StoredWeights:
     return StoredWeights(blobs.put_bytes(safetensors.numpy.save(arrays)), arrays, None)
 
 
-def _peft(blobs: BlobStore, arrays: Arrays, config: ModelConfig) -> StoredWeights:
+def _peft(blobs: BlobStore, arrays: Arrays, learner: Learner) -> StoredWeights:
     """A PEFT folder, packed as an uploaded one is."""
-    rank, alpha = int(config.hyper["rank"]), float(config.hyper["alpha"])
+    if not isinstance(learner, LanguageModel):
+        raise AssertionError(f"{learner.name} has no adapters beside a decoder's projections")
+    first, *others = learner.adapters.values()
     with scratch.file("delivered") as packed:
         folder = packed.with_name("adapter")
-        write_adapter(folder, arrays, rank, alpha)
+        write_adapter(folder, arrays, first.rank, first.alpha)
+        if any(other != first for other in others):
+            _write_patterns(folder / folders.ADAPTER_CONFIG, learner.adapters)
         written = folders.write(folder, [folders.ADAPTER_CONFIG, folders.ADAPTER_WEIGHTS], packed)
         blob = blobs.put_file(packed)
-    facts = ModelFacts(family="lora", sizes={"rank": rank, "alpha": alpha}, files=written)
+    facts = ModelFacts(family="lora", sizes={"rank": first.rank, "alpha": first.alpha}, files=written)
     return StoredWeights(blob, {f"{PEFT}{name}": array for name, array in arrays.items()}, facts)
 
 
+def _write_patterns(path: Path, placed: Placement) -> None:
+    """Ranks and alphas of single projections, as PEFT's configuration says them."""
+    config = json.loads(path.read_text())
+    config["rank_pattern"] = {name: size.rank for name, size in placed.items()}
+    config["alpha_pattern"] = {name: size.alpha for name, size in placed.items()}
+    path.write_text(json.dumps(config, indent=1) + "\n")
+
+
 # the file of the weights, and how they are stored
-_Form = tuple[str, Callable[[BlobStore, Arrays, ModelConfig], StoredWeights]]
+_Form = tuple[str, Callable[[BlobStore, Arrays, Learner], StoredWeights]]
 _FORMS: dict[str, _Form] = {"lm": (ADAPTER, _peft)}
 _NAMED_ARRAYS: _Form = (WEIGHTS, _tensors)
 
@@ -106,7 +124,8 @@ class Deliverer:
         score = evaluator.scored(model)
         file, store = _FORMS.get(job.game.learner.name, _NAMED_ARRAYS)
         config = _config(job.game, evaluator, file)
-        stored = store(self._blobs, evaluator.learner.layout.unpack(model) | _own_start(evaluator), config)
+        arrays = evaluator.learner.layout.unpack(model) | _own_start(evaluator)
+        stored = store(self._blobs, arrays, evaluator.learner)
         preprocessing = _preprocessing(job.game, self._games.scaling(job))
         files = files_of(config, preprocessing, self._blobs.get(stored.blob.digest))
         return TrainedModel(

@@ -26,7 +26,7 @@ from worker.engine.learners.learner import Learner
 from worker.engine.tasks import answering_of
 from worker.loading.extractor import Extractor, read_extractor, scaled
 from worker.loading.frozen_models import frozen_weights
-from worker.loading.model_folders import Pretrained, read_adapter, read_base
+from worker.loading.model_folders import Pretrained, read_adapter_arrays, read_base
 
 _ROWS_AT_ONCE = 1024
 
@@ -70,9 +70,8 @@ def read(folder: Path, base: Path | None = None) -> PackagedModel:
     language, extractor, frozen = _below(config, preprocessing, base)
     spec = LearnerSpec(config.learner, config.hyper)
     learner = make_learner(spec, config.shape, config.classes, frozen)
-    arrays = (
-        read_adapter(folder)[1] if config.weights == ADAPTER else safetensors.numpy.load_file(folder / config.weights)
-    )
+    weights = folder / config.weights
+    arrays = read_adapter_arrays(folder) if config.weights == ADAPTER else safetensors.numpy.load_file(weights)
     return PackagedModel(
         config, preprocessing, learner, learner.layout.pack(arrays, learner.dtype), language, extractor
     )

@@ -36,7 +36,7 @@ def load_table(
     """The file's table, its label column under the job's name for it; raises InvalidData, NotFound, Unavailable."""
     with scratch.file() as path:
         blobs.download(file.digest, path)
-        return table_of(path, file, target, limits, image_size, form)
+        return table_of(path, file, target, limits, image_size, form, notices=False)
 
 
 @contextmanager
