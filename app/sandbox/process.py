@@ -107,8 +107,8 @@ class Sandbox:
         """The answer of the ``task`` that the question names; ``name`` is the file's, for errors.
 
         The task reads ``files`` and nothing else: where one of these paths is a text of the question, the task finds in
-        its place a path by which it reaches the file. Raises the InvalidData that the task raised, or one for a limit that it met, and ValueError for a task that
-        was not declared.
+        its place a path by which it reaches the file. Raises the InvalidData that the task raised, or one for a limit
+        that it met, and ValueError for a task that was not declared.
         """
         task, name = question["task"], question["name"]
         if task not in self._tasks:

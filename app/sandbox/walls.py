@@ -29,16 +29,16 @@ _CAPABILITY_VERSION_3 = 0x20080522
 # CAP_DAC_READ_SEARCH
 _READ_EVERYWHERE = 1 << 2
 # what a reader of files has no use for, and what leads out of a process
-_DENIED = (
-    "accept accept4 bind connect listen socket "
-    "execve execveat kill pidfd_getfd pidfd_open pidfd_send_signal process_madvise process_vm_readv process_vm_writev "
-    "ptrace rt_sigqueueinfo rt_tgsigqueueinfo tkill "
-    "chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_by_handle_at open_tree pivot_root setns "
-    "umount2 unshare "
-    "add_key bpf delete_module finit_module init_module io_uring_setup kexec_file_load kexec_load keyctl "
-    "perf_event_open request_key userfaultfd "
-    "acct quotactl reboot settimeofday sethostname setdomainname swapoff swapon"
-).split()
+_DENIED = """
+    accept accept4 bind connect listen socket
+    execve execveat kill pidfd_getfd pidfd_open pidfd_send_signal process_madvise process_vm_readv process_vm_writev
+    ptrace rt_sigqueueinfo rt_tgsigqueueinfo tkill
+    chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_by_handle_at open_tree pivot_root setns
+    umount2 unshare
+    add_key bpf delete_module finit_module init_module io_uring_setup kexec_file_load kexec_load keyctl
+    perf_event_open request_key userfaultfd
+    acct quotactl reboot settimeofday sethostname setdomainname swapoff swapon
+"""
 # what an interpreter and its libraries look up while they work; code lies in the folders of sys.path
 _READABLE = (
     "/usr",
@@ -69,6 +69,11 @@ class Walls:
         can become nobody else, and is kept apart by the rest."""
         needed = WALLS if self.root else WALLS[1:]
         return {wall: _MENDS[wall] for wall in needed if wall not in self.raised}
+
+    @property
+    def hold(self) -> bool:
+        """Whether what is missing leaves neither the network nor others' files and processes open."""
+        return bool({NETWORK, SYSTEM_CALLS} & {*self.raised}) and bool({FILES, USER} & {*self.raised})
 
     @property
     def said(self) -> str:
@@ -113,7 +118,7 @@ def shut() -> None:
     except (ImportError, RuntimeError, OSError):
         return
     wall = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    for name in _DENIED:
+    for name in _DENIED.split():
         # an older libseccomp does not know the newest calls, which its kernel hardly has
         with contextlib.suppress(ValueError, OSError):
             wall.add_rule(pyseccomp.ERRNO(errno.EPERM), name)

@@ -81,6 +81,8 @@ def test_what_is_missing_is_said_with_its_mend() -> None:
     assert set(bare.missing) == {USER, NETWORK, FILES}
     assert bare.said == "walls: system calls; missing: user, network, files"
     assert all(bare.missing.values())
+    assert (whole.hold, bare.hold) == (True, False)
+    assert Walls((SYSTEM_CALLS, FILES), root=True).hold
 
 
 def test_a_text_of_a_question_opens_no_file_that_the_asker_did_not_name(sandbox: Sandbox, tmp_path: Path) -> None:
