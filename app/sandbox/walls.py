@@ -151,13 +151,9 @@ def raised() -> tuple[str, ...]:
 
 def _become_nobody(code: Sequence[str], descriptors: Sequence[int]) -> None:
     """Where Landlock stands, nobody may read what lies in root's own folders: it says which files those are. Elsewhere
-    code that only root can reach keeps the process root's, without a capability."""
+    code or a file that only root can read keeps the process root's, without a capability."""
     everywhere = FILES in _raised
-    if everywhere or all(map(_open_to_all, code)):
-        for descriptor in descriptors:
-            # they lie in folders that nobody else may pass through; through /proc/self/fd only their own mode counts
-            with contextlib.suppress(OSError):
-                os.fchmod(descriptor, 0o444)
+    if everywhere or (all(map(_open_to_all, code)) and all(os.fstat(each).st_mode & 0o004 for each in descriptors)):
         with contextlib.suppress(OSError):
             _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
             os.setgroups([])
