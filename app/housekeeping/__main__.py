@@ -20,6 +20,7 @@ from app.housekeeping.collector import Collector
 from app.housekeeping.sweeper import Sweeper
 from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
+from app.sandbox import walls
 from app.settings import get_settings
 from app.storage.blobs import BlobStore
 from app.webhooks.deliverer import Deliverer
@@ -67,6 +68,7 @@ def main(argv: list[str]) -> int:
     if named - {"relay", "sweeper"}:
         sys.stderr.write("usage: python -m app.housekeeping [relay] [sweeper]\n")
         return 2
+    walls.hide()
     settings = get_settings()
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
     engine = open_engine(settings, Process.HOUSEKEEPING, pool_size=2)
