@@ -16,7 +16,7 @@ from worker.engine.learners.boosted_trees import BoostedTrees
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 
-_COST = 0.5  # of a training on as many rows: measured on Adult, one thread
+_COST = 0.75  # of a training on as many rows: measured on Adult (docs/benchmarks-trees.md)
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
