@@ -81,7 +81,7 @@ def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str
     values = service.values(session, caller, valuation_id)
     return shown | {
         "result": values,
-        "ranked": sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value)),
+        "ranked": wording.ranked(values.players),
         "paid_share": wording.paid_share,
         "differences": wording.differences(values.players),
         "chart": charts.shares(values) if any(player.share is not None for player in values.players) else None,

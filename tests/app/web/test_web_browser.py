@@ -157,9 +157,6 @@ class Visit:
             self.page.goto(path)
         for theme in ("light", "dark"):
             self.page.emulate_media(color_scheme=theme)
-            self.page.wait_for_function(
-                "[...document.querySelectorAll('figure[data-chart]')].every((each) => each.dataset.drawn)"
-            )
             found = self.page.evaluate(AXE + "; axe.run({resultTypes: ['violations']})")
             serious = [
                 (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"])
@@ -326,7 +323,8 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     nobody.see("landing-paid")
     nobody.close()
     for chart in ("shares", "audit", "removal", "convergence", "cost"):
-        expect(page.locator(f"[data-chart={chart}-spec] svg")).to_be_visible()
+        expect(page.locator(f"[data-chart={chart}] svg").first).to_be_visible()
+    _charts_are_read(page)
     amounts = (
         page.get_by_role("region", name="Payouts")
         .locator("tbody data.money")
@@ -427,6 +425,19 @@ def _keys_and_webhooks(visit: Visit) -> None:
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", name="Your jobs")).to_be_visible()
     visit.calm("people")
+
+
+def _charts_are_read(page: Page) -> None:
+    """Exact numbers of a chart by the arrow keys and under the pointer."""
+    chart = page.locator("[data-chart=shares]")
+    chart.focus()
+    page.keyboard.press("ArrowDown")
+    first = chart.locator("output").inner_text()
+    page.keyboard.press("End")
+    assert re.search(r": [0-9.]+ %", first)
+    assert chart.locator("output").inner_text() != first
+    page.locator("[data-chart=removal] .dot").first.hover()
+    expect(page.locator("[data-chart=removal] output")).to_contain_text("gone")
 
 
 def _prints(visit: Visit, path: str, rows: int) -> None:
