@@ -67,6 +67,15 @@ for (const panel of document.querySelectorAll("[data-stream]")) {
 }
 
 // ---- forms ----
+// fields that an error speaks of are marked, and the first is where one goes on
+for (const form of document.querySelectorAll("form[data-fields]")) {
+  const wrong = form.dataset.fields.split(/\s+/).map((name) => form.elements[name]).filter((field) => field?.setAttribute);
+  for (const field of wrong) {
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", "problem");
+  }
+  wrong[0]?.focus();
+}
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset?.confirm;
   if (question && !confirm(question)) event.preventDefault();

@@ -28,6 +28,7 @@ from app.demo.digits import TARGET, digits_market
 from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
+from app.web import trial
 from cherish import Client
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
@@ -196,8 +197,14 @@ class Visit:
 def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: Market, tmp_path: Path) -> None:
     """Providers offer, the operator records money, a buyer has it valued live, everybody looks at what came of it."""
     nobody = Visit(chromium, market)
-    for name, path in (("landing", "/"), ("login", "/login"), ("invitation", "/invitation"), ("problems", "/problems")):
+    open_to_all = ("login", "signup", "forgotten", "invitation", "problems")
+    for name, path in (("landing", "/"), *((each, f"/{each}") for each in open_to_all)):
         nobody.see(name, path)
+    _trial_divides(nobody.page)
+    for width in (390, 1440):
+        nobody.page.set_viewport_size({"width": width, "height": 800})
+        nobody.fits("/", "/signup", "/login", "/forgotten")
+    nobody.page.set_viewport_size({"width": 1100, "height": 800})
     nobody.page.goto("/nothing-here")
     # the browser notes the 404, which was the point
     nobody.errors.clear()
@@ -210,6 +217,21 @@ def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: 
     _admin_decides(chromium, market)
     _provider_withdraws(chromium, market, dataset)
     _admin_looks(chromium, market)
+
+
+def _trial_divides(page: Page) -> None:
+    """The script divides the stored game as the server does, whoever is left out and whatever the pool."""
+    page.goto("/")
+    page.locator("#pool").fill("2500")
+    for left_out in ((), (2,), (0, 3, 5), (0, 1, 2, 3, 4, 5)):
+        for at in range(6):
+            page.locator(f"[name=with{at}]").set_checked(at not in left_out)
+        among = [at for at in range(6) if at not in left_out]
+        paid = {part.name: f"{part.cents / 100:.2f} EUR" for part in trial.divided(trial.game(), among, 250_000)}
+        shown = page.locator("#trial .bars tr")
+        for row in shown.all():
+            name = row.locator(".of").inner_text()
+            assert row.locator(".num").inner_text() == paid.get(name, "left out")
 
 
 def _provider_offers(chromium: Browser, market: Market, folder: Path) -> str:
@@ -436,7 +458,7 @@ def _charts_are_read(page: Page) -> None:
     page.keyboard.press("End")
     assert re.search(r": [0-9.]+ %", first)
     assert chart.locator("output").inner_text() != first
-    page.locator("[data-chart=removal] .dot").first.hover()
+    page.locator("[data-chart=removal] .dot").first.hover(force=True)
     expect(page.locator("[data-chart=removal] output")).to_contain_text("gone")
 
 
