@@ -505,7 +505,7 @@ def _provider_withdraws(chromium: Browser, market: Market, dataset: str) -> None
     visit.see("money-provider", "/money")
     page.get_by_label("Amount").fill("1.00")
     page.get_by_role("button", name="Ask for it").click()
-    expect(page.get_by_role("cell", name="withdrawal pending")).to_be_visible()
+    expect(page.get_by_role("cell", name="withdrawal waits")).to_be_visible()
     visit.see("dataset", f"/datasets/{dataset}")
     phone = Visit(chromium, market, viewport={"width": 390, "height": 800}, has_touch=True).log_in(market.providers[0])
     phone.fits(f"/datasets/{dataset}", "/datasets", "/earnings", "/money", "/keys")
