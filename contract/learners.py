@@ -30,6 +30,9 @@ class Architecture(StrEnum):
     BACKBONE = "backbone"
     LORA = "lora"
     BOOSTED_TREES = "boosted_trees"
+    RANDOM_FOREST = "random_forest"
+    KNN = "knn"
+    SVM_RBF = "svm_rbf"
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class LearnerKind:
     ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
     one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations`` do not say (quotes).
     ``vectors``: its models are vectors, which can be added and have gradients; without, methods that need either are
-    not for it.
+    not for it. ``kept``: a model can be kept as weights, uploaded and unlearned; without, a job trains all that it
+    needs, and none of its models outlives it.
     """
 
     name: Architecture
@@ -93,6 +97,7 @@ class LearnerKind:
     draws: bool = True
     passes: int = 0
     vectors: bool = True
+    kept: bool = True
 
     def parameter(self, name: str) -> HyperParameter | None:
         return next((each for each in self.hyper if each.name == name), None)
@@ -252,6 +257,48 @@ BOOSTED_TREES = LearnerKind(
     passes=60,
     vectors=False,
 )
+_ROWS = frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE})
+RANDOM_FOREST = LearnerKind(
+    Architecture.RANDOM_FOREST,
+    "random forest",
+    _ROWS,
+    Predicts.CLASS,
+    (
+        _H("trees", 100, "trees of the forest", above=True, most=2000),
+        _H("least_rows", 1, "fewest rows of a leaf", above=True),
+    ),
+    stands_on=_FROZEN,
+    passes=100,
+    vectors=False,
+    kept=False,
+)
+KNN = LearnerKind(
+    Architecture.KNN,
+    "k nearest neighbours",
+    _ROWS,
+    Predicts.CLASS,
+    (_H("neighbours", 5, "how many neighbours vote", above=True),),
+    stands_on=_FROZEN,
+    draws=False,
+    passes=1,
+    vectors=False,
+    kept=False,
+)
+SVM_RBF = LearnerKind(
+    Architecture.SVM_RBF,
+    "support vector machine with a radial kernel",
+    _ROWS,
+    Predicts.CLASS,
+    (
+        _H("c", 1.0, "weight of rows on the wrong side", above=True),
+        _H("gamma", 0.0, "of the kernel; 0: 1 / (columns x variance)"),
+    ),
+    stands_on=_FROZEN,
+    draws=False,
+    passes=50,
+    vectors=False,
+    kept=False,
+)
 ENCODER = LearnerKind(
     Architecture.ENCODER,
     "frozen encoder of texts",
@@ -270,6 +317,7 @@ BACKBONE = LearnerKind(
 )
 
 ARCHITECTURES: dict[str, LearnerKind] = {
-    each.name.value: each for each in (LOGISTIC, MLP, CNN, LM, LORA, BOOSTED_TREES, ENCODER, BACKBONE)
+    each.name.value: each
+    for each in (LOGISTIC, MLP, CNN, LM, LORA, BOOSTED_TREES, RANDOM_FOREST, KNN, SVM_RBF, ENCODER, BACKBONE)
 }
 LEARNERS: dict[str, LearnerKind] = {name: each for name, each in ARCHITECTURES.items() if each.trains}

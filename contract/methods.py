@@ -197,15 +197,17 @@ def methods_for(learner: str, mode: str | None = None) -> tuple[str, ...]:
     return tuple(
         method.name
         for method in METHODS.values()
-        if learner in method.learners and (mode != "partial" or method.partial)
+        if learner in method.learners and (mode != "partial" or (method.partial and LEARNERS[learner].kept))
     )
 
 
 def method_fault(method: str, learner: str, mode: str) -> str | None:
     """Why an order cannot be computed by a method; None where it can."""
     allowed = (AUTO, *methods_for(learner, mode))
-    if method in allowed:
+    if method in allowed and len(allowed) > 1:
         return None
+    if mode == "partial" and not LEARNERS[learner].kept:
+        return f"learner {learner} has no partial mode: no model of it is kept that could forget; order mode full"
     if method not in METHODS:
         return unknown("unlearning method", method, allowed)
     why = (

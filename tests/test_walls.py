@@ -79,7 +79,7 @@ def test_a_package_imports_these_and_the_standard_library_and_nothing_else(packa
 
 
 def test_other_libraries_estimators_are_imported_in_one_folder_of_the_engine_and_only_where_they_train() -> None:
-    rule = f"{OUTSIDE} imports lightgbm inside functions, so that a worker that grows no trees loads none of it"
+    rule = f"{OUTSIDE} imports {' and '.join(ESTIMATORS)} inside functions, so that a worker that fits none loads none"
     used = [(module, each) for module in FILES if below(module, OUTSIDE) for each in IMPORTS[module]]
     named = {"contract", "numpy", "torch", "worker.engine", *ESTIMATORS}
     strangers = [(module, each) for module, each in used if each.name.split(".")[0] not in sys.stdlib_module_names]

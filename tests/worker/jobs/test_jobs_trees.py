@@ -68,10 +68,25 @@ def test_trees_are_valued_audited_and_paid_and_the_command_line_finds_the_same(
     assert verdict.exit_code == 0, verdict.output
 
 
+@pytest.mark.parametrize("model", ["random_forest", "knn", "svm_rbf"])
+def test_an_estimator_by_name_is_valued_and_its_unlearning_audited(place: Place, hand: Any, model: str) -> None:
+    hyper = {"trees": 10} if model == "random_forest" else {}
+    path, values = finished(place, hand, order(offered(place), model={"name": model, "hyper": hyper}, metric="roc_auc"))
+    assert place.client("buyer").get(path).json()["spec"]["unlearning"]["method"] == "logit_sum"
+    assert values["full_worth"] > values["empty_worth"]
+    assert sum(player["value"] for player in values["players"]) == pytest.approx(
+        values["full_worth"] - values["empty_worth"], abs=1e-9
+    )
+    made = place.client("buyer").post("/v1/checkpoints", json={"name": "x", "architecture": model})
+    assert made.status_code == 422
+    assert "are not kept as weights" in made.json()["detail"]
+
+
 def test_what_trees_cannot_be_asked_is_refused_before_money_is_held(place: Place) -> None:
     read = offered(place)
     for change, says in (
         ({"model": {"name": "boosted_trees", "hyper": {"leaves": 1}}}, "leaves must be a whole number of at least 2"),
+        ({"model": {"name": "knn"}, "mode": "partial"}, "learner knn has no partial mode"),
         ({"model": {"name": "boosted_tree"}}, "did you mean 'boosted_trees'"),
         ({"model": MODEL, "unlearning": {"method": "tangent"}}, "not written for learner boosted_trees"),
         ({"model": MODEL, "mode": "partial", "unlearning": {"method": "logit_sum"}}, "no data to repair with"),
