@@ -12,7 +12,7 @@ from contract.features import ALL_FEATURES, FeatureChoice
 from contract.files import InputFile
 from contract.findings import FileFinding
 from contract.job import LabelMix
-from contract.reading import MissingLabels
+from contract.reading import MissingLabels, TargetIs
 
 
 class Offer(Document):
@@ -25,7 +25,8 @@ class Offer(Document):
 
 class FitQuestion(Document):
     """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex).
-    ``by_name``: classes and columns stay in the order of their names, which the weights of a checkpoint are in."""
+    ``by_name``: classes and columns stay in the order of their names, which the weights of a checkpoint are in.
+    ``target_is``: what a table's target is predicted as; None: as classes, which the order did not say."""
 
     kind: str
     test: InputFile
@@ -41,6 +42,7 @@ class FitQuestion(Document):
     label_map: dict[str, str] = Field(default_factory=dict)
     missing_labels: MissingLabels = "leave_out"
     drop_unfit: bool = False
+    target_is: TargetIs | None = None
 
 
 class FitRequest(Document):

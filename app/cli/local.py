@@ -24,6 +24,10 @@ from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
 from contract.features import FeatureChoice
 from contract.findings import Finding
+from contract.learners import LEARNERS, predicted
+from contract.metrics import METRICS, Predicts
+from contract.names import unknown
+from contract.reading import TARGET_IS, TargetIs
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
@@ -42,6 +46,8 @@ def evaluator_of(
     from worker.engine.games.shards import cut
 
     name, hyper = parse_model(request.model)
+    if name not in LEARNERS:
+        raise InvalidInput(unknown("learner", name, LEARNERS))
     given = (request.label_map, request.features, request.missing_labels != "leave_out")
     if any(given) and (name == "lm" or request.encoder or request.backbone):
         raise InvalidInput(
@@ -55,6 +61,8 @@ def evaluator_of(
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
+        if target_is(request, name) == "number":
+            raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
         return evaluator_on_features(request, name, hyper, threads)
     test_table = _table(request, request.test, "the test set", is_test=True)
     form = image_shape(test_table)
@@ -64,7 +72,14 @@ def evaluator_of(
     rest_table = in_form(_table(request, request.rest, "the rest"), form) if request.rest else None
     known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
     choice = FeatureChoice.read(request.features)
-    fitted = fit_tables(test_table, known, request.target, choice=choice, label_map=request.label_map)
+    fitted = fit_tables(
+        test_table,
+        known,
+        request.target,
+        choice=choice,
+        label_map=request.label_map,
+        target_is=target_is(request, name),
+    )
     encoding = fitted.encoding
     notice("the test set", [*findings_of(test_table), *fitted.test_findings])
     for table, findings in zip(known, fitted.findings, strict=True):
@@ -95,7 +110,8 @@ def evaluator_of(
             owners=owners,
             class_weights=request.class_weights,
             test=Rows(test.X, test.y, name="the test set"),
-            classes=len(encoding.classes),
+            classes=encoding.outputs,
+            scale=encoding.target_scale,
             learner=LearnerSpec(name, hyper),
             metric=request.metric,
             mode=request.mode,
@@ -105,6 +121,21 @@ def evaluator_of(
         )
         evaluator = Evaluator(problem, request.device, threads=threads)
     return evaluator, _digests(request, encoding, test, rest)
+
+
+def target_is(request: ValueRequest, learner: str) -> TargetIs | None:
+    """What the target is predicted as: what the metric scores, or else what the request says of it."""
+    with engine_errors():
+        number = predicted(learner, request.metric) is Predicts.NUMBER
+    if request.target_is not in (None, *TARGET_IS) or (request.target_is or "") == ("classes" if number else "number"):
+        of_numbers = ", ".join(name for name, metric in METRICS.items() if Predicts.NUMBER in metric.predicts)
+        raise InvalidInput(
+            f"--target-is {request.target_is!r} with --metric {request.metric}: a number is measured by {of_numbers} "
+            "(with --model ridge, mlp or cnn), classes by the other metrics; name one that fits"
+        )
+    if number:
+        return "number"
+    return "classes" if request.target_is == "classes" else None
 
 
 def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:

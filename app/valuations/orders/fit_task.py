@@ -26,6 +26,7 @@ from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tab
 from app.datasets.rows.items import number_labels, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
 from app.datasets.rows.labels import label_findings
+from app.datasets.rows.numeric_target import target_numbers
 from app.datasets.rows.raw_rows import (
     RawRows,
     array_hash,
@@ -33,6 +34,7 @@ from app.datasets.rows.raw_rows import (
     fit_scale,
     join_raw,
     keys_of,
+    number_block,
     short_hash,
 )
 from app.datasets.rows.rules import class_names, class_order, clean_map
@@ -196,8 +198,8 @@ def _read_tables(files: _Files) -> _Read:
     side = files.request.question.image_size
     square = None if side is None else (side, side)
     target = files.test.target
-
     question = files.request.question
+    number = question.target_is == "number"
 
     def table(file: InputFile, form: Sequence[int] = ()) -> Any:
         return table_of(files.path(file), file, target, files.limits, square, form, question.missing_labels)
@@ -207,9 +209,16 @@ def _read_tables(files: _Files) -> _Read:
         with _others_file(key, file):
             tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
-                class_names(tables[key], target)
+                (target_numbers if number else class_names)(tables[key], target)
     try:
-        fitted = fit_tables(test, list(tables.values()), target, choice=question.features, label_map=question.label_map)
+        fitted = fit_tables(
+            test,
+            list(tables.values()),
+            target,
+            choice=question.features,
+            label_map=question.label_map,
+            target_is=question.target_is,
+        )
     except Unfit as error:
         raise _Unfit(list(tables)[error.table], error) from None
     encoding = fitted.encoding
@@ -231,10 +240,15 @@ def _read_tables(files: _Files) -> _Read:
     comparable = dict(zip(("", *tables), common_columns([test, *tables.values()]), strict=True))
     scale = fit_scale([comparable[key] for key in tables], target) if near else None
 
-    def raw(table: Any, file: InputFile, y: NDArray[np.int64], alike: Any) -> RawRows:
-        keys = keys_of(table, target, {} if square is None else _as_they_were(files, file))
-        distances = np.zeros((len(y), 0), dtype=np.float32)
-        return RawRows(keys, distances if scale is None else distance_rows(alike, target, scale), y)
+    def raw(table: Any, file: InputFile, y: NDArray[Any], alike: Any) -> RawRows:
+        keys = keys_of(table, target, {} if square is None else _as_they_were(files, file), number=number)
+        distances = np.zeros((len(y), 0), dtype=np.float32) if scale is None else distance_rows(alike, target, scale)
+        if not number:
+            return RawRows(keys, distances, y)
+        if scale is not None:
+            # a copy of a row has nearly its number, as it has its class
+            distances = np.concatenate([distances, number_block(y, [own.y for own in rows.values()])], axis=1)
+        return RawRows(keys, distances, np.zeros(len(y), dtype=np.int64))
 
     raw_rows = {key: raw(tables[key], files.datasets[key], rows[key].y, comparable[key]) for key in rows}
     raw_test = raw(test, files.test, encoded_test.y, comparable[""])
