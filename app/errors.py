@@ -9,6 +9,7 @@ CherishError
 ├── UnsupportedMediaType   415  the body is of a kind that is not read here
 ├── NotFound               404  it does not exist, or it is somebody else's
 ├── MethodNotAllowed       405  the thing exists, but not for this method
+├── RequestTimeout         408  the body came too slowly
 ├── Conflict               409  the thing is in a state that forbids this
 ├── Unauthorized           401  no key, or one that is not valid
 ├── Forbidden              403  a valid key without the scope
@@ -65,6 +66,10 @@ class UnsupportedMediaType(CherishError):
 
 class MethodNotAllowed(CherishError):
     status, type, title = 405, "method-not-allowed", "Method not allowed"
+
+
+class RequestTimeout(CherishError):
+    status, type, title = 408, "request-timeout", "Request timeout"
 
 
 class NotFound(CherishError):

@@ -140,7 +140,14 @@ class Settings(BaseSettings):
     log_json: bool = Field(default=False, description="one JSON object a line, what libraries log included")
 
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="of one upload")
-    max_body_bytes: int = Field(default=1024**2, gt=0, description="JSON bodies; uploads have their own limit")
+    max_body_bytes: int = Field(
+        default=1024**2, gt=0, description="JSON bodies and forms; uploads have their own limit"
+    )
+    body_seconds: float = Field(default=15.0, gt=0, description="in which such a body has come whole, or is refused")
+    upload_pause_seconds: float = Field(
+        default=30.0, gt=0, description="an upload is refused after so long without a byte, or below the rate"
+    )
+    least_upload_rate: int = Field(default=1024, ge=0, description="bytes a second of an upload, on average")
     max_rows: int = Field(default=5_000_000, gt=0, description="of one file")
     max_columns: int = Field(default=100_000, gt=0, description="of one file")
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")

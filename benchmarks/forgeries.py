@@ -89,7 +89,7 @@ def case(kind: str, metric: str, seed: int) -> Case:
     """A logistic game of eight players and its honest result."""
     game = problem(kind, metric, seed)
     evaluator = Evaluator(game)
-    result = value(evaluator, ValuationSpec(metric=metric, seed=seed))
+    result = value(evaluator, ValuationSpec(metric=metric, seed=seed, max_retrains=36))
     files = tuple((player.name, f"{player.name}.csv") for player in evaluator.players)
     request = ValueRequest(files, "test.csv", "label", "logistic", metric, "full", seed)
     return Case(evaluator, replace(result, digests={"test": "d" * 64}), request)

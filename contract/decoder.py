@@ -61,13 +61,6 @@ class DecoderSizes:
             shapes.append((HEAD, (vocabulary, self.width)))
         return shapes
 
-    def adapter_shapes(self, rank: int) -> list[tuple[str, Shape]]:
-        """LoRA adapters beside every projection, A [rank, in] and B [out, rank], in the layout's order."""
-        shapes: list[tuple[str, Shape]] = []
-        for name, (out, into) in self.projections():
-            shapes += [(f"{name}.lora_A.weight", (rank, into)), (f"{name}.lora_B.weight", (out, rank))]
-        return shapes
-
     def multiplications(self, vocabulary: int) -> float:
         """Multiplications of one token's forward pass through the matrices, the head included."""
         return float(sum(out * into for _, (out, into) in self.projections()) + vocabulary * self.width)

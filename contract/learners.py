@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contract.adapters import AT, PART_RULE, is_part
 from contract.errors import InvalidProblem
 from contract.metrics import METRICS, Metric, Predicts, metric_of
 from contract.names import did_you_mean
@@ -34,7 +35,8 @@ class Architecture(StrEnum):
 @dataclass(frozen=True)
 class HyperParameter:
     """One hyper-parameter: a whole number where ``default`` is an int, else any number, at least ``least`` (above it
-    where ``above``). ``of_base``: a size of the model folder below, which an order cannot set."""
+    where ``above``). ``of_base``: a size of the model folder below, which an order cannot set. ``by_part``: NAME@PART
+    sets it for some of a decoder's projections (``contract.adapters``)."""
 
     name: str
     default: Number
@@ -43,6 +45,7 @@ class HyperParameter:
     above: bool = False
     most: Number | None = None
     of_base: bool = False
+    by_part: bool = False
 
     @property
     def whole(self) -> bool:
@@ -125,8 +128,12 @@ class LearnerKind:
         names = sorted(each.name for each in allowed)
         wrong = {}
         for name, value in sorted(given.items()):
-            parameter = next((each for each in allowed if each.name == name), None)
-            if parameter is None:
+            plain, at, part = name.partition(AT)
+            parameter = next((each for each in allowed if each.name == plain), None)
+            if at and parameter is not None and not (parameter.by_part and is_part(part)):
+                rule = PART_RULE.replace("NAME", plain) if parameter.by_part else f"{plain} is one number for all"
+                wrong[name] = f"learner {self.name.value!r}: {name!r} names no projections; {rule}"
+            elif parameter is None:
                 meant, known = did_you_mean(name, names), ", ".join(names)
                 wrong[name] = f"learner {self.name.value!r} has no hyper-parameter {name!r}{meant}; it knows {known}"
             elif parameter.number(value) is None:
@@ -134,11 +141,13 @@ class LearnerKind:
         return wrong
 
     def checked(self, given: Hyper) -> dict[str, Number]:
-        """``given`` over the defaults, in their kinds; raises InvalidProblem with the first fault."""
+        """``given`` over the defaults, in their kinds; raises InvalidProblem with the first fault. Those of single
+        projections keep their names, NAME@PART."""
         wrong = self.faults(given, ordered=False)
         if wrong:
             raise InvalidProblem(next(iter(wrong.values())))
-        numbers = {each.name: each.number(given[each.name]) for each in self.hyper if each.name in given}
+        by_name = {each.name: each for each in self.hyper}
+        numbers = {name: by_name[name.partition(AT)[0]].number(value) for name, value in given.items()}
         return self.defaults() | {name: number for name, number in numbers.items() if number is not None}
 
 
@@ -225,8 +234,8 @@ LM = LearnerKind(
         _H("rope_base", 10000.0, "base of the rotary positions", above=True, of_base=True),
         _H("eps", 1e-5, "of the norms", of_base=True),
         _H("tied", 1, "1: the last matrix is the embedding", most=1, of_base=True),
-        _H("rank", 4, "rank of the adapters; 0 trains a base"),
-        _H("alpha", 8.0, "adapters are scaled by alpha / rank"),
+        _H("rank", 4, "rank of the adapters; 0 trains a base", by_part=True),
+        _H("alpha", 8.0, "adapters are scaled by alpha / rank", by_part=True),
         _H("steps", 60, _STEPS, above=True),
         _H("lr", 0.005, "learning rate", above=True),
         _H("l2", 0.0, "weight decay"),

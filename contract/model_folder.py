@@ -24,7 +24,7 @@ class TensorFacts(Document):
 
 
 class ModelFacts(Document):
-    """A frozen model, or an adapter (family "lora", whose sizes are rank and alpha).
+    """A frozen model, or an adapter (family "lora", whose sizes are ranks and alphas).
 
     ``width`` is that of a row of features, ``multiplications`` what one row (of text: one token) takes, ``files`` the
     folder's, by size in bytes.

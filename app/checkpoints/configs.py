@@ -52,6 +52,11 @@ def _object(value: Any) -> Any:
     return value
 
 
+def _each(check: Callable[[Any], Any]) -> Callable[[Any], dict[str, Any]]:
+    """Of an object, the rule of each value."""
+    return lambda value: {str(key): check(each) for key, each in _object(value).items()}
+
+
 def _square(value: Any) -> int:
     fits = isinstance(value, list) and len(value) == 3 and value[0] == 3 and value[1] == value[2]
     if not fits or type(value[1]) is not int or not LEAST_SIDE <= value[1] <= MOST_SIDE:
@@ -133,23 +138,18 @@ class LlamaConfig(FolderConfig):
 
 
 class AdapterConfig(FolderConfig):
-    """PEFT's LoRA; ``unusual`` are the settings by which an adapter is not a plain one."""
+    """PEFT's LoRA, as far as it decides what is computed; ``adapters`` refuses the kinds that are no plain one."""
 
     r: Whole
     lora_alpha: Positive = 8.0
     bias: Any = "none"
     target_modules: Any = None
-    use_dora: Flag = False
+    exclude_modules: Any = None
+    layers_to_transform: Any = None
+    init_lora_weights: Any = True
     use_rslora: Flag = False
-    fan_in_fan_out: Flag = False
-    modules_to_save: Flag = False
-    rank_pattern: Flag = False
-    alpha_pattern: Flag = False
-
-    @property
-    def unusual(self) -> list[str]:
-        flags = ("use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern")
-        return [name for name in flags if getattr(self, name)]
+    rank_pattern: Annotated[dict[str, int], BeforeValidator(_each(_whole(_MOST)))] = Field(default_factory=dict)
+    alpha_pattern: Annotated[dict[str, float], BeforeValidator(_each(_positive))] = Field(default_factory=dict)
 
 
 class BertConfig(FolderConfig):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.checkpoints.configs import AdapterConfig, BertConfig, DeclaredConfig, LlamaConfig, read_config
+from app.checkpoints.configs import BertConfig, DeclaredConfig, LlamaConfig, read_config
 from app.errors import InvalidData
 from contract.bert import LAYERS, BertSizes
 from contract.decoder import DecoderSizes
@@ -95,29 +95,6 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
     # some exporters write the shared matrix twice
     spare = ("lm_head.weight",) if sizes.tied else ()
     return Family("llama", sizes, shapes, read.vocab_size, width, parameters, spare)
-
-
-def adapter_shapes(sizes: DecoderSizes, rank: int) -> Shapes:
-    """The arrays of LoRA adapters beside every projection of a Llama, named as PEFT names them."""
-    return {f"base_model.model.{name}": shape for name, shape in sizes.adapter_shapes(rank)}
-
-
-def adapter_sizes(config: Mapping[str, Any], name: str) -> dict[str, float | int | str]:
-    """Rank and alpha of a plain PEFT LoRA adapter on all projections; raises InvalidData for any other kind."""
-    kind = read_config(DeclaredConfig, config, name).peft_type
-    if kind != "LORA":
-        raise InvalidData(f"{name}: peft_type is {kind!r}; only LORA is read")
-    read = read_config(AdapterConfig, config, name)
-    if read.unusual or read.bias != "none":
-        raise InvalidData(f"{name}: {', '.join(read.unusual) or 'bias'} is set; train a plain LoRA adapter without it")
-    targets = read.target_modules or []
-    every = {part.split(".")[-1] for part in DecoderSizes(1, 2, 1, 1, 1).matrices()}
-    if targets != "all-linear" and {str(target).split(".")[-1] for target in targets} != every:
-        raise InvalidData(
-            f"{name}: the adapter sits beside {', '.join(sorted(map(str, targets)))}; here adapters sit beside all of"
-            f" {', '.join(sorted(every))}: train it with target_modules='all-linear'"
-        )
-    return {"rank": read.r, "alpha": read.lora_alpha}
 
 
 def bert(config: Mapping[str, Any], name: str) -> Family:

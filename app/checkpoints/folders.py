@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from app.checkpoints import families
+from app.checkpoints.adapters import adapter_sizes, read_plain
 from app.checkpoints.families import BYTES, Family
 from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
@@ -79,13 +79,15 @@ def pack_base(
 
 
 def pack_adapter(source: Path, packed: Path, name: str, base: ModelFacts, max_bytes: int) -> CheckedFolder:
-    """The same for a PEFT LoRA folder on a base of these facts; its own sizes are rank and alpha."""
+    """The same for a PEFT LoRA folder on a base of these facts; its own sizes are ranks and alphas."""
     with scratch.file("folder") as folder:
         folder.mkdir()
         unpack(source, folder, name, max_bytes)
-        sizes = families.adapter_sizes(_json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}")
+        config, what = _json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}"
+        read_plain(config, what)  # before its arrays, which other kinds name otherwise
         tensors, files = _tensors(folder, ADAPTER_WEIGHTS, name)
-        check_shapes(tensors, families.adapter_shapes(read_sizes(DecoderSizes, base.sizes), int(sizes["rank"])), name)
+        sizes, shapes = adapter_sizes(config, tensors, read_sizes(DecoderSizes, base.sizes), what)
+        check_shapes(tensors, shapes, name)
         written = write(folder, [ADAPTER_CONFIG, *files], packed)
     return CheckedFolder(tensors, ModelFacts(family="lora", sizes=sizes, files=written))
 

@@ -1,4 +1,4 @@
-"""``cherish``: the command line. Each group of commands is a module here that registers itself on ``app``.
+"""``cherish``: the command line. Each group of commands is a module here, imported when one of them is run (lazy.py).
 
 A mistake of the user's ends with one sentence on standard error and exit code 1, never with a traceback.
 """
@@ -7,25 +7,22 @@ import sys
 
 import typer
 
-from app.cli import collect, demo, doctor, keys, market, ops, value, verify
+from app.cli.lazy import LazyGroup
 from app.errors import CherishError
-from cherish import Problem
 
 app = typer.Typer(
     name="cherish",
+    cls=LazyGroup,
     help="A data market that can prove its payouts.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ops.register(app)
-demo.register(app)
-doctor.register(app)
-keys.register(app)
-collect.register(app)
-value.register(app)
-verify.register(app)
-market.register(app)
+
+
+@app.callback()
+def cherish() -> None:
+    """A data market that can prove its payouts."""
 
 
 def main() -> None:
@@ -37,6 +34,10 @@ def main() -> None:
         for fault in error.errors:
             sys.stderr.write(f"  {fault.pointer}: {fault.detail}\n")
         sys.exit(1)
-    except (Problem, TimeoutError) as error:
+    except Exception as error:
+        from cherish import Problem  # after a command, which alone can have raised it: the list of them needs no client
+
+        if not isinstance(error, (Problem, TimeoutError)):
+            raise
         sys.stderr.write(f"cherish: {error}\n")
         sys.exit(1)

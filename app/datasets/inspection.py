@@ -3,31 +3,47 @@
 It is what runs in the sandbox (see ``app.sandbox.process``): no database, no blob store, no settings.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
-from app.datasets.readers.findings import findings_of, plain_findings
+from app.datasets.readers.findings import at_most, findings_of
+from app.datasets.readers.sources import source_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows import rules
+from app.datasets.rows.noticed import RowHashes, constant_columns
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
+from contract.document import Document
+from contract.files import AS_IT_IS, FileColumn, Reading
 from contract.findings import Finding
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """What a valid file holds. ``columns`` is [{"name", "type"}] in file order, target included, without those that
-    only count rows; ``findings`` is what was noticed, as plain JSON."""
+class Inspection(Document):
+    """What a valid file holds. ``columns`` are in file order, target included, without those that only count rows;
+    ``findings`` is what was noticed."""
 
     format: str
     modality: str
     rows: int
-    columns: list[dict[str, str]]
-    findings: list[dict[str, Any]] = field(default_factory=list)
+    columns: tuple[FileColumn, ...]
+    findings: tuple[Finding, ...] = ()
+
+
+class InspectionQuestion(Document):
+    """The file that the sandbox is asked about: where it lies, what is said of it (None: read off the bytes), how
+    large a table may be (``Limits``), and what errors call it."""
+
+    path: str
+    format: str | None
+    modality: str | None
+    target: str | None
+    is_test: bool
+    limits: dict[str, int]
+    name: str
+    reading: Reading = AS_IT_IS
 
 
 def inspect(
@@ -42,14 +58,15 @@ def inspect(
     reading: Reading = AS_IT_IS,
 ) -> Inspection:
     """Check a file against every rule of its kind; raises InvalidData for the first one it breaks."""
-    found = sniff(path, format, name, reading)
+    file = source_of(path, limits, name)
+    found = sniff(file, format, name, reading)
     if found == "zip":
         with archive.opened(path, limits, name) as packed:
             if packed.images:
                 return _agreed(_inspect_images(packed, target, is_test), modality, name)
     documents = found in ("text", "zip") or modality == "text"
     meaning = Meaning(target=target, documents=documents)
-    opened = open_columns(path, found, limits=limits, name=name, reading=reading, meaning=meaning)
+    opened = open_columns(file, found, limits=limits, name=name, reading=reading, meaning=meaning)
     limits.check_names(opened.names, name)
     header = _header(opened.names, found, name)
     if documents:
@@ -59,8 +76,9 @@ def inspect(
     else:
         rules.check_names(header, target)
     rows = 0
-    columns: list[dict[str, str]] = []
+    columns: list[FileColumn] = []
     noticed: list[Finding] = []
+    hashes = RowHashes()
     for group in opened.groups:
         rules.check_values(group, target, is_test=is_test)
         if documents:
@@ -68,22 +86,24 @@ def inspect(
         # a group of nothing but an index has no column, and no rows
         rows = max(rows, group.num_rows)
         columns += rules.columns_of(group)
-        noticed += [*findings_of(group), *_of_labels(group, target), *rules.constant_columns(group, target)]
+        hashes.add(group)
+        noticed += [*findings_of(group), *_of_labels(group, target), *constant_columns(group, target)]
     if len(columns) < 2 and target is not None:
-        rules.check_names(_header([column["name"] for column in columns], found, name), target)
-    _check_declared(reading, columns, name)
+        rules.check_names(_header([column.name for column in columns], found, name), target)
+    rules.check_declared(reading, [column.name for column in columns], name)
     kind = "text" if documents else _modality(found, columns)
-    return _agreed(Inspection(found, kind, rows, columns, plain_findings(noticed)), modality, name)
+    looked = Inspection(
+        format=found,
+        modality=kind,
+        rows=rows,
+        columns=tuple(columns),
+        findings=tuple(at_most([*noticed, *hashes.findings()])),
+    )
+    return _agreed(looked, modality, name)
 
 
 def _of_labels(group: pa.Table, target: str | None) -> list[Finding]:
     return rules.missing_labels(group, target) if target in group.column_names and target is not None else []
-
-
-def _check_declared(reading: Reading, columns: list[dict[str, str]], name: str) -> None:
-    known = {column["name"] for column in columns}
-    if unknown := [column for column in reading.kinds or () if column not in known]:
-        raise InvalidData(f"{name}: `read` names the column `{unknown[0]}`, which it has not; name columns of the file")
 
 
 def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -> Inspection:
@@ -94,10 +114,15 @@ def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -
     typed = normalise(looked.columns, name, Meaning(target=target))
     labels = typed.replace_schema_metadata({"cherish.name": name, "cherish.format": "zip"})
     rules.check_values(labels, target, is_test=is_test)
-    noticed = [*findings_of(typed), *_of_labels(labels, target)]
+    hashes = RowHashes()
+    hashes.mix(looked.hashes)
+    hashes.add(labels)
+    noticed = [*findings_of(typed), *_of_labels(labels, target), *hashes.findings()]
     shown = "image" if looked.shape is None else f"tensor{list(looked.shape)}"
-    columns = [{"name": images.IMAGE_COLUMN, "type": shown}, *rules.columns_of(labels)]
-    return Inspection("zip", "image", looked.count, columns, plain_findings(noticed))
+    columns = (FileColumn(name=images.IMAGE_COLUMN, type=shown), *rules.columns_of(labels))
+    return Inspection(
+        format="zip", modality="image", rows=looked.count, columns=columns, findings=tuple(at_most(noticed))
+    )
 
 
 def _header(names: list[str], found: str, name: str) -> pa.Table:
@@ -115,22 +140,22 @@ def _agreed(found: Inspection, declared: str | None, name: str) -> Inspection:
     return found
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """``inspect`` in JSON's terms."""
-    found = inspect(
-        Path(question["path"]),
-        format=question["format"],
-        modality=question["modality"],
-        target=question["target"],
-        is_test=question["is_test"],
-        limits=Limits(**question["limits"]),
-        name=question["name"],
-        reading=Reading.read(question["reading"]),
-    )
-    return asdict(found)
+def answer(plain: dict[str, Any]) -> dict[str, Any]:
+    """``inspect`` in JSON's terms (``InspectionQuestion``, ``Inspection``)."""
+    question = InspectionQuestion.read({name: value for name, value in plain.items() if name != "task"})
+    return inspect(
+        Path(question.path),
+        format=question.format,
+        modality=question.modality,
+        target=question.target,
+        is_test=question.is_test,
+        limits=Limits(**question.limits),
+        name=question.name,
+        reading=question.reading,
+    ).plain()
 
 
-def _modality(format: str, columns: list[dict[str, str]]) -> str:  # noqa: A002  as above
-    if any(column["type"].startswith("tensor") for column in columns):
+def _modality(format: str, columns: Sequence[FileColumn]) -> str:  # noqa: A002  as above
+    if any(column.type.startswith("tensor") for column in columns):
         return "image"
-    return "array" if format == "npz" and columns[-1]["name"] == "y" else "tabular"
+    return "array" if format == "npz" and columns[-1].name == "y" else "tabular"

@@ -5,7 +5,7 @@ others may see of a published one is in ``catalog``. The states and moves are in
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from app.datasets import lifecycle, profiling, readings, repository
-from app.datasets.inspection import Inspection
+from app.datasets.inspection import Inspection, InspectionQuestion
 from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
 from app.datasets.readers import Limits
@@ -140,19 +140,19 @@ def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID, read
 
 def read_content(settings: Settings, expected: Expected, path: Path) -> Inspection:
     """What a valid uploaded file holds; raises InvalidData. Takes long, needs no transaction and little memory."""
-    question = {
-        "task": INSPECT,
-        "path": str(path),
-        "format": expected.format.value if expected.format else None,
-        "target": expected.target,
-        "modality": expected.modality.value if expected.modality else None,
-        "is_test": expected.kind is DatasetKind.TEST,
-        "limits": asdict(limits_of(settings)),
-        "reading": expected.reading.plain(),
-        "name": f"dataset {expected.name}",
-    }
+    question = InspectionQuestion(
+        path=str(path),
+        format=expected.format.value if expected.format else None,
+        target=expected.target,
+        modality=expected.modality.value if expected.modality else None,
+        is_test=expected.kind is DatasetKind.TEST,
+        limits=asdict(limits_of(settings)),
+        reading=expected.reading,
+        name=f"dataset {expected.name}",
+    )
     memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-    return Inspection(**process.shared().ask(question, memory_bytes=memory, seconds=seconds))
+    asked = {"task": INSPECT, **question.plain()}
+    return Inspection.read(process.shared().ask(asked, memory_bytes=memory, seconds=seconds))
 
 
 def store_content(
@@ -186,9 +186,9 @@ def store_content(
             modality=Modality(found.modality),
             size_bytes=blob.size,
             rows=found.rows,
-            columns=found.columns,
+            columns=[column.plain() for column in found.columns],
             reading=declared,
-            findings=found.findings,
+            findings=[finding.plain() for finding in found.findings],
         )
         repository.add(session, version)
     elif version.reading != declared:
@@ -254,13 +254,28 @@ def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:
     """No new job may name it from now on, and what was derived from its rows is erased; doing it twice is one."""
     dataset = get(session, caller, dataset_id, lock=True)
+    _withdraw(session, dataset, datetime.now(UTC))
+    return dataset
+
+
+def withdraw_again(session: Session, since: Mapping[uuid.UUID, datetime]) -> list[uuid.UUID]:
+    """Withdraw datasets of an older state of the database that were withdrawn later; returns those that were not yet.
+
+    Those that this state does not know are passed over.
+    """
+    again = repository.not_withdrawn(session, since)
+    for dataset in again:
+        _withdraw(session, dataset, since[dataset.id])
+    return [dataset.id for dataset in again]
+
+
+def _withdraw(session: Session, dataset: Dataset, moment: datetime) -> None:
     dataset.status = _moved(dataset, Move.WITHDRAW)
-    dataset.withdrawn_at = dataset.withdrawn_at or datetime.now(UTC)
+    dataset.withdrawn_at = dataset.withdrawn_at or moment
     dataset.preview_rows = 0
     dataset.findings = []
     repository.forget_findings(session, dataset.id)
     session.flush()
-    return dataset
 
 
 def delete(session: Session, caller: Caller, dataset_id: uuid.UUID) -> list[str]:

@@ -59,6 +59,15 @@ async def _turn(request: Request) -> AsyncIterator[None]:
         connections.release()
 
 
+async def turn_comes(request: Request, seconds: float) -> bool:
+    """Whether a turn at the connections comes within ``seconds``, as it would for a call; it is given back at once."""
+    connections: anyio.Semaphore = request.app.state.connections
+    with anyio.move_on_after(seconds) as waiting:
+        await connections.acquire()
+        connections.release()
+    return not waiting.cancelled_caught
+
+
 def _finish(session: Session) -> None:
     with session:
         session.commit()

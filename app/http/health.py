@@ -10,11 +10,14 @@ from sqlalchemy import Engine, text
 
 from app.db.migrate import current_revision, head_revision, is_known
 from app.errors import Unavailable
+from app.http.deps import turn_comes
 from app.http.problems import responses
 from app.http.readiness import Part, answering
 from app.http.schemas import Answer, example
 
 router = APIRouter(tags=["health"])
+# less than what looks at it waits (compose: 4 seconds)
+_TURN_SECONDS = 2.0
 
 
 class Alive(Answer):
@@ -56,11 +59,14 @@ async def get_health() -> Alive:
 
 @router.get("/readyz", responses=responses(Unavailable))
 async def get_readiness(request: Request, response: Response) -> Ready:
-    """Whether this process can do its work: database, migrations and blobs. 503 names what is away; without Redis it is
-    degraded. Looked at every few seconds, however often this is called."""
+    """Whether this process can do its work: database, migrations, blobs, and a turn at the connections as any other
+    call needs it. 503 names what is away; without Redis it is degraded. Parts are looked at every few seconds, however
+    often this is called; the turn each time."""
     parts: list[Part] = request.app.state.parts
     ready = await answering(parts)
     away = [part.name for part in parts if part not in ready and not part.without]
+    if not away and not await turn_comes(request, _TURN_SECONDS):
+        away = ["a connection for this call: all are taken"]
     if away:
         raise Unavailable(f"not ready: {', '.join(away)}; `cherish doctor` says what to do", retry_after=5)
     response.headers["Cache-Control"] = "no-store"

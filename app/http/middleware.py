@@ -10,14 +10,11 @@ import uuid
 import structlog
 from fastapi import Request
 from starlette.datastructures import MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import CherishError, PayloadTooLarge
+from app.errors import CherishError
 from app.http import problems
-from app.http.headers import declared_length
 from app.http.metrics import Metrics
-from app.settings import Settings
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _SECURITY_HEADERS = {
@@ -96,39 +93,3 @@ def _dress(headers: MutableHeaders, request: Request, path: str) -> None:
         headers[name] = value
     if path.startswith("/v1/"):
         headers.setdefault("Cache-Control", "private, no-store")
-
-
-class BodyLimit:
-    """Refuses a body over its limit, declared or not, with the 413 problem; ``PUT …/content`` is an upload.
-
-    The framework has such a limit too, but answers it in text/plain from outside of every middleware.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        request = Request(scope)
-        settings: Settings = request.app.state.settings
-        method, path = request.method, str(scope["path"])
-        upload = method == "PUT" and path.endswith("/content")
-        limit = settings.max_upload_bytes if upload else settings.max_body_bytes
-        too_large = PayloadTooLarge(f"the body of {method} {path} may have {limit} bytes at most; send less")
-        if (declared_length(request) or 0) > limit:
-            await problems.problem_response(request, too_large)(scope, receive, send)
-            return
-        received = 0
-
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                # the framework lets only its own exceptions pass while it reads a body
-                raise HTTPException(413, str(too_large))
-            return message
-
-        await self.app(scope, receive_counted, send)

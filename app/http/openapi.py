@@ -15,6 +15,7 @@ from app.errors import (
     Forbidden,
     InvalidInput,
     PayloadTooLarge,
+    RequestTimeout,
     TooManyRequests,
     Unauthorized,
     Unavailable,
@@ -105,7 +106,7 @@ def _common_problems(operation: dict[str, Any], method: str, path: str) -> list[
     if operation.get("parameters") or "requestBody" in operation:
         kinds.append(InvalidInput)
     if "requestBody" in operation:
-        kinds += [PayloadTooLarge, UnsupportedMediaType]
+        kinds += [RequestTimeout, PayloadTooLarge, UnsupportedMediaType]
     if method == "post":
         # an Idempotency-Key that is still at work
         kinds.append(Conflict)

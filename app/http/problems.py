@@ -25,6 +25,7 @@ from app.errors import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    RequestTimeout,
     TooManyRequests,
     Unauthorized,
     UnsupportedMediaType,
@@ -188,6 +189,8 @@ async def _on_framework(request: Request, error: Exception) -> Response:
             allowed = ", ".join(allowed_methods(request))
             detail = f"{request.method} is not possible on {path}; use {allowed}"
             return problem_response(request, MethodNotAllowed(detail), {"Allow": allowed})
+        case 408:
+            return problem_response(request, RequestTimeout(str(error.detail)), {"Connection": "close"})
         case 413:
             return problem_response(request, PayloadTooLarge(str(error.detail)))
         case 415:

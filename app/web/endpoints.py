@@ -41,6 +41,7 @@ _MENDS = {
     404: "Check the address and the id. What belongs to others looks the same as what does not exist.",
     405: "Use one of the methods in the Allow header.",
     409: "Look at the current state of the thing, then decide whether the request still makes sense.",
+    408: "Send it again, over a faster connection: the detail names the limit.",
     413: "Send less: the detail names the limit.",
     415: "Send JSON as application/json, and files as raw bytes.",
     422: "Correct what the detail and the list of errors name, and send the request again.",

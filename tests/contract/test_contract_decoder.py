@@ -19,15 +19,6 @@ def test_a_tied_decoder_has_no_head_of_its_own() -> None:
     assert HEAD not in dict(tied.shapes(256))
 
 
-def test_adapters_are_beside_every_projection_and_key_value_heads_are_narrower() -> None:
-    sizes = DecoderSizes(layers=2, width=64, heads=4, kv_heads=2, inner=96)
-    shapes = dict(sizes.adapter_shapes(3))
-    assert len(shapes) == 2 * len(sizes.projections()) == 2 * 2 * 7
-    assert shapes["model.layers.1.self_attn.k_proj.lora_A.weight"] == (3, 64)
-    assert shapes["model.layers.1.self_attn.k_proj.lora_B.weight"] == (32, 3)
-    assert shapes["model.layers.0.mlp.down_proj.lora_A.weight"] == (3, 96)
-
-
 def test_a_token_meets_every_matrix_and_the_head_once() -> None:
     sizes = DecoderSizes(layers=1, width=4, heads=2, kv_heads=2, inner=8)
     assert sizes.multiplications(10) == 4 * 4 * 4 + 3 * 4 * 8 + 10 * 4

@@ -17,6 +17,7 @@ from contract.baseline import Baseline, at_least, baseline
 from contract.metrics import Metric
 from contract.tasks import Prediction, Targets
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
+from worker.loading.games import read_blob
 
 
 class KeptAnswers:
@@ -34,7 +35,7 @@ class KeptAnswers:
         """The answers of everybody's and nobody's model, and everybody, packed."""
         for blob in self._kept:
             if blob.source == ANCHORS:
-                return unpack_anchors(self._blobs.get(blob.digest)), blob.coalitions[1]
+                return unpack_anchors(self._read(blob)), blob.coalitions[1]
         raise KeyError("this game's answers were not kept")
 
     @property
@@ -53,7 +54,7 @@ class KeptAnswers:
             answers: dict[bytes, NDArray[Any]] = {}
             for blob in self._kept:
                 if blob.source == source:
-                    rows = unpack(self._blobs.get(blob.digest))[ROWS]
+                    rows = unpack(self._read(blob))[ROWS]
                     answers |= dict(zip(blob.coalitions, rows, strict=True))
             self._sources[source] = answers
         return self._sources[source]
@@ -76,6 +77,9 @@ class KeptAnswers:
         """Everybody's model against the baseline, or against nobody's by a method: its worth, and what moves it."""
         worth, moved = nobody or (0.0, None)
         return self._units(metric).ends(self._anchors[0].everybody, moved, worth, WITHOUT_PLAYERS)
+
+    def _read(self, blob: AnswerBlob) -> bytes:
+        return read_blob(lambda: self._blobs.get(blob.digest))
 
     def _units(self, metric: Metric) -> TestUnits:
         anchors = self._anchors[0]

@@ -19,7 +19,8 @@ import safetensors.numpy
 import structlog
 from sqlalchemy.orm import Session
 
-from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.features import Encoding
 from app.erasure import repository
 from app.errors import Unavailable
 from app.settings import Settings
@@ -35,7 +36,7 @@ from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, frozen_weights, opened
-from worker.loading.model_folders import read_adapter
+from worker.loading.model_folders import read_adapter_arrays
 
 log = structlog.get_logger(__name__)
 
@@ -196,7 +197,7 @@ class LoadedGames:
 
     def _adapter(self, digest: str) -> dict[str, Any]:
         with opened(self._blobs, digest) as folder:
-            return dict(read_adapter(folder)[1])
+            return dict(read_adapter_arrays(folder))
 
     def _make_room(self) -> None:
         """Games are dropped before frozen models: a model costs more to read, and other games stand on it."""

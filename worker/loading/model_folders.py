@@ -18,18 +18,18 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 
-from app.checkpoints.families import BYTES, adapter_sizes, llama
+from app.checkpoints.adapters import PEFT, adapter_sizes, read_plain
+from app.checkpoints.families import BYTES, llama
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
-from contract.decoder import HEAD
+from contract.adapters import PROJECTIONS
+from contract.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
 
 Arrays = dict[str, NDArray[np.float32]]
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
-_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-PEFT = "base_model.model."
 
 
 @dataclass(frozen=True)
@@ -81,24 +81,51 @@ def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], 
     _save(folder / "model.safetensors", weights)
 
 
-def read_adapter(folder: Path) -> tuple[dict[str, float | int | str], Arrays]:
-    """(rank and alpha, arrays named as learner ``lm`` names them) of a PEFT LoRA folder; raises InvalidProblem."""
-    path = folder / "adapter_config.json"
-    config = read_json(path, "an adapter folder holds adapter_config.json and adapter_model.safetensors")
+def read_adapter(folder: Path, base: DecoderSizes) -> tuple[dict[str, float | int | str], Arrays]:
+    """(Hyper-parameters of learner ``lm`` that say where its adapters stand and how large they are, arrays as the
+    learner names them) of a PEFT LoRA folder on a base of these sizes; raises InvalidProblem."""
+    config, path = _adapter_config(folder)
+    arrays = _adapter_arrays(folder)
     with _refusals():
-        sizes = adapter_sizes(config, str(path))
+        sizes, shapes = adapter_sizes(config, {f"{PEFT}{name}": None for name in arrays}, base, str(path))
+    for name, array in arrays.items():
+        expected = shapes.get(f"{PEFT}{name}")
+        if array.shape != expected:
+            rule = f"it is {list(expected)}" if expected else "there is no such array"
+            raise InvalidProblem(
+                f"{folder}: array {name!r} has shape {list(array.shape)}; in an adapter of this configuration {rule}"
+            )
+    missing = sorted(label for label in shapes if label.removeprefix(PEFT) not in arrays)
+    if missing:
+        raise InvalidProblem(f"{folder}: array {missing[0]!r} is missing; save the adapter again")
+    return {**sizes}, arrays
+
+
+def read_adapter_arrays(folder: Path) -> Arrays:
+    """The arrays of a PEFT LoRA folder whose sizes are known, as learner ``lm`` names them; raises InvalidProblem."""
+    config, path = _adapter_config(folder)
+    with _refusals():
+        read_plain(config, str(path))
+    return _adapter_arrays(folder)
+
+
+def _adapter_config(folder: Path) -> tuple[dict[str, Any], Path]:
+    path = folder / "adapter_config.json"
+    return read_json(path, "an adapter folder holds adapter_config.json and adapter_model.safetensors"), path
+
+
+def _adapter_arrays(folder: Path) -> Arrays:
     arrays = read_weights(folder, "adapter_model.safetensors")
     foreign = [name for name in arrays if not name.startswith(PEFT)]
     if foreign:
         raise InvalidProblem(f"{folder}: array {foreign[0]!r} is not PEFT's; save the adapter with save_pretrained")
-    named = {name.removeprefix(PEFT): array for name, array in arrays.items()}
-    return sizes, named
+    return {name.removeprefix(PEFT): array for name, array in arrays.items()}
 
 
 def write_adapter(
     folder: Path, arrays: Mapping[str, NDArray[Any]], rank: int, alpha: float, base: str | None = None
 ) -> None:
-    """Write adapters (as ``Layout.unpack`` names them) as a PEFT folder."""
+    """Write adapters of one rank and alpha (as ``Layout.unpack`` names them) as a PEFT folder."""
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -109,11 +136,21 @@ def write_adapter(
         "bias": "none",
         "fan_in_fan_out": False,
         "inference_mode": True,
-        "target_modules": list(_TARGETS),
+        "target_modules": _targets(arrays),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=1) + "\n")
     _save(folder / "adapter_model.safetensors", {f"{PEFT}{name}": array for name, array in arrays.items()})
+
+
+def _targets(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
+    """The modules that adapters stand beside, whole kinds by their last name."""
+    modules = {name.partition(".lora_")[0] for name in arrays}
+    layers = {name.split(".")[2] for name in modules}
+    kinds = {name.split(".")[-1] for name in modules}
+    if len(modules) == len(layers) * len(kinds) and layers == {str(n) for n in range(len(layers))}:
+        return sorted(kinds, key=PROJECTIONS.index)
+    return sorted(modules)
 
 
 def read_json(path: Path, rule: str) -> dict[str, Any]:

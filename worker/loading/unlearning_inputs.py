@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.checkpoints import folders
-from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.checkpoints.adapters import PEFT
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.features import Encoding
 from app.erasure.unlearning import LoadedDuty, SeenContent
 from app.errors import InvalidData, NotFound
 from app.settings import Settings
@@ -32,7 +34,7 @@ from worker.loading.extractor import standardised
 from worker.loading.feature_rows import labelled_rows
 from worker.loading.frozen_models import frozen_weights, opened, read_extractor_of, read_language_model
 from worker.loading.games import read_blob
-from worker.loading.model_folders import PEFT, read_adapter
+from worker.loading.model_folders import read_adapter_arrays
 
 log = structlog.get_logger(__name__)
 
@@ -177,7 +179,7 @@ def _weights(blobs: BlobStore, duty: LoadedDuty) -> dict[str, NDArray[Any]]:
         if not _of_tokens(duty):
             return dict(safetensors.numpy.load(blobs.get(duty.weights)))
         with opened(blobs, duty.weights) as folder:
-            return dict(read_adapter(folder)[1])
+            return dict(read_adapter_arrays(folder))
 
     return read_blob(arrays)
 

@@ -66,7 +66,7 @@ class Columns:
 
 
 def read_table(
-    source: Path | bytes,
+    source: Path | bytes | Source,
     format: str | None = None,  # noqa: A002  what callers and the HTTP field call it
     *,
     limits: Limits | None = None,
@@ -92,25 +92,25 @@ def read_table(
         case "csv" | "tsv":
             table = delimited.read(file, _DELIMITERS[found], limits, name, reading)
         case "parquet":
-            table = parquet.read(source, limits, name)
+            table = with_findings(parquet.read(file.origin, limits, name), file.finding())
         case "jsonl":
             table = jsonl.read(file, limits, name, reading)
         case "json":
             table = jsonl.read_array(file, limits, name, reading)
         case "xlsx":
-            table = workbooks.read(source, limits, name, reading)
+            table = with_findings(workbooks.read(file.origin, limits, name, reading), file.finding())
         case "text":
             table = documents.read(file, limits, name, reading)
         case "zip":
-            with archive.opened(source, limits, name) as packed:
+            with archive.opened(file.origin, limits, name) as packed:
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
         case _:
-            table = npz.read(source, limits, name)
+            table = with_findings(npz.read(file.origin, limits, name), file.finding())
     return _finished(table, found, name, meaning)
 
 
 def open_columns(
-    source: Path,
+    source: Path | Source,
     format: str | None = None,  # noqa: A002  as above
     *,
     limits: Limits | None = None,
@@ -129,19 +129,25 @@ def open_columns(
         case "csv" | "tsv":
             return _delimited_columns(file, found, reading, group_bytes, meaning)
         case "parquet":
-            sizes = parquet.column_sizes(source, limits, name)
+            sizes = parquet.column_sizes(file.origin, limits, name)
             check_names(list(sizes), name)
             parts = _groups(list(sizes), list(sizes.values()), group_bytes)
-            tables = (parquet.read(source, limits, name, part) for part in parts)
-            return Columns(found, list(sizes), (_finished(table, found, name, meaning) for table in tables))
-        case "npz" if (matrix := npz.wide_matrix(source, limits, name)) is not None:
+            return _columns(
+                file, found, list(sizes), (parquet.read(file.origin, limits, name, p) for p in parts), meaning
+            )
+        case "npz" if (matrix := npz.wide_matrix(file.origin, limits, name)) is not None:
             names, size = matrix
             check_names(names, name)
             parts = _groups(names, [size // len(names)] * len(names), group_bytes)
-            slices = npz.read_some(source, limits, name, parts)
-            return Columns(found, names, (_finished(table, found, name, meaning) for table in slices))
-    table = read_table(source, found, limits=limits, name=name, reading=reading, meaning=meaning)
+            return _columns(file, found, names, npz.read_some(file.origin, limits, name, parts), meaning)
+    table = read_table(file, found, limits=limits, name=name, reading=reading, meaning=meaning)
     return Columns(found, table.column_names, iter([table]))
+
+
+def _columns(file: Source, found: str, names: list[str], tables: Iterator[pa.Table], meaning: Meaning) -> Columns:
+    said = file.finding()
+    groups = (_finished(with_findings(table, said), found, file.name, meaning) for table in tables)
+    return Columns(found, names, groups)
 
 
 def _delimited_columns(source: Source, found: str, reading: Reading, group_bytes: int, meaning: Meaning) -> Columns:
@@ -183,8 +189,8 @@ def _finished(table: pa.Table, found: str, name: str, meaning: Meaning) -> pa.Ta
     table = normalise(table, name, meaning)
     check_texts(table, name)
     # codes that the reader knew by their digits are said once
-    known = {finding.column for finding in (*by_reader, *by_digits) if finding.column is not None}
-    by_types = [each for each in findings_of(table) if each.code != "codes_kept_as_text" or each.column not in known]
+    known = {finding.column for finding in (*by_reader, *by_digits) if finding.code == exact.CODES}
+    by_types = [each for each in findings_of(table) if each.code != exact.CODES or each.column not in known]
     table = table.replace_schema_metadata(
         {"cherish.name": name, "cherish.format": found, "cherish.kinds": json.dumps(dict(meaning.kinds))}
     )

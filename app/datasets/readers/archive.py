@@ -122,7 +122,7 @@ def _kind(file: str, name: str) -> str:
     raise InvalidData(
         f"{name}: `{file}` is neither a text file nor an image that is read here ({', '.join(sorted(TEXT_SUFFIXES))}; "
         f"{', '.join(sorted(IMAGE_SUFFIXES))}), nor {' or '.join(_MANIFESTS)} at the top; remove it "
-        "(of tables an archive holds exactly one: .csv, .tsv, .json or .jsonl)"
+        "(of tables an archive holds exactly one: .csv, .tsv, .json, .jsonl, .parquet, .xlsx or .npz)"
     )
 
 

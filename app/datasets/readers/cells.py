@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from app.datasets.readers import numbers
+from app.datasets.readers import exact, numbers
 from app.errors import FieldError, InvalidData
 from contract.findings import Finding, Severity
 
@@ -193,8 +193,7 @@ def _mixed(cells: Coded, found: numbers.Numbers | None, maybe: NDArray[np.bool_]
 
 def _codes(label: str) -> Finding:
     detail = f"column `{label}` holds whole numbers that begin with zeros or have over 15 digits, and is read as codes"
-    mend = f"declare read={label}=number if they are quantities"
-    return Finding(code="codes_kept_as_text", severity=Severity.NOTE, detail=detail, mend=mend, column=label)
+    return exact.codes_kept(label, detail, f"declare read={label}=number if they are quantities")
 
 
 def unfit_cells(

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 from contract.findings import Finding, Severity
 
 LARGEST = 2**53
+# the code of the finding that digits are kept as a text, whatever reader knew it
+CODES = "codes_kept_as_text"
 _ZEROS = r"^\s*[+-]?0\d+\s*$"
 _FRACTION = r"^\s*[+-]?(\d+[.,]\d*([eE][+-]?\d+)?|[.,]\d+([eE][+-]?\d+)?|\d+[eE][+-]?\d+)\s*$"
 _LONG = r"^\s*[+-]?\d{16,}\s*$"
@@ -102,24 +104,16 @@ def _count_beyond(column: pa.ChunkedArray) -> int:
 def leading_zeros(column: str, rows: int, of: int) -> Finding:
     """That a column of digits stays text."""
     detail = f"`{column}` has whole numbers with leading zeros, so it is read as text"
-    return _kept_as_text(
-        "leading_zeros", column, detail, "write them without leading zeros where they are quantities", rows, of
-    )
+    return codes_kept(column, detail, "write them without leading zeros where they are quantities", rows, of)
 
 
 def large_integers(column: str, rows: int, of: int) -> Finding:
     """That a column of long whole numbers is text."""
     detail = f"`{column}` has whole numbers beyond 2^53, which no number keeps exactly, so it is read as text"
-    return _kept_as_text("large_integers", column, detail, "leave identifiers out, or scale quantities down", rows, of)
+    return codes_kept(column, detail, "leave identifiers out, or scale quantities down", rows, of)
 
 
-def _kept_as_text(code: str, column: str, detail: str, mend: str, rows: int, of: int) -> Finding:
-    return Finding(
-        code=code,
-        severity=Severity.NOTE,
-        detail=detail,
-        mend=mend,
-        column=column,
-        rows=rows,
-        share=rows / max(1, of),
-    )
+def codes_kept(column: str, detail: str, mend: str, rows: int | None = None, of: int = 1) -> Finding:
+    """That a column of digits is read as codes; ``rows`` of ``of`` hold such a number."""
+    share = None if rows is None else rows / max(1, of)
+    return Finding(code=CODES, severity=Severity.NOTE, detail=detail, mend=mend, column=column, rows=rows, share=share)

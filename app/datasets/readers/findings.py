@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import pyarrow as pa
 
@@ -30,8 +29,8 @@ def with_findings(table: pa.Table, more: Sequence[Finding]) -> pa.Table:
     return table.replace_schema_metadata(metadata)
 
 
-def plain_findings(noticed: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Findings as plain JSON, each once and at most MOST of a code: a file may have thousands of columns."""
+def at_most(noticed: Sequence[Finding]) -> list[Finding]:
+    """Findings, each once and at most MOST of a code: a file may have thousands of columns."""
     kept: list[Finding] = []
     counts: Counter[str] = Counter()
     for finding in dict.fromkeys(noticed):
@@ -42,4 +41,4 @@ def plain_findings(noticed: Sequence[Finding]) -> list[dict[str, Any]]:
         if count > MOST:
             severity = next(finding.severity for finding in kept if finding.code == code)
             kept.append(Finding(code=code, severity=severity, detail=f"the same of {count - MOST} more columns"))
-    return [finding.plain() for finding in kept]
+    return kept

@@ -40,7 +40,7 @@ def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
         return _from_columns(members, arrays, limits, name)
 
 
-def wide_matrix(source: Path, limits: Limits, name: str) -> tuple[list[str], int] | None:
+def wide_matrix(source: Path | bytes, limits: Limits, name: str) -> tuple[list[str], int] | None:
     """The columns' names and the bytes of X where X is 2-D, and may be read some columns at a time; else None."""
     with _opened(source, limits, name) as (members, arrays):
         found = {member.name: member for member in members}
@@ -52,7 +52,7 @@ def wide_matrix(source: Path, limits: Limits, name: str) -> tuple[list[str], int
         return [*_column_names(found, arrays, shape[1], name), "y"], shape[0] * shape[1] * found["X"].dtype.itemsize
 
 
-def read_some(source: Path, limits: Limits, name: str, groups: list[list[str]]) -> Iterator[pa.Table]:
+def read_some(source: Path | bytes, limits: Limits, name: str, groups: list[list[str]]) -> Iterator[pa.Table]:
     """The columns of a 2-D X and y group by group: the matrix is held once, each group is copied out of it."""
     with _opened(source, limits, name) as (members, arrays):
         width = {member.name: member for member in members}["X"].shape[1]

@@ -1,7 +1,8 @@
 """Records as they come, one object after another, into columns. Used by JSON lines and by an array of JSON objects.
 
 Columns come in the order in which the file first names them. A key that a record lacks is a missing value; a column
-that is a number here and a text there, and a value that is itself an object or a list, are refused with their place.
+that is a number here and a text there is one of texts, which is then read as what most of its cells are, like a CSV's.
+A value that is itself an object or a list is refused with its place.
 """
 
 from collections.abc import Mapping
@@ -10,38 +11,40 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.readers.chat import rendered
+from app.datasets.readers.exact import LARGEST
 from app.datasets.readers.limits import Limits
 from app.errors import InvalidData
 from contract.findings import Finding
 
 BATCH_ROWS = 20_000
 _KINDS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-_NAMES = {bool: "a boolean", int: "a number", float: "a number", str: "a text"}
 _INT64 = 2**63
 
 
 class _Column:
     """One column as it grows: batches of Arrow arrays, and the one Python type its values have.
 
-    Whole numbers beyond 64 bits make their column one of texts, digit for digit.
+    Whole numbers beyond 64 bits make their column one of texts, digit for digit; so do values of several types.
     """
 
     def __init__(self, rows_before: int) -> None:
         self.kind: type | None = None
         self.digits = False
+        self.mixed = False
         self.chunks: list[tuple[int, pa.Array | None]] = [(rows_before, None)] if rows_before else []
         self.values: list[Any] = []
 
-    def add(self, value: Any) -> bool:
-        """Take a value; False where it is of another type than those before it."""
+    def add(self, value: Any) -> None:
+        """Take a value."""
         kind = type(value)
         if value is not None and kind is not self.kind:
-            numbers = {kind, self.kind} <= {int, float}
-            if self.kind is not None and not numbers:
-                return False
-            self.kind = float if self.kind is not None else kind
+            if self.kind is None:
+                self.kind = kind
+            elif {kind, self.kind} <= {int, float}:
+                self.kind = float
+            else:
+                self.kind, self.mixed = str, True
         self.values.append(value)
-        return True
 
     def flush(self) -> None:
         if not self.values:
@@ -49,7 +52,9 @@ class _Column:
         values = self.values
         if self.kind is int and any(value is not None and not -_INT64 <= value < _INT64 for value in values):
             self.digits = True
-        if self.kind is float:
+        if self.mixed:
+            values = [None if value is None else _written(value) for value in values]
+        elif self.kind is float:
             values = [None if value is None else float(value) for value in values]
         elif self.digits:
             values = [None if value is None else str(value) for value in values]
@@ -66,8 +71,19 @@ class _Column:
 
 
 def _cast(chunk: pa.Array, final: pa.DataType) -> pa.Array:
+    if pa.types.is_string(final) and not pa.types.is_string(chunk.type):
+        return pa.array([None if value is None else _written(value) for value in chunk.to_pylist()], final)
     # whole numbers among fractions are quantities: the nearest float
     return chunk.cast(final, safe=False)
+
+
+def _written(value: Any) -> str:
+    """A value as a CSV would have it: a whole number without a decimal point, ``true``, ``false``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST:
+        return str(int(value))
+    return value if isinstance(value, str) else repr(value)
 
 
 class Records:
@@ -97,7 +113,7 @@ class Records:
                 _check_characters(key, value, place)
         self._rows += 1
         self._limits.check_rows(self._rows, self._name)
-        self._add(record, place)
+        self._add(record)
         if self._rows % BATCH_ROWS == 0:
             self._flush()
 
@@ -111,7 +127,7 @@ class Records:
         """What was noticed."""
         return list(self._findings.values())
 
-    def _add(self, record: Mapping[str, Any], place: str) -> None:
+    def _add(self, record: Mapping[str, Any]) -> None:
         # columns come in the order in which the file names them: a set's order would differ from process to process
         for key in [each for each in record if each not in self._columns]:
             self._limits.check_columns(len(self._columns) + 1, self._name)
@@ -119,12 +135,7 @@ class Records:
             self._columns[key] = _Column(flushed)
             self._columns[key].values = [None] * (self._rows - 1 - flushed)
         for key, column in self._columns.items():
-            if not column.add(record.get(key)):
-                was = _NAMES[column.kind] if column.kind else "missing"
-                raise InvalidData(
-                    f"{place}: `{key}` is {_NAMES[type(record[key])]} here and {was} in the {self._what}s before; "
-                    f"write it the same way in every {self._what}"
-                )
+            column.add(record.get(key))
 
     def _flush(self) -> None:
         for key, column in self._columns.items():

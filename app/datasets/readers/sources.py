@@ -1,8 +1,9 @@
 """A file's bytes as the readers see them: unpacked while they are read, where the file is compressed.
 
-gzip, bzip2, xz, Zstandard, and a zip archive of exactly one table. Nothing is unpacked to disk or held whole: a reader
-opens the stream as often as it needs. What comes out is counted, and bounded by the limit for tables and by the ratio
-of packed to unpacked bytes; a checksum that does not match, or a stream that is cut off, is refused.
+gzip, bzip2, xz, Zstandard, and a zip archive of exactly one table. Nothing is unpacked to disk; texts are not held
+whole either: a reader opens the stream as often as it needs. Formats that are read here and there (Parquet, Excel, NPZ)
+are unpacked into memory. What comes out is counted, and bounded by the limit for tables and by the ratio of packed to
+unpacked bytes; a checksum that does not match, or a stream that is cut off, is refused.
 """
 
 import bz2
@@ -26,26 +27,29 @@ from contract.findings import Finding, Severity
 HEAD_BYTES = 65_536
 MAX_RATIO = 200
 SMALL = 1024 * 1024
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson"})
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".parquet", ".pq", ".xlsx", ".npz"))
 # what zipfile raises for archives that are damaged, or made to be: it indexes and unpacks before it checks
 BAD_ARCHIVE = (
     zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error, IndexError,
     KeyError, OverflowError, struct.error,
 )  # fmt: skip
 _BUFFER = 1024 * 1024
+_ZIP = b"PK\x03\x04"
 _MAGICS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "Zstandard"}
 _BAD = (*BAD_ARCHIVE, lzma.LZMAError)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file: its bytes or their place, how they are packed ("" where they are not), the archive's one member."""
+    """One file: its bytes or their place, how they are packed ("" where they are not), the archive's one member.
+    ``unpacked`` says how bytes that are held unpacked came."""
 
     origin: Path | bytes
     limits: Limits
     name: str
     packing: str = ""
     member: str = ""
+    unpacked: Finding | None = None
 
     @cached_property
     def size(self) -> int:
@@ -79,7 +83,7 @@ class Source:
     def finding(self) -> list[Finding]:
         """That the file was unpacked, where it was."""
         if not self.packing:
-            return []
+            return [] if self.unpacked is None else [self.unpacked]
         what = f"`{self.member}` of the zip archive was read" if self.member else f"unpacked with {self.packing}"
         return [Finding(code="unpacked", severity=Severity.NOTE, detail=f"{what}; its digest is that of the file sent")]
 
@@ -138,14 +142,16 @@ class _Counted(io.RawIOBase):
         super().close()
 
 
-def source_of(origin: Path | bytes, limits: Limits, name: str) -> Source:
+def source_of(origin: "Path | bytes | Source", limits: Limits, name: str) -> Source:
     """The file, with how it is packed; raises InvalidData for an empty one, or for one that is packed twice."""
+    if isinstance(origin, Source):
+        return origin
     plain = Source(origin, limits, name)
     head = plain.head(16)
     if not head:
         raise InvalidData(f"{name}: the file is empty; send its content")
     packing, member = _packing(head), ""
-    if packing is None and head.startswith(b"PK\x03\x04") and (only := only_table(origin)) is not None:
+    if packing is None and head.startswith(_ZIP) and (only := only_table(origin)) is not None:
         packing, member = "zip", only
     if packing is None:
         return plain
@@ -153,11 +159,30 @@ def source_of(origin: Path | bytes, limits: Limits, name: str) -> Source:
     inside = packed.head(16)
     if not inside:
         raise InvalidData(f"{name}: unpacked with {packing} it is empty; send its content")
-    again = _packing(inside) or ("a zip archive" if inside.startswith(b"PK\x03\x04") else None)
-    if again is not None or inside.startswith(b"PAR1"):
-        what = again or "a Parquet file, which is compressed within"
-        raise InvalidData(f"{name}: inside the {packing} data there is {what}; send that itself")
+    if inside.startswith((b"PAR1", _ZIP)):
+        return _held(packed)
+    if again := _packing(inside):
+        raise _twice(packed, again)
     return packed
+
+
+def _held(packed: Source) -> Source:
+    """A file that is read here and there, unpacked into memory; raises InvalidData for an archive of other files."""
+    with packed.open() as file:
+        content = file.read()
+    if content.startswith(_ZIP):
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                names = archive.namelist()
+        except BAD_ARCHIVE as error:
+            raise packed.damaged(error) from None
+        if "xl/workbook.xml" not in names and not any(each.endswith(".npy") for each in names):
+            raise _twice(packed, "a zip archive")
+    return Source(content, packed.limits, packed.name, unpacked=packed.finding()[0])
+
+
+def _twice(packed: Source, again: str) -> InvalidData:
+    return InvalidData(f"{packed.name}: inside the {packed.packing} data there is {again}; send that itself")
 
 
 def _packing(head: bytes) -> str | None:
@@ -167,7 +192,7 @@ def _packing(head: bytes) -> str | None:
 
 
 def only_table(origin: Path | bytes) -> str | None:
-    """The name of a zip archive's one file, where that is a delimited or JSON table; else None."""
+    """The name of a zip archive's one file, where that is a table by its name; else None."""
     try:
         with zipfile.ZipFile(io.BytesIO(origin) if isinstance(origin, bytes) else origin) as archive:
             infos = [info for info in archive.infolist() if not is_litter(info)]

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from app.datasets.rows.encoding import EncodedRows, Encoding
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.features import Encoding
 
 Keys = NDArray[np.uint64]
 _ROUNDS = 3

@@ -19,10 +19,9 @@ It is fixed before anything is trained and enters the game digest, so the same f
 """
 
 import hashlib
-import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from app.datasets.readers import declared_kinds, table_format, table_name
 from app.datasets.readers.types import as_texts
 from app.datasets.rows import filling, numeric_target, prose
+from app.datasets.rows.features import Encoding, Feature, Scale
 from app.datasets.rows.filling import any_gap, as_matrix, text_counts
 from app.datasets.rows.joining import join, renamed
 from app.datasets.rows.labels import LabelFindings, label_findings
@@ -44,126 +44,6 @@ from contract.tasks import TargetScale
 
 CLIP = 10.0
 MAX_WIDTH = 50_000
-Scale = Literal["auto", "none", "standard"]
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column. ``kind`` is "number" (centre, spread), "text" (categories), "prose" (hashed words) or "tensor"
-    (shape, centre, spread). ``fill``: what a missing cell becomes, where any file of the job has one; ``runs``: prose
-    is read by runs of characters, too (jobs from before they were do not say so)."""
-
-    name: str
-    kind: Literal["number", "text", "prose", "tensor"]
-    center: float = 0.0
-    spread: float = 1.0
-    categories: tuple[str, ...] = ()
-    shape: tuple[int, ...] = ()
-    fill: float | str | None = None
-    runs: bool = True
-
-    @property
-    def width(self) -> int:
-        """How many columns of X it becomes (a tensor: its number of elements)."""
-        return self._values + (self.fill is not None)
-
-    @property
-    def _values(self) -> int:
-        if self.kind == "text":
-            return len(self.categories) + 1
-        if self.kind == "prose":
-            return prose.WIDTH
-        return int(np.prod(self.shape)) if self.kind == "tensor" else 1
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; what came later is named only where it is chosen."""
-        item: dict[str, Any] = {"name": self.name, "kind": self.kind}
-        if self.kind == "text":
-            item["categories"] = list(self.categories)
-        elif self.kind == "prose":
-            item["width"] = prose.WIDTH
-            if self.runs:
-                item["runs"] = list(prose.RUNS)
-        else:
-            item |= {"center": self.center, "spread": self.spread}
-        if self.kind == "tensor":
-            item["shape"] = list(self.shape)
-        if self.fill is not None:
-            item["fill"] = self.fill
-        return item
-
-    @classmethod
-    def from_json(cls, item: dict[str, Any]) -> "Feature":
-        """The feature that ``to_json`` wrote."""
-        return cls(
-            name=item["name"],
-            kind=item["kind"],
-            center=item.get("center", 0.0),
-            spread=item.get("spread", 1.0),
-            categories=tuple(item.get("categories", ())),
-            shape=tuple(item.get("shape", ())),
-            fill=item.get("fill"),
-            runs=item["kind"] != "prose" or "runs" in item,
-        )
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How rows become arrays; JSON-able both ways, equal content means equal digest.
-
-    ``label_map`` and ``rename`` are the order's: labels that are others by another spelling, and names of columns.
-    Where the target is a number it has a ``target_scale``, and no classes.
-    """
-
-    target: str
-    classes: tuple[str, ...]
-    features: tuple[Feature, ...]
-    scale: Literal["none", "standard"]
-    label_map: Mapping[str, str] = field(default_factory=dict)
-    rename: Mapping[str, str] = field(default_factory=dict)
-    target_scale: TargetScale | None = None
-
-    @property
-    def outputs(self) -> int:
-        """How many outputs a model of these rows has."""
-        return 1 if self.target_scale is not None else len(self.classes)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one encoded row: (d,), or an image's own."""
-        first = self.features[0]
-        return first.shape if first.kind == "tensor" else (sum(feature.width for feature in self.features),)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; what came later is named only where it is chosen."""
-        plain: dict[str, Any] = {"target": self.target, "classes": list(self.classes)}
-        plain |= {"features": [feature.to_json() for feature in self.features], "scale": self.scale}
-        if self.label_map:
-            plain["label_map"] = dict(self.label_map)
-        if self.rename:
-            plain["rename"] = dict(self.rename)
-        if self.target_scale is not None:
-            plain["target_scale"] = [self.target_scale.center, self.target_scale.spread]
-        return plain
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Encoding":
-        """The encoding that ``to_json`` wrote."""
-        features = tuple(Feature.from_json(item) for item in data["features"])
-        return cls(
-            target=data["target"],
-            classes=tuple(data["classes"]),
-            features=features,
-            scale=data["scale"],
-            label_map=data.get("label_map", {}),
-            rename=data.get("rename", {}),
-            target_scale=TargetScale(*data["target_scale"]) if "target_scale" in data else None,
-        )
-
-    @property
-    def digest(self) -> str:
-        """Hex SHA-256 of the canonical JSON."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from app.datasets.readers import Limits, Meaning, read_table
+from app.datasets.readers.findings import with_findings
 from app.datasets.rows import rules
+from app.datasets.rows.noticed import noticed
 from contract.files import AS_IT_IS, Reading
 
 
@@ -20,11 +22,16 @@ def read_rows(
     reading: Reading = AS_IT_IS,
     missing_labels: str = "leave_out",
     is_test: bool = False,
+    notices: bool = True,
 ) -> pa.Table:
-    """The rows of a file that have a label, with what was noticed; raises InvalidData for the first rule broken."""
+    """The rows of a file that have a label, with what was noticed of all of its rows (without ``notices``: of their
+    reading alone); raises InvalidData for the first rule broken."""
     meaning = Meaning(target=target)
     table = read_table(
         source, format, limits=limits, name=name, image_size=image_size, reading=reading, meaning=meaning
     )
+    rules.check_declared(reading, table.column_names, name)
     rules.check_table(table, target, is_test=is_test)
+    if notices:
+        table = with_findings(table, noticed(table, target))
     return rules.labelled(table, target, missing_labels)

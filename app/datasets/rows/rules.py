@@ -6,7 +6,7 @@ files when a job fixes its encoding. A single provider may hold one class only (
 TEST SET of one class, or a job whose providers together have one, is refused: nothing can be told apart there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from app.datasets.readers.findings import with_findings
 from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
 from app.datasets.rows.numeric_target import looks_like, target_numbers
 from app.errors import FieldError, InvalidData
+from contract.files import FileColumn, Reading
 from contract.findings import Finding, Severity
 
 MAX_CLASSES = 1_000
@@ -88,24 +89,11 @@ def check_values(table: pa.Table, target: str | None, *, is_test: bool) -> None:
         raise _broken(table, target, f"every row of this test set is {found[0]!r}", mend, "one_class")
 
 
-def constant_columns(table: pa.Table, target: str | None) -> list[Finding]:
-    """What is said of features that have one value in every row."""
-    findings = []
-    for name in table.column_names:
-        column = table.column(name)
-        if name == target or is_tensor(column.type) or table.num_rows < 2 or column.null_count:
-            continue
-        if _one_value(column):
-            detail = f"column `{name}` has one value in every row, so nothing can be learned from it"
-            findings.append(Finding(code="constant_column", severity=Severity.NOTE, detail=detail, column=name))
-    return findings
-
-
-def _one_value(column: pa.ChunkedArray) -> bool:
-    if is_text(column.type) or pa.types.is_boolean(column.type):
-        return len(column.unique()) == 1
-    ends = pc.min_max(column)
-    return bool(pc.equal(ends["min"], ends["max"]).as_py())
+def check_declared(reading: Reading, columns: Collection[str], name: str) -> None:
+    """Raises InvalidData where it is declared how a column is read that the file has not."""
+    known = set(columns)
+    if unknown := [column for column in reading.kinds or () if column not in known]:
+        raise InvalidData(f"{name}: `read` names the column `{unknown[0]}`, which it has not; name columns of the file")
 
 
 def check_target_exists(table: pa.Table, target: str) -> None:
@@ -246,9 +234,9 @@ def _check_feature(table: pa.Table, label: str, column: pa.ChunkedArray) -> None
         )
 
 
-def columns_of(table: pa.Table) -> list[dict[str, str]]:
-    """What is shown of a table's columns: name and type, in file order."""
-    return [{"name": field.name, "type": type_name(field.type)} for field in table.schema]
+def columns_of(table: pa.Table) -> list[FileColumn]:
+    """What is shown of a table's columns, in file order."""
+    return [FileColumn(name=field.name, type=type_name(field.type)) for field in table.schema]
 
 
 def _broken(table: pa.Table, column: str, fact: str, mend: str, kind: str) -> InvalidData:

@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from app.datasets.readers.types import as_texts
-from app.datasets.rows.encoding import CLIP, Encoding, Feature
+from app.datasets.rows.encoding import CLIP
+from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.filling import as_matrix, text_counts
 from contract.findings import Finding, Severity
 

@@ -18,8 +18,12 @@ from app.settings import Settings
 from app.valuations import repository
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
+from contract.adapters import placement
+from contract.decoder import DecoderSizes
+from contract.errors import InvalidProblem
 from contract.game import LearnerChoice
 from contract.learners import ARCHITECTURES, Architecture
+from contract.model_folder import read_sizes
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,20 @@ def choose(session: Session, caller: Caller, order: NewValuation) -> Chosen:
         raise refused("/base", f"checkpoint {name} is no base for {model.name}, which takes {kinds}")
     if base.digest is None or base.facts is None:
         raise refused("/base", f"checkpoint {name} has no weights; upload the zip of the model folder first")
+    if architecture is Architecture.LM:
+        _check_adapters(model, base)
     return Chosen(model, checkpoint, base)
+
+
+def _check_adapters(model: Model, base: Checkpoint) -> None:
+    """Raises InvalidInput where adapters would stand beside what the base has not."""
+    hyper = ARCHITECTURES[Architecture.LM].defaults() | dict(model.hyper)
+    if not hyper["rank"]:
+        raise refused("/model/hyper/rank", "lm trains adapters on its base; give a rank above 0")
+    try:
+        placement(read_sizes(DecoderSizes, base.model_facts.sizes), hyper)
+    except InvalidProblem as fault:
+        raise refused("/model/hyper", str(fault)) from None
 
 
 def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model, Checkpoint | None]:
@@ -110,7 +127,8 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
     frozen = checkpoint.architecture in (Architecture.ENCODER, Architecture.BACKBONE)
     if frozen or (checkpoint.architecture is Architecture.LM and checkpoint.base_id is None):
         raise refused("/checkpoint", "this checkpoint is a model folder, on which others stand; give it as base")
-    return Model.model_validate({"name": checkpoint.architecture.value, "hyper": checkpoint.hyper}), checkpoint
+    # the limits of what people write do not hold for what a folder's adapters come to
+    return Model.model_construct(name=checkpoint.architecture.value, hyper=dict(checkpoint.hyper)), checkpoint
 
 
 def check_memory(settings: Settings, chosen: Chosen) -> None:

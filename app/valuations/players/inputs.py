@@ -12,7 +12,8 @@ import pyarrow as pa
 from app.datasets.readers import Limits
 from app.datasets.rows import items
 from app.datasets.rows.corpora import read_blocks
-from app.datasets.rows.encoding import EncodedRows, Encoding, encode
+from app.datasets.rows.encoding import EncodedRows, encode
+from app.datasets.rows.features import Encoding
 from app.datasets.rows.items import Items
 from app.datasets.rows.tokens import Encode
 from app.datasets.service import limits_of
@@ -35,7 +36,7 @@ def load_table(
     """The file's table, its label column under the job's name for it; raises InvalidData, NotFound, Unavailable."""
     with scratch.file() as path:
         blobs.download(file.digest, path)
-        return table_of(path, file, target, limits, image_size, form)
+        return table_of(path, file, target, limits, image_size, form, notices=False)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def test_absent_keys_have_the_writers_defaults() -> None:
     read = read_config(LlamaConfig, LLAMA, "it")
     assert (read.rms_norm_eps, read.rope_theta, read.rope.kind) == (1e-6, 10000.0, "default")
     assert (read.tie_word_embeddings, read.num_key_value_heads) == (False, None)
-    assert read_config(AdapterConfig, {"r": 4}, "it").unusual == []
+    assert read_config(AdapterConfig, {"r": 4}, "it").rank_pattern == {}
     assert read_config(TimmConfig, {}, "it").pretrained_cfg.input_size == 224
 
 
@@ -31,11 +31,6 @@ def test_the_kind_of_rotary_positions_is_read_from_either_key(key: str) -> None:
     assert (read.rope.kind, read.rope.rope_theta) == ("linear", 5e5)
     assert read_config(LlamaConfig, LLAMA | {key: {"type": "dynamic"}}, "it").rope.kind == "dynamic"
     assert read_config(LlamaConfig, LLAMA | {key: None}, "it").rope.kind == "default"
-
-
-def test_an_adapter_names_the_settings_that_are_not_plain() -> None:
-    read = read_config(AdapterConfig, {"r": 2, "use_dora": True, "rank_pattern": {"q": 8}, "alpha_pattern": {}}, "it")
-    assert read.unusual == ["use_dora", "rank_pattern"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +47,8 @@ def test_an_adapter_names_the_settings_that_are_not_plain() -> None:
         (LlamaConfig, {**LLAMA, "rms_norm_eps": float("inf")}, "it: rms_norm_eps must be a number above 0; got inf"),
         (LlamaConfig, {**LLAMA, "rope_parameters": {"rope_theta": "x"}}, "it: rope_theta must be a number above 0"),
         (LlamaConfig, {**LLAMA, "rope_scaling": "linear"}, "it: rope_scaling is no object; save the model again"),
+        (AdapterConfig, {"r": 2, "rank_pattern": {"q": 0}}, "it: rank_pattern must be a whole number above 0"),
+        (AdapterConfig, {"r": 2, "rank_pattern": [3]}, "it: rank_pattern is no object"),
         (AdapterConfig, {"r": 2, "lora_alpha": 0}, "it: lora_alpha must be a number above 0; got 0"),
         (TimmConfig, {"pretrained_cfg": {"input_size": [3, 8, 9]}}, "it: input_size is .* squares of three channels"),
         (TimmConfig, {"pretrained_cfg": {"std": [1, 1, 0]}}, "it: std is .* one number for each of three channels"),

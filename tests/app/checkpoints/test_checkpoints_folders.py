@@ -13,9 +13,12 @@ import pytest
 from safetensors.numpy import save
 
 from app.checkpoints import families
+from app.checkpoints.adapters import PEFT
 from app.checkpoints.folders import pack_base
 from app.errors import PayloadTooLarge
 from app.identity import Role
+from contract.adapters import AdapterSize, adapter_shapes
+from contract.decoder import DecoderSizes
 from worker.engine.learners.causal_lm import LanguageModel
 
 CONFIG: dict[str, Any] = {
@@ -30,7 +33,9 @@ CONFIG: dict[str, Any] = {
 LLAMA = families.llama(CONFIG, "it")
 WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in LLAMA.shapes.items()}
 ADAPTER = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
-LORA = {name: np.ones(shape, np.float32) for name, shape in families.adapter_shapes(LLAMA.model, 2).items()}
+SIZES = DecoderSizes(**LLAMA.sizes)
+SHAPES = adapter_shapes(SIZES, {name: AdapterSize(2, 4.0) for name, _ in SIZES.projections()})
+LORA = {f"{PEFT}{name}": np.ones(shape, np.float32) for name, shape in SHAPES}
 
 
 def packed(files: dict[str, Any], how: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -78,8 +83,9 @@ def test_the_table_of_shapes_is_the_one_that_is_computed() -> None:
         assert {slot.name: slot.shape for slot in whole.layout.slots} == family.shapes
         frozen = {name: np.ones(shape, np.float32) for name, shape in family.shapes.items()}
         adapters = LanguageModel({**family.sizes, "rank": 2}, (9,), 256, frozen)
-        ours = {f"base_model.model.{slot.name}": slot.shape for slot in adapters.layout.slots}
-        assert ours == families.adapter_shapes(family.model, 2)
+        assert isinstance(family.model, DecoderSizes)
+        beside = {name: AdapterSize(2, 4.0) for name, _ in family.model.projections()}
+        assert [(slot.name, slot.shape) for slot in adapters.layout.slots] == adapter_shapes(family.model, beside)
 
 
 def test_half_precision_in_shards_is_read(buyer: Any) -> None:
@@ -172,11 +178,16 @@ def test_an_adapter_stands_on_a_base_of_ones_own_with_weights(buyer: Any, known:
 
     adapter = make(buyer, base=below, hyper={"steps": 5})
     whole = {"adapter_config.json": ADAPTER, "adapter_model.safetensors": save(LORA)}
+    two = {name: array for name, array in LORA.items() if "q_proj" in name or "v_proj" in name}
     for change, says in (
         ({"adapter_config.json": ADAPTER | {"r": 3}}, "has shape [2,"),
         ({"adapter_config.json": ADAPTER | {"use_dora": True}}, "use_dora is set"),
-        ({"adapter_config.json": ADAPTER | {"target_modules": ["q_proj"]}}, "target_modules='all-linear'"),
-        ({"adapter_model.safetensors": save(WEIGHTS)}, "lora_A.weight` is missing"),
+        ({"adapter_config.json": ADAPTER | {"init_lora_weights": "pissa"}}, "PiSSA takes its start out of the base"),
+        ({"adapter_config.json": ADAPTER | {"init_lora_weights": "olora"}}, "OLoRA takes its start out of the base"),
+        ({"adapter_config.json": ADAPTER | {"modules_to_save": ["lm_head"]}}, "upload the merged model"),
+        ({"adapter_model.safetensors": save(LORA | WEIGHTS)}, "there is no such weight"),
+        ({"adapter_model.safetensors": save(two)}, "names `model.layers.0.self_attn.k_proj`, and the folder holds no"),
+        ({"adapter_model.safetensors": save(WEIGHTS)}, "holds no adapter beside any of q_proj"),
     ):
         refused = put(buyer, adapter, packed(whole | change))
         assert refused.status_code == 422
@@ -184,6 +195,12 @@ def test_an_adapter_stands_on_a_base_of_ones_own_with_weights(buyer: Any, known:
     stored = put(buyer, adapter, packed(whole))
     assert stored.status_code == 200, stored.text
     assert stored.json()["hyper"] == {"steps": 5, "rank": 2, "alpha": 4}
+    some = {"adapter_config.json": ADAPTER | {"target_modules": ["q_proj", "v_proj"], "use_rslora": True}}
+    stored = put(buyer, make(buyer, base=below), packed(some | {"adapter_model.safetensors": save(two)}))
+    assert stored.status_code == 200, stored.text
+    hyper = stored.json()["hyper"]
+    assert (hyper["rank"], hyper["rank@k_proj"], hyper["rank@down_proj"]) == (2, 0, 0)
+    assert hyper["alpha"] == pytest.approx(4 * 2**0.5)
     assert make(buyer, base=below), "an adapter that the job trains"
     on_adapter = buyer.client.post("/v1/checkpoints", json=body | {"base": adapter})
     assert "is no base for lm" in on_adapter.json()["detail"]

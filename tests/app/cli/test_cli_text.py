@@ -11,6 +11,8 @@ from app.cli import app, demo_text
 from app.cli.request import ValueRequest
 from app.cli.text import Corpora
 from app.errors import CherishError, InvalidData
+from contract.decoder import DecoderSizes
+from contract.model_folder import read_sizes
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 
@@ -71,7 +73,7 @@ def test_a_model_without_a_base_a_missing_text_and_an_odd_context_are_refused(pl
     whole = arguments(place)
     for change, words in (
         ([a for a in whole if not a.startswith("--base")], "adapters need a base model"),
-        ([*whole, f"--provider=x={place / 'absent.txt'}"], "there is no file or folder"),
+        ([*whole, f"--provider=x={place / 'absent.txt'}"], "there is no file"),
         ([a.replace("context=32", "context=33") for a in whole], "multiple of 8"),
         ([a.replace("context=32", "context=1.5") for a in whole], "whole number"),
     ):
@@ -104,7 +106,8 @@ def test_the_demonstration_on_a_folder_pays_the_copy_like_its_original(
     copy = next(name for name in shares if name.endswith(", copied"))
     assert shares[copy] == shares[copy.removesuffix(", copied")]
     assert read_base(tmp_path / "home" / "text" / "base").vocabulary == 256
-    assert read_adapter(tmp_path / "home" / "text" / "adapter")[0]["rank"] == 4
+    sizes = read_sizes(DecoderSizes, read_base(tmp_path / "home" / "text" / "base").hyper)
+    assert read_adapter(tmp_path / "home" / "text" / "adapter", sizes)[0] == {"rank": 4, "alpha": 8.0}
 
 
 def test_a_folder_with_one_author_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from app.cli.text import Corpora
 from app.datasets.rows.encoding import EncodedRows
 from app.http.ids import parse_id
 from app.valuations.results import certificates
+from contract.decoder import DecoderSizes
+from contract.model_folder import read_sizes
 from tests.app.erasure.test_erasure_unlearning import step
 from tests.frozen_models import offered, pictures, sentences
 from tests.place import Place, finished, order, zipped
@@ -39,7 +41,7 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "base"
 
 
-def texts_game(base: Path, names: tuple[str, ...]) -> Evaluator:
+def texts_game(base: Path, names: tuple[str, ...], **more: float) -> Evaluator:
     """The language model's game over some providers' texts, as the service's jobs play it."""
     found, make = read_base(base), Corpora(32, None, 256)
     players = []
@@ -56,7 +58,7 @@ def texts_game(base: Path, names: tuple[str, ...]) -> Evaluator:
         players.append(PlayerData(name, X, y, EncodedRows(X, y).digest))
     tested = base.parent / "tested.txt"
     tested.write_text(TESTED["tides"] * 12)
-    hyper = {**found.hyper, **{key: value for key, value in HYPER.items() if key != "context"}, "alpha": 8.0}
+    hyper = {**found.hyper, **{key: value for key, value in HYPER.items() if key != "context"}, "alpha": 8.0, **more}
     test = make.rows(tested, "test")
     below = frozen_weights({name: torch.from_numpy(each) for name, each in found.weights.items()})
     return Evaluator(Problem(players, test, 256, LearnerSpec("lm", hyper), "log_loss", seed=3, checkpoint=below))
@@ -90,7 +92,8 @@ def withdraw(place: Place, hand: Any, name: str, dataset: str) -> list[str]:
 def test_an_adapter_trained_anew_is_the_one_that_never_saw_the_texts_to_the_bit(
     place: Place, hand: Any, base: Path
 ) -> None:
-    full = texts_game(base, ("tides", "sums", "third"))
+    some = {"rank@k_proj": 0, "rank@up_proj": 0}  # an adapter that stands beside the other projections alone
+    full = texts_game(base, ("tides", "sums", "third"), **some)
     arrays = full.learner.layout.unpack(full.context.full)
     below, adapter = adapter_on(place, base, arrays, unlearning="retrain")
     read = corpora(place)
@@ -108,9 +111,9 @@ def test_an_adapter_trained_anew_is_the_one_that_never_saw_the_texts_to_the_bit(
     assert record["membership"]["members"] == record["forgotten"]["rows"] > 20
     assert record["membership"]["after"] == record["membership"]["never_saw"]
     with opened(place.market.blobs, after["digest"]) as folder:
-        sizes, found = read_adapter(folder)
-    assert sizes == {"rank": 2, "alpha": 8.0}
-    alone = texts_game(base, ("tides", "sums"))
+        sizes, found = read_adapter(folder, read_sizes(DecoderSizes, read_base(base).hyper))
+    assert sizes == {"rank": 2, "alpha": 8.0} | some
+    alone = texts_game(base, ("tides", "sums"), **some)
     wanted = alone.learner.layout.unpack(alone.context.full)
     assert all(np.array_equal(found[name], array) for name, array in wanted.items())
     # what stands on the base went, the base did not; and the adapter can be ordered on again

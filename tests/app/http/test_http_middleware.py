@@ -10,8 +10,9 @@ from fastapi.testclient import TestClient
 from starlette.responses import StreamingResponse
 
 from app.http import problems
+from app.http.bodies import BodyLimit
 from app.http.metrics import Metrics
-from app.http.middleware import BodyLimit, RequestContext
+from app.http.middleware import RequestContext
 from app.settings import Settings
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -100,7 +100,7 @@ def test_a_mistake_of_ours_is_no_fault_of_the_file(sandbox: Sandbox, tmp_path: P
     path.write_bytes(CSV)
     asked = question(path)
     del asked["modality"]
-    with pytest.raises(RuntimeError, match="KeyError: 'modality'"):
+    with pytest.raises(RuntimeError, match="modality"):
         sandbox.ask(asked, memory_bytes=1024**3, seconds=60.0)
 
 

@@ -105,17 +105,24 @@ def test_corpora_are_valued_on_a_base_folder_and_the_result_says_everything(
 
 def test_an_adapter_on_its_base_is_the_full_model_of_a_partial_job(place: Place, hand: Any, base: Path) -> None:
     found = read_base(base)
-    learner = LanguageModel({**found.hyper, "rank": 2}, (33,), 256, found.weights)
+    # beside two kinds of projections, of unlike ranks, scaled by the root of the rank: as PEFT trains them
+    some = {f"rank@{kind}": 0 for kind in ("k_proj", "o_proj", "gate_proj", "up_proj", "down_proj")}
+    learner = LanguageModel({**found.hyper, "rank": 2, "rank@v_proj": 3} | some, (33,), 256, found.weights)
     arrays = learner.layout.unpack(learner.start(1))
     for name in arrays:
         if "lora_B" in name:
             arrays[name] += 0.02
     write_adapter(base.parent / "adapter", arrays, 2, 8.0)
+    file = base.parent / "adapter" / "adapter_config.json"
+    config = json.loads(file.read_text())
+    assert config["target_modules"] == ["q_proj", "v_proj"]
+    file.write_text(json.dumps(config | {"rank_pattern": {"v_proj": 3}, "use_rslora": True}))
     below = place.checkpoint(zipped(base))
     said = {"base": below, "hyper": {"context": 32, "steps": 4}, "unlearning": "auto"}
     adapter = place.checkpoint(zipped(base.parent / "adapter"), **said)
     told = place.client("buyer").get(f"/v1/checkpoints/{adapter}").json()
-    assert (told["base"], told["hyper"]["rank"], told["hyper"]["alpha"]) == (below, 2, 8)
+    assert (told["base"], told["hyper"]["rank"], told["hyper"]["rank@v_proj"]) == (below, 2, 3)
+    assert told["hyper"]["alpha@v_proj"] == pytest.approx(8 * 3**0.5)
     body = order(corpora(place), checkpoint=adapter, mode="partial")
     _, values = finished(place, hand, body)
     assert values["evaluations"]["retrain"] == 0
@@ -158,6 +165,9 @@ def test_an_order_that_does_not_fit_its_base_is_refused_and_nothing_is_held(plac
         ({"base": None}, "/base", "lm needs a base"),
         ({"model": {"name": "lm", "hyper": {"context": 33}}}, "/model/hyper/context", "multiple of 8"),
         ({"model": {"name": "lm", "hyper": {"layers": 2}}}, "/model/hyper/layers", "no hyper-parameter"),
+        ({"model": {"name": "lm", "hyper": {"rank@q": 2}}}, "/model/hyper/rank@q", "write rank@PROJECTION"),
+        ({"model": {"name": "lm", "hyper": {"rank@9.q_proj": 2}}}, "/model/hyper", "the base has layers 0 to 0"),
+        ({"model": {"name": "lm", "hyper": {"rank": 0}}}, "/model/hyper/rank", "give a rank above 0"),
         ({"model": {"name": "logistic"}}, "/base", "takes encoder or backbone"),
         ({"model": {"name": "cnn"}}, "/base", "takes none at all"),
         ({"model": None, "base": None, "checkpoint": model}, "/checkpoint", "give it as base"),

@@ -11,11 +11,17 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
+from contract.decoder import DecoderSizes
 from contract.errors import InvalidProblem
+from contract.model_folder import read_sizes
 from worker.engine.learners.causal_lm import LanguageModel
-from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
+from worker.loading.model_folders import read_adapter, read_adapter_arrays, read_base, write_adapter, write_base
 
 SHAPE: dict[str, float | int | str] = {"layers": 1, "width": 32, "heads": 4, "kv_heads": 2, "inner": 64}
+
+
+def sizes() -> DecoderSizes:
+    return LanguageModel({**SHAPE, "rank": 0}, (9,), 256).sizes
 
 
 def weights(vocabulary: int = 256, **changes: float) -> dict[str, np.ndarray]:
@@ -45,7 +51,7 @@ def test_an_adapter_comes_back_as_it_was_written(tmp_path: Path) -> None:
     learner = LanguageModel({**SHAPE, "rank": 3}, (9,), 256, weights())
     arrays = learner.layout.unpack(learner.start(2))
     write_adapter(tmp_path, arrays, 3, 6.0)
-    hyper, found = read_adapter(tmp_path)
+    hyper, found = read_adapter(tmp_path, sizes())
     assert hyper == {"rank": 3, "alpha": 6.0}
     assert torch.equal(learner.layout.pack(found, torch.float32), learner.start(2))
 
@@ -131,7 +137,9 @@ def test_a_folder_that_cannot_be_computed_exactly_is_refused(
         ({"peft_type": "IA3"}, "only LORA"),
         ({"use_dora": True}, "use_dora"),
         ({"bias": "all"}, "bias"),
-        ({"target_modules": ["q_proj", "v_proj"]}, "all-linear"),
+        ({"init_lora_weights": "pissa"}, "PiSSA"),
+        ({"init_lora_weights": "olora"}, "OLoRA"),
+        ({"r": 3}, r"has shape \[2, 64\]; in an adapter of this configuration it is \[3, 64\]"),
         ({"r": 0}, "r must be a whole number"),
     ],
 )
@@ -140,7 +148,54 @@ def test_an_adapter_of_another_kind_is_refused(tmp_path: Path, change: dict[str,
     write_adapter(tmp_path, learner.layout.unpack(learner.start(0)), 2, 4.0)
     edit(tmp_path / "adapter_config.json", **change)
     with pytest.raises(InvalidProblem, match=words):
-        read_adapter(tmp_path)
+        read_adapter(tmp_path, sizes())
+
+
+def test_a_folder_that_was_stored_before_its_kind_was_refused_is_not_read_as_another(tmp_path: Path) -> None:
+    learner = LanguageModel({**SHAPE, "rank": 2}, (9,), 256, weights())
+    write_adapter(tmp_path, learner.layout.unpack(learner.start(0)), 2, 4.0)
+    assert read_adapter_arrays(tmp_path).keys() == {slot.name for slot in learner.layout.slots}
+    edit(tmp_path / "adapter_config.json", init_lora_weights="pissa")
+    with pytest.raises(InvalidProblem, match="PiSSA"):
+        read_adapter_arrays(tmp_path)
+
+
+def test_an_array_that_is_missing_is_named(tmp_path: Path) -> None:
+    learner = LanguageModel({**SHAPE, "rank": 2}, (9,), 256, weights())
+    arrays = learner.layout.unpack(learner.start(0))
+    arrays.pop("model.layers.0.mlp.up_proj.lora_B.weight")
+    write_adapter(tmp_path, arrays, 2, 4.0)
+    with pytest.raises(InvalidProblem, match=r"up_proj\.lora_B\.weight' is missing"):
+        read_adapter(tmp_path, sizes())
+
+
+def test_adapters_of_all_placements_compute_the_base_plus_their_scaled_products(tmp_path: Path) -> None:
+    """PEFT's rule, written again in numpy: W + alpha / r B A, of rsLoRA W + alpha / sqrt(r) B A."""
+    rng, base = np.random.default_rng(0), weights()
+    q, v = ("model.layers.0.self_attn.q_proj", 4, 32), ("model.layers.0.self_attn.v_proj", 3, 16)
+    arrays = {}
+    for name, rank, out in (q, v):
+        arrays[f"{name}.lora_A.weight"] = rng.normal(size=(rank, 32)).astype(np.float32) * 0.2
+        arrays[f"{name}.lora_B.weight"] = rng.normal(size=(out, rank)).astype(np.float32) * 0.2
+    write_adapter(tmp_path, arrays, 4, 6.0)
+    changes = {"rank_pattern": {"v_proj": 3}, "alpha_pattern": {"self_attn.v_proj": 5.0}}
+    blocks = torch.from_numpy(rng.integers(0, 256, (3, 17)).astype(np.float32))
+    for rslora in (False, True):
+        edit(tmp_path / "adapter_config.json", use_rslora=rslora, **changes)
+        hyper, found = read_adapter(tmp_path, sizes())
+        learner = LanguageModel({**SHAPE, **hyper}, (17,), 256, base)
+        ours = learner.logits(learner.layout.pack(found, torch.float32).unsqueeze(0), blocks)
+        merged = dict(base)
+        for (name, rank, _), alpha in ((q, 6.0), (v, 5.0)):
+            scale = alpha / rank**0.5 if rslora else alpha / rank
+            product = arrays[f"{name}.lora_B.weight"] @ arrays[f"{name}.lora_A.weight"]
+            merged[f"{name}.weight"] = base[f"{name}.weight"] + np.float32(scale) * product
+        whole = LanguageModel({**SHAPE, "rank": 0}, (17,), 256)
+        expected = whole.logits(whole.layout.pack(merged, torch.float32).unsqueeze(0), blocks)
+        assert torch.allclose(ours, expected, atol=1e-5)
+        with torch.enable_grad():  # in training the products are not merged
+            apart = learner.logits(learner.layout.pack(found, torch.float32).unsqueeze(0), blocks)
+        assert torch.allclose(apart, expected, atol=1e-5)
 
 
 def test_a_pickled_adapter_is_refused(tmp_path: Path) -> None:
@@ -148,15 +203,30 @@ def test_a_pickled_adapter_is_refused(tmp_path: Path) -> None:
     write_adapter(tmp_path, learner.layout.unpack(learner.start(0)), 2, 4.0)
     (tmp_path / "adapter_model.safetensors").rename(tmp_path / "adapter_model.bin")
     with pytest.raises(InvalidProblem, match=r"adapter_model.bin: pickled"):
-        read_adapter(tmp_path)
+        read_adapter(tmp_path, sizes())
+
+
+_PEFT: list[dict[str, Any]] = [
+    {"target_modules": "all-linear", "r": 3, "lora_alpha": 7},
+    {"r": 4},  # the default: q_proj and v_proj
+    {"target_modules": r".*layers\.[01]\..*(q|k)_proj", "r": 2, "init_lora_weights": "gaussian"},
+    {
+        "target_modules": "all-linear",
+        "r": 4,
+        "use_rslora": True,
+        "rank_pattern": {"q_proj": 6, "^model.layers.0.self_attn.v_proj": 3},
+        "alpha_pattern": {"layers.1.self_attn.o_proj": 5, "k_proj": 1},
+    },
+]
 
 
 @pytest.mark.filterwarnings("ignore")  # theirs, not ours
-def test_transformers_and_peft_compute_the_same_outputs(tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
-    peft = pytest.importorskip("peft")
+@pytest.mark.parametrize("settings", _PEFT)
+def test_transformers_and_peft_compute_the_same_outputs(tmp_path: Path, settings: dict[str, Any]) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+    peft = pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
     torch.manual_seed(0)
-    settings = transformers.LlamaConfig(
+    sizes = transformers.LlamaConfig(
         vocab_size=256,
         hidden_size=64,
         intermediate_size=96,
@@ -166,16 +236,15 @@ def test_transformers_and_peft_compute_the_same_outputs(tmp_path: Path) -> None:
         tie_word_embeddings=False,
         rope_theta=5000.0,
     )
-    theirs = transformers.LlamaForCausalLM(settings)
+    theirs = transformers.LlamaForCausalLM(sizes)
     theirs.save_pretrained(tmp_path / "base")
-    adapted = peft.get_peft_model(
-        theirs, peft.LoraConfig(r=3, lora_alpha=7, target_modules="all-linear", task_type="CAUSAL_LM")
-    )
+    adapted = peft.get_peft_model(theirs, peft.LoraConfig(task_type="CAUSAL_LM", **settings))
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.05)
     adapted.save_pretrained(tmp_path / "adapter")
-    found, (hyper, arrays) = read_base(tmp_path / "base"), read_adapter(tmp_path / "adapter")
+    found = read_base(tmp_path / "base")
+    hyper, arrays = read_adapter(tmp_path / "adapter", read_sizes(DecoderSizes, found.hyper))
     learner = LanguageModel({**found.hyper, **hyper}, (17,), 256, found.weights)
     tokens = torch.randint(0, 256, (3, 17))
     with torch.no_grad():

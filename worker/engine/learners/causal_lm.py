@@ -4,8 +4,9 @@ A row is a block of L + 1 token numbers (float32 holds them exactly up to 2^24),
 model reads the first L and predicts the last L. A row's label is the number of its domain and trains nothing.
 Blocks are cut from one document each, in order, and never joined: no token is predicted from another document.
 
-The parameters [K, P] that methods change are the adapters: W x + (alpha / rank) B A x beside every projection (Hu et
-al. 2022), A random from the seed and alike for all, B zero, so the untrained adapter is the base model bit for bit.
+The parameters [K, P] that methods change are the adapters: W x + (alpha / rank) B A x beside every projection, or those
+that the hyper-parameters leave one (Hu et al. 2022; ``contract.adapters``), A random from the seed and alike for all,
+B zero, so the untrained adapter is the base model bit for bit.
 With ``rank=0`` there is no base, and all weights are the parameters: so a small base is made. Worth is the mean over
 tokens, not over rows, of the log-likelihood (in nats) or of the hits.
 """
@@ -17,9 +18,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from contract.adapters import Placement, adapter_shapes, placement
 from contract.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
-from contract.learners import Hyper
+from contract.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
 from worker.engine.learners.backbones.transformer import forward
 from worker.engine.learners.losses import LOSSES
@@ -85,8 +87,9 @@ class LanguageModel(adam.FixedSteps):
             raise InvalidProblem(f"learner 'lm': a vocabulary of {classes} tokens is over the limit {MAX_VOCABULARY}")
         self.classes, self.context = classes, feature_shape[0] - 1
         self.sizes = _sizes(options)
-        self.rank, self.scale = options.rank, options.alpha / max(options.rank, 1)
-        shapes = self.sizes.adapter_shapes(self.rank) if self.rank else self.sizes.shapes(classes)
+        self.rank = options.rank
+        self.adapters: Placement = placement(self.sizes, LEARNERS[self.name].checked(hyper)) if self.rank else {}
+        shapes = adapter_shapes(self.sizes, self.adapters) if self.rank else self.sizes.shapes(classes)
         self.layout = Layout.of(shapes)
         self.steps, self.lr, self.l2 = options.steps, options.lr, options.l2
         self.batch, self.recompute = options.batch, bool(options.recompute)
@@ -150,14 +153,15 @@ class LanguageModel(adam.FixedSteps):
         added = not torch.is_grad_enabled() and self.inside is torch.float32
 
         def project(x: Tensor, name: str) -> Tensor:
-            names = (f"{name}.lora_A.weight", f"{name}.lora_B.weight")
+            frozen = base[f"{name}.weight"].expand(len(x), -1, -1)
+            if name not in self.adapters:
+                return torch.bmm(x, frozen.transpose(1, 2))
+            names, scale = (f"{name}.lora_A.weight", f"{name}.lora_B.weight"), self.adapters[name].scale
             a, b = wide_enough(*(views[self._slot_of[name]] for name in names))
             if added:
-                own = torch.baddbmm(base[f"{name}.weight"].expand(len(x), -1, -1), b, a, alpha=self.scale)
-                return torch.bmm(x, own.transpose(1, 2))
-            shared = base[f"{name}.weight"].transpose(1, 2).expand(len(x), -1, -1)
+                return torch.bmm(x, torch.baddbmm(frozen, b, a, alpha=scale).transpose(1, 2))
             low = torch.bmm(x, a.transpose(1, 2))
-            return torch.baddbmm(torch.bmm(x, shared), low, b.transpose(1, 2), alpha=self.scale)
+            return torch.baddbmm(torch.bmm(x, frozen.transpose(1, 2)), low, b.transpose(1, 2), alpha=scale)
 
         return forward(self.sizes, lambda name: base[name], project, tokens, recompute=self.recompute)
 

@@ -17,6 +17,7 @@ from PIL import Image
 from app.datasets.inspection import inspect
 from app.datasets.readers import Limits, archive, images, read_table, sniff
 from app.errors import InvalidData
+from contract.files import FileColumn
 
 
 def packed(**files: bytes | str) -> bytes:
@@ -62,8 +63,7 @@ def test_json_lines_hold_their_types_over_many_batches() -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b'{"a": 1}\n{"a": "x"}\n', "line 2: `a` is a text here and a number"),
-        (b'{"a": true}\n{"a": 1}\n', "line 2: `a` is a number here and a boolean"),
+        (b'{"a": 1}\n{"a": "x"}\n{"a": 2}\n', "column `a` is mostly numbers (2 of 3 cells), and 1 is not: row 2 `x`"),
         (b'{"a": {"b": 1}}\n', "`a` is nested"),
         (b'{"a": 1, "a": 2}\n', "line 1 has a key twice"),
         (b'{"a": NaN}\n', "line 1 holds NaN"),
@@ -102,7 +102,7 @@ def test_texts_become_documents(tmp_path: Path) -> None:
     files = {"austen/emma.txt": "Emma", "doyle/a.txt": "\ufeffHolmes", "__MACOSX/x": b"\0", "doyle/.DS_Store": b"\0"}
     found = look(tmp_path, packed(**files))
     assert (found.format, found.modality, found.rows) == ("zip", "text", 2)
-    assert [column["name"] for column in found.columns] == ["text", "label"]
+    assert [column.name for column in found.columns] == ["text", "label"]
     table = read_table(packed(**files))
     assert table.to_pylist() == [{"text": "Emma", "label": "austen"}, {"text": "Holmes", "label": "doyle"}]
     bare = read_table(packed(**{"a.txt": "one", "b.md": "two"}))
@@ -132,7 +132,7 @@ def test_images_are_labelled_by_folder_or_by_manifest(tmp_path: Path) -> None:
     by_manifest = packed(**{"manifest.csv": manifest, "a.png": picture(7), "b.jpg": picture(9, kind="JPEG")})
     for content in (by_folder, by_manifest):
         found = look(tmp_path, content)
-        assert (found.modality, found.rows, found.columns[0]) == ("image", 2, {"name": "X", "type": "tensor[3, 4]"})
+        assert (found.modality, found.rows, found.columns[0]) == ("image", 2, FileColumn(name="X", type="tensor[3, 4]"))
         table = read_table(content)
         assert table.column("label").to_pylist() == ["cat", "dog"]
         assert table.column("X").type.shape == [3, 4]
@@ -143,7 +143,7 @@ def test_images_are_labelled_by_folder_or_by_manifest(tmp_path: Path) -> None:
 
 def test_images_of_different_sizes_are_accepted_and_made_equal_on_request(tmp_path: Path) -> None:
     content = packed(**{"a/1.png": picture(1), "b/2.png": picture(2, (8, 6))})
-    assert look(tmp_path, content).columns[0] == {"name": "X", "type": "image"}
+    assert look(tmp_path, content).columns[0] == FileColumn(name="X", type="image")
     with pytest.raises(InvalidData, match="images differ in shape"):
         read_table(content)
     with archive.opened(content, Limits(), "it") as opened:

@@ -16,6 +16,7 @@ from app.datasets.readers import Limits, image_shape, images, read_table
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.images import in_form
 from app.errors import InvalidData
+from contract.files import FileColumn
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
 
@@ -105,7 +106,7 @@ def test_grey_photos_among_colour_are_read_as_colour(tmp_path: Path) -> None:
     path = tmp_path / "it"
     path.write_bytes(content)
     said: dict[str, Any] = {"format": None, "modality": None, "is_test": False, "limits": Limits(), "name": "it"}
-    assert inspect(path, target="label", **said).columns[0] == {"name": "X", "type": "tensor[6, 8, 3]"}
+    assert inspect(path, target="label", **said).columns[0] == FileColumn(name="X", type="tensor[6, 8, 3]")
 
 
 def test_images_of_a_job_are_brought_to_the_form_of_its_test_set() -> None:

@@ -1,12 +1,16 @@
 """JSON lines and arrays of records: order of columns, conversations, half characters, encodings."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from app.datasets.readers import jsonl, read_table, sniff
+from app.datasets.readers import jsonl, open_columns, read_table, sniff
 from app.datasets.readers.findings import findings_of
+from app.datasets.readers.types import type_name
 from app.errors import InvalidData
 
 ROWS: list[dict[str, Any]] = [
@@ -87,5 +91,61 @@ def test_conversations_and_completions_are_rendered_by_a_plain_template() -> Non
     assert read_table(pairs).to_pylist() == [{"text": "2 + 2 =\n4"}]
     assert "`messages` is a list of objects like" in refusal(b'{"messages": [{"role": "user", "content": [1]}]}\n')
     assert "`messages` is a list of objects like" in refusal(b'{"messages": ["hi"]}\n')
+    parts = b'{"conversations": [{"from": "user", "value": [{"type": "text", "text": "Hi"}]}]}\n'
+    assert read_table(parts).to_pylist() == [{"text": "user: Hi\n"}]
     # where the documents stand in a column of their own nothing is rendered
     assert read_table(b'{"text": "a", "prompt": "b", "completion": "c"}\n').column_names[0] == "text"
+
+
+CHATS = [
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}], "n": 1},
+    {"messages": [{"role": "user", "content": "Bye"}], "n": 2},
+]
+PAIRS = [{"prompt": "2 + 2 =", "completion": "4", "n": 1}, {"prompt": "3 =", "completion": "3", "n": 2}]
+
+
+@pytest.mark.parametrize("records", [CHATS, PAIRS])
+def test_conversations_and_completions_in_parquet_are_those_of_json_lines(
+    tmp_path: Path, records: list[dict[str, Any]]
+) -> None:
+    path = tmp_path / "it.parquet"
+    pq.write_table(pa.Table.from_pylist(records), path)
+    lines = read_table("\n".join(map(json.dumps, records)).encode())
+    table = read_table(path)
+    assert table.to_pylist() == lines.to_pylist()
+    assert findings_of(table)[0] == findings_of(lines)[0]
+    groups = open_columns(path, group_bytes=1)
+    assert groups.names == table.column_names
+    assert [part.column_names for part in groups.groups] == [[name] for name in table.column_names]
+
+
+def test_other_nested_columns_of_parquet_are_refused_and_so_are_messages_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "it.parquet"
+    pq.write_table(pa.table({"text": ["a"], "messages": [[{"role": "user", "content": "Hi"}]]}), path)
+    with pytest.raises(InvalidData, match="column `messages` is list"):
+        read_table(path)
+    pq.write_table(pa.table({"messages": [[{"role": "user", "content": 1}]]}), path)
+    with pytest.raises(InvalidData, match="row 1: `messages` is a list of objects like"):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "read"),
+    [
+        ([1, "x", "y"], "text", ["1", "x", "y"]),
+        ([1.5, "2.5", None, "?"], "number", [1.5, 2.5, None, None]),
+        ([True, "maybe", False], "text", ["true", "maybe", "false"]),
+        (["7", 8, 9], "integer", [7, 8, 9]),
+    ],
+)
+def test_a_column_of_several_types_is_what_most_of_its_cells_are(values: list[Any], kind: str, read: list[Any]) -> None:
+    lines = "\n".join(json.dumps({"a": value, "b": at}) for at, value in enumerate(values)).encode()
+    table = read_table(lines)
+    assert type_name(table.schema.field("a").type) == kind
+    assert table["a"].to_pylist() == read
+
+
+def test_a_column_whose_type_changes_after_many_rows_is_that_of_all_cells() -> None:
+    rows = [{"a": at} for at in range(20_001)] + [{"a": "x"}] * 20_010
+    table = read_table("\n".join(map(json.dumps, rows)).encode())
+    assert table["a"].to_pylist()[:2] == ["0", "1"]

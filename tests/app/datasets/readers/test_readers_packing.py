@@ -8,7 +8,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import openpyxl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from app.datasets.readers import Limits, open_columns, read_table, sniff, table_format
@@ -96,3 +99,40 @@ def test_what_is_packed_twice_or_holds_several_tables_is_refused() -> None:
 def test_other_binary_files_are_named_and_never_called_an_encoding(head: bytes, says: str) -> None:
     with pytest.raises(InvalidData, match=says):
         read_table(head)
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue())
+
+
+def npz(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.array(table[name].to_pylist()) for name in table.column_names})
+    return buffer.getvalue()
+
+
+def xlsx(table: pa.Table) -> bytes:
+    book = openpyxl.Workbook()
+    for row in (table.column_names, *(list(row.values()) for row in table.to_pylist())):
+        book.active.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("packer", PACKERS.values(), ids=PACKERS.keys())
+@pytest.mark.parametrize("write", [parquet, npz, xlsx], ids=lambda each: each.__name__)
+def test_a_packed_table_of_numbers_is_unpacked_into_memory(
+    tmp_path: Path, packer: Callable[[bytes], bytes], write: Callable[[pa.Table], bytes]
+) -> None:
+    table = pa.table({"x": [1.5, 2.5], "city": ["Oslo", "Bergen"]})
+    content = write(table)
+    path = tmp_path / "it"
+    path.write_bytes(zipped(content, f"it.{write.__name__}") if packer is zipped else packer(content))
+    found = read_table(path)
+    assert found.to_pylist() == table.to_pylist()
+    assert "unpacked" in [finding.code for finding in findings_of(found)]
+    assert "unpacked" in [finding.code for group in open_columns(path).groups for finding in findings_of(group)]
+    assert table_format(found) == write.__name__

@@ -13,6 +13,7 @@ from app.datasets.readers import Limits, read_table, table_format, table_name
 from app.datasets.readers.findings import findings_of
 from app.datasets.rows.rules import check_table, class_names, columns_of
 from app.errors import InvalidData
+from contract.files import FileColumn
 
 GOOD = b"age,city,label\n1.5,Oslo,yes\n2,Bergen,no\n3,Oslo,yes\n"
 
@@ -47,11 +48,9 @@ def test_csv_tsv_parquet_and_npz_of_the_same_rows_are_the_same_table(tmp_path: P
     for table, found in ((csv, "csv"), (tsv, "tsv"), (from_parquet, "parquet"), (from_npz, "npz")):
         assert table_format(table) == found
         assert table.to_pydict() == csv.to_pydict()
-        assert columns_of(table) == [
-            {"name": "age", "type": "number"},
-            {"name": "city", "type": "text"},
-            {"name": "label", "type": "text"},
-        ]
+        assert [(column.name, column.type) for column in columns_of(table)] == [
+            ("age", "number"), ("city", "text"), ("label", "text")
+        ]  # fmt: skip
         check_table(table, "label", is_test=True)
     assert table_name(csv) == "the file"
 
@@ -185,7 +184,7 @@ def test_the_columns_of_an_npz_matrix_have_names() -> None:
 def test_images_keep_their_shape() -> None:
     X = np.arange(2 * 3 * 4 * 2, dtype=np.uint8).reshape(2, 3, 4, 2)
     table = read_table(npz(X=X, y=np.array([0, 1])))
-    assert columns_of(table) == [{"name": "X", "type": "tensor[3, 4, 2]"}, {"name": "y", "type": "integer"}]
+    assert columns_of(table) == [FileColumn(name="X", type="tensor[3, 4, 2]"), FileColumn(name="y", type="integer")]
     assert (table["X"].chunk(0).to_numpy_ndarray() == X).all()
 
 

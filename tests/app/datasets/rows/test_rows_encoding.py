@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.datasets.readers import read_table
-from app.datasets.rows.encoding import Encoding, canonical_rows, encode, fit_encoding, fit_tables, rows_digest
+from app.datasets.rows.encoding import canonical_rows, encode, fit_encoding, fit_tables, rows_digest
+from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.joining import Unfit
 from app.errors import InvalidData
 from contract.features import FeatureChoice
@@ -243,3 +244,17 @@ def test_canonical_rows_do_not_depend_on_the_order(rows: list[tuple[float, int]]
 def test_a_row_with_another_label_is_another_row() -> None:
     X = np.zeros((2, 1), dtype=np.float32)
     assert rows_digest(X, np.array([0, 1])) != rows_digest(X, np.array([0, 0]))
+
+
+def test_an_encoding_keeps_the_digest_that_stored_games_name_it_by() -> None:
+    features = (
+        Feature("n", "number", 1.5, 2.0),
+        Feature("t", "text", categories=("a", "é")),
+        Feature("p", "prose", fill=""),
+        Feature("q", "prose", runs=False),
+        Feature("x", "tensor", shape=(2, 3)),
+        Feature("m", "number", fill=3.0),
+    )
+    encoding = Encoding("y", ("a", "ü"), features, "standard", {"a": "b"}, {})
+    assert encoding.digest == "8863805aa3b919527427a5dedc97cd68cdd90630530aa656e122d9c7232b920a"
+    assert Encoding.from_json(json.loads(json.dumps(encoding.to_json()))) == encoding

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.datasets.readers import Meaning, read_table
-from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_tables
+from app.datasets.rows.encoding import EncodedRows, encode, fit_tables
+from app.datasets.rows.features import Encoding
 from app.datasets.rows.numeric_target import check_said, fit_scale, looks_like, number_findings, target_numbers
 from app.datasets.rows.raw_rows import keys_of, number_block
 from app.datasets.rows.rules import check_table, class_names

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from app.datasets.readers import read_table
-from app.datasets.rows.encoding import Encoding, Feature, encode, fit_encoding
+from app.datasets.rows.encoding import encode, fit_encoding
+from app.datasets.rows.features import Encoding, Feature, PlainFeature
 from app.datasets.rows.prose import WIDTH, hashed, is_prose
 
 SPORT = ["the striker scored a late goal again", "our team won the match last night", "a red card for the goal keeper"]
@@ -44,9 +45,9 @@ def test_texts_that_share_letters_are_alike_and_those_from_before_are_read_by_wo
     good, again, bad = hashed("味道很好下次再来"), hashed("味道很好送餐快"), hashed("太慢了不新鲜")
     assert good @ again > 0.1 > abs(float(good @ bad))
     assert hashed("味道很好", runs=False) @ hashed("味道很差", runs=False) == 0.0
-    old = Feature.from_json({"name": "text", "kind": "prose", "width": WIDTH})
+    old = Feature.of(PlainFeature.read({"name": "text", "kind": "prose", "width": WIDTH}))
     assert not old.runs
-    assert old.to_json() == {"name": "text", "kind": "prose", "width": WIDTH}
+    assert old.document() == PlainFeature(name="text", kind="prose", width=WIDTH)
 
 
 def test_a_text_is_the_same_unit_row_whatever_else_is_in_the_job() -> None:

@@ -37,9 +37,10 @@ def _merged(context: Context, adapters: Tensor, weights: Tensor) -> Tensor:
         left, core_left = torch.linalg.qr(upper.double())
         right, core_right = torch.linalg.qr(lower.double().T)
         u, s, v = torch.linalg.svd(core_left @ core_right.T)
-        root = s[: learner.rank].sqrt()
-        out[i + 1][0].copy_(left @ (u[:, : learner.rank] * root))
-        out[i][0].copy_((right @ (v[: learner.rank].T * root)).T)
+        rank = views[i].shape[1]
+        root = s[:rank].sqrt()
+        out[i + 1][0].copy_(left @ (u[:, :rank] * root))
+        out[i][0].copy_((right @ (v[:rank].T * root)).T)
     return result
 
 

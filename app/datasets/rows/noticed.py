@@ -1,0 +1,110 @@
+"""What is noticed of one file's rows by itself: columns of one value, rows that repeat. Counts, and never a cell. Pure.
+
+An upload and an order notice the same: both look at whole files, whatever columns or labels an order chooses. A file
+may be looked at some columns at a time, so what is kept of its rows is 64 bits each.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from app.datasets.readers.types import is_tensor, is_text
+from app.datasets.rows.raw_rows import Hashes, value_hashes
+from contract.findings import Finding, Severity
+
+# from this part of a file's rows on repeated ones are a warning
+_MOST = 0.5
+# in fewer rows one that is most of them says nothing
+_FEWEST_ROWS = 10
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+
+def noticed(table: pa.Table, target: str | None) -> list[Finding]:
+    """Findings about a whole table; ``target`` is its label column, where it has one."""
+    rows = RowHashes()
+    rows.add(table)
+    return [*constant_columns(table, target), *rows.findings()]
+
+
+def constant_columns(table: pa.Table, target: str | None) -> list[Finding]:
+    """What is said of features that have one value in every row."""
+    findings = []
+    for name in table.column_names:
+        column = table.column(name)
+        if name == target or is_tensor(column.type) or table.num_rows < 2 or column.null_count:
+            continue
+        if _one_value(column):
+            detail = f"column `{name}` has one value in every row, so nothing can be learned from it"
+            findings.append(Finding(code="constant_column", severity=Severity.NOTE, detail=detail, column=name))
+    return findings
+
+
+def _one_value(column: pa.ChunkedArray) -> bool:
+    if is_text(column.type) or pa.types.is_boolean(column.type):
+        return len(column.unique()) == 1
+    ends = pc.min_max(column)
+    return bool(pc.equal(ends["min"], ends["max"]).as_py())
+
+
+class RowHashes:
+    """64 bits a row over all the columns that were added, in the order in which they were."""
+
+    def __init__(self) -> None:
+        self._rows: Hashes | None = None
+
+    def add(self, table: pa.Table) -> None:
+        """Take some columns of all rows."""
+        for column in table.columns:
+            self.mix(value_hashes(column))
+
+    def mix(self, hashes: Hashes) -> None:
+        """Take one column by its values' hashes uint64[n]."""
+        rows = hashes.copy() if self._rows is None else (self._rows * _MIX[0]) ^ hashes
+        # the finalizer of splitmix64: a number's hash is the number, whose low bits are mostly zeros
+        rows ^= rows >> np.uint64(30)
+        rows *= _MIX[1]
+        rows ^= rows >> np.uint64(27)
+        rows *= _MIX[2]
+        rows ^= rows >> np.uint64(31)
+        self._rows = rows
+
+    def findings(self) -> list[Finding]:
+        """What is said of rows that are equal in all columns."""
+        return [] if self._rows is None else repeats(self._rows)
+
+
+def repeats(rows: NDArray[Any]) -> list[Finding]:
+    """What is said of rows [n] (by any value that equal rows have in common) that are there more than once."""
+    _, counts = np.unique(rows, return_counts=True)
+    extra, most = len(rows) - len(counts), int(counts.max(initial=0))
+    findings = []
+    if len(rows) >= _FEWEST_ROWS and most > _MOST * len(rows):
+        detail = f"{most} of {len(rows)} rows are one and the same row"
+        mend = "is the file what it should be? one row over and over teaches nothing new"
+        findings.append(_of_rows("equal_rows", Severity.WARN, detail, mend, most, len(rows)))
+    if extra:
+        severity = Severity.WARN if extra > _MOST * len(rows) else Severity.NOTE
+        detail = f"{extra} of {len(rows)} rows {'repeats' if extra == 1 else 'repeat'} an earlier row"
+        mend = "remove them where they are copies and no observations of their own"
+        findings.append(_of_rows("duplicate_rows", severity, detail, mend, extra, len(rows)))
+    return findings
+
+
+def of_labelled(prints: NDArray[Any], labels: Sequence[str]) -> list[Finding]:
+    """What is said of texts or images, by fingerprints [n, d], that are there more than once with the same label."""
+    keys = [row.tobytes() + label.encode() for row, label in zip(prints, labels, strict=True)]
+    return repeats(np.array([hash_of(key) for key in keys], dtype=np.uint64)) if keys else []
+
+
+def hash_of(content: bytes) -> int:
+    """64 bits of some bytes."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
+
+
+def _of_rows(code: str, severity: Severity, detail: str, mend: str, rows: int, of: int) -> Finding:
+    return Finding(code=code, severity=severity, detail=detail, mend=mend, rows=rows, share=round(rows / of, 6))

@@ -1,0 +1,73 @@
+"""What is noticed of a file's rows: copies among them, and columns of one value."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.datasets.readers import read_table
+from app.datasets.rows.noticed import RowHashes, noticed, of_labelled
+from contract.findings import Severity
+
+
+def said(table: pa.Table) -> list[tuple[str, str, int | None]]:
+    return [(each.code, each.severity.value, each.rows) for each in noticed(table, "y")]
+
+
+def of(rows: list[dict[str, object]]) -> pa.Table:
+    return read_table(json.dumps(rows).encode())
+
+
+DISTINCT = [{"x": at / 7, "s": f"a{at % 3}", "y": at % 2} for at in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "codes"),
+    [
+        (DISTINCT, []),
+        ([*DISTINCT, DISTINCT[0]], [("duplicate_rows", "note", 1)]),
+        ([*DISTINCT, *DISTINCT, *DISTINCT], [("duplicate_rows", "warn", 40)]),
+        ([*DISTINCT[:4], *[DISTINCT[5]] * 9], [("equal_rows", "warn", 9), ("duplicate_rows", "warn", 8)]),
+        # in a few rows nothing is said of most of them
+        ([*DISTINCT[:2], *[DISTINCT[5]] * 3], [("duplicate_rows", "note", 2)]),
+    ],
+)
+def test_rows_that_repeat_are_counted(rows: list[dict[str, object]], codes: list[tuple[str, str, int]]) -> None:
+    assert said(of(rows)) == codes
+
+
+def test_a_label_a_missing_cell_and_a_sign_make_another_row() -> None:
+    rows = [{"x": 1.0, "y": 0}, {"x": 1.0, "y": 1}, {"x": None, "y": 0}, {"x": -1.0, "y": 0}, {"x": 0.0, "y": 0}]
+    assert said(of(rows)) == []
+
+
+def test_rows_are_the_same_whatever_columns_are_looked_at_together() -> None:
+    table = of([*DISTINCT, *DISTINCT[:3]])
+    apart, together = RowHashes(), RowHashes()
+    together.add(table)
+    for name in table.column_names:
+        apart.add(table.select([name]))
+    assert apart.findings() == together.findings()
+    assert apart.findings()[0].rows == 3
+
+
+def test_numbers_that_differ_little_and_ten_thousand_whole_ones_are_no_copies() -> None:
+    held = io.BytesIO()
+    whole = np.arange(10_000)
+    np.savez(held, a=whole % 100, b=whole // 100, c=1.0 + whole * 2.0**-20, y=whole % 2)
+    assert said(read_table(held.getvalue())) == []
+
+
+def test_texts_and_images_are_copies_where_their_prints_and_labels_are() -> None:
+    prints = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.0]], dtype=np.float32)
+    (copies,) = of_labelled(prints, ["a", "a", "b"])
+    assert (copies.code, copies.rows, copies.severity) == ("duplicate_rows", 1, Severity.NOTE)
+    assert of_labelled(prints[:0], []) == []
+
+
+def test_a_column_of_one_value_is_said_unless_it_is_the_target_or_has_gaps() -> None:
+    rows = [{"x": at, "one": 1, "gap": None if at else 1, "y": "a"} for at in range(3)]
+    (constant,) = noticed(of(rows), "y")
+    assert (constant.code, constant.column) == ("constant_column", "one")
