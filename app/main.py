@@ -32,6 +32,7 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
+from app.valuations import handover_endpoints as handovers
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -101,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)
+    app.include_router(handovers.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)
