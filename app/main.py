@@ -22,10 +22,11 @@ from app.datasets import endpoints as datasets
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import etags, health, idempotency, limits, openapi, outages, problems
+from app.http import etags, idempotency, limits, openapi, outages, problems
 from app.http.bodies import BodyLimit
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
+from app.http.probes import health
 from app.http.queues import FairQueue
 from app.payouts import endpoints as payouts
 from app.settings import Settings
