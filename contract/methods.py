@@ -11,9 +11,11 @@ from contract.metrics import Predicts
 from contract.names import did_you_mean, unknown
 
 AUTO = "auto"
-# learners whose models are vectors: of labelled rows and standing on nothing, and all
-_VECTORS = [each for each in LEARNERS.values() if each.vectors]
-_LABELLED = tuple(each.name for each in _VECTORS if each.predicts is Predicts.CLASS and not each.needs_base)
+# learners whose models are vectors: of labelled rows and standing on nothing, and all; one whose worths follow exactly
+# from sums over rows needs no other method
+_EXACT = (Architecture.RIDGE,)
+_VECTORS = [each for each in LEARNERS.values() if each.vectors and each.name not in _EXACT]
+_LABELLED = tuple(each.name for each in _VECTORS if Predicts.NEXT_TOKEN not in each.predicts and not each.needs_base)
 _ALL = tuple(each.name for each in _VECTORS)
 # answers of models of single players can be added whatever the models are
 _NO_VECTORS = tuple(each.name for each in LEARNERS.values() if not each.vectors)
@@ -66,6 +68,7 @@ METHODS: dict[str, UnlearningMethod] = {
                 _H("sample", 0, "sequences that gradients are sampled from", above=True),
             ),
         ),
+        UnlearningMethod("statistics", "unlearn", _EXACT, partial=True),
         UnlearningMethod(
             "natural_gradient",
             "unlearn",
@@ -176,6 +179,8 @@ SHARED_OPTIONS = (
 )
 # what measured best, for an order that names no method (docs/benchmarks.md, -text.md, -trees.md)
 _BEST = {
+    (Architecture.RIDGE, "full"): "statistics",
+    (Architecture.RIDGE, "partial"): "statistics",
     **dict.fromkeys(((each, "full") for each in _NO_VECTORS), "logit_sum"),
     (Architecture.LM, "full"): "mixture",
     **dict.fromkeys(((each, "partial") for each in _NO_VECTORS), "mixture"),

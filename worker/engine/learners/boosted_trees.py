@@ -16,9 +16,11 @@ from torch import Tensor
 
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
+from contract.metrics import Predicts
 from contract.trees import forest_shapes, outputs_of
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.learner import Check
+from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.options import read_options
 from worker.engine.learners.outside.lightgbm_trees import Tree, TreeOptions, grow
 from worker.engine.tensors.batching import Batch, Pool
@@ -53,6 +55,7 @@ class BoostedTrees:
     """``boosted_trees:rounds=60,leaves=15,lr=0.1,least_rows=10,l2=1``."""
 
     name = "boosted_trees"
+    predicts, loss = Predicts.CLASS, LOSSES[Predicts.CLASS]
     dtype = torch.float64
     linear = False
     slots = 1

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from contract.errors import InvalidProblem
 from contract.learners import LEARNERS, Hyper
+from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.learner import Check
+from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.outside.estimators import answers
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
@@ -26,6 +28,7 @@ _SEEDS = 1 << 40  # that a float64 holds exactly
 class ByName:
     """``random_forest``, ``knn``, ``svm_rbf``: see ``outside.estimators``."""
 
+    predicts, loss = Predicts.CLASS, LOSSES[Predicts.CLASS]
     dtype = torch.float64
     linear = False
     slots = 1

@@ -1,9 +1,8 @@
 """scikit-learn's classifiers (Pedregosa et al. 2011) by name: fitted to rows, asked at once, and dropped.
 
 Each runs in one thread, leaves BLAS alone, whose sums would depend on the number of its threads, and has a seed where
-it draws. Probabilities are brought to log-odds with every class counted once more than it is there, so that a class that a
-coalition lacks is rare and not impossible. Nothing of a fitted estimator
-is kept, stored or sent.
+it draws. Probabilities are brought to log-odds with every class counted once more than it is there, so that a class
+that a coalition lacks is rare and not impossible. Nothing of a fitted estimator is kept, stored or sent.
 """
 
 from collections.abc import Callable, Mapping
