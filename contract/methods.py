@@ -206,13 +206,20 @@ def methods_for(learner: str, mode: str | None = None) -> tuple[str, ...]:
     )
 
 
+def mode_fault(learner: str, mode: str) -> str | None:
+    """Why a learner cannot be valued in a mode; None where it can."""
+    if mode == "partial" and not LEARNERS[learner].kept:
+        return f"learner {learner} has no partial mode: no model of it is kept that could forget; choose mode full"
+    return None
+
+
 def method_fault(method: str, learner: str, mode: str) -> str | None:
     """Why an order cannot be computed by a method; None where it can."""
     allowed = (AUTO, *methods_for(learner, mode))
     if method in allowed and len(allowed) > 1:
         return None
-    if mode == "partial" and not LEARNERS[learner].kept:
-        return f"learner {learner} has no partial mode: no model of it is kept that could forget; order mode full"
+    if (why := mode_fault(learner, mode)) is not None:
+        return why
     if method not in METHODS:
         return unknown("unlearning method", method, allowed)
     why = (

@@ -98,7 +98,7 @@ def test_no_model_is_kept_so_there_is_no_partial_mode_and_no_gradient() -> None:
     for name in HYPER:
         assert set(methods_for(name)) == {"logit_sum", "mixture"}
         assert methods_for(name, "partial") == ()
-        assert "order mode full" in (method_fault(default_method(name, "partial"), name, "partial") or "")
+        assert "choose mode full" in (method_fault(default_method(name, "partial"), name, "partial") or "")
         with pytest.raises(InvalidProblem, match="has no partial mode"):
             problem(name, mode="partial")
     learner = ByName("knn", {}, (4,), 3, 10)
