@@ -99,6 +99,9 @@ _Read = Annotated[
 _MissingLabels = Annotated[
     str, typer.Option(help=f"Rows without a label: {_choice(MISSING_LABELS)} (left out, they are counted).")
 ]
+_DropUnfit = Annotated[
+    bool, typer.Option("--drop-unfit", help="Go on without files that do not fit the others; they are named.")
+]
 _LabelMap = Annotated[list[str] | None, typer.Option(help="OLD=NEW: a label that is another by another spelling.")]
 _Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
 _LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
@@ -139,6 +142,7 @@ def value(
     class_weights: _ClassWeights = "uniform",
     read: _Read = None,
     missing_labels: _MissingLabels = "leave_out",
+    drop_unfit: _DropUnfit = False,
     label_map: _LabelMap = None,
     use: _Use = None,
     leave_out: _LeaveOut = None,
@@ -191,6 +195,7 @@ def value(
         image_size=image_size,
         readings=parse_readings(files, declared),
         missing_labels=missing_labels,
+        drop_unfit=drop_unfit,
         label_map=parse_pairs("--label-map", label_map),
         features=FeatureChoice(
             use=tuple(use or ()) or None, leave_out=tuple(leave_out or ()), rename=parse_pairs("--rename", rename)
