@@ -38,7 +38,7 @@ class LocalFile:
     format: str = ""
 
 
-def test_file(request: ValueRequest) -> LocalFile:
+def the_test_set(request: ValueRequest) -> LocalFile:
     """The request's test set."""
     return LocalFile("the test set", Path(request.test), None, request.test)
 
@@ -79,7 +79,10 @@ def read_together(
     paths = {key: str(file.path.resolve()) for key, file in {**keyed, "test": test}.items()}
     asked = FitRequest(question=question, name="the files", paths=paths, tokenizer=None)
     reply = process.shared().ask(
-        {"task": READ, **asked.plain()}, memory_bytes=settings.fit_memory_bytes, seconds=settings.parse_seconds
+        {"task": READ, **asked.plain()},
+        files=[Path(path) for path in paths.values()],
+        memory_bytes=settings.fit_memory_bytes,
+        seconds=settings.parse_seconds,
     )
     answer = FilesRead.read(reply)
     for said in (*(left_out(each) for each in answer.unfit), *answer.findings):

@@ -15,6 +15,7 @@ from app.valuations.states import ValuationStatus
 from contract.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
 from contract.features import ALL_FEATURES, FeatureChoice
 from contract.findings import FileFinding, Severity
+from contract.grants import DELIVERED, Grant
 from contract.learners import LEARNERS, Architecture
 from contract.methods import AUTO
 from contract.metrics import METRICS
@@ -224,8 +225,25 @@ class NewValuation(Body):
         description="Where it is used (ISO 3166), where a licence limits it.",
         examples=["NO"],
     )
+    deliver: list[Literal["model", "data"]] = Field(
+        default_factory=list,
+        max_length=len(DELIVERED),
+        description="What you get after settlement beside values, of those who are paid and whose licence grants it. "
+        "model: the model trained on them; data: the datasets, in the versions that were valued.",
+        examples=[["model"]],
+    )
     metadata: dict[Key, Label] = Field(default_factory=dict, max_length=32)
     payout: Payout = Field(default_factory=Payout)
+
+    @field_validator("deliver")
+    @classmethod
+    def _named_once(cls, value: list[str]) -> list[str]:
+        return [grant.value for grant in DELIVERED if grant.value in value]
+
+    @property
+    def delivered(self) -> tuple[Grant, ...]:
+        """What the buyer is to get beside values."""
+        return tuple(Grant(name) for name in self.deliver)
 
     @field_validator("datasets")
     @classmethod

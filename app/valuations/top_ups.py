@@ -30,7 +30,7 @@ from app.valuations.service import Effort
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation
 from app.valuations.work import lifecycle, worths
-from contract.job import EDITION, AgreedTerms
+from contract.job import EDITION
 from contract.result import StoredResult
 
 
@@ -88,13 +88,9 @@ def post(
     earlier, compute = ready.earlier, ready.effort.compute
     most = 0 if compute is None else compute.most
     before = earlier.job_inputs
-    terms = AgreedTerms(
-        fee_basis_points=0,
-        reserves=before.terms.reserves,
-        compute=None if compute is None else compute.terms(),
-        edition=EDITION,
-    )
-    order = ready.order.model_copy(update={"pool": money.plain(most, earlier.currency)})
+    agreed = {"fee_basis_points": 0, "compute": None if compute is None else compute.terms(), "edition": EDITION}
+    terms = before.terms.model_copy(update=agreed)
+    order = ready.order.model_copy(update={"pool": money.plain(most, earlier.currency), "deliver": []})
     valuation = Valuation(
         buyer_id=earlier.buyer_id,
         game_id=earlier.game_id,

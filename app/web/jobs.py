@@ -22,7 +22,7 @@ from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import service, top_ups
+from app.valuations import handover, service, top_ups
 from app.valuations.orders.top_up import TopUp
 from app.valuations.results import wording
 from app.valuations.results.schemas import Values
@@ -162,6 +162,7 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
         "over": valuation.status in TERMINAL,
         "values": None,
         "payouts": None,
+        "delivery": None,
         "charts": {},
         "most_bars": charts.MOST_BARS,
         "may_top_up": top_ups.may_top_up(session, valuation),
@@ -188,6 +189,7 @@ def _result_view(session: Session, visitor: Visitor, valuation: Valuation) -> di
         "dispute": disputes.of_job(session, valuation.id),
         "disputable": datetime.now(UTC) < paid.disputable_until,
         "charts": _charts(session, visitor, values, valuation.order.share_ci),
+        "delivery": handover.delivery(session, visitor.caller, valuation.id) if valuation.order.deliver else None,
     }
 
 

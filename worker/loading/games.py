@@ -26,6 +26,7 @@ from app.errors import Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
+from contract.delivery import Scaling
 from contract.files import InputFile
 from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
 from contract.job import Job
@@ -115,6 +116,10 @@ class LoadedGames:
                 self._base_of[job.game_id] = job.inputs.base
             self._make_room()
         return loaded[0]
+
+    def scaling(self, job: Job) -> Scaling | None:
+        """By what a job's features are standardised; None where its rows are no features of a frozen model."""
+        return read_blob(lambda: self._features.scaling(job))
 
     def forget(self, game_id: UUID) -> None:
         """Drop a game, for instance because its evaluator failed half-way."""

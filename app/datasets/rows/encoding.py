@@ -129,6 +129,18 @@ def encode(table: pa.Table, encoding: Encoding) -> EncodedRows:
     """The rows of one table, in its own order; raises InvalidData for labels or values that do not fit."""
     table = renamed(table, FeatureChoice(rename=dict(encoding.rename)))
     y = _encode_labels(table, encoding)
+    return EncodedRows(_encode_features(table, encoding), y)
+
+
+def encode_unlabelled(table: pa.Table, encoding: Encoding) -> NDArray[np.float32]:
+    """X float32[n, d...] of a table's rows, in its own order; a label column is not looked at. Raises InvalidData."""
+    table = renamed(table, FeatureChoice(rename=dict(encoding.rename)))
+    if missing := [feature.name for feature in encoding.features if feature.name not in table.column_names]:
+        raise _mismatch(missing[0], f"{table_name(table)} lacks {_few(missing)}, which the model reads; add them")
+    return _encode_features(table, encoding)
+
+
+def _encode_features(table: pa.Table, encoding: Encoding) -> NDArray[np.float32]:
     first = encoding.features[0]
     X = np.empty((table.num_rows, sum(feature.width for feature in encoding.features)), dtype=np.float32)
     at = 0
@@ -141,7 +153,7 @@ def encode(table: pa.Table, encoding: Encoding) -> EncodedRows:
         at += feature.width
     # -0.0 and 0.0 are the same number and must be the same bytes
     X += 0.0
-    return EncodedRows(X.reshape(table.num_rows, *first.shape) if first.kind == "tensor" else X, y)
+    return X.reshape(table.num_rows, *first.shape) if first.kind == "tensor" else X
 
 
 def canonical_rows(X: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -211,6 +211,7 @@ class Fitter:
             return FitReply.read(
                 process.shared().ask(
                     {"task": FIT, **request.plain()},
+                    files=[Path(each) for each in (*paths.values(), *([] if place is None else [place]))],
                     memory_bytes=self.settings.fit_memory_bytes,
                     seconds=self.settings.parse_seconds,
                 )

@@ -119,7 +119,7 @@ def to_html(report: Report) -> str:
 def to_pdf(report: Report) -> bytes:
     """The same page on paper. It is dated by the settlement and repeats to the byte."""
     question = printing.question("the report", to_html(report), report.title, report.payouts.disputable_until)
-    answer = process.shared().ask(question, memory_bytes=printing.MEMORY_BYTES, seconds=printing.SECONDS)
+    answer = process.shared().ask(question, files=(), memory_bytes=printing.MEMORY_BYTES, seconds=printing.SECONDS)
     return base64.b64decode(answer["pdf"])
 
 

@@ -6,7 +6,7 @@ the rows that measure (``contract.baseline``). Nothing here trains.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,14 @@ from worker.engine.learners.learner import Learner
 from worker.engine.tasks import answering_of
 
 _ANCHOR_SHARE = 1 / 3  # of the test rows, in partial mode
+
+
+class Score(NamedTuple):
+    """What a model scores on so many test units, and the standard error over draws of as many."""
+
+    value: float
+    stderr: float
+    units: int
 
 
 class TestRows:
@@ -79,6 +87,11 @@ class TestRows:
     def influences(self, answers: NDArray[Any]) -> NDArray[np.float64]:
         """How much each unit moves the scores of stored answers [K, T, ...], float64[K, T]."""
         return self.answering.prediction.influences(self.metric, answers, self.targets)
+
+    def score(self, answers: NDArray[Any]) -> Score:
+        """One model's score by its stored answers [1, T, ...]."""
+        moved = self.influences(answers)[0]
+        return Score(float(self.scores(answers)[0]), float(np.sqrt(np.square(moved).sum())), len(moved))
 
     def answers_of(self, params: Tensor) -> NDArray[Any]:
         """Stored answers [K, T, ...] of models [K, P]."""
