@@ -74,6 +74,21 @@ class Settings(BaseSettings):
     session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
     invitation_hours: float = Field(default=168.0, gt=0, description="how long an invited user may set a password")
 
+    reset_minutes: float = Field(default=60.0, gt=0, description="how long a link for a forgotten password works")
+    mail: Literal["console", "file", "smtp"] = Field(
+        default="console",
+        description="where letters go: the standard error stream, files in mail_folder, or a server; they hold tokens",
+    )
+    mail_from: str = Field(default="cherish@localhost", description="the sender of letters")
+    mail_folder: str = Field(default="/var/lib/cherish/mail", description="for mail=file; nobody else may read it")
+    smtp_host: str = Field(default="localhost", description="for mail=smtp")
+    smtp_port: int = Field(default=587, gt=0, le=65535, description="for mail=smtp")
+    smtp_tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls", description="for mail=smtp; certificates are verified; none is for a server of one's own"
+    )
+    smtp_user: str = Field(default="", description="for mail=smtp; empty: nobody signs in")
+    smtp_password: SecretStr | None = Field(default=None, description="for mail=smtp")
+
     shown_buyer: str | None = Field(
         default=None,
         description="the first page shows the newest job of the buyer of this name to anybody, providers' names and "

@@ -107,6 +107,8 @@ class EmbeddedStack(Supervisor):
             "CHERISH_DATABASE_URL": database_url,
             "CHERISH_REDIS_URL": redis_url,
             "CHERISH_BLOB_URL": (self.home / "blobs").as_uri(),
+            "CHERISH_MAIL": "file",
+            "CHERISH_MAIL_FOLDER": str(self.home / "mail"),
             "CHERISH_PUBLIC_URL": self.api_url,
             "CHERISH_KEY_PEPPER": secret.key_pepper,
             "CHERISH_SIGNING_SECRET": secret.signing_secret,
