@@ -3,15 +3,9 @@
 import uuid
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from contract.document import Document
 
 FORMAT = "cherish-backup-1"
-
-
-class Document(BaseModel):
-    """A document that is written once; an unknown field is an error, so that no version is read as another."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Keys(Document):
