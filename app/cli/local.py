@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.featured import evaluator_on_features
-from app.cli.local_files import LocalFile, Notice, provider_files, read_together, test_file, unnoticed
+from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
 from app.datasets.readers.images import in_form
@@ -44,10 +44,10 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
         return evaluator_on_features(request, name, hyper, threads, notice)
     whole_rest = [LocalFile("the rest", Path(request.rest), None, request.rest)] if request.rest else []
     others = [*provider_files(request), *whole_rest]
-    answer, used = read_together(request, "table", test_file(request), others, notice)
+    answer, used = read_together(request, "table", the_test_set(request), others, notice)
     encoding = Encoding.from_json(answer.encoding or {})
     form = encoding.shape if len(encoding.shape) > 1 else ()
-    test = encode(_table(request, test_file(request), form), encoding)
+    test = encode(_table(request, the_test_set(request), form), encoding)
     encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
     rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}

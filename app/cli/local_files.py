@@ -38,7 +38,7 @@ class LocalFile:
     format: str = ""
 
 
-def test_file(request: ValueRequest) -> LocalFile:
+def the_test_set(request: ValueRequest) -> LocalFile:
     """The request's test set."""
     return LocalFile("the test set", Path(request.test), None, request.test)
 
