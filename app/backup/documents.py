@@ -3,6 +3,8 @@
 import uuid
 from datetime import datetime
 
+from pydantic import Field
+
 from contract.document import Document
 
 FORMAT = "cherish-backup-1"
@@ -43,4 +45,4 @@ class Manifest(Document):
 class Withdrawn(Document):
     """Datasets that were withdrawn by the newest backup, and when: older backups are restored without them."""
 
-    datasets: dict[uuid.UUID, datetime] = {}
+    datasets: dict[uuid.UUID, datetime] = Field(default_factory=dict)
