@@ -325,7 +325,12 @@ def show(result: "ValuationResult", console: Console) -> None:
         console.print(result.gain.sentence(), soft_wrap=True)
     if result.retrain_seconds_estimate is not None:
         estimate = result.retrain_seconds_estimate
-        console.print(f"Training anew for every coalition would take about {estimate:.0f} s.", soft_wrap=True)
+        from app.valuations.results import wording
+
+        words = f"would take about {estimate:.0f} s"
+        if estimate > wording.LONGEST_SECONDS:
+            words = f"is not computable: 2^{len(result.players)} models"
+        console.print(f"Training anew for every coalition {words}.", soft_wrap=True)
     for sentence in (result.audit.sentence, result.shares_note, *result.notes):
         if sentence:
             console.print(sentence, soft_wrap=True)
