@@ -11,7 +11,6 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Header, Query, Request, Response, status
-from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
@@ -252,7 +251,8 @@ def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDe
                     "example": "id: 3\nevent: valuation.progressed\n...",
                 }
             },
-        }
+        },
+        204: {"description": "To a stream: the job has ended, and you have all of its events."},
     },
 )
 def list_events(
@@ -265,11 +265,15 @@ def list_events(
     last_event_id: Annotated[
         int | None, Header(ge=0, le=2**31 - 1, description="Of a stream that broke: what follows it is sent.")
     ] = None,
-) -> schemas.Events | StreamingResponse:
-    """What happened to a job, in order: as a list, or as a stream that ends with the job."""
+) -> schemas.Events | Response:
+    """What happened to a job, in order: as a list, or as a stream that ends with the job; 204 where a stream would have
+    nothing more, ever."""
     if EVENT_STREAM in accepted(request):
-        service.get(session, caller, valuation_id)
+        valuation = service.get(session, caller, valuation_id)
         begin = after if last_event_id is None else last_event_id
+        if valuation.status in TERMINAL and begin >= valuation.event_seq > 0:
+            # an EventSource connects anew when a stream ends, unless it is told that there is no more
+            return Response(status_code=status.HTTP_204_NO_CONTENT)
         return stream(request, caller, valuation_id, begin)
     rows = service.events(session, caller, valuation_id, after, limit)
     return schemas.Events(items=[schemas.Event.model_validate(row) for row in rows])
