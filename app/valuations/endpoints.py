@@ -27,7 +27,6 @@ from app.valuations import repository, schemas, service, top_ups
 from app.valuations.orders.top_up import TopUp, TopUpQuote
 from app.valuations.results import certificates, exports, reports
 from app.valuations.results import schemas as result_schemas
-from app.valuations.results.answers import summary
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
 
@@ -191,7 +190,8 @@ async def quote_top_up(
 @router.get("/valuations/{valuation_id}/top-ups", responses=responses(NotFound))
 def list_top_ups(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> Page[schemas.ValuationSummary]:
     """The jobs that go on with this one, oldest first."""
-    return Page(items=[summary(each) for each in top_ups.of_job(session, caller, valuation_id)], next_cursor=None)
+    rows = top_ups.of_job(session, caller, valuation_id)
+    return Page(items=service.summaries(session, rows), next_cursor=None)
 
 
 @router.get(
