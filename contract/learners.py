@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from contract.adapters import AT, PART_RULE, is_part
+from contract.costs import CostOf, convolutional, language_model, logistic, small_network, transformer
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts
 from contract.names import did_you_mean
@@ -77,6 +78,7 @@ class LearnerKind:
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
     ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
     one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations`` do not say (quotes).
+    ``cost`` is what its models take (``contract.costs``).
     """
 
     name: Architecture
@@ -89,6 +91,7 @@ class LearnerKind:
     trains: bool = True
     draws: bool = True
     passes: int = 0
+    cost: CostOf = small_network
 
     def parameter(self, name: str) -> HyperParameter | None:
         return next((each for each in self.hyper if each.name == name), None)
@@ -158,6 +161,7 @@ LOGISTIC = LearnerKind(
     stands_on=_FROZEN,
     draws=False,
     passes=30,
+    cost=logistic,
 )
 MLP = LearnerKind(
     Architecture.MLP,
@@ -188,6 +192,7 @@ CNN = LearnerKind(
         _H("batch", 64, "rows of a minibatch", above=True),
     ),
     passes=120,
+    cost=convolutional,
 )
 LM = LearnerKind(
     Architecture.LM,
@@ -215,6 +220,7 @@ LM = LearnerKind(
     ),
     stands_on=(Architecture.LM,),
     needs_base=True,
+    cost=language_model,
 )
 LORA = LearnerKind(
     Architecture.LORA,
@@ -230,6 +236,7 @@ LORA = LearnerKind(
     ),
     stands_on=_FROZEN,
     needs_base=True,
+    cost=transformer,
 )
 ENCODER = LearnerKind(
     Architecture.ENCODER,
