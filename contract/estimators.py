@@ -1,14 +1,22 @@
-"""Estimators by name, and the budgets that rule where an order names none."""
+"""Estimators by name, what ends a job, and the budgets of an order that names none."""
 
 AUTO, EXACT, MULTIFIDELITY = "auto", "exact", "multifidelity"
 SAMPLING = ("permutation", "antithetic", "stratified", "kernelshap", "leverage", "svarm", "regression")
 ESTIMATORS = (AUTO, EXACT, MULTIFIDELITY, *SAMPLING)
 
+# by name, in words: what ends a job
+BUDGET, PRECISION = "budget", "precision"
+RULES = {
+    BUDGET: "the budgets, or sooner where computing is precise enough",
+    PRECISION: "the width asked for, test rows included, as long as computing can reach it",
+}
 # up to so many players every coalition is unlearned; above it a sample
 ENUMERATE_UP_TO = 12
 MOST_COALITIONS = 4096
 # retrainings where the order names no number: max(LEAST_RETRAINS, RETRAINS_EACH * players)
 LEAST_RETRAINS, RETRAINS_EACH = 36, 3
+# times as many where the precision asked for rules, and the order names no number
+PRECISION_FACTOR = 8
 # coalitions that are retrained from another start, to measure seed noise
 REPLICATES = 6
 # the two anchors and two pairs: with fewer retrainings nothing is corrected
@@ -22,6 +30,11 @@ LEAST_AUDITED, AUDITED_EACH = 16, 2
 def planned_retrains(players: int) -> int:
     """The most retrainings of an order that names no number."""
     return max(LEAST_RETRAINS, RETRAINS_EACH * players)
+
+
+def most_retrains(players: int, ruled_by: str) -> int:
+    """The same by what rules the job (``RULES``)."""
+    return planned_retrains(players) * (PRECISION_FACTOR if ruled_by == PRECISION else 1)
 
 
 def audited(players: int) -> int:

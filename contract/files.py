@@ -35,8 +35,8 @@ AS_IT_IS = Reading()
 
 
 class InputFile(Document):
-    """One dataset's bytes: what errors call it, which blob holds it, how to read it, its label column (of a corpus its
-    column of domains, or ""), and what to skip."""
+    """One dataset's bytes: what errors call it, which blob holds it, how to read it ("": as its bytes say), its label
+    column (of a corpus its column of domains, or ""), and what to skip."""
 
     name: str
     digest: str

@@ -24,8 +24,10 @@ class Offer(Document):
 
 
 class FitQuestion(Document):
-    """``kind`` says how files are read: table, blocks, text, image. ``files`` and ``uploaded`` are by dataset (hex).
-    ``by_name``: classes and columns stay in the order of their names, which the weights of a checkpoint are in."""
+    """``kind`` says how files are read: table, blocks, text, image, or corpora (documents that are only looked at).
+    ``files`` and ``uploaded`` are by dataset (hex). ``by_name``: classes and columns stay in the order of their names,
+    which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
+    rows are not compared."""
 
     kind: str
     test: InputFile
@@ -41,6 +43,7 @@ class FitQuestion(Document):
     label_map: dict[str, str] = Field(default_factory=dict)
     missing_labels: MissingLabels = "leave_out"
     drop_unfit: bool = False
+    own: bool = False
 
 
 class FitRequest(Document):
@@ -91,6 +94,33 @@ class UnfitDataset(Document):
     detail: str
 
 
+class FilesRead(Document):
+    """What files come to without players: classes (or none), a table's encoding and shape, what is said of them, and
+    which were left out, as the question allows."""
+
+    labels: tuple[str, ...]
+    encoding: dict[str, Any] | None
+    shape: tuple[int, ...] | None
+    findings: tuple[FileFinding, ...]
+    unfit: tuple[UnfitDataset, ...]
+
+
+class Fault(Document):
+    """One broken rule: where, why, and its kind, as errors name them."""
+
+    pointer: str
+    detail: str
+    type: str
+
+
+class DatasetRefusal(Document):
+    """Why a job's files do not fit together: the dataset (its id in hex) that does not, and what is said of it."""
+
+    dataset: str
+    detail: str
+    faults: tuple[Fault, ...] = ()
+
+
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
@@ -108,3 +138,10 @@ class FitAnswer(Document):
     mix: LabelMix
     findings: tuple[FileFinding, ...] = ()
     unfit: tuple[UnfitDataset, ...] = ()
+
+
+class FitReply(Document):
+    """What the sandbox says: an answer, or which dataset does not fit."""
+
+    answer: FitAnswer | None = None
+    refused: DatasetRefusal | None = None

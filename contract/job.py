@@ -141,6 +141,8 @@ class JobProgress(Document):
     evaluations: dict[str, int] = Field(default_factory=dict)
     widest_share_interval: float | None = None
     checked: dict[str, int] | None = None
+    # once a job has a result: whether the width that was asked for was reached; None in plans from before it was told
+    precision_met: bool | None = None
 
     @field_validator("widest_share_interval")
     @classmethod
@@ -150,8 +152,9 @@ class JobProgress(Document):
 
     def plain(self) -> dict[str, Any]:
         whole = self.model_dump(mode="json")
-        if self.checked is None:
-            del whole["checked"]
+        for name in ("checked", "precision_met"):
+            if whole[name] is None:
+                del whole[name]
         return whole
 
 

@@ -209,6 +209,59 @@ class TraceRow:
     shares: tuple[float, ...]
     widest: float
     halves: float | None
+    # with everything that is uncertain, and by the test rows alone; None where the look did not need to know
+    joined: float | None = None
+    test_rows: float | None = None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How wide the widest interval is expected to be, in points, under a larger ``budget`` (its name in an order)."""
+
+    budget: str
+    most: int
+    widest: float
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The widest simultaneous share interval, in points of the pool: ``asked`` for, and ``reached`` with everything
+    that is uncertain (None: it cannot be said). ``test_rows`` is how wide the test rows alone would make it, which no
+    computing narrows; None: not known. ``forecast``: what more computing is expected to bring, smaller budgets first.
+    """
+
+    asked: float
+    reached: float | None
+    test_rows: float | None
+    forecast: tuple[Forecast, ...] = ()
+
+    @property
+    def met(self) -> bool:
+        return self.reached is not None and self.reached <= self.asked
+
+    @property
+    def test_rows_limit(self) -> bool:
+        """Whether computing alone cannot reach what was asked for: only more test rows would help."""
+        return not self.met and self.test_rows is not None and self.test_rows > self.asked
+
+    def outlook(self) -> str | None:
+        """What would narrow it, for people; None where nothing has to, or nothing is known."""
+        if self.met or self.reached is None:
+            return None
+        lines = []
+        # a later look has to be surer: where the test rows are what counts, its interval is the wider one
+        narrower = [each for each in self.forecast if each.widest < self.reached]
+        if narrower:
+            told = ", about ".join(f"{each.widest:.2f} with {each.budget} {each.most}" for each in narrower)
+            lines.append(f"More computing is expected to bring about {told}.")
+        elif self.forecast or self.test_rows is not None:
+            lines.append("No more computing would narrow it.")
+        if self.test_rows_limit:
+            lines.append(
+                f"The test rows alone make it {self.test_rows:.2f} points wide, so only more test rows would bring "
+                "what was asked for."
+            )
+        return " ".join(lines) or None
 
 
 @dataclass(frozen=True)
@@ -251,6 +304,7 @@ class _Answer:
     shards: tuple[ShardRow, ...] = ()  # who plays, where ``players`` are sums over shards
     gain: Gain | None = None  # None: not tested
     chance: TestRowChance | None = None  # None: what other test units would change is not known
+    precision: Precision | None = None  # None: in results from before it was told
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

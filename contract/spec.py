@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from contract.estimators import ESTIMATORS
+from contract.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
 from contract.metrics import metric_of
 from contract.names import unknown
 
@@ -30,7 +30,9 @@ class ValuationSpec:
     (partial mode); unlearn, repair and retrain value that one game. Partial mode with retrain is the reference run for
     whoever does hold the other rows. ``unlearning`` names the method; "auto" lets every
     method the game offers compete. ``share_ci`` is the full width, in points of the pool, that the widest simultaneous
-    share interval must fall under. ``max_retrains`` None means max(36, 3 n), or 30 where that is enough (run.py).
+    share interval must fall under. ``ruled_by`` budget stops looking at test rows, and ``max_retrains`` None then means
+    max(36, 3 n), or 30 where that is enough (run.py); precision goes on until the interval with the test rows in it is
+    narrow enough or computing cannot make it so, and None means eight times as many.
     Raises ValueError naming the field.
     """
 
@@ -45,12 +47,14 @@ class ValuationSpec:
     max_seconds: float | None = None
     seed: int = 0
     confidence: float = CONFIDENCE
+    ruled_by: str = BUDGET
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
             ("mode", self.mode, MODES),
             ("fidelity", self.fidelity, FIDELITIES),
             ("estimator", self.estimator, ESTIMATORS),
+            ("ruled_by", self.ruled_by, RULES),
         ):
             if value not in allowed:
                 raise ValueError(unknown(name, value, allowed))
@@ -69,6 +73,8 @@ class ValuationSpec:
             raise ValueError(f"max_seconds must be above 0; got {self.max_seconds}")
         if self.seed < 0:
             raise ValueError(f"seed must not be negative; got {self.seed}")
+        if self.mode == "partial" and self.ruled_by == PRECISION:
+            raise ValueError("partial mode is not audited, so no precision can be said of it; set ruled_by to budget")
         if self.mode == "partial" and self.fidelity == "repair":
             raise ValueError("partial mode has nothing to repair with: fidelity must be auto, unlearn or retrain")
 

@@ -38,6 +38,16 @@ _GAUGES = {
         [],
     ),
     "unreferenced": ("cherish_blobs_unreferenced", "Old blobs that nothing referred to at the last look.", []),
+    "ended": (
+        "cherish_jobs_ended",
+        "Jobs posted within 24 hours that have ended, by state and reason.",
+        ["status", "reason"],
+    ),
+    "retried": ("cherish_shards_retried", "Open shards that an attempt has failed before.", []),
+    "unsealed_age": ("cherish_ledger_unsealed_seconds", "How long the oldest transfer outside the chain waits.", []),
+    "deliveries": ("cherish_webhooks_due", "Events that are due and not delivered.", []),
+    "delivery_age": ("cherish_webhooks_age_seconds", "How long the oldest such event waits.", []),
+    "disclosed": ("cherish_disclosure_points", "Points of disclosure budgets spent within 24 hours.", []),
     "workers": ("cherish_workers", "Workers heard of within 30 seconds.", ["queue"]),
 }
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.admin import queues as work_queues
 from app.admin import repository
+from app.admin.gauges import history
 from app.errors import Conflict
 from app.http.pages import PageRequest
 from app.identity import Caller, Role
@@ -201,4 +202,5 @@ def gauges(session: Session) -> dict[str, list[tuple[tuple[str, ...], float]]]:
         "workers": [
             ((queue,), sum(worker.queue == queue for worker in alive)) for queue in sorted({w.queue for w in alive})
         ],
+        **history(session),
     }

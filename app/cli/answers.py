@@ -75,6 +75,7 @@ class JobAnswer(ServiceAnswer):
     reason: str | None
     error: str | None
     progress: WatchedProgress
+    precision_met: bool | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -107,6 +108,7 @@ class ReachedPrecision(ServiceAnswer):
     asked: float
     reached: float | None
     met: bool
+    forecast: str | None = None
 
 
 class JobValues(ServiceAnswer):

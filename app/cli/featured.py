@@ -5,19 +5,20 @@ a head (lora), as in the service's jobs. It starts no server, opens no database 
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.cli.local_files import LocalFile, Notice, provider_files, read_together, test_file, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors
-from app.datasets.readers import Limits, sniff
+from app.datasets.readers import Limits
 from app.datasets.rows import items
-from app.datasets.rows.canonical_order import canonical_order
-from app.datasets.rows.encoding import EncodedRows, fit_classes
+from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.items import IMAGE, TEXT, number_labels
-from app.datasets.rows.rules import class_order
+from app.datasets.rows.rules import clean_map
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -29,8 +30,17 @@ if TYPE_CHECKING:
 _SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv"}
 
 
+@dataclass(frozen=True)
+class _Part:
+    """One file's rows: fingerprints, what the model is shown or has made of them, and labels."""
+
+    prints: Any
+    rows: Any
+    labels: list[str]
+
+
 def evaluator_on_features(
-    request: ValueRequest, name: str, hyper: dict[str, float | int | str], threads: int
+    request: ValueRequest, name: str, hyper: dict[str, float | int | str], threads: int, notice: Notice = unnoticed
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator
@@ -48,15 +58,13 @@ def evaluator_on_features(
         extractor = read_extractor(folder, kind, request.device, context=context, side=side)
         inside = name == "lora"
         asked = (request, kind, extractor, extractor.inputs if inside else extractor.features)
-        test = _file(request.test, "the test set", *asked)
-        read = [(player, _file(file, f"{player} ({file})", *asked)) for player, file in request.providers]
-        offered = {label for _, part in read for label in part[2]}
-        classes = fit_classes(request.target, "the test set", sorted(set(test[2]), key=class_order), offered)
-        if not request.checkpoint:
-            classes = _by_content(classes, test, [part for _, part in read])
+        answer, used = read_together(request, kind, test_file(request), provider_files(request), notice, _SUFFIXES)
+        classes, mapped = answer.labels, clean_map(request.label_map)
+        test = _file(test_file(request), *asked)
+        read = [(file.player or "", _file(file, *asked)) for file in used]
         names = list(dict.fromkeys(player for player, _ in read))
-        parts = [_joined([part for player, part in read if player == each], classes, each) for each in names]
-        prints, X, y = _joined([test], classes, "the test set")
+        parts = [_joined([part for player, part in read if player == each], classes, each, mapped) for each in names]
+        prints, X, y = _joined([test], classes, "the test set", mapped)
         rows = [part[1] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
         if inside:
@@ -91,38 +99,27 @@ def _taken(hyper: dict[str, float | int | str], name: str) -> int:
 
 
 def _file(
-    file: str,
-    name: str,
+    file: LocalFile,
     request: ValueRequest,
     kind: str,
     extractor: "Extractor",
     made: "Callable[[Iterator[Any]], Any]",
-) -> tuple[Any, Any, list[str]]:
-    """Fingerprints of a file's rows, what is ``made`` of them, and their labels."""
-    path = Path(file)
-    if not path.is_file():
-        raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    reading, target = request.reading(file), request.target
-    found = _SUFFIXES.get(path.suffix) or sniff(path, None, name, reading)
-    prints, labels = items.read_stand_ins(path, found, kind, target, Limits(), name, reading)
+) -> _Part:
+    """A file's rows: their fingerprints, what is ``made`` of them, and their labels."""
+    reading, target = request.reading(file.named), request.target
+    found = _SUFFIXES.get(file.path.suffix)
+    stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading)
     side = extractor.side if kind == IMAGE else None
-    with items.opened(path, found, kind, target, Limits(), name, side, reading) as opened:
-        return prints, made(opened.values), labels
+    with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading) as opened:
+        return _Part(stand_ins.prints, made(opened.values), stand_ins.labels)
 
 
-def _joined(parts: Sequence[tuple[Any, Any, list[str]]], classes: Sequence[str], name: str) -> tuple[Any, Any, Any]:
-    labels = [label for _, _, each in parts for label in each]
-    y = number_labels(labels, classes, name)
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts]), y
-
-
-def _by_content(
-    classes: tuple[str, ...], test: tuple[Any, Any, list[str]], parts: Sequence[tuple[Any, Any, list[str]]]
-) -> tuple[str, ...]:
-    """The classes in the order of their rows' content, as the service orders them."""
-    rows = [EncodedRows(part[0], number_labels(part[2], classes, "a file")) for part in (test, *parts)]
-    order = canonical_order([rows[0].X.shape[1]], len(classes), rows[0], rows[1:])
-    return tuple(classes[at] for at in order.classes)
+def _joined(
+    parts: Sequence[_Part], classes: Sequence[str], name: str, mapped: Mapping[str, str]
+) -> tuple[Any, Any, Any]:
+    labels = [label for part in parts for label in part.labels]
+    y = number_labels(labels, classes, name, mapped)
+    return np.concatenate([part.prints for part in parts]), np.concatenate([part.rows for part in parts]), y
 
 
 def _digest(folder: Path) -> str:

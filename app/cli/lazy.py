@@ -50,6 +50,12 @@ def _collect() -> Registers:
     return collect
 
 
+def _backup() -> Registers:
+    from app.cli import backup
+
+    return backup
+
+
 def _value() -> Registers:
     from app.cli import value
 
@@ -85,6 +91,8 @@ COMMANDS: dict[str, Lazy] = {
     "demo": Lazy("Run the market once, end to end, and print who is paid what.", _demo),
     "doctor": Lazy("Check database, Redis, blobs, migrations, workers and device.", _doctor),
     "collect": Lazy("Mark blobs that nothing refers to, and erase those that have been so for long.", _collect),
+    "backup": Lazy("Back up the database and the bytes that it refers to, while the service goes on.", _backup),
+    "restore": Lazy("Restore a backup into an empty database, and say what it cannot know.", _backup),
     "value": Lazy(
         "Value providers' data by what it adds to a model: values, shares, and how sure they are.",
         _value,

@@ -5,36 +5,26 @@ inside functions, so that other commands do not load torch.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.featured import evaluator_on_features
+from app.cli.local_files import LocalFile, Notice, provider_files, read_together, test_file, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
 from app.cli.text import evaluator_of_texts
-from app.datasets.readers import image_shape, table_name
-from app.datasets.readers.findings import findings_of
 from app.datasets.readers.images import in_form
-from app.datasets.rows.canonical_order import in_canonical_order
-from app.datasets.rows.encoding import EncodedRows, encode, fit_tables
+from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
-from app.datasets.rows.joining import renamed
 from app.datasets.rows.reading import read_rows
-from app.datasets.rows.suspicions import suspicions
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
-from contract.features import FeatureChoice
-from contract.findings import Finding
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
 
 
-def evaluator_of(
-    request: ValueRequest,
-    threads: int,
-    notice: Callable[[str, Sequence[Finding]], None] = lambda _name, _findings: None,
-) -> "tuple[Evaluator, dict[str, str]]":
+def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request and the digests that name everything it rests on; what is noticed of a file while it is
     read is given to ``notice`` with what people call the file."""
     from worker.engine.evaluation.evaluator import Evaluator
@@ -43,45 +33,27 @@ def evaluator_of(
     from worker.engine.games.shards import cut
 
     name, hyper = parse_model(request.model)
-    given = (request.label_map, request.features, request.missing_labels != "leave_out")
-    if any(given) and (name == "lm" or request.encoder or request.backbone):
-        raise InvalidInput(
-            "--label-map, --missing-labels, --use, --leave-out and --rename are for tables without an encoder, a "
-            "backbone or lm; leave them out"
-        )
+    _check_options(request, name)
     if name == "lm":
         if request.shards is not None or request.class_weights != "uniform":
             raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
-        return evaluator_of_texts(request, hyper, threads)
+        return evaluator_of_texts(request, hyper, threads, notice)
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
-        return evaluator_on_features(request, name, hyper, threads)
-    test_table = _table(request, request.test, "the test set", is_test=True)
-    form = image_shape(test_table)
-    tables = [
-        (player, in_form(_table(request, file, f"{player} ({file})"), form)) for player, file in request.providers
-    ]
-    rest_table = in_form(_table(request, request.rest, "the rest"), form) if request.rest else None
-    known = [table for _, table in tables] + ([rest_table] if rest_table is not None else [])
-    choice = FeatureChoice.read(request.features)
-    fitted = fit_tables(test_table, known, request.target, choice=choice, label_map=request.label_map)
-    encoding = fitted.encoding
-    notice("the test set", [*findings_of(test_table), *fitted.test_findings])
-    for table, findings in zip(known, fitted.findings, strict=True):
-        odd = suspicions(renamed(table, choice), encoding)
-        notice(table_name(table), [*findings_of(table), *findings, *odd])
-    encoded = [(player, encode(table, encoding)) for player, table in tables]
-    test = encode(test_table, encoding)
-    rest = encode(rest_table, encoding) if rest_table is not None else None
-    if not request.checkpoint:
-        known_rows = [each for _, each in encoded] + ([rest] if rest is not None else [])
-        encoding, order = in_canonical_order(encoding, test, known_rows)
-        encoded, test = [(player, order.rows(each)) for player, each in encoded], order.rows(test)
-        rest = None if rest is None else order.rows(rest)
+        return evaluator_on_features(request, name, hyper, threads, notice)
+    whole_rest = [LocalFile("the rest", Path(request.rest), None, request.rest)] if request.rest else []
+    others = [*provider_files(request), *whole_rest]
+    answer, used = read_together(request, "table", test_file(request), others, notice)
+    encoding = Encoding.from_json(answer.encoding or {})
+    form = encoding.shape if len(encoding.shape) > 1 else ()
+    test = encode(_table(request, test_file(request), form), encoding)
+    encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
+    rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}
     for player, each in encoded:
-        rows.setdefault(player, []).append(each)
+        if player is not None:
+            rows.setdefault(player, []).append(each)
     players = {player: join_rows(parts) for player, parts in rows.items()}
     rest = None if rest is None else rest.canonical()
     checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
@@ -119,17 +91,26 @@ def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest:
     return {name: digest for name, digest in named.items() if digest is not None}
 
 
-def _table(request: ValueRequest, file: str, name: str, *, is_test: bool = False) -> Any:
-    path, side = Path(file), request.image_size
-    if not path.is_file():
-        raise InvalidInput(f"{name}: there is no file {file}; check the path")
-    return read_rows(
-        path,
+def _table(request: ValueRequest, file: LocalFile, form: Sequence[int]) -> Any:
+    side = request.image_size
+    table = read_rows(
+        file.path,
         None,
         request.target,
-        name=name,
+        name=file.name,
         image_size=None if side is None else (side, side),
-        reading=request.reading(file),
+        reading=request.reading(file.named),
         missing_labels=request.missing_labels,
-        is_test=is_test,
+        notices=False,
     )
+    return in_form(table, form)
+
+
+def _check_options(request: ValueRequest, model: str) -> None:
+    """Raises InvalidInput for what a frozen model or a language model has no use for, as for the same order."""
+    if request.features and (model == "lm" or request.encoder or request.backbone):
+        raise InvalidInput(
+            "--use, --leave-out, --rename: a frozen model reads texts or images, no columns; leave them out"
+        )
+    if model == "lm" and (request.label_map or request.missing_labels != "leave_out"):
+        raise InvalidInput("--label-map, --missing-labels: a language model predicts tokens, no labels; leave them out")

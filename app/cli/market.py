@@ -119,6 +119,8 @@ def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
         job = JobAnswer.read(client.wait(valuation_id, on_progress=follow))
     if not job.succeeded:
         raise InvalidInput(job.error or f"the job is {job.status}")
+    if job.precision_met is False:
+        _print("It is less sure than was asked for; `cherish valuations result` says by how much and what would help.")
 
 
 @valuations.command("result")
@@ -145,6 +147,8 @@ def result(
     if values.precision is not None and not values.precision.met:
         reached = "it cannot be said" if values.precision.reached is None else f"{values.precision.reached:.2f}"
         _print(f"The precision asked for was not reached: {values.precision.asked:g} points; {reached}.")
+        if values.precision.forecast:
+            _print(values.precision.forecast)
 
 
 def statements(

@@ -38,6 +38,7 @@ class ValueRequest:
     backbone: str | None = None
     image_size: int | None = None
     missing_labels: str = "leave_out"
+    drop_unfit: bool = False
     label_map: Mapping[str, str] = field(default_factory=dict)
     features: Mapping[str, Any] = field(default_factory=dict)
     # (file, ``Reading.plain()`` without what is null) of each file of which something is declared

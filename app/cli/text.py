@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.cli.local_files import LocalFile, Notice, read_together, unnoticed
 from app.cli.request import ValueRequest, engine_errors
-from app.datasets.rows.corpora import BYTES, pack, read_corpus, stand_ins, text_files, tokens_of
+from app.datasets.rows.corpora import BYTES, format_of, pack, read_corpus, stand_ins, text_files, tokens_of
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
 from contract.decoder import DecoderSizes
@@ -45,10 +46,10 @@ class Corpora:
         reading = AS_IT_IS if self.request is None else self.request.reading(named or str(path))
         return pack([tokens_of(text, self.encode) for text in read_corpus(path, name, reading)], self.context, name)
 
-    def player(self, name: str, files: Sequence[str]) -> "PlayerData":
+    def player(self, name: str, files: Sequence[LocalFile]) -> "PlayerData":
         from worker.engine.games.problem import PlayerData
 
-        blocks = np.concatenate([self.blocks(Path(file), f"{name} ({file})", file) for file in files])
+        blocks = np.concatenate([self.blocks(file.path, file.name, file.named) for file in files])
         labels = np.zeros(len(blocks), dtype=np.int64)
         # named as the service names the same blocks, so that the same texts are the same game
         return PlayerData(name, blocks, labels, stand_ins(blocks, labels).digest)
@@ -69,8 +70,28 @@ def domains(path: Path) -> list[Path]:
     return text_files(path)
 
 
+def _looked_at(request: ValueRequest, notice: Notice) -> list[LocalFile]:
+    """The players' files, once the sandbox has read them, those of a test set and of the rest; folders are their files.
+
+    A player whose files do not fit together with the rest is left out where the request lets it be.
+    """
+    tested, *tests = _texts(request.test, "the test set", None)
+    rest = _texts(request.rest, "the rest", None) if request.rest else []
+    players = [file for name, given in request.providers for file in _texts(given, f"{name} ({given})", name)]
+    _, used = read_together(request, "corpora", tested, [*tests, *players, *rest], notice)
+    return [file for file in used if file.player is not None]
+
+
+def _texts(given: str, name: str, player: str | None) -> list[LocalFile]:
+    path = Path(given)
+    if not path.is_dir():
+        return [LocalFile(name, path, player, given, format_of(path) or "" if path.is_file() else "")]
+    files = text_files(path, recursive=player is not None)
+    return [LocalFile(f"{name}, {file.name}", file, player, given, format_of(file) or "") for file in files]
+
+
 def evaluator_of_texts(
-    request: ValueRequest, hyper: dict[str, float | int | str], threads: int
+    request: ValueRequest, hyper: dict[str, float | int | str], threads: int, notice: Notice = unnoticed
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose model is ``lm``, and the digests that name what it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator
@@ -93,9 +114,9 @@ def evaluator_of_texts(
             hyper = {**sizes, **hyper}
             checkpoint |= arrays
         corpora = Corpora(context, base.encode, base.vocabulary, request)
-        by_name: dict[str, list[str]] = {}
-        for name, file in request.providers:
-            by_name.setdefault(name, []).append(file)
+        by_name: dict[str, list[LocalFile]] = {}
+        for file in _looked_at(request, notice):
+            by_name.setdefault(file.player or "", []).append(file)
         test = corpora.rows(request.test, "the test set")
         problem = Problem(
             players=[corpora.player(name, files) for name, files in by_name.items()],

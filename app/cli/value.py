@@ -26,7 +26,7 @@ from app.cli.request import (
 )
 from app.cli.text import domains
 from app.errors import InvalidInput
-from contract.estimators import ESTIMATORS
+from contract.estimators import ESTIMATORS, RULES
 from contract.features import FeatureChoice
 from contract.findings import Finding, Severity
 from contract.learners import LEARNERS
@@ -38,7 +38,7 @@ from contract.shares import counts_doubt
 from contract.spec import FIDELITIES, ValuationSpec
 
 if TYPE_CHECKING:
-    from contract.result import ValuationResult
+    from contract.result import Precision, ValuationResult
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.valuation import Progress
 
@@ -74,6 +74,7 @@ _Unlearning = Annotated[
 ]
 _Estimator = Annotated[str, typer.Option(help=f"{_choice(ESTIMATORS)}.")]
 _ShareCi = Annotated[float, typer.Option(help="Stop when every share's interval is narrower than this, in points.")]
+_RuledBy = Annotated[str, typer.Option(help=f"What ends it: {', '.join(RULES)}.")]
 _MaxEvaluations = Annotated[int | None, typer.Option(help="The most worths to compute, of all kinds.")]
 _MaxRetrains = Annotated[int | None, typer.Option(help="The most models to train anew; 0 switches the audit off.")]
 _MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of computing.")]
@@ -97,6 +98,9 @@ _Read = Annotated[
 ]
 _MissingLabels = Annotated[
     str, typer.Option(help=f"Rows without a label: {_choice(MISSING_LABELS)} (left out, they are counted).")
+]
+_DropUnfit = Annotated[
+    bool, typer.Option("--drop-unfit", help="Go on without files that do not fit the others; they are named.")
 ]
 _LabelMap = Annotated[list[str] | None, typer.Option(help="OLD=NEW: a label that is another by another spelling.")]
 _Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
@@ -127,6 +131,7 @@ def value(
     unlearning: _Unlearning = None,
     estimator: _Estimator = "auto",
     share_ci: _ShareCi = 2.0,
+    ruled_by: _RuledBy = "budget",
     max_evaluations: _MaxEvaluations = None,
     max_retrains: _MaxRetrains = None,
     max_seconds: _MaxSeconds = None,
@@ -137,6 +142,7 @@ def value(
     class_weights: _ClassWeights = "uniform",
     read: _Read = None,
     missing_labels: _MissingLabels = "leave_out",
+    drop_unfit: _DropUnfit = False,
     label_map: _LabelMap = None,
     use: _Use = None,
     leave_out: _LeaveOut = None,
@@ -163,6 +169,7 @@ def value(
             max_retrains=max_retrains,
             max_seconds=max_seconds,
             seed=seed,
+            ruled_by=ruled_by,
         )
     except ValueError as refused:
         raise InvalidInput(str(refused)) from refused
@@ -188,6 +195,7 @@ def value(
         image_size=image_size,
         readings=parse_readings(files, declared),
         missing_labels=missing_labels,
+        drop_unfit=drop_unfit,
         label_map=parse_pairs("--label-map", label_map),
         features=FeatureChoice(
             use=tuple(use or ()) or None, leave_out=tuple(leave_out or ()), rename=parse_pairs("--rename", rename)
@@ -276,6 +284,13 @@ def _line(progress: "Progress") -> str:
     return f"Round {progress.round}: {bought} worths; {widest}"
 
 
+def _missed(precision: "Precision") -> str:
+    """That the width asked for was not reached, and what would help."""
+    reached = "it cannot be said" if precision.reached is None else f"{precision.reached:.2f}"
+    words = f"The precision asked for was not reached: {precision.asked:g} points; {reached}."
+    return " ".join(filter(None, [words, precision.outlook()]))
+
+
 def show(result: "ValuationResult", console: Console) -> None:
     """The table of players and the sentences that belong to it."""
     causes = ("test rows", "unlearning", "seeds") if any(player.parts for player in result.players) else ()
@@ -304,6 +319,8 @@ def show(result: "ValuationResult", console: Console) -> None:
         f"Ended by {result.stopped_by} after {result.seconds:.1f} s of computing.",
         soft_wrap=True,
     )
+    if result.precision is not None and not result.precision.met:
+        console.print(f"[yellow]{_missed(result.precision)}[/yellow]", soft_wrap=True)
     if result.gain is not None:
         console.print(result.gain.sentence(), soft_wrap=True)
     if result.retrain_seconds_estimate is not None:

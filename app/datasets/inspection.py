@@ -90,7 +90,7 @@ def inspect(
         noticed += [*findings_of(group), *_of_labels(group, target), *constant_columns(group, target)]
     if len(columns) < 2 and target is not None:
         rules.check_names(_header([column.name for column in columns], found, name), target)
-    _check_declared(reading, columns, name)
+    rules.check_declared(reading, [column.name for column in columns], name)
     kind = "text" if documents else _modality(found, columns)
     looked = Inspection(
         format=found,
@@ -104,12 +104,6 @@ def inspect(
 
 def _of_labels(group: pa.Table, target: str | None) -> list[Finding]:
     return rules.missing_labels(group, target) if target in group.column_names and target is not None else []
-
-
-def _check_declared(reading: Reading, columns: Sequence[FileColumn], name: str) -> None:
-    known = {column.name for column in columns}
-    if unknown := [column for column in reading.kinds or () if column not in known]:
-        raise InvalidData(f"{name}: `read` names the column `{unknown[0]}`, which it has not; name columns of the file")
 
 
 def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -> Inspection:

@@ -2,8 +2,9 @@
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import reduce
 from typing import Any
 
@@ -138,6 +139,20 @@ def version(session: Session, dataset_id: uuid.UUID, number: int, *, lock: bool 
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return session.scalar(statement)
+
+
+def withdrawn(session: Session) -> dict[uuid.UUID, datetime]:
+    """The withdrawn datasets, and since when they are."""
+    found = select(Dataset.id, Dataset.withdrawn_at).where(Dataset.withdrawn_at.is_not(None))
+    return {dataset_id: moment for dataset_id, moment in session.execute(found) if moment is not None}
+
+
+def not_withdrawn(session: Session, dataset_ids: Collection[uuid.UUID]) -> Sequence[Dataset]:
+    """Those of the datasets that have content and are not withdrawn, locked."""
+    found = select(Dataset).where(
+        Dataset.id.in_(list(dataset_ids)), Dataset.withdrawn_at.is_(None), Dataset.digest.is_not(None)
+    )
+    return session.scalars(found.order_by(Dataset.id).with_for_update()).all()
 
 
 def forget_findings(session: Session, dataset_id: uuid.UUID) -> None:

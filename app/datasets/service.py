@@ -5,7 +5,7 @@ others may see of a published one is in ``catalog``. The states and moves are in
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -254,13 +254,28 @@ def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:
     """No new job may name it from now on, and what was derived from its rows is erased; doing it twice is one."""
     dataset = get(session, caller, dataset_id, lock=True)
+    _withdraw(session, dataset, datetime.now(UTC))
+    return dataset
+
+
+def withdraw_again(session: Session, since: Mapping[uuid.UUID, datetime]) -> list[uuid.UUID]:
+    """Withdraw datasets of an older state of the database that were withdrawn later; returns those that were not yet.
+
+    Those that this state does not know are passed over.
+    """
+    again = repository.not_withdrawn(session, since)
+    for dataset in again:
+        _withdraw(session, dataset, since[dataset.id])
+    return [dataset.id for dataset in again]
+
+
+def _withdraw(session: Session, dataset: Dataset, moment: datetime) -> None:
     dataset.status = _moved(dataset, Move.WITHDRAW)
-    dataset.withdrawn_at = dataset.withdrawn_at or datetime.now(UTC)
+    dataset.withdrawn_at = dataset.withdrawn_at or moment
     dataset.preview_rows = 0
     dataset.findings = []
     repository.forget_findings(session, dataset.id)
     session.flush()
-    return dataset
 
 
 def delete(session: Session, caller: Caller, dataset_id: uuid.UUID) -> list[str]:

@@ -2,7 +2,7 @@
 
 A service that finds that it needs such work (a job's files to be read) raises ``Deferred``. What was written so far is
 committed, the connection goes to others while the work waits for its turn and is done, and then the service is asked
-again: it finds what was kept.
+again: it finds what was kept. A refusal that the work came to is raised once what was stored of it is committed.
 """
 
 import uuid
@@ -35,7 +35,11 @@ async def answered(request: Request, session: Session, tenant: uuid.UUID, ask: C
             async with without_connection(request, session):
                 made: Any = await request.app.state.reading.run(tenant, deferred.work)
             await idempotency.claim_again(request)
-            await run_in_threadpool(deferred.keep, session, made)
+            refusal = await run_in_threadpool(deferred.keep, session, made)
+            if refusal is not None:
+                await run_in_threadpool(session.commit)
+                await idempotency.claim_again(request)
+                raise refusal from None
             continue
         await run_in_threadpool(session.commit)
         await idempotency.claim_again(request)

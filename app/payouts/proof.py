@@ -56,6 +56,11 @@ def seal(session: Session) -> int:
     return added
 
 
+def end(session: Session) -> tuple[int, LedgerSeal | None]:
+    """How many transfers there are, and the last link of the chain; nothing is sealed for it."""
+    return repository.counts(session)[0], repository.last_link(session)
+
+
 def link(before: bytes, transfer: LedgerTransfer) -> bytes:
     """The link that follows ``before`` for a transfer: bytes[32]."""
     facts = {

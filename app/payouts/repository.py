@@ -365,6 +365,11 @@ def _effect(set_aside: ColumnElement[int]) -> ColumnElement[int]:
 def last_seal(session: Session) -> LedgerSeal | None:
     """The end of the chain; takes the sealers' lock, so that the chain has one end."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext("ledger_seals"))))
+    return last_link(session)
+
+
+def last_link(session: Session) -> LedgerSeal | None:
+    """The end of the chain as it is now."""
     return session.execute(
         select(LedgerSeal).order_by(LedgerSeal.day.desc(), LedgerSeal.number.desc()).limit(1)
     ).scalar_one_or_none()

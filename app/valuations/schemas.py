@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 from app.http.ids import AccountId, CheckpointId, DatasetId, ValuationId
 from app.http.schemas import Answer, Body, example
 from app.valuations.states import ValuationStatus
-from contract.estimators import ESTIMATORS
+from contract.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
 from contract.features import ALL_FEATURES, FeatureChoice
 from contract.findings import FileFinding, Severity
 from contract.learners import LEARNERS, Architecture
@@ -186,6 +186,12 @@ class NewValuation(Body):
     share_ci: Number = Field(
         default=SHARE_CI, gt=0, le=100, description="Widest 95 % share interval, in points of the pool."
     )
+    ruled_by: Annotated[str, OneOf("ruled_by", tuple(RULES))] = Field(
+        default=BUDGET,
+        description="budget: the job ends when its budgets are used up, or sooner where computing is precise enough; "
+        "precision: it goes on until `share_ci` is reached with the test rows' chance in it, as long as computing can "
+        "reach it, up to the retrainings and the cost that the quote names.",
+    )
     checked_part: Number = Field(
         default=CHECKED_PART,
         ge=0,
@@ -243,6 +249,8 @@ class NewValuation(Body):
             raise ValueError("give a model or a checkpoint, not both: a checkpoint names its own model")
         if self.mode == "partial" and self.fidelity in ("repair", "retrain"):
             raise ValueError(f"partial mode has nothing to {self.fidelity} with; set fidelity to auto or unlearn")
+        if self.mode == "partial" and self.ruled_by == PRECISION:
+            raise ValueError("partial mode is not audited, so no precision can be said of it; set ruled_by to budget")
         return self
 
     def spec(self) -> ValuationSpec:
@@ -258,6 +266,7 @@ class NewValuation(Body):
             max_retrains=self.max_retrains,
             max_seconds=self.max_seconds,
             seed=self.seed,
+            ruled_by=self.ruled_by,
         )
 
 
@@ -326,6 +335,11 @@ class ValuationAnswer(Answer):
     game_digest: str
     players: int
     progress: ProgressAnswer
+    precision_met: bool | None = Field(
+        default=None,
+        description="Of a job with a result: whether `share_ci` was reached. False: it has succeeded, and is less sure "
+        "than it was asked to be; `precision` of its values says what would help.",
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -347,6 +361,7 @@ class ValuationSummary(Answer):
     pool: str
     currency: str
     metadata: dict[str, str]
+    precision_met: bool | None = Field(default=None, description="As in the job.")
     created_at: datetime
     finished_at: datetime | None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import service as accounts
 from app.checkpoints import repository as checkpoints
 from app.errors import Conflict, FieldError, NotFound
 from app.http.pages import PageRequest
@@ -24,7 +25,7 @@ from app.valuations import repository
 from app.valuations.orders.admission import Admission, Admitted, shard_rows
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
-from app.valuations.orders.measurement import measurement
+from app.valuations.orders.measurement import measurement, rule
 from app.valuations.orders.quotes import (
     DeviceTimeEstimate,
     distinct_coalitions,
@@ -44,8 +45,6 @@ from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Qu
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.work import lifecycle, worths
-from app.webhooks import service as webhooks
-from app.webhooks.events import EventType
 from contract.document import digest_of
 from contract.job import EDITION, AgreedTerms, JobInputs
 
@@ -60,6 +59,11 @@ class Effort:
     estimate: DeviceTimeEstimate
     seconds: float
     compute: DeviceTimePrice | None
+
+    def sentence(self, currency: str) -> str:
+        """What it takes at most, for people."""
+        words = f"{self.evaluations.get('retrain', 0)} retrainings, about {self.seconds:.0f} device seconds"
+        return words if self.compute is None else f"{words}, {money.plain(self.compute.most, currency)} {currency}"
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,6 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         # these weights are the model trained on everything, so they have seen every dataset of the job
         checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
-    for dataset, provider in admitted.unfit:
-        webhooks.emit(session, provider, EventType.DATASET_UNREADABLE_FOR_ORDER, {"id": dataset})
     repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)
@@ -164,6 +166,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         notes=[
             *admitted.notes,
             *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
+            rule(order, admitted.game, admitted.size.test_rows, effort.sentence(order.currency)),
             *warnings(order),
         ],
         terms=sentences(
@@ -309,7 +312,8 @@ def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
     result = values(session, caller, valuation_id)
     paid = payout_lines(session, caller, valuation_id)
     job = get(session, caller, valuation_id)
-    return Report(result, paid, job.order.metric, evidence.audited_pairs(session, job))
+    buyer = accounts.get_account(session, job.buyer_id).name
+    return Report(result, paid, job.order.metric, evidence.audited_pairs(session, job), buyer, job.finished_at)
 
 
 def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:

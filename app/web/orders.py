@@ -21,7 +21,7 @@ from app.http.validation import broken_rules
 from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import PageForm, Texts, number, pairs, whole
-from contract.estimators import ESTIMATORS
+from contract.estimators import BUDGET, ESTIMATORS, RULES
 from contract.learners import LEARNERS
 from contract.metrics import METRICS
 from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS
@@ -29,7 +29,7 @@ from contract.spec import FIDELITIES, MODES
 
 # fields of an order that the form calls the same
 _SAME = (
-    "test_dataset", "pool", "currency", "players", "metric", "share_ci", "max_retrains", "max_evaluations",
+    "test_dataset", "pool", "currency", "players", "metric", "share_ci", "ruled_by", "max_retrains", "max_evaluations",
     "max_seconds", "seed", "mode", "purpose", "territory", "fidelity", "estimator", "device", "base",
 )  # fmt: skip
 
@@ -58,6 +58,7 @@ class OrderForm(PageForm):
     base: str = ""
     metric: str = ""
     share_ci: str = ""
+    ruled_by: str = ""
     max_retrains: str = ""
     max_evaluations: str = ""
     max_seconds: str = ""
@@ -98,6 +99,7 @@ VOCABULARY = {
     "modes": MODES,
     "fidelities": FIDELITIES,
     "estimators": ESTIMATORS,
+    "rules": RULES,
     "devices": DEVICES,
 }
 
@@ -161,6 +163,7 @@ def order_of(form: OrderForm) -> NewValuation:
         "metric": form.metric or "accuracy",
         "players": form.players or "provider",
         "share_ci": number("share_ci", form.share_ci),
+        "ruled_by": form.ruled_by or BUDGET,
         "max_retrains": whole("max_retrains", form.max_retrains),
         "max_evaluations": whole("max_evaluations", form.max_evaluations),
         "max_seconds": number("max_seconds", form.max_seconds),

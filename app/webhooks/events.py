@@ -40,13 +40,14 @@ class EventType(StrEnum):
 
 
 class ValuationEnded(Body):
-    """A valuation came to its end."""
+    """A valuation came to its end. ``precision_met`` false: it has a result that is less sure than was asked for."""
 
-    model_config = example(id=_VALUATION, status="succeeded", reason=None)
+    model_config = example(id=_VALUATION, status="succeeded", reason=None, precision_met=True)
 
     id: ValuationId
     status: str
     reason: str | None = None
+    precision_met: bool | None = None
 
 
 class DatasetWithdrawn(Body):

@@ -15,7 +15,9 @@ from contract.result import (
     FORMAT,
     Audit,
     Candidate,
+    Forecast,
     PlayerResult,
+    Precision,
     RemovalCurves,
     RemovalPoint,
     RevaluedWithout,
@@ -127,3 +129,25 @@ def test_numbers_of_numpy_are_stored_as_plain_ones() -> None:
     odd = replace(RESULT, full_worth=np.float64(0.6), evaluations={"retrain": np.int64(4)})  # type: ignore[dict-item]
     stored = StoredResult.of(odd, None, RemovalCurves(None, "too few"), ())
     assert stored.plain()["evaluations"] == {"retrain": 4}
+
+
+FORECAST = (Forecast("max_retrains", 72, 2.4), Forecast("max_retrains", 144, 1.9))
+
+
+@pytest.mark.parametrize(
+    ("found", "met", "only_rows", "words"),
+    [
+        (Precision(2.0, 1.9, 1.0, FORECAST), True, False, None),
+        (Precision(2.0, None, None), False, False, None),
+        (Precision(2.0, 3.1, None, FORECAST), False, False, "about 2.40 with max_retrains 72, about 1.90 with"),
+        (Precision(2.0, 3.1, 2.2, FORECAST), False, True, "The test rows alone make it 2.20 points wide, so only more"),
+        (Precision(1.0, 1.9, 1.8, FORECAST), False, True, "No more computing would narrow it. The test rows"),
+        (Precision(2.0, 3.1, 1.2), False, False, "No more computing would narrow it."),
+        (Precision(2.0, 3.1, None), False, False, None),
+    ],
+)
+def test_what_would_narrow_an_interval_is_said_where_it_is_known(
+    found: Precision, met: bool, only_rows: bool, words: str | None
+) -> None:
+    assert (found.met, found.test_rows_limit) == (met, only_rows)
+    assert found.outlook() is None if words is None else words in (found.outlook() or "")

@@ -181,7 +181,11 @@ class Steps:
                 return self._check_round(claim, job, game, sample, missing, progress, workers)
         checks.compare(drawn, stored)
         # what is told of a job that has ended is the width with everything that is uncertain
-        ended = {"checked": self._checked(claim, drawn), "widest_share_interval": _widest(result)}
+        ended = {
+            "checked": self._checked(claim, drawn),
+            "widest_share_interval": _widest(result),
+            "precision_met": None if result.precision is None else result.precision.met,
+        }
         progress = progress.model_copy(update=ended)
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         kept = StoredResult.of(result, None if again is None else again.document(), curves, job.facts.domains)

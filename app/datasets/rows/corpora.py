@@ -22,13 +22,16 @@ from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, Meaning, read_table
 from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.findings import findings_of
 from app.datasets.readers.sources import only_table
 from app.datasets.readers.types import is_text
 from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.noticed import noticed
 from app.datasets.rows.tokens import Encode, Locate, load_tokenizer
 from app.errors import InvalidData
 from contract.files import AS_IT_IS, Reading
+from contract.findings import Finding
 
 NO_TOKEN = -1
 BYTES = 256
@@ -52,15 +55,32 @@ def read_corpus(path: Path, name: str = "", reading: Reading = AS_IT_IS) -> list
         raise InvalidData(f"{name}: there is no file or folder {path}; check the path")
     if path.is_dir():
         return [text for file in text_files(path, recursive=True) for text in read_corpus(file, file.name, reading)]
-    form = None if path.suffix == ".zip" and only_table(path) else SUFFIXES.get(path.suffix)
-    documents = [
-        text
-        for text in _texts(read_table(path, form, name=name, reading=reading, meaning=Meaning(documents=True)), name)
-        if text
-    ]
-    if not documents:
+    form = format_of(path)
+    return read_documents(path, form, Limits(), name, reading).texts
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of one file, and what was noticed of them."""
+
+    texts: list[str]
+    findings: tuple[Finding, ...]
+
+
+def read_documents(
+    path: Path,
+    format: str | None,  # noqa: A002  as the readers call it
+    limits: Limits,
+    name: str,
+    reading: Reading = AS_IT_IS,
+) -> Documents:
+    """The documents of a file that are not empty; raises InvalidData."""
+    meaning = Meaning(documents=True)
+    table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
+    texts = [text for text in _texts(table, name) if text]
+    if not texts:
         raise InvalidData(f"{name}: there is no text in it; send at least one document that is not empty")
-    return documents
+    return Documents(texts, (*findings_of(table), *noticed(table, None)))
 
 
 def _texts(table: pa.Table, name: str) -> list[str]:
@@ -74,11 +94,13 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 @dataclass(frozen=True)
 class Blocks:
     """A file as blocks of tokens float32[n, context + 1], in file order, and each block's domain by name ("" where the
-    file has no column of them); ``raw``: a hash of the text that each block was made of, where they were asked for."""
+    file has no column of them); ``raw``: a hash of the text that each block was made of, where they were asked for;
+    ``findings``: what was noticed of the file, where they were."""
 
     tokens: NDArray[np.float32]
     domains: tuple[str, ...]
     raw: tuple[bytes, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def read_blocks(
@@ -91,17 +113,19 @@ def read_blocks(
     name: str,
     reading: Reading = AS_IT_IS,
     located: Locate | None = None,
+    missing_labels: str = "leave_out",
 ) -> Blocks:
     """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData.
 
-    ``located``, where it is given, says where tokens begin in a text, and each block is told by its text, too: a
-    tokenizer is the asker's, and could make one token of all texts.
+    ``located``, where it is given, says where tokens begin in a text, and each block is told by its text, too, as is
+    what was noticed: a tokenizer is the asker's, and could make one token of all texts.
     """
     meaning = Meaning(target=domain, documents=True)
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
+    copies = () if located is None else noticed(table, domain)
     if domain is not None:
         rules.check_target_exists(table, domain)
-        table = rules.labelled(table, domain)
+        table = rules.labelled(table, domain, missing_labels)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
     pieces, domains = [], []
     raw: list[bytes] = []
@@ -119,7 +143,7 @@ def read_blocks(
             f"{name}: `{domain}` names {len(set(domains))} domains, and {MAX_DOMAINS} are allowed; merge some, or "
             "upload the test set without a target"
         )
-    return Blocks(np.concatenate(pieces), tuple(domains), tuple(raw))
+    return Blocks(np.concatenate(pieces), tuple(domains), tuple(raw), (*findings_of(table), *copies))
 
 
 def bytes_located(text: str) -> list[int]:
@@ -174,6 +198,11 @@ def stand_ins(tokens: NDArray[np.float32], labels: NDArray[np.int64]) -> Encoded
 def answer_tokenizer(question: dict[str, Any]) -> dict[str, Any]:
     """Try a tokenizer out in the sandbox: {"size"}."""
     return {"size": load_tokenizer(Path(question["path"]), question["name"]).size}
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a text file's name says; None where its bytes do."""
+    return None if path.suffix == ".zip" and only_table(path) else SUFFIXES.get(path.suffix)
 
 
 def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:

@@ -1,6 +1,6 @@
 """Texts or images with labels, one by one: what a frozen encoder or backbone is shown. No torch here.
 
-Rows without a label are left out; a missing text is an empty one.
+Rows without a label are left out, or refused; a missing text is an empty one.
 
 Of a table the text is its column ``text``, else its only text column beside the target; other columns are not used.
 Images are those of an archive, or arrays with values 0 to 255, in a table's one column of arrays; each keeps its own
@@ -19,33 +19,48 @@ from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, Meaning, archive, images, read_table, sniff
 from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.findings import findings_of
 from app.datasets.readers.types import is_tensor, is_text, normalise
 from app.datasets.rows import rules
 from app.datasets.rows.corpora import fingerprint, unpacked
+from app.datasets.rows.noticed import of_labelled
 from app.errors import FieldError, InvalidData
 from contract.files import AS_IT_IS, Reading
+from contract.findings import Finding
 
 TEXT, IMAGE = "text", "image"
 
 
 @dataclass(frozen=True)
 class Items:
-    """What a file holds: the labels of its rows as texts, and the rows, str or float32/uint8 [h, w] or [h, w, 3]."""
+    """What a file holds: the labels of its rows as texts, and the rows, str or float32/uint8 [h, w] or [h, w, 3].
+    ``findings`` are those of its reading, all of them once the rows were."""
 
     labels: list[str]
     values: Iterator[Any]
+    findings: list[Finding]
+
+
+@dataclass(frozen=True)
+class StandIns:
+    """Fingerprints float32[n, 8] of a file's items, their labels, and what was noticed of them."""
+
+    prints: NDArray[np.float32]
+    labels: list[str]
+    findings: tuple[Finding, ...]
 
 
 @contextmanager
 def opened(
     path: Path,
-    format: str,  # noqa: A002  as the readers call it
+    format: str | None,  # noqa: A002  as the readers call it
     kind: str,
     target: str,
     limits: Limits,
     name: str,
     side: int | None = None,
     reading: Reading = AS_IT_IS,
+    missing_labels: str = "leave_out",
 ) -> Iterator[Items]:
     """The items of one file; ``side`` resizes images to that square. Raises InvalidData, now or while they are read."""
     meaning = Meaning(target=target, documents=True)
@@ -54,31 +69,45 @@ def opened(
             if not packed.images:
                 raise _not(name, target, "the archive holds texts, and the backbone takes images")
             said = {"cherish.name": name, "cherish.format": "zip"}
-            labelled = _labels(normalise(packed.columns, name, meaning).replace_schema_metadata(said), target)
-            pixels = images.decoded(packed, None if side is None else (side, side))
-            kept = (each for each, label in zip(pixels, labelled, strict=True) if label is not None)
-            yield Items([label for label in labelled if label is not None], kept)
+            beside = normalise(packed.columns, name, meaning)
+            findings = [*findings_of(beside)]
+            beside = beside.replace_schema_metadata(said)
+            labels = _labels(beside, target)
+            findings += findings_of(rules.labelled(beside, target, missing_labels))
+            pixels = _decoded(packed, None if side is None else (side, side), findings)
+            kept = (each for each, label in zip(pixels, labels, strict=True) if label is not None)
+            yield Items([label for label in labels if label is not None], kept, findings)
         return
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     rules.check_target_exists(table, target)
-    table = rules.labelled(table, target)
-    labels = [label or "" for label in _labels(table, target)]
-    yield Items(labels, _texts(table, target, name) if kind == TEXT else _arrays(table, target, name))
+    rules.check_declared(reading, table.column_names, name)
+    table = rules.labelled(table, target, missing_labels)
+    labelled = [label or "" for label in _labels(table, target)]
+    values = _texts(table, target, name) if kind == TEXT else _arrays(table, target, name)
+    yield Items(labelled, values, [*findings_of(table)])
+
+
+def _decoded(packed: archive.Packed, size: tuple[int, int] | None, findings: list[Finding]) -> Iterator[Any]:
+    """The pictures of an archive; what was noticed of them is added to ``findings`` after the last."""
+    seen = images.Seen()
+    yield from images.decoded(packed, size, seen)
+    findings += seen.findings()
 
 
 def read_stand_ins(
     path: Path,
-    format: str,  # noqa: A002  as above
+    format: str | None,  # noqa: A002  as above
     kind: str,
     target: str,
     limits: Limits,
     name: str,
     reading: Reading = AS_IT_IS,
-) -> tuple[NDArray[np.float32], list[str]]:
-    """Fingerprints float32[n, 8] of a file's items, and their labels: what an item is compared and named by."""
-    with opened(path, format, kind, target, limits, name, reading=reading) as items:
-        prints = b"".join(fingerprint(_bytes(value)) for value in items.values)
-        return unpacked(prints), items.labels
+    missing_labels: str = "leave_out",
+) -> StandIns:
+    """What a file's items are compared and named by, and what was noticed; raises InvalidData."""
+    with opened(path, format, kind, target, limits, name, None, reading, missing_labels) as items:
+        prints = unpacked(b"".join(fingerprint(_bytes(value)) for value in items.values))
+        return StandIns(prints, items.labels, (*items.findings, *of_labelled(prints, items.labels)))
 
 
 def _bytes(value: Any) -> bytes:

@@ -30,6 +30,7 @@ def read_rows(
     table = read_table(
         source, format, limits=limits, name=name, image_size=image_size, reading=reading, meaning=meaning
     )
+    rules.check_declared(reading, table.column_names, name)
     rules.check_table(table, target, is_test=is_test)
     if notices:
         table = with_findings(table, noticed(table, target))

@@ -6,7 +6,7 @@ files when a job fixes its encoding. A single provider may hold one class only (
 TEST SET of one class, or a job whose providers together have one, is refused: nothing can be told apart there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from app.datasets.readers.cells import TEXT, TEXT_COLUMN, tidy
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
 from app.errors import FieldError, InvalidData
-from contract.files import FileColumn
+from contract.files import FileColumn, Reading
 from contract.findings import Finding, Severity
 
 MAX_CLASSES = 1_000
@@ -79,6 +79,13 @@ def check_values(table: pa.Table, target: str | None, *, is_test: bool) -> None:
         raise _broken(
             table, target, f"every row of this test set is {found[0]!r}", "add rows of the other classes", "one_class"
         )
+
+
+def check_declared(reading: Reading, columns: Collection[str], name: str) -> None:
+    """Raises InvalidData where it is declared how a column is read that the file has not."""
+    known = set(columns)
+    if unknown := [column for column in reading.kinds or () if column not in known]:
+        raise InvalidData(f"{name}: `read` names the column `{unknown[0]}`, which it has not; name columns of the file")
 
 
 def check_target_exists(table: pa.Table, target: str) -> None:

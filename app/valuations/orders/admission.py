@@ -24,6 +24,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders.disclosures import overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
+from app.valuations.orders.job_files import left_out
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
 from app.valuations.orders.quotes import JobSize, distinct_coalitions
 from app.valuations.orders.refusals import refused
@@ -34,8 +35,8 @@ from app.valuations.schemas import Model, NewValuation
 from contract.estimators import budget_fault
 from contract.features import ALL_FEATURES
 from contract.files import InputFile
-from contract.findings import FileFinding, Finding, Severity
-from contract.fit import FitAnswer, Offer, PlayerFitted, UnfitDataset
+from contract.findings import FileFinding
+from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
 from contract.job import PayeePart, TestCommitment
 from contract.learners import Architecture
@@ -74,8 +75,6 @@ class Admitted:
     measured: TestCommitment
     notes: tuple[str, ...] = ()
     findings: tuple[FileFinding, ...] = ()
-    # datasets that could not be read with the others and were left out, and whose they are
-    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
 
 
@@ -90,8 +89,6 @@ class FittedOrder:
     groups: list[list[Dataset]]
     offers: list[Offer]
     fitted: Fitted
-    # datasets that do not fit and are left out, with their providers
-    unfit: tuple[tuple[uuid.UUID, uuid.UUID], ...]
 
 
 @dataclass(frozen=True)
@@ -146,9 +143,8 @@ class Admission:
         disclosure.charge(self.session, self.settings, self.caller, kind, asked)
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
-        unfit = tuple((each.id, each.provider_id) for each in datasets if each.id in dropped)
         datasets, groups, offers = _kept(datasets, groups, offers, dropped)
-        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted, unfit)
+        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted)
 
     def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
         """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
@@ -195,8 +191,7 @@ class Admission:
             measured=measured,
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(*told, *(far_apart(measured) if licence_problems is None else ())),
-            findings=(*(_left_out(each) for each in answer.unfit), *answer.findings),
-            unfit=read.unfit,
+            findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
         )
 
@@ -268,15 +263,6 @@ def _kept(
         [group for group in kept if group],
         [offer for offer in left if offer.datasets],
     )
-
-
-def _left_out(unfit: UnfitDataset) -> FileFinding:
-    finding = Finding(
-        code="unreadable_for_order",
-        severity=Severity.WARN,
-        detail=f"left out of this order, which says drop_unfit: {unfit.detail}",
-    )
-    return FileFinding(dataset=unfit.dataset, finding=finding)
 
 
 def _check_players(

@@ -26,20 +26,23 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.orders import fit_cache
+from app.valuations.orders.job_files import DatasetRefused
 from app.valuations.orders.quotes import JobSize
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model
+from app.webhooks import service as webhooks
+from app.webhooks.events import EventType
 from contract.document import digest_of
 from contract.features import ALL_FEATURES, FeatureChoice
 from contract.files import InputFile, Reading
-from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer
+from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
 from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import ARCHITECTURES, Architecture
 from contract.reading import MissingLabels
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 6
+_RULES = 7
 
 
 @dataclass(frozen=True)
@@ -186,14 +189,15 @@ class Fitter:
         kept = fit_cache.kept(self.session, digest)
         if kept is not None:
             return kept
-        work = partial(self._read, question, tokenizer)
         if self.defer:
-            raise Deferred(work, lambda session, answer: fit_cache.keep(session, digest, answer))
-        answer = work()
-        fit_cache.keep(self.session, digest, answer)
-        return answer
+            owners = {dataset.id.hex: dataset.provider_id for dataset in files.datasets}
+            raise Deferred(partial(self._reply, question, tokenizer), partial(_keep, digest, owners))
+        reply = self._reply(question, tokenizer)
+        if (refusal := _keep(digest, {}, self.session, reply)) is not None or reply.answer is None:
+            raise refusal or AssertionError("the sandbox gave neither an answer nor a refusal")
+        return reply.answer
 
-    def _read(self, question: FitQuestion, tokenizer: str | None) -> FitAnswer:
+    def _reply(self, question: FitQuestion, tokenizer: str | None) -> FitReply:
         """Ask the sandbox; touches no database."""
         with scratch.file() as free:
             digests = {file.digest for file in (question.test, *question.files.values())}
@@ -204,13 +208,29 @@ class Fitter:
                 self.blobs.download(tokenizer, free)
             place = None if tokenizer is None else str(free)
             request = FitRequest(question=question, name="the job's files", paths=paths, tokenizer=place)
-            return FitAnswer.read(
+            return FitReply.read(
                 process.shared().ask(
                     {"task": FIT, **request.plain()},
                     memory_bytes=self.settings.fit_memory_bytes,
                     seconds=self.settings.parse_seconds,
                 )
             )
+
+
+def _keep(digest: str, owners: Mapping[str, uuid.UUID], session: Session, reply: FitReply) -> DatasetRefused | None:
+    """Keep the answer, and tell the providers (``owners`` by dataset) of the datasets that do not fit; returns the
+    refusal, where there is one."""
+    refused = [] if reply.refused is None else [reply.refused.dataset]
+    unfit = [*refused, *(each.dataset for each in (reply.answer.unfit if reply.answer else ()))]
+    for dataset in unfit:
+        if dataset in owners:
+            event = {"id": uuid.UUID(dataset)}
+            webhooks.emit(session, owners[dataset], EventType.DATASET_UNREADABLE_FOR_ORDER, event)
+    if reply.refused is not None:
+        return DatasetRefused(reply.refused)
+    if reply.answer is not None:
+        fit_cache.keep(session, digest, reply.answer)
+    return None
 
 
 def unfit_for_items(dataset: Dataset, architecture: Architecture) -> str | None:

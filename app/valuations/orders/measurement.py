@@ -4,7 +4,9 @@ best. Pure."""
 import math
 from collections.abc import Mapping
 
+from app.valuations.schemas import NewValuation
 from contract.baseline import SPLIT_PART, chosen_apart
+from contract.estimators import PRECISION
 from contract.game import FrozenGame
 from contract.learners import LEARNERS
 from contract.metrics import Predicts, metric_of
@@ -19,6 +21,25 @@ WIDTH_FACTORS = (90.0, 200.0, 400.0)
 def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float]) -> list[str]:
     """For the buyer, before anything is paid. ``labels`` are the parts of the test rows that each class has."""
     return [_baseline(game, test_rows), _width(game, test_rows), *_suits(game, labels)]
+
+
+def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str) -> str:
+    """What ends the job, and how far it may go: ``effort`` says what that takes at most."""
+    _, low, _ = expected_width(measuring_rows(test_rows, game))
+    if order.ruled_by == PRECISION:
+        words = (
+            f"Precision rules this order: it goes on until the widest share interval, test rows included, is at most "
+            f"{order.share_ci:g} points, through at most {effort}. Where the test rows alone make it wider than that, "
+            "it ends once computing adds little."
+        )
+    else:
+        words = (
+            f"A budget rules this order: at most {effort}. Where the widest share interval is wider than "
+            f"{order.share_ci:g} points then, the job says so; with ruled_by precision it would go on."
+        )
+    if low > order.share_ci:
+        words += f" Your test rows alone are likely to make it wider than {order.share_ci:g} points: more of them help."
+    return words
 
 
 def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:

@@ -1,7 +1,8 @@
 """What a valuation will take, before it is posted: evaluations by fidelity and device seconds. Pure, and an estimate.
 
 The counts follow the engine's plan (``worker/engine/loop/run.py``): up to 12 players every distinct coalition is
-unlearned, above that a sample. Retrainings audit them, at most max(36, 3 n) unless the order names another number; and
+unlearned, above that a sample. Retrainings audit them, at most max(36, 3 n) (eight times as many where precision
+rules) unless the order names another number; and
 where retraining everything is no dearer, everything is retrained. A job may stop earlier; it never buys more. Nothing
 here looks at a row.
 """
@@ -12,7 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.valuations.schemas import NewValuation
-from contract.estimators import ENUMERATE_UP_TO, LEAST_TO_CORRECT, REPLICATES, audited, planned_retrains
+from contract.estimators import (
+    ENUMERATE_UP_TO,
+    LEAST_TO_CORRECT,
+    REPLICATES,
+    audited,
+    most_retrains,
+    planned_retrains,
+)
 from contract.learners import LEARNERS
 from contract.methods import TRAINS_EACH_PLAYER, default_method
 from contract.spec import FIDELITIES
@@ -74,8 +82,8 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str], learner: s
     """The most worths the engine will buy, by fidelity."""
     n, distinct = len(digests), distinct_coalitions(digests)
     limit = order.max_evaluations or 10**9
-    planned = planned_retrains(n)
-    retrains = min(distinct, planned if order.max_retrains is None else order.max_retrains)
+    most = most_retrains(n, order.ruled_by)
+    retrains = min(distinct, most if order.max_retrains is None else order.max_retrains)
     counts = {_UNLEARN: 0, _REPAIR: 0, _RETRAIN: 0}
     sampled = distinct if n <= ENUMERATE_UP_TO else min(distinct, 16 * n * math.ceil(math.log2(n)))
     corrects = order.mode == "full" and order.estimator in ("auto", "multifidelity")
@@ -83,7 +91,7 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str], learner: s
         counts[_RETRAIN] = min(sampled, limit, distinct if order.max_retrains is None else order.max_retrains)
     elif order.fidelity == _AUTO and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
         counts[_RETRAIN] = min(retrains, limit)
-        if retrains < distinct:
+        if distinct > min(retrains, planned_retrains(n)):
             counts[_UNLEARN] = min(sampled, limit)
     else:
         counts[_REPAIR if order.fidelity == _REPAIR else _UNLEARN] = min(sampled, limit)

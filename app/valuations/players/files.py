@@ -28,12 +28,13 @@ def table_of(
     missing_labels: str = "leave_out",
     *,
     notices: bool = True,
+    is_test: bool = False,
 ) -> pa.Table:
     """The labelled rows in ``path``, the label column under the job's name for it, and its images grey or coloured as
     the test set's of shape ``form`` are; raises InvalidData."""
     table = read_rows(
         path,
-        file.format,
+        file.format or None,
         file.target,
         limits=limits,
         name=file.name,
@@ -41,6 +42,7 @@ def table_of(
         reading=file.reading,
         missing_labels=missing_labels,
         notices=notices,
+        is_test=is_test,
     )
     table = in_form(table, form)
     if file.target != target and file.target in table.column_names and target not in table.column_names:

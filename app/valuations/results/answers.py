@@ -14,6 +14,7 @@ from app.valuations.results.payee_parts import PayeeResult, known_intervals, par
 from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
+    ForecastAnswer,
     GainAnswer,
     IntervalPartsAnswer,
     PayoutLine,
@@ -86,6 +87,7 @@ def full(valuation: Valuation, now: JobState) -> ValuationAnswer:
         game_digest=now.game_digest,
         players=now.players,
         progress=progress(valuation, now),
+        precision_met=_precision_met(valuation),
         created_at=valuation.created_at,
         started_at=valuation.started_at,
         finished_at=valuation.finished_at,
@@ -102,9 +104,15 @@ def summary(valuation: Valuation) -> ValuationSummary:
         pool=money.plain(valuation.pool_minor, valuation.currency),
         currency=valuation.currency,
         metadata=valuation.labels,
+        precision_met=_precision_met(valuation),
         created_at=valuation.created_at,
         finished_at=valuation.finished_at,
     )
+
+
+def _precision_met(valuation: Valuation) -> bool | None:
+    """Whether a job that has succeeded reached the width that it was asked for; None where it is not known."""
+    return valuation.job_progress.precision_met if valuation.status is ValuationStatus.SUCCEEDED else None
 
 
 def values(
@@ -168,6 +176,17 @@ def _chance(found: TestRowChance) -> TestChanceAnswer:
 
 def _precision(valuation: Valuation, result: StoredResult) -> PrecisionAnswer:
     """What was asked for and reached. An unaudited job's intervals lack the error of unlearning: they reach nothing."""
+    if (found := result.precision) is not None:
+        return PrecisionAnswer(
+            asked=found.asked,
+            reached=found.reached,
+            met=found.met,
+            forecast=found.outlook(),
+            ruled_by=result.spec.ruled_by,
+            test_rows=found.test_rows,
+            only_test_rows=found.test_rows_limit,
+            forecasts=[ForecastAnswer.model_validate(asdict(each)) for each in found.forecast],
+        )
     asked, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval
     if result.audit.status == "unaudited":
         reached = None

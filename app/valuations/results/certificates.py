@@ -25,6 +25,7 @@ FORMAT = "cherish-certificate-2"
 # of jobs that were settled before shares by value and as paid were told apart: their certificates stay what they were
 FORMAT_BEFORE = "cherish-certificate-1"
 _SINCE_FORMAT_2 = {"paid_value", "paid_value_ci", "paid_share", "reason"}
+_SINCE_FORECASTS = {"ruled_by", "test_rows", "only_test_rows", "forecasts"}
 _INTERVALS = {"bias_ci", "rmse_ci", "rvr_ci"}
 _DERIVED_KEY = b"cherish-certificate-1"
 
@@ -88,8 +89,16 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         # a certificate from before there were checks stays what it was
         **({} if values.chance is None else values.model_dump(mode="json", include={"chance"})),
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
-        **({} if before else values.model_dump(mode="json", include={"gain", "precision"})),
+        **({} if before else values.model_dump(mode="json", include={"gain"}) | {"precision": _precision(values)}),
     }
+
+
+def _precision(values: Values) -> dict[str, Any] | None:
+    """What was reached; certificates from before there were forecasts stay what they were."""
+    told = values.precision
+    if told is None:
+        return None
+    return told.model_dump(mode="json", exclude=_SINCE_FORECASTS if told.ruled_by is None else None)
 
 
 def sign(settings: Settings, certified: Mapping[str, Any]) -> dict[str, Any]:

@@ -182,15 +182,44 @@ class TestChanceAnswer(Answer):
     seed: int
 
 
+_FORECAST: dict[str, Any] = {"budget": "max_retrains", "most": 120, "widest": 2.4}
+
+
+class ForecastAnswer(Answer):
+    """How wide the widest share interval is expected to be, in points, under a larger budget."""
+
+    model_config = example(**_FORECAST)
+
+    budget: str = Field(description="Its name in an order, and in a top-up.")
+    most: int
+    widest: float
+
+
+_PRECISION: dict[str, Any] = {
+    "asked": 2.0, "reached": 3.1, "met": False, "ruled_by": "budget", "test_rows": 1.4, "only_test_rows": False,
+    "forecast": "More computing is expected to bring about 2.40 with max_retrains 120.", "forecasts": [_FORECAST],
+}  # fmt: skip
+
+
 class PrecisionAnswer(Answer):
     """The width of interval that was asked for, and what came of it. Points are hundredths of the pool."""
 
-    model_config = example(asked=2.0, reached=1.7, met=True, forecast=None)
+    model_config = example(**_PRECISION)
 
     asked: float = Field(description="The widest share interval that the order accepts, in points.")
     reached: float | None = Field(description="The widest share interval, in points; null where it cannot be said.")
     met: bool
-    forecast: str | None = Field(description="What more retrainings would bring; null where no forecast was made.")
+    forecast: str | None = Field(description="What would narrow it, in words; null where nothing has to, or is known.")
+    ruled_by: str | None = Field(default=None, description="What ruled the job; null in older results.")
+    test_rows: float | None = Field(
+        default=None, description="How wide the test rows alone make it, which no computing narrows; null: not known."
+    )
+    only_test_rows: bool | None = Field(
+        default=None, description="Whether what was asked for needs more test rows, whatever is computed."
+    )
+    forecasts: list[ForecastAnswer] = Field(
+        default_factory=list, description="What more computing is expected to bring, smaller budgets first."
+    )
 
 
 class Values(Answer):
@@ -205,7 +234,7 @@ class Values(Answer):
         seconds_by_source={"unlearn:tangent": 1.3, "retrain": 14.0}, retrain_seconds_estimate=238.0,
         digests={"result": "cd" * 32, "plan": "ef" * 32}, trace=[], without_harm=None, domains=[],
         checked={"worths": 54, "by_another_worker": 54}, gain=_GAIN,
-        precision={"asked": 2.0, "reached": 1.7, "met": True, "forecast": None},
+        precision=_PRECISION,
         removal={"source": "unlearn:tangent", "reason": None, "highest_first": [_POINT], "lowest_first": [_POINT]},
     )  # fmt: skip
 

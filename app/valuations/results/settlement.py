@@ -49,7 +49,8 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
     payouts.settle(session, valuation.id, plan)
     _notify_providers(session, valuation, plan)
     digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
-    lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, digests | {"stopped_by": result.stopped_by})
+    ended = {"stopped_by": result.stopped_by, "precision_met": valuation.job_progress.precision_met}
+    lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, digests | ended)
     lifecycle.start_next(session, settings, valuation.buyer_id)
     return True
 

@@ -4,6 +4,7 @@ Each is for people, and true beside everything else that is shown: what unlearni
 values rest on retrainings alone, and no interval is claimed where none could be said.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from app.valuations.results.schemas import PlayerValue, PrecisionAnswer, Values
@@ -17,6 +18,24 @@ _NO_FASTER = 1.05
 def paid_share(player: PlayerValue) -> float | None:
     """The player's part of what was divided; of jobs that were settled before it was told, its share is that."""
     return player.share if player.paid_share is None else player.paid_share
+
+
+def ranked(players: Sequence[PlayerValue]) -> list[PlayerValue]:
+    """The players, the largest share first; among equal ones by value, then by name."""
+    return sorted(players, key=lambda player: (-(player.share or 0.0), -player.value, player.provider, player.position))
+
+
+def names(players: Sequence[PlayerValue]) -> dict[int, str]:
+    """What each player is called, by its position: its provider, and where one provider is several players its
+    datasets' ids too, shortened as pages do."""
+    counts = Counter(player.provider for player in players)
+    called = {}
+    for player in players:
+        ids = ", ".join(f"ds …{each.hex[-8:]}" for each in player.datasets)
+        called[player.position] = (
+            f"{player.provider} ({ids})" if counts[player.provider] > 1 and ids else player.provider
+        )
+    return called
 
 
 def value_shown(values: Values, player: PlayerValue) -> tuple[float | None, tuple[float, float] | None]:

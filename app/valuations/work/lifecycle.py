@@ -43,7 +43,9 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
         valuation.finished_at = now
     repository.add_event(session, valuation, f"valuation.{status}", data or {})
     if status in TERMINAL:
-        ended = {"id": valuation.id, "status": status.value, "reason": valuation.reason}
+        ended: dict[str, Any] = {"id": valuation.id, "status": status.value, "reason": valuation.reason}
+        if status is _S.SUCCEEDED:
+            ended["precision_met"] = valuation.job_progress.precision_met
         webhooks.emit(session, valuation.buyer_id, f"valuation.{status}", ended)
 
 

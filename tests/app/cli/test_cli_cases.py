@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -204,7 +205,28 @@ def test_an_infinite_cell_is_refused_by_name() -> None:
     assert "column `x`: row 2 is inf; features are finite" in refusal({"a": CASES / "missing" / "inf.csv", "b": ok}, ok)
 
 
-def test_what_is_for_tables_alone_is_refused_elsewhere() -> None:
+def test_what_a_model_has_no_use_for_is_refused_as_in_an_order() -> None:
     files, test = case("labels", "same_", "abc")
-    for more in (("--label-map", "No=no"), ("--use", "a"), ("--missing-labels", "refuse")):
-        assert "are for tables without an encoder" in refusal(files, test, "--encoder", "nowhere", *more)
+    assert "no columns; leave them out" in refusal(files, test, "--encoder", "nowhere", "--use", "a")
+    for more in (("--label-map", "No=no"), ("--missing-labels", "refuse")):
+        assert "predicts tokens, no labels" in refusal(files, test, "--model", "lm", *more)
+
+
+def test_a_file_that_does_not_fit_is_named_and_left_out_where_that_is_said(tmp_path: Path) -> None:
+    files, test = case("numbers", "num_", "abc")
+    stranger = CASES / "labels" / "same_a.csv"
+    files["d"] = stranger
+    assert f"d ({stranger}) lacks `bp`, `age`, which the test set has" in refusal(files, test)
+    answer = value(tmp_path, files, test, "--drop-unfit")
+    files.pop("d")
+    assert answer["players"] == value(tmp_path, files, test)["players"]
+    (said,) = findings(answer, "unreadable_for_order")
+    assert said["file"] == f"d ({stranger})"
+    assert said["detail"].startswith("left out of this order, which says drop_unfit: d (")
+
+
+def test_files_are_read_in_the_sandbox_within_its_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    wide = tmp_path / "wide.npz"
+    np.savez_compressed(wide, X=np.zeros((2_000_000, 160)), y=np.arange(2_000_000) % 2)
+    monkeypatch.setenv("CHERISH_FIT_MEMORY_BYTES", "1000000")
+    assert "the files: reading it takes more than the 1000000 bytes of memory allowed" in refusal({"a": wide}, wide)

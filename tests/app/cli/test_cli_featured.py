@@ -1,6 +1,8 @@
 """Rows through a frozen encoder or backbone on the command line: what is combined, what names the game, what is not."""
 
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from app.cli.featured import evaluator_on_features
 from app.cli.request import ValueRequest
 from app.errors import CherishError
+from contract.findings import Finding
 from tests.frozen_models import pictures, sentences, write_backbone, write_encoder
 
 
@@ -90,3 +93,28 @@ def test_what_does_not_go_together_is_refused(folder: Path, name: str, changes: 
 def test_a_length_or_size_is_a_whole_number(folder: Path, hyper: dict[str, Any]) -> None:
     with pytest.raises(CherishError, match="must be a whole number"):
         game(request(folder), **hyper)
+
+
+def test_labels_are_mapped_left_out_or_refused_and_what_is_noticed_is_said(folder: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "b.jsonl").read_text().splitlines()]
+    labels = sorted({row["label"] for row in rows})
+    for row in rows:
+        row["label"] = row["label"].upper()
+    rows += [{"text": "the sea", "label": None}, rows[0]]
+    other = tmp_path / "b.jsonl"
+    other.write_text("\n".join(map(json.dumps, rows)))
+    providers = (("A", str(folder / "a.jsonl")), ("B", str(other)))
+    said: list[tuple[str, str]] = []
+
+    def notice(name: str, findings: Sequence[Finding]) -> None:
+        said.extend((name, finding.code) for finding in findings)
+
+    asked = request(folder, providers=providers, label_map={label.upper(): label for label in labels})
+    evaluator, _ = evaluator_on_features(asked, "logistic", {"context": 12}, 1, notice)
+    assert {each.name: each.rows for each in evaluator.players} == {"A": 14, "B": 15}
+    assert said == [(f"B ({other})", "missing_labels"), (f"B ({other})", "duplicate_rows")]
+    assert evaluator.problem.classes == len(labels)
+    with pytest.raises(CherishError, match=r"B \(.*\): column `label`: row 15 has no label; fill it"):
+        game(request(folder, providers=providers, missing_labels="refuse"))
+    evaluator, _ = game(request(folder, providers=providers, missing_labels="refuse", drop_unfit=True), context=12)
+    assert [each.name for each in evaluator.players] == ["A"]

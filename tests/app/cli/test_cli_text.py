@@ -73,7 +73,7 @@ def test_a_model_without_a_base_a_missing_text_and_an_odd_context_are_refused(pl
     whole = arguments(place)
     for change, words in (
         ([a for a in whole if not a.startswith("--base")], "adapters need a base model"),
-        ([*whole, f"--provider=x={place / 'absent.txt'}"], "there is no file or folder"),
+        ([*whole, f"--provider=x={place / 'absent.txt'}"], "there is no file"),
         ([a.replace("context=32", "context=33") for a in whole], "multiple of 8"),
         ([a.replace("context=32", "context=1.5") for a in whole], "whole number"),
     ):

@@ -91,6 +91,24 @@ def test_what_the_work_refuses_is_refused_and_the_connection_is_taken_back(
     assert slots.held == 1
 
 
+def test_a_refusal_of_which_something_was_kept_is_raised_once_that_is_stored(
+    call: Callable[..., Any], slots: Slots
+) -> None:
+    kept: list[str] = []
+
+    def keep(_session: object, made: str) -> InvalidInput:
+        kept.append(made)
+        return InvalidInput(made)
+
+    def ask() -> None:
+        raise Deferred(lambda: "no such column", keep)
+
+    with pytest.raises(InvalidInput, match="no such column"):
+        call(ask)
+    assert kept == ["no such column"]
+    assert slots.held == 1
+
+
 def test_work_whose_result_never_stays_ends_as_unavailable_and_not_as_a_loop(call: Callable[..., Any]) -> None:
     def ask() -> None:
         raise Deferred(lambda: 1, lambda _session, _made: None)

@@ -176,6 +176,7 @@ def test_rows_without_a_label_are_refused_where_the_order_says_so(stall: Market)
     assert (left_out["code"], left_out["rows"]) == ("missing_labels", 1)
     refused = stall.quote(order | {"missing_labels": "refuse"})
     assert refused.status_code == 422
+    assert "column `y` cannot be read as this order asks" in refused.text
 
 
 def test_an_order_may_go_on_without_a_dataset_that_does_not_fit_and_its_provider_is_told(
@@ -197,5 +198,6 @@ def test_an_order_may_go_on_without_a_dataset_that_does_not_fit_and_its_provider
     assert posted.status_code == 202, posted.text
     assert posted.json()["players"] == 3
     assert stall.providers[-1].client.get("/v1/me/valuations").json()["items"] == []
+    # the quote that was refused, and the one that went on without it, whose reading the job uses
     data = session.scalars(select(WebhookEvent.data).where(WebhookEvent.type == "dataset.unreadable_for_order")).all()
-    assert data == [{"id": stranger}]
+    assert data == [{"id": stranger}] * 2

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pypdf
 import pytest
 import safetensors.numpy
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
@@ -174,6 +176,13 @@ class Visit:
             self.page.goto(path)
             wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, path
+
+    def paper(self, path: str) -> str:
+        """The text of a page as it is printed on A4."""
+        self.page.goto(path)
+        with tempfile.NamedTemporaryFile(suffix=".pdf") as file:
+            self.page.pdf(path=file.name, format="A4", print_background=True)
+            return "\n".join(each.extract_text() for each in pypdf.PdfReader(file.name).pages)
 
     def calm(self, name: str) -> None:
         assert self.page.evaluate("violations") == [], name
@@ -340,6 +349,8 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     page.get_by_text("The signed certificate").click()
     expect(page.get_by_text("Genuine.")).to_be_visible()
     visit.see("certificate")
+    for path in (job, f"{job}/certificate"):
+        _prints(visit, path, PLAYERS)
     page.goto(job)
     page.get_by_text("Dispute it").click()
     page.get_by_label("What is wrong").fill("a third of the labels of one provider are wrong")
@@ -416,6 +427,16 @@ def _keys_and_webhooks(visit: Visit) -> None:
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", name="Your jobs")).to_be_visible()
     visit.calm("people")
+
+
+def _prints(visit: Visit, path: str, rows: int) -> None:
+    """Every amount and every name of the page's tables is on paper, names at their full length."""
+    # letters that a face joins are taken apart again
+    text = re.sub(r"\s", "", unicodedata.normalize("NFKC", visit.paper(path)))
+    shown = visit.page.locator("tbody td data.money")
+    assert shown.count() >= rows
+    for told in [*shown.all_inner_texts(), *visit.page.locator("tbody td.who").all_inner_texts()]:
+        assert re.sub(r"\s", "", unicodedata.normalize("NFKC", told)) in text, told
 
 
 def _admin_decides(chromium: Browser, market: Market) -> None:

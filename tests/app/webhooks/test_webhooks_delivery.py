@@ -62,7 +62,7 @@ def test_a_delivered_event_is_signed_thin_and_logged(
     (request,) = receiver.requests
     told = Webhook(secret).verify(request.body, request.headers)
     assert told["type"] == "valuation.succeeded"
-    assert set(told["data"]) == {"id", "status", "reason"}
+    assert set(told["data"]) == {"id", "status", "reason", "precision_met"}
     assert told["data"]["id"].startswith("val_")
     assert datetime.fromisoformat(told["timestamp"]).tzinfo is not None
     assert request.headers["webhook-id"] == public_id("evt", delivery.event_id)

@@ -7,7 +7,7 @@ worths, buys them only in ``multifidelity``; the valuation loop buys its own and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,33 @@ class Corrector:
             seeds=seeds if noise else None,
         )
         return Corrected(estimate, posterior, self.grid.coalitions[rows])
+
+    def expected(self, found: Corrected, audited: Coalitions, noise: float = 0.0) -> Estimate:
+        """What ``found`` is expected to become once coalitions bool[m, n] are audited: the same values, with the
+        covariance that follows as long as the kernels' amounts stay as they were found. What the worths leave open of
+        the amounts shrinks with the rest."""
+        rows = np.unique(self.rows(audited))
+        size = sizes_of(self.grid.coalitions[rows])
+        inner = (size > 0) & (size < self.grid.n_players)
+        now, then = (
+            self._process.expected_covariance(each, found.posterior) for each in (self.rows(found.observed), rows)
+        )
+        before = sizes_of(found.observed)
+        wider = misfit(found.posterior, (before > 0) & (before < self.grid.n_players))
+        amounts = found.posterior.covariance - now
+        covariance = wider * (then + amounts * float(np.trace(then) / max(np.trace(now), 1e-300)))
+        if len(rows) == len(self.grid.coalitions):
+            covariance = np.zeros_like(covariance)
+        weights = self.grid.operator[:, rows[inner]]
+        seeds = noise * (weights @ weights.T)
+        freedom = float(max(4, int(inner.sum()) // 2 - 1))
+        return replace(
+            found.estimate,
+            covariance=covariance + seeds,
+            evaluations=len(rows),
+            freedom=freedom,
+            seeds=seeds if noise else None,
+        )
 
 
 def misfit(posterior: Posterior, inner: NDArray[np.bool_]) -> float:

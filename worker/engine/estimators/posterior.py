@@ -28,7 +28,8 @@ class Posterior:
 
     ``residuals`` are standardised leave-one-out residuals float64[m] of the observed worths, ``errors`` the same in
     worths and ``spread`` their standard deviations; ``weights`` the share of the prior variance that each kernel ended
-    with; ``leverage`` float64[n, m] the derivative of the values to the observed worths at these weights.
+    with; ``leverage`` float64[n, m] the derivative of the values to the observed worths at these weights. ``amounts``
+    float64[d, k] are those that were averaged over, in units of a target whose standard deviation was ``scale``.
     """
 
     values: Floats
@@ -39,6 +40,8 @@ class Posterior:
     spread: Floats
     leverage: Floats
     weights: dict[str, float]
+    amounts: Floats
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,19 @@ class CoalitionProcess:
             spread=scale * np.sqrt((1.0 / precision).mean(axis=0)),
             leverage=np.mean([look.leverage for look in looks], axis=0),
             weights={c.name: float(s) for c, s in zip(self._components, size / size.sum(), strict=True)},
+            amounts=amounts,
+            scale=scale,
         )
+
+    def expected_covariance(self, observed: Ints, now: Posterior) -> Floats:
+        """The covariance float64[n, n] of values once the worths of grid rows int64[m] are known, whatever they
+        will be, as long as the amounts stay those of ``now``."""
+        kernels = np.stack([component.block(observed, observed) for component in self._components])
+        across = np.stack([each[:, observed] for each in self._projected])
+        nothing = np.zeros(len(observed))
+        looks = [self._conditioned(each, kernels, across, nothing, observed).covariance for each in now.amounts]
+        covariance = np.mean(looks, axis=0)
+        return np.asarray(now.scale**2 * (covariance + covariance.T) / 2, dtype=np.float64)
 
     def _conditioned(
         self, amounts: Floats, kernels: Floats, projected: Floats, target: Floats, observed: Ints

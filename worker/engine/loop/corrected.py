@@ -5,6 +5,8 @@ One request per round and source, few rounds: audits double from look to look. T
 the audit, that is done instead, and said.
 """
 
+from functools import partial
+
 import numpy as np
 
 from contract.result import Audit, ValuationResult
@@ -17,6 +19,9 @@ from worker.engine.loop import stopping
 from worker.engine.loop.audit import exact_audit
 from worker.engine.loop.bake_off import bake
 from worker.engine.loop.chance import Weights
+from worker.engine.loop.enumerated import enumerated
+from worker.engine.loop.precision import MoreRetrainings
+from worker.engine.loop.report import report
 from worker.engine.loop.run import REPLICATE, RETRAIN, Run
 from worker.engine.loop.shares import symmetric
 
@@ -31,11 +36,11 @@ def corrected(run: Run) -> ValuationResult:
             f"All {run.distinct()} distinct coalitions were retrained: no dearer than the audit that would correct "
             "unlearned worths."
         )
-        return run.enumerated(RETRAIN)
+        return enumerated(run, RETRAIN)
     ends = anchors(run.n)
     grid, plan, budget = run.audit_plan()
     bought = min(len(plan), max(FIRST_AUDITS, 2 * run.n))
-    look, noise = 0, 0.0
+    first, look, noise = bought, 0, 0.0
     corrector: Corrector | None = None
     while True:
         look += 1
@@ -46,9 +51,11 @@ def corrected(run: Run) -> ValuationResult:
             corrector = bake(run, grid, audited, worths, len(plan) + len(ends))
         found = corrector.corrected(audited, worths, noise)
         estimate = symmetric(found.estimate, run.classes)
-        ranges, done = run.look(look, estimate, _disagreement(run, corrector, audited, worths))
-        if done:
-            stopped_by = stopping.SHARE_CI
+        by = Weights(RETRAIN, found.observed, found.posterior.leverage)
+        apart = _disagreement(run, corrector, audited, worths)
+        ranges, ended = run.look(look, estimate, apart, partial(run.doubt, by))
+        if ended:
+            stopped_by = ended
         elif run.enough(ranges.widest):
             stopped_by = stopping.MAX_RETRAINS
         elif bought == len(plan):
@@ -58,8 +65,9 @@ def corrected(run: Run) -> ValuationResult:
         else:
             bought = min(len(plan), 2 * bought)
             continue
-        doubt = run.doubt(Weights(RETRAIN, found.observed, found.posterior.leverage))
-        return run.report(estimate, look, doubt, "multifidelity", RETRAIN, stopped_by, _audit(run))
+        more = MoreRetrainings(corrector, found, noise, first)
+        audit = _audit(run)
+        return report(run, estimate, look, run.doubt(by), "multifidelity", RETRAIN, stopped_by, audit, more=more)
 
 
 def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) -> float:

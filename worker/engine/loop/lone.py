@@ -5,6 +5,7 @@ values are those of that source's game; in full mode a few retrainings still mea
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from worker.engine.games.game import family
 from worker.engine.loop import stopping
 from worker.engine.loop.audit import exact_audit, unaudited
 from worker.engine.loop.chance import Moved, Weights
+from worker.engine.loop.enumerated import enumerated
+from worker.engine.loop.precision import MoreSamples
+from worker.engine.loop.report import report
 from worker.engine.loop.run import RETRAIN, Impossible, Run
 from worker.engine.loop.shares import symmetric
 
@@ -37,7 +41,7 @@ def lone(run: Run) -> ValuationResult:
         name = "exact" if run.enumerable(source) else "regression"
     if name == "exact":
         _refuse_unaffordable(run, source)
-        return run.enumerated(source, _audit(run, source))
+        return enumerated(run, source, _audit(run, source))
     return _sampled(run, source, name)
 
 
@@ -57,9 +61,10 @@ def _sampled(run: Run, source: str, name: str) -> ValuationResult:
         shares = shares_of(run.paid(estimate).values)
         change = None if before is None else stopping.disagreement(shares, before)
         before = shares
-        _, done = run.look(look, estimate, change)
-        if done:
-            stopped_by = stopping.SHARE_CI
+        doubt = partial(_doubt, run, source, name, budget)
+        _, ended = run.look(look, estimate, change, doubt)
+        if ended:
+            stopped_by = ended
         elif budget == limit:
             stopped_by = stopping.ENUMERATED if limit == 1 << run.n else stopped_by
         elif run.out_of_seconds():
@@ -67,9 +72,13 @@ def _sampled(run: Run, source: str, name: str) -> ValuationResult:
         else:
             budget = min(limit, 2 * budget)
             continue
-        return run.report(
-            estimate, look, _doubt(run, source, name, budget), name, source, stopped_by, _audit(run, source)
-        )
+        more = MoreSamples(estimate, look, budget, _budget_of(source), 1 << run.n if run.n <= EXACT_UP_TO else None)
+        return report(run, estimate, look, doubt(), name, source, stopped_by, _audit(run, source), more=more)
+
+
+def _budget_of(source: str) -> str:
+    """The budget that buys more worths of a source."""
+    return stopping.MAX_RETRAINS if family(source) == RETRAIN else stopping.MAX_EVALUATIONS
 
 
 def _doubt(run: Run, source: str, name: str, budget: int) -> Moved | None:
@@ -127,7 +136,7 @@ def _audit(run: Run, source: str) -> Audit:
 def _single(run: Run, source: str) -> ValuationResult:
     """One target player: only v(N) - v(N minus i) is identifiable, and there is nobody to share with."""
     if run.spec.mode != "partial":
-        return run.enumerated(source, _audit(run, source))
+        return enumerated(run, source, _audit(run, source))
     sources = dict.fromkeys([source, *run.surrogates()])
     worths = [run.purchases.worth(s, anchors(1)) for s in sources]
     values = [float(w[1] - w[0]) for w in worths]
@@ -136,7 +145,8 @@ def _single(run: Run, source: str) -> ValuationResult:
         f"{len(values)} unlearning method(s) asked; it is not a confidence interval."
     )
     span = (min(values), max(values))
-    result = run.report(
+    result = report(
+        run,
         Estimate(np.array(values[:1]), np.zeros((1, 1)), 2),
         1,
         None,

@@ -9,34 +9,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.estimators import ENUMERATE_UP_TO, REPLICATES, planned_retrains
+from contract.estimators import BUDGET, ENUMERATE_UP_TO, PRECISION, REPLICATES, most_retrains, planned_retrains
 from contract.result import (
     Audit,
     Candidate,
-    IntervalParts,
-    PlayerResult,
-    ShardRow,
     TestRowChance,
     TraceRow,
-    ValuationResult,
-    WorthRow,
 )
 from contract.shares import shares_of
 from contract.spec import ValuationSpec
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, sums
-from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import Grid
 from worker.engine.estimators.multifidelity import anchors
-from worker.engine.games.coalitions import Floats, classes_of, exact_operator, sizes_of, symmetrise_covariance, unique
-from worker.engine.games.game import Coalitions, FidelityGame, Game, Player, all_coalitions, family
+from worker.engine.games.coalitions import Floats, classes_of, sizes_of
+from worker.engine.games.game import (
+    Coalitions,
+    EvaluationFailed,
+    FidelityGame,
+    Game,
+    Player,
+    family,
+)
 from worker.engine.loop import stopping
-from worker.engine.loop.audit import audit, exact_audit, unaudited
+from worker.engine.loop.audit import audit, unaudited
 from worker.engine.loop.chance import Moved, Weights, chance, moved, moved_by_estimator
-from worker.engine.loop.gain import gain
 from worker.engine.loop.purchases import Purchases
 from worker.engine.loop.recorded import RecordedGame
-from worker.engine.loop.shares import Intervals, OtherTestRows, intervals, symmetric, widths
+from worker.engine.loop.shares import Intervals, OtherTestRows, intervals
 
 RETRAIN = "retrain"
 REPLICATE = "retrain:r1"
@@ -64,7 +64,7 @@ class Impossible(ValueError):
 
 
 class Run:
-    """The state of one valuation. ``max_retrains`` is the budget in force, the spec's or max(36, 3 n)."""
+    """The state of one valuation. ``max_retrains`` is the budget in force, the spec's or that of what rules it."""
 
     def __init__(self, game: FidelityGame, spec: ValuationSpec, on_progress: OnProgress | None) -> None:
         self.game, self.spec, self._on_progress = game, spec, on_progress
@@ -85,7 +85,8 @@ class Run:
         self.notes: list[str] = []
         self.bake_off: list[Candidate] = []
         self.planned = planned_retrains(self.n)
-        self.max_retrains = self.planned if spec.max_retrains is None else spec.max_retrains
+        most = most_retrains(self.n, spec.ruled_by)
+        self.max_retrains = most if spec.max_retrains is None else spec.max_retrains
 
     # What may be bought
 
@@ -158,11 +159,21 @@ class Run:
                 limit, budget = room, stopping.MAX_EVALUATIONS
         if limit < 4:
             raise Impossible("the budgets leave no retraining for an audit; raise max_retrains or max_evaluations")
-        rows = np.array([player.rows for player in self.players], dtype=np.float64)
-        if not self.by_rows:
-            rows = np.zeros(self.n)
+        rows = self._rows_that_matter()
         grid, plan = audit_design(rows, self.classes, limit - 2, self.rng, self._most_on_grid(limit))
         return grid, plan, budget
+
+    def longer_plan(self, retrains: int) -> Coalitions:
+        """The coalitions that an ``audit_plan`` of so many retrainings has on a grid of all, this job's first."""
+        rows = self._rows_that_matter()
+        rng = np.random.default_rng(self.spec.seed)
+        return audit_design(rows, self.classes, retrains - self.replicates - 2, rng)[1]
+
+    def _rows_that_matter(self) -> Floats:
+        """The players' rows float64[n], where they make retrainings cheaper or noisier; else zeros."""
+        if not self.by_rows:
+            return np.zeros(self.n)
+        return np.array([player.rows for player in self.players], dtype=np.float64)
 
     def _most_on_grid(self, retrained: int) -> int | None:
         """How many coalitions ``max_evaluations`` leaves each cheap source; None: as many as the grid wants."""
@@ -182,7 +193,8 @@ class Run:
         is left would not make it so. Up to 12 players and for models whose retraining all coalitions pay alike, where
         it was measured; networks need the rest."""
         measured = self.n <= ENUMERATE_UP_TO and not self.by_rows
-        return self.spec.max_retrains is None and measured and widest <= ENOUGH * self.spec.share_ci
+        unset = self.spec.max_retrains is None and self.spec.ruled_by == BUDGET
+        return unset and measured and widest <= ENOUGH * self.spec.share_ci
 
     def out_of_seconds(self) -> bool:
         """Whether the recorded device seconds have used up the budget."""
@@ -194,13 +206,23 @@ class Run:
 
     # Looks
 
-    def look(self, number: int, estimate: Estimate, disagreement: float | None) -> tuple[Intervals, bool]:
-        """Intervals at this look, whether they are narrow enough, and a line of the trace."""
+    def look(
+        self, number: int, estimate: Estimate, disagreement: float | None, doubt: Callable[[], Moved | None]
+    ) -> tuple[Intervals, str | None]:
+        """Intervals at this look, whether their width ends the job and how, and a line of the trace. ``doubt`` is asked
+        where test rows count for that."""
         band = stopping.band_confidence(self.spec.confidence, number)
         estimate = self.paid(estimate)
         ranges = intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed)
         shares = tuple(float(s) for s in shares_of(estimate.values))
         counts = self.purchases.counts()
+        seen = stopping.Look(number, ranges.widest, disagreement)
+        joined, of_tests, ended = None, None, None
+        if self.spec.ruled_by == PRECISION:
+            joined, of_tests = self._joined(number, estimate, doubt)
+            ended = stopping.ended_by_precision(seen, self.spec.share_ci, joined, of_tests)
+        elif stopping.precise_enough(seen, self.spec.share_ci):
+            ended = stopping.SHARE_CI
         self.trace.append(
             TraceRow(
                 round=number,
@@ -210,11 +232,38 @@ class Run:
                 shares=shares,
                 widest=ranges.widest,
                 halves=disagreement,
+                joined=joined,
+                test_rows=of_tests,
             )
         )
         if self._on_progress is not None:
-            self._on_progress(Progress(number, counts, ranges.widest, self.spec.share_ci, shares))
-        return ranges, stopping.precise_enough(stopping.Look(number, ranges.widest, disagreement), self.spec.share_ci)
+            widest = ranges.widest if joined is None else joined
+            self._on_progress(Progress(number, counts, widest, self.spec.share_ci, shares))
+        return ranges, ended
+
+    def _joined(self, number: int, estimate: Estimate, doubt: Callable[[], Moved | None]) -> tuple[float, float | None]:
+        """The widest interval of the payees at a look, with everything that is uncertain, and by test rows alone. A
+        repeated result knows the test rows of its last look only, and has the others as they were recorded."""
+        if isinstance(self.game, RecordedGame) and number < len(self.game.recorded.trace):
+            row = self.game.recorded.trace[number - 1]
+            if row.joined is None:
+                raise EvaluationFailed(f"the result does not say how wide its intervals were at look {number}")
+            return row.joined, row.test_rows
+        found = self.chance_of(estimate, doubt())
+        return self.widest(estimate, number, found), self.of_tests(estimate, number, found)
+
+    def widest(self, estimate: Estimate, look: int, found: TestRowChance | None) -> float:
+        """The widest simultaneous share interval at a look, in points, with what other test rows would do."""
+        band = stopping.band_confidence(self.spec.confidence, look)
+        test = None if found is None else OtherTestRows(np.array(found.covariance), found.units)
+        return intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed, test).widest
+
+    def of_tests(self, estimate: Estimate, look: int, found: TestRowChance | None) -> float | None:
+        """The same by the test rows alone; None where they are not known."""
+        if found is None:
+            return None
+        nothing = replace(estimate, covariance=np.zeros_like(estimate.covariance))
+        return self.widest(nothing, look, found)
 
     # The audit
 
@@ -228,38 +277,6 @@ class Run:
         ends = self.purchases.worth(RETRAIN, anchors(self.n))
         rows = np.array([p.rows for p in self.players], dtype=np.float64)
         return audit(source, coalitions[inner], unlearned[inner], retrained[inner], rows, float(ends[1] - ends[0]))
-
-    # The result
-
-    def enumerated(self, source: str, audited: Audit | None = None) -> ValuationResult:
-        """Buy every worth of one source: exact values of that game for these test units and these seeds."""
-        estimate = symmetric(exact(self.purchases.source(source), 1 << self.n), self.classes)
-        coalitions = all_coalitions(self.n)
-        by = Weights(source, coalitions, exact_operator(coalitions))
-        estimate = self._with_seeds(estimate, by)
-        self.look(1, estimate, 0.0)
-        doubt = self.doubt(by)
-        return self.report(estimate, 1, doubt, "exact", source, stopping.ENUMERATED, audited or exact_audit(source))
-
-    def _with_seeds(self, estimate: Estimate, by: Weights) -> Estimate:
-        """The estimate with the noise of training's seeds, measured on a few coalitions trained from another start."""
-        size = sizes_of(by.coalitions)
-        inner = (size > 0) & (size < self.n)
-        distinct = unique(self.purchases.source(by.source).canonical(by.coalitions[inner]))
-        count = self.enumerated_replicates(by.source, len(distinct))
-        if not count:
-            return estimate
-        chosen = distinct[np.linspace(0, len(distinct) - 1, count).astype(np.int64)]
-        weights = by.weights[:, inner]
-        covariance = symmetrise_covariance(self.seed_noise(chosen) * (weights @ weights.T), self.classes)
-        return replace(estimate, covariance=estimate.covariance + covariance, seeds=covariance, freedom=float(count))
-
-    def enumerated_replicates(self, source: str, distinct: int) -> int:
-        """How many coalitions are trained again where all are trained: within what the spec's budgets leave."""
-        if source != RETRAIN or REPLICATE not in self.game.sources:
-            return 0
-        limits = [each for each in (self.spec.max_retrains, self.spec.max_evaluations) if each is not None]
-        return max(0, min(REPLICATES, distinct, *(limit - self.distinct() for limit in limits)))
 
     def seed_noise(self, coalitions: Coalitions) -> float:
         """The variance of a retrained worth over seeds, from coalitions bool[m, n] trained a second time from another
@@ -281,56 +298,8 @@ class Run:
         bought = np.stack(self.purchases.source(source).order)
         return moved_by_estimator(self.game, source, bought, estimate)
 
-    def report(
-        self,
-        estimate: Estimate,
-        look: int,
-        doubt: Moved | None,
-        estimator: str,
-        source: str,
-        stopped_by: str,
-        audited: Audit,
-        shares_note: str | None = None,
-    ) -> ValuationResult:
-        """Put the result together. Its intervals are those of the last ``look``, joined with what other test units
-        would do (``doubt``; None: not known, or it is recorded with a stored result)."""
-        estimate = self.paid(estimate)
-        if shares_note is None and not (estimate.values > 0).any():
-            shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
-        ends = self.purchases.worth(source, anchors(self.n))
-        seconds = self.purchases.seconds()
-        retrained = [
-            r.seconds for r in self.purchases.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < self.n
-        ]
-        found = self._chance(estimate, doubt)
-        joint, players = self._players(estimate, look, found, audited)
-        return ValuationResult(
-            players=players,
-            covariance=tuple(tuple(float(c) for c in row) for row in joint),
-            empty_worth=float(ends[0]),
-            full_worth=float(ends[1]),
-            estimator=estimator,
-            source=source,
-            evaluations=self.purchases.counts(),
-            audit=audited,
-            bake_off=tuple(self.bake_off),
-            stopped_by=stopped_by,
-            notes=(*self._notes(found), *(str(note) for note in getattr(self.game, "notes", ()))),
-            shares_note=shares_note,
-            seconds=round(sum(seconds.values()), 6),
-            seconds_by_source=seconds,
-            retrain_seconds_estimate=float(np.mean(retrained)) * self.distinct() if retrained else None,
-            costs={s: float(self.game.cost(s)) for s in self.game.sources},
-            spec=self.spec,
-            digests={str(k): str(v) for k, v in dict(getattr(self.game, "digests", {})).items()},
-            trace=tuple(self.trace),
-            worths=self._worths(),
-            gain=gain(self.game, source, self.spec.confidence),
-            chance=found,
-            shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in self.players if self.owners),
-        )
-
-    def _chance(self, estimate: Estimate, doubt: Moved | None) -> TestRowChance | None:
+    def chance_of(self, estimate: Estimate, doubt: Moved | None) -> TestRowChance | None:
+        """What other test units would change, of those who are paid; a repeated result has what it was stored with."""
         if isinstance(self.game, RecordedGame):
             return self.game.recorded.chance
         if doubt is None:
@@ -339,75 +308,3 @@ class Run:
         if self.owners:
             whole = whole.of_owners(self.players, self.owners).symmetric(self.payee_classes)
         return chance(estimate.values, whole, self.spec.seed)
-
-    def _notes(self, found: TestRowChance | None) -> tuple[str, ...]:
-        """The notes, and whether two halves of the test units disagree by more than chance."""
-        if found is None or found.apart <= found.allowed:
-            return tuple(self.notes)
-        return (
-            *self.notes,
-            f"Shares on two halves of the test rows differ by up to {found.apart:.1f} points, where chance alone keeps "
-            f"them within {found.allowed:.1f} in 95 of 100 jobs: are the test rows of one kind, and independent?",
-        )
-
-    def _players(
-        self, estimate: Estimate, look: int, found: TestRowChance | None, audited: Audit
-    ) -> tuple[Floats, tuple[PlayerResult, ...]]:
-        """The covariance of all doubts together, and each payee's result."""
-        test = None if found is None else OtherTestRows(np.array(found.covariance), found.units)
-        band = stopping.band_confidence(self.spec.confidence, look)
-        ranges = intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed, test)
-        joint = estimate.covariance + (0.0 if test is None else test.covariance)
-        shares, stderr = shares_of(estimate.values), np.sqrt(np.clip(np.diag(joint), 0.0, None))
-        parts = self._parts(estimate, test, audited)
-        return joint, tuple(
-            PlayerResult(
-                provider=player.name,
-                rows=player.rows,
-                digest=player.digest,
-                value=float(estimate.values[i]),
-                stderr=float(stderr[i]),
-                value_ci=_ends(ranges.value[i]),
-                share=float(shares[i]),
-                share_ci=_ends(ranges.share[i]),
-                value_band=_ends(ranges.value_band[i]),
-                share_band=_ends(ranges.share_band[i]),
-                parts=parts[i],
-            )
-            for i, player in enumerate(self.payees)
-        )
-
-    def _parts(self, estimate: Estimate, test: OtherTestRows | None, audited: Audit) -> list[IntervalParts]:
-        """What makes each payee's share interval wide, one cause at a time."""
-        nothing = np.zeros_like(estimate.covariance)
-
-        def width(covariance: Floats, rows: OtherTestRows | None = None) -> list[float]:
-            alone = replace(estimate, covariance=covariance)
-            found = widths(alone, self.payee_classes, self.spec.confidence, self.spec.seed, rows)
-            return [float(each) for each in found]
-
-        count = len(self.payees)
-        unknown: list[float | None] = [None] * count
-        seeds = nothing if estimate.seeds is None else estimate.seeds
-        fixed = RETRAIN in self.game.sources and REPLICATE not in self.game.sources
-        of_tests = unknown if test is None else width(nothing, test)
-        of_unlearning = unknown if audited.status == "unaudited" else width(estimate.covariance - seeds)
-        of_seeds = width(seeds) if fixed or estimate.seeds is not None else unknown
-        return [IntervalParts(*each) for each in zip(of_tests, of_unlearning, of_seeds, strict=True)]
-
-    def _worths(self) -> tuple[WorthRow, ...]:
-        names = [player.name for player in self.players]
-        return tuple(
-            WorthRow(
-                source=r.source,
-                fidelity=family(r.source),
-                coalition=tuple(name for name, kept in zip(names, r.coalition.tolist(), strict=True) if kept),
-                worth=r.worth,
-                seconds=r.seconds,
-            )
-            for r in self.purchases.receipts
-        )
-
-
-def _ends(interval: Floats) -> tuple[float, float]:
-    return float(interval[0]), float(interval[1])

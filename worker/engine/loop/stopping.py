@@ -14,6 +14,9 @@ MAX_EVALUATIONS = "max_evaluations"
 MAX_RETRAINS = "max_retrains"
 MAX_SECONDS = "max_seconds"
 ENUMERATED = "enumerated"
+TEST_ROWS = "test_rows"
+# times what test rows alone make of an interval: closer to it, computing is not what makes it wide
+LITTLE = 1.1
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,17 @@ def precise_enough(look: Look, share_ci: float) -> bool:
     """Whether the widest simultaneous share interval is under ``share_ci`` points and the halves agree within twice
     that."""
     return look.widest <= share_ci and look.halves is not None and look.halves <= 2.0 * share_ci
+
+
+def ended_by_precision(look: Look, share_ci: float, joined: float, test_rows: float | None) -> str | None:
+    """What ends a job that its precision rules: the width ``joined`` of the widest interval with the test rows in it is
+    reached; or the ``test_rows`` alone make it wider than asked for, and computing adds little to that. None: neither.
+    """
+    if joined <= share_ci and precise_enough(look, share_ci):
+        return SHARE_CI
+    if test_rows is None or test_rows <= share_ci:
+        return None
+    return TEST_ROWS if joined <= LITTLE * test_rows or precise_enough(look, share_ci) else None
 
 
 def disagreement(left: Floats, right: Floats) -> float:

@@ -103,21 +103,26 @@ def test_an_archive_of_texts_is_nothing_for_a_backbone(tmp_path: Path) -> None:
 
 
 def test_the_same_pixels_are_the_same_image_in_an_archive_and_in_an_array(tmp_path: Path) -> None:
-    one, _ = read_stand_ins(array(tmp_path / "it.npz"), "npz", IMAGE, "y", Limits(), "it")
-    other, _ = read_stand_ins(archive(tmp_path / "it.zip"), "zip", IMAGE, "label", Limits(), "it")
+    one = read_stand_ins(array(tmp_path / "it.npz"), "npz", IMAGE, "y", Limits(), "it").prints
+    other = read_stand_ins(archive(tmp_path / "it.zip"), "zip", IMAGE, "label", Limits(), "it").prints
     assert one.shape == (4, 8)
     assert {row.tobytes() for row in one} == {row.tobytes() for row in other}
     changed = PIXELS.copy()
     changed[0, 0, 0, 0] ^= 1
-    third, _ = read_stand_ins(array(tmp_path / "x.npz", changed), "npz", IMAGE, "y", Limits(), "it")
+    third = read_stand_ins(array(tmp_path / "x.npz", changed), "npz", IMAGE, "y", Limits(), "it").prints
     assert [np.array_equal(a, b) for a, b in zip(one, third, strict=True)] == [False, True, True, True]
 
 
 def test_the_same_text_has_the_same_fingerprint_whatever_its_label(texts: Any) -> None:
-    prints, labels = read_stand_ins(
-        texts("text,label\nthe sea,yes\nthe sea,no\ntwo,no\n"), "csv", TEXT, "label", Limits(), "it"
-    )
-    assert labels == ["yes", "no", "no"]
+    path = texts("text,label\nthe sea,yes\nthe sea,no\ntwo,no\nthe sea,yes\n,\n")
+    read = read_stand_ins(path, "csv", TEXT, "label", Limits(), "it")
+    prints = read.prints
+    assert read.labels == ["yes", "no", "no", "yes"]
+    assert [(each.code, each.rows) for each in read.findings] == [
+        ("missing_labels", 1), ("duplicate_rows", 1)
+    ]  # fmt: skip
+    with pytest.raises(InvalidData, match="row 5 has no label"):
+        read_stand_ins(path, "csv", TEXT, "label", Limits(), "it", missing_labels="refuse")
     assert np.array_equal(prints[0], prints[1])
     assert not np.array_equal(prints[0], prints[2])
 

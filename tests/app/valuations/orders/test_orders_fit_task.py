@@ -16,7 +16,7 @@ from app.datasets.rows.features import Encoding
 from app.errors import InvalidData
 from app.valuations.orders.fit_task import answer, fit
 from contract.files import InputFile
-from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer
+from contract.fit import FitQuestion, FitReply, FitRequest, Offer
 from tests.frozen_models import pictures, sentences
 
 LIMITS = {"max_rows": 1000, "max_columns": 50, "max_bytes": 10**8}
@@ -84,7 +84,9 @@ def test_the_answer_holds_no_row(tables: Files) -> None:
     content = b"u,v,label\n12345.5,1,x\n2,77777.25,y\n"
     test = b"u,v,label\n1,2,x\n3,4,y\n"
     plain = answer(tables.request(tables.file(test), [tables.file(content), tables.file(rows(1, 9))]).plain())
-    assert FitAnswer.read(plain).labels == ("x", "y")
+    said = FitReply.read(plain).answer
+    assert said is not None
+    assert said.labels == ("x", "y")
     for secret in ("12345.5", "77777.25"):
         assert secret not in json.dumps(plain)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement
+from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement, rule
+from app.valuations.schemas import NewValuation
 from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
 from contract.metrics import METRICS
 
@@ -46,3 +47,23 @@ def test_the_width_to_expect_halves_with_four_times_as_many_test_rows() -> None:
     assert "More test rows are the cheapest way" in told
     assert "With 900 test rows" in measurement(game("accuracy"), 1000, {})[1], "a tenth chooses the baseline"
     assert "With 40 test rows" in measurement(game("accuracy", "partial"), 60, {})[1], "a third anchors unlearning"
+
+
+def order(**more: object) -> NewValuation:
+    ids = {"datasets": [f"ds_{1:032x}"], "test_dataset": f"ds_{2:032x}"}
+    return NewValuation.model_validate({**ids, "pool": "100.00", "share_ci": 3.0, **more})
+
+
+def test_what_rules_the_job_is_told_with_what_it_takes_and_that_test_rows_may_make_it_impossible() -> None:
+    effort = "288 retrainings, about 40 device seconds, 3.00 EUR"
+    precise = rule(order(ruled_by="precision"), game("accuracy"), 10_000, effort)
+    assert f"at most 3 points, through at most {effort}." in precise
+    assert "more of them help" not in precise
+    by_budget = rule(order(), game("accuracy"), 100, effort)
+    assert f"A budget rules this order: at most {effort}." in by_budget
+    assert by_budget.endswith("are likely to make it wider than 3 points: more of them help.")
+
+
+def test_partial_mode_has_no_precision_to_be_ruled_by() -> None:
+    with pytest.raises(ValueError, match="partial mode is not audited"):
+        order(mode="partial", ruled_by="precision")

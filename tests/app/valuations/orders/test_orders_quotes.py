@@ -54,6 +54,10 @@ def test_ten_players_are_unlearned_everywhere_and_audited_by_thirty_six_retraini
     digests = [str(i) for i in range(10)]
     assert expected_evaluations(order(), digests) == {"unlearn": 1024, "repair": 0, "retrain": 36}
     assert expected_evaluations(order(max_retrains=20), digests)["retrain"] == 20
+    assert expected_evaluations(order(ruled_by="precision"), digests)["retrain"] == 8 * 36
+    assert expected_evaluations(order(ruled_by="precision", max_retrains=90), digests)["retrain"] == 90
+    some = expected_evaluations(order(ruled_by="precision"), digests[:6])
+    assert some == {"unlearn": 64, "repair": 0, "retrain": 64}, "corrected first, and retrained to the last if need be"
 
 
 def test_where_retraining_everything_is_no_dearer_nothing_is_unlearned() -> None:

@@ -11,7 +11,8 @@ from app.valuations.results.answers import agreed_terms, full, mine, payouts, pr
 from app.valuations.states import CHECK, TERMINAL, ValuationStatus
 from app.valuations.tables import Round
 from contract.job import JobProgress
-from contract.result import RemovalCurves, RemovalPoint, RevaluedWithout
+from contract.result import Forecast, Precision, RemovalCurves, RemovalPoint, RevaluedWithout
+from contract.spec import ValuationSpec
 from tests.app.valuations.results.samples import MOMENT, PROVIDERS, found, job, payees, result
 
 PLAYERS = (found("a", 0.4, 0.8), found("b", 0.2, 0.2))
@@ -151,3 +152,18 @@ def test_a_job_from_before_test_sets_were_sealed_tells_nothing_of_one() -> None:
     old = job()
     old.inputs = {name: value for name, value in old.inputs.items() if name != "measured"}
     assert mine(old, []).measured_on is None
+
+
+def test_a_job_that_missed_what_was_asked_says_so_wherever_it_is_shown_once_it_has_succeeded() -> None:
+    missed = JobProgress(evaluations={}, widest_share_interval=3.1, precision_met=False).plain()
+    of = job(progress=missed)
+    assert (full(of, state()).precision_met, summary(of).precision_met) == (False, False)
+    assert summary(job(ValuationStatus.SETTLING, progress=missed)).precision_met is None
+    assert summary(job()).precision_met is None, "jobs from before it was told"
+    told = Precision(2.0, 3.1, 2.5, (Forecast("max_retrains", 72, 2.8),))
+    settled = payees(paid_share=0.25, reason="in proportion")
+    shown = values(of, "5f" * 32, settled, result(*PLAYERS, precision=told, spec=ValuationSpec()), {}).precision
+    assert shown is not None
+    assert (shown.met, shown.only_test_rows, shown.ruled_by) == (False, True, "budget")
+    assert [(each.budget, each.most, each.widest) for each in shown.forecasts] == [("max_retrains", 72, 2.8)]
+    assert shown.forecast == told.outlook()

@@ -88,6 +88,13 @@ def test_a_certificate_from_before_there_were_checks_stays_what_it_was() -> None
     assert certified(checked={"worths": 3, "by_another_worker": 2})["checked"] == {"worths": 3, "by_another_worker": 2}
 
 
+def test_a_certificate_holds_what_was_asked_and_reached_and_one_from_before_forecasts_stays_what_it_was() -> None:
+    plain = {"asked": 2.0, "reached": 3.1, "met": False, "forecast": None}
+    assert certified(precision=plain)["precision"] == plain
+    assert certified()["precision"]["forecasts"][0]["budget"] == "max_retrains"
+    assert certified(precision=None)["precision"] is None
+
+
 def test_the_key_is_the_configured_one_or_follows_from_the_secret() -> None:
     seed = base64.b64encode(bytes(range(32))).decode()
     chosen = Settings(certificate_key=SecretStr(seed))

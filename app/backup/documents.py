@@ -1,0 +1,52 @@
+"""What a backup writes beside the bytes: a manifest of each backup, and the datasets that were withdrawn since."""
+
+import uuid
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+FORMAT = "cherish-backup-1"
+
+
+class Document(BaseModel):
+    """A document that is written once; an unknown field is an error, so that no version is read as another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Keys(Document):
+    """Which secrets the deployment had, without any of them: the public key that checks certificates, and digests."""
+
+    certificate: str
+    pepper: str
+    signing: str
+
+
+class Ledger(Document):
+    """The ledger as it was proved: ``head`` is the last link of its chain, in hex, of the day ``day``."""
+
+    transfers: int
+    day: str | None
+    head: str | None
+
+
+class Manifest(Document):
+    """One backup. ``blobs`` are the digests that its rows refer to; ``tables`` how many rows each table has."""
+
+    format: str = FORMAT
+    taken_at: datetime
+    deployment: uuid.UUID
+    revision: str
+    postgres: str
+    dump_sha256: str
+    dump_bytes: int
+    tables: dict[str, int]
+    ledger: Ledger
+    keys: Keys
+    blobs: tuple[str, ...]
+
+
+class Withdrawn(Document):
+    """Datasets that were withdrawn by the newest backup, and when: older backups are restored without them."""
+
+    datasets: dict[uuid.UUID, datetime] = {}

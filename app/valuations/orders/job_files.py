@@ -1,0 +1,353 @@
+"""A job's files read together: the rows of each, one encoding for all of them, and what was noticed. Pure.
+
+The sandbox runs it (``app.sandbox.process``), for an order on its way to ``fit_task`` and for the command line, so that
+both refuse the same files in the same words, and no process that serves requests parses, encodes or compares a
+stranger's rows. Of texts and images for a frozen model only fingerprints are made here: enough to distinguish, count
+and name them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.datasets.readers import Limits, Meaning, archive, image_shape, images
+from app.datasets.readers.findings import at_most, findings_of
+from app.datasets.readers.types import normalise
+from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
+from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
+from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
+from app.datasets.rows.items import StandIns, number_labels, read_stand_ins
+from app.datasets.rows.joining import Unfit, common_columns, renamed
+from app.datasets.rows.labels import label_findings
+from app.datasets.rows.raw_rows import RawRows, array_hash, distance_rows, fit_scale, keys_of, short_hash
+from app.datasets.rows.rules import class_names, class_order, clean_map
+from app.datasets.rows.suspicions import suspicions
+from app.datasets.rows.tokens import load_tokenizer
+from app.errors import FieldError, InvalidData
+from app.valuations.players.files import table_of
+from app.valuations.players.near_copies import NEAR_ROWS
+from contract.files import InputFile
+from contract.findings import FileFinding, Finding, Severity
+from contract.fit import DatasetRefusal, Fault, FilesRead, FitQuestion, FitRequest, UnfitDataset
+
+T = TypeVar("T")
+# refusals that speak of columns and their types only, which the catalogue shows
+_SCHEMA = frozenset({"schema", "missing"})
+_NOT_COMPARED = RawRows.of([], np.zeros(0, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class JobRows:
+    """The labels' names (classes, or a language model's domains), a table's encoding, and the rows of each file: as
+    the job encodes them, and as they were read."""
+
+    labels: tuple[str, ...]
+    encoding: dict[str, Any] | None
+    shape: tuple[int, ...] | None
+    test: EncodedRows
+    rows: Mapping[str, EncodedRows]
+    raw_test: RawRows
+    raw: Mapping[str, RawRows]
+    findings: Sequence[FileFinding] = ()
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files to read, where the bytes of each are, and the limits they are read under."""
+
+    request: FitRequest
+    limits: Limits
+
+    @property
+    def test(self) -> InputFile:
+        return self.request.question.test
+
+    @property
+    def datasets(self) -> Mapping[str, InputFile]:
+        """The file of each dataset, by the dataset's id in hex."""
+        return self.request.question.files
+
+    def path(self, file: InputFile) -> Path:
+        return Path(self.request.paths[file.digest])
+
+    @contextmanager
+    def refused(self, dataset: str, file: InputFile) -> Iterator[None]:
+        """A refusal of a provider's file names the column and never what is in it, which is not the asker's to read,
+        unless all files are the asker's own."""
+        try:
+            yield
+        except InvalidData as error:
+            if self.request.question.own or any(fault.type in _SCHEMA for fault in error.errors):
+                raise _Unfit(dataset, error) from None
+            columns = sorted({fault.pointer for fault in error.errors})
+            where = f"column `{columns[0]}`" if columns else "its content"
+            detail = (
+                f"{file.name}: {where} cannot be read as this order asks, and what is in it is its provider's to see; "
+                "name another target or model, or leave the dataset out"
+            )
+            refusal = InvalidData(detail, errors=[FieldError(column, detail, "private") for column in columns])
+            raise _Unfit(dataset, refusal) from None
+
+
+def answer(plain: dict[str, Any]) -> dict[str, Any]:
+    """Read files together, as plain JSON (``FitRequest``, ``FilesRead``). Raises InvalidData where they do not fit."""
+    request = FitRequest.read({name: value for name, value in plain.items() if name != "task"})
+    rows, unfit = without_unfit(request, read_files)
+    return FilesRead(
+        labels=rows.labels, encoding=rows.encoding, shape=rows.shape, findings=tuple(rows.findings), unfit=unfit
+    ).plain()
+
+
+class DatasetRefused(InvalidData):
+    """A job's files do not fit together because of one dataset (its id in hex)."""
+
+    def __init__(self, refusal: DatasetRefusal) -> None:
+        faults = [FieldError(fault.pointer, fault.detail, fault.type) for fault in refusal.faults]
+        super().__init__(refusal.detail, errors=faults)
+        self.document = refusal
+
+
+class _Unfit(Exception):
+    """A dataset (by its id in hex) cannot be read with the others; ``refusal`` says why."""
+
+    def __init__(self, dataset: str, refusal: InvalidData) -> None:
+        super().__init__(str(refusal))
+        self.dataset = dataset
+        self.refusal = refusal
+
+
+def without_unfit(request: FitRequest, read: Callable[[FitRequest], T]) -> tuple[T, tuple[UnfitDataset, ...]]:
+    """What ``read`` makes of the files. Where the question allows it, datasets that do not fit are left out one by one;
+    they are named beside it. Raises InvalidData."""
+    unfit: list[UnfitDataset] = []
+    while True:
+        try:
+            return read(request), tuple(unfit)
+        except _Unfit as error:
+            question = request.question
+            offered = {dataset for offer in question.members for dataset in offer.datasets}
+            if not question.drop_unfit or error.dataset not in offered or len(offered) == 1:
+                raise DatasetRefused(_document(error)) from None
+            unfit.append(UnfitDataset(dataset=error.dataset, detail=str(error.refusal)))
+            request = request.model_copy(update={"question": _without(question, error.dataset)})
+
+
+def _document(unfit: _Unfit) -> DatasetRefusal:
+    faults = [Fault(pointer=each.pointer, detail=each.detail, type=each.type) for each in unfit.refusal.errors]
+    return DatasetRefusal(dataset=unfit.dataset, detail=unfit.refusal.detail, faults=tuple(faults))
+
+
+def left_out(unfit: UnfitDataset) -> FileFinding:
+    """What is said of a dataset that was left out."""
+    finding = Finding(
+        code="unreadable_for_order",
+        severity=Severity.WARN,
+        detail=f"left out of this order, which says drop_unfit: {unfit.detail}",
+    )
+    return FileFinding(dataset=unfit.dataset, finding=finding)
+
+
+def read_files(request: FitRequest) -> JobRows:
+    """The rows of a job's files; raises InvalidData where they do not fit together."""
+    return _READERS[request.question.kind](_Files(request, Limits(**request.question.limits)))
+
+
+def _without(question: FitQuestion, dataset: str) -> FitQuestion:
+    """The question without a dataset, and without a payee that has no other."""
+    offers = [
+        offer.model_copy(update={"datasets": tuple(each for each in offer.datasets if each != dataset)})
+        for offer in question.members
+    ]
+    return question.model_copy(
+        update={
+            "files": {key: file for key, file in question.files.items() if key != dataset},
+            "uploaded": {key: moment for key, moment in question.uploaded.items() if key != dataset},
+            "members": tuple(offer for offer in offers if offer.datasets),
+        }
+    )
+
+
+def _read_tables(files: _Files) -> JobRows:
+    """Files with columns, or images, which may be resized to a square: one encoding for all, fixed by the test set."""
+    question, target = files.request.question, files.test.target
+    side = question.image_size
+    square = None if side is None else (side, side)
+
+    def table(file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:
+        path, missing = files.path(file), question.missing_labels
+        return table_of(path, file, target, files.limits, square, form, missing, is_test=is_test)
+
+    # an uploaded test set had its labels counted before
+    test, tables = table(files.test, is_test=question.own), {}
+    for key, file in files.datasets.items():
+        with files.refused(key, file):
+            tables[key] = table(file, image_shape(test))
+            if target in tables[key].column_names:
+                class_names(tables[key], target)
+    try:
+        fitted = fit_tables(test, list(tables.values()), target, choice=question.features, label_map=question.label_map)
+    except Unfit as error:
+        raise _Unfit(list(tables)[error.table], error) from None
+    encoding = fitted.encoding
+    findings = _said(None, findings_of(test), fitted.test_findings)
+    for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
+        odd = suspicions(renamed(read, question.features), encoding)
+        findings += _said(key, findings_of(read), more, odd)
+    rows = {}
+    for key, read in tables.items():
+        with files.refused(key, files.datasets[key]):
+            rows[key] = encode(read, encoding)
+    encoded_test = encode(test, encoding)
+    if not question.by_name:
+        encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
+        encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
+    raw_test, raw = (_NOT_COMPARED, {}) if question.own else _raw_tables(files, test, tables, encoded_test, rows)
+    return JobRows(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings)
+
+
+def _raw_tables(
+    files: _Files, test: Any, tables: Mapping[str, Any], encoded_test: EncodedRows, rows: Mapping[str, EncodedRows]
+) -> tuple[RawRows, dict[str, RawRows]]:
+    """The rows of the test set and of each dataset as they were read, to be compared."""
+    target, resized = files.test.target, files.request.question.image_size is not None
+    # without distances where none is looked at: they take as much memory as the rows themselves
+    sizes = [each.num_rows for each in tables.values()]
+    near = min(test.num_rows + max(sizes), sum(sizes)) <= NEAR_ROWS
+    comparable = dict(zip(("", *tables), common_columns([test, *tables.values()]), strict=True))
+    scale = fit_scale([comparable[key] for key in tables], target) if near else None
+
+    def raw(table: Any, file: InputFile, y: NDArray[np.int64], alike: Any) -> RawRows:
+        keys = keys_of(table, target, _as_they_were(files, file) if resized else {})
+        distances = np.zeros((len(y), 0), dtype=np.float32)
+        return RawRows(keys, distances if scale is None else distance_rows(alike, target, scale), y)
+
+    of_players = {key: raw(tables[key], files.datasets[key], rows[key].y, comparable[key]) for key in rows}
+    return raw(test, files.test, encoded_test.y, comparable[""]), of_players
+
+
+def _said(dataset: str | None, *noticed: Sequence[Finding]) -> list[FileFinding]:
+    """What is said of one file."""
+    return [FileFinding(dataset=dataset, finding=each) for each in at_most([each for some in noticed for each in some])]
+
+
+def _as_they_were(files: _Files, file: InputFile) -> dict[str, NDArray[np.uint64]]:
+    """Hashes of an archive's labelled images before they are resized; nothing of a file that is no archive."""
+    if file.format != "zip":
+        return {}
+    with archive.opened(files.path(file), files.limits, file.name) as packed:
+        meaning = Meaning(target=file.target, kinds=file.reading.kinds or {})
+        labels = normalise(packed.columns, file.name, meaning).column(file.target).is_valid().to_pylist()
+        pairs = zip(images.decoded(packed), labels, strict=True)
+        hashes = [array_hash(pixels) for pixels, labelled in pairs if labelled]
+    return {images.IMAGE_COLUMN: np.array(hashes, dtype=np.uint64)}
+
+
+def _read_blocks(files: _Files) -> JobRows:
+    """Corpora as blocks for a language model; the test set's target, if any, names its domains."""
+    place, question = files.request.tokenizer, files.request.question
+    tokenizer = None if place is None else load_tokenizer(Path(place), files.request.name)
+    encode_, located = (None, bytes_located) if tokenizer is None else (tokenizer.encode, tokenizer.located)
+
+    def blocks(file: InputFile) -> Blocks:
+        return read_blocks(
+            files.path(file),
+            file.format,
+            file.target or None,
+            question.context or 0,
+            encode_,
+            files.limits,
+            file.name,
+            file.reading,
+            located,
+            question.missing_labels,
+        )
+
+    read = blocks(files.test)
+    domains = tuple(sorted(set(read.domains)))
+    number = {name: at for at, name in enumerate(domains)}
+    labels = np.array([number[name] for name in read.domains], dtype=np.int64)
+    test, raw_test = EncodedRows(fingerprints(read.tokens), labels), RawRows.of(read.raw, np.zeros_like(labels))
+    rows, raw, findings = {}, {}, _said(None, read.findings)
+    for key, file in files.datasets.items():
+        with files.refused(key, file):
+            read = blocks(file)
+        nothing = np.zeros(len(read.raw), dtype=np.int64)
+        rows[key], raw[key] = EncodedRows(fingerprints(read.tokens), nothing), RawRows.of(read.raw, nothing)
+        findings += _said(key, read.findings)
+    return JobRows(domains, None, None, test, rows, raw_test, raw, findings)
+
+
+def _read_corpora(files: _Files) -> JobRows:
+    """Documents that are looked at and not cut: whoever asks cuts its own files."""
+    nothing = EncodedRows(np.zeros((0, 0), dtype=np.float32), np.zeros(0, dtype=np.int64))
+    findings = []
+    everything: list[tuple[str | None, InputFile]] = [(None, files.test), *files.datasets.items()]
+    for key, file in everything:
+        with nullcontext() if key is None else files.refused(key, file):
+            read = read_documents(files.path(file), file.format or None, files.limits, file.name, file.reading)
+        findings += _said(key, read.findings)
+    return JobRows((), None, None, nothing, {}, _NOT_COMPARED, {}, findings)
+
+
+def _read_items(files: _Files) -> JobRows:
+    """Texts or images for a frozen model, with their labels."""
+    question = files.request.question
+
+    def items(file: InputFile) -> StandIns:
+        return read_stand_ins(
+            files.path(file),
+            file.format or None,
+            question.kind,
+            file.target,
+            files.limits,
+            file.name,
+            file.reading,
+            question.missing_labels,
+        )
+
+    training = {}
+    for key, file in files.datasets.items():
+        with files.refused(key, file):
+            training[key] = items(file)
+    tested = items(files.test)
+    mapped = clean_map(question.label_map)
+    counts = [Counter(mapped.get(label, label) for label in each.labels) for each in training.values()]
+    of_test = Counter(mapped.get(label, label) for label in tested.labels)
+    said = label_findings(files.test.target, of_test, counts)
+    findings = _said(None, tested.findings, said.test)
+    for (key, each), more in zip(training.items(), said.players, strict=True):
+        findings += _said(key, each.findings, more)
+    offered = {label for own in counts for label in own}
+    classes = fit_classes(files.test.target, files.test.name, sorted(of_test, key=class_order), offered)
+    rows = {
+        key: EncodedRows(each.prints, number_labels(each.labels, classes, files.datasets[key].name, mapped))
+        for key, each in training.items()
+    }
+    test = EncodedRows(tested.prints, number_labels(tested.labels, classes, files.test.name, mapped))
+    if not question.by_name:
+        order = canonical_order([test.X.shape[1]], len(classes), test, list(rows.values()))
+        classes = tuple(classes[at] for at in order.classes)
+        test, rows = order.rows(test), {key: order.rows(own) for key, own in rows.items()}
+    # fingerprints are of what was read, before any model sees it
+    raw = {key: _raw_items(each, training[key].labels) for key, each in rows.items()}
+    return JobRows(classes, None, None, test, rows, _raw_items(test, tested.labels), raw, findings)
+
+
+def _raw_items(rows: EncodedRows, labels: Sequence[str]) -> RawRows:
+    content = zip(np.ascontiguousarray(rows.X, dtype="<u2"), labels, strict=True)
+    return RawRows.of([short_hash(item.tobytes() + label.encode()) for item, label in content], rows.y)
+
+
+_READERS: dict[str, Callable[[_Files], JobRows]] = {
+    "table": _read_tables,
+    "blocks": _read_blocks,
+    "corpora": _read_corpora,
+    "text": _read_items,
+    "image": _read_items,
+}

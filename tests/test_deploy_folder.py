@@ -1,0 +1,145 @@
+"""The files in ``deploy/``: what they name exists, pods have no privileges, and each alert has a runbook and a test."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.admin import metrics_endpoints
+from app.cli.lazy import COMMANDS
+from app.http.metrics import Metrics
+from app.settings import Settings
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+KUBERNETES, OBSERVABILITY, UNITS = DEPLOY / "kubernetes", DEPLOY / "observability", DEPLOY / "systemd"
+OPERATIONS = (DEPLOY.parent / "docs" / "operations.md").read_text()
+
+
+def documents() -> Iterator[dict[str, Any]]:
+    for path in KUBERNETES.rglob("*.yaml"):
+        for document in yaml.safe_load_all(path.read_text()):
+            yield document | {"path": path}
+
+
+def pods() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (document["metadata"]["name"], document["spec"]["template"]["spec"])
+        for document in documents()
+        if document["kind"] in ("Deployment", "Job")
+    ]
+
+
+def metrics() -> set[str]:
+    """All names that a scrape can show, histograms' parts included."""
+    names = {name for name, _, _ in metrics_endpoints._GAUGES.values()} | {"cherish_database_up"}
+    for family in Metrics().registry.collect():
+        names |= {family.name, f"{family.name}_total", f"{family.name}_bucket"}
+    return names
+
+
+def named_metrics(text: str) -> set[str]:
+    return set(re.findall(r"\bcherish_[a-z_]+[a-z]\b", text))
+
+
+def test_what_a_kustomization_names_is_there() -> None:
+    for path in KUBERNETES.rglob("kustomization.yaml"):
+        found = yaml.safe_load(path.read_text())
+        assert found["resources"]
+        for name in found["resources"]:
+            assert (path.parent / name).is_file(), name
+        listed = {path.parent / name for name in found["resources"]} | {path}
+        assert set(path.parent.glob("*.yaml")) == listed
+
+
+def test_every_pod_runs_one_image_unprivileged_with_bounded_memory_and_scratch_on_disk() -> None:
+    assert {name for name, _ in pods()} == {"migrate", "api", "relay", "worker-cpu", "worker-gpu"}
+    for name, pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["automountServiceAccountToken"] is False
+        [container] = pod["containers"]
+        assert container["image"] == "cherish"
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"]
+        [scratch] = pod["volumes"]
+        assert "medium" not in scratch["emptyDir"]
+        assert scratch["emptyDir"]["sizeLimit"]
+
+
+def test_a_process_is_given_longer_than_it_takes_to_end() -> None:
+    settings = Settings()
+    graces = {name: pod.get("terminationGracePeriodSeconds", 0) for name, pod in pods()}
+    assert graces["api"] > settings.shutdown_seconds + 5
+    assert graces["worker-cpu"] > 60
+    api = next(pod for name, pod in pods() if name == "api")["containers"][0]
+    assert api["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert api["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+def test_commands_are_commands_and_settings_are_settings() -> None:
+    called = [words for _, pod in pods() for words in [pod["containers"][0]["args"]] if words]
+    units = [re.findall(r"^ExecStart=/opt/cherish/bin/cherish (\w+)", path.read_text(), re.M) for path in _services()]
+    assert {words[0] for words in called} | {word for words in units for word in words} <= set(COMMANDS)
+    for name in ("settings.env", "secrets.env.example"):
+        for line in (KUBERNETES / name).read_text().split():
+            variable = line.partition("=")[0]
+            if not variable.startswith("AWS_"):
+                assert variable.removeprefix("CHERISH_").lower() in Settings.model_fields, variable
+    plain = (KUBERNETES / "settings.env").read_text().lower()
+    assert not re.search("pepper|secret|password|certificate_key|database_url", plain)
+
+
+def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
+    for path in _services():
+        text = path.read_text()
+        assert "User=cherish" in text
+        assert "NoNewPrivileges=yes" in text
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed here")
+    for path in [*_services(), *UNITS.glob("*.timer")]:
+        # the programs are where a deployment has them, not here
+        text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", path.read_text(), flags=re.M)
+        (tmp_path / path.name).write_text(text)
+    line = ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))]
+    said = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_each_alert_and_panel_reads_metrics_that_exist() -> None:
+    for name in ("alerts.yml", "alerts.test.yml", "dashboard.json"):
+        found = named_metrics((OBSERVABILITY / name).read_text())
+        assert found, name
+        assert found <= metrics(), name
+    board = json.loads((OBSERVABILITY / "dashboard.json").read_text())
+    shown = named_metrics(json.dumps(board))
+    gauges = {name for name, _, _ in metrics_endpoints._GAUGES.values()}
+    assert gauges - shown == set()
+
+
+def test_each_alert_has_a_runbook_and_a_series_that_raises_it() -> None:
+    [group] = yaml.safe_load((OBSERVABILITY / "alerts.yml").read_text())["groups"]
+    raised = (OBSERVABILITY / "alerts.test.yml").read_text()
+    for rule in group["rules"]:
+        assert f"### {rule['alert']}\n" in OPERATIONS
+        assert rule["annotations"]["runbook"] == f"docs/operations.md#{rule['alert'].lower()}"
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["alert"] in raised
+
+
+def test_alerts_say_what_their_series_raise() -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed here (Debian: prometheus)")
+    for line in (["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]):
+        said = subprocess.run(["promtool", *line], cwd=OBSERVABILITY, capture_output=True, text=True, check=False)
+        assert said.returncode == 0, said.stdout + said.stderr
+
+
+def _services() -> list[Path]:
+    return sorted(UNITS.glob("*.service"))

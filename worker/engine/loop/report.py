@@ -1,0 +1,184 @@
+"""From the last estimate to the result: intervals with everything that is uncertain, their parts, precision and worths.
+
+It buys nothing and decides nothing: the routes have chosen when to stop.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from contract.result import (
+    Audit,
+    Forecast,
+    IntervalParts,
+    PlayerResult,
+    Precision,
+    ShardRow,
+    TestRowChance,
+    ValuationResult,
+    WorthRow,
+)
+from contract.shares import shares_of
+from worker.engine.estimators.estimate import Estimate
+from worker.engine.estimators.multifidelity import anchors
+from worker.engine.games.coalitions import Floats
+from worker.engine.games.game import family
+from worker.engine.games.measured import Measured
+from worker.engine.loop import stopping
+from worker.engine.loop.chance import Moved
+from worker.engine.loop.gain import gain
+from worker.engine.loop.recorded import RecordedGame
+from worker.engine.loop.run import REPLICATE, RETRAIN, Run
+from worker.engine.loop.shares import OtherTestRows, intervals, widths
+
+# what more computing would bring, smaller budgets first
+Forecaster = Callable[[Run, TestRowChance | None], Iterable[Forecast]]
+
+
+def no_more(_run: Run, _found: TestRowChance | None) -> Iterable[Forecast]:
+    """Of a job that has computed all there is."""
+    return ()
+
+
+def report(
+    run: Run,
+    estimate: Estimate,
+    look: int,
+    doubt: Moved | None,
+    estimator: str,
+    source: str,
+    stopped_by: str,
+    audited: Audit,
+    shares_note: str | None = None,
+    more: Forecaster = no_more,
+) -> ValuationResult:
+    """Put the result together. Its intervals are those of the last ``look``, joined with what other test units
+    would do (``doubt``; None: not known, or it is recorded with a stored result). ``more`` says what more computing
+    would bring."""
+    estimate = run.paid(estimate)
+    if shares_note is None and not (estimate.values > 0).any():
+        shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
+    ends = run.purchases.worth(source, anchors(run.n))
+    seconds = run.purchases.seconds()
+    retrained = [r.seconds for r in run.purchases.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < run.n]
+    found = run.chance_of(estimate, doubt)
+    joint, players = _players(run, estimate, look, found, audited)
+    reached = run.widest(estimate, look, found)
+    known = audited.status != "unaudited" and reached > 0.0 and _test_rows_counted(run, found)
+    return ValuationResult(
+        players=players,
+        covariance=tuple(tuple(float(c) for c in row) for row in joint),
+        empty_worth=float(ends[0]),
+        full_worth=float(ends[1]),
+        estimator=estimator,
+        source=source,
+        evaluations=run.purchases.counts(),
+        audit=audited,
+        bake_off=tuple(run.bake_off),
+        stopped_by=stopped_by,
+        notes=(*_notes(run, found), *(str(note) for note in getattr(run.game, "notes", ()))),
+        shares_note=shares_note,
+        seconds=round(sum(seconds.values()), 6),
+        seconds_by_source=seconds,
+        retrain_seconds_estimate=float(np.mean(retrained)) * run.distinct() if retrained else None,
+        costs={s: float(run.game.cost(s)) for s in run.game.sources},
+        spec=run.spec,
+        digests={str(k): str(v) for k, v in dict(getattr(run.game, "digests", {})).items()},
+        trace=tuple(run.trace),
+        worths=_worths(run),
+        gain=gain(run.game, source, run.spec.confidence),
+        chance=found,
+        precision=Precision(
+            asked=run.spec.share_ci,
+            reached=reached if known else None,
+            test_rows=run.of_tests(estimate, look, found),
+            forecast=tuple(more(run, found)) if known else (),
+        ),
+        shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in run.players if run.owners),
+    )
+
+
+def _test_rows_counted(run: Run, found: TestRowChance | None) -> bool:
+    """Whether intervals hold what other test rows would do, or there are none. A game knows of its test rows; a
+    repeated result does not, and says no width where it said none."""
+    if isinstance(run.game, RecordedGame):
+        before = run.game.recorded.precision
+        return found is not None or before is None or before.reached is not None
+    return found is not None or not isinstance(run.game, Measured)
+
+
+def _notes(run: Run, found: TestRowChance | None) -> tuple[str, ...]:
+    """The notes, and whether two halves of the test units disagree by more than chance."""
+    if found is None or found.apart <= found.allowed:
+        return tuple(run.notes)
+    return (
+        *run.notes,
+        f"Shares on two halves of the test rows differ by up to {found.apart:.1f} points, where chance alone keeps "
+        f"them within {found.allowed:.1f} in 95 of 100 jobs: are the test rows of one kind, and independent?",
+    )
+
+
+def _players(
+    run: Run, estimate: Estimate, look: int, found: TestRowChance | None, audited: Audit
+) -> tuple[Floats, tuple[PlayerResult, ...]]:
+    """The covariance of all doubts together, and each payee's result."""
+    test = None if found is None else OtherTestRows(np.array(found.covariance), found.units)
+    band = stopping.band_confidence(run.spec.confidence, look)
+    ranges = intervals(estimate, run.payee_classes, run.spec.confidence, band, run.spec.seed, test)
+    joint = estimate.covariance + (0.0 if test is None else test.covariance)
+    shares, stderr = shares_of(estimate.values), np.sqrt(np.clip(np.diag(joint), 0.0, None))
+    parts = _parts(run, estimate, test, audited)
+    return joint, tuple(
+        PlayerResult(
+            provider=player.name,
+            rows=player.rows,
+            digest=player.digest,
+            value=float(estimate.values[i]),
+            stderr=float(stderr[i]),
+            value_ci=_ends(ranges.value[i]),
+            share=float(shares[i]),
+            share_ci=_ends(ranges.share[i]),
+            value_band=_ends(ranges.value_band[i]),
+            share_band=_ends(ranges.share_band[i]),
+            parts=parts[i],
+        )
+        for i, player in enumerate(run.payees)
+    )
+
+
+def _parts(run: Run, estimate: Estimate, test: OtherTestRows | None, audited: Audit) -> list[IntervalParts]:
+    """What makes each payee's share interval wide, one cause at a time."""
+    nothing = np.zeros_like(estimate.covariance)
+
+    def width(covariance: Floats, rows: OtherTestRows | None = None) -> list[float]:
+        alone = replace(estimate, covariance=covariance)
+        found = widths(alone, run.payee_classes, run.spec.confidence, run.spec.seed, rows)
+        return [float(each) for each in found]
+
+    count = len(run.payees)
+    unknown: list[float | None] = [None] * count
+    seeds = nothing if estimate.seeds is None else estimate.seeds
+    fixed = RETRAIN in run.game.sources and REPLICATE not in run.game.sources
+    of_tests = unknown if test is None else width(nothing, test)
+    of_unlearning = unknown if audited.status == "unaudited" else width(estimate.covariance - seeds)
+    of_seeds = width(seeds) if fixed or estimate.seeds is not None else unknown
+    return [IntervalParts(*each) for each in zip(of_tests, of_unlearning, of_seeds, strict=True)]
+
+
+def _worths(run: Run) -> tuple[WorthRow, ...]:
+    names = [player.name for player in run.players]
+    return tuple(
+        WorthRow(
+            source=r.source,
+            fidelity=family(r.source),
+            coalition=tuple(name for name, kept in zip(names, r.coalition.tolist(), strict=True) if kept),
+            worth=r.worth,
+            seconds=r.seconds,
+        )
+        for r in run.purchases.receipts
+    )
+
+
+def _ends(interval: Floats) -> tuple[float, float]:
+    return float(interval[0]), float(interval[1])
