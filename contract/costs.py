@@ -119,7 +119,8 @@ def convolutional(sizes: ModelSizes) -> ModelCost:
 def transformer(sizes: ModelSizes, *, vocabulary: bool = False) -> ModelCost:
     """Adapters in a frozen model: what a row takes there, whatever the adapters. ``vocabulary``: each token is answered
     by all tokens, which is most of what answers take."""
-    tokens = products(sizes.shape)
+    # an image is a few hundred places to a transformer or the middle of a ResNet, whatever its pixels
+    tokens = products(sizes.shape) if len(sizes.shape) == 1 else 200.0
     # activations grow with the width, which is about the root of a token's products
     held = 26e-9 * tokens * math.sqrt(sizes.frozen / max(tokens, 1.0))
     words = tokens * sizes.classes if vocabulary else 0.0

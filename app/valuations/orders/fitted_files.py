@@ -97,7 +97,7 @@ class Fitter:
         if answer.shape is None or answer.encoding is None:
             raise AssertionError("a table was fitted without an encoding")
         classes = len(answer.labels)
-        size = JobSize(_offered(answer), math.prod(answer.shape), classes, answer.test.rows)
+        size = JobSize(_offered(answer), math.prod(answer.shape), classes, answer.test.rows, shape=tuple(answer.shape))
         return Fitted(TableEncoding(columns=answer.encoding), answer.shape, classes, test_file, size, answer)
 
     def texts(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:

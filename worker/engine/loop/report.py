@@ -83,6 +83,7 @@ def report(
         seconds_by_source=seconds,
         retrain_seconds_estimate=float(np.mean(retrained)) * run.distinct() if retrained else None,
         costs={s: float(run.game.cost(s)) for s in run.game.sources},
+        unit_seconds=run.unit_seconds,
         spec=run.spec,
         digests={str(k): str(v) for k, v in dict(getattr(run.game, "digests", {})).items()},
         trace=tuple(run.trace),
