@@ -108,7 +108,7 @@ GAMES: dict[str, Callable[[], Problem]] = {
     "mlp: 3000 rows of 300, two layers of 128": lambda: drawn(
         "mlp", {"layers": 2, "hidden": 128, "steps": 60}, (300,), 10, 3000, 1000
     ),
-    "cnn: 28 x 28, 500 test rows": lambda: drawn("cnn", {}, (28, 28), 10, 1200, 500),
+    "cnn: 28 x 28, 500 test rows": lambda: drawn("cnn", {"steps": 60}, (28, 28), 10, 1200, 500),
     "cnn: 8 x 8": lambda: drawn("cnn", {}, (8, 8), 10, 1000, 500),
     "cnn: 32 x 32 x 3, 16 channels": lambda: drawn("cnn", {"channels": 16, "steps": 40}, (32, 32, 3), 10, 1000, 500),
     "lm: width 64, 256 tokens": lambda: tokens(64, 64, 256, 20),
