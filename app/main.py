@@ -22,16 +22,18 @@ from app.datasets import endpoints as datasets
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import etags, health, idempotency, limits, openapi, outages, problems
+from app.http import etags, idempotency, limits, openapi, outages, problems
 from app.http.bodies import BodyLimit
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
+from app.http.probes import health
 from app.http.queues import FairQueue
 from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
+from app.valuations import handover_endpoints as handovers
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -101,6 +103,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)
+    app.include_router(handovers.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)

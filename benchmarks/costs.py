@@ -52,6 +52,19 @@ def drawn(learner: str, hyper: Hyper, shape: tuple[int, ...], classes: int, rows
     return Problem(players, Rows(*some(test)), classes, LearnerSpec(learner, hyper), seed=1)
 
 
+def numbers(rows: int, width: int) -> Problem:
+    """Eight players whose target is a number."""
+    rng = np.random.default_rng(1)
+    direction = rng.normal(size=width)
+
+    def some(count: int) -> tuple[np.ndarray, np.ndarray]:
+        X = rng.normal(size=(count, width)).astype(np.float32)
+        return X, (X @ direction + rng.normal(size=count)).astype(np.float64)
+
+    players = [PlayerData(f"player {at}", *some(rows // 8)) for at in range(8)]
+    return Problem(players, Rows(*some(rows // 2)), 1, LearnerSpec("ridge"), metric="r2", seed=1)
+
+
 def tokens(width: int, context: int, vocabulary: int, steps: int) -> Problem:
     """Six players of random blocks for a small decoder."""
     sizes: Hyper = {"layers": 2, "width": width, "heads": 4, "context": context}
@@ -99,6 +112,8 @@ GAMES: dict[str, Callable[[], Problem]] = {
     "logistic: AG News, 640 rows of 512": lambda: stored("agnews-alike"),
     "logistic: 8000 rows of 40, 5 classes": lambda: drawn("logistic", {}, (40,), 5, 8000, 2000),
     "logistic: 1000 rows of 1000": lambda: drawn("logistic", {}, (1000,), 4, 1000, 600),
+    "ridge: 1600 rows of 30": lambda: numbers(1600, 30),
+    "ridge: 4000 rows of 200": lambda: numbers(4000, 200),
     "mlp: 368 rows of 30": lambda: drawn("mlp", {}, (30,), 2, 368, 200),
     "mlp: 1400 rows of 64, 10 classes": lambda: drawn("mlp", {}, (64,), 10, 1400, 400),
     "mlp: 1600 rows of 100, 16 wide, 60 steps": lambda: drawn(

@@ -128,6 +128,17 @@ class AsyncClient:
         """What a job would take and cost; stores nothing."""
         return await self.post("/v1/valuations/quote", spec)
 
+    async def delivery(self, valuation_id: str) -> Json:
+        """What a job that has settled delivers beside values, and how that stands."""
+        return await self.get(f"/v1/valuations/{valuation_id}/delivery")
+
+    async def model(self, valuation_id: str) -> bytes:
+        """The zip of the model that a job delivers; raises Problem (409), with the reason, where there is none."""
+        answer = await self._send("GET", f"/v1/valuations/{valuation_id}/model", None, {})
+        if not answer.is_success:
+            read_answer(answer)
+        return answer.content
+
     async def create_valuation(self, **spec: Any) -> Json:
         """Post a valuation job; returns it, queued."""
         return await self.post("/v1/valuations", spec)

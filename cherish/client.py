@@ -168,6 +168,17 @@ class Client:
         """The result of a job that has succeeded."""
         return self.get(f"/v1/valuations/{valuation_id}/values")
 
+    def delivery(self, valuation_id: str) -> Json:
+        """What a job that has settled delivers beside values, and how that stands."""
+        return self.get(f"/v1/valuations/{valuation_id}/delivery")
+
+    def model(self, valuation_id: str) -> bytes:
+        """The zip of the model that a job delivers; raises Problem (409), with the reason, where there is none."""
+        answer = self._send("GET", f"/v1/valuations/{valuation_id}/model", None, {})
+        if not answer.is_success:
+            read_answer(answer)
+        return answer.content
+
     def create_valuation(self, **spec: Any) -> Json:
         """Post a valuation job; returns it, queued."""
         return self.post("/v1/valuations", spec)

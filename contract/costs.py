@@ -100,6 +100,17 @@ def logistic(sizes: ModelSizes) -> ModelCost:
     )
 
 
+def ridge(sizes: ModelSizes) -> ModelCost:
+    """One product of a coalition's own rows and one solve: a third of d row-gradients of 3 d multiplications."""
+    d = products(sizes.shape) + 1
+    return ModelCost(
+        row=3 * d / 1.4e10,
+        score=d * sizes.classes / 1e10 + 30e-9,
+        steps=d / 3,
+        once=250e-6 + 0.1e-9 * d**3 / 3,
+    )
+
+
 def convolutional(sizes: ModelSizes) -> ModelCost:
     """Two convolutions of stride two, as patches times a matrix, and a head."""
     height, width, planes = (*sizes.shape, 1)[:3]

@@ -12,6 +12,7 @@ from contract.document import Document
 from contract.files import InputFile
 from contract.findings import FileFinding
 from contract.game import FrozenGame
+from contract.grants import Grant
 from contract.spec import ValuationSpec
 
 
@@ -30,6 +31,9 @@ class AgreedTerms(Document):
     """What is fixed at posting besides the order: the fee of that day, each payee's reserve in minor units, and what
     device time costs (None: nothing).
 
+    ``grants``: what the licences of each payee's datasets all grant (empty in jobs from before there were grants, which
+    deliver nothing).
+
     ``edition`` numbers the market's rules. Under 1, which jobs from before it was written down have, the fee is taken
     where nobody is paid too, and a job's share is the one that was paid. Under 2 no fee is taken where nobody is paid,
     and the share by value and the share that is paid are two numbers, with a reason where they differ.
@@ -39,6 +43,7 @@ class AgreedTerms(Document):
     reserves: tuple[int, ...]
     compute: DeviceTimeTerms | None = None
     edition: int = 1
+    grants: tuple[tuple[Grant, ...], ...] = ()
 
 
 class LabelMix(Document):

@@ -7,6 +7,7 @@ import os
 import sys
 
 from app import logs
+from app.sandbox import walls
 from app.settings import get_settings
 from app.storage import scratch
 from worker.celery_app import app
@@ -16,6 +17,8 @@ def main(argv: list[str]) -> None:
     queue = argv[0] if argv else "cpu"
     if queue not in ("cpu", "gpu") or len(argv) > 1:
         sys.exit("usage: python -m worker [cpu|gpu]")
+    # the environment holds secrets, and files are parsed on this machine
+    walls.hide()
     settings = get_settings()
     # before Celery says anything
     logs.configure_logging(settings.log_level, as_json=settings.log_json)

@@ -14,6 +14,7 @@ from billiard.process import active_children
 from celery import Celery, Task, signals
 
 from app import logs
+from app.sandbox import report
 from app.settings import get_settings
 from worker.config import celery_settings
 
@@ -60,6 +61,7 @@ def _open_runtime(**_: Any) -> None:
     from worker import runtime
 
     try:
+        report.say_at_start()
         runtime.open_runtime(get_settings(), os.environ.get(QUEUE_VARIABLE, "cpu"))
     except Exception:
         # Celery would log this and go on with a child that can do nothing but lose messages: end the whole worker,

@@ -191,7 +191,7 @@ def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: 
         path.write_bytes(content)
         question = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
         memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-        size = int(process.shared().ask(question, memory_bytes=memory, seconds=seconds)["size"])
+        size = int(process.shared().ask(question, files=[path], memory_bytes=memory, seconds=seconds)["size"])
     if size > vocabulary:
         raise InvalidData(f"{name}: the tokenizer knows {size} tokens, the model {vocabulary}; they are of two models")
 

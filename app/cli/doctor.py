@@ -23,6 +23,7 @@ from app.db.limits import Process
 from app.db.migrate import current_revision, head_revision
 from app.db.session import open_engine
 from app.errors import CherishError, Unavailable
+from app.sandbox.process import Sandbox
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
@@ -86,7 +87,7 @@ def examine() -> list[Finding]:
                 findings.append(Finding(part, False, "not looked at", "mend the database first"))
     finally:
         engine.dispose()
-    return [*findings, _redis(settings), _blobs(settings), _device()]
+    return [*findings, _redis(settings), _blobs(settings), _sandbox(), _device()]
 
 
 def _guarded(check: Callable[[Engine], Finding], engine: Engine) -> Finding:
@@ -163,6 +164,18 @@ def _blobs(settings: Settings) -> Finding:
         mend = "is CHERISH_BLOB_URL right, is there space, and may this user write there?"
         return Finding("blobs", False, _first_line(error), mend)
     return Finding("blobs", True, settings.blob_url.split("?")[0])
+
+
+def _sandbox() -> Finding:
+    """The walls that this machine gives to whoever runs this command; the service's own are in its log."""
+    sandbox = Sandbox()
+    try:
+        walls = sandbox.walls()
+    except (CherishError, RuntimeError) as error:
+        return Finding("sandbox", False, _first_line(error), "files cannot be read here")
+    finally:
+        sandbox.close()
+    return Finding("sandbox", walls.hold, walls.said, "; ".join(walls.missing.values()))
 
 
 _DEVICE_SCRIPT = """

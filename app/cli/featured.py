@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.cli.local_files import LocalFile, Notice, provider_files, read_together, test_file, unnoticed
+from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors
 from app.datasets.readers import Limits
 from app.datasets.rows import items
@@ -58,9 +58,9 @@ def evaluator_on_features(
         extractor = read_extractor(folder, kind, request.device, context=context, side=side)
         inside = name == "lora"
         asked = (request, kind, extractor, extractor.inputs if inside else extractor.features)
-        answer, used = read_together(request, kind, test_file(request), provider_files(request), notice, _SUFFIXES)
+        answer, used = read_together(request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES)
         classes, mapped = answer.labels, clean_map(request.label_map)
-        test = _file(test_file(request), *asked)
+        test = _file(the_test_set(request), *asked)
         read = [(file.player or "", _file(file, *asked)) for file in used]
         names = list(dict.fromkeys(player for player, _ in read))
         parts = [_joined([part for player, part in read if player == each], classes, each, mapped) for each in names]

@@ -17,6 +17,7 @@ from app.cli.answers import DatasetDisclosures, JobAnswer, JobValues, LedgerLine
 from app.cli.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
+from contract.grants import Grant
 
 _Api = Annotated[str, typer.Option(envvar="CHERISH_API", help="The service's address.")]
 _Key = Annotated[str, typer.Option(envvar="CHERISH_API_KEY", help="An API key.", show_default=False)]
@@ -41,11 +42,16 @@ def push(
     name: Annotated[str | None, typer.Option(help="Its name; by default the file's.")] = None,
     kind: Annotated[str, typer.Option(help="train (providers) or test (buyers).")] = "train",
     licence: Annotated[str | None, typer.Option(help="Publish it under this SPDX licence.")] = None,
+    grant: Annotated[
+        list[Grant] | None, typer.Option(help="What buyers may have beside its value: model, data; may be repeated.")
+    ] = None,
     api: _Api = _URL,
 ) -> None:
     """Upload a file as a dataset, and publish it if a licence is given."""
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
+    if grant and licence is None:
+        raise InvalidInput("--grant: a licence grants it; give --licence as well")
     progress = Console(stderr=True)
     with Client(api, key) as client:
         draft = ListedDataset.read(
@@ -58,7 +64,8 @@ def push(
                 lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
             )
         if licence is not None:
-            body = client.publish_dataset(draft.id, licence)
+            grants = [each.value for each in (Grant.VALUE, *(grant or ()))]
+            body = client.publish_dataset(draft.id, {"spdx": licence, "grants": list(dict.fromkeys(grants))})
     dataset = ListedDataset.read(body)
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 
@@ -149,6 +156,20 @@ def result(
         _print(f"The precision asked for was not reached: {values.precision.asked:g} points; {reached}.")
         if values.precision.forecast:
             _print(values.precision.forecast)
+
+
+@valuations.command("model")
+def model(
+    valuation_id: str,
+    key: _Key,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the zip.")] = Path("model.zip"),
+    api: _Api = _URL,
+) -> None:
+    """Fetch the model that a job delivers; predict with it by `cherish predict`."""
+    with Client(api, key) as client:
+        content = client.model(valuation_id)
+    out.write_bytes(content)
+    _print(f"{out}\t{len(content)} bytes")
 
 
 def statements(

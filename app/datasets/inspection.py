@@ -14,7 +14,7 @@ from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.sources import source_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows import rules
-from app.datasets.rows.noticed import RowHashes, constant_columns
+from app.datasets.rows.noticed import RowHashes, of_columns
 from app.errors import InvalidData
 from contract.document import Document
 from contract.files import AS_IT_IS, FileColumn, Reading
@@ -87,7 +87,7 @@ def inspect(
         rows = max(rows, group.num_rows)
         columns += rules.columns_of(group)
         hashes.add(group)
-        noticed += [*findings_of(group), *_of_labels(group, target), *constant_columns(group, target)]
+        noticed += [*findings_of(group), *_of_labels(group, target), *of_columns(group, target)]
     if len(columns) < 2 and target is not None:
         rules.check_names(_header([column.name for column in columns], found, name), target)
     rules.check_declared(reading, [column.name for column in columns], name)

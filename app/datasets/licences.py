@@ -1,7 +1,7 @@
 """Licences of published datasets: an SPDX expression, and terms beside it in ODRL's words. Pure.
 
-A licence says what the bytes are given for: ``purposes`` and ``territories`` (None: any) and ``expires_at`` (None:
-never). ``problems`` is asked when a job is posted. Nothing here reads a licence's text.
+A licence says what the bytes are given for: what a buyer may have (``grants``), ``purposes`` and ``territories`` (None:
+any) and ``expires_at`` (None: never). ``problems`` is asked when a job is posted. Nothing here reads a licence's text.
 """
 
 import re
@@ -14,6 +14,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from pydantic import TypeAdapter
 
 from app.errors import InvalidInput
+from contract.grants import ODRL_ACTIONS, ODRL_PROFILE, Grant
 
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _SPDX_URL = "https://spdx.org/licenses/"
@@ -21,17 +22,19 @@ _SPDX_URL = "https://spdx.org/licenses/"
 
 @dataclass(frozen=True)
 class Licence:
-    """What a provider allows. ``spdx`` is a canonical SPDX expression, or a ``LicenseRef-`` of the provider's own."""
+    """What a provider allows. ``spdx`` is a canonical SPDX expression, or a ``LicenseRef-`` of the provider's own.
+    Licences from before there were grants grant values alone."""
 
     spdx: str
     purposes: tuple[str, ...] | None = None
     territories: tuple[str, ...] | None = None
     expires_at: datetime | None = None
+    grants: tuple[Grant, ...] = (Grant.VALUE,)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         expires = None if self.expires_at is None else self.expires_at.isoformat()
-        return asdict(self) | {"expires_at": expires}
+        return asdict(self) | {"expires_at": expires, "grants": [grant.value for grant in self.grants]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Licence":
@@ -49,7 +52,7 @@ class Licence:
         return found
 
     def to_odrl(self, target: str) -> dict[str, Any]:
-        """The licence as an ODRL 2.2 offer about ``target`` (an IRI), in JSON-LD."""
+        """The licence as an ODRL 2.2 offer about ``target`` (an IRI), in JSON-LD: one permission for each grant."""
         rules = (
             ("purpose", self.purposes),
             ("spatial", self.territories),
@@ -64,12 +67,13 @@ class Licence:
             for left, right in rules
             if right is not None
         ]
-        permission = {"target": target, "action": "use"} | ({"constraint": constraints} if constraints else {})
+        limits = {"constraint": constraints} if constraints else {}
         return {
-            "@context": "http://www.w3.org/ns/odrl.jsonld",
+            "@context": ["http://www.w3.org/ns/odrl.jsonld", {"cherish": f"{ODRL_PROFILE}:"}],
             "@type": "Offer",
             "uid": f"{target}#licence",
-            "permission": [permission],
+            "profile": ODRL_PROFILE,
+            "permission": [{"target": target, "action": ODRL_ACTIONS[grant]} | limits for grant in self.grants],
         }
 
 

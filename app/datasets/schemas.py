@@ -13,6 +13,7 @@ from app.http.ids import DatasetId
 from app.http.schemas import Answer, Body, example
 from app.payouts import money
 from contract.findings import Severity
+from contract.grants import ABOUT, Grant
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
@@ -24,6 +25,7 @@ _LICENCE: dict[str, Any] = {
     "purposes": ["research", "evaluation"],
     "territories": None,
     "expires_at": "2030-01-01T00:00:00Z",
+    "grants": ["value", "model"],
 }
 _NOTICED: dict[str, Any] = {
     "code": "missing_values",
@@ -106,6 +108,22 @@ class LicenceBody(Body):
         list[Territory] | None, Field(min_length=1, max_length=250, description="ISO 3166 country codes.")
     ] = None
     expires_at: AwareDatetime | None = None
+    grants: Annotated[
+        list[Grant],
+        Field(
+            min_length=1,
+            max_length=len(Grant),
+            description="What a buyer may have. "
+            + "; ".join(f"{grant.value}: {about}" for grant, about in ABOUT.items())
+            + ".",
+        ),
+    ] = Field(default=[Grant.VALUE])
+
+    @field_validator("grants")
+    @classmethod
+    def _with_value(cls, value: list[Grant]) -> list[Grant]:
+        # whatever else is granted, values are computed: they are what is paid by
+        return [grant for grant in Grant if grant in value or grant is Grant.VALUE]
 
     @field_validator("spdx")
     @classmethod
@@ -118,7 +136,7 @@ class LicenceBody(Body):
     def licence(self) -> Licence:
         purposes = None if self.purposes is None else tuple(self.purposes)
         territories = None if self.territories is None else tuple(self.territories)
-        return Licence(self.spdx, purposes, territories, self.expires_at)
+        return Licence(self.spdx, purposes, territories, self.expires_at, tuple(self.grants))
 
 
 class PublishBody(Body):
@@ -172,6 +190,7 @@ class LicenceAnswer(Answer):
     purposes: list[str] | None
     territories: list[str] | None
     expires_at: datetime | None
+    grants: list[Grant] = Field(default=[Grant.VALUE], description="What a buyer of a job may have.")
 
 
 class DatasetAnswer(Answer):

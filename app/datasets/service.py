@@ -152,7 +152,7 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
     )
     memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
     asked = {"task": INSPECT, **question.plain()}
-    return Inspection.read(process.shared().ask(asked, memory_bytes=memory, seconds=seconds))
+    return Inspection.read(process.shared().ask(asked, files=[path], memory_bytes=memory, seconds=seconds))
 
 
 def store_content(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from app.checkpoints.tables import Checkpoint, UnlearningDuty, UnlearningStatus
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.ids import public_id
-from app.valuations.tables import BuyerGame, Erasure, Valuation, ValuationDataset
+from app.valuations.tables import BuyerGame, Erasure, ModelRelease, Valuation, ValuationDataset
 from app.valuations.work import answers, worths
 
 
@@ -87,9 +87,10 @@ def jobs_with_dataset(session: Session, dataset_id: uuid.UUID) -> Sequence[Valua
 
 
 def jobs_with_checkpoints(session: Session, checkpoint_ids: Collection[uuid.UUID]) -> Sequence[Valuation]:
-    """Every job that names one of these checkpoints, oldest first."""
+    """Every job that names one of these checkpoints, or whose settlement released it, oldest first."""
     names = [public_id("ck", checkpoint_id) for checkpoint_id in checkpoint_ids]
-    named = Valuation.spec["checkpoint"].astext.in_(names)
+    released = select(ModelRelease.valuation_id).where(ModelRelease.checkpoint_id.in_(checkpoint_ids))
+    named = or_(Valuation.spec["checkpoint"].astext.in_(names), Valuation.id.in_(released))
     return session.scalars(select(Valuation).where(named).order_by(Valuation.id)).all()
 
 

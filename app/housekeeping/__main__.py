@@ -20,63 +20,74 @@ from app.housekeeping.collector import Collector
 from app.housekeeping.sweeper import Sweeper
 from app.outbox.broker import CeleryBroker
 from app.outbox.relay import Relay
+from app.sandbox import walls
 from app.settings import get_settings
 from app.storage.blobs import BlobStore
 from app.webhooks.deliverer import Deliverer
 
 
+class Loops:
+    """Loops of one process, each in a thread and with a broker of its own; the end of one is the end of all."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.stop = threading.Event()
+        self.failed: list[BaseException] = []
+        self._redis_url = redis_url
+        self._brokers: list[CeleryBroker] = []
+        self._threads: list[threading.Thread] = []
+
+    def start(self, loop: Callable[[CeleryBroker], None]) -> None:
+        broker = CeleryBroker(self._redis_url)
+        thread = threading.Thread(target=self._guarded, args=(loop, broker), daemon=True)
+        self._brokers.append(broker)
+        self._threads.append(thread)
+        thread.start()
+
+    def wait(self) -> None:
+        """Until ``stop`` is set and the loops have ended, or ten seconds after."""
+        while not self.stop.wait(0.5):
+            pass
+        for thread in self._threads:
+            thread.join(timeout=10)
+        for broker in self._brokers:
+            broker.close()
+
+    def _guarded(self, loop: Callable[[CeleryBroker], None], broker: CeleryBroker) -> None:
+        try:
+            loop(broker)
+        except BaseException as error:
+            # a process that lost one of its loops would still look healthy: end it, its supervisor restarts it
+            self.failed.append(error)
+            raise
+        finally:
+            self.stop.set()
+
+
 def main(argv: list[str]) -> int:
-    loops = set(argv) or {"relay", "sweeper"}
-    if loops - {"relay", "sweeper"}:
+    named = set(argv) or {"relay", "sweeper"}
+    if named - {"relay", "sweeper"}:
         sys.stderr.write("usage: python -m app.housekeeping [relay] [sweeper]\n")
         return 2
+    walls.hide()
     settings = get_settings()
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
-    listening = settings.listening_url()
     engine = open_engine(settings, Process.HOUSEKEEPING, pool_size=2)
     factory = make_session_factory(engine)
-    stop = threading.Event()
+    loops = Loops(settings.redis_url.get_secret_value())
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-
-    failed: list[BaseException] = []
-    brokers: list[CeleryBroker] = []
-
-    def start(loop: Callable[[CeleryBroker], None]) -> threading.Thread:
-        broker = CeleryBroker(settings.redis_url.get_secret_value())
-        brokers.append(broker)
-
-        def guarded() -> None:
-            try:
-                loop(broker)
-            except BaseException as error:
-                # a process that lost one of its loops would still look healthy: end it, its supervisor restarts it
-                failed.append(error)
-                raise
-            finally:
-                stop.set()
-
-        thread = threading.Thread(target=guarded, daemon=True)
-        thread.start()
-        return thread
-
-    threads = []
-    if "relay" in loops:
-        threads.append(start(lambda broker: Relay(factory, broker).run(stop, listening)))
-        threads.append(start(lambda _: Deliverer(factory, settings).run(stop)))
-    if "sweeper" in loops:
-        threads.append(start(lambda broker: Sweeper(factory, broker, settings).run(stop)))
-        threads.append(start(lambda _: Bookkeeper(factory).run(stop)))
+        signal.signal(number, lambda *_: loops.stop.set())
+    if "relay" in named:
+        listening = settings.listening_url()
+        loops.start(lambda broker: Relay(factory, broker).run(loops.stop, listening))
+        loops.start(lambda _: Deliverer(factory, settings).run(loops.stop))
+    if "sweeper" in named:
         blobs = BlobStore.from_url(settings.blob_url)
-        threads.append(start(lambda _: Collector(factory, blobs, settings).run(stop)))
-    while not stop.wait(0.5):
-        pass
-    for thread in threads:
-        thread.join(timeout=10)
-    for broker in brokers:
-        broker.close()
+        loops.start(lambda broker: Sweeper(factory, broker, settings).run(loops.stop))
+        loops.start(lambda _: Bookkeeper(factory).run(loops.stop))
+        loops.start(lambda _: Collector(factory, blobs, settings).run(loops.stop))
+    loops.wait()
     engine.dispose()
-    return 1 if failed else 0
+    return 1 if loops.failed else 0
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ asks questions declares its task when it is imported (``declare``). No other nam
 and this module imports no parser and no room of the application that has one.
 
 One small server process (``python -m app.sandbox.process TASK...``) imports the declared tasks once and forks for each
-file, so reading a file costs milliseconds. The child may not write files, has none of the service's environment, and
-ends with its answer; whatever a file does to its parser, the service goes on and its memory does not grow. The child
-only reads: the caller decides what is stored.
+file, so reading a file costs milliseconds. The child has none of the service's environment, reads the files that it is
+given and no others, writes none, reaches no network (``walls``), and ends with its answer; whatever a file does to its
+parser, the service goes on and its memory does not grow. The child only reads: the caller decides what is stored.
 """
 
 import atexit
@@ -23,18 +23,23 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.errors import FieldError, InvalidData, Unavailable
+from app.sandbox import walls
+from app.sandbox.walls import Walls
 
 _ROOT = Path(__file__).parents[2]
 _ANSWER_BYTES = 64 * 1024**2
 _GRACE_SECONDS = 5.0
 # address space of a forked child before it reads anything: libraries and the interpreter
 _BASE_BYTES = 2 * 1024**3
+# descriptors of a child besides the files that it reads
+_DESCRIPTORS = 32
+_WALLS = "app.sandbox.process:answer_walls"
 _NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*:[a-z_][a-z0-9_]*")
 
 _Function = Callable[[dict[str, Any]], dict[str, Any]]
@@ -46,6 +51,7 @@ class _Call:
 
     task: str
     question: dict[str, Any]
+    files: list[str]
     memory_bytes: int
     seconds: float
 
@@ -69,7 +75,7 @@ class Sandbox:
         self._tasks: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        for task in tasks:
+        for task in (_WALLS, *tasks):
             self.declare(task)
 
     def declare(self, task: str) -> str:
@@ -88,24 +94,32 @@ class Sandbox:
     @property
     def tasks(self) -> tuple[str, ...]:
         """The names of the declared tasks."""
-        return tuple(self._tasks)
+        return tuple(task for task in self._tasks if task != _WALLS)
 
-    def ask(self, question: dict[str, Any], *, memory_bytes: int, seconds: float) -> dict[str, Any]:
+    def walls(self) -> Walls:
+        """Which walls stand around a file that is parsed now."""
+        asked = {"task": _WALLS, "name": "the sandbox"}
+        return Walls(tuple(self.ask(asked, files=(), memory_bytes=1, seconds=60.0)["raised"]), os.geteuid() == 0)
+
+    def ask(
+        self, question: dict[str, Any], *, files: Sequence[Path], memory_bytes: int, seconds: float
+    ) -> dict[str, Any]:
         """The answer of the ``task`` that the question names; ``name`` is the file's, for errors.
 
-        Raises the InvalidData that the task raised, or one for a limit that it met, and ValueError for a task that
-        was not declared.
+        The task reads ``files`` and nothing else: where one of these paths is a text of the question, the task finds in
+        its place a path by which it reaches the file. Raises the InvalidData that the task raised, or one for a limit
+        that it met, and ValueError for a task that was not declared.
         """
         task, name = question["task"], question["name"]
         if task not in self._tasks:
-            declared = ", ".join(self._tasks) or "none"
+            declared = ", ".join(self.tasks) or "none"
             raise ValueError(f"sandbox task {task!r} is not declared; declared are: {declared}")
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 self._hand_over(theirs)
             ours.settimeout(seconds + _GRACE_SECONDS)
-            call = _Call(task, question, memory_bytes, seconds)
+            call = _Call(task, question, [str(path) for path in files], memory_bytes, seconds)
             try:
                 ours.sendall(json.dumps(asdict(call)).encode())
                 ours.shutdown(socket.SHUT_WR)
@@ -156,10 +170,12 @@ class Sandbox:
     def _start(self) -> None:
         self._end()
         ours, theirs = socket.socketpair()
+        # same user, same machine: the walls of the one who parses are no use where this process stands open
+        walls.hide()
         with theirs:
             # the arguments are names of the form that ``declare`` insists on
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "app.sandbox.process", *self._tasks],
+                [sys.executable, "-P", "-m", "app.sandbox.process", *self._tasks],
                 stdin=theirs.fileno(),
                 env=_environment(),
                 cwd="/",
@@ -214,14 +230,18 @@ def _read_all(connection: socket.socket) -> bytes:
 
 def _serve(names: list[str]) -> None:
     """The server process: fork for each connection that comes in; end when the control socket closes."""
+    # nothing is loaded yet: with threads there would be no way into another namespace
+    walls.surround()
+    walls.hide()
+    tasks = {name: _imported(name) for name in names}
     import pyarrow as pa
 
-    tasks = {name: _imported(name) for name in names}
     # modules that libraries import at their first use are imported here, once, and not by every child (Arrow: pandas)
     pa.array([1.0]).to_numpy()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    walls.shut()
     control = socket.socket(fileno=0)
     while True:
         message, handles, _, _ = socket.recv_fds(control, 1, 1)
@@ -255,9 +275,10 @@ def _imported(name: str) -> _Function:
 
 def _answer(connection: socket.socket, tasks: Mapping[str, _Function]) -> None:
     call = _Call(**json.loads(_read_all(connection)))
-    _confine(call.memory_bytes, call.seconds)
+    _confine(call.memory_bytes, call.seconds, len(call.files))
     try:
-        reply = _Reply(answer=tasks[call.task](call.question))
+        question = _enclosed(call)
+        reply = _Reply(answer=tasks[call.task](question))
     except InvalidData as error:
         faults = [{"pointer": e.pointer, "detail": e.detail, "type": e.type} for e in error.errors]
         reply = _Reply(refusal=error.detail, faults=faults)
@@ -268,12 +289,38 @@ def _answer(connection: socket.socket, tasks: Mapping[str, _Function]) -> None:
     connection.sendall(json.dumps(asdict(reply)).encode())
 
 
-def _confine(memory_bytes: int, seconds: float) -> None:
+def answer_walls(_question: dict[str, Any]) -> dict[str, Any]:
+    """The walls around the process that answers."""
+    return {"raised": list(walls.raised())}
+
+
+def _enclosed(call: _Call) -> dict[str, Any]:
+    """Go behind the walls with the call's files open; its question, with paths that lead to them from there."""
+    opened = {path: os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in call.files}
+    walls.enter(_code(), list(opened.values()))
+    return {name: _moved(value, opened) for name, value in call.question.items()}
+
+
+def _moved(value: Any, opened: Mapping[str, int]) -> Any:
+    if isinstance(value, dict):
+        return {name: _moved(member, opened) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_moved(member, opened) for member in value]
+    return f"/proc/self/fd/{opened[value]}" if isinstance(value, str) and value in opened else value
+
+
+def _code() -> list[str]:
+    """Where modules are loaded from. The folder of the sources may hold a deployment's secrets beside them."""
+    found = {entry for entry in sys.path if entry and Path(entry) not in (_ROOT, Path("/"))}
+    return [str(_ROOT / "app"), str(_ROOT / "contract"), *sorted(found)]
+
+
+def _confine(memory_bytes: int, seconds: float, files: int) -> None:
     """Limits that the child cannot lift again. The alarm ends it even while it sleeps in a system call."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes + _BASE_BYTES, memory_bytes + _BASE_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS + files, _DESCRIPTORS + files))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
 

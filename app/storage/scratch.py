@@ -77,6 +77,16 @@ def file(name: str = "content") -> Iterator[Path]:
         yield Path(inner) / name
 
 
+def keep(name: str) -> Path:
+    """A free path of this name for a file that outlives the block it is written in; ``drop`` removes it."""
+    return Path(tempfile.mkdtemp(dir=folder())) / name
+
+
+def drop(path: Path) -> None:
+    """Remove a file of ``keep``, there or not, with its folder."""
+    shutil.rmtree(path.parent, ignore_errors=True)
+
+
 def left_over(temporary: Path) -> list[Path]:
     """The folders in a directory for temporary files that belong to no process any more."""
     base = temporary / _where().name

@@ -22,6 +22,7 @@ from app.payouts.policies import fee_of
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
+from app.valuations.delivery import releases
 from app.valuations.orders.admission import Admission, Admitted, shard_rows
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
@@ -170,7 +171,13 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             *warnings(order),
         ],
         terms=sentences(
-            order.payout, order.currency, settings.platform_fee_basis_points, reserves, order.class_weights, compute
+            order.payout,
+            order.currency,
+            settings.platform_fee_basis_points,
+            reserves,
+            order.class_weights,
+            compute,
+            deliver=order.delivered,
         ),
     )
 
@@ -226,6 +233,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
             reserves=tuple(payee.reserve for payee in admitted.payees),
             compute=None if compute is None else compute.terms(),
             edition=EDITION,
+            grants=tuple(payee.grants for payee in admitted.payees),
         ),
     )
 
@@ -288,6 +296,8 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
     if (measured := inputs.measured) is not None:
         # the commitment to the test set, opened: SHA-256(test_salt, test) is what providers saw
         digests |= {"test": measured.digest, "test_salt": measured.salt, "test_commitment": measured.commitment}
+    if (release := releases.of_job(session, valuation_id)) is not None and release.package is not None:
+        digests["model"] = release.package
     # the models that it rests on, where it rests on any
     digests |= {name: digest for name, digest in (("base", inputs.base), ("checkpoint", inputs.checkpoint)) if digest}
     return answers.values(valuation, game_digest, repository.players(session, valuation_id), kept.document, digests)

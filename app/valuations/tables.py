@@ -27,6 +27,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
+from contract.delivery import ReleasedModel
 from contract.game import FrozenGame
 from contract.job import JobInputs, JobProgress
 
@@ -285,6 +286,28 @@ class Erasure(Base, Timestamped):
     finished_at: Mapped[datetime | None]
     record: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     to_erase: Mapped[list[Any] | None] = mapped_column("doomed", JSONB(none_as_null=True))
+
+
+class ModelRelease(Base, Timestamped):
+    """The model that a job's settlement released to its buyer, or why it released none (``reason``).
+
+    The weights are a checkpoint of the buyer's, so that a withdrawal reaches them as it reaches every checkpoint.
+    ``document`` is contract.delivery.ReleasedModel, ``package`` the SHA-256 of the manifest that certificates name.
+    """
+
+    __tablename__ = "model_releases"
+    __table_args__ = (Index("ix_model_releases_checkpoint_id", "checkpoint_id"),)
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+    checkpoint_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("checkpoints.id"))
+    package: Mapped[str | None] = mapped_column(String(64))
+    document: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    reason: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def released(self) -> ReleasedModel:
+        """What was released; to be asked only where something was."""
+        return ReleasedModel.read(self.document or {})
 
 
 class Fitting(Base, Timestamped):

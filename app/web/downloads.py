@@ -4,20 +4,27 @@ Each is what the API answers, under a file name of its own; nothing here compute
 """
 
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import Request, Response
 
-from app.http.deps import SessionDep, SettingsDep
+from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import ValuationId, public_id
-from app.valuations import service
+from app.identity import Role
+from app.valuations import handover, service
+from app.valuations.delivery.package import MEDIA_TYPE, packed
 from app.valuations.results import certificates, exports, reports
 from app.web.jobs import Reader
 from app.web.rendering import page
 from app.web.routes import page_router
+from app.web.visitors import Visitor, visiting
 
 router = page_router("/jobs")
+
+# whoever has paid for it, and no administrator
+Taker = Annotated[Visitor, visiting("valuations:read", Role.BUYER)]
+_PRIVATE = {"Cache-Control": "private, no-store"}
 
 
 @router.get("/{valuation_id}/values.{kind}")
@@ -48,6 +55,15 @@ def download_report(
 def download_payouts(visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
     paid = service.payout_lines(session, visitor.caller, valuation_id)
     return _download(exports.payouts_to_csv(paid), "text/csv; charset=utf-8", valuation_id, "payouts.csv")
+
+
+@router.get("/{valuation_id}/model.zip")
+def download_model(
+    visitor: Taker, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, valuation_id: ValuationId
+) -> Response:
+    package = handover.model_package(session, blobs, settings, visitor.caller, valuation_id)
+    name = f"{public_id('val', valuation_id)}-model.zip"
+    return Response(packed(package.files, package.card), media_type=MEDIA_TYPE, headers=attachment(name) | _PRIVATE)
 
 
 @router.get("/{valuation_id}/order.json")
@@ -87,5 +103,5 @@ def _json(text: str, valuation_id: ValuationId, name: str) -> Response:
 
 def _download(content: str | bytes, kind: str, valuation_id: ValuationId, name: str) -> Response:
     file = f"{public_id('val', valuation_id)}-{name}"
-    headers = attachment(file) | {"Cache-Control": "private, no-store"}
+    headers = attachment(file) | _PRIVATE
     return Response(content, media_type=kind, headers=headers)

@@ -64,6 +64,8 @@ class TermsForm(PageForm):
     reserve_price: str = ""
     reserve_currency: str = "EUR"
     preview_rows: str = ""
+    grant_model: str = ""
+    grant_data: str = ""
 
 
 class WithdrawForm(PageForm):
@@ -158,6 +160,7 @@ def publish(
         "territories": _words(form.territories.upper()),
         # a day that is named is still part of the licence
         "expires_at": f"{form.expires_on}T23:59:59Z" if form.expires_on else None,
+        "grants": ["value", *(["model"] if form.grant_model else []), *(["data"] if form.grant_data else [])],
     }
     fields: dict[str, Any] = {
         "licence": licence,

@@ -22,6 +22,7 @@ from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import PageForm, Texts, number, pairs, whole
 from contract.estimators import BUDGET, ESTIMATORS, RULES
+from contract.grants import Grant
 from contract.learners import LEARNERS
 from contract.metrics import METRICS
 from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS
@@ -53,6 +54,8 @@ class OrderForm(PageForm):
     pay_without_gain: str = ""
     pay_unaudited: str = ""
     revalue: str = ""
+    deliver_model: str = ""
+    deliver_data: str = ""
     model: str = ""
     hyper: str = ""
     base: str = ""
@@ -133,6 +136,8 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "policy": payout.policy.value,
         "minimum_payout": payout.minimum_payout,
         "revalue": "yes" if payout.revalue_without_harm else None,
+        "deliver_model": "yes" if Grant.MODEL in order.delivered else None,
+        "deliver_data": "yes" if Grant.DATA in order.delivered else None,
         "dispute_days": window / 86_400 if window else None,
         "pay_without_gain": "yes" if payout.pay_without_gain else None,
         "pay_unaudited": "yes" if payout.pay_unaudited else None,
@@ -175,6 +180,7 @@ def order_of(form: OrderForm) -> NewValuation:
         "fidelity": form.fidelity or "auto",
         "estimator": form.estimator or "auto",
         "device": form.device or "cpu",
+        "deliver": [*(["model"] if form.deliver_model else []), *(["data"] if form.deliver_data else [])],
         "payout": _payout(form),
         "metadata": {"order": form.label} if form.label else None,
     }

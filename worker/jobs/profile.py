@@ -45,7 +45,7 @@ def profile(
                 "name": name,
             }
             memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-            answer = process.shared().ask(question, memory_bytes=memory, seconds=seconds)
+            answer = process.shared().ask(question, files=[path], memory_bytes=memory, seconds=seconds)
     except (InvalidData, NotFound) as error:
         log.warning("worker.profile_failed", dataset_id=str(dataset_id), number=number, error=str(error))
         with transaction(factory) as session:

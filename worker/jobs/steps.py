@@ -29,7 +29,7 @@ from contract.answers import ANCHORS, ROWS, pack_anchors
 from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
-from contract.learners import LEARNERS
+from contract.learners import predicted
 from contract.result import StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
@@ -39,6 +39,7 @@ from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
 from worker.engine.without_harm import without_harm
 from worker.jobs import checks
+from worker.jobs.deliver import Deliverer
 from worker.jobs.domains import perplexities
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.known_jobs import KnownJobs
@@ -68,6 +69,7 @@ class Steps:
         self._games = games
         self._heartbeat = heartbeat
         self._jobs = KnownJobs(factory, settings.lease_seconds)
+        self._deliverer = Deliverer(factory, blobs, settings, games, heartbeat)
 
     def run(self, claim: Claim, stays_until: float) -> Write:
         """Do the work of a claim; returns what to write, which answers with the claim of the next shard, if any.
@@ -202,7 +204,7 @@ class Steps:
             lambda session: answer_repository.of_game(session, job.game_id),
             time.monotonic() + self._settings.lease_seconds,
         )
-        prediction = PREDICTIONS[LEARNERS[job.game.learner.name].predicts]
+        prediction = PREDICTIONS[predicted(job.game.learner.name, job.game.metric)]
         return KeptAnswers(self._blobs, blobs, prediction, job.facts.moved)
 
     def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:
@@ -297,11 +299,12 @@ class Steps:
         )
 
     def settle(self, claim: Claim) -> Write:
-        """Values, shares, money, status and event: all in the transaction that ends the lease."""
+        """Values, shares, money, the released model, status and event: all in the transaction that ends the lease."""
+        trained = self._deliverer.trained(claim, self._jobs)
 
         def write(session: Session) -> Claim | None:
             protocol.finish_settle(session, claim)
-            settlement.settle(session, self._settings, claim.valuation_id)
+            settlement.settle(session, self._settings, claim.valuation_id, trained)
             return None
 
         return write

@@ -214,11 +214,17 @@ def _tokenizer(folder: Path, vocabulary: int) -> Tokenizer:
 
 def standardised(test: Features, parts: Sequence[Features]) -> tuple[Features, list[Features]]:
     """Test rows and others, by the centre and spread of each of the test rows' columns, clipped as columns are."""
-    centre, spread = test.mean(axis=0, dtype=np.float64), test.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > 0, spread, 1.0)
+    centre, spread = centre_and_spread(test)
+    return scaled(test, centre, spread), [scaled(part, centre, spread) for part in parts]
 
-    def scaled(rows: Features) -> Features:
-        clipped: Features = np.clip((rows - centre) / spread, -CLIP, CLIP).astype(np.float32)
-        return clipped
 
-    return scaled(test), [scaled(part) for part in parts]
+def centre_and_spread(test: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre and spread float64[width] of the test rows' features; a constant one has spread 1."""
+    spread = test.std(axis=0, dtype=np.float64)
+    return test.mean(axis=0, dtype=np.float64), np.where(spread > 0, spread, 1.0)
+
+
+def scaled(rows: Features, centre: NDArray[np.float64], spread: NDArray[np.float64]) -> Features:
+    """Features as a head takes them."""
+    clipped: Features = np.clip((rows - centre) / spread, -CLIP, CLIP).astype(np.float32)
+    return clipped

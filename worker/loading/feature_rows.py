@@ -20,11 +20,12 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.players.files import used_rows
 from app.valuations.players.inputs import opened_items
+from contract.delivery import Scaling
 from contract.files import InputFile
 from contract.game import FrozenModelRows
 from contract.job import Job
 from worker.engine.games.problem import Problem
-from worker.loading.extractor import Extractor, Features, standardised
+from worker.loading.extractor import Extractor, Features, centre_and_spread, standardised
 from worker.loading.frozen_models import Bases
 
 _KEPT = "rows."
@@ -75,6 +76,13 @@ class FeatureStore:
         X, parts = standardised(test.X, [player.X for player in players])
         rows = [EncodedRows(part, player.y) for part, player in zip(parts, players, strict=True)]
         return GameRows(rows, EncodedRows(X, test.y))
+
+    def scaling(self, job: Job) -> Scaling | None:
+        """By what a job's features are standardised; None where rows are no features."""
+        if not isinstance(job.game.encoding, FrozenModelRows) or job.game.encoding.kind == "inputs":
+            return None
+        centre, spread = centre_and_spread(self._joined(job, job.game.encoding, [job.inputs.test]).X)
+        return Scaling(centre=tuple(centre.tolist()), spread=tuple(spread.tolist()))
 
     def forget(self) -> None:
         """Drop all of it: a dataset was withdrawn."""

@@ -27,11 +27,39 @@ MISSING = frozenset(("", "?", "na", "n/a", "n.a.", "#n/a", "#na", "nan", "-nan",
 DASHES = frozenset(("-", "--", "---", ".", "..", "...", "\u2013", "\u2014"))
 # and these among numbers only; among words they are answers
 NO_NUMBER = frozenset(
-    ("none", "nil", "nd", "n.d.", "unknown", "missing", "not available", "#value!", "#div/0!", "#ref!", "#num!")
+    [
+        "none",
+        "nil",
+        "nd",
+        "n.d.",
+        "na.",
+        "nat",
+        "k.a.",
+        "unknown",
+        "missing",
+        "blank",
+        "not available",
+        "no data",
+        "not applicable",
+        "not reported",
+        "(null)",
+        "<null>",
+        "(blank)",
+        "(missing)",
+        "(none)",
+        "*",
+        "#value!",
+        "#div/0!",
+        "#ref!",
+        "#num!",
+        "#null!",
+    ]
 )
 # from this part of numbers on, a column of texts is worth a second look
 _SOME_NUMBERS = 0.1
 _SHOWN = 5
+_WITH_UNIT = r"^[+-]?\d+(?:[.,]\d+)?\s?(?P<unit>[\p{L}°µ/²³]{1,8})$"
+_FEWEST_WITH_UNIT = 3
 
 
 @dataclass(frozen=True)
@@ -93,7 +121,7 @@ def settle(column: pa.ChunkedArray, label: str, name: str, meaning: Meaning) -> 
     noticed; raises InvalidData naming rows and cells that do not fit."""
     kind = meaning.kinds.get(label)
     cells = coded(column, labels=label == meaning.target and kind is None)
-    if kind in ("text", "category") or label == meaning.target:
+    if kind in ("text", "category") or (label == meaning.target and kind is None):
         return _as_text(cells, declared=kind is not None), []
     absent = _among(cells.values, MISSING | DASHES | NO_NUMBER)
     maybe = np.asarray(pc.match_substring_regex(cells.values, numbers.MAYBE), dtype=np.bool_) & ~absent
@@ -104,7 +132,8 @@ def settle(column: pa.ChunkedArray, label: str, name: str, meaning: Meaning) -> 
         return pa.chunked_array([pa.nulls(len(cells.codes), pa.float64())]), []
     if not declared and 2 * int(counts[maybe].sum()) <= present:
         found = numbers_among(cells, maybe, None) if counts[maybe].sum() > _SOME_NUMBERS * present else None
-        return _as_text(cells, declared=False), _mixed(cells, found, maybe, label)
+        said = _mixed(cells, found, maybe, label) or _units(cells, absent, label)
+        return _as_text(cells, declared=False), said
     mark = numbers.COMMA if kind == "decimal_comma" else numbers.POINT if declared else None
     found = numbers_among(cells, maybe, mark)
     fits = np.zeros(len(counts), dtype=np.bool_)
@@ -189,6 +218,22 @@ def _mixed(cells: Coded, found: numbers.Numbers | None, maybe: NDArray[np.bool_]
     detail = f"column `{label}` is read as text, and {count} of its cells are numbers"
     mend = f"if it is one of numbers, correct the others or declare read={label}=number"
     return [_counted("mixed_column", Severity.WARN, detail, label, count, len(cells.codes), mend)]
+
+
+def _units(cells: Coded, absent: NDArray[np.bool_], label: str) -> list[Finding]:
+    """That a column of texts is one of numbers with one and the same unit, which are not read as numbers."""
+    if len(cells.values) < _FEWEST_WITH_UNIT:
+        return []
+    parts = pc.extract_regex(cells.values, _WITH_UNIT)
+    units = pc.drop_null(pc.struct_field(parts, "unit"))
+    if not len(units) or len(units.unique()) != 1:
+        return []
+    count = int(cells.counts[np.asarray(pc.is_valid(parts), dtype=np.bool_)].sum())
+    if 2 * count <= int(cells.counts[~absent].sum()):
+        return []
+    detail = f"column `{label}` is read as text: {_are(count)} numbers with one unit after them"
+    mend = "write the numbers alone, and the unit into the column's name, where they are quantities"
+    return [_counted("numbers_with_unit", Severity.WARN, detail, label, count, len(cells.codes), mend)]
 
 
 def _codes(label: str) -> Finding:

@@ -10,7 +10,6 @@ import datetime as dt
 import re
 from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,10 +21,27 @@ _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _SLASHED_YEAR = re.compile(r"(\d{4})/(\d{1,2})/(\d{1,2})")
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})")
+_DASHED = re.compile(r"(\d{1,2})-(\d{1,2})-(\d{4})")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONG_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december|sept"
+_MONTH = f"{_LONG_MONTHS}|{'|'.join(_MONTHS)}"
+_DAY_MONTH = re.compile(rf"(?P<d>\d{{1,2}})[ -](?P<m>{_MONTH})\.?[ -](?P<y>\d{{4}})", re.IGNORECASE)
+_MONTH_DAY = re.compile(rf"(?P<m>{_MONTH})\.? (?P<d>\d{{1,2}}),? (?P<y>\d{{4}})", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?")
 _TIME = re.compile(r"(\d{2}):(\d{2})(?::(\d{2}(?:\.\d{1,9})?))?")
 # the first sign of each of these, checked by a fast engine before anything is read one by one
-_MAYBE = r"^\s*\d{1,4}[-/.:]\d{1,2}([-/.:T ].*)?$"
+_MAYBE = (
+    r"^\s*(\d{1,4}[-/.:]\d{1,2}([-/.:T ].*)?"
+    rf"|\d{{1,2}}[ -](?i:{_MONTH})\b.*|(?i:{_MONTH})\.? \d{{1,2}},? \d{{4}})$"
+)
+# what people mean as a date or a time, in more ways than are read
+_LIKE_DATES = (
+    r"^\s*(\d{4}[-/.]\d{1,2}([-/.]\d{1,2}([T ].*)?)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ].*)?"
+    r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(?i:[ap]\.?m\.?)?|\d{4}年\d{1,2}月(\d{1,2}日)?"
+    rf"|\d{{1,2}}\.?[ -](?i:{_MONTH}|janvier|februar|märz|mai|juni|juli|oktober|dezember)[\p{{L}}]*\.?[ -]\d{{4}}.*"
+    rf"|(?i:{_MONTH})\.? \d{{1,2}}(,? \d{{4}}.*)?)\s*$"
+)
+_MOST = 0.5
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 _DAYS = "days since 1970-01-01"
@@ -92,17 +108,17 @@ def _texts(column: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray | None, 
     values = coded.dictionary.cast(pa.string())
     # most columns of texts are told by their first values
     if not _may_be(values.slice(0, 50)) or not _may_be(values):
-        return None, []
+        return None, _like_dates(values, name)
     texts = [text.strip() for text in values.to_pylist()]
     present = [text for text in texts if text.lower() not in MISSING]
     read, unit, said = _reader(present, name)
     if read is None:
-        return None, said
+        return None, said or _like_dates(values, name)
     try:
         numbers = [None if text.lower() in MISSING else read(text) for text in texts]
     except (ValueError, OverflowError):
         # such as the 31st of February: no column of dates
-        return None, []
+        return None, _like_dates(values, name)
     final = pa.int64() if unit == _DAYS else pa.float64()
     found = pa.array(numbers, final).take(coded.indices.cast(pa.int64()))
     return pa.chunked_array([found]), [_numbers(name, unit), *said]
@@ -132,12 +148,16 @@ def _reader(texts: Sequence[str], name: str) -> tuple[Callable[[str], float] | N
         return _days(_SLASHED_YEAR, "ymd"), _DAYS, []
     if all_of(_DOTTED):
         return _days(_DOTTED, "dmy"), _DAYS, []
-    if all_of(_SLASHED):
-        parts = np.array([[int(part) for part in _SLASHED.fullmatch(text).groups()] for text in texts])  # type: ignore[union-attr]
-        day_first, month_first = bool((parts[:, 0] > 12).any()), bool((parts[:, 1] > 12).any())
-        if day_first == month_first:
-            return None, "", [] if day_first else [_ambiguous(name)]
-        return _days(_SLASHED, "dmy" if day_first else "mdy"), _DAYS, []
+    for pattern in (_SLASHED, _DASHED):
+        if all_of(pattern):
+            matches = [match for text in texts if (match := pattern.fullmatch(text)) is not None]
+            day_first, month_first = (any(int(match[at]) > 12 for match in matches) for at in (1, 2))
+            if day_first == month_first:
+                return None, "", [] if day_first else [_ambiguous(name)]
+            return _days(pattern, "dmy" if day_first else "mdy"), _DAYS, []
+    for pattern in (_DAY_MONTH, _MONTH_DAY):
+        if all_of(pattern):
+            return _named_days(pattern), _DAYS, []
     return None, "", []
 
 
@@ -149,6 +169,28 @@ def _days(pattern: re.Pattern[str], order: str) -> Callable[[str], float]:
         return dt.date(part["y"], part["m"], part["d"]).toordinal() - _EPOCH
 
     return read
+
+
+def _named_days(pattern: re.Pattern[str]) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        match = pattern.fullmatch(text)
+        assert match is not None  # noqa: S101  checked for all texts
+        month = _MONTHS.index(match["m"][:3].lower()) + 1
+        return dt.date(int(match["y"]), month, int(match["d"])).toordinal() - _EPOCH
+
+    return read
+
+
+def _like_dates(values: pa.Array, name: str) -> list[Finding]:
+    """That a column of texts, by its distinct ones, seems to be one of dates or times that are not read as such."""
+    like = pc.fill_null(pc.match_substring_regex(values, _LIKE_DATES), False)
+    count, of = int(pc.sum(like).as_py() or 0), len(values)
+    if of < 2 or count <= _MOST * of:
+        return []
+    odd = f", and {of - count} of {of} do not" if count < of else ", in a form that is not read"
+    detail = f"column `{name}`: most of its distinct texts look like dates or times{odd}; it is read as text"
+    mend = "write them as 2026-01-31, 2026-01-31T12:30Z or 12:30 in every row"
+    return [Finding(code="dates_as_text", severity=Severity.WARN, detail=detail, mend=mend, column=name)]
 
 
 def _moment(text: str) -> float:

@@ -1,13 +1,15 @@
 """Texts that are numbers: which formats people write them in, and which of these is meant in one column. Pure.
 
 A column has one decimal mark. Under a decimal POINT groups of three digits may be parted by commas, under a decimal
-COMMA by points, under both by spaces or apostrophes. The mark under which more cells are numbers is the column's; where
-both read all cells, and differently, the column is ambiguous unless something else tells (see ``_grouped``). A sign may
-be a Unicode minus, brackets mean a negative number, a currency's sign is dropped, and a per cent sign divides by 100
-where all numbers have one. Nothing is guessed beyond that: what does not fit is left to the caller to name.
+COMMA by points, under both by spaces or apostrophes; commas may also part them as in India (12,34,567). The mark under
+which more cells are numbers is the column's; where both read all cells, and differently, the column is ambiguous unless
+something else tells (see ``_grouped``). A sign may be a Unicode minus, brackets mean a negative number, a currency's
+sign or usual letters are dropped, and a per cent sign divides by 100 where all numbers have one. Digits may be those of
+any script. Nothing is guessed beyond that: what does not fit is left to the caller to name.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,20 +20,31 @@ POINT, COMMA = "point", "comma"
 CURRENCIES = "$€£¥₹₩₽₺₫₪฿"
 _SPACES = " \u00a0\u202f\u2009"
 _MINUS = "\u2212"
+# marks of other scripts: Arabic decimal and thousands marks, and full-width ones
+_SIGNS = {"٫": ".", "٬": ",", "，": ",", "．": ".", "％": "%", "－": "-", "＋": "+", "（": "(", "）": ")"}
 _EXPONENT = r"(?:[eE][+-]?\d+)?"
 
 
 def _pattern(group: str, mark: str) -> re.Pattern[str]:
     parted = "|".join(rf"[1-9]\d{{0,2}}(?:[{sign}]\d{{3}})+" for sign in (group, _SPACES, "'’"))
+    if group == ",":
+        parted += r"|[1-9]\d?(?:,\d{2})+,\d{3}"
     return re.compile(rf"(?P<whole>{parted}|\d+)?(?:{mark}(?P<part>\d*))?(?P<power>{_EXPONENT})")
 
 
 _PATTERNS = {POINT: _pattern(",", r"\."), COMMA: _pattern(r"\.", ",")}
-_CURRENCY = re.compile(rf"[{CURRENCIES}]")
+# currencies as people write them in letters, before or after a number; others are no numbers, and that is said
+_LETTERS = (
+    "USD", "EUR", "GBP", "CHF", "JPY", "CNY", "RMB", "INR", "BRL", "NOK", "SEK", "DKK", "PLN", "CZK", "HUF", "CAD",
+    "AUD", "R$", "US$", "kr", "zł", "Kč", "Ft", "Rs", "Rs.", "lei", "元", "円", "원",
+)  # fmt: skip
+_MONEY = "|".join(re.escape(each) for each in sorted(_LETTERS, key=len, reverse=True))
+_CURRENCY = re.compile(rf"(?:{_MONEY})|[{CURRENCIES}]")
 # a whole number that begins with zeros is a code: a postcode, a telephone number
 _CODE = re.compile(r"[+-]?0\d+")
 # what may be a number in some format; checked by a fast engine before anything is read one by one
-MAYBE = rf"^[\s(+\-{_MINUS}{CURRENCIES}{_SPACES}]*[.,]?[0-9][0-9.,'’eE+\-\s{_SPACES}{CURRENCIES}%)]*$"
+_BEFORE = rf"(?:[\s(+\-{_MINUS}{CURRENCIES}{_SPACES}]|{_MONEY})*"
+MAYBE = rf"^{_BEFORE}[.,]?\p{{Nd}}[\p{{Nd}}.,٫٬，．'’eE+\-\s{_SPACES}{CURRENCIES}%％)]*(?:{_MONEY})?[\s)]*$"
 
 
 @dataclass(frozen=True)
@@ -87,8 +100,17 @@ def read_cell(text: str, mark: str) -> Cell:
     )
 
 
+def _ascii(text: str) -> str:
+    """The text with digits and marks of other scripts as those of this one."""
+    if text.isascii():
+        return text
+    return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else _SIGNS.get(sign, sign) for sign in text)
+
+
 def read_numbers(texts: Sequence[str], counts: Sequence[int], mark: str | None = None) -> Numbers:
     """The distinct texts of one column, each with how many cells hold it; ``mark`` is the decimal mark, if declared."""
+    foreign = any(sign.isdecimal() and not sign.isascii() for text in texts for sign in text)
+    texts = [_ascii(text) for text in texts]
     readings = {each: [read_cell(text, each) for text in texts] for each in ((mark,) if mark else (POINT, COMMA))}
     weight = {each: _weight(cells, counts) for each, cells in readings.items()}
     chosen = mark or (COMMA if weight[COMMA] > weight[POINT] else POINT)
@@ -102,7 +124,7 @@ def read_numbers(texts: Sequence[str], counts: Sequence[int], mark: str | None =
     return Numbers(
         values=tuple(cell.value if not cell.percent or cell.value is None else cell.value / 100 for cell in cells),
         whole=all(cell.whole and not cell.percent for cell in cells if cell.value is not None),
-        formats=_formats(cells, chosen),
+        formats=(*_formats(cells, chosen), *(["digits of another script"] if foreign else [])),
         ambiguous=ambiguous,
         codes=any(_CODE.fullmatch(text) for text in texts)
         or any(cell.whole and cell.value is not None and abs(cell.value) >= LARGEST for cell in cells),

@@ -94,6 +94,21 @@ def _decoded(packed: archive.Packed, size: tuple[int, int] | None, findings: lis
     findings += seen.findings()
 
 
+@contextmanager
+def unlabelled(
+    path: Path, kind: str, target: str, limits: Limits, name: str, side: int | None = None
+) -> Iterator[Iterator[Any]]:
+    """The items of one file, every row of it; a label column ``target`` may be there and is not looked at."""
+    if kind == IMAGE and sniff(path, None, name) == "zip":
+        with archive.opened(path, limits, name) as packed:
+            if not packed.images:
+                raise _not(name, target, "the archive holds texts, and the backbone takes images")
+            yield images.decoded(packed, None if side is None else (side, side))
+        return
+    table = read_table(path, limits=limits, name=name, meaning=Meaning(target=target, documents=True))
+    yield _texts(table, target, name) if kind == TEXT else _arrays(table, target, name)
+
+
 def read_stand_ins(
     path: Path,
     format: str | None,  # noqa: A002  as above

@@ -21,6 +21,9 @@ from contract.findings import Finding, Severity
 _MOST = 0.5
 # in fewer rows one that is most of them says nothing
 _FEWEST_ROWS = 10
+# what people write where they have no value; said where it is over so many times the others' range away from them
+_STAND_INS = frozenset(sign * value for sign in (1.0, -1.0) for value in (99, 999, 9999, 99999, 999999))
+_FAR = 2.0
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -28,7 +31,12 @@ def noticed(table: pa.Table, target: str | None) -> list[Finding]:
     """Findings about a whole table; ``target`` is its label column, where it has one."""
     rows = RowHashes()
     rows.add(table)
-    return [*constant_columns(table, target), *rows.findings()]
+    return [*of_columns(table, target), *rows.findings()]
+
+
+def of_columns(table: pa.Table, target: str | None) -> list[Finding]:
+    """Findings about single columns, for all or for some of a table's."""
+    return [*constant_columns(table, target), *far_values(table, target)]
 
 
 def constant_columns(table: pa.Table, target: str | None) -> list[Finding]:
@@ -42,6 +50,35 @@ def constant_columns(table: pa.Table, target: str | None) -> list[Finding]:
             detail = f"column `{name}` has one value in every row, so nothing can be learned from it"
             findings.append(Finding(code="constant_column", severity=Severity.NOTE, detail=detail, column=name))
     return findings
+
+
+def far_values(table: pa.Table, target: str | None) -> list[Finding]:
+    """What is said of columns of numbers in which a value that people write where they have none, such as -999 or
+    9999, lies far from all others."""
+    findings = []
+    for name in table.column_names:
+        column = table.column(name)
+        if name == target or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            continue
+        ends = pc.min_max(column)
+        for end in (ends["min"].as_py(), ends["max"].as_py()):
+            if end in _STAND_INS and (count := _far(column, end)):
+                detail = f"column `{name}`: {count} of {len(column)} cells hold {end:g}, which is far from all others"
+                mend = "where it stands for a missing value, leave those cells empty"
+                finding = _of_rows("stand_in_value", Severity.WARN, detail, mend, count, len(column))
+                findings.append(finding.model_copy(update={"column": name}))
+    return findings
+
+
+def _far(column: pa.ChunkedArray, end: float) -> int:
+    """How many cells hold that end of a column's range, where it is far from the others; else 0."""
+    others = pc.drop_null(column)
+    others = others.filter(pc.not_equal(others, pa.scalar(end, column.type)))
+    inner = pc.min_max(others)
+    low, high = inner["min"].as_py(), inner["max"].as_py()
+    if low is None or min(abs(end - low), abs(end - high)) <= _FAR * max(high - low, 1.0):
+        return 0
+    return int(len(column) - column.null_count - len(others))
 
 
 def _one_value(column: pa.ChunkedArray) -> bool:

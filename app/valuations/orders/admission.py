@@ -22,6 +22,7 @@ from app.payouts import money
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
+from app.valuations.orders.deliverables import check_deliveries, delivery_notes, granted_by
 from app.valuations.orders.disclosures import overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.orders.job_files import left_out
@@ -38,8 +39,10 @@ from contract.files import InputFile
 from contract.findings import FileFinding
 from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
+from contract.grants import Grant
 from contract.job import PayeePart, TestCommitment
-from contract.learners import Architecture
+from contract.learners import ARCHITECTURES, Architecture
+from contract.metrics import METRICS, Predicts
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class AdmittedPayee:
     rows: int
     reserve: int  # the least this payee takes, in minor units; 0 is no reserve
     part: PayeePart
+    grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ class Admission:
             order.label_map,
             order.missing_labels,
             order.drop_unfit,
+            "number" if _predicts_number(order, chosen) else order.target_is,
         )
         kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -155,6 +160,7 @@ class Admission:
         chosen, fitted = read.chosen, read.fitted
         self._check_rows(order, read.groups, fitted.answer)
         payees = _payees(read.groups, read.offers, fitted.answer)
+        check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)
         check_weights(chosen, fitted.shape, fitted.classes)
         if licence_problems is None:
             # a quote tells nothing that rests on copies: both refusals would
@@ -190,7 +196,11 @@ class Admission:
             contents={dataset.id: dataset.digest for dataset in read.datasets if dataset.digest is not None},
             measured=measured,
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
-            notes=(*told, *(far_apart(measured) if licence_problems is None else ())),
+            notes=(
+                *told,
+                *(far_apart(measured) if licence_problems is None else ()),
+                *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
+            ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
         )
@@ -244,6 +254,10 @@ class Admission:
             return fitted
         read = fitter.texts if chosen.reads is Architecture.LM else fitter.items
         return read(files, chosen.model, chosen.frozen_base)
+
+
+def _predicts_number(order: NewValuation, chosen: Chosen) -> bool:
+    return ARCHITECTURES[chosen.model.name].predicted(METRICS[order.metric]) is Predicts.NUMBER
 
 
 def _kept(
@@ -309,6 +323,7 @@ def _payees(
             rows=answer.members[at].rows,
             reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
+            grants=granted_by(groups[at]),
         )
         for at in answer.order
     )

@@ -16,6 +16,7 @@ from app.http.ids import public_id
 from app.identity import Caller
 from app.settings import Settings
 from app.valuations import repository
+from app.valuations.delivery import releases
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
 from contract.adapters import placement
@@ -123,6 +124,12 @@ def _model(session: Session, caller: Caller, order: NewValuation) -> tuple[Model
             "/checkpoint",
             f"checkpoint {name} is being made to forget a dataset that was withdrawn; post the job when "
             f"GET /v1/checkpoints/{name}/unlearnings says that it is done",
+        )
+    if releases.is_released(session, checkpoint.id):
+        raise refused(
+            "/checkpoint",
+            "this checkpoint is a model that a job delivered: its columns and classes are in that job's order, which "
+            "another job's need not be; name the learner itself, or upload weights in the order of names",
         )
     frozen = checkpoint.architecture in (Architecture.ENCODER, Architecture.BACKBONE)
     if frozen or (checkpoint.architecture is Architecture.LM and checkpoint.base_id is None):

@@ -3,12 +3,15 @@
 ``app.payouts.policies`` says what the terms do with values; nothing here pays anybody.
 """
 
+from collections.abc import Sequence
+
 from app.payouts import money
 from app.payouts.policies import PayoutTerms
 from app.settings import Settings
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation, Payout
+from contract.grants import Grant
 from contract.job import EDITION
 from contract.policies import PayoutPolicy
 
@@ -37,6 +40,16 @@ _COPIES = {
     ),
 }
 _TESTED = "Rows that are in the buyer's test set count for nobody, wherever a tenth of either is such rows."
+_DELIVERED = {
+    Grant.MODEL: (
+        "After settlement the buyer gets the model trained on those who are paid and whose licence grants `model`; a "
+        "withdrawal makes it forget the data."
+    ),
+    Grant.DATA: (
+        "After settlement the buyer gets the rows of those who are paid and whose licence grants `data`; the provider "
+        "sees each access, and a withdrawal ends it."
+    ),
+}
 _CLASSES = {
     "balanced": "Every class of the test set counts alike, however many rows of it the buyer has put there.",
     "pooled": "Classes of the test set count as often as they are among the providers' rows.",
@@ -105,6 +118,7 @@ def sentences(
     class_weights: str = "uniform",
     compute: DeviceTimePrice | None = None,
     edition: int = EDITION,
+    deliver: Sequence[Grant] = (),
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement, and for ever: certificates hold them."""
     terms = payout_terms(payout, currency, fee_basis_points, edition=edition)
@@ -142,7 +156,7 @@ def sentences(
         lines.append(
             f"{what} is held for {terms.dispute_window_seconds / _DAY:g} days, in which the buyer may dispute."
         )
-    return lines
+    return lines + [_DELIVERED[grant] for grant in deliver]
 
 
 def _conditions(terms: PayoutTerms, compute: DeviceTimePrice | None) -> list[str]:

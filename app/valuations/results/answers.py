@@ -39,6 +39,7 @@ from app.valuations.schemas import (
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.findings import FileFinding, Severity
+from contract.grants import Grant
 from contract.job import PayeePart
 from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
 
@@ -75,6 +76,8 @@ def full(valuation: Valuation, now: JobState) -> ValuationAnswer:
     links = {"self": path, "cancel": f"{path}/cancel", "events": f"{path}/events"}
     if valuation.status is ValuationStatus.SUCCEEDED:
         links |= {"values": f"{path}/values", "payouts": f"{path}/payouts"}
+        links |= {"delivery": f"{path}/delivery"} if valuation.order.deliver else {}
+        links |= {"model": f"{path}/model"} if Grant.MODEL in valuation.order.delivered else {}
     return ValuationAnswer(
         id=valuation.id,
         status=valuation.status,
@@ -275,6 +278,7 @@ def agreed_terms(valuation: Valuation) -> list[str]:
         order.class_weights,
         DeviceTimePrice.agreed(agreed.compute),
         agreed.edition,
+        order.delivered,
     )
 
 

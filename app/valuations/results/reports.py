@@ -109,7 +109,10 @@ def to_html(report: Report) -> str:
         "report": report,
         "values": report.values,
         "rows": [_row(player, report.values, names[player.position]) for player in report.ranked()],
-        "drawn": {"shares": _bars(report, names), "audit": _scatter(report.pairs)},
+        "drawn": {
+            "shares": _bars(report, names),
+            "audit": _scatter(report.pairs) if wording.any_unlearned(report.values) else None,
+        },
     }
     body = _TEMPLATES.get_template("report.html").render(shown)
     style = (_FOLDER / "report.css").read_text(encoding="utf-8")
@@ -119,7 +122,7 @@ def to_html(report: Report) -> str:
 def to_pdf(report: Report) -> bytes:
     """The same page on paper. It is dated by the settlement and repeats to the byte."""
     question = printing.question("the report", to_html(report), report.title, report.payouts.disputable_until)
-    answer = process.shared().ask(question, memory_bytes=printing.MEMORY_BYTES, seconds=printing.SECONDS)
+    answer = process.shared().ask(question, files=(), memory_bytes=printing.MEMORY_BYTES, seconds=printing.SECONDS)
     return base64.b64decode(answer["pdf"])
 
 

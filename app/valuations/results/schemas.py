@@ -3,11 +3,11 @@ are in ``schemas``.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
-from app.http.ids import AccountId, DatasetId, ValuationId
+from app.http.ids import AccountId, CheckpointId, DatasetId, UnlearningId, ValuationId
 from app.http.schemas import Answer, example
 from app.valuations.schemas import FINDING, FindingAnswer
 from contract.policies import PayoutPolicy
@@ -317,6 +317,70 @@ class Payouts(Answer):
     terms: list[str] = Field(description="The terms as they were agreed at posting, in sentences.")
     explanation: list[str] = Field(description="How this settlement came about, in sentences.")
     plan_digest: str
+
+
+class LeftOutAnswer(Answer):
+    """A payee whose data the delivered model is not trained on."""
+
+    model_config = example(provider="Ward 3", reason="its licence does not grant the model")
+
+    provider: str
+    reason: str
+
+
+class ForgottenAnswer(Answer):
+    """A withdrawn dataset that the delivered model was made to forget; the certificate is the unlearning's."""
+
+    model_config = example(
+        unlearning_id="ul_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f", dataset_id=_DS, outcome="unlearned",
+        weights_after="ab" * 32, finished_at="2026-11-23T13:00:00Z",
+    )  # fmt: skip
+
+    unlearning_id: UnlearningId
+    dataset_id: DatasetId
+    outcome: str
+    weights_after: str | None
+    finished_at: datetime | None
+
+
+_MODEL: dict[str, Any] = {
+    "status": "ready", "reason": None, "package_digest": "ab" * 32,
+    "checkpoint_id": "ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d", "learner": "logistic", "retrained": False, "rows": 562,
+    "score": 0.91, "score_ci": [0.88, 0.94], "units": 400, "trained_on": ["Ward 1", "Ward 2"],
+    "left_out": [{"provider": "Ward 3", "reason": "its licence does not grant the model"}], "forgotten": [],
+}  # fmt: skip
+
+
+class ModelAnswer(Answer):
+    """The model that a job delivers: ``ready``, ``forgetting`` withdrawn data, ``erased`` for it, or ``none``, with the
+    reason."""
+
+    model_config = example(**_MODEL)
+
+    status: Literal["ready", "forgetting", "erased", "none"]
+    reason: str | None = None
+    package_digest: str | None = Field(
+        default=None, description="What the certificate names it by: the SHA-256 of the manifest at settlement."
+    )
+    checkpoint_id: CheckpointId | None = Field(default=None, description="The same weights among your checkpoints.")
+    learner: str | None = None
+    retrained: bool | None = Field(default=None, description="Trained anew, without those who are left out.")
+    rows: int | None = None
+    score: float | None = Field(default=None, description="By the job's metric on your test set.")
+    score_ci: tuple[float, float] | None = Field(default=None, description="95 %, over draws of test rows.")
+    units: int | None = None
+    trained_on: list[str] = Field(default_factory=list)
+    left_out: list[LeftOutAnswer] = Field(default_factory=list)
+    forgotten: list[ForgottenAnswer] = Field(default_factory=list)
+
+
+class DeliveryAnswer(Answer):
+    """What a job delivers beside values; ``model`` is null where the order did not ask for it."""
+
+    model_config = example(valuation_id=_VAL, model=_MODEL)
+
+    valuation_id: ValuationId
+    model: ModelAnswer | None
 
 
 class Certificate(Answer):

@@ -15,6 +15,8 @@ from app.payouts.policies import Line, PayoutClaim, PayoutPlan, make_plan
 from app.payouts.preconditions import JobOutcome
 from app.settings import Settings
 from app.valuations import repository
+from app.valuations.delivery import releases
+from app.valuations.delivery.training import training_of
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms
 from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
@@ -24,6 +26,8 @@ from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
+from contract.delivery import TrainedModel, Training
+from contract.grants import Grant
 from contract.result import PlayerResult, StoredResult
 
 
@@ -31,8 +35,25 @@ class SettlementImpossible(Exception):
     """The result cannot be turned into money under the agreed terms; says why. Trying again changes nothing."""
 
 
-def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> bool:
-    """Settle a job; False where there is nothing to settle (it has settled, or ended otherwise)."""
+def training(session: Session, valuation_id: uuid.UUID) -> Training | None:
+    """Whose data the model is to be trained on that settling a job now would release; None where it releases none.
+
+    Looked at before the settlement, which takes nothing but a model of just these."""
+    valuation = repository.of_id(session, valuation_id)
+    kept = repository.result_of(session, valuation_id)
+    if valuation.status is not ValuationStatus.SETTLING or kept is None or Grant.MODEL not in valuation.order.delivered:
+        return None
+    players = repository.players(session, valuation_id)
+    plan = _plan(session, valuation, players, kept.document, players_paid(kept.document))
+    wanted = _training(valuation, plan, kept.document)
+    return wanted if wanted.trained_on else None
+
+
+def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, trained: TrainedModel | None = None) -> bool:
+    """Settle a job, releasing the model that its order asks for; False where there is nothing to settle (it has
+    settled, or ended otherwise)."""
+    if Grant.MODEL in repository.of_id(session, valuation_id).order.delivered:
+        releases.hold_datasets(session, valuation_id)
     valuation = repository.lock(session, valuation_id)
     if valuation.status is not ValuationStatus.SETTLING:
         return False
@@ -47,6 +68,8 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID) -> boo
         part = valuation.job_inputs.seating[player.position]
         _write(player, known_intervals(part, result.players), known_intervals(part, paid_on), line)
     payouts.settle(session, valuation.id, plan)
+    if Grant.MODEL in valuation.order.delivered:
+        releases.release(session, valuation, players, _training(valuation, plan, result), trained)
     _notify_providers(session, valuation, plan)
     digests = {"result_digest": kept.digest, "plan_digest": plan.digest}
     ended = {"stopped_by": result.stopped_by, "precision_met": valuation.job_progress.precision_met}
@@ -63,6 +86,12 @@ def _notify_providers(session: Session, valuation: Valuation, plan: PayoutPlan) 
         if minor:
             amount = {"amount": money.plain(minor, valuation.currency), "currency": valuation.currency}
             webhooks.emit(session, provider_id, EventType.PAYOUT_AVAILABLE, amount | {"valuation_id": valuation.id})
+
+
+def _training(valuation: Valuation, plan: PayoutPlan, result: StoredResult) -> Training:
+    inputs = valuation.job_inputs
+    amounts, reasons = [line.amount for line in plan.lines], [line.reason for line in plan.lines]
+    return training_of(inputs.seating, amounts, reasons, inputs.terms.grants, len(result.players))
 
 
 def player_key(order: NewValuation, player: ValuationPlayer) -> uuid.UUID:

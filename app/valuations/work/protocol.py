@@ -19,7 +19,7 @@ from app.db.base import uuid7
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
-from app.valuations.tables import Shard
+from app.valuations.tables import Shard, Valuation
 from app.valuations.work import answers, leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
@@ -139,6 +139,21 @@ def finish_plan_with_round(
     valuation = repository.lock(session, claim.valuation_id)
     if valuation.status not in WORKING:
         return None
+    _add_round(session, valuation, request)
+    valuation.progress = progress.plain()
+    if valuation.status is ValuationStatus.PLANNING:
+        lifecycle.move(session, valuation, ValuationStatus.RUNNING)
+    event = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
+    repository.add_event(session, valuation, "valuation.progressed", event | {"progress": progress.plain()})
+    mine = None
+    if request.authors and by is not None and claim.queue == valuation.queue:
+        mine = _another_check(session, settings, claim, by)
+    fill_window(session, settings, valuation.id, valuation.queue)
+    return mine
+
+
+def _add_round(session: Session, valuation: Valuation, request: RoundRequest) -> None:
+    """Write the job's next round and its shards, which are queued."""
     valuation.round += 1
     chunks = request.shards()
     shard_repository.add_round(
@@ -171,16 +186,6 @@ def finish_plan_with_round(
             for ordinal, (author, chunk) in enumerate(chunks)
         ],
     )
-    valuation.progress = progress.plain()
-    if valuation.status is ValuationStatus.PLANNING:
-        lifecycle.move(session, valuation, ValuationStatus.RUNNING)
-    event = {"round": valuation.round, "source": request.source, "worths": len(request.coalitions)}
-    repository.add_event(session, valuation, "valuation.progressed", event | {"progress": progress.plain()})
-    mine = None
-    if request.authors and by is not None and claim.queue == valuation.queue:
-        mine = _another_check(session, settings, claim, by)
-    fill_window(session, settings, valuation.id, valuation.queue)
-    return mine
 
 
 def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult, progress: JobProgress) -> None:

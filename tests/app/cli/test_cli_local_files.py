@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.local_files import LocalFile, provider_files, read_together, test_file
+from app.cli.local_files import LocalFile, provider_files, read_together, the_test_set
 from app.cli.request import ValueRequest
 from app.errors import InvalidInput
 from contract.findings import Finding
@@ -27,10 +27,10 @@ def test_files_are_named_as_people_gave_them_and_the_rest_is_nobody_s(tmp_path: 
         said.extend((name, finding.code) for finding in findings)
 
     rest = LocalFile("the rest", good, None, str(good))
-    answer, used = read_together(asked, "table", test_file(asked), [*provider_files(asked), rest], notice)
+    answer, used = read_together(asked, "table", the_test_set(asked), [*provider_files(asked), rest], notice)
     assert [(file.player, file.path) for file in used] == [("ann", good), (None, good)]
     assert set(answer.labels) == {"a", "b"}
     assert said[:2] == [(f"bob ({odd})", "unreadable_for_order"), (f"ann ({odd})", "unreadable_for_order")]
     assert ("the test set", "missing_values") in said
     with pytest.raises(InvalidInput, match="the rest: there is no file"):
-        read_together(asked, "table", test_file(asked), [LocalFile("the rest", tmp_path / "no", None, "no")])
+        read_together(asked, "table", the_test_set(asked), [LocalFile("the rest", tmp_path / "no", None, "no")])

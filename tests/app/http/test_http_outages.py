@@ -27,8 +27,8 @@ from app.db.registry import load_tables
 from app.db.session import make_engine, make_session_factory, transaction
 from app.embedded.postgres import EmbeddedPostgres
 from app.embedded.redis import EmbeddedRedis
-from app.http.health import parts_of
 from app.http.outages import outage
+from app.http.probes.health import parts_of
 from app.identity import Role
 from app.main import create_app
 from app.settings import Settings

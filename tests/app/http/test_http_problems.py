@@ -11,8 +11,8 @@ from app import logs
 from app.accounts import tokens
 from app.errors import Conflict, InvalidInput, NotFound, Unauthorized, Unavailable
 from app.http import problems
-from app.http.health import parts_of
 from app.http.ids import parse_id, public_id
+from app.http.probes.health import parts_of
 from app.settings import Settings
 from app.web.endpoints import kinds
 

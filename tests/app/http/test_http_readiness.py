@@ -6,8 +6,8 @@ import time
 import anyio
 import pytest
 
-from app.http import readiness
-from app.http.readiness import Part, answering
+from app.http.probes import readiness
+from app.http.probes.readiness import Part, answering
 
 
 class Look:

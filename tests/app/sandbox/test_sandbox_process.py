@@ -49,7 +49,7 @@ def question(path: Path, **changes: Any) -> dict[str, Any]:
 
 
 def ask(sandbox: Sandbox, path: Path, memory_bytes: int = 1024**3, seconds: float = 60.0, **more: Any) -> Any:
-    return sandbox.ask(question(path, **more), memory_bytes=memory_bytes, seconds=seconds)
+    return sandbox.ask(question(path, **more), files=[path], memory_bytes=memory_bytes, seconds=seconds)
 
 
 def test_a_file_is_looked_at_in_another_process(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_mistake_of_ours_is_no_fault_of_the_file(sandbox: Sandbox, tmp_path: P
     asked = question(path)
     del asked["modality"]
     with pytest.raises(RuntimeError, match="modality"):
-        sandbox.ask(asked, memory_bytes=1024**3, seconds=60.0)
+        sandbox.ask(asked, files=[path], memory_bytes=1024**3, seconds=60.0)
 
 
 def test_a_killed_server_process_is_replaced(sandbox: Sandbox, tmp_path: Path) -> None:

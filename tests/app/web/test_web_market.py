@@ -21,10 +21,8 @@ from app.identity import AccountStatus, Role
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.valuations import repository as jobs
-from app.valuations.results.schemas import PlayerValue, Values
 from app.valuations.states import Reason
 from app.valuations.work import lifecycle
-from app.web import charts
 from tests.app.conftest import Known
 from tests.app.web.test_web_rules import Browser, browser
 
@@ -314,15 +312,3 @@ def test_a_failure_is_shown_with_its_cause_and_repeated_as_a_new_job(
     repeated = answer.headers["location"].rpartition("/")[2]
     assert repeated != job
     assert buyer.client.get(f"/v1/valuations/{repeated}").json()["metadata"]["repeats"] == job
-
-
-def test_of_many_players_the_chart_draws_the_first_and_the_last() -> None:
-    def player(position: int) -> PlayerValue:
-        return PlayerValue.model_construct(
-            position=position, provider=f"p{position}", value=100.0 - position, share=0.01, share_ci=None
-        )
-
-    many = charts.shares(Values.model_construct(players=[player(i) for i in range(100)]))
-    few = charts.shares(Values.model_construct(players=[player(i) for i in range(30)]))
-    assert [row["who"] for row in many["data"]["values"]][-6:] == ["p19", "p95", "p96", "p97", "p98", "p99"]
-    assert len(few["data"]["values"]) == 30

@@ -27,7 +27,7 @@ from contract.tasks import Prediction, Targets
 from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
-from worker.engine.evaluation.test_rows import TestRows
+from worker.engine.evaluation.test_rows import Score, TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 from worker.engine.games.problem import Problem, Rows
@@ -71,7 +71,9 @@ class Evaluator:
         keep_answers: bool = True,
     ) -> None:
         self.problem, self.device = problem, torch.device(device)
-        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem))
+        self.learner = make_learner(
+            problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem), problem.predicts
+        )
         self._methods = methods_for(self.learner.name)
         self.threads, self.stack = threads, stack
         self._prepared = dict(prepared) if prepared is not None else None
@@ -208,6 +210,11 @@ class Evaluator:
     def worths_of_models(self, models: Tensor) -> Worths:
         """Worths float64[K] of any models [K, P] on the test units that measure worth."""
         return at_least(self._test.scores(self._test.answers_of(models)), self.context.baseline.worth)
+
+    def scored(self, model: Tensor) -> Score:
+        """What one model [P] scores on the test units that measure worth, and its standard error over draws of them."""
+        self.prepare()
+        return self._test.score(self._test.answers_of(model.unsqueeze(0)))
 
     def found(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
         """(worth, device seconds) of those rows of bool[m, n] that are computed already, by row; computes nothing."""

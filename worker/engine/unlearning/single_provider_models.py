@@ -34,7 +34,7 @@ def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) 
 def kept(context: Context, what: str, X: Tensor, compute: Callable[[], T], width: int | None = None) -> T:
     """The result of ``compute`` on rows X, computed once where the outputs of all models are few enough to be kept:
     ``width`` numbers at each place, by default as many as there are classes."""
-    places = answering_of(context.learner.name).places(X)
+    places = answering_of(context.learner).places(X)
     size = 4 * len(context.held_out[0]) * places * (width or context.learner.classes)
     if size * (len(context.problem.players) + 2) > _KEPT_BYTES:
         return compute()
@@ -49,8 +49,8 @@ def answers_seconds(context: Context, cost: ModelCost) -> float:
 
 def mixing_seconds(context: Context) -> float:
     """Seconds of adding all players' answers up for a coalition, and of what is measured on the sum."""
-    places = len(context.held_out[0]) * answering_of(context.learner.name).places(context.held_out[0])
+    places = len(context.held_out[0]) * answering_of(context.learner).places(context.held_out[0])
     # a language model's answers are likelihoods of single tokens
-    predicts = answering_of(context.learner.name).prediction.predicts
+    predicts = answering_of(context.learner).prediction.predicts
     wide = 1 if predicts is Predicts.NEXT_TOKEN else context.learner.classes
     return 4e-9 * places * wide * (len(context.problem.players) + 4)

@@ -186,7 +186,7 @@ def outcome(sandbox: Sandbox, path: Path, data: bytes, name: str) -> str:
         "is_test": False, "limits": asdict(LIMITS), "reading": {}, "name": name,
     }  # fmt: skip
     try:
-        sandbox.ask(question, memory_bytes=MEMORY_BYTES, seconds=SECONDS)
+        sandbox.ask(question, files=[path], memory_bytes=MEMORY_BYTES, seconds=SECONDS)
     except InvalidData as refused:
         return refused.detail
     return "read"

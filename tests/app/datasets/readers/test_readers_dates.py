@@ -172,3 +172,38 @@ def test_a_parquet_text_that_is_no_utf8_is_refused() -> None:
     content = parquet(pa.table({"a": ["abcdefgh", "z"], "y": [1, 2]}), use_dictionary=False, compression="none")
     with pytest.raises(InvalidData, match="not a whole Parquet file"):
         read_table(content.replace(b"abcdefgh", b"abc\xff\xfefgh"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (["31-01-2026", "01-02-2026"], 20484),
+        (["Jan 31, 2026", "Feb 1, 2026"], 20484),
+        (["31 January 2026", "1 Sept. 2026"], 20484),
+        (["31-Jan-2026", "01-FEB-2026"], 20484),
+    ],
+)
+def test_dates_with_dashes_or_named_months_are_days(cells: list[str], first: int) -> None:
+    table = read_table("\n".join(["x", *(f'"{cell}"' for cell in cells)]).encode())
+    assert table["x"].to_pylist()[0] == first
+    assert [each.code for each in findings_of(table)] == ["dates_as_numbers"]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["2026-01", "2026-02"],
+        ["12:30 PM", "1:15 AM"],
+        ["2026年1月31日", "2026年2月1日"],
+        ["31. Januar 2026", "1. März 2026"],
+        ["1/31/26", "2/1/26"],
+        ["2026-01-31", "2026-02-01", "soon"],
+        ["2026-01-31", "2026-02-31"],
+    ],
+)
+def test_dates_that_are_not_read_as_such_are_said_and_no_cell_is(cells: list[str]) -> None:
+    table = read_table("\n".join(["x", *(f'"{cell}"' for cell in cells)]).encode())
+    assert table["x"].to_pylist() == cells
+    (said,) = findings_of(table)
+    assert said.code == "dates_as_text"
+    assert not any(cell in said.detail for cell in cells)

@@ -71,3 +71,20 @@ def test_a_column_of_one_value_is_said_unless_it_is_the_target_or_has_gaps() -> 
     rows = [{"x": at, "one": 1, "gap": None if at else 1, "y": "a"} for at in range(3)]
     (constant,) = noticed(of(rows), "y")
     assert (constant.code, constant.column) == ("constant_column", "one")
+
+
+@pytest.mark.parametrize(
+    ("values", "rows"),
+    [
+        ([1, 2, 3, -999, -999], 2),
+        ([0.5, 0.25, 9999.0, 0.75, 1.5], 1),
+        ([-999, 1, 9999, 2, 3], 1),
+        ([900, 950, 999, 1200, 1100], 0),
+        ([-99, -50, 10, 40, 100], 0),
+        ([999, 999, 999, 999, 999], 0),
+    ],
+)
+def test_a_stand_in_far_from_all_others_is_said(values: list[float], rows: int) -> None:
+    table = of([{"x": value, "s": f"{at}", "y": at % 2} for at, value in enumerate(values)])
+    found = [each.rows for each in noticed(table, "y") if each.code == "stand_in_value"]
+    assert found == ([rows] if rows else [])

@@ -69,7 +69,7 @@ def test_a_test_set_of_one_class_is_refused_as_at_its_upload(tmp_path: Path) -> 
 
 
 def test_documents_are_looked_at_and_not_cut(tmp_path: Path) -> None:
-    chats = b'{"messages": [{"role": "user", "content": "hi"}]}\n' * 2
+    chats = b"".join(b'{"messages": [{"role": "user", "content": "%s"}]}\n' % said for said in (b"a", b"b", b"a"))
     read = FilesRead.read(answer(asked(tmp_path, chats, kind="corpora", test=b'{"text": "a b"}\n', own=True)))
     assert [(each.dataset, each.finding.code) for each in read.findings] == [
         ("0", "rendered_as_text"),

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 from app.db.migrate import current_revision, head_revision, is_known
 from app.errors import Unavailable
 from app.http.deps import turn_comes
+from app.http.probes.readiness import Part, answering
 from app.http.problems import responses
-from app.http.readiness import Part, answering
 from app.http.schemas import Answer, example
 
 router = APIRouter(tags=["health"])

@@ -1,0 +1,27 @@
+"""What a licence grants and what an order asks for: a small clear set of terms. Pure names and sentences.
+
+Whoever publishes a dataset grants ``value``: jobs may compute what its rows are worth. ``model`` lets a job's buyer
+have the model that was trained on them, once it is paid for; ``data`` lets it have the rows themselves.
+"""
+
+from enum import StrEnum
+
+
+class Grant(StrEnum):
+    """One term. Each holds within the licence's purposes, territories and expiry."""
+
+    VALUE = "value"
+    MODEL = "model"
+    DATA = "data"
+
+
+ABOUT = {
+    Grant.VALUE: "its value may be computed in jobs, and every dataset that is published grants that",
+    Grant.MODEL: "the buyer of a job gets the model that was trained on it, after settlement, where it is paid",
+    Grant.DATA: "the buyer of a job gets the rows themselves, after settlement, where they are paid",
+}
+# the ODRL 2.2 action that says the same; computing a value has none, and is a term of this market's profile
+ODRL_PROFILE = "urn:cherish:terms"
+ODRL_ACTIONS = {Grant.VALUE: "cherish:value", Grant.MODEL: "derive", Grant.DATA: "reproduce"}
+# what an order can ask for beside values
+DELIVERED = (Grant.MODEL, Grant.DATA)

@@ -1,0 +1,181 @@
+"""The model that a job's settlement releases: trained on those who are paid and grant it, stored, and described.
+
+It is everybody's model, as the job prepared it, or one that is trained anew, with the job's seed, on the rest of the
+players. How weights are stored is by learner (``_FORMS``); a new learner whose weights are named arrays needs nothing.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.checkpoints import folders
+from app.checkpoints.adapters import PEFT
+from app.settings import Settings
+from app.storage import scratch
+from app.storage.blobs import Blob, BlobStore
+from app.valuations.delivery.package import digests_of, files_of
+from app.valuations.results import settlement
+from app.valuations.work.leases import Claim
+from contract.adapters import Placement
+from contract.delivery import ADAPTER, OWN_START, WEIGHTS, ModelConfig, Preprocessing, Scaling, TrainedModel, Training
+from contract.game import FrozenGame, TableEncoding
+from contract.job import Job
+from contract.model_folder import ModelFacts, TensorFacts
+from worker.engine.evaluation import forgetting
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.learners.causal_lm import LanguageModel
+from worker.engine.learners.learner import Learner
+from worker.engine.tensors import batching
+from worker.jobs.known_jobs import KnownJobs
+from worker.loading.games import LoadedGames
+from worker.loading.model_folders import write_adapter
+from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
+from worker.process.patience import patiently
+
+Arrays = dict[str, NDArray[Any]]
+_DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16"}
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights in the blob store: the arrays as they are named there, and what a folder says of itself."""
+
+    blob: Blob
+    arrays: Arrays
+    facts: ModelFacts | None
+
+
+def _tensors(blobs: BlobStore, arrays: Arrays, _learner: Learner) -> StoredWeights:
+    return StoredWeights(blobs.put_bytes(safetensors.numpy.save(arrays)), arrays, None)
+
+
+def _peft(blobs: BlobStore, arrays: Arrays, learner: Learner) -> StoredWeights:
+    """A PEFT folder, packed as an uploaded one is."""
+    if not isinstance(learner, LanguageModel):
+        raise AssertionError(f"{learner.name} has no adapters beside a decoder's projections")
+    first, *others = learner.adapters.values()
+    with scratch.file("delivered") as packed:
+        folder = packed.with_name("adapter")
+        write_adapter(folder, arrays, first.rank, first.alpha)
+        if any(other != first for other in others):
+            _write_patterns(folder / folders.ADAPTER_CONFIG, learner.adapters)
+        written = folders.write(folder, [folders.ADAPTER_CONFIG, folders.ADAPTER_WEIGHTS], packed)
+        blob = blobs.put_file(packed)
+    facts = ModelFacts(family="lora", sizes={"rank": first.rank, "alpha": first.alpha}, files=written)
+    return StoredWeights(blob, {f"{PEFT}{name}": array for name, array in arrays.items()}, facts)
+
+
+def _write_patterns(path: Path, placed: Placement) -> None:
+    """Ranks and alphas of single projections, as PEFT's configuration says them."""
+    config = json.loads(path.read_text())
+    config["rank_pattern"] = {name: size.rank for name, size in placed.items()}
+    config["alpha_pattern"] = {name: size.alpha for name, size in placed.items()}
+    path.write_text(json.dumps(config, indent=1) + "\n")
+
+
+# the file of the weights, and how they are stored
+_Form = tuple[str, Callable[[BlobStore, Arrays, Learner], StoredWeights]]
+_FORMS: dict[str, _Form] = {"lm": (ADAPTER, _peft)}
+_NAMED_ARRAYS: _Form = (WEIGHTS, _tensors)
+
+
+class Deliverer:
+    """Makes the models that settlements of one worker process release."""
+
+    def __init__(
+        self,
+        factory: sessionmaker[Session],
+        blobs: BlobStore,
+        settings: Settings,
+        games: LoadedGames,
+        heartbeat: Heartbeat,
+    ) -> None:
+        self._factory, self._blobs, self._settings = factory, blobs, settings
+        self._games, self._heartbeat = games, heartbeat
+
+    def trained(self, claim: Claim, jobs: KnownJobs) -> TrainedModel | None:
+        """The model that settling this job releases, stored; None where it releases none. Raises WorkStopped."""
+        ends = time.monotonic() + self._settings.lease_seconds
+        training = patiently(self._factory, lambda session: settlement.training(session, claim.valuation_id), ends)
+        if training is None:
+            return None
+        job = jobs.behind(claim)
+        evaluator = self._games.evaluator(job)
+        try:
+            evaluator.prepare(self._heartbeat.should_stop)
+            return self._made(job, evaluator, training)
+        except batching.Stopped:
+            raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST) from None
+
+    def _made(self, job: Job, evaluator: Evaluator, training: Training) -> TrainedModel:
+        kept = _columns(job, evaluator, training)
+        retrained = not bool(kept.all())
+        model = evaluator.context.full
+        if retrained:
+            model = forgetting.forget(evaluator, kept, forgetting.RETRAIN)
+        score = evaluator.scored(model)
+        file, store = _FORMS.get(job.game.learner.name, _NAMED_ARRAYS)
+        config = _config(job.game, evaluator, file)
+        arrays = evaluator.learner.layout.unpack(model) | _own_start(evaluator)
+        stored = store(self._blobs, arrays, evaluator.learner)
+        preprocessing = _preprocessing(job.game, self._games.scaling(job))
+        files = files_of(config, preprocessing, self._blobs.get(stored.blob.digest))
+        return TrainedModel(
+            kept=training.kept,
+            weights=stored.blob.digest,
+            size=stored.blob.size,
+            tensors={name: _facts(array) for name, array in stored.arrays.items()},
+            facts=stored.facts,
+            config=config,
+            preprocessing=preprocessing,
+            files=digests_of(files),
+            retrained=retrained,
+            rows=sum(len(player) for player, stays in zip(evaluator.problem.players, kept, strict=True) if stays),
+            score=score.value,
+            stderr=score.stderr,
+            units=score.units,
+        )
+
+
+def _columns(job: Job, evaluator: Evaluator, training: Training) -> NDArray[np.bool_]:
+    """Which of the evaluator's players, bool[n], are data of the game's players that stay: those, or their shards."""
+    stays = dict(zip(job.inputs.names, training.kept, strict=True))
+    return np.array([stays[player.owner or player.name] for player in evaluator.players], dtype=np.bool_)
+
+
+def _own_start(evaluator: Evaluator) -> Arrays:
+    """The start that the buyer gave, kept beside the weights: training anew after a withdrawal begins there."""
+    given = evaluator.problem.checkpoint or {}
+    if not any(name.startswith(OWN_START) for name in given):
+        return {}
+    start = evaluator.learner.layout.unpack(evaluator.context.base)
+    return {f"{OWN_START}{name}": array for name, array in start.items()}
+
+
+def _config(game: FrozenGame, evaluator: Evaluator, file: str) -> ModelConfig:
+    return ModelConfig(
+        learner=game.learner.name,
+        hyper=game.learner.hyper,
+        shape=tuple(evaluator.problem.feature_shape),
+        classes=evaluator.problem.classes,
+        weights=file,
+        base=game.base,
+    )
+
+
+def _preprocessing(game: FrozenGame, scaling: Scaling | None) -> Preprocessing:
+    encoding = game.encoding
+    plain = encoding.columns if isinstance(encoding, TableEncoding) else encoding.model_dump(mode="json")
+    return Preprocessing(encoding=plain, labels=game.classes, scaling=scaling)
+
+
+def _facts(array: NDArray[Any]) -> TensorFacts:
+    return TensorFacts(dtype=_DTYPES[array.dtype.name], shape=array.shape)
