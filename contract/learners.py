@@ -10,6 +10,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from contract.adapters import AT, PART_RULE, is_part
+from contract.costs import (
+    CostOf,
+    boosted_trees,
+    convolutional,
+    language_model,
+    logistic,
+    neighbours,
+    random_forest,
+    ridge,
+    small_network,
+    support_vectors,
+    transformer,
+)
 from contract.errors import InvalidProblem
 from contract.metrics import METRICS, Metric, Predicts, metric_of
 from contract.names import did_you_mean
@@ -86,6 +99,7 @@ class LearnerKind:
     ``vectors``: its models are vectors, which can be added and have gradients; without, methods that need either are
     not for it. ``kept``: a model can be kept as weights, uploaded and unlearned; without, a job trains all that it
     needs, and none of its models outlives it.
+    ``cost`` is what its models take (``contract.costs``).
     """
 
     name: Architecture
@@ -100,6 +114,7 @@ class LearnerKind:
     passes: int = 0
     vectors: bool = True
     kept: bool = True
+    cost: CostOf = small_network
 
     def predicted(self, metric: Metric) -> Predicts | None:
         """What the learner's models predict in a job that this metric measures; None where it scores none of it."""
@@ -187,6 +202,7 @@ LOGISTIC = LearnerKind(
     stands_on=_FROZEN,
     draws=False,
     passes=30,
+    cost=logistic,
 )
 MLP = LearnerKind(
     Architecture.MLP,
@@ -217,6 +233,7 @@ CNN = LearnerKind(
         _H("batch", 64, "rows of a minibatch", above=True),
     ),
     passes=120,
+    cost=convolutional,
 )
 RIDGE = LearnerKind(
     Architecture.RIDGE,
@@ -227,6 +244,7 @@ RIDGE = LearnerKind(
     stands_on=_FROZEN,
     draws=False,
     passes=1,
+    cost=ridge,
 )
 LM = LearnerKind(
     Architecture.LM,
@@ -254,6 +272,7 @@ LM = LearnerKind(
     ),
     stands_on=(Architecture.LM,),
     needs_base=True,
+    cost=language_model,
 )
 LORA = LearnerKind(
     Architecture.LORA,
@@ -269,6 +288,7 @@ LORA = LearnerKind(
     ),
     stands_on=_FROZEN,
     needs_base=True,
+    cost=transformer,
 )
 BOOSTED_TREES = LearnerKind(
     Architecture.BOOSTED_TREES,
@@ -286,6 +306,7 @@ BOOSTED_TREES = LearnerKind(
     draws=False,
     passes=60,
     vectors=False,
+    cost=boosted_trees,
 )
 _ROWS = frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE})
 RANDOM_FOREST = LearnerKind(
@@ -301,6 +322,7 @@ RANDOM_FOREST = LearnerKind(
     passes=100,
     vectors=False,
     kept=False,
+    cost=random_forest,
 )
 KNN = LearnerKind(
     Architecture.KNN,
@@ -313,6 +335,7 @@ KNN = LearnerKind(
     passes=1,
     vectors=False,
     kept=False,
+    cost=neighbours,
 )
 SVM_RBF = LearnerKind(
     Architecture.SVM_RBF,
@@ -328,6 +351,7 @@ SVM_RBF = LearnerKind(
     passes=50,
     vectors=False,
     kept=False,
+    cost=support_vectors,
 )
 ENCODER = LearnerKind(
     Architecture.ENCODER,
