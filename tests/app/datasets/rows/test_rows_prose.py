@@ -82,6 +82,7 @@ def test_the_encoding_survives_json_and_names_its_width() -> None:
         "kind": "prose",
         "width": WIDTH,
         "runs": [2, 3, 4],
+        "characters": True,
     }
 
 
