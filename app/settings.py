@@ -39,6 +39,13 @@ class Settings(BaseSettings):
     database_direct_url: SecretStr | None = Field(
         default=None, description="Postgres' own address beside a pooler, for migrations and the relay's LISTEN"
     )
+    api_database_password: SecretStr | None = Field(
+        default=None,
+        description="with it `cherish migrate` makes the role OWNER_api, with the rights that the API needs and no "
+        "others; OWNER is the user in its own database_url",
+    )
+    worker_database_password: SecretStr | None = Field(default=None, description="the same of OWNER_worker")
+    housekeeping_database_password: SecretStr | None = Field(default=None, description="the same of OWNER_housekeeping")
     # Postgres ends what exceeds them, so that a lost process locks nothing for good; see docs/reliability.md
     database_idle_seconds: float | None = Field(
         default=None, ge=0, description="an open transaction without a statement; by itself by the process's role"
@@ -73,6 +80,21 @@ class Settings(BaseSettings):
     )
     session_hours: float = Field(default=12.0, gt=0, description="a signed-in browser is signed out after this long")
     invitation_hours: float = Field(default=168.0, gt=0, description="how long an invited user may set a password")
+
+    reset_minutes: float = Field(default=60.0, gt=0, description="how long a link for a forgotten password works")
+    mail: Literal["console", "file", "smtp"] = Field(
+        default="console",
+        description="where letters go: the standard error stream, files in mail_folder, or a server; they hold tokens",
+    )
+    mail_from: str = Field(default="cherish@localhost", description="the sender of letters")
+    mail_folder: str = Field(default="/var/lib/cherish/mail", description="for mail=file; nobody else may read it")
+    smtp_host: str = Field(default="localhost", description="for mail=smtp")
+    smtp_port: int = Field(default=587, gt=0, le=65535, description="for mail=smtp")
+    smtp_tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls", description="for mail=smtp; certificates are verified; none is for a server of one's own"
+    )
+    smtp_user: str = Field(default="", description="for mail=smtp; empty: nobody signs in")
+    smtp_password: SecretStr | None = Field(default=None, description="for mail=smtp")
 
     shown_buyer: str | None = Field(
         default=None,
@@ -138,6 +160,10 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(default=False, description="one JSON object a line, what libraries log included")
+    otlp_url: str | None = Field(
+        default=None,
+        description="where traces go by OTLP over HTTP: http://collector:4318/v1/traces; nowhere unset",
+    )
 
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="of one upload")
     max_body_bytes: int = Field(

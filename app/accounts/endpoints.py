@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Query, Request, Response, status
+from fastapi import BackgroundTasks, Query, Request, Response, status
 
-from app.accounts import registration, schemas, service, sessions, users
+from app.accounts import letters, registration, schemas, service, sessions, users
 from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key, sign_in
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
 from app.http import browsers, limits
@@ -136,6 +136,18 @@ def create_registration(
 def accept_invitation(body: schemas.AcceptanceBody, session: SessionDep, settings: SettingsDep) -> schemas.UserAnswer:
     """Set the password of an invited user; needs no key. The user can then sign in."""
     return schemas.UserAnswer.model_validate(users.accept(session, settings, body.token, body.password))
+
+
+@router.post("/password-resets", status_code=status.HTTP_202_ACCEPTED, dependencies=[limits.SIGN_IN])
+def create_password_reset(
+    body: schemas.ResetBody, request: Request, settings: SettingsDep, tasks: BackgroundTasks
+) -> schemas.ResetAnswer:
+    """Ask for a letter with a token that sets another password (`/v1/invitations/accept`); needs no key.
+
+    The answer is the same whether or not the address is known; the letter is written after it.
+    """
+    tasks.add_task(letters.send_reset, request.app.state.session_factory, settings, body.email)
+    return schemas.ResetAnswer(reset_minutes=settings.reset_minutes)
 
 
 @router.post(

@@ -209,6 +209,22 @@ class AcceptanceBody(Body):
     password: Password
 
 
+class ResetBody(Body):
+    """The address of a user who has forgotten the password."""
+
+    model_config = example(email=_EMAIL)
+
+    email: Email
+
+
+class ResetAnswer(Answer):
+    """For how long the letter's token works, if there is such a user."""
+
+    model_config = example(reset_minutes=60.0)
+
+    reset_minutes: float
+
+
 class SignInBody(Body):
     """A user's address and password."""
 

@@ -1,6 +1,6 @@
 """The people of an organisation: created, invited, removed, and their passwords changed. Never commits.
 
-Nothing here sends mail: an invitation is a token that the inviter hands on; it sets the first password, once.
+Nothing here sends mail: an invitation is a token that sets a password, once; ``letters`` writes to people.
 """
 
 import re
@@ -56,14 +56,27 @@ def invite(session: Session, settings: Settings, caller: Caller, email: str, nam
 
 
 def accept(session: Session, settings: Settings, token: str, password: str) -> User:
-    """Set the first password of an invited user; raises NotFound for a token that is used up, too old or unknown."""
+    """Set the password of a user who was invited or has forgotten it; every session of the user ends.
+
+    Raises NotFound for a token that is used up, too old or unknown.
+    """
     user = people.user_by_invitation(session, _fingerprint(settings, token))
     if user is None or user.invited_until is None or user.invited_until <= datetime.now(UTC):
         raise NotFound("no such invitation: it was used, has ended or never was; ask for a new one")
     user.password_hash = passwords.hash_password(password, also_not=user.email)
     user.invitation = user.invited_until = None
+    people.end_sessions(session, user.id, datetime.now(UTC))
     session.flush()
     return user
+
+
+def forgotten(session: Session, settings: Settings, user: User, ends: datetime) -> str:
+    """The token with which a user sets another password until ``ends``; it replaces an earlier one, and the present
+    password goes on until then."""
+    token = tokens.new_token()
+    user.invitation, user.invited_until = _fingerprint(settings, token), ends
+    session.flush()
+    return token
 
 
 def change_password(session: Session, caller: Caller, present: str, password: str) -> None:

@@ -1,21 +1,22 @@
-"""Charts of a job and of a provider's record, as Vega-Lite specifications. Pure: numbers in, JSON out; no colours.
+"""Charts of a job and of a provider's record, drawn as SVG on the server. Pure: numbers in, markup out; no colours.
 
-The script in the page gives them width and the colours of the theme. Each chart has its numbers in a table of the page
-too, so that nobody needs to see the drawing.
+The stylesheet gives them the colours of the theme, and they are as wide as their page. Each mark carries its exact
+numbers in words, and each chart has its numbers in a table or sentence of the page too.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
 from pydantic import TypeAdapter
 
+from app.drawings.bars import Bar, bars
+from app.drawings.planes import Plane, Point, Series
+from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
-from app.valuations.results.schemas import RemovalAnswer, Values
+from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
 from app.valuations.schemas import MyValuation
-
-Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -28,266 +29,144 @@ class _Step:
 
 
 _TRACE = TypeAdapter(list[_Step])
-_POINTS = 100
-_ROW = 30
-# more bars than these say less: of more players the first and the last are drawn
-MOST_BARS = 30
-_FIRST, _LAST = 20, 5
-_KNOWN: Spec = {"filter": "isValid(datum.low)"}
 
 
-def shares(values: Values) -> Spec:
-    """A bar for each player's share, in points, with its 95 % interval."""
-    ranked = sorted(values.players, key=lambda player: -player.value)
-    if len(ranked) > MOST_BARS:
-        ranked = [*ranked[:_FIRST], *ranked[-_LAST:]]
-    rows = [
-        {
-            "who": player.provider,
-            # names may be equal where each dataset is a player
-            "position": player.position,
-            "share": _POINTS * player.share,
-            # a share without an interval has a bar and no whisker
-            "low": _POINTS * player.share_ci[0] if player.share_ci else None,
-            "high": _POINTS * player.share_ci[1] if player.share_ci else None,
-        }
-        for player in ranked
-        if player.share is not None
-    ]
-    names = {str(player.position): player.provider for player in ranked}
-    y: Spec = {"field": "position", "type": "nominal", "sort": None, "title": None}
-    y |= {"axis": {"labelExpr": f"{json.dumps(names)}[datum.label]"}}
-    x = {"field": "share", "type": "quantitative", "title": "share of the pool, %"}
-    tip = [
-        {"field": "who", "title": "provider"},
-        {"field": "share", "format": ".2f", "title": "share, %"},
-        {"field": "low", "format": ".2f"},
-        {"field": "high", "format": ".2f"},
-    ]
-    return {
-        "data": {"values": rows},
-        "height": max(2, len(rows)) * _ROW,
-        "encoding": {"y": y},
-        "layer": [
-            {
-                "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3},
-                "encoding": {"x": x, "tooltip": tip},
-            },
-            {
-                "transform": [_KNOWN],
-                "mark": {"type": "rule", "strokeWidth": 2, "style": "interval"},
-                "encoding": {"x": {"field": "low", "type": "quantitative"}, "x2": {"field": "high"}},
-            },
-            *(
-                {
-                    "transform": [_KNOWN],
-                    "mark": {"type": "tick", "thickness": 2, "size": 11, "style": "interval"},
-                    "encoding": {"x": {"field": end, "type": "quantitative"}},
-                }
-                for end in ("low", "high")
-            ),
-        ],
-    }
+def _percent(part: float, digits: int = 2) -> str:
+    return f"{100 * part:.{digits}f} %"
 
 
-def audit(pairs: Sequence[Pair]) -> Spec:
+def shares(values: Values) -> Markup:
+    """A bar for each player's share with its 95 % interval, the largest first."""
+    names = wording.names(values.players)
+    rows = []
+    for player in wording.ranked(values.players):
+        if player.share is None:
+            continue
+        name, shown = names[player.position], _percent(player.share)
+        band = player.share_ci
+        says = f"{name}: {shown}" + (f", between {_percent(band[0])} and {_percent(band[1])}" if band else "")
+        rows.append(Bar(name, player.share, band, says, shown))
+    return bars(rows)
+
+
+def audit(pairs: Sequence[Pair]) -> Markup:
     """Each coalition that was both unlearned and trained anew: on the line, unlearning was right."""
-    rows = [{"unlearned": pair.unlearned, "retrained": pair.retrained, "size": pair.size} for pair in pairs]
-    ends = [min(min(p.unlearned, p.retrained) for p in pairs), max(max(p.unlearned, p.retrained) for p in pairs)]
-    scale = {"zero": False, "nice": True}
-    return {
-        "height": 300,
-        "layer": [
-            {
-                "data": {"values": [{"a": end, "b": end} for end in ends]},
-                "mark": {"type": "line", "style": "reference", "strokeDash": [5, 4]},
-                "encoding": {
-                    "x": {"field": "a", "type": "quantitative"},
-                    "y": {"field": "b", "type": "quantitative"},
-                },
-            },
-            {
-                "data": {"values": rows},
-                "mark": {"type": "point", "filled": True, "opacity": 0.8, "size": 55},
-                "encoding": {
-                    "x": {"field": "unlearned", "type": "quantitative", "scale": scale, "title": "worth by unlearning"},
-                    "y": {
-                        "field": "retrained",
-                        "type": "quantitative",
-                        "scale": scale,
-                        "title": "worth by training anew",
-                    },
-                    "tooltip": [
-                        {"field": "size", "title": "players kept"},
-                        {"field": "unlearned", "format": ".4f"},
-                        {"field": "retrained", "format": ".4f"},
-                    ],
-                },
-            },
-        ],
-    }
-
-
-def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Spec:
-    """The widest share interval after each round, and the width that was asked for."""
-    rows = [
-        {"retrained": step.evaluations.get("retrain", 0), "widest": step.widest, "round": step.round}
-        for step in _TRACE.validate_python(trace)
-    ]
-    layers: list[Spec] = [
-        {
-            "data": {"values": rows},
-            "mark": {"type": "line", "point": {"filled": True, "size": 60}, "strokeWidth": 2},
-            "encoding": {
-                "x": {"field": "round", "type": "ordinal", "title": "round", "axis": {"labelAngle": 0}},
-                "y": {
-                    "field": "widest",
-                    "type": "quantitative",
-                    "title": "widest interval, points",
-                    "scale": {"zero": True},
-                },
-                "tooltip": [
-                    {"field": "round"},
-                    {"field": "widest", "format": ".2f", "title": "points"},
-                    {"field": "retrained", "title": "retrained so far"},
-                ],
-            },
-        }
-    ]
-    if target is not None:
-        layers.append(
-            {
-                "data": {"values": [{"target": target}]},
-                "mark": {"type": "rule", "style": "reference", "strokeDash": [5, 4]},
-                "encoding": {"y": {"field": "target", "type": "quantitative"}},
-            }
+    points = [
+        Point(
+            pair.unlearned,
+            pair.retrained,
+            f"{pair.size} players kept: {pair.unlearned:.4f} unlearned, {pair.retrained:.4f} trained anew",
         )
-    return {"height": 220, "layer": layers}
-
-
-def removal(curves: RemovalAnswer) -> Spec:
-    """The test score as players are taken away, from the highest value and from the lowest; dots: trained anew."""
-    rows = [
-        {"removed": point.removed, "worth": point.worth, "retrained": point.retrained, "order": order}
-        for order, points in (
-            ("highest value first", curves.highest_first),
-            ("lowest value first", curves.lowest_first),
-        )
-        for point in points
+        for pair in pairs
     ]
-    x = {"field": "removed", "type": "quantitative", "title": "players taken away", "axis": {"tickMinStep": 1}}
-    scale = {"zero": False, "nice": True}
-    tip = [
-        {"field": "order", "title": "taken"},
-        {"field": "removed", "title": "taken away"},
-        {"field": "worth", "format": ".4f", "title": curves.source},
-        {"field": "retrained", "format": ".4f", "title": "trained anew"},
-    ]
-    order = {"field": "order", "type": "nominal", "title": None}
-    return {
-        "data": {"values": rows},
-        "height": 240,
-        "encoding": {"x": x},
-        "layer": [
-            {
-                "mark": {"type": "line", "strokeWidth": 2.5},
-                "encoding": {
-                    "y": {"field": "worth", "type": "quantitative", "scale": scale, "title": "test score"},
-                    "color": order | {"legend": {"orient": "bottom", "direction": "vertical"}},
-                    "strokeDash": order | {"legend": None},
-                    "tooltip": tip,
-                },
-            },
-            {
-                "transform": [{"filter": "isValid(datum.retrained)"}],
-                "mark": {"type": "point", "filled": False, "size": 60, "strokeWidth": 2},
-                "encoding": {"y": {"field": "retrained", "type": "quantitative"}, "color": order, "tooltip": tip},
-            },
-        ],
-    }
+    titles = ("worth by unlearning", "worth by training anew")
+    return Plane(*titles, [Series("", points, joined=False)], diagonal=True, height=320).draw()
 
 
-def cost(values: Values) -> Spec | None:
-    """Device seconds of this job beside the estimate for retraining every coalition; None where it is not known."""
-    if values.retrain_seconds_estimate is None:
+def convergence(trace: Sequence[dict[str, Any]], target: float | None) -> Markup | None:
+    """The widest share interval after each round, and the width that was asked for; None where none was known."""
+    known = [step for step in _TRACE.validate_python(trace) if step.widest is not None]
+    if not known:
         return None
-    rows = [
-        {"what": "this job", "seconds": values.seconds},
-        {"what": "exact retraining", "seconds": values.retrain_seconds_estimate},
+    points = [
+        Point(
+            step.round,
+            step.widest or 0.0,
+            f"round {step.round}: {step.widest:.2f} points, {step.evaluations.get('retrain', 0)} trained anew so far",
+        )
+        for step in known
     ]
-    return {
-        "data": {"values": rows},
-        "height": 80,
-        "mark": {"type": "bar", "height": {"band": 0.6}, "cornerRadiusEnd": 3},
-        "encoding": {
-            "y": {"field": "what", "type": "nominal", "title": None, "sort": None},
-            "x": {"field": "seconds", "type": "quantitative", "title": "device seconds"},
-            "tooltip": [{"field": "what"}, {"field": "seconds", "format": ".1f"}],
-        },
-    }
+    return Plane("round", "widest interval, points", [Series("", points)], zero=True, level=target).draw()
 
 
-def own_shares(jobs: Sequence[MyValuation]) -> Spec | None:
+def removal(curves: RemovalAnswer) -> Markup:
+    """The test score as players are taken away, from the highest value and from the lowest; rings: trained anew."""
+    orders = (("highest value first", "a", curves.highest_first), ("lowest value first", "b", curves.lowest_first))
+    lines = [Series(name, _removed(name, points, curves.source), kind, dots=False) for name, kind, points in orders]
+    rings = [
+        Series("", _removed(name, points, "trained anew", retrained=True), f"{kind} ring", joined=False)
+        for name, kind, points in orders
+    ]
+    drawn = [*lines, *(series for series in rings if series.points)]
+    return Plane("players taken away", "test score", drawn).draw()
+
+
+def _removed(
+    order: str, points: Sequence[RemovalPointAnswer], source: str | None, *, retrained: bool = False
+) -> list[Point]:
+    found = [(point.removed, point.retrained if retrained else point.worth) for point in points]
+    return [
+        Point(gone, score, f"{gone} gone, {order}: {score:.4f} ({source})")
+        for gone, score in found
+        if score is not None
+    ]
+
+
+def cost(values: Values, say: Callable[[float], str]) -> Markup | None:
+    """Device time of this job beside the estimate for retraining every coalition; None where it is not known."""
+    whole = wording.whole_cost(values)
+    if whole is None:
+        return None
+    pairs = (("this job", values.seconds), ("exact retraining", whole))
+    return bars([Bar(name, seconds, None, f"{name}: {say(seconds)}", say(seconds)) for name, seconds in pairs])
+
+
+def own_shares(jobs: Sequence[MyValuation]) -> Markup | None:
     """A provider's own share in each ended job, with its interval, by the moment it ended."""
-    rows = [
-        _moment(job, _POINTS * part.share, [_POINTS * end for end in part.share_ci or ()])
+    found = [
+        _Moment(
+            job, 100 * part.share, None if part.share_ci is None else (100 * part.share_ci[0], 100 * part.share_ci[1])
+        )
         for job in jobs
         for part in job.players
         if job.finished_at is not None and part.share is not None
     ]
-    return _course(rows, "your share, %", ".2f")
+    return _course(found, "your share, %", 2)
 
 
-def own_values(jobs: Sequence[MyValuation]) -> Spec | None:
+def own_values(jobs: Sequence[MyValuation]) -> Markup | None:
     """A provider's own value in each ended job, with its interval; jobs of another metric in another colour."""
-    rows = [
-        _moment(job, part.value, part.value_ci or ())
+    found = [
+        _Moment(job, part.value, part.value_ci)
         for job in jobs
         for part in job.players
         if job.finished_at is not None and part.value is not None
     ]
-    return _course(rows, "your value", ".4f")
+    return _course(found, "your value", 4)
 
 
 @dataclass(frozen=True)
-class _Point:
-    """What a provider's data was worth in one job that has ended, with the ends of its interval."""
+class _Moment:
+    """What a provider's data was worth in one job that has ended, with its interval."""
 
-    ended: str
-    metric: str
+    job: MyValuation
     found: float
-    low: float | None
-    high: float | None
+    interval: tuple[float, float] | None
 
 
-def _moment(job: MyValuation, value: float, ends: Sequence[float]) -> _Point:
-    ended = job.finished_at.isoformat() if job.finished_at else ""
-    low, high = ends or (None, None)
-    return _Point(ended, job.metric.replace("_", " "), value, low, high)
-
-
-def _course(points: list[_Point], title: str, digits: str) -> Spec | None:
-    """Points with intervals over time; None below two: one point is no course, and the table has it."""
-    if len(points) < 2:
+def _course(moments: Sequence[_Moment], title: str, digits: int) -> Markup | None:
+    """Points with intervals, job after job; None below two: one point is no course, and the table has it."""
+    if len(moments) < 2:
         return None
-    several = len({point.metric for point in points}) > 1
-    colour = {"color": {"field": "metric", "type": "nominal", "title": None, "legend": {"orient": "bottom"}}}
-    tip = [{"field": "metric"}, *({"field": name, "format": digits} for name in ("found", "low", "high"))]
-    y = {"type": "quantitative", "title": title}
-    axis = {"labelAngle": 0, "labelOverlap": True}
-    return {
-        "data": {"values": [asdict(point) for point in points]},
-        "height": 200,
-        "encoding": {"x": {"field": "ended", "type": "temporal", "title": None, "axis": axis}},
-        "layer": [
-            {
-                "transform": [_KNOWN],
-                "mark": {"type": "rule", "style": "interval", "strokeWidth": 2},
-                "encoding": {"y": {"field": "low"} | y, "y2": {"field": "high"}},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 70},
-                "encoding": {"y": {"field": "found"} | y, "tooltip": tip} | (colour if several else {}),
-            },
-        ],
-    }
+    ordered = sorted(moments, key=lambda moment: moment.job.finished_at.timestamp() if moment.job.finished_at else 0.0)
+    metrics = sorted({moment.job.metric for moment in ordered})
+    series = [
+        Series(
+            metric.replace("_", " ") if len(metrics) > 1 else "",
+            [_point(at, each, digits) for at, each in enumerate(ordered) if each.job.metric == metric],
+            "abc"[number % 3],
+            joined=False,
+        )
+        for number, metric in enumerate(metrics)
+    ]
+    shown = {0, len(ordered) // 2, len(ordered) - 1}
+    names = [(float(at), f"{each.job.finished_at:%Y-%m-%d}") for at, each in enumerate(ordered) if at in shown]
+    return Plane("jobs, the oldest first", title, series, names=names, height=230).draw()
+
+
+def _point(at: int, moment: _Moment, digits: int) -> Point:
+    ended, metric = moment.job.finished_at, moment.job.metric.replace("_", " ")
+    says = f"{ended:%Y-%m-%d}, {metric}: {moment.found:.{digits}f}"
+    if moment.interval is not None:
+        says += f", between {moment.interval[0]:.{digits}f} and {moment.interval[1]:.{digits}f}"
+    return Point(at, moment.found, says, moment.interval)

@@ -15,6 +15,7 @@ from app.web import (
     checkpoints,
     disputes,
     downloads,
+    entrance,
     hooks,
     jobs,
     landing,
@@ -95,7 +96,7 @@ def _meaning(kind: type[CherishError]) -> str:
 
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
-    landing, sessions, people, progress, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks,
+    landing, sessions, entrance, people, progress, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks,
     admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

@@ -157,7 +157,6 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
         "payouts": None,
         "delivery": None,
         "charts": {},
-        "most_bars": charts.MOST_BARS,
     }
     if valuation.status is ValuationStatus.SUCCEEDED:
         shown |= _result_view(session, visitor, valuation)
@@ -172,7 +171,8 @@ def _result_view(session: Session, visitor: Visitor, valuation: Valuation) -> di
     paid = service.payout_lines(session, visitor.caller, valuation.id)
     return _said(values) | {
         "values": values,
-        "ranked": sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value)),
+        "ranked": wording.ranked(values.players),
+        "called": wording.names(values.players),
         "payouts": paid,
         "lines": dict(zip((player.position for player in values.players), paid.payouts, strict=True)),
         "seats": seats_of(values),
@@ -231,9 +231,9 @@ def _charts(session: Session, visitor: Visitor, values: Values, target: float | 
     pairs = service.audited_pairs(session, visitor.caller, values.valuation_id)
     drawn = {
         "shares": charts.shares(values) if any(player.share is not None for player in values.players) else None,
-        "audit": charts.audit(pairs) if pairs else None,
+        "audit": charts.audit(pairs) if pairs and wording.any_unlearned(values) else None,
         "convergence": charts.convergence(values.trace, target) if values.trace else None,
-        "cost": charts.cost(values),
+        "cost": charts.cost(values, duration),
         "removal": charts.removal(values.removal) if values.removal and values.removal.source else None,
     }
     return {name: spec for name, spec in drawn.items() if spec is not None}

@@ -21,7 +21,7 @@ from app.settings import Settings
 from app.valuations import service
 from app.valuations.results import wording
 from app.valuations.states import TERMINAL, ValuationStatus
-from app.web import charts
+from app.web import charts, trial
 from app.web.progress import WatchedJob, progress_events, progress_view
 from app.web.rendering import page
 from app.web.routes import page_router
@@ -35,7 +35,16 @@ def landing(
     request: Request, visitor: Annotated[Visitor | None, Depends(current)], session: SessionDep, settings: SettingsDep
 ) -> Response:
     job = _shown(session, settings)
-    return page(request, "landing.html", {"demo": _demo(session, *job) if job else None}, visitor=visitor)
+    shown = {"demo": _demo(session, *job) if job else None, "trial": _trial()}
+    return page(request, "landing.html", shown, visitor=visitor)
+
+
+def _trial() -> dict[str, Any]:
+    """The stored game, divided whole; the page's script divides it again."""
+    game = trial.game()
+    parts = trial.divided(game, list(range(len(game.providers))), 100 * trial.POOL)
+    stored = {"providers": [{"name": name} for name, _ in game.providers], "worths": game.worths}
+    return {"game": game, "stored": stored, "pool": trial.POOL, "drawn": trial.drawn(parts)}
 
 
 def _shown_job(session: SessionDep, settings: SettingsDep) -> WatchedJob:
@@ -81,7 +90,7 @@ def _demo(session: Session, caller: Caller, valuation_id: uuid.UUID) -> dict[str
     values = service.values(session, caller, valuation_id)
     return shown | {
         "result": values,
-        "ranked": sorted(values.players, key=lambda player: (-(player.share or 0.0), -player.value)),
+        "ranked": wording.ranked(values.players),
         "paid_share": wording.paid_share,
         "differences": wording.differences(values.players),
         "chart": charts.shares(values) if any(player.share is not None for player in values.players) else None,

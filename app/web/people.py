@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Form, Query, Request, Response
+from fastapi import BackgroundTasks, Form, Query, Request, Response
 
-from app.accounts import users
+from app import mail
+from app.accounts import letters, users
 from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.ids import UserId
@@ -47,8 +48,10 @@ def invite_user(
     session: SessionDep,
     settings: SettingsDep,
     paging: PageDep,
+    tasks: BackgroundTasks,
     form: Annotated[InvitationForm, Form()],
 ) -> Response:
+    """The token is shown once, and a letter with it is sent after the answer."""
     token, error = None, None
     try:
         with session.begin_nested():
@@ -57,7 +60,12 @@ def invite_user(
             _, token = users.invite(session, settings, visitor.caller, form.email, form.name)
     except CherishError as refused:
         error = refused
-    return _people_page(request, visitor, session, paging, token, error)
+    response = _people_page(request, visitor, session, paging, token, error)
+    if token is not None:
+        letter = letters.invitation(settings, form.email, form.name, visitor.name, token)
+        tasks.add_task(mail.deliver, settings, letter)
+        response.background = tasks
+    return response
 
 
 @router.post("/people/{user_id}/remove")
@@ -75,7 +83,7 @@ def show_invitation(request: Request, token: Annotated[str, Query(max_length=200
 def accept_invitation(
     request: Request, session: SessionDep, settings: SettingsDep, form: Annotated[FirstPasswordForm, Form()]
 ) -> Response:
-    """Set the first password; then log in with it."""
+    """Set the password; then log in with it."""
     try:
         with session.begin_nested():
             users.accept(session, settings, form.token, form.password)
@@ -94,5 +102,6 @@ def _people_page(
     error: CherishError | None,
 ) -> Response:
     listed, following = users.list_users(session, visitor.caller, paging)
-    shown = {"users": listed, "next": following, "token": token, "error": error}
+    mails = request.app.state.settings.mail == "smtp"
+    shown = {"users": listed, "next": following, "token": token, "error": error, "mails": mails}
     return page(request, "people.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -142,6 +142,7 @@ def page(
         "csrf": form_token(request, response, settings),
         "theme": theme if theme in ("light", "dark") else None,
         "path": request.url.path,
+        "registration": settings.registration,
         **(context or {}),
     }
     response.body = TEMPLATES.get_template(template).render(shown).encode()

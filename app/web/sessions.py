@@ -18,7 +18,7 @@ from app.web.visitors import CHECKED, Visitor, current
 
 router = page_router()
 
-_HOMES = {Role.BUYER: "/jobs", Role.PROVIDER: "/datasets", Role.ADMIN: "/admin"}
+HOMES = {Role.BUYER: "/jobs", Role.PROVIDER: "/datasets", Role.ADMIN: "/admin"}
 Anybody = Annotated[Visitor | None, Depends(current)]
 
 
@@ -74,4 +74,4 @@ def log_out(request: Request, session: SessionDep, settings: SettingsDep, _visit
 def _home(role: Role, path: str) -> str:
     """Where to go after the login: only ever a path of this site."""
     safe = path.startswith("/") and not path.startswith(("//", "/\\", "/login")) and path.isprintable()
-    return path if safe else _HOMES[role]
+    return path if safe else HOMES[role]

@@ -11,8 +11,8 @@ import structlog
 from fastapi import Depends, Request, Response, params
 from sqlalchemy.orm import Session
 
+from app.accounts import people, sessions
 from app.accounts import service as accounts
-from app.accounts import sessions
 from app.errors import Forbidden, Unauthorized
 from app.http import browsers
 from app.http.browsers import SESSION_COOKIE
@@ -31,10 +31,11 @@ _SAFE = ("GET", "HEAD")
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody who has logged in, and the name of their organisation."""
+    """Somebody who has logged in, the name of their organisation, and their own where it is a user."""
 
     caller: Caller
     name: str
+    person: str | None = None
 
     @property
     def role(self) -> Role:
@@ -70,7 +71,9 @@ def current(request: Request, session: SessionDep, settings: SettingsDep) -> Vis
     if caller is None:
         return None
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
-    visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
+    user = people.own_user(session, caller.account_id, caller.user_id) if caller.user_id else None
+    organisation = accounts.get_account(session, caller.account_id).name
+    visitor = Visitor(caller, organisation, None if user is None else user.name)
     # so that an error page keeps the navigation
     request.state.visitor = visitor
     return visitor

@@ -109,7 +109,10 @@ def to_html(report: Report) -> str:
         "report": report,
         "values": report.values,
         "rows": [_row(player, report.values, names[player.position]) for player in report.ranked()],
-        "drawn": {"shares": _bars(report, names), "audit": _scatter(report.pairs)},
+        "drawn": {
+            "shares": _bars(report, names),
+            "audit": _scatter(report.pairs) if wording.any_unlearned(report.values) else None,
+        },
     }
     body = _TEMPLATES.get_template("report.html").render(shown)
     style = (_FOLDER / "report.css").read_text(encoding="utf-8")

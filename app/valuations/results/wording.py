@@ -13,6 +13,8 @@ from contract.result import IntervalParts
 # shares are computed once in floats and once in exact fractions
 _ALIKE = 1e-9
 _NO_FASTER = 1.05
+# an estimate beyond this is not of anything that anybody would run: ten years
+LONGEST_SECONDS = 10 * 365.25 * 86_400
 
 
 def paid_share(player: PlayerValue) -> float | None:
@@ -57,8 +59,10 @@ def differences(players: Sequence[PlayerValue]) -> dict[str, list[str]]:
 
 def cost(values: Values, say: Callable[[float], str]) -> str:
     """What the job took, and beside what; ``say`` writes seconds."""
-    spent, whole = values.seconds, values.retrain_seconds_estimate
+    spent, whole = values.seconds, whole_cost(values)
     taken = f"{say(spent)} on the device"
+    if whole is None and values.retrain_seconds_estimate is not None:
+        return f"{taken}. Training a model for every combination is not computable: 2^{_seats(values)} models."
     if whole is None:
         return f"{taken}. What exact retraining would have cost is not known for this job."
     if not _unlearned(values):
@@ -70,6 +74,21 @@ def cost(values: Values, say: Callable[[float], str]) -> str:
     ratio = whole / spent if spent else 0.0
     often = f", {ratio:.1f} times as long" if ratio >= _NO_FASTER else ", so unlearning saved nothing"
     return f"{taken}; training a model for every combination would have taken about {say(whole)}{often}."
+
+
+def any_unlearned(values: Values) -> bool:
+    """Whether any worth of the job came by unlearning, so that there is something to hold against retraining."""
+    return any(values.evaluations.get(kind) for kind in ("unlearn", "repair"))
+
+
+def whole_cost(values: Values) -> float | None:
+    """Seconds that training a model for every combination would take; None where not known or not computable."""
+    whole = values.retrain_seconds_estimate
+    return whole if whole is not None and whole <= LONGEST_SECONDS else None
+
+
+def _seats(values: Values) -> int:
+    return len({player.seat for player in values.players if player.seat is not None}) or len(values.players)
 
 
 def _unlearned(values: Values) -> bool:

@@ -18,46 +18,27 @@ function localise(root) {
   }
 }
 
-// ---- charts ----
-function themed(spec, width) {
-  const root = getComputedStyle(document.documentElement);
-  const colour = (name) => root.getPropertyValue(name).trim();
-  const config = {
-    background: null,
-    font: "system-ui, 'DejaVu Sans', sans-serif",
-    view: { stroke: null },
-    mark: { color: colour("--bar") },
-    style: { interval: { color: colour("--interval"), stroke: colour("--interval") }, reference: { color: colour("--soft"), stroke: colour("--soft") } },
-    axis: {
-      labelColor: colour("--ink"), titleColor: colour("--soft"), gridColor: colour("--line"), domainColor: colour("--line"),
-      tickColor: colour("--line"), labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500, labelLimit: Math.min(190, width * 0.34),
-    },
-    range: { category: [colour("--a"), colour("--b"), colour("--c")] },
-    legend: { labelColor: colour("--ink"), labelFontSize: 12, symbolStrokeWidth: 3 },
-    axisX: { tickCount: Math.max(3, Math.min(8, Math.round(width / 90))) },
+// ---- charts: their exact numbers under the pointer and for the arrow keys ----
+for (const figure of document.querySelectorAll("figure[data-chart]")) {
+  const marks = [...figure.querySelectorAll("[data-say]")];
+  const said = figure.querySelector("output");
+  let at = -1;
+  const show = (index) => {
+    at = index;
+    marks.forEach((mark, number) => mark.classList.toggle("now", number === index));
+    said.textContent = marks[index]?.dataset.say ?? "";
   };
-  return { ...spec, $schema: "https://vega.github.io/schema/vega-lite/v6.json", width, autosize: { type: "fit", contains: "padding" }, config };
-}
-
-async function draw(figure) {
-  const place = figure.querySelector("div");
-  const spec = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
-  const compiled = vegaLite.compile(themed(spec, Math.floor(figure.clientWidth))).spec;
-  const runtime = vega.parse(compiled, null, { ast: true });
-  const view = new vega.View(runtime, { expr: vega.expressionInterpreter, renderer: "svg", hover: false, logLevel: vega.Error });
-  // the library's own drawing sets styles on elements; text alternatives and focus are the figure's
-  const markup = await view.toSVG();
-  view.finalize();
-  const drawing = new DOMParser().parseFromString(markup, "image/svg+xml").documentElement;
-  for (const each of [drawing, ...drawing.querySelectorAll("[style]")]) each.removeAttribute("style");
-  drawing.setAttribute("aria-hidden", "true");
-  place.replaceChildren(document.importNode(drawing, true));
-  figure.dataset.drawn = "yes";
-}
-
-function drawAll() {
-  if (typeof vegaLite === "undefined") return;
-  for (const figure of document.querySelectorAll("figure[data-chart]")) draw(figure);
+  figure.addEventListener("pointerover", (event) => {
+    const mark = event.target.closest("[data-say]");
+    if (mark) show(marks.indexOf(mark));
+  });
+  figure.addEventListener("keydown", (event) => {
+    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: marks.length - 1 }[event.key];
+    if (to === undefined || event.target !== figure) return;
+    event.preventDefault();
+    show(Math.min(Math.max(to, 0), marks.length - 1));
+    marks[at]?.scrollIntoView({ block: "nearest" });
+  });
 }
 
 // ---- theme ----
@@ -70,16 +51,6 @@ document.getElementById("theme")?.addEventListener("click", () => {
   const theme = dark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
   document.cookie = `theme=${theme}; path=/; max-age=31536000; samesite=strict`;
-  drawAll();
-});
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-let resized;
-let width = innerWidth;
-addEventListener("resize", () => {
-  if (innerWidth === width) return;
-  width = innerWidth;
-  clearTimeout(resized);
-  resized = setTimeout(drawAll, 150);
 });
 
 // ---- a job's progress ----
@@ -96,6 +67,15 @@ for (const panel of document.querySelectorAll("[data-stream]")) {
 }
 
 // ---- forms ----
+// fields that an error speaks of are marked, and the first is where one goes on
+for (const form of document.querySelectorAll("form[data-fields]")) {
+  const wrong = form.dataset.fields.split(/\s+/).map((name) => form.elements[name]).filter((field) => field?.setAttribute);
+  for (const field of wrong) {
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", "problem");
+  }
+  wrong[0]?.focus();
+}
 document.addEventListener("submit", (event) => {
   const question = event.target.dataset?.confirm;
   if (question && !confirm(question)) event.preventDefault();
@@ -205,4 +185,3 @@ function send(path, file, bar, say) {
 }
 
 localise(document);
-drawAll();

@@ -28,6 +28,7 @@ from app.demo.digits import TARGET, digits_market
 from app.embedded.stack import EmbeddedStack
 from app.identity import Role
 from app.settings import Settings
+from app.web import trial
 from cherish import Client
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
@@ -157,9 +158,6 @@ class Visit:
             self.page.goto(path)
         for theme in ("light", "dark"):
             self.page.emulate_media(color_scheme=theme)
-            self.page.wait_for_function(
-                "[...document.querySelectorAll('figure[data-chart]')].every((each) => each.dataset.drawn)"
-            )
             found = self.page.evaluate(AXE + "; axe.run({resultTypes: ['violations']})")
             serious = [
                 (each["id"], each["nodes"][0]["html"][:200], each["nodes"][0]["failureSummary"])
@@ -199,8 +197,14 @@ class Visit:
 def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: Market, tmp_path: Path) -> None:
     """Providers offer, the operator records money, a buyer has it valued live, everybody looks at what came of it."""
     nobody = Visit(chromium, market)
-    for name, path in (("landing", "/"), ("login", "/login"), ("invitation", "/invitation"), ("problems", "/problems")):
+    open_to_all = ("login", "signup", "forgotten", "invitation", "problems")
+    for name, path in (("landing", "/"), *((each, f"/{each}") for each in open_to_all)):
         nobody.see(name, path)
+    _trial_divides(nobody.page)
+    for width in (390, 1440):
+        nobody.page.set_viewport_size({"width": width, "height": 800})
+        nobody.fits("/", "/signup", "/login", "/forgotten")
+    nobody.page.set_viewport_size({"width": 1100, "height": 800})
     nobody.page.goto("/nothing-here")
     # the browser notes the 404, which was the point
     nobody.errors.clear()
@@ -213,6 +217,21 @@ def test_each_role_does_its_main_work_in_the_browser(chromium: Browser, market: 
     _admin_decides(chromium, market)
     _provider_withdraws(chromium, market, dataset)
     _admin_looks(chromium, market)
+
+
+def _trial_divides(page: Page) -> None:
+    """The script divides the stored game as the server does, whoever is left out and whatever the pool."""
+    page.goto("/")
+    page.locator("#pool").fill("2500")
+    for left_out in ((), (2,), (0, 3, 5), (0, 1, 2, 3, 4, 5)):
+        for at in range(6):
+            page.locator(f"[name=with{at}]").set_checked(at not in left_out)
+        among = [at for at in range(6) if at not in left_out]
+        paid = {part.name: f"{part.cents / 100:.2f} EUR" for part in trial.divided(trial.game(), among, 250_000)}
+        shown = page.locator("#trial .bars tr")
+        for row in shown.all():
+            name = row.locator(".of").inner_text()
+            assert row.locator(".num").inner_text() == paid.get(name, "left out")
 
 
 def _provider_offers(chromium: Browser, market: Market, folder: Path) -> str:
@@ -326,7 +345,8 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     nobody.see("landing-paid")
     nobody.close()
     for chart in ("shares", "audit", "removal", "convergence", "cost"):
-        expect(page.locator(f"[data-chart={chart}-spec] svg")).to_be_visible()
+        expect(page.locator(f"[data-chart={chart}] svg").first).to_be_visible()
+    _charts_are_read(page)
     amounts = (
         page.get_by_role("region", name="Payouts")
         .locator("tbody data.money")
@@ -429,6 +449,19 @@ def _keys_and_webhooks(visit: Visit) -> None:
     visit.calm("people")
 
 
+def _charts_are_read(page: Page) -> None:
+    """Exact numbers of a chart by the arrow keys and under the pointer."""
+    chart = page.locator("[data-chart=shares]")
+    chart.focus()
+    page.keyboard.press("ArrowDown")
+    first = chart.locator("output").inner_text()
+    page.keyboard.press("End")
+    assert re.search(r": [0-9.]+ %", first)
+    assert chart.locator("output").inner_text() != first
+    page.locator("[data-chart=removal] .dot").first.hover(force=True)
+    expect(page.locator("[data-chart=removal] output")).to_contain_text("gone")
+
+
 def _prints(visit: Visit, path: str, rows: int) -> None:
     """Every amount and every name of the page's tables is on paper, names at their full length."""
     # letters that a face joins are taken apart again
@@ -472,7 +505,7 @@ def _provider_withdraws(chromium: Browser, market: Market, dataset: str) -> None
     visit.see("money-provider", "/money")
     page.get_by_label("Amount").fill("1.00")
     page.get_by_role("button", name="Ask for it").click()
-    expect(page.get_by_role("cell", name="withdrawal pending")).to_be_visible()
+    expect(page.get_by_role("cell", name="withdrawal waits")).to_be_visible()
     visit.see("dataset", f"/datasets/{dataset}")
     phone = Visit(chromium, market, viewport={"width": 390, "height": 800}, has_touch=True).log_in(market.providers[0])
     phone.fits(f"/datasets/{dataset}", "/datasets", "/earnings", "/money", "/keys")

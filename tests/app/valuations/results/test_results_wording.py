@@ -99,3 +99,32 @@ def test_a_width_that_was_missed_or_cannot_be_said_is_not_claimed(
 ) -> None:
     answer = PrecisionAnswer(asked=2.0, reached=reached, met=met, forecast="Forty more would do.")
     assert wording.precision(answer, audited).endswith(says)
+
+
+def test_a_cost_that_nobody_could_pay_is_said_in_models_and_not_in_hours() -> None:
+    many = values(retrain_seconds_estimate=5.6e17, players=[player(position=at, seat=at) for at in range(50)])
+    words = wording.cost(many, str)
+    assert "not computable: 2^50 models" in words
+    assert "e+" not in words
+
+
+def test_players_are_ranked_by_share_then_value_then_name() -> None:
+    found = [
+        player(provider="b", position=0, share=0.2),
+        player(provider="a", position=1, share=0.2),
+        player(provider="c", position=2, share=0.6),
+        player(provider="d", position=3, share=None),
+    ]
+    assert [each.provider for each in wording.ranked(found)] == ["c", "a", "b", "d"]
+
+
+def test_a_provider_of_several_players_is_named_with_its_datasets() -> None:
+    two = [player(provider="One", position=at, datasets=[f"ds_{at:032x}"]) for at in (1, 2)]
+    names = wording.names([*two, player(provider="Other", position=3)])
+    assert names == {1: "One (ds …00000001)", 2: "One (ds …00000002)", 3: "Other"}
+
+
+def test_there_is_something_to_hold_against_retraining_only_where_something_was_unlearned() -> None:
+    assert wording.any_unlearned(values(evaluations={"unlearn": 3, "repair": 0, "retrain": 4}))
+    assert wording.any_unlearned(values(evaluations={"repair": 1}))
+    assert not wording.any_unlearned(values(evaluations={"unlearn": 0, "retrain": 8}))
