@@ -201,7 +201,7 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
     """
     digests = players_of(order, admitted)
     learner = admitted.game.learner.name
-    counts = expected_evaluations(order, digests, learner)
+    counts = expected_evaluations(order, digests, learner, admitted.size)
     past = worths.measured(session, learner, admitted.game.base)
     taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
