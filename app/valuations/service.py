@@ -264,7 +264,13 @@ def list_valuations(
     """The caller's jobs (an administrator's: all), newest first."""
     buyer_id = None if caller.role is Role.ADMIN else caller.account_id
     rows, cursor = repository.page_of_buyer(session, buyer_id, statuses, page)
-    return [answers.summary(row) for row in rows], cursor
+    return summaries(session, rows), cursor
+
+
+def summaries(session: Session, rows: Sequence[Valuation]) -> list[ValuationSummary]:
+    """Jobs as a list shows them, each with whose it is."""
+    names = repository.account_names(session, {row.buyer_id for row in rows})
+    return [answers.summary(row, names[row.buyer_id]) for row in rows]
 
 
 def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list[MyValuation], str | None]:
