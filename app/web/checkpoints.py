@@ -11,6 +11,7 @@ from app.checkpoints import schemas, service, uploads
 from app.datasets import catalog
 from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.headers import declared_length
 from app.http.ids import CheckpointId, public_id
 from app.http.uploads import parsed
 from app.identity import Role
@@ -24,6 +25,8 @@ router = page_router("/checkpoints")
 
 Reader = Annotated[Visitor, visiting("checkpoints:read", Role.BUYER)]
 Writer = Annotated[Visitor, visiting("checkpoints:write", Role.BUYER)]
+
+_KEPT = {name: kind for name, kind in ARCHITECTURES.items() if kind.kept}
 
 
 class CheckpointForm(PageForm):
@@ -40,7 +43,7 @@ def list_checkpoints(request: Request, visitor: Reader, session: SessionDep, pag
     shown = {
         "checkpoints": [schemas.CheckpointAnswer.model_validate(checkpoint) for checkpoint in checkpoints],
         "next": following,
-        "hyper": {name: sorted(hyper.name for hyper in known.orderable()) for name, known in ARCHITECTURES.items()},
+        "hyper": {name: sorted(hyper.name for hyper in known.orderable()) for name, known in _KEPT.items()},
     }
     return page(request, "checkpoints.html", shown, visitor=visitor)
 
@@ -67,8 +70,11 @@ async def put_content(
     """The weights, as a safetensors file: streamed, checked, stored whole or not at all."""
     caller = visitor.caller
     expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
+    declared = declared_length(request) or 0
+    await run_in_threadpool(service.check_quota, session, settings, caller, declared)
     read = partial(uploads.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, content):
+        await run_in_threadpool(service.check_quota, session, settings, caller, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, content)
     return JSONResponse({"page": f"/checkpoints/{public_id('ck', checkpoint_id)}"})
 
