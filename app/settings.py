@@ -39,6 +39,13 @@ class Settings(BaseSettings):
     database_direct_url: SecretStr | None = Field(
         default=None, description="Postgres' own address beside a pooler, for migrations and the relay's LISTEN"
     )
+    api_database_password: SecretStr | None = Field(
+        default=None,
+        description="with it `cherish migrate` makes the role OWNER_api, with the rights that the API needs and no "
+        "others; OWNER is the user in its own database_url",
+    )
+    worker_database_password: SecretStr | None = Field(default=None, description="the same of OWNER_worker")
+    housekeeping_database_password: SecretStr | None = Field(default=None, description="the same of OWNER_housekeeping")
     # Postgres ends what exceeds them, so that a lost process locks nothing for good; see docs/reliability.md
     database_idle_seconds: float | None = Field(
         default=None, ge=0, description="an open transaction without a statement; by itself by the process's role"

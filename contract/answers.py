@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.document import Document, canonical_json
-from contract.tasks import Targets
+from contract.tasks import Targets, TargetScale
 
 _MAGIC = b"cherish-answers-1\n"
 # the cheapest level: outputs of models are noise to a compressor but for their high bytes
@@ -22,6 +22,7 @@ _LEVEL = 1
 # the source under which the answers of nobody's and everybody's models are kept, and the targets with them
 ANCHORS = "anchors"
 ROWS, VALUES, WEIGHTS, CLASSES, FREQUENCIES = "answers", "targets", "weights", "classes", "frequencies"
+SCALE = "scale"
 
 
 class _Packed(Document):
@@ -81,7 +82,12 @@ def pack_anchors(anchors: Anchors) -> bytes:
     models = [anchors.everybody] if anchors.nobody is None else [anchors.nobody, anchors.everybody]
     counts = np.array([targets.classes, anchors.apart], dtype=np.int64)
     arrays = {ROWS: np.stack(models), VALUES: targets.values, CLASSES: counts}
-    optional = {WEIGHTS: targets.weights, FREQUENCIES: targets.frequencies}
+    scale = targets.scale
+    optional = {
+        WEIGHTS: targets.weights,
+        FREQUENCIES: targets.frequencies,
+        SCALE: None if scale is None else np.array([scale.center, scale.spread], dtype=np.float64),
+    }
     return pack(arrays | {name: array for name, array in optional.items() if array is not None})
 
 
@@ -90,5 +96,6 @@ def unpack_anchors(blob: bytes) -> Anchors:
     arrays = unpack(blob)
     models = arrays[ROWS]
     classes, *apart = arrays[CLASSES].tolist()
-    targets = Targets(arrays[VALUES], arrays.get(WEIGHTS), classes, arrays.get(FREQUENCIES))
+    scale = TargetScale(*arrays[SCALE].tolist()) if SCALE in arrays else None
+    targets = Targets(arrays[VALUES], arrays.get(WEIGHTS), classes, arrays.get(FREQUENCIES), scale)
     return Anchors(models[-1], models[0] if len(models) > 1 else None, targets, *apart)

@@ -1,8 +1,10 @@
 """The baseline of a job: what the buyer has without anybody's data. A coalition is worth what its data adds to that.
 
 Of rows with classes it is the best answer that is the same for every row, by the metric: the most frequent class, or
-fixed probabilities, or no ranking at all. Of a language model it is the base model. Where the buyer
-brings more (a base model's weights, rows of its own), the model of that is a baseline too, and the better one counts.
+fixed probabilities, or no ranking at all. Of rows with numbers it is the best number that is the same for every row:
+the mean of the test set's targets where errors are squared, their median where they are not. Of a language model it is
+the base model. Where the buyer brings more (a base model's weights, rows of its own), the model of that is a baseline
+too, and the better one counts.
 Nobody's model being worth the baseline, no pay depends on what an untrained model happens to answer.
 
 No model that is worse than the baseline would be used, so no coalition is worth less (free disposal); docs/method.md
@@ -34,7 +36,7 @@ class Baseline:
 
 
 def chosen_apart(rows: int) -> bool:
-    """Whether a part of a test set of so many rows with classes is kept for choosing the constant answer."""
+    """Whether a part of a test set of so many labelled rows is kept for choosing the constant answer."""
     return rows >= SPLIT_FROM
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from contract.document import Document, canonical_json
 from contract.model_folder import ModelFacts, TensorFacts
+from contract.tasks import TargetScale
 
 MODEL_FORMAT = "cherish-model-1"
 CONFIG, PREPROCESSING, MANIFEST = "config.json", "preprocessing.json", "manifest.json"
@@ -56,6 +57,12 @@ class Preprocessing(Document):
     encoding: dict[str, Any]
     labels: tuple[str, ...]
     scaling: Scaling | None = None
+
+    @property
+    def target_scale(self) -> TargetScale | None:
+        """What the answers of a model that predicts a number stand for; None of others."""
+        scale = self.encoding.get("target_scale")
+        return None if scale is None else TargetScale(*map(float, scale))
 
 
 class TrainedModel(Document):

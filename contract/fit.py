@@ -12,7 +12,7 @@ from contract.features import ALL_FEATURES, FeatureChoice
 from contract.files import InputFile
 from contract.findings import FileFinding
 from contract.job import LabelMix
-from contract.reading import MissingLabels
+from contract.reading import MissingLabels, TargetIs
 
 
 class Offer(Document):
@@ -27,7 +27,8 @@ class FitQuestion(Document):
     """``kind`` says how files are read: table, blocks, text, image, or corpora (documents that are only looked at).
     ``files`` and ``uploaded`` are by dataset (hex). ``by_name``: classes and columns stay in the order of their names,
     which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
-    rows are not compared."""
+    rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
+    not say."""
 
     kind: str
     test: InputFile
@@ -44,6 +45,7 @@ class FitQuestion(Document):
     missing_labels: MissingLabels = "leave_out"
     drop_unfit: bool = False
     own: bool = False
+    target_is: TargetIs | None = None
 
 
 class FitRequest(Document):

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from contract.document import Document, digest_of
+from contract.learners import predicted
+from contract.metrics import Predicts
 from contract.tasks import Reads
 
 # raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
@@ -144,8 +146,13 @@ class FrozenGame(Document):
         return digest_of(self.plain())
 
     @property
+    def predicts(self) -> Predicts:
+        """What models predict: what the learner can, and the metric scores."""
+        return predicted(self.learner.name, self.metric)
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """The labels' names; none of a language model, which predicts tokens."""
+        """The labels' names; none of numbers, and none of a language model, which predicts tokens."""
         return self.encoding.classes
 
     @property

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from contract.adapters import AT, PART_RULE, is_part
 from contract.errors import InvalidProblem
-from contract.metrics import Predicts
+from contract.metrics import METRICS, Metric, Predicts, metric_of
 from contract.names import did_you_mean
 from contract.tasks import Reads
 
@@ -25,6 +25,7 @@ class Architecture(StrEnum):
     LOGISTIC = "logistic"
     MLP = "mlp"
     CNN = "cnn"
+    RIDGE = "ridge"
     LM = "lm"
     ENCODER = "encoder"
     BACKBONE = "backbone"
@@ -72,7 +73,8 @@ class HyperParameter:
 
 @dataclass(frozen=True)
 class LearnerKind:
-    """One learner, or a frozen model: its name, how people call it, what it reads and predicts, its hyper-parameters.
+    """One learner, or a frozen model: its name, how people call it, what it reads, what it can predict (an order's
+    metric says which of these), its hyper-parameters.
 
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
     ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
@@ -82,13 +84,29 @@ class LearnerKind:
     name: Architecture
     title: str
     reads: frozenset[Reads]
-    predicts: Predicts
+    predicts: frozenset[Predicts]
     hyper: tuple[HyperParameter, ...]
     stands_on: tuple[Architecture, ...] = ()
     needs_base: bool = False
     trains: bool = True
     draws: bool = True
     passes: int = 0
+
+    def predicted(self, metric: Metric) -> Predicts | None:
+        """What the learner's models predict in a job that this metric measures; None where it scores none of it."""
+        return next((each for each in sorted(self.predicts) if metric.why_not(each) is None), None)
+
+    def why_not(self, metric: Metric) -> str | None:
+        """Why a metric cannot score what the learner's models predict; None where it can."""
+        if self.predicted(metric) is not None:
+            return None
+        scored = ", ".join(sorted(metric.predicts))
+        predicted = " or ".join(f"a {each}" for each in sorted(self.predicts))
+        return f"metric {metric.name} scores predictions of a {scored}, not of {predicted}"
+
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics that can score it."""
+        return tuple(name for name, metric in METRICS.items() if self.predicted(metric) is not None)
 
     def parameter(self, name: str) -> HyperParameter | None:
         return next((each for each in self.hyper if each.name == name), None)
@@ -134,6 +152,8 @@ class LearnerKind:
 
 
 _H = HyperParameter
+_CLASS, _TOKEN = frozenset({Predicts.CLASS}), frozenset({Predicts.NEXT_TOKEN})
+_NUMBER = frozenset({Predicts.NUMBER})
 _STEPS = "steps of Adam"
 _RECOMPUTE = _H("recompute", 0, "1: a backward pass keeps only layers' inputs, and computes the rest again", most=1)
 _ADAPTERS = (
@@ -149,7 +169,7 @@ LOGISTIC = LearnerKind(
     Architecture.LOGISTIC,
     "logistic regression",
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
-    Predicts.CLASS,
+    _CLASS,
     (
         _H("l2", 1e-3, "ridge; without it an optimum may not exist", above=True),
         _H("tol", 1e-6, "gradient norm at which the optimum counts as reached", above=True),
@@ -163,7 +183,7 @@ MLP = LearnerKind(
     Architecture.MLP,
     "small neural network",
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
-    Predicts.CLASS,
+    _CLASS | _NUMBER,
     (
         _H("hidden", 64, "width of each hidden layer", above=True),
         _H("layers", 1, "hidden layers", above=True),
@@ -179,7 +199,7 @@ CNN = LearnerKind(
     Architecture.CNN,
     "convolutional network",
     frozenset({Reads.IMAGE}),
-    Predicts.CLASS,
+    _CLASS | _NUMBER,
     (
         _H("channels", 8, "channels of the first convolution", above=True),
         _H("steps", 120, _STEPS, above=True),
@@ -189,11 +209,21 @@ CNN = LearnerKind(
     ),
     passes=120,
 )
+RIDGE = LearnerKind(
+    Architecture.RIDGE,
+    "ridge regression",
+    frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
+    _NUMBER,
+    (_H("l2", 1e-3, "ridge, of the mean squared error halved; the constant is free", above=True),),
+    stands_on=_FROZEN,
+    draws=False,
+    passes=1,
+)
 LM = LearnerKind(
     Architecture.LM,
     "language model",
     frozenset({Reads.TOKENS}),
-    Predicts.NEXT_TOKEN,
+    _TOKEN,
     (
         _H("context", 128, "tokens of a block, a multiple of 8", least=8, most=1 << 20),
         _H("layers", 2, "layers", above=True, of_base=True),
@@ -220,7 +250,7 @@ LORA = LearnerKind(
     Architecture.LORA,
     "adapters in an encoder",
     frozenset({Reads.TEXT, Reads.IMAGE}),
-    Predicts.CLASS,
+    _CLASS,
     (
         _H("heads", 0, "attention heads", of_base=True),
         _H("eps", 1e-12, "of the norms", of_base=True),
@@ -235,7 +265,7 @@ ENCODER = LearnerKind(
     Architecture.ENCODER,
     "frozen encoder of texts",
     frozenset({Reads.TEXT}),
-    Predicts.CLASS,
+    _CLASS,
     (_H("context", 128, "tokens of a text that it is shown", least=2),),
     trains=False,
 )
@@ -243,12 +273,21 @@ BACKBONE = LearnerKind(
     Architecture.BACKBONE,
     "frozen backbone of images",
     frozenset({Reads.IMAGE}),
-    Predicts.CLASS,
+    _CLASS,
     (_H("size", 224, "side of the square that images are resized to", least=16, most=1024),),
     trains=False,
 )
 
 ARCHITECTURES: dict[str, LearnerKind] = {
-    each.name.value: each for each in (LOGISTIC, MLP, CNN, LM, LORA, ENCODER, BACKBONE)
+    each.name.value: each for each in (LOGISTIC, MLP, CNN, RIDGE, LM, LORA, ENCODER, BACKBONE)
 }
 LEARNERS: dict[str, LearnerKind] = {name: each for name, each in ARCHITECTURES.items() if each.trains}
+
+
+def predicted(learner: str, metric: str) -> Predicts:
+    """What models of a learner predict in a job that is measured by a metric; raises InvalidProblem."""
+    kind, scored = LEARNERS[learner], metric_of(metric)
+    found = kind.predicted(scored)
+    if found is None:
+        raise InvalidProblem(f"{kind.why_not(scored)}; choose one of {', '.join(kind.metrics())}")
+    return found

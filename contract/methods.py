@@ -11,9 +11,15 @@ from contract.metrics import Predicts
 from contract.names import did_you_mean, unknown
 
 AUTO = "auto"
-# learners of labelled rows that stand on nothing, and all
-_LABELLED = tuple(each.name for each in LEARNERS.values() if each.predicts is Predicts.CLASS and not each.needs_base)
-_ALL = tuple(each.name for each in LEARNERS.values())
+# learners of labelled rows that stand on nothing, and all; one whose worths follow exactly from sums over rows needs no
+# other method
+_EXACT = (Architecture.RIDGE,)
+_LABELLED = tuple(
+    each.name
+    for each in LEARNERS.values()
+    if Predicts.NEXT_TOKEN not in each.predicts and not each.needs_base and each.name not in _EXACT
+)
+_ALL = tuple(each.name for each in LEARNERS.values() if each.name not in _EXACT)
 _H = HyperParameter
 
 
@@ -63,6 +69,7 @@ METHODS: dict[str, UnlearningMethod] = {
                 _H("sample", 0, "sequences that gradients are sampled from", above=True),
             ),
         ),
+        UnlearningMethod("statistics", "unlearn", _EXACT, partial=True),
         UnlearningMethod(
             "natural_gradient",
             "unlearn",
@@ -172,6 +179,8 @@ SHARED_OPTIONS = (
 )
 # what measured best, for an order that names no method (docs/benchmarks.md, docs/benchmarks-text.md)
 _BEST = {
+    (Architecture.RIDGE, "full"): "statistics",
+    (Architecture.RIDGE, "partial"): "statistics",
     (Architecture.LM, "full"): "mixture",
     (Architecture.LM, "partial"): "mixture",
     (Architecture.LORA, "full"): "merge",

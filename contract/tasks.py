@@ -32,14 +32,43 @@ class Reads(StrEnum):
 
 @dataclass(frozen=True)
 class Targets:
-    """What a test set's units really are: ``values`` [T], what each weighs (None: all alike), and how many classes
-    there are (of a language model: tokens). ``frequencies`` float64[C] of classes are those that the best constant
-    answer is chosen by (``contract.baseline``); None where no constant answer is had."""
+    """What a test set's units really are: ``values`` [T], int64 or, of numbers, float64; what each weighs (None: all
+    alike), and how many classes there are (of a language model: tokens; of numbers: 1). ``frequencies`` is what the
+    best constant answer is chosen by (``contract.baseline``): float64[C] of classes, of numbers the targets of the rows
+    that choose; None where no constant answer is had. ``scale`` says what answers of numbers stand for."""
 
-    values: NDArray[np.int64]
+    values: NDArray[Any]
     weights: Floats | None
     classes: int
     frequencies: Floats | None = None
+    scale: "TargetScale | None" = None
+
+
+@dataclass(frozen=True)
+class TargetScale:
+    """How a number that is predicted becomes what a model answers: (number - ``center``) / ``spread``.
+
+    Both are the mean and the standard deviation of the test set's targets: it is the buyer's, so no provider's data can
+    move what another's is trained on, and units of the target change neither a training nor a share.
+    """
+
+    center: float
+    spread: float
+
+    @classmethod
+    def of(cls, targets: Floats) -> "TargetScale":
+        """The scale of a test set with these targets float64[n], in whatever order they are."""
+        ordered = np.sort(targets)
+        spread = float(ordered.std())
+        return cls(float(ordered.mean()), spread if ordered[0] != ordered[-1] and spread > 0.0 else 1.0)
+
+    def scaled(self, numbers: NDArray[Any]) -> Floats:
+        """Numbers in the target's unit, as models are trained on them."""
+        return np.asarray((np.asarray(numbers, dtype=np.float64) - self.center) / self.spread, dtype=np.float64)
+
+    def numbers(self, answers: NDArray[Any]) -> Floats:
+        """Models' answers, as numbers in the target's unit."""
+        return np.asarray(self.center + self.spread * answers.astype(np.float64), dtype=np.float64)
 
 
 class Prediction(ABC):
@@ -89,6 +118,38 @@ class ClassPrediction(Prediction):
         return np.tile(metric.constant(targets.frequencies), (len(targets.values), 1))
 
 
+class NumberPrediction(Prediction):
+    """A number: a model answers with float32[K, T, 1], the number by the scale of the targets. Worths are in the
+    target's own unit, or in none, as the metric says."""
+
+    predicts = Predicts.NUMBER
+    unit = "row"
+
+    def worths(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        return np.array(
+            [
+                metric.worth(_scale(targets).numbers(one), targets.values, None) if np.isfinite(one).all() else np.nan
+                for one in answers
+            ],
+            dtype=np.float64,
+        )
+
+    def influences(self, metric: Metric, answers: NDArray[Any], targets: Targets) -> Floats:
+        return np.stack([metric.influences(_scale(targets).numbers(one), targets.values, None) for one in answers])
+
+    def constant(self, metric: Metric, targets: Targets) -> NDArray[Any] | None:
+        if targets.frequencies is None:
+            return None
+        answer = _scale(targets).scaled(metric.constant(targets.frequencies))
+        return np.tile(answer.astype(np.float32), (len(targets.values), 1))
+
+
+def _scale(targets: Targets) -> TargetScale:
+    if targets.scale is None:
+        raise ValueError("targets that are numbers come with their scale")
+    return targets.scale
+
+
 class TokenPrediction(Prediction):
     """Next tokens: a model answers with sums over the tokens of each block, float64[K, T, len(TOKEN_SUMS)], and the
     targets are how many tokens each block has. A sum that was not computed is NaN."""
@@ -118,7 +179,9 @@ class TokenPrediction(Prediction):
         return None
 
 
-PREDICTIONS: dict[Predicts, Prediction] = {each.predicts: each for each in (ClassPrediction(), TokenPrediction())}
+PREDICTIONS: dict[Predicts, Prediction] = {
+    each.predicts: each for each in (ClassPrediction(), NumberPrediction(), TokenPrediction())
+}
 
 
 def class_weights(rule: str, labels: NDArray[np.int64], pooled: NDArray[np.int64], classes: int) -> Floats | None:

@@ -20,6 +20,7 @@ class WithdrawalMethod(StrEnum):
     TANGENT = "tangent"
     NATURAL_GRADIENT = "natural_gradient"
     UNMERGE = "unmerge"
+    STATISTICS = "statistics"
     ERASE = "erase"
 
 
@@ -32,6 +33,7 @@ METHODS: dict[Architecture, frozenset[WithdrawalMethod]] = dict.fromkeys(
     Architecture, frozenset({_M.AUTO, _M.RETRAIN, _M.ERASE})
 ) | {
     Architecture.LOGISTIC: frozenset({_M.AUTO, _M.RETRAIN, _M.NEWTON, _M.TANGENT, _M.NATURAL_GRADIENT, _M.ERASE}),
+    Architecture.RIDGE: frozenset({_M.AUTO, _M.RETRAIN, _M.STATISTICS, _M.ERASE}),
     Architecture.MLP: _NETWORK,
     Architecture.CNN: _NETWORK,
     # adapters; what they and heads stand on has seen nobody's data
@@ -41,9 +43,12 @@ METHODS: dict[Architecture, frozenset[WithdrawalMethod]] = dict.fromkeys(
     Architecture.BACKBONE: _ERASED,
 }
 NEEDS_ALL = frozenset({_M.RETRAIN, _M.NEWTON, _M.FINETUNE_RETAINED, _M.NEGGRAD_PLUS})
-# what ``auto`` is without the other rows: logistic regression can be unlearned well; no method was measured to make a
-# network forget enough, so it is erased unless its owner says otherwise
-_WITHOUT = dict.fromkeys(Architecture, _M.ERASE) | {Architecture.LOGISTIC: _M.TANGENT}
+# what ``auto`` is without the other rows: linear models can be unlearned well; no method was measured to make a network
+# forget enough, so it is erased unless its owner says otherwise
+_WITHOUT = dict.fromkeys(Architecture, _M.ERASE) | {
+    Architecture.LOGISTIC: _M.TANGENT,
+    Architecture.RIDGE: _M.STATISTICS,
+}
 _MISSING = "not every other row that the model has seen is here"
 
 

@@ -1,15 +1,28 @@
 """The image and the compose file, checked by their structure: there is no engine here to run them."""
 
+import contextlib
 import re
 import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kombu
 import pytest
+import redis
 import yaml
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.db.roles import DatabaseRole
+from app.embedded.binaries import redis_server as server_binary
+from app.embedded.places import server_owner
+from app.http.limits import Limiter
+from app.http.metrics import Metrics
+from app.outbox.broker import broker_url
 from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -70,6 +83,67 @@ def test_secrets_have_no_defaults(compose: dict[str, Any]) -> None:
     secrets = ("CHERISH_KEY_PEPPER", "CHERISH_SIGNING_SECRET", "CHERISH_CERTIFICATE_KEY", "CHERISH_DATABASE_URL")
     for name in secrets:
         assert re.search(r"\$\{\w+:\?", environment[name])
+
+
+def test_each_role_is_a_user_of_its_own_in_postgres_and_only_migrations_own_the_schema(compose: dict[str, Any]) -> None:
+    users = {}
+    for name in ROLES:
+        variables = compose["services"][name]["environment"]
+        users[name] = variables["CHERISH_DATABASE_URL"].partition("://")[2].partition(":")[0]
+        given = [variable for variable in variables if variable.endswith("_DATABASE_PASSWORD")]
+        assert len(given) == (len(DatabaseRole) if name == "migrate" else 0)
+    worker = DatabaseRole.WORKER.named("cherish")
+    assert users == {
+        "migrate": "cherish",
+        "api": DatabaseRole.API.named("cherish"),
+        "relay": DatabaseRole.HOUSEKEEPING.named("cherish"),
+        "worker": worker,
+        "gpu-worker": worker,
+    }
+
+
+def test_redis_has_one_user_with_a_password_who_cannot_administer_it(redis_server_of_compose: str) -> None:
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        redis.Redis.from_url(redis_server_of_compose.replace("cherish:secret@", "")).ping()
+    with redis.Redis.from_url(redis_server_of_compose) as client:
+        for forbidden in ("FLUSHALL", "CONFIG SET dir /tmp", "ACL LIST", "SHUTDOWN", "KEYS *"):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                client.execute_command(*forbidden.split())
+        # what doctor looks at, what counts calls, and what carries messages
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.info("server")["redis_version"]
+    assert Limiter(redis_server_of_compose, Metrics()).spend("read", "somebody", 10) is not None
+    with kombu.Connection(broker_url(redis_server_of_compose)) as connection:
+        queue = connection.SimpleQueue("cpu")
+        queue.put({"shard": 1})
+        assert queue.get(timeout=5).payload == {"shard": 1}
+
+
+@pytest.fixture
+def redis_server_of_compose(compose: dict[str, Any], tmp_path: Path) -> Iterator[str]:
+    """A Redis with the options of the compose file, on a port of its own."""
+    program = server_binary(server_owner())
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = [
+        re.sub(r"\$\{REDIS_PASSWORD:[^}]*\}", "secret", each) for each in compose["services"]["redis"]["command"]
+    ]
+    server = subprocess.Popen(
+        [str(program), "--port", str(port), "--dir", str(tmp_path), *options[1:]], stdout=subprocess.DEVNULL
+    )
+    url = f"redis://cherish:secret@127.0.0.1:{port}/0"
+    try:
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with contextlib.suppress(redis.exceptions.ConnectionError):
+                redis.Redis.from_url(url).ping()
+                break
+            time.sleep(0.05)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 def test_redis_forgets_and_never_evicts(compose: dict[str, Any]) -> None:

@@ -19,6 +19,10 @@ from app.datasets.rows.features import Encoding
 from app.datasets.rows.reading import read_rows
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
+from contract.learners import LEARNERS, predicted
+from contract.metrics import METRICS, Predicts
+from contract.names import unknown
+from contract.reading import TARGET_IS, TargetIs
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
@@ -33,6 +37,8 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
     from worker.engine.games.shards import cut
 
     name, hyper = parse_model(request.model)
+    if name not in LEARNERS:
+        raise InvalidInput(unknown("learner", name, LEARNERS))
     _check_options(request, name)
     if name == "lm":
         if request.shards is not None or request.class_weights != "uniform":
@@ -41,10 +47,14 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
     if not request.target:
         raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
     if request.encoder or request.backbone:
+        if target_is(request, name) == "number":
+            raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
         return evaluator_on_features(request, name, hyper, threads, notice)
     whole_rest = [LocalFile("the rest", Path(request.rest), None, request.rest)] if request.rest else []
     others = [*provider_files(request), *whole_rest]
-    answer, used = read_together(request, "table", the_test_set(request), others, notice)
+    answer, used = read_together(
+        request, "table", the_test_set(request), others, notice, target_is=target_is(request, name)
+    )
     encoding = Encoding.from_json(answer.encoding or {})
     form = encoding.shape if len(encoding.shape) > 1 else ()
     test = encode(_table(request, the_test_set(request), form), encoding)
@@ -68,7 +78,8 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
             owners=owners,
             class_weights=request.class_weights,
             test=Rows(test.X, test.y, name="the test set"),
-            classes=len(encoding.classes),
+            classes=encoding.outputs,
+            scale=encoding.target_scale,
             learner=LearnerSpec(name, hyper),
             metric=request.metric,
             mode=request.mode,
@@ -78,6 +89,21 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
         )
         evaluator = Evaluator(problem, request.device, threads=threads)
     return evaluator, _digests(request, encoding, test, rest)
+
+
+def target_is(request: ValueRequest, learner: str) -> TargetIs | None:
+    """What the target is predicted as: what the metric scores, or else what the request says of it."""
+    with engine_errors():
+        number = predicted(learner, request.metric) is Predicts.NUMBER
+    if request.target_is not in (None, *TARGET_IS) or (request.target_is or "") == ("classes" if number else "number"):
+        of_numbers = ", ".join(name for name, metric in METRICS.items() if Predicts.NUMBER in metric.predicts)
+        raise InvalidInput(
+            f"--target-is {request.target_is!r} with --metric {request.metric}: a number is measured by {of_numbers} "
+            "(with --model ridge, mlp or cnn), classes by the other metrics; name one that fits"
+        )
+    if number:
+        return "number"
+    return "classes" if request.target_is == "classes" else None
 
 
 def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:

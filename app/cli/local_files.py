@@ -17,6 +17,7 @@ from contract.features import FeatureChoice
 from contract.files import InputFile
 from contract.findings import Finding
 from contract.fit import FilesRead, FitQuestion, FitRequest, Offer
+from contract.reading import TargetIs
 
 READ = process.declare("app.valuations.orders.job_files:answer")
 Notice = Callable[[str, Sequence[Finding]], None]
@@ -55,9 +56,13 @@ def read_together(
     others: Sequence[LocalFile],
     notice: Notice = unnoticed,
     formats: Mapping[str, str] | None = None,
+    target_is: TargetIs | None = None,
 ) -> tuple[FilesRead, list[LocalFile]]:
     """What the sandbox says of the files, and those of ``others`` that are used: all of them, but for what the request
-    lets be left out. ``formats`` are those that a file's suffix says. Raises InvalidData, InvalidInput."""
+    lets be left out. ``formats`` are those that a file's suffix says, ``target_is`` what the target is predicted as.
+
+    Raises InvalidData, InvalidInput.
+    """
     keyed = {str(at): file for at, file in enumerate(others)}
     settings = Settings()
     question = FitQuestion(
@@ -75,6 +80,7 @@ def read_together(
         missing_labels=request.missing_labels,
         drop_unfit=request.drop_unfit,
         own=True,
+        target_is=target_is,
     )
     paths = {key: str(file.path.resolve()) for key, file in {**keyed, "test": test}.items()}
     asked = FitRequest(question=question, name="the files", paths=paths, tokenizer=None)

@@ -20,6 +20,7 @@ from app import logs
 from app.accounts import repository, service
 from app.cli import place
 from app.cli.demo import new_buyer, run_market, show
+from app.db import roles
 from app.db.limits import Process
 from app.db.migrate import current_revision, upgrade
 from app.db.session import make_session_factory, open_engine, transaction
@@ -167,9 +168,14 @@ def work(queue: Annotated[str, typer.Argument(help="cpu or gpu")] = "cpu") -> No
 
 def migrate() -> None:
     """Bring the database's schema to the newest revision; while a table is in use, nobody waits behind it for long."""
-    engine = open_engine(place.operator_settings(), Process.MIGRATION, pool_size=1)
+    settings = place.operator_settings()
+    engine = open_engine(settings, Process.MIGRATION, pool_size=1)
     before = current_revision(engine)
     upgrade(engine, say=lambda line: Console(stderr=True).print(line, soft_wrap=True))
     after = current_revision(engine)
+    given = roles.passwords(settings)
+    roles.grant(engine, given)
     engine.dispose()
+    if given:
+        Console().print(f"rights given to the database roles of: {', '.join(given)}")
     Console().print(f"schema {after} (was {before})" if before != after else f"schema {after}, nothing to do")

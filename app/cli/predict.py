@@ -43,7 +43,7 @@ def predict(
         Path | None, typer.Option(help="Write the rows as the numbers that the model takes (safetensors), and stop.")
     ] = None,
 ) -> None:
-    """Predict with a delivered model: one line a row, its label and the probability of each."""
+    """Predict with a delivered model: one line a row, its label and the probability of each, or its number."""
     for path in (package, file):
         if not path.is_file():
             raise InvalidInput(f"{path}: there is no such file; check the path")
@@ -103,7 +103,9 @@ def _lines(model: "PackagedModel", answers: "NDArray[Any]") -> tuple[list[str], 
     """The header and the lines of the answer."""
     import numpy as np
 
-    labels = model.preprocessing.labels
+    labels, scale = model.preprocessing.labels, model.preprocessing.target_scale
+    if scale is not None:
+        return ["row", "prediction"], (list(pair) for pair in enumerate(scale.numbers(answers[:, 0]).tolist(), start=1))
     if not labels:
         from contract.tasks import TOKEN_SUMS
 

@@ -34,6 +34,7 @@ class ValueRequest:
     base: str | None = None
     class_weights: str = "uniform"
     shards: int | None = None
+    target_is: str | None = None
     encoder: str | None = None
     backbone: str | None = None
     image_size: int | None = None

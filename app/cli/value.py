@@ -29,9 +29,11 @@ from app.errors import InvalidInput
 from contract.estimators import ESTIMATORS, RULES
 from contract.features import FeatureChoice
 from contract.findings import Finding, Severity
-from contract.learners import LEARNERS
+from contract.learners import LEARNERS, LOGISTIC, RIDGE
 from contract.methods import default_method
-from contract.metrics import METRICS
+from contract.metrics import METRICS, Predicts
+from contract.metrics.accuracy import Accuracy
+from contract.metrics.r2 import R2
 from contract.reading import MISSING_LABELS, READ_AS
 from contract.sealing import sealed, spelled
 from contract.shares import counts_doubt
@@ -56,14 +58,23 @@ _Test = Annotated[
     str, typer.Option(help="The test set: a table (docs/datasets.md); for lm a text, or a folder of them.")
 ]
 _Target = Annotated[str, typer.Option(help="The column to predict (an NPZ's labels are `y`); lm has none.")]
-_Model = Annotated[str, typer.Option(help=f"{_choice(LEARNERS)}; with hyper-parameters as mlp:hidden=64,steps=150.")]
+_Model = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{_choice(LEARNERS)}; with hyper-parameters as mlp:hidden=64,steps=150 (default: logistic, of a number "
+        "ridge)."
+    ),
+]
+_TargetIs = Annotated[
+    str | None, typer.Option(help="number or classes: what the target is predicted as (default: as the metric says).")
+]
 _Base = Annotated[str | None, typer.Option(help="For lm: the base model, a folder in the Hugging Face layout.")]
 _Encoder = Annotated[
     str | None, typer.Option(help="A frozen encoder of texts: a model folder; --model is its head, or lora.")
 ]
 _Backbone = Annotated[str | None, typer.Option(help="A frozen backbone of images, likewise; --model is its head.")]
 _ImageSize = Annotated[int | None, typer.Option(min=8, help="For cnn: images of a zip are resized to this square.")]
-_Metric = Annotated[str, typer.Option(help=f"{_choice(METRICS)}.")]
+_Metric = Annotated[str | None, typer.Option(help=f"{_choice(METRICS)} (default: accuracy, of a number r2).")]
 _Mode = Annotated[str, typer.Option(help="full: all providers' rows train; partial: only weights and their rows.")]
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model: safetensors; for lm a PEFT folder.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
@@ -118,8 +129,9 @@ def value(
     provider: _Providers,
     test: _Test,
     target: _Target = "",
-    model: _Model = "logistic",
-    metric: _Metric = "accuracy",
+    model: _Model = None,
+    metric: _Metric = None,
+    target_is: _TargetIs = None,
     mode: _Mode = "full",
     checkpoint: _Checkpoint = None,
     base: _Base = None,
@@ -157,6 +169,7 @@ def value(
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
     from worker.jobs.domains import perplexities
 
+    model, metric = defaults(model, metric, target_is)
     try:
         spec = ValuationSpec(
             mode=mode,
@@ -190,6 +203,7 @@ def value(
         base=base,
         class_weights=class_weights,
         shards=shards,
+        target_is=target_is,
         encoder=encoder,
         backbone=backbone,
         image_size=image_size,
@@ -217,6 +231,14 @@ def value(
     for row in perplexities(evaluator, names):
         console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
     _keep(as_json(result, request, noticed), result, json_path, plot, console)
+
+
+def defaults(model: str | None, metric: str | None, target_is: str | None) -> tuple[str, str]:
+    """The model and the metric of a command that names neither, or one of the two."""
+    of_number = target_is == "number" or (model or "").partition(":")[0] == RIDGE.name
+    metric = metric or (R2.name if of_number else Accuracy.name)
+    number = metric in METRICS and Predicts.NUMBER in METRICS[metric].predicts
+    return model or (RIDGE.name.value if number else LOGISTIC.name.value), metric
 
 
 def _valued(evaluator: "Evaluator", spec: ValuationSpec, console: Console) -> "ValuationResult":

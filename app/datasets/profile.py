@@ -23,6 +23,7 @@ from app.datasets.readers import Limits, Meaning, archive, images, open_columns,
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.types import is_tensor, is_text, normalise, type_name
 from app.datasets.rows import rules
+from app.datasets.rows.numeric_target import looks_like
 from contract.files import AS_IT_IS, Reading
 
 SHINGLE_WORDS = 8
@@ -121,7 +122,7 @@ def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -
             exact.append(_digest(pixels.tobytes()))
             coarse.append(_brighter(pixels))
         beside = normalise(packed.columns, name, Meaning(target=target))
-        labels = None if target is None else rules.label_counts(beside, target)
+        labels = None if target is None else _balance(beside, target)
         columns = [{"name": images.IMAGE_COLUMN, "type": "image", "missing": 0}]
         columns += [
             {"name": column, "type": "text", "missing": beside.column(column).null_count}
@@ -151,7 +152,10 @@ def _described(column: pa.ChunkedArray) -> dict[str, Any]:
     return told
 
 
-def _balance(table: pa.Table, target: str) -> dict[str, int]:
+def _balance(table: pa.Table, target: str) -> dict[str, int] | None:
+    """How many rows the most frequent labels have; None of a target that is a number, which columns describe."""
+    if looks_like(table, target) == "number":
+        return None
     counts = rules.label_counts(table, target)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_LABELS])
 

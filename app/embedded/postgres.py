@@ -6,6 +6,7 @@ listens on TCP, never trusts a connection without the password, and never touche
 """
 
 import contextlib
+import hmac
 import json
 import os
 import secrets
@@ -20,6 +21,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from app.db.roles import DatabaseRole
 from app.embedded.binaries import postgres_bin
 from app.embedded.child import Child
 from app.embedded.places import (
@@ -65,13 +67,22 @@ class EmbeddedPostgres(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """The application's URL; it holds the password."""
+        """The owner's URL; it holds the password. Migrations and operators use it."""
         return self._url(self._password(), _DATABASE)
 
-    def _url(self, password: str, database: str) -> str:
+    def url_of(self, role: DatabaseRole) -> str:
+        """The URL of a process that runs all the time, once its role was granted its rights (``role_passwords``)."""
+        return self._url(self.role_passwords()[role], _DATABASE, role.named(_USER))
+
+    def role_passwords(self) -> dict[DatabaseRole, str]:
+        """Each follows from the owner's, which does not follow from it."""
+        key = self._password().encode()
+        return {role: hmac.new(key, role.value.encode(), "sha256").hexdigest() for role in DatabaseRole}
+
+    def _url(self, password: str, database: str, user: str = _USER) -> str:
         if self._sockets is None:
             raise EmbeddedError("Postgres has not been started; call start() first")
-        return f"postgresql://{_USER}:{password}@/{database}?host={self._sockets}"
+        return f"postgresql://{user}:{password}@/{database}?host={self._sockets}"
 
     def destroy(self) -> None:
         """Stop, and remove the cluster with everything in it (tests)."""

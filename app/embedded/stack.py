@@ -21,8 +21,10 @@ from typing import Self
 
 import httpx
 
+from app.db import roles
 from app.db.limits import Process, limits_of
 from app.db.migrate import upgrade
+from app.db.roles import DatabaseRole
 from app.db.session import make_engine
 from app.embedded import credentials
 from app.embedded.child import Child, Ladder
@@ -164,6 +166,7 @@ class EmbeddedStack(Supervisor):
         engine = make_engine(database_url, pool_size=1, limits=limits_of(Process.MIGRATION))
         try:
             upgrade(engine, say=self._say)
+            roles.grant(engine, self._postgres.role_passwords())
         finally:
             engine.dispose()
 
@@ -176,21 +179,32 @@ class EmbeddedStack(Supervisor):
         # they take turns at one socket
         names = ["api", *(f"api-{number}" for number in range(2, self._servers + 1))]
         programs = [
-            *(self._program(name, serve, stop=_PYTHON_STOP, inherit=(listener,)) for name in names),
-            self._program("relay", [sys.executable, "-m", "app.housekeeping", "relay"], stop=_PYTHON_STOP),
-            self._program("sweeper", [sys.executable, "-m", "app.housekeeping", "sweeper"], stop=_PYTHON_STOP),
+            *(self._program(name, serve, DatabaseRole.API, stop=_PYTHON_STOP, inherit=(listener,)) for name in names),
+            *(
+                self._program(
+                    name, [sys.executable, "-m", "app.housekeeping", name], DatabaseRole.HOUSEKEEPING, stop=_PYTHON_STOP
+                )
+                for name in ("relay", "sweeper")
+            ),
         ]
         threads = str(max(1, len(os.sched_getaffinity(0)) // max(1, self._workers)))
         limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
         for number in range(1, self._workers + 1):
             command = [sys.executable, "-m", "worker", "cpu"]
-            programs.append(self._program(f"worker-{number}", command, stop=_WORKER_STOP, env=limits))
+            programs.append(
+                self._program(f"worker-{number}", command, DatabaseRole.WORKER, stop=_WORKER_STOP, env=limits)
+            )
         return programs
+
+    def _database_url(self, role: DatabaseRole) -> str:
+        """A role's, unless the stack was told of a database of its own."""
+        return self._extra.get("CHERISH_DATABASE_URL") or self._postgres.url_of(role)
 
     def _program(
         self,
         name: str,
         argv: list[str],
+        role: DatabaseRole,
         *,
         stop: Ladder,
         env: Mapping[str, str] | None = None,
@@ -204,6 +218,7 @@ class EmbeddedStack(Supervisor):
             env={
                 **inherited,
                 **self._settings,
+                "CHERISH_DATABASE_URL": self._database_url(role),
                 **(env or {}),
                 "PYTHONPATH": str(_SOURCE),
                 "PYTHONUNBUFFERED": "1",

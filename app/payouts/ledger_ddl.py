@@ -109,6 +109,8 @@ STATEMENTS: dict[str, tuple[str, ...]] = {
     "ledger_transfers": (
         _APPEND_ONLY_FUNCTION,
         _TRANSFER_FUNCTION,
+        # whoever records a transfer needs no right to balances; its names are nobody else's to decide
+        "ALTER FUNCTION ledger_apply_transfer() SECURITY DEFINER SET search_path = public, pg_temp",
         *_append_only("ledger_transfers"),
         "CREATE TRIGGER ledger_transfers_apply AFTER INSERT ON ledger_transfers "
         "FOR EACH ROW EXECUTE FUNCTION ledger_apply_transfer()",

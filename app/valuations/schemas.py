@@ -16,13 +16,14 @@ from contract.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
 from contract.features import ALL_FEATURES, FeatureChoice
 from contract.findings import FileFinding, Severity
 from contract.grants import DELIVERED, Grant
-from contract.learners import LEARNERS, Architecture
+from contract.learners import LEARNERS, RIDGE, Architecture
 from contract.methods import AUTO
-from contract.metrics import METRICS
+from contract.metrics import METRICS, Predicts
 from contract.metrics.accuracy import Accuracy
+from contract.metrics.r2 import R2
 from contract.names import OneOf
 from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS, CopiesRule, PayoutPolicy
-from contract.reading import MissingLabels
+from contract.reading import MissingLabels, TargetIs
 from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
 from contract.tasks import CLASS_WEIGHTS
 
@@ -61,8 +62,8 @@ class Unlearning(Body):
 
     method: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
         default=None,
-        description="`auto`: they compete on the audited sample. Null: what measured best for the model: of lm "
-        "`mixture`, of lora `merge` (in partial mode `mixture`), else `tangent`. The job "
+        description="`auto`: they compete on the audited sample. Null: what measured best for the model: of ridge "
+        "`statistics` (exact), of lm `mixture`, of lora `merge` (in partial mode `mixture`), else `tangent`. The job "
         "says which.",
     )
     options: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
@@ -135,6 +136,12 @@ class NewValuation(Body):
     datasets: list[DatasetId] = Field(min_length=1, max_length=10_000, description="The providers' datasets.")
     test_dataset: DatasetId = Field(description="Your own test set; it never leaves the workers.")
     target: str | None = Field(default=None, max_length=200, description="The label column; default: the test set's.")
+    target_is: TargetIs | None = Field(
+        default=None,
+        description="What the target is predicted as: a number (metric r2, rmse, mae or a clipped form, model ridge, "
+        "mlp or cnn; these are the defaults then), or classes. Null: as the metric says; a target that may be a number "
+        "is then refused for a metric of classes, and the order asked to say which it is.",
+    )
     players: Annotated[str, OneOf("players", tuple(PLAYERS))] = Field(
         default="provider", description="provider: a provider's datasets are one player; dataset: each is its own."
     )
@@ -246,13 +253,23 @@ class NewValuation(Body):
         return value
 
     @model_validator(mode="after")
+    def _predict(self) -> Self:
+        """An order for a number that names no metric or model has those of numbers."""
+        if self.target_is == "number" and "metric" not in self.model_fields_set:
+            self.metric = R2.name
+        number = Predicts.NUMBER in METRICS[self.metric].predicts
+        if number and self.model is None and self.checkpoint is None:
+            self.model = Model(name=RIDGE.name.value)
+        return self
+
+    @model_validator(mode="after")
     def _protect(self) -> Self:
         if self.protected:
             rules = {"copies": CopiesRule.FIRST, "policy": PayoutPolicy.SIGNIFICANT, "shards": PROTECTED_SHARDS}
             for name, rule in rules.items():
                 if name not in self.payout.model_fields_set:
                     setattr(self.payout, name, rule)
-            if "class_weights" not in self.model_fields_set:
+            if "class_weights" not in self.model_fields_set and Predicts.NUMBER not in METRICS[self.metric].predicts:
                 self.class_weights = "balanced"
         return self
 

@@ -12,7 +12,7 @@ test unit moves a worth, from which follows how far the worth would be off with 
 import math
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ class Predicts(StrEnum):
     """What a model predicts for a test unit."""
 
     CLASS = "class"
+    NUMBER = "number"
     NEXT_TOKEN = "next_token"  # noqa: S105 - the name of a task
 
 
@@ -43,8 +44,13 @@ class Metric(ABC):
     ``range`` are the least and the most that a worth can be, None where there is no bound. ``predicts`` are the kinds
     of prediction that ``worth`` scores. ``token_sum`` names the stored sum whose mean over tokens is the worth of a
     language model; a metric without one cannot score those. ``unit`` is how people read a worth: "share" (0 to 1,
-    shown in percent), "nats" or "score". ``constant_is`` names the best constant answer.
-    ``hides_rare_classes`` where a model may answer one frequent class only and still score high.
+    shown in percent), "nats", "score", or "target" (in the unit of the target column). ``constant_is`` names the best
+    constant answer. ``hides_rare_classes`` where a model may answer one frequent class only and still score high;
+    ``one_unit_decides`` where a single test unit can weigh as much as all others together, and ``steadier`` names the
+    metric that bounds it.
+
+    A metric of numbers (``contract.metrics.number``) takes predictions float64[T, 1] and targets float64[T] in the
+    target's own unit in place of log-odds and labels, and the targets of the choosing rows in place of frequencies.
     """
 
     name: ClassVar[str]
@@ -56,16 +62,18 @@ class Metric(ABC):
     token_sum: ClassVar[TokenSum | None] = None
     constant_is: ClassVar[str]
     hides_rare_classes: ClassVar[bool] = False
+    one_unit_decides: ClassVar[bool] = False
+    steadier: ClassVar[str | None] = None
 
     @abstractmethod
-    def worth(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> float:
+    def worth(self, outputs: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> float:
         """The worth of one classifier: finite ``outputs`` float32[T, C] (log-odds) on ``labels`` int64[T].
 
         Units weigh ``weights`` float64[T], which add up to 1 and are equal within a class; None: all alike.
         """
 
     @abstractmethod
-    def influences(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> Floats:
+    def influences(self, outputs: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> Floats:
         """How much each unit moves the worth of one classifier, float64[T], arguments as for ``worth``.
 
         They add up to 0; over other draws of test units the worth has about the sum of their squares as its variance,
@@ -73,9 +81,13 @@ class Metric(ABC):
         """
 
     @abstractmethod
-    def constant(self, frequencies: Floats) -> Outputs:
+    def constant(self, frequencies: Floats) -> NDArray[Any]:
         """The outputs float32[C] that score best if every unit is answered alike, for classes that are as frequent as
         ``frequencies`` float64[C], all above 0. A tie goes to the first class."""
+
+    def size(self, labels: NDArray[Any]) -> float:  # noqa: ARG002 - of most metrics it is 1, whatever the units are
+        """How large a difference of what a model scores on one unit is usual, in the worth's unit."""
+        return 1.0
 
     @classmethod
     def why_not(cls, predicts: Predicts) -> str | None:
@@ -89,17 +101,17 @@ class UnitMean(Metric):
     """A metric that is the mean over units of a number that each unit has on its own."""
 
     @abstractmethod
-    def of_units(self, outputs: Outputs, labels: Labels) -> Floats:
+    def of_units(self, outputs: NDArray[Any], labels: NDArray[Any]) -> Floats:
         """Each unit's number float64[T]."""
 
-    def worth(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> float:
+    def worth(self, outputs: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> float:
         return mean(self.of_units(outputs, labels), weights)
 
-    def influences(self, outputs: Outputs, labels: Labels, weights: Floats | None) -> Floats:
+    def influences(self, outputs: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> Floats:
         return of_mean(self.of_units(outputs, labels), labels, weights)
 
 
-def of_mean(rows: Floats, labels: Labels, weights: Floats | None) -> Floats:
+def of_mean(rows: Floats, labels: NDArray[Any], weights: Floats | None) -> Floats:
     """Influences float64[T] on the mean of float64[T]. Where classes are weighted their numbers are fixed, and units
     vary within their class; a class of one unit shows no variation."""
     if weights is None:

@@ -41,10 +41,12 @@ def test_what_was_chosen_is_done_without_a_reason_where_all_is_there() -> None:
         assert done is (WithdrawalMethod.RETRAIN if method in (None, WithdrawalMethod.AUTO) else method)
 
 
-def test_without_the_other_rows_a_logistic_regression_is_unlearned_and_a_network_is_erased() -> None:
+def test_without_the_other_rows_a_linear_model_is_unlearned_and_a_network_is_erased() -> None:
     without = {each: chosen(each, None, whole=False, test=True)[0] for each in map(Architecture, LEARNERS)}
     assert without[Architecture.LOGISTIC] is WithdrawalMethod.TANGENT
-    assert {without[each] for each in without if each is not Architecture.LOGISTIC} == {WithdrawalMethod.ERASE}
+    assert without[Architecture.RIDGE] is WithdrawalMethod.STATISTICS
+    linear = (Architecture.LOGISTIC, Architecture.RIDGE)
+    assert {without[each] for each in without if each not in linear} == {WithdrawalMethod.ERASE}
     _, why = chosen(Architecture.MLP, WithdrawalMethod.RETRAIN, whole=False, test=True)
     assert why == "retrain was asked for, but not every other row that the model has seen is here"
 

@@ -29,7 +29,7 @@ from contract.answers import ANCHORS, ROWS, pack_anchors
 from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
-from contract.learners import LEARNERS
+from contract.learners import predicted
 from contract.result import StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
@@ -202,7 +202,7 @@ class Steps:
             lambda session: answer_repository.of_game(session, job.game_id),
             time.monotonic() + self._settings.lease_seconds,
         )
-        prediction = PREDICTIONS[LEARNERS[job.game.learner.name].predicts]
+        prediction = PREDICTIONS[predicted(job.game.learner.name, job.game.metric)]
         return KeptAnswers(self._blobs, blobs, prediction, job.facts.moved)
 
     def _size(self, game: StoredGame, job: Job, source: str, count: int, workers: int) -> int:

@@ -171,6 +171,7 @@ def _problem(game: FrozenGame, inputs: UnlearningInputs, whole: bool, *, full: b
         players=players,
         test=Rows(test.X, test.y, name="the test set"),
         classes=inputs.classes,
+        scale=inputs.scale,
         learner=LearnerSpec(game.learner.name, game.learner.hyper),
         metric=game.metric,
         mode="full" if full else "partial",
@@ -204,9 +205,11 @@ def _measured(
     """The residual and the membership scores, each with its reason where it cannot be measured."""
     models: dict[str, Tensor | None] = {"before": evaluator.context.full, "after": after, "never_saw": never_saw}
     X, y = evaluator.test_X, evaluator.test_y
-    accuracy = {
-        name: None if model is None else round(forgetting.accuracy(evaluator, model, X, y), 6)
-        for name, model in models.items()
+    kind, measure = (
+        ("rmse", forgetting.rmse) if evaluator.problem.scale is not None else ("accuracy", forgetting.accuracy)
+    )
+    scored = {
+        name: None if model is None else round(measure(evaluator, model, X, y), 6) for name, model in models.items()
     }
     residual: dict[str, Any] = {"unmeasured": _NOT_WHOLE}
     if never_saw is not None:
@@ -218,7 +221,7 @@ def _measured(
                 for name, model in (("before", evaluator.context.full), ("after", after))
             },
         }
-    return {"accuracy": accuracy, "residual": residual, "membership": _membership(evaluator, models, inputs)}
+    return {kind: scored, "residual": residual, "membership": _membership(evaluator, models, inputs)}
 
 
 def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], inputs: UnlearningInputs) -> dict[str, Any]:
@@ -228,7 +231,7 @@ def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], inputs: 
     if min(len(lost.y), len(evaluator.test_y)) < 2:
         return {"unmeasured": "two rows that were forgotten and two that the model never saw are needed"}
     X = torch.from_numpy(lost.X).to(evaluator.learner.dtype)
-    y = torch.from_numpy(lost.y)
+    y = torch.from_numpy(evaluator.problem.trained_on(lost.y))
     losses = {
         name: (
             forgetting.losses(evaluator, model, X, y),

@@ -30,6 +30,7 @@ from contract.delivery import Scaling
 from contract.files import InputFile
 from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
 from contract.job import Job
+from contract.tasks import TargetScale
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Player
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
@@ -60,7 +61,13 @@ def read_blob(read: Callable[[], T]) -> T:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def build_problem(job: Job, rows: GameRows, classes: int, checkpoint: Mapping[str, Any] | None) -> Problem:
+def build_problem(
+    job: Job,
+    rows: GameRows,
+    classes: int,
+    checkpoint: Mapping[str, Any] | None,
+    scale: TargetScale | None = None,
+) -> Problem:
     """The engine's problem of a job on its rows; raises InvalidProblem."""
     game = job.game
     players = [
@@ -82,6 +89,7 @@ def build_problem(job: Job, rows: GameRows, classes: int, checkpoint: Mapping[st
         unlearning=game.unlearning,
         class_weights=game.class_weights,
         owners=owners,
+        scale=scale,
     )
 
 
@@ -165,7 +173,7 @@ class LoadedGames:
             case TableEncoding(columns=columns):
                 encoding = Encoding.from_json(columns)
                 rows = _read_all(job, lambda files: load_rows(self._blobs, files, encoding, self._settings))
-                return build_problem(job, rows, len(encoding.classes), self._weights(job))
+                return build_problem(job, rows, encoding.outputs, self._weights(job), encoding.target_scale)
 
     def _weights(self, job: Job) -> dict[str, Any] | None:
         """The checkpoint's arrays, where the order named one with weights."""

@@ -20,6 +20,7 @@ from torch import Tensor
 from contract.delivery import ADAPTER, CONFIG, MANIFEST, PREPROCESSING, ModelConfig, Preprocessing, manifest
 from contract.errors import InvalidProblem
 from contract.game import FrozenModelRows, TokenBlocks
+from contract.metrics import Predicts
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
 from worker.engine.learners.learner import Learner
@@ -44,8 +45,9 @@ class PackagedModel:
     extractor: Extractor | None = None
 
     def answers(self, X: NDArray[np.float32]) -> NDArray[Any]:
-        """What the model answers on rows X [n, ...]: log-odds float32[n, C], or of tokens sums float64[n, 3]."""
-        answering, rows = answering_of(self.learner.name), torch.from_numpy(X).to(self.learner.dtype)
+        """What the model answers on rows X [n, ...]: log-odds float32[n, C], a number by its scale
+        float32[n, 1], or of tokens sums float64[n, 3]."""
+        answering, rows = answering_of(self.learner), torch.from_numpy(X).to(self.learner.dtype)
         parts = [
             answering.of_models(self.learner, self.model.unsqueeze(0), rows[a : a + _ROWS_AT_ONCE])[0]
             for a in range(0, len(rows), _ROWS_AT_ONCE)
@@ -69,7 +71,9 @@ def read(folder: Path, base: Path | None = None) -> PackagedModel:
     preprocessing = Preprocessing.read(_json(folder / PREPROCESSING))
     language, extractor, frozen = _below(config, preprocessing, base)
     spec = LearnerSpec(config.learner, config.hyper)
-    learner = make_learner(spec, config.shape, config.classes, frozen)
+    learner = make_learner(
+        spec, config.shape, config.classes, frozen, Predicts.NUMBER if preprocessing.target_scale is not None else None
+    )
     weights = folder / config.weights
     arrays = read_adapter_arrays(folder) if config.weights == ADAPTER else safetensors.numpy.load_file(weights)
     return PackagedModel(

@@ -29,7 +29,7 @@ from app.storage.blobs import Blob, BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
 from contract.files import InputFile
 from contract.game import FrozenGame, FrozenModelRows, TableEncoding, TokenBlocks
-from contract.tasks import Reads
+from contract.tasks import Reads, TargetScale
 from worker.loading.extractor import standardised
 from worker.loading.feature_rows import labelled_rows
 from worker.loading.frozen_models import frozen_weights, opened, read_extractor_of, read_language_model
@@ -54,17 +54,19 @@ class UnlearningInputs:
     classes: int
     arrays: dict[str, NDArray[Any]]
     below: dict[str, Any]
+    scale: TargetScale | None = None
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """How files are read, the number of classes (or tokens), the frozen model's weights, and whether rows are features,
-    which are standardised by the test rows."""
+    """How files are read, the number of classes (or tokens), the frozen model's weights, whether rows are features,
+    which are standardised by the test rows, and by which scale a number was predicted, if one was."""
 
     rows: ReadRows
     classes: int
     below: dict[str, Any]
     standardised: bool = False
+    scale: TargetScale | None = None
 
 
 def read(blobs: BlobStore, settings: Settings, duty: LoadedDuty, check: Callable[[], None]) -> UnlearningInputs:
@@ -95,7 +97,9 @@ def read(blobs: BlobStore, settings: Settings, duty: LoadedDuty, check: Callable
     except (NotFound, InvalidData) as gone:
         log.info("worker.unlearning_without", digest=test_file.digest, why=str(gone))
         test = None
-    inputs = UnlearningInputs(forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below)
+    inputs = UnlearningInputs(
+        forgotten, remaining, missing, test, reader.classes, _weights(blobs, duty), reader.below, reader.scale
+    )
     return _standardised(inputs) if reader.standardised else inputs
 
 
@@ -141,7 +145,9 @@ def _reader(blobs: BlobStore, settings: Settings, duty: LoadedDuty, game: Frozen
     match game.encoding:
         case TableEncoding(columns=columns):
             table = Encoding.from_json(columns)
-            return _Reader(lambda files: load_rows(blobs, files, table, settings), len(table.classes), {})
+            return _Reader(
+                lambda files: load_rows(blobs, files, table, settings), table.outputs, {}, scale=table.target_scale
+            )
         case TokenBlocks() as blocks:
             base = read_blob(lambda: read_language_model(blobs, _below(duty), "cpu"))
             return _Reader(
@@ -195,4 +201,5 @@ def _standardised(inputs: UnlearningInputs) -> UnlearningInputs:
         inputs.classes,
         inputs.arrays,
         inputs.below,
+        inputs.scale,
     )

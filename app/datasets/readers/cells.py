@@ -121,7 +121,7 @@ def settle(column: pa.ChunkedArray, label: str, name: str, meaning: Meaning) -> 
     noticed; raises InvalidData naming rows and cells that do not fit."""
     kind = meaning.kinds.get(label)
     cells = coded(column, labels=label == meaning.target and kind is None)
-    if kind in ("text", "category") or label == meaning.target:
+    if kind in ("text", "category") or (label == meaning.target and kind is None):
         return _as_text(cells, declared=kind is not None), []
     absent = _among(cells.values, MISSING | DASHES | NO_NUMBER)
     maybe = np.asarray(pc.match_substring_regex(cells.values, numbers.MAYBE), dtype=np.bool_) & ~absent

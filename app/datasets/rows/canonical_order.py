@@ -39,7 +39,7 @@ class CanonicalOrder:
         """Encoded rows in this order."""
         place = np.argsort(np.array(self.classes, dtype=np.int64))
         X = given.X if given.X.ndim != 2 else np.ascontiguousarray(given.X[:, self.columns])
-        return EncodedRows(X, place[given.y].astype(np.int64))
+        return EncodedRows(X, given.y if given.y.dtype.kind == "f" else place[given.y].astype(np.int64))
 
 
 def in_canonical_order(
@@ -61,7 +61,7 @@ def canonical_order(
         widths = [int(np.prod(test.X.shape[1:]))]
     of_test, of_labels = _keys(widths, classes, [(_TEST, test)])
     of_all, of_all_labels = _keys(widths, classes, [(_TEST, test)] + [(_ODD, file) for file in files])
-    counts = np.bincount(test.y, minlength=classes)
+    counts = np.bincount(test.y, minlength=classes) if classes else np.zeros(0, dtype=np.int64)
     blocks = sorted(range(len(widths)), key=lambda at: (int(of_test[at]), int(of_all[at]), at))
     by_content = sorted(
         range(classes), key=lambda at: (-int(counts[at]), int(of_labels[at]), int(of_all_labels[at]), at)
@@ -91,9 +91,12 @@ def _added(part: EncodedRows, widths: Sequence[int], columns: Keys, labels: Keys
     for begin in range(0, len(part.y), step):
         y = part.y[begin : begin + step]
         own = _values(part.X[begin : begin + step], widths)
-        row = _mixed(_mixed(own * _ODD + columns).sum(axis=1) + labels[y])
+        # a number that is predicted has no class whose key could grow: it is its own
+        numbers = y.dtype.kind == "f"
+        row = _mixed(_mixed(own * _ODD + columns).sum(axis=1) + (_mixed(y.view(np.uint64)) if numbers else labels[y]))
         of_columns += _mixed(own + row[:, None]).sum(axis=0)
-        np.add.at(of_labels, y, _mixed(row))
+        if not numbers:
+            np.add.at(of_labels, y, _mixed(row))
     return of_columns, of_labels
 
 

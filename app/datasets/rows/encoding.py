@@ -10,7 +10,8 @@ It is fixed before anything is trained and enters the game digest, so the same f
 - Missing cells of numbers become the median, those of categories the most frequent one of the POOLED rows of all
   players (``filling``), whatever their order; a column that has a missing cell in any file of the job gets one more,
   last, which is 1 where the cell is missing. Missing prose has no words.
-- Classes are the labels of all providers; a test label that no provider has is an error.
+- Classes are the labels of all providers; a test label that no provider has is an error. A target that is predicted
+  as a number stays in its unit; its scale, by which models are trained, is the test set's alone (``TargetScale``).
 - Classes and columns are then put in an order of their content (``canonical_order``), unless a checkpoint's weights,
   whose outputs are in the order of names, fix it.
 - Rows have a canonical order (``canonical_rows``), in which they are both hashed and trained on: neither the order of
@@ -20,6 +21,7 @@ It is fixed before anything is trained and enters the game digest, so the same f
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,15 +30,17 @@ from numpy.typing import NDArray
 
 from app.datasets.readers import declared_kinds, table_format, table_name
 from app.datasets.readers.types import as_texts
-from app.datasets.rows import filling, prose
+from app.datasets.rows import filling, numeric_target, prose
 from app.datasets.rows.features import Encoding, Feature, Scale
 from app.datasets.rows.filling import any_gap, as_matrix, text_counts
 from app.datasets.rows.joining import join, renamed
-from app.datasets.rows.labels import label_findings
+from app.datasets.rows.labels import LabelFindings, label_findings
 from app.datasets.rows.rules import class_names, class_order, clean_map, label_counts, label_texts
 from app.errors import FieldError, InvalidData
 from contract.features import ALL_FEATURES, FeatureChoice
 from contract.findings import Finding
+from contract.reading import TargetIs
+from contract.tasks import TargetScale
 
 CLIP = 10.0
 MAX_WIDTH = 50_000
@@ -44,10 +48,10 @@ MAX_WIDTH = 50_000
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """X float32[n, d...] and y int64[n] (indices into the encoding's classes)."""
+    """X float32[n, d...] and y int64[n] (indices into the encoding's classes), or float64[n] of numbers."""
 
     X: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
 
     def canonical(self) -> "EncodedRows":
         """The same rows in canonical order."""
@@ -81,15 +85,16 @@ def fit_tables(
     scale: Scale = "auto",
     choice: FeatureChoice = ALL_FEATURES,
     label_map: Mapping[str, str] | None = None,
+    target_is: TargetIs | None = None,
 ) -> FittedTables:
-    """The same with what is said of the files; ``choice`` and ``label_map`` are the order's."""
+    """The same with what is said of the files; ``choice``, ``label_map`` and ``target_is`` are the order's. Where
+    it does not say that the target is of classes (None), one that may be a number is refused."""
     if not players:
         raise InvalidData("a job needs at least one provider's dataset; name some in `players`")
     players = [renamed(player, choice) for player in players]
     joined = join(test, players, target, choice)
     mapped = clean_map(label_map or {})
-    offered = {name for player in players for name in class_names(player, target, mapped)}
-    classes = fit_classes(target, table_name(test), class_names(test, target, mapped), offered)
+    classes, target_scale, labels = _fit_target(test, players, target, mapped, target_is)
     if scale == "auto":
         scale = "none" if all(table_format(table) == "npz" for table in (test, *players)) else "standard"
     features = tuple(_fit_feature(test, players, name, kind, scale) for name, kind in joined.kinds.items())
@@ -99,13 +104,29 @@ def fit_tables(
             f"{table_name(test)}: its columns encode to {width} features, and {MAX_WIDTH} are allowed; "
             "drop text columns with many categories"
         )
-    counts = [label_counts(table, target, mapped) for table in (test, *players)]
-    labels = label_findings(target, counts[0], counts[1:], table_name(test))
     return FittedTables(
-        Encoding(target, classes, features, scale, mapped, dict(choice.rename)),
+        Encoding(target, classes, features, scale, mapped, dict(choice.rename), target_scale),
         labels.test,
         tuple((*of_columns, *of_labels) for of_columns, of_labels in zip(joined.findings, labels.players, strict=True)),
     )
+
+
+def _fit_target(
+    test: pa.Table, players: Sequence[pa.Table], target: str, mapped: Mapping[str, str], target_is: TargetIs | None
+) -> tuple[tuple[str, ...], TargetScale | None, LabelFindings]:
+    """The classes, or the scale of a number, and what is said of each file's target."""
+    if target_is == "number":
+        if mapped:
+            raise _mismatch(target, f"`{target}` is predicted as a number, and label_map is of classes; leave it out")
+        scale, values = numeric_target.fit_scale(test, target), numeric_target.target_numbers(test, target)
+        said = tuple(numeric_target.number_findings(player, target, values) for player in players)
+        return (), scale, LabelFindings((), said)
+    if target_is is None:
+        numeric_target.check_said(test, target)
+    offered = {name for player in players for name in class_names(player, target, mapped)}
+    classes = fit_classes(target, table_name(test), class_names(test, target, mapped), offered)
+    counts = [label_counts(table, target, mapped) for table in (test, *players)]
+    return classes, None, label_findings(target, counts[0], counts[1:], table_name(test))
 
 
 def fit_classes(target: str, test: str, wanted: Sequence[str], offered: Collection[str]) -> tuple[str, ...]:
@@ -128,7 +149,7 @@ def fit_classes(target: str, test: str, wanted: Sequence[str], offered: Collecti
 def encode(table: pa.Table, encoding: Encoding) -> EncodedRows:
     """The rows of one table, in its own order; raises InvalidData for labels or values that do not fit."""
     table = renamed(table, FeatureChoice(rename=dict(encoding.rename)))
-    y = _encode_labels(table, encoding)
+    y = _encode_target(table, encoding)
     return EncodedRows(_encode_features(table, encoding), y)
 
 
@@ -156,26 +177,26 @@ def _encode_features(table: pa.Table, encoding: Encoding) -> NDArray[np.float32]
     return X.reshape(table.num_rows, *first.shape) if first.kind == "tensor" else X
 
 
-def canonical_rows(X: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def canonical_rows(X: NDArray[np.float32], y: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """Rows and labels sorted by their bytes; equal rows are interchangeable, so the result is unique."""
     order = np.argsort(_row_bytes(X, y), kind="stable")
     return np.ascontiguousarray(X[order]), y[order]
 
 
-def rows_digest(X: NDArray[np.float32], y: NDArray[np.int64]) -> str:
+def rows_digest(X: NDArray[np.float32], y: NDArray[Any]) -> str:
     """Hex SHA-256 of the rows in canonical order: equal for the same rows in any order, from any format."""
-    hasher = hashlib.sha256(f"rows {len(X)} {list(X.shape[1:])} <f4 <i8\n".encode())
+    hasher = hashlib.sha256(f"rows {len(X)} {list(X.shape[1:])} <f4 <{y.dtype.kind}8\n".encode())
     hasher.update(np.sort(_row_bytes(X, y), kind="stable").data)
     return hasher.hexdigest()
 
 
-def _row_bytes(X: NDArray[np.float32], y: NDArray[np.int64]) -> NDArray[np.void]:
+def _row_bytes(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.void]:
     """One opaque value per row: its float32s and its label, little-endian."""
     flat = np.ascontiguousarray(X, dtype="<f4").reshape(len(X), -1)
     width = flat.shape[1] * 4
     raw = np.empty((len(X), width + 8), dtype=np.uint8)
     raw[:, :width] = flat.view(np.uint8)
-    raw[:, width:] = np.ascontiguousarray(y, dtype="<i8").view(np.uint8).reshape(len(y), 8)
+    raw[:, width:] = np.ascontiguousarray(y, dtype=f"<{y.dtype.kind}8").view(np.uint8).reshape(len(y), 8)
     return raw.view(np.dtype((np.void, width + 8))).reshape(len(X))
 
 
@@ -282,7 +303,9 @@ def _hashed(column: pa.ChunkedArray, feature: Feature, block: NDArray[np.float32
         at += len(chunk)
 
 
-def _encode_labels(table: pa.Table, encoding: Encoding) -> NDArray[np.int64]:
+def _encode_target(table: pa.Table, encoding: Encoding) -> NDArray[Any]:
+    if encoding.target_scale is not None:
+        return numeric_target.target_numbers(table, encoding.target)
     labels = label_texts(table, encoding.target, encoding.label_map)
     y = _lookup(labels, encoding.classes, -1)
     if (y < 0).any():

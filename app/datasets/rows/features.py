@@ -15,6 +15,7 @@ import numpy as np
 
 from app.datasets.rows import prose
 from contract.document import Document
+from contract.tasks import TargetScale
 
 Scale = Literal["auto", "none", "standard"]
 FeatureKind = Literal["number", "text", "prose", "tensor"]
@@ -44,6 +45,8 @@ class PlainEncoding(Document):
     scale: Literal["none", "standard"]
     label_map: dict[str, str] | None = None
     rename: dict[str, str] | None = None
+    # centre and spread of a target that is a number
+    target_scale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class Encoding:
     """How rows become arrays; JSON-able both ways, equal content means equal digest.
 
     ``label_map`` and ``rename`` are the order's: labels that are others by another spelling, and names of columns.
+    Where the target is a number it has a ``target_scale``, and no classes.
     """
 
     target: str
@@ -117,6 +121,12 @@ class Encoding:
     scale: Literal["none", "standard"]
     label_map: Mapping[str, str] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
+    target_scale: TargetScale | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a model of these rows has."""
+        return 1 if self.target_scale is not None else len(self.classes)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -133,6 +143,7 @@ class Encoding:
             scale=self.scale,
             label_map=dict(self.label_map) or None,
             rename=dict(self.rename) or None,
+            target_scale=None if self.target_scale is None else (self.target_scale.center, self.target_scale.spread),
         )
         return document.model_dump(mode="json", exclude_none=True)
 
@@ -147,6 +158,7 @@ class Encoding:
             scale=plain.scale,
             label_map=plain.label_map or {},
             rename=plain.rename or {},
+            target_scale=None if plain.target_scale is None else TargetScale(*plain.target_scale),
         )
 
     @property

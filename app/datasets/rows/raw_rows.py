@@ -25,6 +25,7 @@ from app.datasets.readers import table_format
 from app.datasets.readers.types import is_tensor, is_text
 from app.datasets.rows import prose
 from app.datasets.rows.filling import text_counts
+from app.datasets.rows.numeric_target import target_numbers
 from app.datasets.rows.rules import label_texts
 
 KEY = np.dtype("V16")
@@ -39,8 +40,8 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class RawRows:
-    """``keys`` V16[n], one a row, its class included; ``X`` float32[n, d] for distances (d = 0: only equal rows are
-    looked for); ``y`` int64[n], the classes of the job."""
+    """``keys`` V16[n], one a row, its label included; ``X`` float32[n, d] for distances (d = 0: only equal rows are
+    looked for); ``y`` int64[n], the classes of the job (all 0 where a number is predicted, which is then in ``X``)."""
 
     keys: Keys
     X: NDArray[np.float32]
@@ -87,14 +88,17 @@ def row_keys(keys: NDArray[Any], y: NDArray[Any]) -> list[bytes]:
     return [key.tobytes() + int(label).to_bytes(8, "little", signed=True) for key, label in zip(keys, y, strict=True)]
 
 
-def keys_of(table: pa.Table, target: str, known: Mapping[str, Hashes] | None = None) -> Keys:
-    """V16[n]: the keys of a table's rows over all of its columns, the target as the text of its class.
+def keys_of(table: pa.Table, target: str, known: Mapping[str, Hashes] | None = None, *, number: bool = False) -> Keys:
+    """V16[n]: the keys of a table's rows over all of its columns, the target as the text of its class, or as a
+    ``number``.
 
     ``known`` are hashes of columns whose values in the table are not as they were read (images that were resized).
     """
     names = sorted(table.column_names)
     heading = short_hash("\0".join(names).encode("utf-8", "surrogatepass"))
-    known = {target: value_hashes(label_texts(table, target)), **(known or {})}
+    own = target_numbers(table, target) if number else None
+    label = value_hashes(label_texts(table, target) if own is None else pa.chunked_array([pa.array(own)]))
+    known = {target: label, **(known or {})}
     hashes = [known[name] if name in known else value_hashes(table.column(name)) for name in names]
     keys = bytearray()
     step = max(1, _BLOCK_NUMBERS // max(1, len(hashes)))
@@ -186,9 +190,20 @@ def fit_scale(players: Sequence[pa.Table], target: str) -> Scale:
     return Scale(spreads, frozenset(texts))
 
 
-def _median_spread(columns: Sequence[pa.ChunkedArray]) -> float:
+def number_block(y: NDArray[np.float64], players: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
+    """float32[n, 1]: targets that are numbers, by the scale of all ``players``' targets, for distances."""
     with np.errstate(over="ignore", invalid="ignore"):
-        found = sorted(float(np.nanstd(_matrix(column))) for column in columns)
+        values = y / _median([own.reshape(-1, 1) for own in players])
+    return np.nan_to_num(values, posinf=_FAR, neginf=-_FAR).clip(-_FAR, _FAR).astype(np.float32).reshape(-1, 1)
+
+
+def _median_spread(columns: Sequence[pa.ChunkedArray]) -> float:
+    return _median([_matrix(column) for column in columns])
+
+
+def _median(matrices: Sequence[NDArray[np.float64]]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = sorted(float(np.nanstd(matrix)) for matrix in matrices)
     used = [spread for spread in found if np.isfinite(spread) and spread > 0.0]
     return used[(len(used) - 1) // 2] if used else 1.0
 

@@ -16,6 +16,7 @@ from app.datasets.readers import table_format, table_name
 from app.datasets.readers.cells import TEXT, TEXT_COLUMN, tidy
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
+from app.datasets.rows.numeric_target import looks_like, target_numbers
 from app.errors import FieldError, InvalidData
 from contract.files import FileColumn, Reading
 from contract.findings import Finding, Severity
@@ -72,13 +73,20 @@ def check_values(table: pa.Table, target: str | None, *, is_test: bool) -> None:
             _check_feature(table, label, table.column(label))
     if target is None or target not in table.column_names:
         return
-    found = class_names(table, target)
-    if not found:
+    column = table.column(target)
+    if not column.null_count < len(column):
         raise _broken(table, target, "no row has a label", "fill it, or declare another column", "missing_value")
+    if pa.types.is_floating(column.type):
+        # a whole number may be a class, and any number may be predicted as one: the order says
+        target_numbers(table.filter(pc.is_valid(column)), target)
+        found = [f"{value:g}" for value in column.drop_null().unique().to_pylist()[:2]]
+    elif looks_like(labelled(table, target), target) == "classes":
+        found = class_names(table, target)
+    else:
+        return
     if is_test and len(found) == 1:
-        raise _broken(
-            table, target, f"every row of this test set is {found[0]!r}", "add rows of the other classes", "one_class"
-        )
+        mend = "add rows with other labels"
+        raise _broken(table, target, f"every row of this test set is {found[0]!r}", mend, "one_class")
 
 
 def check_declared(reading: Reading, columns: Collection[str], name: str) -> None:
@@ -180,7 +188,8 @@ def label_texts(table: pa.Table, target: str, label_map: Mapping[str, str] | Non
                 table,
                 target,
                 f"row {row + 1} is {values[row]}",
-                "labels are classes: use whole numbers or text, and bin a continuous target",
+                "labels are classes: use whole numbers or text, bin a continuous target, or predict it as a number "
+                "(target_is number)",
                 "not_labels",
             )
         column = column.cast(pa.int64())

@@ -46,6 +46,11 @@ class CardFacts:
     forgotten: tuple[str, ...] = ()
 
 
+def _pipeline(released: ReleasedModel, facts: CardFacts) -> str:
+    number = released.preprocessing.target_scale is not None
+    return _PIPELINES[facts.reads].replace("classification", "regression") if number else _PIPELINES[facts.reads]
+
+
 def interval(released: ReleasedModel) -> tuple[float, float]:
     """The 95 % interval of the model's score over draws of as many test units."""
     return released.score - _NORMAL * released.stderr, released.score + _NORMAL * released.stderr
@@ -98,7 +103,7 @@ def card(released: ReleasedModel, facts: CardFacts) -> str:
 
 def _front(released: ReleasedModel, facts: CardFacts) -> dict[str, Any]:
     licences = sorted({name for payee in facts.payees if payee.left_out is None for name in payee.licences})
-    pipeline = _PIPELINES[facts.reads]
+    pipeline = _pipeline(released, facts)
     result = {
         "task": {"type": pipeline},
         "dataset": {"name": "the buyer's test set", "type": "private"},

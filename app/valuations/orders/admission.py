@@ -41,7 +41,8 @@ from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
 from contract.grants import Grant
 from contract.job import PayeePart, TestCommitment
-from contract.learners import Architecture
+from contract.learners import ARCHITECTURES, Architecture
+from contract.metrics import METRICS, Predicts
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class Admission:
             order.label_map,
             order.missing_labels,
             order.drop_unfit,
+            "number" if _predicts_number(order, chosen) else order.target_is,
         )
         kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -252,6 +254,10 @@ class Admission:
             return fitted
         read = fitter.texts if chosen.reads is Architecture.LM else fitter.items
         return read(files, chosen.model, chosen.frozen_base)
+
+
+def _predicts_number(order: NewValuation, chosen: Chosen) -> bool:
+    return ARCHITECTURES[chosen.model.name].predicted(METRICS[order.metric]) is Predicts.NUMBER
 
 
 def _kept(

@@ -38,7 +38,7 @@ from contract.files import InputFile, Reading
 from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
 from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import ARCHITECTURES, Architecture
-from contract.reading import MissingLabels
+from contract.reading import MissingLabels, TargetIs
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
@@ -48,7 +48,8 @@ _RULES = 7
 @dataclass(frozen=True)
 class OrderFiles:
     """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
-    whether a checkpoint's weights fix the order of classes and columns (``by_name``)."""
+    whether a checkpoint's weights fix the order of classes and columns (``by_name``), and what the target is
+    predicted as (``FitQuestion``)."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -62,6 +63,7 @@ class OrderFiles:
     label_map: Mapping[str, str] = field(default_factory=dict)
     missing_labels: MissingLabels = "leave_out"
     drop_unfit: bool = False
+    target_is: TargetIs | None = None
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,10 @@ class Fitter:
         answer = self._ask(files, "table", test_file, named, image_size=files.image_size)
         if answer.shape is None or answer.encoding is None:
             raise AssertionError("a table was fitted without an encoding")
-        classes = len(answer.labels)
+        encoding = TableEncoding(columns=answer.encoding)
+        classes = 1 if files.target_is == "number" else len(answer.labels)
         size = JobSize(_offered(answer), math.prod(answer.shape), classes, answer.test.rows)
-        return Fitted(TableEncoding(columns=answer.encoding), answer.shape, classes, test_file, size, answer)
+        return Fitted(encoding, answer.shape, classes, test_file, size, answer)
 
     def texts(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
         """Corpora as blocks for a language model on ``base``; the test set's target, if any, names its domains."""
@@ -184,6 +187,7 @@ class Fitter:
             label_map=dict(files.label_map),
             missing_labels=files.missing_labels,
             drop_unfit=files.drop_unfit,
+            target_is=files.target_is,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

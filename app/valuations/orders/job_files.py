@@ -25,7 +25,16 @@ from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tab
 from app.datasets.rows.items import StandIns, number_labels, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
 from app.datasets.rows.labels import label_findings
-from app.datasets.rows.raw_rows import RawRows, array_hash, distance_rows, fit_scale, keys_of, short_hash
+from app.datasets.rows.numeric_target import target_numbers
+from app.datasets.rows.raw_rows import (
+    RawRows,
+    array_hash,
+    distance_rows,
+    fit_scale,
+    keys_of,
+    number_block,
+    short_hash,
+)
 from app.datasets.rows.rules import class_names, class_order, clean_map
 from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
@@ -189,9 +198,16 @@ def _read_tables(files: _Files) -> JobRows:
         with files.refused(key, file):
             tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
-                class_names(tables[key], target)
+                (target_numbers if question.target_is == "number" else class_names)(tables[key], target)
     try:
-        fitted = fit_tables(test, list(tables.values()), target, choice=question.features, label_map=question.label_map)
+        fitted = fit_tables(
+            test,
+            list(tables.values()),
+            target,
+            choice=question.features,
+            label_map=question.label_map,
+            target_is=question.target_is,
+        )
     except Unfit as error:
         raise _Unfit(list(tables)[error.table], error) from None
     encoding = fitted.encoding
@@ -216,16 +232,22 @@ def _raw_tables(
 ) -> tuple[RawRows, dict[str, RawRows]]:
     """The rows of the test set and of each dataset as they were read, to be compared."""
     target, resized = files.test.target, files.request.question.image_size is not None
+    number = files.request.question.target_is == "number"
     # without distances where none is looked at: they take as much memory as the rows themselves
     sizes = [each.num_rows for each in tables.values()]
     near = min(test.num_rows + max(sizes), sum(sizes)) <= NEAR_ROWS
     comparable = dict(zip(("", *tables), common_columns([test, *tables.values()]), strict=True))
     scale = fit_scale([comparable[key] for key in tables], target) if near else None
 
-    def raw(table: Any, file: InputFile, y: NDArray[np.int64], alike: Any) -> RawRows:
-        keys = keys_of(table, target, _as_they_were(files, file) if resized else {})
-        distances = np.zeros((len(y), 0), dtype=np.float32)
-        return RawRows(keys, distances if scale is None else distance_rows(alike, target, scale), y)
+    def raw(table: Any, file: InputFile, y: NDArray[Any], alike: Any) -> RawRows:
+        keys = keys_of(table, target, _as_they_were(files, file) if resized else {}, number=number)
+        distances = np.zeros((len(y), 0), dtype=np.float32) if scale is None else distance_rows(alike, target, scale)
+        if not number:
+            return RawRows(keys, distances, y)
+        if scale is not None:
+            # a copy of a row has nearly its number, as it has its class
+            distances = np.concatenate([distances, number_block(y, [own.y for own in rows.values()])], axis=1)
+        return RawRows(keys, distances, np.zeros(len(y), dtype=np.int64))
 
     of_players = {key: raw(tables[key], files.datasets[key], rows[key].y, comparable[key]) for key in rows}
     return raw(test, files.test, encoded_test.y, comparable[""]), of_players

@@ -8,7 +8,6 @@ from app.valuations.schemas import NewValuation
 from contract.baseline import SPLIT_PART, chosen_apart
 from contract.estimators import PRECISION
 from contract.game import FrozenGame
-from contract.learners import LEARNERS
 from contract.metrics import Predicts, metric_of
 
 BETTER_WITH_RARE_CLASSES = ("balanced_accuracy", "average_precision", "roc_auc")
@@ -43,6 +42,12 @@ def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str) -> 
 
 
 def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:
+    metric = metric_of(game.metric)
+    if metric.one_unit_decides:
+        return [
+            f"Metric {metric.name} lets a single test row with a wild target weigh as much as all others together; "
+            f"{metric.steadier} counts no error as more than three spreads of your test rows' targets."
+        ]
     most = max(labels.values(), default=0.0)
     if most < LOPSIDED or game.class_weights == "balanced" or not metric_of(game.metric).hides_rare_classes:
         return []
@@ -74,13 +79,13 @@ def measuring_rows(test_rows: int, game: FrozenGame) -> int:
     """How many of the test rows measure worths."""
     if game.mode == "partial":
         return max(1, round(test_rows * 2 / 3))
-    tokens = LEARNERS[game.learner.name].predicts is Predicts.NEXT_TOKEN
+    tokens = game.predicts is Predicts.NEXT_TOKEN
     return round(test_rows * (1 - SPLIT_PART)) if chosen_apart(test_rows) and not tokens else test_rows
 
 
 def _baseline(game: FrozenGame, test_rows: int) -> str:
     what = metric_of(game.metric).constant_is
-    if LEARNERS[game.learner.name].predicts is Predicts.NEXT_TOKEN:
+    if game.predicts is Predicts.NEXT_TOKEN:
         what, chosen = "the base model", ""
     elif game.mode == "partial":
         chosen = ", chosen by the test rows that anchor unlearning"

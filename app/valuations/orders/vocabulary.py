@@ -3,7 +3,7 @@
 from app.errors import FieldError, InvalidInput
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import NewValuation
-from contract.learners import ARCHITECTURES
+from contract.learners import ARCHITECTURES, LEARNERS
 from contract.methods import method_fault, option_faults
 from contract.metrics import METRICS, Predicts
 
@@ -12,9 +12,11 @@ def check_vocabulary(order: NewValuation, chosen: Chosen) -> None:
     """Raises InvalidInput naming every field whose choice the model cannot have, with what is allowed."""
     learner = ARCHITECTURES[chosen.model.name]
     faults: list[FieldError] = []
-    if (why := METRICS[order.metric].why_not(learner.predicts)) is not None:
-        allowed = [name for name, metric in METRICS.items() if metric.why_not(learner.predicts) is None]
-        faults.append(FieldError("/metric", f"{why}; choose one of {', '.join(allowed)}", "metric"))
+    predicts = learner.predicted(METRICS[order.metric])
+    if (why := learner.why_not(METRICS[order.metric])) is not None:
+        faults.append(FieldError("/metric", f"{why}; choose one of {', '.join(learner.metrics())}", "metric"))
+    else:
+        faults += _of_target(order, chosen, predicts)
     method = order.unlearning.method
     if method is not None and (wrong := method_fault(method, chosen.model.name, order.mode)) is not None:
         faults.append(FieldError("/unlearning/method", wrong, "unlearning_method"))
@@ -23,8 +25,27 @@ def check_vocabulary(order: NewValuation, chosen: Chosen) -> None:
     if order.payout.shards is not None and chosen.reads is not None:
         what = "shards are cut from tables and images; leave them out for a frozen model's job"
         faults.append(FieldError("/payout/shards", what, "shards"))
-    if order.class_weights != "uniform" and learner.predicts is not Predicts.CLASS:
-        what = "a language model's tokens are no classes; leave class_weights at uniform"
+    if order.class_weights != "uniform" and (Predicts.CLASS not in learner.predicts or predicts is Predicts.NUMBER):
+        whose = "a number has" if Predicts.NEXT_TOKEN not in learner.predicts else "a language model's tokens are"
+        what = f"{whose} no classes; leave class_weights at uniform"
         faults.append(FieldError("/class_weights", what, "class_weights"))
     if faults:
         raise InvalidInput(faults[0].detail, errors=faults)
+
+
+def _of_target(order: NewValuation, chosen: Chosen, predicts: Predicts | None) -> list[FieldError]:
+    """What is wrong with the target as the metric measures it."""
+    number = predicts is Predicts.NUMBER
+    if order.target_is is not None and (order.target_is == "number") is not number:
+        learners = ", ".join(name for name, each in LEARNERS.items() if Predicts.NUMBER in each.predicts)
+        of_numbers = ", ".join(name for name, metric in METRICS.items() if Predicts.NUMBER in metric.predicts)
+        mend = f"metrics of numbers are {of_numbers}, with model {learners}; or set target_is to "
+        mend += "classes" if order.target_is == "number" else "number"
+        what = f"metric {order.metric} does not measure predictions of target_is {order.target_is}; {mend}"
+        return [FieldError("/target_is", what, "target_is")]
+    if not number:
+        return []
+    if chosen.reads is not None:
+        what = "a number is predicted from tables and images without a frozen model; leave base out"
+        return [FieldError("/base", what, "target_is")]
+    return []

@@ -71,7 +71,9 @@ class Evaluator:
         keep_answers: bool = True,
     ) -> None:
         self.problem, self.device = problem, torch.device(device)
-        self.learner = make_learner(problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem))
+        self.learner = make_learner(
+            problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem), problem.predicts
+        )
         self._methods = methods_for(self.learner.name)
         self.threads, self.stack = threads, stack
         self._prepared = dict(prepared) if prepared is not None else None

@@ -41,6 +41,16 @@ class Distance:
     accuracy_gap: float
 
 
+@dataclass(frozen=True)
+class NumberDistance:
+    """The same of models that predict a number, in the target's own unit: ``rms_difference`` is the root of the mean
+    squared difference of the two's predictions, ``rmse_gap`` the model's error less the reference's."""
+
+    rows: int
+    rms_difference: float
+    rmse_gap: float
+
+
 def available(evaluator: Evaluator) -> list[str]:
     """The methods that yield a model in the problem's mode and with its learner, retraining first."""
     learner, sources = evaluator.learner, set(evaluator.sources)
@@ -101,12 +111,14 @@ def _made(context: Context, method: Method, coalitions: Coalitions) -> Tensor:
 
 def _predicted(evaluator: Evaluator, models: Tensor, X: Tensor, y: Tensor) -> Iterator[Predicted]:
     """Every single prediction of models [K, P] on rows X [m, ...]: one a row, or of a language model one a token."""
-    return answering_of(evaluator.learner.name).predicted(evaluator.learner, models, X, y)
+    return answering_of(evaluator.learner).predicted(evaluator.learner, models, X, y)
 
 
-def distance(evaluator: Evaluator, model: Tensor, reference: Tensor, X: Tensor, y: Tensor) -> Distance:
-    """How far ``model`` [P] is from ``reference`` [P] on rows X [m, ...] with labels int64[m]; of language models the
-    means are over tokens."""
+def distance(evaluator: Evaluator, model: Tensor, reference: Tensor, X: Tensor, y: Tensor) -> Distance | NumberDistance:
+    """How far ``model`` [P] is from ``reference`` [P] on rows X [m, ...] with labels [m] as models are trained on them;
+    of language models the means are over tokens."""
+    if evaluator.problem.scale is not None:
+        return _of_numbers(evaluator, model, reference, X, y, evaluator.problem.scale.spread)
     variation, differ, right, count = 0.0, 0.0, torch.zeros(2, dtype=torch.float64, device=X.device), 0
     with batching.single_threaded():
         for outputs, labels, _ in _predicted(evaluator, torch.stack([model, reference]), X, y):
@@ -124,16 +136,34 @@ def distance(evaluator: Evaluator, model: Tensor, reference: Tensor, X: Tensor, 
     )
 
 
+def _of_numbers(
+    evaluator: Evaluator, model: Tensor, reference: Tensor, X: Tensor, y: Tensor, spread: float
+) -> NumberDistance:
+    with batching.single_threaded():
+        answers = evaluator.learner.logits(torch.stack([model, reference]), X)[:, :, 0].double() * spread
+        errors = (answers - y.double() * spread).square().mean(dim=1).sqrt()
+    apart = (answers[0] - answers[1]).square().mean().sqrt()
+    return NumberDistance(len(y), float(apart), float(errors[0] - errors[1]))
+
+
 def losses(evaluator: Evaluator, model: Tensor, X: Tensor, y: Tensor) -> NDArray[np.float64]:
-    """The model's cross-entropy float64[m] on each row; a language model's is a block's mean over its tokens."""
+    """The model's loss float64[m] on each row: cross-entropy, or half the square of a number's error by the targets'
+    scale; a language model's is a block's mean over its tokens."""
     total = torch.zeros(len(X), dtype=torch.float64, device=X.device)
     count = torch.zeros_like(total)
     with batching.single_threaded():
         for outputs, labels, numbers in _predicted(evaluator, model.unsqueeze(0), X, y):
-            log_p = torch.log_softmax(outputs[0].double(), dim=1)
-            total.index_add_(0, numbers, -log_p.gather(1, labels.unsqueeze(1)).squeeze(1))
+            total.index_add_(0, numbers, evaluator.learner.loss.of_rows(outputs[0], labels))
             count.index_add_(0, numbers, torch.ones_like(numbers, dtype=torch.float64))
     return np.asarray((total / count.clamp(min=1)).cpu().numpy(), dtype=np.float64)
+
+
+def rmse(evaluator: Evaluator, model: Tensor, X: Tensor, y: Tensor) -> float:
+    """The root of the mean squared error of a number, in the target's own unit."""
+    scale = evaluator.problem.scale
+    if scale is None:
+        raise ValueError("models of classes have no error in the target's unit")
+    return scale.spread * float(np.sqrt(2.0 * losses(evaluator, model, X, y).mean()))
 
 
 def accuracy(evaluator: Evaluator, model: Tensor, X: Tensor, y: Tensor) -> float:

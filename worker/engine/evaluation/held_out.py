@@ -12,6 +12,17 @@ from worker.engine.tensors.seeds import derive, numpy_generator
 Index = NDArray[np.int64]
 
 
+# rows of neighbouring targets that are split alike, where targets are numbers
+_STRATUM = 10
+
+
+def strata(targets: NDArray[np.float64]) -> Index:
+    """Numbers as labels int64[n] that ``split`` can go by: rows with neighbouring targets have one."""
+    ranks = np.empty(len(targets), dtype=np.int64)
+    ranks[np.argsort(targets, kind="stable")] = np.arange(len(targets))
+    return ranks // _STRATUM
+
+
 def split(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Index, Index]:
     """Row numbers (anchor, measure); each label gives ``share`` of its rows, rounded, to the anchor.
 

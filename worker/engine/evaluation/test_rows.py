@@ -34,33 +34,39 @@ class Score(NamedTuple):
 
 
 class TestRows:
-    """Rows ``X`` and labels ``y`` that measure worth, their ``targets`` and weights, and the ``anchor`` rows (X, y) of
-    partial mode, which measure none. ``answering`` says what is stored of a model on them. ``apart`` counts the rows
-    that chose the constant answer and measure nothing; 0 where those that measure chose it."""
+    """Rows ``X`` and labels ``y`` (numbers: by their scale) that measure worth, their ``targets`` and weights, and the
+    ``anchor`` rows (X, y) of partial mode, which measure none. ``answering`` says what is stored of a model on them.
+    ``apart`` counts the rows that chose the constant answer and measure nothing; 0 where those that measure chose it.
+    """
 
     __test__ = False  # for pytest: this is no test
 
     def __init__(self, problem: Problem, learner: Learner, device: torch.device) -> None:
         self._problem, self._learner, self._device = problem, learner, device
-        self.answering, self.metric = answering_of(learner.name), metric_of(problem.metric)
+        self.answering, self.metric = answering_of(learner), metric_of(problem.metric)
         why = self.metric.why_not(self.answering.prediction.predicts)
         if why is not None:
             raise InvalidProblem(f"{why}; choose one of {', '.join(self.answering.prediction.metrics())}")
         measure = choose = np.arange(len(problem.test))
         self.anchor: tuple[Tensor, Tensor] | None = None
-        classifies = self.answering.prediction.predicts is Predicts.CLASS
+        predicts = self.answering.prediction.predicts
+        labelled, numbers = predicts is not Predicts.NEXT_TOKEN, predicts is Predicts.NUMBER
+        strata = held_out.strata(problem.test.y) if numbers else problem.test.y
         if problem.mode == "partial":
             share = problem.option("anchor_share", _ANCHOR_SHARE)
-            choose, measure = held_out.split(problem.test.y, share, problem.seed)
+            choose, measure = held_out.split(strata, share, problem.seed)
             self.anchor = self._rows(choose)
-        elif classifies and chosen_apart(len(problem.test)):
-            choose, measure = held_out.split(problem.test.y, SPLIT_PART, problem.seed)
+        elif labelled and chosen_apart(len(problem.test)):
+            choose, measure = held_out.split(strata, SPLIT_PART, problem.seed)
         self.apart = len(choose) if choose is not measure else 0
         self.X, self.y = self._rows(measure)
         try:
-            self.targets = self.answering.targets(learner, self.X, self.y, self._weights(measure))
-            if classifies:
-                chosen = frequencies(problem.test.y[choose], self._weights(choose), problem.classes)
+            measured, weights = problem.test.y[measure], self._weights(measure)
+            self.targets = self.answering.targets(learner, self.X, measured, weights, problem.scale)
+            if labelled:
+                chosen = problem.test.y[choose]
+                if not numbers:
+                    chosen = frequencies(chosen, self._weights(choose), problem.classes)
                 self.targets = replace(self.targets, frequencies=chosen)
         except ValueError as error:
             raise InvalidProblem(str(error)) from None
@@ -68,11 +74,14 @@ class TestRows:
     def _rows(self, index: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """Some of the test set's rows (X, y) on the device."""
         X = torch.from_numpy(self._problem.test.X[index]).to(device=self._device, dtype=self._learner.dtype)
-        return X, torch.from_numpy(self._problem.test.y[index]).to(self._device)
+        y = torch.from_numpy(self._problem.trained_on(self._problem.test.y[index]))
+        return X, (y.to(self._learner.dtype) if y.is_floating_point() else y).to(self._device)
 
     def _weights(self, index: NDArray[np.int64]) -> NDArray[np.float64] | None:
         """What each of these rows of the test set weighs in a worth; None where all weigh alike."""
         problem = self._problem
+        if problem.class_weights == "uniform":
+            return None
         pooled = np.concatenate([p.y for p in problem.players])
         return class_weights(problem.class_weights, problem.test.y[index], pooled, problem.classes)
 

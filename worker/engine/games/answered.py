@@ -6,17 +6,16 @@ sets without training anything.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from contract.baseline import at_least, baseline, frequencies
 from contract.metrics import Predicts, metric_of
-from contract.tasks import PREDICTIONS, Targets
+from contract.tasks import PREDICTIONS, Targets, TargetScale
 from worker.engine.games.game import Coalitions, Player, Worths
 from worker.engine.games.measured import Ends, Floats, TestUnits
-
-_CLASSES = PREDICTIONS[Predicts.CLASS]
 
 
 @dataclass(frozen=True)
@@ -30,16 +29,19 @@ class AnsweredGame:
     worths: Worths
 
     @classmethod
-    def of(cls, metric: str, answers: NDArray[np.float32], labels: NDArray[np.int64]) -> "AnsweredGame":
-        """The game of models with these answers on units with these labels."""
-        classes, scored = answers.shape[2], metric_of(metric)
-        targets = Targets(labels, None, classes, frequencies(labels, None, classes))
-        least = baseline(_CLASSES, scored, targets, None, "")
+    def of(cls, metric: str, answers: NDArray[np.float32], labels: NDArray[Any]) -> "AnsweredGame":
+        """The game of models with these answers on units with these labels, class numbers or float64 in their unit."""
+        classes, scored, number = answers.shape[2], metric_of(metric), labels.dtype.kind == "f"
+        prediction = PREDICTIONS[Predicts.NUMBER if number else Predicts.CLASS]
+        scale = TargetScale.of(labels) if number else None
+        chosen = labels if number else frequencies(labels, None, classes)
+        targets = Targets(labels, None, classes, chosen, scale)
+        least = baseline(prediction, scored, targets, None, "")
         answers = np.concatenate([least.answers[None], answers[1:]])
-        worths = at_least(_CLASSES.worths(scored, answers, targets), least.worth)
+        worths = at_least(prediction.worths(scored, answers, targets), least.worth)
         n = len(answers).bit_length() - 1
         players = [Player(f"p{at}", 1, f"p{at}") for at in range(n)]
-        return cls(players, answers, TestUnits(_CLASSES, scored, targets, least, 0), worths)
+        return cls(players, answers, TestUnits(prediction, scored, targets, least, 0), worths)
 
     @property
     def sources(self) -> Sequence[str]:

@@ -25,12 +25,14 @@ WITHOUT_PLAYERS = "the model of everybody with all players unlearned"
 @dataclass(frozen=True)
 class Ends:
     """The baseline and everybody's model: what they score, how much each of the test units moves either score,
-    float64[2, T], and what was compared, in words."""
+    float64[2, T], and what was compared, in words. ``size`` is the usual difference of what a model scores on one unit
+    (``Metric.size``), by which what an unseen unit could do is measured."""
 
     baseline: float
     full: float
     influences: Floats
     basis: str
+    size: float = 1.0
 
 
 @runtime_checkable
@@ -81,7 +83,8 @@ class TestUnits:
             how = f" (chosen by {self.apart} other test rows)" if self.apart else " (chosen by the same rows)"
         basis = f"{self.metric.title.lower()} on {units} against the baseline, {about}{how}"
         full = self._scores(everybody[None])[0]
-        return Ends(worth, float(full), np.stack([own, self._raw(everybody[None])[0]]), basis)
+        size = self.metric.size(self.targets.values)
+        return Ends(worth, float(full), np.stack([own, self._raw(everybody[None])[0]]), basis, size)
 
     def _scores(self, answers: Answers) -> Floats:
         return self.prediction.worths(self.metric, answers, self.targets)

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper
-from contract.metrics import metric_of
+from contract.learners import LEARNERS, Hyper, predicted
+from contract.metrics import Predicts, metric_of
 from contract.names import unknown
 from contract.spec import MODES
-from contract.tasks import CLASS_WEIGHTS
+from contract.tasks import CLASS_WEIGHTS, TargetScale
 from worker.engine.games.game import Player
 
 Array = NDArray[Any]
@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Labelled rows: X float32[n, ...] and y int64[n], kept in the order of their content."""
+    """Labelled rows: X float32[n, ...] and y int64[n], or float64[n] of numbers, kept in the order of their content."""
 
     X: Array
     y: Array
@@ -39,15 +39,22 @@ class Rows:
             raise InvalidProblem(
                 f"{self.name}: X must be [n, features...] and y [n] with the same n; got {X.shape} and {y.shape}"
             )
-        if not np.issubdtype(y.dtype, np.integer):
-            raise InvalidProblem(f"{self.name}: labels must be class numbers (integers from 0); got {y.dtype}")
+        if np.issubdtype(y.dtype, np.floating):
+            y = np.asarray(y, dtype=np.float64) + 0.0
+            if not np.isfinite(y).all():
+                raise InvalidProblem(f"{self.name}: targets hold NaN or infinity; drop those rows")
+        elif np.issubdtype(y.dtype, np.integer):
+            y = y.astype(np.int64)
+        else:
+            what = "class numbers (integers from 0) or numbers to predict (floats)"
+            raise InvalidProblem(f"{self.name}: labels must be {what}; got {y.dtype}")
         # Adding zero turns -0.0 into 0.0: one value, one pattern of bytes.
         X = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0.0)
         if not np.isfinite(X).all():
             raise InvalidProblem(f"{self.name}: features hold NaN or infinity; drop or fill those rows")
-        order = _content_order(X, y.astype(np.int64))
+        order = _content_order(X, y)
         object.__setattr__(self, "X", X[order])
-        object.__setattr__(self, "y", y.astype(np.int64)[order])
+        object.__setattr__(self, "y", y[order])
 
     def __len__(self) -> int:
         return len(self.y)
@@ -55,7 +62,7 @@ class Rows:
     @cached_property
     def digest(self) -> str:
         """Content digest: the same for the same rows in any order, format or file."""
-        h = hashlib.sha256(repr((self.X.shape, "f4", "i8")).encode())
+        h = hashlib.sha256(repr((self.X.shape, "f4", f"{self.y.dtype.kind}8")).encode())
         h.update(self.X.tobytes())
         h.update(self.y.tobytes())
         return h.hexdigest()
@@ -66,7 +73,7 @@ def _content_order(X: Array, y: Array) -> Array:
     if len(X) == 0:
         return np.zeros(0, dtype=np.int64)
     flat = X.reshape(len(X), -1).view(np.uint32)
-    table = np.concatenate([flat, y.astype(np.uint64).reshape(-1, 1).view(np.uint32)], axis=1)
+    table = np.concatenate([flat, y.view(np.uint64).reshape(-1, 1).view(np.uint32)], axis=1)
     keys = np.ascontiguousarray(table.astype(">u4")).view(np.dtype((np.void, table.shape[1] * 4))).ravel()
     return np.argsort(keys, kind="stable")
 
@@ -110,6 +117,9 @@ class Problem:
     M_full it is trained on all players and ``rest``; without a base it is the learner's seeded start. ``rest`` are
     rows of no player: in full mode kept in every coalition, the empty one included; in partial mode they train
     M_full and are then out of reach, except that the source ``retrain`` keeps them in every coalition.
+    What is predicted is what the learner can predict and the metric scores (``predicts``). Labels of classes are their
+    numbers, and ``classes`` counts them; labels to predict as numbers are float64 in their own unit, ``classes`` is 1,
+    and ``scale`` is what models are trained on them by, the test set's own where none is given.
     ``class_weights`` says how much each class of the test set counts (``contract.tasks.class_weights``). Where
     players are shards (``shards.cut``), ``owners`` are those whose shards they are, and whose values are the sums
     over them. ``unlearning`` maps option names of methods to values, "tangent.k" for instance.
@@ -128,6 +138,7 @@ class Problem:
     unlearning: Hyper = field(default_factory=dict)
     class_weights: str = "uniform"
     owners: Sequence[Player] = ()
+    scale: TargetScale | None = None
 
     def __post_init__(self) -> None:
         players = tuple(sorted(self.players, key=lambda p: (p.digest, p.name)))
@@ -146,10 +157,34 @@ class Problem:
         ):
             if given not in allowed:
                 raise InvalidProblem(unknown(what, given, allowed))
+        if self.predicts is Predicts.NUMBER:
+            self._check_numbers()
         self._check_rows()
 
+    @property
+    def predicts(self) -> Predicts:
+        """What models predict; raises InvalidProblem where the metric cannot score the learner."""
+        return predicted(self.learner.name, self.metric)
+
+    def _check_numbers(self) -> None:
+        if self.classes != 1:
+            raise InvalidProblem(f"a model of a number has one output; got classes {self.classes}, set it to 1")
+        if self.class_weights != "uniform":
+            raise InvalidProblem("a number's test rows have no classes to weigh; set class_weights to uniform")
+        if len(self.test) and self.test.y.dtype.kind == "f" and not np.ptp(self.test.y) > 0:
+            raise InvalidProblem(
+                f"every row of the test set has the target {self.test.y[0]:g}, so nothing can be measured; add others"
+            )
+        if self.scale is None:
+            object.__setattr__(self, "scale", TargetScale.of(self.test.y))
+
+    def trained_on(self, y: Array) -> Array:
+        """Labels as models are trained on them: class numbers, or numbers by the scale of the targets."""
+        return y if self.scale is None else self.scale.scaled(y)
+
     def _check_rows(self) -> None:
-        if self.classes < 2:
+        numbers = self.predicts is Predicts.NUMBER
+        if self.classes < 2 and not numbers:
             raise InvalidProblem(f"a classifier needs at least 2 classes; got {self.classes}")
         if len(self.test) == 0:
             raise InvalidProblem("the test set has no rows")
@@ -160,7 +195,10 @@ class Problem:
         for name, X, y in [*parts, ("the test set", self.test.X, self.test.y)]:
             if X.shape[1:] != shape:
                 raise InvalidProblem(f"{name} has rows of shape {X.shape[1:]}, the test set of {shape}; encode alike")
-            if len(y) and (y.min() < 0 or y.max() >= self.classes):
+            if (y.dtype.kind == "f") is not numbers:
+                told = "numbers (floats)" if numbers else "class numbers (integers)"
+                raise InvalidProblem(f"{name}: metric {self.metric} scores {self.predicts}s, so labels must be {told}")
+            if not numbers and len(y) and (y.min() < 0 or y.max() >= self.classes):
                 raise InvalidProblem(
                     f"{name} has labels from {y.min()} to {y.max()}; class numbers run from 0 to {self.classes - 1}"
                 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
+from contract.metrics import Predicts
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.cnn import CNN
@@ -12,8 +13,16 @@ from worker.engine.learners.learner import Learner
 from worker.engine.learners.logistic import Logistic
 from worker.engine.learners.lora_classifier import AdaptedEncoder
 from worker.engine.learners.mlp import MLP
+from worker.engine.learners.ridge import Ridge
 
-_MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {"logistic": Logistic, "mlp": MLP, "cnn": CNN}
+_MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {
+    "logistic": Logistic,
+    "mlp": MLP,
+    "cnn": CNN,
+    "ridge": Ridge,
+}
+# those of classes that predict numbers too, where they are told to
+_OF_NUMBERS: dict[str, Callable[[Hyper, tuple[int, ...], int, Predicts], Learner]] = {"mlp": MLP, "cnn": CNN}
 _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {
     "lm": LanguageModel,
     "lora": AdaptedEncoder,
@@ -22,11 +31,16 @@ NAMES = (*_MAKERS, *_ON_FROZEN)
 
 
 def make_learner(
-    spec: LearnerSpec, feature_shape: tuple[int, ...], classes: int, frozen: Mapping[str, Any] | None = None
+    spec: LearnerSpec,
+    feature_shape: tuple[int, ...],
+    classes: int,
+    frozen: Mapping[str, Any] | None = None,
+    predicts: Predicts | None = None,
 ) -> Learner:
     """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists those that exist.
 
     ``frozen`` are weights that all coalitions share and no training changes; a language model and ``lora`` have some.
+    ``predicts`` is asked of learners that can predict classes or a number; None: classes.
     """
     if spec.name in _ON_FROZEN:
         return _ON_FROZEN[spec.name](spec.hyper, feature_shape, classes, frozen)
@@ -34,4 +48,6 @@ def make_learner(
         raise InvalidProblem(f"learner {spec.name!r} is unknown; choose one of {', '.join(NAMES)}")
     if frozen:
         raise InvalidProblem(f"learner {spec.name!r} takes no frozen weights; drop {', '.join(sorted(frozen)[:3])} ...")
+    if predicts is Predicts.NUMBER and spec.name in _OF_NUMBERS:
+        return _OF_NUMBERS[spec.name](spec.hyper, feature_shape, classes, predicts)
     return _MAKERS[spec.name](spec.hyper, feature_shape, classes)

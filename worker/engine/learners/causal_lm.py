@@ -22,7 +22,9 @@ from contract.adapters import Placement, adapter_shapes, placement
 from contract.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
 from contract.learners import LEARNERS, Hyper
+from contract.metrics import Predicts
 from worker.engine.learners.backbones.transformer import forward
+from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
 from worker.engine.learners.rows import wide_enough
@@ -64,6 +66,8 @@ class LanguageModel(adam.FixedSteps):
     ``frozen`` holds the base's weights."""
 
     name = "lm"
+    predicts = Predicts.NEXT_TOKEN
+    loss = LOSSES[Predicts.NEXT_TOKEN]
     dtype = torch.float32
     linear = False
     slots = 1

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
+from contract.metrics import Predicts
 from worker.engine.learners.backbones import patches
+from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
+from worker.engine.learners.rows import fill_rows, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout
@@ -41,7 +43,10 @@ class CNN(adam.FixedSteps):
     linear = False
     slots = 1
 
-    def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
+    def __init__(
+        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, predicts: Predicts = Predicts.CLASS
+    ) -> None:
+        self.predicts, self.loss = predicts, LOSSES[predicts]
         options = read_options(CNNOptions, self.name, hyper)
         if len(feature_shape) not in (2, 3) or min(feature_shape[:2]) < 4:
             raise InvalidProblem(
@@ -92,7 +97,7 @@ class CNN(adam.FixedSteps):
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
         batch, residual = whole_rows(batch, residual)
         cols0, act0, cols1, act1, outputs = self._forward(params, batch.X)
-        delta = output_gradient(outputs, batch) if residual is None else residual
+        delta = self.loss.gradient(outputs, batch) if residual is None else residual
         K, m = delta.shape[:2]
         result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
         _w0, _b0, w1, _b1, head, _bias = self.layout.views(params)

@@ -10,7 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
+from worker.engine.learners.losses import Loss
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
 
@@ -18,9 +20,12 @@ Check = Callable[[], None]
 
 
 class Learner(Protocol):
-    """A family of models over one flat vector of parameters."""
+    """A family of models over one flat vector of parameters. ``classes`` is how many outputs a model has, one of a
+    number; ``predicts`` what it predicts, and ``loss`` what it is trained to make small."""
 
     name: str
+    predicts: Predicts
+    loss: Loss
     layout: Layout
     classes: int
     dtype: torch.dtype
@@ -53,7 +58,7 @@ class Learner(Protocol):
         ...
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
-        """Gradient [K, P] of the weighted sum of cross-entropies; ``residual`` [K, m, C], where given, replaces the
+        """Gradient [K, P] of the weighted sum of losses; ``residual`` [K, m, C], where given, replaces the
         derivative of the loss with respect to the outputs (weights are then the caller's)."""
         ...
 

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from contract.learners import Hyper
+from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions, EvaluationFailed
 from worker.engine.learners.learner import Check
+from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim.quasi_newton import minimise
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
+from worker.engine.learners.rows import fill_rows, whole_rows
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout, aligned
 
@@ -42,6 +44,8 @@ class Logistic:
     """``logistic:l2=0.001,tol=1e-6,iterations=5000``."""
 
     name = "logistic"
+    predicts = Predicts.CLASS
+    loss = LOSSES[Predicts.CLASS]
     dtype = torch.float64
     linear = True
     slots = _SLOTS
@@ -92,7 +96,7 @@ class Logistic:
         batch, residual = whole_rows(batch, residual)
         flat = batch.X.flatten(2)
         if residual is None:
-            residual = output_gradient(self.logits(params, batch.X), batch)
+            residual = self.loss.gradient(self.logits(params, batch.X), batch)
         result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
         weight, bias = self.layout.views(result)
         weight.copy_(torch.bmm(residual.transpose(1, 2), flat))

@@ -19,11 +19,13 @@ from torch import Tensor
 from contract import bert, resnet, vision_transformer
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
+from contract.metrics import Predicts
 from worker.engine.learners.backbones import adapter_hosts, resnets
 from worker.engine.learners.backbones.adapter_hosts import Host
+from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, output_gradient
+from worker.engine.learners.rows import fill_rows
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.layout import Layout, aligned
 from worker.engine.tensors.seeds import derive, torch_generator
@@ -51,6 +53,8 @@ class AdaptedEncoder(adam.FixedSteps):
     ``recompute=1`` keeps only layers' inputs for the backward pass; ``frozen`` holds the encoder's weights."""
 
     name = "lora"
+    predicts = Predicts.CLASS
+    loss = LOSSES[Predicts.CLASS]
     dtype = torch.float32
     linear = False
     slots = 1
@@ -137,7 +141,7 @@ class AdaptedEncoder(adam.FixedSteps):
             with torch.enable_grad():
                 moved = params.detach().clone().requires_grad_()
                 outputs = self._outputs(self._named(moved), rows.X.expand(len(params), *rows.X.shape[1:]))
-                slope = output_gradient(outputs.detach(), rows) if residual is None else residual[:, part]
+                slope = self.loss.gradient(outputs.detach(), rows) if residual is None else residual[:, part]
                 (gradient,) = torch.autograd.grad(outputs, moved, slope)
             result += gradient
         return result

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from contract.learners import Hyper
+from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
+from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim import adam
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows
+from worker.engine.learners.rows import fill_rows, whole_rows
 from worker.engine.learners.start import he_start
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
@@ -41,7 +43,10 @@ class MLP:
     linear = False
     slots = 1
 
-    def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
+    def __init__(
+        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, predicts: Predicts = Predicts.CLASS
+    ) -> None:
+        self.predicts, self.loss = predicts, LOSSES[predicts]
         options = read_options(MLPOptions, self.name, hyper)
         self.classes, self.feature_shape = classes, feature_shape
         widths = [math.prod(feature_shape), *[options.hidden] * options.layers, classes]
@@ -82,7 +87,7 @@ class MLP:
         batch, residual = whole_rows(batch, residual)
         views = self.layout.views(params)
         layers = self._forward(views, batch.X)
-        delta = output_gradient(layers[-1], batch) if residual is None else residual
+        delta = self.loss.gradient(layers[-1], batch) if residual is None else residual
         result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
         out = self.layout.views(result)
         for i in range(len(views) - 2, -1, -2):

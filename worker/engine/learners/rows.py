@@ -1,4 +1,4 @@
-"""Row counts that keep slots aligned, and the derivative of the loss at the outputs: shared by stacked learners.
+"""Row counts that keep slots aligned: shared by stacked learners.
 
 A stack [K, m, C] starts every slot at the same alignment only where m is a multiple of 32; learners therefore fill
 rows up with zeros of weight zero. Single rows (m = 1, per-row gradients) are left alone.
@@ -34,10 +34,3 @@ def whole_rows(batch: Batch, residual: Tensor | None) -> tuple[Batch, Tensor | N
         return batch, residual
     filled = Batch(fill_rows(batch.X), fill_rows(batch.y), fill_rows(batch.weight))
     return filled, None if residual is None else fill_rows(residual)
-
-
-def output_gradient(outputs: Tensor, batch: Batch) -> Tensor:
-    """Derivative [K, m, C] of the weighted sum of cross-entropies with respect to outputs [K, m, C]."""
-    delta = torch.softmax(outputs, dim=2)
-    delta.scatter_add_(2, batch.y.unsqueeze(2), torch.full_like(batch.weight, -1.0).unsqueeze(2))
-    return delta.mul_(batch.weight.unsqueeze(2))

@@ -18,6 +18,9 @@ from contract.result import Audit, Interval, SizeRow
 from worker.engine.games.coalitions import Floats, Ints, kernel_by_size, sizes_of
 from worker.engine.games.game import Coalitions
 
+# an error of so many points of what all data adds is one of rounding
+_ROUNDING = 1e-4
+
 
 def unaudited(reason: str) -> Audit:
     """The audit of a result without retrained worths."""
@@ -211,6 +214,8 @@ def _number(value: float) -> float | None:
 
 def _sentence(count: int, bias: float, rmse: float, rmse_ci: Interval | None, point: float, ratio: float | None) -> str:
     """What a buyer should know, in one sentence."""
+    if rmse == 0.0 or (np.isfinite(point) and rmse * point < _ROUNDING):
+        return f"{count} of the unlearned worths were checked by training anew, and are the same to rounding: exact."
     lean = (
         "no lean" if abs(bias) < rmse / 10 else f"on average {'too high' if bias > 0 else 'too low'} by {abs(bias):.3g}"
     )

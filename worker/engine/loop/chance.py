@@ -20,8 +20,8 @@ from worker.engine.games.game import Coalitions, FidelityGame, FunctionGame, Gam
 from worker.engine.games.measured import Measured
 from worker.engine.games.shards import members_of
 
-# the variance of what a model scores on a unit that was not seen (gain.py has that of a difference): a few units on
-# which models are all alike are certain of nothing
+# the variance, in squares of the metric's usual size on one unit, of what a model scores on a unit that was not seen
+# (gain.py has that of a difference): a few units on which models are all alike are certain of nothing
 UNSEEN = 0.25
 _AT_ONCE = 256  # coalitions whose influences are held together
 _DRAWS = 4000
@@ -77,7 +77,13 @@ def moved(game: FidelityGame, by: Weights, canonical_of: Callable[[Coalitions], 
         units = own if units is None else units + own
     if units is None:
         return None
-    return Moved(units, UNSEEN / units.shape[1] ** 2 * (by.weights @ by.weights.T))
+    return Moved(units, _unseen(game, by.source, units.shape[1]) * (by.weights @ by.weights.T))
+
+
+def _unseen(game: Measured, source: str, units: int) -> float:
+    """The variance that a unit which was not seen adds to a mean over so many units."""
+    ends = game.ends(source)
+    return UNSEEN * (1.0 if ends is None else ends.size) ** 2 / units**2
 
 
 def moved_by_estimator(
@@ -85,7 +91,9 @@ def moved_by_estimator(
 ) -> Moved | None:
     """The same for an estimator that is linear in worths but no matrix: it is played on each unit's influences in turn.
     ``bought`` bool[m, n] are the coalitions whose worths it had."""
-    influences = game.influences(source, bought) if isinstance(game, Measured) else None
+    if not isinstance(game, Measured):
+        return None
+    influences = game.influences(source, bought)
     if influences is None:
         return None
     row = {each: index for index, each in enumerate(keys(bought))}
@@ -98,7 +106,7 @@ def moved_by_estimator(
         return estimate(FunctionGame(bought.shape[1], worth)).values
 
     units = np.stack([play(unit) for unit in influences.T], axis=1)
-    return Moved(units, np.diag(np.full(len(units), UNSEEN / units.shape[1] ** 2)))
+    return Moved(units, np.diag(np.full(len(units), _unseen(game, source, units.shape[1]))))
 
 
 def chance(values: Floats, by: Moved, seed: int) -> TestRowChance:

@@ -13,8 +13,8 @@ from worker.engine.games.game import FidelityGame
 from worker.engine.games.measured import Ends, Measured
 from worker.engine.loop.recorded import RecordedGame
 
-# the variance, in squared units of a score, of what two models could differ by on a unit that was not seen: without it
-# a few test rows on which all differences are alike would be certain of anything
+# the variance, in squares of the metric's usual size on one unit, of what two models could differ by on a unit that was
+# not seen: without it a few test rows on which all differences are alike would be certain of anything
 UNSEEN = 0.5
 
 
@@ -30,7 +30,7 @@ def gain(game: FidelityGame, source: str, confidence: float) -> Gain | None:
 def tested(ends: Ends, confidence: float) -> Gain:
     """The one-sided test of ``ends.full`` above ``ends.baseline``."""
     moved = ends.influences[1] - ends.influences[0]
-    stderr = math.sqrt(float((moved**2).sum()) + UNSEEN / len(moved) ** 2)
+    stderr = math.sqrt(float((moved**2).sum()) + UNSEEN * ends.size**2 / len(moved) ** 2)
     difference = ends.full - ends.baseline
     lower = difference - NormalDist().inv_cdf(confidence) * stderr
     return Gain(

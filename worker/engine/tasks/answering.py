@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract.tasks import Prediction, Targets
+from contract.tasks import Prediction, Targets, TargetScale
 from worker.engine.learners.learner import Learner
 
 # outputs [K, m, ..., C] of K models, or of a method's coalitions, on test units [m, ...]
@@ -20,7 +20,7 @@ Outputs = Callable[[Tensor], Tensor]
 
 
 class Predicted(NamedTuple):
-    """Outputs [K, r, C] of single predictions, their labels int64[r], and the number int64[r] of the row each is of."""
+    """Outputs [K, r, C] of single predictions, their labels [r], and the number int64[r] of the row each is of."""
 
     outputs: Tensor
     labels: Tensor
@@ -45,8 +45,15 @@ class Answering(ABC):
         return self.answers(learner, lambda units: learner.logits(params, units), X)
 
     @abstractmethod
-    def targets(self, learner: Learner, X: Tensor, y: Tensor, weights: NDArray[np.float64] | None) -> Targets:
-        """What the test units X [T, ...] with labels y [T] really are."""
+    def targets(
+        self,
+        learner: Learner,
+        X: Tensor,
+        y: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+        scale: TargetScale | None = None,
+    ) -> Targets:
+        """What the test units X [T, ...] with labels y [T], numbers in their own unit, really are."""
 
     @abstractmethod
     def predicted(self, learner: Learner, models: Tensor, X: Tensor, y: Tensor) -> Iterator[Predicted]:

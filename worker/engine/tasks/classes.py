@@ -1,6 +1,7 @@
 """Classes: a model answers a row with its outputs, the log-odds of each class, rounded to float32."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract.metrics import Predicts
-from contract.tasks import PREDICTIONS, Targets
+from contract.tasks import PREDICTIONS, Targets, TargetScale
 from worker.engine.learners.learner import Learner
 from worker.engine.tasks.answering import Answering, Outputs, Predicted
 
@@ -22,8 +23,15 @@ class ClassAnswers(Answering):
         logits: NDArray[np.float32] = outputs(X).to(torch.float32).contiguous().cpu().numpy()
         return logits
 
-    def targets(self, learner: Learner, X: Tensor, y: Tensor, weights: NDArray[np.float64] | None) -> Targets:  # noqa: ARG002
-        return Targets(y.cpu().numpy(), weights, learner.classes)
+    def targets(
+        self,
+        learner: Learner,
+        X: Tensor,  # noqa: ARG002
+        y: NDArray[Any],
+        weights: NDArray[np.float64] | None,
+        scale: TargetScale | None = None,  # noqa: ARG002
+    ) -> Targets:
+        return Targets(y, weights, learner.classes)
 
     def predicted(self, learner: Learner, models: Tensor, X: Tensor, y: Tensor) -> Iterator[Predicted]:
         yield Predicted(learner.logits(models, X), y, torch.arange(len(y), device=y.device))

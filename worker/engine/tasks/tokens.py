@@ -5,6 +5,7 @@ are asked at a time. A method that knows likelihoods without outputs leaves the 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from contract.metrics import Predicts, TokenSum
 from contract.metrics.clipped_log_loss import floor
-from contract.tasks import PREDICTIONS, TOKEN_SUMS, Targets
+from contract.tasks import PREDICTIONS, TOKEN_SUMS, Targets, TargetScale
 from worker.engine.learners.causal_lm import NO_TOKEN, SCORE_ROWS, token_likelihoods
 from worker.engine.learners.learner import Learner
 from worker.engine.tasks.answering import Answering, Outputs, Predicted
@@ -36,7 +37,14 @@ class TokenAnswers(Answering):
     def of_likelihoods(self, learner: Learner, likelihoods: Outputs, X: Tensor) -> NDArray[np.float64]:
         return _joined(_sums(learner, likelihoods(blocks), None) for blocks in _parts(X))
 
-    def targets(self, learner: Learner, X: Tensor, y: Tensor, weights: NDArray[np.float64] | None) -> Targets:  # noqa: ARG002
+    def targets(
+        self,
+        learner: Learner,
+        X: Tensor,
+        y: NDArray[Any],  # noqa: ARG002
+        weights: NDArray[np.float64] | None,
+        scale: TargetScale | None = None,  # noqa: ARG002
+    ) -> Targets:
         if weights is not None:
             raise ValueError("a language model's test set has no classes to weigh; set class_weights to uniform")
         tokens = (X[:, 1:] != NO_TOKEN).sum(dim=1).cpu().numpy().astype(np.int64)

@@ -33,7 +33,8 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """Gathered rows of K coalitions: X [K, m, ...], y int64[K, m], and weight [K, m], 1 for a row and 0 for padding."""
+    """Gathered rows of K coalitions: X [K, m, ...], y [K, m] (class numbers, or numbers in X's type), and weight
+    [K, m], 1 for a row and 0 for padding."""
 
     X: Tensor
     y: Tensor
@@ -55,7 +56,8 @@ class Pool:
             parts.insert(0, (problem.rest.X, problem.rest.y))
             self.rest_rows = len(problem.rest)
         self.X = torch.from_numpy(np.concatenate([X for X, _ in parts])).to(device=device, dtype=dtype)
-        self.y = torch.from_numpy(np.concatenate([y for _, y in parts])).to(device)
+        labels = torch.from_numpy(problem.trained_on(np.concatenate([y for _, y in parts])))
+        self.y = (labels.to(dtype) if labels.is_floating_point() else labels).to(device)
         self.player_rows = np.array([len(p) for p in problem.players])
         bounds = self.rest_rows + np.concatenate([[0], np.cumsum(self.player_rows)])
         self.spans = [(int(a), int(b)) for a, b in itertools.pairwise(bounds)]

@@ -38,11 +38,13 @@ def forgotten_rows(context: Context) -> float:
 
 
 def distil(context: Context, target: Tensor) -> Callable[[Tensor, Batch], Tensor]:
-    """Gradient of the weighted sum over rows of KL(target model [P] || model)."""
+    """Gradient of the weighted sum over rows of KL(target model [P] || model); of numbers, of half the square of what
+    is between the two."""
 
     def gradient(params: Tensor, batch: Batch) -> Tensor:
-        teacher = torch.softmax(context.learner.logits(target.expand(len(params), -1), batch.X), dim=2)
-        residual = torch.softmax(context.learner.logits(params, batch.X), dim=2).sub_(teacher)
+        learner = context.learner
+        teacher = learner.loss.expected(learner.logits(target.expand(len(params), -1), batch.X))
+        residual = learner.loss.expected(learner.logits(params, batch.X)) - teacher
         return context.learner.gradient(params, batch, residual.mul_(batch.weight.unsqueeze(2)))
 
     return gradient

@@ -32,7 +32,7 @@ def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) 
 def kept(context: Context, what: str, X: Tensor, compute: Callable[[], T], width: int | None = None) -> T:
     """The result of ``compute`` on rows X, computed once where the outputs of all models are few enough to be kept:
     ``width`` numbers at each place, by default as many as there are classes."""
-    places = answering_of(context.learner.name).places(X)
+    places = answering_of(context.learner).places(X)
     size = 4 * len(context.held_out[0]) * places * (width or context.learner.classes)
     if size * (len(context.problem.players) + 2) > _KEPT_BYTES:
         return compute()

@@ -24,6 +24,8 @@ def usage(config: ModelConfig, preprocessing: Preprocessing) -> str:
     """Markdown: how to use the model."""
     if config.learner in _PROGRAMS:
         return _PROGRAMS[config.learner](config)
+    if preprocessing.target_scale is not None:
+        return "There is no short program for numbers yet; `cherish predict` computes them, in the target's unit."
     if config.learner not in _OUTPUTS:
         return f"There is no short program for {config.learner} yet; `cherish predict` computes its predictions."
     read = rows.read(preprocessing)

@@ -203,8 +203,11 @@ def broken(data: bytes, target: str = "label", *, is_test: bool = False) -> str:
         (b"label\nx\n", "column `label`: it is the only column"),
         (b"a,label\n1,x\ninf,y\n", "column `a`: row 2 is inf; features are finite"),
         (b"a,label\n1,\n2,?\n", "column `label`: no row has a label"),
-        (b"a,label\n1,0.5\n2,1\n", "row 1 is 0.5; labels are classes"),
-        (b"a,label\n" + b"".join(b"1,%d\n" % i for i in range(1001)), "1001 distinct labels, and 1000 are allowed"),
+        (b"a,label\n1,0.5\n2,inf\n", "row 2 is inf; correct it"),
+        (
+            b"a,label\n" + b"".join(b"1,n%d\n" % i for i in range(1001)),
+            "1001 distinct labels, and 1000 are allowed",
+        ),
     ],
 )
 def test_a_table_must_be_fit_for_valuation(data: bytes, says: str) -> None:

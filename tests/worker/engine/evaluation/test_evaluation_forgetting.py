@@ -26,17 +26,19 @@ def rows(seed: int, count: int, noise: float = 0.0) -> Labelled:
 
 
 def problem(learner: str, players: dict[str, Labelled], mode: str = "full", **more: object) -> Problem:
-    hyper = {"mlp": {"hidden": 64, "steps": 300}, "logistic": {"l2": 0.01}, "cnn": {"steps": 20}}[learner]
-    test = rows(99, 200)
+    hyper = {"mlp": {"hidden": 64, "steps": 300}, "logistic": {"l2": 0.01}, "cnn": {"steps": 20}, "ridge": {}}[learner]
+    test, number = rows(99, 200), learner == "ridge"
+    if number:
+        players, test = {name: (X, 10.0 * y) for name, (X, y) in players.items()}, (test[0], 10.0 * test[1])
     if learner == "cnn":
         players = {name: (X.reshape(-1, 2, 4).repeat(4, 1).repeat(2, 2), y) for name, (X, y) in players.items()}
         test = (test[0].reshape(-1, 2, 4).repeat(4, 1).repeat(2, 2), test[1])
     return Problem(
         players=[PlayerData(name, *each) for name, each in players.items()],
         test=Rows(*test),
-        classes=3,
+        classes=1 if number else 3,
         learner=LearnerSpec(learner, hyper),
-        metric="accuracy",
+        metric="rmse" if number else "accuracy",
         mode=mode,
         **more,  # type: ignore[arg-type]  # named by the tests
     )

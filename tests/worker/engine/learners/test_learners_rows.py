@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from worker.engine.learners.rows import fill_rows, output_gradient, whole_rows, wide_enough
+from worker.engine.learners.losses import CrossEntropy
+from worker.engine.learners.rows import fill_rows, whole_rows, wide_enough
 from worker.engine.tensors.batching import Batch
 
 G = torch.Generator().manual_seed(0)
@@ -26,7 +27,7 @@ def test_rows_are_filled_up_to_a_multiple_and_a_single_row_is_left_alone(rows: i
 def test_a_filled_batch_is_the_same_sum_of_gradients() -> None:
     short = batch(7)
     outputs = torch.randn(2, 7, 3, generator=G)
-    residual = output_gradient(outputs, short)
+    residual = CrossEntropy().gradient(outputs, short)
     whole, filled = whole_rows(short, residual)
     assert filled is not None
     assert (whole.X.shape[1], filled.shape[1]) == (32, 32)
@@ -43,7 +44,7 @@ def test_the_derivative_at_the_outputs_is_probability_less_truth_by_weight() -> 
     loss = torch.nn.functional.cross_entropy(outputs.flatten(0, 1), given.y.flatten(), reduction="none")
     (loss.view(2, 5) * given.weight).sum().backward()
     weighted = Batch(given.X, given.y, given.weight.double())
-    torch.testing.assert_close(output_gradient(outputs.detach(), weighted), outputs.grad)
+    torch.testing.assert_close(CrossEntropy().gradient(outputs.detach(), weighted), outputs.grad)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 5])

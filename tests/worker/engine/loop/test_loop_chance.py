@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contract.metrics import METRICS
+from contract.metrics import Predicts
 from contract.shares import shares_of
 from contract.spec import ValuationSpec
+from contract.tasks import PREDICTIONS
 from worker.engine.estimators.exact import exact, exact_values
 from worker.engine.estimators.grid import full_grid
 from worker.engine.estimators.posterior import CoalitionProcess
@@ -32,7 +33,7 @@ def pool(seed: int, n: int, rows: int, weakest: float = 0.0) -> tuple[np.ndarray
     return answers.astype(np.float32), labels.astype(np.int64)
 
 
-@pytest.mark.parametrize("metric", sorted(METRICS))
+@pytest.mark.parametrize("metric", PREDICTIONS[Predicts.CLASS].metrics())
 def test_intervals_hold_the_share_on_the_whole_population_as_often_as_they_say(metric: str) -> None:
     answers, labels = pool(1, 3, 20_000)
     truth = shares_of(exact_values(AnsweredGame.of(metric, answers, labels).worths))

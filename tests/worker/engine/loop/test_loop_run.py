@@ -474,3 +474,15 @@ def test_forty_players_are_valued_on_a_sample_that_grows_as_n_log_n() -> None:
     assert result.evaluations["retrain"] <= 100
     assert np.corrcoef([p.value for p in result.players], power)[0, 1] > 0.99
     assert recompute(result) == result
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_the_unit_of_worths_changes_no_share_no_interval_and_no_budget(unit: float) -> None:
+    game = market()
+    other = TableFidelityGame(game.players, {name: unit * table for name, table in game.tables.items()})
+    first, second = value(game, ValuationSpec()), value(other, ValuationSpec())
+    assert (first.stopped_by, first.evaluations) == (second.stopped_by, second.evaluations)
+    for one, another in zip(first.players, second.players, strict=True):
+        assert another.value == pytest.approx(unit * one.value, rel=1e-6)
+        assert another.share == pytest.approx(one.share, abs=1e-7)
+        assert another.share_band == pytest.approx(one.share_band, abs=1e-5)

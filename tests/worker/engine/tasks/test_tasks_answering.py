@@ -12,9 +12,7 @@ from worker.engine.tasks.answering import Answering
 
 
 def test_every_learner_s_models_are_answered_for_by_what_they_predict() -> None:
-    for name, learner in LEARNERS.items():
-        assert answering_of(name).prediction.predicts is learner.predicts
-    assert set(ANSWERING) == {learner.predicts for learner in LEARNERS.values()}
+    assert set(ANSWERING) == {each for learner in LEARNERS.values() for each in learner.predicts}
     assert all(isinstance(each, Answering) for each in ANSWERING.values())
 
 
@@ -22,7 +20,7 @@ def test_the_answers_of_models_are_those_of_their_outputs(blobs) -> None:
     evaluator = Evaluator(blobs("mlp", {"steps": 3}))
     learner, X = evaluator.learner, evaluator.test_X
     models = torch.stack([learner.start(1), learner.start(2)])
-    answering = answering_of("mlp")
+    answering = answering_of(learner)
     by_outputs = answering.answers(learner, lambda units: learner.logits(models, units), X)
     assert np.array_equal(answering.of_models(learner, models, X), by_outputs)
 

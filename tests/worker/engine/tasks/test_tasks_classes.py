@@ -26,7 +26,7 @@ def test_answers_are_outputs_rounded_to_single_precision(evaluator: Evaluator) -
 
 def test_targets_are_labels_with_their_weights_and_the_number_of_classes(evaluator: Evaluator) -> None:
     weights = np.linspace(0.5, 1.5, len(evaluator.test_y))
-    targets = TASK.targets(evaluator.learner, evaluator.test_X, evaluator.test_y, weights)
+    targets = TASK.targets(evaluator.learner, evaluator.test_X, evaluator.test_y.numpy(), weights, None)
     assert np.array_equal(targets.values, evaluator.problem.test.y)
     assert np.array_equal(targets.weights, weights)
     assert targets.classes == 3
@@ -35,7 +35,7 @@ def test_targets_are_labels_with_their_weights_and_the_number_of_classes(evaluat
 def test_worths_follow_from_answers_and_targets_alone(evaluator: Evaluator) -> None:
     right = 10.0 * torch.nn.functional.one_hot(evaluator.test_y, 3)
     answers = TASK.answers(evaluator.learner, lambda _: torch.stack([right, -right]), evaluator.test_X)
-    targets = TASK.targets(evaluator.learner, evaluator.test_X, evaluator.test_y, None)
+    targets = TASK.targets(evaluator.learner, evaluator.test_X, evaluator.test_y.numpy(), None, None)
     assert TASK.prediction.worths(METRICS["accuracy"], answers, targets).tolist() == [1.0, 0.0]
 
 

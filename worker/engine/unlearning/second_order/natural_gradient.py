@@ -32,8 +32,7 @@ def _directions(context: Context) -> Tensor:
     generator = torch_generator(derive(context.problem.seed, "fisher sample"))
     picked = torch.randperm(len(rows), generator=generator)[:_SAMPLE].to(context.device)
     rows = rows[picked]
-    p = torch.softmax(learner.logits(context.full.unsqueeze(0), rows)[0], dim=1)
-    labels = torch.multinomial(p.cpu(), 1, generator=generator).squeeze(1).to(context.device)
+    labels = learner.loss.drawn(learner.logits(context.full.unsqueeze(0), rows)[0], generator)
     G = _row_gradients(context, rows, labels).double()
     gram = G @ G.T / len(G)
     damping = context.option("natural_gradient.damping", 1.0) * float(gram.diagonal().mean())

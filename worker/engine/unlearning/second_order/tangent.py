@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract.methods import METHODS
+from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.games.problem import Rows
 from worker.engine.tensors.layout import aligned
@@ -90,12 +91,13 @@ def _player_statistics(context: Context) -> list[Statistics]:
 def _targets(context: Context, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Targets float64[m, C] and weights float64[m] of rows: labels; or, for learners linear in their rows, working
     responses; or, in partial mode, what M_full leaves of the labels."""
-    labels = torch.nn.functional.one_hot(y, context.learner.classes).double()
+    loss = context.learner.loss
+    labels = loss.targets(y, context.learner.classes)
     if not context.partial and not context.learner.linear:
         return labels, torch.ones(len(y), dtype=torch.float64, device=y.device)
     z = _reference(context, X)
-    p, weight = torch.softmax(z, dim=1), _bend(z)
-    left = labels - p
+    weight = loss.bend(z)
+    left = labels - loss.expected(z)
     return (left if context.partial else left + weight.unsqueeze(1) * z), weight
 
 
@@ -103,12 +105,6 @@ def _reference(context: Context, X: Tensor) -> Tensor:
     """Outputs float64[m, C] of M_full, or where a full-mode Newton step starts."""
     model = context.full if context.partial else context.option("tangent.start", _START) * context.full
     return context.learner.logits(model.unsqueeze(0), X)[0].double()
-
-
-def _bend(outputs: Tensor) -> Tensor:
-    """Mean eigenvalue float64[m], over the directions that matter, of cross-entropy's Hessian diag(p) - p p^T."""
-    p = torch.softmax(outputs, dim=1)
-    return ((1.0 - p.square().sum(dim=1)) / (p.shape[1] - 1)).clamp(min=1e-6)
 
 
 def storage_prefix(context: Context, tangents: Tangents, digest: str) -> str:
@@ -142,7 +138,7 @@ def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
     assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
     rows = context.anchor[0]
     nothing = torch.zeros((len(rows), classes), dtype=torch.float64, device=rows.device)
-    sums = tangents.statistics(rows, nothing, _bend(_reference(context, rows)))
+    sums = tangents.statistics(rows, nothing, context.learner.loss.bend(_reference(context, rows)))
     return Statistics(sums.A * (context.hidden_rows / max(len(rows), 1)), sums.b, context.hidden_rows)
 
 
@@ -151,7 +147,7 @@ def hidden_statistics(context: Context, rows: Rows) -> dict[str, NDArray[Any]]:
     tangents = Tangents(context.learner, context.full, tangents_of(context).width - 1)
     X = torch.from_numpy(rows.X).to(device=context.device, dtype=context.learner.dtype)
     targets = torch.zeros((len(rows), context.learner.classes), dtype=torch.float64, device=context.device)
-    weight = _bend(context.learner.logits(context.full.unsqueeze(0), X)[0].double())
+    weight = context.learner.loss.bend(context.learner.logits(context.full.unsqueeze(0), X)[0].double())
     return tangents.statistics(X, targets, weight).arrays(f"tangent/{tangents.digest}/residuals/hidden/")
 
 
@@ -176,9 +172,12 @@ def _prepare(context: Context) -> Linearised:
         # The basis makes the mean square of the weighted features one: damping is relative to the mean curvature.
         model = replace(model, damping=context.option("tangent.damping", _PARTIAL_DAMPING))
         return replace(model, scale=context.option("tangent.stretch", 0.0) or _stretch(context, model))
-    damping = context.option("tangent.damping", _cross_validated(A.sum(dim=0) + A0, b.sum(dim=0) + b0, rows))
+    squares = _target_squares(context)
+    damping = context.option("tangent.damping", _cross_validated(A.sum(dim=0) + A0, b.sum(dim=0) + b0, rows, squares))
     model = _trimmed(model, damping * rows)
-    temperature = context.option("tangent.temperature", _temperature(context, model, damping, rows))
+    # a number's outputs are not surer where they are larger
+    softer = 1.0 if context.learner.predicts is Predicts.NUMBER else _temperature(context, model, damping, rows)
+    temperature = context.option("tangent.temperature", softer)
     return replace(model, damping=damping, scale=temperature)
 
 
@@ -228,9 +227,11 @@ def _stretch(context: Context, model: Linearised) -> float:
     together: M_full goes on knowing the rows of one that is kept."""
     assert context.anchor is not None  # noqa: S101 - partial mode always has anchor rows
     rows, labels = context.anchor
-    sure = _certainty(_reference(context, rows), labels)
+    loss = context.learner.loss
+    sure = loss.sureness(_reference(context, rows), labels)
     usual = torch.full((context.learner.classes,), float(sure.mean()), dtype=sure.dtype, device=sure.device)
-    for c in torch.unique(labels):
+    of_classes = context.learner.predicts is Predicts.CLASS
+    for c in torch.unique(labels) if of_classes else ():
         usual[c] = sure[labels == c].mean()
     pool, digests = context.players_only(), [p.digest for p in context.problem.players]
     needed = []
@@ -242,14 +243,10 @@ def _stretch(context: Context, model: Linearised) -> float:
         left = np.array([kept @ pool.player_rows + context.hidden_rows])
         step = model.features(pool.X[a:b]) @ _solved(model, kept[None], left, partial=True)[0]
         outputs, y = _reference(context, pool.X[a:b]), pool.y[a:b]
-        enough = [t for t in _STRETCHES if float((_certainty(outputs + t * step, y) - usual[y]).mean()) <= 0]
+        like = usual[y] if of_classes else usual
+        enough = [t for t in _STRETCHES if float((loss.sureness(outputs + t * step, y) - like).mean()) <= 0]
         needed.append(enough[0] if enough else _STRETCHES[-1])
     return float(np.median(needed))
-
-
-def _certainty(outputs: Tensor, labels: Tensor) -> Tensor:
-    """The probability float64[m] that outputs [m, C] give to each row's label."""
-    return torch.softmax(outputs, dim=1).gather(1, labels.unsqueeze(1)).squeeze(1)
 
 
 def solve_width(context: Context) -> int:
@@ -274,14 +271,20 @@ def _basis(total: Tensor, rows: int, k: int, *, scaled: bool) -> Tensor:
     return cast(Tensor, scale[:, None] * vectors[:, -keep:])
 
 
-def _cross_validated(A: Tensor, b: Tensor, rows: int) -> float:
-    """The damping of least generalised cross-validation error; sums of squares of one-hot labels are ``rows``."""
+def _target_squares(context: Context) -> float:
+    """The sum over all rows of the squares of their targets; of one-hot labels it is their number."""
+    y = context.pool.y
+    return float(y.double().square().sum()) if context.learner.predicts is Predicts.NUMBER else float(len(y))
+
+
+def _cross_validated(A: Tensor, b: Tensor, rows: int, squares: float) -> float:
+    """The damping of least generalised cross-validation error; ``squares`` is the targets' sum of squares."""
     values, vectors = torch.linalg.eigh(A)
     projected = (vectors.T @ b).square().sum(dim=1)
     errors = []
     for damping in _DAMPINGS:
         shrunk = values + damping * rows
-        residual = rows - (projected * (2 / shrunk - values / shrunk.square())).sum()
+        residual = squares - (projected * (2 / shrunk - values / shrunk.square())).sum()
         freedom = (values / shrunk).sum()
         errors.append(float(residual / (1 - freedom / rows).clamp(min=1e-3).square()))
     return float(_DAMPINGS[int(np.argmin(errors))])
