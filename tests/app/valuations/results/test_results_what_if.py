@@ -79,6 +79,7 @@ def test_it_is_asked_by_page_and_by_api_moves_no_money_and_is_the_buyer_s_alone(
         return session.scalar(select(func.count()).select_from(LedgerTransfer)) or 0
 
     before = transfers()
+    assert ended.here.get(f"{ended.path}/certificate").status_code == 200
     page = ended.here.get(f"{ended.path}/what-if?pool=500.00")
     assert page.status_code == 200
     assert "€200.00" in page.text
