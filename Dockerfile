@@ -17,7 +17,7 @@ COPY app /src/app
 COPY worker /src/worker
 COPY cherish /src/cherish
 COPY migrations /src/migrations
-RUN /opt/cherish/bin/pip install -c /src/constraints.txt "/src[worker]"
+RUN /opt/cherish/bin/pip install -c /src/constraints.txt "/src[worker,traces]"
 
 FROM python:3.12-slim
 RUN groupadd --system --gid 10001 cherish \

@@ -10,7 +10,7 @@ import anyio
 import redis
 from fastapi import FastAPI
 
-from app import logs
+from app import logs, tracing
 from app.accounts import endpoints as accounts
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
@@ -47,6 +47,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the engine, the blob store and Redis; none of them is contacted before it is needed."""
     settings: Settings = app.state.settings
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
+    tracing.open_tracing(settings, "api")
     # what an earlier process left when it was killed goes now
     scratch.folder()
     engine = open_engine(settings, Process.API)
@@ -67,6 +68,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.limiter.close()
         app.state.redis.close()
         engine.dispose()
+        tracing.close_tracing()
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -160,6 +160,10 @@ class Settings(BaseSettings):
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_json: bool = Field(default=False, description="one JSON object a line, what libraries log included")
+    otlp_url: str | None = Field(
+        default=None,
+        description="where traces go by OTLP over HTTP: http://collector:4318/v1/traces; nowhere unset",
+    )
 
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="of one upload")
     max_body_bytes: int = Field(

@@ -183,6 +183,14 @@ class Client:
         """Post a valuation job; returns it, queued."""
         return self.post("/v1/valuations", spec)
 
+    def quote_top_up(self, valuation_id: str, **budgets: Any) -> Json:
+        """What a top-up of a job that has ended would compute besides, and cost; stores nothing."""
+        return self.post(f"/v1/valuations/{valuation_id}/top-ups/quote", budgets)
+
+    def top_up(self, valuation_id: str, **budgets: Any) -> Json:
+        """Go on with a job that has ended, under larger budgets; returns the job that does, queued."""
+        return self.post(f"/v1/valuations/{valuation_id}/top-ups", budgets)
+
     def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
     ) -> Json:

@@ -94,6 +94,8 @@ class JobInputs(Document):
     base: str | None = None
     findings: tuple[FileFinding, ...] = ()
     terms: AgreedTerms
+    # of a top-up: the digest of the earlier job's result, as it was then
+    topped_up: str | None = None
 
 
 class SourceCost(Document):

@@ -244,6 +244,13 @@ class Precision:
         """Whether computing alone cannot reach what was asked for: only more test rows would help."""
         return not self.met and self.test_rows is not None and self.test_rows > self.asked
 
+    @property
+    def computing_helps(self) -> bool:
+        """Whether it was missed, and a larger budget is expected to bring a narrower interval."""
+        if self.met or self.reached is None:
+            return False
+        return any(each.widest < self.reached for each in self.forecast)
+
     def outlook(self) -> str | None:
         """What would narrow it, for people; None where nothing has to, or nothing is known."""
         if self.met or self.reached is None:

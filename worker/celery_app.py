@@ -13,7 +13,7 @@ import structlog
 from billiard.process import active_children
 from celery import Celery, Task, signals
 
-from app import logs
+from app import logs, tracing
 from app.sandbox import report
 from app.settings import get_settings
 from worker.config import celery_settings
@@ -26,7 +26,8 @@ class Bound(Task):
     """A task whose log lines carry the request that caused it: its argument ``context`` is bound, not passed on."""
 
     def __call__(self, *args: Any, context: dict[str, str] | None = None, **kwargs: Any) -> Any:
-        with structlog.contextvars.bound_contextvars(**(context or {})):
+        bound = structlog.contextvars.bound_contextvars(**(context or {}))
+        with bound, tracing.span(str(self.name).rpartition(".")[2], kind="consumer"):
             return super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]  # Celery has no types
 
 
@@ -62,6 +63,7 @@ def _open_runtime(**_: Any) -> None:
 
     try:
         report.say_at_start()
+        tracing.open_tracing(get_settings(), "worker")
         runtime.open_runtime(get_settings(), os.environ.get(QUEUE_VARIABLE, "cpu"))
     except Exception:
         # Celery would log this and go on with a child that can do nothing but lose messages: end the whole worker,
@@ -76,3 +78,4 @@ def _close_runtime(**_: Any) -> None:
     from worker import runtime
 
     runtime.close_runtime()
+    tracing.close_tracing()

@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from app import logs
+from app import logs, tracing
 from app.db.limits import Process
 from app.db.session import make_session_factory, open_engine
 from app.erasure import erasing, unlearning
@@ -113,7 +113,8 @@ class Runtime:
             ):
                 self.heartbeat.take(Held.of_shard(claim), claimed_at)
                 try:
-                    claim, claimed_at = self._under_lease(claim, stays_until)
+                    with tracing.span(claim.kind, valuation_id=str(claim.valuation_id), attempt=claim.attempt):
+                        claim, claimed_at = self._under_lease(claim, stays_until)
                 except LeaseLost as lost:
                     log.warning("worker.lease_lost", detail=str(lost))
                     claim = None

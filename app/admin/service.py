@@ -173,6 +173,10 @@ def requeue(
 
 
 def _repeat(session: Session, blobs: BlobStore, settings: Settings, failed: Valuation) -> uuid.UUID:
+    if failed.tops_up is not None:
+        raise Conflict(
+            f"valuation val_{failed.id.hex} tops up val_{failed.tops_up.hex}; its buyer can top that up again"
+        )
     spec = dict(failed.spec)
     if failed.deadline is not None and failed.deadline <= datetime.now(UTC):
         spec["deadline"] = None

@@ -3,15 +3,11 @@
 import uuid
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from contract.document import Document
 
 FORMAT = "cherish-backup-1"
-
-
-class Document(BaseModel):
-    """A document that is written once; an unknown field is an error, so that no version is read as another."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Keys(Document):
@@ -49,4 +45,4 @@ class Manifest(Document):
 class Withdrawn(Document):
     """Datasets that were withdrawn by the newest backup, and when: older backups are restored without them."""
 
-    datasets: dict[uuid.UUID, datetime] = {}
+    datasets: dict[uuid.UUID, datetime] = Field(default_factory=dict)

@@ -130,6 +130,27 @@ def watch(valuation_id: str, key: _Key, api: _Api = _URL) -> None:
         _print("It is less sure than was asked for; `cherish valuations result` says by how much and what would help.")
 
 
+@valuations.command("top-up")
+def top_up(
+    valuation_id: str,
+    key: _Key,
+    max_retrains: Annotated[int | None, typer.Option(help="Retrainings, those of the earlier job included.")] = None,
+    max_evaluations: Annotated[int | None, typer.Option(help="Worths of all kinds, the earlier included.")] = None,
+    share_ci: Annotated[float | None, typer.Option(help="The widest interval that is asked for, in points.")] = None,
+    ruled_by: Annotated[str | None, typer.Option(help="budget or precision.")] = None,
+    quote: Annotated[bool, typer.Option("--quote", help="Only say what it would take and cost.")] = False,
+    api: _Api = _URL,
+) -> None:
+    """Go on with a job that has ended; you pay for what is computed besides."""
+    asked = {"max_retrains": max_retrains, "max_evaluations": max_evaluations, "share_ci": share_ci}
+    budgets = {name: value for name, value in (asked | {"ruled_by": ruled_by}).items() if value is not None}
+    with Client(api, key) as client:
+        if quote:
+            _print(json.dumps(client.quote_top_up(valuation_id, **budgets), indent=2))
+        else:
+            _print(JobAnswer.read(client.top_up(valuation_id, **budgets)).id)
+
+
 @valuations.command("result")
 def result(
     valuation_id: str,

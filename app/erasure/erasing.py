@@ -72,7 +72,9 @@ def begin(session: Session, settings: Settings, dataset_id: uuid.UUID) -> bool:
         job = repository.lock(session, named.id)
         if job.status in TERMINAL:
             continue
-        if job.status not in (ValuationStatus.SETTLING, ValuationStatus.CANCELLING):
+        if job.waits_until is not None:
+            lifecycle.end_wait(session, job)
+        elif job.status not in (ValuationStatus.SETTLING, ValuationStatus.CANCELLING):
             lifecycle.request_stop(session, settings, job, Reason.WITHDRAWN)
         idle = idle and job.status in TERMINAL
     return idle

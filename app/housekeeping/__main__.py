@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from app import logs
+from app import logs, tracing
 from app.db.limits import Process
 from app.db.session import make_session_factory, open_engine
 from app.housekeeping.bookkeeper import Bookkeeper
@@ -71,6 +71,7 @@ def main(argv: list[str]) -> int:
     walls.hide()
     settings = get_settings()
     logs.configure_logging(settings.log_level, as_json=settings.log_json)
+    tracing.open_tracing(settings, "housekeeping")
     engine = open_engine(settings, Process.HOUSEKEEPING, pool_size=2)
     factory = make_session_factory(engine)
     loops = Loops(settings.redis_url.get_secret_value())
@@ -87,6 +88,7 @@ def main(argv: list[str]) -> int:
         loops.start(lambda _: Collector(factory, blobs, settings).run(loops.stop))
     loops.wait()
     engine.dispose()
+    tracing.close_tracing()
     return 1 if loops.failed else 0
 
 

@@ -49,6 +49,7 @@ class Sweeper:
     def sweep_once(self) -> int:
         """Check everything once; returns how much was mended."""
         mended = self._expired_leases() + self._overdue_jobs() + self._waiting() + self._lost_profiles()
+        mended += self._waited_for_top_ups()
         for queue in QUEUES:
             mended += self._lost_messages(queue)
         mended += self._withdrawals()
@@ -123,6 +124,20 @@ class Sweeper:
                 elif valuation.status is ValuationStatus.CANCELLING:
                     lifecycle.end_if_idle(session, self._settings, valuation)
                 mended += valuation.status is not before
+        return mended
+
+    def _waited_for_top_ups(self) -> int:
+        """Jobs that missed their precision and for which no top-up came in time are settled as they are."""
+        with transaction(self._factory) as session:
+            candidates = repository.waited_long_enough(session)
+        mended = 0
+        for valuation_id in candidates:
+            with transaction(self._factory) as session:
+                valuation = repository.lock(session, valuation_id)
+                # a top-up may have been posted, or have ended, since
+                if valuation_id in repository.waited_long_enough(session):
+                    lifecycle.end_wait(session, valuation)
+                    mended += 1
         return mended
 
     def _waiting(self) -> int:

@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app import tracing
 from app.errors import CherishError
 from app.http import problems
 from app.http.metrics import Metrics
@@ -63,7 +64,9 @@ class RequestContext:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_named)
+            with tracing.span(method, kind="server") as traced:
+                await self.app(scope, receive, send_named)
+                traced.name(f"{method} {_route(scope)}", **{"http.response.status_code": status})
         except Exception:
             log.exception("unforeseen_error", method=method, path=path)
             if status:
@@ -73,10 +76,14 @@ class RequestContext:
         finally:
             seconds = time.perf_counter() - started
             milliseconds = round(1000 * seconds, 1)
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = _route(scope)
             metrics: Metrics = request.app.state.metrics
             metrics.observe(method if route != "unmatched" else "ANY", route, status, seconds)
             log.info("request", method=method, path=path, status=status, milliseconds=milliseconds)
+
+
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "unmatched")
 
 
 def _address(request: Request) -> str | None:

@@ -220,7 +220,7 @@ def make_plan(
     ``outcome`` is what the valuation says of the job as a whole; ``metered_compute`` is what the job's devices cost,
     charged up to the quote. ``InvalidInput`` where the terms need what is missing.
     """
-    _check(budget, claims, metered_compute)
+    _check(budget, claims, metered_compute, least=0 if outcome.undivided else 1)
     fee = fee_of(budget, terms.fee_basis_points)
     compute = min(metered_compute, terms.compute_quote)
     pool = budget - fee - compute
@@ -284,8 +284,8 @@ def _why_nobody(unmet: PayoutCondition | None, final: Sequence[Fraction]) -> str
     return "what the gain earned is less than the smallest unit" if any(final) else "nobody has a claim under the terms"
 
 
-def _check(budget: int, claims: Sequence[PayoutClaim], metered_compute: int) -> None:
-    if budget <= 0:
+def _check(budget: int, claims: Sequence[PayoutClaim], metered_compute: int, least: int) -> None:
+    if budget < least:
         raise InvalidInput(f"the budget is {budget} minor units; give more than zero")
     if metered_compute < 0:
         raise InvalidInput(f"metered compute is {metered_compute} minor units; it cannot be negative")

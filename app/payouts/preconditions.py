@@ -23,6 +23,8 @@ class JobOutcome:
     gain: Gain | None = None
     audited: bool = True
     no_shares: str | None = None
+    # why this job divides no pool, whatever it found; None: it does
+    undivided: "PayoutCondition | None" = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ def preconditions(outcome: JobOutcome, *, pay_without_gain: bool, pay_unaudited:
 
 
 def _shared(outcome: JobOutcome) -> Iterator[PayoutCondition]:
+    if outcome.undivided is not None:
+        yield outcome.undivided
     if outcome.no_shares is not None:
         yield PayoutCondition(
             met=False,

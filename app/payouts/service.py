@@ -132,6 +132,25 @@ def settle(session: Session, valuation_id: uuid.UUID, plan: PayoutPlan) -> Settl
     return settlement
 
 
+def settle_nothing(session: Session, valuation_id: uuid.UUID, buyer_id: uuid.UUID, plan: PayoutPlan) -> Settlement:
+    """Record the settlement of a job for which no money was set aside: its plan divides nothing."""
+    if plan.budget:
+        raise Conflict(f"the plan of job {valuation_id} divides {format_money(plan.budget, plan.currency)}: settle it")
+    known = repository.get_settlement(session, valuation_id)
+    if known is not None:
+        return known
+    settlement = Settlement(
+        valuation_id=valuation_id,
+        buyer_id=buyer_id,
+        currency=plan.currency,
+        plan=plan.to_json(),
+        plan_digest=plan.digest,
+        dispute_until=repository.now(session),
+    )
+    repository.add_settlement(session, settlement)
+    return settlement
+
+
 def refund(session: Session, valuation_id: uuid.UUID, *, code: str = "refund") -> LedgerTransfer:
     """Give a job's whole pool back to its buyer (failed, cancelled). ``Conflict`` where the job is settled."""
     return _give_back(session, _reservation(session, valuation_id), TransferState.VOID, code)

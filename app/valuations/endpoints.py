@@ -24,9 +24,11 @@ from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import repository, schemas, service
+from app.valuations import repository, schemas, service, top_ups
+from app.valuations.orders.top_up import TopUp, TopUpQuote
 from app.valuations.results import certificates, exports, reports
 from app.valuations.results import schemas as result_schemas
+from app.valuations.results.answers import summary
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
 from contract.policies import PayoutPolicy
@@ -144,6 +146,54 @@ def cancel_valuation(
 ) -> schemas.ValuationAnswer:
     """Stop a job: work on devices ends within seconds, the pool goes back, what was computed stays stored."""
     return service.describe(session, service.cancel(session, settings, caller, valuation_id))
+
+
+@router.post(
+    "/valuations/{valuation_id}/top-ups",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=responses(NotFound, Conflict, Unavailable),
+    dependencies=[IDEMPOTENT],
+)
+async def top_up_valuation(
+    valuation_id: ValuationId,
+    body: TopUp,
+    caller: BuyerCaller,
+    request: Request,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
+    response: Response,
+) -> schemas.ValuationAnswer:
+    """Go on with a job that has ended: a new job with larger budgets on the worths that are stored. You pay the device
+    time of what is computed besides; it divides no pool. Its values are those of one job with the larger budget."""
+    read = partial(top_ups.read_files, session, blobs, settings, caller, valuation_id, body, quoted=False)
+    await answered(request, session, caller.account_id, read)
+    valuation = await run_in_threadpool(top_ups.post, session, blobs, settings, caller, valuation_id, body)
+    made_at(response, f"/v1/valuations/{public_id('val', valuation.id)}")
+    ask_again(response, 2)
+    return await run_in_threadpool(service.describe, session, valuation)
+
+
+@router.post("/valuations/{valuation_id}/top-ups/quote", responses=responses(NotFound, Conflict, Unavailable))
+async def quote_top_up(
+    valuation_id: ValuationId,
+    body: TopUp,
+    caller: BuyerCaller,
+    request: Request,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
+) -> TopUpQuote:
+    """What a top-up would compute besides, and what that costs: no job is stored, no money is held."""
+    read = partial(top_ups.read_files, session, blobs, settings, caller, valuation_id, body, quoted=True)
+    await answered(request, session, caller.account_id, read)
+    return await run_in_threadpool(top_ups.quote, session, blobs, settings, caller, valuation_id, body)
+
+
+@router.get("/valuations/{valuation_id}/top-ups", responses=responses(NotFound))
+def list_top_ups(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> Page[schemas.ValuationSummary]:
+    """The jobs that go on with this one, oldest first."""
+    return Page(items=[summary(each) for each in top_ups.of_job(session, caller, valuation_id)], next_cursor=None)
 
 
 @router.get(

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Select, Uuid, and_, bindparam, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.orm import Session, load_only, undefer
+from sqlalchemy.orm import Session, aliased, load_only, undefer
 
 from app.accounts.tables import Account
 from app.checkpoints.tables import Checkpoint
@@ -138,6 +138,17 @@ def add_valuation(
     )
 
 
+def top_ups(session: Session, valuation_id: uuid.UUID) -> Sequence[Valuation]:
+    """The jobs that top up this one, oldest first."""
+    return session.scalars(select(Valuation).where(Valuation.tops_up == valuation_id).order_by(Valuation.id)).all()
+
+
+def datasets_of(session: Session, valuation_id: uuid.UUID) -> Sequence[uuid.UUID]:
+    """The datasets that a job reads, its test set among them."""
+    statement = select(ValuationDataset.dataset_id).where(ValuationDataset.valuation_id == valuation_id)
+    return session.scalars(statement.order_by(ValuationDataset.dataset_id)).all()
+
+
 def lock(session: Session, valuation_id: uuid.UUID) -> Valuation:
     """The job, current and locked until the transaction ends."""
     statement = select(Valuation).where(Valuation.id == valuation_id).with_for_update()
@@ -260,7 +271,12 @@ def events(session: Session, valuation_id: uuid.UUID, after: int, limit: int) ->
 def room_for_jobs(session: Session, buyer_id: uuid.UUID, usual: int) -> int:
     """How many more of a buyer's jobs may be under way: an administrator's limit for it, or the usual one, less those
     that are."""
-    busy = select(func.count()).where(Valuation.buyer_id == buyer_id, Valuation.status.in_(_BUSY)).scalar_subquery()
+    working = Valuation.waits_until.is_(None)  # a job that waits for a top-up leaves room for it
+    busy = (
+        select(func.count())
+        .where(Valuation.buyer_id == buyer_id, Valuation.status.in_(_BUSY), working)
+        .scalar_subquery()
+    )
     row = session.execute(select(Account.max_running_jobs, busy).where(Account.id == buyer_id)).one()
     return (usual if row[0] is None else int(row[0])) - int(row[1])
 
@@ -292,6 +308,16 @@ def overdue_jobs(session: Session) -> Sequence[uuid.UUID]:
             and_(Valuation.status.in_(stoppable), Valuation.deadline < func.clock_timestamp()),
             Valuation.status == ValuationStatus.CANCELLING,
         ),
+    )
+    return session.scalars(statement).all()
+
+
+def waited_long_enough(session: Session) -> Sequence[uuid.UUID]:
+    """Jobs whose wait for a top-up is over, and for which none is under way."""
+    top_up = aliased(Valuation)
+    under_way = exists().where(top_up.tops_up == Valuation.id, top_up.status.not_in(tuple(TERMINAL)))
+    statement = select(Valuation.id).where(
+        Valuation.status == ValuationStatus.SETTLING, Valuation.waits_until < func.clock_timestamp(), ~under_way
     )
     return session.scalars(statement).all()
 

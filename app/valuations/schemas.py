@@ -111,6 +111,13 @@ class Payout(Body):
         "provider the sum "
         "over its own: splitting one's data over accounts then gains nothing. Takes many more evaluations.",
     )
+    top_up_window_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=366 * 86_400,
+        description="Where the precision asked for is missed and more computing would help, settlement waits so long "
+        "for a top-up (`POST /v1/valuations/{id}/top-ups`), and pays on its values. Null: it does not wait.",
+    )
     revalue_without_harm: bool = Field(
         default=False,
         description="Value the others again without whoever's value is below zero for certain, and pay on that; "
@@ -379,6 +386,10 @@ class ValuationAnswer(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     deadline: datetime | None
+    tops_up: ValuationId | None = Field(default=None, description="The job that this one goes on with.")
+    waits_until: datetime | None = Field(
+        default=None, description="It missed its precision, and until then its settlement waits for a top-up."
+    )
     version: int
     links: dict[str, str]
 

@@ -184,20 +184,24 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     )
 
 
+def players_of(order: NewValuation, admitted: Admitted) -> list[str]:
+    """Names of what plays, by content: the payees' files, or their shards, of which hardly ever two are alike."""
+    payees = admitted.payees
+    rows = shard_rows(order, sum(payee.rows for payee in payees))
+    return [
+        f"{'/'.join(sorted(admitted.contents[dataset] for dataset in payee.datasets))}/{number}"
+        for payee in payees
+        for number in range(shard_count(payee.rows, rows) if rows else 1)
+    ]
+
+
 def _effort(session: Session, settings: Settings, admitted: Admitted, order: NewValuation) -> Effort:
     """What an admitted order is expected to take at most; raises InvalidInput where it would leave nothing to divide.
 
     It rests on what the catalogue shows, rows and digests of files: copies that are found among rows make a job
     smaller, and a quote that followed them would count them for its asker.
     """
-    payees = admitted.payees
-    rows = shard_rows(order, sum(payee.rows for payee in payees))
-    # shards play in place of their owners, and hardly ever are two alike
-    digests = [
-        f"{'/'.join(sorted(admitted.contents[dataset] for dataset in payee.datasets))}/{number}"
-        for payee in payees
-        for number in range(shard_count(payee.rows, rows) if rows else 1)
-    ]
+    digests = players_of(order, admitted)
     learner = admitted.game.learner.name
     counts = expected_evaluations(order, digests, learner)
     past = worths.measured(session, learner, admitted.game.base)
@@ -298,6 +302,8 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
     if (measured := inputs.measured) is not None:
         # the commitment to the test set, opened: SHA-256(test_salt, test) is what providers saw
         digests |= {"test": measured.digest, "test_salt": measured.salt, "test_commitment": measured.commitment}
+    if inputs.topped_up is not None:
+        digests["topped_up_result"] = inputs.topped_up
     if (release := releases.of_job(session, valuation_id)) is not None and release.package is not None:
         digests["model"] = release.package
     # the models that it rests on, where it rests on any

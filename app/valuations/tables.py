@@ -66,6 +66,7 @@ class Valuation(Base, Timestamped):
             postgresql_where=text("status IN ('queued', 'planning', 'running', 'settling', 'cancelling')"),
         ),
         Index("ix_valuations_game_id", "game_id"),
+        Index("ix_valuations_tops_up", "tops_up"),
     )
 
     id: Mapped[PrimaryKey]
@@ -94,6 +95,10 @@ class Valuation(Base, Timestamped):
     cancel_requested_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    # the job that this one goes on with; it divides no pool of its own
+    tops_up: Mapped[uuid.UUID | None]
+    # settling, and it missed its precision: until when it waits for a top-up
+    waits_until: Mapped[datetime | None]
 
     @property
     def order(self) -> NewValuation:

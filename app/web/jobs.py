@@ -22,7 +22,8 @@ from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import handover, service
+from app.valuations import handover, service, top_ups
+from app.valuations.orders.top_up import TopUp
 from app.valuations.results import wording
 from app.valuations.results.schemas import Values
 from app.valuations.schemas import NewValuation
@@ -46,6 +47,12 @@ Stopper = Annotated[Visitor, visiting(_WRITE, Role.BUYER, Role.ADMIN)]
 Operator = Annotated[Visitor, visiting(_WRITE, Role.ADMIN)]
 Disputer = Annotated[Visitor, visiting("payouts:write", Role.BUYER)]
 Buyer = Annotated[Visitor, visiting(_WRITE, Role.BUYER)]
+
+
+class TopUpForm(PageForm):
+    """How many retrainings a job is to have, those of before included."""
+
+    max_retrains: str = ""
 
 
 class DisputeForm(PageForm):
@@ -157,6 +164,8 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
         "payouts": None,
         "delivery": None,
         "charts": {},
+        "may_top_up": top_ups.may_top_up(session, valuation),
+        "top_ups": [public_id("val", each.id) for each in top_ups.of_job(session, visitor.caller, valuation_id)],
     }
     if valuation.status is ValuationStatus.SUCCEEDED:
         shown |= _result_view(session, visitor, valuation)
@@ -182,6 +191,51 @@ def _result_view(session: Session, visitor: Visitor, valuation: Valuation) -> di
         "charts": _charts(session, visitor, values, valuation.order.share_ci),
         "delivery": handover.delivery(session, visitor.caller, valuation.id) if valuation.order.deliver else None,
     }
+
+
+@router.post("/{valuation_id}/top-up/quote")
+async def quote_top_up(
+    request: Request,
+    visitor: Buyer,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
+    valuation_id: ValuationId,
+    form: Annotated[TopUpForm, Form()],
+) -> Response:
+    """What a top-up would take and cost, beside its form; what cannot be is said there."""
+    told, problem = None, None
+    try:
+        asked = _top_up_of(form)
+        read = partial(top_ups.read_files, session, blobs, settings, visitor.caller, valuation_id, asked, quoted=True)
+        await answered(request, session, visitor.caller.account_id, read)
+        told = await run_in_threadpool(top_ups.quote, session, blobs, settings, visitor.caller, valuation_id, asked)
+    except CherishError as error:
+        problem = error.detail
+    return Response(fragment("_top_up.html", {"told": told, "problem": problem}), media_type="text/html")
+
+
+@router.post("/{valuation_id}/top-up")
+async def top_up_job(
+    request: Request,
+    visitor: Buyer,
+    session: SessionDep,
+    blobs: BlobsDep,
+    settings: SettingsDep,
+    valuation_id: ValuationId,
+    form: Annotated[TopUpForm, Form()],
+) -> Response:
+    asked = _top_up_of(form)
+    read = partial(top_ups.read_files, session, blobs, settings, visitor.caller, valuation_id, asked, quoted=False)
+    await answered(request, session, visitor.caller.account_id, read)
+    job = await run_in_threadpool(top_ups.post, session, blobs, settings, visitor.caller, valuation_id, asked)
+    return see_other(f"/jobs/{public_id('val', job.id)}")
+
+
+def _top_up_of(form: TopUpForm) -> TopUp:
+    if not form.max_retrains.isdecimal() or not 0 < int(form.max_retrains) <= 10_000_000:
+        raise InvalidInput("say how many retrainings there are to be in all, a whole number")
+    return TopUp(max_retrains=int(form.max_retrains))
 
 
 @router.post("/{valuation_id}/cancel")

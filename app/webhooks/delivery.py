@@ -15,6 +15,7 @@ import httpx
 import structlog
 from sqlalchemy.orm import Session, sessionmaker
 
+from app import tracing
 from app.db.session import transaction
 from app.settings import Settings
 from app.webhooks import events, guard, repository, service, signing, transport
@@ -66,7 +67,10 @@ def deliver(
         attempt = _claim(session, settings, delivery_id)
     if not isinstance(attempt, _Attempt):
         return attempt
-    answer = _send(settings, attempt, options)
+    with tracing.span("webhook", kind="client", parent=attempt.headers.get("traceparent")) as traced:
+        if traced.traceparent is not None:
+            attempt.headers["traceparent"] = traced.traceparent
+        answer = _send(settings, attempt, options)
     with transaction(factory) as session:
         status = _record(session, settings, attempt, answer, options.rng or random.SystemRandom())
     log.info(

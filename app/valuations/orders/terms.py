@@ -151,6 +151,11 @@ def sentences(
         lines.append("A provider whose amount would be below its reserve price is not in the deal.")
     if terms.minimum_payout:
         lines.append(f"Less than {money.plain(terms.minimum_payout, currency)} {currency} accrues until it is more.")
+    if payout.top_up_window_seconds:
+        lines.append(
+            "Where the intervals are wider than was asked for and more computing would narrow them, settlement waits "
+            f"up to {payout.top_up_window_seconds / _DAY:g} days for a top-up, and the pool is divided by its values."
+        )
     if terms.dispute_window_seconds:
         what = "The rest" if terms.policy is PayoutPolicy.INTERVAL_AWARE else "All of it"
         lines.append(

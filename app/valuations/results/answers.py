@@ -73,7 +73,7 @@ def progress(valuation: Valuation, now: JobState) -> ProgressAnswer:
 def full(valuation: Valuation, now: JobState) -> ValuationAnswer:
     """The job as its buyer sees it."""
     path = f"/v1/valuations/{public_id('val', valuation.id)}"
-    links = {"self": path, "cancel": f"{path}/cancel", "events": f"{path}/events"}
+    links = {"self": path, "cancel": f"{path}/cancel", "events": f"{path}/events", "top_ups": f"{path}/top-ups"}
     if valuation.status is ValuationStatus.SUCCEEDED:
         links |= {"values": f"{path}/values", "payouts": f"{path}/payouts"}
         links |= {"delivery": f"{path}/delivery"} if valuation.order.deliver else {}
@@ -95,6 +95,8 @@ def full(valuation: Valuation, now: JobState) -> ValuationAnswer:
         started_at=valuation.started_at,
         finished_at=valuation.finished_at,
         deadline=valuation.deadline,
+        tops_up=valuation.tops_up,
+        waits_until=valuation.waits_until,
         version=valuation.version,
         links=links,
     )
@@ -114,8 +116,10 @@ def summary(valuation: Valuation) -> ValuationSummary:
 
 
 def _precision_met(valuation: Valuation) -> bool | None:
-    """Whether a job that has succeeded reached the width that it was asked for; None where it is not known."""
-    return valuation.job_progress.precision_met if valuation.status is ValuationStatus.SUCCEEDED else None
+    """Whether a job with a result that is shown, or that waits for a top-up, reached the width that it was asked for;
+    None where it is not known."""
+    shown = valuation.status is ValuationStatus.SUCCEEDED or valuation.waits_until is not None
+    return valuation.job_progress.precision_met if shown else None
 
 
 def values(
@@ -162,6 +166,7 @@ def values(
         chance=None if result.chance is None else _chance(result.chance),
         precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
+        tops_up=valuation.tops_up,
     )
 
 
@@ -270,6 +275,10 @@ def _removal(curves: RemovalCurves) -> RemovalAnswer:
 def agreed_terms(valuation: Valuation) -> list[str]:
     """The terms of a job in sentences, as they were fixed when it was posted."""
     agreed, order = valuation.job_inputs.terms, valuation.order
+    if valuation.tops_up is not None:
+        compute = DeviceTimePrice.agreed(agreed.compute)
+        about = f"This job goes on with {public_id('val', valuation.tops_up)}: it measures, and divides no pool."
+        return [about] if compute is None else [about, compute.sentence(valuation.currency)]
     return sentences(
         order.payout,
         valuation.currency,

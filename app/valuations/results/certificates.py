@@ -87,6 +87,7 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         | {"policy": payouts.policy.value, "terms": payouts.terms}
         | ({} if before else payouts.model_dump(include={"divided", "nobody_paid", "explanation"})),
         # a certificate from before there were checks stays what it was
+        **({} if values.tops_up is None else {"tops_up": public_id("val", values.tops_up)}),
         **({} if values.chance is None else values.model_dump(mode="json", include={"chance"})),
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
         **({} if before else values.model_dump(mode="json", include={"gain"}) | {"precision": _precision(values)}),

@@ -266,6 +266,7 @@ class Values(Answer):
     precision: PrecisionAnswer | None = Field(description="Null for jobs that were settled before it was told.")
     chance: TestChanceAnswer | None = Field(default=None, description="Null where the models' answers were not kept.")
     domains: list[DomainAnswer] = Field(description="Perplexities of a language model; empty for others.")
+    tops_up: ValuationId | None = Field(default=None, description="The job that this one goes on with.")
 
 
 _LINE: dict[str, Any] = {

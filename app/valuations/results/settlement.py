@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
+from app.http.ids import public_id
 from app.payouts import money
 from app.payouts import service as payouts
 from app.payouts.policies import Line, PayoutClaim, PayoutPlan, make_plan
-from app.payouts.preconditions import JobOutcome
+from app.payouts.preconditions import JobOutcome, PayoutCondition
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.delivery import releases
@@ -66,10 +67,15 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, traine
     players = repository.players(session, valuation_id)
     paid_on = players_paid(result)
     plan = plan_of(session, valuation, players, result, paid_on)
+    if valuation.tops_up is not None:
+        _hand_over(session, valuation)
     for player, line in zip(players, plan.lines, strict=True):
         part = valuation.job_inputs.seating[player.position]
         _write(player, known_intervals(part, result.players), known_intervals(part, paid_on), line)
-    payouts.settle(session, valuation.id, plan)
+    if plan.budget:
+        payouts.settle(session, valuation.id, plan)
+    else:
+        payouts.settle_nothing(session, valuation.id, valuation.buyer_id, plan)
     if Grant.MODEL in valuation.order.delivered:
         releases.release(session, valuation, players, _training(valuation, plan, result), trained)
     _notify_providers(session, valuation, plan)
@@ -78,6 +84,32 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, traine
     lifecycle.move(session, valuation, ValuationStatus.SUCCEEDED, digests | ended)
     lifecycle.start_next(session, settings, valuation.buyer_id)
     return True
+
+
+def _hand_over(session: Session, top_up: Valuation) -> None:
+    """Give a top-up's result to the job that waits for it; that is settled on it next."""
+    earlier = repository.lock(session, top_up.tops_up) if top_up.tops_up is not None else None
+    if earlier is None or earlier.status is not ValuationStatus.SETTLING or earlier.waits_until is None:
+        return
+    before = repository.result_of(session, earlier.id)
+    digest = None if before is None else before.digest
+    earlier.result, earlier.progress = top_up.result, top_up.progress
+    about = {"by": public_id("val", top_up.id), "result_digest_before": digest}
+    repository.add_event(session, earlier, "valuation.topped_up", about)
+    lifecycle.end_wait(session, earlier)
+
+
+def _undivided(valuation: Valuation) -> PayoutCondition | None:
+    """Why a top-up divides no pool; None for other jobs."""
+    if valuation.tops_up is None:
+        return None
+    earlier = public_id("val", valuation.tops_up)
+    return PayoutCondition(
+        met=False,
+        sentence=f"This job goes on with {earlier}, whose pool is divided there; it divides none of its own.",
+        reason=f"nothing here: what is paid is paid by {earlier}",
+        reference=f"it tops up {earlier}, which pays",
+    )
 
 
 def _notify_providers(session: Session, valuation: Valuation, plan: PayoutPlan) -> None:
@@ -158,7 +190,7 @@ def plan_of(
         valuation.pool_minor if pool_minor is None else pool_minor,
         terms,
         claims,
-        outcome_of(result),
+        replace(outcome_of(result), undivided=_undivided(valuation)),
         metered_compute=0 if compute is None else compute.metered(valuation.currency, seconds),
     )
 

@@ -5,7 +5,7 @@ worth or talks to a worker.
 """
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -26,6 +26,7 @@ from app.valuations.states import (
 from app.valuations.tables import Valuation
 from app.valuations.work import shards
 from app.webhooks import service as webhooks
+from contract.result import Precision
 
 # where tasks that compute no worths run; every deployment has a worker on it
 CONTROL_QUEUE = "cpu"
@@ -65,6 +66,24 @@ def _start(session: Session, valuation: Valuation) -> None:
         add_step(session, valuation, ShardKind.PREPARE, valuation.queue)
     else:
         add_step(session, valuation, ShardKind.PLAN, CONTROL_QUEUE)
+
+
+def settle_or_wait(session: Session, valuation: Valuation, precision: Precision | None) -> None:
+    """Begin to settle a locked job; one that missed its precision, where more computing would help, first waits for a
+    top-up as long as its order says."""
+    window = valuation.order.payout.top_up_window_seconds
+    if not window or valuation.tops_up is not None or precision is None or not precision.computing_helps:
+        move(session, valuation, _S.SETTLING)
+        add_step(session, valuation, ShardKind.SETTLE, CONTROL_QUEUE)
+        return
+    valuation.waits_until = repository.now(session) + timedelta(seconds=window)
+    move(session, valuation, _S.SETTLING, {"waits_until": valuation.waits_until.isoformat()})
+
+
+def end_wait(session: Session, valuation: Valuation) -> None:
+    """Settle a locked job that waited for a top-up, on the result that it has."""
+    valuation.waits_until = None
+    add_step(session, valuation, ShardKind.SETTLE, CONTROL_QUEUE)
 
 
 def add_step(session: Session, valuation: Valuation, kind: ShardKind, queue: str) -> None:
@@ -155,5 +174,6 @@ def _finish_stop(session: Session, settings: Settings, valuation: Valuation) -> 
 def _end(session: Session, settings: Settings, valuation: Valuation) -> None:
     shards.abandon_queued(session, valuation.id)
     shards.abandon_expired(session, valuation.id)
-    payouts.refund(session, valuation.id)
+    if valuation.pool_minor:
+        payouts.refund(session, valuation.id)
     start_next(session, settings, valuation.buyer_id)

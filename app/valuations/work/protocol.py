@@ -196,8 +196,7 @@ def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult
         return
     valuation.result = result.plain()
     valuation.progress = progress.plain()
-    lifecycle.move(session, valuation, ValuationStatus.SETTLING)
-    lifecycle.add_step(session, valuation, ShardKind.SETTLE, lifecycle.CONTROL_QUEUE)
+    lifecycle.settle_or_wait(session, valuation, result.precision)
 
 
 def finish_evaluate(

@@ -65,6 +65,13 @@ def measured(session: Session, learner: str, base: str | None = None) -> Measure
     return MeasuredSeconds(per_row, int(prepared[2]))
 
 
+def known_by_fidelity(session: Session, game_id: uuid.UUID) -> dict[str, int]:
+    """How many worths of a game are stored, by fidelity; those computed again as a check are under ``check``."""
+    family = func.split_part(Evaluation.source, ":", 1)
+    rows = session.execute(select(family, func.count()).where(Evaluation.game_id == game_id).group_by(family))
+    return {row[0]: int(row[1]) for row in rows}
+
+
 def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str) -> Sequence[Row[bytes, float, float]]:
     """(coalition, worth by ``source``, worth by ``other``) of the coalitions that have both."""
     one, two = aliased(Evaluation), aliased(Evaluation)

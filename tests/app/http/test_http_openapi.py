@@ -90,6 +90,7 @@ def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
         # a quote stores nothing; a second sign-in is a second session; a provider's events carry their own ids
         if name.startswith("POST ") and name not in {
             "POST /v1/valuations/quote",
+            "POST /v1/valuations/{valuation_id}/top-ups/quote",
             "POST /v1/sessions",
             "POST /v1/ledger/provider-events",
         }:
