@@ -22,7 +22,7 @@ from app.datasets import endpoints as datasets
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import etags, idempotency, limits, openapi, outages, problems
+from app.http import etags, idempotency, limits, manners, openapi, outages, problems
 from app.http.bodies import BodyLimit
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         # our own pages, which work offline
         docs_url=None,
+        openapi_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(idempotency.Replayed, idempotency.answer_replayed)
     # the last one added is the outermost
     app.add_middleware(BodyLimit)
+    manners.install(app, settings)
     app.add_middleware(RequestContext)
     app.mount("/static", web.static, name="static")
     # one line for each room

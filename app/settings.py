@@ -123,6 +123,12 @@ class Settings(BaseSettings):
         "today's, so that those certificates can still be checked",
     )
 
+    cors_origins: list[str] = Field(
+        default=[],
+        description="origins whose pages may call the API with a key, as a JSON list (https://app.example.com); a "
+        "visitor's session is never taken from another origin",
+    )
+
     payment_webhook_secret: SecretStr | None = Field(
         default=None, description="verifies a payment provider's events; without it none are received"
     )

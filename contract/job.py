@@ -124,8 +124,8 @@ class DomainPerplexity(Document):
 
 
 class GameFacts(Document):
-    """What was found with a game's models, so that planning needs no data: its sources, cheapest first, and the seconds
-    that preparing took.
+    """What was found with a game's models, so that planning needs no data: its sources, cheapest first, and seconds
+    that preparing took. ``unit_seconds`` are those of one full retraining by the cost model: costs are counted in it.
 
     ``answers_kept``: models' answers on the test units are kept (they are not where they are too large). ``moved`` are
     sources whose worths are the metric of their answers, moved to where everybody's is known.
@@ -133,6 +133,7 @@ class GameFacts(Document):
 
     sources: tuple[SourceCost, ...]
     seconds: float
+    unit_seconds: float | None = None
     answers_kept: bool = True
     moved: tuple[str, ...] = ()
     shards: tuple[ShardFacts, ...] = ()

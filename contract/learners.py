@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from contract.adapters import AT, PART_RULE, is_part
+from contract.costs import CostOf, convolutional, language_model, logistic, ridge, small_network, transformer
 from contract.errors import InvalidProblem
 from contract.metrics import METRICS, Metric, Predicts, metric_of
 from contract.names import did_you_mean
@@ -79,6 +80,7 @@ class LearnerKind:
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
     ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
     one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations`` do not say (quotes).
+    ``cost`` is what its models take (``contract.costs``).
     """
 
     name: Architecture
@@ -91,6 +93,7 @@ class LearnerKind:
     trains: bool = True
     draws: bool = True
     passes: int = 0
+    cost: CostOf = small_network
 
     def predicted(self, metric: Metric) -> Predicts | None:
         """What the learner's models predict in a job that this metric measures; None where it scores none of it."""
@@ -178,6 +181,7 @@ LOGISTIC = LearnerKind(
     stands_on=_FROZEN,
     draws=False,
     passes=30,
+    cost=logistic,
 )
 MLP = LearnerKind(
     Architecture.MLP,
@@ -208,6 +212,7 @@ CNN = LearnerKind(
         _H("batch", 64, "rows of a minibatch", above=True),
     ),
     passes=120,
+    cost=convolutional,
 )
 RIDGE = LearnerKind(
     Architecture.RIDGE,
@@ -218,6 +223,7 @@ RIDGE = LearnerKind(
     stands_on=_FROZEN,
     draws=False,
     passes=1,
+    cost=ridge,
 )
 LM = LearnerKind(
     Architecture.LM,
@@ -245,6 +251,7 @@ LM = LearnerKind(
     ),
     stands_on=(Architecture.LM,),
     needs_base=True,
+    cost=language_model,
 )
 LORA = LearnerKind(
     Architecture.LORA,
@@ -260,6 +267,7 @@ LORA = LearnerKind(
     ),
     stands_on=_FROZEN,
     needs_base=True,
+    cost=transformer,
 )
 ENCODER = LearnerKind(
     Architecture.ENCODER,

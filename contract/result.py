@@ -309,6 +309,9 @@ class _Answer:
     trace: tuple[TraceRow, ...]
     format: int = FORMAT
     shards: tuple[ShardRow, ...] = ()  # who plays, where ``players`` are sums over shards
+    unit_seconds: float | None = (
+        None  # of one full retraining by the cost model, which ``costs`` count; None: not known
+    )
     gain: Gain | None = None  # None: not tested
     chance: TestRowChance | None = None  # None: what other test units would change is not known
     precision: Precision | None = None  # None: in results from before it was told

@@ -33,7 +33,7 @@ from app.valuations.work import protocol, shards
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import ComputedWorth, LeaseLost, OtherRules
 from worker.jobs import erase
-from worker.jobs import profile as profiles
+from worker.jobs.profile import Profiler
 from worker.process.fitness import Strikes, Unfit, examine, follows_the_worker
 from worker.process.heartbeat import Heartbeat, Held, Stop, WorkStopped
 from worker.process.patience import patiently
@@ -72,6 +72,7 @@ class Runtime:
         self.games = LoadedGames(blobs, settings, device)
         self.heartbeat = Heartbeat(self.factory, settings, queue, device, self.games.drop_withdrawn)
         self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heartbeat)
+        self.profiler = Profiler(self.factory, blobs, settings)
         self.unlearner: Unlearner = Unlearner(self.factory, blobs, settings, self.heartbeat)
 
     def open(self) -> None:
@@ -89,6 +90,7 @@ class Runtime:
         log.info("worker.ready", worker=self.heartbeat.name)
 
     def close(self) -> None:
+        self.profiler.close()
         self.heartbeat.close()
         self.engine.dispose()
         # Celery's children end without Python's own exit handlers
@@ -121,9 +123,9 @@ class Runtime:
                 finally:
                     self.heartbeat.drop()
 
-    def profile(self, dataset_id: uuid.UUID, number: int) -> None:
-        """Profile a dataset's version."""
-        profiles.profile(self.factory, self.blobs, self.settings, dataset_id, number)
+    def profile(self) -> None:
+        """Profile what waits for it, beside the work of jobs."""
+        self.profiler.ring()
 
     def forget(self, dataset_id: uuid.UUID) -> None:
         """Erase everything that derives from a withdrawn dataset."""

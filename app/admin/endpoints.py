@@ -10,9 +10,11 @@ from app.accounts.callers import IDEMPOTENT, AdminCaller
 from app.accounts.schemas import AccountAnswer, LimitsAnswer, LimitsBody, SuspensionBody
 from app.accounts.service import get_account
 from app.admin import schemas, service
+from app.datasets import service as datasets
+from app.datasets.schemas import DatasetAnswer
 from app.errors import Conflict, NotFound, Unavailable
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.ids import AccountId, ValuationId
+from app.http.ids import AccountId, DatasetId, ValuationId
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import affects, api_router
@@ -66,6 +68,24 @@ def change_limits(
     affects(request, account_id)
     changed = registration.adjust(session, settings, account_id, body.model_dump(exclude_unset=True))
     return LimitsAnswer.model_validate(changed)
+
+
+@router.post("/datasets/{dataset_id}/take-down", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
+def take_listing_down(
+    dataset_id: DatasetId, body: schemas.TakeDownBody, _caller: AdminCaller, session: SessionDep, request: Request
+) -> DatasetAnswer:
+    """Take one listing out of the catalogue, with a reason that its provider is told; jobs that have it go on."""
+    dataset = datasets.take_down(session, dataset_id, body.reason)
+    affects(request, dataset.provider_id)
+    return DatasetAnswer.of(dataset)
+
+
+@router.post("/datasets/{dataset_id}/lift", responses=responses(NotFound), dependencies=[IDEMPOTENT])
+def lift_take_down(dataset_id: DatasetId, _caller: AdminCaller, session: SessionDep, request: Request) -> DatasetAnswer:
+    """Let a listing that was taken down be published again by its provider."""
+    dataset = datasets.take_down(session, dataset_id, None)
+    affects(request, dataset.provider_id)
+    return DatasetAnswer.of(dataset)
 
 
 @router.get("/workers")

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from app.http.ids import AccountId, ShardId, ValuationId
-from app.http.schemas import Answer, example
+from app.http.schemas import Answer, Body, example
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _NOW = "2026-11-23T12:00:00Z"
@@ -110,3 +112,11 @@ class RequeuedAnswer(Answer):
     valuation_id: ValuationId
     shards: int
     repeated_as: ValuationId | None
+
+
+class TakeDownBody(Body):
+    """Why a listing is taken down."""
+
+    model_config = example(reason="it shows names of patients")
+
+    reason: str = Field(min_length=1, max_length=500, description="Its provider is told.")

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, BuyerCaller
-from app.checkpoints import schemas, service
+from app.checkpoints import schemas, service, uploads
 from app.errors import (
     Conflict,
     InvalidData,
@@ -75,7 +75,7 @@ async def put_checkpoint_content(
     """Upload weights. A folder's are checked against its configuration now, others against the data when a job names
     the checkpoint."""
     expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
-    read = partial(service.read_content, settings, expected)
+    read = partial(uploads.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, checked):
         checkpoint = await run_in_threadpool(
             service.store_content, session, blobs, caller, checkpoint_id, upload, checked

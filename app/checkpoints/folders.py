@@ -2,8 +2,8 @@
 
 An archive is checked before a byte of it is unpacked, and what comes out is counted again. Only files that are read
 later are kept; pickles, code and TorchScript never are. The files are stored unpacked, sorted and without dates, so the
-same files are the same bytes, whoever packed them: the digest of the archive is that of the model. No torch here; the
-tokenizer is loaded in the sandbox only, by the caller.
+same files are the same bytes, whoever packed them: the digest of the archive is that of the model. No torch here. What
+reads an archive's table, JSON or a header runs in the sandbox (``inspection``); unpacking and packing do not.
 """
 
 import json
@@ -20,7 +20,6 @@ from app.checkpoints.families import BYTES, Family
 from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData, PayloadTooLarge
-from app.storage import scratch
 from contract.decoder import DecoderSizes
 from contract.model_folder import ModelFacts, Shapes, TensorFacts, read_sizes
 
@@ -33,38 +32,34 @@ MAX_FILES = 1_000
 MAX_RATIO = 200
 _SMALL, _CHUNK = 1024**2, 1024**2
 Tensors = dict[str, TensorFacts]
+Files = Mapping[str, Path]
+"""The files of a folder by their names there; where their bytes lie may be called otherwise."""
 
 
 @dataclass(frozen=True)
 class CheckedFolder:
-    """A folder that was checked: its weights' names and shapes, and the facts of its model and files."""
+    """A folder that was checked: its weights' names and shapes, the facts of its model, and the files to keep."""
 
     tensors: Tensors
     facts: ModelFacts
+    kept: tuple[str, ...]
 
 
-def pack_base(
-    source: Path, packed: Path, name: str, read: Callable[[Any, str], Family], max_bytes: int
-) -> CheckedFolder:
-    """Check the zip of a base model, a frozen encoder or a backbone, and write its files to ``packed`` in one order.
+def check_base(files: Files, name: str, read: Callable[[Any, str], Family]) -> CheckedFolder:
+    """Check the files of a base model, a frozen encoder or a backbone; ``read`` makes a ``Family`` of config.json.
 
-    ``read`` makes a ``Family`` of config.json. Raises InvalidData or PayloadTooLarge.
+    Raises InvalidData. The facts lack the sizes of files, which ``write`` knows.
     """
-    with scratch.file("folder") as folder:
-        folder.mkdir()
-        unpack(source, folder, name, max_bytes)
-        family = read(_json(folder / CONFIG, name), f"{name}: {CONFIG}")
-        tokenizer = TOKENIZER if family.vocabulary and (folder / TOKENIZER).is_file() else None
-        if tokenizer is None and family.vocabulary != (BYTES if family.name == "llama" else 0):
-            raise InvalidData(
-                f"{name}: there is no {TOKENIZER}, and a vocabulary of {family.vocabulary} is not the {BYTES} "
-                "bytes'; add the tokenizer of the model (save_pretrained of a fast tokenizer writes it)"
-            )
-        tensors, files = _tensors(folder, WEIGHTS, name)
-        tensors = {family.plain_name(label): entry for label, entry in tensors.items() if not family.is_spare(label)}
-        check_shapes(tensors, family.shapes, name)
-        kept = [CONFIG, *files, *([tokenizer] if tokenizer else [])]
-        sizes = write(folder, kept, packed)
+    family = read(_json(files, CONFIG, name), f"{name}: {CONFIG}")
+    tokenizer = TOKENIZER if family.vocabulary and TOKENIZER in files else None
+    if tokenizer is None and family.vocabulary != (BYTES if family.name == "llama" else 0):
+        raise InvalidData(
+            f"{name}: there is no {TOKENIZER}, and a vocabulary of {family.vocabulary} is not the {BYTES} "
+            "bytes'; add the tokenizer of the model (save_pretrained of a fast tokenizer writes it)"
+        )
+    tensors, weights = _tensors(files, WEIGHTS, name)
+    tensors = {family.plain_name(label): entry for label, entry in tensors.items() if not family.is_spare(label)}
+    check_shapes(tensors, family.shapes, name)
     facts = ModelFacts(
         family=family.name,
         sizes=family.sizes,
@@ -73,36 +68,47 @@ def pack_base(
         parameters=family.parameters,
         multiplications=family.multiplications,
         tokenizer=tokenizer,
-        files=sizes,
     )
-    return CheckedFolder(tensors, facts)
+    return CheckedFolder(tensors, facts, (CONFIG, *weights, *([tokenizer] if tokenizer else [])))
 
 
-def pack_adapter(source: Path, packed: Path, name: str, base: ModelFacts, max_bytes: int) -> CheckedFolder:
+def check_adapter(files: Files, name: str, base: ModelFacts) -> CheckedFolder:
     """The same for a PEFT LoRA folder on a base of these facts; its own sizes are ranks and alphas."""
-    with scratch.file("folder") as folder:
-        folder.mkdir()
-        unpack(source, folder, name, max_bytes)
-        config, what = _json(folder / ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}"
-        read_plain(config, what)  # before its arrays, which other kinds name otherwise
-        tensors, files = _tensors(folder, ADAPTER_WEIGHTS, name)
-        sizes, shapes = adapter_sizes(config, tensors, read_sizes(DecoderSizes, base.sizes), what)
-        check_shapes(tensors, shapes, name)
-        written = write(folder, [ADAPTER_CONFIG, *files], packed)
-    return CheckedFolder(tensors, ModelFacts(family="lora", sizes=sizes, files=written))
+    config, what = _json(files, ADAPTER_CONFIG, name), f"{name}: {ADAPTER_CONFIG}"
+    read_plain(config, what)  # before its arrays, which other kinds name otherwise
+    tensors, weights = _tensors(files, ADAPTER_WEIGHTS, name)
+    sizes, shapes = adapter_sizes(config, tensors, read_sizes(DecoderSizes, base.sizes), what)
+    check_shapes(tensors, shapes, name)
+    return CheckedFolder(tensors, ModelFacts(family="lora", sizes=sizes), (ADAPTER_CONFIG, *weights))
 
 
-def unpack(source: Path, folder: Path, name: str, max_bytes: int) -> None:
-    """The files of a zip that a model folder may have, into ``folder``, checked before and counted while unpacked."""
+def members(source: Path, name: str, max_bytes: int) -> list[tuple[str, str]]:
+    """What is to be unpacked of a zip: each member with its name in the folder. Raises InvalidData, PayloadTooLarge."""
     try:
         with zipfile.ZipFile(source) as archive:
-            for info, file in _checked(archive, name, max_bytes):
-                _extract(archive, info, folder / file, name)
+            return [(info.filename, file) for info, file in _checked(archive, name, max_bytes)]
     except BAD_ARCHIVE as error:
-        raise InvalidData(
-            f"{name}: this is no zip archive that can be read ({error}); zip the model folder: config.json, "
-            "tokenizer.json, safetensors"
-        ) from None
+        raise _no_archive(name, error) from None
+
+
+def unpack(source: Path, folder: Path, name: str, chosen: Iterable[tuple[str, str]]) -> dict[str, Path]:
+    """The ``chosen`` members of a zip that ``members`` has checked, as files in ``folder``; counted while unpacked."""
+    files = {}
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for member, file in chosen:
+                files[file] = folder / file
+                _extract(archive, archive.getinfo(member), files[file], name)
+    except BAD_ARCHIVE as error:
+        raise _no_archive(name, error) from None
+    return files
+
+
+def _no_archive(name: str, error: Exception) -> InvalidData:
+    return InvalidData(
+        f"{name}: this is no zip archive that can be read ({error}); zip the model folder: config.json, "
+        "tokenizer.json, safetensors"
+    )
 
 
 def check_shapes(tensors: Mapping[str, TensorFacts], expected: Shapes, name: str) -> None:
@@ -186,37 +192,36 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: 
         raise InvalidData(f"{name}: `{path.name}` does not have the size that the archive says; pack it again")
 
 
-def _json(path: Path, name: str) -> dict[str, Any]:
-    if not path.is_file():
-        raise InvalidData(f"{name}: there is no {path.name}; a model folder holds one beside its safetensors")
+def _json(files: Files, file: str, name: str) -> dict[str, Any]:
+    if file not in files:
+        raise InvalidData(f"{name}: there is no {file}; a model folder holds one beside its safetensors")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(files[file].read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise InvalidData(f"{name}: {path.name} is not JSON ({error}); save the model again") from None
+        raise InvalidData(f"{name}: {file} is not JSON ({error}); save the model again") from None
     if not isinstance(content, dict):
-        raise InvalidData(f"{name}: {path.name} is not a JSON object; save the model again")
+        raise InvalidData(f"{name}: {file} is not a JSON object; save the model again")
     return content
 
 
-def _tensors(folder: Path, file: str, name: str) -> tuple[Tensors, list[str]]:
+def _tensors(files: Files, file: str, name: str) -> tuple[Tensors, list[str]]:
     """Names and shapes of all weights, and the files to keep: one safetensors, or an index and the shards it names."""
-    index = folder / f"{file}{INDEX}"
-    if (folder / file).is_file():
-        files, kept = [file], [file]
-    elif index.is_file():
-        named = _json(index, name).get("weight_map")
-        files = sorted({str(shard) for shard in named.values()}) if isinstance(named, dict) else []
-        if not files or any(Path(shard).name != shard for shard in files):
-            raise InvalidData(f"{name}: {index.name} names no shard, or one outside the folder")
-        kept = [index.name, *files]
+    index = f"{file}{INDEX}"
+    if file in files:
+        shards, kept = [file], [file]
+    elif index in files:
+        named = _json(files, index, name).get("weight_map")
+        shards = sorted({str(shard) for shard in named.values()}) if isinstance(named, dict) else []
+        if not shards or any(Path(shard).name != shard for shard in shards):
+            raise InvalidData(f"{name}: {index} names no shard, or one outside the folder")
+        kept = [index, *shards]
     else:
-        there = ", ".join(sorted(path.name for path in folder.iterdir()))
-        raise InvalidData(f"{name}: there is no {file} among {there}; name the weights' file so")
+        raise InvalidData(f"{name}: there is no {file} among {', '.join(sorted(files))}; name the weights' file so")
     tensors: Tensors = {}
-    for shard in files:
-        if not (folder / shard).is_file():
+    for shard in shards:
+        if shard not in files:
             raise InvalidData(f"{name}: the index names {shard}, which is not there; pack all shards")
-        for label, entry in read_tensors(folder / shard, f"{name}: {shard}", folder=True).items():
+        for label, entry in read_tensors(files[shard], f"{name}: {shard}", folder=True).items():
             if label in tensors:
                 raise InvalidData(f"{name}: array `{label}` is in two shards; save the model again")
             tensors[label] = entry

@@ -1,65 +1,29 @@
 """The rules of checkpoints: known hyper-parameters, and weights that never change once they are set, but for what a
 withdrawal makes them forget. Never commits.
 
-A checkpoint's content is one safetensors file, or for models that come as a folder a zip of it; ``read_content`` checks
+A checkpoint's content is one safetensors file, or for models that come as a folder a zip of it; ``uploads`` checks
 either before anything is stored.
 """
 
 import uuid
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from app.checkpoints import families, folders, repository, vision
-from app.checkpoints.families import Family
+from app.checkpoints import repository
 from app.checkpoints.schemas import CheckpointChanges
 from app.checkpoints.tables import Checkpoint, CheckpointLineage, UnlearningDuty
-from app.checkpoints.weights import read_tensors
-from app.errors import Conflict, FieldError, InvalidData, InvalidInput, NotFound
+from app.checkpoints.uploads import CheckedWeights, ExpectedWeights
+from app.errors import Conflict, FieldError, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.http.uploads import Upload
 from app.identity import Caller
-from app.sandbox import process
-from app.settings import Settings
-from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 from contract import withdrawal
 from contract.learners import ARCHITECTURES, Architecture
-from contract.model_folder import ModelFacts, TensorFacts
 from contract.withdrawal import WithdrawalMethod
-
-TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
-_FOLDERS: dict[Architecture, Callable[..., Family]] = {
-    Architecture.LM: families.llama,
-    Architecture.ENCODER: families.bert,
-    Architecture.BACKBONE: vision.backbone,
-}
-
-
-@dataclass(frozen=True)
-class ExpectedWeights:
-    """What the weights of an upload must be: their name in errors, their architecture, their base, the hyper-parameters
-    that the checkpoint was created with."""
-
-    name: str
-    architecture: Architecture
-    base: ModelFacts | None
-    hyper: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class CheckedWeights:
-    """Checked weights. ``content`` is the file to store; ``tokenizer`` is a folder's, if it has one."""
-
-    content: Path
-    tensors: dict[str, TensorFacts]
-    facts: ModelFacts | None = None
-    tokenizer: bytes | None = None
 
 
 def create(
@@ -157,43 +121,6 @@ def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -
     return ExpectedWeights(
         f"checkpoint {public_id('ck', checkpoint_id)}", checkpoint.architecture, base, checkpoint.hyper
     )
-
-
-def read_content(settings: Settings, expected: ExpectedWeights, path: Path) -> CheckedWeights:
-    """What an uploaded file holds; a folder's zip is replaced by the one that is stored. Raises InvalidData."""
-    name, reader = expected.name, _FOLDERS.get(expected.architecture)
-    if reader is None:
-        return CheckedWeights(path, read_tensors(path, name))
-    if path.stat().st_size == 0:
-        raise InvalidData(f"{name}: the file is empty; send a zip of the model folder")
-    most = settings.max_upload_bytes
-    if expected.base is not None:
-        adapter = folders.pack_adapter(path, path, name, expected.base, most)
-        return CheckedWeights(path, adapter.tensors, adapter.facts)
-
-    def read(config: Mapping[str, Any], what: str) -> Family:
-        family = reader(config, what)
-        families.check_side_and_context(family, expected.hyper.get("context", 0), expected.hyper.get("size", 0), name)
-        return family
-
-    base = folders.pack_base(path, path, name, read if expected.architecture is not Architecture.LM else reader, most)
-    tokenizer = None
-    if base.facts.tokenizer:
-        with zipfile.ZipFile(path) as archive:
-            tokenizer = archive.read(folders.TOKENIZER)
-        _check_tokenizer(settings, tokenizer, base.facts.vocabulary, name)
-    return CheckedWeights(path, base.tensors, base.facts, tokenizer)
-
-
-def _check_tokenizer(settings: Settings, content: bytes, vocabulary: int, name: str) -> None:
-    """An uploaded tokenizer is loaded in the sandbox."""
-    with scratch.file(folders.TOKENIZER) as path:
-        path.write_bytes(content)
-        question = {"task": TRY_TOKENIZER, "path": str(path), "name": f"{name}: {folders.TOKENIZER}"}
-        memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-        size = int(process.shared().ask(question, files=[path], memory_bytes=memory, seconds=seconds)["size"])
-    if size > vocabulary:
-        raise InvalidData(f"{name}: the tokenizer knows {size} tokens, the model {vocabulary}; they are of two models")
 
 
 def store_content(

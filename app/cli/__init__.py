@@ -4,6 +4,8 @@ A mistake of the user's ends with one sentence on standard error and exit code 1
 """
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -15,13 +17,23 @@ app = typer.Typer(
     cls=LazyGroup,
     help="A data market that can prove its payouts.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cherish {version('cherish')}")
+        raise typer.Exit
+
+
 @app.callback()
-def cherish() -> None:
+def cherish(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version, and stop.")
+    ] = False,
+) -> None:
     """A data market that can prove its payouts."""
 
 
@@ -37,7 +49,17 @@ def main() -> None:
     except Exception as error:
         from cherish import Problem  # after a command, which alone can have raised it: the list of them needs no client
 
-        if not isinstance(error, (Problem, TimeoutError)):
-            raise
-        sys.stderr.write(f"cherish: {error}\n")
+        sys.stderr.write(f"cherish: {_sentence(error, Problem)}\n")
         sys.exit(1)
+
+
+def _sentence(error: Exception, problem: type[Exception]) -> str:
+    """What went wrong, for a person; raises what is a fault of ours, with its traceback."""
+    import httpx  # as above
+
+    if isinstance(error, httpx.TransportError):
+        where = "" if error._request is None else f" at {error.request.url.copy_with(path='/', query=None)}"
+        return f"the service{where} does not answer ({error}); is it up, and is --api, or CHERISH_API, its address?"
+    if isinstance(error, (problem, TimeoutError)):
+        return str(error)
+    raise error

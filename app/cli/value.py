@@ -16,6 +16,7 @@ from rich.table import Table
 
 from app.cli.formats import percent
 from app.cli.local import evaluator_of
+from app.cli.output import console_beside, write_document
 from app.cli.request import (
     ValueRequest,
     engine_errors,
@@ -90,7 +91,7 @@ _MaxEvaluations = Annotated[int | None, typer.Option(help="The most worths to co
 _MaxRetrains = Annotated[int | None, typer.Option(help="The most models to train anew; 0 switches the audit off.")]
 _MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of computing.")]
 _Seed = Annotated[int, typer.Option(help="Seeds training and sampling.")]
-_Json = Annotated[Path | None, typer.Option("--json", help="Where to write the whole result.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Where to write the whole result; - is standard output.")]
 _Plot = Annotated[Path | None, typer.Option(help="Where to draw it (PNG).")]
 _Shards = Annotated[
     int | None, typer.Option(min=2, help="Value about so many equal shards and sum them: splitting then gains nothing.")
@@ -218,7 +219,7 @@ def value(
     if missing_labels not in MISSING_LABELS:
         raise InvalidInput(f"--missing-labels {missing_labels!r}: say {_choice(MISSING_LABELS)}")
     _check_writable(json_path, plot)
-    console = Console()
+    console = console_beside(json_path)
     noticed: list[tuple[str, Finding]] = []
     evaluator, digests = evaluator_of(
         request, threads, lambda name, findings: noticed.extend((name, each) for each in findings)
@@ -261,8 +262,7 @@ def _keep(
     plain: dict[str, Any], result: "ValuationResult", json_path: Path | None, plot: Path | None, console: Console
 ) -> None:
     if json_path is not None:
-        json_path.write_bytes(spelled(plain))
-        console.print(f"Written to {json_path}", soft_wrap=True)
+        write_document(spelled(plain), json_path, console)
     if plot is not None:
         from app.cli.plots import draw
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from app.cli import verdicts
 from app.cli.local import evaluator_of
+from app.cli.output import console_beside, write_document
 from app.cli.request import ValueRequest, parse_providers
 from app.cli.value import THREADS
 from app.cli.verdicts import Verdict
@@ -35,7 +35,7 @@ _Intervals = Annotated[
     bool, typer.Option("--intervals", help="Compute every worth again, and what other test rows would change.")
 ]
 _Seed = Annotated[int | None, typer.Option(help="Chooses which worths are computed again; by chance without one.")]
-_Json = Annotated[Path | None, typer.Option("--json", help="Where to write what was found.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Where to write what was found; - is standard output.")]
 _Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
 _OtherVersions = Annotated[
     bool, typer.Option("--other-versions", help="Accept that other versions than those here made the result.")
@@ -73,7 +73,7 @@ def verify(
     """Check a result: all that it shows against its worths, and the worths that matter against the files."""
     file = _read(result)
     stored, request = file.result, file.request
-    console = Console()
+    console = console_beside(json_path)
     found: dict[str, Verdict] = {}
 
     def record(part: str, verdict: Verdict) -> bool:
@@ -112,7 +112,7 @@ def verify(
     if json_path is not None:
         whole = {"match": matches, "not_checked": unchecked}
         plain = {part: verdict.plain() for part, verdict in found.items()}
-        json_path.write_text(json.dumps(whole | plain, indent=1) + "\n")
+        write_document((json.dumps(whole | plain, indent=1) + "\n").encode(), json_path, console)
     console.print(_conclusion(matches, with_files=bool(provider)))
     if not matches:
         raise typer.Exit(1)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import BackgroundTasks, Depends, Query, Request, Response, status
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
@@ -16,6 +16,7 @@ from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadToo
 from app.http import outages
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
+from app.http.headers import attachment
 from app.http.ids import DatasetId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -187,6 +188,38 @@ def publish_dataset(
     Publishing again changes the terms for jobs to come.
     """
     return schemas.DatasetAnswer.of(service.publish(session, caller, dataset_id, body.terms()))
+
+
+@router.post("/{dataset_id}/pause", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])
+def pause_dataset(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.DatasetAnswer:
+    """Take a dataset out of the catalogue until it is published again; jobs that have it go on."""
+    return schemas.DatasetAnswer.of(service.pause(session, caller, dataset_id))
+
+
+@router.get(
+    "/{dataset_id}/content",
+    response_class=StreamingResponse,
+    responses=responses(NotFound, Conflict)
+    | {
+        200: {
+            "description": "The bytes of the newest version, as they were uploaded.",
+            "content": {
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "age,label\n61,yes\n",
+                }
+            },
+        }
+    },
+)
+def get_dataset_content(
+    dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, blobs: BlobsDep
+) -> StreamingResponse:
+    """The file of one of one's own datasets."""
+    dataset = service.content(session, caller, dataset_id)
+    name = f"{public_id('ds', dataset.id)}-v{dataset.version}"
+    headers = attachment(name) | {"Content-Length": str(dataset.size_bytes), "ETag": f'"{dataset.digest}"'}
+    return StreamingResponse(blobs.open(dataset.digest or ""), media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/{dataset_id}/versions", responses=responses(NotFound))

@@ -1,6 +1,7 @@
 """When a version's profile is computed: recorded as a worker's task at upload and at publication. Never commits.
 
-``begin`` and ``finish`` are the worker's; ``send_lost`` the sweeper's, for tasks whose message or worker was lost.
+``begin``, ``next_waiting`` and ``finish`` are the worker's; ``send_lost`` the sweeper's, for tasks whose message or
+worker was lost.
 """
 
 import uuid
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.datasets import copies
@@ -19,13 +20,16 @@ from app.settings import Settings
 TASK = "worker.tasks.profile"
 MAX_ATTEMPTS = 4
 _DUE = timedelta(minutes=10)
+# what is sent again is due later than what is at work can be: so it is known to wait
+_DUE_AGAIN = 2 * _DUE
 _LIMIT = 100
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker needs to know to look at a version."""
+    """What a worker needs to know to look at a version; ``owner`` is the organisation whose it is."""
 
+    owner: uuid.UUID
     digest: str
     format: str
     modality: str
@@ -54,6 +58,7 @@ def begin(session: Session, dataset_id: uuid.UUID, number: int) -> Work | None:
     version.profile_attempts += 1
     version.profile_due_at = datetime.now(UTC) + _DUE
     return Work(
+        owner=dataset.provider_id,
         digest=version.digest,
         format=version.format.value,
         modality=version.modality.value,
@@ -61,6 +66,25 @@ def begin(session: Session, dataset_id: uuid.UUID, number: int) -> Work | None:
         preview_rows=dataset.preview_rows,
         reading=version.reading,
     )
+
+
+def next_waiting(session: Session, last: uuid.UUID | None) -> tuple[uuid.UUID, int] | None:
+    """A version that waits, of another owner than ``last`` if there is one: the oldest, by turns.
+
+    Others who look at the same time are given others.
+    """
+    sent_again = DatasetVersion.profile_due_at > datetime.now(UTC) + _DUE
+    waiting = (
+        select(DatasetVersion.dataset_id, DatasetVersion.number)
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+        .where(DatasetVersion.profile_status == ProfileStatus.PENDING, DatasetVersion.profile_due_at.is_not(None))
+        .where(or_(DatasetVersion.profile_attempts == 0, sent_again))
+        .order_by(Dataset.provider_id == last, DatasetVersion.profile_due_at)
+        .limit(1)
+        .with_for_update(of=DatasetVersion, skip_locked=True)
+    )
+    found = session.execute(waiting).one_or_none()
+    return None if found is None else (found.dataset_id, found.number)
 
 
 def finish(
@@ -105,13 +129,13 @@ def send_lost(session: Session) -> int:
     ).all()
     for version in overdue:
         if version.profile_attempts < MAX_ATTEMPTS:
-            _send(session, version)
+            _send(session, version, _DUE_AGAIN)
         else:
             give_up(session, version.dataset_id, version.number)
     return len(overdue)
 
 
-def _send(session: Session, version: DatasetVersion) -> None:
-    version.profile_due_at = datetime.now(UTC) + _DUE
+def _send(session: Session, version: DatasetVersion, due: timedelta = _DUE) -> None:
+    version.profile_due_at = datetime.now(UTC) + due
     session.flush()
     outbox.record(session, TASK, {"dataset_id": str(version.dataset_id), "number": version.number}, priority=7)

@@ -33,6 +33,12 @@ def add(session: Session, row: Dataset | DatasetVersion) -> None:
     session.flush()
 
 
+def any_dataset(session: Session, dataset_id: uuid.UUID) -> Dataset | None:
+    """A dataset of any provider, locked; for administrators."""
+    statement = select(Dataset).where(Dataset.id == dataset_id).with_for_update()
+    return session.scalar(statement.execution_options(populate_existing=True))
+
+
 def own(session: Session, owner: uuid.UUID, dataset_id: uuid.UUID, *, lock: bool = False) -> Dataset | None:
     """The owner's dataset; with ``lock`` nobody else changes it until the transaction ends."""
     statement = select(Dataset).where(Dataset.id == dataset_id, Dataset.provider_id == owner)

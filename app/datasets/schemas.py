@@ -56,6 +56,7 @@ DATASET_EXAMPLE: dict[str, Any] = {
     "reserve_currency": "EUR",
     "preview_rows": 3,
     "published_at": _NOW,
+    "taken_down": None,
     "created_at": _NOW,
 }
 
@@ -217,6 +218,7 @@ class DatasetAnswer(Answer):
     reserve_currency: str | None
     preview_rows: int
     published_at: datetime | None
+    taken_down: str | None = Field(description="Why an administrator took the listing down; null where none did.")
     created_at: datetime
 
     @classmethod

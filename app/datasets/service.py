@@ -28,6 +28,8 @@ from app.identity import Caller, Role
 from app.sandbox import process
 from app.settings import Settings
 from app.storage.blobs import BlobStore
+from app.webhooks import service as webhooks
+from app.webhooks.events import EventType
 from contract.files import AS_IT_IS, Reading
 
 MAX_PREVIEW_ROWS = 20
@@ -212,6 +214,10 @@ def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Term
     name = public_id("ds", dataset_id)
     if dataset.kind is not DatasetKind.TRAIN:
         raise Conflict(f"dataset {name} is a test set, which is never published; name it as test_dataset in your jobs")
+    if dataset.taken_down is not None:
+        raise Conflict(
+            f"dataset {name} was taken down by an administrator ({dataset.taken_down}); ask for it to be lifted"
+        )
     status = _moved(dataset, Move.PUBLISH)
     now = datetime.now(UTC)
     if terms.licence.expires_at is not None and terms.licence.expires_at <= now:
@@ -228,6 +234,39 @@ def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Term
         raise AssertionError(f"dataset {dataset.id} is published without its version {dataset.version}")
     # once more: other listings may have come since, and a preview may be allowed now
     profiling.request(session, version)
+    return dataset
+
+
+def pause(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:
+    """Take one of the caller's datasets out of the catalogue: no new job may name it until it is published again. Jobs
+    that have it go on."""
+    dataset = get(session, caller, dataset_id, lock=True)
+    dataset.status = _moved(dataset, Move.PAUSE)
+    session.flush()
+    return dataset
+
+
+def content(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:
+    """One of the caller's own datasets with bytes; raises Conflict where there are none (any more)."""
+    dataset = get(session, caller, dataset_id)
+    if dataset.digest is None or dataset.status is DatasetStatus.WITHDRAWN:
+        raise Conflict(f"dataset {public_id('ds', dataset_id)} has no content: it is a draft, or was withdrawn")
+    return dataset
+
+
+def take_down(session: Session, dataset_id: uuid.UUID, reason: str | None) -> Dataset:
+    """For administrators: take one listing down with a reason, which its provider is told, or lift that (None)."""
+    dataset = repository.any_dataset(session, dataset_id)
+    if dataset is None:
+        raise NotFound(f"no dataset {public_id('ds', dataset_id)}")
+    if reason is not None and dataset.status not in (DatasetStatus.PUBLISHED, DatasetStatus.READY):
+        raise Conflict(f"dataset {public_id('ds', dataset_id)} is {dataset.status.value}, and no listing")
+    dataset.taken_down = reason
+    if dataset.status is DatasetStatus.PUBLISHED and reason is not None:
+        dataset.status = _moved(dataset, Move.PAUSE)
+    session.flush()
+    kind = EventType.DATASET_TAKEN_DOWN if reason is not None else EventType.DATASET_TAKE_DOWN_LIFTED
+    webhooks.emit(session, dataset.provider_id, kind, {"id": dataset.id, "reason": reason})
     return dataset
 
 

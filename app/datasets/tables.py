@@ -122,6 +122,8 @@ class Dataset(Timestamped, Base):
     preview_rows: Mapped[int] = mapped_column(SmallInteger, default=0, server_default=text("0"))
     published_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
+    # why an administrator took the listing down; it cannot be published while this stands
+    taken_down: Mapped[str | None] = mapped_column(Text)
     search: Mapped[Any] = mapped_column(TSVECTOR, Computed(_SEARCH, persisted=True), deferred=True)
 
     @property

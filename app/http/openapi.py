@@ -4,9 +4,11 @@ Every operation documents the problems that any call can meet (401, 403, 422 whe
 as ``application/problem+json`` with an example, in place of the framework's own 422.
 """
 
+import hashlib
+import json
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from app.errors import (
@@ -21,6 +23,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from app.http.etags import conditional, make_etag
 from app.http.problems import MEDIA_TYPE, Fault, ProblemDetails, responses
 
 _DESCRIPTION = """\
@@ -30,6 +33,7 @@ Providers upload datasets; a buyer uploads a test set and posts a valuation; wor
 did for the model, with intervals, and the pool is shared by it. Errors are `application/problem+json` (RFC 9457). Every
 POST that changes something takes an `Idempotency-Key`. Lists go by cursor: pass `next_cursor` back as `cursor`.
 """
+EVENTS_TAG = "events"
 _TAGS = {
     "accounts": "Organisations, and the keys by which they call.",
     "audit": "Every change: who did what to which object, when, and from where.",
@@ -39,6 +43,7 @@ _TAGS = {
     "valuations": "Jobs: who is valued, on what, for how much; their progress and results.",
     "payouts": "Money: what was shared out, held and released.",
     "webhooks": "Where to be told of what happens.",
+    EVENTS_TAG: "What the service sends to your webhooks; these are no calls that you make.",
     "health": "Whether this process lives, and whether it can do its work.",
 }
 
@@ -53,6 +58,14 @@ def install(app: FastAPI) -> None:
 
     app.openapi = document  # type: ignore[method-assign]  # the way that FastAPI documents
 
+    def answer(request: Request) -> Response:
+        content = json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode()
+        found = Response(content, media_type="application/json", headers={"Cache-Control": "no-cache"})
+        conditional(request, found, make_etag(hashlib.sha256(content).hexdigest()))
+        return found
+
+    app.add_route("/openapi.json", answer, include_in_schema=False)
+
 
 def _complete(app: FastAPI) -> dict[str, Any]:
     spec = get_openapi(
@@ -62,6 +75,7 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         webhooks=app.webhooks.routes,
         openapi_version="3.1.0",
+        servers=[{"url": "/", "description": "Where this document was fetched from."}],
     )
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
@@ -74,7 +88,13 @@ def _complete(app: FastAPI) -> dict[str, Any]:
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             used.update(operation.get("tags", []))
+            # who needs no key says so, and generators do not guess
+            operation.setdefault("security", [])
             _add_problems(operation, method, path)
+    for operations in spec.get("webhooks", {}).values():
+        for operation in operations.values():
+            operation["tags"] = [EVENTS_TAG]
+            used.add(EVENTS_TAG)
     described = [{"name": name, "description": text} for name, text in _TAGS.items() if name in used]
     spec["tags"] = described + [{"name": name} for name in sorted(used - _TAGS.keys())]
     return spec

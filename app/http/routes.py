@@ -6,23 +6,27 @@ idempotent answers. Where changes are recorded is not decided here: the applicat
 
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from fastapi import APIRouter, Request, Response
+from fastapi._compat import ModelField
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope
 
-from app.errors import UnsupportedMediaType
+from app.errors import FieldError, InvalidInput, UnsupportedMediaType
 from app.http import idempotency
 from app.http.headers import media_type
 from app.identity import Caller
+from contract.names import did_you_mean
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -60,8 +64,10 @@ class ApiRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         reads_json = self.body_field is not None
+        known = _query_names(self)
 
         async def handler(request: Request) -> Response:
+            _refuse_unknown_query(request, known)
             if reads_json:
                 _insist_on_json(request)
             response = await handle(request)
@@ -72,6 +78,36 @@ class ApiRoute(APIRoute):
             return response
 
         return handler
+
+
+def _query_names(route: APIRoute) -> frozenset[str]:
+    """The names of an operation's query parameters, those of models of them one by one."""
+    names = set()
+    for field in _query_fields(route.dependant):
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= {each.alias or name for name, each in kind.model_fields.items()}
+        else:
+            names.add(field.alias)
+    return frozenset(names)
+
+
+def _query_fields(dependant: Dependant) -> Iterator[ModelField]:
+    yield from dependant.query_params
+    for below in dependant.dependencies:
+        yield from _query_fields(below)
+
+
+def _refuse_unknown_query(request: Request, known: frozenset[str]) -> None:
+    """A filter that is not known must not be ignored: a list without it is another list."""
+    faults = []
+    for name in dict.fromkeys(request.query_params.keys()):
+        if name not in known:
+            rule = f"this call takes {', '.join(sorted(known))}" if known else "this call takes no query parameters"
+            detail = f"query parameter {name[:60]!r} is unknown{did_you_mean(name, sorted(known))}; {rule}"
+            faults.append(FieldError(f"?{name[:60]}", detail, "unknown_parameter"))
+    if faults:
+        raise InvalidInput(faults[0].detail, errors=faults)
 
 
 def affects(request: Request, account_id: uuid.UUID) -> None:

@@ -320,7 +320,9 @@ def _confine(memory_bytes: int, seconds: float, files: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes + _BASE_BYTES, memory_bytes + _BASE_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS + files, _DESCRIPTORS + files))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS + files if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS + files, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
 

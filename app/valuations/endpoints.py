@@ -11,7 +11,6 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Header, Query, Request, Response, status
-from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
@@ -28,7 +27,6 @@ from app.valuations import repository, schemas, service, top_ups
 from app.valuations.orders.top_up import TopUp, TopUpQuote
 from app.valuations.results import certificates, exports, reports
 from app.valuations.results import schemas as result_schemas
-from app.valuations.results.answers import summary
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
 from contract.policies import PayoutPolicy
@@ -193,7 +191,8 @@ async def quote_top_up(
 @router.get("/valuations/{valuation_id}/top-ups", responses=responses(NotFound))
 def list_top_ups(valuation_id: ValuationId, caller: AnyCaller, session: SessionDep) -> Page[schemas.ValuationSummary]:
     """The jobs that go on with this one, oldest first."""
-    return Page(items=[summary(each) for each in top_ups.of_job(session, caller, valuation_id)], next_cursor=None)
+    rows = top_ups.of_job(session, caller, valuation_id)
+    return Page(items=service.summaries(session, rows), next_cursor=None)
 
 
 @router.get(
@@ -315,7 +314,8 @@ def get_payouts(valuation_id: ValuationId, caller: AnyCaller, session: SessionDe
                     "example": "id: 3\nevent: valuation.progressed\n...",
                 }
             },
-        }
+        },
+        204: {"description": "To a stream: the job has ended, and you have all of its events."},
     },
 )
 def list_events(
@@ -328,11 +328,15 @@ def list_events(
     last_event_id: Annotated[
         int | None, Header(ge=0, le=2**31 - 1, description="Of a stream that broke: what follows it is sent.")
     ] = None,
-) -> schemas.Events | StreamingResponse:
-    """What happened to a job, in order: as a list, or as a stream that ends with the job."""
+) -> schemas.Events | Response:
+    """What happened to a job, in order: as a list, or as a stream that ends with the job; 204 where a stream would have
+    nothing more, ever."""
     if EVENT_STREAM in accepted(request):
-        service.get(session, caller, valuation_id)
+        valuation = service.get(session, caller, valuation_id)
         begin = after if last_event_id is None else last_event_id
+        if valuation.status in TERMINAL and begin >= valuation.event_seq > 0:
+            # an EventSource connects anew when a stream ends, unless it is told that there is no more
+            return Response(status_code=status.HTTP_204_NO_CONTENT)
         return stream(request, caller, valuation_id, begin)
     rows = service.events(session, caller, valuation_id, after, limit)
     return schemas.Events(items=[schemas.Event.model_validate(row) for row in rows])

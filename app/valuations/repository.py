@@ -54,8 +54,8 @@ class JobState:
 
 
 _LISTED = (
-    Valuation.id, Valuation.status, Valuation.pool_minor, Valuation.currency, Valuation.labels, Valuation.created_at,
-    Valuation.finished_at, Valuation.progress,
+    Valuation.id, Valuation.buyer_id, Valuation.status, Valuation.pool_minor, Valuation.currency, Valuation.labels,
+    Valuation.created_at, Valuation.finished_at, Valuation.progress,
 )  # fmt: skip
 _BUSY = (ValuationStatus.PLANNING, ValuationStatus.RUNNING, ValuationStatus.SETTLING, ValuationStatus.CANCELLING)
 

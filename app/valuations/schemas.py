@@ -399,7 +399,7 @@ class ValuationSummary(Answer):
 
     model_config = example(
         id=_VAL, status="succeeded", pool="10000.00", currency="EUR", metadata={"order": "17"},
-        created_at="2026-11-23T12:00:00Z", finished_at="2026-11-23T12:01:00Z",
+        created_at="2026-11-23T12:00:00Z", finished_at="2026-11-23T12:01:00Z", buyer_id=_ACC, buyer="City Hospital",
     )  # fmt: skip
 
     id: ValuationId
@@ -407,6 +407,8 @@ class ValuationSummary(Answer):
     pool: str
     currency: str
     metadata: dict[str, str]
+    buyer_id: AccountId = Field(description="Whose job it is.")
+    buyer: str = Field(description="What that organisation is called.")
     precision_met: bool | None = Field(default=None, description="As in the job.")
     created_at: datetime
     finished_at: datetime | None

@@ -203,7 +203,7 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
     """
     digests = players_of(order, admitted)
     learner = admitted.game.learner.name
-    counts = expected_evaluations(order, digests, learner)
+    counts = expected_evaluations(order, digests, learner, admitted.size)
     past = worths.measured(session, learner, admitted.game.base)
     taken = estimate(with_method(order, learner), learner, admitted.size, counts, past, players=len(set(digests)))
     # what is computed again as a check takes as long again
@@ -266,7 +266,13 @@ def list_valuations(
     """The caller's jobs (an administrator's: all), newest first."""
     buyer_id = None if caller.role is Role.ADMIN else caller.account_id
     rows, cursor = repository.page_of_buyer(session, buyer_id, statuses, page)
-    return [answers.summary(row) for row in rows], cursor
+    return summaries(session, rows), cursor
+
+
+def summaries(session: Session, rows: Sequence[Valuation]) -> list[ValuationSummary]:
+    """Jobs as a list shows them, each with whose it is."""
+    names = repository.account_names(session, {row.buyer_id for row in rows})
+    return [answers.summary(row, names[row.buyer_id]) for row in rows]
 
 
 def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list[MyValuation], str | None]:

@@ -7,7 +7,7 @@ from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from app.checkpoints import schemas, service
+from app.checkpoints import schemas, service, uploads
 from app.datasets import catalog
 from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
@@ -67,7 +67,7 @@ async def put_content(
     """The weights, as a safetensors file: streamed, checked, stored whole or not at all."""
     caller = visitor.caller
     expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
-    read = partial(service.read_content, settings, expected)
+    read = partial(uploads.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, content):
         await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, content)
     return JSONResponse({"page": f"/checkpoints/{public_id('ck', checkpoint_id)}"})

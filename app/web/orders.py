@@ -30,8 +30,8 @@ from contract.spec import FIDELITIES, MODES
 
 # fields of an order that the form calls the same
 _SAME = (
-    "test_dataset", "pool", "currency", "players", "metric", "share_ci", "ruled_by", "max_retrains", "max_evaluations",
-    "max_seconds", "seed", "mode", "purpose", "territory", "fidelity", "estimator", "device", "base",
+    "test_dataset", "pool", "currency", "players", "metric", "target_is", "share_ci", "ruled_by", "max_retrains",
+    "max_evaluations", "max_seconds", "seed", "mode", "purpose", "territory", "fidelity", "estimator", "device", "base",
 )  # fmt: skip
 
 
@@ -60,6 +60,7 @@ class OrderForm(PageForm):
     hyper: str = ""
     base: str = ""
     metric: str = ""
+    target_is: str = ""
     share_ci: str = ""
     ruled_by: str = ""
     max_retrains: str = ""
@@ -166,6 +167,7 @@ def order_of(form: OrderForm) -> NewValuation:
         "currency": (form.currency or "EUR").upper(),
         "base": form.base,
         "metric": form.metric or "accuracy",
+        "target_is": form.target_is,
         "players": form.players or "provider",
         "share_ci": number("share_ci", form.share_ci),
         "ruled_by": form.ruled_by or BUDGET,

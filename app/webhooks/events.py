@@ -32,6 +32,8 @@ class EventType(StrEnum):
     DATASET_WITHDRAWN = "dataset.withdrawn"
     DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
+    DATASET_TAKEN_DOWN = "dataset.taken_down"
+    DATASET_TAKE_DOWN_LIFTED = "dataset.take_down_lifted"
     CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
     CHECKPOINT_ERASED = "checkpoint.erased"
     PAYOUT_AVAILABLE = "payout.available"
@@ -81,6 +83,16 @@ class DatasetUnreadable(Body):
     id: DatasetId
 
 
+class DatasetTakenDown(Body):
+    """An administrator took a listing of the receiver's down, for ``reason``, or lifted that (``reason`` is null): it
+    can be published again."""
+
+    model_config = example(id=_DATASET, reason="it shows names of patients")
+
+    id: DatasetId
+    reason: str | None = None
+
+
 class CheckpointForgot(Body):
     """A checkpoint of the receiver's has forgotten a withdrawn dataset: by ``method``, which is ``erase`` where its
     weights were erased. The certificate is under ``/v1/checkpoints/{id}/unlearnings/{unlearning_id}``."""
@@ -128,6 +140,8 @@ DATA: dict[EventType, type[Body]] = {
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
     EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
+    EventType.DATASET_TAKEN_DOWN: DatasetTakenDown,
+    EventType.DATASET_TAKE_DOWN_LIFTED: DatasetTakenDown,
     EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
     EventType.CHECKPOINT_ERASED: CheckpointForgot,
     EventType.PAYOUT_AVAILABLE: PayoutAvailable,
@@ -142,6 +156,8 @@ SUMMARIES: dict[EventType, str] = {
     EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
     EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
+    EventType.DATASET_TAKEN_DOWN: "An administrator took a listing of the receiver's down, with a reason.",
+    EventType.DATASET_TAKE_DOWN_LIFTED: "A listing of the receiver's that was taken down can be published again.",
     EventType.DATASET_UNREADABLE_FOR_ORDER: "A job went on without a dataset of the receiver's that does not fit.",
     EventType.CHECKPOINT_UNLEARNED: "A checkpoint of the receiver's has forgotten a dataset that was withdrawn.",
     EventType.CHECKPOINT_ERASED: "A checkpoint's weights were erased: they had seen a dataset that was withdrawn.",

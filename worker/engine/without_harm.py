@@ -40,6 +40,12 @@ class WithoutSome:
     def cost(self, source: str) -> float:
         return self.whole.cost(source)
 
+    @property
+    def unit_seconds(self) -> float | None:
+        """What costs are counted in: seconds of the whole game's full retraining."""
+        found: float | None = getattr(self.whole, "unit_seconds", None)
+        return found
+
     def seconds(self, source: str) -> float:
         return self.whole.seconds(source) - self.spent.get(source, 0.0)
 

@@ -38,8 +38,9 @@ class StoredGame:
     """A ``FidelityGame`` over stored worths.
 
     ``stored`` maps a source to {packed coalition: (worth, device seconds)}; ``costs`` are those that were measured when
-    the models were prepared, cheapest first. ``seconds`` counts the worths that this replay used, so that a budget of
-    seconds is used up at the same place in every replay. ``kept`` are the models' answers, where they were kept.
+    the models were prepared, cheapest first, in full retrainings of ``unit_seconds`` each.
+    ``seconds`` counts the worths that this replay used, so that a budget of seconds is used up at the same place in
+    every replay. ``kept`` are the models' answers, where they were kept.
     """
 
     players: Sequence[Player]
@@ -47,6 +48,7 @@ class StoredGame:
     stored: Mapping[str, Mapping[bytes, tuple[float, float]]]
     digests: Mapping[str, str] = field(default_factory=dict)
     owners: Sequence[Player] = ()
+    unit_seconds: float | None = None
     kept: KeptAnswers | None = None
     metric: str = ""
     partial: bool = False

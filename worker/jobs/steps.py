@@ -106,6 +106,7 @@ class Steps:
             facts = GameFacts(
                 sources=tuple(SourceCost(name=source, cost=evaluator.cost(source)) for source in evaluator.sources),
                 seconds=evaluator.seconds("prepare"),
+                unit_seconds=evaluator.unit_seconds,
                 shards=shard_facts(evaluator.players),
                 domains=tuple(perplexities(evaluator, domain_names(job.game))),
                 answers_kept=kept is not None,
@@ -155,6 +156,7 @@ class Steps:
             players=players,
             owners=owners,
             costs={source.name: source.cost for source in job.facts.sources},
+            unit_seconds=job.facts.unit_seconds,
             stored=stored,
             digests={"game": job.game_digest},
             kept=self._kept(job),

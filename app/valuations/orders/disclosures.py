@@ -20,7 +20,7 @@ from contract.fit import FitAnswer, Offer
 from contract.policies import CopiesRule
 
 # findings that follow from comparing others' cells with the asker's test set
-_COMPARED = frozenset({"out_of_range", "unseen_categories"})
+_COMPARED = frozenset({"out_of_range", "target_range", "unseen_categories"})
 _TOLD = {Band.SOME: "Some", Band.MUCH: "Many"}
 # what changes no value and no overlap
 _NO_QUESTION = {"metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset"}

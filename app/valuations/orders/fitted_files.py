@@ -100,7 +100,7 @@ class Fitter:
             raise AssertionError("a table was fitted without an encoding")
         encoding = TableEncoding(columns=answer.encoding)
         classes = 1 if files.target_is == "number" else len(answer.labels)
-        size = JobSize(_offered(answer), math.prod(answer.shape), classes, answer.test.rows)
+        size = JobSize(_offered(answer), math.prod(answer.shape), classes, answer.test.rows, shape=tuple(answer.shape))
         return Fitted(encoding, answer.shape, classes, test_file, size, answer)
 
     def texts(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:

@@ -25,7 +25,7 @@ from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tab
 from app.datasets.rows.items import StandIns, number_labels, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
 from app.datasets.rows.labels import label_findings
-from app.datasets.rows.numeric_target import target_numbers
+from app.datasets.rows.numeric_target import check_said, target_numbers
 from app.datasets.rows.raw_rows import (
     RawRows,
     array_hash,
@@ -194,6 +194,9 @@ def _read_tables(files: _Files) -> JobRows:
 
     # an uploaded test set had its labels counted before
     test, tables = table(files.test, is_test=question.own), {}
+    if question.target_is is None and target in test.column_names:
+        # before others' files are looked at: what the asker's own target is, the asker can be told in full
+        check_said(test, target)
     for key, file in files.datasets.items():
         with files.refused(key, file):
             tables[key] = table(file, image_shape(test))

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.valuations.schemas import NewValuation
+from contract.costs import ModelCost, ModelSizes, exact_is_cheap
 from contract.estimators import (
     ENUMERATE_UP_TO,
     LEAST_TO_CORRECT,
@@ -25,8 +26,8 @@ from contract.learners import LEARNERS
 from contract.methods import TRAINS_EACH_PLAYER, default_method
 from contract.spec import FIDELITIES
 
-# multiply-adds a second of one core on the small matrices of these models; stated in the answer
-STATED_RATE = 2e9
+# multiply-adds a second of one core that makes features by a frozen model
+_FEATURE_RATE = 3e10
 # what an unlearned worth costs in retrainings, roughly and on the dear side
 _UNLEARNED_COST = 0.02
 _REPAIR_COST = 0.2
@@ -37,9 +38,9 @@ _AUTO, _UNLEARN, _REPAIR, _RETRAIN = FIDELITIES
 class JobSize:
     """What a job computes on: training rows in all, numbers per row, classes, rows of the test set.
 
-    ``training`` and ``scoring``, where given, are the multiply-adds of one forward pass over all that a training reads,
-    and over the test set; a language model's do not depend on how many rows there are. ``preparing`` are those of a
-    frozen model's features of all rows, once.
+    ``shape`` is that of a row, where it is not one list of numbers. ``training`` and ``scoring``, where given, are the
+    multiply-adds of one forward pass over all that a training reads, and over the test set; a language model's do not
+    depend on how many rows there are. ``preparing`` are those of a frozen model's features of all rows, once.
     """
 
     rows: int
@@ -49,6 +50,13 @@ class JobSize:
     training: float = 0.0
     scoring: float = 0.0
     preparing: float = 0.0
+    shape: tuple[int, ...] = ()
+
+    def sizes(self, learner: str, hyper: Mapping[str, object]) -> ModelSizes:
+        """What a learner with these hyper-parameters is put on."""
+        known = LEARNERS[learner].defaults() | {k: v for k, v in hyper.items() if isinstance(v, int | float | str)}
+        frozen = self.scoring / self.test_rows if self.scoring and self.test_rows else 0.0
+        return ModelSizes(self.shape or (self.width,), self.classes, known, frozen)
 
 
 @dataclass(frozen=True)
@@ -78,8 +86,10 @@ def distinct_coalitions(digests: Sequence[str]) -> int:
     return math.prod(count + 1 for count in Counter(digests).values())
 
 
-def expected_evaluations(order: NewValuation, digests: Sequence[str], learner: str = "logistic") -> dict[str, int]:
-    """The most worths the engine will buy, by fidelity."""
+def expected_evaluations(
+    order: NewValuation, digests: Sequence[str], learner: str = "logistic", size: JobSize | None = None
+) -> dict[str, int]:
+    """The most worths the engine will buy, by fidelity; without a ``size`` it is taken to be dear to train."""
     n, distinct = len(digests), distinct_coalitions(digests)
     limit = order.max_evaluations or 10**9
     most = most_retrains(n, order.ruled_by)
@@ -89,6 +99,8 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str], learner: s
     corrects = order.mode == "full" and order.estimator in ("auto", "multifidelity")
     if order.fidelity == _RETRAIN:
         counts[_RETRAIN] = min(sampled, limit, distinct if order.max_retrains is None else order.max_retrains)
+    elif order.fidelity == _AUTO and corrects and _all_are_retrained(order, n, distinct, learner, size):
+        counts[_RETRAIN] = distinct
     elif order.fidelity == _AUTO and corrects and retrains >= min(distinct, LEAST_TO_CORRECT):
         counts[_RETRAIN] = min(retrains, limit)
         if distinct > min(retrains, planned_retrains(n)):
@@ -104,6 +116,27 @@ def expected_evaluations(order: NewValuation, digests: Sequence[str], learner: s
     return counts
 
 
+def _all_are_retrained(order: NewValuation, n: int, distinct: int, learner: str, size: JobSize | None) -> bool:
+    """Whether retraining everything is so cheap that nothing is estimated (``worker/engine/loop/corrected.py``)."""
+    if n > ENUMERATE_UP_TO or order.max_retrains is not None or (order.max_evaluations or distinct) < distinct:
+        return False
+    draws = REPLICATES if LEARNERS[learner].draws else 0
+    each, unit = 0.5, None
+    if size is not None:
+        cost = _model_cost(order, learner, size)
+        unit = cost.whole(size.rows, size.test_rows)
+        each = cost.retraining(size.rows, size.test_rows) / unit
+    exact = (distinct + draws) * each
+    if order.max_seconds is not None and (unit is None or exact * unit > order.max_seconds):
+        return False
+    return exact_is_cheap(exact, (planned_retrains(n) + draws) * each + distinct * _UNLEARNED_COST, unit)
+
+
+def _model_cost(order: NewValuation, learner: str, size: JobSize) -> ModelCost:
+    hyper = order.model.hyper if order.model is not None else {}
+    return LEARNERS[learner].cost(size.sizes(learner, hyper))
+
+
 def estimate(
     order: NewValuation, learner: str, size: JobSize, counts: Mapping[str, int], past: MeasuredSeconds, *, players: int
 ) -> DeviceTimeEstimate:
@@ -117,37 +150,21 @@ def estimate(
         seconds += size.rows * past.per_row.get("prepare", 0.0)
         sentence = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
         return DeviceTimeEstimate(_capped(order, seconds), "measured", sentence)
-    training, scoring = _model_seconds(order, learner, size)
-    cost = {_UNLEARN: _UNLEARNED_COST, _REPAIR: _REPAIR_COST, _RETRAIN: 1.0 if size.training else 0.5}
+    cost = _model_cost(order, learner, size)
+    training, scoring = cost.training(size.rows), cost.scoring(size.test_rows)
+    mean = cost.retraining(size.rows, 0.0)
+    each = {_UNLEARN: _UNLEARNED_COST * training, _REPAIR: _REPAIR_COST * training, _RETRAIN: mean}
     seconds = (
-        size.preparing / STATED_RATE
+        size.preparing / _FEATURE_RATE
         + training
         + (players * training if counts[_UNLEARN] and order.unlearning.method in TRAINS_EACH_PLAYER else 0.0)
-        + sum(count * (cost[kind] * training + scoring) for kind, count in counts.items())
+        + sum(count * (each[kind] + scoring) for kind, count in counts.items())
     )
     sentence = (
-        f"from the model's cost at a stated {STATED_RATE:.0e} multiply-adds a second; no past job with {learner} "
-        "has been measured here for all of this"
+        "from the cost model, on one core of the kind stated in docs/benchmarks-cost.md; no past job with "
+        f"{learner} has been measured here for all of this"
     )
     return DeviceTimeEstimate(_capped(order, seconds), "model", sentence)
-
-
-def _model_seconds(order: NewValuation, learner: str, size: JobSize) -> tuple[float, float]:
-    """Seconds of one training, and of one look at the test set, at the stated rate."""
-    if size.training:
-        return 3.0 * size.training / STATED_RATE, size.scoring / STATED_RATE
-    passes = LEARNERS[learner].passes
-    hyper = order.model.hyper if order.model is not None else {}
-    given = hyper.get("steps", hyper.get("iterations"))
-    if isinstance(given, int):
-        passes = min(passes, given) if learner == "logistic" else given
-    hidden = hyper.get("hidden", 64)
-    parameters = size.width * size.classes
-    if learner != "logistic":
-        parameters = (size.width + size.classes) * (hidden if isinstance(hidden, int) else 64)
-    training = 3.0 * 2.0 * passes * size.rows * parameters / STATED_RATE
-    scoring = 2.0 * size.test_rows * parameters / STATED_RATE
-    return training, scoring
 
 
 def _capped(order: NewValuation, seconds: float) -> float:

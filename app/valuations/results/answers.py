@@ -102,13 +102,16 @@ def full(valuation: Valuation, now: JobState) -> ValuationAnswer:
     )
 
 
-def summary(valuation: Valuation) -> ValuationSummary:
+def summary(valuation: Valuation, buyer: str) -> ValuationSummary:
+    """A job in a list, with the name of whose it is."""
     return ValuationSummary(
         id=valuation.id,
         status=valuation.status,
         pool=money.plain(valuation.pool_minor, valuation.currency),
         currency=valuation.currency,
         metadata=valuation.labels,
+        buyer_id=valuation.buyer_id,
+        buyer=buyer,
         precision_met=_precision_met(valuation),
         created_at=valuation.created_at,
         finished_at=valuation.finished_at,

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from app.checkpoints import families
 from app.checkpoints.adapters import PEFT
-from app.checkpoints.folders import pack_base
+from app.checkpoints.folders import members
 from app.errors import PayloadTooLarge
 from app.identity import Role
 from contract.adapters import AdapterSize, adapter_shapes
@@ -160,7 +160,7 @@ def test_a_folder_that_breaks_a_rule_is_refused_and_nothing_is_stored(
 def test_a_folder_larger_than_allowed_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     (tmp_path / "it").write_bytes(packed(folder()))
     with pytest.raises(PayloadTooLarge, match="and 1000 are allowed"):
-        pack_base(tmp_path / "it", tmp_path / "it", "it", families.llama, 1000)
+        members(tmp_path / "it", "it", 1000)
 
 
 def test_an_adapter_stands_on_a_base_of_ones_own_with_weights(buyer: Any, known: Callable[..., Any]) -> None:

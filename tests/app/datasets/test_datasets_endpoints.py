@@ -71,6 +71,7 @@ def test_a_dataset_goes_from_draft_to_ready_to_withdrawn(provider: Any, tmp_path
         "reserve_currency": None,
         "preview_rows": 0,
         "published_at": None,
+        "taken_down": None,
         "created_at": None,
     }
     assert [path.read_bytes() for path in blobs_in(tmp_path)] == [CSV]

@@ -199,6 +199,10 @@ def test_a_withdrawal_makes_the_delivered_model_forget_and_the_buyer_gets_the_su
     record = market.scalar("SELECT record FROM unlearnings")
     assert record["weights"]["after"] == hashlib.sha256(successor.read("model.safetensors")).hexdigest()
     assert record["method"] == "retrain"
+    # an EventSource that has all events of a job that has ended is told not to connect again
+    last = market.scalar("SELECT event_seq FROM valuations")
+    stream = {"Accept": "text/event-stream", "Last-Event-ID": str(last)}
+    assert place.clients["buyer"].get(f"{path}/events", headers=stream).status_code == 204
     # the certificate of the job stays what it was
     certified = place.clients["buyer"].get(f"{path}/certificate").json()
     assert certified["certificate"]["digests"]["model"] == facts["package_digest"]

@@ -24,7 +24,7 @@ from contract.baseline import at_least
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts, TokenSum
 from contract.tasks import Prediction, Targets
-from worker.engine.evaluation import memory
+from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import Score, TestRows
@@ -307,13 +307,22 @@ class Evaluator:
         return result
 
     def cost(self, source: str) -> float:
-        """Model cost of one mean-size coalition in units of one full retraining; a function of sizes alone."""
-        rows = sum(len(p) for p in self.problem.players)
-        whole = self.learner.row_gradients(rows)
+        """Model cost of one mean-size coalition in units of one full retraining; a function of sizes alone, and of the
+        iterations that everybody's model took."""
+        return self._price(source) / self.unit_seconds
+
+    @property
+    def unit_seconds(self) -> float:
+        """Seconds of one full retraining on a core as docs/benchmarks-cost.md has it: what costs are counted in."""
+        self.prepare()
+        return prices.retrained(self.problem, prices.model_cost(self.problem, self.learner))[1]
+
+    def _price(self, source: str) -> float:
+        context = self.context
+        model = prices.model_cost(self.problem, self.learner)
         if family(source) == "retrain":
-            # Places over shared rows pay for all rows, whoever keeps them.
-            return self.learner.row_gradients(rows if self.learner.slots > 1 else 0.5 * rows) / whole
-        return method_of(source, self.learner.name).cost(self.context) / whole
+            return prices.retrained(self.problem, model)[0]
+        return prices.unlearned(context, method_of(source, self.learner.name), model)
 
     def seconds(self, source: str) -> float:
         """Device seconds spent so far on this source's worths; "prepare" for the models."""
@@ -343,7 +352,7 @@ class Evaluator:
             self._keep(source, known, 0.0, work)
             if work is None or not len(rest):
                 return
-            limit = partial(self._stack_limit, len(rest))
+            limit = partial(self._stack_limit, len(rest), work.places)
             chunks = batching.plan([work.key(row) for row in rest], limit)
 
             def compute(chunk: Chunk) -> None:
@@ -406,10 +415,11 @@ class Evaluator:
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
         key, answers = self._method_key(method, context.pool), self._by_method(method, context)
         if self._is_raw(source):
-            return _Work(key, answers)
+            return _Work(key, answers, places=method.places)
         nobody_forgotten = np.ones((1, len(self.problem.players)), dtype=bool)
         everybody = context.once(f"answers of {source} for everybody", lambda: answers(nobody_forgotten))
-        return _Work(key, answers, context.full_score - float(self._test.scores(everybody)[0]), everybody[0])
+        level = context.full_score - float(self._test.scores(everybody)[0])
+        return _Work(key, answers, level, everybody[0], method.places)
 
     def _by_method(self, method: Method, context: Context) -> Callable[[Coalitions], Answer]:
         """Answers [K, T, ...] of coalitions [K, n] by what a method yields: models, outputs, or likelihoods alone."""
@@ -426,7 +436,7 @@ class Evaluator:
         return lambda rows: self._test.answers_of(params(context, rows))
 
     def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
-        if method.shape == "fixed" or not self.learner.by_rows():
+        if method.shape == "fixed" or not (self.learner.by_rows() or not self.learner.batch):
             return _same
         if method.shape == "kept":
             return lambda row: batching.rung(int(pool.row_counts(row[None])[0]))
@@ -442,13 +452,15 @@ class Evaluator:
                 )
         return np.asarray(worths, dtype=np.float64)
 
-    def _stack_limit(self, count: int, key: int) -> int:
+    def _stack_limit(self, count: int, places: int, key: int) -> int:
         """How many of ``count`` coalitions to stack: what fits half the free memory, and on a CPU what stays near its
         caches; but where a coalition that has ended leaves its place to the next, a part of them for each thread."""
         if self.stack is not None:
             return self.stack
         if self.learner.slots > 1 and self.device.type == "cpu":
             return max(self.learner.slots, min(_MOST_QUEUED, -(-count // max(self.threads, 1))))
+        if places > 1:
+            return places
         each = self.learner.bytes_per_model(key)
         if self._plan is not None:
             near = self._plan.stack if self.device.type == "cuda" else _CPU_BYTES // each
@@ -465,12 +477,14 @@ class Evaluator:
 @dataclass(frozen=True, eq=False)
 class _Work:
     """How one source is computed: which coalitions may be stacked together, their answers [K, T, ...], by how much
-    worths are moved, and where they are, the source's own answers for everybody."""
+    worths are moved, and where they are, the source's own answers for everybody; how many are computed
+    together anyway."""
 
     key: Callable[[Coalition], int]
     answers: Callable[[Coalitions], Answer]
     level: float = 0.0
     everybody: Answer | None = None
+    places: int = 1
 
 
 def _same(_row: Coalition) -> int:

@@ -97,6 +97,7 @@ class LanguageModel(adam.FixedSteps):
         self._slot_of = {slot.name: i for i, slot in enumerate(self.layout.slots)}
         self._frozen: dict[str, Tensor] = {}
         self._frozen_on: dict[torch.device, dict[str, Tensor]] = {}
+        self.frozen_products = self.sizes.multiplications(classes) * self.context  # of one block's forward pass
         self._freeze(dict(frozen or {}))
 
     def _freeze(self, arrays: dict[str, Any]) -> None:

@@ -59,6 +59,7 @@ class Logistic:
         self.layout = Layout.of([("weight", (classes, self.features)), ("bias", (classes,))])
         self._shared: weakref.WeakKeyDictionary[Pool, Shared] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
+        self.taken = 0  # evaluations of the objective until everybody's model was found; 0: it was not trained here
 
     @property
     def gradients_per_row(self) -> float:
@@ -115,6 +116,8 @@ class Logistic:
         alone = len(coalitions) == 1 and bool(coalitions.all())
         stack = LogisticStack(self, pool, coalitions, check, places=1 if alone else self.slots)
         theta, norm = minimise(stack, len(coalitions), stack.initial(start)[0], self.tol, self.iterations)
+        if alone:
+            self.taken = stack.evaluations
         worst = float(norm.max())
         if not worst <= self.tol:
             raise EvaluationFailed(
@@ -167,6 +170,7 @@ class LogisticStack:
         self.X, self.y = self._shared.X, self._shared.y
         self.weight = torch.zeros((self.places, len(self.X)), dtype=self.X.dtype, device=self.X.device)
         self.precondition = self._preconditioner()
+        self.evaluations = 0
 
     def _preconditioner(self) -> "_Dense | _Diagonal":
         d = self.X.shape[1]
@@ -209,6 +213,7 @@ class LogisticStack:
     def evaluate(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         """Objective [K] and gradient [K, C, d]; rows go in blocks of fixed size to bound memory."""
         self.check()
+        self.evaluations += 1
         K, C, d = theta.shape
         value = 0.5 * self.learner.l2 * theta.square().sum(dim=(1, 2))
         gradient = self.learner.l2 * theta

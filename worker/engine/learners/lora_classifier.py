@@ -68,6 +68,7 @@ class AdaptedEncoder(adam.FixedSteps):
         self._frozen = {name: torch.as_tensor(array) for name, array in (frozen or {}).items()}
         self._host = _host(self._frozen, options, feature_shape)
         self.features = self.width = self._host.width
+        self.frozen_products = self._host.products()  # of one row's forward pass
         self.classes, self.feature_shape = classes, feature_shape
         self.rank, self.scale = options.rank, options.alpha / options.rank
         shapes: list[tuple[str, tuple[int, ...]]] = []

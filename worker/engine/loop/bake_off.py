@@ -12,10 +12,11 @@ from contract.result import Candidate
 from worker.engine.estimators.grid import Grid, collapse
 from worker.engine.estimators.multifidelity import Corrector
 from worker.engine.games.coalitions import Floats, sizes_of
-from worker.engine.games.game import Coalitions
+from worker.engine.games.game import Coalitions, family
 from worker.engine.loop.audit import residual_variance_ratio
 from worker.engine.loop.run import RETRAIN, Run
 
+KEPT = 0.12  # part of the trials of sources that are not nearly free after which these were kept (11 of 93)
 FREE = 2.0  # a source whose whole grid costs fewer retrainings than this is bought without a trial
 
 
@@ -31,6 +32,12 @@ def bake(run: Run, grid: Grid, audited: Coalitions, worths: Floats, planned: int
         free = cost * rows <= FREE
         if cost * rows >= planned and name != run.wanted():
             reason = f"not tried: {rows} worths would cost {cost * rows:.1f} retrainings, and {planned} are planned"
+            run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
+            continue
+        trial_cost = cost * len(audited)
+        named = name == run.wanted() or family(name) == run.named()
+        if not (free or named) and trial_cost > KEPT * (planned - cost * rows):
+            reason = f"not tried: a trial would cost {trial_cost:.1f} retrainings, and one in {1 / KEPT:.0f} saves any"
             run.bake_off.append(Candidate(name, cost, None, None, None, False, reason))
             continue
         if free:

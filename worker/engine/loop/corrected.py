@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from contract.costs import exact_is_cheap
 from contract.result import Audit, ValuationResult
 from contract.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
@@ -31,11 +32,9 @@ FIRST_AUDITS = 28  # with the two ends 30 retrainings: earlier, intervals are to
 def corrected(run: Run) -> ValuationResult:
     """Value by audited correction until the shares are precise or a budget is used up."""
     run.surrogates()  # refuses a method that the game lacks, also where enumeration will not need it
-    if run.distinct() <= min(run.max_retrains, run.planned) and run.enumerable(RETRAIN):
-        run.notes.append(
-            f"All {run.distinct()} distinct coalitions were retrained: no dearer than the audit that would correct "
-            "unlearned worths."
-        )
+    why = _why_exact(run)
+    if why is not None:
+        run.notes.append(f"All {run.distinct()} distinct coalitions were retrained: {why}.")
         return enumerated(run, RETRAIN)
     ends = anchors(run.n)
     grid, plan, budget = run.audit_plan()
@@ -68,6 +67,25 @@ def corrected(run: Run) -> ValuationResult:
         more = MoreRetrainings(corrector, found, noise, first)
         audit = _audit(run)
         return report(run, estimate, look, run.doubt(by), "multifidelity", RETRAIN, stopped_by, audit, more=more)
+
+
+def _why_exact(run: Run) -> str | None:
+    """Why every coalition is retrained, where that costs too little to be spared; None where it is not.
+
+    An order that names a number of retrainings gets an audit of so many, if they are fewer than all.
+    """
+    if not run.enumerable(RETRAIN):
+        return None
+    if run.distinct() <= min(run.max_retrains, run.planned):
+        return "no dearer than the audit that would correct unlearned worths"
+    exact = run.exact_cost()
+    limit = run.spec.max_seconds
+    if limit is not None and (run.unit_seconds is None or exact * run.unit_seconds > limit):
+        return None
+    if run.spec.max_retrains is not None or not exact_is_cheap(exact, run.default_cost(), run.unit_seconds):
+        return None
+    taken = "" if run.unit_seconds is None else f" (about {max(exact * run.unit_seconds, 0.1):.1f} s of one core)"
+    return f"by the cost model that takes too little{taken} to be estimated instead"
 
 
 def _disagreement(run: Run, corrector: Corrector, audited: Coalitions, worths: Floats) -> float:

@@ -22,6 +22,7 @@ class RecordedGame:
         self._players = tuple(Player(s.name, s.rows, s.digest, s.owner) for s in result.shards) or paid
         self.owners = paid if result.shards else ()
         self._costs = result.costs
+        self.unit_seconds = result.unit_seconds
         self._digests = result.digests
         self._classes = classes_of(self._players)
         position = {player.name: index for index, player in enumerate(self._players)}

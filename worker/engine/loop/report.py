@@ -32,6 +32,8 @@ from worker.engine.loop.recorded import RecordedGame
 from worker.engine.loop.run import REPLICATE, RETRAIN, Run
 from worker.engine.loop.shares import OtherTestRows, intervals, widths
 
+# how far off unlearned values are where nothing is retrained, in root mean squares of the values (docs/method.md)
+UNAUDITED_ERROR = 1.0
 # what more computing would bring, smaller budgets first
 Forecaster = Callable[[Run, TestRowChance | None], Iterable[Forecast]]
 
@@ -57,6 +59,8 @@ def report(
     would do (``doubt``; None: not known, or it is recorded with a stored result). ``more`` says what more computing
     would bring."""
     estimate = run.paid(estimate)
+    if audited.status == "unaudited" and run.spec.mode == "partial" and family(source) != RETRAIN:
+        estimate = _unaudited(run, estimate)
     if shares_note is None and not (estimate.values > 0).any():
         shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
     ends = run.purchases.worth(source, anchors(run.n))
@@ -83,6 +87,7 @@ def report(
         seconds_by_source=seconds,
         retrain_seconds_estimate=float(np.mean(retrained)) * run.distinct() if retrained else None,
         costs={s: float(run.game.cost(s)) for s in run.game.sources},
+        unit_seconds=run.unit_seconds,
         spec=run.spec,
         digests={str(k): str(v) for k, v in dict(getattr(run.game, "digests", {})).items()},
         trace=tuple(run.trace),
@@ -97,6 +102,17 @@ def report(
         ),
         shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in run.players if run.owners),
     )
+
+
+def _unaudited(run: Run, estimate: Estimate) -> Estimate:
+    """The estimate with the error of unlearning that partial mode cannot measure in this job, as it was measured where
+    the hidden rows were known: independent errors of about the values' own size."""
+    size = UNAUDITED_ERROR * float(np.sqrt((estimate.values**2).mean()))
+    run.notes.append(
+        "Nothing was retrained, so the error of unlearning is not known in this job. The intervals take it for what it "
+        f"was on games whose truth is known: {UNAUDITED_ERROR:g} times the size of the values."
+    )
+    return replace(estimate, covariance=estimate.covariance + size**2 * np.eye(len(estimate.values)))
 
 
 def _test_rows_counted(run: Run, found: TestRowChance | None) -> bool:
@@ -161,7 +177,9 @@ def _parts(run: Run, estimate: Estimate, test: OtherTestRows | None, audited: Au
     seeds = nothing if estimate.seeds is None else estimate.seeds
     fixed = RETRAIN in run.game.sources and REPLICATE not in run.game.sources
     of_tests = unknown if test is None else width(nothing, test)
-    of_unlearning = unknown if audited.status == "unaudited" else width(estimate.covariance - seeds)
+    of_unlearning = (
+        unknown if audited.status == "unaudited" and run.spec.mode != "partial" else width(estimate.covariance - seeds)
+    )
     of_seeds = width(seeds) if fixed or estimate.seeds is not None else unknown
     return [IntervalParts(*each) for each in zip(of_tests, of_unlearning, of_seeds, strict=True)]
 

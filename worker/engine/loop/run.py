@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.estimators import BUDGET, ENUMERATE_UP_TO, PRECISION, REPLICATES, most_retrains, planned_retrains
+from contract.estimators import (
+    BUDGET,
+    ENUMERATE_UP_TO,
+    MOST_COALITIONS,
+    PRECISION,
+    REPLICATES,
+    most_retrains,
+    planned_retrains,
+)
 from contract.result import (
     Audit,
     Candidate,
@@ -85,6 +93,8 @@ class Run:
         self.notes: list[str] = []
         self.bake_off: list[Candidate] = []
         self.planned = planned_retrains(self.n)
+        # seconds of one full retraining by the cost model; None where the game does not say
+        self.unit_seconds: float | None = getattr(game, "unit_seconds", None)
         most = most_retrains(self.n, spec.ruled_by)
         self.max_retrains = most if spec.max_retrains is None else spec.max_retrains
 
@@ -110,6 +120,18 @@ class Run:
         within = limit is None or self.distinct() <= limit
         return within and (self.spec.max_evaluations is None or self.distinct() <= self.spec.max_evaluations)
 
+    def exact_cost(self) -> float:
+        """What retraining every distinct coalition costs, in full retrainings."""
+        return (self.distinct() + (REPLICATES if REPLICATE in self.game.sources else 0)) * self.game.cost(RETRAIN)
+
+    def default_cost(self) -> float:
+        """What the audit and the cheapest surrogate that stands for all coalitions cost, in full retrainings."""
+        retrained = (self.planned + self.replicates) * self.game.cost(RETRAIN)
+        cheap = min((self.game.cost(source) for source in self.surrogates()), default=0.0)
+        unlearned = min(self.distinct(), MOST_COALITIONS) * cheap
+        # a surrogate that costs as much as the audit is tried on the audited coalitions alone
+        return retrained + min(unlearned, self.planned * cheap if unlearned >= retrained else unlearned)
+
     def surrogates(self) -> list[str]:
         """Sources that may stand in for retraining, as the spec names them."""
         offered = [s for s in self.game.sources if family(s) != RETRAIN]
@@ -127,6 +149,10 @@ class Run:
     def wanted(self) -> str | None:
         """The unlearning source that the spec names; None where all compete."""
         return None if self.spec.unlearning == "auto" else f"unlearn:{self.spec.unlearning}"
+
+    def named(self) -> str | None:
+        """The family that the spec asks for by name; None where it leaves the choice to the job."""
+        return None if self.spec.fidelity in ("auto", RETRAIN) else self.spec.fidelity
 
     def lone_source(self) -> str:
         """The one source of the lone route."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from contract.costs import ModelCost
 from contract.methods import UnlearningMethod
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
@@ -20,9 +21,12 @@ from worker.engine.unlearning.context import Context
 class Method:
     """One way to get from M_full to a model that never saw some players: what the vocabulary says of it, and its code.
 
-    ``cost``: one mean-size coalition in row-gradients; ``shape``: the number that coalitions stacked together must
-    share ("kept" or "forgotten" padded rows, or "fixed"). ``level``: in partial mode its worths are moved by what it
-    errs where nobody is forgotten, which is known there.
+    ``cost``: one mean-size coalition in row-gradients, taken in ``steps`` of training; where ``seconds`` is given it
+    says instead what a coalition takes, on one core. ``once``: seconds of what is prepared for all coalitions. What
+    models take to answer the test rows is added where a method gives ``params``. ``places``: how many coalitions are
+    computed together however few there are, so that smaller stacks cost as much. ``shape``: the number that coalitions
+    stacked together must share ("kept" or "forgotten" padded rows, or "fixed"). ``level``: in partial mode its worths
+    are moved by what it errs where nobody is forgotten, which is known there.
     """
 
     kind: UnlearningMethod
@@ -31,6 +35,10 @@ class Method:
     outputs: Callable[[Context, Coalitions, Tensor], Tensor] | None = None
     likelihoods: Callable[[Context, Coalitions, Tensor], Tensor] | None = None
     prepare: Callable[[Context], object] | None = None
+    steps: Callable[[Context], float] = lambda _context: 0.0
+    seconds: Callable[[Context], float] | None = None
+    once: Callable[[Context, ModelCost], float] | None = None
+    places: int = 1
     shape: str = "fixed"
     level: bool = False
 

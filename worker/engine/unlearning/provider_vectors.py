@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contract.costs import ModelCost
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
+
+_SMALL = 1 << 26  # bytes that models trained together may take
 
 
 def provider_vectors(context: Context) -> Tensor:
@@ -18,12 +21,18 @@ def provider_vectors(context: Context) -> Tensor:
 
 
 def _train(context: Context) -> Tensor:
-    pool, models = context.players_only(), dict[str, Tensor]()
+    learner, pool = context.learner, context.players_only()
     seed = context.seed("retrain")  # the draws of a retraining, so that chance favours a player and its vector alike
-    for player, row in zip(context.problem.players, np.eye(len(context.problem.players), dtype=bool), strict=True):
-        if player.digest not in models:  # copies have one content and so one vector
-            models[player.digest] = context.learner.train(context.base, pool, row[None], seed, context.check)
-    return torch.cat([models[player.digest] for player in context.problem.players]) - context.base
+    # copies have one content and so one vector
+    rows = dict(zip([p.digest for p in context.problem.players], np.eye(len(pool.spans), dtype=bool), strict=True))
+    digests, alone = list(rows), np.stack(list(rows.values()))
+    # one alone would pay for all places of a stack, or for each step's overhead; its bits are the same in any
+    small = not learner.by_rows() and len(alone) * learner.bytes_per_model(0) < _SMALL
+    at_once = len(alone) if learner.slots > 1 or small else 1
+    parts = [alone[a : a + at_once] for a in range(0, len(alone), at_once)]
+    trained = torch.cat([learner.train(context.base, pool, part, seed, context.check) for part in parts])
+    models = dict(zip(digests, trained, strict=True))
+    return torch.stack([models[player.digest] for player in context.problem.players]) - context.base
 
 
 def weighted_sum(start: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:
@@ -44,7 +53,12 @@ def row_shares(context: Context, coalitions: Coalitions, *, of_kept: bool) -> Te
     return counts / context.total_rows
 
 
-def training_cost(context: Context) -> float:
-    """Row-gradients of all vectors, spread over a thousand coalitions at most."""
-    rows = [float(r) for r in context.pool.player_rows]
-    return sum(context.learner.row_gradients(r) for r in rows) / min(1 << len(rows), 1024)
+def training_seconds(context: Context, cost: ModelCost) -> float:
+    """Seconds of training all vectors, once; over shared rows each pays for all of them."""
+    every = float(len(context.pool))
+    return sum(cost.training(every if cost.shared else float(rows)) for rows in context.pool.player_rows)
+
+
+def adding_seconds(context: Context) -> float:
+    """Seconds of adding all players' vectors up for a coalition."""
+    return 1e-9 * len(context.problem.players) * context.learner.layout.width

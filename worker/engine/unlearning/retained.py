@@ -14,7 +14,7 @@ def train_on_retained(context: Context, start: Tensor, coalitions: Coalitions, s
     """Models [K, P] after ``steps`` Adam steps on each coalition's rows from ``start`` [P] or [K, P]."""
     learner = context.learner
     stacked = start.expand(len(coalitions), -1)
-    if learner.by_rows():
+    if learner.by_rows() or not learner.batch:
         batches = adam.full_batches(context.pool, coalitions)
     else:
         batches = adam.mini_batches(context.pool, coalitions, learner.batch, context.seed(purpose))

@@ -5,9 +5,11 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from contract.costs import ModelCost
+from contract.metrics import Predicts
 from worker.engine.tasks import answering_of
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.provider_vectors import provider_vectors
+from worker.engine.unlearning.provider_vectors import provider_vectors, training_seconds
 
 T = TypeVar("T")
 _KEPT_BYTES = 1 << 30  # of outputs that are kept between coalitions; beyond, they are computed again
@@ -38,3 +40,17 @@ def kept(context: Context, what: str, X: Tensor, compute: Callable[[], T], width
         return compute()
     # the rows are held with their outputs, so that their address in memory stays theirs
     return context.once(f"{what} {X.data_ptr()} {tuple(X.shape)}", lambda: (X, compute()))[1]
+
+
+def answers_seconds(context: Context, cost: ModelCost) -> float:
+    """Seconds of training a model of each player alone, and of what these answer on the test rows."""
+    return training_seconds(context, cost) + len(context.problem.players) * cost.scoring(len(context.problem.test))
+
+
+def mixing_seconds(context: Context) -> float:
+    """Seconds of adding all players' answers up for a coalition, and of what is measured on the sum."""
+    places = len(context.held_out[0]) * answering_of(context.learner).places(context.held_out[0])
+    # a language model's answers are likelihoods of single tokens
+    predicts = answering_of(context.learner).prediction.predicts
+    wide = 1 if predicts is Predicts.NEXT_TOKEN else context.learner.classes
+    return 4e-9 * places * wide * (len(context.problem.players) + 4)

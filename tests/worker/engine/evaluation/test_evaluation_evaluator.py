@@ -30,7 +30,7 @@ def test_sources_come_cheapest_first_and_retraining_last(blobs) -> None:
     costs = [evaluator.cost(source) for source in evaluator.sources]
     assert evaluator.sources[-2:] == ["retrain", "retrain:r1"]
     assert costs[:-2] == sorted(costs[:-2])
-    assert evaluator.cost("retrain") == pytest.approx(0.5)
+    assert 0.5 <= evaluator.cost("retrain") < 1.0, "half of the rows, and what does not depend on rows"
 
 
 def test_a_logistic_game_has_newton_and_other_games_have_not(blobs) -> None:

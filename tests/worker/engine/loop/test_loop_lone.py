@@ -78,3 +78,19 @@ def test_one_target_player_has_a_value_between_what_the_methods_say_and_no_share
     assert (player.share, player.share_ci) == (None, None)
     marginals = sorted(float(of.tables[name][1] - of.tables[name][0]) for name in ("unlearn:tangent", "repair"))
     assert list(player.value_ci) == pytest.approx(marginals)
+
+
+def test_what_was_not_audited_has_no_interval_without_width() -> None:
+    of = game()
+    of.tables["unlearn:tangent"] = all_coalitions(N)[:, 0].astype(float)  # all of it is one player's
+    result = run(of, mode="partial")
+    widths = [player.share_ci[1] - player.share_ci[0] for player in result.players]
+    assert min(widths) > 0.1
+    assert result.players[0].share == 1.0
+    assert result.players[0].share_ci[0] < 0.5
+    assert all(player.parts.unlearning > 10 for player in result.players)
+    assert any("not known in this job" in note for note in result.notes)
+    known = run(of, mode="full", fidelity="unlearn")
+    assert known.players[0].share_ci == (1.0, 1.0), (
+        "audited: its error stands in the audit, its values are the source's"
+    )

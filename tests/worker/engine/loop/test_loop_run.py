@@ -324,13 +324,13 @@ def test_a_second_source_is_bought_for_what_it_adds_to_the_first_and_not_for_bei
     rng = np.random.default_rng(3)
     near, far = (base + scale * np.ptp(base) * rng.normal(size=256) for scale in (0.0005, 0.001))
     game = market(8, retrain=base, unlearn__tangent=near, repair=far)
-    game.costs["repair"] = 0.06
+    game.costs["repair"] = 0.03
     first, second = value(game, ValuationSpec(seed=1)).bake_off
     assert (first.kept, second.kept) == (True, False)
     assert second.rvr is not None
     assert second.rvr < 0.1, "alone it would pay"
     alone = market(8, retrain=base, repair=far)
-    alone.costs["repair"] = 0.06
+    alone.costs["repair"] = 0.03
     assert [c.kept for c in value(alone, ValuationSpec(seed=1, unlearning="auto")).bake_off] == [True]
 
 

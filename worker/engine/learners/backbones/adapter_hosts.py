@@ -45,6 +45,10 @@ class Host(ABC):
     def bytes_scored(self, rows: int) -> int:
         """Memory of one model while so many rows are scored and nothing is trained."""
 
+    @abstractmethod
+    def products(self) -> float:
+        """Multiply-adds of one row's forward pass."""
+
     def prepared(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """The frozen weights as ``encoded`` takes them, computed once on a device."""
         return weights
@@ -109,6 +113,9 @@ class _Transformer(Host):
     @abstractmethod
     def _features(self, frozen: Weights, rows: Tensor, product: Product, recompute: bool) -> Tensor:
         """Features [K m, width] of rows [K m, ...]."""
+
+    def products(self) -> float:
+        return float(self.tokens * sum(out * into for out, into in self.beside.values()))
 
     def bytes_kept(self, rows: int, rank: int, *, recompute: bool) -> int:  # noqa: ARG002 - a layer keeps so much more
         if recompute:

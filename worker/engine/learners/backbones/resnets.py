@@ -64,6 +64,9 @@ class ResNet(Host):
         self.rows = max(1, min(Host.rows, _AT_ONCE // (2 * self.bytes_scored(1))))
         self.step_rows = max(1, min(Host.step_rows, _AT_ONCE // self.bytes_kept(1, 2, recompute=False)))
 
+    def products(self) -> float:
+        return float(sum(math.prod(each.shape) * each.places for each in itertools.chain.from_iterable(self._blocks)))
+
     def prepared(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Kernels as matrices [out, side^2 in], the order of patches, and batch norms as factors and shifts."""
         prepared = {}

@@ -29,6 +29,7 @@ def cost(context: Context) -> float:
 METHOD = Method(
     METHODS["finetune_retained"],
     cost=cost,
+    steps=steps,
     params=unlearn,
     shape="kept",
 )

@@ -33,6 +33,7 @@ def cost(context: Context) -> float:
 METHOD = Method(
     METHODS["shrink_and_repair"],
     cost=cost,
+    steps=steps,
     params=unlearn,
     shape="kept",
 )

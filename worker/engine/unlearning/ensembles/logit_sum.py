@@ -11,8 +11,14 @@ from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
-from worker.engine.unlearning.single_provider_models import answers, each_alone, kept
+from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares
+from worker.engine.unlearning.single_provider_models import (
+    answers,
+    answers_seconds,
+    each_alone,
+    kept,
+    mixing_seconds,
+)
 
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
@@ -34,7 +40,9 @@ def _shifts(context: Context, X: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
 
 METHOD = Method(
     METHODS["logit_sum"],
-    cost=training_cost,
+    cost=lambda _context: 0.0,
+    seconds=mixing_seconds,
+    once=answers_seconds,
     outputs=outputs,
     prepare=provider_vectors,
 )

@@ -23,8 +23,14 @@ from worker.engine.games.game import Coalitions
 from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
-from worker.engine.unlearning.single_provider_models import answers, each_alone, kept
+from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares
+from worker.engine.unlearning.single_provider_models import (
+    answers,
+    answers_seconds,
+    each_alone,
+    kept,
+    mixing_seconds,
+)
 
 Take = Callable[[Tensor], Tensor]
 
@@ -88,7 +94,9 @@ def _of_the_rest(context: Context) -> Tensor:
 
 METHOD = Method(
     METHODS["mixture"],
-    cost=training_cost,
+    cost=lambda _context: 0.0,
+    seconds=mixing_seconds,
+    once=answers_seconds,
     outputs=outputs,
     likelihoods=likelihoods,
     prepare=provider_vectors,

@@ -25,7 +25,7 @@ from worker.engine.tensors.layout import Layout
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.sequences import language_model, row_gradients, sample_rows
-from worker.engine.unlearning.tokens.tangent import cost
+from worker.engine.unlearning.tokens.tangent import once
 
 _DAMPINGS = np.geomspace(1e-3, 3e1, 10)
 _PARTIAL_DAMPING = 1.0
@@ -178,7 +178,8 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 METHOD = Method(
     METHODS["ekfac"],
-    cost=cost,
+    cost=lambda _context: 0.0,
+    once=once,
     params=unlearn,
     prepare=prepare,
 )

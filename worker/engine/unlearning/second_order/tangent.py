@@ -26,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.costs import ModelCost
 from contract.methods import METHODS
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
@@ -43,6 +44,7 @@ _START = 0.5  # of M_full: where linear learners' Newton step starts; tried by h
 _COST_SHARE = 0.015  # of a mean-size retraining: what the width of the solve is chosen by
 _SOLVE_PENALTY = 4.0  # a small Cholesky runs this much slower, per multiplication, than training's products
 _NARROWEST, _WIDEST = 96, 512
+_USUAL = 128  # directions that damping leaves
 _PLACES = 8  # coalitions that are solved together: for memory, and because widths change bits
 _WHOLE = 8  # directions that fill a processor's vector
 
@@ -361,18 +363,30 @@ def _summed(weight: Tensor, parts: Tensor) -> Tensor:
     return (weight @ parts.flatten(1)).view(len(weight), *parts.shape[1:])
 
 
-def cost(context: Context) -> float:
-    """One Cholesky of k^3/3 multiplications, the sums behind it and the outputs of the test rows, next to a
-    row-gradient's 3 P."""
-    k, classes = solve_width(context), context.learner.classes
-    solve = k**3 / 3 + k * k * (classes + 0.5 * len(context.problem.players))
-    multiplications = _SOLVE_PENALTY * solve + len(context.problem.test) * k * classes
-    return multiplications / (3 * context.learner.layout.width)
+def seconds(context: Context) -> float:
+    """A coalition's sums, its Cholesky and the outputs of the test rows; networks rarely keep more directions than
+    ``_USUAL`` in full mode (``_trimmed``)."""
+    k, classes, n = solve_width(context), context.learner.classes, len(context.problem.players)
+    if not (context.learner.linear or context.partial):
+        k = min(k, _USUAL)
+    answers = len(context.problem.test) * classes * (k / 1e10 + 15e-9)
+    return 60e-6 + answers + 0.1e-9 * k**3 / 3 + 0.3e-9 * n * k**2
+
+
+def once(context: Context, cost: ModelCost) -> float:
+    """The features of all rows, the sums of their products, and the eigenvectors of these."""
+    learner, rows = context.learner, len(context.pool) + len(context.problem.test)
+    width = int(context.option("tangent.sketch", default_width(learner.layout.width)))
+    width, gradient = (learner.features + 1, 0.0) if learner.linear else (width, cost.row)
+    return rows * (gradient + 0.2e-9 * width**2) + 0.42e-9 * width**3
 
 
 METHOD = Method(
     METHODS["tangent"],
-    cost=cost,
+    cost=lambda _context: 0.0,
     outputs=outputs,
     prepare=prepare,
+    seconds=seconds,
+    once=once,
+    places=_PLACES,
 )

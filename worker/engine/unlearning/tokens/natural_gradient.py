@@ -14,6 +14,7 @@ from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import weighted_sum
 from worker.engine.unlearning.sequences import language_model, row_gradients, sample_rows
+from worker.engine.unlearning.tokens.tangent import once
 
 
 def directions(context: Context) -> Tensor:
@@ -46,14 +47,10 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     return weighted_sum(context.full, directions(context), weights)
 
 
-def cost(context: Context) -> float:
-    """A forward pass over the rows that measure, and a coalition's part of one pass over all rows."""
-    return len(context.held_out[0]) / 3 + len(context.pool) / min(1 << len(context.problem.players), 1024)
-
-
 METHOD = Method(
     METHODS["natural_gradient"],
-    cost=cost,
+    cost=lambda _context: 0.0,
     params=unlearn,
     prepare=directions,
+    once=once,
 )

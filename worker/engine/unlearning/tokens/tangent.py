@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract.costs import ModelCost
 from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
@@ -147,15 +148,15 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     )
 
 
-def cost(context: Context) -> float:
-    """A forward pass over the rows that measure, and a coalition's part of one pass over all rows."""
-    measured = len(context.held_out[0]) / 3
-    return measured + len(context.pool) / min(1 << len(context.problem.players), 1024)
+def once(context: Context, cost: ModelCost) -> float:
+    """One pass over all rows for their gradients."""
+    return len(context.pool) * cost.row
 
 
 METHOD = Method(
     METHODS["tangent"],
-    cost=cost,
+    cost=lambda _context: 0.0,
     params=unlearn,
     prepare=prepare,
+    once=once,
 )

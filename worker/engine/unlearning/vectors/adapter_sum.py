@@ -12,7 +12,7 @@ from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost
+from worker.engine.unlearning.provider_vectors import adding_seconds, provider_vectors, row_shares, training_seconds
 from worker.engine.unlearning.sequences import language_model
 
 
@@ -46,7 +46,9 @@ def _merged(context: Context, adapters: Tensor, weights: Tensor) -> Tensor:
 
 METHOD = Method(
     METHODS["adapter_sum"],
-    cost=training_cost,
+    cost=lambda _context: 0.0,
+    seconds=adding_seconds,
+    once=training_seconds,
     params=unlearn,
     prepare=provider_vectors,
 )

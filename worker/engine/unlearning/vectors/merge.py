@@ -11,7 +11,13 @@ from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost, weighted_sum
+from worker.engine.unlearning.provider_vectors import (
+    adding_seconds,
+    provider_vectors,
+    row_shares,
+    training_seconds,
+    weighted_sum,
+)
 
 
 def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
@@ -22,7 +28,9 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 METHOD = Method(
     METHODS["merge"],
-    cost=training_cost,
+    cost=lambda _context: 0.0,
+    seconds=adding_seconds,
+    once=training_seconds,
     params=unlearn,
     prepare=provider_vectors,
 )

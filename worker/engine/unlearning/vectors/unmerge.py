@@ -20,7 +20,13 @@ from contract.methods import METHODS
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
-from worker.engine.unlearning.provider_vectors import provider_vectors, row_shares, training_cost, weighted_sum
+from worker.engine.unlearning.provider_vectors import (
+    adding_seconds,
+    provider_vectors,
+    row_shares,
+    training_seconds,
+    weighted_sum,
+)
 
 _EXPONENT = 0.5
 
@@ -42,7 +48,9 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 METHOD = Method(
     METHODS["unmerge"],
-    cost=training_cost,
+    cost=lambda _context: 0.0,
+    seconds=adding_seconds,
+    once=training_seconds,
     params=unlearn,
     prepare=provider_vectors,
 )

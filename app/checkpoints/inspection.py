@@ -1,0 +1,106 @@
+"""What an uploaded checkpoint holds, looked at in the sandbox: three tasks, their questions and their answers.
+
+An archive's table, a configuration of many megabytes or a header with a hundred thousand numbers is read there and
+never in the service, whose threads it would hold up. Pure; the caller unpacks, packs and stores.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from app.checkpoints import families, folders, vision
+from app.checkpoints.families import Family
+from app.checkpoints.weights import read_tensors
+from app.errors import PayloadTooLarge
+from contract.document import Document
+from contract.learners import Architecture
+from contract.model_folder import ModelFacts, TensorFacts
+
+FOLDERS: dict[Architecture, Callable[..., Family]] = {
+    Architecture.LM: families.llama,
+    Architecture.ENCODER: families.bert,
+    Architecture.BACKBONE: vision.backbone,
+}
+"""How config.json is read, by architecture, of checkpoints that come as a folder."""
+
+
+class ArchiveQuestion(Document):
+    """Which members of the zip in ``path`` make up a folder of ``most`` bytes."""
+
+    task: str
+    name: str
+    path: str
+    most: int
+
+
+class ArchiveAnswer(Document):
+    """Each member with its name in the folder, or why there is too much of them."""
+
+    members: tuple[tuple[str, str], ...] = ()
+    too_large: str | None = None
+
+
+class WeightsQuestion(Document):
+    """What the safetensors file in ``path`` holds, or a folder's ``files`` (paths by name): of an architecture, on a
+    base, for so many tokens or so large a square (0: any)."""
+
+    task: str
+    name: str
+    path: str = ""
+    files: dict[str, str] = Field(default_factory=dict)
+    architecture: Architecture | None = None
+    base: ModelFacts | None = None
+    context: float = 0.0
+    side: float = 0.0
+
+
+class WeightsAnswer(Document):
+    """Names, types and shapes of all arrays; of a folder the facts of its model, without sizes of files, and the names
+    of the files to keep."""
+
+    tensors: dict[str, TensorFacts]
+    facts: ModelFacts | None = None
+    kept: tuple[str, ...] = ()
+
+
+def answer_archive(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain JSON of ``ArchiveAnswer`` for that of ``ArchiveQuestion``; raises InvalidData."""
+    question = ArchiveQuestion.read(plain)
+    try:
+        found = folders.members(Path(question.path), question.name, question.most)
+    except PayloadTooLarge as error:
+        return ArchiveAnswer(too_large=error.detail).plain()
+    return ArchiveAnswer(members=tuple(found)).plain()
+
+
+def answer_weights(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain JSON of ``WeightsAnswer`` for that of ``WeightsQuestion``, of one file; raises InvalidData."""
+    question = WeightsQuestion.read(plain)
+    return WeightsAnswer(tensors=read_tensors(Path(question.path), question.name)).plain()
+
+
+def answer_folder(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an unpacked folder."""
+    question = WeightsQuestion.read(plain)
+    files = {name: Path(path) for name, path in question.files.items()}
+    if question.base is not None:
+        checked = folders.check_adapter(files, question.name, question.base)
+    else:
+        checked = folders.check_base(files, question.name, _reader(question))
+    return WeightsAnswer(tensors=checked.tensors, facts=checked.facts, kept=checked.kept).plain()
+
+
+def _reader(question: WeightsQuestion) -> Callable[[Any, str], Family]:
+    if question.architecture is None:
+        raise AssertionError("a folder is of an architecture")
+    reader = FOLDERS[question.architecture]
+
+    def read(config: Mapping[str, Any], what: str) -> Family:
+        family = reader(config, what)
+        if question.architecture is not Architecture.LM:
+            families.check_side_and_context(family, question.context, question.side, question.name)
+        return family
+
+    return read
