@@ -51,6 +51,6 @@ class ModelFacts(Document):
 
 
 def read_sizes(kind: Callable[..., T], stored: Mapping[str, Any]) -> T:
-    """Sizes of a kind from the plain JSON that is stored with a checkpoint."""
-    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # each kind is a dataclass
+    """Sizes of a kind from the plain JSON that is stored with a checkpoint; what came later has its default."""
+    names = [field.name for field in fields(kind) if field.name in stored]  # type: ignore[arg-type]  # a dataclass each
     return kind(**{name: tuple(stored[name]) if isinstance(stored[name], list) else stored[name] for name in names})

@@ -51,6 +51,22 @@ def whole(name: str, text: str) -> int | None:
     return int(value)
 
 
+def lines(text: str) -> list[str]:
+    """What stands on each line, without blank ones."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def renamings(name: str, text: str) -> dict[str, str]:
+    """``old = new``, one a line; raises InvalidInput naming the field for a line that is none."""
+    named = {}
+    for line in lines(text):
+        old, equals, new = (part.strip() for part in line.rpartition("="))
+        if not (equals and old and new):
+            raise InvalidInput(f"{name.replace('_', ' ')}: {line[:40]!r} is not `old = new`; write one a line")
+        named[old] = new
+    return named
+
+
 def pairs(text: str) -> dict[str, float]:
     """``name=value`` pairs, separated by spaces, commas or lines; raises InvalidInput for what is none."""
     values = {}

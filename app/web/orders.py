@@ -20,7 +20,7 @@ from app.http.pages import PageRequest
 from app.http.validation import broken_rules
 from app.identity import Caller
 from app.valuations.schemas import NewValuation
-from app.web.forms import PageForm, Texts, number, pairs, whole
+from app.web.forms import PageForm, Texts, lines, number, pairs, renamings, whole
 from contract.estimators import BUDGET, ESTIMATORS, RULES
 from contract.grants import Grant
 from contract.learners import LEARNERS
@@ -73,6 +73,12 @@ class OrderForm(PageForm):
     estimator: str = ""
     device: str = ""
     label: str = ""
+    label_map: str = ""
+    use: str = ""
+    leave_out: str = ""
+    rename: str = ""
+    missing_labels: str = ""
+    drop_unfit: str = ""
 
     def named_datasets(self) -> list[str]:
         """The dataset ids, ticked or written, each once and in order."""
@@ -147,9 +153,19 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "hyper": " ".join(f"{name}={_written(value)}" for name, value in model.hyper.items()) if model else None,
         "method": order.unlearning.method,
         "label": labels.get("order"),
+        "label_map": _renamed(order.label_map),
+        "rename": _renamed(order.features.rename),
+        "use": "\n".join(order.features.use or ()),
+        "leave_out": "\n".join(order.features.leave_out),
+        "missing_labels": order.missing_labels,
+        "drop_unfit": "yes" if order.drop_unfit else None,
     }
     texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
     return OrderForm(datasets=[public_id("ds", dataset_id) for dataset_id in order.datasets], **texts)
+
+
+def _renamed(pairs_of_names: Mapping[str, str]) -> str:
+    return "\n".join(f"{old} = {new}" for old, new in pairs_of_names.items())
 
 
 def _written(value: object) -> str:
@@ -185,6 +201,14 @@ def order_of(form: OrderForm) -> NewValuation:
         "deliver": [*(["model"] if form.deliver_model else []), *(["data"] if form.deliver_data else [])],
         "payout": _payout(form),
         "metadata": {"order": form.label} if form.label else None,
+        "label_map": renamings("label_map", form.label_map),
+        "features": {
+            "use": lines(form.use) or None,
+            "leave_out": lines(form.leave_out),
+            "rename": renamings("rename", form.rename),
+        },
+        "missing_labels": form.missing_labels,
+        "drop_unfit": form.drop_unfit == "yes",
     }
     own = {"checkpoint": model} if model.startswith("ck_") else {"model": {"name": model, "hyper": pairs(form.hyper)}}
     fields |= own

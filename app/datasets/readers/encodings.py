@@ -17,6 +17,7 @@ from app.errors import InvalidData
 from contract.files import ENCODINGS
 from contract.findings import Finding, Severity
 
+_SECOND_BYTES = 1.3
 _CHUNK = 1024 * 1024
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -134,6 +135,10 @@ def guessed(piece: bytes) -> str:
     for encoding, first, share in _PAIRS:
         fitting = sum(re.match(first, pair) is not None for pair in pairs)
         if fitting >= share * len(pairs) and 2 * len(pairs) >= 0.9 * len(high) and _decodes(piece, encoding):
+            return f"it may be {encoding}: declare that encoding, or save it as UTF-8"
+    for encoding in ("shift_jis", "big5"):
+        # of Western text the second byte of what looks like a pair is a letter
+        if _decodes(piece, encoding) and len(high) > _SECOND_BYTES * len(re.findall(rb"[\x81-\xfe][\x40-\xfe]", piece)):
             return f"it may be {encoding}: declare that encoding, or save it as UTF-8"
     return "it may be Latin-1 or Windows-1252 now: declare encoding windows-1252, or save it as UTF-8"
 

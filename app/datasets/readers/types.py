@@ -13,7 +13,11 @@ from app.datasets.readers.cells import TEXT, TEXT_COLUMN, Meaning, missing_cells
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.indices import index_finding, why_index
 from app.errors import InvalidData
-from contract.findings import Finding
+from contract.findings import Finding, Severity
+
+_NAMELESS = Finding(
+    code="empty_column", severity=Severity.NOTE, detail="a column without a name and without cells is left out"
+)
 
 
 def is_tensor(kind: pa.DataType) -> bool:
@@ -36,11 +40,11 @@ def type_name(kind: pa.DataType) -> str:
 
 
 def check_names(columns: Sequence[str], name: str) -> None:
-    """Raises InvalidData for a column without a name, or for two of one name. The first may lack one: pandas and R
-    write row numbers there, which ``normalise`` leaves out."""
+    """Raises InvalidData for a column without a name, or for two of one name. The first may lack one, where pandas and
+    R write row numbers, and the last, after a delimiter at the end of each line; ``normalise`` leaves both out."""
     seen: set[str] = set()
     for at, column in enumerate(columns):
-        if not column.strip() and at:
+        if not column.strip() and 0 < at < len(columns) - 1:
             raise InvalidData(f"{name}: a column has no name; name every column")
         if tidy(column) in seen:
             raise InvalidData(f"{name}: two columns are named `{tidy(column)}`; names must be unique, rename one")
@@ -58,6 +62,9 @@ def normalise(table: pa.Table, name: str, meaning: Meaning | None = None) -> pa.
         column, findings = _column(table.column(at), label, name, meaning)
         if label != meaning.target and (why := why_index(label, at, column, table.schema)):
             noticed.append(index_finding(label, why))
+            continue
+        if not label and column.null_count == len(column):
+            noticed.append(_NAMELESS)
             continue
         if not label:
             raise InvalidData(f"{name}: a column has no name; name every column")

@@ -7,7 +7,7 @@ one type has it, whole numbers are whole, and a column of several types is text,
 import datetime as dt
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def read(source: Path | bytes, limits: Limits, name: str, reading: Reading = AS_
     """The table of a workbook's sheet; raises InvalidData."""
     _check_archive(source, limits, name)
     sheet, findings = _opened(source, reading.sheet, name)
-    rows = iter(sheet.iter_rows())
+    rows = _unmerged(sheet, findings)
     header = next((row for row in rows if any(cell != "" for cell in row)), None)
     if header is None:
         raise InvalidData(f"{name}: the sheet `{sheet.name}` is empty; name another `sheet`, or fill it")
@@ -107,6 +107,35 @@ def _opened(source: Path | bytes, wanted: str | None, name: str) -> tuple[Any, l
     detail = f"the sheet `{sheet.name}` is read; the workbook has others ({others})"
     mend = "" if wanted else "declare `sheet` to read another"
     return sheet, [Finding(code="sheet", severity=Severity.NOTE, detail=detail, mend=mend)]
+
+
+def _unmerged(sheet: Any, findings: list[Finding]) -> Iterator[Sequence[Any]]:
+    """The sheet's rows; each cell of a merged range has the range's value, which is said."""
+    ranges = sheet.merged_cell_ranges or []
+    # a range that is one row is a title or a group of names
+    tall = [(first, last) for first, last in ranges if last[0] > first[0]]
+    if not tall:
+        return iter(sheet.iter_rows())
+    detail = f"{len(tall)} merged ranges of the sheet `{sheet.name}`: each of their rows has the range's value"
+    findings.append(Finding(code="merged_cells", severity=Severity.NOTE, detail=detail))
+    return _filled(sheet, tall)
+
+
+def _filled(sheet: Any, ranges: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[Sequence[Any]]:
+    # rows come from the sheet's first on, cells from the first used column on
+    shift = sheet.start[1]
+    starts: dict[int, list[tuple[int, int, int]]] = {}
+    for (top, left), (bottom, right) in ranges:
+        starts.setdefault(top, []).append((bottom, left - shift, right - shift))
+    lasting: list[tuple[int, int, int, Any]] = []
+    for number, cells in enumerate(sheet.iter_rows()):
+        row = list(cells)
+        lasting = [each for each in lasting if each[0] >= number]
+        begun = [(bottom, left, right, row[left]) for bottom, left, right in starts.get(number, ()) if left < len(row)]
+        lasting += begun
+        for _, left, right, value in lasting:
+            row[left : right + 1] = [value] * (min(right + 1, len(row)) - left)
+        yield row
 
 
 def _names(

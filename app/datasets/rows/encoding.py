@@ -298,7 +298,13 @@ def _hashed(column: pa.ChunkedArray, feature: Feature, block: NDArray[np.float32
     at = 0
     for chunk in column.chunks:
         # the last row is that of a missing text
-        rows = [*(prose.hashed(text, runs=feature.runs) for text in chunk.dictionary.to_pylist()), prose.hashed("")]
+        rows = [
+            *(
+                prose.hashed(text, runs=feature.runs, characters=feature.characters)
+                for text in chunk.dictionary.to_pylist()
+            ),
+            prose.hashed(""),
+        ]
         block[at : at + len(chunk)] = np.stack(rows)[_codes(chunk, len(rows) - 1)]
         at += len(chunk)
 

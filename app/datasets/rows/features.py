@@ -34,6 +34,8 @@ class PlainFeature(Document):
     # prose: columns of hashes, and the lengths of the runs of characters that are read beside words
     width: int | None = None
     runs: tuple[int, ...] | None = None
+    # Chinese and Japanese are read by characters
+    characters: Literal[True] | None = None
 
 
 class PlainEncoding(Document):
@@ -53,7 +55,8 @@ class PlainEncoding(Document):
 class Feature:
     """One column. ``kind`` is "number" (centre, spread), "text" (categories), "prose" (hashed words) or "tensor"
     (shape, centre, spread). ``fill``: what a missing cell becomes, where any file of the job has one; ``runs``: prose
-    is read by runs of characters, too (jobs from before they were do not say so)."""
+    is read by runs of characters, too, ``characters``: Chinese and Japanese by characters (jobs from before they were
+    do not say so)."""
 
     name: str
     kind: FeatureKind
@@ -63,6 +66,7 @@ class Feature:
     shape: tuple[int, ...] = ()
     fill: float | str | None = None
     runs: bool = True
+    characters: bool = True
 
     @property
     def width(self) -> int:
@@ -90,6 +94,7 @@ class Feature:
             fill=self.fill,
             width=prose.WIDTH if self.kind == "prose" else None,
             runs=prose.RUNS if self.kind == "prose" and self.runs else None,
+            characters=True if self.kind == "prose" and self.characters else None,
         )
 
     @classmethod
@@ -104,6 +109,7 @@ class Feature:
             shape=plain.shape or (),
             fill=plain.fill,
             runs=plain.kind != "prose" or plain.runs is not None,
+            characters=plain.kind != "prose" or plain.characters is not None,
         )
 
 

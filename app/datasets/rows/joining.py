@@ -135,17 +135,20 @@ def _kind(name: str, test: pa.Table, players: Sequence[pa.Table]) -> str:
             unfit[place] = none
     if numbers <= texts:
         return "text"
-    # of providers first: an order may go on without them, and not without its test set
-    for place in sorted(unfit, key=lambda place: (place == 0, place)):
-        who, count = table_name(tables[place]), unfit[place]
+    for place, count in unfit.items():
+        who = table_name(tables[place])
         detail = (
             f"{who}: column `{name}` is one of numbers in the job's files together, and {count} of its cells are texts "
             "there; have them corrected or declared, or leave the column out with features.leave_out"
         )
         if place:
             raise Unfit(place - 1, name, detail)
-        # the test set's cells are what the providers' are to fit: those who made it one of numbers may be left out
-        numeric = next(at for at, (_, kind) in enumerate(held[1:]) if kind == "number")
+        # an order may go on without files, and not without its test set: unfit is whoever made this one of numbers
+        numeric = next(
+            at
+            for at, (table, kind) in enumerate(held[1:])
+            if kind == "number" and table.column(name).null_count < table.num_rows
+        )
         raise Unfit(numeric, name, detail)
     return "number"
 

@@ -42,7 +42,7 @@ from contract.reading import MissingLabels, TargetIs
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 7
+_RULES = 8
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,8 @@ def test_an_order_is_filled_in_from_the_catalogue_and_from_an_earlier_job(
         "datasets_text": f"{one} {two}", "test_dataset": test, "pool": "90.00", "policy": "interval_aware",
         "dispute_days": "2.5", "copies": "group", "model": "mlp", "hyper": "hidden=8", "seed": "5", "revalue": "yes",
         "max_evaluations": "64", "label": "order 17", "purpose": "research", "pay_without_gain": "yes",
+        "label_map": "Yes = yes\n\nNO = no", "use": "ward\nage", "rename": "district = ward", "drop_unfit": "yes",
+        "missing_labels": "refuse",
     }  # fmt: skip
     posted = here.fill("/jobs", "/jobs/new", **given)
     assert posted.status_code == 303, posted.text
@@ -190,17 +192,47 @@ def test_an_order_is_filled_in_from_the_catalogue_and_from_an_earlier_job(
     spec = buyer.client.get(f"/v1/valuations/{job}").json()["spec"]
     assert (spec["payout"]["dispute_window_seconds"], spec["payout"]["copies"]) == (216_000, "group")
     assert spec["model"] == {"name": "mlp", "hyper": {"hidden": 8}}
+    assert spec["label_map"] == {"Yes": "yes", "NO": "no"}
+    assert spec["features"] == {"use": ["ward", "age"], "leave_out": [], "rename": {"district": "ward"}}
+    assert (spec["missing_labels"], spec["drop_unfit"]) == ("refuse", True)
     assert (spec["payout"]["pay_without_gain"], spec["payout"]["pay_unaudited"]) == (True, False)
 
     again = here.get(f"/jobs/new?again={job}").text
     assert re.search(r'name="pay_without_gain" value="yes" checked', again)
     assert not re.search(r'name="pay_unaudited" value="yes" checked', again)
+    for shown in ("Yes = yes</textarea>", "district = ward</textarea>", 'value="refuse" selected'):
+        assert shown in again
     for shown in (f'value="{one}" checked', 'value="2.5"', 'value="hidden=8"', 'value="64"', 'value="order 17"'):
         assert shown in again
     assert here.get("/jobs/new?again=val_" + "0" * 32).status_code == 404
     repeated = here.fill("/jobs", f"/jobs/new?again={job}", **given)
     other = repeated.headers["location"].rpartition("/")[2]
     assert buyer.client.get(f"/v1/valuations/{other}").json()["spec"] == spec
+
+
+def test_what_was_noticed_of_files_is_on_the_quote_and_on_its_provider_s_page(
+    browser: Open, buyer: Known, known: Callable[..., Known], publish: Callable[..., Any], upload: Any, session: Session
+) -> None:
+    owner = known(Role.PROVIDER)
+    rows = b"ward,age,label\n" + b"".join(b"a%d,%d,%s\n" % (at % 3, at, (b"no", b"yes")[at % 2]) for at in range(12))
+    one = publish(owner, rows + b"a1,?,yes\na1,?,yes\n")["id"]
+    two = publish(known(Role.PROVIDER), rows.replace(b"yes", b"Yes"))["id"]
+    test = upload(buyer, rows)["id"]
+    payouts.deposit(session, buyer.account.id, 50_000, "EUR", "start")
+    session.commit()
+    here = browser().log_in(buyer)
+    order = {"datasets_text": f"{one} {two}", "test_dataset": test, "pool": "90.00"}
+    quote = here.fill("/jobs/estimate", "/jobs/new", **order).text
+    assert re.search(rf'<ul class="problem">.*{two}.*`Yes` in `label` is another class than `yes`', quote)
+    assert "What else was noticed of the files (3)" in quote
+    assert re.search(rf"{one}.*: 1 of 14 rows repeats an earlier row", quote)
+    assert here.fill("/jobs", "/jobs/new", **order).status_code == 303
+    seen = browser().log_in(owner).get("/earnings").text
+    assert "What was noticed of your files" in seen
+    assert "repeats an earlier row" in seen
+    assert two not in seen
+    wrong = here.fill("/jobs", "/jobs/new", **order, label_map="Yes")
+    assert "label map: &#39;Yes&#39; is not `old = new`" in wrong.text
 
 
 def test_ids_that_are_in_no_catalogue_stay_in_the_form(browser: Open, buyer: Known) -> None:

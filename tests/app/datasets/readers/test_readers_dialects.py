@@ -170,3 +170,18 @@ def test_a_header_that_looks_like_data_can_be_declared_by_its_own_names() -> Non
     assert "the line's own where it is the header after all" in refusal(content)
     table = read_table(content, reading=Reading(columns=("country", "2000", "2005", "2010")))
     assert (table.num_rows, table.column_names[1]) == (2, "2000")
+
+
+def test_a_delimiter_at_the_end_of_each_line_makes_no_column() -> None:
+    table = read_table(b"a,b,\n1,x,\n2,y,\n")
+    assert table.to_pydict() == {"a": [1, 2], "b": ["x", "y"]}
+    assert list(told(table)) == ["empty_column"]
+    assert "a column has no name" in refusal(b"a,b,\n1,x,5\n2,y,5\n")
+    assert "a column has no name" in refusal(b"a,,b\n1,,x\n2,,y\n")
+
+
+def test_east_asian_encodings_are_named_and_western_ones_not_taken_for_them() -> None:
+    for encoding, text in (("shift_jis", "x,都市\n1,東京の空\n2,大阪\n"), ("big5", "x,城市\n1,臺北市\n2,高雄\n")):
+        assert f"it may be {encoding}" in refusal(text.encode(encoding))
+    for text in ("x,ort\n1,Köln\n2,Ålesund\n", "x,mot\n1,élégant\n2,éléphant\n"):
+        assert "Latin-1 or Windows-1252" in refusal(text.encode("latin-1"))

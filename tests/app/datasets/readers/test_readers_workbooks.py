@@ -127,3 +127,24 @@ def test_a_damaged_part_is_refused() -> None:
         info = archive.getinfo("xl/worksheets/sheet1.xml")
     content[info.header_offset + 60 + len(info.filename)] ^= 0xFF
     assert "cannot be read" in refusal(bytes(content))
+
+
+def test_the_rows_of_a_merged_range_have_its_value_wherever_the_table_begins() -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append([])
+    for row in (
+        [None, "g", "n", "y"],
+        [None, "p", 1, "a"],
+        [None, None, 2, "b"],
+        [None, "q", 3, "a"],
+        [None, None, 4, "b"],
+    ):
+        sheet.append(row)
+    sheet.merge_cells("B3:B4")
+    sheet.merge_cells("B5:B6")
+    buffer = io.BytesIO()
+    book.save(buffer)
+    table = read_table(buffer.getvalue())
+    assert table.to_pydict() == {"g": ["p", "p", "q", "q"], "n": [1, 2, 3, 4], "y": ["a", "b", "a", "b"]}
+    assert [finding.code for finding in findings_of(table)] == ["merged_cells"]

@@ -250,8 +250,8 @@ def test_an_encoding_keeps_the_digest_that_stored_games_name_it_by() -> None:
     features = (
         Feature("n", "number", 1.5, 2.0),
         Feature("t", "text", categories=("a", "é")),
-        Feature("p", "prose", fill=""),
-        Feature("q", "prose", runs=False),
+        Feature("p", "prose", fill="", characters=False),
+        Feature("q", "prose", runs=False, characters=False),
         Feature("x", "tensor", shape=(2, 3)),
         Feature("m", "number", fill=3.0),
     )

@@ -44,9 +44,13 @@ def test_few_distinct_texts_are_told_by_their_words() -> None:
 def test_texts_that_share_letters_are_alike_and_those_from_before_are_read_by_words() -> None:
     good, again, bad = hashed("味道很好下次再来"), hashed("味道很好送餐快"), hashed("太慢了不新鲜")
     assert good @ again > 0.1 > abs(float(good @ bad))
-    assert hashed("味道很好", runs=False) @ hashed("味道很差", runs=False) == 0.0
+    assert hashed("味道很好", runs=False, characters=False) @ hashed("味道很差", runs=False, characters=False) == 0.0
     old = Feature.of(PlainFeature.read({"name": "text", "kind": "prose", "width": WIDTH}))
     assert not old.runs
+    assert not old.characters
+    assert hashed("the sea rose", characters=False) @ hashed("the sea rose") > 0.999999
+    # runs of what is written without spaces would outweigh the few letters beside it
+    assert hashed("味道很好 ok") @ hashed("味道很好") > 0.8
     assert old.document() == PlainFeature(name="text", kind="prose", width=WIDTH)
 
 
@@ -78,6 +82,7 @@ def test_the_encoding_survives_json_and_names_its_width() -> None:
         "kind": "prose",
         "width": WIDTH,
         "runs": [2, 3, 4],
+        "characters": True,
     }
 
 

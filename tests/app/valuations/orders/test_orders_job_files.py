@@ -77,3 +77,13 @@ def test_documents_are_looked_at_and_not_cut(tmp_path: Path) -> None:
     ]
     with pytest.raises(InvalidData, match="no column `text` of texts"):
         answer(asked(tmp_path, TEST, kind="corpora", test=b'{"text": "a b"}\n', own=True))
+
+
+def test_an_order_goes_on_without_those_whose_numbers_its_test_set_has_texts_for(tmp_path: Path) -> None:
+    test = b"x,y\nlow,a\nhigh,b\nlow,a\n"
+    numbers = b"x,y\n" + b"".join(b"%d,%s\n" % (at, b"ab"[at % 2 : at % 2 + 1]) for at in range(9))
+    with pytest.raises(InvalidData, match=r"file 0: column `x` is one of numbers .*, and 3 of its cells are"):
+        answer(asked(tmp_path, test, numbers, test=test, own=True))
+    read = FilesRead.read(answer(asked(tmp_path, test, numbers, test=test, own=True, drop_unfit=True)))
+    assert [each.dataset for each in read.unfit] == ["1"]
+    assert read.shape == (3,)

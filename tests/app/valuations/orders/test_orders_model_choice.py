@@ -20,6 +20,9 @@ from contract.learners import Architecture
 from contract.model_folder import ModelFacts
 
 FACTS = ModelFacts(family="bert", sizes={"heads": 2, "eps": 1e-12, "positions": 48}, width=16, parameters=1000)
+DECODER = FACTS.model_copy(
+    update={"family": "llama", "sizes": {"layers": 1, "width": 16, "heads": 2, "kv_heads": 1, "inner": 24}}
+)
 Make = Callable[..., Checkpoint]
 
 
@@ -44,7 +47,8 @@ def made(session: Session, buyer: Caller) -> Make:
 
 
 def folder(made: Make, architecture: Architecture, **columns: Any) -> Checkpoint:
-    return made(architecture, **{"digest": "d" * 64, "facts": FACTS.plain()} | columns)
+    facts = DECODER if architecture is Architecture.LM else FACTS
+    return made(architecture, **{"digest": "d" * 64, "facts": facts.plain()} | columns)
 
 
 def order(**changes: Any) -> NewValuation:
