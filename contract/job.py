@@ -24,7 +24,7 @@ class DeviceTimeTerms(Document):
 
 
 # the rules of the market that a job posted now is settled by
-EDITION = 2
+EDITION = 3
 
 
 class AgreedTerms(Document):
@@ -36,7 +36,8 @@ class AgreedTerms(Document):
 
     ``edition`` numbers the market's rules. Under 1, which jobs from before it was written down have, the fee is taken
     where nobody is paid too, and a job's share is the one that was paid. Under 2 no fee is taken where nobody is paid,
-    and the share by value and the share that is paid are two numbers, with a reason where they differ.
+    and the share by value and the share that is paid are two numbers, with a reason where they differ. Under 3 a gain
+    that could not be tested is none.
     """
 
     fee_basis_points: int

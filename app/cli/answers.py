@@ -89,6 +89,19 @@ class AuditSentence(ServiceAnswer):
     sentence: str | None = None
 
 
+class IntervalWidths(ServiceAnswer):
+    """How wide a share's interval would be, in points, if one cause alone were uncertain; null: not measured."""
+
+    test_rows: float | None
+    unlearning: float | None
+    seeds: float | None
+
+    def compact(self) -> str:
+        """The three in that order, as a table has room for."""
+        widths = (self.test_rows, self.unlearning, self.seeds)
+        return " ".join("–" if width is None else f"{width:.1f}" for width in widths)
+
+
 class PaidPlayer(ServiceAnswer):
     """One player: what its data is worth, and what it is paid."""
 
@@ -100,6 +113,7 @@ class PaidPlayer(ServiceAnswer):
     paid_share: float | None = None
     amount: str
     reason: str | None = None
+    parts: IntervalWidths | None = None
 
 
 class ReachedPrecision(ServiceAnswer):

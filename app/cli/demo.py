@@ -190,20 +190,24 @@ def _draw(bar: Progress, task: TaskID, job: JobAnswer) -> None:
 
 
 def show(outcome: DemoOutcome, console: Console) -> None:
-    """Who is paid what, as a table that fits into 80 columns: where somebody is not paid by its share, what is paid
-    takes the place of the standard error."""
+    """Who is paid what, as a table that fits into 80 columns: with what makes each share's interval wide or, where
+    somebody is not paid by its share, with what is paid in its place."""
     by_share = all(percent(player.share) == percent(player.paid_share) for player in outcome.players)
     table = Table(title=f"{outcome.valuation_id}: {outcome.status}")
-    columns = ("std. error", "share") if by_share else ("share", "paid share")
-    for heading in ("provider", "rows", "value", *columns, outcome.currency):
+    last = "± from" if by_share else "paid share"
+    for heading in ("provider", "rows", "value", "share", last, outcome.currency):
         first = heading == "provider"
         table.add_column(heading, justify="left" if first else "right", no_wrap=first)
     for player in sorted(outcome.players, key=lambda player: -player.value):
-        stderr = "" if player.stderr is None else f"{player.stderr:.4f}"
-        shares = (percent(player.share), percent(player.paid_share))
-        cells = (stderr, shares[0]) if by_share else shares
-        table.add_row(player.provider, str(player.rows), f"{player.value:.4f}", *cells, player.amount)
+        parts = "" if player.parts is None else player.parts.compact()
+        shares = (percent(player.share), parts if by_share else percent(player.paid_share))
+        table.add_row(player.provider, str(player.rows), f"{player.value:.4f}", *shares, player.amount)
     console.print(table)
+    if by_share:
+        console.print(
+            "± from: points that the share's 95 % interval would be wide by test rows, unlearning, seeds alone.",
+            soft_wrap=True,
+        )
     reasons: dict[str, list[str]] = {}
     for player in outcome.players:
         reasons.setdefault(player.reason or "", []).append(player.provider)

@@ -23,6 +23,8 @@ class JobOutcome:
     gain: Gain | None = None
     audited: bool = True
     no_shares: str | None = None
+    # the answers of its models were too large to be kept, so that no test of the gain could be made
+    untested: bool = False
     # why this job divides no pool, whatever it found; None: it does
     undivided: "PayoutCondition | None" = None
 
@@ -57,6 +59,14 @@ def _shared(outcome: JobOutcome) -> Iterator[PayoutCondition]:
 
 def _gained(outcome: JobOutcome) -> PayoutCondition:
     gain = outcome.gain
+    if gain is None and outcome.untested:
+        return PayoutCondition(
+            met=False,
+            sentence="No gain, no pay: the models' answers on the test rows were too large to be kept, so whether "
+            "there is a gain could not be tested, and its order pays for a gain only.",
+            reason="nothing: the gain could not be tested, so nobody is paid",
+            reference="the gain could not be tested, so nobody is paid",
+        )
     if gain is not None:
         gained, sentence = gain.gained, gain.sentence()
     else:

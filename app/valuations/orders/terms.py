@@ -122,7 +122,7 @@ def sentences(
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement, and for ever: certificates hold them."""
     terms = payout_terms(payout, currency, fee_basis_points, edition=edition)
-    lines = [_POLICY[terms.policy], *(_conditions(terms, compute) if edition > 1 else [])]
+    lines = [_POLICY[terms.policy], *(_conditions(terms, compute, edition) if edition > 1 else [])]
     lines += [_COPIES[payout.copies], _TESTED]
     if payout.shards is not None:
         lines.append(
@@ -164,14 +164,14 @@ def sentences(
     return lines + [_DELIVERED[grant] for grant in deliver]
 
 
-def _conditions(terms: PayoutTerms, compute: DeviceTimePrice | None) -> list[str]:
+def _conditions(terms: PayoutTerms, compute: DeviceTimePrice | None, edition: int) -> list[str]:
     """When nobody is paid, whatever the values are."""
     back = "goes back to the buyer" if compute is None else "goes back to the buyer, less device time"
     return [
         "The pool is divided even where the model of everybody's data is no better than the baseline."
         if terms.pay_without_gain
-        else "No gain, no pay: where the model of everybody's data is not surely better than the baseline, nobody is "
-        f"paid and the pool {back}.",
+        else "No gain, no pay: where the model of everybody's data is not surely better than the baseline, "
+        f"{'or that cannot be tested, ' if edition > 2 else ''}nobody is paid and the pool {back}.",
         "The pool is divided even where the error of unlearning was not measured."
         if terms.pay_unaudited
         else f"Where the error of unlearning was not measured, nobody is paid and the pool {back}.",

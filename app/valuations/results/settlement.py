@@ -33,6 +33,9 @@ from contract.grants import Grant
 from contract.policies import PayoutPolicy
 from contract.result import PlayerResult, StoredResult
 
+# under the rules up to this edition a gain that could not be tested was judged by the two worths alone
+_LAST_UNTESTED = 2
+
 
 class SettlementImpossible(Exception):
     """The result cannot be turned into money under the agreed terms; says why. Trying again changes nothing."""
@@ -190,7 +193,11 @@ def plan_of(
         valuation.pool_minor if pool_minor is None else pool_minor,
         terms,
         claims,
-        replace(outcome_of(result), undivided=_undivided(valuation)),
+        replace(
+            outcome_of(result),
+            untested=result.paid_gain is None and agreed.edition > _LAST_UNTESTED,
+            undivided=_undivided(valuation),
+        ),
         metered_compute=0 if compute is None else compute.metered(valuation.currency, seconds),
     )
 

@@ -207,6 +207,17 @@ def test_a_gain_is_said_with_its_test() -> None:
     assert any("was not tested" in each for each in plan([claim(0, 0.1)]).explanation)
 
 
+def test_a_gain_that_could_not_be_tested_is_none_unless_the_order_waives_it() -> None:
+    outcome = JobOutcome(empty_worth=0.5, full_worth=0.75, untested=True)
+    made = plan([claim(0, 0.1)], PayoutTerms(fee_basis_points=250), POOL, outcome)
+    assert (made.paid, made.refund) == (0, POOL)
+    assert made.nobody_paid == "the gain could not be tested, so nobody is paid"
+    assert any("too large to be kept" in each for each in made.explanation)
+    assert plan([claim(0, 0.1)], PayoutTerms(pay_without_gain=True), POOL, outcome).paid == POOL
+    tested = JobOutcome(0.5, 0.75, gain(0.1, gained=True), untested=True)
+    assert plan([claim(0, 0.1)], outcome=tested).paid == POOL, "there is a test"
+
+
 def test_unaudited_values_are_paid_only_where_the_order_insists() -> None:
     outcome = JobOutcome(empty_worth=0.5, full_worth=0.75, audited=False)
     made = plan([claim(0, 0.1)], PayoutTerms(fee_basis_points=250), POOL, outcome)

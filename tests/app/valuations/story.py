@@ -128,6 +128,7 @@ def result(values: list[float], half: float, audit: str, cheap: bool = True) -> 
         costs={"retrain": 1.0},
         spec={},
         digests={},
+        gain=Gain(0.5, 0.5 + sum(values), sum(values), 0.02, 0.1, 0.001, True, "right answers, one-sided at 5 %"),
         chance=_chance(n, half) if half else None,
         trace=(TraceRow(1, {"retrain": 6}, tuple(values), (half,) * n, tuple(values), widest, None),),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement, rule
+from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement, rule, untestable
 from app.valuations.schemas import NewValuation
 from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
 from contract.metrics import METRICS
@@ -67,3 +67,11 @@ def test_what_rules_the_job_is_told_with_what_it_takes_and_that_test_rows_may_ma
 def test_partial_mode_has_no_precision_to_be_ruled_by() -> None:
     with pytest.raises(ValueError, match="partial mode is not audited"):
         order(mode="partial", ruled_by="precision")
+
+
+def test_that_nobody_could_be_paid_is_said_where_answers_are_too_large_for_a_test_of_the_gain() -> None:
+    (told,) = untestable(order(), game("accuracy"), 500, 1999)
+    assert "nobody would be paid; give fewer test rows, or set payout.pay_without_gain" in told
+    assert untestable(order(), game("accuracy"), 500, 2000) == []
+    assert untestable(order(payout={"pay_without_gain": True}), game("accuracy"), 500, 1999) == []
+    assert untestable(order(), game("log_loss", learner="lm"), 500, 1) == []
