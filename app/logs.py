@@ -49,6 +49,14 @@ def mask_secrets(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+class _OneLine(logging.Formatter):
+    """A message as one line of printable characters: what came from outside makes up no line and moves no cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the library's name
+        line = super().formatMessage(record)
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
+
+
 def configure_logging(level: str, *, as_json: bool) -> None:
     """Set up structlog for this process; the standard library's loggers below ``level`` are silenced with it."""
     renderer: Any = (
@@ -80,7 +88,9 @@ def configure_logging(level: str, *, as_json: bool) -> None:
     if as_json:
         _all_as_json(level)
     else:
-        logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_OneLine("%(levelname)s %(name)s %(message)s"))
+        logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
 def _all_as_json(level: str) -> None:

@@ -171,6 +171,14 @@ class Settings(BaseSettings):
         description="where traces go by OTLP over HTTP: http://collector:4318/v1/traces; nowhere unset",
     )
 
+    max_drafts: int = Field(default=5_000, gt=0, description="datasets without bytes of one organisation")
+    max_versions: int = Field(default=1_000, gt=0, description="of one dataset")
+    max_keys: int = Field(default=1_000, gt=0, description="of one organisation that are neither revoked nor expired")
+    max_stored_bytes: int = Field(
+        default=200 * 1024**3,
+        gt=0,
+        description="of one organisation's datasets, all versions; its checkpoints may have as many",
+    )
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="of one upload")
     max_body_bytes: int = Field(
         default=1024**2, gt=0, description="JSON bodies and forms; uploads have their own limit"

@@ -81,7 +81,7 @@ def small_network(sizes: ModelSizes) -> ModelCost:
         score=forward / rate + held,
         steps=sizes.number("steps", 150),
         batch=sizes.number("batch", 0),
-        step=35e-6 + 4e-9 * forward,
+        step=52e-6 + 4e-9 * forward,
     )
 
 
@@ -119,11 +119,11 @@ def convolutional(sizes: ModelSizes) -> ModelCost:
     forward = first * 9 * planes * channels + second * 18 * channels**2 + second * 2 * channels * sizes.classes
     held = first * (9 * planes + channels) + second * (9 * channels + 2 * channels)
     return ModelCost(
-        row=3 * forward / 2e10 + 2.7e-9 * held,
-        score=forward / 2e10 + 3.5e-9 * held,
+        row=3 * forward / 1.6e10 + 3.4e-9 * held,
+        score=forward / 1.6e10 + 4.4e-9 * held,
         steps=sizes.number("steps", 120),
         batch=sizes.number("batch", 64),
-        step=150e-6,
+        step=190e-6,
     )
 
 

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.accounts.tables import Account, ApiKey
@@ -75,6 +75,13 @@ def own_key(session: Session, account_id: uuid.UUID, key_id: uuid.UUID, *, lock:
 def own_keys(session: Session, account_id: uuid.UUID, page: PageRequest) -> tuple[list[ApiKey], str | None]:
     statement = select(ApiKey).where(ApiKey.account_id == account_id)
     return page.fetch(session, statement, ApiKey, {"list": "keys", "account": account_id})
+
+
+def count_keys(session: Session, account_id: uuid.UUID) -> int:
+    """An organisation's keys that work, or will until they expire."""
+    alive = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
+    own = select(func.count()).select_from(ApiKey)
+    return session.scalar(own.where(ApiKey.account_id == account_id, ApiKey.revoked_at.is_(None), alive)) or 0
 
 
 def lock_keys(session: Session, account_id: uuid.UUID) -> None:

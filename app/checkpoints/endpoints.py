@@ -20,6 +20,7 @@ from app.errors import (
 )
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
+from app.http.headers import declared_length
 from app.http.ids import CheckpointId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -75,8 +76,11 @@ async def put_checkpoint_content(
     """Upload weights. A folder's are checked against its configuration now, others against the data when a job names
     the checkpoint."""
     expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
+    declared = declared_length(request) or 0
+    await run_in_threadpool(service.check_quota, session, settings, caller, declared)
     read = partial(uploads.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, checked):
+        await run_in_threadpool(service.check_quota, session, settings, caller, upload.size)
         checkpoint = await run_in_threadpool(
             service.store_content, session, blobs, caller, checkpoint_id, upload, checked
         )

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -30,6 +30,12 @@ def own_page(session: Session, owner: uuid.UUID, page: PageRequest) -> tuple[lis
     """The owner's checkpoints, newest first."""
     statement = select(Checkpoint).where(Checkpoint.buyer_id == owner)
     return page.fetch(session, statement, Checkpoint, {"list": "checkpoints", "owner": owner})
+
+
+def stored_bytes(session: Session, owner: uuid.UUID) -> int:
+    """Of all weights that the owner has here."""
+    own = select(func.coalesce(func.sum(Checkpoint.size_bytes), 0)).where(Checkpoint.buyer_id == owner)
+    return int(session.scalar(own.where(Checkpoint.digest.is_not(None))) or 0)
 
 
 def add_lineage(session: Session, checkpoint_id: uuid.UUID, seen: Mapping[uuid.UUID, str]) -> None:

@@ -15,11 +15,13 @@ from app.checkpoints import repository
 from app.checkpoints.schemas import CheckpointChanges
 from app.checkpoints.tables import Checkpoint, CheckpointLineage, UnlearningDuty
 from app.checkpoints.uploads import CheckedWeights, ExpectedWeights
+from app.datasets import quotas
 from app.errors import Conflict, FieldError, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.http.uploads import Upload
 from app.identity import Caller
+from app.settings import Settings
 from app.storage.blobs import Blob, BlobStore
 from contract import withdrawal
 from contract.learners import ARCHITECTURES, Architecture
@@ -121,6 +123,12 @@ def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -
     return ExpectedWeights(
         f"checkpoint {public_id('ck', checkpoint_id)}", checkpoint.architecture, base, checkpoint.hyper
     )
+
+
+def check_quota(session: Session, settings: Settings, caller: Caller, size_bytes: int) -> None:
+    """Raises Conflict where so many more bytes of weights are above what an organisation may keep."""
+    kept = repository.stored_bytes(session, caller.account_id)
+    quotas.check_bytes(kept, size_bytes, settings.max_stored_bytes, "checkpoints")
 
 
 def store_content(

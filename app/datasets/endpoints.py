@@ -9,14 +9,14 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AnyCaller
-from app.datasets import catalog, readings, schemas, service
+from app.datasets import catalog, quotas, readings, schemas, service
 from app.datasets.tables import DatasetKind, DatasetStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http import outages
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
-from app.http.headers import attachment
+from app.http.headers import attachment, declared_length
 from app.http.ids import DatasetId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -87,9 +87,10 @@ _CONTENT: dict[str, Any] = {
 
 @router.post("", status_code=status.HTTP_201_CREATED, dependencies=[IDEMPOTENT])
 def create_dataset(
-    body: schemas.DatasetBody, caller: AnyCaller, session: SessionDep, response: Response
+    body: schemas.DatasetBody, caller: AnyCaller, session: SessionDep, settings: SettingsDep, response: Response
 ) -> schemas.DatasetAnswer:
     """Create a dataset as a draft; then `PUT` its bytes to `/v1/datasets/{id}/content`."""
+    quotas.check_draft(session, settings, caller)
     dataset = service.create(session, caller, body.draft())
     response.headers["Location"] = f"/v1/datasets/{public_id('ds', dataset.id)}"
     return schemas.DatasetAnswer.of(dataset)
@@ -119,8 +120,11 @@ async def put_dataset_content(
     be sent again (nothing changes); a `Content-Digest: sha-256=:…:` header is checked if given.
     """
     expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
+    declared = declared_length(request) or 0
+    await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, declared)
     read = partial(service.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, found):
+        await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
         dataset = await run_in_threadpool(
             service.store_content, session, blobs, caller, dataset_id, upload, found, reading
         )
@@ -147,9 +151,10 @@ def list_datasets(
     dependencies=[IDEMPOTENT],
 )
 def import_croissant(
-    body: schemas.CroissantBody, caller: AnyCaller, session: SessionDep, response: Response
+    body: schemas.CroissantBody, caller: AnyCaller, session: SessionDep, settings: SettingsDep, response: Response
 ) -> schemas.ImportedAnswer:
     """Create a draft from a Croissant 1.0 document: name, description, format, label column. Then `PUT` its bytes."""
+    quotas.check_draft(session, settings, caller)
     dataset, spdx = catalog.from_croissant(session, caller, body.croissant, body.target, body.modality)
     response.headers["Location"] = f"/v1/datasets/{public_id('ds', dataset.id)}"
     answer = schemas.ImportedAnswer.of(dataset)

@@ -139,6 +139,27 @@ def is_referred_to(session: Session, dataset_id: uuid.UUID) -> bool:
     return any(session.scalar(select(exists().where(column == dataset_id))) for column in keeping)
 
 
+def count_drafts(session: Session, account_id: uuid.UUID, most: int) -> int:
+    """An organisation's drafts, counted up to ``most``."""
+    own = select(Dataset.id).where(Dataset.provider_id == account_id, Dataset.status == DatasetStatus.DRAFT).limit(most)
+    return session.scalar(select(func.count()).select_from(own.subquery())) or 0
+
+
+def count_versions(session: Session, dataset_id: uuid.UUID) -> int:
+    own = select(func.count()).select_from(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)
+    return session.scalar(own) or 0
+
+
+def stored_bytes(session: Session, account_id: uuid.UUID) -> int:
+    """Of all versions of an organisation's datasets that are not withdrawn."""
+    own = (
+        select(func.coalesce(func.sum(DatasetVersion.size_bytes), 0))
+        .join(Dataset, Dataset.id == DatasetVersion.dataset_id)
+        .where(Dataset.provider_id == account_id, Dataset.status != DatasetStatus.WITHDRAWN)
+    )
+    return int(session.scalar(own) or 0)
+
+
 def versions(session: Session, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
     """A dataset's versions, newest first."""
     statement = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)

@@ -16,6 +16,7 @@ from app import tracing
 from app.errors import CherishError
 from app.http import problems
 from app.http.metrics import Metrics
+from app.settings import Settings
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _SECURITY_HEADERS = {
@@ -28,6 +29,7 @@ _SECURITY_HEADERS = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+_HSTS = "max-age=31536000"
 _TRACE = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 log = structlog.get_logger(__name__)
 
@@ -96,6 +98,10 @@ def _dress(headers: MutableHeaders, request: Request, path: str) -> None:
     headers["X-Request-ID"] = request.state.request_id
     for name, value in _SECURITY_HEADERS.items():
         headers.setdefault(name, value)
+    settings: Settings = request.app.state.settings
+    if settings.public_url.startswith("https://"):
+        # a browser that has been here once asks for nothing in the clear any more, whatever it is told to
+        headers.setdefault("Strict-Transport-Security", _HSTS)
     for name, value in getattr(request.state, "rate_limit", {}).items():
         headers[name] = value
     if path.startswith("/v1/"):

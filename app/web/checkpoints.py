@@ -11,6 +11,7 @@ from app.checkpoints import schemas, service, uploads
 from app.datasets import catalog
 from app.errors import InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
+from app.http.headers import declared_length
 from app.http.ids import CheckpointId, public_id
 from app.http.uploads import parsed
 from app.identity import Role
@@ -67,8 +68,11 @@ async def put_content(
     """The weights, as a safetensors file: streamed, checked, stored whole or not at all."""
     caller = visitor.caller
     expected = await run_in_threadpool(service.expect_content, session, caller, checkpoint_id)
+    declared = declared_length(request) or 0
+    await run_in_threadpool(service.check_quota, session, settings, caller, declared)
     read = partial(uploads.read_content, settings, expected)
     async with parsed(request, session, settings.max_upload_bytes, None, read) as (upload, content):
+        await run_in_threadpool(service.check_quota, session, settings, caller, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, checkpoint_id, upload, content)
     return JSONResponse({"page": f"/checkpoints/{public_id('ck', checkpoint_id)}"})
 

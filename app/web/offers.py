@@ -15,14 +15,14 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from app.datasets import readings, schemas, service
+from app.datasets import quotas, readings, schemas, service
 from app.datasets.service import Draft
 from app.datasets.tables import DatasetStatus, Modality
 from app.db.session import transaction
 from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
-from app.http.headers import attachment
+from app.http.headers import attachment, declared_length
 from app.http.ids import DatasetId, public_id
 from app.http.pages import PageRequest
 from app.http.uploads import received
@@ -81,7 +81,9 @@ def list_datasets(request: Request, visitor: Reader, session: SessionDep, paging
 
 
 @router.post("/datasets")
-def create_dataset(visitor: Writer, session: SessionDep, form: Annotated[DatasetForm, Form()]) -> Response:
+def create_dataset(
+    visitor: Writer, session: SessionDep, settings: SettingsDep, form: Annotated[DatasetForm, Form()]
+) -> Response:
     """A draft, for the script that uploads its bytes next."""
     text = form.modality == Modality.TEXT.value
     if not form.name or not (form.target or text):
@@ -89,6 +91,7 @@ def create_dataset(visitor: Writer, session: SessionDep, form: Annotated[Dataset
     if len(form.name) > 200 or len(form.target) > 200 or len(form.description) > 5000:
         raise InvalidInput("name and column have 200 characters at most, the description 5000; shorten them")
     draft = Draft(form.name, form.target or None, form.description, modality=Modality.TEXT if text else None)
+    quotas.check_draft(session, settings, visitor.caller)
     dataset = service.create(session, visitor.caller, draft)
     address = f"/datasets/{public_id('ds', dataset.id)}"
     return JSONResponse({"page": address, "content": f"{address}/content"}, status_code=201)
@@ -106,11 +109,13 @@ async def put_content(
     """The file's bytes: streamed, hashed and validated, then stored whole or not at all."""
     caller, reading = visitor.caller, readings.of_query(request.query_params.multi_items())
     expected = await run_in_threadpool(service.expect_content, session, caller, dataset_id, reading)
+    await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, declared_length(request) or 0)
     async with AsyncExitStack() as stack:
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, settings.max_upload_bytes))
             read = partial(service.read_content, settings, expected, upload.path)
             content = await request.app.state.reading.run(caller.account_id, read)
+        await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
         await run_in_threadpool(service.store_content, session, blobs, caller, dataset_id, upload, content, reading)
     return JSONResponse({"page": f"/datasets/{public_id('ds', dataset_id)}"})
 

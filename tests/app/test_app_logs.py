@@ -1,6 +1,7 @@
 """With CHERISH_LOG_JSON every line of every process is a JSON object, libraries' and warnings' included."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from app import logs
 
 _NOISE = """
 import logging, threading, warnings
@@ -76,3 +79,10 @@ def test_api_housekeeping_and_a_worker_at_work_write_nothing_else(processes: Any
     for log in logs:
         if log != worker:
             assert _lines(log.read_text()) or "housekeeping" in log.name
+
+
+def test_what_a_library_logs_is_one_line_whatever_it_holds() -> None:
+    path = "/a\nINFO all is well\x1b[2J"
+    record = logging.LogRecord("lib", logging.WARNING, __file__, 1, "no such page: %s", (path,), None)
+    line = logs._OneLine("%(levelname)s %(message)s").format(record)
+    assert line == r"WARNING no such page: /a\nINFO all is well\x1b[2J"

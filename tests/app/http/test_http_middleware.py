@@ -155,3 +155,11 @@ def test_what_is_not_http_passes_untouched() -> None:
 
     anyio.run(call)
     assert seen == ["lifespan", "lifespan"]
+
+
+@pytest.mark.parametrize(("public_url", "told"), [("https://market.example", "max-age=31536000"), ("http://x", None)])
+def test_browsers_are_told_to_stay_with_https_where_that_is_how_the_service_is_reached(
+    small: FastAPI, client: TestClient, public_url: str, told: str | None
+) -> None:
+    small.state.settings = small.state.settings.model_copy(update={"public_url": public_url})
+    assert client.get("/v1/kept/1").headers.get("Strict-Transport-Security") == told

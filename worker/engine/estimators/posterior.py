@@ -121,6 +121,17 @@ class CoalitionProcess:
         covariance = np.mean(looks, axis=0)
         return np.asarray(now.scale**2 * (covariance + covariance.T) / 2, dtype=np.float64)
 
+    def quick_values(self, observed: Ints, worths: Floats) -> Floats:
+        """The values float64[n] of a ``quick`` fit up to rounding, without what is expected of the grid: for whoever
+        asks for the values of many worths."""
+        centre, scale = float(worths.mean()), float(worths.std()) or 1.0
+        target = (worths - centre) / scale
+        kernels = np.stack([component.block(observed, observed) for component in self._components])
+        (amounts,) = likeliest(kernels, target)
+        lifted = np.linalg.solve(np.tensordot(amounts, kernels, 1) + jitter(target), target)
+        across = np.tensordot(amounts, np.stack([each[:, observed] for each in self._projected]), 1)
+        return np.asarray(scale * (across @ lifted) + centre * self._grid.operator.sum(axis=1), dtype=np.float64)
+
     def _conditioned(
         self, amounts: Floats, kernels: Floats, projected: Floats, target: Floats, observed: Ints
     ) -> "_Look":

@@ -17,6 +17,7 @@ from contract.metrics import metric_of
 from contract.result import ValuationResult
 from contract.shares import shares_of
 from worker.engine.estimators import LONE
+from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.multifidelity import Corrector, anchors
 from worker.engine.estimators.regression import size_model
 from worker.engine.games.coalitions import Floats, canonical, exact_operator, keys, sizes_of, symmetrise
@@ -116,7 +117,8 @@ def _refit(run: Run, corrector: Corrector, influence: Influence, worths: Floats,
     either end of where its truth is likely, against what its leverage says."""
 
     def shares(moved: Floats) -> Floats:
-        estimate = corrector.corrected(influence.coalitions, moved, quick=True).estimate
+        values = corrector.quick_values(influence.coalitions, moved)
+        estimate = Estimate(values, np.zeros((len(values), len(values))), len(moved))
         return shares_of(run.paid(symmetric(estimate, run.classes)).values)
 
     before, linear = shares(worths), influence.moves(1.0)

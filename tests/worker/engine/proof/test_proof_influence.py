@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from contract.result import ValuationResult
 from contract.shares import shares_of
 from contract.spec import ValuationSpec
+from worker.engine.estimators.design import audit_design
+from worker.engine.estimators.multifidelity import Corrector, anchors
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.proof.influence import influence_of
 from worker.engine.valuation import recompute, value
@@ -91,3 +93,15 @@ def test_no_worth_can_move_a_share_further_than_the_metric_lets_it() -> None:
     influence = influence_of(result)
     assert (influence.moves(1e9) < np.inf).all()
     np.testing.assert_allclose(influence.moves(1e9), influence.moves(1e12))
+
+
+def test_values_for_many_worths_are_those_of_a_quick_fit() -> None:
+    rng = np.random.default_rng(0)
+    rows = all_coalitions(6)
+    truth = 1.0 - np.exp(-0.5 * rows @ rng.uniform(0.2, 1.0, 6)) + 0.01 * rng.normal(size=64)
+    grid, plan = audit_design(np.ones(6), [], 20, rng)
+    corrector = Corrector(grid, (0.8 * truth + 0.01 * rng.normal(size=64))[:, None], [])
+    audited = np.concatenate([anchors(6), plan])
+    worths = truth[audited @ (1 << np.arange(6))]
+    slow = corrector.corrected(audited, worths, quick=True).estimate.values
+    assert corrector.quick_values(audited, worths) == pytest.approx(slow, abs=1e-6)
