@@ -148,6 +148,29 @@ def language_model(sizes: ModelSizes) -> ModelCost:
     return transformer(sizes, vocabulary=True)
 
 
+def boosted_trees(sizes: ModelSizes) -> ModelCost:
+    """Trees grown by LightGBM: histograms of all columns a round and output."""
+    d, trees = products(sizes.shape), sizes.number("rounds", 60) * (1 if sizes.classes == 2 else sizes.classes)
+    return ModelCost(row=1e-7 + 3e-9 * d, score=50e-9 * trees, steps=trees, step=150e-6, once=3e-3)
+
+
+def random_forest(sizes: ModelSizes) -> ModelCost:
+    """Trees grown to their leaves by scikit-learn, one after the other."""
+    trees = sizes.number("trees", 100)
+    return ModelCost(row=1e-6, score=100e-9 * trees, steps=trees, step=400e-6, once=10e-3)
+
+
+def neighbours(sizes: ModelSizes) -> ModelCost:
+    """Distances to the kept rows, where rows are asked."""
+    return ModelCost(row=1e-6, score=10e-6 + 100e-9 * products(sizes.shape), steps=1, once=2e-3)
+
+
+def support_vectors(sizes: ModelSizes) -> ModelCost:
+    """Kernels between rows, of which each is in many."""
+    d = products(sizes.shape)
+    return ModelCost(row=40e-6 + 100e-9 * d, score=20e-6 + 100e-9 * d, steps=1, once=2e-3)
+
+
 CostOf = Callable[[ModelSizes], ModelCost]
 
 

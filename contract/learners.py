@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from contract.adapters import AT, PART_RULE, is_part
-from contract.costs import CostOf, convolutional, language_model, logistic, ridge, small_network, transformer
+from contract.costs import (
+    CostOf,
+    boosted_trees,
+    convolutional,
+    language_model,
+    logistic,
+    neighbours,
+    random_forest,
+    ridge,
+    small_network,
+    support_vectors,
+    transformer,
+)
 from contract.errors import InvalidProblem
 from contract.metrics import METRICS, Metric, Predicts, metric_of
 from contract.names import did_you_mean
@@ -31,6 +43,10 @@ class Architecture(StrEnum):
     ENCODER = "encoder"
     BACKBONE = "backbone"
     LORA = "lora"
+    BOOSTED_TREES = "boosted_trees"
+    RANDOM_FOREST = "random_forest"
+    KNN = "knn"
+    SVM_RBF = "svm_rbf"
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,9 @@ class LearnerKind:
     ``stands_on`` are the frozen models that can lie below it; ``needs_base``: it cannot be trained without one.
     ``draws``: training draws a start or an order of rows, so another seed gives another model. ``passes`` is how often
     one training goes through its rows, where the hyper-parameters ``steps`` or ``iterations`` do not say (quotes).
+    ``vectors``: its models are vectors, which can be added and have gradients; without, methods that need either are
+    not for it. ``kept``: a model can be kept as weights, uploaded and unlearned; without, a job trains all that it
+    needs, and none of its models outlives it.
     ``cost`` is what its models take (``contract.costs``).
     """
 
@@ -93,6 +112,8 @@ class LearnerKind:
     trains: bool = True
     draws: bool = True
     passes: int = 0
+    vectors: bool = True
+    kept: bool = True
     cost: CostOf = small_network
 
     def predicted(self, metric: Metric) -> Predicts | None:
@@ -269,6 +290,69 @@ LORA = LearnerKind(
     needs_base=True,
     cost=transformer,
 )
+BOOSTED_TREES = LearnerKind(
+    Architecture.BOOSTED_TREES,
+    "gradient-boosted trees",
+    frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
+    _CLASS,
+    (
+        _H("rounds", 60, "rounds of boosting, a tree for each class (of two classes one)", above=True, most=2000),
+        _H("leaves", 15, "most leaves of a tree", least=2, most=255),
+        _H("lr", 0.1, "learning rate", above=True),
+        _H("least_rows", 10, "fewest rows of a leaf", above=True),
+        _H("l2", 1.0, "ridge of the leaves' values"),
+    ),
+    stands_on=_FROZEN,
+    draws=False,
+    passes=60,
+    vectors=False,
+    cost=boosted_trees,
+)
+_ROWS = frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE})
+RANDOM_FOREST = LearnerKind(
+    Architecture.RANDOM_FOREST,
+    "random forest",
+    _ROWS,
+    _CLASS,
+    (
+        _H("trees", 100, "trees of the forest", above=True, most=2000),
+        _H("least_rows", 1, "fewest rows of a leaf", above=True),
+    ),
+    stands_on=_FROZEN,
+    passes=100,
+    vectors=False,
+    kept=False,
+    cost=random_forest,
+)
+KNN = LearnerKind(
+    Architecture.KNN,
+    "k nearest neighbours",
+    _ROWS,
+    _CLASS,
+    (_H("neighbours", 5, "how many neighbours vote", above=True),),
+    stands_on=_FROZEN,
+    draws=False,
+    passes=1,
+    vectors=False,
+    kept=False,
+    cost=neighbours,
+)
+SVM_RBF = LearnerKind(
+    Architecture.SVM_RBF,
+    "support vector machine with a radial kernel",
+    _ROWS,
+    _CLASS,
+    (
+        _H("c", 1.0, "weight of rows on the wrong side", above=True),
+        _H("gamma", 0.0, "of the kernel; 0: 1 / (columns x variance)"),
+    ),
+    stands_on=_FROZEN,
+    draws=False,
+    passes=50,
+    vectors=False,
+    kept=False,
+    cost=support_vectors,
+)
 ENCODER = LearnerKind(
     Architecture.ENCODER,
     "frozen encoder of texts",
@@ -287,7 +371,12 @@ BACKBONE = LearnerKind(
 )
 
 ARCHITECTURES: dict[str, LearnerKind] = {
-    each.name.value: each for each in (LOGISTIC, MLP, CNN, RIDGE, LM, LORA, ENCODER, BACKBONE)
+    each.name.value: each
+    for each in (
+        *(LOGISTIC, MLP, CNN, RIDGE, LM, LORA),
+        *(BOOSTED_TREES, RANDOM_FOREST, KNN, SVM_RBF),
+        *(ENCODER, BACKBONE),
+    )
 }
 LEARNERS: dict[str, LearnerKind] = {name: each for name, each in ARCHITECTURES.items() if each.trains}
 

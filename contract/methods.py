@@ -11,15 +11,14 @@ from contract.metrics import Predicts
 from contract.names import did_you_mean, unknown
 
 AUTO = "auto"
-# learners of labelled rows that stand on nothing, and all; one whose worths follow exactly from sums over rows needs no
-# other method
+# learners whose models are vectors: of labelled rows and standing on nothing, and all; one whose worths follow exactly
+# from sums over rows needs no other method
 _EXACT = (Architecture.RIDGE,)
-_LABELLED = tuple(
-    each.name
-    for each in LEARNERS.values()
-    if Predicts.NEXT_TOKEN not in each.predicts and not each.needs_base and each.name not in _EXACT
-)
-_ALL = tuple(each.name for each in LEARNERS.values() if each.name not in _EXACT)
+_VECTORS = [each for each in LEARNERS.values() if each.vectors and each.name not in _EXACT]
+_LABELLED = tuple(each.name for each in _VECTORS if Predicts.NEXT_TOKEN not in each.predicts and not each.needs_base)
+_ALL = tuple(each.name for each in _VECTORS)
+# answers of models of single players can be added whatever the models are
+_NO_VECTORS = tuple(each.name for each in LEARNERS.values() if not each.vectors)
 _H = HyperParameter
 
 
@@ -138,8 +137,9 @@ METHODS: dict[str, UnlearningMethod] = {
             "ekfac", "unlearn", (Architecture.LM,), partial=True, options=(_H("damping", 0.0, "ridge; 0: found"),)
         ),
         UnlearningMethod("adapter_sum", "unlearn", (Architecture.LM,), options=(_SCALE,)),
-        UnlearningMethod("logit_sum", "unlearn", (Architecture.LM, Architecture.LORA)),
-        UnlearningMethod("mixture", "unlearn", (Architecture.LM, Architecture.LORA), partial=True),
+        UnlearningMethod("logit_sum", "unlearn", (Architecture.LM, Architecture.LORA, *_NO_VECTORS)),
+        UnlearningMethod("mixture", "unlearn", (Architecture.LM, Architecture.LORA, *_NO_VECTORS), partial=True),
+        UnlearningMethod("refit_leaves", "repair", (Architecture.BOOSTED_TREES,)),
         UnlearningMethod(
             "unmerge",
             "unlearn",
@@ -177,11 +177,13 @@ SHARED_OPTIONS = (
     _H("hidden_rows", 0, "rows that the checkpoint was trained on besides the players'"),
     _H("anchor_share", 1 / 3, "part of the test rows that anchors unlearning in partial mode", above=True, most=1),
 )
-# what measured best, for an order that names no method (docs/benchmarks.md, docs/benchmarks-text.md)
+# what measured best, for an order that names no method (docs/benchmarks.md, -text.md, -trees.md)
 _BEST = {
     (Architecture.RIDGE, "full"): "statistics",
     (Architecture.RIDGE, "partial"): "statistics",
+    **dict.fromkeys(((each, "full") for each in _NO_VECTORS), "logit_sum"),
     (Architecture.LM, "full"): "mixture",
+    **dict.fromkeys(((each, "partial") for each in _NO_VECTORS), "mixture"),
     (Architecture.LM, "partial"): "mixture",
     (Architecture.LORA, "full"): "merge",
     (Architecture.LORA, "partial"): "mixture",
@@ -200,15 +202,24 @@ def methods_for(learner: str, mode: str | None = None) -> tuple[str, ...]:
     return tuple(
         method.name
         for method in METHODS.values()
-        if learner in method.learners and (mode != "partial" or method.partial)
+        if learner in method.learners and (mode != "partial" or (method.partial and LEARNERS[learner].kept))
     )
+
+
+def mode_fault(learner: str, mode: str) -> str | None:
+    """Why a learner cannot be valued in a mode; None where it can."""
+    if mode == "partial" and not LEARNERS[learner].kept:
+        return f"learner {learner} has no partial mode: no model of it is kept that could forget; choose mode full"
+    return None
 
 
 def method_fault(method: str, learner: str, mode: str) -> str | None:
     """Why an order cannot be computed by a method; None where it can."""
     allowed = (AUTO, *methods_for(learner, mode))
-    if method in allowed:
+    if method in allowed and len(allowed) > 1:
         return None
+    if (why := mode_fault(learner, mode)) is not None:
+        return why
     if method not in METHODS:
         return unknown("unlearning method", method, allowed)
     why = (

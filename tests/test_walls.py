@@ -14,6 +14,9 @@ from tests.import_graph import Import, circle, graph, imports_of, modules
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "benchmarks", "cherish", "contract", "worker")
 FILES = modules(ROOT, PACKAGES)
+# where the engine may import estimators of others, and which
+OUTSIDE = "worker.engine.learners.outside"
+ESTIMATORS = ("lightgbm", "sklearn")
 IMPORTS = {module: imports_of(module, path) for module, path in FILES.items()}
 
 
@@ -64,7 +67,7 @@ def test_a_circle_is_seen_wherever_the_import_stands_unless_it_is_for_annotation
 )
 def test_a_package_imports_these_and_the_standard_library_and_nothing_else(package: str, allowed: set[str]) -> None:
     rule = f"{package} imports the standard library and {', '.join(sorted(allowed))} only"
-    own = [module for module in FILES if below(module, package)]
+    own = [module for module in FILES if below(module, package) and not below(module, OUTSIDE)]
     assert own
     assert not [
         broken(rule, module, each)
@@ -73,6 +76,18 @@ def test_a_package_imports_these_and_the_standard_library_and_nothing_else(packa
         if each.name.split(".")[0] not in sys.stdlib_module_names
         and not any(below(each.name, name) for name in allowed)
     ]
+
+
+def test_other_libraries_estimators_are_imported_in_one_folder_of_the_engine_and_only_where_they_train() -> None:
+    rule = f"{OUTSIDE} imports {' and '.join(ESTIMATORS)} inside functions, so that a worker that fits none loads none"
+    used = [(module, each) for module in FILES if below(module, OUTSIDE) for each in IMPORTS[module]]
+    named = {"contract", "numpy", "torch", "worker.engine", *ESTIMATORS}
+    strangers = [(module, each) for module, each in used if each.name.split(".")[0] not in sys.stdlib_module_names]
+    assert any(each.name in ESTIMATORS for _, each in used)
+    assert not [broken(rule, *pair) for pair in strangers if not any(below(pair[1].name, name) for name in named)]
+    source = "import worker.engine.learners, sys; print([m for m in sys.modules if m in ('lightgbm', 'sklearn')])"
+    told = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 # what speaks HTTP: the service itself, the rooms made for it, and in each other room its endpoints

@@ -59,6 +59,7 @@ _ROOMS = {
     "statement": "payouts",
     "statement.csv": "payouts",
     "withdrawals": "payouts",
+    "data-accesses": "datasets",
 }
 
 

@@ -38,6 +38,12 @@ def create(
     base_id: uuid.UUID | None = None,
 ) -> Checkpoint:
     """A checkpoint without weights; raises InvalidInput for what the architecture cannot have or stand on."""
+    if not ARCHITECTURES[architecture].kept:
+        fault = (
+            f"models of {architecture.value} are not kept as weights: order it as `model`, and the job trains all that"
+            " it needs"
+        )
+        raise InvalidInput(fault, errors=[FieldError("/architecture", fault, "architecture")])
     if wrong := ARCHITECTURES[architecture].faults(hyper):
         errors = [FieldError(f"/hyper/{field}", fault, "hyper_parameter") for field, fault in wrong.items()]
         raise InvalidInput(errors[0].detail, errors=errors)

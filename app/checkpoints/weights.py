@@ -19,6 +19,7 @@ from app.checkpoints.lora_shapes import lora_shapes
 from app.errors import FieldError, InvalidData, InvalidInput
 from contract.learners import ARCHITECTURES, Architecture
 from contract.model_folder import ModelFacts, TensorFacts
+from contract.trees import forest_shapes
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}
@@ -154,6 +155,8 @@ def expected_shapes(
     values = ARCHITECTURES[architecture].defaults() | dict(hyper)
     if architecture is Architecture.LORA and base is not None:
         return lora_shapes(base, int(values["rank"]), classes)
+    if architecture is Architecture.BOOSTED_TREES:
+        return dict(forest_shapes(int(values["rounds"]), int(values["leaves"]), classes))
     if architecture is Architecture.LOGISTIC:
         return {"weight": (classes, features), "bias": (classes,)}
     if architecture is Architecture.MLP:

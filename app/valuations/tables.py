@@ -315,6 +315,20 @@ class ModelRelease(Base, Timestamped):
         return ReleasedModel.read(self.document or {})
 
 
+class DataAccess(Base, Timestamped):
+    """A buyer was given the rows of a dataset that a job of its valued and paid; ``content`` names the version's bytes
+    and is no reference to them."""
+
+    __tablename__ = "data_accesses"
+    __table_args__ = (Index("ix_data_accesses_provider_id_created_at_id", "provider_id", "created_at", "id"),)
+
+    id: Mapped[PrimaryKey]
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"))
+    provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    content: Mapped[str] = mapped_column(String(64))
+
+
 class Fitting(Base, Timestamped):
     """The sandbox's answer about a job's files (``orders/fit_task``), by the digest of the question. It serves every
     process for a while, and can always be computed again."""

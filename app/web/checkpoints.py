@@ -26,6 +26,8 @@ router = page_router("/checkpoints")
 Reader = Annotated[Visitor, visiting("checkpoints:read", Role.BUYER)]
 Writer = Annotated[Visitor, visiting("checkpoints:write", Role.BUYER)]
 
+_KEPT = {name: kind for name, kind in ARCHITECTURES.items() if kind.kept}
+
 
 class CheckpointForm(PageForm):
     """A new checkpoint; ``hyper`` are its hyper-parameters as ``name=number``."""
@@ -41,7 +43,7 @@ def list_checkpoints(request: Request, visitor: Reader, session: SessionDep, pag
     shown = {
         "checkpoints": [schemas.CheckpointAnswer.model_validate(checkpoint) for checkpoint in checkpoints],
         "next": following,
-        "hyper": {name: sorted(hyper.name for hyper in known.orderable()) for name, known in ARCHITECTURES.items()},
+        "hyper": {name: sorted(hyper.name for hyper in known.orderable()) for name, known in _KEPT.items()},
     }
     return page(request, "checkpoints.html", shown, visitor=visitor)
 

@@ -7,10 +7,11 @@ import json
 from typing import Annotated, Literal
 
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
 
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment
-from app.http.ids import ValuationId, public_id
+from app.http.ids import DatasetId, ValuationId, public_id
 from app.identity import Role
 from app.valuations import handover, service
 from app.valuations.delivery.package import MEDIA_TYPE, packed
@@ -64,6 +65,16 @@ def download_model(
     package = handover.model_package(session, blobs, settings, visitor.caller, valuation_id)
     name = f"{public_id('val', valuation_id)}-model.zip"
     return Response(packed(package.files, package.card), media_type=MEDIA_TYPE, headers=attachment(name) | _PRIVATE)
+
+
+@router.get("/{valuation_id}/data/{dataset_id}")
+def download_data(
+    visitor: Taker, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId, dataset_id: DatasetId
+) -> Response:
+    delivered = handover.dataset_content(session, visitor.caller, valuation_id, dataset_id)
+    headers = attachment(f"{public_id('ds', dataset_id)}.{delivered.format}") | _PRIVATE
+    content = blobs.open(delivered.content or "")
+    return StreamingResponse(content, media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/{valuation_id}/order.json")

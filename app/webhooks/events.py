@@ -32,6 +32,7 @@ class EventType(StrEnum):
     DATASET_WITHDRAWN = "dataset.withdrawn"
     DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
+    DATASET_DOWNLOADED = "dataset.downloaded"
     DATASET_TAKEN_DOWN = "dataset.taken_down"
     DATASET_TAKE_DOWN_LIFTED = "dataset.take_down_lifted"
     CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
@@ -81,6 +82,15 @@ class DatasetUnreadable(Body):
     model_config = example(id=_DATASET)
 
     id: DatasetId
+
+
+class DatasetDownloaded(Body):
+    """The buyer of a job that paid for a dataset of the receiver's was given its rows, as the licence grants."""
+
+    model_config = example(id=_DATASET, valuation_id=_VALUATION)
+
+    id: DatasetId
+    valuation_id: ValuationId
 
 
 class DatasetTakenDown(Body):
@@ -140,6 +150,7 @@ DATA: dict[EventType, type[Body]] = {
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
     EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
+    EventType.DATASET_DOWNLOADED: DatasetDownloaded,
     EventType.DATASET_TAKEN_DOWN: DatasetTakenDown,
     EventType.DATASET_TAKE_DOWN_LIFTED: DatasetTakenDown,
     EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
@@ -156,6 +167,7 @@ SUMMARIES: dict[EventType, str] = {
     EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
     EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
+    EventType.DATASET_DOWNLOADED: "A buyer was given the rows of a dataset of the receiver's that it paid for.",
     EventType.DATASET_TAKEN_DOWN: "An administrator took a listing of the receiver's down, with a reason.",
     EventType.DATASET_TAKE_DOWN_LIFTED: "A listing of the receiver's that was taken down can be published again.",
     EventType.DATASET_UNREADABLE_FOR_ORDER: "A job went on without a dataset of the receiver's that does not fit.",

@@ -4,7 +4,7 @@ from app.errors import FieldError, InvalidInput
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import NewValuation
 from contract.learners import ARCHITECTURES, LEARNERS
-from contract.methods import method_fault, option_faults
+from contract.methods import method_fault, mode_fault, option_faults
 from contract.metrics import METRICS, Predicts
 
 
@@ -17,8 +17,14 @@ def check_vocabulary(order: NewValuation, chosen: Chosen) -> None:
         faults.append(FieldError("/metric", f"{why}; choose one of {', '.join(learner.metrics())}", "metric"))
     else:
         faults += _of_target(order, chosen, predicts)
+    if (no_mode := mode_fault(chosen.model.name, order.mode)) is not None:
+        faults.append(FieldError("/mode", no_mode, "mode"))
     method = order.unlearning.method
-    if method is not None and (wrong := method_fault(method, chosen.model.name, order.mode)) is not None:
+    if (
+        no_mode is None
+        and method is not None
+        and (wrong := method_fault(method, chosen.model.name, order.mode)) is not None
+    ):
         faults.append(FieldError("/unlearning/method", wrong, "unlearning_method"))
     for name, wrong in option_faults(order.unlearning.options, chosen.model.name, order.mode).items():
         faults.append(FieldError(f"/unlearning/options/{name}", wrong, "unlearning_option"))

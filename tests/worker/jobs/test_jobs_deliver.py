@@ -22,6 +22,7 @@ from app.datasets.tables import Dataset
 from app.db.session import transaction
 from app.errors import InvalidInput, NotFound
 from app.valuations import handover
+from app.valuations.delivery import data as delivered_data
 from app.valuations.delivery import releases
 from app.valuations.states import ValuationStatus
 from contract.answers import unpack_anchors
@@ -29,7 +30,7 @@ from contract.errors import InvalidProblem
 from contract.grants import Grant
 from tests.app.erasure.test_erasure_unlearning import step, withdraw
 from tests.market import Hand, Market, rows_of
-from tests.place import Place
+from tests.place import PROVIDERS, Place
 from worker.jobs.deliver import Deliverer
 from worker.loading import packages
 
@@ -227,6 +228,42 @@ def test_another_buyer_finds_no_model_and_a_package_that_was_altered_is_refused(
     (folder / "config.json").write_text((folder / "config.json").read_text().replace("logistic", "mlp"))
     with pytest.raises(InvalidProblem, match="it is not the file that manifest"):
         packages.read(folder)
+
+
+def test_the_rows_go_to_the_buyer_who_paid_each_access_is_shown_and_a_withdrawal_ends_it(
+    market: Market, hand: Hand, place: Place
+) -> None:
+    grant(market, [0])
+    grant(market, [1], (Grant.VALUE, Grant.MODEL))
+    job = market.post(deliver=["data"], datasets=market.datasets[:2], share_ci=50.0)
+    buyer, path = place.clients["buyer"], f"/v1/valuations/val_{job.hex}"
+    granted, other = (f"{path}/data/ds_{dataset.hex}" for dataset in market.datasets[:2])
+    assert "released at settlement" in buyer.get(granted).json()["detail"]
+    hand.finish(job)
+    found = {each["provider"]: each["reason"] for each in buyer.get(f"{path}/delivery").json()["data"]}
+    assert found == {"provider 0": None, "provider 1": "its licence does not grant the data"}
+    content = buyer.get(granted)
+    assert content.status_code == 200
+    digest = market.scalar("SELECT digest FROM datasets WHERE id = :id", id=market.datasets[0])
+    assert hashlib.sha256(content.content).hexdigest() == digest
+    assert buyer.get(other).status_code == 409
+    assert buyer.get(f"{path}/data/ds_{uuid.uuid4().hex}").status_code == 404
+    owner, stranger = place.clients[PROVIDERS[0]], place.clients[PROVIDERS[1]]
+    answer = owner.get("/v1/me/data-accesses")
+    assert answer.status_code == 200, answer.text
+    seen = answer.json()["items"]
+    assert [(each["dataset_id"], each["buyer"], each["content"]) for each in seen] == [
+        (f"ds_{market.datasets[0].hex}", "buyer", digest)
+    ]
+    assert stranger.get("/v1/me/data-accesses").json()["items"] == []
+    other_buyer = market.add_buyer("somebody else")
+    with market.factory() as session, pytest.raises(NotFound, match="no valuation"):
+        handover.dataset_content(session, other_buyer, job, market.datasets[0])
+    with market.factory() as session:
+        assert delivered_data.buyers_of(session, [job]) == {job: "buyer"}
+    withdraw(market, 0)
+    gone = buyer.get(granted)
+    assert (gone.status_code, "was withdrawn" in gone.json()["detail"]) == (409, True)
 
 
 def test_an_order_that_no_licence_serves_is_refused_and_one_that_some_do_says_which_do_not(

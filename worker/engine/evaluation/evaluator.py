@@ -71,8 +71,9 @@ class Evaluator:
         keep_answers: bool = True,
     ) -> None:
         self.problem, self.device = problem, torch.device(device)
+        frozen, rows = frozen_arrays(problem), sum(map(len, problem.players)) + len(problem.rest or ())
         self.learner = make_learner(
-            problem.learner, problem.feature_shape, problem.classes, frozen_arrays(problem), problem.predicts
+            problem.learner, problem.feature_shape, problem.classes, frozen, problem.predicts, rows=rows
         )
         self._methods = methods_for(self.learner.name)
         self.threads, self.stack = threads, stack

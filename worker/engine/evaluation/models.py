@@ -16,6 +16,7 @@ from contract.metrics import Predicts
 from worker.engine.evaluation.test_rows import TestRows
 from worker.engine.games.game import Coalitions, EvaluationFailed
 from worker.engine.games.problem import Problem
+from worker.engine.learners.by_name import ByName
 from worker.engine.learners.learner import Check, Learner
 from worker.engine.tensors.batching import Pool
 from worker.engine.tensors.seeds import derive
@@ -64,6 +65,8 @@ class Models:
         """
         problem, learner = self._problem, self._learner
         pool = Pool(problem, self._device, learner.dtype, with_rest=problem.mode == "full")
+        if isinstance(learner, ByName):
+            learner.bind(pool)
         base, full = self._given(stored)
         empty = np.zeros((1, len(problem.players)), dtype=bool)
         if full is None:

@@ -157,6 +157,11 @@ class Problem:
         ):
             if given not in allowed:
                 raise InvalidProblem(unknown(what, given, allowed))
+        if self.mode == "partial" and not LEARNERS[self.learner.name].kept:
+            raise InvalidProblem(
+                f"learner {self.learner.name!r} has no partial mode: no model of it is kept that could forget; use mode"
+                " full"
+            )
         if self.predicts is Predicts.NUMBER:
             self._check_numbers()
         self._check_rows()

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from contract.errors import InvalidProblem
-from contract.learners import Hyper
+from contract.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
 from worker.engine.games.problem import LearnerSpec
+from worker.engine.learners.boosted_trees import BoostedTrees
+from worker.engine.learners.by_name import ByName
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.cnn import CNN
 from worker.engine.learners.learner import Learner
@@ -16,6 +18,7 @@ from worker.engine.learners.mlp import MLP
 from worker.engine.learners.ridge import Ridge
 
 _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {
+    "boosted_trees": BoostedTrees,
     "logistic": Logistic,
     "mlp": MLP,
     "cnn": CNN,
@@ -27,7 +30,8 @@ _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] |
     "lm": LanguageModel,
     "lora": AdaptedEncoder,
 }
-NAMES = (*_MAKERS, *_ON_FROZEN)
+_BY_NAME = tuple(name for name, kind in LEARNERS.items() if not kind.kept)
+NAMES = (*_MAKERS, *_ON_FROZEN, *_BY_NAME)
 
 
 def make_learner(
@@ -36,14 +40,19 @@ def make_learner(
     classes: int,
     frozen: Mapping[str, Any] | None = None,
     predicts: Predicts | None = None,
+    *,
+    rows: int = 0,
 ) -> Learner:
     """The learner of a spec; an unknown name or hyper-parameter is an ``InvalidProblem`` that lists those that exist.
 
     ``frozen`` are weights that all coalitions share and no training changes; a language model and ``lora`` have some.
     ``predicts`` is asked of learners that can predict classes or a number; None: classes.
+    ``rows`` counts the rows of the problem, of which some learners' models are subsets.
     """
     if spec.name in _ON_FROZEN:
         return _ON_FROZEN[spec.name](spec.hyper, feature_shape, classes, frozen)
+    if spec.name in _BY_NAME:
+        return ByName(spec.name, spec.hyper, feature_shape, classes, rows)
     if spec.name not in _MAKERS:
         raise InvalidProblem(f"learner {spec.name!r} is unknown; choose one of {', '.join(NAMES)}")
     if frozen:

@@ -15,7 +15,7 @@ from worker.engine.unlearning.descent import (
     shrink_and_repair,
     simnpo,
 )
-from worker.engine.unlearning.ensembles import logit_sum, mixture
+from worker.engine.unlearning.ensembles import logit_sum, mixture, refit_leaves
 from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.second_order import ekfac, natural_gradient, newton, statistics, tangent
 from worker.engine.unlearning.tokens import kl_to_base as kl_of_tokens
@@ -41,6 +41,7 @@ _CODE = (
     adapter_sum.METHOD,
     logit_sum.METHOD,
     mixture.METHOD,
+    refit_leaves.METHOD,
     unmerge.METHOD,
     npo.METHOD,
     simnpo.METHOD,

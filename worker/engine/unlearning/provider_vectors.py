@@ -17,7 +17,12 @@ _SMALL = 1 << 26  # bytes that models trained together may take
 
 def provider_vectors(context: Context) -> Tensor:
     """tau [n, P], trained by the learner's own recipe."""
-    return context.once("provider vectors", lambda: _train(context))
+    return context.once("provider vectors", lambda: single_models(context) - context.base)
+
+
+def single_models(context: Context) -> Tensor:
+    """The models [n, P] of single players themselves."""
+    return context.once("single players' models", lambda: _train(context))
 
 
 def _train(context: Context) -> Tensor:
@@ -32,7 +37,7 @@ def _train(context: Context) -> Tensor:
     parts = [alone[a : a + at_once] for a in range(0, len(alone), at_once)]
     trained = torch.cat([learner.train(context.base, pool, part, seed, context.check) for part in parts])
     models = dict(zip(digests, trained, strict=True))
-    return torch.stack([models[player.digest] for player in context.problem.players]) - context.base
+    return torch.stack([models[player.digest] for player in context.problem.players])
 
 
 def weighted_sum(start: Tensor, vectors: Tensor, weights: Tensor) -> Tensor:

@@ -6,10 +6,11 @@ from typing import TypeVar
 from torch import Tensor
 
 from contract.costs import ModelCost
+from contract.learners import LEARNERS
 from contract.metrics import Predicts
 from worker.engine.tasks import answering_of
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.provider_vectors import provider_vectors, training_seconds
+from worker.engine.unlearning.provider_vectors import provider_vectors, single_models, training_seconds
 
 T = TypeVar("T")
 _KEPT_BYTES = 1 << 30  # of outputs that are kept between coalitions; beyond, they are computed again
@@ -25,10 +26,17 @@ def each_alone(context: Context, X: Tensor, change: Callable[[Tensor], Tensor]) 
     """``change`` of the outputs [m, ..., C] on rows X of the models trained on one player alone, by the player's
     digest."""
     changed: dict[str, Tensor] = {}
-    for player, vector in zip(context.problem.players, provider_vectors(context), strict=True):
+    for player, model in zip(context.problem.players, _models(context), strict=True):
         if player.digest not in changed:  # copies have one content and so one model
-            changed[player.digest] = change(answers(context, context.base + vector, X))
+            changed[player.digest] = change(answers(context, model, X))
     return changed
+
+
+def _models(context: Context) -> Tensor:
+    """Models [n, P] of single players; where they are vectors as methods have them that add vectors."""
+    if LEARNERS[context.learner.name].vectors:
+        return context.base + provider_vectors(context)
+    return single_models(context)
 
 
 def kept(context: Context, what: str, X: Tensor, compute: Callable[[], T], width: int | None = None) -> T:
