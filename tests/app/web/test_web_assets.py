@@ -23,7 +23,7 @@ def test_text_is_compressed_for_browsers_that_take_it(client: TestClient) -> Non
     assert answer.headers["content-encoding"] == "gzip"
     assert gzip.decompress(raw) == plain.content
     assert len(raw) < len(plain.content) / 2
-    assert answer.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["vary"] == "Accept-Encoding"
     assert "content-encoding" not in plain.headers
     assert answer.headers["content-type"] == plain.headers["content-type"]
 
