@@ -25,6 +25,10 @@ _SURROGATES = 0xD800 >> 11
 _ALLOWED_KINDS = "biufUSMm"
 
 
+# what an archive with a matrix calls it, the labels, and the names of its columns
+_X, _Y, _COLUMNS = "X", "y", "columns"
+
+
 @dataclass(frozen=True)
 class _Member:
     name: str
@@ -32,33 +36,43 @@ class _Member:
     dtype: np.dtype[Any]
 
 
+@dataclass(frozen=True)
+class _Matrix:
+    """The members of an archive with a matrix [n, ...], labels [n] and, of two dimensions, names of columns [d]."""
+
+    X: _Member
+    y: _Member
+    columns: _Member | None
+
+
 def read(source: Path | bytes, limits: Limits, name: str) -> pa.Table:
     """The table of an NPZ archive; raises InvalidData."""
     with _opened(source, limits, name) as (members, arrays):
-        if any(member.name == "X" for member in members):
-            return _from_matrix(members, arrays, limits, name)
+        if (matrix := _matrix(members, limits, name)) is not None:
+            return _from_matrix(matrix, arrays, name)
         return _from_columns(members, arrays, limits, name)
 
 
 def wide_matrix(source: Path | bytes, limits: Limits, name: str) -> tuple[list[str], int] | None:
     """The columns' names and the bytes of X where X is 2-D, and may be read some columns at a time; else None."""
     with _opened(source, limits, name) as (members, arrays):
-        found = {member.name: member for member in members}
-        if "X" not in found:
+        matrix = _matrix(members, limits, name)
+        if matrix is None or len(matrix.X.shape) > 2:
             return None
-        shape = _check_matrix(found, limits, name)
-        if len(shape) > 2:
-            return None
-        return [*_column_names(found, arrays, shape[1], name), "y"], shape[0] * shape[1] * found["X"].dtype.itemsize
+        rows, width = matrix.X.shape
+        return [*_column_names(matrix, arrays, name), _Y], rows * width * matrix.X.dtype.itemsize
 
 
 def read_some(source: Path | bytes, limits: Limits, name: str, groups: list[list[str]]) -> Iterator[pa.Table]:
     """The columns of a 2-D X and y group by group: the matrix is held once, each group is copied out of it."""
     with _opened(source, limits, name) as (members, arrays):
-        width = {member.name: member for member in members}["X"].shape[1]
-        names = [*_column_names({member.name: member for member in members}, arrays, width, name), "y"]
+        wanted = _matrix(members, limits, name)
+        if wanted is None:
+            raise AssertionError(f"{name} was opened as a matrix and has none")
+        names = [*_column_names(wanted, arrays, name), _Y]
+        width = wanted.X.shape[1]
         where = {column: index for index, column in enumerate(names)}
-        matrix, labels = arrays["X"], arrays["y"]
+        matrix, labels = arrays[_X], arrays[_Y]
         for group in groups:
             columns = [labels if where[c] == width else np.ascontiguousarray(matrix[:, where[c]]) for c in group]
             arrays_of_group = [_arrow(column, c, name) for column, c in zip(columns, group, strict=True)]
@@ -125,58 +139,60 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> _Memb
     return _Member(label, tuple(shape), dtype)
 
 
-def _check_matrix(found: dict[str, _Member], limits: Limits, name: str) -> tuple[int, ...]:
-    if extra := sorted(set(found) - {"X", "y", "columns"}):
+def _matrix(members: list[_Member], limits: Limits, name: str) -> _Matrix | None:
+    """The members of an archive with a matrix, checked against each other; None where there is none."""
+    named = {member.name: member for member in members}
+    X, y = named.get(_X), named.get(_Y)
+    if X is None:
+        return None
+    if extra := sorted(set(named) - {_X, _Y, _COLUMNS}):
         raise InvalidData(
             f"{name}: beside X and y the array `{extra[0]}` is not known; remove it, or save one 1-D array per column"
         )
-    if "y" not in found:
+    if y is None:
         raise InvalidData(f"{name}: X is there but y is not; save the labels as y, one per row of X")
-    shape, labels = found["X"].shape, found["y"].shape
-    if len(shape) < 2 or 0 in shape[1:]:
+    if len(X.shape) < 2 or 0 in X.shape[1:]:
         raise InvalidData(
-            f"{name}: X has shape {shape}; it must be [rows, features], or [rows, height, width(, channels)]"
+            f"{name}: X has shape {X.shape}; it must be [rows, features], or [rows, height, width(, channels)]"
         )
-    if labels != shape[:1]:
+    if y.shape != X.shape[:1]:
         raise InvalidData(
-            f"{name}: y has shape {labels}, but X has {shape[0]} rows; y must be 1-D with one label per row"
+            f"{name}: y has shape {y.shape}, but X has {X.shape[0]} rows; y must be 1-D with one label per row"
         )
-    limits.check_rows(shape[0], name)
-    if len(shape) == 2:
-        limits.check_columns(shape[1], name)
-    return shape
+    limits.check_rows(X.shape[0], name)
+    if len(X.shape) == 2:
+        limits.check_columns(X.shape[1], name)
+    return _Matrix(X, y, named.get(_COLUMNS))
 
 
-def _from_matrix(members: list[_Member], arrays: Any, limits: Limits, name: str) -> pa.Table:
-    found = {member.name: member for member in members}
-    shape = _check_matrix(found, limits, name)
-    if len(shape) > 2:
-        return _from_images(found, arrays, name)
-    names = _column_names(found, arrays, shape[1], name)
-    matrix = arrays["X"]
-    columns = [_arrow(np.ascontiguousarray(matrix[:, i]), names[i], name) for i in range(shape[1])]
-    return pa.Table.from_arrays([*columns, _arrow(arrays["y"], "y", name)], names=[*names, "y"])
+def _from_matrix(matrix: _Matrix, arrays: Any, name: str) -> pa.Table:
+    if len(matrix.X.shape) > 2:
+        return _from_images(matrix, arrays, name)
+    names = _column_names(matrix, arrays, name)
+    values = arrays[_X]
+    columns = [_arrow(np.ascontiguousarray(values[:, at]), names[at], name) for at in range(len(names))]
+    return pa.Table.from_arrays([*columns, _arrow(arrays[_Y], _Y, name)], names=[*names, _Y])
 
 
-def _from_images(found: dict[str, _Member], arrays: Any, name: str) -> pa.Table:
-    shape, kind = found["X"].shape, found["X"].dtype.kind
-    if len(shape) > 4 or kind == "U" or "columns" in found:
+def _from_images(matrix: _Matrix, arrays: Any, name: str) -> pa.Table:
+    X = matrix.X
+    if len(X.shape) > 4 or X.dtype.kind == "U" or matrix.columns is not None:
         raise InvalidData(
-            f"{name}: X has shape {shape} and type {found['X'].dtype}; "
+            f"{name}: X has shape {X.shape} and type {X.dtype}; "
             "images are numbers [rows, height, width(, channels)] without `columns`"
         )
-    images = np.ascontiguousarray(arrays["X"], dtype=np.float32)
+    images = np.ascontiguousarray(arrays[_X], dtype=np.float32)
     tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(images)
-    return pa.Table.from_arrays([tensor, _arrow(arrays["y"], "y", name)], names=["X", "y"])
+    return pa.Table.from_arrays([tensor, _arrow(arrays[_Y], _Y, name)], names=[_X, _Y])
 
 
-def _column_names(found: dict[str, _Member], arrays: Any, width: int, name: str) -> list[str]:
-    if "columns" not in found:
-        return [f"x{i}" for i in range(width)]
-    columns = found["columns"]
+def _column_names(matrix: _Matrix, arrays: Any, name: str) -> list[str]:
+    width, columns = matrix.X.shape[1], matrix.columns
+    if columns is None:
+        return [f"x{at}" for at in range(width)]
     if columns.dtype.kind != "U" or columns.shape != (width,):
         raise InvalidData(f"{name}: `columns` is {columns.dtype} of shape {columns.shape}; it must be {width} texts")
-    return [str(column) for column in arrays["columns"]]
+    return [str(column) for column in arrays[_COLUMNS]]
 
 
 def _from_columns(members: list[_Member], arrays: Any, limits: Limits, name: str) -> pa.Table:

@@ -94,7 +94,7 @@ def said(dataset: str | None, code: str, detail: str) -> FileFinding:
 def test_a_quote_does_not_tell_how_others_cells_compare_with_the_askers() -> None:
     own = said(None, "missing_values", "7 of 10 cells are missing")
     missing = said("ab", "missing_values", "7 of 10 cells are missing")
-    compared = [said("ab", code, "7 of 10 cells are") for code in ("out_of_range", "unseen_categories")]
+    compared = [said("ab", code, "7 of 10 cells are") for code in ("out_of_range", "target_range", "unseen_categories")]
     assert quoted_findings([own, *compared, missing]) == [own, missing]
     (labels,) = quoted_findings([said("ab", "foreign_labels", "few of the rows have a label (3 of 10)")])
     assert labels.finding.detail == "few of the rows have a label"
