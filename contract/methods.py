@@ -181,7 +181,7 @@ SHARED_OPTIONS = (
 _BEST = {
     (Architecture.RIDGE, "full"): "statistics",
     (Architecture.RIDGE, "partial"): "statistics",
-    **dict.fromkeys(((each, "full") for each in _NO_VECTORS), "logit_sum"),
+    **dict.fromkeys(((each, "full") for each in _NO_VECTORS), "mixture"),
     (Architecture.LM, "full"): "mixture",
     **dict.fromkeys(((each, "partial") for each in _NO_VECTORS), "mixture"),
     (Architecture.LM, "partial"): "mixture",

@@ -45,7 +45,7 @@ def test_trees_are_valued_audited_and_paid_and_the_command_line_finds_the_same(
     assert quote.json()["device_seconds"] > 0
     path, values = finished(place, hand, body)
     buyer = place.client("buyer")
-    assert buyer.get(path).json()["spec"]["unlearning"]["method"] == "logit_sum", "the best measured for trees"
+    assert buyer.get(path).json()["spec"]["unlearning"]["method"] == "mixture", "the best measured for trees"
     assert values["full_worth"] > 0.8, "which a linear model cannot reach"
     assert sum(player["value"] for player in values["players"]) == pytest.approx(
         values["full_worth"] - values["empty_worth"], abs=1e-9
@@ -72,7 +72,7 @@ def test_trees_are_valued_audited_and_paid_and_the_command_line_finds_the_same(
 def test_an_estimator_by_name_is_valued_and_its_unlearning_audited(place: Place, hand: Any, model: str) -> None:
     hyper = {"trees": 10} if model == "random_forest" else {}
     path, values = finished(place, hand, order(offered(place), model={"name": model, "hyper": hyper}, metric="roc_auc"))
-    assert place.client("buyer").get(path).json()["spec"]["unlearning"]["method"] == "logit_sum"
+    assert place.client("buyer").get(path).json()["spec"]["unlearning"]["method"] == "mixture"
     assert values["full_worth"] > values["empty_worth"]
     assert sum(player["value"] for player in values["players"]) == pytest.approx(
         values["full_worth"] - values["empty_worth"], abs=1e-9

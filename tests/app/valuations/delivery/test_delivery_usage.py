@@ -71,3 +71,25 @@ def test_models_inside_another_one_say_which_one_and_others_name_the_command() -
     assert "ab" * 32 in lora.program(config("lora", (9,)))
     unknown = usage(config("a_new_one", (9,)), Preprocessing(encoding={}, labels=()))
     assert unknown.startswith("There is no short program for a_new_one yet; `cherish predict`")
+
+
+@pytest.mark.parametrize("learner", ["ridge", "mlp"])
+def test_a_number_is_printed_in_the_unit_of_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], learner: str
+) -> None:
+    feature = {"name": "age", "kind": "number", "center": 40.0, "spread": 10.0}
+    encoding = {"target": "y", "classes": [], "features": [feature], "scale": "standard", "target_scale": [100.0, 20.0]}
+    preprocessing = Preprocessing(encoding=encoding, labels=())
+    about = ModelConfig(learner=learner, hyper={"layers": 1}, shape=(1,), classes=1, weights="model.safetensors")
+    arrays = {"weight": np.array([[0.5]]), "bias": np.array([0.25])}
+    if learner == "mlp":
+        ones, zero = np.ones((1, 1), np.float32), np.zeros(1, np.float32)
+        arrays = {"0.weight": ones, "0.bias": zero, "2.weight": 0.5 * ones, "2.bias": zero + 0.25}
+    (tmp_path / "rows.csv").write_text("age\n60\n")
+    (tmp_path / "preprocessing.json").write_text(json.dumps(preprocessing.plain()))
+    safetensors.numpy.save_file(arrays, tmp_path / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    program = usage(about, preprocessing).split("```python\n")[1].split("```")[0]
+    exec(program, {})  # noqa: S102 - the code under test
+    # (60 - 40) / 10 = 2, times 0.5 plus 0.25 is 1.25, and 100 + 20 * 1.25
+    assert float(capsys.readouterr().out) == pytest.approx(125.0, abs=1e-5)
