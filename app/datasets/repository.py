@@ -132,6 +132,13 @@ def delete(session: Session, dataset: Dataset) -> bool:
     return True
 
 
+def is_referred_to(session: Session, dataset_id: uuid.UUID) -> bool:
+    """Whether rows of other rooms keep the dataset: those of every foreign key on it that does not cascade."""
+    keys = (key for table in Dataset.metadata.tables.values() for key in table.foreign_keys)
+    keeping = [key.parent for key in keys if key.column.table is Dataset.__table__ and key.ondelete != "CASCADE"]
+    return any(session.scalar(select(exists().where(column == dataset_id))) for column in keeping)
+
+
 def count_drafts(session: Session, account_id: uuid.UUID, most: int) -> int:
     """An organisation's drafts, counted up to ``most``."""
     own = select(Dataset.id).where(Dataset.provider_id == account_id, Dataset.status == DatasetStatus.DRAFT).limit(most)

@@ -328,6 +328,11 @@ def delete(session: Session, caller: Caller, dataset_id: uuid.UUID) -> list[str]
     return digests
 
 
+def is_used(session: Session, dataset_id: uuid.UUID) -> bool:
+    """Whether a job or a checkpoint refers to the dataset, so that it cannot be deleted."""
+    return repository.is_referred_to(session, dataset_id)
+
+
 def erase_unused(session: Session, blobs: BlobStore, digest: str) -> None:
     """Erase bytes that no dataset has any more; to be called after the deletion has committed."""
     repository.lock_digest(session, digest)

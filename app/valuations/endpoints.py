@@ -29,6 +29,7 @@ from app.valuations.results import certificates, exports, reports
 from app.valuations.results import schemas as result_schemas
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
+from contract.policies import PayoutPolicy
 
 router = api_router("/v1", "valuations")
 
@@ -262,6 +263,18 @@ def get_report(
         return Response(reports.to_pdf(report), media_type="application/pdf", headers=as_file)
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; font-src data:"}
     return Response(reports.to_html(report), media_type="text/html", headers=headers)
+
+
+@router.get("/valuations/{valuation_id}/what-if", responses=responses(NotFound, Conflict))
+def get_what_if(
+    valuation_id: ValuationId,
+    caller: AnyCaller,
+    session: SessionDep,
+    pool: Annotated[str | None, Query(max_length=30, description="A decimal; the job's own where left out.")] = None,
+    policy: Annotated[PayoutPolicy | None, Query(description="The job's own where left out.")] = None,
+) -> result_schemas.WhatIf:
+    """What another pool or policy would have paid on the values that are stored; no money moves."""
+    return service.what_if(session, caller, valuation_id, pool, policy)
 
 
 @router.get("/valuations/{valuation_id}/certificate", responses=responses(NotFound, Conflict))

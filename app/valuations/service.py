@@ -38,16 +38,18 @@ from app.valuations.orders.quotes import (
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences, warnings, with_dispute_window
 from app.valuations.results import answers, certificates, evidence
+from app.valuations.results import what_if as scenarios
 from app.valuations.results.answers import shown_findings
 from app.valuations.results.evidence import Pair
 from app.valuations.results.reports import Report
-from app.valuations.results.schemas import Payouts, Values
+from app.valuations.results.schemas import Payouts, Values, WhatIf
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.work import lifecycle, worths
 from contract.document import digest_of
 from contract.job import EDITION, AgreedTerms, JobInputs
+from contract.policies import PayoutPolicy
 
 
 @dataclass(frozen=True)
@@ -323,6 +325,13 @@ def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> P
     if settlement is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement")
     return answers.payouts(valuation, repository.players(session, valuation_id), settlement)
+
+
+def what_if(
+    session: Session, caller: Caller, valuation_id: uuid.UUID, pool: str | None, policy: PayoutPolicy | None
+) -> WhatIf:
+    """What another pool or policy would have paid; raises Conflict before the job has settled."""
+    return scenarios.what_if(session, _succeeded(session, caller, valuation_id), pool, policy)
 
 
 def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> list[Pair]:

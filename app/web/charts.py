@@ -17,6 +17,7 @@ from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
 from app.valuations.schemas import MyValuation
+from app.web import localisation
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ _TRACE = TypeAdapter(list[_Step])
 
 
 def _percent(part: float, digits: int = 2) -> str:
-    return f"{100 * part:.{digits}f} %"
+    return f"{localisation.number(100 * part, digits)} %"
 
 
 def shares(values: Values) -> Markup:

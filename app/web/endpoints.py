@@ -4,7 +4,6 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
-from starlette.staticfiles import StaticFiles
 
 from app import errors
 from app.errors import CherishError, NotFound
@@ -25,6 +24,8 @@ from app.web import (
     progress,
     sessions,
 )
+from app.web.assets import Assets
+from app.web.ended import questions, sharing
 from app.web.rendering import POLICY, TEMPLATES
 
 _HERE = Path(__file__).parent
@@ -33,7 +34,7 @@ _CACHE = {"Cache-Control": "public, max-age=300", "Content-Security-Policy": POL
 _DOCS = _CACHE | {"Content-Security-Policy": POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")}
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-static = StaticFiles(directory=_HERE / "static")
+static = Assets(directory=_HERE / "static")
 
 _MENDS = {
     400: "Correct the request; it could not be read.",
@@ -96,7 +97,7 @@ def _meaning(kind: type[CherishError]) -> str:
 
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
-    landing, sessions, entrance, people, progress, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks,
-    admin, organisations, disputes,
+    landing, sessions, entrance, people, progress, questions, sharing, jobs, downloads, catalogue, offers,
+    checkpoints, accounting, hooks, admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

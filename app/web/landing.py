@@ -6,9 +6,9 @@ and read who was paid what; of every other job, and where nobody is named, this 
 
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
@@ -21,9 +21,9 @@ from app.settings import Settings
 from app.valuations import service
 from app.valuations.results import wording
 from app.valuations.states import TERMINAL, ValuationStatus
-from app.web import charts, trial
+from app.web import charts, localisation, trial
 from app.web.progress import WatchedJob, progress_events, progress_view
-from app.web.rendering import page
+from app.web.rendering import own_path, page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, current
 
@@ -37,6 +37,17 @@ def landing(
     job = _shown(session, settings)
     shown = {"demo": _demo(session, *job) if job else None, "trial": _trial()}
     return page(request, "landing.html", shown, visitor=visitor)
+
+
+@router.get("/language/{code}")
+def choose_language(
+    settings: SettingsDep, code: Literal["en", "de", "ar"], back: Annotated[str, Query(max_length=500)] = "/"
+) -> Response:
+    """Keep the visitor's choice of a language, and go back to the page, which is of this site."""
+    response = see_other(own_path(back) or "/")
+    secure = settings.public_url.startswith("https:")
+    response.set_cookie(localisation.COOKIE, code, max_age=31_536_000, samesite="strict", secure=secure, httponly=True)
+    return response
 
 
 def _trial() -> dict[str, Any]:

@@ -145,6 +145,7 @@ def show_dataset(
     shown = {
         "dataset": dataset,
         "uses": uses,
+        "deletable": not service.is_used(session, dataset_id),
         "chart": charts.own_shares(uses),
         "values_chart": charts.own_values(uses),
         "profile": profile,

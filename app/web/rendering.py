@@ -1,7 +1,7 @@
 """From templates to answers: the environment, its filters, the headers of every page, and pages for errors.
 
-Filters write amounts and times with the plain value beside the shown one, so that a script can say them again in the
-viewer's own locale and zone; without the script the page reads well too. Nothing here reads a database.
+Filters write numbers, amounts and times in the page's one locale (``localisation``), amounts and times with the plain
+value beside; a script says times again in the viewer's zone. Nothing here reads a database.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from app.errors import CherishError, Unauthorized
 from app.http.ids import public_id
 from app.payouts import money
 from app.settings import Settings
+from app.web import localisation
 from app.web.visitors import Visitor, form_token
 
 HERE = Path(__file__).parent
@@ -33,27 +34,28 @@ _MINUTE, _HOUR = 60, 3600
 
 
 def moment(value: datetime | None) -> Markup:
-    """A time, in UTC until the script puts it into the viewer's zone."""
+    """A time, in UTC until the script puts it into the viewer's zone; the zone is named."""
     if value is None:
         return Markup('<span class="none">—</span>')
-    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), f"{value:%Y-%m-%d %H:%M} UTC")
+    return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), localisation.moment(value))
 
 
 def amount(value: str | None, currency: str) -> Markup:
-    """A decimal string with its currency, said in the viewer's locale by the script."""
+    """A decimal string with its currency, and the plain value beside."""
     if value is None:
         return Markup('<span class="none">—</span>')
-    return Markup('<data class="money" value="{0}" data-currency="{1}">{0} {1}</data>').format(value, currency)
+    shown = localisation.currency(value, currency)
+    return Markup('<data class="money" value="{}" data-currency="{}">{}</data>').format(value, currency, shown)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A part of one in percent, whose sign stays on the number's line."""
-    return "—" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+    return "—" if value is None else f"{localisation.number(100 * value, digits)}\N{NO-BREAK SPACE}%"
 
 
 def number(value: float | None, digits: int = 4) -> str:
     """A number of the metric, with a real minus sign."""
-    return "—" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    return "—" if value is None else localisation.number(value, digits).replace("-", "−")
 
 
 def sentence(text: str) -> str:
@@ -62,7 +64,7 @@ def sentence(text: str) -> str:
 
 
 def whole(value: int | None) -> str:
-    return "—" if value is None else f"{value:,}".replace(",", " ")
+    return "—" if value is None else localisation.number(value, 0)
 
 
 def duration(seconds: float | None) -> str:
@@ -87,10 +89,14 @@ def size(count: int | None) -> str:
 
 
 @lru_cache(maxsize=64)
+def digest_of(path: str) -> str:
+    """Of a vendored or own file: what its address carries, so that browsers may keep it."""
+    return hashlib.sha256((HERE / "static" / path).read_bytes()).hexdigest()[:12]
+
+
 def static(path: str) -> str:
-    """The address of a vendored or own file, with its digest so that browsers may keep it."""
-    digest = hashlib.sha256((HERE / "static" / path).read_bytes()).hexdigest()[:12]
-    return f"/static/{path}?v={digest}"
+    """The address of a vendored or own file."""
+    return f"/static/{path}?v={digest_of(path)}"
 
 
 def _id(value: uuid.UUID, prefix: str) -> str:
@@ -117,7 +123,8 @@ def environment() -> Environment:
         "pid": _id,
         "minor": money.plain,
     }
-    made.globals |= {"static": static, "amount": amount}
+    made.globals |= {"static": static, "amount": amount, "_": localisation.gettext, "locale": localisation.locale}
+    made.globals |= {"direction": localisation.direction, "languages": localisation.LANGUAGES}
     return made
 
 
@@ -135,6 +142,7 @@ def page(
 ) -> HTMLResponse:
     """A whole page for this visitor, never kept by caches."""
     settings: Settings = request.app.state.settings
+    localisation.use(request)
     theme = request.cookies.get("theme")
     response = HTMLResponse(status_code=status, headers=_OF_PAGES)
     shown: dict[str, Any] = {
@@ -158,6 +166,11 @@ def fragment(template: str, context: Mapping[str, Any]) -> str:
 def see_other(path: str) -> Response:
     """After a form has done its work: look there now."""
     return RedirectResponse(path, status_code=303)
+
+
+def own_path(path: str) -> str | None:
+    """The path, if it is one of this site and leads nowhere else."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else None
 
 
 def error_page(request: Request, error: CherishError) -> Response:

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
 
 from app.http.routes import Change, record
+from app.web import localisation
 from app.web.forms import MOST_FIELDS
 from app.web.visitors import Visitor
 
@@ -25,6 +26,8 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
+            # before the page is made: its charts are written in the visitor's locale too
+            localisation.use(request)
             response = await handle(request)
             # inside the function scope: the session of this request has not committed yet
             if request.method not in _READING and self.name not in _ASKING and response.status_code < 400:

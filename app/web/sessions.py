@@ -12,7 +12,7 @@ from app.http.limits import SIGN_IN
 from app.identity import Role
 from app.web import visitors
 from app.web.forms import PageForm
-from app.web.rendering import page, see_other
+from app.web.rendering import own_path, page, see_other
 from app.web.routes import page_router
 from app.web.visitors import CHECKED, Visitor, current
 
@@ -73,5 +73,5 @@ def log_out(request: Request, session: SessionDep, settings: SettingsDep, _visit
 
 def _home(role: Role, path: str) -> str:
     """Where to go after the login: only ever a path of this site."""
-    safe = path.startswith("/") and not path.startswith(("//", "/\\", "/login")) and path.isprintable()
-    return path if safe else HOMES[role]
+    safe = own_path(path)
+    return safe if safe and not safe.startswith("/login") else HOMES[role]

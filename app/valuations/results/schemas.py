@@ -417,6 +417,45 @@ class DeliveryAnswer(Answer):
     data: list[DeliveredDataAnswer] | None
 
 
+_IF_LINE: dict[str, Any] = {
+    "provider_id": _ACC, "provider": "Provider A", "paid_share": 0.131, "amount": "655.00", "paid": "1310.00",
+    "reason": "in proportion to its value",
+}  # fmt: skip
+
+
+class WhatIfLine(Answer):
+    """What one player would be paid, and what it was paid."""
+
+    model_config = example(**_IF_LINE)
+
+    provider_id: AccountId
+    provider: str
+    paid_share: float
+    amount: str
+    paid: str = Field(description="What was paid as agreed.")
+    reason: str
+
+
+class WhatIf(Answer):
+    """A job's pool divided with another amount or policy, on the values that are stored; nothing is carried out."""
+
+    model_config = example(
+        valuation_id=_VAL, pool="5000.00", currency="EUR", policy="proportional", fee="0.00", compute="0.00",
+        refunded="0.00", nobody_paid=None, payouts=[_IF_LINE], explanation=["The budget is 5000.00 EUR."],
+    )  # fmt: skip
+
+    valuation_id: ValuationId
+    pool: str
+    currency: str
+    policy: PayoutPolicy
+    fee: str
+    compute: str
+    refunded: str
+    nobody_paid: str | None = Field(description="Why nobody would be paid; null where somebody would.")
+    payouts: list[WhatIfLine]
+    explanation: list[str]
+
+
 class Certificate(Answer):
     """The result and the payouts, signed: Ed25519 over the canonical JSON (sorted keys, no spaces) of `certificate`."""
 

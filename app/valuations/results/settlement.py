@@ -30,6 +30,7 @@ from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.delivery import TrainedModel, Training
 from contract.grants import Grant
+from contract.policies import PayoutPolicy
 from contract.result import PlayerResult, StoredResult
 
 # under the rules up to this edition a gain that could not be tested was judged by the two worths alone
@@ -49,7 +50,7 @@ def training(session: Session, valuation_id: uuid.UUID) -> Training | None:
     if valuation.status is not ValuationStatus.SETTLING or kept is None or Grant.MODEL not in valuation.order.delivered:
         return None
     players = repository.players(session, valuation_id)
-    plan = _plan(session, valuation, players, kept.document, players_paid(kept.document))
+    plan = plan_of(session, valuation, players, kept.document, players_paid(kept.document))
     wanted = _training(valuation, plan, kept.document)
     return wanted if wanted.trained_on else None
 
@@ -68,7 +69,7 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, traine
     result = kept.document
     players = repository.players(session, valuation_id)
     paid_on = players_paid(result)
-    plan = _plan(session, valuation, players, result, paid_on)
+    plan = plan_of(session, valuation, players, result, paid_on)
     if valuation.tops_up is not None:
         _hand_over(session, valuation)
     for player, line in zip(players, plan.lines, strict=True):
@@ -152,17 +153,23 @@ def outcome_of(result: StoredResult) -> JobOutcome:
     )
 
 
-def _plan(
+def plan_of(
     session: Session,
     valuation: Valuation,
     players: Sequence[ValuationPlayer],
     result: StoredResult,
     paid_on: Sequence[PlayerResult],
+    *,
+    pool_minor: int | None = None,
+    policy: PayoutPolicy | None = None,
 ) -> PayoutPlan:
+    """How a result is divided under the job's terms; as if ``pool_minor`` or ``policy`` were others, where given."""
     inputs, order = valuation.job_inputs, valuation.order
     agreed = inputs.terms
     compute = DeviceTimePrice.agreed(agreed.compute)
     terms = payout_terms(order.payout, valuation.currency, agreed.fee_basis_points, compute, agreed.edition)
+    if policy is not None:
+        terms = replace(terms, policy=policy)
     seconds = repository.job_state(session, valuation).device_seconds
     game = repository.get_game(session, valuation.game_id).document
     if tuple(player.digest for player in result.players) != game.players:
@@ -183,7 +190,7 @@ def _plan(
     return make_plan(
         valuation.id,
         valuation.currency,
-        valuation.pool_minor,
+        valuation.pool_minor if pool_minor is None else pool_minor,
         terms,
         claims,
         replace(

@@ -1,20 +1,18 @@
-// What pages do beyond their markup: times and amounts in the viewer's own terms, the theme, charts, the live progress
+// What pages do beyond their markup: times in the viewer's zone, the theme, charts, the live progress
 // of a job, uploads. Every page reads and works without it, except for uploading.
 "use strict";
 
 const token = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
+// times in the viewer's zone, which is named, in the locale of the page
 function localise(root) {
+  const shown = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+  const format = new Intl.DateTimeFormat(document.documentElement.dataset.locale, shown);
   for (const each of root.querySelectorAll("time[datetime]")) {
     const when = new Date(each.dateTime);
     if (Number.isNaN(when.valueOf())) continue;
-    each.textContent = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(when);
+    each.textContent = format.format(when);
     each.title = each.dateTime;
-  }
-  for (const each of root.querySelectorAll("data.money")) {
-    // decimal strings go in as they are, so that no amount is rounded to a binary fraction
-    const style = { style: "currency", currency: each.dataset.currency };
-    each.textContent = new Intl.NumberFormat(undefined, style).format(each.value);
   }
 }
 
@@ -86,6 +84,9 @@ document.addEventListener("click", async (event) => {
   await navigator.clipboard.writeText(text);
   event.target.textContent = "Copied";
 });
+// what is shown once came as the answer to a form: a reload asks for the page, and sends the form no second time
+if (document.querySelector(".secret")) history.replaceState(null, "", location.href);
+
 document.addEventListener("htmx:configRequest", (event) => {
   event.detail.headers["X-CSRF-Token"] = token;
 });

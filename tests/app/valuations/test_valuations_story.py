@@ -10,6 +10,7 @@ import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from html import unescape
 from typing import Any
 
@@ -180,7 +181,7 @@ def tables_and_pages_say_the_same(shown: Shown) -> None:
         assert line[7] == f"{player['amount']} EUR"
         line = page[player["provider"]]
         assert [line[4], line[6]] == shares
-        assert line[7] == f"{player['amount']} EUR"
+        assert line[7] == f"€{Decimal(player['amount']):,}"
         if player["value_ci"] is not None and shown.values["without_harm"] is None:
             assert line[2].replace("−", "-") == f"{player['value']:.4f}"
 

@@ -143,7 +143,7 @@ def test_the_catalogue_is_searched_by_words_and_narrowed(
     assert "Show everything" in here.get("/catalogue?licence=MIT").text
     assert here.get("/catalogue?min_rows=many").status_code == 422
     assert here.get("/catalogue?licence=nonsense").status_code == 422
-    assert 'data-currency="EUR">25.00' in here.get("/catalogue").text
+    assert 'value="25.00" data-currency="EUR"' in here.get("/catalogue").text
 
 
 def test_a_buyer_sees_of_a_listing_what_its_provider_allows_and_nothing_once_it_is_gone(

@@ -15,12 +15,12 @@ from app.web import rendering
 
 def test_a_time_is_in_utc_until_the_script_says_it_in_the_viewer_s_zone() -> None:
     moment = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
-    assert rendering.moment(moment) == '<time datetime="2026-11-23T12:05:00+00:00">2026-11-23 12:05 UTC</time>'
+    assert rendering.moment(moment) == '<time datetime="2026-11-23T12:05:00+00:00">23 Nov 2026, 12:05 UTC</time>'
 
 
 def test_an_amount_carries_its_plain_value_and_no_markup_of_others() -> None:
     assert rendering.amount("1310.00", "EUR") == (
-        '<data class="money" value="1310.00" data-currency="EUR">1310.00 EUR</data>'
+        '<data class="money" value="1310.00" data-currency="EUR">€1,310.00</data>'
     )
     assert "<script>" not in rendering.amount("1", "<script>")
 
@@ -46,7 +46,7 @@ def test_numbers_are_written_as_people_write_them() -> None:
     assert rendering.percent(0.1234) == "12.3\N{NO-BREAK SPACE}%"
     assert rendering.percent(0.1234, 0) == "12\N{NO-BREAK SPACE}%"
     assert rendering.number(-0.5) == "−0.5000"
-    assert rendering.whole(1234567) == "1 234 567"
+    assert rendering.whole(1234567) == "1,234,567"
 
 
 @pytest.mark.parametrize(

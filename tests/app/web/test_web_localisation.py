@@ -1,0 +1,75 @@
+"""A page has one language and one locale: words from catalogues without gaps, numbers and dates to match."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app.web import localisation, rendering
+
+MOMENT = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _english_again() -> Iterator[None]:
+    yield
+    localisation._current.set(localisation._ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "accepted", "locale", "money", "when"),
+    [
+        (None, "", "en_GB", "€1,310.00", "23 Nov 2026, 12:05 UTC"),
+        (None, "de-DE,de;q=0.9", "en_GB", "€1,310.00", "23 Nov 2026, 12:05 UTC"),
+        ("de", "de-DE,de;q=0.9", "de_DE", "1.310,00\xa0€", "23.11.2026, 12:05:00 UTC"),
+        ("xx", "en-GB,en", "en_GB", "€1,310.00", "23 Nov 2026, 12:05 UTC"),
+        ("de", "???", "de", "1.310,00\xa0€", "23.11.2026, 12:05:00 UTC"),
+    ],
+)
+def test_numbers_money_and_dates_follow_the_page_s_language(
+    chosen: str | None, accepted: str, locale: str, money: str, when: str
+) -> None:
+    localisation._current.set(localisation.negotiated(chosen, accepted))
+    assert str(localisation.locale()) == locale
+    assert localisation.currency("1310.00", "EUR") == money
+    assert localisation.moment(MOMENT) == when
+
+
+def test_an_american_reads_dates_as_at_home() -> None:
+    localisation._current.set(localisation.negotiated(None, "en-US,en;q=0.9"))
+    assert localisation.moment(MOMENT).startswith("Nov 23, 2026")
+
+
+def words() -> set[str]:
+    """All words of templates that are for the catalogues."""
+    templates = Path(rendering.HERE / "templates")
+    found = {
+        text for file in templates.glob("*.html") for text in re.findall(r'_\("((?:[^"\\]|\\.)+)"\)', file.read_text())
+    }
+    navigation = re.findall(r'\("/[a-z/]*", "([^"]+)", "[a-z]+:read"', (templates / "base.html").read_text())
+    assert len(found) > 15
+    assert len(navigation) > 10
+    return found | set(navigation)
+
+
+@pytest.mark.parametrize("language", sorted(set(localisation.LANGUAGES) - {"en"}))
+def test_a_catalogue_has_all_words_and_none_that_no_page_has(language: str) -> None:
+    assert set(localisation.catalogue(language)) == words()
+
+
+def test_a_visitor_chooses_a_language_and_goes_back_to_where_it_was(app: FastAPI) -> None:
+    here = TestClient(app, headers={"Accept": "text/html"}, follow_redirects=False)
+    answer = here.get("/language/ar?back=/login")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    page = here.get("/login").text
+    assert '<html lang="ar" dir="rtl"' in page
+    assert "تسجيل الدخول" in page
+    assert here.get("/language/de?back=https://evil.example").headers["location"] == "/"
+    page = here.get("/").text
+    assert '<html lang="de" dir="ltr"' in page
+    assert "Ein Datenmarkt" in page
+    assert here.get("/language/xx").status_code == 404
