@@ -34,7 +34,7 @@ from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import ComputedWorth, LeaseLost, OtherRules
 from worker.jobs import erase
 from worker.jobs.profile import Profiler
-from worker.process.fitness import Strikes, Unfit, examine, follows_the_worker
+from worker.process.fitness import Strikes, UnfitWorker, examine, follows_the_worker
 from worker.process.heartbeat import Heartbeat, Held, Stop, WorkStopped
 from worker.process.patience import patiently
 
@@ -76,7 +76,7 @@ class Runtime:
         self.unlearner: Unlearner = Unlearner(self.factory, blobs, settings, self.heartbeat)
 
     def open(self) -> None:
-        """Begin; raises Unfit where this worker could only fail what it takes."""
+        """Begin; raises UnfitWorker where this worker could only fail what it takes."""
         # removes the scratch files of processes that were killed
         scratch.folder()
         for pause in (0.2, 0.5, 1.0, 2.0, 5.0, None):
@@ -254,16 +254,16 @@ class Runtime:
             )
             self._withdraw()
 
-    def _unfit(self) -> Unfit | None:
+    def _unfit(self) -> UnfitWorker | None:
         try:
             examine(self.factory, self.blobs)
-        except Unfit as unfit:
+        except UnfitWorker as unfit:
             return unfit
         except SQLAlchemyError as error:
-            return Unfit(f"the database is away: {str(error).splitlines()[0]}")
+            return UnfitWorker(f"the database is away: {str(error).splitlines()[0]}")
         return None
 
-    def _rest(self, unfit: Unfit) -> None:
+    def _rest(self, unfit: UnfitWorker) -> None:
         """Take no work until this worker can do some; it is not among the living meanwhile."""
         log.error("worker.unfit", detail=str(unfit))
         self.heartbeat.rest()

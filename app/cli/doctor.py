@@ -32,7 +32,7 @@ _SILENT = "30 seconds"
 
 
 @dataclass(frozen=True)
-class Finding:
+class PartExamined:
     """What one part looks like; ``mend`` says what to do where it is not ``ok``."""
 
     part: str
@@ -67,14 +67,14 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def examine() -> list[Finding]:
+def examine() -> list[PartExamined]:
     """All findings; a part that cannot be looked at because of another says so."""
     try:
         settings = place.operator_settings()
     except CherishError as error:
-        return [Finding("settings", False, "no deployment to look at", error.detail), _device()]
+        return [PartExamined("settings", False, "no deployment to look at", error.detail), _device()]
     except ValueError as error:
-        return [Finding("settings", False, str(error), "set the variable that it names"), _device()]
+        return [PartExamined("settings", False, str(error), "set the variable that it names"), _device()]
     engine = open_engine(settings, Process.OPERATOR, pool_size=1)
     try:
         database = _database(engine)
@@ -84,98 +84,98 @@ def examine() -> list[Finding]:
                 findings.append(_guarded(check, engine))
             else:
                 part = check.__name__.strip("_")
-                findings.append(Finding(part, False, "not looked at", "mend the database first"))
+                findings.append(PartExamined(part, False, "not looked at", "mend the database first"))
     finally:
         engine.dispose()
     return [*findings, _redis(settings), _blobs(settings), _sandbox(), _device()]
 
 
-def _guarded(check: Callable[[Engine], Finding], engine: Engine) -> Finding:
+def _guarded(check: Callable[[Engine], PartExamined], engine: Engine) -> PartExamined:
     try:
         return check(engine)
     except SQLAlchemyError as error:
-        return Finding(check.__name__.strip("_"), False, _first_line(error), "run `cherish migrate`")
+        return PartExamined(check.__name__.strip("_"), False, _first_line(error), "run `cherish migrate`")
 
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n", 1)[0] or type(error).__name__
 
 
-def _database(engine: Engine) -> Finding:
+def _database(engine: Engine) -> PartExamined:
     try:
         with engine.connect() as connection:
             version = str(connection.scalar(text("SHOW server_version"))).split()[0]
     except Unavailable as error:
-        return Finding("database", False, "a pooler that the settings do not name", error.detail)
+        return PartExamined("database", False, "a pooler that the settings do not name", error.detail)
     except SQLAlchemyError as error:
         mend = "is Postgres running, and is CHERISH_DATABASE_URL right? On one machine `cherish up` starts one"
-        return Finding("database", False, _first_line(error), mend)
+        return PartExamined("database", False, _first_line(error), mend)
     if int(version.split(".")[0]) < 14:
-        return Finding("database", False, f"Postgres {version}", "use Postgres 14 or newer; 18 is what is tested")
-    return Finding("database", True, f"Postgres {version}")
+        return PartExamined("database", False, f"Postgres {version}", "use Postgres 14 or newer; 18 is what is tested")
+    return PartExamined("database", True, f"Postgres {version}")
 
 
-def _migrations(engine: Engine) -> Finding:
+def _migrations(engine: Engine) -> PartExamined:
     now, newest = current_revision(engine), head_revision()
     if now == newest:
-        return Finding("migrations", True, f"schema {now}")
-    return Finding("migrations", False, f"schema {now}, this code wants {newest}", "run `cherish migrate`")
+        return PartExamined("migrations", True, f"schema {now}")
+    return PartExamined("migrations", False, f"schema {now}, this code wants {newest}", "run `cherish migrate`")
 
 
-def _workers(engine: Engine) -> Finding:
+def _workers(engine: Engine) -> PartExamined:
     with engine.connect() as connection:
         query = f"SELECT count(*) FROM worker_heartbeats WHERE seen_at > now() - interval '{_SILENT}'"  # noqa: S608
         alive = int(connection.scalar(text(query)) or 0)
     if alive:
-        return Finding("workers", True, f"{alive} alive")
-    return Finding("workers", False, f"none heard of for {_SILENT}", "start one: `cherish work cpu` (or gpu)")
+        return PartExamined("workers", True, f"{alive} alive")
+    return PartExamined("workers", False, f"none heard of for {_SILENT}", "start one: `cherish work cpu` (or gpu)")
 
 
-def _collector(engine: Engine) -> Finding:
+def _collector(engine: Engine) -> PartExamined:
     with engine.connect() as connection:
         row = connection.execute(text("SELECT brake, unreferenced FROM deployment")).one_or_none()
     if row is None:
-        return Finding("collector", True, "has not looked yet")
+        return PartExamined("collector", True, "has not looked yet")
     if row.brake is not None:
-        return Finding("collector", False, "erases nothing", row.brake)
-    return Finding("collector", True, f"{row.unreferenced} blobs that nothing refers to")
+        return PartExamined("collector", False, "erases nothing", row.brake)
+    return PartExamined("collector", True, f"{row.unreferenced} blobs that nothing refers to")
 
 
-def _redis(settings: Settings) -> Finding:
+def _redis(settings: Settings) -> PartExamined:
     client = redis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5)
     try:
         version = client.info("server")["redis_version"]
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "unknown")
     except redis.RedisError as error:
         mend = "is Redis running, and is CHERISH_REDIS_URL right? Jobs wait meanwhile; none is lost"
-        return Finding("redis", False, _first_line(error), mend)
+        return PartExamined("redis", False, _first_line(error), mend)
     finally:
         client.close()
     if policy != "noeviction":
         mend = "set maxmemory-policy noeviction: an evicted message is only found again by the sweeper"
-        return Finding("redis", False, f"Redis {version} with {policy}", mend)
-    return Finding("redis", True, f"Redis {version}")
+        return PartExamined("redis", False, f"Redis {version} with {policy}", mend)
+    return PartExamined("redis", True, f"Redis {version}")
 
 
-def _blobs(settings: Settings) -> Finding:
+def _blobs(settings: Settings) -> PartExamined:
     try:
         BlobStore.from_url(settings.blob_url).check()
     except (CherishError, BaseError, OSError, ValueError) as error:
         mend = "is CHERISH_BLOB_URL right, is there space, and may this user write there?"
-        return Finding("blobs", False, _first_line(error), mend)
-    return Finding("blobs", True, settings.blob_url.split("?")[0])
+        return PartExamined("blobs", False, _first_line(error), mend)
+    return PartExamined("blobs", True, settings.blob_url.split("?")[0])
 
 
-def _sandbox() -> Finding:
+def _sandbox() -> PartExamined:
     """The walls that this machine gives to whoever runs this command; the service's own are in its log."""
     sandbox = Sandbox()
     try:
         walls = sandbox.walls()
     except (CherishError, RuntimeError) as error:
-        return Finding("sandbox", False, _first_line(error), "files cannot be read here")
+        return PartExamined("sandbox", False, _first_line(error), "files cannot be read here")
     finally:
         sandbox.close()
-    return Finding("sandbox", walls.hold, walls.said, "; ".join(walls.missing.values()))
+    return PartExamined("sandbox", walls.hold, walls.said, "; ".join(walls.missing.values()))
 
 
 _DEVICE_SCRIPT = """
@@ -185,14 +185,14 @@ print(json.dumps({"torch": torch.__version__, "gpus": gpus, "threads": torch.get
 """
 
 
-def _device() -> Finding:
+def _device() -> PartExamined:
     """Asked in a process of its own: this one never loads torch."""
     done = subprocess.run(  # noqa: S603  our own interpreter and script
         [sys.executable, "-c", _DEVICE_SCRIPT], capture_output=True, text=True, check=False, timeout=120
     )
     if done.returncode:
         mend = "on a worker's machine install the extra: pip install -c constraints.txt 'cherish[worker]'"
-        return Finding("device", False, _first_line(Exception(done.stderr.strip().split("\n")[-1])), mend)
+        return PartExamined("device", False, _first_line(Exception(done.stderr.strip().split("\n")[-1])), mend)
     device = DeviceFacts(**json.loads(done.stdout))
     where = ", ".join(device.gpus) or f"no GPU, {device.threads} CPU threads"
-    return Finding("device", True, f"{where} (torch {device.torch})")
+    return PartExamined("device", True, f"{where} (torch {device.torch})")

@@ -31,7 +31,7 @@ _SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".
 
 
 @dataclass(frozen=True)
-class _Part:
+class _FeaturedPart:
     """One file's rows: fingerprints, what the model is shown or has made of them, and labels."""
 
     prints: Any
@@ -104,18 +104,18 @@ def _file(
     kind: str,
     extractor: "Extractor",
     made: "Callable[[Iterator[Any]], Any]",
-) -> _Part:
+) -> _FeaturedPart:
     """A file's rows: their fingerprints, what is ``made`` of them, and their labels."""
     reading, target = request.reading(file.named), request.target
     found = _SUFFIXES.get(file.path.suffix)
     stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading)
     side = extractor.side if kind == IMAGE else None
     with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading) as opened:
-        return _Part(stand_ins.prints, made(opened.values), stand_ins.labels)
+        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels)
 
 
 def _joined(
-    parts: Sequence[_Part], classes: Sequence[str], name: str, mapped: Mapping[str, str]
+    parts: Sequence[_FeaturedPart], classes: Sequence[str], name: str, mapped: Mapping[str, str]
 ) -> tuple[Any, Any, Any]:
     labels = [label for part in parts for label in part.labels]
     y = number_labels(labels, classes, name, mapped)

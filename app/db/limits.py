@@ -22,7 +22,7 @@ class Process(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ConnectionLimits:
     """Seconds; 0 is without limit.
 
     ``idle`` is how long a transaction may stay open without a statement, ``lock`` how long a statement waits for
@@ -44,13 +44,13 @@ class Limits:
 
 # a caller waits for the API, so it gives up on a lock before the caller does; nobody waits for the others
 _LIMITS = {
-    Process.API: Limits(idle=60.0, lock=5.0, statement=30.0),
-    Process.WORKER: Limits(idle=60.0, lock=30.0, statement=120.0),
-    Process.HOUSEKEEPING: Limits(idle=60.0, lock=5.0, statement=120.0),
+    Process.API: ConnectionLimits(idle=60.0, lock=5.0, statement=30.0),
+    Process.WORKER: ConnectionLimits(idle=60.0, lock=30.0, statement=120.0),
+    Process.HOUSEKEEPING: ConnectionLimits(idle=60.0, lock=5.0, statement=120.0),
     # a person at a terminal, and tests
-    Process.OPERATOR: Limits(idle=600.0, lock=10.0, statement=0.0),
+    Process.OPERATOR: ConnectionLimits(idle=600.0, lock=10.0, statement=0.0),
     # what waits for a table keeps everybody behind it waiting; building an index may take long
-    Process.MIGRATION: Limits(idle=60.0, lock=3.0, statement=0.0),
+    Process.MIGRATION: ConnectionLimits(idle=60.0, lock=3.0, statement=0.0),
 }
 # an order's files are read in the sandbox, and an upload's bytes are stored, within the request's transaction
 _STORING_SECONDS = 120.0
@@ -72,7 +72,7 @@ CLIENT_SIDE: dict[str, Any] = {
 }
 
 
-def limits_of(process: Process, settings: Settings | None = None) -> Limits:
+def limits_of(process: Process, settings: Settings | None = None) -> ConnectionLimits:
     """The limits of a process's connections; settings replace them for processes that run all the time."""
     limits = _LIMITS[process]
     if settings is None or process in (Process.OPERATOR, Process.MIGRATION):
@@ -80,7 +80,7 @@ def limits_of(process: Process, settings: Settings | None = None) -> Limits:
     idle = limits.idle
     if process is Process.API:
         idle += max(settings.parse_seconds, _STORING_SECONDS)
-    return Limits(
+    return ConnectionLimits(
         idle=idle if settings.database_idle_seconds is None else settings.database_idle_seconds,
         lock=limits.lock if settings.database_lock_seconds is None else settings.database_lock_seconds,
         statement=(
@@ -89,7 +89,7 @@ def limits_of(process: Process, settings: Settings | None = None) -> Limits:
     )
 
 
-def startup_options(limits: Limits) -> str:
+def startup_options(limits: ConnectionLimits) -> str:
     """The ``options`` with which a connection begins: UTC, the limits, and keepalives of Postgres' side."""
     variables = {"timezone": "utc", **limits.variables(), **_SERVER_SIDE}
     return " ".join(f"-c {name}={value}" for name, value in variables.items())

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, event
 
-from app.db.limits import Limits
+from app.db.limits import ConnectionLimits
 from app.errors import Unavailable
 
 UNSTATED = (
@@ -21,7 +21,7 @@ UNSTATED = (
 _REFUSED_PARAMETER = "unsupported startup parameter"
 
 
-def serve_transactions(engine: Engine, limits: Limits) -> None:
+def serve_transactions(engine: Engine, limits: ConnectionLimits) -> None:
     """Make the engine's transactions bring with them what their connections cannot keep."""
     variables = limits.variables()
     names = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in variables.items())

@@ -11,7 +11,7 @@ from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db import poolers
-from app.db.limits import CLIENT_SIDE, Limits, Process, limits_of, startup_options
+from app.db.limits import CLIENT_SIDE, ConnectionLimits, Process, limits_of, startup_options
 from app.errors import Unavailable
 from app.settings import Settings
 
@@ -28,7 +28,9 @@ def open_engine(settings: Settings, process: Process, *, pool_size: int = 10) ->
     return make_engine(url.get_secret_value(), pool_size=pool_size, limits=limits, pooled=pooled)
 
 
-def make_engine(url: str, *, pool_size: int = 10, limits: Limits | None = None, pooled: bool = False) -> Engine:
+def make_engine(
+    url: str, *, pool_size: int = 10, limits: ConnectionLimits | None = None, pooled: bool = False
+) -> Engine:
     """An engine on psycopg 3 whose connections speak UTC, have these limits (an operator's where none are given), and
     are checked before use after a pause.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from app.drawings.marks import Scale, joined, line
+from app.drawings.marks import AxisScale, joined, line
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,19 @@ class Bar:
 def bars(rows: Sequence[Bar]) -> Markup:
     """The rows from top to bottom on one scale that holds zero, every value and every interval."""
     ends = [0.0, *(end for row in rows for end in (row.interval or ())), *(row.value or 0.0 for row in rows)]
-    scale = Scale(min(ends), max(ends), 0.5, 99.5)
+    scale = AxisScale(min(ends), max(ends), 0.5, 99.5)
     kind = "bars many" if len(rows) > 40 else "bars"
     return Markup('<table class="{}">{}</table>').format(kind, joined(_row(row, scale) for row in rows))
 
 
-def _row(row: Bar, scale: Scale) -> Markup:
+def _row(row: Bar, scale: AxisScale) -> Markup:
     return Markup(
         '<tr data-say="{0}" title="{0}"><td class="of"><bdi>{1}</bdi></td><td class="bar">'
         '<svg width="100%" height="16">{2}</svg></td><td class="num">{3}</td></tr>'
     ).format(row.says, row.name, _drawn(row, scale), row.shown)
 
 
-def _drawn(row: Bar, scale: Scale) -> Markup:
+def _drawn(row: Bar, scale: AxisScale) -> Markup:
     zero = scale.at(0.0)
     marks = [line((zero, zero), (0, 100), "axis")]
     if row.value is not None:

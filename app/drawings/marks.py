@@ -16,7 +16,7 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True)
-class Scale:
+class AxisScale:
     """From ``low`` .. ``high`` to percentages ``start`` .. ``end`` of the drawing; a flat range is widened."""
 
     low: float

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from app.drawings.marks import Scale, course, joined, line, said, ticks, words, written
+from app.drawings.marks import AxisScale, course, joined, line, said, ticks, words, written
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 11.0, 98.0, 4.0, 80.0
 
@@ -56,12 +56,12 @@ class Plane:
             across = up = [*across, *up]
         x_ticks = [number for number, _ in self.names] or _whole(ticks(min(across), max(across)), across)
         y_ticks = ticks(min(up), max(up))
-        x = Scale(min([*x_ticks, *across]), max([*x_ticks, *across]), _LEFT + 1, _RIGHT - 1)
-        y = Scale(y_ticks[0], y_ticks[-1], _BOTTOM, _TOP)
+        x = AxisScale(min([*x_ticks, *across]), max([*x_ticks, *across]), _LEFT + 1, _RIGHT - 1)
+        y = AxisScale(y_ticks[0], y_ticks[-1], _BOTTOM, _TOP)
         marks = [self._grid(x, y, x_ticks, y_ticks), *(_series(series, x, y) for series in self.series)]
         return Markup('<svg width="100%" height="{}">{}</svg>{}').format(self.height, joined(marks), self._legend())
 
-    def _grid(self, x: Scale, y: Scale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> Markup:
+    def _grid(self, x: AxisScale, y: AxisScale, x_ticks: Sequence[float], y_ticks: Sequence[float]) -> Markup:
         marks = [line((_LEFT, _RIGHT), (y.at(tick), y.at(tick)), "grid") for tick in y_ticks]
         marks += [words(_LEFT - 1, y.at(tick), written(tick), "end", 4) for tick in y_ticks]
         named = dict(self.names)
@@ -90,7 +90,7 @@ def _whole(found: Sequence[float], across: Sequence[float]) -> list[float]:
     return list(found)
 
 
-def _series(series: Series, x: Scale, y: Scale) -> Markup:
+def _series(series: Series, x: AxisScale, y: AxisScale) -> Markup:
     places = [(x.at(point.x), y.at(point.y)) for point in series.points]
     marks = [course(places, f"course {series.kind}")] if series.joined else []
     for point, (left, top) in zip(series.points, places, strict=True):

@@ -61,7 +61,7 @@ def referred(session: Session, digests: Collection[str]) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Look:
+class StoreLook:
     """What one look at the store found: how many old blobs there are, which of them nothing refers to, which of those
     are erased now, and why none is (None: they are)."""
 
@@ -79,13 +79,13 @@ class Collector:
         self._blobs = blobs
         self._settings = settings
 
-    def look(self, *, release: bool = False) -> Look:
+    def look(self, *, release: bool = False) -> StoreLook:
         """What ``collect_once`` would do now; nothing is written but the ids that tie database and store together.
 
         ``release`` lets go of the brake for many unreferenced blobs, never of that for another deployment's store.
         """
         if (stranger := self._stranger()) is not None:
-            return Look(0, frozenset(), brake=stranger)
+            return StoreLook(0, frozenset(), brake=stranger)
         before, old, unreferenced = self._before(), 0, set[str]()
         for listed in self._blobs.listed():
             names = [blob.digest for blob in listed if blob.modified < before]
@@ -99,12 +99,12 @@ class Collector:
             brake = (
                 f"{len(unreferenced)} of {old} old blobs are referred to by nothing in this database, more than "
                 f"CHERISH_BLOB_BRAKE_SHARE ({share:g}) allows; is CHERISH_BLOB_URL the store of this database, and is "
-                "the database whole? Look with `cherish collect --dry-run`, and erase them with --release"
+                "the database whole? StoreLook with `cherish collect --dry-run`, and erase them with --release"
             )
-            return Look(old, frozenset(unreferenced), brake=brake)
+            return StoreLook(old, frozenset(unreferenced), brake=brake)
         with transaction(self._factory) as session:
             waited = deployments.marked_for(session, self._settings.blob_quarantine_seconds)
-        return Look(old, frozenset(unreferenced), tuple(name for name in waited if name in unreferenced))
+        return StoreLook(old, frozenset(unreferenced), tuple(name for name in waited if name in unreferenced))
 
     def collect_once(self, *, release: bool = False) -> int:
         """Check all blobs once; returns how many were erased, half-written ones included.

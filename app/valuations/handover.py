@@ -27,8 +27,8 @@ from app.valuations.delivery.package import digest_of_package, digests_of, files
 from app.valuations.results.schemas import (
     DataAccessAnswer,
     DeliveredDataAnswer,
-    DeliveryAnswer,
     ForgottenAnswer,
+    JobDeliveryAnswer,
     LeftOutAnswer,
     ModelAnswer,
 )
@@ -70,11 +70,11 @@ def model_package(
     return ModelPackage(files, card(released, facts), digest)
 
 
-def delivery(session: Session, caller: Caller, valuation_id: uuid.UUID) -> DeliveryAnswer:
+def delivery(session: Session, caller: Caller, valuation_id: uuid.UUID) -> JobDeliveryAnswer:
     """What the caller's job delivers, and how that stands; raises NotFound, and Conflict before it has settled."""
     valuation = service.get(session, caller, valuation_id)
     if not valuation.order.deliver:
-        return DeliveryAnswer(valuation_id=valuation_id, model=None, data=None)
+        return JobDeliveryAnswer(valuation_id=valuation_id, model=None, data=None)
     _refuse_unsettled(valuation)
     model, data = None, None
     if Grant.MODEL in valuation.order.delivered:
@@ -93,7 +93,7 @@ def delivery(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Deliv
             )
             for each in delivered_data.of_job(session, valuation, repository.players(session, valuation_id))
         ]
-    return DeliveryAnswer(valuation_id=valuation_id, model=model, data=data)
+    return JobDeliveryAnswer(valuation_id=valuation_id, model=model, data=data)
 
 
 def dataset_content(

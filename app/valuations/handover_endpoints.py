@@ -16,13 +16,13 @@ from app.http.routes import api_router
 from app.storage import scratch
 from app.valuations import handover
 from app.valuations.delivery.package import MEDIA_TYPE, write
-from app.valuations.results.schemas import DataAccessAnswer, DeliveryAnswer
+from app.valuations.results.schemas import DataAccessAnswer, JobDeliveryAnswer
 
 router = api_router("/v1", "valuations")
 
 
 @router.get("/valuations/{valuation_id}/delivery", responses=responses(NotFound, Conflict))
-def get_delivery(valuation_id: ValuationId, caller: BuyerCaller, session: SessionDep) -> DeliveryAnswer:
+def get_delivery(valuation_id: ValuationId, caller: BuyerCaller, session: SessionDep) -> JobDeliveryAnswer:
     """What your job delivers beside values, and how that stands; 409 before it has settled."""
     return handover.delivery(session, caller, valuation_id)
 

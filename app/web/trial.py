@@ -21,7 +21,7 @@ POOL = 1000
 
 
 @dataclass(frozen=True)
-class Game:
+class TrialGame:
     """Providers' names and rows, and the worth of each combination: of those whose bits are set in its index."""
 
     providers: list[tuple[str, int]]
@@ -29,7 +29,7 @@ class Game:
 
 
 @dataclass(frozen=True)
-class Part:
+class TrialPart:
     """One provider's part of the pool; ``cents`` of all parts add up to the pool unless nobody is worth anything."""
 
     name: str
@@ -40,10 +40,10 @@ class Part:
 
 
 @cache
-def game() -> Game:
+def game() -> TrialGame:
     """The stored game."""
     stored = json.loads(_GAME.read_text(encoding="utf-8"))
-    return Game([(each["name"], each["rows"]) for each in stored["providers"]], stored["worths"])
+    return TrialGame([(each["name"], each["rows"]) for each in stored["providers"]], stored["worths"])
 
 
 def shapley(worths: list[float], among: list[int]) -> list[float]:
@@ -65,7 +65,7 @@ def _gain(worths: list[float], player: int, others: tuple[int, ...]) -> float:
     return worths[without | 1 << player] - worths[without]
 
 
-def divided(played: Game, among: list[int], pool_cents: int) -> list[Part]:
+def divided(played: TrialGame, among: list[int], pool_cents: int) -> list[TrialPart]:
     """The pool in proportion to values above zero; whole cents, the left-over ones to the largest remainders."""
     values = shapley(played.worths, among)
     positive = [max(value, 0.0) for value in values]
@@ -77,12 +77,12 @@ def divided(played: Game, among: list[int], pool_cents: int) -> list[Part]:
     for at in order[:left]:
         cents[at] += 1
     return [
-        Part(*played.providers[player], value, share, cent)
+        TrialPart(*played.providers[player], value, share, cent)
         for player, value, share, cent in zip(among, values, shares, cents, strict=True)
     ]
 
 
-def drawn(parts: list[Part]) -> Markup:
+def drawn(parts: list[TrialPart]) -> Markup:
     """The parts as bars, in the order of the providers."""
     rows = []
     for part in parts:

@@ -87,7 +87,7 @@ _FORMS: dict[str, _Form] = {"lm": (ADAPTER, _peft)}
 _NAMED_ARRAYS: _Form = (WEIGHTS, _tensors)
 
 
-class Deliverer:
+class ModelDeliverer:
     """Makes the models that settlements of one worker process release."""
 
     def __init__(

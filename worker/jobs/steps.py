@@ -39,7 +39,7 @@ from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
 from worker.engine.without_harm import without_harm
 from worker.jobs import checks
-from worker.jobs.deliver import Deliverer
+from worker.jobs.deliver import ModelDeliverer
 from worker.jobs.domains import perplexities
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.known_jobs import KnownJobs
@@ -69,7 +69,7 @@ class Steps:
         self._games = games
         self._heartbeat = heartbeat
         self._jobs = KnownJobs(factory, settings.lease_seconds)
-        self._deliverer = Deliverer(factory, blobs, settings, games, heartbeat)
+        self._deliverer = ModelDeliverer(factory, blobs, settings, games, heartbeat)
 
     def run(self, claim: Claim, stays_until: float) -> Write:
         """Do the work of a claim; returns what to write, which answers with the claim of the next shard, if any.

@@ -251,7 +251,7 @@ def _membership(evaluator: Evaluator, models: dict[str, Tensor | None], inputs: 
     }
 
 
-def _score(score: membership.Score) -> dict[str, float]:
+def _score(score: membership.MembershipScore) -> dict[str, float]:
     low, high = score.interval
     return _rounded({"value": score.value, "stderr": score.stderr, "low": low, "high": high})
 

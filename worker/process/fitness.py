@@ -34,7 +34,7 @@ _OF_THE_MACHINE = {
 }  # fmt: skip
 
 
-class Unfit(Exception):
+class UnfitWorker(Exception):
     """This worker cannot work; says what is wrong with it and what to do."""
 
 
@@ -46,7 +46,7 @@ def follows_the_worker(error: BaseException) -> bool:
 
 
 def examine(factory: sessionmaker[Session], blobs: BlobStore) -> None:
-    """Raises ``Unfit`` where store, temporary folder or clock would fail the work."""
+    """Raises ``UnfitWorker`` where store, temporary folder or clock would fail the work."""
     with glance(factory) as session:
         away = float(session.scalar(select(func.extract("epoch", func.clock_timestamp()))) or 0.0) - time.time()
         deployment = deployments.state(session)
@@ -61,9 +61,9 @@ def examine(factory: sessionmaker[Session], blobs: BlobStore) -> None:
             f" (this host's clock is {-away:+.0f} s off, which breaks signatures)" if abs(away) > _SKEW_SECONDS else ""
         )
         cause = str(error).split("\n", 1)[0]
-        raise Unfit(f"the blob store does not answer{clock}: {cause}; see CHERISH_BLOB_URL") from error
+        raise UnfitWorker(f"the blob store does not answer{clock}: {cause}; see CHERISH_BLOB_URL") from error
     if deployment is not None and deployment.tied_at is not None and named != str(deployment.id):
-        raise Unfit(
+        raise UnfitWorker(
             f"the blob store is {'nobody' if named is None else named}'s, and the database is deployment "
             f"{deployment.id}'s; give this worker the CHERISH_BLOB_URL that the API has"
         )
@@ -76,7 +76,7 @@ def _write_scratch() -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise Unfit(f"no temporary file of 4 MiB can be written ({error.strerror}); free some space") from error
+        raise UnfitWorker(f"no temporary file of 4 MiB can be written ({error.strerror}); free some space") from error
 
 
 class Strikes:

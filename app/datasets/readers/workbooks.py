@@ -51,7 +51,7 @@ def read(source: Path | bytes, limits: Limits, name: str, reading: Reading = AS_
     limits.check_rows(max(0, sheet.height - 1), name)
     first = list(islice(rows, _SAMPLE_ROWS))
     names, above = _names(header, first, reading, name)
-    columns = [_Column() for _ in header]
+    columns = [_SheetColumn() for _ in header]
     _take(columns, above, first, rows)
     kept = [at for at, column in enumerate(columns) if names[at].strip() or column.filled]
     table = pa.Table.from_arrays([columns[at].array() for at in kept], names=[names[at] for at in kept])
@@ -158,7 +158,7 @@ def _names(
     return list(reading.columns), [] if tuple(shown) == reading.columns else [header]
 
 
-def _take(columns: Sequence["_Column"], *parts: Iterable[Sequence[Any]]) -> None:
+def _take(columns: Sequence["_SheetColumn"], *parts: Iterable[Sequence[Any]]) -> None:
     for part in parts:
         rows = iter(part)
         while batch := list(islice(rows, _BATCH_ROWS)):
@@ -167,7 +167,7 @@ def _take(columns: Sequence["_Column"], *parts: Iterable[Sequence[Any]]) -> None
                 column.add([row[at] if at < len(row) else "" for row in kept])
 
 
-class _Column:
+class _SheetColumn:
     """One column as it grows, in batches: each an Arrow array of its one type, or of texts."""
 
     def __init__(self) -> None:

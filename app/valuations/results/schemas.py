@@ -406,7 +406,7 @@ class DataAccessAnswer(Answer):
     created_at: datetime
 
 
-class DeliveryAnswer(Answer):
+class JobDeliveryAnswer(Answer):
     """What a job delivers beside values; ``model`` and ``data`` are null where the order did not ask for
     them."""
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import create_engine, make_url, text
 
-from app.db.limits import Limits
+from app.db.limits import ConnectionLimits
 from app.db.poolers import UNSTATED, is_refusal, refuse_unstated, serve_transactions
 
 
@@ -21,7 +21,7 @@ def test_postgres_itself_is_no_pooler(postgres_url: str) -> None:
 
 
 def test_limits_are_set_within_each_transaction_and_times_are_utc(postgres_url: str) -> None:
-    limits = Limits(idle=7.0, lock=2.0, statement=3.0)
+    limits = ConnectionLimits(idle=7.0, lock=2.0, statement=3.0)
     engine = create_engine(make_url(postgres_url).set(drivername="postgresql+psycopg"))
     serve_transactions(engine, limits)
     for _ in range(2):

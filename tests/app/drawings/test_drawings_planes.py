@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.drawings.marks import Scale, ticks, written
+from app.drawings.marks import AxisScale, ticks, written
 from app.drawings.planes import Plane, Point, Series
 
 NUMBERS = st.floats(-1e6, 1e6).map(lambda value: round(value, 6))
@@ -54,5 +54,5 @@ def test_words_are_text() -> None:
 
 
 def test_a_scale_holds_what_is_outside_of_it_at_its_end() -> None:
-    assert Scale(0, 1, 10, 90).at(7) == 90
-    assert Scale(1, 1).at(1) == 0
+    assert AxisScale(0, 1, 10, 90).at(7) == 90
+    assert AxisScale(1, 1).at(1) == 0

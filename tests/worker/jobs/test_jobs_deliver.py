@@ -31,7 +31,7 @@ from contract.grants import Grant
 from tests.app.erasure.test_erasure_unlearning import step, withdraw
 from tests.market import Hand, Market, rows_of
 from tests.place import PROVIDERS, Place
-from worker.jobs.deliver import Deliverer
+from worker.jobs.deliver import ModelDeliverer
 from worker.loading import packages
 
 ALL = (Grant.VALUE, Grant.MODEL, Grant.DATA)
@@ -222,7 +222,7 @@ def test_another_buyer_finds_no_model_and_a_package_that_was_altered_is_refused(
         assert release is not None
         assert release.checkpoint_id is not None
         assert releases.is_released(session, release.checkpoint_id)
-    assert isinstance(hand.runtime.steps._deliverer, Deliverer)
+    assert isinstance(hand.runtime.steps._deliverer, ModelDeliverer)
     _, folder = saved(place, job, tmp_path)
     assert packages.read(folder).config.learner == "logistic"
     (folder / "config.json").write_text((folder / "config.json").read_text().replace("logistic", "mlp"))

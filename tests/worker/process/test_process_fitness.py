@@ -16,7 +16,7 @@ from app.valuations.states import ShardKind, ValuationStatus
 from app.valuations.tables import Shard
 from app.valuations.work import leases
 from worker.process import fitness
-from worker.process.fitness import Unfit, examine, follows_the_worker
+from worker.process.fitness import UnfitWorker, examine, follows_the_worker
 from worker.runtime import Runtime
 
 
@@ -48,7 +48,7 @@ def test_a_worker_of_another_store_does_not_start(hand: Any, tmp_path: Any, monk
     _tied(hand.market)
     monkeypatch.setattr(time, "sleep", lambda _: None)
     sick = _elsewhere(hand.market, tmp_path)
-    with pytest.raises(Unfit, match="nobody's, and the database is deployment"):
+    with pytest.raises(UnfitWorker, match="nobody's, and the database is deployment"):
         sick.open()
     sick.engine.dispose()
     examine(hand.market.factory, hand.market.blobs)
@@ -68,10 +68,10 @@ def test_a_worker_whose_store_is_away_or_whose_disk_is_full_is_unfit(
         "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    with pytest.raises(Unfit, match="blob store does not answer"):
+    with pytest.raises(UnfitWorker, match="blob store does not answer"):
         examine(hand.market.factory, BlobStore.from_url("s3://bucket/p"))
     monkeypatch.setattr(fitness.scratch, "file", Full)
-    with pytest.raises(Unfit, match="No space left on device"):
+    with pytest.raises(UnfitWorker, match="No space left on device"):
         examine(hand.market.factory, hand.market.blobs)
 
 
@@ -80,7 +80,7 @@ def test_a_clock_an_hour_off_is_named_where_the_store_refuses(hand: Any, monkeyp
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
     now = time.time()
     monkeypatch.setattr(fitness.time, "time", lambda: now + 3600)
-    with pytest.raises(Unfit, match=r"clock is \+3600 s off"):
+    with pytest.raises(UnfitWorker, match=r"clock is \+3600 s off"):
         examine(hand.market.factory, BlobStore.from_url("s3://bucket/p?region=eu"))
 
 

@@ -18,7 +18,7 @@ _Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
-class Score:
+class MembershipScore:
     """An area under the curve, or a difference of two, with its standard error and 95 % interval."""
 
     value: float
@@ -29,7 +29,7 @@ class Score:
         return self.value - _Z * self.stderr, self.value + _Z * self.stderr
 
 
-def score(members: Losses, strangers: Losses) -> Score:
+def score(members: Losses, strangers: Losses) -> MembershipScore:
     """The attack's score from losses float64[m] of rows trained on and float64[t] of rows that were not.
 
     Raises ValueError where one side has fewer than two rows: there is then no standard error.
@@ -37,7 +37,7 @@ def score(members: Losses, strangers: Losses) -> Score:
     return _mean(_placements(members, strangers))
 
 
-def fall(before: tuple[Losses, Losses], after: tuple[Losses, Losses]) -> Score:
+def fall(before: tuple[Losses, Losses], after: tuple[Losses, Losses]) -> MembershipScore:
     """By how much the score fell from one model to another; both are (members, strangers) of the same rows in the
     same order, so that what the two have in common cancels."""
     first, second = _placements(*before), _placements(*after)
@@ -58,7 +58,7 @@ def _below(values: Losses, others: Losses) -> Losses:
     return np.asarray((under + upto) / (2.0 * len(ordered)), dtype=np.float64)
 
 
-def _mean(placements: tuple[Losses, Losses]) -> Score:
+def _mean(placements: tuple[Losses, Losses]) -> MembershipScore:
     members, strangers = placements
     variance = members.var(ddof=1) / len(members) + strangers.var(ddof=1) / len(strangers)
-    return Score(float(members.mean()), math.sqrt(float(variance)))
+    return MembershipScore(float(members.mean()), math.sqrt(float(variance)))

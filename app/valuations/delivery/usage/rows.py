@@ -5,7 +5,7 @@ from typing import NamedTuple
 from contract.delivery import Preprocessing
 
 
-class Read(NamedTuple):
+class RowsRead(NamedTuple):
     """A program's first half, and what is to be known of it."""
 
     about: str
@@ -42,14 +42,16 @@ X = load_file("X.safetensors")["X"]
 """
 
 
-def read(preprocessing: Preprocessing) -> Read:
+def read(preprocessing: Preprocessing) -> RowsRead:
     """How the files of a job with this preprocessing are read in short."""
     kinds = {feature["kind"] for feature in preprocessing.encoding.get("features", ())}
     if kinds and kinds <= {"number", "text"}:
-        return Read("`rows.csv` is a plain CSV with the columns of `preprocessing.json`; it needs no labels.", _TABLE)
+        return RowsRead(
+            "`rows.csv` is a plain CSV with the columns of `preprocessing.json`; it needs no labels.", _TABLE
+        )
     if kinds == {"tensor"}:
-        return Read("`rows.npz` holds the images as `X`, in the shape that `config.json` names.", _ARRAYS)
+        return RowsRead("`rows.npz` holds the images as `X`, in the shape that `config.json` names.", _ARRAYS)
     made = (
         "`X.safetensors` holds the rows as numbers: `cherish predict MODEL.zip FILE --encoded X.safetensors` writes it"
     )
-    return Read(f"{made} (prose and features of a frozen model take more than a few lines).", _ENCODED)
+    return RowsRead(f"{made} (prose and features of a frozen model take more than a few lines).", _ENCODED)
