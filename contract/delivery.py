@@ -5,8 +5,8 @@
 
 from typing import Any
 
+from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.document import Document, canonical_json
-from contract.model_folder import ModelFacts, TensorFacts
 from contract.tasks import TargetScale
 
 MODEL_FORMAT = "cherish-model-1"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from contract.adapters import AT, PART_RULE, is_part
+from contract.architectures.adapters import AT, PART_RULE, is_part
 from contract.costs import (
     CostOf,
     boosted_trees,
@@ -53,7 +53,7 @@ class Architecture(StrEnum):
 class HyperParameter:
     """One hyper-parameter: a whole number where ``default`` is an int, else any number, at least ``least`` (above it
     where ``above``). ``of_base``: a size of the model folder below, which an order cannot set. ``by_part``: NAME@PART
-    sets it for some of a decoder's projections (``contract.adapters``)."""
+    sets it for some of a decoder's projections (``contract.architectures.adapters``)."""
 
     name: str
     default: Number

@@ -40,7 +40,7 @@ from app.valuations import service
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
-from contract import resnet as resnet_sizes
+from contract.architectures import resnet as resnet_sizes
 from tests.frozen_models import RESNET_WIDTHS, write_backbone, write_encoder, write_resnet
 from tests.place import PROVIDERS, Place
 

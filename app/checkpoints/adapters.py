@@ -13,10 +13,10 @@ from typing import Any
 
 from app.checkpoints.configs import AdapterConfig, DeclaredConfig, read_config
 from app.errors import InvalidData
-from contract.adapters import PROJECTIONS, AdapterSize, Placement, hyper_of
-from contract.adapters import adapter_shapes as shapes_of
-from contract.decoder import DecoderSizes
-from contract.model_folder import Shapes
+from contract.architectures.adapters import PROJECTIONS, AdapterSize, Placement, hyper_of
+from contract.architectures.adapters import adapter_shapes as shapes_of
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import Shapes
 
 PEFT = "base_model.model."
 ALL_LINEAR = "all-linear"

@@ -11,11 +11,11 @@ from typing import Any
 
 from app.checkpoints.configs import BertConfig, DeclaredConfig, LlamaConfig, read_config
 from app.errors import InvalidData
-from contract.bert import LAYERS, BertSizes
-from contract.decoder import DecoderSizes
-from contract.model_folder import Shapes
-from contract.resnet import ResNetSizes
-from contract.vision_transformer import VitSizes
+from contract.architectures.bert import LAYERS, BertSizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import Shapes
+from contract.architectures.resnet import ResNetSizes
+from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
 # the heads that some writers save with an encoder

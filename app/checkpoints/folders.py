@@ -20,8 +20,8 @@ from app.checkpoints.families import BYTES, Family
 from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData, PayloadTooLarge
-from contract.decoder import DecoderSizes
-from contract.model_folder import ModelFacts, Shapes, TensorFacts, read_sizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts, read_sizes
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

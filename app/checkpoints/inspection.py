@@ -14,9 +14,9 @@ from app.checkpoints import families, folders, vision
 from app.checkpoints.families import Family
 from app.checkpoints.weights import read_tensors
 from app.errors import PayloadTooLarge
+from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.document import Document
 from contract.learners import Architecture
-from contract.model_folder import ModelFacts, TensorFacts
 
 FOLDERS: dict[Architecture, Callable[..., Family]] = {
     Architecture.LM: families.llama,

@@ -4,11 +4,11 @@ Shapes follow the frozen weight that an adapter is put beside: of a matrix [out,
 of a kernel [out, in, k, k] A is [rank, in, k, k] and B [out, rank, 1, 1]. One test holds the table to the learner's.
 """
 
-from contract import bert, resnet, vision_transformer
-from contract.bert import BertSizes
-from contract.model_folder import ModelFacts, Shapes, read_sizes
-from contract.resnet import ResNetSizes
-from contract.vision_transformer import VitSizes
+from contract.architectures import bert, resnet, vision_transformer
+from contract.architectures.bert import BertSizes
+from contract.architectures.model_folder import ModelFacts, Shapes, read_sizes
+from contract.architectures.resnet import ResNetSizes
+from contract.architectures.vision_transformer import VitSizes
 
 
 def lora_shapes(facts: ModelFacts, rank: int, classes: int) -> Shapes:

@@ -16,8 +16,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.learners import Architecture
-from contract.model_folder import ModelFacts, TensorFacts
 from contract.withdrawal import WithdrawalMethod
 
 

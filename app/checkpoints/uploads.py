@@ -12,8 +12,8 @@ from app.errors import InvalidData, PayloadTooLarge
 from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
+from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.learners import Architecture
-from contract.model_folder import ModelFacts, TensorFacts
 
 TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
 READ_ARCHIVE = process.declare("app.checkpoints.inspection:answer_archive")

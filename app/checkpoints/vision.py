@@ -7,8 +7,8 @@ from typing import Any
 from app.checkpoints.configs import DeclaredConfig, TimmConfig, VitArguments, read_config
 from app.checkpoints.families import Family, no_code, plain
 from app.errors import InvalidData
-from contract.resnet import ResNetSizes
-from contract.vision_transformer import VitSizes
+from contract.architectures.resnet import ResNetSizes
+from contract.architectures.vision_transformer import VitSizes
 
 # blocks of each stage; of the deeper ones a block is a bottleneck
 _RESNETS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}

@@ -20,9 +20,9 @@ from app.cli.request import ValueRequest, engine_errors
 from app.datasets.rows.corpora import BYTES, format_of, pack, read_corpus, stand_ins, text_files, tokens_of
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
-from contract.decoder import DecoderSizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import read_sizes
 from contract.files import AS_IT_IS
-from contract.model_folder import read_sizes
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator

@@ -14,18 +14,15 @@ from app.web import (
     checkpoints,
     disputes,
     downloads,
-    entrance,
     hooks,
     jobs,
     landing,
     offers,
-    organisations,
-    people,
     progress,
-    sessions,
 )
 from app.web.assets import Assets
 from app.web.ended import questions, sharing
+from app.web.members import entrance, organisations, people, sessions
 from app.web.rendering import POLICY, TEMPLATES
 
 _HERE = Path(__file__).parent

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from contract.adapters import AdapterSize, adapter_shapes, hyper_of, placement
-from contract.decoder import DecoderSizes
+from contract.architectures.adapters import AdapterSize, adapter_shapes, hyper_of, placement
+from contract.architectures.decoder import DecoderSizes
 from contract.errors import InvalidProblem
 from contract.learners import LM, MLP
 

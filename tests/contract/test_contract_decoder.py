@@ -2,7 +2,7 @@
 
 import math
 
-from contract.decoder import EMBEDDING, HEAD, DecoderSizes
+from contract.architectures.decoder import EMBEDDING, HEAD, DecoderSizes
 
 # TinyLlama 1.1B
 TINY = DecoderSizes(layers=22, width=2048, heads=32, kv_heads=4, inner=5632, tied=0)

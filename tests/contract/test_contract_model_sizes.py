@@ -4,10 +4,10 @@ import math
 from dataclasses import asdict
 
 from app.checkpoints import vision
-from contract.bert import BertSizes
-from contract.model_folder import read_sizes
-from contract.resnet import ResNetSizes
-from contract.vision_transformer import VitSizes
+from contract.architectures.bert import BertSizes
+from contract.architectures.model_folder import read_sizes
+from contract.architectures.resnet import ResNetSizes
+from contract.architectures.vision_transformer import VitSizes
 
 BERT = BertSizes(layers=2, width=24, heads=2, inner=40, positions=16, types=2, eps=1e-12)
 

@@ -24,11 +24,11 @@ from app.storage.blobs import Blob, BlobStore
 from app.valuations.delivery.package import digests_of, files_of
 from app.valuations.results import settlement
 from app.valuations.work.leases import Claim
-from contract.adapters import Placement
+from contract.architectures.adapters import Placement
+from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.delivery import ADAPTER, OWN_START, WEIGHTS, ModelConfig, Preprocessing, Scaling, TrainedModel, Training
 from contract.game import FrozenGame, TableEncoding
 from contract.job import Job
-from contract.model_folder import ModelFacts, TensorFacts
 from worker.engine.evaluation import forgetting
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.learners.causal_lm import LanguageModel

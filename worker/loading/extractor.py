@@ -25,10 +25,10 @@ from app.datasets.rows.encoding import CLIP
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
 from app.errors import InvalidData
-from contract.bert import BertSizes
+from contract.architectures.bert import BertSizes
+from contract.architectures.resnet import ResNetSizes
+from contract.architectures.vision_transformer import VitSizes
 from contract.errors import InvalidProblem
-from contract.resnet import ResNetSizes
-from contract.vision_transformer import VitSizes
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import NO_TOKEN
 from worker.loading.model_folders import read_json, read_weights

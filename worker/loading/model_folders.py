@@ -22,8 +22,8 @@ from app.checkpoints.adapters import PEFT, adapter_sizes, read_plain
 from app.checkpoints.families import BYTES, llama
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
-from contract.adapters import PROJECTIONS
-from contract.decoder import HEAD, DecoderSizes
+from contract.architectures.adapters import PROJECTIONS
+from contract.architectures.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights

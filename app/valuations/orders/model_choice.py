@@ -19,12 +19,12 @@ from app.valuations import repository
 from app.valuations.delivery import releases
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import Model, NewValuation
-from contract.adapters import placement
-from contract.decoder import DecoderSizes
+from contract.architectures.adapters import placement
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import read_sizes
 from contract.errors import InvalidProblem
 from contract.game import LearnerChoice
 from contract.learners import ARCHITECTURES, Architecture
-from contract.model_folder import read_sizes
 
 
 @dataclass(frozen=True)

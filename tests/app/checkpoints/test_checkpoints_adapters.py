@@ -8,7 +8,7 @@ import pytest
 
 from app.checkpoints.adapters import PEFT, adapter_sizes
 from app.errors import InvalidData
-from contract.decoder import DecoderSizes
+from contract.architectures.decoder import DecoderSizes
 
 BASE = DecoderSizes(layers=3, width=64, heads=4, kv_heads=2, inner=96, tied=0)
 WRITTEN: dict[str, Any] = {

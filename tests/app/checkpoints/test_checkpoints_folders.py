@@ -17,8 +17,8 @@ from app.checkpoints.adapters import PEFT
 from app.checkpoints.folders import members
 from app.errors import PayloadTooLarge
 from app.identity import Role
-from contract.adapters import AdapterSize, adapter_shapes
-from contract.decoder import DecoderSizes
+from contract.architectures.adapters import AdapterSize, adapter_shapes
+from contract.architectures.decoder import DecoderSizes
 from worker.engine.learners.causal_lm import LanguageModel
 
 CONFIG: dict[str, Any] = {

@@ -11,8 +11,8 @@ from app.cli import app, demo_text
 from app.cli.request import ValueRequest
 from app.cli.text import Corpora
 from app.errors import CherishError, InvalidData
-from contract.decoder import DecoderSizes
-from contract.model_folder import read_sizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import read_sizes
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_base, write_adapter, write_base
 

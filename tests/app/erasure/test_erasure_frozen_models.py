@@ -17,8 +17,8 @@ from app.cli.text import Corpora
 from app.datasets.rows.encoding import EncodedRows
 from app.http.ids import parse_id
 from app.valuations.results import certificates
-from contract.decoder import DecoderSizes
-from contract.model_folder import read_sizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import read_sizes
 from tests.app.erasure.test_erasure_unlearning import step
 from tests.frozen_models import offered, pictures, sentences
 from tests.place import Place, finished, order, zipped

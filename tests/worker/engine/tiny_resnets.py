@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from contract.resnet import ResNetSizes
+from contract.architectures.resnet import ResNetSizes
 from tests.worker.engine.tiny_encoders import rows
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.lora_classifier import AdaptedEncoder

@@ -15,7 +15,7 @@ from app.checkpoints import families, vision
 from app.checkpoints.lora_shapes import lora_shapes
 from app.cli import app as cli
 from app.errors import CherishError
-from contract.model_folder import ModelFacts
+from contract.architectures.model_folder import ModelFacts
 from tests.frozen_models import BERT, VIT, offered, pictures, sentences
 from tests.place import Place, finished, order, zipped
 from worker.engine.learners.lora_classifier import AdaptedEncoder

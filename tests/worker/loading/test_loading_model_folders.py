@@ -11,9 +11,9 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
-from contract.decoder import DecoderSizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.model_folder import read_sizes
 from contract.errors import InvalidProblem
-from contract.model_folder import read_sizes
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_adapter_arrays, read_base, write_adapter, write_base
 

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from contract.architectures.trees import forest_shapes, outputs_of
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
 from contract.metrics import Predicts
-from contract.trees import forest_shapes, outputs_of
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.learner import Check
 from worker.engine.learners.losses import LOSSES

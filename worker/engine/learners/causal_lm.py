@@ -5,8 +5,8 @@ model reads the first L and predicts the last L. A row's label is the number of 
 Blocks are cut from one document each, in order, and never joined: no token is predicted from another document.
 
 The parameters [K, P] that methods change are the adapters: W x + (alpha / rank) B A x beside every projection, or those
-that the hyper-parameters leave one (Hu et al. 2022; ``contract.adapters``), A random from the seed and alike for all,
-B zero, so the untrained adapter is the base model bit for bit.
+that the hyper-parameters leave one (Hu et al. 2022; ``contract.architectures.adapters``), A random from the seed and
+alike for all, B zero, so the untrained adapter is the base model bit for bit.
 With ``rank=0`` there is no base, and all weights are the parameters: so a small base is made. Worth is the mean over
 tokens, not over rows, of the log-likelihood (in nats) or of the hits.
 """
@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from contract.adapters import Placement, adapter_shapes, placement
-from contract.decoder import HEAD, DecoderSizes
+from contract.architectures.adapters import Placement, adapter_shapes, placement
+from contract.architectures.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
 from contract.learners import LEARNERS, Hyper
 from contract.metrics import Predicts

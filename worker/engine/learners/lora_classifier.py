@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from contract import bert, resnet, vision_transformer
+from contract.architectures import bert, resnet, vision_transformer
 from contract.errors import InvalidProblem
 from contract.learners import Hyper
 from contract.metrics import Predicts

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from contract.adapters import AT
+from contract.architectures.adapters import AT
 from contract.learners import LEARNERS, Hyper
 
 T = TypeVar("T")

@@ -19,10 +19,10 @@ from app.storage.blobs import BlobStore
 from app.valuations.orders.fitted_files import Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.schemas import Model
 from app.valuations.tables import Fitting
+from contract.architectures.model_folder import ModelFacts
 from contract.fit import Offer
 from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
 from contract.learners import Architecture
-from contract.model_folder import ModelFacts
 from tests.frozen_models import pictures, sentences
 
 FACTS = ModelFacts(

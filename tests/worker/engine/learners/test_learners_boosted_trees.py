@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from contract.architectures.trees import forest_shapes
 from contract.errors import InvalidProblem
 from contract.methods import default_method, methods_for
-from contract.trees import forest_shapes
 from tests.worker.engine.same_bits import assert_same_bits
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions

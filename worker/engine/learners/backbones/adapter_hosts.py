@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from contract import bert, vision_transformer
+from contract.architectures import bert, vision_transformer
 from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.rows import wide_enough

@@ -14,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from contract import bert as bert_names
-from contract import vision_transformer as vit_names
-from contract.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_STRIDE, blocks_of
+from contract.architectures import bert as bert_names
+from contract.architectures import vision_transformer as vit_names
+from contract.architectures.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_STRIDE, blocks_of
 
 Weights = Mapping[str, Tensor]
 Linear = Callable[[Tensor, str], Tensor]

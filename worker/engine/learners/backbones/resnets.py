@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contract.architectures.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_SIDE, STEM_STRIDE, blocks_of, stage_name
 from contract.errors import InvalidProblem
-from contract.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_SIDE, STEM_STRIDE, blocks_of, stage_name
 from worker.engine.learners.backbones import adapter_hosts, encoders, patches
 from worker.engine.learners.backbones.adapter_hosts import Host, Weights, check_whole
 from worker.engine.learners.rows import wide_enough

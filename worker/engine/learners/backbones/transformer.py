@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from contract.decoder import EMBEDDING, HEAD, LAST_NORM, DecoderSizes
+from contract.architectures.decoder import EMBEDDING, HEAD, LAST_NORM, DecoderSizes
 
 Weight = Callable[[str], Tensor]
 Project = Callable[[Tensor, str], Tensor]

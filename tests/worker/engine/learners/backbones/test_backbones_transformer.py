@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from contract.decoder import DecoderSizes
+from contract.architectures.decoder import DecoderSizes
 from worker.engine.learners.backbones.transformer import forward
 from worker.engine.tensors.batching import single_threaded
 

@@ -7,7 +7,7 @@ those of timm's ``ResNet``.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contract.model_folder import Shapes
+from contract.architectures.model_folder import Shapes
 
 STEM, STEM_NORM = "conv1", "bn1"
 STEM_SIDE, STEM_WIDTH, STEM_STRIDE = 7, 64, 2

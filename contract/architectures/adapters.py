@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from contract.decoder import DecoderSizes, Shape
+from contract.architectures.decoder import DecoderSizes, Shape
 from contract.errors import InvalidProblem
 
 AT = "@"

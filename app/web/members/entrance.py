@@ -13,9 +13,9 @@ from app.http.limits import SIGN_IN
 from app.identity import AccountStatus, Role
 from app.web import visitors
 from app.web.forms import PageForm
+from app.web.members.sessions import HOMES, Anybody
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
-from app.web.sessions import HOMES, Anybody
 from app.web.visitors import CHECKED, Visitor, visiting
 
 router = page_router()

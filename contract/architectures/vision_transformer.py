@@ -6,7 +6,7 @@ those of timm's ``VisionTransformer``.
 
 from dataclasses import dataclass
 
-from contract.model_folder import Shapes
+from contract.architectures.model_folder import Shapes
 
 CLASS_TOKEN, POSITIONS = "cls_token", "pos_embed"
 PATCH_KERNEL, PATCH_BIAS = "patch_embed.proj.weight", "patch_embed.proj.bias"

@@ -6,7 +6,7 @@ those that Hugging Face gives ``BertModel``.
 
 from dataclasses import dataclass
 
-from contract.model_folder import Shapes
+from contract.architectures.model_folder import Shapes
 
 WORDS, POSITIONS = "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight"
 TYPES, EMBEDDING_NORM = "embeddings.token_type_embeddings.weight", "embeddings.LayerNorm"

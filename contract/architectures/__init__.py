@@ -1,0 +1,1 @@
+"""The published architectures that are read: their sizes, and the names and shapes of their arrays."""
