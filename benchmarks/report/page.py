@@ -49,7 +49,8 @@ def _head() -> str:
         "half the sum over players, as a fraction.\n"
         "- *Cost* is processor seconds next to those of exact retraining, measured in the same run with one thread "
         "inside torch.",
-        "Machine, versions, commits and caveats: [benchmarks-provenance.md](benchmarks-provenance.md).",
+        "Machine, versions, commits, caveats, and what the default does otherwise today: "
+        "[benchmarks-provenance.md](benchmarks-provenance.md).",
         "To repeat: `make bench`, or `.venv/bin/python -m benchmarks [--quick] [--games …] [--seeds N] [name …]`. "
         "Cells are kept under `.cherish/bench`; a run that was stopped goes on. `make peers-env` makes the environment "
         "of pyDVL and shapiq. Without the data folder (`CHERISH_DATA`) only the digits games run.",
