@@ -17,6 +17,7 @@ from app.backup.folder import BackupFolder
 from app.backup.programs import Programs
 from app.backup.taking import counted, keys_of, ledger
 from app.datasets import service as datasets
+from app.db import roles
 from app.db.migrate import head_revision, is_known, upgrade
 from app.errors import Conflict
 from app.payouts import proof
@@ -63,6 +64,8 @@ def restore(
     Programs(_direct(settings), server).restore(folder.dump(name))
     _refuse_other_rows(engine, manifest)
     upgrade(engine, say=say)
+    # a dump has no rights in it: they are the deployment's
+    roles.grant(engine, roles.passwords(settings))
     with Session(engine) as session, session.begin():
         _refuse_other_ledger(session, manifest)
         again = datasets.withdraw_again(session, _later(folder, manifest.taken_at))
