@@ -18,7 +18,7 @@ from app.storage.blobs import BlobStore
 
 DUMP = "database.dump"
 _MANIFEST = "manifest.json"
-_NAME = "%Y%m%dT%H%M%SZ"
+_NAME = "%Y%m%dT%H%M%S.%fZ"
 
 
 class BackupFolder:
@@ -39,12 +39,12 @@ class BackupFolder:
         self._backups.mkdir(mode=0o700, exist_ok=True)
 
     def begin(self, moment: datetime) -> Path:
-        """An unfinished backup's folder; raises InvalidInput where one of this very second is there."""
+        """An unfinished backup's folder; raises InvalidInput where one of this very moment is there."""
         path = self._backups / moment.astimezone(UTC).strftime(_NAME)
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:
-            raise InvalidInput(f"{path} is there already; wait a second and try again") from None
+            raise InvalidInput(f"{path} is there already; try again") from None
         return path
 
     def finish(self, path: Path, manifest: Manifest, withdrawn: Withdrawn) -> None:
