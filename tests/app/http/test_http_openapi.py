@@ -16,11 +16,12 @@ from app.main import create_app
 from app.settings import Settings
 
 # signed by the payment provider; by people who have no key yet, of whom a second call is a conflict, or a second
-# session
+# session or letter
 WITHOUT_A_KEY = {
     "POST /v1/ledger/provider-events",
     "POST /v1/registrations",
     "POST /v1/invitations/accept",
+    "POST /v1/password-resets",
     "POST /v1/sessions",
 }
 
@@ -87,11 +88,13 @@ def test_every_operation_of_the_api_says_how_to_authenticate(spec: dict[str, Any
 
 def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
     for name, operation in operations(spec):
-        # a quote stores nothing; a second sign-in is a second session; a provider's events carry their own ids
+        # a quote stores nothing; a second sign-in is a second session, and a second request for a letter a second
+        # letter; a provider's events carry their own ids
         if name.startswith("POST ") and name not in {
             "POST /v1/valuations/quote",
             "POST /v1/valuations/{valuation_id}/top-ups/quote",
             "POST /v1/sessions",
+            "POST /v1/password-resets",
             "POST /v1/ledger/provider-events",
         }:
             assert "idempotency-key" in {p["name"] for p in operation.get("parameters", [])}, name

@@ -42,6 +42,12 @@ class Direct:
     def seconds(self, source: str) -> float:
         return self.spent.get(source, 0.0)
 
+    def ends(self, source: str) -> None:
+        """Its answers are not kept, as in the replay."""
+
+    def influences(self, source: str, coalitions: Any) -> None:
+        """The same."""
+
 
 @given(st.integers(1, 40), st.integers(1, 20), st.randoms())
 def test_packing_loses_nothing(n: int, m: int, random: Any) -> None:
