@@ -106,6 +106,10 @@ class RopeConfig(FolderConfig):
     rope_type: Any = None
     type: Any = None
     rope_theta: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
+    factor: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
+    low_freq_factor: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
+    high_freq_factor: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
+    original_max_position_embeddings: Annotated[int | None, BeforeValidator(_whole_or_none)] = None
 
     @property
     def kind(self) -> Any:
@@ -113,7 +117,7 @@ class RopeConfig(FolderConfig):
 
 
 class LlamaConfig(FolderConfig):
-    """``LlamaForCausalLM``."""
+    """``LlamaForCausalLM``, and what is computed as it is."""
 
     hidden_size: Whole
     num_attention_heads: Whole
@@ -131,6 +135,8 @@ class LlamaConfig(FolderConfig):
     rope_parameters: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
     rope_scaling: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
     tie_word_embeddings: Flag = False
+    sliding_window: Any = None
+    use_sliding_window: Flag = False
 
     @property
     def rope(self) -> RopeConfig:

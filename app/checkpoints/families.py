@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.checkpoints.configs import BertConfig, DeclaredConfig, LlamaConfig, read_config
+from app.checkpoints.configs import BertConfig, DeclaredConfig, LlamaConfig, RopeConfig, read_config
 from app.errors import InvalidData
 from contract.architectures.bert import LAYERS, BertSizes
 from contract.architectures.decoder import DecoderSizes
@@ -18,6 +18,8 @@ from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
+# decoders that are computed as a Llama is, by transformers' names
+_DECODERS = {"LlamaForCausalLM": "Llama", "MistralForCausalLM": "Mistral", "Qwen2ForCausalLM": "Qwen2"}
 # the heads that some writers save with an encoder
 _BERT_HEADS = ("pooler.", "cls.", "classifier.", "qa_outputs.")
 
@@ -59,18 +61,25 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
     """A causal decoder of the Llama family, its sizes as hyper-parameters of learner ``lm``; raises InvalidData."""
     no_code(config, name)
     architectures = read_config(DeclaredConfig, config, name).architectures
-    if architectures != ["LlamaForCausalLM"]:
-        raise InvalidData(f"{name}: architectures is {architectures}; only LlamaForCausalLM is computed here exactly")
+    kind = architectures[0] if isinstance(architectures, list) and len(architectures) == 1 else architectures
+    if kind not in _DECODERS:
+        raise InvalidData(
+            f"{name}: architectures is {architectures}; only {', '.join(_DECODERS)} are computed here exactly"
+        )
     read = read_config(LlamaConfig, config, name)
+    stretched = read.rope.kind == "llama3"
+    # of Qwen2 the window is another key's matter
+    window = read.use_sliding_window if kind == "Qwen2ForCausalLM" else bool(read.sliding_window)
     heads, width = read.num_attention_heads, read.hidden_size
     plain(
         name,
-        "Llama",
+        _DECODERS[kind],
         {
             "hidden_act": read.hidden_act != "silu",
             "attention_bias": read.attention_bias,
             "mlp_bias": read.mlp_bias,
-            "rope_scaling": read.rope.kind != "default",
+            "rope_scaling": not (read.rope.kind == "default" or (stretched and _is_whole(read.rope))),
+            "sliding_window": window,
             "head_dim": (read.head_dim or width // heads) != width // heads,
             "quantization_config": read.quantization_config,
         },
@@ -89,12 +98,29 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
         rope_base=read.rope.rope_theta or read.rope_theta,
         eps=read.rms_norm_eps,
         tied=int(read.tie_word_embeddings),
+        qkv_bias=int(kind == "Qwen2ForCausalLM"),
+        **(_stretch(read.rope) if stretched else {}),
     )
     shapes = dict(sizes.shapes(read.vocab_size))
     parameters = float(sum(math.prod(shape) for shape in shapes.values()))
     # some exporters write the shared matrix twice
     spare = ("lm_head.weight",) if sizes.tied else ()
     return Family("llama", sizes, shapes, read.vocab_size, width, parameters, spare)
+
+
+def _is_whole(rope: RopeConfig) -> bool:
+    """Whether a stretched rotation says all that it needs."""
+    low, high = rope.low_freq_factor, rope.high_freq_factor
+    return bool(rope.factor and low and high and high > low and rope.original_max_position_embeddings)
+
+
+def _stretch(rope: RopeConfig) -> dict[str, Any]:
+    return {
+        "rope_factor": rope.factor,
+        "rope_low": rope.low_freq_factor,
+        "rope_high": rope.high_freq_factor,
+        "rope_original": rope.original_max_position_embeddings,
+    }
 
 
 def bert(config: Mapping[str, Any], name: str) -> Family:

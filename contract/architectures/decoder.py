@@ -1,4 +1,5 @@
-"""The sizes of a decoder of the Llama family, and the names and shapes of its weights. Pure; no file and no torch.
+"""The sizes of a decoder of the Llama family (Llama, Mistral without a window, Qwen2), and the names and shapes of its
+weights. Pure; no file and no torch.
 
 The service checks uploaded model folders against them, and the engine lays out and computes its models by them. Names
 and shapes are those that Hugging Face gives ``LlamaForCausalLM``. The sizes are hyper-parameters of learner ``lm``.
@@ -12,7 +13,9 @@ EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "mod
 
 @dataclass(frozen=True)
 class DecoderSizes:
-    """``inner`` is the MLP's width; with ``tied`` 1 the last matrix is the embedding."""
+    """``inner`` is the MLP's width; with ``tied`` 1 the last matrix is the embedding, with ``qkv_bias`` 1 queries, keys and
+    values have a bias. Where ``rope_original`` is above 0, rotations are stretched as Llama 3.1's: slow ones by
+    ``rope_factor``, those that turn ``rope_low`` to ``rope_high`` times in that many tokens by a part of it."""
 
     layers: int
     width: int
@@ -22,6 +25,11 @@ class DecoderSizes:
     rope_base: float = 10000.0
     eps: float = 1e-5
     tied: int = 1
+    qkv_bias: int = 0
+    rope_factor: float = 1.0
+    rope_low: float = 1.0
+    rope_high: float = 4.0
+    rope_original: int = 0
 
     @property
     def head_size(self) -> int:
@@ -56,6 +64,12 @@ class DecoderSizes:
                 for norm in ("input_layernorm", "post_attention_layernorm")
             ]
         shapes += [(f"{name}.weight", shape) for name, shape in self.projections()]
+        if self.qkv_bias:
+            shapes += [
+                (f"{name}.bias", (out,))
+                for name, (out, _) in self.projections()
+                if name.endswith(("q_proj", "k_proj", "v_proj"))
+            ]
         shapes.append((LAST_NORM, (self.width,)))
         if not self.tied:
             shapes.append((HEAD, (vocabulary, self.width)))

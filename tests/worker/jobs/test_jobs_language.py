@@ -6,7 +6,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import safetensors.numpy
 from typer.testing import CliRunner
 
 from app.cli import app as cli
@@ -142,6 +144,24 @@ def test_an_adapter_on_its_base_is_the_full_model_of_a_partial_job(place: Place,
     (duty,) = buyer.get(f"/v1/checkpoints/{adapter}/unlearnings").json()["items"]
     signed = buyer.get(f"/v1/checkpoints/{adapter}/unlearnings/{duty['id']}/certificate").json()
     assert "not every other row that the model has seen is here" in signed["certificate"]["reason"]
+
+
+def test_a_qwen_with_stretched_rotations_is_valued_as_it_is_published(place: Place, hand: Any, base: Path) -> None:
+    arrays = safetensors.numpy.load_file(base / "model.safetensors")
+    for part in ("q_proj", "k_proj", "v_proj"):
+        out = len(arrays[f"model.layers.0.self_attn.{part}.weight"])
+        arrays[f"model.layers.0.self_attn.{part}.bias"] = np.linspace(-0.5, 0.5, out, dtype=np.float32)
+    safetensors.numpy.save_file(arrays, base / "model.safetensors")
+    file = base / "config.json"
+    stretch = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    rope = {"rope_scaling": stretch | {"original_max_position_embeddings": 16}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | rope | {"architectures": ["Qwen2ForCausalLM"]}))
+    model = place.checkpoint(zipped(base))
+    path, values = finished(place, hand, order(corpora(place), model={"name": "lm", "hyper": HYPER}, base=model))
+    assert values["full_worth"] > values["empty_worth"]
+    assert place.client("buyer").get(f"/v1/checkpoints/{model}").json()["facts"]["sizes"]["qkv_bias"] == 1
+    hyper = hand.runtime.games._games.popitem()[1][0].problem.learner.hyper
+    assert (hyper["qkv_bias"], hyper["rope_factor"], hyper["rope_original"]) == (1, 8.0, 16)
 
 
 def test_two_games_on_one_base_hold_its_weights_once(place: Place, hand: Any, base: Path) -> None:

@@ -14,6 +14,7 @@ import torch
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import read_sizes
 from contract.errors import InvalidProblem
+from worker.engine.learners.backbones.transformer import _stretched
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_adapter_arrays, read_base, write_adapter, write_base
 
@@ -116,6 +117,10 @@ def config(**changes: Any) -> Callable[[Path], None]:
         (config(auto_map={"AutoModel": "model.Mine"}), "never run"),
         (config(architectures=["GPT2LMHeadModel"]), "only LlamaForCausalLM"),
         (config(rope_scaling={"rope_type": "yarn"}), "rope_scaling"),
+        (config(rope_scaling={"rope_type": "llama3", "factor": 8.0}), "rope_scaling"),
+        (config(architectures=["MistralForCausalLM"], sliding_window=32), "sliding_window is not the plain Mistral's"),
+        (config(architectures=["Qwen2ForCausalLM"], use_sliding_window=True), "sliding_window is not the plain Qwen2's"),
+        (config(architectures=["Qwen2ForCausalLM"]), r"k_proj.bias"),
         (config(attention_bias=True), "attention_bias"),
         (config(head_dim=64), "head_dim"),
         (config(vocab_size="many"), "vocab_size must be a whole number"),
@@ -204,6 +209,61 @@ def test_a_pickled_adapter_is_refused(tmp_path: Path) -> None:
     (tmp_path / "adapter_model.safetensors").rename(tmp_path / "adapter_model.bin")
     with pytest.raises(InvalidProblem, match=r"adapter_model.bin: pickled"):
         read_adapter(tmp_path, sizes())
+
+
+STRETCHED = {
+    "rope_type": "llama3",
+    "rope_theta": 500.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+
+
+def test_slow_rotations_are_stretched_as_llama_3_s_and_fast_ones_are_not(base: Path) -> None:
+    edit(base / "config.json", rope_scaling={name: value for name, value in STRETCHED.items() if name != "rope_theta"})
+    hyper = read_base(base).hyper
+    assert (hyper["rope_factor"], hyper["rope_original"]) == (8.0, 64)
+    speeds = torch.tensor([1.0, 2 * np.pi * 4 / 64, 2 * np.pi * 2.5 / 64, 2 * np.pi / 64, 1e-3], dtype=torch.float64)
+    found = _stretched(read_sizes(DecoderSizes, hyper), speeds) / speeds
+    # turns in 64 tokens: ten, four, two and a half, one, hardly any
+    expected = torch.tensor([1.0, 1.0, 0.5 + 0.5 / 8, 1 / 8, 1 / 8], dtype=torch.float64)
+    assert torch.allclose(found, expected, atol=1e-12)
+
+
+_COMMON: dict[str, Any] = {
+    **{"vocab_size": 256, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2},
+    **{"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": False},
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, not ours
+@pytest.mark.parametrize(
+    ("family", "more"),
+    [
+        ("Llama", {"rope_parameters": STRETCHED, "max_position_embeddings": 2048}),
+        ("Mistral", {"sliding_window": None}),
+        ("Qwen2", {}),
+    ],
+)
+def test_transformers_computes_the_same_outputs_of_each_family(
+    tmp_path: Path, family: str, more: dict[str, Any]
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+    torch.manual_seed(0)
+    settings = getattr(transformers, f"{family}Config")(**_COMMON, **more)
+    theirs = getattr(transformers, f"{family}ForCausalLM")(settings)
+    for name, parameter in theirs.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter, std=0.1)
+    theirs.save_pretrained(tmp_path)
+    found = read_base(tmp_path)
+    learner = LanguageModel({**found.hyper, "rank": 2}, (129,), 256, found.weights)
+    tokens = torch.randint(0, 256, (2, 129))
+    with torch.no_grad():
+        expected = theirs.eval()(tokens[:, :-1]).logits
+    assert torch.allclose(learner.logits(learner.start(0).unsqueeze(0), tokens.float())[0], expected, atol=1e-5)
 
 
 _PEFT: list[dict[str, Any]] = [

@@ -49,6 +49,11 @@ class LanguageModelOptions(NamedTuple):
     rope_base: float
     eps: float
     tied: int
+    qkv_bias: int
+    rope_factor: float
+    rope_low: float
+    rope_high: float
+    rope_original: int
     rank: int
     alpha: float
     steps: int
@@ -248,4 +253,9 @@ def _sizes(options: LanguageModelOptions) -> DecoderSizes:
         rope_base=options.rope_base,
         eps=options.eps,
         tied=options.tied,
+        qkv_bias=options.qkv_bias,
+        rope_factor=options.rope_factor,
+        rope_low=options.rope_low,
+        rope_high=options.rope_high,
+        rope_original=options.rope_original,
     )

@@ -56,7 +56,7 @@ def _layer(
     rotations: tuple[Tensor, Tensor],
 ) -> Tensor:
     x = _normed(hidden, weight(f"{name}.input_layernorm.weight"), sizes.eps)
-    hidden = hidden + _attention(sizes, project, f"{name}.self_attn", x, rows, rotations)
+    hidden = hidden + _attention(sizes, weight, project, f"{name}.self_attn", x, rows, rotations)
     x = _normed(hidden, weight(f"{name}.post_attention_layernorm.weight"), sizes.eps)
     gated = functional.silu(project(x, f"{name}.mlp.gate_proj")) * project(x, f"{name}.mlp.up_proj")
     return hidden + project(gated, f"{name}.mlp.down_proj")
@@ -75,10 +75,19 @@ def _normed(x: Tensor, scale: Tensor, eps: float) -> Tensor:
 
 
 def _attention(
-    sizes: DecoderSizes, project: Project, name: str, x: Tensor, rows: tuple[int, int], rotations: tuple[Tensor, Tensor]
+    sizes: DecoderSizes,
+    weight: Weight,
+    project: Project,
+    name: str,
+    x: Tensor,
+    rows: tuple[int, int],
+    rotations: tuple[Tensor, Tensor],
 ) -> Tensor:
     def heads(part: str, count: int) -> Tensor:
-        return project(x, f"{name}.{part}").view(*rows, count, sizes.head_size).transpose(1, 2)
+        projected = project(x, f"{name}.{part}")
+        if sizes.qkv_bias:
+            projected = projected + weight(f"{name}.{part}.bias").unsqueeze(1)
+        return projected.view(*rows, count, sizes.head_size).transpose(1, 2)
 
     q = _rotated(heads("q_proj", sizes.heads), *rotations)
     k = _rotated(heads("k_proj", sizes.kv_heads), *rotations)
@@ -92,9 +101,20 @@ def _attention(
 def _rotations(sizes: DecoderSizes, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Cosines and sines [L, head size] of rotary positions (Su et al. 2021), in the halves' order."""
     half = torch.arange(0, sizes.head_size, 2, dtype=torch.float64) / sizes.head_size
-    angles = torch.arange(length, dtype=torch.float64)[:, None] * torch.exp(-math.log(sizes.rope_base) * half)[None, :]
+    speeds = _stretched(sizes, torch.exp(-math.log(sizes.rope_base) * half))
+    angles = torch.arange(length, dtype=torch.float64)[:, None] * speeds[None, :]
     both = torch.cat([angles, angles], dim=1)
     return both.cos().float().to(device), both.sin().float().to(device)
+
+
+def _stretched(sizes: DecoderSizes, speeds: Tensor) -> Tensor:
+    """Speeds of rotation as Llama 3.1 stretches them for longer texts: slow ones by the factor, fast ones not at all, and
+    in between by how often one turns in the tokens that the model was first trained on."""
+    if not sizes.rope_original:
+        return speeds
+    turns = sizes.rope_original * speeds / (2 * math.pi)
+    kept = ((turns - sizes.rope_low) / (sizes.rope_high - sizes.rope_low)).clamp(0.0, 1.0)
+    return speeds * (kept + (1.0 - kept) / sizes.rope_factor)
 
 
 def _rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
