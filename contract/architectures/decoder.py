@@ -13,8 +13,8 @@ EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "mod
 
 @dataclass(frozen=True)
 class DecoderSizes:
-    """``inner`` is the MLP's width; with ``tied`` 1 the last matrix is the embedding, with ``qkv_bias`` 1 queries, keys and
-    values have a bias. Where ``rope_original`` is above 0, rotations are stretched as Llama 3.1's: slow ones by
+    """``inner`` is the MLP's width; with ``tied`` 1 the last matrix is the embedding, with ``qkv_bias`` 1 queries, keys
+    and values have a bias. Where ``rope_original`` is above 0, rotations are stretched as Llama 3.1's: slow ones by
     ``rope_factor``, those that turn ``rope_low`` to ``rope_high`` times in that many tokens by a part of it."""
 
     layers: int

@@ -157,7 +157,7 @@ def test_a_qwen_with_stretched_rotations_is_valued_as_it_is_published(place: Pla
     rope = {"rope_scaling": stretch | {"original_max_position_embeddings": 16}}
     file.write_text(json.dumps(json.loads(file.read_text()) | rope | {"architectures": ["Qwen2ForCausalLM"]}))
     model = place.checkpoint(zipped(base))
-    path, values = finished(place, hand, order(corpora(place), model={"name": "lm", "hyper": HYPER}, base=model))
+    _, values = finished(place, hand, order(corpora(place), model={"name": "lm", "hyper": HYPER}, base=model))
     assert values["full_worth"] > values["empty_worth"]
     assert place.client("buyer").get(f"/v1/checkpoints/{model}").json()["facts"]["sizes"]["qkv_bias"] == 1
     hyper = hand.runtime.games._games.popitem()[1][0].problem.learner.hyper

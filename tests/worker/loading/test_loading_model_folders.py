@@ -119,7 +119,10 @@ def config(**changes: Any) -> Callable[[Path], None]:
         (config(rope_scaling={"rope_type": "yarn"}), "rope_scaling"),
         (config(rope_scaling={"rope_type": "llama3", "factor": 8.0}), "rope_scaling"),
         (config(architectures=["MistralForCausalLM"], sliding_window=32), "sliding_window is not the plain Mistral's"),
-        (config(architectures=["Qwen2ForCausalLM"], use_sliding_window=True), "sliding_window is not the plain Qwen2's"),
+        (
+            config(architectures=["Qwen2ForCausalLM"], use_sliding_window=True),
+            "sliding_window is not the plain Qwen2's",
+        ),
         (config(architectures=["Qwen2ForCausalLM"]), r"k_proj.bias"),
         (config(attention_bias=True), "attention_bias"),
         (config(head_dim=64), "head_dim"),
@@ -233,8 +236,13 @@ def test_slow_rotations_are_stretched_as_llama_3_s_and_fast_ones_are_not(base: P
 
 
 _COMMON: dict[str, Any] = {
-    **{"vocab_size": 256, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2},
-    **{"num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": False},
+    "vocab_size": 256,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "tie_word_embeddings": False,
 }
 
 

@@ -108,8 +108,8 @@ def _rotations(sizes: DecoderSizes, length: int, device: torch.device) -> tuple[
 
 
 def _stretched(sizes: DecoderSizes, speeds: Tensor) -> Tensor:
-    """Speeds of rotation as Llama 3.1 stretches them for longer texts: slow ones by the factor, fast ones not at all, and
-    in between by how often one turns in the tokens that the model was first trained on."""
+    """Speeds of rotation as Llama 3.1 stretches them for longer texts: slow ones by the factor, fast ones not at all,
+    and in between by how often one turns in the tokens that the model was first trained on."""
     if not sizes.rope_original:
         return speeds
     turns = sizes.rope_original * speeds / (2 * math.pi)
