@@ -56,6 +56,10 @@ class Altered:
     def seconds(self, source: str) -> float:
         return self.whole.seconds(source)
 
+    @property
+    def unit_seconds(self) -> float:
+        return self.whole.unit_seconds
+
     def worth(self, source: str, coalitions: Coalitions) -> Worths:
         plain = self.whole.worth(source, coalitions)
         told = [self.change(source, row, float(worth)) for row, worth in zip(coalitions, plain, strict=True)]

@@ -32,9 +32,9 @@ VIT: dict[str, Any] = {
 }
 RESNET: dict[str, Any] = {
     "architecture": "resnet18",
+    "model_args": {"channels": [8, 8, 12, 16]},
     "pretrained_cfg": {"input_size": [3, 32, 32], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
 }
-RESNET_WIDTHS = (8, 8, 12, 16)
 KINDS = {"sea": ["sea", "tide", "wave", "salt", "ship"], "sums": ["sum", "two", "four", "plus", "times"]}
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *KINDS["sea"], *KINDS["sums"], "the", "and", "of", "a"]
 

@@ -40,8 +40,7 @@ from app.valuations import service
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
-from contract.architectures import resnet as resnet_sizes
-from tests.frozen_models import RESNET_WIDTHS, write_backbone, write_encoder, write_resnet
+from tests.frozen_models import write_backbone, write_encoder, write_resnet
 from tests.place import PROVIDERS, Place
 
 if TYPE_CHECKING:
@@ -344,9 +343,8 @@ def backbone(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def resnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A ResNet's folder; for as long as the test runs all ResNets are as narrow."""
-    monkeypatch.setattr(resnet_sizes, "STAGE_WIDTHS", RESNET_WIDTHS)
+def resnet(tmp_path: Path) -> Path:
+    """A narrow ResNet's folder."""
     return write_resnet(tmp_path / "resnet")
 
 

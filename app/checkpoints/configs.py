@@ -29,6 +29,12 @@ def _whole(most: int) -> Callable[[Any], int]:
     return check
 
 
+def _four(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list | tuple) or len(value) != 4:
+        raise ValueError(f"must be four whole numbers; got {value!r}")
+    return tuple(_whole(_MOST)(each) for each in value)
+
+
 def _whole_or_none(value: Any) -> int | None:
     return _whole(_MOST)(value) if value else None
 
@@ -189,6 +195,12 @@ class TimmConfig(FolderConfig):
     pretrained_cfg: Annotated[PretrainedConfig, BeforeValidator(_object)] = PretrainedConfig()
     model_args: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
     global_pool: Any = "token"
+
+
+class ResNetArguments(FolderConfig):
+    """The arguments by which a ResNet differs from its architecture: the channels of its four stages."""
+
+    channels: Annotated[tuple[int, ...], BeforeValidator(_four)]
 
 
 class VitArguments(FolderConfig):

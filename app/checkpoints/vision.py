@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from app.checkpoints.configs import DeclaredConfig, TimmConfig, VitArguments, read_config
+from app.checkpoints.configs import DeclaredConfig, ResNetArguments, TimmConfig, VitArguments, read_config
 from app.checkpoints.families import Family, no_code, plain
 from app.errors import InvalidData
-from contract.architectures.resnet import ResNetSizes
+from contract.architectures.resnet import STAGE_WIDTHS, ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
 # blocks of each stage; of the deeper ones a block is a bottleneck
@@ -37,8 +37,10 @@ def backbone(config: Mapping[str, Any], name: str) -> Family:
 
 
 def _resnet(architecture: str, config: TimmConfig, name: str) -> Family:
-    plain(name, architecture, {"model_args": bool(config.model_args)})
+    unknown = config.model_args.keys() - ResNetArguments.model_fields.keys()
+    plain(name, architecture, {argument: True for argument in config.model_args if argument in unknown})
     images = config.pretrained_cfg
+    given = read_config(ResNetArguments, {"channels": STAGE_WIDTHS} | config.model_args, name)
     sizes = ResNetSizes(
         architecture=architecture,
         size=images.input_size,
@@ -46,6 +48,7 @@ def _resnet(architecture: str, config: TimmConfig, name: str) -> Family:
         std=images.std,
         blocks=_RESNETS[architecture],
         bottleneck=int(architecture in _BOTTLENECKS),
+        channels=given.channels,
     )
     work = _RESNET_WORK[architecture] * (sizes.size / _WORK_SIDE) ** 2
     return Family("resnet", sizes, sizes.shapes(), 0, sizes.width, work, ("fc.",))

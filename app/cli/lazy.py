@@ -106,7 +106,10 @@ COMMANDS: dict[str, Lazy] = {
     "verify": Lazy(
         "Check a result: all that it shows against its worths, and the worths that matter against the files.", _verify
     ),
-    "predict": Lazy("Predict with a delivered model: one line a row, its label and the probability of each.", _predict),
+    "predict": Lazy(
+        "Predict with a delivered model: one line a row, its label and the probability of each, or its number.",
+        _predict,
+    ),
     "statements": Lazy("Your ledger entries, newest first.", _market),
     "certificate": Lazy("Check a certificate's signature; exit code 1 where the key did not sign it.", _market),
     "keys": Lazy("API keys: create, list, revoke.", _keys),

@@ -59,6 +59,7 @@ def blocks_of(counts: Sequence[int], *, bottleneck: bool) -> list[Block]:
 @dataclass(frozen=True)
 class ResNetSizes:
     """A ResNet with so many ``blocks`` in each stage; with ``bottleneck`` 1 a block has three kernels and not two.
+    ``channels`` are those of the stages, a quarter of what a bottleneck puts out.
 
     ``size`` is the side of the square that images are resized to; ``mean`` and ``std``, of values from 0 to 1, are
     those of the images that the model was trained on.
@@ -70,6 +71,7 @@ class ResNetSizes:
     std: tuple[float, ...]
     blocks: tuple[int, ...]
     bottleneck: int
+    channels: tuple[int, ...] = STAGE_WIDTHS
 
     @property
     def width(self) -> int:
@@ -78,7 +80,7 @@ class ResNetSizes:
 
     def _out(self, stage: int) -> int:
         """Channels that a block of a stage puts out."""
-        return STAGE_WIDTHS[stage - 1] * (4 if self.bottleneck else 1)
+        return self.channels[stage - 1] * (4 if self.bottleneck else 1)
 
     def shapes(self) -> Shapes:
         """Every weight's shape, by name."""
@@ -87,7 +89,7 @@ class ResNetSizes:
         for block in blocks_of(self.blocks, bottleneck=bool(self.bottleneck)):
             out, inside = self._out(block.stage), into
             for number, (side, _) in enumerate(block.kernels, start=1):
-                width = out if number == len(block.kernels) else STAGE_WIDTHS[block.stage - 1]
+                width = out if number == len(block.kernels) else self.channels[block.stage - 1]
                 shapes |= _convolution(*block.kernel(number), (width, inside, side, side))
                 inside = width
             if block.first and (block.stage > 1 or into != out):

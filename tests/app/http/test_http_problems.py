@@ -185,7 +185,7 @@ def test_the_methods_of_a_path_are_those_of_every_route_that_matches_it(app: Fas
         ("/v1/keys", ["GET", "POST"]),
         ("/v1/keys/", ["GET", "POST"]),
         ("/v1/datasets/anything", ["DELETE", "GET"]),
-        ("/v1/datasets/anything/content", ["PUT"]),
+        ("/v1/datasets/anything/content", ["GET", "PUT"]),
         # of a path that nothing is at, there is nothing to say but that looking is harmless
         ("/v1/nothing", ["GET"]),
     ]:

@@ -56,7 +56,7 @@ def client(recorder: Recorder) -> TestClient:
         request.state.session, request.state.caller = SESSION, CALLER
 
     @room.post("", status_code=201)
-    async def create_thing(request: Request, body: Named) -> dict[str, str]:
+    async def create_thing(request: Request, body: Named, draft: str | None = None) -> dict[str, str]:
         opened(request)
         return {"id": "th_1", "name": body.name}
 

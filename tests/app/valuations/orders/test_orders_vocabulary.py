@@ -11,7 +11,7 @@ from app.valuations.orders.refusals import refused
 from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
 from contract.learners import LEARNERS, Architecture
-from contract.methods import METHODS, method_fault
+from contract.methods import METHODS, method_fault, mode_fault
 from contract.metrics import METRICS
 
 
@@ -65,7 +65,8 @@ def test_a_method_is_admitted_exactly_where_it_is_written_for_the_learner_and_th
         if method_fault(method, learner, mode) is None:
             check(learner, base, **order)
         else:
-            assert list(faults(learner, base, **order)) == ["/unlearning/method"]
+            refused = "/unlearning/method" if mode_fault(learner, mode) is None else "/mode"
+            assert list(faults(learner, base, **order)) == [refused]
 
 
 def test_a_metric_is_refused_exactly_where_it_cannot_score_the_model() -> None:

@@ -70,6 +70,7 @@ def job(status: ValuationStatus = ValuationStatus.SUCCEEDED, **changes: Any) -> 
     )
     columns: dict[str, Any] = {
         "id": uuid.uuid5(uuid.NAMESPACE_URL, "job"),
+        "buyer_id": uuid.uuid5(uuid.NAMESPACE_URL, "buyer"),
         "status": status,
         "spec": NewValuation.model_validate(order).model_dump(mode="json", exclude_defaults=True),
         "inputs": inputs.plain(),

@@ -60,7 +60,7 @@ def test_values_and_payouts_are_linked_once_they_are_there(status: ValuationStat
 
 
 def test_a_list_shows_amounts_as_strings() -> None:
-    assert summary(job()).pool == full(job(), state()).pool == "100.00"
+    assert summary(job(), "a buyer").pool == full(job(), state()).pool == "100.00"
 
 
 def test_every_payee_has_its_part_of_its_player() -> None:
@@ -157,9 +157,9 @@ def test_a_job_from_before_test_sets_were_sealed_tells_nothing_of_one() -> None:
 def test_a_job_that_missed_what_was_asked_says_so_wherever_it_is_shown_once_it_has_succeeded() -> None:
     missed = JobProgress(evaluations={}, widest_share_interval=3.1, precision_met=False).plain()
     of = job(progress=missed)
-    assert (full(of, state()).precision_met, summary(of).precision_met) == (False, False)
-    assert summary(job(ValuationStatus.SETTLING, progress=missed)).precision_met is None
-    assert summary(job()).precision_met is None, "jobs from before it was told"
+    assert (full(of, state()).precision_met, summary(of, "a buyer").precision_met) == (False, False)
+    assert summary(job(ValuationStatus.SETTLING, progress=missed), "a buyer").precision_met is None
+    assert summary(job(), "a buyer").precision_met is None, "jobs from before it was told"
     told = Precision(2.0, 3.1, 2.5, (Forecast("max_retrains", 72, 2.8),))
     settled = payees(paid_share=0.25, reason="in proportion")
     shown = values(of, "5f" * 32, settled, result(*PLAYERS, precision=told, spec=ValuationSpec()), {}).precision
