@@ -107,7 +107,7 @@ class FilesRead(Document):
     unfit: tuple[UnfitDataset, ...]
 
 
-class BrokenRule(Document):
+class RefusalReason(Document):
     """One broken rule: where, why, and its kind, as errors name them."""
 
     pointer: str
@@ -120,7 +120,7 @@ class DatasetRefusal(Document):
 
     dataset: str
     detail: str
-    faults: tuple[BrokenRule, ...] = ()
+    faults: tuple[RefusalReason, ...] = ()
 
 
 class FitAnswer(Document):

@@ -43,7 +43,7 @@ from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
 from contract.files import InputFile
 from contract.findings import FileFinding, Finding, Severity
-from contract.fit import BrokenRule, DatasetRefusal, FilesRead, FitQuestion, FitRequest, UnfitDataset
+from contract.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
 
 T = TypeVar("T")
 # refusals that speak of columns and their types only, which the catalogue shows
@@ -148,7 +148,7 @@ def without_unfit(request: FitRequest, read: Callable[[FitRequest], T]) -> tuple
 
 
 def _document(unfit: _Unfit) -> DatasetRefusal:
-    faults = [BrokenRule(pointer=each.pointer, detail=each.detail, type=each.type) for each in unfit.refusal.errors]
+    faults = [RefusalReason(pointer=each.pointer, detail=each.detail, type=each.type) for each in unfit.refusal.errors]
     return DatasetRefusal(dataset=unfit.dataset, detail=unfit.refusal.detail, faults=tuple(faults))
 
 
