@@ -266,11 +266,13 @@ class Settings(BaseSettings):
     webhook_failed_events: int = Field(default=5, gt=0, description="failed in a row, they disable an endpoint")
     webhook_log_days: int = Field(default=30, gt=0, description="how long finished deliveries are kept")
 
+    def direct_url(self) -> str:
+        """Postgres' own address where it is known, else the one that there is."""
+        return (self.database_direct_url or self.database_url).get_secret_value()
+
     def listening_url(self) -> str | None:
         """Postgres' own address, where one can LISTEN; None where only a pooler's is known."""
-        if self.database_direct_url is not None:
-            return self.database_direct_url.get_secret_value()
-        return self.database_url.get_secret_value() if self.database_pooler == "none" else None
+        return None if self.database_direct_url is None and self.database_pooler != "none" else self.direct_url()
 
     @model_validator(mode="after")
     def _refuse_private_webhooks(self) -> Self:

@@ -1,5 +1,6 @@
 """The numbers of the deployment that metrics show, read from Postgres at each scrape: what waits, what ended lately,
-and what stands still that should not. Each statement reads an index's end or what is open, never a whole history.
+and what stands still that should not. Statements read an index's end or what is open, but for the transfers outside the
+ledger's chain, which any of them may be.
 """
 
 import uuid

@@ -10,20 +10,25 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import Connection, make_url, text
 
 from app.embedded.binaries import postgres_bin
 from app.embedded.places import EmbeddedError, server_owner
 from app.errors import Unavailable
 
 
+def server_version(connection: Connection) -> str:
+    """The version of the server at the other end, such as 18.1."""
+    return str(connection.scalar(text("SHOW server_version"))).split()[0]
+
+
 class Programs:
     """The two programs against one database; raises Unavailable where they are missing, too old or fail."""
 
-    def __init__(self, url: str, server: int) -> None:
-        """``server`` is the major version of the database's server, which the programs must not be older than."""
+    def __init__(self, url: str, server: str) -> None:
+        """``server`` is the version of the database's server, than whose major one the programs must not be older."""
         self._url = make_url(url)
-        self._server = server
+        self._server = int(server.split(".")[0])
 
     def dump(self, path: Path, snapshot: str) -> None:
         """Write the database, as the exported ``snapshot`` sees it, to ``path``."""

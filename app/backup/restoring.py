@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, inspect
 from sqlalchemy.orm import Session
 
 from app.backup.documents import Manifest
 from app.backup.folder import BackupFolder
-from app.backup.programs import Programs
+from app.backup.programs import Programs, server_version
 from app.backup.taking import counted, keys_of, ledger
 from app.datasets import service as datasets
 from app.db import roles
@@ -61,7 +61,7 @@ def restore(
     if (found := BlobStore.digest_of(folder.dump(name))) != manifest.dump_sha256:
         raise Conflict(f"{folder.dump(name)} is damaged: it hashes to {found}, not to {manifest.dump_sha256}")
     say(f"the database of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC, {manifest.dump_bytes:,} bytes")
-    Programs(_direct(settings), server).restore(folder.dump(name))
+    Programs(settings.direct_url(), server).restore(folder.dump(name))
     _refuse_other_rows(engine, manifest)
     upgrade(engine, say=say)
     # a dump has no rights in it: they are the deployment's
@@ -75,8 +75,8 @@ def restore(
     return Restored(manifest, put, missing, tuple(again), head_revision())
 
 
-def _refuse_unfit(engine: Engine, blobs: BlobStore, manifest: Manifest) -> int:
-    """Refuse a place that is not empty or a backup that this code does not know; the server's major version."""
+def _refuse_unfit(engine: Engine, blobs: BlobStore, manifest: Manifest) -> str:
+    """Refuse a place that is not empty or a backup that this code does not know; the server's version."""
     if tables := inspect(engine).get_table_names():
         raise Conflict(
             f"the database is not empty ({len(tables)} tables, {tables[0]} among them); restore into a new one"
@@ -93,7 +93,7 @@ def _refuse_unfit(engine: Engine, blobs: BlobStore, manifest: Manifest) -> int:
             "CHERISH_BLOB_URL to an empty store, or to the deployment's own"
         )
     with engine.connect() as connection:
-        return int(str(connection.scalar(text("SHOW server_version"))).split(".")[0])
+        return server_version(connection)
 
 
 def _refuse_other_keys(settings: Settings, manifest: Manifest) -> None:
@@ -151,7 +151,3 @@ def _put(kept: BlobStore, blobs: BlobStore, manifest: Manifest) -> tuple[int, tu
             blobs.put_file(path)
         put += 1
     return put, tuple(missing)
-
-
-def _direct(settings: Settings) -> str:
-    return (settings.database_direct_url or settings.database_url).get_secret_value()

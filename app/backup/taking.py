@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.backup.documents import Keys, Ledger, Manifest, Withdrawn
 from app.backup.folder import DUMP, BackupFolder
-from app.backup.programs import Programs
+from app.backup.programs import Programs, server_version
 from app.datasets import repository as datasets
 from app.db.migrate import current_revision, head_revision
 from app.errors import Conflict, NotFound
@@ -82,8 +82,9 @@ def take(engine: Engine, blobs: BlobStore, settings: Settings, folder: BackupFol
     moment = datetime.now(UTC)
     path = folder.begin(moment)
     with _snapshot(engine) as (connection, snapshot):
-        server = _server(connection)
-        Programs(_direct(settings), int(server.split(".")[0])).dump(path / DUMP, snapshot)
+        server = server_version(connection)
+        # a pooler would not keep the snapshot
+        Programs(settings.direct_url(), server).dump(path / DUMP, snapshot)
         session = Session(connection)
         names, copied, gone = _copy(session, blobs, folder.blobs)
         manifest = Manifest(
@@ -129,15 +130,6 @@ def _snapshot(engine: Engine) -> Iterator[tuple[Connection, str]]:
         for limit in ("idle_in_transaction_session_timeout", "statement_timeout", "transaction_timeout"):
             connection.execute(text(f"SET LOCAL {limit} = 0"))
         yield connection, str(connection.scalar(text("SELECT pg_export_snapshot()")))
-
-
-def _server(connection: Connection) -> str:
-    return str(connection.scalar(text("SHOW server_version"))).split()[0]
-
-
-def _direct(settings: Settings) -> str:
-    """Postgres' own address: a pooler would not keep the snapshot."""
-    return (settings.database_direct_url or settings.database_url).get_secret_value()
 
 
 def _copy(session: Session, live: BlobStore, kept: BlobStore) -> tuple[set[str], int, int]:

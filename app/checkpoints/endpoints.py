@@ -20,7 +20,7 @@ from app.errors import (
 )
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
-from app.http.headers import declared_length
+from app.http.headers import attachment, binary, declared_length
 from app.http.ids import CheckpointId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -116,25 +116,17 @@ def change_checkpoint(
     "/{checkpoint_id}/content",
     response_class=StreamingResponse,
     responses=responses(NotFound, Conflict, Unavailable)
-    | {
-        200: {
-            "description": "The weights as they are now, as a safetensors file; `ETag` is their digest.",
-            "content": {
-                "application/octet-stream": {
-                    "schema": {"type": "string", "format": "binary"},
-                    "example": "(the bytes of weights.safetensors)",
-                }
-            },
-        }
-    },
+    | binary(
+        "The weights as they are now, as a safetensors file; `ETag` is their digest.",
+        "(the bytes of weights.safetensors)",
+    ),
 )
 def get_checkpoint_content(
     checkpoint_id: CheckpointId, caller: BuyerCaller, session: SessionDep, blobs: BlobsDep
 ) -> StreamingResponse:
     """One's own weights: what was uploaded, or what unlearning made of it."""
     digest = service.content_digest(session, caller, checkpoint_id)
-    name = f'attachment; filename="{public_id("ck", checkpoint_id)}.safetensors"'
-    headers = {"ETag": f'"{digest}"', "Content-Disposition": name}
+    headers = attachment(f"{public_id('ck', checkpoint_id)}.safetensors") | {"ETag": f'"{digest}"'}
     return StreamingResponse(blobs.open(digest), media_type="application/octet-stream", headers=headers)
 
 

@@ -16,7 +16,7 @@ from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadToo
 from app.http import outages
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
-from app.http.headers import attachment, declared_length
+from app.http.headers import attachment, binary, declared_length
 from app.http.ids import DatasetId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -205,17 +205,7 @@ def pause_dataset(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep)
     "/{dataset_id}/content",
     response_class=StreamingResponse,
     responses=responses(NotFound, Conflict)
-    | {
-        200: {
-            "description": "The bytes of the newest version, as they were uploaded.",
-            "content": {
-                "application/octet-stream": {
-                    "schema": {"type": "string", "format": "binary"},
-                    "example": "age,label\n61,yes\n",
-                }
-            },
-        }
-    },
+    | binary("The bytes of the newest version, as they were uploaded.", "age,label\n61,yes\n"),
 )
 def get_dataset_content(
     dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, blobs: BlobsDep

@@ -1,5 +1,7 @@
 """Headers that several rooms read or write, each by one function. No header is kept and none decides who may call."""
 
+from typing import Any
+
 from fastapi import Request, Response
 
 
@@ -27,6 +29,14 @@ def made_at(response: Response, path: str) -> None:
 def ask_again(response: Response, seconds: int) -> None:
     """Say after how many seconds it is worth asking again."""
     response.headers["Retry-After"] = str(seconds)
+
+
+def binary(
+    description: str, example: str, media_type: str = "application/octet-stream"
+) -> dict[int | str, dict[str, Any]]:
+    """An answer 200 of bytes, for ``responses``."""
+    schema = {"type": "string", "format": "binary"}
+    return {200: {"description": description, "content": {media_type: {"schema": schema, "example": example}}}}
 
 
 def attachment(name: str) -> dict[str, str]:

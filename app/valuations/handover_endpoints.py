@@ -8,7 +8,7 @@ from app.accounts.callers import BuyerCaller, ProviderCaller
 from app.errors import Conflict, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.etags import conditional, make_etag
-from app.http.headers import attachment
+from app.http.headers import attachment, binary
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
@@ -31,12 +31,7 @@ def get_delivery(valuation_id: ValuationId, caller: BuyerCaller, session: Sessio
     "/valuations/{valuation_id}/model",
     response_class=Response,
     responses=responses(NotFound, Conflict)
-    | {
-        200: {
-            "description": "A zip: weights, preprocessing, and a model card that says how to use them.",
-            "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}, "example": "PK..."}},
-        }
-    },
+    | binary("A zip: weights, preprocessing, and a model card that says how to use them.", "PK...", MEDIA_TYPE),
 )
 def get_model(
     valuation_id: ValuationId,
@@ -59,17 +54,7 @@ def get_model(
     "/valuations/{valuation_id}/data/{dataset_id}",
     response_class=StreamingResponse,
     responses=responses(NotFound, Conflict)
-    | {
-        200: {
-            "description": "The bytes of the version that was valued, as they were uploaded.",
-            "content": {
-                "application/octet-stream": {
-                    "schema": {"type": "string", "format": "binary"},
-                    "example": "age,label\\n61,yes\\n",
-                }
-            },
-        }
-    },
+    | binary("The bytes of the version that was valued, as they were uploaded.", "age,label\n61,yes\n"),
 )
 def get_delivered_data(
     valuation_id: ValuationId, dataset_id: DatasetId, caller: BuyerCaller, session: SessionDep, blobs: BlobsDep

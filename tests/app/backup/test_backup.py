@@ -220,7 +220,7 @@ def test_a_schema_that_this_code_does_not_have_is_refused(
 
 
 def test_programs_older_than_the_server_are_named(old: Deployment, tmp_path: Path) -> None:
-    programs = Programs(old.settings.database_url.get_secret_value(), 99)
+    programs = Programs(old.settings.database_url.get_secret_value(), "99.1")
     with pytest.raises(Unavailable, match=r"no pg_dump for a server of Postgres 99 \(.*pg_dump is 'pg_dump"):
         programs.dump(tmp_path / "dump", "")
 

@@ -19,10 +19,11 @@ from contract.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions, EvaluationFailed
 from worker.engine.learners.learner import Check
+from worker.engine.learners.linear import linear_gradient
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.optim.quasi_newton import minimise
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, whole_rows
+from worker.engine.learners.rows import fill_rows
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout, aligned
 
@@ -94,15 +95,7 @@ class Logistic:
         return (products + bias.unsqueeze(2)).transpose(1, 2)
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
-        batch, residual = whole_rows(batch, residual)
-        flat = batch.X.flatten(2)
-        if residual is None:
-            residual = self.loss.gradient(self.logits(params, batch.X), batch)
-        result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
-        weight, bias = self.layout.views(result)
-        weight.copy_(torch.bmm(residual.transpose(1, 2), flat))
-        bias.copy_(residual.sum(dim=1))
-        return result
+        return linear_gradient(self, params, batch, residual)
 
     def train(
         self,

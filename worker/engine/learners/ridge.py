@@ -17,9 +17,10 @@ from contract.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.learner import Check
+from worker.engine.learners.linear import linear_gradient
 from worker.engine.learners.losses import LOSSES
 from worker.engine.learners.options import read_options
-from worker.engine.learners.rows import fill_rows, whole_rows
+from worker.engine.learners.rows import fill_rows
 from worker.engine.tensors.batching import Batch, Pool
 from worker.engine.tensors.layout import Layout
 
@@ -77,14 +78,7 @@ class Ridge:
         return (torch.bmm(filled, weight.transpose(1, 2)) + bias.unsqueeze(1))[:, : rows.shape[1]]
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:
-        batch, residual = whole_rows(batch, residual)
-        if residual is None:
-            residual = self.loss.gradient(self.logits(params, batch.X), batch)
-        result = torch.zeros(params.shape, dtype=params.dtype, device=params.device)
-        weight, bias = self.layout.views(result)
-        weight.copy_(torch.bmm(residual.transpose(1, 2), batch.X.flatten(2)))
-        bias.copy_(residual.sum(dim=1))
-        return result
+        return linear_gradient(self, params, batch, residual)
 
     def train(
         self,
