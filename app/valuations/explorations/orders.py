@@ -19,6 +19,7 @@ from app.errors import Conflict, InvalidInput
 from app.http.ids import public_id
 from app.http.pages import PageRequest
 from app.identity import Caller
+from app.payouts import money
 from app.settings import Settings
 from app.valuations import repository, service
 from app.valuations.explorations.schemas import CatalogSearch, NewExploration
@@ -42,6 +43,9 @@ class Exploration:
 
 def exploration_of(session: Session, settings: Settings, caller: Caller, asked: NewExploration) -> Exploration:
     """The order that an exploration stands for; raises InvalidInput, NotFound, Conflict."""
+    if asked.budget is not None:
+        # before anything is charged
+        money.parse(asked.budget, asked.currency, name="budget")
     earlier = None if asked.beside is None else _job(session, caller, asked.beside)
     own = earlier.order.datasets if earlier is not None else []
     about = _about(asked) if earlier is None else _of_job(earlier.order)
