@@ -70,15 +70,15 @@ def look(tmp_path: Path, content: bytes, modality: str = "tabular", kind: str = 
 
 def alike(one: Any, two: Any, kind: str) -> float:
     def made(told: Any) -> Sketch:
-        found = told["sketches"][kind]
-        return Sketch(np.array(found["hashes"], dtype=np.int64), found["distinct"])
+        found = told.sketches[kind]
+        return Sketch(np.array(found.hashes, dtype=np.int64), found.distinct)
 
     return similarity(made(one), made(two))
 
 
 def test_a_profile_counts_columns_labels_and_repeated_rows(tmp_path: Path) -> None:
     found = look(tmp_path, csv(["1.5,2,yes", "0.5,4,no", "1.5,2,yes", "2.5,6,yes"]))
-    assert found["profile"] == {
+    assert found.profile == {
         "rows": 4,
         "columns": [
             {"name": "x", "type": "number", "missing": 0, "min": 0.5, "max": 2.5, "mean": 1.5},
@@ -88,8 +88,8 @@ def test_a_profile_counts_columns_labels_and_repeated_rows(tmp_path: Path) -> No
         "labels": {"yes": 3, "no": 1},
         "repeated_rows": 1,
     }
-    assert found["preview"] == [[1.5, 2, "yes"], [0.5, 4, "no"]]
-    json.dumps(found)
+    assert found.preview == [[1.5, 2, "yes"], [0.5, 4, "no"]]
+    json.dumps(found.plain())
 
 
 def test_order_format_and_names_of_columns_hide_no_copy(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_arrays_of_images_are_hashed(tmp_path: Path) -> None:
     one = look(tmp_path, buffer.getvalue(), "image", "npz", target="y")
     two = look(tmp_path, brighter.getvalue(), "image", "npz", target="y")
     assert (alike(one, two, "rows"), alike(one, two, "coarse")) == (0.0, 1.0)
-    assert one["preview"] == [[None, 0], [None, 1]]
+    assert one.preview == [[None, 0], [None, 1]]
 
 
 @pytest.fixture
@@ -158,11 +158,11 @@ def test_owners_see_the_profile_of_the_newest_version_once_it_is_made(
     assert worked() == 1
     found = provider.client.get(path).json()
     assert found["profile_status"] == "done"
-    assert found["profile"]["rows"] == 300
-    assert found["profile"]["in_other_listings"] == {"rows": "none", "coarse": "none"}
+    assert found.profile["rows"] == 300
+    assert found.profile["in_other_listings"] == {"rows": "none", "coarse": "none"}
     provider.client.put(f"/v1/datasets/{dataset['id']}/content", content=csv(rows(2, 200)))
     worked()
-    assert provider.client.get(path).json()["profile"]["rows"] == 200
+    assert provider.client.get(path).json().profile["rows"] == 200
 
 
 def test_a_copy_is_told_in_bands_without_its_owner(
@@ -175,8 +175,8 @@ def test_a_copy_is_told_in_bands_without_its_owner(
     whole = upload(second, csv(rows(1, 400)[:390]))
     worked()
     answer = second.client.get(f"/v1/datasets/{copied['id']}/profile")
-    assert answer.json()["profile"]["in_other_listings"] == {"rows": "some", "coarse": "some"}
-    assert second.client.get(f"/v1/datasets/{whole['id']}/profile").json()["profile"]["in_other_listings"] == {
+    assert answer.json().profile["in_other_listings"] == {"rows": "some", "coarse": "some"}
+    assert second.client.get(f"/v1/datasets/{whole['id']}/profile").json().profile["in_other_listings"] == {
         "rows": "much",
         "coarse": "much",
     }
@@ -191,7 +191,7 @@ def test_single_rows_cannot_be_asked_for(
     publish(first, csv(rows(1)))
     probe = upload(second, csv(rows(1)[:1]))
     worked()
-    found = second.client.get(f"/v1/datasets/{probe['id']}/profile").json()["profile"]
+    found = second.client.get(f"/v1/datasets/{probe['id']}/profile").json().profile
     assert found["in_other_listings"] == {"rows": "unknown", "coarse": "unknown"}
 
 
@@ -202,7 +202,7 @@ def test_what_is_not_published_is_compared_with_nobody(
     upload(first, csv(rows(1)))
     mine = upload(second, csv(rows(1)))
     worked()
-    found = second.client.get(f"/v1/datasets/{mine['id']}/profile").json()["profile"]
+    found = second.client.get(f"/v1/datasets/{mine['id']}/profile").json().profile
     assert found["in_other_listings"] == {"rows": "none", "coarse": "none"}
 
 
