@@ -158,11 +158,11 @@ def test_owners_see_the_profile_of_the_newest_version_once_it_is_made(
     assert worked() == 1
     found = provider.client.get(path).json()
     assert found["profile_status"] == "done"
-    assert found.profile["rows"] == 300
-    assert found.profile["in_other_listings"] == {"rows": "none", "coarse": "none"}
+    assert found["profile"]["rows"] == 300
+    assert found["profile"]["in_other_listings"] == {"rows": "none", "coarse": "none"}
     provider.client.put(f"/v1/datasets/{dataset['id']}/content", content=csv(rows(2, 200)))
     worked()
-    assert provider.client.get(path).json().profile["rows"] == 200
+    assert provider.client.get(path).json()["profile"]["rows"] == 200
 
 
 def test_a_copy_is_told_in_bands_without_its_owner(
@@ -175,8 +175,8 @@ def test_a_copy_is_told_in_bands_without_its_owner(
     whole = upload(second, csv(rows(1, 400)[:390]))
     worked()
     answer = second.client.get(f"/v1/datasets/{copied['id']}/profile")
-    assert answer.json().profile["in_other_listings"] == {"rows": "some", "coarse": "some"}
-    assert second.client.get(f"/v1/datasets/{whole['id']}/profile").json().profile["in_other_listings"] == {
+    assert answer.json()["profile"]["in_other_listings"] == {"rows": "some", "coarse": "some"}
+    assert second.client.get(f"/v1/datasets/{whole['id']}/profile").json()["profile"]["in_other_listings"] == {
         "rows": "much",
         "coarse": "much",
     }
@@ -191,7 +191,7 @@ def test_single_rows_cannot_be_asked_for(
     publish(first, csv(rows(1)))
     probe = upload(second, csv(rows(1)[:1]))
     worked()
-    found = second.client.get(f"/v1/datasets/{probe['id']}/profile").json().profile
+    found = second.client.get(f"/v1/datasets/{probe['id']}/profile").json()["profile"]
     assert found["in_other_listings"] == {"rows": "unknown", "coarse": "unknown"}
 
 
@@ -202,7 +202,7 @@ def test_what_is_not_published_is_compared_with_nobody(
     upload(first, csv(rows(1)))
     mine = upload(second, csv(rows(1)))
     worked()
-    found = second.client.get(f"/v1/datasets/{mine['id']}/profile").json().profile
+    found = second.client.get(f"/v1/datasets/{mine['id']}/profile").json()["profile"]
     assert found["in_other_listings"] == {"rows": "none", "coarse": "none"}
 
 
