@@ -9,8 +9,7 @@ from app.accounts.callers import IDEMPOTENT, BuyerCaller
 from app.errors import Conflict, NotFound, Unavailable
 from app.http.deferred import answered
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.etags import conditional, make_etag
-from app.http.headers import ask_again, made_at
+from app.http.headers import ask_again, conditional, made_at, make_etag
 from app.http.ids import ExplorationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
