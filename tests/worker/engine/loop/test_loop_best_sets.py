@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from contract.selection import Selection
 from tests.worker.engine.loop.test_loop_run import market
 from worker.engine.games.game import Coalitions, NeedWorths, Player, TableFidelityGame
 from worker.engine.games.measured import Ends
@@ -62,8 +63,7 @@ def test_nothing_is_ranked_where_nothing_was_gained() -> None:
     game = market(n=4)
     found = valued(game)
     chosen = best_sets(game, replace(found, full_worth=found.empty_worth))
-    assert chosen.sets == ()
-    assert chosen.reason == "everybody's model scores no more than the baseline"
+    assert chosen == Selection(found.source, "everybody's model scores no more than the baseline")
 
 
 @dataclass
