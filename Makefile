@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench peers-env faults forgeries clean
+.PHONY: clients estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench peers-env faults forgeries clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -31,6 +31,7 @@ help:
 	@echo 'make hashes   requirements.txt and the image's anew, with hashes of all files, after a change of pins'
 	@echo 'make sbom     the bill of materials (CycloneDX) of the image, as cherish.cdx.json'
 	@echo 'make advisories  no package is named by the OSV documents in the folder CHERISH_ADVISORIES'
+	@echo 'make clients  clients generated from docs/openapi.json: made, compiled, two drive a job; ARGS=--quick for one'
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
 	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of them from SEED=0'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
@@ -89,6 +90,9 @@ sbom: $(READY)
 
 advisories: $(READY)
 	$(PY) tools/advisories.py $(CHERISH_ADVISORIES)
+
+clients: $(READY)
+	$(PY) tools/clients.py $(ARGS)
 
 fuzz: $(READY)
 	@CHERISH_FUZZ=$(N) $(PY) -m pytest -s tests/app/api/test_api_fuzz.py

@@ -16,6 +16,7 @@ from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
 from app.audit import endpoints as audit
 from app.audit import service as audit_log
+from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
@@ -34,6 +35,7 @@ from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
 from app.valuations import handover_endpoints as handovers
+from app.valuations import participation_endpoints as participations
 from app.valuations.explorations import endpoints as explorations
 from app.web import endpoints as web
 from app.web.rendering import error_page
@@ -109,6 +111,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(catalog.router)
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
+    app.include_router(billing.router)
+    app.include_router(participations.router)
     app.include_router(valuations.router)
     app.include_router(handovers.router)
     app.include_router(explorations.router)

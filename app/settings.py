@@ -137,6 +137,10 @@ class Settings(BaseSettings):
         default=0, ge=0, lt=10_000, description="of each pool, as it is when a job is posted; 250 is 2.5 percent"
     )
 
+    issuer_name: str = Field(default="", description="in whose name invoices and credit notes are issued; none without")
+    issuer_address: str = Field(default="", description="of the same, lines separated by line ends")
+    issuer_vat_id: str = Field(default="", description="of the same")
+
     default_dispute_window_days: float = Field(
         default=0.0,
         ge=0,

@@ -60,6 +60,9 @@ _ROOMS = {
     "balance": "payouts",
     "statement": "payouts",
     "statement.csv": "payouts",
+    "billing": "payouts",
+    "months": "payouts",
+    "documents": "payouts",
     "withdrawals": "payouts",
     "data-accesses": "datasets",
 }

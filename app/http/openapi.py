@@ -23,6 +23,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from app.http import openapi_shapes
 from app.http.headers import conditional, make_etag
 from app.http.problems import MEDIA_TYPE, Fault, ProblemDetails, responses
 
@@ -40,6 +41,7 @@ _TAGS = {
     "admin": "For administrators: who may act, what is under way, what went wrong, and setting it right.",
     "datasets": "Files to be valued (providers) and test sets (buyers): create, upload, list, withdraw, delete.",
     "checkpoints": "A buyer's models: architecture, hyper-parameters and, if there are any, weights.",
+    "explorations": "Which datasets to buy: cheap, coarse, and before anybody is paid.",
     "valuations": "Jobs: who is valued, on what, for how much; their progress and results.",
     "payouts": "Money: what was shared out, held and released.",
     "webhooks": "Where to be told of what happens.",
@@ -75,6 +77,7 @@ def _complete(app: FastAPI) -> dict[str, Any]:
         routes=app.routes,
         webhooks=app.webhooks.routes,
         openapi_version="3.1.0",
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         servers=[{"url": "/", "description": "Where this document was fetched from."}],
     )
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
@@ -94,9 +97,12 @@ def _complete(app: FastAPI) -> dict[str, Any]:
     for operations in spec.get("webhooks", {}).values():
         for operation in operations.values():
             operation["tags"] = [EVENTS_TAG]
+            # they carry a signature and no key
+            operation.setdefault("security", [])
             used.add(EVENTS_TAG)
     described = [{"name": name, "description": text} for name, text in _TAGS.items() if name in used]
     spec["tags"] = described + [{"name": name} for name in sorted(used - _TAGS.keys())]
+    openapi_shapes.complete(spec)
     return spec
 
 

@@ -224,6 +224,23 @@ def page_of_provider(
     return [(job, grouped[job.id]) for job in jobs], cursor
 
 
+def of_provider(
+    session: Session, provider_id: uuid.UUID, valuation_id: uuid.UUID
+) -> tuple[Valuation, list[ValuationPlayer]] | None:
+    """A job in which a provider is a player, with its players; None where it is in none of this id."""
+    mine = list(
+        session.scalars(
+            select(ValuationPlayer)
+            .where(ValuationPlayer.provider_id == provider_id, ValuationPlayer.valuation_id == valuation_id)
+            .order_by(ValuationPlayer.position)
+        )
+    )
+    if not mine:
+        return None
+    job = session.scalar(select(Valuation).where(Valuation.id == valuation_id, ~Valuation.explores))
+    return None if job is None else (job, mine)
+
+
 def players(session: Session, valuation_id: uuid.UUID) -> Sequence[ValuationPlayer]:
     """A job's players in canonical order."""
     statement = select(ValuationPlayer).where(ValuationPlayer.valuation_id == valuation_id)

@@ -526,6 +526,13 @@ class MyValuation(Answer):
     finished_at: datetime | None
     terms: list[str] = Field(description="How values will become money, as agreed at posting, in sentences.")
     measured_on: MeasuredOn | None = Field(description="The buyer's test set, as far as providers see it.")
+    buyer: str | None = Field(default=None, description="Whose job it is.")
+    purpose: str | None = Field(default=None, description="What the data is used for, as the order says.")
+    territory: str | None = Field(default=None, description="Where, as the order says.")
+    pool: str | None = Field(default=None, description="What is divided among all providers, before fee and computing.")
+    deliver: list[str] = Field(
+        default_factory=list, description="What the buyer gets beside values, where you are paid."
+    )
     players: list[MyPlayer]
     findings: list[FindingAnswer] = Field(description="What was noticed of your own files, and of no other.")
 

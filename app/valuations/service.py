@@ -47,6 +47,8 @@ from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Qu
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
 from app.valuations.work import lifecycle, worths
+from app.webhooks import service as webhooks
+from app.webhooks.events import EventType
 from contract.document import digest_of
 from contract.job import EDITION, AgreedTerms, JobInputs
 from contract.policies import PayoutPolicy
@@ -120,6 +122,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
     repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
+    _tell_providers(session, caller, valuation.id, admitted)
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)
     return valuation
@@ -223,6 +226,16 @@ def _effort(session: Session, settings: Settings, admitted: Admitted, order: New
     return Effort(counts, digests, taken, seconds, compute)
 
 
+def _tell_providers(session: Session, caller: Caller, valuation_id: uuid.UUID, admitted: Admitted) -> None:
+    """Tell each provider that a job names data of its own; for whom, what for and on which terms it asks the API."""
+    named: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for payee in admitted.payees:
+        if payee.provider_id != caller.account_id:
+            named.setdefault(payee.provider_id, []).extend(payee.datasets)
+    for provider_id, datasets in sorted(named.items()):
+        webhooks.emit(session, provider_id, EventType.DATASET_NAMED, {"ids": datasets, "valuation_id": valuation_id})
+
+
 def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | None) -> JobInputs:
     return JobInputs(
         names=tuple(player.name for player in admitted.players),
@@ -279,7 +292,8 @@ def summaries(session: Session, rows: Sequence[Valuation]) -> list[ValuationSumm
 def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list[MyValuation], str | None]:
     """The jobs in which the calling provider's data is valued, with its own part of each."""
     rows, cursor = repository.page_of_provider(session, caller.account_id, page)
-    return [answers.mine(job, players) for job, players in rows], cursor
+    names = repository.account_names(session, {job.buyer_id for job, _ in rows})
+    return [answers.mine(job, players, names[job.buyer_id]) for job, players in rows], cursor
 
 
 def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> Valuation:

@@ -5,15 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Form, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from app.accounts import service as accounts
 from app.audit import service as audit
-from app.errors import CherishError, InvalidInput
+from app.billing import documents
+from app.billing import service as billing
+from app.billing.schemas import BillingBody
+from app.errors import CherishError, FieldError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import KeyId
 from app.http.pages import PageRequest
+from app.http.validation import broken_rules
 from app.identity import Role
 from app.payouts import money, statements, withdrawals
 from app.payouts import schemas as payout_schemas
@@ -26,6 +30,7 @@ from app.web.visitors import Visitor, visiting
 router = page_router()
 
 PayoutReader = Annotated[Visitor, visiting("payouts:read")]
+PayoutWriter = Annotated[Visitor, visiting("payouts:write")]
 PayoutProvider = Annotated[Visitor, visiting("payouts:write", Role.PROVIDER)]
 KeyReader = Annotated[Visitor, visiting("keys:read")]
 KeyWriter = Annotated[Visitor, visiting("keys:write")]
@@ -40,6 +45,17 @@ class WithdrawalForm(PageForm):
 
     amount: str = ""
     currency: str = ""
+
+
+class BillingForm(PageForm):
+    """Whom documents are made out to."""
+
+    name: str = ""
+    address: str = ""
+    country: str = ""
+    vat_id: str = ""
+    vat_percent: str = ""
+    vat_note: str = ""
 
 
 class KeyForm(PageForm):
@@ -79,9 +95,48 @@ def download_statement(visitor: PayoutReader, session: SessionDep) -> Response:
     return Response(statements.to_csv(entries), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _money_page(
-    request: Request, visitor: Visitor, session: SessionDep, paging: PageRequest, error: CherishError | None
+@router.post("/money/billing")
+def save_billing(
+    request: Request,
+    visitor: PayoutWriter,
+    session: SessionDep,
+    paging: PageDep,
+    form: Annotated[BillingForm, Form()],
 ) -> Response:
+    said = {name: text for name, text in form.model_dump().items() if text}
+    try:
+        with session.begin_nested():
+            try:
+                body = BillingBody.model_validate(said | {"country": form.country.upper()})
+            except ValidationError as error:
+                faults = [FieldError(rule.pointer, rule.sentence, rule.kind) for rule in broken_rules(error.errors())]
+                detail = "; ".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in faults)
+                raise InvalidInput(detail, errors=faults) from None
+            billing.set_details(session, visitor.caller, body)
+    except CherishError as refused:
+        return _money_page(request, visitor, session, paging, refused, billed=True)
+    return see_other("/money#months")
+
+
+@router.get("/money/{month}/{currency}.pdf")
+def download_document(
+    visitor: PayoutReader, session: SessionDep, settings: SettingsDep, month: str, currency: str
+) -> Response:
+    found = billing.document(session, settings, visitor.caller, month, currency)
+    headers = attachment(f"{found.number}.pdf") | {"Cache-Control": "private, no-store"}
+    return Response(documents.to_pdf(found), media_type="application/pdf", headers=headers)
+
+
+def _money_page(
+    request: Request,
+    visitor: Visitor,
+    session: SessionDep,
+    paging: PageRequest,
+    error: CherishError | None,
+    *,
+    billed: bool = False,
+) -> Response:
+    """``billed``: the error is of the billing details."""
     owner = visitor.caller.account_id
     filters = {"page": "money", "owner": owner}
     before = None
@@ -95,12 +150,16 @@ def _money_page(
         following = paging.sign(f"{entries[-1].position} {entries[-1].account_id.hex}", filters)
     recent = PageRequest(20, None, paging.secret)
     asked, _ = withdrawals.of_owner(session, owner, recent)
+    details = billing.details(session, owner)
     shown = {
+        "months": billing.by_month(session, visitor.caller),
+        "billing": details,
+        "billing_error": error if billed else None,
         "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, owner)],
         "entries": [payout_schemas.StatementEntry.of(entry) for entry in entries],
         "next": following,
         "withdrawals": [payout_schemas.WithdrawalAnswer.of(each) for each in asked],
-        "error": error,
+        "error": None if billed else error,
     }
     return page(request, "money.html", shown, visitor=visitor, status=error.status if error else 200)
 

@@ -23,11 +23,12 @@ from app.erasure import erasing as forgetting
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.headers import attachment, declared_length
-from app.http.ids import DatasetId, public_id
+from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.pages import PageRequest
 from app.http.uploads import received
 from app.http.validation import broken_rules
 from app.identity import Role
+from app.valuations import participation
 from app.valuations import service as valuations
 from app.valuations.results import certificates
 from app.valuations.schemas import MyValuation
@@ -221,6 +222,21 @@ def show_earnings(request: Request, visitor: Provider, session: SessionDep, pagi
     jobs, following = valuations.list_mine(session, visitor.caller, paging)
     shown = {"jobs": jobs, "next": following, "chart": charts.own_shares(jobs), "values_chart": charts.own_values(jobs)}
     return page(request, "earnings.html", shown, visitor=visitor)
+
+
+@router.get("/earnings/{valuation_id}")
+def show_part(request: Request, visitor: Provider, session: SessionDep, valuation_id: ValuationId) -> Response:
+    """One job that a provider's data is valued in: for whom, on which terms, what it came to and why."""
+    job = participation.job(session, visitor.caller, valuation_id)
+    names = {each.id: each.name for each in participation.datasets(session, visitor.caller, job)}
+    return page(request, "part.html", {"job": job, "names": names, "jobs": [job]}, visitor=visitor)
+
+
+@router.get("/earnings/{valuation_id}/certificate.json")
+def download_part(visitor: Provider, session: SessionDep, settings: SettingsDep, valuation_id: ValuationId) -> Response:
+    signed = participation.certificate(session, settings, visitor.caller, valuation_id)
+    headers = attachment(f"{public_id('val', valuation_id)}-own.json") | {"Cache-Control": "private, no-store"}
+    return Response(json.dumps(signed, indent=2), media_type="application/json", headers=headers)
 
 
 def _words(text: str) -> list[str] | None:

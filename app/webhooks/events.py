@@ -31,6 +31,7 @@ class EventType(StrEnum):
     VALUATION_EXPIRED = "valuation.expired"
     EXPLORATION_ENDED = "exploration.ended"
     DATASET_WITHDRAWN = "dataset.withdrawn"
+    DATASET_NAMED = "dataset.named"
     DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
     DATASET_DOWNLOADED = "dataset.downloaded"
@@ -72,6 +73,16 @@ class DatasetWithdrawn(Body):
     id: DatasetId
     checkpoints: list[CheckpointId] = Field(default_factory=list)
     answer_until: datetime | None = None
+
+
+class DatasetNamed(Body):
+    """A job was posted that values datasets of the receiver's. The buyer, the purpose, the terms and the pool are at
+    ``/v1/me/valuations/{valuation_id}``."""
+
+    model_config = example(ids=[_DATASET], valuation_id=_VALUATION)
+
+    ids: list[DatasetId]
+    valuation_id: ValuationId
 
 
 class DatasetDisclosed(Body):
@@ -159,6 +170,7 @@ DATA: dict[EventType, type[Body]] = {
     EventType.VALUATION_EXPIRED: ValuationEnded,
     EventType.EXPLORATION_ENDED: ExplorationEnded,
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
+    EventType.DATASET_NAMED: DatasetNamed,
     EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
     EventType.DATASET_DOWNLOADED: DatasetDownloaded,
@@ -178,6 +190,7 @@ SUMMARIES: dict[EventType, str] = {
     EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
     EventType.EXPLORATION_ENDED: "An exploration has ended: it ranks datasets, or says why it does not.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
+    EventType.DATASET_NAMED: "A job was posted that values datasets of the receiver's.",
     EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
     EventType.DATASET_DOWNLOADED: "A buyer was given the rows of a dataset of the receiver's that it paid for.",
     EventType.DATASET_TAKEN_DOWN: "An administrator took a listing of the receiver's down, with a reason.",

@@ -340,15 +340,21 @@ def shown_findings(findings: Sequence[FileFinding], datasets: Collection[str] | 
     return [FindingAnswer.of(each) for each in grave]
 
 
-def mine(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MyValuation:
-    """A provider's own part of a job."""
+def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -> MyValuation:
+    """A provider's own part of a job of this buyer's."""
+    order = valuation.order
     return MyValuation(
         id=valuation.id,
         status=valuation.status,
-        metric=valuation.order.metric,
+        metric=order.metric,
         currency=valuation.currency,
         created_at=valuation.created_at,
         finished_at=valuation.finished_at,
+        buyer=buyer,
+        purpose=order.purpose,
+        territory=order.territory,
+        pool=money.plain(valuation.pool_minor, valuation.currency),
+        deliver=list(order.deliver),
         terms=agreed_terms(valuation),
         measured_on=_measured_on(valuation),
         players=[

@@ -1,0 +1,94 @@
+"""The rules of billing: details, money by month and currency, the document of a month that has ended. Never commits.
+
+Everything is read from the ledger, so a document says what was booked: settlements, and what disputes took back.
+"""
+
+import uuid
+from datetime import UTC, date, datetime
+
+from sqlalchemy.orm import Session
+
+from app.accounts import service as accounts
+from app.billing import documents, repository
+from app.billing.documents import BillingDocument, Line, Party
+from app.billing.schemas import BillingAnswer, BillingBody, MonthAnswer
+from app.errors import Conflict, InvalidInput, NotFound
+from app.http.ids import public_id
+from app.identity import Caller, Role
+from app.payouts import money, months
+from app.settings import Settings
+
+
+def details(session: Session, account_id: uuid.UUID) -> BillingAnswer | None:
+    """What an organisation's documents say of it; None before it said so."""
+    found = repository.details(session, account_id)
+    return None if found is None else BillingAnswer.model_validate(found)
+
+
+def set_details(session: Session, caller: Caller, said: BillingBody) -> BillingAnswer:
+    """Say what one's documents say from now on."""
+    if said.vat_percent and said.vat_note:
+        raise InvalidInput("a vat_note says why no VAT is contained; leave it out, or set vat_percent to 0")
+    repository.put_details(session, caller.account_id, said.model_dump())
+    return BillingAnswer.model_validate(said.model_dump())
+
+
+def by_month(session: Session, caller: Caller, today: date | None = None) -> list[MonthAnswer]:
+    """One's money by month and currency, newest first."""
+    this = (today or _today()).replace(day=1)
+    return [
+        MonthAnswer(
+            month=f"{each.month:%Y-%m}",
+            currency=each.currency,
+            came_in=money.plain(each.came_in, each.currency),
+            went_out=money.plain(each.went_out, each.currency),
+            net=money.plain(each.came_in + each.went_out, each.currency),
+            by_code={code: money.plain(amount, each.currency) for code, amount in sorted(each.by_code.items())},
+            document=_address(each) if each.month < this and each.billed and caller.role is not Role.ADMIN else None,
+        )
+        for each in months.totals(session, caller.account_id)
+    ]
+
+
+def document(
+    session: Session, settings: Settings, caller: Caller, month: str, currency: str, today: date | None = None
+) -> BillingDocument:
+    """A provider's credit note or a buyer's invoice of a month; raises Conflict before the month has ended or the
+    organisation's details are known, NotFound where nothing was settled in it."""
+    first = documents.month_of(month)
+    if first is None:
+        raise InvalidInput(f"month {month[:20]!r} is none; write it as 2026-11")
+    money.exponent_of(currency)
+    ends = documents.after(first)
+    if (today or _today()) < ends:
+        raise Conflict(f"{month} ends before {ends.isoformat()}; its document is made then, so that it never changes")
+    own = repository.details(session, caller.account_id)
+    if own is None:
+        raise Conflict("your billing details are not known; say whom documents are made out to: PUT /v1/me/billing")
+    if not settings.issuer_name:
+        raise Conflict("this market has not said in whose name it bills; its operator sets CHERISH_ISSUER_NAME")
+    account = accounts.get_account(session, caller.account_id)
+    credit = account.role is Role.PROVIDER
+    found = months.jobs(session, caller.account_id, first, ends, currency, provider=credit)
+    if not found:
+        raise NotFound(f"nothing of yours was settled in {month} in {currency}; see GET /v1/me/months")
+    return BillingDocument(
+        owner_id=caller.account_id,
+        credit=credit,
+        month=first,
+        currency=currency,
+        issued=ends,
+        market=Party(settings.issuer_name, settings.issuer_address, settings.issuer_vat_id or None),
+        organisation=Party(own.name, f"{own.address}\n{own.country}", own.vat_id),
+        vat_percent=own.vat_percent,
+        vat_note=own.vat_note,
+        lines=tuple(Line(public_id("val", each.job_id), each.on, each.amount) for each in found),
+    )
+
+
+def _address(total: months.MonthTotal) -> str:
+    return f"/v1/me/documents/{total.month:%Y-%m}?currency={total.currency}"
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
