@@ -23,6 +23,7 @@ _LEVEL = 1
 ANCHORS = "anchors"
 ROWS, VALUES, WEIGHTS, CLASSES, FREQUENCIES = "answers", "targets", "weights", "classes", "frequencies"
 SCALE = "scale"
+CLUSTERS = "clusters"
 
 
 class _Packed(Document):
@@ -86,6 +87,7 @@ def pack_anchors(anchors: Anchors) -> bytes:
     optional = {
         WEIGHTS: targets.weights,
         FREQUENCIES: targets.frequencies,
+        CLUSTERS: targets.clusters,
         SCALE: None if scale is None else np.array([scale.center, scale.spread], dtype=np.float64),
     }
     return pack(arrays | {name: array for name, array in optional.items() if array is not None})
@@ -97,5 +99,7 @@ def unpack_anchors(blob: bytes) -> Anchors:
     models = arrays[ROWS]
     classes, *apart = arrays[CLASSES].tolist()
     scale = TargetScale(*arrays[SCALE].tolist()) if SCALE in arrays else None
-    targets = Targets(arrays[VALUES], arrays.get(WEIGHTS), classes, arrays.get(FREQUENCIES), scale)
+    targets = Targets(
+        arrays[VALUES], arrays.get(WEIGHTS), classes, arrays.get(FREQUENCIES), scale, arrays.get(CLUSTERS)
+    )
     return Anchors(models[-1], models[0] if len(models) > 1 else None, targets, *apart)

@@ -169,8 +169,14 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         notes=[
             *admitted.notes,
             *untestable(order, admitted.game, admitted.size.test_rows, settings.max_answer_bytes),
-            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
-            rule(order, admitted.game, admitted.size.test_rows, effort.sentence(order.currency)),
+            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels, admitted.size.test_groups),
+            rule(
+                order,
+                admitted.game,
+                admitted.size.test_rows,
+                effort.sentence(order.currency),
+                admitted.size.test_groups,
+            ),
             *warnings(order),
         ],
         terms=sentences(

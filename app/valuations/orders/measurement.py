@@ -13,18 +13,24 @@ from contract.metrics import Predicts, metric_of
 BETTER_WITH_RARE_CLASSES = ("balanced_accuracy", "average_precision", "roc_auc")
 # from this part of the test rows on, one class is so frequent that answering it always scores high
 LOPSIDED = 0.9
+# so few groups leave the spread between groups itself uncertain
+FEW_GROUPS = 20
 # points of the widest interval times the root of the rows that measure: low, middle and high over measured games
 WIDTH_FACTORS = (90.0, 200.0, 400.0)
 
 
-def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float]) -> list[str]:
-    """For the buyer, before anything is paid. ``labels`` are the parts of the test rows that each class has."""
-    return [_baseline(game, test_rows), _width(game, test_rows), *_suits(game, labels)]
+def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float], groups: int | None = None) -> list[str]:
+    """For the buyer, before anything is paid. ``labels`` are the parts of the test rows that each class has, ``groups``
+    in how many groups the rows were drawn (None: each by itself)."""
+    width = _width(game, test_rows) if groups is None else _width_of_groups(game, test_rows, groups)
+    return [_baseline(game, test_rows), width, *_suits(game, labels)]
 
 
-def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str) -> str:
+def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str, groups: int | None = None) -> str:
     """What ends the job, and how far it may go: ``effort`` says what that takes at most."""
     _, low, _ = expected_width(measuring_rows(test_rows, game))
+    if groups is not None:
+        low = min(low, expected_width(measuring_rows(groups, game))[1])
     if order.ruled_by == PRECISION:
         words = (
             f"Precision rules this order: it goes on until the widest share interval, test rows included, is at most "
@@ -87,6 +93,22 @@ def _width(game: FrozenGame, test_rows: int) -> str:
         f"With {rows} test rows that measure worths, the widest share interval will be about {middle:.0f} points "
         f"({low:.0f} to {high:.0f} in most jobs) by the draw of test rows alone, however much is computed. More test "
         "rows are the cheapest way to narrower intervals: four times as many halve it."
+    )
+
+
+def _width_of_groups(game: FrozenGame, test_rows: int, groups: int) -> str:
+    """The same where rows were drawn in groups: between rows of a group that tell nothing new and rows that are as good
+    as drawn by themselves."""
+    rows, drawn = measuring_rows(test_rows, game), measuring_rows(groups, game)
+    alike, apart = expected_width(drawn), expected_width(rows)
+    few = f" {drawn} groups are few: nothing is certain of them." if drawn < FEW_GROUPS else ""
+    what = "blocks" if game.predicts is Predicts.NEXT_TOKEN else "rows"
+    return (
+        f"The {rows} test {what} that measure worths are in {drawn} groups of {what} that were drawn together, and "
+        f"groups are what counts: the widest share interval will be about {alike[0]:.0f} points where {what} of a "
+        f"group are alike, and {apart[0]:.0f} where they are not ({apart[1]:.0f} to {alike[2]:.0f} in most jobs), by "
+        f"that alone, however much is computed.{few} More groups are the cheapest way to narrower intervals; more "
+        f"{what} of the same groups help little."
     )
 
 

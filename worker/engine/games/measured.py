@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from contract import clusters
 from contract.baseline import Baseline
 from contract.metrics import Metric
 from contract.tasks import Prediction, Targets
@@ -26,13 +27,15 @@ WITHOUT_PLAYERS = "the model of everybody with all players unlearned"
 class Ends:
     """The baseline and everybody's model: what they score, how much each of the test units moves either score,
     float64[2, T], and what was compared, in words. ``size`` is the usual difference of what a model scores on one unit
-    (``Metric.size``), by which what an unseen unit could do is measured."""
+    (``Metric.size``), by which what an unseen unit could do is measured. ``within``, where T are clusters of test
+    units: how many units these are of."""
 
     baseline: float
     full: float
     influences: Floats
     basis: str
     size: float = 1.0
+    within: int | None = None
 
 
 @runtime_checkable
@@ -44,7 +47,8 @@ class Measured(Protocol):
         ...
 
     def influences(self, source: str, coalitions: Coalitions) -> Floats | None:
-        """How much each test unit moves the worths of coalitions bool[m, n], float64[m, T]; their worths are known."""
+        """How much each test unit, or cluster of units that were drawn together, moves the worths of coalitions
+        bool[m, n], float64[m, T]; their worths are known."""
         ...
 
 
@@ -61,7 +65,7 @@ class TestUnits:
     apart: int
 
     def influences(self, answers: Answers, everybody: tuple[Answers, Answers] | None) -> Floats:
-        """Influences float64[m, T] on the worths of stored answers [m, T, ...].
+        """Influences float64[m, T] on the worths of stored answers [m, T, ...]; of clusters, where units have clusters.
 
         ``everybody``, of sources whose worths are moved to where everybody's is known: everybody's answers by the
         source, and those of M_full. A worth that is the baseline's moves as the baseline's does.
@@ -77,17 +81,21 @@ class TestUnits:
         influences are float64[T]."""
         own = self._raw(self.baseline.answers[None])[0] if nobody is None else nobody
         worth, about = (self.baseline.worth, self.baseline.about) if nobody is None else (nobody_worth, nobody_is)
-        units = f"{len(self.targets.values)} test {self.prediction.unit}s"
+        of_units, groups = len(self.targets.values), self.targets.clusters
+        units = f"{of_units} test {self.prediction.unit}s"
+        units += "" if groups is None else f" in {clusters.count(groups)} groups"
         how = ""
         if nobody is None and about == self.metric.constant_is:
             how = f" (chosen by {self.apart} other test rows)" if self.apart else " (chosen by the same rows)"
         basis = f"{self.metric.title.lower()} on {units} against the baseline, {about}{how}"
         full = self._scores(everybody[None])[0]
         size = self.metric.size(self.targets.values)
-        return Ends(worth, float(full), np.stack([own, self._raw(everybody[None])[0]]), basis, size)
+        within = None if groups is None else of_units
+        return Ends(worth, float(full), np.stack([own, self._raw(everybody[None])[0]]), basis, size, within)
 
     def _scores(self, answers: Answers) -> Floats:
         return self.prediction.worths(self.metric, answers, self.targets)
 
     def _raw(self, answers: Answers) -> Floats:
-        return self.prediction.influences(self.metric, answers, self.targets)
+        moved = self.prediction.influences(self.metric, answers, self.targets)
+        return clusters.summed(moved, self.targets.clusters)
