@@ -44,3 +44,14 @@ def summed(influences: Floats, clusters: Clusters | None) -> Floats:
     groups, units = count(clusters), influences.shape[1]
     sums = np.stack([np.bincount(clusters, weights=each, minlength=groups) for each in influences])
     return np.asarray(sums * math.sqrt(groups / (groups - 1) * (units - 1) / units), dtype=np.float64)
+
+
+def at_most(units: int, most: int) -> Clusters | None:
+    """Clusters int64[units] of independent units, so that there are at most so many: what is kept of more units is
+    their sums, whose squares add up to the same variance on average. None where there are no more units."""
+    if units <= most:
+        return None
+    order = np.random.default_rng([units, most]).permutation(units)
+    merged = np.empty(units, dtype=np.int64)
+    merged[order] = np.arange(units) % most
+    return merged

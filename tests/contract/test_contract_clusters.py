@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.clusters import canonical, count, some, summed
+from contract.clusters import at_most, canonical, count, some, summed
 
 
 def test_units_by_themselves_are_clusters_of_one() -> None:
@@ -61,3 +61,14 @@ def test_what_is_left_of_clusters_is_numbered_anew() -> None:
     assert left is not None
     assert left.tolist() == [0, 1, 0]
     assert some(None, np.array([0])) is None
+
+
+def test_fewer_sums_of_independent_units_have_their_variance_on_average() -> None:
+    rng = np.random.default_rng(4)
+    moved = rng.normal(size=(200, 600)) / 600
+    parts = at_most(600, 100)
+    assert parts is not None
+    assert np.bincount(parts).tolist() == [6] * 100
+    claimed = (summed(moved, parts) ** 2).sum(axis=1)
+    assert claimed.mean() == pytest.approx((moved**2).sum(axis=1).mean(), rel=0.05)
+    assert at_most(100, 100) is None

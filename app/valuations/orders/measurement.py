@@ -47,21 +47,6 @@ def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str, gro
     return words
 
 
-def untestable(order: NewValuation, game: FrozenGame, test_rows: int, most_bytes: int) -> list[str]:
-    """That nobody can be paid, where the answers of one model on the test rows are too large to be kept for the test of
-    the gain (four bytes for each row and class; a language model's are sums over blocks)."""
-    if game.predicts is Predicts.NEXT_TOKEN or order.payout.pay_without_gain:
-        return []
-    width = max(1, len(game.classes))
-    if 4 * measuring_rows(test_rows, game) * width <= most_bytes:
-        return []
-    return [
-        f"The answers of one model on {test_rows} test rows of {width} classes are too large to be kept here "
-        f"({most_bytes} bytes at most), so the gain cannot be tested and nobody would be paid; give fewer test rows, "
-        "or set payout.pay_without_gain."
-    ]
-
-
 def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:
     metric = metric_of(game.metric)
     if metric.one_unit_decides:
