@@ -196,6 +196,7 @@ def _read_tables(files: _Files) -> JobRows:
 
     # an uploaded test set had its labels counted before
     test, tables = table(files.test, is_test=question.own), {}
+    groups = column_groups(test, files.test.group) if files.test.group else None
     if question.target_is is None and target in test.column_names:
         # before others' files are looked at: what the asker's own target is, the asker can be told in full
         check_said(test, target)
@@ -225,8 +226,7 @@ def _read_tables(files: _Files) -> JobRows:
         with files.refused(key, files.datasets[key]):
             rows[key] = encode(read, encoding)
     encoded_test = encode(test, encoding)
-    if files.test.group:
-        encoded_test = replace(encoded_test, groups=column_groups(test, files.test.group))
+    encoded_test = replace(encoded_test, groups=groups)
     if not question.by_name:
         encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
         encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}

@@ -28,9 +28,8 @@ def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float], g
 
 def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str, groups: int | None = None) -> str:
     """What ends the job, and how far it may go: ``effort`` says what that takes at most."""
-    _, low, _ = expected_width(measuring_rows(test_rows, game))
-    if groups is not None:
-        low = min(low, expected_width(measuring_rows(groups, game))[1])
+    rows = measuring_rows(test_rows, game)
+    _, low, _ = expected_width(rows if groups is None else _measuring_groups(groups, test_rows, rows))
     if order.ruled_by == PRECISION:
         words = (
             f"Precision rules this order: it goes on until the widest share interval, test rows included, is at most "
@@ -43,7 +42,8 @@ def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str, gro
             f"{order.share_ci:g} points then, the job says so; with ruled_by precision it would go on."
         )
     if low > order.share_ci:
-        words += f" Your test rows alone are likely to make it wider than {order.share_ci:g} points: more of them help."
+        more = "more of them help" if groups is None else "more groups help"
+        words += f" Your test rows alone are likely to make it wider than {order.share_ci:g} points: {more}."
     return words
 
 
@@ -84,7 +84,8 @@ def _width(game: FrozenGame, test_rows: int) -> str:
 def _width_of_groups(game: FrozenGame, test_rows: int, groups: int) -> str:
     """The same where rows were drawn in groups: between rows of a group that tell nothing new and rows that are as good
     as drawn by themselves."""
-    rows, drawn = measuring_rows(test_rows, game), measuring_rows(groups, game)
+    rows = measuring_rows(test_rows, game)
+    drawn = _measuring_groups(groups, test_rows, rows)
     alike, apart = expected_width(drawn), expected_width(rows)
     few = f" {drawn} groups are few: nothing is certain of them." if drawn < FEW_GROUPS else ""
     what = "blocks" if game.predicts is Predicts.NEXT_TOKEN else "rows"
@@ -95,6 +96,11 @@ def _width_of_groups(game: FrozenGame, test_rows: int, groups: int) -> str:
         f"that alone, however much is computed.{few} More groups are the cheapest way to narrower intervals; more "
         f"{what} of the same groups help little."
     )
+
+
+def _measuring_groups(groups: int, test_rows: int, rows: int) -> int:
+    """In how many groups the ``rows`` that measure worths are."""
+    return max(1, round(groups * rows / test_rows))
 
 
 def measuring_rows(test_rows: int, game: FrozenGame) -> int:

@@ -76,5 +76,5 @@ def test_where_test_rows_were_drawn_in_groups_the_quote_goes_by_groups() -> None
     assert "few" not in told
     assert "10 groups are few" in measurement(game("accuracy"), 400, {}, 10)[1]
     assert "900 test rows that measure worths are in 90 groups" in measurement(game("accuracy"), 1000, {}, 100)[1]
-    assert "more of them help" in rule(order(), game("accuracy"), 4000, "36 retrainings", 100)
-    assert "more of them help" not in rule(order(), game("accuracy"), 4000, "36 retrainings")
+    assert "more groups help" in rule(order(), game("accuracy"), 4000, "36 retrainings", 100)
+    assert "help" not in rule(order(), game("accuracy"), 4000, "36 retrainings")
