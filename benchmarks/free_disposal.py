@@ -3,11 +3,11 @@
     python -m benchmarks.free_disposal [seeds] > free-disposal.md
 
 Six providers of scikit-learn's digits or of its breast cancer table, 25 or 15 rows each, one of them with two labels in
-five drawn at random; all 64 coalitions of a logistic model or a small MLP are trained once and asked on a test set. Each
-metric is played twice on the same answers: worths stop at the baseline (free disposal, the rule), or they do not.
+five drawn at random; all 64 coalitions of a logistic model or a small MLP are trained once and asked on a test set.
+Each metric is played twice on the same answers: worths stop at the baseline (free disposal, the rule), or they do not.
 Reported are how many coalitions score below the baseline, by how many points the exact shares of both ways differ, the
-worst error of a share that is estimated from 24 retrainings (against the exact share under the same rule), and the width
-of the widest 95 % interval over test rows when all coalitions are known. It prints a table in Markdown.
+worst error of a share estimated from 24 retrainings (against the exact share under the same rule), and the width of the
+widest 95 % interval over test rows when all coalitions are known. It prints a table in Markdown.
 """
 
 import os
