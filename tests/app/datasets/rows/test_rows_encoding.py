@@ -233,10 +233,10 @@ def test_canonical_rows_do_not_depend_on_the_order(rows: list[tuple[float, int]]
     y = np.array([row[1] for row in rows])
     order = np.random.default_rng(random.randint(0, 10**6)).permutation(len(rows))  # type: ignore[attr-defined]
     first, second = EncodedRows(X, y).canonical(), EncodedRows(X[order], y[order]).canonical()
-    assert first[0].tobytes() == second[0].tobytes()
-    assert first[1].tobytes() == second[1].tobytes()
+    assert first.X.tobytes() == second.X.tobytes()
+    assert first.y.tobytes() == second.y.tobytes()
     assert rows_digest(X, y) == rows_digest(X[order], y[order])
-    assert sorted(zip(first[0][:, 0].tolist(), first[1].tolist(), strict=True)) == sorted(
+    assert sorted(zip(first.X[:, 0].tolist(), first.y.tolist(), strict=True)) == sorted(
         zip(X[:, 0].tolist(), y.tolist(), strict=True)
     )
 
