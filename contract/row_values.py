@@ -9,13 +9,31 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.learners import LEARNERS
+from contract.methods import METHODS
+from contract.metrics import Predicts
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+# by name, in words: what an order asks of rows
+ROWS_NONE, ROWS_VALUES = "none", "values"
+ROWS = {ROWS_NONE: "no values of rows", ROWS_VALUES: "a value for every row, for its owner"}
+# by what rows are told apart
+STATISTICS, NEIGHBOURS = "statistics", "neighbours"
 # the part of a row's neighbours that must have another label, for it to be suggested
 SUGGESTED_BY = 0.7
 # standard errors under 0 from which a row is said to do harm
 HARMS = 2.0
+
+
+def told_apart_by(learner: str, predicts: Predicts) -> str | None:
+    """By what the rows of a learner's models are told apart; None where they cannot be."""
+    if predicts is Predicts.NEXT_TOKEN or LEARNERS[learner].needs_base:
+        return None
+    if any(learner in METHODS[method].learners for method in ("statistics", "tangent")):
+        return STATISTICS
+    return NEIGHBOURS if predicts is Predicts.CLASS else None
 
 
 class RowFinding(StrEnum):
