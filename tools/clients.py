@@ -152,12 +152,13 @@ QUICK = ("redocly and spectral", "openapi-python-client")
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--quick", action="store_true")
+    asked.add_argument("--only", choices=STEPS, action="append", help="may be repeated")
     asked.add_argument("--home", type=Path, default=ROOT / ".clients")
     options = asked.parse_args()
     home, failed = options.home.resolve(), []
     installed(home)
     with a_stack() as env:
-        for name in QUICK if options.quick else STEPS:
+        for name in options.only or (QUICK if options.quick else STEPS):
             try:
                 STEPS[name](home, env)
                 say(f"{name}: good\n")

@@ -15,13 +15,10 @@ from app.http.routes import api_router
 router = api_router("/v1", "payouts")
 
 
-@router.get("/me/billing", responses=responses(NotFound))
+@router.get("/me/billing")
 def get_billing(caller: AnyCaller, session: SessionDep) -> schemas.BillingAnswer:
-    """Whom your invoices and credit notes are made out to; 404 before you said so."""
-    found = service.details(session, caller.account_id)
-    if found is None:
-        raise NotFound("your billing details are not known yet; say them with PUT /v1/me/billing")
-    return found
+    """Whom your invoices and credit notes are made out to; null before you said so."""
+    return service.details(session, caller.account_id) or schemas.BillingAnswer()
 
 
 @router.put("/me/billing", responses=responses(InvalidInput))

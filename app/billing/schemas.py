@@ -31,16 +31,16 @@ class BillingBody(Body):
 
 
 class BillingAnswer(Answer):
-    """An organisation's billing details; null before they were given."""
+    """An organisation's billing details; all of it null before they were given."""
 
     model_config = example(**_DETAILS)
 
-    name: str
-    address: str
-    country: str
-    vat_id: str | None
-    vat_percent: Decimal
-    vat_note: str | None
+    name: str | None = None
+    address: str | None = None
+    country: str | None = None
+    vat_id: str | None = None
+    vat_percent: Decimal | None = None
+    vat_note: str | None = None
 
 
 _MONTH = {

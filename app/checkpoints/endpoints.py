@@ -36,7 +36,7 @@ _CONTENT: dict[str, Any] = {
         "Anything that can hold code is refused.",
         "content": {
             "application/octet-stream": {
-                "schema": {"type": "string", "contentMediaType": "application/octet-stream"},
+                "schema": {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"},
                 "example": "(the bytes of weights.safetensors)",
             },
             "application/zip": {

@@ -71,7 +71,8 @@ class JsonLd(JSONResponse):
 
 
 _CROISSANT = {"@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0", "name": "ward 3, 2025"}
-_BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
+# generators of clients read `format`, whatever the version of JSON Schema
+_BYTES = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
 _CONTENT: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -1,5 +1,6 @@
 """One job by a generated Python client (openapi-python-client): upload, publish, order, wait, read the values."""
 
+import io
 import os
 import sys
 import time
@@ -7,7 +8,8 @@ import time
 from cherish_client import AuthenticatedClient
 from cherish_client.api.datasets import create_dataset, publish_dataset, put_dataset_content
 from cherish_client.api.valuations import create_valuation, get_valuation, get_values
-from cherish_client.models import LicenceBody, NewDataset, NewValuation, PublishBody
+from cherish_client.models import DatasetBody, LicenceBody, NewValuation, PublishBody
+from cherish_client.types import File
 
 rows = ["u,v,label\n" + "".join(f"{i % 7},{i % 5}.{seed},{'abc'[i % 3]}\n" for i in range(40)) for seed in range(3)]
 
@@ -19,8 +21,10 @@ def client(role: str) -> AuthenticatedClient:
 
 
 def uploaded(owner: AuthenticatedClient, content: str, kind: str) -> str:
-    made = create_dataset.sync(client=owner, body=NewDataset.from_dict({"name": kind, "target": "label", "kind": kind}))
-    put_dataset_content.sync(made.id, client=owner, body=content)
+    made = create_dataset.sync(
+        client=owner, body=DatasetBody.from_dict({"name": kind, "target": "label", "kind": kind})
+    )
+    put_dataset_content.sync(made.id, client=owner, body=File(io.BytesIO(content.encode())))
     return made.id
 
 
