@@ -34,6 +34,7 @@ from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
 from app.valuations import handover_endpoints as handovers
+from app.valuations.explorations import endpoints as explorations
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -82,6 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        # a redirect to the path without its slash would be built from the Host header that somebody sent
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
@@ -108,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(payouts.router)
     app.include_router(valuations.router)
     app.include_router(handovers.router)
+    app.include_router(explorations.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)

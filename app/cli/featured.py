@@ -14,6 +14,7 @@ import numpy as np
 
 from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors
+from app.cli.row_sources import RowSources
 from app.datasets.readers import Limits
 from app.datasets.rows import items
 from app.datasets.rows.encoding import EncodedRows
@@ -37,10 +38,16 @@ class _FeaturedPart:
     prints: Any
     rows: Any
     labels: list[str]
+    groups: Any = None
 
 
 def evaluator_on_features(
-    request: ValueRequest, name: str, hyper: dict[str, float | int | str], threads: int, notice: Notice = unnoticed
+    request: ValueRequest,
+    name: str,
+    hyper: dict[str, float | int | str],
+    threads: int,
+    notice: Notice = unnoticed,
+    sources: RowSources | None = None,
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator
@@ -73,13 +80,22 @@ def evaluator_on_features(
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
             X, rows = standardised(X, rows)
+        if sources is not None:
+            sources.classes = tuple(classes)
+            for each, own, part in zip(names, rows, parts, strict=True):
+                files = [
+                    (file.named, len(one.labels))
+                    for file, (player, one) in zip(used, read, strict=True)
+                    if player == each
+                ]
+                sources.add_files(each, files, own, part[2])
         players = [
             PlayerData(each, own, part[2], EncodedRows(part[0], part[2]).digest)
             for each, own, part in zip(names, rows, parts, strict=True)
         ]
         problem = Problem(
             players=players,
-            test=Rows(X, y, name="the test set"),
+            test=Rows(X, y, "the test set", test.groups),
             classes=len(classes),
             learner=LearnerSpec(name, hyper),
             metric=request.metric,
@@ -108,10 +124,11 @@ def _file(
     """A file's rows: their fingerprints, what is ``made`` of them, and their labels."""
     reading, target = request.reading(file.named), request.target
     found = _SUFFIXES.get(file.path.suffix)
-    stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading)
+    group = request.test_group if file == the_test_set(request) else ""
+    stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading, group=group)
     side = extractor.side if kind == IMAGE else None
-    with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading) as opened:
-        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels)
+    with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading, group=group) as opened:
+        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels, stand_ins.groups)
 
 
 def _joined(

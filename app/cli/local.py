@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from app.cli.featured import evaluator_on_features
 from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
+from app.cli.row_sources import RowSources, row_numbers
 from app.cli.text import evaluator_of_texts
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
+from app.datasets.rows.groups import column_groups
 from app.datasets.rows.reading import read_rows
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
 
 
-def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed) -> "tuple[Evaluator, dict[str, str]]":
+def evaluator_of(
+    request: ValueRequest, threads: int, notice: Notice = unnoticed, sources: RowSources | None = None
+) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request and the digests that name everything it rests on; what is noticed of a file while it is
-    read is given to ``notice`` with what people call the file."""
+    read is given to ``notice`` with what people call the file, and where each row stands to ``sources``."""
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.game import Player
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
@@ -49,7 +53,7 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
     if request.encoder or request.backbone:
         if target_is(request, name) == "number":
             raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
-        return evaluator_on_features(request, name, hyper, threads, notice)
+        return evaluator_on_features(request, name, hyper, threads, notice, sources)
     whole_rest = [LocalFile("the rest", Path(request.rest), None, request.rest)] if request.rest else []
     others = [*provider_files(request), *whole_rest]
     answer, used = read_together(
@@ -57,8 +61,16 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
     )
     encoding = Encoding.from_json(answer.encoding or {})
     form = encoding.shape if len(encoding.shape) > 1 else ()
-    test = encode(_table(request, the_test_set(request), form), encoding)
+    tested = _table(request, the_test_set(request), form)
+    test = encode(tested, encoding)
+    groups = column_groups(tested, request.test_group) if request.test_group else None
     encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
+    if sources is not None:
+        sources.classes = encoding.classes
+        for file, (player, each) in zip(used, encoded, strict=True):
+            if player is not None:
+                numbers = row_numbers(file.path, file.format or None, request.target, request.reading(file.named))
+                sources.add(player, file.named, numbers, each.X, each.y)
     rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}
     for player, each in encoded:
@@ -77,7 +89,7 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
             players=pieces,
             owners=owners,
             class_weights=request.class_weights,
-            test=Rows(test.X, test.y, name="the test set"),
+            test=Rows(test.X, test.y, "the test set", groups),
             classes=encoding.outputs,
             scale=encoding.target_scale,
             learner=LearnerSpec(name, hyper),
@@ -140,3 +152,7 @@ def _check_options(request: ValueRequest, model: str) -> None:
         )
     if model == "lm" and (request.label_map or request.missing_labels != "leave_out"):
         raise InvalidInput("--label-map, --missing-labels: a language model predicts tokens, no labels; leave them out")
+    if request.test_group and request.test_group == request.target:
+        raise InvalidInput(f"--test-group {request.test_group}: that column is the target; name another, or none")
+    if model == "lm" and request.test_group:
+        raise InvalidInput("--test-group: lm reads texts here, whose blocks are grouped by document; leave it out")
