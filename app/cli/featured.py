@@ -20,6 +20,7 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.items import IMAGE, TEXT, number_labels
 from app.datasets.rows.rules import clean_map
 from app.errors import InvalidInput
+from contract.metrics import metric_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +83,7 @@ def evaluator_on_features(
             test=Rows(X, y, name="the test set"),
             classes=len(classes),
             learner=LearnerSpec(name, hyper),
-            metric=request.metric,
+            metric=metric_of(request.metric).resolved(classes).text,
             mode=request.mode,
             seed=request.seed,
             checkpoint=checkpoint,
