@@ -29,9 +29,10 @@ from contract.metrics import METRICS, Metric, Predicts, metric_of
 
 
 def metrics_of(session: Session, valuation: Valuation) -> Sequence[str]:
-    """The metrics that can be asked of a job's models by name: those that score what they predict."""
+    """The metrics that can be asked of a job's models by name: those that score what they predict, and
+    need no options."""
     predicts = _predicted(session, valuation)
-    return [name for name, each in METRICS.items() if each.why_not(predicts) is None]
+    return [name for name, each in METRICS.items() if not each.needs and each.why_not(predicts) is None]
 
 
 def ask(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID, metric: str) -> Values | None:
@@ -42,6 +43,7 @@ def ask(session: Session, settings: Settings, caller: Caller, valuation_id: uuid
     """
     valuation = service.succeeded(session, caller, valuation_id)
     chosen = _scoring(session, valuation, metric)
+    metric = chosen.text  # one spelling for one question
     if metric == valuation.order.spec().metric:
         return service.values(session, caller, valuation_id)
     known = other_metrics.found(session, valuation_id, metric)
@@ -65,6 +67,7 @@ def _scoring(session: Session, valuation: Valuation, metric: str) -> Metric:
     """The metric; raises InvalidInput where there is none of that name, or it scores something else."""
     try:
         chosen = metric_of(metric)
+        chosen.resolved(repository.get_game(session, valuation.game_id).document.classes)
     except InvalidProblem as unknown:
         raise InvalidInput(str(unknown), errors=[FieldError("/metric", str(unknown), "metric")]) from None
     if (why := chosen.why_not(_predicted(session, valuation))) is not None:

@@ -352,7 +352,7 @@ def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
     paid = payout_lines(session, caller, valuation_id)
     job = get(session, caller, valuation_id)
     buyer = accounts.get_account(session, job.buyer_id).name
-    return Report(result, paid, job.order.metric, evidence.audited_pairs(session, job), buyer, job.finished_at)
+    return Report(result, paid, result.metric, evidence.audited_pairs(session, job), buyer, job.finished_at)
 
 
 def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:

@@ -96,16 +96,17 @@ def values_by(asked: Asked, blobs: BlobStore, metric: str) -> StoredResult:
         raise CannotMeasure(_GONE)
     answers = KeptAnswers(blobs, asked.kept, PREDICTIONS[job.game.predicts], job.facts.moved)
     players, owners = players_of(job)
+    by = metric_of(metric).resolved(job.game.classes)
     try:
         game = StoredGame(
             players=players,
             owners=owners,
             costs={source.name: source.cost for source in job.facts.sources},
             unit_seconds=job.facts.unit_seconds,
-            stored=_worths(answers, metric_of(metric), asked, partial=partial),
+            stored=_worths(answers, by, asked, partial=partial),
             digests={"game": job.game_digest},
             kept=answers,
-            metric=metric,
+            metric=by.text,
             partial=partial,
         )
         result = _valued(game, replace(job.spec, metric=metric), asked.own)
