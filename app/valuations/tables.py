@@ -182,6 +182,15 @@ class StoredAnswers(Base, Timestamped):
     count: Mapped[int]
 
 
+class EvidenceDocument(Base, Timestamped):
+    """The blob of what a result of the game rests on (contract.evidence), which the result's certificate commits to."""
+
+    __tablename__ = "evidence_documents"
+
+    game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
 class Round(Base, Timestamped):
     """One request of the estimator. ``open`` counts its unfinished shards; who brings it to zero records the plan."""
 

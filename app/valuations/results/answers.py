@@ -14,6 +14,7 @@ from app.valuations.results.payee_parts import PayeeResult, known_intervals, par
 from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
+    EvidenceSealAnswer,
     ForecastAnswer,
     GainAnswer,
     IntervalPartsAnswer,
@@ -170,6 +171,7 @@ def values(
         precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
         tops_up=valuation.tops_up,
+        evidence=None if result.evidence is None else EvidenceSealAnswer.model_validate(result.evidence.plain()),
     )
 
 
