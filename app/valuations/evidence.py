@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict, NotFound
-from app.http.etags import make_etag
+from app.http.headers import make_etag
 from app.http.ids import public_id
 from app.identity import Caller
 from app.payouts import service as payouts

@@ -10,8 +10,7 @@ from starlette.background import BackgroundTask
 from app.accounts.callers import AnyCaller, ProviderCaller
 from app.errors import Conflict, NotFound
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
-from app.http.etags import conditional
-from app.http.headers import attachment, binary
+from app.http.headers import attachment, binary, conditional
 from app.http.ids import ValuationId, public_id
 from app.http.problems import responses
 from app.http.routes import api_router
