@@ -11,8 +11,9 @@ import uuid
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from sqlalchemy.orm import Session
 
@@ -81,7 +82,7 @@ def of_job(session: Session, blobs: BlobStore, caller: Caller, valuation_id: uui
     return JobEvidence(seal.document, canonical_json(job), document.answers if _answers_granted(valuation) else ())
 
 
-def write(path: Path, blobs: BlobStore, evidence: JobEvidence) -> None:
+def write(path: Path | IO[bytes], blobs: BlobStore, evidence: JobEvidence) -> None:
     """The archive: the document, the job's part, and each file of answers under its digest."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo(DOCUMENT), blobs.get(evidence.document), zipfile.ZIP_DEFLATED)
@@ -89,6 +90,13 @@ def write(path: Path, blobs: BlobStore, evidence: JobEvidence) -> None:
         for digest in sorted({file.digest for file in evidence.answers}):
             # compressed already
             archive.writestr(zipfile.ZipInfo(ANSWERS + digest), blobs.get(digest))
+
+
+def packed(blobs: BlobStore, evidence: JobEvidence) -> bytes:
+    """The archive as bytes."""
+    buffer = BytesIO()
+    write(buffer, blobs, evidence)
+    return buffer.getvalue()
 
 
 def inclusion(

@@ -17,7 +17,8 @@ from app.http.routes import api_router
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import evidence
-from app.valuations.results.schemas import InclusionAnswer, InclusionProofAnswer
+from app.valuations.results.answers import inclusion_answer
+from app.valuations.results.schemas import InclusionAnswer
 
 router = api_router("/v1", "valuations")
 
@@ -60,21 +61,8 @@ def get_my_evidence(
 ) -> InclusionAnswer:
     """Proofs that the coalitions your data is in are among those that the job's certificate commits to, without any
     worth; check them with `cherish verify FILE`."""
-    return inclusion_answer(evidence.inclusion(session, blobs, settings, caller, valuation_id, after, limit))
-
-
-def inclusion_answer(found: evidence.Inclusion) -> InclusionAnswer:
-    """The signed statement and the proofs, as they are answered."""
-    signed = found.signed
-    return InclusionAnswer(
-        statement=signed["certificate"],
-        digest=signed["digest"],
-        algorithm=signed["algorithm"],
-        public_key=signed["public_key"],
-        signature=signed["signature"],
-        items=[InclusionProofAnswer.model_validate(each.plain()) for each in found.items],
-        next_after=found.following,
-    )
+    found = evidence.inclusion(session, blobs, settings, caller, valuation_id, after, limit)
+    return inclusion_answer(found.signed, found.items, found.following)
 
 
 def archived(found: evidence.JobEvidence, blobs: BlobStore, valuation_id: ValuationId) -> Response:

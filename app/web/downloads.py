@@ -15,8 +15,8 @@ from app.http.ids import DatasetId, ValuationId, public_id
 from app.identity import Role
 from app.valuations import evidence, handover, service
 from app.valuations.delivery.package import MEDIA_TYPE, packed
-from app.valuations.evidence_endpoints import archived, inclusion_answer
 from app.valuations.results import certificates, exports, reports
+from app.valuations.results.answers import inclusion_answer
 from app.web.jobs import Reader
 from app.web.rendering import page
 from app.web.routes import page_router
@@ -97,7 +97,7 @@ def download_certificate(
 def download_evidence(visitor: Reader, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId) -> Response:
     """What the certificate commits to, to repeat the job from."""
     found = evidence.of_job(session, blobs, visitor.caller, valuation_id)
-    return archived(found, blobs, valuation_id)
+    return _download(evidence.packed(blobs, found), evidence.MEDIA_TYPE, valuation_id, "evidence.zip")
 
 
 @router.get("/{valuation_id}/proofs.json")
@@ -106,7 +106,8 @@ def download_proofs(
 ) -> Response:
     """A provider's proofs that the coalitions with its data are under the certificate's root: all of them."""
     found = evidence.inclusion(session, blobs, settings, visitor.caller, valuation_id, -1, None)
-    return _json(inclusion_answer(found).model_dump_json(indent=1), valuation_id, "proofs.json")
+    answer = inclusion_answer(found.signed, found.items, found.following)
+    return _json(answer.model_dump_json(indent=1), valuation_id, "proofs.json")
 
 
 @router.get("/{valuation_id}/certificate")

@@ -1,8 +1,9 @@
 """From rows to answers: which parts of a job its buyer and its providers see. Pure; it reads no database."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from app.http.ids import public_id
 from app.payouts import money
@@ -17,6 +18,8 @@ from app.valuations.results.schemas import (
     EvidenceSealAnswer,
     ForecastAnswer,
     GainAnswer,
+    InclusionAnswer,
+    InclusionProofAnswer,
     IntervalPartsAnswer,
     PayoutLine,
     Payouts,
@@ -39,6 +42,7 @@ from app.valuations.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.evidence import InclusionProof
 from contract.findings import FileFinding, Severity
 from contract.grants import Grant
 from contract.job import PayeePart
@@ -387,3 +391,18 @@ def _measured_on(valuation: Valuation) -> MeasuredOn | None:
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
     return (low, high) if low is not None and high is not None else None
+
+
+def inclusion_answer(
+    signed: Mapping[str, Any], items: Sequence[InclusionProof], following: int | None
+) -> InclusionAnswer:
+    """A provider's proofs: the signed statement, and the page of them after which more begin at ``following``."""
+    return InclusionAnswer(
+        statement=signed["certificate"],
+        digest=signed["digest"],
+        algorithm=signed["algorithm"],
+        public_key=signed["public_key"],
+        signature=signed["signature"],
+        items=[InclusionProofAnswer.model_validate(each.plain()) for each in items],
+        next_after=following,
+    )
