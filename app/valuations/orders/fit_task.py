@@ -40,7 +40,7 @@ def _fit(request: FitRequest) -> FitAnswer:
     rows = read_files(request)
     payees = [_payee(offer, question, rows) for offer in question.members]
     uploaded = {uuid.UUID(key): datetime.fromisoformat(moment) for key, moment in question.uploaded.items()}
-    grouping = group(payees, question.copies, rows.raw_test, uploaded)
+    grouping = group(payees, question.copies, rows.raw_test, uploaded, question.draws)
     whole = [join_raw(payee.raw) for payee in payees]
     shared = overlaps(whole, rows.raw_test)
     # blocks of text are labelled by domains, which are no classes
