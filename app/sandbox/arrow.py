@@ -4,24 +4,14 @@ Where it is looked for once and not found, Arrow goes on without it for good; ot
 """
 
 import sys
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 
 
-class _Nowhere(MetaPathFinder):
-    """Finds pandas nowhere."""
+class _Nowhere:
+    """Finds pandas nowhere, and leaves other modules to others."""
 
-    def find_spec(
-        self,
-        fullname: str,
-        path: Sequence[str] | None,  # noqa: ARG002 - the interface's
-        target: ModuleType | None = None,  # noqa: ARG002 - the interface's
-    ) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, _path: object, _target: object = None, /) -> None:
         if fullname == "pandas":
             raise ModuleNotFoundError(fullname)
-        return None
 
 
 def start_without_pandas() -> None:
