@@ -25,7 +25,8 @@ class DividedPayee(Document):
 
 
 class Division(Document):
-    """The inputs of a payout plan; ``metered`` is what devices cost in minor units, ``tops_up`` the job that pays."""
+    """The inputs of a payout plan; ``metered`` is what devices cost in minor units, ``tops_up`` the job that pays,
+    ``explores`` an exploration, which pays nobody."""
 
     valuation: str
     currency: str
@@ -36,6 +37,7 @@ class Division(Document):
     edition: int
     reserves: bool
     tops_up: str | None
+    explores: bool = False
     payees: tuple[DividedPayee, ...]
 
     def masked(self, left: Collection[int]) -> "Division":

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter
 from contract.evidence import EvidenceSeal
 from contract.job import DomainPerplexity
 from contract.sealing import SEAL
+from contract.selection import Selection
 from contract.spec import ValuationSpec
 
 FORMAT = 1
@@ -400,6 +401,7 @@ class StoredResult(_Answer):
     removal: RemovalCurves | None = None
     domains: tuple[DomainPerplexity, ...] = ()
     evidence: EvidenceSeal | None = None  # None: in results from before their evidence was kept
+    selection: Selection | None = None  # of explorations
 
     @classmethod
     def of(
@@ -408,9 +410,10 @@ class StoredResult(_Answer):
         without_harm: RevaluedWithout | None,
         removal: RemovalCurves,
         domains: tuple[DomainPerplexity, ...],
+        selection: Selection | None = None,
     ) -> "StoredResult":
         own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
-        return cls(**own, without_harm=without_harm, removal=removal, domains=domains)
+        return cls(**own, without_harm=without_harm, removal=removal, domains=domains, selection=selection)
 
     @property
     def paid_gain(self) -> Gain | None:

@@ -27,7 +27,7 @@ from worker.jobs.replay import StoredGame, replayed, unpack
 
 _SALT = b"cherish-evidence-1 "
 # members of a stored result that cannot be made again without models' answers
-_FROM_ANSWERS = ("without_harm", "removal", "domains", "evidence")
+_FROM_ANSWERS = ("without_harm", "removal", "domains", "evidence", "selection")
 
 
 def salt_of(settings: Settings, game_id: uuid.UUID) -> str:
@@ -118,7 +118,9 @@ def repeated(
     if answers is not None or not evidence.answers_kept:
         again = replayed(game, stored.spec, stored.domains, revalue=revalue).stored.plain()
         before = stored.plain()
-        before.pop("evidence", None)
+        for name in ("evidence", "selection"):
+            before.pop(name, None)
+            again.pop(name, None)
         return before, again
     names = [player.name for player in game.players]
     rows = tuple(

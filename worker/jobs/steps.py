@@ -35,6 +35,7 @@ from contract.result import ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, NeedWorths, family
+from worker.engine.loop.best_sets import best_sets
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress
 from worker.jobs import checks
@@ -166,6 +167,8 @@ class Steps:
         looks: list[Progress] = []
         try:
             found = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
+            explored = job.inputs.explored
+            selection = None if explored is None else best_sets(game, found.result, explored.added)
         except NeedWorths as need:
             self._heartbeat.check()
             coalitions = pack(need.coalitions)
@@ -192,7 +195,7 @@ class Steps:
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         evidence = evidence_of(game, job, salt_of(self._settings, claim.game_id))
         self._blobs.put_bytes(evidence.content)
-        kept = replace(found.stored, evidence=evidence.seal())
+        kept = replace(found.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 
     def _kept(self, job: Job) -> KeptAnswers | None:

@@ -80,7 +80,14 @@ def outcome_of(result: StoredResult) -> JobOutcome:
 
 
 def _undivided(division: Division) -> PayoutCondition | None:
-    """Why a top-up divides no pool; None for other jobs."""
+    """Why a top-up or an exploration divides no pool; None for other jobs."""
+    if division.explores:
+        return PayoutCondition(
+            met=False,
+            sentence="This is an exploration: it measures, and divides no pool.",
+            reason="nothing here: an exploration divides no pool",
+            reference="an exploration, which divides no pool",
+        )
     if division.tops_up is None:
         return None
     earlier = division.tops_up

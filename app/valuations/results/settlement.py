@@ -158,6 +158,7 @@ def division_of(valuation: Valuation, players: Sequence[ValuationPlayer], metere
         edition=agreed.edition,
         reserves=any(agreed.reserves),
         tops_up=None if valuation.tops_up is None else public_id("val", valuation.tops_up),
+        explores=valuation.explores,
         payees=tuple(
             DividedPayee(
                 position=player.position,
