@@ -187,9 +187,10 @@ def _worths_of_answers(archive: Archive, answers: "BlobStore") -> Verdict:
     from app.cli.verdicts import TOLERANCE
     from contract.metrics import metric_of
     from worker.jobs.evidence import game_of
+    from worker.jobs.kept_answers import KeptAnswers
 
     kept, metric, furthest = game_of(archive.evidence, answers).kept, metric_of(archive.evidence.metric), 0.0
-    if kept is None:
+    if not isinstance(kept, KeptAnswers):
         raise AssertionError("a game with answers has none")
     for part in archive.evidence.worths:
         try:

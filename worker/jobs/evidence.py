@@ -39,7 +39,9 @@ def salt_of(settings: Settings, game_id: uuid.UUID) -> str:
 def evidence_of(game: StoredGame, job: Job, salt: str) -> Evidence:
     """The document of the worths that a replay of ``game`` used."""
     used = {source: sorted(worths) for source, worths in sorted(game.used.items()) if worths}
-    files = () if game.kept is None else game.kept.files
+    # sums that are kept in the place of answers tell no single answer, and are no part of it
+    kept = game.kept if isinstance(game.kept, KeptAnswers) else None
+    files = () if kept is None else kept.files
     return Evidence(
         game=job.game_digest,
         salt=salt,
@@ -50,7 +52,7 @@ def evidence_of(game: StoredGame, job: Job, salt: str) -> Evidence:
         metric=game.metric,
         predicts=predicted(job.game.learner.name, job.game.metric),
         partial=game.partial,
-        moved=() if game.kept is None else tuple(game.kept.moved),
+        moved=() if kept is None else tuple(kept.moved),
         worths=tuple(
             SourceWorths(
                 source=source,
@@ -60,7 +62,7 @@ def evidence_of(game: StoredGame, job: Job, salt: str) -> Evidence:
             )
             for source, coalitions in used.items()
         ),
-        answers_kept=game.kept is not None,
+        answers_kept=kept is not None,
         answers=tuple(
             AnswersLeaf(
                 source=file.source, coalitions=tuple(each.hex() for each in file.coalitions), digest=file.digest
@@ -115,7 +117,7 @@ def repeated(
     (the valuation without whoever does harm) is left out of both.
     """
     game = game_of(evidence, answers)
-    if answers is not None or not evidence.answers_kept:
+    if answers is not None:
         again = replayed(game, stored.spec, stored.domains, revalue=revalue).stored.plain()
         before = stored.plain()
         for name in ("evidence", "selection"):
