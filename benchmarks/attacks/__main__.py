@@ -56,8 +56,9 @@ class Rules:
     policies: tuple[str, ...] = tuple(POLICIES)
 
 
-# the last is what an order with ``protected`` chooses
+# the first is an order that says nothing, the last what one with ``protected`` chooses
 RULES = {
+    "default": Rules("separate", policies=("significant",)),
     "separate": Rules("separate"),
     "group": Rules("group"),
     "first": Rules("first"),
