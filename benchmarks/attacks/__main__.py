@@ -139,13 +139,15 @@ def _valued(
 
 def _claim(member: Payee, grouping: Any, index: int, paid: list[Any], again: Any) -> PayoutClaim:
     at, part = grouping.player_of[index], float(grouping.parts[index])
+    # a file of these markets is a dataset of a provider of its own
+    (whose,) = member.datasets
     if at is None:
-        return PayoutClaim(member.provider_id, member.provider_id, 0.0, (0.0, 0.0), (0.0, 0.0))
+        return PayoutClaim(whose, whose, 0.0, (0.0, 0.0), (0.0, 0.0))
     player, harmful = paid[at], again is not None and at in again.excluded
     band = (-1.0, -1e-9) if harmful else tuple(end * part for end in player.value_band)
     share = tuple(end * part for end in player.share_band)
     amount = min(player.value, 0.0) if harmful else player.value * part
-    return PayoutClaim(member.provider_id, member.provider_id, amount, band, share)  # type: ignore[arg-type]  # pairs
+    return PayoutClaim(whose, whose, amount, band, share)  # type: ignore[arg-type]  # pairs
 
 
 def attackers_part(amounts: dict[str, float]) -> float:
