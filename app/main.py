@@ -22,7 +22,7 @@ from app.datasets import endpoints as datasets
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import etags, idempotency, limits, manners, openapi, outages, problems
+from app.http import headers, idempotency, limits, manners, openapi, outages, problems
 from app.http.bodies import BodyLimit
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
@@ -35,6 +35,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
 from app.valuations import handover_endpoints as handovers
 from app.valuations import value_endpoints
+from app.valuations.explorations import endpoints as explorations
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -83,6 +84,8 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        # a redirect to the path without its slash would be built from the Host header that somebody sent
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.metrics = Metrics()
@@ -90,7 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     outages.register(app)
     app.state.error_page = error_page
     app.state.record_change = audit_log.record
-    app.add_exception_handler(etags.NotModified, etags.answer_not_modified)
+    app.add_exception_handler(headers.NotModified, headers.answer_not_modified)
     app.add_exception_handler(idempotency.Replayed, idempotency.answer_replayed)
     # the last one added is the outermost
     app.add_middleware(BodyLimit)
@@ -110,6 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(valuations.router)
     app.include_router(handovers.router)
     app.include_router(value_endpoints.router)
+    app.include_router(explorations.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)

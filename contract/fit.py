@@ -28,7 +28,7 @@ class FitQuestion(Document):
     ``files`` and ``uploaded`` are by dataset (hex). ``by_name``: classes and columns stay in the order of their names,
     which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
     rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
-    not say."""
+    not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any."""
 
     kind: str
     test: InputFile
@@ -46,6 +46,7 @@ class FitQuestion(Document):
     drop_unfit: bool = False
     own: bool = False
     target_is: TargetIs | None = None
+    draws: str = ""
 
 
 class FitRequest(Document):
@@ -57,11 +58,21 @@ class FitRequest(Document):
     tokenizer: str | None
 
 
+class GroupsFitted(Document):
+    """The test rows that were drawn together: how many groups, the digest of which rows they are, and the number of
+    each row's group, packed as ``InputFile.groups``."""
+
+    count: int
+    digest: str
+    packed: str
+
+
 class RowsFitted(Document):
-    """How many rows, and the digest of their content."""
+    """How many rows, the digest of their content, and their groups (None: each row is by itself)."""
 
     rows: int
     digest: str
+    groups: GroupsFitted | None = None
 
 
 class PlayerFitted(Document):

@@ -50,6 +50,8 @@ _ROOMS = {
     "users": "keys",
     "password": "keys",
     "sessions": "keys",
+    # cheap jobs that pay nobody
+    "explorations": "valuations",
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
     # what was done here is part of the account
@@ -78,7 +80,7 @@ def authenticated(
     _cookie: Annotated[str | None, Depends(cookie)],
 ) -> Caller:
     """Whoever holds a valid key with the scope of this route, or has signed in with this browser."""
-    browser = browsers.session_token(request)
+    browser = browsers.session_token(request, settings)
     try:
         if credentials is not None:
             caller = service.authenticate(session, settings, credentials.credentials)

@@ -17,8 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from app.accounts.callers import AnyCaller
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.http.deps import SessionDep, SettingsDep, without_connection
-from app.http.etags import conditional, make_etag
-from app.http.headers import accepted, attachment
+from app.http.headers import accepted, attachment, conditional, make_etag
 from app.http.ids import ValuationId, public_id
 from app.http.problems import responses
 from app.http.routes import api_router

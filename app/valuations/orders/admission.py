@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders.deliverables import check_deliveries, delivery_notes, granted_by
-from app.valuations.orders.disclosures import overlap_notes, questions
+from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.orders.job_files import left_out
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
@@ -97,13 +97,15 @@ class FittedOrder:
 
 @dataclass(frozen=True)
 class Admission:
-    """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter."""
+    """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter; ``explores``: it
+    is an exploration, which is charged as one."""
 
     session: Session
     blobs: BlobStore
     settings: Settings
     caller: Caller
     defer: bool = False
+    explores: bool = False
 
     def read(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> FittedOrder:
         """Check an order, charge for what it asks of others' rows, and have its files read; raises as ``admit`` does,
@@ -142,8 +144,11 @@ class Admission:
             order.missing_labels,
             order.drop_unfit,
             "number" if _predicts_number(order, chosen) else order.target_is,
+            order.test_group or "",
+            drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets),
         )
-        kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
+        asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
+        kind = asks if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
         disclosure.charge(self.session, self.settings, self.caller, kind, asked)
         fitted = self._fitted(files, chosen)
@@ -163,9 +168,9 @@ class Admission:
         check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)
         check_weights(chosen, fitted.shape, fitted.classes)
         if licence_problems is None:
-            # a quote tells nothing that rests on copies: both refusals would
-            _check_players(order, read.groups, payees, fitted.answer)
-            _check_budgets(order, fitted.answer)
+            # a quote tells nothing that rests on copies: the first of these does
+            _check_players(fitted.answer)
+            _check_budgets(order, read.groups)
         answer = fitted.answer
         game = FrozenGame(
             players=tuple(player.digest for player in answer.seats),
@@ -181,6 +186,7 @@ class Admission:
             device=order.device,
             class_weights=order.class_weights,
             shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
+            groups=None if answer.test.groups is None else answer.test.groups.digest,
         )
         with named_classes():
             game.measured_by  # noqa: B018 - the classes that the metric's options name are these
@@ -244,6 +250,8 @@ class Admission:
     def _fitted(self, files: OrderFiles, chosen: Chosen) -> Fitted:
         """The job's files as the model reads them."""
         fitter = Fitter(self.session, self.blobs, self.settings, self.defer)
+        if files.group and chosen.reads is not Architecture.LM and files.group == (files.target or files.test.target):
+            raise refused("/test_group", f"the column `{files.group}` is the target; name another, or none")
         if chosen.reads is not None and files.image_size is not None:
             raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
         if chosen.reads is not None and files.features != ALL_FEATURES:
@@ -281,32 +289,24 @@ def _kept(
     )
 
 
-def _check_players(
-    order: NewValuation, groups: Sequence[Sequence[Dataset]], payees: Sequence[AdmittedPayee], answer: FitAnswer
-) -> None:
-    """A full valuation needs two players with rows of their own."""
-    if len(answer.seats) >= 2 or len(groups) == 1 or order.mode != "full":
-        return
-    if any(payee.part.player is None for payee in payees) and order.payout.copies == "separate":
+def _check_players(answer: FitAnswer) -> None:
+    """Somebody must be left to pay. Whoever is left alone by copies is paid alone: a refusal would tell of the rows."""
+    if not answer.seats:
         raise refused(
             "/test_dataset",
-            "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
-            "players are left; name a test set whose rows no provider holds, or other data",
+            "the rows of these datasets are in the test set, where they count for nobody, and nobody is left; "
+            "name a test set whose rows no provider holds, or other data",
         )
-    raise refused(
-        "/payout/copies",
-        f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
-        "name other data, or set copies to separate",
-    )
 
 
-def _check_budgets(order: NewValuation, answer: FitAnswer) -> None:
-    """Budgets under which the estimator can work at all. Shards are many more players, and a job may stop early."""
+def _check_budgets(order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> None:
+    """Budgets under which the estimator can work at all, for the players of the catalogue: how many copies leave would
+    tell of the rows, and fewer need no more. Shards are many more players, and a job may stop early."""
     if order.payout.shards is not None:
         return
-    digests = [player.digest for player in answer.seats]
+    offered = ["/".join(sorted(dataset.digest or "" for dataset in group)) for group in groups]
     retrains = order.max_retrains if order.fidelity == "retrain" else None
-    fault = budget_fault(order.estimator, len(digests), distinct_coalitions(digests), order.max_evaluations, retrains)
+    fault = budget_fault(order.estimator, len(offered), distinct_coalitions(offered), order.max_evaluations, retrains)
     if fault is not None:
         raise refused("/estimator", fault)
 
