@@ -55,6 +55,24 @@ def invite(session: Session, settings: Settings, caller: Caller, email: str, nam
     return user, token
 
 
+def invite_first(session: Session, settings: Settings, account: Account, email: str, name: str) -> tuple[User, str]:
+    """The first user of an organisation, whom an administrator invites, and the token that sets the password; raises
+    Conflict where the organisation has people, who invite each other."""
+    address = _free_address(session, account.id, email)
+    if people.count_users(session, account.id):
+        raise Conflict(f"acc_{account.id.hex} has people of its own; they invite others themselves")
+    token = tokens.new_token()
+    user = User(
+        account_id=account.id,
+        email=address,
+        name=name,
+        invitation=_fingerprint(settings, token),
+        invited_until=datetime.now(UTC) + timedelta(hours=settings.invitation_hours),
+    )
+    people.add(session, user)
+    return user, token
+
+
 def accept(session: Session, settings: Settings, token: str, password: str) -> User:
     """Set the password of a user who was invited or has forgotten it; every session of the user ends.
 

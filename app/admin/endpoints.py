@@ -3,13 +3,23 @@
 Cancelling any job, recording deposits and proving the ledger are in the rooms of those nouns.
 """
 
-from fastapi import Request
+from typing import Annotated
 
-from app.accounts import registration
-from app.accounts.callers import IDEMPOTENT, AdminCaller
-from app.accounts.schemas import AccountAnswer, LimitsAnswer, LimitsBody, SuspensionBody
+from fastapi import Query, Request, status
+
+from app.accounts import registration, users
+from app.accounts.callers import IDEMPOTENT, AdminCaller, idempotent
+from app.accounts.schemas import (
+    AccountAnswer,
+    InvitedUser,
+    LimitsAnswer,
+    LimitsBody,
+    SuspensionBody,
+    UserAnswer,
+    UserBody,
+)
 from app.accounts.service import get_account
-from app.admin import schemas, service
+from app.admin import schemas, searching, service
 from app.datasets import service as datasets
 from app.datasets.schemas import DatasetAnswer
 from app.errors import Conflict, NotFound, Unavailable
@@ -68,6 +78,37 @@ def change_limits(
     affects(request, account_id)
     changed = registration.adjust(session, settings, account_id, body.model_dump(exclude_unset=True))
     return LimitsAnswer.model_validate(changed)
+
+
+@router.post(
+    "/accounts/{account_id}/first-user",
+    status_code=status.HTTP_201_CREATED,
+    responses=responses(NotFound, Conflict),
+    dependencies=[idempotent(secret_fields=("invitation_token",))],
+)
+def invite_first_user(
+    account_id: AccountId,
+    body: UserBody,
+    _caller: AdminCaller,
+    session: SessionDep,
+    settings: SettingsDep,
+    request: Request,
+) -> InvitedUser:
+    """Invite the first person of an organisation that has none, by a token to hand on; later ones it invites itself."""
+    affects(request, account_id)
+    user, token = users.invite_first(session, settings, get_account(session, account_id), body.email, body.name)
+    shown = UserAnswer.model_validate(user).__dict__
+    return InvitedUser(**shown, invitation_token=token, invited_until=user.invited_until)
+
+
+@router.get("/search")
+def search_everything(
+    _caller: AdminCaller,
+    session: SessionDep,
+    q: Annotated[str, Query(max_length=300, description="A name, an email address, an id or its end.")],
+) -> schemas.HitsAnswer:
+    """Organisations, datasets and jobs by name or id, newest first, 20 of each at most."""
+    return schemas.HitsAnswer.of(searching.search(session, q))
 
 
 @router.post("/datasets/{dataset_id}/take-down", responses=responses(NotFound, Conflict), dependencies=[IDEMPOTENT])

@@ -1,11 +1,13 @@
 """SQL of administrators' views alone: the outbox by queue, failed jobs with their tracebacks, a job's open work."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Row, func, select, update
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy import ColumnElement, Row, Text, cast, false, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
+from app.accounts.tables import Account, User
+from app.datasets.tables import Dataset
 from app.http.pages import PageRequest
 from app.outbox.tables import OutboxMessage
 from app.valuations.states import ShardStatus, ValuationStatus
@@ -53,6 +55,40 @@ def lock_queued_shards(session: Session, valuation_id: uuid.UUID) -> Sequence[Sh
         .with_for_update(skip_locked=True)
     )
     return session.scalars(statement).all()
+
+
+def accounts_like(session: Session, words: str, digits: str | None, most: int) -> Sequence[Account]:
+    """Organisations of this name or id, or with a person of this address."""
+    people = select(User.account_id).where(User.email.icontains(words, autoescape=True), User.removed_at.is_(None))
+    alike = or_(Account.name.icontains(words, autoescape=True), Account.id.in_(people), _ends(Account.id, digits))
+    return session.scalars(select(Account).where(alike).order_by(Account.id.desc()).limit(most)).all()
+
+
+def datasets_like(session: Session, words: str, digits: str | None, most: int) -> Sequence[Dataset]:
+    """Datasets of this name or id, whoever's and whatever their state."""
+    alike = or_(Dataset.name.icontains(words, autoescape=True), _ends(Dataset.id, digits))
+    return session.scalars(select(Dataset).where(alike).order_by(Dataset.id.desc()).limit(most)).all()
+
+
+def jobs_like(session: Session, words: str, digits: str | None, most: int) -> Sequence[Valuation]:
+    """Jobs of this id, or that their buyer calls so."""
+    called = Valuation.labels["order"].astext.icontains(words, autoescape=True)
+    alike = or_(called, _ends(Valuation.id, digits))
+    return session.scalars(select(Valuation).where(alike).order_by(Valuation.id.desc()).limit(most)).all()
+
+
+def account_names(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    rows = session.execute(select(Account.id, Account.name).where(Account.id.in_(ids)))
+    return {row[0]: row[1] for row in rows}
+
+
+def _ends(column: InstrumentedAttribute[uuid.UUID], digits: str | None) -> ColumnElement[bool]:
+    """Whether an id ends in these hex digits."""
+    if digits is None:
+        return false()
+    if len(digits) == 32:
+        return column == uuid.UUID(digits)
+    return func.right(func.replace(cast(column, Text), "-", ""), len(digits)) == digits
 
 
 def forgive(session: Session, shard_ids: Sequence[uuid.UUID]) -> None:

@@ -1,14 +1,21 @@
 """What administrators see over HTTP. Shapes only."""
 
 from datetime import datetime
+from typing import Self
 
 from pydantic import Field
 
-from app.http.ids import AccountId, ShardId, ValuationId
+from app.admin.searching import Hits
+from app.datasets.lifecycle import DatasetStatus
+from app.http.ids import AccountId, DatasetId, ShardId, ValuationId
 from app.http.schemas import Answer, Body, example
+from app.identity import AccountStatus, Role
+from app.valuations.states import ValuationStatus
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _NOW = "2026-11-23T12:00:00Z"
+_ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
+_DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"
 _WORKER = {
     "name": "cpu@host-1:4711",
     "queue": "cpu",
@@ -120,3 +127,78 @@ class TakeDownBody(Body):
     model_config = example(reason="it shows names of patients")
 
     reason: str = Field(min_length=1, max_length=500, description="Its provider is told.")
+
+
+class FoundAccount(Answer):
+    """An organisation that a search found."""
+
+    model_config = example(id=_ACC, name="City Hospital", role="buyer", status="active")
+
+    id: AccountId
+    name: str
+    role: Role
+    status: AccountStatus
+
+
+class FoundDataset(Answer):
+    """A dataset that a search found, and whose it is."""
+
+    model_config = example(
+        id=_DS, name="ward admissions", status="published", provider_id=_ACC, provider="City Hospital"
+    )
+
+    id: DatasetId
+    name: str
+    status: DatasetStatus
+    provider_id: AccountId
+    provider: str
+
+
+class FoundJob(Answer):
+    """A job that a search found, and whose it is."""
+
+    model_config = example(id=_VAL, status="succeeded", buyer_id=_ACC, buyer="City Hospital", created_at=_NOW)
+
+    id: ValuationId
+    status: ValuationStatus
+    buyer_id: AccountId
+    buyer: str
+    created_at: datetime
+
+
+class HitsAnswer(Answer):
+    """What a search found, newest first, at most 20 of each kind."""
+
+    model_config = example(accounts=[{"id": _ACC, "name": "City Hospital", "role": "buyer", "status": "active"}],
+                           datasets=[], jobs=[])  # fmt: skip
+
+    accounts: list[FoundAccount]
+    datasets: list[FoundDataset]
+    jobs: list[FoundJob]
+
+    @classmethod
+    def of(cls, hits: Hits) -> Self:
+        """The answer for what was found."""
+        return cls(
+            accounts=[FoundAccount.model_validate(each) for each in hits.accounts],
+            datasets=[
+                FoundDataset(
+                    id=each.id,
+                    name=each.name,
+                    status=each.status,
+                    provider_id=each.provider_id,
+                    provider=hits.names[each.provider_id],
+                )
+                for each in hits.datasets
+            ],
+            jobs=[
+                FoundJob(
+                    id=each.id,
+                    status=each.status,
+                    buyer_id=each.buyer_id,
+                    buyer=hits.names[each.buyer_id],
+                    created_at=each.created_at,
+                )
+                for each in hits.jobs
+            ],
+        )

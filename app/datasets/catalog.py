@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.datasets import croissant as documents
-from app.datasets import repository, service
+from app.datasets import dcat, repository, service
 from app.datasets.licences import Licence, canonical_spdx
 from app.datasets.repository import Search
 from app.datasets.service import Draft
@@ -48,25 +48,32 @@ def preview(session: Session, dataset_id: uuid.UUID) -> tuple[list[str], list[li
 
 def croissant(session: Session, caller: Caller, dataset_id: uuid.UUID, public_url: str) -> dict[str, Any]:
     """The Croissant document of a published dataset, or of one of the caller's own with content; raises NotFound."""
+    return documents.document(_described(session, caller, dataset_id, public_url))
+
+
+def dcat_document(session: Session, caller: Caller, dataset_id: uuid.UUID, public_url: str) -> dict[str, Any]:
+    """The same as DCAT 3; raises NotFound."""
+    return dcat.document(_described(session, caller, dataset_id, public_url))
+
+
+def _described(session: Session, caller: Caller, dataset_id: uuid.UUID, public_url: str) -> documents.Described:
     dataset = repository.published(session, dataset_id) or repository.own(session, caller.account_id, dataset_id)
     name = public_id("ds", dataset_id)
     if dataset is None or dataset.digest is None or dataset.format is None or dataset.size_bytes is None:
         raise NotFound(f"no dataset {name} with content, published or yours; search them with GET /v1/catalog")
-    return documents.document(
-        documents.Described(
-            name=dataset.name,
-            description=dataset.description,
-            url=f"{public_url.rstrip('/')}/v1/catalog/{name}",
-            creator=repository.provider_names(session, [dataset])[dataset.provider_id],
-            version=dataset.version,
-            digest=dataset.digest,
-            size_bytes=dataset.size_bytes,
-            format=dataset.format,
-            columns=dataset.file_columns,
-            target=dataset.target,
-            licence=Licence.from_json(dataset.licence) if dataset.licence is not None else None,
-            published_at=dataset.published_at,
-        )
+    return documents.Described(
+        name=dataset.name,
+        description=dataset.description,
+        url=f"{public_url.rstrip('/')}/v1/catalog/{name}",
+        creator=repository.provider_names(session, [dataset])[dataset.provider_id],
+        version=dataset.version,
+        digest=dataset.digest,
+        size_bytes=dataset.size_bytes,
+        format=dataset.format,
+        columns=dataset.file_columns,
+        target=dataset.target,
+        licence=Licence.from_json(dataset.licence) if dataset.licence is not None else None,
+        published_at=dataset.published_at,
     )
 
 

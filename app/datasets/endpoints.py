@@ -70,6 +70,7 @@ class JsonLd(JSONResponse):
     media_type = "application/ld+json"
 
 
+_DCAT = {"@type": "dcat:Dataset", "dct:title": "ward 3, 2025"}
 _CROISSANT = {"@type": "sc:Dataset", "conformsTo": "http://mlcommons.org/croissant/1.0", "name": "ward 3, 2025"}
 # generators of clients read `format`, whatever the version of JSON Schema
 _BYTES = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
@@ -172,6 +173,16 @@ def get_dataset_croissant(
 ) -> JsonLd:
     """A dataset as a Croissant 1.0 document (JSON-LD): one's own with content, or anybody's published one."""
     return JsonLd(catalog.croissant(session, caller, dataset_id, settings.public_url))
+
+
+@router.get(
+    "/{dataset_id}/dcat",
+    response_class=JsonLd,
+    responses=responses(NotFound) | {200: {"content": {JsonLd.media_type: {"example": _DCAT}}}},
+)
+def get_dataset_dcat(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep, settings: SettingsDep) -> JsonLd:
+    """A dataset as a DCAT 3 document (JSON-LD), for catalogues of others: one's own, or a published one."""
+    return JsonLd(catalog.dcat_document(session, caller, dataset_id, settings.public_url))
 
 
 @router.get("/{dataset_id}", responses=responses(NotFound))

@@ -1,8 +1,9 @@
 """The pages themselves: ``/docs`` (Swagger UI, vendored), ``/problems`` and one page for each kind of problem."""
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app import errors
@@ -23,13 +24,14 @@ from app.web import (
 from app.web.assets import Assets
 from app.web.before import exploring
 from app.web.ended import questions, sharing
-from app.web.members import entrance, organisations, people, sessions
-from app.web.rendering import POLICY, TEMPLATES
+from app.web.members import entrance, organisations, people, searching, sessions
+from app.web.rendering import POLICY, TEMPLATES, page
+from app.web.visitors import Visitor, current
 
 _HERE = Path(__file__).parent
 _CACHE = {"Cache-Control": "public, max-age=300", "Content-Security-Policy": POLICY}
 # Swagger UI writes styles into its own elements; no page of ours does
-_DOCS = _CACHE | {"Content-Security-Policy": POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")}
+_DOCS = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 static = Assets(directory=_HERE / "static")
@@ -63,8 +65,10 @@ def kinds() -> dict[str, type[CherishError]]:
 
 
 @router.get("/docs")
-def docs() -> HTMLResponse:
-    return HTMLResponse(TEMPLATES.get_template("docs.html").render(), headers=_DOCS)
+def docs(request: Request, visitor: Annotated[Visitor | None, Depends(current)]) -> Response:
+    shown = page(request, "docs.html", visitor=visitor)
+    shown.headers["Content-Security-Policy"] = _DOCS
+    return shown
 
 
 @router.get("/problems")
@@ -96,6 +100,6 @@ def _meaning(kind: type[CherishError]) -> str:
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
     landing, sessions, entrance, people, progress, questions, sharing, exploring, jobs, downloads, catalogue, offers,
-    checkpoints, accounting, hooks, admin, organisations, disputes,
+    checkpoints, accounting, hooks, searching, admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Form, Query, Request, Response
+from fastapi import BackgroundTasks, Form, Query, Request, Response
 
-from app.accounts import registration
+from app import mail
+from app.accounts import letters, people, registration, users
 from app.accounts import service as accounts
 from app.accounts.tables import Account
 from app.audit import service as audit
@@ -18,6 +19,7 @@ from app.payouts import reversals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
 from app.web.forms import PageForm, whole
+from app.web.members.people import InvitationForm
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -134,6 +136,33 @@ def reinstate_account(request: Request, _visitor: Founder, session: SessionDep, 
     return see_other(f"/admin/accounts/{public_id('acc', account_id)}")
 
 
+@router.post("/{account_id}/first-user")
+def invite_first_user(
+    request: Request,
+    _visitor: Founder,
+    visitor: Registrar,
+    session: SessionDep,
+    settings: SettingsDep,
+    account_id: AccountId,
+    tasks: BackgroundTasks,
+    form: Annotated[InvitationForm, Form()],
+) -> Response:
+    """The token is shown once, and a letter with it is sent after the answer."""
+    affects(request, account_id)
+    account = accounts.get_account(session, account_id)
+    try:
+        with session.begin_nested():
+            if not 0 < len(form.name) <= 200:
+                raise InvalidInput("a user has a name of at most 200 characters")
+            _, token = users.invite_first(session, settings, account, form.email, form.name)
+    except CherishError as refused:
+        return _one(request, visitor, session, settings, account_id, refused)
+    response = _one(request, visitor, session, settings, account_id, None, token=token)
+    tasks.add_task(mail.deliver, settings, letters.invitation(settings, form.email, form.name, account.name, token))
+    response.background = tasks
+    return response
+
+
 @router.post("/{account_id}/deposits/{transfer_id}/reversal")
 def take_deposit_back(
     request: Request,
@@ -213,6 +242,8 @@ def _one(
     settings: SettingsDep,
     account_id: AccountId,
     error: CherishError | None,
+    *,
+    token: str | None = None,
 ) -> Response:
     account = accounts.get_account(session, account_id)
     recent = PageRequest(10, None, settings.signing_secret.get_secret_value().encode())
@@ -231,6 +262,9 @@ def _one(
             payout_schemas.StatementEntry.of(entry) for entry in payouts.statement(session, account_id, limit=_SHOWN)
         ],
         "own": account_id == visitor.caller.account_id,
+        "peopled": bool(people.count_users(session, account_id)),
+        "token": token,
+        "mails": settings.mail == "smtp",
         "error": error,
     }
     return page(request, "account.html", shown, visitor=visitor, status=error.status if error else 200)

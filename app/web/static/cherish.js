@@ -45,6 +45,15 @@ function dark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+// the key / leads to the search box, unless somebody writes
+document.addEventListener("keydown", (event) => {
+  const box = document.getElementById("find");
+  if (!box || event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  event.preventDefault();
+  box.focus();
+});
+
 document.getElementById("theme")?.addEventListener("click", () => {
   const theme = dark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
