@@ -14,7 +14,6 @@ from contract.learners import LEARNERS, Architecture
 from contract.methods import METHODS, method_fault, mode_fault
 from contract.metrics import METRICS
 
-
 TOLD: dict[str, Any] = {"precision": 0.9, "costs": {"a": {"b": 1.0}, "b": {"a": 1.0}}}
 
 
