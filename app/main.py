@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from app import logs, tracing
 from app.accounts import endpoints as accounts
+from app.accounts import factor_endpoints as second_factors
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
 from app.audit import endpoints as audit
@@ -101,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
     # one line for each room
     app.include_router(health.router)
     app.include_router(accounts.router)
+    app.include_router(second_factors.router)
     app.include_router(admin.router)
     app.include_router(metrics.router)
     app.include_router(audit.router)
