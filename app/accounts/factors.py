@@ -1,8 +1,8 @@
 """The second factor of a user: six digits of an authenticator (TOTP, RFC 6238), or one of ten codes for its loss.
 
-The authenticator's secret must be read at each sign-in, so it is stored encrypted (Fernet) under a key that is derived
-from the deployment's pepper: a dump of the database has none. A code works once, and within a step of its time; a
-recovery code works once. Counting how often somebody tries is the callers'. Never commits.
+The authenticator's secret must be read at each sign-in, so it is stored encrypted (AES-256-GCM, bound to its user)
+under a key that is derived from the deployment's pepper: a dump of the database has none. A code works once, and within
+a step of its time; a recovery code works once. Counting how often somebody tries is the callers'. Never commits.
 """
 
 import base64
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyotp
-from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Session
 
 from app.accounts import passwords, people, tokens
@@ -25,6 +25,7 @@ from app.settings import Settings
 
 RECOVERY_CODES = 10
 _STEP_SECONDS = 30
+_NONCE_BYTES = 12
 # clocks differ; a code is taken for the step before and after its own
 _STEPS_AROUND = 1
 # without letters and digits that are taken for each other
@@ -86,7 +87,7 @@ def begin(session: Session, settings: Settings, caller: Caller, password: str) -
     if factor is None:
         factor = SecondFactor(user_id=user.id)
         session.add(factor)
-    factor.secret, factor.last_step = _fernet(settings).encrypt(secret.encode()).decode(), None
+    factor.secret, factor.last_step = _sealed(settings, user.id, secret), None
     session.flush()
     return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name="Cherish"))
 
@@ -168,7 +169,7 @@ def _insist_on_password(user: User, password: str) -> None:
 def _is_code(settings: Settings, factor: SecondFactor, code: str) -> bool:
     """Whether it is a code of about now; its step, and those before, are then used up."""
     digits = code.replace(" ", "")
-    generator = pyotp.TOTP(_fernet(settings).decrypt(factor.secret.encode()).decode())
+    generator = pyotp.TOTP(_opened(settings, factor))
     now = int(time.time()) // _STEP_SECONDS
     for step in range(now - _STEPS_AROUND, now + _STEPS_AROUND + 1):
         if factor.last_step is not None and step <= factor.last_step:
@@ -186,8 +187,8 @@ def _new_recovery_codes(session: Session, settings: Settings, user_id: uuid.UUID
 
 
 def _random_code() -> str:
-    """Four times four characters, 79 bits."""
-    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    """Six times four characters, 118 bits: enough that a fast hash of it cannot be tried out."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(6))
 
 
 def _fingerprint(settings: Settings, user_id: uuid.UUID, code: str) -> str:
@@ -195,6 +196,17 @@ def _fingerprint(settings: Settings, user_id: uuid.UUID, code: str) -> str:
     return tokens.fingerprint(f"recovery\0{user_id.hex}\0{plain}", settings.key_pepper.get_secret_value())
 
 
-def _fernet(settings: Settings) -> Fernet:
-    key = hmac.digest(settings.key_pepper.get_secret_value().encode(), b"secrets of authenticators", "sha256")
-    return Fernet(base64.urlsafe_b64encode(key))
+def _sealed(settings: Settings, user_id: uuid.UUID, secret: str) -> str:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return base64.b64encode(nonce + _cipher(settings).encrypt(nonce, secret.encode(), user_id.bytes)).decode()
+
+
+def _opened(settings: Settings, factor: SecondFactor) -> str:
+    """The secret; raises InvalidTag where it was stored under another pepper, or for another user."""
+    sealed = base64.b64decode(factor.secret)
+    nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    return _cipher(settings).decrypt(nonce, content, factor.user_id.bytes).decode()
+
+
+def _cipher(settings: Settings) -> AESGCM:
+    return AESGCM(hmac.digest(settings.key_pepper.get_secret_value().encode(), b"secrets of authenticators", "sha256"))

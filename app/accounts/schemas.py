@@ -285,7 +285,7 @@ class EnrolmentAnswer(Answer):
 class RecoveryCodes(Answer):
     """Codes that each stand in once for an authenticator that is lost; shown this once."""
 
-    model_config = example(codes=["k7wm-2qpz-9dhx-vn4c", "r3tb-8yjf-5gse-ua6k"])
+    model_config = example(codes=["k7wm-2qpz-9dhx-vn4c-tb83-yjf5", "r3tb-8yjf-5gse-ua6k-wm2q-pz9d"])
 
     codes: list[str]
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import pyotp
 import pytest
+from cryptography.exceptions import InvalidTag
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.accounts import factors, sessions, users
-from app.accounts.tables import User
+from app.accounts import factors, people, sessions, users
+from app.accounts.tables import SecondFactor, User
 from app.errors import Conflict, InvalidInput, NotFound, Unauthorized
 from app.identity import SCOPES, Caller, Role
 from app.settings import Settings
@@ -154,6 +156,21 @@ def test_the_database_holds_neither_the_secret_nor_a_code(
     assert len(stored) > 200
     assert secret not in stored
     assert not any(each in stored or each.replace("-", "") in stored for each in codes)
+
+
+def test_a_secret_belongs_to_its_user_and_to_the_pepper(
+    ada: User, buyer: Any, enrolled: tuple[str, list[str]], session: Session, settings: Settings
+) -> None:
+    stored = people.second_factor(session, ada.id)
+    assert stored is not None
+    bob = users.create_user(session, buyer.account, "bob@harbour.example", "Bob", PASSWORD)
+    session.add(SecondFactor(user_id=bob.id, secret=stored.secret, confirmed_at=stored.confirmed_at))
+    session.flush()
+    with pytest.raises(InvalidTag):
+        factors.check(session, settings, bob.id, "123456")
+    other = settings.model_copy(update={"key_pepper": SecretStr("x" * 40)})
+    with pytest.raises(InvalidTag):
+        factors.check(session, other, ada.id, "123456")
 
 
 def test_a_key_has_no_second_factor(buyer: Any, session: Session, settings: Settings) -> None:
