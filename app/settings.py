@@ -162,6 +162,11 @@ class Settings(BaseSettings):
     disclosure_days: float = Field(default=30.0, gt=0, description="after which points that were spent are there again")
     quote_points: int = Field(default=2, gt=0, description="what a new question costs: a quote, or an upload's overlap")
     job_points: int = Field(default=6, gt=0, description="what a job costs, whose values tell more")
+    exploration_points: int = Field(default=6, gt=0, description="what an exploration costs, which pays nobody")
+    explored_test_rows: int = Field(
+        default=100, gt=0, description="on fewer test rows nothing is explored: what it tells would be of single rows"
+    )
+    explored_datasets: int = Field(default=60, gt=1, description="of one exploration at most")
 
     shutdown_seconds: int = Field(
         default=30, ge=0, description="how long a stopping API process lets calls under way end, uploads among them"
@@ -253,7 +258,7 @@ class Settings(BaseSettings):
     max_answer_bytes: int = Field(
         default=4 * 1024**2,
         gt=0,
-        description="what one model answers on a test set is kept up to this size; a job above it says that it was not",
+        description="what one model answers on a test set is kept up to this size; of more, what rows move worths by",
     )
     worker_cache_bytes: int = Field(default=2 * 1024**3, gt=0, description="games a worker keeps loaded")
     worker_max_memory_bytes: int = Field(default=8 * 1024**3, gt=0, description="a worker process above it is replaced")

@@ -80,6 +80,13 @@ class PayeePart(NamedTuple):
         return Fraction(self.above, self.below)
 
 
+class Explored(Document):
+    """An exploration: what is ``added`` (players' positions) to the datasets of the job ``beside`` (None: no job's)."""
+
+    beside: uuid.UUID | None = None
+    added: tuple[int, ...] = ()
+
+
 class JobInputs(Document):
     """What a job reads. ``names``, ``players`` (their files) and ``rows`` are the game's players' in canonical order;
     ``seating`` is each payee's part of one of them."""
@@ -97,6 +104,7 @@ class JobInputs(Document):
     terms: AgreedTerms
     # of a top-up: the digest of the earlier job's result, as it was then
     topped_up: str | None = None
+    explored: Explored | None = None
 
 
 class SourceCost(Document):
@@ -128,7 +136,8 @@ class GameFacts(Document):
     """What was found with a game's models, so that planning needs no data: its sources, cheapest first, and seconds
     that preparing took. ``unit_seconds`` are those of one full retraining by the cost model: costs are counted in it.
 
-    ``answers_kept``: models' answers on the test units are kept (they are not where they are too large). ``moved`` are
+    ``answers_kept``: models' answers on the test units are kept. Where they are too large, ``sums_kept``: by the job's
+    metric, what each test unit moves a worth by is. ``moved`` are
     sources whose worths are the metric of their answers, moved to where everybody's is known.
     """
 
@@ -136,6 +145,7 @@ class GameFacts(Document):
     seconds: float
     unit_seconds: float | None = None
     answers_kept: bool = True
+    sums_kept: bool = False
     moved: tuple[str, ...] = ()
     shards: tuple[ShardFacts, ...] = ()
     domains: tuple[DomainPerplexity, ...] = ()

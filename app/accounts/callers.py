@@ -52,6 +52,8 @@ _ROOMS = {
     "password": "keys",
     "sessions": "keys",
     "second-factor": "keys",
+    # cheap jobs that pay nobody
+    "explorations": "valuations",
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
     # what was done here is part of the account

@@ -97,13 +97,15 @@ class FittedOrder:
 
 @dataclass(frozen=True)
 class Admission:
-    """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter."""
+    """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter; ``explores``: it
+    is an exploration, which is charged as one."""
 
     session: Session
     blobs: BlobStore
     settings: Settings
     caller: Caller
     defer: bool = False
+    explores: bool = False
 
     def read(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> FittedOrder:
         """Check an order, charge for what it asks of others' rows, and have its files read; raises as ``admit`` does,
@@ -142,9 +144,11 @@ class Admission:
             order.missing_labels,
             order.drop_unfit,
             "number" if _predicts_number(order, chosen) else order.target_is,
+            order.test_group or "",
             drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets),
         )
-        kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
+        asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
+        kind = asks if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
         disclosure.charge(self.session, self.settings, self.caller, kind, asked)
         fitted = self._fitted(files, chosen)
@@ -182,6 +186,7 @@ class Admission:
             device=order.device,
             class_weights=order.class_weights,
             shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
+            groups=None if answer.test.groups is None else answer.test.groups.digest,
         )
         # a commitment of its own for each job: its files may have been read for an earlier question
         measured = commit(answer.mix, answer.test.digest)
@@ -243,6 +248,8 @@ class Admission:
     def _fitted(self, files: OrderFiles, chosen: Chosen) -> Fitted:
         """The job's files as the model reads them."""
         fitter = Fitter(self.session, self.blobs, self.settings, self.defer)
+        if files.group and chosen.reads is not Architecture.LM and files.group == (files.target or files.test.target):
+            raise refused("/test_group", f"the column `{files.group}` is the target; name another, or none")
         if chosen.reads is not None and files.image_size is not None:
             raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
         if chosen.reads is not None and files.features != ALL_FEATURES:

@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.groups import groups_digest
 from app.datasets.rows.raw_rows import join_raw
 from app.valuations.orders.job_files import DatasetRefused, JobRows, read_files, without_unfit
 from app.valuations.orders.test_commitment import label_mix
+from app.valuations.players.files import pack_groups
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
-from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer, PayeeFitted, RowsFitted
+from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, GroupsFitted, Offer, PayeeFitted, RowsFitted
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def _fit(request: FitRequest) -> FitAnswer:
         labels=rows.labels,
         encoding=rows.encoding,
         shape=rows.shape,
-        test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest),
+        test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest, groups=_groups(rows.test)),
         seats=grouping.players,
         members=tuple(
             _fitted(payee, at, grouping, overlap, raw.digest)
@@ -61,6 +64,14 @@ def _fit(request: FitRequest) -> FitAnswer:
         mix=label_mix(classes, rows.test, held, len(payees)),
         findings=tuple(rows.findings),
     )
+
+
+def _groups(test: EncodedRows) -> GroupsFitted | None:
+    """The test rows that were drawn together, in the file's order."""
+    if test.groups is None:
+        return None
+    count, digest = int(test.groups.max()) + 1, groups_digest(test, test.groups)
+    return GroupsFitted(count=count, digest=digest, packed=pack_groups(test.groups))
 
 
 def _payee(offer: Offer, question: FitQuestion, rows: JobRows) -> Payee:

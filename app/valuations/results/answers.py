@@ -182,6 +182,7 @@ def _chance(found: TestRowChance) -> TestChanceAnswer:
         apart=found.apart,
         allowed=found.allowed,
         seed=found.seed,
+        within=found.within,
     )
 
 
