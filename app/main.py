@@ -29,6 +29,7 @@ from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
 from app.http.probes import health
 from app.http.queues import FairQueue
+from app.http.shares import OpenStreams, Shares
 from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage import scratch
@@ -55,6 +56,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     scratch.folder()
     engine = open_engine(settings, Process.API)
     app.state.connections = anyio.Semaphore(CONNECTIONS)
+    app.state.shares = Shares(CONNECTIONS // 4)
+    app.state.streams = OpenStreams()
     app.state.engine = engine
     app.state.session_factory = make_session_factory(engine)
     app.state.reading_factory = make_reading_factory(engine)

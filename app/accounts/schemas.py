@@ -341,14 +341,31 @@ class LimitsBody(Body):
     max_running_jobs: Annotated[int, Field(ge=0, le=10_000)] | None = None
     reads_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     writes_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_drafts: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_versions: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_keys: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_stored_bytes: Annotated[int, Field(ge=1, le=2**50)] | None = None
 
 
 class LimitsAnswer(Answer):
     """What applies to an organisation: its own numbers, else the settings'."""
 
-    model_config = example(account_id=_ACCOUNT, max_running_jobs=8, reads_per_minute=60000, writes_per_minute=600)
+    model_config = example(
+        account_id=_ACCOUNT,
+        max_running_jobs=8,
+        reads_per_minute=60000,
+        writes_per_minute=600,
+        max_drafts=5000,
+        max_versions=1000,
+        max_keys=1000,
+        max_stored_bytes=214748364800,
+    )
 
     account_id: AccountId
     max_running_jobs: int
     reads_per_minute: int
     writes_per_minute: int
+    max_drafts: int
+    max_versions: int
+    max_keys: int
+    max_stored_bytes: int

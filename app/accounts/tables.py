@@ -30,6 +30,10 @@ class Account(Timestamped, Base):
     max_running_jobs: Mapped[int | None]
     reads_per_minute: Mapped[int | None]
     writes_per_minute: Mapped[int | None]
+    max_drafts: Mapped[int | None]
+    max_versions: Mapped[int | None]
+    max_keys: Mapped[int | None]
+    max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ApiKey(Timestamped, Base):

@@ -24,6 +24,8 @@ from benchmarks.pressure.attackers import AT_ONCE, PRESSURES, Target
 from cherish import Client
 
 RATE = 10.0
+# until the attackers have opened what they hold
+SETTLES = 12.0
 _CSV = "a,b,label\n" + "".join(f"{at % 17},{at % 5},{at % 2}\n" for at in range(60))
 
 
@@ -105,7 +107,7 @@ def main() -> None:
             quiet = asked(stack, token, given.seconds)
             pressing = multiprocessing.get_context("spawn").Process(target=PRESSURES[name], args=(target,), daemon=True)
             pressing.start()
-            time.sleep(4)
+            time.sleep(SETTLES)
             assert pressing.is_alive(), f"nobody presses: {name} has ended"
             pressed = asked(stack, token, given.seconds)
             pressing.kill()
