@@ -80,6 +80,12 @@ def _keys() -> Registers:
     return keys
 
 
+def _users() -> Registers:
+    from app.cli import users
+
+    return users
+
+
 def _market() -> Registers:
     from app.cli import market
 
@@ -113,6 +119,7 @@ COMMANDS: dict[str, Lazy] = {
     "statements": Lazy("Your ledger entries, newest first.", _market),
     "certificate": Lazy("Check a certificate's signature; exit code 1 where the key did not sign it.", _market),
     "keys": Lazy("API keys: create, list, revoke.", _keys),
+    "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),
     "valuations": Lazy("Your jobs: create, watch, read the result.", _market),
 }
