@@ -80,6 +80,13 @@ class PayeePart(NamedTuple):
         return Fraction(self.above, self.below)
 
 
+class AwayTerms(Document):
+    """What agents are told of an order: who posted it, and for what purpose (None: it does not say)."""
+
+    buyer: str
+    purpose: str | None
+
+
 class JobInputs(Document):
     """What a job reads. ``names``, ``players`` (their files) and ``rows`` are the game's players' in canonical order;
     ``seating`` is each payee's part of one of them."""
@@ -97,6 +104,8 @@ class JobInputs(Document):
     terms: AgreedTerms
     # of a top-up: the digest of the earlier job's result, as it was then
     topped_up: str | None = None
+    # where data of the job stays with its owner
+    away: AwayTerms | None = None
 
 
 class SourceCost(Document):
