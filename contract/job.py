@@ -81,10 +81,12 @@ class PayeePart(NamedTuple):
 
 
 class AwayTerms(Document):
-    """What agents are told of an order: who posted it, and for what purpose (None: it does not say)."""
+    """What agents are told of an order: who posted it, and for what purpose (None: it does not say); and the order's
+    rule for copies, which holds for sums too."""
 
     buyer: str
     purpose: str | None
+    copies: str
 
 
 class JobInputs(Document):

@@ -56,8 +56,10 @@ def opened(rows: Sequence[Sequence[Cell]], leaves: Sequence[bytes], secret: byte
     return OpenedRow(place=place, leaves=len(leaves), salt=salt_of(secret, place).hex(), cells=tuple(cells), path=path)
 
 
-def check_opened(row: OpenedRow, root: str) -> None:
-    """Raises AnswerRefused where a row is none of those that the root is of."""
+def check_opened(row: OpenedRow, root: str, rows: int) -> None:
+    """Raises AnswerRefused where a row is none of the so many that the root is of."""
+    if row.leaves != rows:
+        raise AnswerRefused(f"opened row {row.place} is said to be one of {row.leaves}, and {rows} were committed to")
     try:
         leaf = bytes.fromhex(row.salt) + row_bytes(row.cells)
         beside = [bytes.fromhex(each) for each in row.path]

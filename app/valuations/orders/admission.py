@@ -211,10 +211,12 @@ class Admission:
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
-            away=AwayTerms(buyer=public_id("acc", self.caller.account_id), purpose=order.purpose)
-            if read.away
-            else None,
+            away=self._told(order) if read.away else None,
         )
+
+    def _told(self, order: NewValuation) -> AwayTerms:
+        buyer = public_id("acc", self.caller.account_id)
+        return AwayTerms(buyer=buyer, purpose=order.purpose, copies=order.payout.copies)
 
     def _check_device(self, order: NewValuation) -> None:
         """A job for a device that no worker serves would wait for ever."""

@@ -34,7 +34,7 @@ def check_order(
     """Raises InvalidInput naming every field that data at home does not go with."""
     if not away:
         return
-    faults = [*_of_order(order, chosen), *_of_groups(order, groups, away)]
+    faults = [*_of_order(order, chosen), *_of_groups(order, chosen.model.name, groups, away)]
     if faults:
         raise InvalidInput(faults[0].detail, errors=faults)
 
@@ -71,7 +71,7 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
 
 
 def _of_groups(
-    order: NewValuation, groups: Sequence[Sequence[Dataset]], away: Mapping[UUID, Registration]
+    order: NewValuation, learner: str, groups: Sequence[Sequence[Dataset]], away: Mapping[UUID, Registration]
 ) -> list[FieldError]:
     faults = []
     for group in groups:
@@ -84,7 +84,7 @@ def _of_groups(
             faults.append(_fault(order, staying[0], detail))
         for dataset in staying:
             learners = away[dataset.id].learners
-            if order.model is None or order.model.name not in learners:
+            if learner not in learners:
                 detail = f"dataset ds_{dataset.id.hex}: its owner answers for {' and '.join(learners)} only"
                 faults.append(_fault(order, dataset, detail))
     return faults
