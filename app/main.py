@@ -23,7 +23,7 @@ from app.datasets import endpoints as datasets
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import etags, idempotency, limits, manners, openapi, outages, problems
+from app.http import headers, idempotency, limits, manners, openapi, outages, problems
 from app.http.bodies import BodyLimit
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
     outages.register(app)
     app.state.error_page = error_page
     app.state.record_change = audit_log.record
-    app.add_exception_handler(etags.NotModified, etags.answer_not_modified)
+    app.add_exception_handler(headers.NotModified, headers.answer_not_modified)
     app.add_exception_handler(idempotency.Replayed, idempotency.answer_replayed)
     # the last one added is the outermost
     app.add_middleware(BodyLimit)

@@ -28,7 +28,7 @@ class FitQuestion(Document):
     ``files`` and ``uploaded`` are by dataset (hex). ``by_name``: classes and columns stay in the order of their names,
     which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
     rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
-    not say."""
+    not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any."""
 
     kind: str
     test: InputFile
@@ -46,6 +46,7 @@ class FitQuestion(Document):
     drop_unfit: bool = False
     own: bool = False
     target_is: TargetIs | None = None
+    draws: str = ""
 
 
 class FitRequest(Document):

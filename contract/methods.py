@@ -192,6 +192,11 @@ _BEST = {
 TRAINS_EACH_PLAYER = ("merge", "adapter_sum", "logit_sum", "mixture", "unmerge", "negation")
 
 
+def known(name: str) -> UnlearningMethod:
+    """What is said of a method; raises KeyError for one that is not."""
+    return METHODS[name]
+
+
 def default_method(learner: str, mode: str) -> str:
     """The method of an order that names none."""
     return _BEST.get((Architecture(learner), mode), "tangent")

@@ -19,8 +19,7 @@ from app.errors import (
     UnsupportedMediaType,
 )
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.etags import conditional, make_etag
-from app.http.headers import attachment, binary, declared_length
+from app.http.headers import attachment, binary, conditional, declared_length, make_etag
 from app.http.ids import CheckpointId, public_id
 from app.http.pages import Page
 from app.http.problems import responses

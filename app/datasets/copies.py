@@ -7,15 +7,14 @@ are counted, not what a sketch is made of: one long document has hundreds of run
 
 import hashlib
 import uuid
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
-from app.datasets.minhash import Sketch, contained, similarity
+from app.datasets.minhash import Sketch, StoredSketch, contained, similarity
 from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion, Modality
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Band, Bands
@@ -27,12 +26,11 @@ KINDS = ("rows", "coarse")
 _MOST_CANDIDATES = 500
 
 
-def store(session: Session, dataset_id: uuid.UUID, number: int, sketches: dict[str, dict[str, Any]]) -> None:
+def store(session: Session, dataset_id: uuid.UUID, number: int, sketches: Mapping[str, StoredSketch]) -> None:
     """Keep a version's sketches; again is the same."""
     for kind in KINDS:
-        told = sketches[kind]
         row = {"dataset_id": dataset_id, "number": number, "kind": kind}
-        found = {"hashes": told["hashes"], "distinct": told["distinct"]}
+        found = sketches[kind].plain()
         statement = upsert(DatasetSignature).values(**row, **found)
         session.execute(statement.on_conflict_do_update(index_elements=["dataset_id", "number", "kind"], set_=found))
 

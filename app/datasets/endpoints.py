@@ -15,8 +15,7 @@ from app.db.session import transaction
 from app.errors import Conflict, InvalidData, InvalidInput, NotFound, PayloadTooLarge, UnsupportedMediaType
 from app.http import outages
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.etags import conditional, make_etag
-from app.http.headers import attachment, binary, declared_length
+from app.http.headers import attachment, binary, conditional, declared_length, make_etag
 from app.http.ids import DatasetId, public_id
 from app.http.pages import Page
 from app.http.problems import responses

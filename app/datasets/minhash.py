@@ -6,9 +6,12 @@ exact for sets of up to ``KEEP`` elements, and has a standard error of sqrt(J (1
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from contract.document import Document
 
 KEEP = 1024
 
@@ -24,6 +27,18 @@ class Sketch:
     def whole(self) -> bool:
         """Whether every element is in it."""
         return len(self.hashes) == self.distinct
+
+
+class StoredSketch(Document):
+    """A sketch as it crosses from the sandbox and is kept."""
+
+    hashes: list[int]
+    distinct: int
+
+    @classmethod
+    def of(cls, found: Sketch) -> Self:
+        """The sketch in plain numbers."""
+        return cls(hashes=found.hashes.tolist(), distinct=found.distinct)
 
 
 def sketch(hashes: NDArray[np.uint64]) -> Sketch:

@@ -18,12 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from app.datasets.minhash import Sketch, mixed, sketch
+from app.datasets.minhash import StoredSketch, mixed, sketch
 from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
 from app.datasets.readers.documents import TEXT_COLUMN
+from app.datasets.readers.exact import ends
 from app.datasets.readers.types import is_tensor, is_text, normalise, type_name
 from app.datasets.rows import rules
 from app.datasets.rows.numeric_target import looks_like
+from contract.document import Document
 from contract.files import AS_IT_IS, Reading
 
 SHINGLE_WORDS = 8
@@ -71,20 +73,42 @@ class _Found:
             for row, shown in enumerate(self.preview):
                 shown.append(_shown(column, row))
 
-    def result(self) -> dict[str, Any]:
-        """Plain JSON types."""
+    def result(self) -> "ProfileAnswer":
         exact = sketch(self.exact)
         coarse = sketch(np.concatenate(self.shingles) if self.shingles else self.coarse)
-        return {
-            "profile": {
+        return ProfileAnswer(
+            profile={
                 "rows": self.rows,
                 "columns": self.columns,
                 "labels": self.labels,
                 "repeated_rows": self.rows - exact.distinct,
             },
-            "preview": self.preview,
-            "sketches": {"rows": _told(exact), "coarse": _told(coarse)},
-        }
+            preview=self.preview,
+            sketches={"rows": StoredSketch.of(exact), "coarse": StoredSketch.of(coarse)},
+        )
+
+
+class ProfileQuestion(Document):
+    """Which file is to be profiled, and how it is read."""
+
+    task: str
+    path: Path
+    name: str
+    target: str | None
+    modality: str
+    format: str
+    preview_rows: int
+    limits: Limits
+    reading: Reading
+
+
+class ProfileAnswer(Document):
+    """What is kept of a version: ``profile`` as it is shown to the owner, rows of the ``preview`` in the order of the
+    columns, and its sketches by kind."""
+
+    profile: dict[str, Any]
+    preview: list[list[Any]]
+    sketches: dict[str, StoredSketch]
 
 
 def profile(
@@ -97,8 +121,8 @@ def profile(
     name: str,
     preview_rows: int,
     reading: Reading = AS_IT_IS,
-) -> dict[str, Any]:
-    """{"profile", "preview", "sketches"} of a file that was found valid; raises InvalidData."""
+) -> ProfileAnswer:
+    """The profile of a file that was found valid; raises InvalidData."""
     if modality == "image" and sniff(path, format, name, reading) == "zip":
         return _profile_images(path, target, limits, name)
     found = _Found(target, modality == "text", preview_rows)
@@ -109,13 +133,13 @@ def profile(
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """``profile`` in JSON's terms, for the sandbox."""
-    told = {key: question[key] for key in ("target", "modality", "format", "name", "preview_rows")}
-    reading = Reading.read(question["reading"])
-    return profile(Path(question["path"]), limits=Limits(**question["limits"]), reading=reading, **told)
+    """Runs in the sandbox: plain JSON of ``ProfileAnswer`` for that of ``ProfileQuestion``."""
+    asked = ProfileQuestion.read(question)
+    told = {name: getattr(asked, name) for name in ProfileQuestion.model_fields if name != "task"}
+    return profile(**told).plain()
 
 
-def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -> dict[str, Any]:
+def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -> ProfileAnswer:
     exact, coarse = [], []
     with archive.opened(path, limits, name) as packed:
         for pixels in images.decoded(packed):
@@ -130,16 +154,10 @@ def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -
         ]
     hashes = sketch(np.array(exact, dtype=np.uint64))
     told = {"rows": len(exact), "columns": columns, "labels": labels, "repeated_rows": len(exact) - hashes.distinct}
-    return {
-        "profile": told,
-        # pictures are not shown
-        "preview": [],
-        "sketches": {"rows": _told(hashes), "coarse": _told(sketch(np.array(coarse, dtype=np.uint64)))},
-    }
-
-
-def _told(found: Sketch) -> dict[str, Any]:
-    return {"hashes": found.hashes.tolist(), "distinct": found.distinct}
+    alike = sketch(np.array(coarse, dtype=np.uint64))
+    # pictures are not shown
+    sketches = {"rows": StoredSketch.of(hashes), "coarse": StoredSketch.of(alike)}
+    return ProfileAnswer(profile=told, preview=[], sketches=sketches)
 
 
 def _described(column: pa.ChunkedArray) -> dict[str, Any]:
@@ -147,8 +165,8 @@ def _described(column: pa.ChunkedArray) -> dict[str, Any]:
     if is_text(column.type):
         told["distinct"] = len(column.unique().drop_null())
     elif not is_tensor(column.type) and not pa.types.is_boolean(column.type):
-        limits = pc.min_max(column).as_py()
-        told |= {"min": limits["min"], "max": limits["max"], "mean": pc.mean(column).as_py()}
+        low, high = ends(column)
+        told |= {"min": low, "max": high, "mean": pc.mean(column).as_py()}
     return told
 
 

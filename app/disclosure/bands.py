@@ -42,11 +42,15 @@ class Bands:
         secret = settings.signing_secret.get_secret_value().encode()
         return cls(hmac.digest(secret, b"edges of bands", "sha256"), settings.told_rows)
 
+    def drawn(self, about: Sequence[str]) -> bytes:
+        """Bytes that are the same for the same ``about``, and that nobody without the key can know."""
+        return hmac.digest(self.key, hashlib.sha256("\0".join(about).encode()).digest(), "sha256")
+
     def band(self, count: int, of: int, about: Sequence[str]) -> Band:
         """The band of ``count`` of ``of`` rows; ``about`` names the asker and the two contents that are compared."""
         if of < self.told_rows:
             return Band.UNTOLD
-        drawn = hmac.digest(self.key, hashlib.sha256("\0".join(about).encode()).digest(), "sha256")
+        drawn = self.drawn(about)
         lower, upper = (
             low + (high - low) * int.from_bytes(drawn[at : at + 8], "big") / 2**64
             for at, (low, high) in ((0, LOWER_EDGE), (8, UPPER_EDGE))

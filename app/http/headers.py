@@ -1,5 +1,6 @@
 """Headers that several rooms read or write, each by one function. No header is kept and none decides who may call."""
 
+import hashlib
 from typing import Any
 
 from fastapi import Request, Response
@@ -42,3 +43,29 @@ def binary(
 def attachment(name: str) -> dict[str, str]:
     """The header by which a browser stores an answer as a file of this name."""
     return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+class NotModified(Exception):
+    """The client's copy is current; answered 304 with the ETag."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(tag)
+        self.tag = tag
+
+
+def make_etag(*parts: object) -> str:
+    """A strong ETag of whatever determines an answer: id and version, or a digest."""
+    return f'"{hashlib.sha256(chr(0).join(map(str, parts)).encode()).hexdigest()[:32]}"'
+
+
+def conditional(request: Request, response: Response, tag: str) -> None:
+    """Set the ETag; raise NotModified when If-None-Match already holds it (weak comparison, RFC 9110 13.1.2)."""
+    response.headers["ETag"] = tag
+    held = {item.strip().removeprefix("W/") for item in request.headers.get("if-none-match", "").split(",")}
+    if tag in held or "*" in held:
+        raise NotModified(tag)
+
+
+async def answer_not_modified(_request: Request, error: Exception) -> Response:
+    """The 304 of a NotModified."""
+    return Response(status_code=304, headers={"ETag": str(error)})

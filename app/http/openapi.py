@@ -23,7 +23,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from app.http.etags import conditional, make_etag
+from app.http.headers import conditional, make_etag
 from app.http.problems import MEDIA_TYPE, Fault, ProblemDetails, responses
 
 _DESCRIPTION = """\

@@ -8,7 +8,10 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
+from pydantic import Base64Bytes
+
 from app.paper import fonts
+from contract.document import Document
 
 MEMORY_BYTES, SECONDS = 1024**3, 60.0
 TASK = "app.paper.printing:answer"
@@ -23,15 +26,27 @@ def document(title: str, style: str, body: str, language: str = "en") -> str:
     )
 
 
-def question(name: str, page: str, title: str, at: datetime) -> dict[str, Any]:
-    """What the confined process is asked: ``page`` as a PDF with this title, dated ``at``."""
-    return {"task": TASK, "name": name, "page": page, "title": title, "at": at.isoformat()}
+class PrintQuestion(Document):
+    """``page`` as a PDF with this title, dated ``at``."""
+
+    task: str = TASK
+    name: str
+    page: str
+    title: str
+    at: datetime
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """Runs in the confined process: {"pdf": base64}."""
-    written = to_pdf(question["page"], question["title"], datetime.fromisoformat(question["at"]))
-    return {"pdf": base64.b64encode(written).decode()}
+class PrintAnswer(Document):
+    """The PDF's bytes."""
+
+    pdf: Base64Bytes
+
+
+def answer(plain: dict[str, Any]) -> dict[str, Any]:
+    """Runs in the confined process: plain JSON of ``PrintAnswer`` for that of ``PrintQuestion``."""
+    question = PrintQuestion.read(plain)
+    written = to_pdf(question.page, question.title, question.at)
+    return PrintAnswer(pdf=base64.b64encode(written)).plain()
 
 
 def to_pdf(page: str, title: str, at: datetime) -> bytes:

@@ -17,8 +17,7 @@ from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller
 from app.errors import Conflict, NotFound, Unavailable
 from app.http.deferred import answered
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
-from app.http.etags import conditional, make_etag
-from app.http.headers import accepted, ask_again, attachment, made_at
+from app.http.headers import accepted, ask_again, attachment, conditional, made_at, make_etag
 from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses

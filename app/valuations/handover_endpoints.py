@@ -7,8 +7,7 @@ from starlette.background import BackgroundTask
 from app.accounts.callers import BuyerCaller, ProviderCaller
 from app.errors import Conflict, NotFound
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
-from app.http.etags import conditional, make_etag
-from app.http.headers import attachment, binary
+from app.http.headers import attachment, binary, conditional, make_etag
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses

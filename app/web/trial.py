@@ -5,7 +5,6 @@ combinations, its accuracy on 597 other digits. With scripts the page divides ag
 when the pool changes or a provider is left out, by the same rules as here.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -15,6 +14,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from app.drawings.bars import Bar, bars
+from contract.document import Document
 
 _GAME = Path(__file__).parent / "static" / "game.json"
 POOL = 1000
@@ -25,6 +25,18 @@ class TrialGame:
     """Providers' names and rows, and the worth of each combination: of those whose bits are set in its index."""
 
     providers: list[tuple[str, int]]
+    worths: list[float]
+
+
+class _StoredProvider(Document):
+    name: str
+    rows: int
+
+
+class _StoredGame(Document):
+    """What the file says."""
+
+    providers: list[_StoredProvider]
     worths: list[float]
 
 
@@ -42,8 +54,8 @@ class TrialPart:
 @cache
 def game() -> TrialGame:
     """The stored game."""
-    stored = json.loads(_GAME.read_text(encoding="utf-8"))
-    return TrialGame([(each["name"], each["rows"]) for each in stored["providers"]], stored["worths"])
+    stored = _StoredGame.model_validate_json(_GAME.read_bytes())
+    return TrialGame([(each.name, each.rows) for each in stored.providers], stored.worths)
 
 
 def shapley(worths: list[float], among: list[int]) -> list[float]:

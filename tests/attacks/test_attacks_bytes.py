@@ -13,6 +13,8 @@ from fastapi.testclient import TestClient
 
 from app.accounts import service as accounts
 from app.datasets import profiling
+from app.datasets.minhash import StoredSketch
+from app.datasets.profile import ProfileAnswer
 from app.datasets.tables import Dataset, DatasetVersion, ProfileStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData
@@ -123,11 +125,12 @@ def test_a_preview_that_is_allowed_while_a_worker_looks_is_not_lost(
     """Before: upload, then publish at once; the worker that had begun ended the task without the preview."""
     dataset_id = parse_id("ds", upload(provider, b"a,label\n1,p\n2,q\n3,p\n")["id"])
     settings = app.state.settings
-    sketches: dict[str, Any] = {"rows": {"hashes": [], "distinct": 0}, "coarse": {"hashes": [], "distinct": 0}}
+    none = StoredSketch(hashes=[], distinct=0)
 
-    def found(rows: int) -> dict[str, Any]:
+    def found(rows: int) -> ProfileAnswer:
         preview = [[1, "p"], [2, "q"], [3, "p"]][:rows]
-        return {"profile": {"rows": 3, "columns": []}, "preview": preview, "sketches": sketches}
+        sketches = {"rows": none, "coarse": none}
+        return ProfileAnswer(profile={"rows": 3, "columns": []}, preview=preview, sketches=sketches)
 
     early = profiling.begin(session, dataset_id, 1)
     assert early is not None

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.datasets import profiling
+from app.datasets.profile import ProfileAnswer, ProfileQuestion
 from app.datasets.service import limits_of
 from app.db.session import transaction
 from app.errors import InvalidData, NotFound
@@ -115,18 +116,13 @@ def _profile(factory: sessionmaker[Session], blobs: BlobStore, settings: Setting
         with scratch.file() as path:
             blobs.download(work.digest, path)
             version = {key: value for key, value in asdict(work).items() if key not in ("digest", "owner")}
-            question = version | {
-                "task": PROFILE,
-                "path": str(path),
-                "limits": asdict(limits_of(settings)),
-                "name": name,
-            }
+            question = ProfileQuestion(task=PROFILE, path=path, limits=limits_of(settings), name=name, **version)
             memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-            answer = process.shared().ask(question, files=[path], memory_bytes=memory, seconds=seconds)
+            answer = process.shared().ask(question.plain(), files=[path], memory_bytes=memory, seconds=seconds)
     except (InvalidData, NotFound) as error:
         log.warning("worker.profile_failed", dataset_id=str(dataset_id), number=number, error=str(error))
         with transaction(factory) as session:
             profiling.give_up(session, dataset_id, number)
         return
     with transaction(factory) as session:
-        profiling.finish(session, settings, dataset_id, number, answer, work.preview_rows)
+        profiling.finish(session, settings, dataset_id, number, ProfileAnswer.read(answer), work.preview_rows)

@@ -165,8 +165,9 @@ def _days(pattern: re.Pattern[str], order: str) -> Callable[[str], float]:
     def read(text: str) -> float:
         match = pattern.fullmatch(text)
         assert match is not None  # noqa: S101  checked for all texts
-        part = dict(zip(order, (int(each) for each in match.groups()), strict=True))
-        return dt.date(part["y"], part["m"], part["d"]).toordinal() - _EPOCH
+        part = [int(each) for each in match.groups()]
+        year, month, day = (part[order.index(each)] for each in "ymd")
+        return dt.date(year, month, day).toordinal() - _EPOCH
 
     return read
 
@@ -175,8 +176,8 @@ def _named_days(pattern: re.Pattern[str]) -> Callable[[str], float]:
     def read(text: str) -> float:
         match = pattern.fullmatch(text)
         assert match is not None  # noqa: S101  checked for all texts
-        month = _MONTHS.index(match["m"][:3].lower()) + 1
-        return dt.date(int(match["y"]), month, int(match["d"])).toordinal() - _EPOCH
+        year, name, day = match.group("y", "m", "d")
+        return dt.date(int(year), _MONTHS.index(name[:3].lower()) + 1, int(day)).toordinal() - _EPOCH
 
     return read
 

@@ -3,6 +3,8 @@
 As numbers ``007`` would be 7, and two identifiers could become one. They stay texts, and that is said.
 """
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,16 +45,20 @@ def doubtful(table: pa.Table, *, zeros: bool) -> list[str]:
     return found
 
 
+def ends(column: pa.ChunkedArray) -> tuple[Any, Any]:
+    """The smallest and the largest value of a column; None twice where it has none."""
+    found: dict[str, Any] = pc.min_max(column).as_py()
+    return found["min"], found["max"]
+
+
 def beyond(column: pa.ChunkedArray) -> bool:
     """Whether a column of whole numbers has one beyond 2^53."""
-    ends = pc.min_max(column)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
+    low, high = ends(column)
     return low is not None and (low < -LARGEST or high > LARGEST)
 
 
 def _whole_and_large(column: pa.ChunkedArray) -> bool:
-    ends = pc.min_max(column)
-    low, high = ends["min"].as_py(), ends["max"].as_py()
+    low, high = ends(column)
     if low is None or max(-low, high) < LARGEST:
         return False
     present = pc.drop_null(column)

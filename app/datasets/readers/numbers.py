@@ -86,17 +86,20 @@ def read_cell(text: str, mark: str) -> Cell:
     percent = body.endswith("%")
     body = body.removesuffix("%").strip(_SPACES)
     found = _PATTERNS[mark].fullmatch(body)
-    if found is None or len(signs) > 1 or not (found["whole"] or found["part"]):
+    if found is None or len(signs) > 1:
         return Cell(None)
-    whole = re.sub(r"\D", "", found["whole"] or "")
-    value = float(f"{whole or 0}.{found['part'] or 0}{found['power']}")
+    whole, part, power = found.group("whole", "part", "power")
+    if not (whole or part):
+        return Cell(None)
+    digits = re.sub(r"\D", "", whole or "")
+    value = float(f"{digits or 0}.{part or 0}{power}")
     return Cell(
         value=-value if negative else value,
         currency="".join(signs),
         percent=percent,
         negative_brackets=brackets,
-        grouped=found["whole"] is not None and not found["whole"].isdecimal(),
-        whole=not found["part"] and not found["power"],
+        grouped=whole is not None and not whole.isdecimal(),
+        whole=not part and not power,
     )
 
 

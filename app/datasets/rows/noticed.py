@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from app.datasets.readers.exact import ends
 from app.datasets.readers.types import is_tensor, is_text
 from app.datasets.rows.raw_rows import Hashes, value_hashes
 from contract.findings import Finding, Severity
@@ -60,8 +61,7 @@ def far_values(table: pa.Table, target: str | None) -> list[Finding]:
         column = table.column(name)
         if name == target or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             continue
-        ends = pc.min_max(column)
-        for end in (ends["min"].as_py(), ends["max"].as_py()):
+        for end in ends(column):
             if end in _STAND_INS and (count := _far(column, end)):
                 detail = f"column `{name}`: {count} of {len(column)} cells hold {end:g}, which is far from all others"
                 mend = "where it stands for a missing value, leave those cells empty"
@@ -74,8 +74,7 @@ def _far(column: pa.ChunkedArray, end: float) -> int:
     """How many cells hold that end of a column's range, where it is far from the others; else 0."""
     others = pc.drop_null(column)
     others = others.filter(pc.not_equal(others, pa.scalar(end, column.type)))
-    inner = pc.min_max(others)
-    low, high = inner["min"].as_py(), inner["max"].as_py()
+    low, high = ends(others)
     if low is None or min(abs(end - low), abs(end - high)) <= _FAR * max(high - low, 1.0):
         return 0
     return int(len(column) - column.null_count - len(others))
@@ -84,8 +83,8 @@ def _far(column: pa.ChunkedArray, end: float) -> int:
 def _one_value(column: pa.ChunkedArray) -> bool:
     if is_text(column.type) or pa.types.is_boolean(column.type):
         return len(column.unique()) == 1
-    ends = pc.min_max(column)
-    return bool(pc.equal(ends["min"], ends["max"]).as_py())
+    low, high = ends(column)
+    return low is not None and bool(low == high)
 
 
 class RowHashes:

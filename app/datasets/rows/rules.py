@@ -16,6 +16,7 @@ from app.datasets.readers import table_format, table_name
 from app.datasets.readers.cells import TEXT, TEXT_COLUMN, tidy
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
+from app.datasets.rows.filling import text_counts
 from app.datasets.rows.numeric_target import looks_like, target_numbers
 from app.errors import FieldError, InvalidData
 from contract.files import FileColumn, Reading
@@ -158,8 +159,7 @@ def missing_labels(table: pa.Table, target: str) -> list[Finding]:
 
 def label_counts(table: pa.Table, target: str, label_map: Mapping[str, str] | None = None) -> dict[str, int]:
     """How many rows each label has, by the label's name as a class."""
-    column = label_texts(table, target, label_map).cast(pa.string()).drop_null()
-    return {str(item["values"]): item["counts"] for item in column.value_counts().to_pylist()}
+    return text_counts(label_texts(table, target, label_map))
 
 
 def class_order(label: str) -> tuple[int, float, str]:

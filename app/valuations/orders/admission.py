@@ -25,7 +25,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import stays_home
 from app.valuations.orders.deliverables import check_deliveries, delivery_notes, granted_by
-from app.valuations.orders.disclosures import overlap_notes, questions
+from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.orders.job_files import left_out
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
@@ -149,6 +149,7 @@ class Admission:
             order.missing_labels,
             order.drop_unfit,
             "number" if _predicts_number(order, chosen) else order.target_is,
+            drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets),
         )
         kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -170,9 +171,9 @@ class Admission:
         check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)
         check_weights(chosen, fitted.shape, fitted.classes)
         if licence_problems is None:
-            # a quote tells nothing that rests on copies: both refusals would
-            _check_players(order, read.groups, payees, fitted.answer)
-            _check_budgets(order, fitted.answer)
+            # a quote tells nothing that rests on copies: the first of these does
+            _check_players(fitted.answer)
+            _check_budgets(order, read.groups)
         answer = fitted.answer
         game = FrozenGame(
             players=tuple(player.digest for player in answer.seats),
@@ -292,32 +293,24 @@ def _kept(
     )
 
 
-def _check_players(
-    order: NewValuation, groups: Sequence[Sequence[Dataset]], payees: Sequence[AdmittedPayee], answer: FitAnswer
-) -> None:
-    """A full valuation needs two players with rows of their own."""
-    if len(answer.seats) >= 2 or len(groups) == 1 or order.mode != "full":
-        return
-    if any(payee.part.player is None for payee in payees) and order.payout.copies == "separate":
+def _check_players(answer: FitAnswer) -> None:
+    """Somebody must be left to pay. Whoever is left alone by copies is paid alone: a refusal would tell of the rows."""
+    if not answer.seats:
         raise refused(
             "/test_dataset",
-            "the rows of these datasets are in the test set, where they count for nobody, and fewer than two "
-            "players are left; name a test set whose rows no provider holds, or other data",
+            "the rows of these datasets are in the test set, where they count for nobody, and nobody is left; "
+            "name a test set whose rows no provider holds, or other data",
         )
-    raise refused(
-        "/payout/copies",
-        f"under copies={order.payout.copies} these datasets are one player, with nobody to share with; "
-        "name other data, or set copies to separate",
-    )
 
 
-def _check_budgets(order: NewValuation, answer: FitAnswer) -> None:
-    """Budgets under which the estimator can work at all. Shards are many more players, and a job may stop early."""
+def _check_budgets(order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> None:
+    """Budgets under which the estimator can work at all, for the players of the catalogue: how many copies leave would
+    tell of the rows, and fewer need no more. Shards are many more players, and a job may stop early."""
     if order.payout.shards is not None:
         return
-    digests = [player.digest for player in answer.seats]
+    offered = ["/".join(sorted(dataset.digest or "" for dataset in group)) for group in groups]
     retrains = order.max_retrains if order.fidelity == "retrain" else None
-    fault = budget_fault(order.estimator, len(digests), distinct_coalitions(digests), order.max_evaluations, retrains)
+    fault = budget_fault(order.estimator, len(offered), distinct_coalitions(offered), order.max_evaluations, retrains)
     if fault is not None:
         raise refused("/estimator", fault)
 

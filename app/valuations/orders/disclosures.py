@@ -53,6 +53,11 @@ def questions(
     return asked
 
 
+def drawn_by(bands: Bands, asker_id: uuid.UUID, test: Dataset, datasets: Sequence[Dataset]) -> str:
+    """By what is drawn how many rows beside the test set's a payee of this question needs (``FitQuestion.draws``)."""
+    return bands.drawn(("left", asker_id.hex, _content(test), *sorted(_content(dataset) for dataset in datasets))).hex()
+
+
 def _content(dataset: Dataset) -> str:
     """A dataset's bytes, and how they are read."""
     return digest_of({"digest": dataset.digest, "reading": dataset.reading or {}, "target": dataset.target})

@@ -45,7 +45,9 @@ def _fit(request: FitRequest) -> FitAnswer:
     here = [offer for offer in question.members if offer.name not in away]
     payees = [_payee(offer, question, rows) for offer in here]
     uploaded = {uuid.UUID(key): datetime.fromisoformat(moment) for key, moment in question.uploaded.items()}
-    grouping = group(payees, question.copies, rows.raw_test, uploaded) if payees else Grouping((), (), ())
+    grouping = Grouping((), (), ())
+    if payees:
+        grouping = group(payees, question.copies, rows.raw_test, uploaded, question.draws)
     whole = [join_raw(payee.raw) for payee in payees]
     shared = overlaps(whole, rows.raw_test)
     members = {

@@ -42,7 +42,7 @@ from contract.reading import MissingLabels, TargetIs
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 8
+_RULES = 9
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class OrderFiles:
     missing_labels: MissingLabels = "leave_out"
     drop_unfit: bool = False
     target_is: TargetIs | None = None
+    draws: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ class Fitter:
             missing_labels=files.missing_labels,
             drop_unfit=files.drop_unfit,
             target_is=files.target_is,
+            draws=files.draws,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

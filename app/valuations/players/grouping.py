@@ -1,12 +1,15 @@
 """From the payees of a job to the players of its game, under the order's rule for copies. Pure.
 
 Rows are told apart as they were read (``raw``), whatever they are encoded to. Those that are in the buyer's test set
-count for nobody. Of the others: without a rule each one is a player with all of
-its own; under ``first`` each keeps the rows that were its own first, under ``group`` near copies are one player
-(``copies`` says which). The players are in the game's canonical order: by the digest of the rows
+count for nobody, and where few are left beside them the rest neither: a buyer who knows all rows of a dataset but a few
+would otherwise be told the value of those. How few is drawn by the question (``draws``), so that no row decides it. Of
+the others: without a rule each one is a player with all of its own; under ``first`` each keeps the rows that were its
+own first, under ``group`` near copies are one player (``copies`` says which). The players are in
+the game's canonical order: by the digest of the rows
 that are used, then by name. Nothing here reads a file or pays anybody.
 """
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +28,8 @@ from contract.files import InputFile
 from contract.fit import PlayerFitted
 
 _TEST = "the test set"
+# the part of a payee's rows that must be outside the test set is drawn from this range
+LEAST_LEFT = (0.1, 0.4)
 
 Mask = NDArray[np.bool_]
 
@@ -61,9 +66,14 @@ class Grouping:
     parts: tuple[Fraction, ...]
 
 
-def group(payees: Sequence[Payee], copies: str, test: RawRows, uploaded: Mapping[uuid.UUID, datetime]) -> Grouping:
-    """The players of all payees under the rule ``copies`` (separate, group, first), without rows of the test set."""
+def group(
+    payees: Sequence[Payee], copies: str, test: RawRows, uploaded: Mapping[uuid.UUID, datetime], draws: str = ""
+) -> Grouping:
+    """The players of all payees under the rule ``copies`` (separate, group, first), without rows of the test set.
+    Without ``draws``, as where all files are the asker's own, any rows that are left count."""
     keep = _outside_test(payees, test)
+    if draws:
+        _leave_out_remainders(payees, keep, bytes.fromhex(draws))
     groups: list[tuple[int, ...]] = [(index,) for index in range(len(payees))]
     parts = [Fraction(1)] * len(payees)
     if copies == "first":
@@ -85,6 +95,15 @@ def _outside_test(payees: Sequence[Payee], test: RawRows) -> list[list[Mask]]:
     for (m, _), mask in zip(files, masks, strict=True):
         keep[m].append(mask)
     return keep
+
+
+def _leave_out_remainders(payees: Sequence[Payee], keep: list[list[Mask]], draws: bytes) -> None:
+    low, high = LEAST_LEFT
+    for payee, masks in zip(payees, keep, strict=True):
+        drawn = int.from_bytes(hashlib.sha256(draws + payee.name.encode()).digest()[:8], "big") / 2**64
+        if sum(int(mask.sum()) for mask in masks) < (low + (high - low) * drawn) * payee.count:
+            for mask in masks:
+                mask[:] = False
 
 
 def _keep_first(payees: Sequence[Payee], uploaded: Mapping[uuid.UUID, datetime], keep: list[list[Mask]]) -> None:

@@ -5,7 +5,6 @@ who is paid what and why, and the digests by which all of it can be checked. Nam
 and runs nothing.
 """
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,9 +120,11 @@ def to_html(report: Report) -> str:
 
 def to_pdf(report: Report) -> bytes:
     """The same page on paper. It is dated by the settlement and repeats to the byte."""
-    question = printing.question("the report", to_html(report), report.title, report.payouts.disputable_until)
+    question = printing.PrintQuestion(
+        name="the report", page=to_html(report), title=report.title, at=report.payouts.disputable_until
+    ).plain()
     answer = process.shared().ask(question, files=(), memory_bytes=printing.MEMORY_BYTES, seconds=printing.SECONDS)
-    return base64.b64decode(answer["pdf"])
+    return printing.PrintAnswer.read(answer).pdf
 
 
 def _row(player: PlayerValue, values: Values, name: str) -> _Row:

@@ -70,15 +70,15 @@ def look(tmp_path: Path, content: bytes, modality: str = "tabular", kind: str = 
 
 def alike(one: Any, two: Any, kind: str) -> float:
     def made(told: Any) -> Sketch:
-        found = told["sketches"][kind]
-        return Sketch(np.array(found["hashes"], dtype=np.int64), found["distinct"])
+        found = told.sketches[kind]
+        return Sketch(np.array(found.hashes, dtype=np.int64), found.distinct)
 
     return similarity(made(one), made(two))
 
 
 def test_a_profile_counts_columns_labels_and_repeated_rows(tmp_path: Path) -> None:
     found = look(tmp_path, csv(["1.5,2,yes", "0.5,4,no", "1.5,2,yes", "2.5,6,yes"]))
-    assert found["profile"] == {
+    assert found.profile == {
         "rows": 4,
         "columns": [
             {"name": "x", "type": "number", "missing": 0, "min": 0.5, "max": 2.5, "mean": 1.5},
@@ -88,8 +88,8 @@ def test_a_profile_counts_columns_labels_and_repeated_rows(tmp_path: Path) -> No
         "labels": {"yes": 3, "no": 1},
         "repeated_rows": 1,
     }
-    assert found["preview"] == [[1.5, 2, "yes"], [0.5, 4, "no"]]
-    json.dumps(found)
+    assert found.preview == [[1.5, 2, "yes"], [0.5, 4, "no"]]
+    json.dumps(found.plain())
 
 
 def test_order_format_and_names_of_columns_hide_no_copy(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_arrays_of_images_are_hashed(tmp_path: Path) -> None:
     one = look(tmp_path, buffer.getvalue(), "image", "npz", target="y")
     two = look(tmp_path, brighter.getvalue(), "image", "npz", target="y")
     assert (alike(one, two, "rows"), alike(one, two, "coarse")) == (0.0, 1.0)
-    assert one["preview"] == [[None, 0], [None, 1]]
+    assert one.preview == [[None, 0], [None, 1]]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.http.etags import NotModified, answer_not_modified, conditional, make_etag
+from app.http.headers import NotModified, answer_not_modified, conditional, make_etag
 
 
 def request_holding(tags: str | None) -> Request:

@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
+from app.datasets.profile import ProfileAnswer, ProfileQuestion
 from app.datasets.readers import Limits
 from app.datasets.service import INSPECT
 from app.errors import InvalidData
@@ -148,7 +149,12 @@ def test_a_task_that_is_declared_late_is_known_to_the_next_question(sandbox: San
     path.write_bytes(CSV)
     assert ask(sandbox, path)["rows"] == 2
     profiled = sandbox.declare("app.datasets.profile:answer")
-    assert ask(sandbox, path, task=profiled, preview_rows=1)["profile"]["rows"] == 2
+    asked = ProfileQuestion(
+        task=profiled, path=path, name="it", target="label", modality="tabular", format="csv", preview_rows=1,
+        limits=Limits(), reading=AS_IT_IS,
+    ).plain()  # fmt: skip
+    found = sandbox.ask(asked, files=[path], memory_bytes=1024**3, seconds=60.0)
+    assert ProfileAnswer.read(found).profile["rows"] == 2
     assert ask(sandbox, path)["rows"] == 2
 
 

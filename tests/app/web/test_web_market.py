@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from app.accounts import repository
 from app.accounts.tables import Account
 from app.datasets import profiling
+from app.datasets.minhash import StoredSketch
+from app.datasets.profile import ProfileAnswer
 from app.datasets.repository import version
 from app.datasets.tables import Dataset
 from app.http.ids import parse_id
@@ -164,8 +166,10 @@ def looked_at(session: Session, dataset_id: str, rows: list[list[Any]]) -> None:
     found = version(session, parse_id("ds", dataset_id), 1)
     assert found is not None
     dataset = session.get_one(Dataset, found.dataset_id)
-    sketches: dict[str, Any] = {"rows": {"hashes": [], "distinct": 0}, "coarse": {"hashes": [], "distinct": 0}}
-    found_in_it = {"profile": {"rows": 3, "columns": []}, "preview": rows, "sketches": sketches}
+    none = StoredSketch(hashes=[], distinct=0)
+    found_in_it = ProfileAnswer(
+        profile={"rows": 3, "columns": []}, preview=rows, sketches={"rows": none, "coarse": none}
+    )
     profiling.finish(session, Settings(), dataset.id, 1, found_in_it, dataset.preview_rows)
     session.commit()
 

@@ -47,6 +47,11 @@ def test_under_group_copies_share_what_their_original_earns_alone(market: Any, h
     assert sum(amounts.values()) == 1000_00
 
 
+def test_whoever_is_left_alone_by_copies_is_valued_and_paid_alone(market: Any, hand: Any) -> None:
+    job = finished(market, hand, datasets=[market.datasets[0], market.datasets[3]], payout={"copies": "first"})
+    assert paid(market, job.id) == {0: 1000_00, 3: 0}
+
+
 def test_rows_of_the_test_set_count_for_nobody_under_first(market: Any, hand: Any) -> None:
     X, y = rows_of(9, 80)
     market.datasets[2] = market.add_dataset(market.providers[2], DatasetKind.TRAIN, X[:40], y[:40])

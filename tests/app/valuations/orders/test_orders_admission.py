@@ -139,15 +139,27 @@ def test_a_strangers_test_set_is_refused(market: Market) -> None:
 def test_a_pool_is_divided_among_players_so_there_must_be_two(market: Market) -> None:
     assert "this job has one" in pointers(market, datasets=market.datasets[:1])["/datasets"]
     assert len(admit(market, datasets=market.datasets[:1], mode="partial").players) == 1
+
+
+def test_whom_copies_leave_alone_is_valued_alone_since_a_refusal_would_tell_of_the_rows(market: Market) -> None:
     copies = [market.datasets[0], market.datasets[3]]
-    wrong = pointers(market, datasets=copies, payout={"copies": "group"})
-    assert "under copies=group these datasets are one player" in wrong["/payout/copies"]
-
-
-def test_players_whose_rows_are_all_in_the_test_set_leave_nobody_to_share_with(market: Market) -> None:
+    assert len(admit(market, datasets=copies, payout={"copies": "group"}).players) == 1
+    assert len(admit(market, datasets=copies, payout={"copies": "first"}).players) == 1
     test = market.add_dataset(market.buyer.account_id, DatasetKind.TEST, *rows_of(1, 60))
-    wrong = pointers(market, datasets=[market.datasets[0], market.datasets[1]], test_dataset=test)
+    assert len(admit(market, datasets=[market.datasets[0], market.datasets[1]], test_dataset=test).players) == 1
+
+
+def test_where_all_rows_are_in_the_test_set_nobody_is_left(market: Market) -> None:
+    test = market.add_dataset(market.buyer.account_id, DatasetKind.TEST, *rows_of(1, 60))
+    wrong = pointers(market, datasets=[market.datasets[0], market.datasets[3]], test_dataset=test)
     assert "count for nobody" in wrong["/test_dataset"]
+
+
+def test_the_budget_is_for_the_players_that_are_offered_and_tells_of_no_copies(market: Market) -> None:
+    order = {"estimator": "svarm", "max_evaluations": 8, "payout": {"copies": "first"}}
+    assert len(admit(market, datasets=market.datasets[:3], **order).players) == 3
+    refused = pointers(market, **order)
+    assert "svarm estimator needs" in refused["/estimator"], "the fourth is a copy, and three would be within it"
 
 
 def test_a_budget_under_which_the_estimator_cannot_work_is_refused(market: Market) -> None:

@@ -78,6 +78,24 @@ def test_a_payee_of_whom_nothing_is_used_has_no_player_and_comes_last() -> None:
     assert sorted(found.order_of(at) for at in (1, 2)) == [0, 1]
 
 
+def test_no_row_of_the_test_set_decides_whether_what_is_left_of_somebody_plays() -> None:
+    """How much must be left is drawn by the question; one row more in the test set changes it in a few draws only."""
+    victim, other = payee("a", rows(9, 100)), payee("b", rows(2, 30))
+
+    def plays(in_test: int, draw: int) -> bool:
+        test = EncodedRows(rows(9, 100).X[:in_test], rows(9, 100).y[:in_test])
+        return group([victim, other], "separate", raw(test), {}, f"{draw:064x}").player_of[0] is not None
+
+    draws = range(60)
+    assert all(plays(in_test, draw) for in_test in (0, 59) for draw in draws), "six tenths may be in the test set"
+    assert not any(plays(in_test, draw) for in_test in (91, 99, 100) for draw in draws), "a tenth must be left"
+    decided = [sum(plays(in_test, draw) != plays(in_test + 1, draw) for draw in draws) for in_test in (70, 80, 98)]
+    assert decided[0] < 12
+    assert decided[1] < 12
+    assert decided[2] == 0
+    assert 0 < sum(plays(75, draw) for draw in draws) < 60
+
+
 def test_without_a_rule_copies_are_players_of_their_own() -> None:
     same = rows(1, 30)
     found = grouped([payee("b", same), payee("a", same)], "separate")

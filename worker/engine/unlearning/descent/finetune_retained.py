@@ -6,7 +6,7 @@ retraining's own cost it does not pay. Needs the retained rows, so full mode onl
 
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -27,7 +27,7 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    METHODS["finetune_retained"],
+    known("finetune_retained"),
     cost=cost,
     steps=steps,
     params=unlearn,

@@ -6,7 +6,7 @@ arXiv 2205.08096, without its good one). A named baseline.
 
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context
@@ -33,7 +33,7 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    METHODS["kl_to_base"],
+    known("kl_to_base"),
     cost=cost,
     params=unlearn,
     shape="forgotten",

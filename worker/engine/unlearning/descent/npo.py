@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning import preference
 from worker.engine.unlearning.context import Context
@@ -22,7 +22,7 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    METHODS["npo"],
+    known("npo"),
     cost=cost,
     params=unlearn,
     shape="forgotten",

@@ -7,7 +7,7 @@ so full mode only. It never sees a retrained model.
 
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -31,7 +31,7 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    METHODS["shrink_and_repair"],
+    known("shrink_and_repair"),
     cost=cost,
     steps=steps,
     params=unlearn,

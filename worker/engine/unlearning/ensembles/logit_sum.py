@@ -7,7 +7,7 @@ and one pass over the rows that measure per provider; a coalition is then a sum,
 
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -39,7 +39,7 @@ def _shifts(context: Context, X: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 METHOD = Method(
-    METHODS["logit_sum"],
+    known("logit_sum"),
     cost=lambda _context: 0.0,
     seconds=mixing_seconds,
     once=answers_seconds,

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
 from worker.engine.unlearning.context import Context
@@ -93,7 +93,7 @@ def _of_the_rest(context: Context) -> Tensor:
 
 
 METHOD = Method(
-    METHODS["mixture"],
+    known("mixture"),
     cost=lambda _context: 0.0,
     seconds=mixing_seconds,
     once=answers_seconds,

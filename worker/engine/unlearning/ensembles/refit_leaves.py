@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.boosted_trees import BoostedTrees
 from worker.engine.unlearning.context import Context
@@ -39,4 +39,4 @@ def cost(context: Context) -> float:
     return _COST * context.learner.row_gradients(0.5 * len(context.pool))
 
 
-METHOD = Method(METHODS["refit_leaves"], cost=cost, params=unlearn, prepare=leaves)
+METHOD = Method(known("refit_leaves"), cost=cost, params=unlearn, prepare=leaves)

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.layout import Layout
 from worker.engine.unlearning.context import Context
@@ -177,7 +177,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    METHODS["ekfac"],
+    known("ekfac"),
     cost=lambda _context: 0.0,
     once=once,
     params=unlearn,

@@ -10,7 +10,7 @@ sample is the buyer's anchor rows.
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.seeds import derive, torch_generator
@@ -68,7 +68,7 @@ def cost(_context: Context) -> float:
 
 
 METHOD = Method(
-    METHODS["natural_gradient"],
+    known("natural_gradient"),
     cost=cost,
     params=unlearn,
     prepare=directions,

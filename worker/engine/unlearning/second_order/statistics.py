@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.ridge import Ridge, sums
 from worker.engine.unlearning.context import Context
@@ -108,4 +108,4 @@ def seconds(context: Context) -> float:
     return 160e-6 + 0.2e-9 * (size**3 / 3 + size**2 * (0.5 * len(context.problem.players) + 2))
 
 
-METHOD = Method(METHODS["statistics"], cost=lambda _context: 0.0, seconds=seconds, params=unlearn, prepare=prepare)
+METHOD = Method(known("statistics"), cost=lambda _context: 0.0, seconds=seconds, params=unlearn, prepare=prepare)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract.costs import ModelCost
-from contract.methods import METHODS
+from contract.methods import known
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.games.problem import Rows
@@ -393,7 +393,7 @@ def once(context: Context, cost: ModelCost) -> float:
 
 
 METHOD = Method(
-    METHODS["tangent"],
+    known("tangent"),
     cost=lambda _context: 0.0,
     outputs=outputs,
     prepare=prepare,

@@ -6,7 +6,7 @@ Twenty Adam steps on the mean over tokens of KL(base || model); the token-wise t
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch
@@ -39,7 +39,7 @@ def cost(context: Context) -> float:
 
 
 METHOD = Method(
-    METHODS["kl_to_base"],
+    known("kl_to_base"),
     cost=cost,
     params=unlearn,
     shape="forgotten",

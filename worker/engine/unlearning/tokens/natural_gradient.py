@@ -8,7 +8,7 @@ one direction per player is kept.
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -48,7 +48,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    METHODS["natural_gradient"],
+    known("natural_gradient"),
     cost=lambda _context: 0.0,
     params=unlearn,
     prepare=directions,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract.costs import ModelCost
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -154,7 +154,7 @@ def once(context: Context, cost: ModelCost) -> float:
 
 
 METHOD = Method(
-    METHODS["tangent"],
+    known("tangent"),
     cost=lambda _context: 0.0,
     params=unlearn,
     prepare=prepare,

@@ -8,7 +8,7 @@ Averaging A and B apart is not averaging B A; here the products are averaged and
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -45,7 +45,7 @@ def _merged(context: Context, adapters: Tensor, weights: Tensor) -> Tensor:
 
 
 METHOD = Method(
-    METHODS["adapter_sum"],
+    known("adapter_sum"),
     cost=lambda _context: 0.0,
     seconds=adding_seconds,
     once=training_seconds,

@@ -7,7 +7,7 @@ the others, and in a bake-off a column that explains the effect of size.
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -25,7 +25,7 @@ def cost(_context: Context) -> float:
 
 
 METHOD = Method(
-    METHODS["interpolation"],
+    known("interpolation"),
     cost=cost,
     params=unlearn,
 )

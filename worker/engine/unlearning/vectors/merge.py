@@ -7,7 +7,7 @@ there is one, is part of the base.
 
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -27,7 +27,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    METHODS["merge"],
+    known("merge"),
     cost=lambda _context: 0.0,
     seconds=adding_seconds,
     once=training_seconds,

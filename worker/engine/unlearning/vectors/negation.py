@@ -6,7 +6,7 @@ base model and M_full; nothing that was retained.
 
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -28,7 +28,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    METHODS["negation"],
+    known("negation"),
     cost=lambda _context: 0.0,
     seconds=adding_seconds,
     once=training_seconds,

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contract.methods import METHODS
+from contract.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method
@@ -47,7 +47,7 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
 
 
 METHOD = Method(
-    METHODS["unmerge"],
+    known("unmerge"),
     cost=lambda _context: 0.0,
     seconds=adding_seconds,
     once=training_seconds,

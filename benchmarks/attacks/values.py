@@ -1,0 +1,165 @@
+"""A job's values as questions: how well they tell whether one row is in a provider's dataset, or in the test set.
+
+A victim's file, a second player whose rows the asker made, and a candidate row, which is in the file half of the time;
+another row of the same label takes its place otherwise. The asker orders a valuation whose test set is the candidate's
+surroundings beside rows of other labels (no row of it is a copy, so that nothing is left out), and is told the
+victim's value.
+
+- The asker who knows the kind of data only draws files of the same kind with and without the candidate, values
+  those, and takes the likelier.
+- The asker who knows all other rows computes both values.
+- The provider asks about the test set: whether the row next to one of its own is among those that measure, from the
+  value of its own file.
+
+``python -m benchmarks.attacks.values`` prints the table of docs/disclosure.md. Nothing here needs a service.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.attacks.plays import KINDS
+from benchmarks.markets import Floats, Labels
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+
+SHADOWS = 6  # files of the same kind that the asker values, with and without the candidate
+COMPANION = 60  # rows of the asker's own player
+NEAR = 0.1  # of a feature's range: how far a test row is from the candidate
+
+
+@dataclass(frozen=True)
+class World:
+    """A kind of data, the learner that is ordered, and the rows that each side draws from."""
+
+    kind: str
+    learner: LearnerSpec
+    X: Floats
+    y: Labels
+
+    @classmethod
+    def of(cls, kind: str, learner: str) -> "World":
+        X, y = KINDS[kind].data()
+        hyper = {"l2": KINDS[kind].l2} if learner == "logistic" else {}
+        return cls(kind, LearnerSpec(learner, hyper), X.reshape(len(X), -1), y)
+
+    @property
+    def classes(self) -> int:
+        return KINDS[self.kind].classes
+
+    def values(self, files: Sequence[NDArray[np.int64]], companion: NDArray[np.int64], test: Rows) -> Floats:
+        """The value of each file beside the companion, all four coalitions retrained: as an exact job tells it. Files
+        are in pairs that differ in their last row, so that one game holds the parts of all of them."""
+        parts = [companion]
+        for first, second in zip(files[::2], files[1::2], strict=True):
+            parts += [first[:-1], first[-1:], second[-1:]]
+        players = [PlayerData(str(at), self.X[rows], self.y[rows]) for at, rows in enumerate(parts)]
+        coalitions = np.zeros((2 + 2 * len(files), len(parts)), dtype=bool)
+        coalitions[1::2, 0] = True
+        for at in range(len(files)):
+            pair, second = divmod(at, 2)
+            coalitions[2 + 2 * at : 4 + 2 * at, [1 + 3 * pair, 2 + 3 * pair + second]] = True
+        game = Evaluator(Problem(players, test, self.classes, self.learner, "brier"), threads=1)
+        worths = game.worth("retrain", coalitions).reshape(-1, 2)
+        values: Floats = (worths[1:] - worths[0]).mean(axis=1)
+        return values
+
+    def around(self, row: int, count: int, own: NDArray[np.int64], rng: np.random.Generator) -> Rows:
+        """Half of ``count`` rows next to one, half of another label: a worth is never below that of the best constant
+        answer, so that a test set of one label measures nothing."""
+        half = count // 2
+        X = self.X[row] + rng.normal(scale=NEAR, size=(half, self.X.shape[1])).astype(np.float32)
+        others = rng.choice(own[self.y[own] != self.y[row]], size=count - half, replace=False)
+        y = np.append(np.full(half, self.y[row]), self.y[others])
+        return Rows(np.concatenate([X, self.X[others]]).astype(np.float32), y)
+
+
+def _halves(world: World, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The victim's kind of rows, and those that the asker has of the same kind."""
+    order = rng.permutation(len(world.y))
+    return order[: len(order) // 2], order[len(order) // 2 :]
+
+
+def _files(
+    world: World, pool: NDArray[np.int64], rows: int, candidate: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A file with the candidate, and the same with another row of its label in its place."""
+    drawn = rng.choice(pool[pool != candidate], size=rows - 1, replace=False)
+    alike = pool[(world.y[pool] == world.y[candidate]) & (pool != candidate) & ~np.isin(pool, drawn)]
+    return np.append(drawn, candidate), np.append(drawn, rng.choice(alike))
+
+
+def members(world: World, rows: int, test_rows: int, trials: int, seed: int) -> Iterator[tuple[bool, bool]]:
+    """Of each trial whether the asker who knows the kind of data is right, and the one who knows all other rows."""
+    for trial in range(trials):
+        rng = np.random.default_rng([seed, rows, test_rows, trial])
+        theirs, own = _halves(world, rng)
+        candidate, companion = int(rng.choice(theirs)), rng.choice(own, size=COMPANION, replace=False)
+        test, member = world.around(candidate, test_rows, own, rng), trial % 2 == 0
+        files = [*_files(world, theirs, rows, candidate, rng)]
+        for _ in range(SHADOWS):
+            files += _files(world, own, rows, candidate, rng)
+        exact, shadows = np.split(world.values(files, companion, test).reshape(-1, 2), [1])
+        told = exact[0, 0 if member else 1]
+        yield _likelier(told, shadows) == member, (abs(told - exact[0, 0]) < abs(told - exact[0, 1])) == member
+
+
+def _likelier(told: float, shadows: NDArray[np.float64]) -> bool:
+    """Whether a value is likelier among those of files with the candidate (first column) than of those without."""
+    mean, spread = shadows.mean(axis=0), shadows.std(axis=0) + 1e-12
+    score = -(((told - mean) / spread) ** 2) / 2 - np.log(spread)
+    return bool(score[0] > score[1])
+
+
+def measured_rows(world: World, rows: int, test_rows: int, trials: int, seed: int) -> Iterator[bool]:
+    """Of each trial whether a provider is right about a row beside one of its own being in the test set: it knows its
+    own file and the kind of data, and is told its own value."""
+    for trial in range(trials):
+        rng = np.random.default_rng([seed, rows, test_rows, trial, 1])
+        theirs, own = _halves(world, rng)
+        mine, other = rng.choice(own, size=rows, replace=False), rng.choice(theirs, size=COMPANION, replace=False)
+        row, member = int(mine[0]), trial % 2 == 0
+        beside = Rows(world.around(row, 2, own, rng).X[:1], world.y[[row]])
+
+        def test(pool: NDArray[np.int64], within: bool, rng: np.random.Generator = rng, near: Rows = beside) -> Rows:
+            drawn = rng.choice(pool, size=test_rows, replace=False)
+            X, y = world.X[drawn], world.y[drawn]
+            return Rows(np.concatenate([X[1:], near.X]), np.append(y[1:], near.y)) if within else Rows(X, y)
+
+        [told] = world.values([mine, mine], other, test(theirs, member))[:1]
+        guesses = rng.choice(own, size=COMPANION, replace=False)
+        shadows = np.array(
+            [
+                [world.values([mine, mine], guesses, test(own, within))[0] for within in (True, False)]
+                for _ in range(SHADOWS)
+            ]
+        )
+        yield _likelier(told, shadows) == member
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kind", default="digits", choices=KINDS)
+    parser.add_argument("--learner", default="logistic", choices=("logistic", "mlp"))
+    parser.add_argument("--rows", type=int, nargs="*", default=[10, 30, 100, 300], help="of the victim's file")
+    parser.add_argument("--test-rows", type=int, nargs="*", default=[2, 30])
+    parser.add_argument("--provider", action="store_true", help="ask about the test set in place of the file")
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    world = World.of(given.kind, given.learner)
+    for rows in given.rows:
+        for test_rows in given.test_rows:
+            about = (world, rows, test_rows, given.trials, given.seed)
+            if given.provider:
+                print(f"| {rows} | {test_rows} | {np.mean(list(measured_rows(*about))):.2f} |", flush=True)
+            else:
+                weak, strong = np.array(list(members(*about))).mean(axis=0)
+                print(f"| {rows} | {test_rows} | {weak:.2f} | {strong:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
