@@ -8,8 +8,9 @@ ARG TORCH=torch==2.13.0
 ARG PIP_EXTRA_INDEX_URL=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/cherish
-COPY constraints.txt /src/
-# the large part first: it changes only with its pin
+COPY constraints.txt requirements-image.txt /src/
+# only files whose hashes are known; torch adds itself and, with CUDA, its libraries
+RUN /opt/cherish/bin/pip install --no-deps --require-hashes -r /src/requirements-image.txt
 RUN /opt/cherish/bin/pip install -c /src/constraints.txt "$TORCH"
 COPY pyproject.toml README.md LICENSE NOTICE alembic.ini /src/
 COPY contract /src/contract
@@ -17,7 +18,7 @@ COPY app /src/app
 COPY worker /src/worker
 COPY cherish /src/cherish
 COPY migrations /src/migrations
-RUN /opt/cherish/bin/pip install -c /src/constraints.txt "/src[worker,traces]"
+RUN /opt/cherish/bin/pip install --no-build-isolation -c /src/constraints.txt "/src[worker,traces]"
 
 FROM python:3.12-slim
 RUN groupadd --system --gid 10001 cherish \

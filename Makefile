@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench peers-env faults forgeries clean
+.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench peers-env faults forgeries clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -28,6 +28,9 @@ help:
 	@echo 'make lint     format, lint, types, imports'
 	@echo 'make schema   migrations: up, down, up, complete, safe to run'
 	@echo 'make openapi  docs/openapi.json is current and breaks no client'
+	@echo 'make hashes   requirements.txt and the image's anew, with hashes of all files, after a change of pins'
+	@echo 'make sbom     the bill of materials (CycloneDX) of the image, as cherish.cdx.json'
+	@echo 'make advisories  no package is named by the OSV documents in the folder CHERISH_ADVISORIES'
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
 	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of them from SEED=0'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
@@ -38,7 +41,7 @@ help:
 	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
 
 # Made anew when the pins change, and when the checkout was moved (a virtual environment knows its own path).
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt requirements.txt
 	@sh tools/venv.sh
 
 .PHONY: moved
@@ -77,6 +80,15 @@ schema: $(READY)
 
 openapi: $(READY)
 	$(PY) tools/openapi.py --against $(AGAINST)
+
+hashes: $(READY)
+	@sh tools/hashes.sh
+
+sbom: $(READY)
+	$(PY) tools/bill_of_materials.py > cherish.cdx.json
+
+advisories: $(READY)
+	$(PY) tools/advisories.py $(CHERISH_ADVISORIES)
 
 fuzz: $(READY)
 	@CHERISH_FUZZ=$(N) $(PY) -m pytest -s tests/app/api/test_api_fuzz.py

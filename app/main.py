@@ -83,6 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url=None,
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        # a redirect to the path without its slash would be built from the Host header that somebody sent
+        redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.metrics = Metrics()

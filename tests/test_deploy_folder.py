@@ -13,6 +13,7 @@ import yaml
 
 from app.admin import metrics_endpoints
 from app.cli.lazy import COMMANDS
+from app.db.roles import DatabaseRole
 from app.http.metrics import Metrics
 from app.settings import Settings
 
@@ -87,13 +88,47 @@ def test_commands_are_commands_and_settings_are_settings() -> None:
     called = [words for _, pod in pods() for words in [pod["containers"][0]["args"]] if words]
     units = [re.findall(r"^ExecStart=/opt/cherish/bin/cherish (\w+)", path.read_text(), re.M) for path in _services()]
     assert {words[0] for words in called} | {word for words in units for word in words} <= set(COMMANDS)
-    for name in ("settings.env", "secrets.env.example"):
-        for line in (KUBERNETES / name).read_text().split():
+    for path in (KUBERNETES / "settings.env", *KUBERNETES.glob("*.env.example"), *UNITS.glob("*.env.example")):
+        for line in path.read_text().split():
             variable = line.partition("=")[0]
             if not variable.startswith("AWS_"):
                 assert variable.removeprefix("CHERISH_").lower() in Settings.model_fields, variable
     plain = (KUBERNETES / "settings.env").read_text().lower()
     assert not re.search("pepper|secret|password|certificate_key|database_url", plain)
+
+
+ROLES = {
+    "migrate": "owner",
+    "backup": "owner",
+    "api": "api",
+    "relay": "housekeeping",
+    "worker-cpu": "worker",
+    "worker-gpu": "worker",
+}
+
+
+def _url_of(folder: Path, name: str) -> str:
+    [url] = re.findall(r"^CHERISH_DATABASE_URL=(.*)$", (folder / f"{name}.env.example").read_text(), re.M)
+    return str(url)
+
+
+def test_each_process_is_given_its_own_database_role_and_the_owner_is_the_migrations() -> None:
+    given = {}
+    for name, pod in pods():
+        secrets = [each["secretRef"]["name"] for each in pod["containers"][0]["envFrom"] if "secretRef" in each]
+        given[name] = [each for each in secrets if each.startswith("cherish-database-")]
+    assert given == {name: [f"cherish-database-{ROLES[name]}"] for name in given}
+    for path in _services():
+        name = path.name.removeprefix("cherish-").removesuffix(".service").removesuffix("@")
+        files = re.findall(r"^EnvironmentFile=/etc/cherish/(database-\S+)\.env$", path.read_text(), re.M)
+        assert files == [f"database-{ROLES[name]}"], path.name
+    assert "DATABASE" not in (KUBERNETES / "secrets.env.example").read_text()
+    for folder in (KUBERNETES, UNITS):
+        for role in DatabaseRole:
+            assert f"//{role.named('cherish')}:" in _url_of(folder, f"database-{role.value}")
+        owner = (folder / "database-owner.env.example").read_text()
+        assert "//cherish:" in owner
+        assert all(f"CHERISH_{role.value.upper()}_DATABASE_PASSWORD=" in owner for role in DatabaseRole)
 
 
 def test_units_are_what_systemd_reads(tmp_path: Path) -> None:

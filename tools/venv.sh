@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv with everything that Cherish needs, pinned by constraints.txt. Run by make; needs Python 3.11 or newer.
+# Makes .venv with everything that Cherish needs, as requirements.txt names it: versions, and the hashes that each file
+# must have. torch, and what it brings for GPUs, is pinned by constraints.txt alone. Run by make; needs Python 3.11 or newer.
 # An environment that was cut off half way is completed; one that was moved with its folder is made again.
 set -eu
 
@@ -31,7 +32,10 @@ if ! fits .venv/bin/python || { [ -f "$ready" ] && [ "$(cat "$ready")" != "$(pwd
     fi
 fi
 rm -f "$ready"
-echo "installing what constraints.txt pins (the first time this takes a few minutes)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore \
-    -c constraints.txt "torch==2.13.0" -e ".[worker,embedded,dev]"
+echo "installing what requirements.txt pins (the first time this takes a few minutes)"
+install() {
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore "$@"
+}
+install --no-deps --require-hashes -r requirements.txt
+install --no-build-isolation -c constraints.txt "torch==2.13.0" -e ".[worker,embedded,dev]"
 pwd >"$ready"

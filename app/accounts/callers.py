@@ -80,7 +80,7 @@ def authenticated(
     _cookie: Annotated[str | None, Depends(cookie)],
 ) -> Caller:
     """Whoever holds a valid key with the scope of this route, or has signed in with this browser."""
-    browser = browsers.session_token(request)
+    browser = browsers.session_token(request, settings)
     try:
         if credentials is not None:
             caller = service.authenticate(session, settings, credentials.credentials)

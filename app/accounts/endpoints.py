@@ -159,7 +159,8 @@ def create_password_reset(
 def create_session(
     body: schemas.SignInBody, session: SessionDep, settings: SettingsDep, request: Request, response: Response
 ) -> schemas.SessionAnswer:
-    """Sign a browser in with address and password: the session is in the `cherish_session` cookie of this answer.
+    """Sign a browser in with address and password: the session is in the cookie of this answer, `cherish_session` or,
+    under https, `__Host-cherish_session`.
 
     The cookie stands for a key in every call; one that is not a GET also sends `csrf_token` as `X-CSRF-Token`.
     """
@@ -174,7 +175,7 @@ def get_current_session(
     _caller: AnyCaller, session: SessionDep, settings: SettingsDep, request: Request
 ) -> schemas.SessionAnswer:
     """Who is signed in with this browser, until when, and the token that changes carry. A key has no session: 403."""
-    token = _own_token(request)
+    token = _own_token(request, settings)
     return _session_answer(settings, token, sessions.signed_in(session, settings, token))
 
 
@@ -183,8 +184,8 @@ def end_current_session(
     _caller: AnyCaller, session: SessionDep, settings: SettingsDep, request: Request, response: Response
 ) -> None:
     """Sign out: the session ends at once, here and on the server. A key has no session: 403."""
-    sessions.logout(session, settings, _own_token(request))
-    browsers.end(response)
+    sessions.logout(session, settings, _own_token(request, settings))
+    browsers.end(response, settings)
 
 
 @router.put(
@@ -193,14 +194,16 @@ def end_current_session(
     responses=responses(NotFound),
     dependencies=[limits.SIGN_IN],
 )
-def change_password(body: schemas.PasswordBody, caller: AnyCaller, session: SessionDep, response: Response) -> None:
+def change_password(
+    body: schemas.PasswordBody, caller: AnyCaller, session: SessionDep, settings: SettingsDep, response: Response
+) -> None:
     """Choose another password, as a signed-in user; every session of the user ends, this one included."""
     users.change_password(session, caller, body.present, body.password)
-    browsers.end(response)
+    browsers.end(response, settings)
 
 
-def _own_token(request: Request) -> str:
-    token = browsers.session_token(request)
+def _own_token(request: Request, settings: Settings) -> str:
+    token = browsers.session_token(request, settings)
     if token is None or request.headers.get("authorization"):
         raise Forbidden("this call came with a key, and a key has no session; sign in with POST /v1/sessions")
     return token

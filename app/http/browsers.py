@@ -14,15 +14,27 @@ from app.http import signatures
 from app.settings import Settings
 
 SESSION_COOKIE = "cherish_session"
+# under https browsers take a cookie so named only from us, over https, for all paths and for no other host
+_HOST = "__Host-"
 # how the tokens of users' sessions begin; the pages' tickets of keys are Base64 of something signed
 _USERS = "cherish_"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _PURPOSE = "web form"
 
 
-def session_token(request: Request) -> str | None:
+def cookie_name(settings: Settings, name: str) -> str:
+    """The name under which a cookie is given and taken: another host of our domain cannot set one that we take."""
+    return f"{_HOST}{name}" if _https(settings) else name
+
+
+def cookie_of(request: Request, settings: Settings, name: str) -> str:
+    """What the request carries of a cookie of ours; empty where it carries none."""
+    return request.cookies.get(cookie_name(settings, name), "")
+
+
+def session_token(request: Request, settings: Settings) -> str | None:
     """The token of the user's session whose cookie the request carries, if it carries one."""
-    value = request.cookies.get(SESSION_COOKIE, "")
+    value = cookie_of(request, settings, SESSION_COOKIE)
     return value if value.startswith(_USERS) else None
 
 
@@ -31,21 +43,29 @@ def begin(response: Response, settings: Settings, token: str) -> None:
     set_cookie(response, settings, SESSION_COOKIE, token, int(settings.session_hours * 3600))
 
 
-def end(response: Response) -> None:
-    response.delete_cookie(SESSION_COOKIE, path="/")
+def end(response: Response, settings: Settings) -> None:
+    drop_cookie(response, settings, SESSION_COOKIE)
+
+
+def drop_cookie(response: Response, settings: Settings, name: str) -> None:
+    response.delete_cookie(cookie_name(settings, name), path="/", secure=_https(settings))
 
 
 def set_cookie(response: Response, settings: Settings, name: str, value: str, seconds: int) -> None:
     """A cookie that no script reads and no other site sends."""
     response.set_cookie(
-        name,
+        cookie_name(settings, name),
         value,
         max_age=seconds,
         path="/",
         httponly=True,
         samesite="strict",
-        secure=settings.public_url.startswith("https://"),
+        secure=_https(settings),
     )
+
+
+def _https(settings: Settings) -> bool:
+    return settings.public_url.startswith("https://")
 
 
 def csrf_token(secret: str, bound_to: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.concurrency import run_in_threadpool
 
 from app.db.session import transaction
-from app.http import outages
+from app.http import browsers, outages
 from app.http.browsers import SESSION_COOKIE
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId
@@ -80,7 +80,8 @@ class WatchedJob:
 def _visible_job(request: Request, visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> WatchedJob:
     """The job of the path; raises NotFound, as long as an answer can say so, where it is not the visitor's."""
     service.get(session, visitor.caller, valuation_id)
-    settings, cookie = request.app.state.settings, request.cookies.get(SESSION_COOKIE, "")
+    settings = request.app.state.settings
+    cookie = browsers.cookie_of(request, settings, SESSION_COOKIE)
     return WatchedJob(valuation_id, lambda looking: identify(looking, settings, cookie))
 
 

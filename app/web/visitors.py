@@ -67,7 +67,7 @@ def identify(session: Session, settings: Settings, cookie: str) -> Caller | None
 
 def current(request: Request, session: SessionDep, settings: SettingsDep) -> Visitor | None:
     """Whoever this browser is logged in as, if anybody."""
-    caller = identify(session, settings, request.cookies.get(SESSION_COOKIE, ""))
+    caller = identify(session, settings, browsers.cookie_of(request, settings, SESSION_COOKIE))
     if caller is None:
         return None
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
@@ -95,7 +95,7 @@ def checked_form(request: Request, settings: SettingsDep, token: SentToken) -> N
     """Refuse a change that does not come from a page of ours: its token must belong to this browser's cookie."""
     if request.method in _SAFE:
         return
-    bound = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE, "")
+    bound = _bound(request, settings)
     if not bound or not browsers.same_token(secret_of(settings), bound, token):
         raise Forbidden("this form is too old or came from another site; reload the page and send it again")
 
@@ -124,7 +124,7 @@ def visiting(scope: str, *roles: Role) -> Any:
 def log_in_user(response: Response, settings: Settings, token: str) -> None:
     """Give this browser the session that a user has begun with a password."""
     browsers.begin(response, settings, token)
-    response.delete_cookie(VISIT_COOKIE, path="/")
+    browsers.drop_cookie(response, settings, VISIT_COOKIE)
 
 
 def log_in_key(response: Response, settings: Settings, caller: Caller) -> None:
@@ -133,23 +133,29 @@ def log_in_key(response: Response, settings: Settings, caller: Caller) -> None:
         raise Unauthorized("a session is begun with a key")
     value = cookies.issue(secret_of(settings), caller.account_id, caller.key_id)
     browsers.set_cookie(response, settings, SESSION_COOKIE, value, cookies.SECONDS)
-    response.delete_cookie(VISIT_COOKIE, path="/")
+    browsers.drop_cookie(response, settings, VISIT_COOKIE)
 
 
 def log_out(request: Request, response: Response, session: Session, settings: Settings) -> None:
     """End a session here and on the server, whether a user began it or a key."""
-    cookie = request.cookies.get(SESSION_COOKIE, "")
+    cookie = browsers.cookie_of(request, settings, SESSION_COOKIE)
     if cookie.startswith(_USERS):
         sessions.logout(session, settings, cookie)
     elif cookies.read(secret_of(settings), cookie) is not None:
         sessions.end_visit(session, settings, cookie, cookies.SECONDS)
-    browsers.end(response)
+    browsers.end(response, settings)
 
 
 def form_token(request: Request, response: Response, settings: Settings) -> str:
     """The token for forms on a page; a browser without a cookie gets one to tie it to."""
-    bound = request.cookies.get(SESSION_COOKIE) or request.cookies.get(VISIT_COOKIE)
+    bound = _bound(request, settings)
     if not bound:
         bound = cookies.new_visit()
         browsers.set_cookie(response, settings, VISIT_COOKIE, bound, cookies.SECONDS)
     return browsers.csrf_token(secret_of(settings), bound)
+
+
+def _bound(request: Request, settings: Settings) -> str:
+    """What a form token belongs to: the session's cookie, else that of a browser that nobody has logged in with."""
+    names = (SESSION_COOKIE, VISIT_COOKIE)
+    return next((value for name in names if (value := browsers.cookie_of(request, settings, name))), "")

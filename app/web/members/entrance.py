@@ -123,5 +123,5 @@ def change_password(
     except CherishError as error:
         return page(request, "password.html", {"error": error}, visitor=visitor, status=error.status)
     response = see_other("/login")
-    browsers.end(response)
+    browsers.end(response, request.app.state.settings)
     return response

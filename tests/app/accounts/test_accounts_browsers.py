@@ -53,9 +53,35 @@ def test_signing_in_gives_a_cookie_that_no_script_reads_and_no_other_site_sends(
     assert client.cookies["cherish_session"] not in told.text
 
 
-def test_over_https_the_cookie_never_leaves_it(ada: Known, app: FastAPI, settings: Settings) -> None:
+@pytest.fixture
+def over_https(ada: Known, app: FastAPI, settings: Settings) -> TestClient:
     app.state.settings = settings.model_copy(update={"public_url": "https://market.example"})
-    assert "secure" in TestClient(app).post("/v1/sessions", json=PAIR).headers["set-cookie"].lower()
+    return TestClient(app, base_url="https://market.example")
+
+
+def test_over_https_the_cookie_is_bound_to_this_host(over_https: TestClient) -> None:
+    told = over_https.post("/v1/sessions", json=PAIR)
+    cookie = told.headers["set-cookie"]
+    assert cookie.startswith("__Host-cherish_session=cherish_")
+    assert {"Secure", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+    assert "domain" not in cookie.lower()
+    over_https.headers["X-CSRF-Token"] = told.json()["csrf_token"]
+    assert over_https.get("/v1/sessions/current").json()["email"] == EMAIL
+    ended = over_https.delete("/v1/sessions/current")
+    assert ended.headers["set-cookie"].startswith('__Host-cherish_session="";')
+    assert "Secure" in ended.headers["set-cookie"], "browsers drop such a cookie only so"
+
+
+def test_over_https_a_cookie_that_another_host_of_the_domain_could_set_is_not_taken(
+    over_https: TestClient, app: FastAPI
+) -> None:
+    token = over_https.post("/v1/sessions", json=PAIR).cookies["__Host-cherish_session"]
+    planted = TestClient(app, base_url="https://market.example", cookies={"cherish_session": token})
+    assert planted.get("/v1/sessions/current").status_code == 401
+    assert (
+        planted.get("/jobs", headers={"Accept": "text/html"}, follow_redirects=False).headers["location"]
+        == "/login?next=/jobs"
+    )
 
 
 def test_the_cookie_stands_for_a_key(browser: TestClient, ada: Known) -> None:
