@@ -74,7 +74,6 @@ def test_a_payee_of_whom_nothing_is_used_has_no_player_and_no_part() -> None:
     found = grouped([payee("a", test), payee("b", rows(2, 30)), payee("c", rows(3, 30))], "separate", test)
     assert len(found.players) == 2
     assert (found.player_of[0], found.parts[0]) == (None, 0)
-    assert sorted(found.order_of(at) for at in (1, 2)) == [0, 1]
 
 
 def test_no_row_of_the_test_set_decides_whether_what_is_left_of_somebody_plays() -> None:
