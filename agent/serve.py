@@ -8,7 +8,7 @@ an agent that was killed goes on where it stopped, because what it spent and sen
 import base64
 import binascii
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -39,7 +39,7 @@ def connect(url: str, key: str, desk: Desk, below: httpx.BaseTransport | None = 
     return Client(url, key, timeout=_WAIT_SECONDS + 40.0, transport=transport)
 
 
-def register(client: Client, desk: Desk, name: str, licence: dict[str, object], say: Say) -> str:
+def register(client: Client, desk: Desk, name: str, licence: Mapping[str, object], say: Say) -> str:
     """Register the table, or its new version, and publish it; returns the dataset's id. What is registered as it is
     stays so."""
     registration = desk.registration()
@@ -53,7 +53,7 @@ def register(client: Client, desk: Desk, name: str, licence: dict[str, object], 
         dataset = str(draft["id"])
         desk.created(dataset)
     client.put(f"/v1/datasets/{dataset}/content", content)
-    client.post(f"/v1/datasets/{dataset}/publish", {"licence": licence})
+    client.post(f"/v1/datasets/{dataset}/publish", {"licence": dict(licence)})
     desk.registered(registration)
     say(f"Registered {dataset}: {registration.rows} rows, commitment {registration.commitment}.")
     return dataset

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, field_validator
 
+from contract.agents import AGENT_FORMAT
 from contract.document import Document
 from contract.files import InputFile
 from contract.findings import FileFinding
@@ -108,6 +109,11 @@ class JobInputs(Document):
     topped_up: str | None = None
     # where data of the job stays with its owner
     away: AwayTerms | None = None
+
+    def at_home(self, payee: int) -> bool:
+        """Whether a payee's rows stay with it."""
+        player = self.seating[payee].player
+        return player is not None and any(file.format == AGENT_FORMAT for file in self.players[player])
 
 
 class SourceCost(Document):

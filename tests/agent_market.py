@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import uvicorn
@@ -39,6 +40,22 @@ def table(seed: int, rows: int = 150, shift: float = 0.0) -> str:
     return "\n".join([",".join(COLUMNS), *lines]) + "\n"
 
 
+class Capture(httpx.BaseTransport):
+    """The network below an agent: every byte that a request is made of, as it goes out."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self._below = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        headers = b"".join(name + b": " + value for name, value in request.headers.raw)
+        self.sent.append(request.method.encode() + str(request.url).encode() + headers + request.read())
+        return self._below.handle_request(request)
+
+    def close(self) -> None:
+        self._below.close()
+
+
 @dataclass
 class Home:
     """One provider: its key, its folder, its agent where it runs."""
@@ -47,6 +64,7 @@ class Home:
     folder: Path
     dataset: str = ""
     said: list[str] = field(default_factory=list)
+    capture: Capture = field(default_factory=Capture)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -57,7 +75,7 @@ class Home:
         """Register the table, if it is not, and serve in a thread."""
         desk = self.desk(target, allowed)
         self._stop = threading.Event()
-        client = connect(url, self.key, desk)
+        client = connect(url, self.key, desk, self.capture)
         self.dataset = register(client, desk, self.folder.name, LICENCE, self.said.append)
 
         def serve() -> None:

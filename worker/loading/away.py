@@ -44,6 +44,8 @@ class AgentRefused(Exception):
 class Desk(Protocol):
     """Where questions are left and answers found."""
 
+    def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None: ...
+
     def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: Check) -> bytes: ...
 
 
@@ -54,11 +56,14 @@ class QuestionDesk:
     factory: sessionmaker[Session]
     patience: float
 
+    def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None:
+        """Leave a question where the agent finds it."""
+        with transaction(self.factory) as session:
+            repository.ask(session, dataset, question, models)
+
     def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: Check) -> bytes:
         """The bytes of the answer; raises AgentAway, AgentRefused, and what ``check`` raises."""
         ends, look = time.monotonic() + self.patience, _FIRST_LOOK
-        with transaction(self.factory) as session:
-            repository.ask(session, dataset, question, models)
         while True:
             with transaction(self.factory) as session:
                 row = repository.asked(session, dataset, question.digest)
@@ -92,22 +97,32 @@ class AskedPlayer:
     def moments(self, check: Check) -> Moments:
         with self._lock:
             if self._moments is None:
-                arrays = self._answer("moments", None, check)
+                arrays = self._arrays(*self._question("moments", None), check)
                 self._moments = Moments(torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"]))
             return self._moments
 
-    def objective(self, theta: Tensor, check: Check) -> tuple[Tensor, Tensor]:
-        arrays = self._answer("objective", theta, check)
-        values, gradients = torch.from_numpy(arrays["values"]), torch.from_numpy(arrays["gradients"])
-        return values.to(theta), gradients.to(theta)
+    def objective(self, theta: Tensor, check: Check) -> Callable[[], tuple[Tensor, Tensor]]:
+        question, content = self._question("objective", theta)
+        self.desk.ask(uuid.UUID(question.dataset), question, content)
+
+        def wait() -> tuple[Tensor, Tensor]:
+            arrays = self._arrays(question, content, check)
+            values, gradients = torch.from_numpy(arrays["values"]), torch.from_numpy(arrays["gradients"])
+            return values.to(theta), gradients.to(theta)
+
+        return wait
 
     def curvature(self, theta: Tensor, check: Check) -> Moments:
-        arrays = self._answer("curvature", theta.unsqueeze(0), check)
+        arrays = self._arrays(*self._question("curvature", theta.unsqueeze(0)), check)
         return Moments(torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"]))
 
-    def _answer(self, asks: Ask, models: Tensor | None, check: Check) -> dict[str, NDArray[np.float64]]:
+    def _question(self, asks: Ask, models: Tensor | None) -> tuple[AgentQuestion, bytes]:
+        """A question, and the numbers that come with it."""
         content = b"" if models is None else models.detach().cpu().numpy().astype("<f8").tobytes()
-        question = self.asked.of(asks, content, 0 if asks != "objective" or models is None else len(models))
+        stack = 0 if asks != "objective" or models is None else len(models)
+        return self.asked.of(asks, content, stack), content
+
+    def _arrays(self, question: AgentQuestion, content: bytes, check: Check) -> dict[str, NDArray[np.float64]]:
         answer = self.desk.answer(uuid.UUID(question.dataset), question, content, check)
         # what lies in the database is checked again where it is counted with
         return unpacked(question, answer, self.registration.noise)

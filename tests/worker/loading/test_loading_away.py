@@ -46,6 +46,9 @@ class Told:
     answers: list[bytes]
     asked: list[AgentQuestion] = field(default_factory=list)
 
+    def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None:
+        self.asked.append(question)
+
     def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: object) -> bytes:
         self.asked.append(question)
         return self.answers.pop(0)

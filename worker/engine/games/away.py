@@ -32,8 +32,9 @@ class Away(Protocol):
         """With weights one, and targets: the number by its scale, or one-hot labels."""
         ...
 
-    def objective(self, theta: Tensor, check: Callable[[], None]) -> tuple[Tensor, Tensor]:
-        """Sums of cross-entropies [K] at models theta [K, C, d + 1], and their gradients [K, C, d + 1]."""
+    def objective(self, theta: Tensor, check: Callable[[], None]) -> Callable[[], tuple[Tensor, Tensor]]:
+        """Ask for sums of cross-entropies [K] at models theta [K, C, d + 1], and their gradients [K, C, d + 1]; what is
+        returned waits for them, so that several players are asked before any is waited for."""
         ...
 
     def curvature(self, theta: Tensor, check: Callable[[], None]) -> Moments:

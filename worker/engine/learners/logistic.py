@@ -233,11 +233,15 @@ class LogisticStack:
             value = value + losses
             gradient += slopes
         width = self.learner.features + 1
-        for at, away in self._pool.away.items():
-            if not bool(self._away_weight[:, at].any()):
-                continue
-            # all places, whoever is in them: one shape, so that no place's bits depend on the others
-            losses, slopes = away.objective(theta[:, :, :width].contiguous(), self.check)
+        # all places, whoever is in them: one shape, so that no place's bits depend on the others
+        shared = theta[:, :, :width].contiguous()
+        asked = {
+            at: away.objective(shared, self.check)
+            for at, away in self._pool.away.items()
+            if bool(self._away_weight[:, at].any())
+        }
+        for at, answer in asked.items():
+            losses, slopes = answer()
             weight = self._away_weight[:, at].to(value)
             value = value + weight * losses
             gradient[:, :, :width] += weight[:, None, None] * slopes
