@@ -160,6 +160,11 @@ class Settings(BaseSettings):
     disclosure_days: float = Field(default=30.0, gt=0, description="after which points that were spent are there again")
     quote_points: int = Field(default=2, gt=0, description="what a new question costs: a quote, or an upload's overlap")
     job_points: int = Field(default=6, gt=0, description="what a job costs, whose values tell more")
+    exploration_points: int = Field(default=6, gt=0, description="what an exploration costs, which pays nobody")
+    explored_test_rows: int = Field(
+        default=100, gt=0, description="on fewer test rows nothing is explored: what it tells would be of single rows"
+    )
+    explored_datasets: int = Field(default=60, gt=1, description="of one exploration at most")
 
     shutdown_seconds: int = Field(
         default=30, ge=0, description="how long a stopping API process lets calls under way end, uploads among them"

@@ -151,6 +151,27 @@ class AsyncClient:
         """Go on with a job that has ended, under larger budgets; returns the job that does, queued."""
         return await self.post(f"/v1/valuations/{valuation_id}/top-ups", budgets)
 
+    async def explore(self, **asked: Any) -> Json:
+        """Rank datasets before buying any: cheap, coarse, not audited; returns the exploration, queued."""
+        return await self.post("/v1/explorations", asked)
+
+    async def exploration(self, exploration_id: str) -> Json:
+        """An exploration, and what it found once it has ended."""
+        return await self.get(f"/v1/explorations/{exploration_id}")
+
+    def explorations(self) -> AsyncIterator[Json]:
+        """One's own explorations, newest first, page after page."""
+        return self._pages("/v1/explorations", {})
+
+    async def wait_exploration(self, exploration_id: str, *, timeout: float = 3600.0) -> Json:
+        """Follow an exploration until it has ended; raises TimeoutError, and it goes on at the service."""
+        ends = time.monotonic() + timeout
+        while (found := await self.exploration(exploration_id))["status"] not in TERMINAL:
+            if time.monotonic() > ends:
+                raise TimeoutError(f"exploration {exploration_id} is still {found['status']} after {timeout:.0f} s")
+            await asyncio.sleep(0.5)
+        return found
+
     async def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
     ) -> Json:

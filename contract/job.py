@@ -90,6 +90,13 @@ class AwayTerms(Document):
     copies: str
 
 
+class Explored(Document):
+    """An exploration: what is ``added`` (players' positions) to the datasets of the job ``beside`` (None: no job's)."""
+
+    beside: uuid.UUID | None = None
+    added: tuple[int, ...] = ()
+
+
 class JobInputs(Document):
     """What a job reads. ``names``, ``players`` (their files) and ``rows`` are the game's players' in canonical order;
     ``seating`` is each payee's part of one of them."""
@@ -107,6 +114,7 @@ class JobInputs(Document):
     terms: AgreedTerms
     # of a top-up: the digest of the earlier job's result, as it was then
     topped_up: str | None = None
+    explored: Explored | None = None
     # where data of the job stays with its owner
     away: AwayTerms | None = None
 

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from contract.job import DomainPerplexity
 from contract.sealing import SEAL
+from contract.selection import Selection
 from contract.spec import ValuationSpec
 
 FORMAT = 1
@@ -398,6 +399,7 @@ class StoredResult(_Answer):
     without_harm: RevaluedWithout | None = None
     removal: RemovalCurves | None = None
     domains: tuple[DomainPerplexity, ...] = ()
+    selection: Selection | None = None  # of explorations
 
     @classmethod
     def of(
@@ -406,9 +408,10 @@ class StoredResult(_Answer):
         without_harm: RevaluedWithout | None,
         removal: RemovalCurves,
         domains: tuple[DomainPerplexity, ...],
+        selection: Selection | None = None,
     ) -> "StoredResult":
         own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
-        return cls(**own, without_harm=without_harm, removal=removal, domains=domains)
+        return cls(**own, without_harm=without_harm, removal=removal, domains=domains, selection=selection)
 
     @property
     def paid_gain(self) -> Gain | None:

@@ -50,6 +50,8 @@ _ROOMS = {
     "users": "keys",
     "password": "keys",
     "sessions": "keys",
+    # cheap jobs that pay nobody
+    "explorations": "valuations",
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
     # who offers data answers for it

@@ -177,6 +177,8 @@ def _repeat(session: Session, blobs: BlobStore, settings: Settings, failed: Valu
         raise Conflict(
             f"valuation val_{failed.id.hex} tops up val_{failed.tops_up.hex}; its buyer can top that up again"
         )
+    if failed.explores:
+        raise Conflict(f"exploration exp_{failed.id.hex} has failed; its buyer can ask for it again")
     spec = dict(failed.spec)
     if failed.deadline is not None and failed.deadline <= datetime.now(UTC):
         spec["deadline"] = None

@@ -151,3 +151,34 @@ class SignedDigest(ServiceAnswer):
     """A certificate, as far as it is shown once its signature was checked."""
 
     digest: str
+
+
+class ExploredLine(ServiceAnswer):
+    """One dataset of an exploration; ``rank`` is null where nothing is ranked."""
+
+    rank: int | None
+    name: str
+    provider: str
+    rows: int
+    price: str | None
+    share: float | None
+    low: float | None
+    high: float | None
+
+
+class ExploredSentence(ServiceAnswer):
+    """What is said of a set of datasets, or of one that is added."""
+
+    sentence: str
+
+
+class ExploredAnswer(ServiceAnswer):
+    """An exploration, as far as it has come."""
+
+    id: str
+    status: str
+    error: str | None
+    ranked: list[ExploredLine]
+    sets: list[ExploredSentence]
+    additions: list[ExploredSentence]
+    notes: list[str]

@@ -13,7 +13,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli.answers import DatasetDisclosures, JobAnswer, JobValues, LedgerLine, ListedDataset, SignedDigest
+from app.cli.answers import (
+    DatasetDisclosures,
+    ExploredAnswer,
+    JobAnswer,
+    JobValues,
+    LedgerLine,
+    ListedDataset,
+    SignedDigest,
+)
 from app.cli.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
@@ -95,12 +103,7 @@ def create(
     api: _Api = _URL,
 ) -> None:
     """Post a job, or ask what it would cost."""
-    try:
-        body: Any = json.loads(order.read_text())
-    except (OSError, ValueError) as cause:
-        raise InvalidInput(f"{order}: this is not a JSON file ({cause}); write the order as JSON") from cause
-    if not isinstance(body, dict):
-        raise InvalidInput(f"{order}: an order is a JSON object")
+    body = _object(order)
     with Client(api, key) as client:
         if quote:
             _print(json.dumps(client.quote_valuation(**body), indent=2))
@@ -193,6 +196,36 @@ def model(
     _print(f"{out}\t{len(content)} bytes")
 
 
+@valuations.command("explore")
+def explore(
+    question: Annotated[Path, typer.Argument(help="The question as JSON, as POST /v1/explorations takes it.")],
+    key: _Key,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
+    api: _Api = _URL,
+) -> None:
+    """Rank datasets before you buy: which few of them reach how much of the gain. Coarse, and not audited."""
+    body = _object(question)
+    with Client(api, key) as client, Console(stderr=True).status("Exploring ..."):
+        asked = ExploredAnswer.read(client.explore(**body))
+        answer = client.wait_exploration(asked.id)
+    if as_json:
+        _print(json.dumps(answer, indent=2))
+        return
+    found = ExploredAnswer.read(answer)
+    if found.status != "succeeded":
+        raise InvalidInput(found.error or f"the exploration is {found.status}")
+    table = Table("rank", "dataset", "provider", "rows", "share", "between", "price", box=None, pad_edge=False)
+    for line in found.ranked:
+        between = "" if line.low is None else f"{percent(line.low)} and {percent(line.high)}"
+        cells = (str(line.rank or ""), line.name, line.provider, str(line.rows), percent(line.share), between)
+        table.add_row(*cells, line.price or "")
+    Console().print(table)
+    for sentence in (*found.sets, *found.additions):
+        _print(sentence.sentence)
+    for note in found.notes:
+        _print(note)
+
+
 def statements(
     key: _Key, currency: Annotated[str | None, typer.Option(help="Only this one.")] = None, api: _Api = _URL
 ) -> None:
@@ -217,6 +250,17 @@ def certificate(
     if not isinstance(body, dict) or not is_genuine(body, key):
         raise InvalidInput(f"{file}: this key did not sign this certificate; it was altered, or is another service's")
     _print(f"Genuine. Digest {SignedDigest.read(body).digest}")
+
+
+def _object(path: Path) -> dict[str, Any]:
+    """What a file asks for; raises InvalidInput where it is no JSON object."""
+    try:
+        body: Any = json.loads(path.read_text())
+    except (OSError, ValueError) as cause:
+        raise InvalidInput(f"{path}: this is not a JSON file ({cause}); write the order as JSON") from cause
+    if not isinstance(body, dict):
+        raise InvalidInput(f"{path}: an order is a JSON object")
+    return body
 
 
 def _print(line: str) -> None:

@@ -27,7 +27,7 @@ from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 
 _MOST_ASKERS = 200
-_ORDERS = frozenset({DisclosureKind.QUOTE, DisclosureKind.JOB})
+_ORDERS = frozenset({DisclosureKind.QUOTE, DisclosureKind.JOB, DisclosureKind.EXPLORATION})
 _LISTINGS = frozenset({DisclosureKind.LISTING})
 
 
@@ -54,7 +54,11 @@ class Told:
 def charge(session: Session, settings: Settings, caller: Caller, kind: DisclosureKind, asked: Sequence[Asked]) -> None:
     """Charge the caller for what it asks of others' datasets; raises TooManyRequests, and charges nothing, where the
     budget for one of them is spent."""
-    price = settings.job_points if kind is DisclosureKind.JOB else settings.quote_points
+    prices = {
+        DisclosureKind.JOB: settings.job_points,
+        DisclosureKind.EXPLORATION: settings.exploration_points,
+    }
+    price = prices.get(kind, settings.quote_points)
     fresh = _fresh(session, caller.account_id, asked)
     if not fresh:
         return

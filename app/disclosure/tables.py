@@ -10,10 +10,11 @@ from app.db.base import Base, PrimaryKey, Timestamped, name_of
 
 
 class DisclosureKind(enum.Enum):
-    """What was asked: a quote, a job, or how much of one's own upload another listing has."""
+    """What was asked: a quote, a job, an exploration, or how much of one's own upload another listing has."""
 
     QUOTE = "quote"
     JOB = "job"
+    EXPLORATION = "exploration"
     LISTING = "listing"
 
 

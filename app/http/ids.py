@@ -96,6 +96,12 @@ AuditId = Annotated[
     PlainSerializer(lambda v: public_id("aud", v), return_type=str),
     _schema("aud"),
 ]
+ExplorationId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("exp", v)),
+    PlainSerializer(lambda v: public_id("exp", v), return_type=str),
+    _schema("exp"),
+]
 ShardId = Annotated[
     uuid.UUID,
     BeforeValidator(lambda v: parse_id("sh", v)),

@@ -166,7 +166,21 @@ def of_id(session: Session, valuation_id: uuid.UUID) -> Valuation:
 
 
 def of_buyer(session: Session, buyer_id: uuid.UUID, valuation_id: uuid.UUID) -> Valuation | None:
+    """A buyer's job; its explorations are none, since what they found is not told as it is."""
     return session.scalar(_OF_BUYER, {"job": valuation_id, "buyer": buyer_id})
+
+
+def exploration(session: Session, buyer_id: uuid.UUID, valuation_id: uuid.UUID) -> Valuation | None:
+    """A buyer's exploration."""
+    return session.scalar(
+        select(Valuation).where(Valuation.id == valuation_id, Valuation.buyer_id == buyer_id, Valuation.explores)
+    )
+
+
+def explorations(session: Session, buyer_id: uuid.UUID, page: PageRequest) -> tuple[list[Valuation], str | None]:
+    """A buyer's explorations, newest first."""
+    statement = select(Valuation).where(Valuation.buyer_id == buyer_id, Valuation.explores)
+    return page.fetch(session, statement, Valuation, {"list": "explorations", "buyer": buyer_id})
 
 
 def any_valuation(session: Session, valuation_id: uuid.UUID) -> Valuation | None:
@@ -183,7 +197,7 @@ def page_of_buyer(
     session: Session, buyer_id: uuid.UUID | None, statuses: Sequence[ValuationStatus], page: PageRequest
 ) -> tuple[list[Valuation], str | None]:
     """A buyer's jobs, or all (``None``, administrators only), newest first; only what a list shows of them."""
-    statement = select(Valuation).options(load_only(*_LISTED))
+    statement = select(Valuation).options(load_only(*_LISTED)).where(~Valuation.explores)
     if buyer_id is not None:
         statement = statement.where(Valuation.buyer_id == buyer_id)
     if statuses:
@@ -197,7 +211,7 @@ def page_of_provider(
 ) -> tuple[list[tuple[Valuation, list[ValuationPlayer]]], str | None]:
     """The jobs in which a provider is a player, newest first, each with this provider's players only."""
     mine = select(ValuationPlayer.valuation_id).where(ValuationPlayer.provider_id == provider_id)
-    statement = select(Valuation).where(Valuation.id.in_(mine))
+    statement = select(Valuation).where(Valuation.id.in_(mine), ~Valuation.explores)
     jobs, cursor = page.fetch(session, statement, Valuation, {"list": "my-valuations", "provider": provider_id})
     players = session.scalars(
         select(ValuationPlayer)
@@ -234,7 +248,9 @@ def _job_state() -> Select[Any]:
 # made once: jobs are read more often than anything else, and making a statement takes as long as running it
 _JOB_STATE = _job_state()
 _OF_BUYER = select(Valuation).where(
-    Valuation.id == bindparam("job", type_=Uuid()), Valuation.buyer_id == bindparam("buyer", type_=Uuid())
+    Valuation.id == bindparam("job", type_=Uuid()),
+    Valuation.buyer_id == bindparam("buyer", type_=Uuid()),
+    ~Valuation.explores,
 )
 
 

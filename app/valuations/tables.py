@@ -97,6 +97,8 @@ class Valuation(Base, Timestamped):
     finished_at: Mapped[datetime | None]
     # the job that this one goes on with; it divides no pool of its own
     tops_up: Mapped[uuid.UUID | None]
+    # an exploration: told coarsely, under /v1/explorations alone
+    explores: Mapped[bool] = mapped_column(server_default=text("false"))
     # settling, and it missed its precision: until when it waits for a top-up
     waits_until: Mapped[datetime | None]
 

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from app.drawings.bars import Bar, bars
 from app.drawings.planes import Plane, Point, Series
+from app.valuations.explorations.schemas import BestSetAnswer
 from app.valuations.results import wording
 from app.valuations.results.evidence import Pair
 from app.valuations.results.schemas import RemovalAnswer, RemovalPointAnswer, Values
@@ -101,6 +102,20 @@ def _removed(
         for gone, score in found
         if score is not None
     ]
+
+
+def best_sets(sets: Sequence[BestSetAnswer]) -> Markup:
+    """What the best few datasets reach of the gain, by how many they are."""
+    points = [
+        Point(
+            each.size,
+            100 * each.part,
+            each.sentence,
+            None if each.low is None or each.high is None else (100 * each.low, 100 * each.high),
+        )
+        for each in sets
+    ]
+    return Plane("datasets", "of the gain, %", [Series("", points)], zero=True, level=100.0).draw()
 
 
 def cost(values: Values, say: Callable[[float], str]) -> Markup | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.http.ids import CheckpointId, DatasetId, UnlearningId, ValuationId, WebhookId
+from app.http.ids import CheckpointId, DatasetId, ExplorationId, UnlearningId, ValuationId, WebhookId
 from app.http.schemas import Body, example
 
 _VALUATION = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
@@ -29,6 +29,7 @@ class EventType(StrEnum):
     VALUATION_FAILED = "valuation.failed"
     VALUATION_CANCELLED = "valuation.cancelled"
     VALUATION_EXPIRED = "valuation.expired"
+    EXPLORATION_ENDED = "exploration.ended"
     DATASET_WITHDRAWN = "dataset.withdrawn"
     DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
@@ -53,6 +54,15 @@ class ValuationEnded(Body):
     precision_met: bool | None = None
 
 
+class ExplorationEnded(Body):
+    """An exploration came to its end."""
+
+    model_config = example(id="exp_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", status="succeeded")
+
+    id: ExplorationId
+    status: str
+
+
 class DatasetWithdrawn(Body):
     """A provider withdrew a dataset; ``checkpoints`` names those of the receiver that have seen it, which will be made
     to forget it. Until ``answer_until`` the receiver can say how (null: it has, for each of them)."""
@@ -65,8 +75,8 @@ class DatasetWithdrawn(Body):
 
 
 class DatasetDisclosed(Body):
-    """Somebody asked a question whose answer depends on rows of the receiver's datasets: ``kind`` is quote, job or
-    listing, and each of the datasets in ``ids`` was charged ``points`` of the asker's budget for it."""
+    """Somebody asked a question whose answer depends on rows of the receiver's datasets: ``kind`` is quote, job,
+    exploration or listing, and each of the datasets in ``ids`` was charged ``points`` of the asker's budget for it."""
 
     model_config = example(ids=[_DATASET], kind="quote", points=2)
 
@@ -147,6 +157,7 @@ DATA: dict[EventType, type[Body]] = {
     EventType.VALUATION_FAILED: ValuationEnded,
     EventType.VALUATION_CANCELLED: ValuationEnded,
     EventType.VALUATION_EXPIRED: ValuationEnded,
+    EventType.EXPLORATION_ENDED: ExplorationEnded,
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
     EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
@@ -165,6 +176,7 @@ SUMMARIES: dict[EventType, str] = {
     EventType.VALUATION_FAILED: "A valuation ended without a result and nothing was charged; sent to its buyer.",
     EventType.VALUATION_CANCELLED: "A valuation was cancelled by its buyer and nothing was charged.",
     EventType.VALUATION_EXPIRED: "A valuation's deadline passed before it had a result and nothing was charged.",
+    EventType.EXPLORATION_ENDED: "An exploration has ended: it ranks datasets, or says why it does not.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
     EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
     EventType.DATASET_DOWNLOADED: "A buyer was given the rows of a dataset of the receiver's that it paid for.",

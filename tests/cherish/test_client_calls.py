@@ -47,6 +47,21 @@ def test_a_post_is_repeated_under_one_key() -> None:
     assert [json.loads(body) for body in service.bodies] == [{"pool": "1.00"}] * 3
 
 
+def test_an_exploration_is_asked_for_and_followed_to_its_end() -> None:
+    service = Service(away=0)
+    with Client("http://x", "k", transport=httpx.MockTransport(service)) as client:
+        asked = client.explore(datasets=["ds_1", "ds_2"])
+        assert client.wait_exploration(asked["id"])["status"] == "succeeded"
+
+    async def call() -> Any:
+        async with AsyncClient("http://x", "k", transport=httpx.MockTransport(service)) as client:
+            return await client.wait_exploration((await client.explore(datasets=["ds_1", "ds_2"]))["id"])
+
+    assert asyncio.run(call())["status"] == "succeeded"
+    paths = [request.url.path for request in service.seen]
+    assert paths == ["/v1/explorations", "/v1/explorations/val_1"] * 2
+
+
 def test_the_same_awaited() -> None:
     service = Service()
 

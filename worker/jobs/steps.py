@@ -34,6 +34,7 @@ from contract.result import StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, NeedWorths, family
+from worker.engine.loop.best_sets import best_sets
 from worker.engine.loop.removal_curves import removal
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress, value
@@ -170,6 +171,8 @@ class Steps:
             result = value(game, job.spec, looks.append)
             again = without_harm(game, job.spec, result) if job.revalue_without_harm else None
             curves = removal(game, result)
+            explored = job.inputs.explored
+            selection = None if explored is None else best_sets(game, result, explored.added)
         except NeedWorths as need:
             self._heartbeat.check()
             coalitions = pack(need.coalitions)
@@ -194,7 +197,9 @@ class Steps:
         }
         progress = progress.model_copy(update=ended)
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
-        kept = StoredResult.of(result, None if again is None else again.document(), curves, job.facts.domains)
+        kept = StoredResult.of(
+            result, None if again is None else again.document(), curves, job.facts.domains, selection
+        )
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 
     def _kept(self, job: Job) -> KeptAnswers | None:

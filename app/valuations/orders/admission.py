@@ -102,13 +102,15 @@ class FittedOrder:
 
 @dataclass(frozen=True)
 class Admission:
-    """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter."""
+    """The caller of an order, and what the order is checked against; ``defer`` as for the Fitter; ``explores``: it
+    is an exploration, which is charged as one."""
 
     session: Session
     blobs: BlobStore
     settings: Settings
     caller: Caller
     defer: bool = False
+    explores: bool = False
 
     def read(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> FittedOrder:
         """Check an order, charge for what it asks of others' rows, and have its files read; raises as ``admit`` does,
@@ -151,7 +153,8 @@ class Admission:
             "number" if _predicts_number(order, chosen) else order.target_is,
             drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets),
         )
-        kind = DisclosureKind.JOB if licence_problems is None else DisclosureKind.QUOTE
+        asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
+        kind = asks if licence_problems is None else DisclosureKind.QUOTE
         asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
         disclosure.charge(self.session, self.settings, self.caller, kind, asked)
         fitted = self._fitted(files, chosen)

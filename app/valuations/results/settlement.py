@@ -103,7 +103,14 @@ def _hand_over(session: Session, top_up: Valuation) -> None:
 
 
 def _undivided(valuation: Valuation) -> PayoutCondition | None:
-    """Why a top-up divides no pool; None for other jobs."""
+    """Why a top-up or an exploration divides no pool; None for other jobs."""
+    if valuation.explores:
+        return PayoutCondition(
+            met=False,
+            sentence="This is an exploration: it measures, and divides no pool.",
+            reason="nothing here: an exploration divides no pool",
+            reference="an exploration, which divides no pool",
+        )
     if valuation.tops_up is None:
         return None
     earlier = public_id("val", valuation.tops_up)

@@ -26,6 +26,7 @@ from app.valuations.states import (
 from app.valuations.tables import Valuation
 from app.valuations.work import shards
 from app.webhooks import service as webhooks
+from app.webhooks.events import EventType
 from contract.result import Precision
 
 # where tasks that compute no worths run; every deployment has a worker on it
@@ -43,7 +44,10 @@ def move(session: Session, valuation: Valuation, status: ValuationStatus, data: 
     if status in TERMINAL:
         valuation.finished_at = now
     repository.add_event(session, valuation, f"valuation.{status}", data or {})
-    if status in TERMINAL:
+    if status in TERMINAL and valuation.explores:
+        about = {"id": valuation.id, "status": status.value}
+        webhooks.emit(session, valuation.buyer_id, EventType.EXPLORATION_ENDED, about)
+    elif status in TERMINAL:
         ended: dict[str, Any] = {"id": valuation.id, "status": status.value, "reason": valuation.reason}
         if status is _S.SUCCEEDED:
             ended["precision_met"] = valuation.job_progress.precision_met

@@ -45,6 +45,8 @@ def browser(app: FastAPI) -> Callable[[], Browser]:
 PAGES = [
     "/jobs",
     "/jobs/new",
+    "/explorations",
+    "/explorations/new",
     "/catalogue",
     "/checkpoints",
     "/datasets",

@@ -1,0 +1,164 @@
+"""The order behind an exploration: every dataset a player, unlearned worths alone, nothing checked and nobody paid.
+
+A search is answered with datasets that an order could name; what was found and left out is counted in a note.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.datasets import catalog
+from app.datasets.licences import Licence
+from app.datasets.repository import Search
+from app.datasets.tables import Dataset
+from app.errors import Conflict, InvalidInput
+from app.http.ids import public_id
+from app.http.pages import PageRequest
+from app.identity import Caller
+from app.payouts import money
+from app.settings import Settings
+from app.valuations import repository, service
+from app.valuations.explorations.schemas import CatalogSearch, NewExploration
+from app.valuations.orders.refusals import refused
+from app.valuations.schemas import NewValuation
+from app.valuations.states import ValuationStatus
+from app.valuations.tables import Valuation
+
+# of what a search finds, so many are looked at
+_LOOKED_AT = 500
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What is explored: the order behind it, the datasets that are explored beside a job (``added``), and notes."""
+
+    order: NewValuation
+    added: frozenset[uuid.UUID]
+    notes: tuple[str, ...] = ()
+
+
+def exploration_of(session: Session, settings: Settings, caller: Caller, asked: NewExploration) -> Exploration:
+    """The order that an exploration stands for; raises InvalidInput, NotFound, Conflict."""
+    if asked.budget is not None:
+        # before anything is charged
+        money.parse(asked.budget, asked.currency, name="budget")
+    earlier = None if asked.beside is None else _job(session, caller, asked.beside)
+    own = earlier.order.datasets if earlier is not None else []
+    about = _about(asked) if earlier is None else _of_job(earlier.order)
+    chosen: list[uuid.UUID] = list(asked.datasets)
+    notes: tuple[str, ...] = ()
+    if asked.search is not None:
+        test = repository.datasets_by_id(session, {about["test_dataset"]}).get(about["test_dataset"])
+        # of a stranger's nothing may be read off what is found
+        test = test if test is not None and test.provider_id == caller.account_id else None
+        chosen, notes = _searched(session, settings, caller, asked, asked.search, test, own)
+    for index, dataset_id in enumerate(chosen):
+        if dataset_id in own:
+            raise refused(f"/datasets/{index}", f"{public_id('ds', dataset_id)} is of that job already; leave it out")
+    names = [*own, *chosen]
+    if len(names) > settings.explored_datasets:
+        raise refused(
+            "/datasets", f"{len(names)} datasets are more than the {settings.explored_datasets} of one exploration"
+        )
+    order = {
+        **about,
+        "datasets": names,
+        "players": "dataset",
+        "pool": "1",
+        "fidelity": "unlearn",
+        "max_retrains": 0,
+        "checked_part": 0.0,
+        "drop_unfit": asked.search is not None,
+        "device": asked.device,
+        "purpose": asked.purpose,
+        "territory": asked.territory,
+        "metadata": asked.metadata,
+    }
+    try:
+        built = NewValuation.model_validate(order)
+    except ValueError as error:
+        raise InvalidInput(f"this exploration is no order that could be posted: {error}") from None
+    return Exploration(built, frozenset(chosen) if own else frozenset(), notes)
+
+
+def _about(asked: NewExploration) -> dict[str, Any]:
+    """What is measured, on what, as the exploration itself says."""
+    named = (
+        "test_dataset", "target", "target_is", "model", "base", "image_size", "features", "label_map",
+        "missing_labels", "metric", "currency", "seed",
+    )  # fmt: skip
+    return {name: getattr(asked, name) for name in named if name in asked.model_fields_set or name == "currency"}
+
+
+def _of_job(order: NewValuation) -> dict[str, Any]:
+    """The same, as a job was ordered."""
+    named = (
+        "test_dataset", "target", "target_is", "model", "checkpoint", "base", "image_size", "features", "label_map",
+        "missing_labels", "metric", "currency", "seed", "class_weights",
+    )  # fmt: skip
+    return {name: getattr(order, name) for name in named}
+
+
+def _job(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
+    valuation = service.get(session, caller, valuation_id)
+    if valuation.status is not ValuationStatus.SUCCEEDED:
+        raise Conflict(
+            f"valuation {public_id('val', valuation_id)} is {valuation.status.value}; explore beside a job that has "
+            "succeeded"
+        )
+    if valuation.order.mode != "full":
+        raise Conflict(f"valuation {public_id('val', valuation_id)} is of partial mode, which cannot be added to")
+    return valuation
+
+
+def _searched(
+    session: Session,
+    settings: Settings,
+    caller: Caller,
+    asked: NewExploration,
+    search: CatalogSearch,
+    test: Dataset | None,
+    own: list[uuid.UUID],
+) -> tuple[list[uuid.UUID], tuple[str, ...]]:
+    """The newest datasets that a search finds and an order could name, and a note of what was left out."""
+    words = {"words": search.q, **search.model_dump(exclude={"q", "most"})}
+    page = PageRequest(_LOOKED_AT, None, settings.signing_secret.get_secret_value().encode())
+    found = [dataset for dataset, _ in catalog.search(session, Search(**words), page)[0]]
+    left: dict[str, int] = {}
+    chosen: list[uuid.UUID] = []
+    for dataset in found:
+        if dataset.id in own or dataset.provider_id == caller.account_id:
+            continue
+        if (why := _unusable(settings, asked, dataset, test)) is not None:
+            left[why] = left.get(why, 0) + 1
+        elif len(chosen) < search.most:
+            chosen.append(dataset.id)
+    if not chosen:
+        raise refused("/search", f"no dataset that an order could name was found{_because(left)}; look for others")
+    more = sum(left.values())
+    note = f"Of {len(found)} datasets that were found {len(chosen)} are explored"
+    return chosen, (f"{note}{_because(left)}.",) if more or len(found) > len(chosen) else ()
+
+
+def _because(left: Mapping[str, int]) -> str:
+    if not left:
+        return ""
+    return " (" + ", ".join(f"{count} {why}" for why, count in sorted(left.items())) + ")"
+
+
+def _unusable(settings: Settings, asked: NewExploration, dataset: Dataset, test: Dataset | None) -> str | None:
+    """Why an order could not name a dataset, as the catalogue shows it; None where it could."""
+    licence = Licence.from_json(dataset.licence or {})
+    if licence.problems(purpose=asked.purpose, territory=asked.territory, at=datetime.now(UTC)):
+        return "are not licensed for this"
+    if dataset.reserve_currency not in (None, asked.currency):
+        return "ask for another currency"
+    if (dataset.rows or 0) < settings.least_rows_valued:
+        return "have too few rows"
+    if test is not None and (dataset.target != test.target or dataset.modality not in (None, test.modality)):
+        return "predict something else than the test set"
+    return None

@@ -1,0 +1,1 @@
+"""Pages of what a buyer does before it posts a job."""
