@@ -266,7 +266,7 @@ class Settings(BaseSettings):
     max_answer_bytes: int = Field(
         default=4 * 1024**2,
         gt=0,
-        description="what one model answers on a test set is kept up to this size; a job above it says that it was not",
+        description="what one model answers on a test set is kept up to this size; of more, what rows move worths by",
     )
     worker_cache_bytes: int = Field(default=2 * 1024**3, gt=0, description="games a worker keeps loaded")
     worker_max_memory_bytes: int = Field(default=8 * 1024**3, gt=0, description="a worker process above it is replaced")

@@ -22,7 +22,9 @@ _LEVEL = 1
 # the source under which the answers of nobody's and everybody's models are kept, and the targets with them
 ANCHORS = "anchors"
 ROWS, VALUES, WEIGHTS, CLASSES, FREQUENCIES = "answers", "targets", "weights", "classes", "frequencies"
+SCORES, MOVED, SAID = "scores", "moved", "said"
 SCALE = "scale"
+CLUSTERS = "clusters"
 
 
 class _Packed(Document):
@@ -86,6 +88,7 @@ def pack_anchors(anchors: Anchors) -> bytes:
     optional = {
         WEIGHTS: targets.weights,
         FREQUENCIES: targets.frequencies,
+        CLUSTERS: targets.clusters,
         SCALE: None if scale is None else np.array([scale.center, scale.spread], dtype=np.float64),
     }
     return pack(arrays | {name: array for name, array in optional.items() if array is not None})
@@ -97,5 +100,58 @@ def unpack_anchors(blob: bytes) -> Anchors:
     models = arrays[ROWS]
     classes, *apart = arrays[CLASSES].tolist()
     scale = TargetScale(*arrays[SCALE].tolist()) if SCALE in arrays else None
-    targets = Targets(arrays[VALUES], arrays.get(WEIGHTS), classes, arrays.get(FREQUENCIES), scale)
+    targets = Targets(
+        arrays[VALUES], arrays.get(WEIGHTS), classes, arrays.get(FREQUENCIES), scale, arrays.get(CLUSTERS)
+    )
     return Anchors(models[-1], models[0] if len(models) > 1 else None, targets, *apart)
+
+
+@dataclass(frozen=True)
+class UnitSums:
+    """What is kept where answers are too large: by the job's metric, the scores float64[m] of m models, and how much
+    each test unit moves them, float64[m, U]; of clusters and of more units than are kept, sums."""
+
+    scores: NDArray[np.float64]
+    moved: NDArray[np.float64]
+
+
+class Compared(Document):
+    """What is said of the test units and the baseline where their answers are not kept: ``what`` was measured on which
+    units, the baseline in words (``about``), the metric's size on one unit, and of how many units clusters are."""
+
+    what: str
+    about: str
+    size: float
+    within: int | None
+
+
+@dataclass(frozen=True)
+class AnchorSums:
+    """``Anchors`` where answers are too large: sums of the baseline and of everybody's model, in this order."""
+
+    sums: UnitSums
+    compared: Compared
+
+
+def pack_sums(sums: UnitSums) -> bytes:
+    """``UnitSums`` as bytes."""
+    return pack({SCORES: sums.scores, MOVED: sums.moved})
+
+
+def unpack_sums(blob: bytes) -> UnitSums:
+    """What ``pack_sums`` wrote."""
+    arrays = unpack(blob)
+    return UnitSums(arrays[SCORES], arrays[MOVED])
+
+
+def pack_anchor_sums(anchors: AnchorSums) -> bytes:
+    """``AnchorSums`` as bytes."""
+    said = np.frombuffer(canonical_json(anchors.compared.plain()), dtype=np.uint8)
+    return pack({SCORES: anchors.sums.scores, MOVED: anchors.sums.moved, SAID: said})
+
+
+def unpack_anchor_sums(blob: bytes) -> AnchorSums:
+    """What ``pack_anchor_sums`` wrote."""
+    arrays = unpack(blob)
+    said = Compared.read(json.loads(arrays[SAID].tobytes()))
+    return AnchorSums(UnitSums(arrays[SCORES], arrays[MOVED]), said)

@@ -19,3 +19,11 @@ class FeatureChoice(Document):
 
 
 ALL_FEATURES = FeatureChoice()
+
+
+def without_group(choice: FeatureChoice, group: str) -> FeatureChoice:
+    """The choice without the column by which test rows are grouped (""; there is none): what a group is called is
+    nothing to learn from."""
+    if not group or group in choice.leave_out:
+        return choice
+    return choice.model_copy(update={"leave_out": (*choice.leave_out, group)})

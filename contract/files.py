@@ -36,7 +36,9 @@ AS_IT_IS = Reading()
 
 class InputFile(Document):
     """One dataset's bytes: what errors call it, which blob holds it, how to read it ("": as its bytes say), its label
-    column (of a corpus its column of domains, or ""), and what to skip."""
+    column (of a corpus its column of domains, or ""), and what to skip. ``group`` is a test set's column of rows that
+    were drawn together (""; none is named), ``groups`` the number of each row's group, packed
+    (``app.valuations.players.files``); empty: each row by itself."""
 
     name: str
     digest: str
@@ -46,6 +48,8 @@ class InputFile(Document):
     drop: str = ""
     # what the owner declared at upload
     reading: Reading = AS_IT_IS
+    group: str = ""
+    groups: str = ""
 
 
 class FileColumn(Document):

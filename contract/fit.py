@@ -58,11 +58,21 @@ class FitRequest(Document):
     tokenizer: str | None
 
 
+class GroupsFitted(Document):
+    """The test rows that were drawn together: how many groups, the digest of which rows they are, and the number of
+    each row's group, packed as ``InputFile.groups``."""
+
+    count: int
+    digest: str
+    packed: str
+
+
 class RowsFitted(Document):
-    """How many rows, and the digest of their content."""
+    """How many rows, the digest of their content, and their groups (None: each row is by itself)."""
 
     rows: int
     digest: str
+    groups: GroupsFitted | None = None
 
 
 class PlayerFitted(Document):

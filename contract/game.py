@@ -89,7 +89,8 @@ class FrozenGame(Document):
     """The game. ``players`` and ``test`` are content digests, players in canonical (sorted) order.
 
     ``shard_rows``: the players' rows are cut into shards of about so many, which play; 0: the players do.
-    ``unlearning`` are options of the methods.
+    ``unlearning`` are options of the methods. ``groups``: the digest of which test rows were drawn together; they are
+    divided together where a part of the test set measures nothing.
     """
 
     rules: int = ENGINE_RULES
@@ -106,6 +107,7 @@ class FrozenGame(Document):
     device: str
     class_weights: str = "uniform"
     shard_rows: int = 0
+    groups: str | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -139,6 +141,8 @@ class FrozenGame(Document):
             del whole["class_weights"]
         if not self.shard_rows:
             del whole["shard_rows"]
+        if self.groups is None:
+            del whole["groups"]
         return whole
 
     @property

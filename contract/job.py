@@ -153,7 +153,8 @@ class GameFacts(Document):
     """What was found with a game's models, so that planning needs no data: its sources, cheapest first, and seconds
     that preparing took. ``unit_seconds`` are those of one full retraining by the cost model: costs are counted in it.
 
-    ``answers_kept``: models' answers on the test units are kept (they are not where they are too large). ``moved`` are
+    ``answers_kept``: models' answers on the test units are kept. Where they are too large, ``sums_kept``: by the job's
+    metric, what each test unit moves a worth by is. ``moved`` are
     sources whose worths are the metric of their answers, moved to where everybody's is known.
     """
 
@@ -161,6 +162,7 @@ class GameFacts(Document):
     seconds: float
     unit_seconds: float | None = None
     answers_kept: bool = True
+    sums_kept: bool = False
     moved: tuple[str, ...] = ()
     shards: tuple[ShardFacts, ...] = ()
     domains: tuple[DomainPerplexity, ...] = ()

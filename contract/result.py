@@ -82,12 +82,18 @@ class IntervalParts:
         return ", ".join(f"{name} {'not measured' if width is None else f'{width:.1f}'}" for name, width in named)
 
 
+def grouped_sentence(units: int, groups: int) -> str:
+    """That groups of test units are what is counted, for people."""
+    return f"The {units} test units were drawn in {groups} groups, and intervals and the test of the gain go by groups."
+
+
 @dataclass(frozen=True)
 class TestRowChance:
     """What other test units would change: the values' covariance over draws of as many ``units``.
 
     ``halves`` are the shares on two halves of the units, drawn by ``seed``; they are ``apart`` by so many points at the
-    most, where chance alone keeps them within ``allowed`` in 95 of 100 jobs.
+    most, where chance alone keeps them within ``allowed`` in 95 of 100 jobs. ``within``, where the units are groups of
+    test rows or blocks that were drawn together: how many rows or blocks these are; None: each is a unit.
     """
 
     __test__ = False  # for pytest: this is no test
@@ -98,6 +104,11 @@ class TestRowChance:
     apart: float
     allowed: float
     seed: int
+    within: int | None = None
+
+    def grouped(self) -> str | None:
+        """That groups are what is counted, for people; None where each test unit is by itself."""
+        return None if self.within is None else grouped_sentence(self.within, self.units)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class _FeaturedPart:
     prints: Any
     rows: Any
     labels: list[str]
+    groups: Any = None
 
 
 def evaluator_on_features(
@@ -79,7 +80,7 @@ def evaluator_on_features(
         ]
         problem = Problem(
             players=players,
-            test=Rows(X, y, name="the test set"),
+            test=Rows(X, y, "the test set", test.groups),
             classes=len(classes),
             learner=LearnerSpec(name, hyper),
             metric=request.metric,
@@ -108,10 +109,11 @@ def _file(
     """A file's rows: their fingerprints, what is ``made`` of them, and their labels."""
     reading, target = request.reading(file.named), request.target
     found = _SUFFIXES.get(file.path.suffix)
-    stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading)
+    group = request.test_group if file == the_test_set(request) else ""
+    stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading, group=group)
     side = extractor.side if kind == IMAGE else None
-    with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading) as opened:
-        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels)
+    with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading, group=group) as opened:
+        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels, stand_ins.groups)
 
 
 def _joined(

@@ -16,6 +16,7 @@ from app.cli.text import evaluator_of_texts
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
+from app.datasets.rows.groups import column_groups
 from app.datasets.rows.reading import read_rows
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
@@ -57,7 +58,9 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
     )
     encoding = Encoding.from_json(answer.encoding or {})
     form = encoding.shape if len(encoding.shape) > 1 else ()
-    test = encode(_table(request, the_test_set(request), form), encoding)
+    tested = _table(request, the_test_set(request), form)
+    test = encode(tested, encoding)
+    groups = column_groups(tested, request.test_group) if request.test_group else None
     encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
     rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}
@@ -77,7 +80,7 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
             players=pieces,
             owners=owners,
             class_weights=request.class_weights,
-            test=Rows(test.X, test.y, name="the test set"),
+            test=Rows(test.X, test.y, "the test set", groups),
             classes=encoding.outputs,
             scale=encoding.target_scale,
             learner=LearnerSpec(name, hyper),
@@ -140,3 +143,7 @@ def _check_options(request: ValueRequest, model: str) -> None:
         )
     if model == "lm" and (request.label_map or request.missing_labels != "leave_out"):
         raise InvalidInput("--label-map, --missing-labels: a language model predicts tokens, no labels; leave them out")
+    if request.test_group and request.test_group == request.target:
+        raise InvalidInput(f"--test-group {request.test_group}: that column is the target; name another, or none")
+    if model == "lm" and request.test_group:
+        raise InvalidInput("--test-group: lm reads texts here, whose blocks are grouped by document; leave it out")

@@ -107,6 +107,7 @@ def _input(request: ValueRequest, key: str, file: LocalFile, formats: Mapping[st
         format=file.format or (formats or {}).get(file.path.suffix, ""),
         target=request.target,
         reading=request.reading(file.named),
+        group=request.test_group if key == "test" else "",
     )
 
 

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from app.cli.local_files import LocalFile, Notice, read_together, unnoticed
 from app.cli.request import ValueRequest, engine_errors
-from app.datasets.rows.corpora import BYTES, format_of, pack, read_corpus, stand_ins, text_files, tokens_of
+from app.datasets.rows.corpora import BYTES, blocks_of, format_of, read_corpus, stand_ins, text_files, tokens_of
+from app.datasets.rows.groups import runs
 from app.datasets.rows.tokens import Encode
 from app.errors import InvalidInput
 from contract.architectures.decoder import DecoderSizes
@@ -40,11 +41,16 @@ class Corpora:
     vocabulary: int = BYTES
     request: ValueRequest | None = None
 
-    def blocks(self, path: Path, name: str, named: str = "") -> NDArray[np.float32]:
-        """float32[n, context + 1] of a file or folder, which the request calls ``named`` where it declares how it is
-        read."""
+    def documents(self, path: Path, name: str, named: str = "") -> list[NDArray[np.float32]]:
+        """Blocks float32[n, context + 1] of each document of a file or folder, which the request calls ``named``
+        where it declares how it is read."""
         reading = AS_IT_IS if self.request is None else self.request.reading(named or str(path))
-        return pack([tokens_of(text, self.encode) for text in read_corpus(path, name, reading)], self.context, name)
+        texts = [tokens_of(text, self.encode) for text in read_corpus(path, name, reading)]
+        return blocks_of(texts, self.context, name)
+
+    def blocks(self, path: Path, name: str, named: str = "") -> NDArray[np.float32]:
+        """The same of all documents together."""
+        return np.concatenate(self.documents(path, name, named))
 
     def player(self, name: str, files: Sequence[LocalFile]) -> "PlayerData":
         from worker.engine.games.problem import PlayerData
@@ -58,9 +64,11 @@ class Corpora:
         """Blocks whose labels number their domains: the files of a folder, by name."""
         from worker.engine.games.problem import Rows
 
-        parts = [self.blocks(each, f"{name} ({each.name})", file) for each in domains(Path(file))]
-        labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        return Rows(np.concatenate(parts), labels, name=name)
+        parts = [self.documents(each, f"{name} ({each.name})", file) for each in domains(Path(file))]
+        labels = np.repeat(np.arange(len(parts)), [sum(map(len, part)) for part in parts])
+        documents = [blocks for part in parts for blocks in part]
+        whose = np.repeat(np.arange(len(documents)), [len(blocks) for blocks in documents])
+        return Rows(np.concatenate(documents), labels, name, runs(whose.tolist()))
 
 
 def domains(path: Path) -> list[Path]:

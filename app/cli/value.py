@@ -115,6 +115,9 @@ _DropUnfit = Annotated[
     bool, typer.Option("--drop-unfit", help="Go on without files that do not fit the others; they are named.")
 ]
 _LabelMap = Annotated[list[str] | None, typer.Option(help="OLD=NEW: a label that is another by another spelling.")]
+_TestGroup = Annotated[
+    str, typer.Option(help="The test set's column of rows that were drawn together: intervals go by groups then.")
+]
 _Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
 _LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
 _Rename = Annotated[list[str] | None, typer.Option("--rename", help="OLD=NEW: a provider's column, the test set's.")]
@@ -157,6 +160,7 @@ def value(
     missing_labels: _MissingLabels = "leave_out",
     drop_unfit: _DropUnfit = False,
     label_map: _LabelMap = None,
+    test_group: _TestGroup = "",
     use: _Use = None,
     leave_out: _LeaveOut = None,
     rename: _Rename = None,
@@ -211,6 +215,7 @@ def value(
         readings=parse_readings(files, declared),
         missing_labels=missing_labels,
         drop_unfit=drop_unfit,
+        test_group=test_group,
         label_map=parse_pairs("--label-map", label_map),
         features=FeatureChoice(
             use=tuple(use or ()) or None, leave_out=tuple(leave_out or ()), rename=parse_pairs("--rename", rename)
@@ -330,6 +335,8 @@ def show(result: "ValuationResult", console: Console) -> None:
         share = percent(player.share)
         table.add_row(player.provider, str(player.rows), f"{player.value:.5f}", stderr, share, interval, *widths)
     console.print(table)
+    if result.chance is not None and (grouped := result.chance.grouped()) is not None:
+        console.print(grouped, soft_wrap=True)
     if causes:
         console.print(
             "The last columns: how wide the interval would be, in points, if that cause alone were uncertain.",

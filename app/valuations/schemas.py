@@ -149,6 +149,12 @@ class NewValuation(Body):
         "mlp or cnn; these are the defaults then), or classes. Null: as the metric says; a target that may be a number "
         "is then refused for a metric of classes, and the order asked to say which it is.",
     )
+    test_group: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
+        default=None,
+        description="A column of the test set whose rows with one value were drawn together, such as the visits of one "
+        "patient: they are no feature then, and the test of the gain, intervals and the quote's expected width go by "
+        "groups. Null: each row is by itself; blocks of texts for a language model go by document.",
+    )
     players: Annotated[str, OneOf("players", tuple(PLAYERS))] = Field(
         default="provider", description="provider: a provider's datasets are one player; dataset: each is its own."
     )

@@ -26,7 +26,7 @@ from app.valuations.delivery import releases
 from app.valuations.orders.admission import Admission, Admitted, shard_rows
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
-from app.valuations.orders.measurement import measurement, rule, untestable
+from app.valuations.orders.measurement import measurement, rule
 from app.valuations.orders.quotes import (
     DeviceTimeEstimate,
     distinct_coalitions,
@@ -168,9 +168,14 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         findings=shown_findings(quoted_findings(admitted.findings)),
         notes=[
             *admitted.notes,
-            *untestable(order, admitted.game, admitted.size.test_rows, settings.max_answer_bytes),
-            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels),
-            rule(order, admitted.game, admitted.size.test_rows, effort.sentence(order.currency)),
+            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels, admitted.size.test_groups),
+            rule(
+                order,
+                admitted.game,
+                admitted.size.test_rows,
+                effort.sentence(order.currency),
+                admitted.size.test_groups,
+            ),
             *warnings(order),
         ],
         terms=sentences(

@@ -32,6 +32,7 @@ from contract.spec import FIDELITIES, MODES
 _SAME = (
     "test_dataset", "pool", "currency", "players", "metric", "target_is", "share_ci", "ruled_by", "max_retrains",
     "max_evaluations", "max_seconds", "seed", "mode", "purpose", "territory", "fidelity", "estimator", "device", "base",
+    "test_group",
 )  # fmt: skip
 
 
@@ -41,6 +42,7 @@ class OrderForm(PageForm):
     datasets: Texts = Field(default_factory=list)
     datasets_text: str = ""
     test_dataset: str = ""
+    test_group: str = ""
     players: str = ""
     purpose: str = ""
     territory: str = ""
@@ -179,6 +181,7 @@ def order_of(form: OrderForm) -> NewValuation:
     fields: dict[str, Any] = {
         "datasets": form.named_datasets(),
         "test_dataset": form.test_dataset,
+        "test_group": form.test_group,
         "pool": form.pool,
         "currency": (form.currency or "EUR").upper(),
         "base": form.base,

@@ -52,6 +52,7 @@ CHANGES: dict[str, Any] = {
     "device": "gpu",
     "class_weights": "balanced",
     "shard_rows": 10,
+    "groups": "g0",
 }
 
 

@@ -48,6 +48,10 @@ class KeptAnswers:
         ends = self._anchors[0]
         return baseline(self._prediction, metric, ends.targets, ends.nobody, "the base model")
 
+    def least(self, metric: Metric) -> float:
+        """What the baseline is worth."""
+        return self.baseline(metric).worth
+
     def of_source(self, source: str) -> Mapping[bytes, NDArray[Any]]:
         """A source's answers [T, ...] by packed coalition."""
         if source not in self._sources:

@@ -18,6 +18,7 @@ from contract.metrics import metric_of
 from worker.engine.games.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
 from worker.engine.games.measured import Ends
 from worker.jobs.kept_answers import KeptAnswers
+from worker.jobs.kept_sums import KeptSums
 
 LEAST_SHARD_SECONDS = 1.0
 
@@ -40,7 +41,7 @@ class StoredGame:
     ``stored`` maps a source to {packed coalition: (worth, device seconds)}; ``costs`` are those that were measured when
     the models were prepared, cheapest first, in full retrainings of ``unit_seconds`` each.
     ``seconds`` counts the worths that this replay used, so that a budget of seconds is used up at the same place in
-    every replay. ``kept`` are the models' answers, where they were kept.
+    every replay. ``kept`` are the models' answers, or what moves worths where those are too large.
     """
 
     players: Sequence[Player]
@@ -49,7 +50,7 @@ class StoredGame:
     digests: Mapping[str, str] = field(default_factory=dict)
     owners: Sequence[Player] = ()
     unit_seconds: float | None = None
-    kept: KeptAnswers | None = None
+    kept: KeptAnswers | KeptSums | None = None
     metric: str = ""
     partial: bool = False
     _used: dict[str, set[bytes]] = field(default_factory=dict, init=False)
@@ -86,19 +87,19 @@ class StoredGame:
         return worths
 
     def ends(self, source: str) -> Ends | None:
-        """The baseline and everybody's model on the test units; None where answers were not kept."""
+        """The baseline and everybody's model on the test units; None where nothing of them was kept."""
         if self.kept is None:
             return None
         metric, nobody = metric_of(self.metric), None
         if self.partial:
             none = np.zeros((1, len(self.players)), dtype=bool)
             worth = float(self.worth(source, none)[0])
-            if worth > self.kept.baseline(metric).worth:
+            if worth > self.kept.least(metric):
                 nobody = worth, self.kept.influences(metric, source, pack(none))[0]
         return self.kept.ends(metric, nobody)
 
     def influences(self, source: str, coalitions: Coalitions) -> NDArray[np.float64] | None:
-        """How much each test unit moves worths, float64[m, T]; None where answers were not kept."""
+        """How much each test unit moves worths, float64[m, T]; None where nothing of them was kept."""
         return None if self.kept is None else self.kept.influences(metric_of(self.metric), source, pack(coalitions))
 
     @property

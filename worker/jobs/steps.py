@@ -25,7 +25,7 @@ from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import ComputedWorth
-from contract.answers import ANCHORS, ROWS, pack_anchors
+from contract.answers import ANCHORS, ROWS, pack_anchor_sums, pack_anchors, pack_sums
 from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
@@ -43,6 +43,7 @@ from worker.jobs import checks, same_sums
 from worker.jobs.deliver import ModelDeliverer
 from worker.jobs.domains import perplexities
 from worker.jobs.kept_answers import KeptAnswers
+from worker.jobs.kept_sums import KeptSums
 from worker.jobs.known_jobs import KnownJobs
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, shard_facts, shard_size, unpack
 from worker.loading.feature_rows import rows_of, to_arrays
@@ -51,6 +52,8 @@ from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
 from worker.process.patience import patiently
 
 Write = Callable[[Session], Claim | None]
+# fewer sums of test units would say too little of how they vary
+LEAST_SUMS = 1_000
 
 
 class Steps:
@@ -112,33 +115,47 @@ class Steps:
                 unit_seconds=evaluator.unit_seconds,
                 shards=shard_facts(evaluator.players),
                 domains=tuple(perplexities(evaluator, domain_names(job.game))),
-                answers_kept=kept is not None,
+                answers_kept=self._keeps_answers(evaluator),
+                sums_kept=not self._keeps_answers(evaluator),
                 moved=tuple(evaluator.moved_sources),
             )
         return lambda session: protocol.finish_prepare(session, claim, blob, facts, kept)
 
-    def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob | None:
-        """Store the answers of the base model and of M_full; None where answers are too large to be kept."""
-        anchors = evaluator.anchors
-        if anchors.everybody.nbytes > self._settings.max_answer_bytes:
-            return None
+    def _keeps_answers(self, evaluator: Evaluator) -> bool:
+        """Whether models' answers are small enough to be kept; else what moves worths is kept of them."""
+        return evaluator.anchors.everybody.nbytes <= self._settings.max_answer_bytes
+
+    @property
+    def _most_sums(self) -> int:
+        """How many sums of test units are kept of a model at most."""
+        return max(LEAST_SUMS, self._settings.max_answer_bytes // np.dtype(np.float64).itemsize)
+
+    def _answers_of_anchors(self, evaluator: Evaluator) -> AnswerBlob:
+        """Store the answers of the base model and of M_full, or what is kept in their place."""
         ends = np.repeat([[False], [True]], len(evaluator.players), axis=1)
-        blob = self._blobs.put_bytes(pack_anchors(anchors))
-        return AnswerBlob(ANCHORS, blob.digest, tuple(pack(ends)))
+        if self._keeps_answers(evaluator):
+            packed = pack_anchors(evaluator.anchors)
+        else:
+            packed = pack_anchor_sums(evaluator.anchor_sums(self._most_sums))
+        return AnswerBlob(ANCHORS, self._blobs.put_bytes(packed).digest, tuple(pack(ends)))
 
     def _answers(self, evaluator: Evaluator, job: Job, source: str, coalitions: Coalitions) -> AnswerBlob | None:
-        """What the models of coalitions bool[m, n] answer, kept; None where answers are too large to be.
+        """What the models of coalitions bool[m, n] answer, kept, or what is kept in its place; None where nothing is.
 
         Of a source whose worths are moved, everybody's answers are kept with them: what they are moved by follows.
         """
-        if job.facts is None or not job.facts.answers_kept or not len(coalitions):
+        facts = job.facts
+        if facts is None or not (facts.answers_kept or facts.sums_kept) or not len(coalitions):
             return None
-        if source in job.facts.moved and not coalitions.all(axis=1).any():
+        if source in facts.moved and not coalitions.all(axis=1).any():
             everybody = np.ones((1, coalitions.shape[1]), dtype=bool)
             evaluator.worth(source, everybody)
             coalitions = np.concatenate([coalitions, everybody])
-        blob = self._blobs.put_bytes(pack_arrays({ROWS: evaluator.take_answers(source, coalitions)}))
-        return AnswerBlob(source, blob.digest, tuple(pack(coalitions)))
+        if facts.answers_kept:
+            packed = pack_arrays({ROWS: evaluator.take_answers(source, coalitions)})
+        else:
+            packed = pack_sums(evaluator.take_sums(source, coalitions, self._most_sums))
+        return AnswerBlob(source, self._blobs.put_bytes(packed).digest, tuple(pack(coalitions)))
 
     def plan(self, claim: Claim) -> Write:
         """Replay the valuation on the stored worths: it ends in a request for more, or in the result."""
@@ -202,15 +219,17 @@ class Steps:
         )
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 
-    def _kept(self, job: Job) -> KeptAnswers | None:
-        """The answers of the job's models, which are read when they are asked for; None where they were not kept."""
-        if job.facts is None or not job.facts.answers_kept:
+    def _kept(self, job: Job) -> KeptAnswers | KeptSums | None:
+        """The answers of the job's models, or what is kept in their place; None where nothing is."""
+        if job.facts is None or not (job.facts.answers_kept or job.facts.sums_kept):
             return None
         blobs = patiently(
             self._factory,
             lambda session: answer_repository.of_game(session, job.game_id),
             time.monotonic() + self._settings.lease_seconds,
         )
+        if job.facts.sums_kept:
+            return KeptSums(self._blobs, blobs, job.game.metric, job.facts.moved)
         prediction = PREDICTIONS[predicted(job.game.learner.name, job.game.metric)]
         return KeptAnswers(self._blobs, blobs, prediction, job.facts.moved)
 

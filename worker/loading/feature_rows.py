@@ -18,7 +18,7 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.items import number_labels
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.players.files import used_rows
+from app.valuations.players.files import in_groups, used_rows
 from app.valuations.players.inputs import opened_items
 from contract.delivery import Scaling
 from contract.files import InputFile
@@ -29,6 +29,7 @@ from worker.loading.extractor import Extractor, Features, centre_and_spread, sta
 from worker.loading.frozen_models import Bases
 
 _KEPT = "rows."
+_GROUPS = f"{_KEPT}test.groups"
 # of what a worker keeps, a quarter at most are features of files
 _PART = 4
 
@@ -75,7 +76,7 @@ class FeatureStore:
             return GameRows(players, test)
         X, parts = standardised(test.X, [player.X for player in players])
         rows = [EncodedRows(part, player.y) for part, player in zip(parts, players, strict=True)]
-        return GameRows(rows, EncodedRows(X, test.y))
+        return GameRows(rows, EncodedRows(X, test.y, test.groups))
 
     def scaling(self, job: Job) -> Scaling | None:
         """By what a job's features are standardised; None where rows are no features."""
@@ -91,6 +92,8 @@ class FeatureStore:
 
     def _joined(self, job: Job, encoding: FrozenModelRows, files: Sequence[InputFile]) -> EncodedRows:
         parts = [_numbered(*self._of_file(job, encoding, file), file, encoding) for file in files]
+        if len(parts) == 1:
+            return parts[0]
         y = np.concatenate([part.y for part in parts])
         return EncodedRows(np.concatenate([part.X for part in parts]), y)
 
@@ -129,19 +132,20 @@ def _shown(
 
 def _numbered(X: Features, labels: list[str], file: InputFile, encoding: FrozenModelRows) -> EncodedRows:
     y = number_labels(labels, encoding.classes, file.name, encoding.label_map)
-    return used_rows(EncodedRows(X, y), file.drop)
+    return used_rows(in_groups(EncodedRows(X, y), file.groups), file.drop)
 
 
 def to_arrays(rows: GameRows) -> dict[str, NDArray[Any]]:
     """Rows as named arrays, to be stored with a game's models."""
     named = {f"{_KEPT}{number}": own for number, own in enumerate(rows.players)} | {f"{_KEPT}test": rows.test}
-    return {f"{name}.X": own.X for name, own in named.items()} | {f"{name}.y": own.y for name, own in named.items()}
+    arrays = {f"{name}.X": own.X for name, own in named.items()} | {f"{name}.y": own.y for name, own in named.items()}
+    return arrays if rows.test.groups is None else arrays | {_GROUPS: rows.test.groups}
 
 
 def rows_of(problem: Problem) -> GameRows:
     """The rows of a problem, its players in the game's order."""
     players = [EncodedRows(player.X, player.y) for player in problem.players]
-    return GameRows(players, EncodedRows(problem.test.X, problem.test.y))
+    return GameRows(players, EncodedRows(problem.test.X, problem.test.y, problem.test.clusters))
 
 
 def from_arrays(prepared: dict[str, NDArray[Any]], players: int) -> GameRows:
@@ -150,4 +154,5 @@ def from_arrays(prepared: dict[str, NDArray[Any]], players: int) -> GameRows:
     def taken(name: str) -> EncodedRows:
         return EncodedRows(prepared.pop(f"{_KEPT}{name}.X"), prepared.pop(f"{_KEPT}{name}.y"))
 
-    return GameRows([taken(str(number)) for number in range(players)], taken("test"))
+    test, groups = taken("test"), prepared.pop(_GROUPS, None)
+    return GameRows([taken(str(number)) for number in range(players)], EncodedRows(test.X, test.y, groups))

@@ -84,7 +84,7 @@ def build_problem(
         players, owners = cut(players, game.shard_rows, game.seed)
     return Problem(
         players=players,
-        test=Rows(rows.test.X, rows.test.y, name="the test set"),
+        test=Rows(rows.test.X, rows.test.y, "the test set", rows.test.groups),
         classes=classes,
         learner=LearnerSpec(game.learner.name, game.learner.hyper),
         metric=game.metric,

@@ -39,7 +39,8 @@ class CanonicalOrder:
         """Encoded rows in this order."""
         place = np.argsort(np.array(self.classes, dtype=np.int64))
         X = given.X if given.X.ndim != 2 else np.ascontiguousarray(given.X[:, self.columns])
-        return EncodedRows(X, given.y if given.y.dtype.kind == "f" else place[given.y].astype(np.int64))
+        y = given.y if given.y.dtype.kind == "f" else place[given.y].astype(np.int64)
+        return EncodedRows(X, y, given.groups)
 
 
 def in_canonical_order(

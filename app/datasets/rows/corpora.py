@@ -27,6 +27,7 @@ from app.datasets.readers.sources import only_table
 from app.datasets.readers.types import is_text
 from app.datasets.rows import rules
 from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.groups import column_groups
 from app.datasets.rows.noticed import noticed
 from app.datasets.rows.tokens import Encode, Locate, load_tokenizer
 from app.errors import InvalidData
@@ -95,12 +96,14 @@ def _texts(table: pa.Table, name: str) -> list[str]:
 class Blocks:
     """A file as blocks of tokens float32[n, context + 1], in file order, and each block's domain by name ("" where the
     file has no column of them); ``raw``: a hash of the text that each block was made of, where they were asked for;
-    ``findings``: what was noticed of the file, where they were."""
+    ``findings``: what was noticed of the file, where they were; ``documents``: the number of each block's document, or
+    of its document's group."""
 
     tokens: NDArray[np.float32]
     domains: tuple[str, ...]
     raw: tuple[bytes, ...] = ()
     findings: tuple[Finding, ...] = ()
+    documents: tuple[int, ...] = ()
 
 
 def read_blocks(
@@ -114,8 +117,10 @@ def read_blocks(
     reading: Reading = AS_IT_IS,
     located: Locate | None = None,
     missing_labels: str = "leave_out",
+    group: str = "",
 ) -> Blocks:
-    """The blocks of one uploaded file; ``domain`` names the column of domains. Raises InvalidData.
+    """The blocks of one uploaded file; ``domain`` names the column of domains, ``group`` that of documents which were
+    drawn together. Raises InvalidData.
 
     ``located``, where it is given, says where tokens begin in a text, and each block is told by its text, too, as is
     what was noticed: a tokenizer is the asker's, and could make one token of all texts.
@@ -127,7 +132,8 @@ def read_blocks(
         rules.check_target_exists(table, domain)
         table = rules.labelled(table, domain, missing_labels)
     labels = None if domain is None else rules.label_texts(table, domain).cast(pa.string()).to_pylist()
-    pieces, domains = [], []
+    named = column_groups(table, group) if group else None
+    pieces, domains, documents = [], [], []
     raw: list[bytes] = []
     for row, text in enumerate(_texts(table, name)):
         tokens = tokens_of(text or "", encode)
@@ -136,6 +142,7 @@ def read_blocks(
             if located is not None:
                 raw += _raw_texts(text, _places(text, located), context, len(pieces[-1]))
             domains += ["" if labels is None else labels[row]] * len(pieces[-1])
+            documents += [row if named is None else int(named[row])] * len(pieces[-1])
     if not pieces:
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
     if len(set(domains)) > MAX_DOMAINS:
@@ -143,7 +150,8 @@ def read_blocks(
             f"{name}: `{domain}` names {len(set(domains))} domains, and {MAX_DOMAINS} are allowed; merge some, or "
             "upload the test set without a target"
         )
-    return Blocks(np.concatenate(pieces), tuple(domains), tuple(raw), (*findings_of(table), *copies))
+    findings = (*findings_of(table), *copies)
+    return Blocks(np.concatenate(pieces), tuple(domains), tuple(raw), findings, tuple(documents))
 
 
 def bytes_located(text: str) -> list[int]:
@@ -238,11 +246,17 @@ def _pieces(document: str) -> list[str]:
 
 
 def pack(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> NDArray[np.float32]:
-    """Blocks float32[n, context + 1] (exact for token numbers below 2^24), documents in order; raises InvalidData."""
+    """Blocks float32[n, context + 1], documents in order; raises InvalidData."""
+    return np.concatenate(blocks_of(documents, context, name))
+
+
+def blocks_of(documents: Sequence[Tokens], context: int, name: str = "the corpus") -> list[NDArray[np.float32]]:
+    """Blocks float32[n, context + 1] (exact for token numbers below 2^24) of each document that has any; raises
+    InvalidData where none has."""
     cut = [_cut(tokens, context) for tokens in documents if len(tokens) > 1]
     if not cut:
         raise InvalidData(f"{name}: no document has two tokens, so nothing can be predicted; send longer texts")
-    return np.concatenate(cut)
+    return cut
 
 
 def _cut(tokens: Tokens, context: int) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ It is fixed before anything is trained and enters the game digest, so the same f
   as a number stays in its unit; its scale, by which models are trained, is the test set's alone (``TargetScale``).
 - Classes and columns are then put in an order of their content (``canonical_order``), unless a checkpoint's weights,
   whose outputs are in the order of names, fix it.
-- Rows have a canonical order (``canonical_rows``), in which they are both hashed and trained on: neither the order of
+- Rows have a canonical order (``canonical_order_of``), in which they are hashed and trained on: neither the order of
   rows in a file nor its format can change anybody's pay.
 """
 
@@ -48,14 +48,18 @@ MAX_WIDTH = 50_000
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """X float32[n, d...] and y int64[n] (indices into the encoding's classes), or float64[n] of numbers."""
+    """X float32[n, d...] and y int64[n] (indices into the encoding's classes), or float64[n] of numbers; ``groups``
+    int64[n] of a test set's rows that were drawn together (``groups``)."""
 
     X: NDArray[np.float32]
     y: NDArray[Any]
+    groups: NDArray[np.int64] | None = None
 
     def canonical(self) -> "EncodedRows":
         """The same rows in canonical order."""
-        return EncodedRows(*canonical_rows(self.X, self.y))
+        order = canonical_order_of(self.X, self.y)
+        groups = None if self.groups is None else self.groups[order]
+        return EncodedRows(np.ascontiguousarray(self.X[order]), self.y[order], groups)
 
     @property
     def digest(self) -> str:
@@ -185,20 +189,19 @@ def _encode_features(table: pa.Table, encoding: Encoding) -> NDArray[np.float32]
     return X.reshape(table.num_rows, *first.shape) if first.kind == "tensor" else X
 
 
-def canonical_rows(X: NDArray[np.float32], y: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Rows and labels sorted by their bytes; equal rows are interchangeable, so the result is unique."""
-    order = np.argsort(_row_bytes(X, y), kind="stable")
-    return np.ascontiguousarray(X[order]), y[order]
+def canonical_order_of(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.int64]:
+    """The order of rows by their bytes, int64[n]; equal rows are interchangeable, so what is put in it is unique."""
+    return np.argsort(row_bytes(X, y), kind="stable")
 
 
 def rows_digest(X: NDArray[np.float32], y: NDArray[Any]) -> str:
     """Hex SHA-256 of the rows in canonical order: equal for the same rows in any order, from any format."""
     hasher = hashlib.sha256(f"rows {len(X)} {list(X.shape[1:])} <f4 <{y.dtype.kind}8\n".encode())
-    hasher.update(np.sort(_row_bytes(X, y), kind="stable").data)
+    hasher.update(np.sort(row_bytes(X, y), kind="stable").data)
     return hasher.hexdigest()
 
 
-def _row_bytes(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.void]:
+def row_bytes(X: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.void]:
     """One opaque value per row: its float32s and its label, little-endian."""
     flat = np.ascontiguousarray(X, dtype="<f4").reshape(len(X), -1)
     width = flat.shape[1] * 4

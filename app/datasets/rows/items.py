@@ -18,11 +18,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, Meaning, archive, images, read_table, sniff
+from app.datasets.readers.cells import tidy
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.types import is_tensor, is_text, normalise
 from app.datasets.rows import rules
 from app.datasets.rows.corpora import fingerprint, unpacked
+from app.datasets.rows.groups import Groups, column_groups
 from app.datasets.rows.noticed import of_labelled
 from app.errors import FieldError, InvalidData
 from contract.files import AS_IT_IS, Reading
@@ -34,20 +36,23 @@ TEXT, IMAGE = "text", "image"
 @dataclass(frozen=True)
 class Items:
     """What a file holds: the labels of its rows as texts, and the rows, str or float32/uint8 [h, w] or [h, w, 3].
-    ``findings`` are those of its reading, all of them once the rows were."""
+    ``findings`` are those of its reading, all of them once the rows were. ``groups`` are the rows' in the column that
+    says which were drawn together, where one is named."""
 
     labels: list[str]
     values: Iterator[Any]
     findings: list[Finding]
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True)
 class StandIns:
-    """Fingerprints float32[n, 8] of a file's items, their labels, and what was noticed of them."""
+    """Fingerprints float32[n, 8] of a file's items, their labels, what was noticed of them, and their groups."""
 
     prints: NDArray[np.float32]
     labels: list[str]
     findings: tuple[Finding, ...]
+    groups: Groups | None = None
 
 
 @contextmanager
@@ -61,8 +66,10 @@ def opened(
     side: int | None = None,
     reading: Reading = AS_IT_IS,
     missing_labels: str = "leave_out",
+    group: str = "",
 ) -> Iterator[Items]:
-    """The items of one file; ``side`` resizes images to that square. Raises InvalidData, now or while they are read."""
+    """The items of one file; ``side`` resizes images to that square, ``group`` names its column of groups. Raises
+    InvalidData, now or while they are read."""
     meaning = Meaning(target=target, documents=True)
     if kind == IMAGE and sniff(path, format, name, reading) == "zip":
         with archive.opened(path, limits, name) as packed:
@@ -73,18 +80,21 @@ def opened(
             findings = [*findings_of(beside)]
             beside = beside.replace_schema_metadata(said)
             labels = _labels(beside, target)
-            findings += findings_of(rules.labelled(beside, target, missing_labels))
+            labelled = rules.labelled(beside, target, missing_labels)
+            findings += findings_of(labelled)
             pixels = _decoded(packed, None if side is None else (side, side), findings)
             kept = (each for each, label in zip(pixels, labels, strict=True) if label is not None)
-            yield Items([label for label in labels if label is not None], kept, findings)
+            groups = column_groups(labelled, group) if group else None
+            yield Items([label for label in labels if label is not None], kept, findings, groups)
         return
     table = read_table(path, format, limits=limits, name=name, reading=reading, meaning=meaning)
     rules.check_target_exists(table, target)
     rules.check_declared(reading, table.column_names, name)
     table = rules.labelled(table, target, missing_labels)
-    labelled = [label or "" for label in _labels(table, target)]
-    values = _texts(table, target, name) if kind == TEXT else _arrays(table, target, name)
-    yield Items(labelled, values, [*findings_of(table)])
+    groups = column_groups(table, group) if group else None
+    beside = table.drop_columns([tidy(group)]) if group else table
+    values = _texts(beside, target, name) if kind == TEXT else _arrays(beside, target, name)
+    yield Items([label or "" for label in _labels(table, target)], values, [*findings_of(table)], groups)
 
 
 def _decoded(packed: archive.Packed, size: tuple[int, int] | None, findings: list[Finding]) -> Iterator[Any]:
@@ -118,11 +128,13 @@ def read_stand_ins(
     name: str,
     reading: Reading = AS_IT_IS,
     missing_labels: str = "leave_out",
+    group: str = "",
 ) -> StandIns:
     """What a file's items are compared and named by, and what was noticed; raises InvalidData."""
-    with opened(path, format, kind, target, limits, name, None, reading, missing_labels) as items:
+    with opened(path, format, kind, target, limits, name, None, reading, missing_labels, group) as items:
         prints = unpacked(b"".join(fingerprint(_bytes(value)) for value in items.values))
-        return StandIns(prints, items.labels, (*items.findings, *of_labelled(prints, items.labels)))
+        findings = (*items.findings, *of_labelled(prints, items.labels))
+        return StandIns(prints, items.labels, findings, items.groups)
 
 
 def _bytes(value: Any) -> bytes:

@@ -133,7 +133,7 @@ class Admission:
                 "name another provider's dataset, set players to dataset, or set mode to partial",
             )
         away = stays_home.registrations(self.blobs, datasets)
-        stays_home.check_order(order, chosen, groups, away)
+        stays_home.check_order(order, chosen, groups, away, explores=self.explores)
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
         by_name = chosen.weights is not None
@@ -151,6 +151,7 @@ class Admission:
             order.missing_labels,
             order.drop_unfit,
             "number" if _predicts_number(order, chosen) else order.target_is,
+            order.test_group or "",
             drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets),
         )
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
@@ -192,6 +193,7 @@ class Admission:
             device=order.device,
             class_weights=order.class_weights,
             shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
+            groups=None if answer.test.groups is None else answer.test.groups.digest,
         )
         # a commitment of its own for each job: its files may have been read for an earlier question
         measured = commit(answer.mix, answer.test.digest)
@@ -259,6 +261,8 @@ class Admission:
     def _fitted(self, files: OrderFiles, chosen: Chosen) -> Fitted:
         """The job's files as the model reads them."""
         fitter = Fitter(self.session, self.blobs, self.settings, self.defer)
+        if files.group and chosen.reads is not Architecture.LM and files.group == (files.target or files.test.target):
+            raise refused("/test_group", f"the column `{files.group}` is the target; name another, or none")
         if chosen.reads is not None and files.image_size is not None:
             raise refused("/image_size", "a frozen model takes images of its own size; leave image_size out")
         if chosen.reads is not None and files.features != ALL_FEATURES:

@@ -9,15 +9,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.groups import groups_digest
 from app.datasets.rows.raw_rows import join_raw
 from app.datasets.rows.registered import read_registration
 from app.valuations.orders.job_files import DatasetRefused, JobRows, read_files, without_unfit
 from app.valuations.orders.test_commitment import label_mix
 from app.valuations.players.away import away_player, seat_all
+from app.valuations.players.files import pack_groups
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
 from contract.agents import AGENT_FORMAT
-from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer, PayeeFitted, PlayerFitted, RowsFitted
+from contract.fit import (
+    FitAnswer,
+    FitQuestion,
+    FitReply,
+    FitRequest,
+    GroupsFitted,
+    Offer,
+    PayeeFitted,
+    PlayerFitted,
+    RowsFitted,
+)
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +75,7 @@ def _fit(request: FitRequest) -> FitAnswer:
         labels=rows.labels,
         encoding=rows.encoding,
         shape=rows.shape,
-        test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest),
+        test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest, groups=_groups(rows.test)),
         seats=seated.players,
         members=seated.members,
         order=seated.order,
@@ -84,6 +97,14 @@ def _away(offer: Offer, request: FitRequest) -> PlayerFitted:
     file = request.question.files[dataset]
     registration = read_registration(Path(request.paths[file.digest]).read_bytes(), file.name)
     return away_player(offer, file, registration.rows)
+
+
+def _groups(test: EncodedRows) -> GroupsFitted | None:
+    """The test rows that were drawn together, in the file's order."""
+    if test.groups is None:
+        return None
+    count, digest = int(test.groups.max()) + 1, groups_digest(test, test.groups)
+    return GroupsFitted(count=count, digest=digest, packed=pack_groups(test.groups))
 
 
 def _payee(offer: Offer, question: FitQuestion, rows: JobRows) -> Payee:

@@ -42,14 +42,14 @@ from contract.reading import MissingLabels, TargetIs
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 9
+_RULES = 10
 
 
 @dataclass(frozen=True)
 class OrderFiles:
     """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
-    whether a checkpoint's weights fix the order of classes and columns (``by_name``), and what the target is
-    predicted as (``FitQuestion``)."""
+    whether a checkpoint's weights fix the order of classes and columns (``by_name``), what the target is predicted as
+    (``FitQuestion``), and by which column of the test set its rows are grouped ("": by none)."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -64,6 +64,7 @@ class OrderFiles:
     missing_labels: MissingLabels = "leave_out"
     drop_unfit: bool = False
     target_is: TargetIs | None = None
+    group: str = ""
     draws: str = ""
 
 
@@ -94,7 +95,7 @@ class Fitter:
 
     def tables(self, files: OrderFiles) -> Fitted:
         """Files with columns, or images: one encoding for all, fixed by the test set. Raises InvalidData."""
-        test_file = _table_file(files.test, files.target)
+        test_file = _grouped(_table_file(files.test, files.target), files)
         named = {dataset.id: _table_file(dataset, files.target) for dataset in files.datasets}
         answer = self._ask(files, "table", test_file, named, image_size=files.image_size)
         if answer.shape is None or answer.encoding is None:
@@ -102,12 +103,13 @@ class Fitter:
         encoding = TableEncoding(columns=answer.encoding)
         classes = 1 if files.target_is == "number" else len(answer.labels)
         size = JobSize(_offered(answer), math.prod(answer.shape), classes, answer.test.rows, shape=tuple(answer.shape))
-        return Fitted(encoding, answer.shape, classes, test_file, size, answer)
+        size = replace(size, test_groups=_groups_of(answer))
+        return Fitted(encoding, answer.shape, classes, _with_groups(test_file, answer), size, answer)
 
     def texts(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
         """Corpora as blocks for a language model on ``base``; the test set's target, if any, names its domains."""
         context, facts = _context(model), base.model_facts
-        test_file = _text_file(files.test, files.test.target)
+        test_file = _grouped(_text_file(files.test, files.test.target), files)
         named = {dataset.id: _text_file(dataset, None) for dataset in files.datasets}
         answer = self._ask(files, "blocks", test_file, named, base.tokenizer_digest, context=context)
         if len(answer.labels) > facts.vocabulary:
@@ -129,14 +131,15 @@ class Fitter:
             test_rows=rows,
             training=float(facts.parameters) * tokens,
             scoring=float(facts.parameters) * context * rows,
+            test_groups=_groups_of(answer),
         )
-        return Fitted(encoding, (context + 1,), facts.vocabulary, test_file, size, answer)
+        return Fitted(encoding, (context + 1,), facts.vocabulary, _with_groups(test_file, answer), size, answer)
 
     def items(self, files: OrderFiles, model: Model, base: Checkpoint) -> Fitted:
         """Texts or images for the frozen model ``base``, which makes features of them for a head, or is itself trained
         with adapters (lora): here they are only distinguished. Raises InvalidData."""
         facts, text = base.model_facts, base.architecture is Architecture.ENCODER
-        test_file = _table_file(files.test, files.target)
+        test_file = _grouped(_table_file(files.test, files.target), files)
         named = {dataset.id: _table_file(dataset, files.target) for dataset in files.datasets}
         answer = self._ask(files, TEXT if text else IMAGE, test_file, named)
         inside = ARCHITECTURES[model.name].needs_base
@@ -153,13 +156,13 @@ class Fitter:
         )
         work = facts.multiplications * (context if context is not None else ((side or 1) / facts.side) ** 2)
         rows, classes = answer.test.rows, len(answer.labels)
-        size = JobSize(_offered(answer), facts.width, classes, rows)
+        size = JobSize(_offered(answer), facts.width, classes, rows, test_groups=_groups_of(answer))
         if inside:
             steps = _hyper(model, "steps") * _hyper(model, "batch")
             size = replace(size, training=work * steps, scoring=work * rows)
         else:
             size = replace(size, preparing=work * (rows + sum(payee.rows for payee in answer.members)))
-        return Fitted(encoding, (facts.width,), classes, test_file, size, answer)
+        return Fitted(encoding, (facts.width,), classes, _with_groups(test_file, answer), size, answer)
 
     def _ask(
         self,
@@ -262,6 +265,22 @@ def unfit_for_texts(dataset: Dataset) -> str | None:
 def _offered(answer: FitAnswer) -> int:
     """Rows of all payees together, used or not: what a job takes is told beforehand, and must not tell of copies."""
     return sum(payee.rows for payee in answer.members)
+
+
+def _groups_of(answer: FitAnswer) -> int | None:
+    """How many groups of test rows there are."""
+    return None if answer.test.groups is None else answer.test.groups.count
+
+
+def _grouped(test: InputFile, files: OrderFiles) -> InputFile:
+    """The test set's file, with the column by which its rows are grouped."""
+    return test.model_copy(update={"group": files.group}) if files.group else test
+
+
+def _with_groups(test: InputFile, answer: FitAnswer) -> InputFile:
+    """The test set's file, with the group of each of its rows as the sandbox read them."""
+    groups = answer.test.groups
+    return test if groups is None else test.model_copy(update={"groups": groups.packed})
 
 
 def _table_file(dataset: Dataset, target: str | None) -> InputFile:

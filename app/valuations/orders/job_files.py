@@ -9,7 +9,7 @@ and name them.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
 from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
+from app.datasets.rows.groups import column_groups, numbered, runs
 from app.datasets.rows.items import StandIns, number_labels, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
 from app.datasets.rows.labels import label_findings
@@ -43,6 +44,7 @@ from app.errors import FieldError, InvalidData
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
 from contract.agents import AGENT_FORMAT
+from contract.features import without_group
 from contract.files import InputFile
 from contract.findings import FileFinding, Finding, Severity
 from contract.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
@@ -201,15 +203,17 @@ def _read_tables(files: _Files) -> JobRows:
 
     # an uploaded test set had its labels counted before
     test, tables = table(files.test, is_test=question.own), {}
+    groups = column_groups(test, files.test.group) if files.test.group else None
     if question.target_is is None and target in test.column_names:
         # before others' files are looked at: what the asker's own target is, the asker can be told in full
         check_said(test, target)
+    choice = without_group(question.features, files.test.group)
     registered = {key: read_registration(files.path(file).read_bytes(), file.name) for key, file in files.away.items()}
     for key, file in files.datasets.items():
         with files.refused(key, file):
             if key in registered:
                 tables[key] = registered_table(registered[key], file.name, file.target, target)
-                check_alike(renamed(tables[key], question.features), test, question.features)
+                check_alike(renamed(tables[key], choice), test, choice)
                 continue
             tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
@@ -219,7 +223,7 @@ def _read_tables(files: _Files) -> JobRows:
             test,
             list(tables.values()),
             target,
-            choice=question.features,
+            choice=choice,
             label_map=question.label_map,
             target_is=question.target_is,
             told_labels={label for each in registered.values() for label in each.labels},
@@ -240,6 +244,7 @@ def _read_tables(files: _Files) -> JobRows:
                 rows[key] = encode(read, encoding)
     tables = {key: read for key, read in tables.items() if key not in registered}
     encoded_test = encode(test, encoding)
+    encoded_test = replace(encoded_test, groups=groups)
     if not question.by_name:
         encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
         encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
@@ -309,13 +314,15 @@ def _read_blocks(files: _Files) -> JobRows:
             file.reading,
             located,
             question.missing_labels,
+            file.group,
         )
 
     read = blocks(files.test)
     domains = tuple(sorted(set(read.domains)))
     number = {name: at for at, name in enumerate(domains)}
     labels = np.array([number[name] for name in read.domains], dtype=np.int64)
-    test, raw_test = EncodedRows(fingerprints(read.tokens), labels), RawRows.of(read.raw, np.zeros_like(labels))
+    groups = numbered(read.documents) if files.test.group else runs(read.documents)
+    test, raw_test = EncodedRows(fingerprints(read.tokens), labels, groups), RawRows.of(read.raw, np.zeros_like(labels))
     rows, raw, findings = {}, {}, _said(None, read.findings)
     for key, file in files.datasets.items():
         with files.refused(key, file):
@@ -352,6 +359,7 @@ def _read_items(files: _Files) -> JobRows:
             file.name,
             file.reading,
             question.missing_labels,
+            file.group,
         )
 
     training = {}
@@ -372,7 +380,8 @@ def _read_items(files: _Files) -> JobRows:
         key: EncodedRows(each.prints, number_labels(each.labels, classes, files.datasets[key].name, mapped))
         for key, each in training.items()
     }
-    test = EncodedRows(tested.prints, number_labels(tested.labels, classes, files.test.name, mapped))
+    y = number_labels(tested.labels, classes, files.test.name, mapped)
+    test = EncodedRows(tested.prints, y, tested.groups)
     if not question.by_name:
         order = canonical_order([test.X.shape[1]], len(classes), test, list(rows.values()))
         classes = tuple(classes[at] for at in order.classes)

@@ -13,18 +13,23 @@ from contract.metrics import Predicts, metric_of
 BETTER_WITH_RARE_CLASSES = ("balanced_accuracy", "average_precision", "roc_auc")
 # from this part of the test rows on, one class is so frequent that answering it always scores high
 LOPSIDED = 0.9
+# so few groups leave the spread between groups itself uncertain
+FEW_GROUPS = 20
 # points of the widest interval times the root of the rows that measure: low, middle and high over measured games
 WIDTH_FACTORS = (90.0, 200.0, 400.0)
 
 
-def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float]) -> list[str]:
-    """For the buyer, before anything is paid. ``labels`` are the parts of the test rows that each class has."""
-    return [_baseline(game, test_rows), _width(game, test_rows), *_suits(game, labels)]
+def measurement(game: FrozenGame, test_rows: int, labels: Mapping[str, float], groups: int | None = None) -> list[str]:
+    """For the buyer, before anything is paid. ``labels`` are the parts of the test rows that each class has, ``groups``
+    in how many groups the rows were drawn (None: each by itself)."""
+    width = _width(game, test_rows) if groups is None else _width_of_groups(game, test_rows, groups)
+    return [_baseline(game, test_rows), width, *_suits(game, labels)]
 
 
-def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str) -> str:
+def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str, groups: int | None = None) -> str:
     """What ends the job, and how far it may go: ``effort`` says what that takes at most."""
-    _, low, _ = expected_width(measuring_rows(test_rows, game))
+    rows = measuring_rows(test_rows, game)
+    _, low, _ = expected_width(rows if groups is None else _measuring_groups(groups, test_rows, rows))
     if order.ruled_by == PRECISION:
         words = (
             f"Precision rules this order: it goes on until the widest share interval, test rows included, is at most "
@@ -37,23 +42,9 @@ def rule(order: NewValuation, game: FrozenGame, test_rows: int, effort: str) -> 
             f"{order.share_ci:g} points then, the job says so; with ruled_by precision it would go on."
         )
     if low > order.share_ci:
-        words += f" Your test rows alone are likely to make it wider than {order.share_ci:g} points: more of them help."
+        more = "more of them help" if groups is None else "more groups help"
+        words += f" Your test rows alone are likely to make it wider than {order.share_ci:g} points: {more}."
     return words
-
-
-def untestable(order: NewValuation, game: FrozenGame, test_rows: int, most_bytes: int) -> list[str]:
-    """That nobody can be paid, where the answers of one model on the test rows are too large to be kept for the test of
-    the gain (four bytes for each row and class; a language model's are sums over blocks)."""
-    if game.predicts is Predicts.NEXT_TOKEN or order.payout.pay_without_gain:
-        return []
-    width = max(1, len(game.classes))
-    if 4 * measuring_rows(test_rows, game) * width <= most_bytes:
-        return []
-    return [
-        f"The answers of one model on {test_rows} test rows of {width} classes are too large to be kept here "
-        f"({most_bytes} bytes at most), so the gain cannot be tested and nobody would be paid; give fewer test rows, "
-        "or set payout.pay_without_gain."
-    ]
 
 
 def _suits(game: FrozenGame, labels: Mapping[str, float]) -> list[str]:
@@ -88,6 +79,28 @@ def _width(game: FrozenGame, test_rows: int) -> str:
         f"({low:.0f} to {high:.0f} in most jobs) by the draw of test rows alone, however much is computed. More test "
         "rows are the cheapest way to narrower intervals: four times as many halve it."
     )
+
+
+def _width_of_groups(game: FrozenGame, test_rows: int, groups: int) -> str:
+    """The same where rows were drawn in groups: between rows of a group that tell nothing new and rows that are as good
+    as drawn by themselves."""
+    rows = measuring_rows(test_rows, game)
+    drawn = _measuring_groups(groups, test_rows, rows)
+    alike, apart = expected_width(drawn), expected_width(rows)
+    few = f" {drawn} groups are few: nothing is certain of them." if drawn < FEW_GROUPS else ""
+    what = "blocks" if game.predicts is Predicts.NEXT_TOKEN else "rows"
+    return (
+        f"The {rows} test {what} that measure worths are in {drawn} groups of {what} that were drawn together, and "
+        f"groups are what counts: the widest share interval will be about {alike[0]:.0f} points where {what} of a "
+        f"group are alike, and {apart[0]:.0f} where they are not ({apart[1]:.0f} to {alike[2]:.0f} in most jobs), by "
+        f"that alone, however much is computed.{few} More groups are the cheapest way to narrower intervals; more "
+        f"{what} of the same groups help little."
+    )
+
+
+def _measuring_groups(groups: int, test_rows: int, rows: int) -> int:
+    """In how many groups the ``rows`` that measure worths are."""
+    return max(1, round(groups * rows / test_rows))
 
 
 def measuring_rows(test_rows: int, game: FrozenGame) -> int:

@@ -41,6 +41,7 @@ class JobSize:
     ``shape`` is that of a row, where it is not one list of numbers. ``training`` and ``scoring``, where given, are the
     multiply-adds of one forward pass over all that a training reads, and over the test set; a language model's do not
     depend on how many rows there are. ``preparing`` are those of a frozen model's features of all rows, once.
+    ``test_groups``: in how many groups the test rows were drawn (None: each by itself).
     """
 
     rows: int
@@ -51,6 +52,7 @@ class JobSize:
     scoring: float = 0.0
     preparing: float = 0.0
     shape: tuple[int, ...] = ()
+    test_groups: int | None = None
 
     def sizes(self, learner: str, hyper: Mapping[str, object]) -> ModelSizes:
         """What a learner with these hyper-parameters is put on."""

@@ -29,11 +29,20 @@ def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, R
 
 
 def check_order(
-    order: NewValuation, chosen: Chosen, groups: Sequence[Sequence[Dataset]], away: Mapping[UUID, Registration]
+    order: NewValuation,
+    chosen: Chosen,
+    groups: Sequence[Sequence[Dataset]],
+    away: Mapping[UUID, Registration],
+    *,
+    explores: bool = False,
 ) -> None:
-    """Raises InvalidInput naming every field that data at home does not go with."""
+    """Raises InvalidInput naming every field that data at home does not go with; an exploration is none of it."""
     if not away:
         return
+    if explores:
+        where = min(order.datasets.index(dataset) for dataset in away)
+        detail = f"dataset ds_{order.datasets[where].hex} stays with its owner, and is not explored; leave it out"
+        raise InvalidInput(detail, errors=[FieldError(f"/datasets/{where}", detail, "agent")])
     faults = [*_of_order(order, chosen), *_of_groups(order, chosen.model.name, groups, away)]
     if faults:
         raise InvalidInput(faults[0].detail, errors=faults)

@@ -4,6 +4,7 @@ The sandbox, which admits a job's files, and the workers, which compute on them,
 """
 
 import base64
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from app.datasets.readers import Limits
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.reading import read_rows
+from app.errors import InvalidData
 from contract.files import InputFile
 
 
@@ -62,7 +64,25 @@ def used_rows(rows: EncodedRows, drop: str) -> EncodedRows:
         return rows
     bits = np.frombuffer(base64.b64decode(drop), dtype=np.uint8)
     keep = ~np.unpackbits(bits, count=len(rows.y)).astype(np.bool_)
-    return EncodedRows(rows.X[keep], rows.y[keep])
+    return EncodedRows(rows.X[keep], rows.y[keep], None if rows.groups is None else rows.groups[keep])
+
+
+def pack_groups(groups: NDArray[np.int64] | None) -> str:
+    """``InputFile.groups`` for the group of each row int64[n]; nothing where there are none."""
+    return "" if groups is None else base64.b64encode(zlib.compress(groups.astype("<u4").tobytes(), 9)).decode()
+
+
+def in_groups(rows: EncodedRows, groups: str) -> EncodedRows:
+    """The rows of a file, in its order, with the groups that ``pack_groups`` wrote; raises InvalidData for those of
+    another file."""
+    if not groups:
+        return rows
+    numbers = np.frombuffer(zlib.decompress(base64.b64decode(groups)), dtype="<u4").astype(np.int64)
+    if len(numbers) != len(rows.y):
+        raise InvalidData(
+            f"the job's test set has {len(rows.y)} rows, and groups for {len(numbers)}; post the job anew"
+        )
+    return EncodedRows(rows.X, rows.y, numbers)
 
 
 def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:

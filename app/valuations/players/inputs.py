@@ -20,7 +20,7 @@ from app.datasets.service import limits_of
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations.players.files import join_rows, table_of, used_rows
+from app.valuations.players.files import in_groups, join_rows, table_of, used_rows
 from contract.files import InputFile
 from contract.game import FrozenModelRows, TokenBlocks
 
@@ -46,7 +46,9 @@ def opened_items(blobs: BlobStore, file: InputFile, encoding: FrozenModelRows, s
         blobs.download(file.digest, path)
         limits = limits_of(settings)
         side, reading = encoding.size, file.reading
-        with items.opened(path, file.format, encoding.of, file.target, limits, file.name, side, reading) as opened:
+        with items.opened(
+            path, file.format, encoding.of, file.target, limits, file.name, side, reading, group=file.group
+        ) as opened:
             yield opened
 
 
@@ -58,7 +60,9 @@ def load_rows(blobs: BlobStore, files: Sequence[InputFile], encoding: Encoding, 
     size = (shape[0], shape[1]) if len(shape) > 1 else None
     tables = (load_table(blobs, file, encoding.target, limits, size, shape) for file in files)
     encoded = (encode(table, encoding) for table in tables)
-    return join_rows([used_rows(rows, file.drop) for rows, file in zip(encoded, files, strict=True)])
+    return join_rows(
+        [used_rows(in_groups(rows, file.groups), file.drop) for rows, file in zip(encoded, files, strict=True)]
+    )
 
 
 def load_blocks(
@@ -85,6 +89,9 @@ def load_blocks(
                 file.reading,
             )
         labels = [number[domain] if file.target else 0 for domain in blocks.domains]
-        parts.append(used_rows(EncodedRows(blocks.tokens, np.array(labels, dtype=np.int64)), file.drop))
+        rows = in_groups(EncodedRows(blocks.tokens, np.array(labels, dtype=np.int64)), file.groups)
+        parts.append(used_rows(rows, file.drop))
+    if len(parts) == 1:
+        return parts[0]
     X = np.concatenate([part.X for part in parts])
     return EncodedRows(X, np.concatenate([part.y for part in parts]))

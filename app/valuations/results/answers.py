@@ -184,6 +184,7 @@ def _chance(found: TestRowChance) -> TestChanceAnswer:
         apart=found.apart,
         allowed=found.allowed,
         seed=found.seed,
+        within=found.within,
     )
 
 

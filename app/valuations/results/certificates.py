@@ -89,7 +89,7 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         | ({} if before else payouts.model_dump(include={"divided", "nobody_paid", "explanation"})),
         # a certificate from before there were checks stays what it was
         **({} if values.tops_up is None else {"tops_up": public_id("val", values.tops_up)}),
-        **({} if values.chance is None else values.model_dump(mode="json", include={"chance"})),
+        **({} if values.chance is None else {"chance": _without_none(values.chance, "within")}),
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
         **({} if before else values.model_dump(mode="json", include={"gain"}) | {"precision": _precision(values)}),
     }
@@ -101,6 +101,11 @@ def _precision(values: Values) -> dict[str, Any] | None:
     if told is None:
         return None
     return told.model_dump(mode="json", exclude=_SINCE_FORECASTS if told.ruled_by is None else None)
+
+
+def _without_none(answer: BaseModel, name: str) -> dict[str, Any]:
+    """An answer without a member that says nothing: certificates from before there was one stay what they were."""
+    return answer.model_dump(mode="json", exclude={name} if getattr(answer, name) is None else None)
 
 
 def sign(settings: Settings, certified: Mapping[str, Any]) -> dict[str, Any]:

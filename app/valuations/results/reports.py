@@ -71,6 +71,8 @@ class Report:
             lines.append(wording.precision(values.precision, values.audit.get("status") != "unaudited"))
         if (parts := wording.widest_parts(values.players)) is not None:
             lines.append(parts)
+        if values.chance is not None and (grouped := values.chance.grouped()) is not None:
+            lines.append(grouped)
         lines += [
             f"Perplexity per token on {domain.domain} ({domain.tokens} tokens): {domain.base:.2f} of the base, "
             f"{domain.full:.2f} with everybody."

@@ -11,7 +11,7 @@ from app.http.ids import AccountId, CheckpointId, DatasetId, UnlearningId, Valua
 from app.http.schemas import Answer, example
 from app.valuations.schemas import FINDING, FindingAnswer
 from contract.policies import PayoutPolicy
-from contract.result import Gain
+from contract.result import Gain, grouped_sentence
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
@@ -183,6 +183,15 @@ class TestChanceAnswer(Answer):
     apart: float
     allowed: float
     seed: int
+    within: int | None = Field(
+        default=None,
+        description="Where `units` counts groups of test rows (or blocks) that were drawn together: how many rows "
+        "these are. Null: each is a unit.",
+    )
+
+    def grouped(self) -> str | None:
+        """That groups are what is counted, for people; None where each test unit is by itself."""
+        return None if self.within is None else grouped_sentence(self.within, self.units)
 
 
 _FORECAST: dict[str, Any] = {"budget": "max_retrains", "most": 120, "widest": 2.4}

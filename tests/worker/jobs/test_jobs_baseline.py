@@ -60,14 +60,6 @@ def test_a_model_of_real_data_is_a_gain_over_the_baseline_and_is_paid(market: An
     assert sum(paid(market, job.id)) == 1000_00
 
 
-def test_where_answers_are_too_large_to_keep_the_gain_is_not_tested_and_nobody_is_paid(market: Any, hand: Any) -> None:
-    hand.runtime.steps._settings = market.settings.model_copy(update={"max_answer_bytes": 8})
-    job = finished(market, hand)
-    assert job.result["gain"] is None
-    assert job.result["precision"]["reached"] is None
-    assert sum(paid(market, job.id)) == 0
-
-
 def test_the_intervals_of_a_job_hold_its_test_rows_and_say_their_parts(market: Any, hand: Any) -> None:
     for changes in ({}, {"max_retrains": 8}, {"fidelity": "unlearn"}):
         result = finished(market, hand, **changes).result

@@ -100,13 +100,3 @@ def test_packed_answers_read_back_bit_for_bit_and_equal_arrays_are_one_blob() ->
     assert (targets.values.tolist(), targets.classes) == ([0, 1, 1], 2)
     assert targets.weights is not None
     assert targets.weights.tolist() == weights.tolist()
-
-
-def test_answers_too_large_to_keep_are_not_kept_and_the_game_says_so(hand: Any) -> None:
-    market = hand.market
-    hand.runtime.steps._settings = market.settings.model_copy(update={"max_answer_bytes": 8})
-    job = hand.finish(market.post())
-    assert job.status is ValuationStatus.SUCCEEDED, job.traceback
-    _, game = kept_of(market, job.id)
-    assert (game.facts or {})["answers_kept"] is False
-    assert market.scalar("SELECT count(*) FROM kept_answers") == 0

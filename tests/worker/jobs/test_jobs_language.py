@@ -101,8 +101,10 @@ def test_corpora_are_valued_on_a_base_folder_and_the_result_says_everything(
         cli, ["value", *offers, f"--provider=third={tmp_path / 'parts'}", *asked, f"--json={out}", "--threads=1"]
     )
     assert result.exit_code == 0, result.output
-    local = {p["digest"]: p["value"] for p in json.loads(out.read_text())["players"]}
+    document = json.loads(out.read_text())
+    local = {p["digest"]: p["value"] for p in document["players"]}
     assert {p["digest"]: p["value"] for p in values["players"]} == local
+    assert values["chance"]["units"] == document["chance"]["units"]
 
 
 def test_an_adapter_on_its_base_is_the_full_model_of_a_partial_job(place: Place, hand: Any, base: Path) -> None:

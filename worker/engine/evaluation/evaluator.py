@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract.answers import Anchors
+from contract import clusters
+from contract.answers import Anchors, AnchorSums, UnitSums
 from contract.baseline import at_least
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts, TokenSum
@@ -241,6 +242,21 @@ class Evaluator:
         for row in self.canonical(coalitions):
             self._answers.pop((source, row.tobytes()), None)
         return taken
+
+    def take_sums(self, source: str, coalitions: Coalitions, most: int) -> UnitSums:
+        """What is kept in place of answers that are too large: scores, and what each test unit moves them by, ``most``
+        sums of units at the most. The answers are then no longer held here."""
+        taken = [self._units.sums(self.answers(source, row[None])) for row in coalitions]
+        for row in self.canonical(coalitions):
+            self._answers.pop((source, row.tobytes()), None)
+        scores = np.concatenate([each.scores for each in taken])
+        return UnitSums(scores, _fewer(np.concatenate([each.moved for each in taken]), most))
+
+    def anchor_sums(self, most: int) -> AnchorSums:
+        """The same of the baseline and of everybody's model."""
+        units = self._units
+        sums = units.sums(np.stack([self.context.baseline.answers, self.context.full_answers]))
+        return AnchorSums(UnitSums(sums.scores, _fewer(sums.moved, most)), units.compared)
 
     def ends(self, source: str) -> Ends | None:
         """The baseline and everybody's model on the test units. In partial mode the baseline is what the source makes
@@ -494,6 +510,11 @@ class _Work:
     level: float = 0.0
     everybody: Answer | None = None
     places: int = 1
+
+
+def _fewer(moved: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """Influences float64[m, U] as sums over at most so many parts of the units, by lot."""
+    return clusters.summed(moved, clusters.at_most(moved.shape[1], most))
 
 
 def _same(_row: Coalition) -> int:

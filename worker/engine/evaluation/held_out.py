@@ -23,11 +23,16 @@ def strata(targets: NDArray[np.float64]) -> Index:
     return ranks // _STRATUM
 
 
-def split(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Index, Index]:
-    """Row numbers (anchor, measure); each label gives ``share`` of its rows, rounded, to the anchor.
+def split(
+    labels: NDArray[np.int64], share: float, seed: int, clusters: NDArray[np.int64] | None = None
+) -> tuple[Index, Index]:
+    """Row numbers (anchor, measure); each label gives ``share`` of its rows, rounded, to the anchor. ``clusters`` of
+    rows are never cut.
 
     Raises InvalidProblem where one side would be empty.
     """
+    if clusters is not None:
+        return _split_clusters(labels, share, seed, clusters)
     rng = numpy_generator(derive(seed, "held-out split"))
     anchor = np.zeros(len(labels), dtype=bool)
     debt = 0.0
@@ -41,5 +46,33 @@ def split(labels: NDArray[np.int64], share: float, seed: int) -> tuple[Index, In
         raise InvalidProblem(
             f"the test set has {len(labels)} rows; partial mode splits it into rows that anchor unlearning and rows"
             " that measure worth: add test rows"
+        )
+    return np.flatnonzero(anchor), np.flatnonzero(~anchor)
+
+
+def _split_clusters(
+    labels: NDArray[np.int64], share: float, seed: int, clusters: NDArray[np.int64]
+) -> tuple[Index, Index]:
+    """The same by whole clusters, in an order by chance: one is taken while the anchor has less than its share, where
+    that leaves every label at least half of its rows, and two clusters measure."""
+    rng = numpy_generator(derive(seed, "held-out split"))
+    names, of_label = np.unique(labels, return_inverse=True)
+    most = np.bincount(of_label) / 2
+    taken = np.zeros(len(names))
+    anchor = np.zeros(len(labels), dtype=bool)
+    left = int(clusters.max()) + 1
+    for cluster in rng.permutation(left):
+        rows = clusters == cluster
+        own = np.bincount(of_label[rows], minlength=len(names))
+        enough = anchor.sum() >= share * len(labels)
+        if enough or left <= 2 or (taken + own > most).any():
+            continue
+        anchor |= rows
+        taken += own
+        left -= 1
+    if not anchor.any():
+        raise InvalidProblem(
+            "the groups of the test set cannot be divided: rows of one group are not to be on both sides, and every"
+            " label is to keep half of its rows on the side that measures worth; add rows of further groups"
         )
     return np.flatnonzero(anchor), np.flatnonzero(~anchor)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from contract import clusters
 from contract.baseline import SPLIT_PART, Baseline, baseline, chosen_apart, frequencies
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts, metric_of
@@ -54,15 +55,16 @@ class TestRows:
         strata = held_out.strata(problem.test.y) if numbers else problem.test.y
         if problem.mode == "partial":
             share = problem.option("anchor_share", _ANCHOR_SHARE)
-            choose, measure = held_out.split(strata, share, problem.seed)
+            choose, measure = held_out.split(strata, share, problem.seed, problem.test.clusters)
             self.anchor = self._rows(choose)
         elif labelled and chosen_apart(len(problem.test)):
-            choose, measure = held_out.split(strata, SPLIT_PART, problem.seed)
+            choose, measure = held_out.split(strata, SPLIT_PART, problem.seed, problem.test.clusters)
         self.apart = len(choose) if choose is not measure else 0
         self.X, self.y = self._rows(measure)
         try:
             measured, weights = problem.test.y[measure], self._weights(measure)
             self.targets = self.answering.targets(learner, self.X, measured, weights, problem.scale)
+            self.targets = replace(self.targets, clusters=clusters.some(problem.test.clusters, measure))
             if labelled:
                 chosen = problem.test.y[choose]
                 if not numbers:
@@ -94,8 +96,10 @@ class TestRows:
         return baseline(self.answering.prediction, self.metric, self.targets, model, model_is)
 
     def influences(self, answers: NDArray[Any]) -> NDArray[np.float64]:
-        """How much each unit moves the scores of stored answers [K, T, ...], float64[K, T]."""
-        return self.answering.prediction.influences(self.metric, answers, self.targets)
+        """How much each unit (each cluster of units, where they have clusters) moves the scores of stored answers
+        [K, T, ...], float64[K, T]."""
+        moved = self.answering.prediction.influences(self.metric, answers, self.targets)
+        return clusters.summed(moved, self.targets.clusters)
 
     def score(self, answers: NDArray[Any]) -> Score:
         """One model's score by its stored answers [1, T, ...]."""

@@ -29,13 +29,20 @@ class AnsweredGame:
     worths: Worths
 
     @classmethod
-    def of(cls, metric: str, answers: NDArray[np.float32], labels: NDArray[Any]) -> "AnsweredGame":
-        """The game of models with these answers on units with these labels, class numbers or float64 in their unit."""
+    def of(
+        cls,
+        metric: str,
+        answers: NDArray[np.float32],
+        labels: NDArray[Any],
+        clusters: NDArray[np.int64] | None = None,
+    ) -> "AnsweredGame":
+        """The game of models with these answers on units with these labels, class numbers or float64 in their unit, and
+        the clusters in which units were drawn."""
         classes, scored, number = answers.shape[2], metric_of(metric), labels.dtype.kind == "f"
         prediction = PREDICTIONS[Predicts.NUMBER if number else Predicts.CLASS]
         scale = TargetScale.of(labels) if number else None
         chosen = labels if number else frequencies(labels, None, classes)
-        targets = Targets(labels, None, classes, chosen, scale)
+        targets = Targets(labels, None, classes, chosen, scale, clusters)
         least = baseline(prediction, scored, targets, None, "")
         answers = np.concatenate([least.answers[None], answers[1:]])
         worths = at_least(prediction.worths(scored, answers, targets), least.worth)

@@ -11,6 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from contract import clusters
+from contract.answers import AnchorSums, Compared, UnitSums
 from contract.baseline import Baseline
 from contract.metrics import Metric
 from contract.tasks import Prediction, Targets
@@ -26,13 +28,15 @@ WITHOUT_PLAYERS = "the model of everybody with all players unlearned"
 class Ends:
     """The baseline and everybody's model: what they score, how much each of the test units moves either score,
     float64[2, T], and what was compared, in words. ``size`` is the usual difference of what a model scores on one unit
-    (``Metric.size``), by which what an unseen unit could do is measured."""
+    (``Metric.size``), by which what an unseen unit could do is measured. ``within``, where T are clusters of test
+    units: how many units these are of."""
 
     baseline: float
     full: float
     influences: Floats
     basis: str
     size: float = 1.0
+    within: int | None = None
 
 
 @runtime_checkable
@@ -44,7 +48,8 @@ class Measured(Protocol):
         ...
 
     def influences(self, source: str, coalitions: Coalitions) -> Floats | None:
-        """How much each test unit moves the worths of coalitions bool[m, n], float64[m, T]; their worths are known."""
+        """How much each test unit, or cluster of units that were drawn together, moves the worths of coalitions
+        bool[m, n], float64[m, T]; their worths are known."""
         ...
 
 
@@ -61,33 +66,59 @@ class TestUnits:
     apart: int
 
     def influences(self, answers: Answers, everybody: tuple[Answers, Answers] | None) -> Floats:
-        """Influences float64[m, T] on the worths of stored answers [m, T, ...].
+        """Influences float64[m, T] on the worths of stored answers [m, T, ...]; of clusters, where units have clusters.
 
         ``everybody``, of sources whose worths are moved to where everybody's is known: everybody's answers by the
         source, and those of M_full. A worth that is the baseline's moves as the baseline's does.
         """
-        scores, moved = self._scores(answers), self._raw(answers)
-        if everybody is not None:
-            own, full = self._scores(np.stack(everybody)), self._raw(np.stack(everybody))
-            scores, moved = scores + (own[1] - own[0]), moved + (full[1] - full[0])
-        return np.where((scores < self.baseline.worth)[:, None], self._raw(self.baseline.answers[None]), moved)
+        ends = None if everybody is None else self.sums(np.stack(everybody))
+        return moved_worths(self.sums(answers), ends, self.sums(self.baseline.answers[None]), self.baseline.worth)
 
     def ends(self, everybody: Answers, nobody: Floats | None, nobody_worth: float, nobody_is: str) -> Ends:
         """Everybody's answers [T, ...] against the baseline, or, where given, against nobody's model by a method, whose
         influences are float64[T]."""
-        own = self._raw(self.baseline.answers[None])[0] if nobody is None else nobody
-        worth, about = (self.baseline.worth, self.baseline.about) if nobody is None else (nobody_worth, nobody_is)
-        units = f"{len(self.targets.values)} test {self.prediction.unit}s"
-        how = ""
-        if nobody is None and about == self.metric.constant_is:
-            how = f" (chosen by {self.apart} other test rows)" if self.apart else " (chosen by the same rows)"
-        basis = f"{self.metric.title.lower()} on {units} against the baseline, {about}{how}"
-        full = self._scores(everybody[None])[0]
-        size = self.metric.size(self.targets.values)
-        return Ends(worth, float(full), np.stack([own, self._raw(everybody[None])[0]]), basis, size)
+        sums = self.sums(np.stack([self.baseline.answers, everybody]))
+        return ends_of(AnchorSums(sums, self.compared), self.baseline.worth, nobody, nobody_worth, nobody_is)
+
+    def sums(self, answers: Answers) -> UnitSums:
+        """The scores of stored answers [m, T, ...], below the baseline too, and what moves them."""
+        moved = self.prediction.influences(self.metric, answers, self.targets)
+        return UnitSums(self._scores(answers), clusters.summed(moved, self.targets.clusters))
+
+    @property
+    def compared(self) -> Compared:
+        """What is said of these units and of the baseline."""
+        of_units, groups = len(self.targets.values), self.targets.clusters
+        units = f"{of_units} test {self.prediction.unit}s"
+        units += "" if groups is None else f" in {clusters.count(groups)} groups"
+        about = self.baseline.about
+        if about == self.metric.constant_is:
+            about += f" (chosen by {self.apart} other test rows)" if self.apart else " (chosen by the same rows)"
+        return Compared(
+            what=f"{self.metric.title.lower()} on {units}",
+            about=about,
+            size=self.metric.size(self.targets.values),
+            within=None if groups is None else of_units,
+        )
 
     def _scores(self, answers: Answers) -> Floats:
         return self.prediction.worths(self.metric, answers, self.targets)
 
-    def _raw(self, answers: Answers) -> Floats:
-        return self.prediction.influences(self.metric, answers, self.targets)
+
+def moved_worths(sums: UnitSums, everybody: UnitSums | None, baseline: UnitSums, least: float) -> Floats:
+    """Influences float64[m, T] on worths, from what is summed of their models, of everybody's by the source and of
+    M_full (where the source is moved), and of the baseline, whose worth is ``least``."""
+    scores, moved = sums.scores, sums.moved
+    if everybody is not None:
+        scores = scores + (everybody.scores[1] - everybody.scores[0])
+        moved = moved + (everybody.moved[1] - everybody.moved[0])
+    return np.where((scores < least)[:, None], baseline.moved, moved)
+
+
+def ends_of(anchors: AnchorSums, least: float, nobody: Floats | None, nobody_worth: float, nobody_is: str) -> Ends:
+    """``TestUnits.ends`` from what is summed of the baseline, whose worth is ``least``, and of everybody's model."""
+    sums, said = anchors.sums, anchors.compared
+    own = sums.moved[0] if nobody is None else nobody
+    worth, about = (least, said.about) if nobody is None else (nobody_worth, nobody_is)
+    basis = f"{said.what} against the baseline, {about}"
+    return Ends(worth, float(sums.scores[1]), np.stack([own, sums.moved[1]]), basis, said.size, said.within)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from contract.clusters import canonical, count
 from contract.errors import InvalidProblem
 from contract.learners import LEARNERS, Hyper, predicted
 from contract.metrics import Predicts, metric_of
@@ -28,11 +29,13 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Labelled rows: X float32[n, ...] and y int64[n], or float64[n] of numbers, kept in the order of their content."""
+    """Labelled rows: X float32[n, ...] and y int64[n], or float64[n] of numbers, kept in the order of their content.
+    ``clusters`` int64[n] are rows that were drawn together (``contract.clusters``); None: each by itself."""
 
     X: Array
     y: Array
     name: str = "rows"
+    clusters: Array | None = None
 
     def __post_init__(self) -> None:
         X, y = np.asarray(self.X), np.asarray(self.y)
@@ -53,9 +56,13 @@ class Rows:
         X = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0.0)
         if not np.isfinite(X).all():
             raise InvalidProblem(f"{self.name}: features hold NaN or infinity; drop or fill those rows")
-        order = _content_order(X, y)
+        order, ranks = _content_order(X, y)
         object.__setattr__(self, "X", X[order])
         object.__setattr__(self, "y", y[order])
+        if self.clusters is not None:
+            if self.clusters.shape != y.shape:
+                raise InvalidProblem(f"{self.name}: clusters must be [n], one a row; got {self.clusters.shape}")
+            object.__setattr__(self, "clusters", canonical(self.clusters[order], ranks))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -69,14 +76,17 @@ class Rows:
         return h.hexdigest()
 
 
-def _content_order(X: Array, y: Array) -> Array:
-    """The order of rows by their bytes (features, then label), int[n]."""
+def _content_order(X: Array, y: Array) -> tuple[Array, Array]:
+    """The order of rows by their bytes (features, then label), int[n], and in that order their ranks, equal rows alike,
+    int64[n]."""
     if len(X) == 0:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     flat = X.reshape(len(X), -1).view(np.uint32)
     table = np.concatenate([flat, y.view(np.uint64).reshape(-1, 1).view(np.uint32)], axis=1)
     keys = np.ascontiguousarray(table.astype(">u4")).view(np.dtype((np.void, table.shape[1] * 4))).ravel()
-    return np.argsort(keys, kind="stable")
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    return order, np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])]).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +211,11 @@ class Problem:
             raise InvalidProblem(f"a classifier needs at least 2 classes; got {self.classes}")
         if len(self.test) == 0:
             raise InvalidProblem("the test set has no rows")
+        if self.test.clusters is not None and count(self.test.clusters) < 2:
+            raise InvalidProblem(
+                "all rows of the test set are of one group, so nothing tells what other groups would change; add rows"
+                " of other groups, or name another column"
+            )
         parts: list[tuple[str, Array, Array]] = [(f"player {p.name!r}", p.X, p.y) for p in self.players]
         if self.rest is not None and self.mode == "full":
             parts.append(("the rest", self.rest.X, self.rest.y))

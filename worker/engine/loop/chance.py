@@ -3,7 +3,8 @@
 Every test unit moves every worth by its influence, and values are linear in worths (for the coalitions that were
 chosen, and for a Gaussian process with its amounts as they were found). So each unit moves each value, and sums of
 products over units are the values' covariance: the infinitesimal form of a bootstrap of test units, paired over
-coalitions. It is joined with what an estimate says of unlearning and of seeds, so that one interval holds all three
+coalitions. Units that were drawn together are one (``contract.clusters``): their sums are what moves. It is joined with
+what an estimate says of unlearning and of seeds, so that one interval holds all three
 (shares.py).
 """
 
@@ -17,7 +18,7 @@ from contract.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.games.coalitions import Floats, canonical, classes_of, keys, symmetrise, symmetrise_covariance
 from worker.engine.games.game import Coalitions, FidelityGame, FunctionGame, Game, Player, Worths
-from worker.engine.games.measured import Measured
+from worker.engine.games.measured import Ends, Measured
 from worker.engine.games.shards import members_of
 
 # the variance, in squares of the metric's usual size on one unit, of what a model scores on a unit that was not seen
@@ -40,10 +41,11 @@ class Weights:
 @dataclass(frozen=True)
 class Moved:
     """How much each test unit moves each value, float64[n, T], and the covariance float64[n, n] of what units that were
-    not seen could do."""
+    not seen could do. ``within``: of how many units T are the clusters, where they are."""
 
     units: Floats
     unseen: Floats
+    within: int | None = None
 
     @property
     def covariance(self) -> Floats:
@@ -52,14 +54,14 @@ class Moved:
 
     def symmetric(self, classes: Sequence[Sequence[int]]) -> "Moved":
         """The same with exact copies alike."""
-        return Moved(symmetrise(self.units.T, classes).T, symmetrise_covariance(self.unseen, classes))
+        return Moved(symmetrise(self.units.T, classes).T, symmetrise_covariance(self.unseen, classes), self.within)
 
     def of_owners(self, players: Sequence[Player], owners: Sequence[Player]) -> "Moved":
         """The same of sums over shards."""
         whose = np.zeros((len(owners), len(players)))
         for row, mine in enumerate(members_of(players, owners)):
             whose[row, mine] = 1.0
-        return Moved(whose @ self.units, whose @ self.unseen @ whose.T)
+        return Moved(whose @ self.units, whose @ self.unseen @ whose.T, self.within)
 
 
 def moved(game: FidelityGame, by: Weights, canonical_of: Callable[[Coalitions], Coalitions]) -> Moved | None:
@@ -77,12 +79,16 @@ def moved(game: FidelityGame, by: Weights, canonical_of: Callable[[Coalitions], 
         units = own if units is None else units + own
     if units is None:
         return None
-    return Moved(units, _unseen(game, by.source, units.shape[1]) * (by.weights @ by.weights.T))
+    ends = game.ends(by.source)
+    return Moved(units, _unseen(ends, units.shape[1]) * (by.weights @ by.weights.T), _within(ends))
 
 
-def _unseen(game: Measured, source: str, units: int) -> float:
+def _within(ends: Ends | None) -> int | None:
+    return None if ends is None else ends.within
+
+
+def _unseen(ends: Ends | None, units: int) -> float:
     """The variance that a unit which was not seen adds to a mean over so many units."""
-    ends = game.ends(source)
     return UNSEEN * (1.0 if ends is None else ends.size) ** 2 / units**2
 
 
@@ -106,7 +112,8 @@ def moved_by_estimator(
         return estimate(FunctionGame(bought.shape[1], worth)).values
 
     units = np.stack([play(unit) for unit in influences.T], axis=1)
-    return Moved(units, np.diag(np.full(len(units), _unseen(game, source, units.shape[1]))))
+    ends = game.ends(source)
+    return Moved(units, np.diag(np.full(len(units), _unseen(ends, units.shape[1]))), _within(ends))
 
 
 def chance(values: Floats, by: Moved, seed: int) -> TestRowChance:
@@ -116,7 +123,11 @@ def chance(values: Floats, by: Moved, seed: int) -> TestRowChance:
     parts = [order[: count // 2], order[count // 2 :]]
     halves = [shares_of(values + by.units[:, part].sum(axis=1) * (count / max(len(part), 1))) for part in parts]
     covariance = by.covariance
-    deviations = normal(covariance, _DRAWS, np.random.default_rng([seed, count, 1]))
+    rng = np.random.default_rng([seed, count, 1])
+    deviations = normal(covariance, _DRAWS, rng)
+    if by.within is not None:
+        # there may be few clusters: what their spread is estimated by varies too
+        deviations /= np.sqrt(rng.chisquare(max(count - 1, 1), _DRAWS) / max(count - 1, 1))[:, None]
     spread = 100.0 * np.abs(shares_of(values + deviations) - shares_of(values - deviations)).max(axis=1)
     return TestRowChance(
         units=count,
@@ -125,6 +136,7 @@ def chance(values: Floats, by: Moved, seed: int) -> TestRowChance:
         apart=float(100.0 * np.abs(halves[0] - halves[1]).max()),
         allowed=float(np.quantile(spread, _ALLOWED)),
         seed=seed,
+        within=by.within,
     )
 
 

@@ -128,10 +128,11 @@ def _notes(run: Run, found: TestRowChance | None) -> tuple[str, ...]:
     """The notes, and whether two halves of the test units disagree by more than chance."""
     if found is None or found.apart <= found.allowed:
         return tuple(run.notes)
+    what = "rows" if found.within is None else "groups"
     return (
         *run.notes,
-        f"Shares on two halves of the test rows differ by up to {found.apart:.1f} points, where chance alone keeps "
-        f"them within {found.allowed:.1f} in 95 of 100 jobs: are the test rows of one kind, and independent?",
+        f"Shares on two halves of the test {what} differ by up to {found.apart:.1f} points, where chance alone keeps "
+        f"them within {found.allowed:.1f} in 95 of 100 jobs: are they of one kind, and independent?",
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.datasets.readers import read_table
-from app.datasets.rows.encoding import canonical_rows, encode, fit_encoding, fit_tables, rows_digest
+from app.datasets.rows.encoding import EncodedRows, encode, fit_encoding, fit_tables, rows_digest
 from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.joining import Unfit
 from app.errors import InvalidData
@@ -232,11 +232,11 @@ def test_canonical_rows_do_not_depend_on_the_order(rows: list[tuple[float, int]]
     X = np.array([[row[0], 1.0] for row in rows], dtype=np.float32) + np.float32(0)
     y = np.array([row[1] for row in rows])
     order = np.random.default_rng(random.randint(0, 10**6)).permutation(len(rows))  # type: ignore[attr-defined]
-    first, second = canonical_rows(X, y), canonical_rows(X[order], y[order])
-    assert first[0].tobytes() == second[0].tobytes()
-    assert first[1].tobytes() == second[1].tobytes()
+    first, second = EncodedRows(X, y).canonical(), EncodedRows(X[order], y[order]).canonical()
+    assert first.X.tobytes() == second.X.tobytes()
+    assert first.y.tobytes() == second.y.tobytes()
     assert rows_digest(X, y) == rows_digest(X[order], y[order])
-    assert sorted(zip(first[0][:, 0].tolist(), first[1].tolist(), strict=True)) == sorted(
+    assert sorted(zip(first.X[:, 0].tolist(), first.y.tolist(), strict=True)) == sorted(
         zip(X[:, 0].tolist(), y.tolist(), strict=True)
     )
 

@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 
 from app.datasets.rows.corpora import fingerprints, pack, tokens_of
+from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.features import Encoding
 from app.errors import InvalidData
 from app.valuations.orders.fit_task import answer, fit
+from app.valuations.players.files import in_groups
 from contract.files import InputFile
-from contract.fit import FitQuestion, FitReply, FitRequest, Offer
+from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
 from tests.frozen_models import pictures, sentences
 
 LIMITS = {"max_rows": 1000, "max_columns": 50, "max_bytes": 10**8}
@@ -127,6 +129,43 @@ def test_corpora_are_told_apart_by_fingerprints_and_labelled_by_domain(tmp_path:
     assert fitted.mix.labels == {}, "domains are no classes, so no mix of labels is told"
     blocks = [fingerprints(pack([tokens_of(text)], 8)) for text in texts]
     assert [each.rows for each in fitted.members] == [len(each) for each in blocks]
+
+
+def grouped(fitted: FitAnswer) -> list[int]:
+    """The group of each test row, as whoever computes reads it."""
+    assert fitted.test.groups is not None
+    rows = EncodedRows(np.zeros((fitted.test.rows, 1), dtype=np.float32), np.zeros(fitted.test.rows, dtype=np.int64))
+    groups = in_groups(rows, fitted.test.groups.packed).groups
+    assert groups is not None
+    return [int(each) for each in groups]
+
+
+def test_blocks_are_grouped_by_runs_of_a_document_or_by_a_column_beside_it(tmp_path: Path) -> None:
+    corpora = Files(tmp_path, "blocks", "jsonl", "")
+    # 481 bytes are 60 blocks of 8, so 40 runs of 3 of the two documents
+    lines = [{"text": letter * 481, "author": author} for letter, author in (("a", "x"), ("b", "y"), ("c", "x"))]
+    test = corpora.file("\n".join(json.dumps(line) for line in lines).encode())
+    files = [corpora.file(json.dumps({"text": text}).encode()) for text in ("one text of the sea", "another of sums")]
+    by_runs = fit(corpora.request(test, files, context=8))
+    assert by_runs.test.groups is not None
+    assert by_runs.test.groups.count == 30
+    assert grouped(by_runs) == [block // 6 for block in range(180)]
+    named = fit(corpora.request(test.model_copy(update={"group": "author"}), files, context=8))
+    assert grouped(named) == [0] * 60 + [1] * 60 + [0] * 60
+    assert named.test.digest == by_runs.test.digest
+    assert named.test.groups is not None
+    assert named.test.groups.digest != by_runs.test.groups.digest
+
+
+def test_a_table_s_column_of_groups_is_no_feature_and_packs_the_file_s_order(tables: Files) -> None:
+    content = b"patient,u,v,label\np,1,2,x\nq,3,4,y\np,5,6,y\n"
+    test = tables.file(content).model_copy(update={"group": "patient"})
+    fitted = fit(tables.request(test, [tables.file(rows(1, 9)), tables.file(rows(2, 9))]))
+    assert fitted.encoding is not None
+    assert {each["name"] for each in fitted.encoding["features"]} == {"u", "v"}
+    assert grouped(fitted) == [0, 1, 0]
+    with pytest.raises(InvalidData, match="has 2 rows, and groups for 3"):
+        in_groups(EncodedRows(np.zeros((2, 1), np.float32), np.zeros(2, np.int64)), fitted.test.groups.packed)
 
 
 @pytest.mark.parametrize(("kind", "form", "make"), [("text", "jsonl", sentences), ("image", "zip", pictures)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement, rule, untestable
+from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement, rule
 from app.valuations.schemas import NewValuation
 from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
 from contract.metrics import METRICS
@@ -69,9 +69,12 @@ def test_partial_mode_has_no_precision_to_be_ruled_by() -> None:
         order(mode="partial", ruled_by="precision")
 
 
-def test_that_nobody_could_be_paid_is_said_where_answers_are_too_large_for_a_test_of_the_gain() -> None:
-    (told,) = untestable(order(), game("accuracy"), 500, 1999)
-    assert "nobody would be paid; give fewer test rows, or set payout.pay_without_gain" in told
-    assert untestable(order(), game("accuracy"), 500, 2000) == []
-    assert untestable(order(payout={"pay_without_gain": True}), game("accuracy"), 500, 1999) == []
-    assert untestable(order(), game("log_loss", learner="lm"), 500, 1) == []
+def test_where_test_rows_were_drawn_in_groups_the_quote_goes_by_groups() -> None:
+    told = measurement(game("accuracy"), 400, {}, 100)[1]
+    assert "The 400 test rows that measure worths are in 100 groups" in told
+    assert "about 20 points where rows of a group are alike, and 10 where they are not (4 to 40 in most jobs)" in told
+    assert "few" not in told
+    assert "10 groups are few" in measurement(game("accuracy"), 400, {}, 10)[1]
+    assert "900 test rows that measure worths are in 90 groups" in measurement(game("accuracy"), 1000, {}, 100)[1]
+    assert "more groups help" in rule(order(), game("accuracy"), 4000, "36 retrainings", 100)
+    assert "help" not in rule(order(), game("accuracy"), 4000, "36 retrainings")

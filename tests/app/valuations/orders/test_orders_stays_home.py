@@ -23,14 +23,20 @@ def registration(**changes: Any) -> Registration:
     return Registration(**{**said, **changes})
 
 
-def check(learner: str = "ridge", away: Registration | None = None, together: bool = False, **changes: Any) -> None:
+def check(
+    learner: str = "ridge",
+    away: Registration | None = None,
+    together: bool = False,
+    explores: bool = False,
+    **changes: Any,
+) -> None:
     body = {"datasets": [HOME, UPLOADED], "test_dataset": TEST, "pool": "1.00", "model": {"name": learner}} | changes
     if learner == "ridge":
         body |= {"target_is": "number", "metric": "r2"}
     home, uploaded = Dataset(id=HOME), Dataset(id=UPLOADED)
     groups = [[home, uploaded]] if together else [[home], [uploaded]]
     chosen = Chosen(Model(name=learner), None, None)
-    check_order(NewValuation.model_validate(body), chosen, groups, {HOME: away or registration()})
+    check_order(NewValuation.model_validate(body), chosen, groups, {HOME: away or registration()}, explores=explores)
 
 
 def test_ridge_and_logistic_are_what_sums_suffice_for_here_and_in_the_engine() -> None:
@@ -52,6 +58,7 @@ def test_ridge_and_logistic_are_what_sums_suffice_for_here_and_in_the_engine() -
         ("/unlearning/method", "logistic", {"unlearning": {"method": "newton"}}),
         ("/datasets/0", "logistic", {"away": registration(learners=("ridge",))}),
         ("/datasets/0", "ridge", {"together": True}),
+        ("/datasets/0", "ridge", {"explores": True}),
     ],
 )
 def test_what_needs_rows_is_refused_at_its_field(pointer: str, learner: str, changes: dict[str, Any]) -> None:

@@ -190,3 +190,44 @@ def test_halves_that_disagree_by_more_than_chance_are_noted() -> None:
         np.array([0.5, 0.5]), Moved(units[:, np.random.default_rng(1).permutation(400)], np.zeros((2, 2))), 0
     )
     assert alike.apart <= alike.allowed
+
+
+def visits(seed: int, n: int, patients: int, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As ``pool``, of patients whose visits have one label and nearly one signal, and whose visit each row is."""
+    answers, labels = pool(seed, n, patients)
+    noise = 0.2 * np.random.default_rng([seed, 1]).normal(size=(len(answers), patients * each, 2))
+    repeated = np.repeat(answers, each, axis=1) + noise.astype(np.float32)
+    return repeated, np.repeat(labels, each), np.repeat(np.arange(patients), each)
+
+
+def test_of_rows_that_were_drawn_in_groups_only_intervals_by_groups_hold_the_share() -> None:
+    answers, labels, _ = visits(5, 3, 3_000, 6)
+    truth = shares_of(exact_values(AnsweredGame.of("clipped_log_loss", answers, labels).worths))
+    rng, spec = np.random.default_rng(6), replace(RETRAIN, metric="clipped_log_loss")
+    held: dict[bool, list[bool]] = {False: [], True: []}
+    for _ in range(60):
+        patients = rng.choice(3_000, 40, replace=False)
+        rows = (patients[:, None] * 6 + np.arange(6)).ravel()
+        for grouped, found in held.items():
+            groups = np.repeat(np.arange(40), 6) if grouped else None
+            game = AnsweredGame.of("clipped_log_loss", answers[:, rows], labels[rows], groups)
+            for player, share in zip(value(game, spec).players, truth, strict=True):
+                assert player.share_ci is not None
+                found.append(player.share_ci[0] <= share <= player.share_ci[1])
+    assert np.mean(held[False]) < 0.75
+    assert 0.91 <= np.mean(held[True]) <= 0.995
+
+
+def test_groups_are_the_units_of_the_chance_its_halves_and_the_gain() -> None:
+    answers, labels, whose = visits(7, 3, 30, 5)
+    result = value(AnsweredGame.of("accuracy", answers, labels, whose), RETRAIN)
+    assert result.chance is not None
+    assert result.gain is not None
+    assert (result.chance.units, result.chance.within) == (30, 150)
+    assert "on 150 test rows in 30 groups" in result.gain.basis
+    assert recompute(result) == result
+    by_rows = value(AnsweredGame.of("accuracy", answers, labels), RETRAIN)
+    assert by_rows.gain is not None
+    assert (result.gain.difference, result.gain.baseline) == (by_rows.gain.difference, by_rows.gain.baseline)
+    assert result.gain.stderr > 1.5 * by_rows.gain.stderr
+    assert result.gain.lower < by_rows.gain.lower
