@@ -14,11 +14,11 @@ ORDER: dict[str, Any] = {
 
 def ended(market: AgentMarket, homes: list[str], **order: Any) -> dict[str, Any]:
     """A job with an upload beside; nothing of its pool may be gone."""
-    before = market.buyer.get("/v1/balance")
+    before = market.buyer.get("/v1/me/balance")
     uploaded = market.upload(3, table(7), "stay")
     test = market.test_set(table(9, 120), "stay")
     job = market.run([uploaded, *homes], test, **{**ORDER, **order})
-    assert market.buyer.get("/v1/balance") == before
+    assert market.buyer.get("/v1/me/balance") == before
     return job
 
 
