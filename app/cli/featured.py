@@ -14,6 +14,7 @@ import numpy as np
 
 from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors
+from app.cli.row_sources import RowSources
 from app.datasets.readers import Limits
 from app.datasets.rows import items
 from app.datasets.rows.encoding import EncodedRows
@@ -41,7 +42,12 @@ class _FeaturedPart:
 
 
 def evaluator_on_features(
-    request: ValueRequest, name: str, hyper: dict[str, float | int | str], threads: int, notice: Notice = unnoticed
+    request: ValueRequest,
+    name: str,
+    hyper: dict[str, float | int | str],
+    threads: int,
+    notice: Notice = unnoticed,
+    sources: RowSources | None = None,
 ) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request whose rows are features, and the digests that name what it rests on."""
     from worker.engine.evaluation.evaluator import Evaluator
@@ -74,6 +80,15 @@ def evaluator_on_features(
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
             X, rows = standardised(X, rows)
+        if sources is not None:
+            sources.classes = tuple(classes)
+            for each, own, part in zip(names, rows, parts, strict=True):
+                files = [
+                    (file.named, len(one.labels))
+                    for file, (player, one) in zip(used, read, strict=True)
+                    if player == each
+                ]
+                sources.add_files(each, files, own, part[2])
         players = [
             PlayerData(each, own, part[2], EncodedRows(part[0], part[2]).digest)
             for each, own, part in zip(names, rows, parts, strict=True)

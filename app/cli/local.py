@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.featured import evaluator_on_features
 from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
+from app.cli.row_sources import RowSources, row_numbers
 from app.cli.text import evaluator_of_texts
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
 
 
-def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed) -> "tuple[Evaluator, dict[str, str]]":
+def evaluator_of(
+    request: ValueRequest, threads: int, notice: Notice = unnoticed, sources: RowSources | None = None
+) -> "tuple[Evaluator, dict[str, str]]":
     """The game of a request and the digests that name everything it rests on; what is noticed of a file while it is
-    read is given to ``notice`` with what people call the file."""
+    read is given to ``notice`` with what people call the file, and where each row stands to ``sources``."""
     from worker.engine.evaluation.evaluator import Evaluator
     from worker.engine.games.game import Player
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
@@ -50,7 +53,7 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
     if request.encoder or request.backbone:
         if target_is(request, name) == "number":
             raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
-        return evaluator_on_features(request, name, hyper, threads, notice)
+        return evaluator_on_features(request, name, hyper, threads, notice, sources)
     whole_rest = [LocalFile("the rest", Path(request.rest), None, request.rest)] if request.rest else []
     others = [*provider_files(request), *whole_rest]
     answer, used = read_together(
@@ -62,6 +65,12 @@ def evaluator_of(request: ValueRequest, threads: int, notice: Notice = unnoticed
     test = encode(tested, encoding)
     groups = column_groups(tested, request.test_group) if request.test_group else None
     encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
+    if sources is not None:
+        sources.classes = encoding.classes
+        for file, (player, each) in zip(used, encoded, strict=True):
+            if player is not None:
+                numbers = row_numbers(file.path, file.format or None, request.target, request.reading(file.named))
+                sources.add(player, file.named, numbers, each.X, each.y)
     rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}
     for player, each in encoded:

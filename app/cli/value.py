@@ -25,6 +25,7 @@ from app.cli.request import (
     parse_providers,
     parse_readings,
 )
+from app.cli.row_sources import RowSources, check_rows_path, write_rows
 from app.cli.text import domains
 from app.errors import InvalidInput
 from contract.estimators import ESTIMATORS, RULES
@@ -36,6 +37,7 @@ from contract.metrics import METRICS, Predicts
 from contract.metrics.accuracy import Accuracy
 from contract.metrics.r2 import R2
 from contract.reading import MISSING_LABELS, READ_AS
+from contract.row_values import RowFinding
 from contract.sealing import sealed, spelled
 from contract.shares import counts_doubt
 from contract.spec import FIDELITIES, ValuationSpec
@@ -92,6 +94,10 @@ _MaxRetrains = Annotated[int | None, typer.Option(help="The most models to train
 _MaxSeconds = Annotated[float | None, typer.Option(help="Stop after so many seconds of computing.")]
 _Seed = Annotated[int, typer.Option(help="Seeds training and sampling.")]
 _Json = Annotated[Path | None, typer.Option("--json", help="Where to write the whole result; - is standard output.")]
+_Rows = Annotated[
+    Path | None,
+    typer.Option("--rows", help="Where to write a value for every row: a file that ends in .parquet or .csv."),
+]
 _Plot = Annotated[Path | None, typer.Option(help="Where to draw it (PNG).")]
 _Shards = Annotated[
     int | None, typer.Option(min=2, help="Value about so many equal shards and sum them: splitting then gains nothing.")
@@ -153,6 +159,7 @@ def value(
     max_seconds: _MaxSeconds = None,
     seed: _Seed = 0,
     json_path: _Json = None,
+    rows: _Rows = None,
     plot: _Plot = None,
     shards: _Shards = None,
     class_weights: _ClassWeights = "uniform",
@@ -223,12 +230,16 @@ def value(
     )
     if missing_labels not in MISSING_LABELS:
         raise InvalidInput(f"--missing-labels {missing_labels!r}: say {_choice(MISSING_LABELS)}")
-    _check_writable(json_path, plot)
+    _check_writable(json_path, plot, rows)
+    check_rows_path(rows)
     console = console_beside(json_path)
     noticed: list[tuple[str, Finding]] = []
+    sources = RowSources() if rows is not None else None
     evaluator, digests = evaluator_of(
-        request, threads, lambda name, findings: noticed.extend((name, each) for each in findings)
+        request, threads, lambda name, findings: noticed.extend((name, each) for each in findings), sources
     )
+    if sources is not None:
+        _check_rows(evaluator)
     for line in finding_lines(noticed):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     result = replace(_valued(evaluator, spec, console), digests=digests)
@@ -237,6 +248,34 @@ def value(
     for row in perplexities(evaluator, names):
         console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
     _keep(as_json(result, request, noticed), result, json_path, plot, console)
+    if rows is not None and sources is not None:
+        _write_rows(evaluator, result, sources, rows, console)
+
+
+def _check_rows(evaluator: "Evaluator") -> None:
+    """Refuse before a job whose rows cannot be told apart."""
+    from worker.engine.rows.values import how
+
+    with engine_errors():
+        how(evaluator)
+
+
+def _write_rows(
+    evaluator: "Evaluator", result: "ValuationResult", sources: RowSources, path: Path, console: Console
+) -> None:
+    """A value for every row, and how many rows of each provider are worth a second look."""
+    from worker.engine.rows.values import row_values, rows_of
+
+    with engine_errors():
+        found = row_values(evaluator, result.players)
+    names = [finding.value.replace("_", " ") for finding in RowFinding]
+    table = Table("provider", "rows", *names, box=None, pad_edge=False)
+    for player in found:
+        counts = [str(int(rows.sum())) for rows in player.findings().values()]
+        table.add_row(player.provider, str(len(player)), *counts)
+    console.print(table)
+    write_rows([sources.table(each, *rows_of(evaluator.problem, each.provider)) for each in found], path)
+    console.print(f"Rows written to {path}", soft_wrap=True)
 
 
 def defaults(model: str | None, metric: str | None, target_is: str | None) -> tuple[str, str]:

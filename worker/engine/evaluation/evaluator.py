@@ -23,7 +23,7 @@ from contract import clusters
 from contract.answers import Anchors, AnchorSums, UnitSums
 from contract.baseline import at_least
 from contract.errors import InvalidProblem
-from contract.metrics import Predicts, TokenSum
+from contract.metrics import Metric, Predicts, TokenSum
 from contract.tasks import Prediction, Targets
 from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan
@@ -311,6 +311,11 @@ class Evaluator:
     def prediction(self) -> Prediction:
         """What this problem's models predict."""
         return self._test.answering.prediction
+
+    @property
+    def metric(self) -> Metric:
+        """What worths are measured by."""
+        return self._test.metric
 
     @property
     def targets(self) -> Targets:

@@ -82,7 +82,7 @@ def player_statistics(context: Context) -> list[Statistics]:
 
 def _player_statistics(context: Context) -> list[Statistics]:
     tangents, pool = tangents_of(context), context.players_only()
-    targets, weight = _targets(context, pool.X, pool.y)
+    targets, weight = targets_of(context, pool.X, pool.y)
     result = []
     for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
         if player.away is not None:
@@ -101,7 +101,7 @@ def _unknowns(context: Context) -> Tensor:
     return torch.cat([weight[0], bias[0].unsqueeze(1)], dim=1).double()
 
 
-def _targets(context: Context, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def targets_of(context: Context, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """Targets float64[m, C] and weights float64[m] of rows: labels; or, for learners linear in their rows, working
     responses; or, in partial mode, what M_full leaves of the labels."""
     loss = context.learner.loss
@@ -144,7 +144,7 @@ def rest_statistics(context: Context, tangents: Tangents) -> Statistics:
     classes, pool = context.learner.classes, context.pool
     if not context.partial:
         X, y = pool.X[: pool.rest_rows], pool.y[: pool.rest_rows]
-        return tangents.statistics(X, *_targets(context, X, y))
+        return tangents.statistics(X, *targets_of(context, X, y))
     hidden = stored(context, tangents, "hidden")
     if hidden is not None:
         return hidden

@@ -1,0 +1,64 @@
+"""Values of rows as a table, which is a download: one line for each row of a player's files, in their order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from contract.row_values import PlayerRowValues
+
+COLUMNS = (
+    "provider",
+    "file",
+    "row",
+    "label",
+    "value",
+    "stderr",
+    "suggested_label",
+    "agreement",
+    "copy_of_file",
+    "copy_of_row",
+    "findings",
+)
+
+
+def row_table(
+    found: PlayerRowValues, files: NDArray[Any], numbers: NDArray[np.int64], classes: Sequence[str]
+) -> pa.Table:
+    """The table of a player whose rows are rows ``numbers`` [m] of ``files`` [m]; ``classes`` are names of labels, none
+    where a number is predicted. ``copy_of_*`` name the first of rows that are nearly the same."""
+    count = len(found)
+    order = np.lexsort((numbers, _first_seen(files)))
+    names = np.array([*classes, None], dtype=object)
+    labels = names[found.labels] if classes else found.labels
+    # a row's own label is no suggestion
+    suggested = np.where(found.suggested == found.labels, -1, found.suggested) if classes else found.suggested
+    copied = found.copy_of >= 0
+    flags = found.findings()
+    told = [";".join(name.value for name, rows in flags.items() if rows[row]) for row in range(count)]
+    columns = {
+        "provider": np.full(count, found.provider, dtype=object),
+        "file": files.astype(object),
+        "row": numbers,
+        "label": labels,
+        "value": found.values,
+        "stderr": found.stderr,
+        "suggested_label": names[suggested] if classes else np.full(count, None, dtype=object),
+        "agreement": found.agreement,
+        "copy_of_file": np.where(copied, files.astype(object)[found.copy_of], np.full(count, None, dtype=object)),
+        "copy_of_row": np.where(copied, numbers[found.copy_of], 0),
+        "findings": np.array(told, dtype=object),
+    }
+    types = {"row": pa.int64(), "value": pa.float64(), "stderr": pa.float64(), "agreement": pa.float64()}
+    types |= {"label": pa.string() if classes else pa.float64()}
+    arrays = [pa.array(columns[name][order], types.get(name, pa.string())) for name in COLUMNS if name != "copy_of_row"]
+    copies = pa.array(columns["copy_of_row"][order], pa.int64(), mask=~copied[order])
+    arrays.insert(COLUMNS.index("copy_of_row"), copies)
+    return pa.table(dict(zip(COLUMNS, arrays, strict=True)))
+
+
+def _first_seen(files: NDArray[Any]) -> NDArray[np.int64]:
+    """Each file's place int64[m] by its name."""
+    return np.unique(files.astype(str), return_inverse=True)[1].astype(np.int64)
