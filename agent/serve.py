@@ -10,6 +10,7 @@ import binascii
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,6 +29,7 @@ _AGAIN_SECONDS = 1.0
 _LOCAL = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Say = Callable[[str], None]
+T = TypeVar("T")
 
 
 def connect(url: str, key: str, desk: Desk, below: httpx.BaseTransport | None = None) -> Client:
@@ -59,6 +61,18 @@ def register(client: Client, desk: Desk, name: str, licence: Mapping[str, object
     return dataset
 
 
+def waited_out(act: Callable[[], T], say: Say, stopped: Callable[[], bool] = lambda: False) -> T:
+    """``act()``, again and again while the service is away; raises what another try cannot mend."""
+    while True:
+        try:
+            return act()
+        except (httpx.TransportError, Problem) as error:
+            if not is_outage(error) or stopped():
+                raise
+            say(f"The service is away ({error}); asking again.")
+            time.sleep(_AGAIN_SECONDS)
+
+
 @dataclass
 class Server:
     """Answers what is asked, until ``stopped`` says so."""
@@ -72,13 +86,7 @@ class Server:
         """Serve; raises AgentError where the rows have changed, Problem where the service refuses this agent."""
         self.desk.check_unchanged()
         while not self.stopped():
-            try:
-                self.once(_WAIT_SECONDS)
-            except (httpx.TransportError, Problem) as error:
-                if not is_outage(error):
-                    raise
-                self.say(f"The service is away ({error}); asking again.")
-                time.sleep(_AGAIN_SECONDS)
+            waited_out(lambda: self.once(_WAIT_SECONDS), self.say, self.stopped)
 
     def once(self, wait: float) -> int:
         """Answer what waits now, or comes within so many seconds; returns how many questions there were."""

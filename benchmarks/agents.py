@@ -175,7 +175,7 @@ def shares(problem: Problem) -> Floats:
 
 
 def epsilons(seeds: int, clip: float) -> None:
-    print("| game | " + " | ".join(f"eps {each:g}" for each in EPSILONS) + " | no noise, shortened |")
+    print("| game | " + " | ".join(f"eps {each:g}" for each in EPSILONS) + " | eps 1e6 |")
     print("|---" * (len(EPSILONS) + 2) + "|")
     for name in ("diabetes", "4,000 rows", "40,000 rows"):
         cells = []

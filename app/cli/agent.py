@@ -47,7 +47,8 @@ def agent(
         desk = Desk.open(table, target, allowed, Folder(folder))
         terms = {"spdx": licence, "purposes": purpose or None}
         with serve.connect(api, key, desk) as client:
-            serve.register(client, desk, name or table.stem, terms, console.print)
+            called = name or table.stem
+            serve.waited_out(lambda: serve.register(client, desk, called, terms, console.print), console.print)
             console.print(f"What leaves is written down in {folder / 'journal'}. Ctrl-C ends the agent.")
             serve.Server(client, desk, console.print).run()
     except AgentError as error:

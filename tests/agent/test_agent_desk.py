@@ -13,8 +13,9 @@ from agent.desk import Desk
 from agent.errors import AgentError, NotAllowed
 from agent.journal import JournalTransport
 from agent.policy import Policy
-from agent.serve import connect
+from agent.serve import connect, waited_out
 from agent.state import Folder, State
+from cherish import Problem
 from contract.agents import AgentQuestion, AskedColumn, AskedEncoding, NoiseTerms, unpacked
 from contract.gaussian_privacy import multiplier_for
 from tests.agent_market import table
@@ -203,6 +204,23 @@ def test_what_leaves_is_written_down_first_and_the_key_is_not(tmp_path: Path) ->
     assert seen == [1]
     assert (tmp_path / "bodies" / line["sha256"]).read_bytes() == b"sums"
     assert "secret" not in json.dumps(line)
+
+
+def test_a_service_that_is_away_is_waited_out_and_a_refusal_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.serve._AGAIN_SECONDS", 0.0)
+    said: list[str] = []
+    left: list[Exception] = [httpx.ConnectError("refused"), Problem(503, {})]
+
+    def act() -> str:
+        if left:
+            raise left.pop()
+        return "registered"
+
+    assert waited_out(act, said.append) == "registered"
+    assert len(said) == 2
+    left.append(Problem(403, {}))
+    with pytest.raises(Problem):
+        waited_out(act, said.append)
 
 
 def test_a_way_that_others_can_read_is_refused(tmp_path: Path) -> None:

@@ -132,9 +132,10 @@ def values(
     result: StoredResult,
     digests: dict[str, str],
 ) -> Values:
-    """The result of a job that has succeeded."""
+    """A result of a job that has succeeded: by the metric that it ordered, or another; what was paid is as ordered."""
     again, checked = result.without_harm, valuation.job_progress.checked
-    settled_before = any(player.paid_share is None for player in players)
+    ordered = result.spec.metric == valuation.order.spec().metric
+    settled_before = ordered and any(player.paid_share is None for player in players)
     player_value = _player_value_before if settled_before else _player_value
     paid_on, inputs = players_paid(result), valuation.job_inputs
     return Values(
@@ -142,6 +143,8 @@ def values(
         game_digest=game_digest,
         pool=money.plain(valuation.pool_minor, valuation.currency),
         currency=valuation.currency,
+        metric=result.spec.metric,
+        ordered_metric=valuation.order.spec().metric,
         players=[
             player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
                 update={"at_home": inputs.at_home(player.position)}
