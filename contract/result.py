@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, TypeAdapter
 
+from contract.evidence import EvidenceSeal
 from contract.job import DomainPerplexity
 from contract.sealing import SEAL
 from contract.selection import Selection
@@ -410,6 +411,7 @@ class StoredResult(_Answer):
     without_harm: RevaluedWithout | None = None
     removal: RemovalCurves | None = None
     domains: tuple[DomainPerplexity, ...] = ()
+    evidence: EvidenceSeal | None = None  # None: in results from before their evidence was kept
     selection: Selection | None = None  # of explorations
 
     @classmethod
@@ -433,6 +435,11 @@ class StoredResult(_Answer):
     def plain(self) -> dict[str, Any]:
         """As JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""
         whole = self.to_dict() | {"domains": [each.plain() for each in self.domains]}
+        if self.evidence is None:
+            # a result from before there was evidence stays what it was
+            del whole["evidence"]
+        else:
+            whole["evidence"] = self.evidence.plain()
         text = json.dumps(whole, allow_nan=False, default=lambda number: number.item())
         plain: dict[str, Any] = json.loads(text)
         return plain
