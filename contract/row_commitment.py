@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 
 from contract.document import canonical_json
-from contract.sealing import merkle_root
+from contract.merkle import merkle_root
 
 Cell = float | str
 
