@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     )
     sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
 
+    codes_per_hour: int = Field(default=10, gt=0, description="codes of a second factor tried, of one user")
+
     certificate_key: SecretStr | None = Field(
         default=None,
         description="32 bytes in base64, the seed of the Ed25519 key that signs certificates; in development derived "

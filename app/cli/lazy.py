@@ -86,6 +86,12 @@ def _agent() -> Registers:
     return agent
 
 
+def _users() -> Registers:
+    from app.cli import users
+
+    return users
+
+
 def _market() -> Registers:
     from app.cli import market
 
@@ -120,6 +126,7 @@ COMMANDS: dict[str, Lazy] = {
     "certificate": Lazy("Check a certificate's signature; exit code 1 where the key did not sign it.", _market),
     "agent": Lazy("Answer jobs for a table that stays on this machine, with sums over its rows.", _agent),
     "keys": Lazy("API keys: create, list, revoke.", _keys),
+    "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),
     "valuations": Lazy("Your jobs: create, watch, read the result.", _market),
 }
