@@ -13,12 +13,15 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, TypeAdapter
 
+from contract.interactions import Interactions
 from contract.job import DomainPerplexity
 from contract.sealing import SEAL
 from contract.selection import Selection
 from contract.spec import ValuationSpec
 
 FORMAT = 1
+# what may be stored beside an answer and is no part of it
+BESIDE = ("request", "findings", "pairs", *SEAL)
 Interval = tuple[float, float]
 _STRICT = ConfigDict(extra="forbid")
 
@@ -338,7 +341,7 @@ class _Answer:
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
         # What was asked (files, model) and noticed and the seal may be stored beside the answer: no part of it.
-        plain = {name: value for name, value in data.items() if name not in ("request", "findings", *SEAL)}
+        plain = {name: value for name, value in data.items() if name not in BESIDE}
         try:
             answer: Self = _adapter(cls.__name__).validate_python(plain)
         except ValueError as cause:
@@ -409,6 +412,7 @@ class StoredResult(_Answer):
 
     without_harm: RevaluedWithout | None = None
     removal: RemovalCurves | None = None
+    interactions: Interactions | None = None  # None: in results from before they were told
     domains: tuple[DomainPerplexity, ...] = ()
     selection: Selection | None = None  # of explorations
 
@@ -420,9 +424,17 @@ class StoredResult(_Answer):
         removal: RemovalCurves,
         domains: tuple[DomainPerplexity, ...],
         selection: Selection | None = None,
+        interactions: Interactions | None = None,
     ) -> "StoredResult":
         own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
-        return cls(**own, without_harm=without_harm, removal=removal, domains=domains, selection=selection)
+        return cls(
+            **own,
+            without_harm=without_harm,
+            removal=removal,
+            domains=domains,
+            selection=selection,
+            interactions=interactions,
+        )
 
     @property
     def paid_gain(self) -> Gain | None:

@@ -32,6 +32,7 @@ from contract.delivery import TrainedModel, Training
 from contract.grants import Grant
 from contract.policies import PayoutPolicy
 from contract.result import PlayerResult, StoredResult
+from contract.row_values import ROWS_NONE
 
 # under the rules up to this edition a gain that could not be tested was judged by the two worths alone
 _LAST_UNTESTED = 2
@@ -58,7 +59,8 @@ def training(session: Session, valuation_id: uuid.UUID) -> Training | None:
 def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, trained: TrainedModel | None = None) -> bool:
     """Settle a job, releasing the model that its order asks for; False where there is nothing to settle (it has
     settled, or ended otherwise)."""
-    if Grant.MODEL in repository.of_id(session, valuation_id).order.delivered:
+    order = repository.of_id(session, valuation_id).order
+    if Grant.MODEL in order.delivered or order.rows != ROWS_NONE:
         releases.hold_datasets(session, valuation_id)
     valuation = repository.lock(session, valuation_id)
     if valuation.status is not ValuationStatus.SETTLING:
