@@ -34,7 +34,7 @@ from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
 from app.valuations import handover_endpoints as handovers
-from app.valuations import row_endpoints
+from app.valuations import row_endpoints, value_endpoints
 from app.valuations.explorations import endpoints as explorations
 from app.web import endpoints as web
 from app.web.rendering import error_page
@@ -113,6 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(valuations.router)
     app.include_router(handovers.router)
     app.include_router(row_endpoints.router)
+    app.include_router(value_endpoints.router)
     app.include_router(explorations.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)

@@ -120,9 +120,21 @@ class AsyncClient:
             if cursor is None:
                 return
 
-    async def values(self, valuation_id: str) -> Json:
-        """The result of a job that has succeeded."""
-        return await self.get(f"/v1/valuations/{valuation_id}/values")
+    async def values(self, valuation_id: str, *, metric: str | None = None, timeout: float = 300.0) -> Json:
+        """The result of a job that has succeeded; with ``metric`` its values by another metric, from what is stored:
+        nothing is paid, and amounts stay as ordered.
+
+        Raises:
+            TimeoutError: the values by another metric are not computed within ``timeout`` seconds; ask again.
+        """
+        ends = time.monotonic() + timeout
+        while True:
+            body = await self.get(f"/v1/valuations/{valuation_id}/values", metric=metric)
+            if body.get("status") != "computing":
+                return body
+            if time.monotonic() > ends:
+                raise TimeoutError(f"the values of {valuation_id} by {metric} are not computed after {timeout:.0f} s")
+            await asyncio.sleep(0.2)
 
     async def quote_valuation(self, **spec: Any) -> Json:
         """What a job would take and cost; stores nothing."""

@@ -164,9 +164,21 @@ class Client:
         """What a job would take and cost; stores nothing."""
         return self.post("/v1/valuations/quote", spec)
 
-    def values(self, valuation_id: str) -> Json:
-        """The result of a job that has succeeded."""
-        return self.get(f"/v1/valuations/{valuation_id}/values")
+    def values(self, valuation_id: str, *, metric: str | None = None, timeout: float = 300.0) -> Json:
+        """The result of a job that has succeeded; with ``metric`` its values by another metric, from what is stored:
+        nothing is paid, and amounts stay as ordered.
+
+        Raises:
+            TimeoutError: the values by another metric are not computed within ``timeout`` seconds; ask again.
+        """
+        ends = time.monotonic() + timeout
+        while True:
+            body = self.get(f"/v1/valuations/{valuation_id}/values", metric=metric)
+            if body.get("status") != "computing":
+                return body
+            if time.monotonic() > ends:
+                raise TimeoutError(f"the values of {valuation_id} by {metric} are not computed after {timeout:.0f} s")
+            time.sleep(0.2)
 
     def delivery(self, valuation_id: str) -> Json:
         """What a job that has settled delivers beside values, and how that stands."""

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from contract.document import Document, digest_of
 from contract.learners import predicted
-from contract.metrics import Predicts
+from contract.metrics import Predicts, metric_of
 from contract.tasks import Reads
 
 # raised whenever the engine changes what a worth is; stored worths of older rules are then not reused
@@ -153,6 +153,11 @@ class FrozenGame(Document):
     def predicts(self) -> Predicts:
         """What models predict: what the learner can, and the metric scores."""
         return predicted(self.learner.name, self.metric)
+
+    @property
+    def measured_by(self) -> str:
+        """The metric as the engine is told it: classes that its options name, by number. Raises InvalidProblem."""
+        return metric_of(self.metric).resolved(self.classes).text
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -287,6 +287,8 @@ LORA = LearnerKind(
     (
         _H("heads", 0, "attention heads", of_base=True),
         _H("eps", 1e-12, "of the norms", of_base=True),
+        _H("offset", 0, "rows of the positions' table before a text's first", of_base=True),
+        _H("pooling", 0, "0: the mean of a text's states, 1: the first, 2: the largest", most=2, of_base=True),
         *_ADAPTERS,
         _H("batch", 16, "rows of a minibatch", above=True),
         _RECOMPUTE,

@@ -131,6 +131,12 @@ class Runtime:
         """Erase everything that derives from a withdrawn dataset."""
         erase.forget(self.factory, self.blobs, self.settings, self.games, dataset_id)
 
+    def measure(self, valuation_id: uuid.UUID, metric: str) -> None:
+        """Compute a finished job's values by another metric from what is stored."""
+        from worker.jobs.measure import measure
+
+        measure(self.factory, self.blobs, valuation_id, metric)
+
     def unlearn(self, unlearning_id: uuid.UUID) -> None:
         """Take the duty if it is due and free, and bring it to one of its ends."""
         claimed_at = time.monotonic()

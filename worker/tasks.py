@@ -50,3 +50,9 @@ def forget(dataset_id: str) -> None:
 def unlearn(unlearning_id: str) -> None:
     """Make a checkpoint forget a withdrawn dataset."""
     the_runtime().unlearn(uuid.UUID(unlearning_id))
+
+
+@app.task(name="worker.tasks.measure")
+def measure(valuation_id: str, metric: str) -> None:
+    """Value a finished job's players by another metric, from its models' stored answers."""
+    the_runtime().measure(uuid.UUID(valuation_id), metric)

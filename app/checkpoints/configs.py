@@ -35,6 +35,12 @@ def _four(value: Any) -> tuple[int, ...]:
     return tuple(_whole(_MOST)(each) for each in value)
 
 
+def _from_zero(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _MOST:
+        raise ValueError(f"must be a whole number, 0 to {_MOST}; got {value!r}")
+    return value
+
+
 def _whole_or_none(value: Any) -> int | None:
     return _whole(_MOST)(value) if value else None
 
@@ -178,6 +184,26 @@ class BertConfig(FolderConfig):
     hidden_act: Any = "gelu"
     is_decoder: Flag = False
     position_embedding_type: Any = "absolute"
+    quantization_config: Flag = False
+
+
+class RobertaConfig(BertConfig):
+    """``RobertaModel``, ``XLMRobertaModel`` or ``MPNetModel``, with or without a head."""
+
+    pad_token_id: Annotated[int, BeforeValidator(_from_zero)] = 1
+    relative_attention_num_buckets: Annotated[int, BeforeValidator(_whole(_MOST))] = 32
+
+
+class DistilBertConfig(FolderConfig):
+    """``DistilBertModel``, with or without a head."""
+
+    dim: Whole
+    n_heads: Whole
+    n_layers: Layers
+    hidden_dim: Whole
+    max_position_embeddings: Whole
+    vocab_size: Vocabulary
+    activation: Any = "gelu"
     quantization_config: Flag = False
 
 

@@ -20,15 +20,19 @@ from contract.architectures.vision_transformer import VitSizes
 BYTES = 256
 # decoders that are computed as a Llama is, by transformers' names
 _DECODERS = {"LlamaForCausalLM": "Llama", "MistralForCausalLM": "Mistral", "Qwen2ForCausalLM": "Qwen2"}
+_AS_BERT = frozenset({"offset", "buckets", "pooling"})
 # the heads that some writers save with an encoder
-_BERT_HEADS = ("pooler.", "cls.", "classifier.", "qa_outputs.")
+_BERT_HEADS = (
+    *("pooler.", "cls.", "classifier.", "qa_outputs.", "lm_head.", "pre_classifier."),
+    *("vocab_transform.", "vocab_layer_norm.", "vocab_projector.", "embeddings.position_ids"),
+)
 
 
 @dataclass(frozen=True)
 class Family:
     """A model of a family by its sizes. ``width`` is that of a row of features, ``multiplications`` what one row (of
     text: one token) takes; ``spare`` are beginnings of names that some writers add, ``prefix`` what they put before all
-    names."""
+    names; ``renamed`` are parts of its weights' names, and what they are called here."""
 
     name: str
     model: DecoderSizes | BertSizes | ResNetSizes | VitSizes
@@ -38,15 +42,23 @@ class Family:
     multiplications: float = 0.0
     spare: tuple[str, ...] = ()
     prefix: str = ""
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """The sizes as plain JSON, as they are stored."""
-        return {name: list(size) if isinstance(size, tuple) else size for name, size in asdict(self.model).items()}
+        """The sizes as plain JSON, as they are stored; of an encoder of texts without what is as of BERT itself."""
+        plain = asdict(self.model).items()
+        left = _AS_BERT if isinstance(self.model, BertSizes) else frozenset()
+        return {
+            name: list(size) if isinstance(size, tuple) else size for name, size in plain if size or name not in left
+        }
 
     def plain_name(self, label: str) -> str:
-        """A weight's name without what a model with a head puts before it."""
-        return label.removeprefix(self.prefix)
+        """A weight's name as this code calls it: without what a model with a head puts before it."""
+        name = label.removeprefix(self.prefix)
+        for theirs, ours in self.renamed:
+            name = name.replace(theirs, ours)
+        return name
 
     def is_spare(self, label: str) -> bool:
         """Whether a weight belongs to a head that is not used here."""
@@ -125,17 +137,7 @@ def _stretch(rope: RopeConfig) -> dict[str, Any]:
 
 def bert(config: Mapping[str, Any], name: str) -> Family:
     """An encoder of texts of the BERT family; a head that it was saved with is ignored. Raises InvalidData."""
-    no_code(config, name)
-    declared = read_config(DeclaredConfig, config, name)
-    kinds, model_type = declared.architectures, declared.model_type
-    kind = kinds[0] if isinstance(kinds, list) and len(kinds) == 1 else kinds
-    if model_type != "bert" or not (isinstance(kind, str) and kind.startswith(("BertModel", "BertFor"))):
-        raise InvalidData(
-            f"{name}: architectures is {kinds} of model_type {model_type!r}; only BertModel, with or "
-            "without a head, is computed here exactly"
-        )
     read = read_config(BertConfig, config, name)
-    heads, width = read.num_attention_heads, read.hidden_size
     plain(
         name,
         "BERT",
@@ -143,24 +145,28 @@ def bert(config: Mapping[str, Any], name: str) -> Family:
             "hidden_act": read.hidden_act != "gelu",
             "is_decoder": read.is_decoder,
             "position_embedding_type": read.position_embedding_type != "absolute",
-            "num_attention_heads": width % heads != 0,
+            "num_attention_heads": read.hidden_size % read.num_attention_heads != 0,
             "quantization_config": read.quantization_config,
         },
     )
     sizes = BertSizes(
         layers=read.num_hidden_layers,
-        width=width,
-        heads=heads,
+        width=read.hidden_size,
+        heads=read.num_attention_heads,
         inner=read.intermediate_size,
         positions=read.max_position_embeddings,
         types=read.type_vocab_size,
         eps=read.layer_norm_eps,
     )
-    shapes = sizes.shapes(read.vocab_size)
-    prefix = "" if kind == "BertModel" else "bert."
+    return text_encoder(sizes, read.vocab_size, "bert.")
+
+
+def text_encoder(sizes: BertSizes, vocabulary: int, prefix: str, renamed: tuple[tuple[str, str], ...] = ()) -> Family:
+    """An encoder of texts by its sizes; ``prefix`` is what a model with a head puts before its weights' names."""
+    shapes = sizes.shapes(vocabulary)
     spare = tuple(f"{before}{head}" for before in ("", prefix) for head in _BERT_HEADS)
-    per_token = sum(math.prod(shape) for label, shape in shapes.items() if label.startswith(LAYERS))
-    return Family("bert", sizes, shapes, read.vocab_size, width, float(per_token), spare, prefix)
+    per_token = sum(math.prod(shape) for label, shape in shapes.items() if label.startswith(f"{LAYERS}."))
+    return Family("bert", sizes, shapes, vocabulary, sizes.width, float(per_token), spare, prefix, renamed)
 
 
 def default_context(family: Family) -> int:

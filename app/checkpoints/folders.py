@@ -17,12 +17,15 @@ from typing import Any
 
 from app.checkpoints.adapters import adapter_sizes, read_plain
 from app.checkpoints.families import BYTES, Family
+from app.checkpoints.text_encoders import check_modules, pooled
 from app.checkpoints.weights import read_tensors
 from app.datasets.readers.sources import BAD_ARCHIVE
 from app.errors import InvalidData, PayloadTooLarge
+from contract.architectures.bert import BertSizes
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import ModelFacts, Shapes, TensorFacts, read_sizes
 
+POOLING, MODULES = "1_Pooling/config.json", "modules.json"
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 INDEX = ".index.json"
@@ -51,6 +54,11 @@ def check_base(files: Files, name: str, read: Callable[[Any, str], Family]) -> C
     Raises InvalidData. The facts lack the sizes of files, which ``write`` knows.
     """
     family = read(_json(files, CONFIG, name), f"{name}: {CONFIG}")
+    pools = (POOLING,) if POOLING in files and isinstance(family.model, BertSizes) else ()
+    if pools:
+        family = pooled(family, _json(files, POOLING, name), f"{name}: {POOLING}")
+    if MODULES in files and isinstance(family.model, BertSizes):
+        check_modules(_read_json(files, MODULES, name), f"{name}: {MODULES}")
     tokenizer = TOKENIZER if family.vocabulary and TOKENIZER in files else None
     if tokenizer is None and family.vocabulary != (BYTES if family.name == "llama" else 0):
         raise InvalidData(
@@ -69,7 +77,9 @@ def check_base(files: Files, name: str, read: Callable[[Any, str], Family]) -> C
         multiplications=family.multiplications,
         tokenizer=tokenizer,
     )
-    return CheckedFolder(tensors, facts, (CONFIG, *weights, *([tokenizer] if tokenizer else [])))
+    # the mean is what a folder without a word of it is read as
+    pools = pools if "pooling" in family.sizes else ()
+    return CheckedFolder(tensors, facts, (CONFIG, *pools, *weights, *([tokenizer] if tokenizer else [])))
 
 
 def check_adapter(files: Files, name: str, base: ModelFacts) -> CheckedFolder:
@@ -97,11 +107,16 @@ def unpack(source: Path, folder: Path, name: str, chosen: Iterable[tuple[str, st
     try:
         with zipfile.ZipFile(source) as archive:
             for member, file in chosen:
-                files[file] = folder / file
+                files[file] = _place(folder, file)
                 _extract(archive, archive.getinfo(member), files[file], name)
     except BAD_ARCHIVE as error:
         raise _no_archive(name, error) from None
     return files
+
+
+def _place(folder: Path, file: str) -> Path:
+    """Where a member of a model folder is unpacked: beside the others, also the one of a folder within it."""
+    return folder / file.replace("/", "_")
 
 
 def _no_archive(name: str, error: Exception) -> InvalidData:
@@ -134,9 +149,9 @@ def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[
     total = 0
     for info in infos:
         parts = PurePosixPath(info.filename).parts[1 if nested else 0 :]
-        if len(parts) != 1:
-            continue  # a folder within the folder holds nothing that is read
-        (file,) = parts
+        file = "/".join(parts)
+        if len(parts) != 1 and file != POOLING:
+            continue  # no other folder within the folder holds anything that is read
         if not _is_read(file):
             continue
         if file in members:
@@ -159,7 +174,9 @@ def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[
 
 
 def _is_read(file: str) -> bool:
-    return file in (CONFIG, TOKENIZER, ADAPTER_CONFIG) or file.endswith((".safetensors", f".safetensors{INDEX}"))
+    return file in (CONFIG, TOKENIZER, ADAPTER_CONFIG, POOLING, MODULES) or file.endswith(
+        (".safetensors", f".safetensors{INDEX}")
+    )
 
 
 def _check_member(info: zipfile.ZipInfo, file: str, name: str) -> None:
@@ -193,15 +210,19 @@ def _extract(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, name: 
 
 
 def _json(files: Files, file: str, name: str) -> dict[str, Any]:
-    if file not in files:
-        raise InvalidData(f"{name}: there is no {file}; a model folder holds one beside its safetensors")
-    try:
-        content = json.loads(files[file].read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InvalidData(f"{name}: {file} is not JSON ({error}); save the model again") from None
+    content = _read_json(files, file, name)
     if not isinstance(content, dict):
         raise InvalidData(f"{name}: {file} is not a JSON object; save the model again")
     return content
+
+
+def _read_json(files: Files, file: str, name: str) -> Any:
+    if file not in files:
+        raise InvalidData(f"{name}: there is no {file}; a model folder holds one beside its safetensors")
+    try:
+        return json.loads(files[file].read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidData(f"{name}: {file} is not JSON ({error}); save the model again") from None
 
 
 def _tensors(files: Files, file: str, name: str) -> tuple[Tensors, list[str]]:
@@ -236,8 +257,9 @@ def write(folder: Path, files: Iterable[str], packed: Path) -> dict[str, int]:
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
             for file in sorted(files):
                 info = zipfile.ZipInfo(file, (1980, 1, 1, 0, 0, 0))
-                info.file_size = sizes[file] = (folder / file).stat().st_size
-                with (folder / file).open("rb") as source, archive.open(info, "w") as member:
+                unpacked = _place(folder, file)
+                info.file_size = sizes[file] = unpacked.stat().st_size
+                with unpacked.open("rb") as source, archive.open(info, "w") as member:
                     while chunk := source.read(_CHUNK):
                         member.write(chunk)
         os.replace(partial, packed)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from app.checkpoints import families, folders, vision
+from app.checkpoints import families, folders, text_encoders, vision
 from app.checkpoints.families import Family
 from app.checkpoints.weights import read_tensors
 from app.errors import PayloadTooLarge
@@ -20,7 +20,7 @@ from contract.learners import Architecture
 
 FOLDERS: dict[Architecture, Callable[..., Family]] = {
     Architecture.LM: families.llama,
-    Architecture.ENCODER: families.bert,
+    Architecture.ENCODER: text_encoders.encoder,
     Architecture.BACKBONE: vision.backbone,
 }
 """How config.json is read, by architecture, of checkpoints that come as a folder."""

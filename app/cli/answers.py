@@ -129,6 +129,8 @@ class JobValues(ServiceAnswer):
     """The result of a job that has succeeded."""
 
     currency: str
+    metric: str = ""
+    ordered_metric: str = ""
     evaluations: WorthCounts
     stopped_by: str
     audit: AuditSentence | None

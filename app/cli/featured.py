@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.checkpoints.folders import POOLING
 from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors
 from app.cli.row_sources import RowSources
@@ -21,6 +22,8 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.items import IMAGE, TEXT, number_labels
 from app.datasets.rows.rules import clean_map
 from app.errors import InvalidInput
+from contract.learners import LORA
+from contract.metrics import metric_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +78,7 @@ def evaluator_on_features(
         rows = [part[1] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
         if inside:
-            told = {key: extractor.family.sizes[key] for key in ("heads", "eps") if key in extractor.family.sizes}
+            told = {key: extractor.family.sizes[key] for key in _OF_BASE if key in extractor.family.sizes}
             hyper = told | hyper
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
@@ -98,13 +101,19 @@ def evaluator_on_features(
             test=Rows(X, y, "the test set", test.groups),
             classes=len(classes),
             learner=LearnerSpec(name, hyper),
-            metric=request.metric,
+            metric=metric_of(request.metric).resolved(classes).text,
             mode=request.mode,
             seed=request.seed,
             checkpoint=checkpoint,
         )
         evaluator = Evaluator(problem, request.device, threads=threads)
-    return evaluator, {"test": EncodedRows(prints, y).digest, "base": _digest(folder)}
+    return evaluator, {
+        "test": EncodedRows(prints, y).digest,
+        "base": _digest(folder, pools="pooling" in extractor.family.sizes),
+    }
+
+
+_OF_BASE = tuple(each.name for each in LORA.hyper if each.of_base)
 
 
 def _taken(hyper: dict[str, float | int | str], name: str) -> int:
@@ -139,9 +148,10 @@ def _joined(
     return np.concatenate([part.prints for part in parts]), np.concatenate([part.rows for part in parts]), y
 
 
-def _digest(folder: Path) -> str:
+def _digest(folder: Path, *, pools: bool) -> str:
     hasher = hashlib.sha256()
-    for path in sorted(each for each in folder.iterdir() if each.suffix in (".json", ".safetensors")):
+    read = [each for each in folder.iterdir() if each.suffix in (".json", ".safetensors")]
+    for path in sorted([*read, folder / POOLING] if pools else read):
         with path.open("rb") as file:
             hasher.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return hasher.hexdigest()

@@ -22,7 +22,7 @@ from app.datasets.rows.reading import labelled_numbers, read_rows
 from app.errors import InvalidInput
 from app.valuations.players.files import join_rows
 from contract.learners import LEARNERS, predicted
-from contract.metrics import METRICS, Predicts
+from contract.metrics import METRICS, Predicts, metric_of
 from contract.names import unknown
 from contract.reading import TARGET_IS, TargetIs
 
@@ -94,7 +94,7 @@ def evaluator_of(
             classes=encoding.outputs,
             scale=encoding.target_scale,
             learner=LearnerSpec(name, hyper),
-            metric=request.metric,
+            metric=metric_of(request.metric).resolved(encoding.classes).text,
             mode=request.mode,
             seed=request.seed,
             rest=Rows(rest.X, rest.y, name="the rest") if rest is not None else None,

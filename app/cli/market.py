@@ -159,11 +159,14 @@ def result(
     valuation_id: str,
     key: _Key,
     as_json: Annotated[bool, typer.Option("--json", help="The whole result as JSON.")] = False,
+    metric: Annotated[
+        str | None, typer.Option(help="Another metric, from what is stored; what was paid stays as ordered.")
+    ] = None,
     api: _Api = _URL,
 ) -> None:
     """Show who is worth what and is paid how much."""
     with Client(api, key) as client:
-        body = client.values(valuation_id)
+        body = client.values(valuation_id, metric=metric)
     if as_json:
         _print(json.dumps(body, indent=2))
         return
@@ -175,6 +178,8 @@ def result(
         cells = (str(player.rows), f"{player.value:.5f}", *shares, amount, player.reason or "")
         table.add_row(player.provider, *cells)
     Console().print(table)
+    if values.metric != values.ordered_metric:
+        _print(f"Values and shares are by {values.metric}; what is paid stays as ordered, by {values.ordered_metric}.")
     if values.precision is not None and not values.precision.met:
         reached = "it cannot be said" if values.precision.reached is None else f"{values.precision.reached:.2f}"
         _print(f"The precision asked for was not reached: {values.precision.asked:g} points; {reached}.")

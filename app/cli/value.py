@@ -35,7 +35,7 @@ from contract.findings import Finding, Severity
 from contract.interactions import Interactions
 from contract.learners import LEARNERS, LOGISTIC, RIDGE
 from contract.methods import default_method
-from contract.metrics import METRICS, Predicts
+from contract.metrics import METRICS, Predicts, metric_of
 from contract.metrics.accuracy import Accuracy
 from contract.metrics.r2 import R2
 from contract.reading import MISSING_LABELS, READ_AS
@@ -78,7 +78,12 @@ _Encoder = Annotated[
 ]
 _Backbone = Annotated[str | None, typer.Option(help="A frozen backbone of images, likewise; --model is its head.")]
 _ImageSize = Annotated[int | None, typer.Option(min=8, help="For cnn: images of a zip are resized to this square.")]
-_Metric = Annotated[str | None, typer.Option(help=f"{_choice(METRICS)} (default: accuracy, of a number r2).")]
+_Metric = Annotated[
+    str | None,
+    typer.Option(
+        help=f"{_choice(METRICS)} (default: accuracy, of a number r2); options follow a colon: f1:of_class=yes."
+    ),
+]
 _Mode = Annotated[str, typer.Option(help="full: all providers' rows train; partial: only weights and their rows.")]
 _Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model: safetensors; for lm a PEFT folder.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
@@ -258,7 +263,9 @@ def defaults(model: str | None, metric: str | None, target_is: str | None) -> tu
     """The model and the metric of a command that names neither, or one of the two."""
     of_number = target_is == "number" or (model or "").partition(":")[0] == RIDGE.name
     metric = metric or (R2.name if of_number else Accuracy.name)
-    number = metric in METRICS and Predicts.NUMBER in METRICS[metric].predicts
+    with engine_errors():
+        measured = metric_of(metric)
+    number, metric = Predicts.NUMBER in measured.predicts, measured.text
     return model or (RIDGE.name.value if number else LOGISTIC.name.value), metric
 
 

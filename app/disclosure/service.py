@@ -27,7 +27,7 @@ from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 
 _MOST_ASKERS = 200
-_ORDERS = frozenset({DisclosureKind.QUOTE, DisclosureKind.JOB, DisclosureKind.EXPLORATION})
+_ORDERS = frozenset({DisclosureKind.QUOTE, DisclosureKind.JOB, DisclosureKind.EXPLORATION, DisclosureKind.METRIC})
 _LISTINGS = frozenset({DisclosureKind.LISTING})
 
 

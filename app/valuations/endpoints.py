@@ -24,7 +24,7 @@ from app.http.problems import responses
 from app.http.routes import api_router
 from app.valuations import repository, schemas, service, top_ups
 from app.valuations.orders.top_up import TopUp, TopUpQuote
-from app.valuations.results import certificates, exports, reports
+from app.valuations.results import certificates, reports
 from app.valuations.results import schemas as result_schemas
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
@@ -195,47 +195,6 @@ def list_top_ups(valuation_id: ValuationId, caller: AnyCaller, session: SessionD
 
 
 @router.get(
-    "/valuations/{valuation_id}/values",
-    response_model=result_schemas.Values,
-    responses=responses(NotFound, Conflict)
-    | {
-        200: {
-            "description": "The result; with `Accept: text/csv` or Parquet's media type one row for each player.",
-            "content": {
-                exports.CSV_TYPE: {"schema": {"type": "string"}, "example": ",".join(exports.COLUMNS) + "\r\n"},
-                exports.PARQUET_TYPE: {"schema": {"type": "string", "format": "binary"}, "example": "PAR1..."},
-            },
-        }
-    },
-)
-def get_values(
-    valuation_id: ValuationId,
-    caller: AnyCaller,
-    session: SessionDep,
-    request: Request,
-    response: Response,
-    format_: Annotated[
-        Literal["json", "csv", "parquet"] | None, Query(alias="format", description="Instead of an `Accept` header.")
-    ] = None,
-) -> result_schemas.Values | Response:
-    """The result: values, intervals, shares, amounts, the audit, and every digest needed to repeat it."""
-    answer = service.values(session, caller, valuation_id)
-    kind = format_ or _accepted_format(accepted(request))
-    tag = make_etag(valuation_id, answer.digests["result"], kind)
-    response.headers["Vary"] = "Accept"
-    conditional(request, response, tag)
-    name = public_id("val", valuation_id)
-    headers = {"ETag": tag, "Vary": "Accept"}
-    if kind == "csv":
-        as_file = headers | attachment(f"{name}.csv")
-        return Response(exports.to_csv(answer), media_type=exports.CSV_TYPE, headers=as_file)
-    if kind == "parquet":
-        as_file = headers | attachment(f"{name}.parquet")
-        return Response(exports.to_parquet(answer), media_type=exports.PARQUET_TYPE, headers=as_file)
-    return answer
-
-
-@router.get(
     "/valuations/{valuation_id}/report",
     response_class=Response,
     responses=responses(NotFound, Conflict)
@@ -358,13 +317,3 @@ def _wait_seconds(prefer: str | None) -> float:
     """The seconds of ``Prefer: wait=N`` (RFC 7240), at most a minute; an unknown preference is no error."""
     wait = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", prefer or "")
     return min(float(wait[1]), _LONGEST_WAIT) if wait else 0.0
-
-
-def _accepted_format(accept: str) -> str:
-    """json, csv or parquet: the first of the accepted types that is one of them; JSON where none is."""
-    known = {"application/json": "json", exports.CSV_TYPE: "csv", exports.PARQUET_TYPE: "parquet"}
-    for part in accept.lower().split(","):
-        kind = known.get(part.split(";")[0].strip())
-        if kind is not None:
-            return kind
-    return "json"

@@ -60,7 +60,7 @@ def model_package(
     game = repository.get_game(session, valuation.game_id).document
     facts = CardFacts(
         valuation=public_id("val", valuation.id),
-        metric=valuation.order.metric,
+        metric=valuation.order.measured_by,
         reads=game.reads,
         payees=_payees(session, valuation, released),
         certificate=str(service.certificate(session, settings, caller, valuation_id)["digest"]),

@@ -18,7 +18,7 @@ from contract.findings import FileFinding, Severity
 from contract.grants import DELIVERED, Grant
 from contract.learners import LEARNERS, RIDGE, Architecture
 from contract.methods import AUTO
-from contract.metrics import METRICS, Predicts
+from contract.metrics import METRICS, MetricOptions, Predicts, text_of
 from contract.metrics.accuracy import Accuracy
 from contract.metrics.r2 import R2
 from contract.names import OneOf
@@ -190,6 +190,9 @@ class NewValuation(Body):
         "or hold texts where the others hold numbers); each is named in `findings` and its provider is told.",
     )
     metric: Annotated[str, OneOf("metric", tuple(METRICS))] = Accuracy.name
+    metric_options: MetricOptions | None = Field(
+        default=None, description="Of metrics that take or need any; classes are named as the files name them."
+    )
     class_weights: Annotated[str, OneOf("class_weights", CLASS_WEIGHTS)] = Field(
         default="uniform",
         description="uniform: every test row counts alike; balanced: every class of the test set does; pooled: classes "
@@ -300,6 +303,7 @@ class NewValuation(Body):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        text_of(self.metric, self.metric_options)
         if self.model is not None and self.checkpoint is not None:
             raise ValueError("give a model or a checkpoint, not both: a checkpoint names its own model")
         if self.mode == "partial" and self.fidelity in ("repair", "retrain"):
@@ -308,11 +312,16 @@ class NewValuation(Body):
             raise ValueError("partial mode is not audited, so no precision can be said of it; set ruled_by to budget")
         return self
 
+    @property
+    def measured_by(self) -> str:
+        """The metric with its options, as one text (``contract.metrics.text_of``)."""
+        return text_of(self.metric, self.metric_options)
+
     def spec(self) -> ValuationSpec:
         """What the engine is asked to do; the method is the one that was fixed when the job was posted."""
         return ValuationSpec(
             mode=self.mode,
-            metric=self.metric,
+            metric=self.measured_by,
             fidelity=self.fidelity,
             unlearning=self.unlearning.method or AUTO,
             estimator=self.estimator,

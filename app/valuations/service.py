@@ -37,6 +37,7 @@ from app.valuations.orders.quotes import (
 )
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import sentences, warnings, with_dispute_window
+from app.valuations.repository import KeptResult
 from app.valuations.results import answers, certificates, evidence
 from app.valuations.results import what_if as scenarios
 from app.valuations.results.answers import shown_findings
@@ -305,10 +306,16 @@ def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: u
 
 def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
     """The result; raises Conflict before there is one."""
-    valuation = _succeeded(session, caller, valuation_id)
+    valuation = succeeded(session, caller, valuation_id)
     kept = repository.result_of(session, valuation_id)
     if kept is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a result")
+    return values_of(session, valuation, kept)
+
+
+def values_of(session: Session, valuation: Valuation, kept: KeptResult) -> Values:
+    """A result of a job that has succeeded, its own or the one by another metric, as it is shown."""
+    valuation_id = valuation.id
     game_digest, inputs = repository.game_digest(session, valuation.game_id), valuation.job_inputs
     digests = {"game": game_digest, "result": kept.digest, "spec": digest_of(valuation.spec)}
     if (measured := inputs.measured) is not None:
@@ -325,7 +332,7 @@ def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
 
 def payout_lines(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Payouts:
     """Who gets how much; raises Conflict before the job has settled."""
-    valuation = _succeeded(session, caller, valuation_id)
+    valuation = succeeded(session, caller, valuation_id)
     settlement = payouts.settlement_of(session, valuation_id)
     if settlement is None:
         raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement")
@@ -336,7 +343,7 @@ def what_if(
     session: Session, caller: Caller, valuation_id: uuid.UUID, pool: str | None, policy: PayoutPolicy | None
 ) -> WhatIf:
     """What another pool or policy would have paid; raises Conflict before the job has settled."""
-    return scenarios.what_if(session, _succeeded(session, caller, valuation_id), pool, policy)
+    return scenarios.what_if(session, succeeded(session, caller, valuation_id), pool, policy)
 
 
 def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> list[Pair]:
@@ -350,7 +357,7 @@ def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
     paid = payout_lines(session, caller, valuation_id)
     job = get(session, caller, valuation_id)
     buyer = accounts.get_account(session, job.buyer_id).name
-    return Report(result, paid, job.order.metric, evidence.audited_pairs(session, job), buyer, job.finished_at)
+    return Report(result, paid, result.metric, evidence.audited_pairs(session, job), buyer, job.finished_at)
 
 
 def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:
@@ -380,7 +387,8 @@ def admin_view(session: Session, valuation_id: uuid.UUID) -> AdminView:
     )
 
 
-def _succeeded(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
+def succeeded(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
+    """The caller's job, which has a result; raises Conflict where it has none, or none yet."""
     valuation = get(session, caller, valuation_id)
     if valuation.status is not ValuationStatus.SUCCEEDED:
         rest = (

@@ -184,6 +184,20 @@ class StoredAnswers(Base, Timestamped):
     count: Mapped[int]
 
 
+class OtherMetric(Base, Timestamped):
+    """The values of a job that has succeeded by a metric that it did not order: asked for, then either a ``result``
+    (contract.result.StoredResult, as the job's own) or a ``refusal`` in words. ``tries`` counts workers that began."""
+
+    __tablename__ = "other_metrics"
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+    metric: Mapped[str] = mapped_column(Text, primary_key=True)
+    sent_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    refusal: Mapped[str | None] = mapped_column(Text)
+
+
 class Round(Base, Timestamped):
     """One request of the estimator. ``open`` counts its unfinished shards; who brings it to zero records the plan."""
 

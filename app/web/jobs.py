@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from app.admin import service as administration
-from app.errors import CherishError, InvalidInput, NotFound
+from app.errors import CherishError, Conflict, InvalidInput, NotFound, TooManyRequests
 from app.http.deferred import answered
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep
 from app.http.ids import ValuationId, parse_id, public_id
@@ -22,7 +22,7 @@ from app.payouts import disputes, money
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations import handover, service, top_ups
+from app.valuations import by_metric, handover, service, top_ups
 from app.valuations.orders.top_up import TopUp
 from app.valuations.results import wording
 from app.valuations.results.schemas import Values
@@ -153,7 +153,14 @@ def _post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
 
 
 @router.get("/{valuation_id}")
-def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
+def show_job(
+    request: Request,
+    visitor: Reader,
+    session: SessionDep,
+    settings: SettingsDep,
+    valuation_id: ValuationId,
+    metric: Annotated[str, Query(max_length=2000)] = "",
+) -> Response:
     valuation = service.get(session, visitor.caller, valuation_id)
     answer = service.describe(session, valuation)
     shown: dict[str, Any] = {
@@ -168,29 +175,45 @@ def show_job(request: Request, visitor: Reader, session: SessionDep, valuation_i
         "top_ups": [public_id("val", each.id) for each in top_ups.of_job(session, visitor.caller, valuation_id)],
     }
     if valuation.status is ValuationStatus.SUCCEEDED:
-        shown |= _result_view(session, visitor, valuation)
+        shown |= _result_view(session, visitor, valuation, _asked(session, settings, visitor, valuation, metric))
     if valuation.status is ValuationStatus.FAILED and visitor.role is Role.ADMIN:
         shown |= {"traceback": service.admin_view(session, valuation_id).traceback}
     return page(request, "job.html", shown, visitor=visitor)
 
 
-def _result_view(session: Session, visitor: Visitor, valuation: Valuation) -> dict[str, Any]:
+def _asked(session: Session, settings: Settings, visitor: Visitor, valuation: Valuation, metric: str) -> dict[str, Any]:
+    """The job by another metric, as the page's switch asks: the values, or what stands in their way."""
+    known = {"metrics": by_metric.metrics_of(session, valuation), "pending": "", "not_asked": ""}
+    if not metric:
+        return known
+    try:
+        values = by_metric.ask(session, settings, visitor.caller, valuation.id, metric)
+    except (Conflict, InvalidInput, TooManyRequests) as refused:
+        return known | {"not_asked": refused.detail}
+    return known | ({"pending": metric} if values is None else {"values": values})
+
+
+def _result_view(session: Session, visitor: Visitor, valuation: Valuation, asked: dict[str, Any]) -> dict[str, Any]:
     """What the page of a job that has succeeded shows besides: values, payouts, disputes and charts."""
-    values = service.values(session, visitor.caller, valuation.id)
+    values = asked.get("values") or service.values(session, visitor.caller, valuation.id)
     paid = service.payout_lines(session, visitor.caller, valuation.id)
-    return _said(values) | {
-        "values": values,
-        "ranked": wording.ranked(values.players),
-        "called": wording.names(values.players),
-        "payouts": paid,
-        "lines": dict(zip((player.position for player in values.players), paid.payouts, strict=True)),
-        "seats": seats_of(values),
-        "held": money.plain(disputes.held(session, valuation.id), values.currency),
-        "dispute": disputes.of_job(session, valuation.id),
-        "disputable": datetime.now(UTC) < paid.disputable_until,
-        "charts": _charts(session, visitor, values, valuation.order.share_ci),
-        "delivery": handover.delivery(session, visitor.caller, valuation.id) if valuation.order.deliver else None,
-    }
+    return (
+        asked
+        | _said(values)
+        | {
+            "values": values,
+            "ranked": wording.ranked(values.players),
+            "called": wording.names(values.players),
+            "payouts": paid,
+            "lines": dict(zip((player.position for player in values.players), paid.payouts, strict=True)),
+            "seats": seats_of(values),
+            "held": money.plain(disputes.held(session, valuation.id), values.currency),
+            "dispute": disputes.of_job(session, valuation.id),
+            "disputable": datetime.now(UTC) < paid.disputable_until,
+            "charts": _charts(session, visitor, values, valuation.order.share_ci),
+            "delivery": handover.delivery(session, visitor.caller, valuation.id) if valuation.order.deliver else None,
+        }
+    )
 
 
 @router.post("/{valuation_id}/top-up/quote")
@@ -272,7 +295,7 @@ def _said(values: Values) -> dict[str, Any]:
     return {
         "value_shown": {each.position: wording.value_shown(values, each) for each in values.players},
         "paid_share": wording.paid_share,
-        "differences": wording.differences(values.players),
+        "differences": wording.differences(values.players) if values.metric == values.ordered_metric else {},
         "cost_words": wording.cost(values, duration),
         "parts_words": wording.widest_parts(values.players),
         "precision_words": wording.precision(values.precision, audited) if values.precision else None,
@@ -282,7 +305,9 @@ def _said(values: Values) -> dict[str, Any]:
 
 
 def _charts(session: Session, visitor: Visitor, values: Values, target: float | None) -> dict[str, Any]:
-    pairs = service.audited_pairs(session, visitor.caller, values.valuation_id)
+    # the worths that are stored in both ways are by the metric that was ordered
+    ordered = values.metric == values.ordered_metric
+    pairs = service.audited_pairs(session, visitor.caller, values.valuation_id) if ordered else []
     drawn = {
         "shares": charts.shares(values) if any(player.share is not None for player in values.players) else None,
         "audit": charts.audit(pairs) if pairs and wording.any_unlearned(values) else None,

@@ -1,5 +1,6 @@
 """From a form to an order, and what the form offers: for the page on which a buyer posts a job. Never commits."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from app.http.validation import broken_rules
 from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import PageForm, Texts, lines, number, pairs, renamings, whole
+from contract.errors import InvalidProblem
 from contract.estimators import BUDGET, ESTIMATORS, RULES
 from contract.grants import Grant
 from contract.learners import LEARNERS
-from contract.metrics import METRICS
+from contract.metrics import METRICS, options
+from contract.metrics.accuracy import Accuracy
 from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS
 from contract.spec import FIDELITIES, MODES
 
@@ -62,6 +65,7 @@ class OrderForm(PageForm):
     hyper: str = ""
     base: str = ""
     metric: str = ""
+    metric_options: str = ""
     target_is: str = ""
     share_ci: str = ""
     ruled_by: str = ""
@@ -153,6 +157,7 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "performance_target": payout.performance_target,
         "model": public_id("ck", order.checkpoint) if order.checkpoint else model.name if model else None,
         "hyper": " ".join(f"{name}={_written(value)}" for name, value in model.hyper.items()) if model else None,
+        "metric_options": json.dumps(order.metric_options.plain()) if order.metric_options else None,
         "method": order.unlearning.method,
         "label": labels.get("order"),
         "label_map": _renamed(order.label_map),
@@ -186,6 +191,7 @@ def order_of(form: OrderForm) -> NewValuation:
         "currency": (form.currency or "EUR").upper(),
         "base": form.base,
         "metric": form.metric or "accuracy",
+        "metric_options": metric_options(form),
         "target_is": form.target_is,
         "players": form.players or "provider",
         "share_ci": number("share_ci", form.share_ci),
@@ -219,6 +225,16 @@ def order_of(form: OrderForm) -> NewValuation:
         return NewValuation.model_validate({name: value for name, value in fields.items() if value not in (None, "")})
     except ValidationError as error:
         raise _refused(error) from None
+
+
+def metric_options(form: OrderForm) -> dict[str, Any] | None:
+    """What the metric is told, written as on the command line or as JSON; raises InvalidInput for what is neither."""
+    if not (written := form.metric_options.strip()):
+        return None
+    try:
+        return options.read(f"{form.metric or Accuracy.name}:{written}")[1].plain()
+    except InvalidProblem as wrong:
+        raise InvalidInput(str(wrong), errors=[FieldError("/metric_options", str(wrong), "metric")]) from None
 
 
 def _payout(form: OrderForm) -> dict[str, Any]:

@@ -35,14 +35,18 @@ def _classes(labels: Labels, share: Floats) -> list[int]:
     return [int(label) for label in np.unique(labels) if share[labels == label].sum() > 0]
 
 
-def _area(outputs: Outputs, label: int, labels: Labels, share: Floats) -> tuple[float, Floats]:
-    """The area of one class, and its derivative float64[T] to what each unit weighs."""
+def ranking(outputs: Outputs, label: int) -> Floats:
+    """The log-odds of a class against the rest, float64[T], by which units are ranked for it."""
     logits = outputs.astype(np.float64)
     rest = np.delete(logits, label, axis=1)
     highest = rest.max(axis=1)
-    ranking = logits[:, label] - highest - np.log(np.exp(rest - highest[:, None]).sum(axis=1))
+    return np.asarray(logits[:, label] - highest - np.log(np.exp(rest - highest[:, None]).sum(axis=1)))
+
+
+def _area(outputs: Outputs, label: int, labels: Labels, share: Floats) -> tuple[float, Floats]:
+    """The area of one class, and its derivative float64[T] to what each unit weighs."""
     positive = labels == label
-    _, at = np.unique(-ranking, return_inverse=True)
+    _, at = np.unique(-ranking(outputs, label), return_inverse=True)
     up = np.bincount(at, weights=share * positive)
     every = np.bincount(at, weights=share)
     found, seen, total = np.cumsum(up), np.cumsum(every), up.sum()

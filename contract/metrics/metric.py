@@ -11,11 +11,14 @@ test unit moves a worth, from which follows how far the worth would be off with 
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from contract.metrics.options import ResolvedOptions, written
 
 Floats = NDArray[np.float64]
 Outputs = NDArray[np.float32]
@@ -47,7 +50,8 @@ class Metric(ABC):
     shown in percent), "nats", "score", or "target" (in the unit of the target column). ``constant_is`` names the best
     constant answer. ``hides_rare_classes`` where a model may answer one frequent class only and still score high;
     ``one_unit_decides`` where a single test unit can weigh as much as all others together, and ``steadier`` names the
-    metric that bounds it.
+    metric that bounds it. ``takes`` are the options that it can be given (``options.MetricOptions``), ``needs`` those
+    without which it says nothing.
 
     A metric of numbers (``contract.metrics.number``) takes predictions float64[T, 1] and targets float64[T] in the
     target's own unit in place of log-odds and labels, and the targets of the choosing rows in place of frequencies.
@@ -64,6 +68,27 @@ class Metric(ABC):
     hides_rare_classes: ClassVar[bool] = False
     one_unit_decides: ClassVar[bool] = False
     steadier: ClassVar[str | None] = None
+    takes: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def told(self) -> ResolvedOptions:
+        """The options that it was given; they are part of how it is written (``text``)."""
+        return ResolvedOptions()
+
+    def given(self, options: ResolvedOptions) -> Self:  # noqa: ARG002 - a metric that takes none is itself
+        """The same metric with these options, all of which it takes."""
+        return self
+
+    def resolved(self, classes: Sequence[str]) -> Self:
+        """The metric with a number for each class that its options name; raises InvalidProblem for one that is none."""
+        told = self.told
+        return self if told.plain() == {} else self.given(told.resolved(classes))
+
+    @property
+    def text(self) -> str:
+        """Its name with its options, as orders, games and results hold it; ``metric_of`` reads it."""
+        return written(self.name, self.told)
 
     @abstractmethod
     def worth(self, outputs: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> float:
@@ -95,6 +120,20 @@ class Metric(ABC):
         if predicts in cls.predicts or (predicts is Predicts.NEXT_TOKEN and cls.token_sum is not None):
             return None
         return f"metric {cls.name} scores predictions of a {', '.join(sorted(cls.predicts))}, not of a {predicts}"
+
+
+class WithOptions(Metric):
+    """A metric that can be told options."""
+
+    def __init__(self, told: ResolvedOptions | None = None) -> None:
+        self._told = told or ResolvedOptions()
+
+    @property
+    def told(self) -> ResolvedOptions:
+        return self._told
+
+    def given(self, options: ResolvedOptions) -> Self:
+        return type(self)(options)
 
 
 class UnitMean(Metric):

@@ -86,6 +86,29 @@ def test_a_problem_is_raised_with_its_words() -> None:
         client.values("val_1")
 
 
+def test_values_by_another_metric_are_asked_for_until_they_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["metric"])
+        done = len(asked) % 3 == 0
+        return httpx.Response(200, json={"metric": "f1"}) if done else httpx.Response(202, json={"status": "computing"})
+
+    monkeypatch.setattr(cherish.client.time, "sleep", lambda _: None)
+    with Client("http://x", transport=httpx.MockTransport(answer)) as client:
+        assert client.values("val_1", metric="f1") == {"metric": "f1"}
+        with pytest.raises(TimeoutError, match="by f1 are not computed"):
+            client.values("val_1", metric="f1", timeout=-1.0)
+
+    async def call() -> Any:
+        async with AsyncClient("http://x", transport=httpx.MockTransport(answer)) as client:
+            return await client.values("val_1", metric="f1")
+
+    asked.clear()
+    assert asyncio.run(call()) == {"metric": "f1"}
+    assert asked == ["f1"] * 3
+
+
 def test_lists_go_to_their_end() -> None:
     with Client("http://x", transport=httpx.MockTransport(Service(0))) as client:
         assert [each["id"] for each in client.datasets()] == [0, 1]

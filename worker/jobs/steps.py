@@ -181,7 +181,7 @@ class Steps:
             stored=stored,
             digests={"game": job.game_digest},
             kept=self._kept(job),
-            metric=job.game.metric,
+            metric=job.game.measured_by,
             partial=job.game.mode == "partial",
         )
         looks: list[Progress] = []

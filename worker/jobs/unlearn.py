@@ -173,7 +173,7 @@ def _problem(game: FrozenGame, inputs: UnlearningInputs, whole: bool, *, full: b
         classes=inputs.classes,
         scale=inputs.scale,
         learner=LearnerSpec(game.learner.name, game.learner.hyper),
-        metric=game.metric,
+        metric=game.measured_by,
         mode="full" if full else "partial",
         seed=game.seed,
         checkpoint=inputs.arrays | inputs.below,

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from app.checkpoints import families, vision
+from app.checkpoints import families, text_encoders, vision
 from app.checkpoints.families import Family
+from app.checkpoints.folders import POOLING
 from app.datasets.rows.encoding import CLIP
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
@@ -171,7 +172,9 @@ def read_extractor(folder: Path, kind: str, device: str = "cpu", *, context: int
     config = read_json(path, "a model folder holds config.json and safetensors")
     tokenizer: Tokenizer | None = None
     try:
-        family = (families.bert if kind == TEXT else vision.backbone)(config, str(path))
+        family = (text_encoders.encoder if kind == TEXT else vision.backbone)(config, str(path))
+        if (pooling := folder / POOLING).is_file():
+            family = text_encoders.pooled(family, read_json(pooling, "save the model again"), str(pooling))
         families.check_side_and_context(family, context, side, str(folder))
         if kind == TEXT:
             tokenizer = _tokenizer(folder, family.vocabulary)

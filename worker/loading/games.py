@@ -82,7 +82,7 @@ def build_problem(
         test=Rows(rows.test.X, rows.test.y, "the test set", rows.test.groups),
         classes=classes,
         learner=LearnerSpec(game.learner.name, game.learner.hyper),
-        metric=game.metric,
+        metric=game.measured_by,
         mode=game.mode,
         seed=game.seed,
         checkpoint=checkpoint,

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.valuations.delivery.usage import usage
 from contract.delivery import MANIFEST, ReleasedModel
-from contract.metrics import METRICS
+from contract.metrics import metric_of
 from contract.tasks import Reads
 
 _NORMAL = 1.96
@@ -58,7 +58,7 @@ def interval(released: ReleasedModel) -> tuple[float, float]:
 
 def card(released: ReleasedModel, facts: CardFacts) -> str:
     """The card, as Markdown."""
-    metric = METRICS[facts.metric]
+    metric = metric_of(facts.metric)
     low, high = interval(released)
     trained = [payee for payee in facts.payees if payee.left_out is None]
     lines = [

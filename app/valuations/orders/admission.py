@@ -31,7 +31,7 @@ from app.valuations.orders.quotes import JobSize, distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
-from app.valuations.orders.vocabulary import check_rows, check_vocabulary
+from app.valuations.orders.vocabulary import check_rows, check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
 from contract.estimators import budget_fault
 from contract.features import ALL_FEATURES
@@ -180,7 +180,7 @@ class Admission:
             learner=learner_choice(chosen),
             checkpoint=chosen.weights,
             base=chosen.base_digest,
-            metric=order.metric,
+            metric=order.measured_by,
             mode=order.mode,
             unlearning=dict(order.unlearning.options),
             seed=order.seed,
@@ -189,6 +189,8 @@ class Admission:
             shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
             groups=None if answer.test.groups is None else answer.test.groups.digest,
         )
+        with named_classes():
+            game.measured_by  # noqa: B018 - the classes that the metric's options name are these
         # a commitment of its own for each job: its files may have been read for an earlier question
         measured = commit(answer.mix, answer.test.digest)
         told = overlap_notes(Bands.of(self.settings), self.caller.account_id, order, read.offers, answer)

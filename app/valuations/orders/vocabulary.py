@@ -1,9 +1,13 @@
 """What an order may name together: learner, metric, method, options. One refusal lists every fault. Pure."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from app.errors import FieldError, InvalidInput
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
+from contract.errors import InvalidProblem
 from contract.learners import ARCHITECTURES, LEARNERS, predicted
 from contract.methods import method_fault, mode_fault, option_faults
 from contract.metrics import METRICS, Predicts
@@ -53,6 +57,15 @@ def check_vocabulary(order: NewValuation, chosen: Chosen) -> None:
         faults.append(FieldError("/class_weights", what, "class_weights"))
     if faults:
         raise InvalidInput(faults[0].detail, errors=faults)
+
+
+@contextmanager
+def named_classes() -> Iterator[None]:
+    """What a metric's options name and the files' classes lack is refused at the options."""
+    try:
+        yield
+    except InvalidProblem as wrong:
+        raise InvalidInput(str(wrong), errors=[FieldError("/metric_options", str(wrong), "metric")]) from None
 
 
 def _of_target(order: NewValuation, chosen: Chosen, predicts: Predicts | None) -> list[FieldError]:

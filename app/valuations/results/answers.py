@@ -134,9 +134,10 @@ def values(
     result: StoredResult,
     digests: dict[str, str],
 ) -> Values:
-    """The result of a job that has succeeded."""
+    """A result of a job that has succeeded: by the metric that it ordered, or another; what was paid is as ordered."""
     again, checked = result.without_harm, valuation.job_progress.checked
-    settled_before = any(player.paid_share is None for player in players)
+    ordered = result.spec.metric == valuation.order.spec().metric
+    settled_before = ordered and any(player.paid_share is None for player in players)
     player_value = _player_value_before if settled_before else _player_value
     paid_on = players_paid(result)
     return Values(
@@ -144,6 +145,8 @@ def values(
         game_digest=game_digest,
         pool=money.plain(valuation.pool_minor, valuation.currency),
         currency=valuation.currency,
+        metric=result.spec.metric,
+        ordered_metric=valuation.order.spec().metric,
         players=[
             player_value(valuation.currency, player, valuation.job_inputs.seating[player.position], result, paid_on)
             for player in players

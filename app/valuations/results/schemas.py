@@ -263,7 +263,7 @@ class Values(Answer):
 
     model_config = example(
         valuation_id=_VAL, game_digest="5f" * 32, pool="10000.00", currency="EUR", empty_worth=0.1, full_worth=0.91,
-        players=[_PLAYER], estimator="multifidelity", source="retrain",
+        metric="accuracy", ordered_metric="accuracy", players=[_PLAYER], estimator="multifidelity", source="retrain",
         evaluations={"unlearn": 1024, "repair": 0, "retrain": 60}, stopped_by="share_ci", notes=[],
         findings=[FINDING], shares_note=None,
         audit={"source": "unlearn:tangent", "pairs": 30}, bake_off=[], seconds=15.3,
@@ -278,6 +278,8 @@ class Values(Answer):
     game_digest: str
     pool: str
     currency: str
+    metric: str = Field(description="What values and shares are measured by.")
+    ordered_metric: str = Field(description="What the job was paid by: amounts and paid shares are always as ordered.")
     empty_worth: float
     full_worth: float
     players: list[PlayerValue]
@@ -306,6 +308,16 @@ class Values(Answer):
     chance: TestChanceAnswer | None = Field(default=None, description="Null where the models' answers were not kept.")
     domains: list[DomainAnswer] = Field(description="Perplexities of a language model; empty for others.")
     tops_up: ValuationId | None = Field(default=None, description="The job that this one goes on with.")
+
+
+class ValuesPending(Answer):
+    """A worker is at the values by another metric; ask again."""
+
+    model_config = example(valuation_id=_VAL, metric="roc_auc", status="computing")
+
+    valuation_id: ValuationId
+    metric: str
+    status: Literal["computing"] = "computing"
 
 
 _LINE: dict[str, Any] = {

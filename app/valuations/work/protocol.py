@@ -77,15 +77,20 @@ class RoundRequest:
 
 
 def load_job(session: Session, claim: Claim) -> Job:
-    """The job behind a claim; raises OtherRules where another release froze its game.
+    """The job behind a claim; raises OtherRules where another release froze its game."""
+    return job_of(session, claim.valuation_id, claim.game_id)
+
+
+def job_of(session: Session, valuation_id: uuid.UUID, game_id: uuid.UUID) -> Job:
+    """A job as a worker needs to know it; raises OtherRules where another release froze its game.
 
     Its document may not even be readable here, so the rules are looked at first.
     """
-    valuation = repository.of_id(session, claim.valuation_id)
-    game = repository.get_game(session, claim.game_id)
+    valuation = repository.of_id(session, valuation_id)
+    game = repository.get_game(session, game_id)
     rules = game.frozen.get("rules", ENGINE_RULES)
     if rules != ENGINE_RULES:
-        raise OtherRules(f"job {claim.valuation_id} is of engine rules {rules}, and this worker of {ENGINE_RULES}")
+        raise OtherRules(f"job {valuation_id} is of engine rules {rules}, and this worker of {ENGINE_RULES}")
     order = valuation.order
     return Job(
         game_id=game.id,

@@ -39,6 +39,8 @@ class LoraOptions(NamedTuple):
 
     heads: int
     eps: float
+    offset: int
+    pooling: int
     rank: int
     alpha: float
     steps: int
@@ -49,8 +51,9 @@ class LoraOptions(NamedTuple):
 
 
 class AdaptedEncoder(adam.FixedSteps):
-    """``lora:rank=4,alpha=8,steps=60,lr=0.005,l2=0,batch=16,recompute=0``; ``heads`` and ``eps`` come with the encoder.
-    ``recompute=1`` keeps only layers' inputs for the backward pass; ``frozen`` holds the encoder's weights."""
+    """``lora:rank=4,alpha=8,steps=60,lr=0.005,l2=0,batch=16,recompute=0``; ``heads``, ``eps``, ``offset`` and
+    ``pooling`` come with the encoder. ``recompute=1`` keeps only layers' inputs for the backward pass; ``frozen``
+    holds the encoder's weights."""
 
     name = "lora"
     predicts = Predicts.CLASS
@@ -178,7 +181,7 @@ def _options(hyper: Hyper, frozen: Mapping[str, Any]) -> LoraOptions:
 def _host(frozen: Mapping[str, Tensor], options: LoraOptions, shape: tuple[int, ...]) -> Host:
     """The host of the frozen weights' family, by their names."""
     if bert.WORDS in frozen:
-        return adapter_hosts.Bert(frozen, options.heads, options.eps, shape)
+        return adapter_hosts.Bert(frozen, options.heads, options.eps, shape, options.offset, options.pooling)
     if vision_transformer.PATCH_KERNEL in frozen:
         return adapter_hosts.Vit(frozen, options.heads, options.eps, shape)
     if f"{resnet.STEM}.weight" in frozen:

@@ -91,7 +91,12 @@ def _doubt(run: Run, source: str, name: str, budget: int) -> Moved | None:
 
 def first_evaluations(run: Run, source: str) -> int:
     """How many evaluations the first look buys; each later one doubles that, up to the most."""
-    return min(most_evaluations(run, source)[0], max(16, 4 * run.n))
+    return min(most_evaluations(run, source)[0], first_look(run.n))
+
+
+def first_look(n: int) -> int:
+    """How many evaluations of ``n`` players the first look wants."""
+    return max(16, 4 * n)
 
 
 def most_evaluations(run: Run, source: str) -> tuple[int, str]:

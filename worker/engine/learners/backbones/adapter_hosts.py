@@ -130,8 +130,11 @@ class _Transformer(Host):
 class Bert(_Transformer):
     """An encoder of texts; a row is L token numbers, NO_TOKEN after its end."""
 
-    def __init__(self, weights: Weights, heads: int, eps: float, shape: tuple[int, ...]) -> None:
-        self.width, most = int(weights[bert.WORDS].shape[1]), len(weights[bert.POSITIONS])
+    def __init__(
+        self, weights: Weights, heads: int, eps: float, shape: tuple[int, ...], offset: int = 0, pooling: int = 0
+    ) -> None:
+        self.width, most = int(weights[bert.WORDS].shape[1]), len(weights[bert.POSITIONS]) - offset
+        self.offset, self.pooling = offset, pooling
         super().__init__(weights, heads, eps, f"{bert.LAYERS}.", bert.MATRICES, shape[0])
         if len(shape) != 1 or not 2 <= shape[0] <= most:
             raise InvalidProblem(

@@ -1,11 +1,12 @@
-"""Frozen models as plain algebra: BERT on tokens, ResNet and vision transformer on images.
+"""Frozen models as plain algebra: BERT and its kin on tokens, ResNet and vision transformer on images.
 
-Weights have the names that the libraries which save them give. Features are a head's inputs: of a text the mean of the
-last layer's states over its tokens, of an image the model's output before its classifier. The caller may compute the
-products with the matrices of attention and MLP, and the convolutions, by name, so that adapters can be added to them;
-everything else is frozen. Nothing here trains, reads a file or knows a job.
+Weights have the names that the libraries which save them give. Features are a head's inputs: of a text the last layer's
+states of its tokens, averaged or as the model was trained to be pooled, of an image the model's output before its
+classifier. The caller may compute the products with the matrices of attention and MLP, and the convolutions, by name,
+so that adapters can be added to them; everything else is frozen. Nothing here trains, reads a file or knows a job.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -23,6 +24,7 @@ Linear = Callable[[Tensor, str], Tensor]
 Convolution = Callable[[Tensor, str, str, int], Tensor]
 BATCH_NORM_EPS = 1e-5
 _VIT_EPS = 1e-6
+_FURTHEST = 128  # tokens apart, from which on all share a bucket
 
 
 class BertLayers(Protocol):
@@ -34,6 +36,10 @@ class BertLayers(Protocol):
     def heads(self) -> int: ...
     @property
     def eps(self) -> float: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def pooling(self) -> int: ...
 
 
 class VitBlocks(Protocol):
@@ -75,9 +81,13 @@ def bert(
     """
     linear = linear or plain(weights)
     L, eps, heads = tokens.shape[1], sizes.eps, sizes.heads
-    hidden = weights[bert_names.WORDS][tokens] + weights[bert_names.POSITIONS][:L] + weights[bert_names.TYPES][0]
+    hidden = weights[bert_names.WORDS][tokens] + weights[bert_names.POSITIONS][sizes.offset : sizes.offset + L]
+    if bert_names.TYPES in weights:
+        hidden = hidden + weights[bert_names.TYPES][0]
     hidden = _normed(hidden, weights, bert_names.EMBEDDING_NORM, eps)
     mask = present[:, None, None, :]
+    if bert_names.RELATIVE in weights:
+        mask = _relative(weights[bert_names.RELATIVE], L).masked_fill(~mask, -torch.inf)
 
     def through(x: Tensor, layer: int) -> Tensor:
         at = f"{bert_names.LAYERS}.{layer}"
@@ -92,8 +102,30 @@ def bert(
 
     for layer in range(sizes.layers):
         hidden = _layer(through, hidden, layer, recompute)
+    return _pooled(hidden, present, sizes.pooling)
+
+
+def _pooled(hidden: Tensor, present: Tensor, pooling: int) -> Tensor:
+    """Features [m, width] of the states [m, L, width] of a text's tokens."""
+    if pooling == bert_names.FIRST:
+        return hidden[:, 0]
+    if pooling == bert_names.LARGEST:
+        return hidden.masked_fill(~present.unsqueeze(2), -torch.inf).amax(dim=1)
     kept = present.unsqueeze(2).to(hidden.dtype)
     return (hidden * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1.0)
+
+
+def _relative(table: Tensor, length: int) -> Tensor:
+    """What attention from each token to each other gets besides, [1, heads, L, L], of a table [buckets, heads]: half of
+    the buckets are for tokens before, and in each half the near ones have their own, the far ones share."""
+    half = len(table) // 2
+    exact = half // 2
+    at = torch.arange(length, device=table.device)
+    apart = at[:, None] - at[None, :]
+    away = apart.abs()
+    far = torch.log(away.clamp(min=1).float() / exact) / math.log(_FURTHEST / exact) * (half - exact)
+    bucket = torch.where(away < exact, away, (exact + far.long()).clamp(max=half - 1)) + half * (apart < 0)
+    return table[bucket].permute(2, 0, 1).unsqueeze(0)
 
 
 def patches(weights: Weights, images: Tensor) -> Tensor:

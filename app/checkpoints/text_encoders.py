@@ -1,0 +1,151 @@
+"""Frozen encoders of texts: which of BERT's kin a folder holds, and how its states are pooled. Pure.
+
+BERT, RoBERTa, XLM-RoBERTa, DistilBERT and MPNet differ in names, in where positions begin and in a bias of attention;
+the engine computes them by one code (``contract.architectures.bert``). A folder of sentence-transformers says beside
+its model how a text's states are pooled. What would not be computed exactly as it was trained is refused by name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.checkpoints.configs import BertConfig, DeclaredConfig, DistilBertConfig, RobertaConfig, read_config
+from app.checkpoints.families import Family, bert, no_code, plain, text_encoder
+from app.errors import InvalidData
+from contract.architectures.bert import FIRST, LARGEST, MEAN, BertSizes
+
+# sentence-transformers' switches -> how states are pooled here
+_POOLED = {"pooling_mode_mean_tokens": MEAN, "pooling_mode_cls_token": FIRST, "pooling_mode_max_tokens": LARGEST}
+_SWITCH, _MODES = "pooling_mode_", {"mean": MEAN, "cls": FIRST, "max": LARGEST}
+_DISTILBERT = (
+    ("transformer.layer.", "encoder.layer."),
+    (".attention.q_lin.", ".attention.self.query."),
+    (".attention.k_lin.", ".attention.self.key."),
+    (".attention.v_lin.", ".attention.self.value."),
+    (".attention.out_lin.", ".attention.output.dense."),
+    (".sa_layer_norm.", ".attention.output.LayerNorm."),
+    (".ffn.lin1.", ".intermediate.dense."),
+    (".ffn.lin2.", ".output.dense."),
+    (".output_layer_norm.", ".output.LayerNorm."),
+)
+_MPNET = (
+    (".attention.LayerNorm.", ".attention.output.LayerNorm."),
+    (".attention.attn.q.", ".attention.self.query."),
+    (".attention.attn.k.", ".attention.self.key."),
+    (".attention.attn.v.", ".attention.self.value."),
+    (".attention.attn.o.", ".attention.output.dense."),
+)
+
+
+def encoder(config: Mapping[str, Any], name: str) -> Family:
+    """The encoder that a folder's config.json describes; a head that it was saved with is ignored. Raises
+    InvalidData."""
+    no_code(config, name)
+    declared = read_config(DeclaredConfig, config, name)
+    kinds, model_type = declared.architectures, declared.model_type
+    kind = kinds[0] if isinstance(kinds, list) and len(kinds) == 1 else kinds
+    ours = _KINDS.get(model_type) if isinstance(model_type, str) else None
+    if ours is None or not (isinstance(kind, str) and kind.startswith((f"{ours[0]}Model", f"{ours[0]}For"))):
+        known = ", ".join(f"{name}Model" for name, _ in _KINDS.values())
+        raise InvalidData(
+            f"{name}: architectures is {kinds} of model_type {model_type!r}; only {known}, with or without a head, are "
+            "computed here exactly"
+        )
+    family = ours[1](config, name)
+    return replace(family, prefix="") if kind == f"{ours[0]}Model" else family
+
+
+def _roberta(config: Mapping[str, Any], name: str) -> Family:
+    read = read_config(RobertaConfig, config, name)
+    _check(name, "RoBERTa", read)
+    return text_encoder(_after_padding(name, read, read.type_vocab_size), read.vocab_size, "roberta.")
+
+
+def _mpnet(config: Mapping[str, Any], name: str) -> Family:
+    read = read_config(RobertaConfig, {"type_vocab_size": 1, **config}, name)
+    _check(name, "MPNet", read)
+    buckets = read.relative_attention_num_buckets
+    if buckets < 4 or buckets % 4:
+        raise InvalidData(f"{name}: relative_attention_num_buckets is {buckets}; it is a multiple of 4")
+    sizes = replace(_after_padding(name, read, 0), buckets=buckets)
+    return text_encoder(sizes, read.vocab_size, "mpnet.", _MPNET)
+
+
+def _distilbert(config: Mapping[str, Any], name: str) -> Family:
+    read = read_config(DistilBertConfig, config, name)
+    wrong = {
+        "activation": read.activation != "gelu",
+        "n_heads": read.dim % read.n_heads != 0,
+        "quantization_config": read.quantization_config,
+    }
+    plain(name, "DistilBERT", wrong)
+    sizes = BertSizes(
+        read.n_layers, read.dim, read.n_heads, read.hidden_dim, read.max_position_embeddings, types=0, eps=1e-12
+    )
+    return text_encoder(sizes, read.vocab_size, "distilbert.", _DISTILBERT)
+
+
+def _check(name: str, family: str, read: BertConfig) -> None:
+    differs = {
+        "hidden_act": read.hidden_act != "gelu",
+        "is_decoder": read.is_decoder,
+        "position_embedding_type": read.position_embedding_type != "absolute",
+        "num_attention_heads": read.hidden_size % read.num_attention_heads != 0,
+        "quantization_config": read.quantization_config,
+    }
+    plain(name, family, differs)
+
+
+def _after_padding(name: str, read: RobertaConfig, types: int) -> BertSizes:
+    """The sizes of a model whose positions are counted from the one after the padding token's number."""
+    offset = read.pad_token_id + 1
+    if not 0 < offset < read.max_position_embeddings - 1:
+        raise InvalidData(
+            f"{name}: pad_token_id is {read.pad_token_id}, after which {read.max_position_embeddings} positions "
+            "leave none for a text"
+        )
+    return BertSizes(
+        layers=read.num_hidden_layers,
+        width=read.hidden_size,
+        heads=read.num_attention_heads,
+        inner=read.intermediate_size,
+        positions=read.max_position_embeddings - offset,
+        types=types,
+        eps=read.layer_norm_eps,
+        offset=offset,
+    )
+
+
+_KINDS: dict[str, tuple[str, Callable[[Mapping[str, Any], str], Family]]] = {
+    "bert": ("Bert", bert),
+    "roberta": ("Roberta", _roberta),
+    "xlm-roberta": ("XLMRoberta", _roberta),
+    "distilbert": ("DistilBert", _distilbert),
+    "mpnet": ("MPNet", _mpnet),
+}
+
+
+def pooled(family: Family, pooling: Mapping[str, Any], name: str) -> Family:
+    """The encoder with the pooling that sentence-transformers' configuration names; raises InvalidData where that is
+    another than the mean, the first token's state or the largest."""
+    if not isinstance(family.model, BertSizes):
+        return family
+    mode = pooling.get("pooling_mode")
+    switched = sorted(key for key, on in pooling.items() if key.startswith(_SWITCH) and on is True)
+    chosen = [_MODES.get(mode)] if isinstance(mode, str) else [_POOLED.get(key) for key in switched]
+    if len(chosen) != 1 or chosen[0] is None:
+        told = mode if isinstance(mode, str) else ", ".join(switched) or "nothing"
+        raise InvalidData(
+            f"{name}: it pools by {told}; the mean of a text's tokens, its first token (cls) or the largest (max) is "
+            "computed here, one of them"
+        )
+    return replace(family, model=replace(family.model, pooling=chosen[0]))
+
+
+def check_modules(modules: Any, name: str) -> None:
+    """Raises InvalidData where sentence-transformers puts something else than pooling after the encoder. Scaling a row
+    to length one is left to the head, which is given standardised features."""
+    kinds = [str(each.get("type", "")).rpartition(".")[2] for each in modules if isinstance(each, dict)]
+    foreign = sorted(set(kinds) - {"Transformer", "Pooling", "Normalize"})
+    if foreign:
+        raise InvalidData(f"{name}: {', '.join(foreign)} comes after the encoder, which is not computed here")
