@@ -4,7 +4,11 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
+.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench peers-env faults topology forgeries clean
+=======
 .PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench peers-env faults forgeries clean
+>>>>>>> main
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -34,6 +38,7 @@ help:
 	@echo 'make fuzz     generated calls of every operation as every role, N=$(N) of each'
 	@echo 'make fuzz-readers  damaged files of every format, read in the sandbox: COUNT=20000 of them from SEED=0'
 	@echo 'make faults   kill, pause and restart real processes, N=$(N) times; ARGS="--stacks 4 --seed 1"'
+	@echo 'make topology a deployment of six hosts over TCP with TLS, pgbouncer and S3, and all faults between them'
 	@echo 'make forgeries  forge N=1000 results in twelve ways and verify them'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
 	@echo 'make estimators  how estimators do on stored games; ARGS="--games tuned --seeds 5"'
@@ -98,6 +103,10 @@ fuzz-readers: $(READY)
 
 faults: $(READY)
 	@$(PY) -m tests.faults.storm $(N) $(ARGS)
+
+# needs nginx, and pgbouncer for the pooler's part
+topology: $(READY)
+	@CHERISH_TOPOLOGY_WHOLE=1 CHERISH_FAULTS_SEED=$(SEED) $(PY) -m pytest tests/topology $(ARGS)
 
 estimators: $(READY)
 	@$(PY) -m benchmarks.estimators $(ARGS)

@@ -24,12 +24,17 @@ from app.identity import Role
 from app.outbox.broker import CeleryBroker
 from cherish import Problem
 from tests.faults.market import StormyMarket, leftovers, rows
-from tests.faults.upped import SOURCE
+from tests.faults.upped import SOURCE, Upped
 
 Fault = Callable[[StormyMarket, np.random.Generator], None]
 
 # how long an ill process does the work of the well ones, in worths and at most in seconds
 _ILL_WORTHS, _ILL_SECONDS = 4, 40.0
+
+
+def _upped(market: StormyMarket) -> Upped:
+    assert isinstance(market.place, Upped), "this fault is one of the embedded stack"
+    return market.place
 
 
 def _worker(rng: np.random.Generator) -> str:
@@ -110,8 +115,9 @@ def kill_the_sweeper(market: StormyMarket, _rng: np.random.Generator) -> None:
 
 def kill_the_supervisor(market: StormyMarket, _rng: np.random.Generator) -> None:
     """kill -9; nothing of it lives on, and `cherish up` again goes on where it was."""
-    market.wrong += market.place.crash()
-    market.place.start()
+    place = _upped(market)
+    market.wrong += place.crash()
+    place.start()
 
 
 def kill_redis(market: StormyMarket, _rng: np.random.Generator) -> None:
@@ -277,7 +283,7 @@ def _work_by(market: StormyMarket, disease: str) -> None:
 @contextlib.contextmanager
 def _ill(market: StormyMarket, disease: str, module: list[str], seed: int) -> Iterator[None]:
     """One more process of the stack, with a disease."""
-    env = market.place.env | market.place.settings_env()
+    env = _upped(market).env | market.place.settings_env()
     env |= {"FAULTY": disease, "FAULTY_SEED": str(seed), "OMP_NUM_THREADS": "1"}
     env["PYTHONPATH"] = f"{SOURCE / 'tests/faults/workers'}:{SOURCE}"
     log = market.place.home / "logs" / f"{disease}.log"

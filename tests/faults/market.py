@@ -7,10 +7,11 @@ the answer must be the same to the last bit. ``verdict`` says what a storm left 
 import hashlib
 import json
 import re
+import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import numpy as np
@@ -26,7 +27,7 @@ from app.settings import Settings
 from app.storage import scratch
 from cherish import Client
 from contract.estimators import REPLICATES
-from tests.faults.upped import FACTOR, Upped
+from tests.faults.upped import FACTOR
 
 # short leases, so that a test sees in seconds what a deployment sees in minutes
 SHORT = {
@@ -85,6 +86,24 @@ class Job:
         return json.dumps([sorted(players, key=lambda player: player["provider"]), top], sort_keys=True)
 
 
+class Place(Protocol):
+    """Where a market stands: its processes by name, and the folders in which they may leave files."""
+
+    home: Path
+    api_url: str
+
+    @property
+    def temporaries(self) -> list[Path]: ...
+    @property
+    def workers(self) -> list[str]: ...
+    def processes(self, name: str) -> list[int]: ...
+    def kill(self, name: str, number: signal.Signals = ...) -> None: ...
+    def pause(self, name: str) -> None: ...
+    def resume(self, name: str) -> None: ...
+    def orphans(self) -> list[str]: ...
+    def settings_env(self) -> dict[str, str]: ...
+
+
 @dataclass
 class StormyMarket:
     """The stack, its providers' datasets, and an engine to look behind the curtain with.
@@ -92,7 +111,7 @@ class StormyMarket:
     ``beside`` are jobs that a fault posted, ``wrong`` what it found amiss itself; ``verdict`` looks at both.
     """
 
-    place: Upped
+    place: Place
     settings: Settings
     engine: Engine
     datasets: list[str] = field(default_factory=list)
@@ -103,7 +122,7 @@ class StormyMarket:
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
-    def on(cls, place: Upped) -> "StormyMarket":
+    def on(cls, place: Place) -> "StormyMarket":
         settings = Settings.from_variables(place.settings_env())
         market = cls(place, settings, make_engine(settings.database_url.get_secret_value(), pool_size=2))
         rng = np.random.default_rng(11)
@@ -238,9 +257,9 @@ class StormyMarket:
         ends = time.monotonic() + 60
         while True:
             found = leftovers(self.place.home / "blobs")
-            found += [f"{each} belongs to no process" for each in scratch.left_over(self.place.temporary)]
-            known = [each for each in self.place.temporary.iterdir() if not each.name.startswith("cherish-")]
-            found += [f"{each} is left over" for each in known]
+            for folder in self.place.temporaries:
+                found += [f"{each} belongs to no process" for each in scratch.left_over(folder)]
+                found += [f"{each} is left over" for each in folder.iterdir() if not each.name.startswith("cherish-")]
             if not found or time.monotonic() > ends:
                 return found
             time.sleep(0.5)

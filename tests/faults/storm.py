@@ -17,7 +17,7 @@ import time
 import traceback
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,13 @@ def calm_answer(market: StormyMarket) -> str:
     return job.answer()
 
 
-def brave(market: StormyMarket, calm: str, faults: list[str], rng: np.random.Generator) -> tuple[int, list[str]]:
+def brave(
+    market: StormyMarket,
+    calm: str,
+    faults: list[str],
+    rng: np.random.Generator,
+    known: Mapping[str, injections.Fault] = injections.FAULTS,
+) -> tuple[int, list[str]]:
     """Jobs under these faults, each of which meets one under way: how many jobs it took, and what was wrong."""
     wrong: list[str] = []
     jobs: list[Job] = []
@@ -79,7 +85,7 @@ def brave(market: StormyMarket, calm: str, faults: list[str], rng: np.random.Gen
             jobs.append(market.job)
             market.under_way(market.job, worths)
         begun = time.monotonic()
-        injections.FAULTS[name](market, rng)
+        known[name](market, rng)
         print(f"{market.place.home.name}: {name} {time.monotonic() - begun:.1f} s", flush=True)
     if market.job is not None:
         wrong += market.verdict(market.job, calm)
@@ -120,6 +126,7 @@ def _batch(market: StormyMarket, calm: str, folder: Path, seed: int, number: int
         wrong = [traceback.format_exc(), *market.wrong]
     if wrong:
         shutil.copytree(market.place.home / "logs", folder / f"logs-{number:04}", dirs_exist_ok=True)
+        assert isinstance(market.place, Upped)
         shutil.copy(market.place.log, folder / f"logs-{number:04}" / "up.log")
     told = {"faults": names, "jobs": jobs, "seconds": round(time.monotonic() - begun, 1), "wrong": wrong}
     beside = _told(folder, number).with_suffix(".part")

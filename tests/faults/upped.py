@@ -100,6 +100,11 @@ class Upped:
         return []
 
     @property
+    def temporaries(self) -> list[Path]:
+        """Where its processes keep files for a moment."""
+        return [self.temporary]
+
+    @property
     def workers(self) -> list[str]:
         """The names of the workers that run now."""
         return [f"worker-{number}" for number in range(1, 1 + len(self._workers()))]
