@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 <<<<<<< HEAD
-.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench peers-env faults topology forgeries clean
+.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench bench-paper peers-env faults topology forgeries clean
 =======
 .PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench peers-env faults forgeries clean
 >>>>>>> main
@@ -42,6 +42,7 @@ help:
 	@echo 'make forgeries  forge N=1000 results in twelve ways and verify them'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
 	@echo 'make estimators  how estimators do on stored games; ARGS="--games tuned --seeds 5"'
+	@echo 'make bench-paper  the tables at row level, for docs/paper.md; ARGS="--seeds 10" for more seeds'
 	@echo 'make peers-env  the environment of pyDVL and shapiq, for the benchmarks beside them'
 	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
 
@@ -118,6 +119,9 @@ bench: $(READY)
 	@$(PY) -m benchmarks $(ARGS)
 
 # Apart from ours, because pyDVL needs an older numpy.
+bench-paper: $(READY)
+	@$(PY) -m benchmarks.paper $(ARGS)
+
 peers-env:
 	@bash benchmarks/peers/make_env.sh
 
