@@ -32,7 +32,7 @@ def _adult() -> Labelled:
 
 
 def _scaled(X: NDArray[Any]) -> NDArray[np.float32]:
-    return ((X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)).astype(np.float32)
+    return np.asarray((X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9), dtype=np.float32)
 
 
 # by name: how rows are read, and the most that are dealt out and tested on
