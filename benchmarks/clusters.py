@@ -1,6 +1,6 @@
 """How often 95 % share intervals hold the share on the whole population where test rows are drawn in groups.
 
-    python -m benchmarks.clusters [sets per row of the table] [providers] [groups in a test set] > clusters.md
+    python -m benchmarks.clusters [sets per row of the table] [providers] [groups in a test set] [metric] > clusters.md
 
 Made-up patients of two classes, each seen several times: visits of a patient share most of their features and the error
 of their label. Logistic models, retrained for every coalition of providers once, are asked on all visits of 2,000
@@ -82,7 +82,7 @@ def covered(metric: str, drawn: int, sets: int, games: list[Game], *, by_groups:
     return float(np.mean(single)), float(np.mean(joint)), float(np.mean(widest))
 
 
-def main(sets: int, players: tuple[int, ...], groups: tuple[int, ...]) -> None:
+def main(sets: int, players: tuple[int, ...], groups: tuple[int, ...], metrics: tuple[str, ...]) -> None:
     begun = time.perf_counter()
     print("| providers | groups of 10 rows | metric | rows: hold the share | all at once | widest | ", end="")
     print("groups: hold the share | all at once | widest |")
@@ -90,7 +90,7 @@ def main(sets: int, players: tuple[int, ...], groups: tuple[int, ...]) -> None:
     for n in players:
         games = [population(n, seed) for seed in SEEDS]
         for drawn in groups:
-            for metric in METRICS:
+            for metric in metrics:
                 both = [covered(metric, drawn, sets, games, by_groups=by_groups) for by_groups in (False, True)]
                 cells = " | ".join(f"{single:.3f} | {joint:.3f} | {width:.1f}" for single, joint, width in both)
                 print(f"| {n} | {drawn} | {metric} | {cells} |", flush=True)
@@ -101,9 +101,10 @@ def main(sets: int, players: tuple[int, ...], groups: tuple[int, ...]) -> None:
 
 
 if __name__ == "__main__":
-    told = [int(each) for each in sys.argv[1:]]
+    told = [int(each) for each in sys.argv[1:4]]
     main(
         told[0] if told else 100,
         tuple(told[1:2]) or PLAYERS,
         tuple(told[2:3]) or DRAWN,
+        tuple(sys.argv[4:5]) or METRICS,
     )

@@ -61,11 +61,12 @@ def main(seeds: int) -> None:
                 cells.append(", ".join(f"{mean:.2f}" for mean in np.mean(rows[times], axis=0)))
             print(f"| {game} | {metric} | {np.mean(now):.2f} | {cells[0]} | {cells[1]} |", flush=True)
     for times in TIMES:
-        print(f"\n{_verdict(times * BUDGET, everything[times])}")
+        print(f"\n{verdict(times * BUDGET, everything[times])}")
     print(f"\n{seeds} job seeds each; {os.cpu_count()} cores, {time.perf_counter() - begun:.0f} s.")
 
 
-def _verdict(retrains: int, rows: list[tuple[float, float]]) -> str:
+def verdict(retrains: int, rows: list[tuple[float, float]]) -> str:
+    """How (forecast, real) widths under so many retrainings compare, in words."""
     ratios = [real / said for said, real in rows if max(said, real) >= NARROW]
     low, middle, high = np.quantile(ratios, [0.1, 0.5, 0.9])
     usual, most = np.quantile([abs(real - said) for said, real in rows], [0.5, 0.9])

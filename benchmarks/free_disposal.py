@@ -1,6 +1,6 @@
 """Free disposal against counting scores below the baseline as they are: the same models, both ways.
 
-    python -m benchmarks.free_disposal [seeds] > free-disposal.md
+    python -m benchmarks.free_disposal [seeds] [first seed] > free-disposal.md
 
 Six providers of scikit-learn's digits or of its breast cancer table, 25 or 15 rows each, one of them with two labels in
 five drawn at random; all 64 coalitions of a logistic model or a small MLP are trained once and asked on a test set.
@@ -80,17 +80,17 @@ def error_and_width(game: AnsweredGame, metric: str, seed: int) -> tuple[float, 
     return error, 100.0 * float((ends[:, 1] - ends[:, 0]).max()), truth
 
 
-def main(seeds: int) -> None:
+def main(seeds: range) -> None:
     begun = time.perf_counter()
     print("| game | learner | metric | below the baseline, of 64 | shares differ by | with: error | width |", end="")
     print(" without: error | width |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for kind in GAMES:
         for learner in LEARNERS:
-            trained = [models(kind, learner, seed) for seed in range(seeds)]
+            trained = [models(kind, learner, seed) for seed in seeds]
             for metric in METRICS:
                 rows = []
-                for seed, (answers, labels) in enumerate(trained):
+                for seed, (answers, labels) in zip(seeds, trained, strict=True):
                     game = AnsweredGame.of(metric, answers, labels)
                     other = AsScored.like(game)
                     below = int((other.worths[1:] < game.units.baseline.worth).sum())
@@ -101,8 +101,10 @@ def main(seeds: int) -> None:
                     rows.append([below, apart, error, width, its_error, its_width])
                 cells = [f"{cell:.1f}" for cell in np.mean(rows, axis=0)]
                 print(f"| {kind} | {learner} | {metric} | {' | '.join(cells)} |", flush=True)
-    print(f"\nSeeds 0 to {seeds - 1}; {os.cpu_count()} cores, {time.perf_counter() - begun:.0f} s.")
+    print(f"\nSeeds {', '.join(map(str, seeds))}; {os.cpu_count()} cores, {time.perf_counter() - begun:.0f} s.")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+    told = [int(each) for each in sys.argv[1:]]
+    begin = told[1] if len(told) > 1 else 0
+    main(range(begin, begin + (told[0] if told else 2)))

@@ -3,6 +3,7 @@ needs to know of it (``Job``)."""
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -58,13 +59,15 @@ class LabelMix(Document):
 
 
 class TestCommitment(LabelMix):
-    """The same with its seal, SHA-256 of ``salt`` and ``digest``, and what opens it."""
+    """The same with its seal, SHA-256 of ``salt`` and ``digest``, and what opens it; and when the test set was uploaded
+    (None: not noted then): one that was there before a provider's rows cannot have been picked to suit them."""
 
     __test__ = False  # for pytest: this is no test
 
     commitment: str
     salt: str
     digest: str
+    uploaded_at: datetime | None = None
 
 
 class PayeePart(NamedTuple):

@@ -4,11 +4,11 @@ The engine's learners take their defaults from here, the service's forms, quotes
 does to a training is not judged here.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from contract import plugins
 from contract.architectures.adapters import AT, PART_RULE, is_part
 from contract.costs import (
     CostOf,
@@ -24,11 +24,11 @@ from contract.costs import (
     transformer,
 )
 from contract.errors import InvalidProblem
+from contract.installed import HyperParameter, InstalledLearner, Number
 from contract.metrics import METRICS, Metric, Predicts, metric_of
-from contract.names import did_you_mean
+from contract.names import did_you_mean, unknown
 from contract.tasks import Reads
 
-Number = float | int
 Hyper = Mapping[str, float | int | str]
 
 
@@ -48,44 +48,13 @@ class Architecture(StrEnum):
     KNN = "knn"
     SVM_RBF = "svm_rbf"
 
-
-@dataclass(frozen=True)
-class HyperParameter:
-    """One hyper-parameter: a whole number where ``default`` is an int, else any number, at least ``least`` (above it
-    where ``above``). ``of_base``: a size of the model folder below, which an order cannot set. ``by_part``: NAME@PART
-    sets it for some of a decoder's projections (``contract.architectures.adapters``)."""
-
-    name: str
-    default: Number
-    about: str
-    least: Number = 0
-    above: bool = False
-    most: Number | None = None
-    of_base: bool = False
-    by_part: bool = False
-
-    @property
-    def whole(self) -> bool:
-        return isinstance(self.default, int)
-
-    @property
-    def rule(self) -> str:
-        """What a value must be, in words."""
-        kind = "a whole number" if self.whole else "a number"
-        bound = f"above {self.least:g}" if self.above else f"of at least {self.least:g}"
-        return f"{kind} {bound}" + (f" and at most {self.most:g}" if self.most is not None else "")
-
-    def number(self, value: object) -> Number | None:
-        """The value as a number of the right kind; None where it breaks the rule."""
-        try:
-            number = float(value)  # type: ignore[arg-type]  # what is no number is refused here
-        except (TypeError, ValueError):
-            return None
-        if not math.isfinite(number) or number < self.least or (self.above and number == self.least):
-            return None
-        if (self.most is not None and number > self.most) or (self.whole and number != int(number)):
-            return None
-        return int(number) if self.whole else number
+    @classmethod
+    def installed(cls, name: str) -> "Architecture":
+        """A member for a learner of another package; it is no choice for checkpoints, of which there is a list."""
+        member = str.__new__(cls, name)
+        member._name_, member._value_ = name.upper(), name
+        cls._value2member_map_[name] = member
+        return member
 
 
 @dataclass(frozen=True)
@@ -175,7 +144,25 @@ class LearnerKind:
         return self.defaults() | {name: number for name, number in numbers.items() if number is not None}
 
 
+def _kind_of(learner: InstalledLearner) -> LearnerKind:
+    """A learner of another package among the others: it is trained by each job, and none of its models is kept."""
+    return LearnerKind(
+        Architecture.installed(learner.name),
+        learner.title,
+        _ROWS,
+        _CLASS,
+        learner.hyper,
+        stands_on=_FROZEN,
+        draws=learner.draws,
+        passes=learner.passes,
+        vectors=False,
+        kept=False,
+        cost=learner.cost,
+    )
+
+
 _H = HyperParameter
+_ROWS = frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE})
 _CLASS, _TOKEN = frozenset({Predicts.CLASS}), frozenset({Predicts.NEXT_TOKEN})
 _NUMBER = frozenset({Predicts.NUMBER})
 _STEPS = "steps of Adam"
@@ -266,6 +253,8 @@ LM = LearnerKind(
         _H("rope_low", 1.0, "turns up to which a rotation is slow", above=True, of_base=True),
         _H("rope_high", 4.0, "turns from which a rotation is fast", above=True, of_base=True),
         _H("rope_original", 0, "tokens in which turns are counted; 0: no rotation is stretched", of_base=True),
+        _H("head", 0, "size of a head; 0: the width divided by the heads", of_base=True),
+        _H("qk_norm", 0, "1: each head's queries and keys have a norm", most=1, of_base=True),
         _H("rank", 4, "rank of the adapters; 0 trains a base", by_part=True),
         _H("alpha", 8.0, "adapters are scaled by alpha / rank", by_part=True),
         _H("steps", 60, _STEPS, above=True),
@@ -315,7 +304,6 @@ BOOSTED_TREES = LearnerKind(
     vectors=False,
     cost=boosted_trees,
 )
-_ROWS = frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE})
 RANDOM_FOREST = LearnerKind(
     Architecture.RANDOM_FOREST,
     "random forest",
@@ -385,11 +373,17 @@ ARCHITECTURES: dict[str, LearnerKind] = {
         *(ENCODER, BACKBONE),
     )
 }
+INSTALLED: dict[str, InstalledLearner] = {}
+for _each in plugins.installed(plugins.LEARNERS, InstalledLearner):
+    plugins.refuse_taken(plugins.LEARNERS, _each.name, ARCHITECTURES)
+    INSTALLED[_each.name], ARCHITECTURES[_each.name] = _each, _kind_of(_each)
 LEARNERS: dict[str, LearnerKind] = {name: each for name, each in ARCHITECTURES.items() if each.trains}
 
 
 def predicted(learner: str, metric: str) -> Predicts:
     """What models of a learner predict in a job that is measured by a metric; raises InvalidProblem."""
+    if learner not in LEARNERS:
+        raise InvalidProblem(unknown("learner", learner, LEARNERS))
     kind, scored = LEARNERS[learner], metric_of(metric)
     found = kind.predicted(scored)
     if found is None:

@@ -6,7 +6,8 @@ The engine's methods register under these names (one file each, named so); a met
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from contract.learners import LEARNERS, Architecture, HyperParameter
+from contract.installed import HyperParameter
+from contract.learners import LEARNERS, Architecture
 from contract.metrics import Predicts
 from contract.names import did_you_mean, unknown
 

@@ -155,6 +155,12 @@ class LlamaConfig(FolderConfig):
         return self.rope_parameters if self.rope_parameters.model_fields_set else self.rope_scaling
 
 
+class HeadConfig(FolderConfig):
+    """The size of a head of ``Qwen3ForCausalLM``, which does not follow from the width."""
+
+    head_dim: Annotated[int, BeforeValidator(_whole(_MOST))] = 128
+
+
 class AdapterConfig(FolderConfig):
     """PEFT's LoRA, as far as it decides what is computed; ``adapters`` refuses the kinds that are no plain one."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.checkpoints.configs import BertConfig, DeclaredConfig, LlamaConfig, RopeConfig, read_config
+from app.checkpoints.configs import BertConfig, DeclaredConfig, HeadConfig, LlamaConfig, RopeConfig, read_config
 from app.errors import InvalidData
 from contract.architectures.bert import LAYERS, BertSizes
 from contract.architectures.decoder import DecoderSizes
@@ -19,8 +19,14 @@ from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
 # decoders that are computed as a Llama is, by transformers' names
-_DECODERS = {"LlamaForCausalLM": "Llama", "MistralForCausalLM": "Mistral", "Qwen2ForCausalLM": "Qwen2"}
-_AS_BERT = frozenset({"offset", "buckets", "pooling"})
+_DECODERS = {
+    "LlamaForCausalLM": "Llama",
+    "MistralForCausalLM": "Mistral",
+    "Qwen2ForCausalLM": "Qwen2",
+    "Qwen3ForCausalLM": "Qwen3",
+}
+_WINDOWED = ("Qwen2ForCausalLM", "Qwen3ForCausalLM")  # by a switch of their own
+_AS_BERT, _AS_LLAMA = frozenset({"offset", "buckets", "pooling"}), frozenset({"head", "qk_norm"})
 # the heads that some writers save with an encoder
 _BERT_HEADS = (
     *("pooler.", "cls.", "classifier.", "qa_outputs.", "lm_head.", "pre_classifier."),
@@ -46,9 +52,9 @@ class Family:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """The sizes as plain JSON, as they are stored; of an encoder of texts without what is as of BERT itself."""
+        """The sizes as plain JSON, as they are stored, without what is as of BERT or Llama itself."""
         plain = asdict(self.model).items()
-        left = _AS_BERT if isinstance(self.model, BertSizes) else frozenset()
+        left = _AS_BERT if isinstance(self.model, BertSizes) else _AS_LLAMA
         return {
             name: list(size) if isinstance(size, tuple) else size for name, size in plain if size or name not in left
         }
@@ -80,9 +86,9 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
         )
     read = read_config(LlamaConfig, config, name)
     stretched = read.rope.kind == "llama3"
-    # of Qwen2 the window is another key's matter
-    window = read.use_sliding_window if kind == "Qwen2ForCausalLM" else bool(read.sliding_window)
+    window = read.use_sliding_window if kind in _WINDOWED else bool(read.sliding_window)
     heads, width = read.num_attention_heads, read.hidden_size
+    own_head = read_config(HeadConfig, config, name).head_dim if kind == "Qwen3ForCausalLM" else 0
     plain(
         name,
         _DECODERS[kind],
@@ -92,12 +98,12 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
             "mlp_bias": read.mlp_bias,
             "rope_scaling": not (read.rope.kind == "default" or (stretched and _is_whole(read.rope))),
             "sliding_window": window,
-            "head_dim": (read.head_dim or width // heads) != width // heads,
+            "head_dim": not own_head and (read.head_dim or width // heads) != width // heads,
             "quantization_config": read.quantization_config,
         },
     )
     kv_heads = read.num_key_value_heads or heads
-    if width % heads or (width // heads) % 2 or heads % kv_heads:
+    if (not own_head and width % heads) or (own_head or width // heads) % 2 or heads % kv_heads:
         raise InvalidData(
             f"{name}: {heads} attention heads and {kv_heads} key-value heads do not divide a width of {width} evenly"
         )
@@ -111,6 +117,8 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
         eps=read.rms_norm_eps,
         tied=int(read.tie_word_embeddings),
         qkv_bias=int(kind == "Qwen2ForCausalLM"),
+        head=own_head,
+        qk_norm=int(kind == "Qwen3ForCausalLM"),
         **(_stretch(read.rope) if stretched else {}),
     )
     shapes = dict(sizes.shapes(read.vocab_size))

@@ -515,6 +515,11 @@ class MeasuredOn(Answer):
     )
     distance: float | None = Field(description="Half the sum of the differences: 0 alike, 1 nothing in common.")
     commitment: str = Field(description="The test commitment: SHA-256 of the bytes of `salt` and of `digest`.")
+    uploaded_at: datetime | None = Field(
+        default=None,
+        description="When the test set was uploaded. One that was there before your rows cannot have been picked to "
+        "suit anybody's. Null in older jobs.",
+    )
     salt: str | None = Field(default=None, description="Opens the commitment, once the job has ended.")
     digest: str | None = Field(default=None, description="Digest of the test set's rows, once the job has ended.")
 

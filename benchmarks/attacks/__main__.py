@@ -56,8 +56,9 @@ class Rules:
     policies: tuple[str, ...] = tuple(POLICIES)
 
 
-# the last is what an order with ``protected`` chooses
+# the first is an order that says nothing, the last what one with ``protected`` chooses
 RULES = {
+    "default": Rules("separate", policies=("significant",)),
     "separate": Rules("separate"),
     "group": Rules("group"),
     "first": Rules("first"),
@@ -138,30 +139,32 @@ def _valued(
 
 def _claim(member: Payee, grouping: Any, index: int, paid: list[Any], again: Any) -> PayoutClaim:
     at, part = grouping.player_of[index], float(grouping.parts[index])
+    # a file of these markets is a dataset of a provider of its own
+    (whose,) = member.datasets
     if at is None:
-        return PayoutClaim(member.provider_id, member.provider_id, 0.0, (0.0, 0.0), (0.0, 0.0))
+        return PayoutClaim(whose, whose, 0.0, (0.0, 0.0), (0.0, 0.0))
     player, harmful = paid[at], again is not None and at in again.excluded
     band = (-1.0, -1e-9) if harmful else tuple(end * part for end in player.value_band)
     share = tuple(end * part for end in player.share_band)
     amount = min(player.value, 0.0) if harmful else player.value * part
-    return PayoutClaim(member.provider_id, member.provider_id, amount, band, share)  # type: ignore[arg-type]  # pairs
+    return PayoutClaim(whose, whose, amount, band, share)  # type: ignore[arg-type]  # pairs
 
 
 def attackers_part(amounts: dict[str, float]) -> float:
     return sum(part for owner, part in amounts.items() if owner.startswith(ATTACKER))
 
 
-def measure(kind: str, seeds: list[int], titles: list[str], folder: Path | None) -> Gains:
-    """Gains in percent of the pool in one kind of market, one for each seed; told, and kept in ``folder``, as they
-    come."""
+def measure(kind: str, seeds: list[int], titles: list[str], folder: Path | None, attacks: list[str]) -> Gains:
+    """Gains of some attacks in percent of the pool in one kind of market, one for each seed; told, and kept in
+    ``folder``, as they come."""
     gains: Gains = {}
     for seed in seeds:
         start = honest(kind, seed)
         for title in titles:
             rules = RULES[title]
             before = payouts_of(start, rules)
-            for name, attack in ATTACKS.items():
-                after = payouts_of(attack(start, np.random.default_rng([seed, 5])), rules)
+            for name in attacks:
+                after = payouts_of(ATTACKS[name](start, np.random.default_rng([seed, 5])), rules)
                 for policy in rules.policies:
                     gain = 100.0 * (attackers_part(after[policy]) - attackers_part(before[policy]))
                     gains.setdefault(name, {}).setdefault(f"{title} / {policy}", []).append(gain)
@@ -192,6 +195,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rules", nargs="+", default=list(RULES), choices=list(RULES))
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--attacks", nargs="+", default=list(ATTACKS), choices=list(ATTACKS))
     parser.add_argument("--folder", type=Path, help="where gains are kept, a file for each kind of market")
     parser.add_argument("--kept", action="store_true", help="take the gains from the folder, measure nothing")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/attacks.md")
@@ -201,7 +205,7 @@ def main() -> None:
         if asked.kept:
             gains = json.loads((asked.folder / f"{kind}.json").read_text())
         else:
-            gains = measure(kind, asked.seeds, asked.rules, asked.folder)
+            gains = measure(kind, asked.seeds, asked.rules, asked.folder, asked.attacks)
         tables.append(table(kind, gains))
         print(tables[-1])
     if asked.write:

@@ -1,5 +1,5 @@
-"""The sizes of a decoder of the Llama family (Llama, Mistral without a window, Qwen2), and the names and shapes of its
-weights. Pure; no file and no torch.
+"""The sizes of a decoder of the Llama family (Llama, Mistral without a window, Qwen2, Qwen3), and the names and shapes
+of its weights. Pure; no file and no torch.
 
 The service checks uploaded model folders against them, and the engine lays out and computes its models by them. Names
 and shapes are those that Hugging Face gives ``LlamaForCausalLM``. The sizes are hyper-parameters of learner ``lm``.
@@ -15,7 +15,9 @@ EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "mod
 class DecoderSizes:
     """``inner`` is the MLP's width; with ``tied`` 1 the last matrix is the embedding, with ``qkv_bias`` 1 queries, keys
     and values have a bias. Where ``rope_original`` is above 0, rotations are stretched as Llama 3.1's: slow ones by
-    ``rope_factor``, those that turn ``rope_low`` to ``rope_high`` times in that many tokens by a part of it."""
+    ``rope_factor``, those that turn ``rope_low`` to ``rope_high`` times in that many tokens by a part of it. ``head``
+    is a head's size where it is not the width divided by the heads; with ``qk_norm`` 1 the queries and keys of each
+    head have a norm, as Qwen3's."""
 
     layers: int
     width: int
@@ -30,19 +32,21 @@ class DecoderSizes:
     rope_low: float = 1.0
     rope_high: float = 4.0
     rope_original: int = 0
+    head: int = 0
+    qk_norm: int = 0
 
     @property
     def head_size(self) -> int:
-        return self.width // self.heads
+        return self.head or self.width // self.heads
 
     def matrices(self) -> dict[str, tuple[int, int]]:
         """Shapes [out, in] of the matrices of one layer, by name."""
-        kv = self.kv_heads * self.head_size
+        kv, every = self.kv_heads * self.head_size, self.heads * self.head_size
         return {
-            "self_attn.q_proj": (self.width, self.width),
+            "self_attn.q_proj": (every, self.width),
             "self_attn.k_proj": (kv, self.width),
             "self_attn.v_proj": (kv, self.width),
-            "self_attn.o_proj": (self.width, self.width),
+            "self_attn.o_proj": (self.width, every),
             "mlp.gate_proj": (self.inner, self.width),
             "mlp.up_proj": (self.inner, self.width),
             "mlp.down_proj": (self.width, self.inner),
@@ -63,6 +67,8 @@ class DecoderSizes:
                 (f"model.layers.{layer}.{norm}.weight", (self.width,))
                 for norm in ("input_layernorm", "post_attention_layernorm")
             ]
+            if self.qk_norm:
+                shapes += [(f"model.layers.{layer}.self_attn.{part}_norm.weight", (self.head_size,)) for part in "qk"]
         shapes += [(f"{name}.weight", shape) for name, shape in self.projections()]
         if self.qkv_bias:
             shapes += [

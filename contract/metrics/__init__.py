@@ -1,5 +1,6 @@
 """Metrics by name. One class in one file each; adding one is adding its file and its line here."""
 
+from contract import plugins
 from contract.errors import InvalidProblem
 from contract.metrics import options
 from contract.metrics.accuracy import Accuracy
@@ -43,6 +44,9 @@ _ALL: tuple[Metric, ...] = (
     ClippedMAE(),
 )
 METRICS: dict[str, Metric] = {each.name: each for each in _ALL}
+for _each in plugins.installed(plugins.METRICS, Metric):  # type: ignore[type-abstract]  # instances of any subclass
+    plugins.refuse_taken(plugins.METRICS, _each.name, METRICS)
+    METRICS[_each.name] = _each
 
 
 def metric_of(text: str) -> Metric:

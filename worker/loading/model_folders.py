@@ -61,8 +61,10 @@ def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], 
     """Write a byte-level or any other base model as a folder that ``read_base`` and transformers both read."""
     learner = LanguageModel({**hyper, "rank": 1}, (9,), vocabulary, weights)
     sizes = learner.sizes
-    if sizes.qkv_bias or sizes.rope_original:
-        raise InvalidProblem(f"{folder}: only a plain Llama is written; leave qkv_bias and rope_original 0")
+    if sizes.qkv_bias or sizes.rope_original or sizes.head or sizes.qk_norm:
+        raise InvalidProblem(
+            f"{folder}: only a plain Llama is written; leave qkv_bias, rope_original, head and qk_norm 0"
+        )
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",

@@ -192,7 +192,8 @@ class Admission:
         with named_classes():
             game.measured_by  # noqa: B018 - the classes that the metric's options name are these
         # a commitment of its own for each job: its files may have been read for an earlier question
-        measured = commit(answer.mix, answer.test.digest)
+        uploaded_at = repository.upload_moments(self.session, [read.test])[read.test.id]
+        measured = commit(answer.mix, answer.test.digest, uploaded_at)
         told = overlap_notes(Bands.of(self.settings), self.caller.account_id, order, read.offers, answer)
         return Admitted(
             game=game,

@@ -8,6 +8,7 @@ mix of labels next to that of all providers' rows. The rows themselves are shown
 import hashlib
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 
@@ -46,10 +47,12 @@ def label_mix(classes: Sequence[str], test: EncodedRows, players: Sequence[Encod
     )
 
 
-def commit(mix: LabelMix, digest: str) -> TestCommitment:
-    """The commitment to the test set of this digest, with a salt of its own."""
-    salt = secrets.token_hex(32)
-    return TestCommitment(**dict(mix), commitment=commitment(salt, digest), salt=salt, digest=digest)
+def commit(mix: LabelMix, digest: str, uploaded_at: datetime | None = None) -> TestCommitment:
+    """The commitment to the test set of this digest, with a salt of its own, and when it was uploaded."""
+    salt, sealed = secrets.token_hex(32), dict(mix)
+    return TestCommitment(
+        **sealed, commitment=commitment(salt, digest), salt=salt, digest=digest, uploaded_at=uploaded_at
+    )
 
 
 def commitment(salt: str, digest: str) -> str:

@@ -1,6 +1,7 @@
 """Whole jobs whose test rows were drawn in groups: order, quote, result, certificate, page and command line."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def test_a_job_counts_by_groups_of_test_rows_from_its_quote_to_its_page(
     assert signed["certificate"]["spec"]["test_group"] == "patient"
     buyer.post("/login", data={"token": buyer.headers["Authorization"].removeprefix("Bearer ")})
     assert "in 25 groups" in buyer.get(f"{path}/report").text
+
+    # a provider sees when the test set was there: after its own rows, so it could have been picked
+    provider = place.client("tides")
+    told = provider.get("/v1/me/valuations").json()["items"][0]["measured_on"]["uploaded_at"]
+    made = provider.get(f"/v1/datasets/{body['datasets'][0]}").json()["created_at"]
+    assert datetime.fromisoformat(told) > datetime.fromisoformat(made)
 
     # rows by themselves: the same values, and intervals that are too sure
     _, apart = finished(place, hand, body | {"test_group": None, "features": {"leave_out": ["patient"]}})

@@ -166,6 +166,33 @@ def test_a_qwen_with_stretched_rotations_is_valued_as_it_is_published(place: Pla
     assert (hyper["qkv_bias"], hyper["rope_factor"], hyper["rope_original"]) == (1, 8.0, 16)
 
 
+def test_a_qwen3_with_heads_of_their_own_size_is_valued_as_it_is_published(place: Place, hand: Any, base: Path) -> None:
+    arrays, file, rng = (
+        safetensors.numpy.load_file(base / "model.safetensors"),
+        base / "config.json",
+        np.random.default_rng(0),
+    )
+    config = json.loads(file.read_text()) | {"architectures": ["Qwen3ForCausalLM"], "head_dim": 16}
+    heads, width = config["num_attention_heads"], config["hidden_size"]
+    for at in (f"model.layers.{layer}.self_attn" for layer in range(config["num_hidden_layers"])):
+        for part, (out, into) in {
+            "q": (heads * 16, width),
+            "k": (config["num_key_value_heads"] * 16, width),
+            "v": (config["num_key_value_heads"] * 16, width),
+            "o": (width, heads * 16),
+        }.items():
+            arrays[f"{at}.{part}_proj.weight"] = (rng.normal(size=(out, into)) * 0.1).astype(np.float32)
+        for part in "qk":
+            arrays[f"{at}.{part}_norm.weight"] = np.linspace(0.5, 1.5, 16, dtype=np.float32)
+    safetensors.numpy.save_file(arrays, base / "model.safetensors")
+    file.write_text(json.dumps(config))
+    model = place.checkpoint(zipped(base))
+    _, values = finished(place, hand, order(corpora(place), model={"name": "lm", "hyper": HYPER}, base=model))
+    assert values["full_worth"] > values["empty_worth"]
+    sizes = place.client("buyer").get(f"/v1/checkpoints/{model}").json()["facts"]["sizes"]
+    assert (sizes["head"], sizes["qk_norm"], sizes["qkv_bias"]) == (16, 1, 0)
+
+
 def test_two_games_on_one_base_hold_its_weights_once(place: Place, hand: Any, base: Path) -> None:
     model = place.checkpoint(zipped(base))
     read = corpora(place)

@@ -253,6 +253,7 @@ _COMMON: dict[str, Any] = {
         ("Llama", {"rope_parameters": STRETCHED, "max_position_embeddings": 2048}),
         ("Mistral", {"sliding_window": None}),
         ("Qwen2", {}),
+        ("Qwen3", {"head_dim": 24}),
     ],
 )
 def test_transformers_computes_the_same_outputs_of_each_family(
@@ -263,7 +264,7 @@ def test_transformers_computes_the_same_outputs_of_each_family(
     settings = getattr(transformers, f"{family}Config")(**_COMMON, **more)
     theirs = getattr(transformers, f"{family}ForCausalLM")(settings)
     for name, parameter in theirs.named_parameters():
-        if name.endswith("bias"):
+        if name.endswith(("bias", "_norm.weight")):
             torch.nn.init.normal_(parameter, std=0.1)
     theirs.save_pretrained(tmp_path)
     found = read_base(tmp_path)

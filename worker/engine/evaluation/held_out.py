@@ -50,11 +50,32 @@ def split(
     return np.flatnonzero(anchor), np.flatnonzero(~anchor)
 
 
+def chosen_apart(
+    labels: NDArray[np.int64], share: float, seed: int, clusters: NDArray[np.int64] | None
+) -> tuple[Index, Index]:
+    """Row numbers (choose, measure) of full mode: as ``split``, or all rows on both sides where clusters cannot be
+    divided."""
+    if clusters is not None and not _taken(labels, share, seed, clusters).any():
+        return np.arange(len(labels)), np.arange(len(labels))
+    return split(labels, share, seed, clusters)
+
+
 def _split_clusters(
     labels: NDArray[np.int64], share: float, seed: int, clusters: NDArray[np.int64]
 ) -> tuple[Index, Index]:
-    """The same by whole clusters, in an order by chance: one is taken while the anchor has less than its share, where
-    that leaves every label at least half of its rows, and two clusters measure."""
+    """The same by whole clusters."""
+    anchor = _taken(labels, share, seed, clusters)
+    if not anchor.any():
+        raise InvalidProblem(
+            "the groups of the test set cannot be divided: rows of one group are not to be on both sides, and every"
+            " label is to keep half of its rows on the side that measures worth; add rows of further groups"
+        )
+    return np.flatnonzero(anchor), np.flatnonzero(~anchor)
+
+
+def _taken(labels: NDArray[np.int64], share: float, seed: int, clusters: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which rows anchor, bool[n]: clusters are taken in an order by chance while the anchor has less than its share,
+    where that leaves every label at least half of its rows, and two clusters measure."""
     rng = numpy_generator(derive(seed, "held-out split"))
     names, of_label = np.unique(labels, return_inverse=True)
     most = np.bincount(of_label) / 2
@@ -70,9 +91,4 @@ def _split_clusters(
         anchor |= rows
         taken += own
         left -= 1
-    if not anchor.any():
-        raise InvalidProblem(
-            "the groups of the test set cannot be divided: rows of one group are not to be on both sides, and every"
-            " label is to keep half of its rows on the side that measures worth; add rows of further groups"
-        )
-    return np.flatnonzero(anchor), np.flatnonzero(~anchor)
+    return anchor

@@ -58,8 +58,8 @@ class TestRows:
             choose, measure = held_out.split(strata, share, problem.seed, problem.test.clusters)
             self.anchor = self._rows(choose)
         elif labelled and chosen_apart(len(problem.test)):
-            choose, measure = held_out.split(strata, SPLIT_PART, problem.seed, problem.test.clusters)
-        self.apart = len(choose) if choose is not measure else 0
+            choose, measure = held_out.chosen_apart(strata, SPLIT_PART, problem.seed, problem.test.clusters)
+        self.apart = len(choose) if len(choose) + len(measure) == len(problem.test) else 0
         self.X, self.y = self._rows(measure)
         try:
             measured, weights = problem.test.y[measure], self._weights(measure)

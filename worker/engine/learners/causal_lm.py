@@ -54,6 +54,8 @@ class LanguageModelOptions(NamedTuple):
     rope_low: float
     rope_high: float
     rope_original: int
+    head: int
+    qk_norm: int
     rank: int
     alpha: float
     steps: int
@@ -239,7 +241,9 @@ def _views(sizes: DecoderSizes, vocabulary: int, arrays: dict[str, Any], inside:
 def _sizes(options: LanguageModelOptions) -> DecoderSizes:
     width, heads = options.width, options.heads
     kv_heads = options.kv_heads or heads
-    if width % ALIGNMENT or width % heads or (width // heads) % 2 or heads % kv_heads:
+    head = options.head or width // heads
+    uneven = heads * head % ALIGNMENT if options.head else width % heads
+    if width % ALIGNMENT or uneven or head % 2 or heads % kv_heads:
         raise InvalidProblem(
             f"learner 'lm': width must be a multiple of {ALIGNMENT} and of twice the heads, and heads of kv_heads; got"
             f" width={width}, heads={heads}, kv_heads={kv_heads}"
@@ -258,4 +262,6 @@ def _sizes(options: LanguageModelOptions) -> DecoderSizes:
         rope_low=options.rope_low,
         rope_high=options.rope_high,
         rope_original=options.rope_original,
+        head=options.head,
+        qk_norm=options.qk_norm,
     )

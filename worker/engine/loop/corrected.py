@@ -38,8 +38,9 @@ def corrected(run: Run) -> ValuationResult:
         return enumerated(run, RETRAIN)
     ends = anchors(run.n)
     grid, plan, budget = run.audit_plan()
-    bought = min(len(plan), max(FIRST_AUDITS, 2 * run.n))
-    first, look, noise = bought, 0, 0.0
+    # what a job of a larger budget buys first, too: a small budget may end before
+    first = max(FIRST_AUDITS, 2 * run.n)
+    bought, look, noise = min(len(plan), first), 0, 0.0
     corrector: Corrector | None = None
     while True:
         look += 1

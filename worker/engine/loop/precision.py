@@ -22,7 +22,8 @@ TIMES = (2, 4)  # of what was spent: the budgets that are looked at
 
 @dataclass(frozen=True)
 class MoreRetrainings:
-    """What more retrainings would bring to a job that corrects by them; its first look had ``first`` audits."""
+    """What more retrainings would bring to a job that corrects by them; a first look has ``first`` audits, where the
+    budget allows so many."""
 
     corrector: Corrector
     found: Corrected

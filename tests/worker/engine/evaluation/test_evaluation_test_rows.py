@@ -77,8 +77,12 @@ def test_no_group_both_chooses_the_baseline_and_measures() -> None:
 
 
 def test_groups_that_cannot_be_divided_are_refused() -> None:
+    labels, groups = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 1])
     with pytest.raises(InvalidProblem, match="groups of the test set cannot be divided"):
-        held_out.split(np.array([0, 0, 1, 1]), 0.5, 0, np.array([0, 0, 1, 1]))
+        held_out.split(labels, 0.5, 0, groups)
+    # in full mode the rows that measure then choose the baseline, too
+    choose, measure = held_out.chosen_apart(labels, 0.5, 0, groups)
+    assert choose.tolist() == measure.tolist() == [0, 1, 2, 3]
 
 
 def test_an_evaluator_counts_by_the_groups_of_its_test_rows_whatever_order_they_come_in(blobs) -> None:

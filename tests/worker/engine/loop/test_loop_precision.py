@@ -126,3 +126,14 @@ def test_what_ends_it(widest: float, halves: float | None, joined: float, test_r
 
 def test_looks_are_counted_as_purchases_double() -> None:
     assert [looks_until(count, 28) for count in (5, 28, 29, 56, 57, 112)] == [1, 1, 2, 2, 3, 3]
+
+
+def test_a_forecast_counts_the_looks_of_the_larger_job_and_not_those_of_a_small_budget() -> None:
+    spec = ValuationSpec(fidelity="retrain", estimator="multifidelity", share_ci=0.001, max_retrains=32)
+    now, then = (value(measured(400), replace(spec, max_retrains=count)).precision for count in (16, 64))
+    assert now is not None
+    assert then is not None
+    (said,) = [each.widest for each in now.forecast if each.most == 64]
+    assert then.reached is not None
+    # by the looks of the small budget, one more, it would be more than that off
+    assert said == pytest.approx(then.reached, rel=0.4)

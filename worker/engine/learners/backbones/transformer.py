@@ -74,6 +74,13 @@ def _normed(x: Tensor, scale: Tensor, eps: float) -> Tensor:
     return (wide * torch.rsqrt(wide.square().mean(dim=2, keepdim=True) + eps)).to(x.dtype) * scale.unsqueeze(1)
 
 
+def _normed_heads(x: Tensor, scale: Tensor, eps: float) -> Tensor:
+    """Each head of [K m, L, heads, size] normed by its model's scale [K or 1, size]."""
+    wide = x.float()
+    normed = (wide * torch.rsqrt(wide.square().mean(dim=3, keepdim=True) + eps)).to(x.dtype)
+    return (normed.view(len(scale), -1, *x.shape[1:]) * scale[:, None, None, None]).view(x.shape)
+
+
 def _attention(
     sizes: DecoderSizes,
     weight: Weight,
@@ -87,7 +94,10 @@ def _attention(
         projected = project(x, f"{name}.{part}")
         if sizes.qkv_bias:
             projected = projected + weight(f"{name}.{part}.bias").unsqueeze(1)
-        return projected.view(*rows, count, sizes.head_size).transpose(1, 2)
+        each = projected.view(*rows, count, sizes.head_size)
+        if sizes.qk_norm and part != "v_proj":
+            each = _normed_heads(each, weight(f"{name}.{part[0]}_norm.weight"), sizes.eps)
+        return each.transpose(1, 2)
 
     q = _rotated(heads("q_proj", sizes.heads), *rotations)
     k = _rotated(heads("k_proj", sizes.kv_heads), *rotations)
@@ -95,7 +105,7 @@ def _attention(
     if sizes.kv_heads != sizes.heads:
         k, v = (part.repeat_interleave(sizes.heads // sizes.kv_heads, dim=1) for part in (k, v))
     mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return project(mixed.transpose(1, 2).reshape(x.shape), f"{name}.o_proj")
+    return project(mixed.transpose(1, 2).reshape(*x.shape[:2], sizes.heads * sizes.head_size), f"{name}.o_proj")
 
 
 def _rotations(sizes: DecoderSizes, length: int, device: torch.device) -> tuple[Tensor, Tensor]:

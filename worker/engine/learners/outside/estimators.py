@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.errors import InvalidProblem
-from contract.learners import Architecture
+from contract.learners import INSTALLED, Architecture
 
 Floats = NDArray[np.float64]
 Options = Mapping[str, float | int]
@@ -34,7 +34,13 @@ def answers(
     if len(np.unique(y)) == 1:  # there is nothing to tell apart, and some estimators would not be fitted
         counts = np.bincount(y, minlength=classes)
         return np.tile(_log(counts / len(y), len(y)), (len(asked), 1))
-    return _BY_NAME[name](options, X, y, asked, classes, seed)
+    answer = INSTALLED[name].answer if name in INSTALLED else _BY_NAME[name]
+    found = np.asarray(answer(options, X, y, asked, classes, seed), dtype=np.float64)
+    if found.shape != (len(asked), classes):
+        raise InvalidProblem(
+            f"learner {name!r} answers with shape {list(found.shape)}; it is [{len(asked)}, {classes}]"
+        )
+    return found
 
 
 def _random_forest(options: Options, X: Floats, y: NDArray[np.int64], asked: Floats, classes: int, seed: int) -> Floats:

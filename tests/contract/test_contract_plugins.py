@@ -1,0 +1,107 @@
+"""Metrics and learners of other packages, really installed: the template's package in a folder beside this one's."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from contract import installed, plugins
+from contract.errors import InvalidProblem
+from contract.metrics import METRICS, Metric
+from tools.plugin import write
+
+ROOT = Path(__file__).parents[2]
+PROBE = """
+import json
+import numpy as np
+from app.main import create_app
+from app.settings import Settings
+from contract.learners import LEARNERS
+from contract.metrics import metric_of
+order = create_app(Settings()).openapi()["components"]["schemas"]["NewValuation"]["properties"]
+print(json.dumps({
+    "metric": "lab_margin" in order["metric"]["enum"],
+    "learner": LEARNERS["lab_bayes"].title,
+    "kept": LEARNERS["lab_bayes"].kept,
+    "worth": metric_of("lab_margin").worth(np.array([[9, 0], [0, 9]], dtype=np.float32), np.array([0, 0]), None),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the template's package is installed into."""
+    place = tmp_path_factory.mktemp("plugin")
+    write("lab", place / "source")
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--no-index", "--quiet"]
+    done = subprocess.run([*pip, "--target", place / "site", place / "source"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return place / "site"
+
+
+def run(site: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{site}", "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, *command], cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def test_what_is_installed_is_in_the_vocabulary_and_in_openapi(site: Path) -> None:
+    done = run(site, "-c", PROBE)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told == {"metric": True, "learner": "Gaussian naive Bayes", "kept": False, "worth": pytest.approx(0.0)}
+    assert "lab_margin" not in METRICS, "and nowhere else"
+
+
+def test_players_are_valued_by_an_installed_learner_and_metric_and_the_result_is_verified(
+    site: Path, tmp_path: Path
+) -> None:
+    for name, flip in (("a", 0), ("b", 3), ("test", 0)):
+        lines = [f"{i % 7},{i % 3},{'yes' if (i % 7 > 3) != (flip and i % flip == 0) else 'no'}" for i in range(40)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["u,v,label", *lines]))
+    files = [f"--provider={name}={tmp_path}/{name}.csv" for name in "ab"]
+    asked = [f"--test={tmp_path}/test.csv", "--target=label", "--model=lab_bayes:smoothing=0.01", "--metric=lab_margin"]
+    kept = tmp_path / "result.json"
+    done = run(site, "-m", "app.cli", "value", *files, *asked, f"--json={kept}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(kept.read_text())
+    assert result["spec"]["metric"] == "lab_margin"
+    by_name = {player["provider"]: player["value"] for player in result["players"]}
+    assert by_name["a"] > by_name["b"], "a third of the other's labels are wrong"
+    assert run(site, "-m", "app.cli", "verify", str(kept)).returncode == 0
+    without = run(tmp_path, "-m", "app.cli", "value", *files, *asked)
+    assert without.returncode != 0
+    assert "'lab_margin' is unknown" in without.stdout + without.stderr
+
+
+def test_an_entry_that_is_wrong_stops_the_start_and_names_the_package(site: Path, tmp_path: Path) -> None:
+    entries = next(site.glob("lab-*.dist-info")) / "entry_points.txt"
+    before = entries.read_text()
+    for wrong, why in (
+        ("[cherish.metrics]\nlab_margin = lab:NOTHING\n", "of package lab: lab:NOTHING cannot be loaded"),
+        (
+            "[cherish.metrics]\nlab_margin = lab:naive_bayes\n",
+            "lab:naive_bayes is a function, not an instance of Metric",
+        ),
+        ("[cherish.metrics]\naccuracy = lab:METRIC\n", "entry 'accuracy' calls itself 'lab_margin'; name it so"),
+    ):
+        entries.write_text(wrong)
+        done = run(site, "-c", "import contract.metrics")
+        assert done.returncode != 0
+        assert why in done.stderr
+    entries.write_text(before)
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with pytest.raises(InvalidProblem, match="'accuracy' is the name of another one"):
+        plugins.refuse_taken(plugins.METRICS, "accuracy", METRICS)
+    assert plugins.installed("cherish.nothing", Metric) == []
+    assert installed.InstalledLearner("x", "an x", lambda *_: np.zeros((1, 2))).hyper == ()
+
+
+def test_the_template_refuses_a_name_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'My lab' is no name"):
+        write("My lab", tmp_path / "x")
