@@ -33,6 +33,7 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
+from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
 from app.valuations import row_endpoints, value_endpoints
 from app.valuations.explorations import endpoints as explorations
@@ -113,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(valuations.router)
     app.include_router(handovers.router)
     app.include_router(row_endpoints.router)
+    app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
     app.include_router(explorations.router)
     app.include_router(erasure.router)

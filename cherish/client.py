@@ -191,6 +191,25 @@ class Client:
             read_answer(answer)
         return answer.content
 
+    def evidence(self, valuation_id: str) -> bytes:
+        """The zip of what a job's values rest on, which its certificate commits to; raises Problem (409), with the
+        reason, where there is none."""
+        answer = self._send("GET", f"/v1/valuations/{valuation_id}/evidence", None, {})
+        if not answer.is_success:
+            read_answer(answer)
+        return answer.content
+
+    def inclusion(self, valuation_id: str) -> Json:
+        """A provider's proofs that the coalitions with its data are under the certificate's root, all pages of them."""
+        path = f"/v1/me/valuations/{valuation_id}/evidence"
+        whole = self.get(path, limit=1000)
+        following = whole["next_after"]
+        while following is not None:
+            page = self.get(path, limit=1000, after=following)
+            whole["items"] += page["items"]
+            following = page["next_after"]
+        return whole | {"next_after": None}
+
     def create_valuation(self, **spec: Any) -> Json:
         """Post a valuation job; returns it, queued."""
         return self.post("/v1/valuations", spec)

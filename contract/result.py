@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, TypeAdapter
 
+from contract.evidence import EvidenceSeal
 from contract.interactions import Interactions
 from contract.job import DomainPerplexity
 from contract.sealing import SEAL
@@ -414,6 +415,7 @@ class StoredResult(_Answer):
     removal: RemovalCurves | None = None
     interactions: Interactions | None = None  # None: in results from before they were told
     domains: tuple[DomainPerplexity, ...] = ()
+    evidence: EvidenceSeal | None = None  # None: in results from before their evidence was kept
     selection: Selection | None = None  # of explorations
 
     @classmethod
@@ -445,6 +447,13 @@ class StoredResult(_Answer):
     def plain(self) -> dict[str, Any]:
         """As JSON reads it back: lists for tuples, Python's numbers for numpy's; NaN is refused."""
         whole = self.to_dict() | {"domains": [each.plain() for each in self.domains]}
+        if self.evidence is None:
+            # a result from before there was evidence stays what it was
+            del whole["evidence"]
+        else:
+            whole["evidence"] = self.evidence.plain()
+        if self.interactions is None:
+            del whole["interactions"]
         text = json.dumps(whole, allow_nan=False, default=lambda number: number.item())
         plain: dict[str, Any] = json.loads(text)
         return plain

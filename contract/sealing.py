@@ -5,27 +5,15 @@ seal it again, which is why ``cherish verify`` also computes again what the file
 to belong to a result without showing the others. Pure.
 """
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contract.document import canonical_json, digest_of
+from contract.merkle import merkle_root
 
 WORTHS_ROOT, DIGEST = "worths_root", "digest"
 SEAL = (WORTHS_ROOT, DIGEST)
-
-
-def merkle_root(leaves: Sequence[bytes]) -> str:
-    """Hex root of a Merkle tree by RFC 6962: leaves and nodes are hashed apart, so neither passes for the other."""
-    return _root([hashlib.sha256(b"\x00" + leaf).digest() for leaf in leaves]).hex()
-
-
-def _root(hashes: list[bytes]) -> bytes:
-    if len(hashes) <= 1:
-        return hashes[0] if hashes else hashlib.sha256(b"").digest()
-    split = 1 << (len(hashes) - 1).bit_length() - 1  # the largest power of two under the number of leaves
-    return hashlib.sha256(b"\x01" + _root(hashes[:split]) + _root(hashes[split:])).digest()
 
 
 def worths_root(worths: Iterable[Mapping[str, Any]]) -> str:

@@ -20,6 +20,7 @@ from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups
 from app.datasets.rows.reading import labelled_numbers, read_rows
 from app.errors import InvalidInput
+from app.sandbox.arrow import start_without_pandas
 from app.valuations.players.files import join_rows
 from contract.learners import LEARNERS, predicted
 from contract.metrics import METRICS, Predicts, metric_of
@@ -40,6 +41,7 @@ def evaluator_of(
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
     from worker.engine.games.shards import cut
 
+    start_without_pandas()
     name, hyper = parse_model(request.model)
     if name not in LEARNERS:
         raise InvalidInput(unknown("learner", name, LEARNERS))

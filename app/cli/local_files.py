@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.cli.request import ValueRequest
-from app.datasets.service import limits_of
+from app.datasets.table_limits import limits_of
 from app.errors import InvalidInput
 from app.sandbox import process
 from app.settings import Settings

@@ -201,6 +201,34 @@ def model(
     _print(f"{out}\t{len(content)} bytes")
 
 
+@valuations.command("evidence")
+def evidence(
+    valuation_id: str,
+    key: _Key,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the zip.")] = Path("evidence.zip"),
+    api: _Api = _URL,
+) -> None:
+    """Fetch what a job's values rest on; `cherish verify CERTIFICATE EVIDENCE` repeats the job from it."""
+    with Client(api, key) as client:
+        content = client.evidence(valuation_id)
+    out.write_bytes(content)
+    _print(f"{out}\t{len(content)} bytes")
+
+
+@valuations.command("proofs")
+def proofs(
+    valuation_id: str,
+    key: _Key,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write them.")] = Path("proofs.json"),
+    api: _Api = _URL,
+) -> None:
+    """Fetch the proofs that a job counted the coalitions your data is in; check them with `cherish verify`."""
+    with Client(api, key) as client:
+        body = client.inclusion(valuation_id)
+    out.write_text(json.dumps(body, indent=1) + "\n")
+    _print(f"{out}\t{len(body['items'])} proofs")
+
+
 @valuations.command("explore")
 def explore(
     question: Annotated[Path, typer.Argument(help="The question as JSON, as POST /v1/explorations takes it.")],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import verdicts
+from app.cli import proof, verdicts
 from app.cli.local import evaluator_of
 from app.cli.output import console_beside, write_document
 from app.cli.request import ValueRequest, parse_providers
@@ -24,7 +24,14 @@ from app.errors import InvalidInput
 if TYPE_CHECKING:
     from contract.result import ValuationResult
 
-_Result = Annotated[Path, typer.Argument(help="A result that `cherish value --json` wrote.")]
+_Result = Annotated[
+    Path, typer.Argument(help="A result that `cherish value --json` wrote, a certificate, or a provider's proofs.")
+]
+_Evidence = Annotated[
+    Path | None,
+    typer.Argument(help="Of a certificate: the job's evidence (a zip). Of a provider's proofs: the certificate."),
+]
+_Key = Annotated[str | None, typer.Option(help="The service's public key, from where you trust it.")]
 _Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=FILE; the files to compute from.")]
 _Test = Annotated[str | None, typer.Option(help="The test set, where it is not where the result says.")]
 _Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
@@ -58,6 +65,7 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     result: _Result,
+    evidence: _Evidence = None,
     provider: _Providers = None,
     test: _Test = None,
     rest: _Rest = None,
@@ -69,8 +77,19 @@ def verify(
     json_path: _Json = None,
     threads: _Threads = THREADS,
     other_versions: _OtherVersions = False,
+    key: _Key = None,
 ) -> None:
-    """Check a result: all that it shows against its worths, and the worths that matter against the files."""
+    """Check a result: all that it shows against its worths, and the worths that matter against the files; or a job's
+    certificate, against the evidence that it commits to."""
+    if result.is_file() and proof.is_signed(result.read_bytes()):
+        if provider or audit or intervals:
+            raise InvalidInput("a certificate is checked against evidence, not files; leave the options for files out")
+        _signed(result, evidence, key, json_path)
+        return
+    if evidence is not None or key is not None:
+        raise InvalidInput(
+            f"{result}: only a certificate, or a provider's proofs, has evidence and a key to be checked by"
+        )
     file = _read(result)
     stored, request = file.result, file.request
     console = console_beside(json_path)
@@ -114,6 +133,31 @@ def verify(
         plain = {part: verdict.plain() for part, verdict in found.items()}
         write_document((json.dumps(whole | plain, indent=1) + "\n").encode(), json_path, console)
     console.print(_conclusion(matches, with_files=bool(provider)))
+    if not matches:
+        raise typer.Exit(1)
+
+
+def _signed(file: Path, evidence: Path | None, key: str | None, json_path: Path | None) -> None:
+    """Check a certificate against its evidence, or a provider's proofs; exit code 1 on a mismatch."""
+    console = console_beside(json_path)
+    found: dict[str, Verdict] = {}
+
+    def record(part: str, verdict: Verdict) -> bool:
+        found[part] = verdict
+        console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
+        return verdict.match
+
+    if evidence is not None and not evidence.is_file():
+        raise InvalidInput(f"there is no file {evidence}; name the evidence of the certificate's job")
+    unchecked = proof.check(file.read_bytes(), evidence, key, record)
+    if unchecked:
+        console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
+    matches = all(verdict.match for verdict in found.values())
+    if json_path is not None:
+        plain = {part: verdict.plain() for part, verdict in found.items()}
+        whole = {"match": matches, "not_checked": unchecked} | plain
+        write_document((json.dumps(whole, indent=1) + "\n").encode(), json_path, console)
+    console.print("It holds, as far as it was checked." if matches else "It does NOT hold.")
     if not matches:
         raise typer.Exit(1)
 

@@ -16,7 +16,7 @@ from app.datasets import lifecycle, profiling, readings, repository
 from app.datasets.inspection import Inspection, InspectionQuestion
 from app.datasets.licences import Licence
 from app.datasets.lifecycle import DatasetStatus, Move
-from app.datasets.readers import Limits
+from app.datasets.table_limits import limits_of
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetVersion, Modality
 from app.disclosure import service as disclosure
 from app.disclosure.service import Told
@@ -69,11 +69,6 @@ class Terms:
     reserve_minor: int | None = None
     reserve_currency: str | None = None
     preview_rows: int = 0
-
-
-def limits_of(settings: Settings) -> Limits:
-    """How large a table this deployment reads."""
-    return Limits(settings.max_rows, settings.max_columns, settings.max_table_bytes)
 
 
 def create(session: Session, caller: Caller, draft: Draft) -> Dataset:

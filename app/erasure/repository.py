@@ -16,7 +16,7 @@ from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.ids import public_id
 from app.valuations.results import row_values
 from app.valuations.tables import BuyerGame, Erasure, ModelRelease, Valuation, ValuationDataset
-from app.valuations.work import answers, worths
+from app.valuations.work import answers, evidence, worths
 
 
 def unerased(session: Session, resend: timedelta, limit: int) -> Sequence[uuid.UUID]:
@@ -111,11 +111,12 @@ def loaded_and_withdrawn(session: Session, game_ids: Collection[uuid.UUID]) -> S
 
 
 def forget_game(session: Session, game_id: uuid.UUID) -> tuple[str | None, set[str], int]:
-    """Erase a game's models' name, its facts, its models' answers and its worths; the models' blob, the answers' blobs
-    and how many worths there were."""
+    """Erase a game's models' name, its facts, its models' answers, its worths and the evidence of its results; the
+    models' blob, the blobs of answers and evidence, and how many worths there were."""
     game = session.scalars(select(BuyerGame).where(BuyerGame.id == game_id).with_for_update()).one()
     blob, game.prepared, game.facts = game.prepared, None, None
-    return blob, answers.erase(session, game_id), worths.erase(session, game_id)
+    derived = answers.erase(session, game_id) | evidence.erase(session, game_id)
+    return blob, derived, worths.erase(session, game_id)
 
 
 def names_of_prepared(session: Session, blob: str) -> int:

@@ -30,6 +30,7 @@ from typing import Any
 
 from app.errors import FieldError, InvalidData, Unavailable
 from app.sandbox import walls
+from app.sandbox.arrow import start_without_pandas
 from app.sandbox.walls import Walls
 
 _ROOT = Path(__file__).parents[2]
@@ -234,10 +235,8 @@ def _serve(names: list[str]) -> None:
     walls.surround()
     walls.hide()
     tasks = {name: _imported(name) for name in names}
-    import pyarrow as pa
-
-    # modules that libraries import at their first use are imported here, once, and not by every child (Arrow: pandas)
-    pa.array([1.0]).to_numpy()
+    # what Arrow does at its first array it does here, once, and not in every child
+    start_without_pandas()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

@@ -230,6 +230,14 @@ def players(session: Session, valuation_id: uuid.UUID) -> Sequence[ValuationPlay
     return session.scalars(statement.order_by(ValuationPlayer.position)).all()
 
 
+def players_of_provider(session: Session, valuation_id: uuid.UUID, provider_id: uuid.UUID) -> Sequence[ValuationPlayer]:
+    """A provider's own players in a job; none where its data is not in it."""
+    statement = select(ValuationPlayer).where(
+        ValuationPlayer.valuation_id == valuation_id, ValuationPlayer.provider_id == provider_id
+    )
+    return session.scalars(statement.order_by(ValuationPlayer.position)).all()
+
+
 def _job_state() -> Select[Any]:
     job = bindparam("job", type_=Uuid())
     workers = select(func.count(Shard.worker.distinct())).where(

@@ -184,6 +184,15 @@ class StoredAnswers(Base, Timestamped):
     count: Mapped[int]
 
 
+class EvidenceDocument(Base, Timestamped):
+    """The blob of what a result of the game rests on (contract.evidence), which the result's certificate commits to."""
+
+    __tablename__ = "evidence_documents"
+
+    game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
 class OtherMetric(Base, Timestamped):
     """The values of a job that has succeeded by a metric that it did not order: asked for, then either a ``result``
     (contract.result.StoredResult, as the job's own) or a ``refusal`` in words. ``tries`` counts workers that began."""

@@ -13,9 +13,10 @@ from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.identity import Role
-from app.valuations import handover, service
+from app.valuations import evidence, handover, service
 from app.valuations.delivery.package import MEDIA_TYPE, packed
 from app.valuations.results import certificates, exports, reports
+from app.valuations.results.answers import inclusion_answer
 from app.web.jobs import Reader
 from app.web.rendering import page
 from app.web.routes import page_router
@@ -24,6 +25,7 @@ from app.web.visitors import Visitor, visiting
 router = page_router("/jobs")
 
 # whoever has paid for it, and no administrator
+Provider = Annotated[Visitor, visiting("valuations:read", Role.PROVIDER)]
 Taker = Annotated[Visitor, visiting("valuations:read", Role.BUYER)]
 _PRIVATE = {"Cache-Control": "private, no-store"}
 
@@ -89,6 +91,23 @@ def download_certificate(
 ) -> Response:
     signed = service.certificate(session, settings, visitor.caller, valuation_id)
     return _json(json.dumps(signed, indent=2), valuation_id, "certificate.json")
+
+
+@router.get("/{valuation_id}/evidence.zip")
+def download_evidence(visitor: Reader, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId) -> Response:
+    """What the certificate commits to, to repeat the job from."""
+    found = evidence.of_job(session, blobs, visitor.caller, valuation_id)
+    return _download(evidence.packed(blobs, found), evidence.MEDIA_TYPE, valuation_id, "evidence.zip")
+
+
+@router.get("/{valuation_id}/proofs.json")
+def download_proofs(
+    visitor: Provider, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, valuation_id: ValuationId
+) -> Response:
+    """A provider's proofs that the coalitions with its data are under the certificate's root: all of them."""
+    found = evidence.inclusion(session, blobs, settings, visitor.caller, valuation_id, -1, None)
+    answer = inclusion_answer(found.signed, found.items, found.following)
+    return _json(answer.model_dump_json(indent=1), valuation_id, "proofs.json")
 
 
 @router.get("/{valuation_id}/certificate")

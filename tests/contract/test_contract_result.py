@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contract.evidence import EvidenceSeal
 from contract.job import DomainPerplexity
 from contract.result import (
     FORMAT,
@@ -121,8 +122,13 @@ def test_the_stored_result_is_the_answer_without_its_worths_and_reads_back_equal
     assert "worths" not in plain
     assert StoredResult.from_dict(plain) == stored
     for field in fields(StoredResult):
-        if field.name not in ("without_harm", "removal", "domains", "selection", "interactions"):
+        if field.name not in ("without_harm", "removal", "domains", "evidence", "selection", "interactions"):
             assert getattr(stored, field.name) == getattr(RESULT, field.name)
+    # a result from before there was evidence stays what it was, digest and all
+    assert "evidence" not in plain
+    sealed = replace(stored, evidence=EvidenceSeal(root="00" * 32, leaves=3, document="11" * 32))
+    again_plain = json.loads(json.dumps(sealed.plain()))
+    assert StoredResult.from_dict(again_plain) == sealed
 
 
 def test_numbers_of_numpy_are_stored_as_plain_ones() -> None:

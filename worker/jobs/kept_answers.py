@@ -30,6 +30,15 @@ class KeptAnswers:
         self._blobs, self._kept, self._prediction, self._moved = blobs, kept, prediction, moved
         self._sources: dict[str, Mapping[bytes, NDArray[Any]]] = {}
 
+    @property
+    def files(self) -> Sequence[AnswerBlob]:
+        """The blobs that hold the answers."""
+        return self._kept
+
+    @property
+    def moved(self) -> Sequence[str]:
+        return self._moved
+
     @cached_property
     def _anchors(self) -> tuple[Anchors, bytes]:
         """The answers of everybody's and nobody's model, and everybody, packed."""

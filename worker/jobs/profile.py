@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.datasets import profiling
 from app.datasets.profile import ProfileAnswer, ProfileQuestion
-from app.datasets.service import limits_of
+from app.datasets.table_limits import limits_of
 from app.db.session import transaction
 from app.errors import InvalidData, NotFound
 from app.http.ids import public_id

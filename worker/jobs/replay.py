@@ -13,10 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.job import Job, ShardFacts
+from contract.job import DomainPerplexity, Job, ShardFacts
 from contract.metrics import metric_of
+from contract.result import StoredResult, ValuationResult
+from contract.spec import ValuationSpec
 from worker.engine.games.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
 from worker.engine.games.measured import Ends
+from worker.engine.loop.interactions import interactions
+from worker.engine.loop.removal_curves import removal
+from worker.engine.valuation import OnProgress, value
+from worker.engine.without_harm import without_harm
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
 
@@ -113,6 +119,32 @@ class StoredGame:
         for source, used in self._used.items():
             counts[family(source)] += len(used)
         return counts
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a game's stored worths come to: the engine's answer, and all that is kept of it."""
+
+    result: ValuationResult
+    stored: StoredResult
+
+
+def replayed(
+    game: StoredGame,
+    spec: ValuationSpec,
+    domains: tuple[DomainPerplexity, ...] = (),
+    on_progress: OnProgress | None = None,
+    *,
+    revalue: bool,
+) -> Replayed:
+    """The whole result of a game on its stored worths; NeedWorths where one is missing. ``revalue``: the others are
+    valued again without whoever does harm."""
+    result = value(game, spec, on_progress)
+    again = without_harm(game, spec, result) if revalue else None
+    curves = removal(game, result)
+    pairs = interactions(game, result)
+    document = None if again is None else again.document()
+    return Replayed(result, StoredResult.of(result, document, curves, domains, interactions=pairs))
 
 
 def group_worths(rows: Iterable[Any], n: int) -> dict[str, dict[bytes, tuple[float, float]]]:

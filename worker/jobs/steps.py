@@ -8,6 +8,7 @@ database go away meanwhile. A step that must stop raises ``WorkStopped``.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -30,23 +31,21 @@ from contract.answers import pack as pack_arrays
 from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
 from contract.job import GameFacts, Job, JobProgress, SourceCost
 from contract.learners import predicted
-from contract.result import StoredResult, ValuationResult
+from contract.result import ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, NeedWorths, family
 from worker.engine.loop.best_sets import best_sets
-from worker.engine.loop.interactions import interactions
-from worker.engine.loop.removal_curves import removal
 from worker.engine.tensors import batching
-from worker.engine.valuation import Progress, value
-from worker.engine.without_harm import without_harm
+from worker.engine.valuation import Progress
 from worker.jobs import checks
 from worker.jobs.deliver import ModelDeliverer
 from worker.jobs.domains import perplexities
+from worker.jobs.evidence import evidence_of, salt_of
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
 from worker.jobs.known_jobs import KnownJobs
-from worker.jobs.replay import StoredGame, group_worths, pack, players_of, shard_facts, shard_size, unpack
+from worker.jobs.replay import StoredGame, group_worths, pack, players_of, replayed, shard_facts, shard_size, unpack
 from worker.jobs.row_values import RowValuer
 from worker.loading.feature_rows import rows_of, to_arrays
 from worker.loading.games import LoadedGames
@@ -186,12 +185,9 @@ class Steps:
         )
         looks: list[Progress] = []
         try:
-            result = value(game, job.spec, looks.append)
-            again = without_harm(game, job.spec, result) if job.revalue_without_harm else None
-            curves = removal(game, result)
-            pairs = interactions(game, result)
+            found = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
             explored = job.inputs.explored
-            selection = None if explored is None else best_sets(game, result, explored.added)
+            selection = None if explored is None else best_sets(game, found.result, explored.added)
         except NeedWorths as need:
             self._heartbeat.check()
             coalitions = pack(need.coalitions)
@@ -202,7 +198,7 @@ class Steps:
             return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heartbeat.check()
         progress = _progress(game, looks)
-        points = checks.moves(result) if job.checked_part > 0.0 else {}
+        points = checks.moves(found.result) if job.checked_part > 0.0 else {}
         drawn = checks.draw(game.used, job.checked_part, job.game_digest, points)
         for sample in drawn:
             if missing := sample.missing(stored):
@@ -211,14 +207,14 @@ class Steps:
         # what is told of a job that has ended is the width with everything that is uncertain
         ended = {
             "checked": self._checked(claim, drawn),
-            "widest_share_interval": _widest(result),
-            "precision_met": None if result.precision is None else result.precision.met,
+            "widest_share_interval": _widest(found.result),
+            "precision_met": None if found.result.precision is None else found.result.precision.met,
         }
         progress = progress.model_copy(update=ended)
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
-        kept = StoredResult.of(
-            result, None if again is None else again.document(), curves, job.facts.domains, selection, pairs
-        )
+        evidence = evidence_of(game, job, salt_of(self._settings, claim.game_id))
+        self._blobs.put_bytes(evidence.content)
+        kept = replace(found.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 
     def _kept(self, job: Job) -> KeptAnswers | KeptSums | None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from app.checkpoints.tables import Checkpoint
 from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.rows.items import IMAGE, TEXT
-from app.datasets.service import limits_of
+from app.datasets.table_limits import limits_of
 from app.datasets.tables import Dataset, Modality
 from app.http.waiting import Deferred
 from app.sandbox import process

@@ -18,7 +18,7 @@ from app.datasets.rows.features import Encoding
 from app.datasets.rows.items import Items
 from app.datasets.rows.reading import labelled_numbers
 from app.datasets.rows.tokens import Encode
-from app.datasets.service import limits_of
+from app.datasets.table_limits import limits_of
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore

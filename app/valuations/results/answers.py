@@ -1,8 +1,9 @@
 """From rows to answers: which parts of a job its buyer and its providers see. Pure; it reads no database."""
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from app.http.ids import public_id
 from app.payouts import money
@@ -14,8 +15,11 @@ from app.valuations.results.payee_parts import PayeeResult, known_intervals, par
 from app.valuations.results.schemas import (
     Checked,
     DomainAnswer,
+    EvidenceSealAnswer,
     ForecastAnswer,
     GainAnswer,
+    InclusionAnswer,
+    InclusionProofAnswer,
     InteractionsAnswer,
     IntervalPartsAnswer,
     PayoutLine,
@@ -39,6 +43,7 @@ from app.valuations.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.evidence import InclusionProof
 from contract.findings import FileFinding, Severity
 from contract.grants import Grant
 from contract.job import PayeePart
@@ -178,6 +183,7 @@ def values(
         precision=None if settled_before else _precision(valuation, result),
         domains=[DomainAnswer.model_validate(domain.plain()) for domain in result.domains],
         tops_up=valuation.tops_up,
+        evidence=None if result.evidence is None else EvidenceSealAnswer.model_validate(result.evidence.plain()),
     )
 
 
@@ -395,3 +401,18 @@ def _measured_on(valuation: Valuation) -> MeasuredOn | None:
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:
     return (low, high) if low is not None and high is not None else None
+
+
+def inclusion_answer(
+    signed: Mapping[str, Any], items: Sequence[InclusionProof], following: int | None
+) -> InclusionAnswer:
+    """A provider's proofs: the signed statement, and the page of them after which more begin at ``following``."""
+    return InclusionAnswer(
+        statement=signed["certificate"],
+        digest=signed["digest"],
+        algorithm=signed["algorithm"],
+        public_key=signed["public_key"],
+        signature=signed["signature"],
+        items=[InclusionProofAnswer.model_validate(each.plain()) for each in items],
+        next_after=following,
+    )

@@ -90,6 +90,7 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         **({} if values.tops_up is None else {"tops_up": public_id("val", values.tops_up)}),
         **({} if values.chance is None else {"chance": _without_none(values.chance, "within")}),
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
+        **({} if values.evidence is None else {"evidence": values.evidence.model_dump()}),
         **({} if before else values.model_dump(mode="json", include={"gain"}) | {"precision": _precision(values)}),
     }
 

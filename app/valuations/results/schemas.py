@@ -258,6 +258,20 @@ class PrecisionAnswer(Answer):
     )
 
 
+_EVIDENCE: dict[str, Any] = {"root": "7d" * 32, "leaves": 1097, "document": "9e" * 32}
+
+
+class EvidenceSealAnswer(Answer):
+    """What commits a result to its evidence: the Merkle root over its worths and models' answers, how many leaves it is
+    over, and the SHA-256 of the document that holds them."""
+
+    model_config = example(**_EVIDENCE)
+
+    root: str
+    leaves: int
+    document: str
+
+
 class Values(Answer):
     """The result: every player's value, and how it was computed, how far it can be trusted, what it cost."""
 
@@ -272,6 +286,7 @@ class Values(Answer):
         checked={"worths": 54, "by_another_worker": 54}, gain=_GAIN,
         precision=_PRECISION,
         removal={"source": "unlearn:tangent", "reason": None, "highest_first": [_POINT], "lowest_first": [_POINT]},
+        evidence=_EVIDENCE,
     )  # fmt: skip
 
     valuation_id: ValuationId
@@ -308,6 +323,7 @@ class Values(Answer):
     chance: TestChanceAnswer | None = Field(default=None, description="Null where the models' answers were not kept.")
     domains: list[DomainAnswer] = Field(description="Perplexities of a language model; empty for others.")
     tops_up: ValuationId | None = Field(default=None, description="The job that this one goes on with.")
+    evidence: EvidenceSealAnswer | None = Field(default=None, description="Null for jobs from before it was kept.")
 
 
 class ValuesPending(Answer):
@@ -551,6 +567,59 @@ class Certificate(Answer):
     algorithm: str
     public_key: str
     signature: str
+
+
+_PROOF: dict[str, Any] = {
+    "index": 12, "leaf": {"kind": "worth", "source": "retrain", "coalition": "05", "commitment": "3a" * 32},
+    "path": ["b1" * 32],
+}  # fmt: skip
+
+
+class WorthLeafAnswer(Answer):
+    """A worth under the root: its source, its coalition (bit i of byte j of the hex text: player 8 j + i), and the
+    commitment to the number, which is not told."""
+
+    model_config = example(**_PROOF["leaf"])
+
+    kind: Literal["worth"]
+    source: str
+    coalition: str
+    commitment: str
+
+
+class InclusionProofAnswer(Answer):
+    """That a leaf is under the root (RFC 6962): its place among all, and the hashes beside its way up."""
+
+    model_config = example(**_PROOF)
+
+    index: int
+    leaf: WorthLeafAnswer
+    path: list[str]
+
+
+class InclusionAnswer(Answer):
+    """What a provider gets of a job's evidence: the signed root, and a proof for each coalition that its data is in.
+
+    ``statement`` is signed like a certificate: Ed25519 over its canonical JSON. It names the root, which is that of the
+    buyer's certificate, and the players of the game that are yours.
+    """
+
+    model_config = example(
+        statement={
+            "format": "cherish-inclusion-1", "valuation": _VAL, "root": "7d" * 32, "leaves": 1097,
+            "seats": [0], "digests": ["ab" * 32],
+        },
+        digest="cd" * 32, algorithm="Ed25519", public_key="MCowBQ...", signature="kGp3...", items=[_PROOF],
+        next_after=None,
+    )  # fmt: skip
+
+    statement: dict[str, Any]
+    digest: str
+    algorithm: str
+    public_key: str
+    signature: str
+    items: list[InclusionProofAnswer]
+    next_after: int | None = Field(description="Ask again with `after` this; null: there are no more.")
 
 
 class CertificateKey(Answer):

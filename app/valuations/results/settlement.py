@@ -6,22 +6,20 @@ ledger's unique settlement stands behind that). It computes no value: the last p
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from app.http.ids import public_id
 from app.payouts import money
 from app.payouts import service as payouts
-from app.payouts.policies import Line, PayoutClaim, PayoutPlan, make_plan
-from app.payouts.preconditions import JobOutcome, PayoutCondition
+from app.payouts.policies import Line, PayoutPlan
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.delivery import releases
 from app.valuations.delivery.training import training_of
 from app.valuations.orders.device_time_price import DeviceTimePrice
-from app.valuations.orders.terms import payout_terms
-from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
+from app.valuations.results.division import divide
+from app.valuations.results.payee_parts import PayeeResult, known_intervals, players_paid
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
@@ -29,13 +27,11 @@ from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.delivery import TrainedModel, Training
+from contract.division import DividedPayee, Division
 from contract.grants import Grant
 from contract.policies import PayoutPolicy
 from contract.result import PlayerResult, StoredResult
 from contract.row_values import ROWS_NONE
-
-# under the rules up to this edition a gain that could not be tested was judged by the two worths alone
-_LAST_UNTESTED = 2
 
 
 class SettlementImpossible(Exception):
@@ -76,7 +72,7 @@ def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, traine
         _hand_over(session, valuation)
     for player, line in zip(players, plan.lines, strict=True):
         part = valuation.job_inputs.seating[player.position]
-        _write(player, known_intervals(part, result.players), known_intervals(part, paid_on), line)
+        written(player, known_intervals(part, result.players), known_intervals(part, paid_on), line)
     if plan.budget:
         payouts.settle(session, valuation.id, plan)
     else:
@@ -104,26 +100,6 @@ def _hand_over(session: Session, top_up: Valuation) -> None:
     lifecycle.end_wait(session, earlier)
 
 
-def _undivided(valuation: Valuation) -> PayoutCondition | None:
-    """Why a top-up or an exploration divides no pool; None for other jobs."""
-    if valuation.explores:
-        return PayoutCondition(
-            met=False,
-            sentence="This is an exploration: it measures, and divides no pool.",
-            reason="nothing here: an exploration divides no pool",
-            reference="an exploration, which divides no pool",
-        )
-    if valuation.tops_up is None:
-        return None
-    earlier = public_id("val", valuation.tops_up)
-    return PayoutCondition(
-        met=False,
-        sentence=f"This job goes on with {earlier}, whose pool is divided there; it divides none of its own.",
-        reason=f"nothing here: what is paid is paid by {earlier}",
-        reference=f"it tops up {earlier}, which pays",
-    )
-
-
 def _notify_providers(session: Session, valuation: Valuation, plan: PayoutPlan) -> None:
     released: dict[uuid.UUID, int] = {}
     for line in plan.lines:
@@ -147,21 +123,6 @@ def player_key(order: NewValuation, player: ValuationPlayer) -> uuid.UUID:
     return player.provider_id
 
 
-def outcome_of(result: StoredResult) -> JobOutcome:
-    """What a result says of its job as a whole; worths and gain are of the valuation that is paid on."""
-    ends = result.without_harm or result
-    no_shares = None
-    if any(player.share is None for player in result.players):
-        no_shares = result.shares_note or "This job has values but no shares."
-    return JobOutcome(
-        empty_worth=ends.empty_worth,
-        full_worth=ends.full_worth,
-        gain=result.paid_gain,
-        audited=result.audit.status != "unaudited",
-        no_shares=no_shares,
-    )
-
-
 def plan_of(
     session: Session,
     valuation: Valuation,
@@ -173,45 +134,50 @@ def plan_of(
     policy: PayoutPolicy | None = None,
 ) -> PayoutPlan:
     """How a result is divided under the job's terms; as if ``pool_minor`` or ``policy`` were others, where given."""
-    inputs, order = valuation.job_inputs, valuation.order
-    agreed = inputs.terms
-    compute = DeviceTimePrice.agreed(agreed.compute)
-    terms = payout_terms(order.payout, valuation.currency, agreed.fee_basis_points, compute, agreed.edition)
-    if policy is not None:
-        terms = replace(terms, policy=policy)
-    seconds = repository.job_state(session, valuation).device_seconds
     game = repository.get_game(session, valuation.game_id).document
     if tuple(player.digest for player in result.players) != game.players:
         raise SettlementImpossible(f"job {valuation.id}: the result is about other players than the job")
-    claims = []
-    for player in players:
-        own = part_of(inputs.seating[player.position], paid_on)
-        claims.append(
-            PayoutClaim(
-                player_id=player_key(order, player),
-                provider_id=player.provider_id,
-                value=own.value,
-                value_band=own.value_band,
-                share_band=own.share_band,
+    compute = DeviceTimePrice.agreed(valuation.job_inputs.terms.compute)
+    seconds = repository.job_state(session, valuation).device_seconds
+    metered = 0 if compute is None else compute.metered(valuation.currency, seconds)
+    division = division_of(valuation, players, metered)
+    if pool_minor is not None:
+        division = division.model_copy(update={"pool_minor": pool_minor})
+    return divide(valuation.id, division, valuation.order.payout, result, paid_on, policy)
+
+
+def division_of(valuation: Valuation, players: Sequence[ValuationPlayer], metered: int) -> Division:
+    """What a job's pool is divided by, beside its values; devices cost ``metered`` minor units."""
+    inputs, order = valuation.job_inputs, valuation.order
+    agreed = inputs.terms
+    return Division(
+        valuation=public_id("val", valuation.id),
+        currency=valuation.currency,
+        pool_minor=valuation.pool_minor,
+        fee_basis_points=agreed.fee_basis_points,
+        compute=agreed.compute,
+        metered=metered,
+        edition=agreed.edition,
+        reserves=any(agreed.reserves),
+        tops_up=None if valuation.tops_up is None else public_id("val", valuation.tops_up),
+        explores=valuation.explores,
+        payees=tuple(
+            DividedPayee(
+                position=player.position,
+                player_id=player_key(order, player).hex,
+                provider_id=player.provider_id.hex,
+                datasets=tuple(player.datasets),
+                digest=player.digest,
+                rows=player.rows,
+                part=inputs.seating[player.position],
                 reserve=agreed.reserves[player.position],
             )
-        )
-    return make_plan(
-        valuation.id,
-        valuation.currency,
-        valuation.pool_minor if pool_minor is None else pool_minor,
-        terms,
-        claims,
-        replace(
-            outcome_of(result),
-            untested=result.paid_gain is None and agreed.edition > _LAST_UNTESTED,
-            undivided=_undivided(valuation),
+            for player in players
         ),
-        metered_compute=0 if compute is None else compute.metered(valuation.currency, seconds),
     )
 
 
-def _write(player: ValuationPlayer, value: PayeeResult, paid: PayeeResult, line: Line) -> None:
+def written(player: ValuationPlayer, value: PayeeResult, paid: PayeeResult, line: Line) -> None:
     """The value as it was computed among all players; the share by value, with its interval, of the valuation that is
     paid on; and what is paid, with its reason. Intervals that count nothing uncertain are not kept."""
     player.value, player.stderr = value.value, value.stderr

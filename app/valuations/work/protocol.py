@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.valuations import repository
 from app.valuations.states import WORKING, Reason, ShardKind, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
-from app.valuations.work import answers, leases, lifecycle
+from app.valuations.work import answers, evidence, leases, lifecycle
 from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
@@ -201,6 +201,8 @@ def finish_plan_with_result(session: Session, claim: Claim, result: StoredResult
         return
     valuation.result = result.plain()
     valuation.progress = progress.plain()
+    if result.evidence is not None:
+        evidence.keep(session, valuation.game_id, result.evidence.document)
     lifecycle.settle_or_wait(session, valuation, result.precision)
 
 

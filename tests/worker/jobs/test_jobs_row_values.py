@@ -14,6 +14,7 @@ from app.valuations.states import ValuationStatus
 from contract.grants import Grant
 from contract.row_values import RowFinding
 from tests.app.erasure.test_erasure_unlearning import withdraw
+from tests.app.web.test_web_rules import Browser
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place
 from tests.worker.jobs.test_jobs_deliver import grant
@@ -105,3 +106,19 @@ def test_an_unknown_wish_is_refused_by_name(market: Market) -> None:
     assert finding.RowValuer is not None
     with pytest.raises(ValueError, match="rows"):
         market.order(rows="all")
+
+
+def test_the_providers_page_shows_its_rows_and_nobody_elses(market: Market, hand: Hand, place: Place) -> None:
+    path = settled(market, hand)
+    job = path.rpartition("/")[2]
+    own = table(place, PROVIDERS[2], path)
+    here = Browser(place.app)
+    key = place.clients[PROVIDERS[2]].headers["Authorization"].removeprefix("Bearer ")
+    assert here.fill("/login", "/login", key=key).status_code == 303
+    assert f"/earnings/{job}/rows" in here.get("/earnings").text
+    text = here.get(f"/earnings/{job}/rows").text
+    worst = row_values.worth_a_look(own, RowFinding.HARM)
+    assert f"{own.num_rows}" in text
+    assert all(f'<td class="num">{row["row"]}</td>' in text for row in worst)
+    assert here.get(f"/earnings/{job}/rows.csv").text.count("\n") == own.num_rows + 1
+    assert here.get(f"/earnings/val_{'0' * 32}/rows").status_code == 404

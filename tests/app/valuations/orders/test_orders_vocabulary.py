@@ -14,6 +14,8 @@ from contract.learners import LEARNERS, Architecture
 from contract.methods import METHODS, method_fault, mode_fault
 from contract.metrics import METRICS
 
+TOLD: dict[str, Any] = {"precision": 0.9, "costs": {"a": {"b": 1.0}, "b": {"a": 1.0}}}
+
 
 def check(learner: str = "logistic", base: Architecture | None = None, **changes: Any) -> None:
     ids = [f"ds_{number:032x}" for number in range(3)]
@@ -74,7 +76,8 @@ def test_a_metric_is_refused_exactly_where_it_cannot_score_the_model() -> None:
         if LEARNERS["lm"].predicted(metric) is not None:
             check("lm", Architecture.LM, metric=name)
         else:
-            assert list(faults("lm", Architecture.LM, metric=name)) == ["/metric"]
+            told = {name: TOLD[name] for name in metric.needs}
+            assert list(faults("lm", Architecture.LM, metric=name, metric_options=told or None)) == ["/metric"]
 
 
 def test_shards_are_cut_where_no_frozen_model_reads_the_files() -> None:

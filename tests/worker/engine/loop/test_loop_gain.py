@@ -40,7 +40,10 @@ def test_a_model_that_knows_nothing_is_rarely_a_gain(metric: str, rows: int) -> 
     assert np.mean(found) <= 0.065
 
 
-@pytest.mark.parametrize("metric", PREDICTIONS[Predicts.CLASS].metrics())
+# a model that harms finds as little at a precision as one that ranks nothing: it stands on the metric's floor
+@pytest.mark.parametrize(
+    "metric", [each for each in PREDICTIONS[Predicts.CLASS].metrics() if each != "recall_at_precision"]
+)
 def test_a_model_that_knows_much_is_a_gain_and_one_that_harms_is_none(metric: str) -> None:
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 2, 150)

@@ -1,0 +1,100 @@
+"""A certificate made again from a job's evidence, so that nothing shown in it goes uncompared. Pure; no database.
+
+What only the service can know is taken as certified: when the job ended, how many worths were computed twice, and the
+digests of files. Values, intervals, shares, amounts and sentences are made by the functions that made them first.
+"""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from app.http.ids import parse_id
+from app.payouts.policies import PayoutPlan
+from app.payouts.tables import Settlement
+from app.valuations.results import answers, certificates
+from app.valuations.results.division import divide
+from app.valuations.results.payee_parts import known_intervals, players_paid
+from app.valuations.results.settlement import written
+from app.valuations.schemas import NewValuation
+from app.valuations.states import ValuationStatus
+from app.valuations.tables import Valuation, ValuationPlayer
+from contract.division import Division
+from contract.document import digest_of
+from contract.files import InputFile
+from contract.job import AgreedTerms, JobInputs, JobProgress
+from contract.result import StoredResult
+
+# what of a certificate follows from nothing that its evidence holds
+AS_CERTIFIED = ("finished_at", "checked")
+_UNREAD = InputFile(name="", digest="", format="", target="")
+
+
+def order_of(certificate: Mapping[str, Any]) -> NewValuation:
+    """The order that a certificate names."""
+    return NewValuation.stored(dict(certificate["spec"]))
+
+
+def plan_again(certificate: Mapping[str, Any], division: Division, result: StoredResult) -> PayoutPlan:
+    """The payout plan of a result under the certificate's order."""
+    job_id = parse_id("val", certificate["valuation"])
+    return divide(job_id, division, order_of(certificate).payout, result, players_paid(result))
+
+
+def certified_again(certificate: Mapping[str, Any], division: Division, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What the certificate of this result (as plain JSON) and division has to say."""
+    stored = StoredResult.from_dict(result)
+    plan, paid_on = plan_again(certificate, division, stored), players_paid(stored)
+    valuation = _job(certificate, division)
+    players = []
+    for payee, line in zip(division.payees, plan.lines, strict=True):
+        player = ValuationPlayer(
+            position=payee.position,
+            provider_id=uuid.UUID(payee.provider_id),
+            name="",
+            datasets=list(payee.datasets),
+            digest=payee.digest,
+            rows=payee.rows,
+        )
+        written(player, known_intervals(payee.part, stored.players), known_intervals(payee.part, paid_on), line)
+        players.append(player)
+    digests = dict(certificate["digests"]) | {
+        "result": digest_of(dict(result)),
+        "spec": digest_of(certificate["spec"]),
+    }
+    del digests["plan"]
+    values = answers.values(valuation, digests["game"], players, stored, digests)
+    settlement = Settlement(plan=plan.to_json(), plan_digest=plan.digest, dispute_until=datetime.now(UTC))
+    return certificates.content(
+        values, answers.payouts(valuation, players, settlement), certificate["spec"], certificate["finished_at"]
+    )
+
+
+def _job(certificate: Mapping[str, Any], division: Division) -> Valuation:
+    """The job as far as a certificate shows it; of its files it has none."""
+    inputs = JobInputs(
+        names=(),
+        players=(),
+        rows=(),
+        seating=tuple(payee.part for payee in division.payees),
+        notes=(),
+        test=_UNREAD,
+        checkpoint=None,
+        terms=AgreedTerms(
+            fee_basis_points=division.fee_basis_points,
+            reserves=(int(division.reserves),),
+            compute=division.compute,
+            edition=division.edition,
+        ),
+    )
+    return Valuation(
+        id=parse_id("val", certificate["valuation"]),
+        status=ValuationStatus.SUCCEEDED,
+        spec=dict(certificate["spec"]),
+        inputs=inputs.plain(),
+        progress=JobProgress(checked=certificate.get("checked")).plain(),
+        labels={},
+        pool_minor=division.pool_minor,
+        currency=division.currency,
+        tops_up=None if division.tops_up is None else parse_id("val", division.tops_up),
+    )
