@@ -12,8 +12,10 @@ from fastapi import FastAPI
 
 from app import logs, tracing
 from app.accounts import endpoints as accounts
+from app.accounts import factor_endpoints as second_factors
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
+from app.agents import endpoints as agents
 from app.audit import endpoints as audit
 from app.audit import service as audit_log
 from app.checkpoints import endpoints as checkpoints
@@ -28,6 +30,7 @@ from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
 from app.http.probes import health
 from app.http.queues import FairQueue
+from app.http.shares import OpenStreams, Shares
 from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage import scratch
@@ -55,6 +58,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     scratch.folder()
     engine = open_engine(settings, Process.API)
     app.state.connections = anyio.Semaphore(CONNECTIONS)
+    app.state.shares = Shares(CONNECTIONS // 4)
+    app.state.streams = OpenStreams()
     app.state.engine = engine
     app.state.session_factory = make_session_factory(engine)
     app.state.reading_factory = make_reading_factory(engine)
@@ -104,11 +109,13 @@ def create_app(settings: Settings) -> FastAPI:
     # one line for each room
     app.include_router(health.router)
     app.include_router(accounts.router)
+    app.include_router(second_factors.router)
     app.include_router(admin.router)
     app.include_router(metrics.router)
     app.include_router(audit.router)
     app.include_router(datasets.router)
     app.include_router(catalog.router)
+    app.include_router(agents.router)
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)

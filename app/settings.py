@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     )
     sign_ins_per_minute: int = Field(default=30, gt=0, description="registrations and passwords tried, of one address")
 
+    codes_per_hour: int = Field(default=10, gt=0, description="codes of a second factor tried, of one user")
+
     certificate_key: SecretStr | None = Field(
         default=None,
         description="32 bytes in base64, the seed of the Ed25519 key that signs certificates; in development derived "
@@ -236,6 +238,16 @@ class Settings(BaseSettings):
         default=3600.0,
         ge=0,
         description="how long a job of another release's engine rules waits for one of that release's workers",
+    )
+    agent_answer_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        description="how long a worker waits for the answer of a provider's agent before it leaves the work for later",
+    )
+    agent_patience_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="how long a part of a job waits for a provider's agent before the job ends and its pool goes back",
     )
     worker_withdraw_after: int = Field(
         default=3, gt=0, description="a worker at which so much different work failed in a row ends itself"

@@ -1,4 +1,4 @@
-"""docs/threat-model.md names tests that exist, and the guides' and its links lead somewhere."""
+"""docs/threat-model.md and docs/asvs.md name tests that exist, and the guides' and its links lead somewhere."""
 
 import re
 from pathlib import Path
@@ -12,6 +12,21 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", PAGE))
     assert len(named) > 40
     assert {name for name in named if f"def {name}(" not in code} == set()
+
+
+def test_every_section_of_the_standard_has_a_verdict_and_what_is_met_names_tests_that_exist() -> None:
+    page = (ROOT / "docs" / "asvs.md").read_text()
+    code = "\n".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    rows = [row.split("|") for row in re.findall(r"^\|(.*)\|$", page, re.MULTILINE) if "---" not in row][1:]
+    chapters: set[int] = set()
+    for row in rows:
+        section, verdict, words, tests = (cell.strip() for cell in row)
+        chapters |= {int(number) for number in re.findall(r"\b(\d+)(?:\.\d+)?\b", section)}
+        assert verdict in ("met", "partly", "not met", "n.a."), section
+        assert verdict != "partly" or re.search(r"\b\d+\.\d+\.\d+\b", words), f"{section}: what is missing?"
+        assert {name for name in re.findall(r"`(test_[a-z0-9_]+)`", tests) if f"def {name}(" not in code} == set()
+        assert verdict != "met" or tests or section.startswith("13.1"), section
+    assert chapters == set(range(1, 18))
 
 
 def test_every_threat_has_a_mitigation_and_a_test() -> None:

@@ -16,7 +16,8 @@ from fastapi import Depends, Header, Request, params
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
-from app.accounts import service, sessions
+from app.accounts import factors, service, sessions
+from app.accounts.tables import User
 from app.errors import Forbidden, Unauthorized
 from app.http import browsers, idempotency, limits
 from app.http.deps import SessionDep, SettingsDep
@@ -50,10 +51,13 @@ _ROOMS = {
     "users": "keys",
     "password": "keys",
     "sessions": "keys",
+    "second-factor": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
+    # who offers data answers for it
+    "agents": "datasets",
     # what was done here is part of the account
     "audit": "accounts",
     "ledger": "payouts",
@@ -102,14 +106,38 @@ def authenticated(
 
 
 def sign_in(
-    request: Request, session: Session, settings: Settings, email: str, password: str
+    request: Request, session: Session, settings: Settings, email: str, password: str, code: str | None = None
 ) -> tuple[str, sessions.SignedIn]:
     """Begin a user's session: its token, and who it stands for. The request is recorded as this user's sign-in.
 
     Counted here, for the API and the pages alike, is whom somebody tries to be; ``limits.SIGN_IN`` counts from where.
+    Raises SecondFactorNeeded where the pair is right and a code is missing.
     """
     limits.spend(request, "sign-in", sessions.normal_email(email), settings.sign_ins_per_minute)
-    token = sessions.login(session, settings, email, password)
+    user = sessions.user_of_pair(session, email, password)
+    if factors.enabled(session, user.id):
+        if not code:
+            raise factors.SecondFactorNeeded(user.id)
+        return sign_in_with_code(request, session, settings, user, code)
+    return _signed_in(request, session, settings, user)
+
+
+def sign_in_with_code(
+    request: Request, session: Session, settings: Settings, user: User, code: str
+) -> tuple[str, sessions.SignedIn]:
+    """The same for a user whose password was right; six digits are tried a few times an hour."""
+    spend_code(request, settings, user.id)
+    factors.check(session, settings, user.id, code)
+    return _signed_in(request, session, settings, user)
+
+
+def spend_code(request: Request, settings: Settings, user_id: uuid.UUID) -> None:
+    """Count that a code of this user is tried."""
+    limits.spend(request, "second-factor", str(user_id), settings.codes_per_hour, minutes=60)
+
+
+def _signed_in(request: Request, session: Session, settings: Settings, user: User) -> tuple[str, sessions.SignedIn]:
+    token = sessions.login(session, settings, user)
     signed = sessions.signed_in(session, settings, token)
     record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
     return token, signed

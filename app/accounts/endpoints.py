@@ -159,13 +159,14 @@ def create_password_reset(
 def create_session(
     body: schemas.SignInBody, session: SessionDep, settings: SettingsDep, request: Request, response: Response
 ) -> schemas.SessionAnswer:
-    """Sign a browser in with address and password: the session is in the cookie of this answer, `cherish_session` or,
+    """Sign a browser in with address and password, and with a code where the user has a second factor (without it the
+    401's `errors` are of type `second_factor`): the session is in the cookie of this answer, `cherish_session` or,
     under https, `__Host-cherish_session`.
 
     The cookie stands for a key in every call; one that is not a GET also sends `csrf_token` as `X-CSRF-Token`.
     """
     browsers.insist_on_own_site(request)
-    token, signed = sign_in(request, session, settings, body.email, body.password)
+    token, signed = sign_in(request, session, settings, body.email, body.password, body.code)
     browsers.begin(response, settings, token)
     return _session_answer(settings, token, signed)
 

@@ -1,13 +1,14 @@
 """All SQL on users and their sessions. It decides nothing; e-mail addresses come in lower case."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.accounts.tables import Account, EndedVisit, User, UserSession
+from app.accounts.tables import Account, EndedVisit, RecoveryCode, SecondFactor, User, UserSession
 from app.http.pages import PageRequest
 
 
@@ -26,6 +27,13 @@ def user_by_email(session: Session, email: str) -> tuple[User, Account] | None:
     row = session.execute(
         select(User, Account).join(Account).where(User.email == email, User.removed_at.is_(None))
     ).one_or_none()
+    return (row[0], row[1]) if row is not None else None
+
+
+def present_user(session: Session, user_id: uuid.UUID) -> tuple[User, Account] | None:
+    """A user who has not been removed, and the organisation."""
+    statement = select(User, Account).join(Account).where(User.id == user_id, User.removed_at.is_(None))
+    row = session.execute(statement).one_or_none()
     return (row[0], row[1]) if row is not None else None
 
 
@@ -105,3 +113,36 @@ def end_sessions(session: Session, user_id: uuid.UUID, now: datetime, *, but: uu
 
 def purge_sessions(session: Session, expired_before: datetime) -> None:
     session.execute(delete(UserSession).where(UserSession.expires_at < expired_before))
+
+
+def second_factor(session: Session, user_id: uuid.UUID, *, lock: bool = False) -> SecondFactor | None:
+    """A user's second factor, confirmed or not; with ``lock`` nobody else uses a code of it meanwhile."""
+    statement = select(SecondFactor).where(SecondFactor.user_id == user_id)
+    return session.scalar(statement.with_for_update() if lock else statement)
+
+
+def drop_second_factor(session: Session, user_id: uuid.UUID) -> None:
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    session.execute(delete(SecondFactor).where(SecondFactor.user_id == user_id))
+
+
+def replace_recovery_codes(session: Session, user_id: uuid.UUID, fingerprints: Sequence[str]) -> None:
+    session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    session.add_all(RecoveryCode(user_id=user_id, fingerprint=each) for each in fingerprints)
+    session.flush()
+
+
+def use_recovery_code(session: Session, user_id: uuid.UUID, fingerprint: str, now: datetime) -> bool:
+    """Whether this was an unused code of the user; it is used now."""
+    used = session.execute(
+        update(RecoveryCode)
+        .where(RecoveryCode.user_id == user_id, RecoveryCode.fingerprint == fingerprint, RecoveryCode.used_at.is_(None))
+        .values(used_at=now)
+        .returning(RecoveryCode.fingerprint)
+    )
+    return used.first() is not None
+
+
+def count_recovery_codes(session: Session, user_id: uuid.UUID) -> int:
+    statement = select(func.count()).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
+    return int(session.scalar(statement) or 0)

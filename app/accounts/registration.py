@@ -5,7 +5,7 @@ Never commits. Administrators are never registered: they are made on the command
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
@@ -25,6 +25,14 @@ class AccountLimits:
     max_running_jobs: int
     reads_per_minute: int
     writes_per_minute: int
+    max_drafts: int
+    max_versions: int
+    max_keys: int
+    max_stored_bytes: int
+
+
+LIMITS = tuple(each.name for each in fields(AccountLimits) if each.name != "account_id")
+"""The names of what an administrator may set for one organisation."""
 
 
 def register(
@@ -87,15 +95,24 @@ def limits(settings: Settings, account: Account) -> AccountLimits:
         _or(account.max_running_jobs, settings.max_running_per_buyer),
         _or(account.reads_per_minute, settings.reads_per_minute),
         _or(account.writes_per_minute, settings.writes_per_minute),
+        _or(account.max_drafts, settings.max_drafts),
+        _or(account.max_versions, settings.max_versions),
+        _or(account.max_keys, settings.max_keys),
+        _or(account.max_stored_bytes, settings.max_stored_bytes),
     )
+
+
+def limits_of(session: Session, settings: Settings, account_id: uuid.UUID) -> AccountLimits:
+    """The same by the organisation's id."""
+    return limits(settings, service.get_account(session, account_id))
 
 
 def adjust(
     session: Session, settings: Settings, account_id: uuid.UUID, changes: Mapping[str, int | None]
 ) -> AccountLimits:
-    """Change some of ``max_running_jobs``, ``reads_per_minute``, ``writes_per_minute``; None is the settings' again."""
+    """Change some of ``LIMITS``; None is the settings' again."""
     account = _locked(session, account_id)
-    for name in ("max_running_jobs", "reads_per_minute", "writes_per_minute"):
+    for name in LIMITS:
         if name in changes:
             setattr(account, name, changes[name])
     session.flush()

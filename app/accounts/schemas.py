@@ -146,6 +146,7 @@ _PASSWORD = "a quiet harbour at dawn"  # noqa: S105  an example
 
 Email = Annotated[str, Field(min_length=3, max_length=254)]
 Password = Annotated[str, Field(min_length=1, max_length=1000)]
+Code = Annotated[str, Field(min_length=6, max_length=40)]
 
 
 class RegistrationBody(Body):
@@ -226,12 +227,67 @@ class ResetAnswer(Answer):
 
 
 class SignInBody(Body):
-    """A user's address and password."""
+    """A user's address and password; the code of the authenticator, or a recovery code, where the user has one."""
 
-    model_config = example(email=_EMAIL, password=_PASSWORD)
+    model_config = example(email=_EMAIL, password=_PASSWORD, code="492039")
 
     email: Email
     password: Password
+    code: Code | None = None
+
+
+class PresentPassword(Body):
+    """A signed-in user's present password."""
+
+    model_config = example(password=_PASSWORD)
+
+    password: Password
+
+
+class SecondFactorCode(Body):
+    """Six digits of the authenticator."""
+
+    model_config = example(code="492039")
+
+    code: Code
+
+
+class PasswordAndCode(Body):
+    """A signed-in user's present password, and six digits of the authenticator or a recovery code."""
+
+    model_config = example(password=_PASSWORD, code="492039")
+
+    password: Password
+    code: Code
+
+
+class SecondFactorAnswer(Answer):
+    """Whether the user signs in with a code, since when (null: not), and how many recovery codes are left."""
+
+    model_config = example(confirmed_at=_NOW, recovery_codes=10)
+
+    confirmed_at: datetime | None
+    recovery_codes: int
+
+
+class EnrolmentAnswer(Answer):
+    """What an authenticator is told, this once: the secret (Base32), and the same as an address for its camera."""
+
+    model_config = example(
+        secret="JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",  # noqa: S106  an example
+        uri="otpauth://totp/Cherish:ada%40harbour.example?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Cherish",
+    )
+
+    secret: str
+    uri: str
+
+
+class RecoveryCodes(Answer):
+    """Codes that each stand in once for an authenticator that is lost; shown this once."""
+
+    model_config = example(codes=["k7wm-2qpz-9dhx-vn4c-tb83-yjf5", "r3tb-8yjf-5gse-ua6k-wm2q-pz9d"])
+
+    codes: list[str]
 
 
 class SessionAnswer(Answer):
@@ -285,14 +341,31 @@ class LimitsBody(Body):
     max_running_jobs: Annotated[int, Field(ge=0, le=10_000)] | None = None
     reads_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     writes_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_drafts: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_versions: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_keys: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_stored_bytes: Annotated[int, Field(ge=1, le=2**50)] | None = None
 
 
 class LimitsAnswer(Answer):
     """What applies to an organisation: its own numbers, else the settings'."""
 
-    model_config = example(account_id=_ACCOUNT, max_running_jobs=8, reads_per_minute=60000, writes_per_minute=600)
+    model_config = example(
+        account_id=_ACCOUNT,
+        max_running_jobs=8,
+        reads_per_minute=60000,
+        writes_per_minute=600,
+        max_drafts=5000,
+        max_versions=1000,
+        max_keys=1000,
+        max_stored_bytes=214748364800,
+    )
 
     account_id: AccountId
     max_running_jobs: int
     reads_per_minute: int
     writes_per_minute: int
+    max_drafts: int
+    max_versions: int
+    max_keys: int
+    max_stored_bytes: int

@@ -77,8 +77,9 @@ def issue_key(
     if expires_at is not None and expires_at <= datetime.now(UTC):
         detail = f"expires_at {expires_at.isoformat()} is in the past; give a future time, or none"
         raise InvalidInput(detail, errors=[FieldError("/expires_at", detail)])
-    if repository.count_keys(session, account.id) >= settings.max_keys:
-        detail = f"an organisation may have {settings.max_keys} keys; revoke one that is not used"
+    most = settings.max_keys if account.max_keys is None else account.max_keys
+    if repository.count_keys(session, account.id) >= most:
+        detail = f"an organisation may have {most} keys; revoke one that is not used"
         raise Conflict(detail, errors=[FieldError("", detail, "quota")])
     token = tokens.new_token()
     key = ApiKey(

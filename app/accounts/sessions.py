@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.accounts import approval, passwords, people, tokens
-from app.accounts.tables import UserSession
+from app.accounts.tables import User, UserSession
 from app.errors import Unauthorized
 from app.identity import SCOPES, Caller
 from app.settings import Settings
@@ -31,17 +31,23 @@ class SignedIn:
     expires_at: datetime
 
 
-def login(session: Session, settings: Settings, email: str, password: str) -> str:
-    """A new session's token; raises Unauthorized for a wrong pair and Forbidden where the organisation may not act."""
+def user_of_pair(session: Session, email: str, password: str) -> User:
+    """Whose address and password these are; raises Unauthorized for a wrong pair and Forbidden where the organisation
+    may not act."""
     row = people.user_by_email(session, normal_email(email))
     matches, renewed = passwords.verify(password, row[0].password_hash if row else None)
     if row is None or not matches:
         raise Unauthorized(_REFUSED)
     user, account = row
     approval.insist(account)
-    now = datetime.now(UTC)
     if renewed is not None:
         user.password_hash = renewed
+    return user
+
+
+def login(session: Session, settings: Settings, user: User) -> str:
+    """A new session's token for a user who has shown who it is, all factors included."""
+    now = datetime.now(UTC)
     user.last_login_at = now
     people.purge_sessions(session, now - timedelta(days=30))
     token = tokens.new_token()

@@ -6,7 +6,7 @@ Of a password only its argon2 hash is here, which carries its own salt and cost.
 import uuid
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -30,6 +30,10 @@ class Account(Timestamped, Base):
     max_running_jobs: Mapped[int | None]
     reads_per_minute: Mapped[int | None]
     writes_per_minute: Mapped[int | None]
+    max_drafts: Mapped[int | None]
+    max_versions: Mapped[int | None]
+    max_keys: Mapped[int | None]
+    max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class ApiKey(Timestamped, Base):
@@ -88,6 +92,29 @@ class User(Timestamped, Base):
     def joined(self) -> bool:
         """Whether this user has set a password."""
         return self.password_hash is not None
+
+
+class SecondFactor(Timestamped, Base):
+    """A user's authenticator: its secret, encrypted; until it is confirmed with a code it decides nothing."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"), primary_key=True)
+    secret: Mapped[str] = mapped_column(String(255))
+    confirmed_at: Mapped[datetime | None]
+    # the step of the last code that was taken: none up to it is taken again
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RecoveryCode(Base):
+    """One of the codes that stand in for an authenticator that is lost; only its HMAC is here."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (Index("ix_recovery_codes_user_id", "user_id"),)
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    used_at: Mapped[datetime | None]
 
 
 class EndedVisit(Base):

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
+from app.accounts import registration
 from app.checkpoints import repository
 from app.checkpoints.schemas import CheckpointChanges
 from app.checkpoints.tables import Checkpoint, CheckpointLineage, UnlearningDuty
@@ -134,7 +135,8 @@ def expect_content(session: Session, caller: Caller, checkpoint_id: uuid.UUID) -
 def check_quota(session: Session, settings: Settings, caller: Caller, size_bytes: int) -> None:
     """Raises Conflict where so many more bytes of weights are above what an organisation may keep."""
     kept = repository.stored_bytes(session, caller.account_id)
-    quotas.check_bytes(kept, size_bytes, settings.max_stored_bytes, "checkpoints")
+    most = registration.limits_of(session, settings, caller.account_id).max_stored_bytes
+    quotas.check_bytes(kept, size_bytes, most, "checkpoints")
 
 
 def store_content(

@@ -31,7 +31,8 @@ def register(app: typer.Typer) -> None:
 
 
 @contextmanager
-def _session() -> Iterator[Session]:
+def operator_session() -> Iterator[Session]:
+    """A transaction on the deployment's database, with the operator's settings."""
     engine = open_engine(place.operator_settings(), Process.OPERATOR, pool_size=1)
     try:
         with transaction(make_session_factory(engine)) as session:
@@ -50,7 +51,7 @@ def create(
 ) -> None:
     """Make a key and print its token, once."""
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    with _session() as session:
+    with operator_session() as session:
         owner = repository.account_by_name(session, account)
         if owner is None:
             owner = service.create_account(session, account, role)
@@ -71,7 +72,7 @@ def create(
 def list_() -> None:
     """All keys, without their secrets."""
     table = Table("key", "account", "role", "name", "scopes", "created", "state")
-    with _session() as session:
+    with operator_session() as session:
         for key, owner in repository.all_keys(session):
             table.add_row(
                 key.prefix, owner.name, owner.role.value, key.name, _scopes(key, owner),
@@ -97,7 +98,7 @@ def revoke(
     key: Annotated[str, typer.Argument(help="The key's prefix as `list` shows it, or its id (key_...).")],
 ) -> None:
     """End a key at once."""
-    with _session() as session:
+    with operator_session() as session:
         for candidate, owner in repository.all_keys(session):
             if key in (candidate.prefix, f"key_{candidate.id.hex}") or _same_id(key, candidate.id):
                 service.revoke_key(session, owner.id, candidate.id)

@@ -9,17 +9,17 @@ from contract.interactions import Interactions
 
 if TYPE_CHECKING:
     from contract.result import ValuationResult
-    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.games.game import FidelityGame
 
 MOST_PAIRS = 10
 
 
-def said_pairs(evaluator: "Evaluator", result: "ValuationResult", console: Console) -> Interactions:
+def said_pairs(game: "FidelityGame", result: "ValuationResult", console: Console) -> Interactions:
     """Which providers are substitutes or complements; those that are so for certain are said."""
     from worker.engine.loop.interactions import interactions
 
     with engine_errors():
-        found = interactions(evaluator, result)
+        found = interactions(game, result)
     names = [player.provider for player in result.players]
     certain = [pair for pair in found.pairs if pair.interval[0] > 0 or pair.interval[1] < 0]
     for pair in sorted(certain, key=lambda each: -abs(each.value))[:MOST_PAIRS]:

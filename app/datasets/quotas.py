@@ -5,6 +5,7 @@ import uuid
 
 from sqlalchemy.orm import Session
 
+from app.accounts import registration
 from app.datasets import repository
 from app.errors import Conflict, FieldError
 from app.http.ids import public_id
@@ -14,16 +15,18 @@ from app.settings import Settings
 
 def check_draft(session: Session, settings: Settings, caller: Caller) -> None:
     """Raises Conflict for one draft too many."""
-    if repository.count_drafts(session, caller.account_id, settings.max_drafts) >= settings.max_drafts:
-        raise reached(f"an organisation may have {settings.max_drafts} drafts; upload to some or delete them")
+    most = registration.limits_of(session, settings, caller.account_id).max_drafts
+    if repository.count_drafts(session, caller.account_id, most) >= most:
+        raise reached(f"an organisation may have {most} drafts; upload to some or delete them")
 
 
 def check_upload(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID, size_bytes: int) -> None:
     """Raises Conflict for one version too many of one's own dataset, or bytes above what one may keep."""
     name = public_id("ds", dataset_id)
-    if repository.count_versions(session, dataset_id) >= settings.max_versions:
-        raise reached(f"dataset {name} has {settings.max_versions} versions, which is all; create another dataset")
-    check_bytes(repository.stored_bytes(session, caller.account_id), size_bytes, settings.max_stored_bytes, "datasets")
+    own = registration.limits_of(session, settings, caller.account_id)
+    if repository.count_versions(session, dataset_id) >= own.max_versions:
+        raise reached(f"dataset {name} has {own.max_versions} versions, which is all; create another dataset")
+    check_bytes(repository.stored_bytes(session, caller.account_id), size_bytes, own.max_stored_bytes, "datasets")
 
 
 def check_bytes(kept: int, more: int, most: int, what: str) -> None:

@@ -98,6 +98,9 @@ def _fresh(session: Session, asker_id: uuid.UUID, asked: Sequence[Asked]) -> lis
     others = [one for one in asked if one.provider_id != asker_id]
     if not others:
         return []
+    # what was asked before waits for nobody: the lock lasts as long as the transaction
+    if len(repository.known(session, asker_id, [(one.dataset_id, one.question) for one in others])) == len(others):
+        return []
     repository.lock(session, asker_id)
     known = repository.known(session, asker_id, [(one.dataset_id, one.question) for one in others])
     return [one for one in others if one.dataset_id not in known]

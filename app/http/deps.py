@@ -5,7 +5,7 @@ With FastAPI's default scope a failed commit would come after the client has rea
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
 
 import anyio
@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.errors import Unavailable
 from app.http.pages import PageRequest
+from app.http.shares import Shares, shown_by
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 
@@ -48,15 +49,35 @@ async def get_session(request: Request) -> AsyncIterator[Session]:
 @asynccontextmanager
 async def _turn(request: Request) -> AsyncIterator[None]:
     """A request's turn at the connections; raises Unavailable where none comes for long."""
-    connections: anyio.Semaphore = request.app.state.connections
+    turn = Turn(request.app.state.shares, request.app.state.connections, shown_by(request))
     with anyio.move_on_after(_TURN_SECONDS) as waiting:
-        await connections.acquire()
+        await turn.begin()
     if waiting.cancelled_caught:
         raise Unavailable("the service is busy, or its database is away; send this again", retry_after=2)
+    request.state.turn = turn
     try:
         yield
     finally:
-        connections.release()
+        await turn.end()
+
+
+class Turn:
+    """A request's turn at the connections, within the share that its caller has of them."""
+
+    def __init__(self, shares: Shares, connections: anyio.Semaphore, who: str) -> None:
+        self._shares, self._connections, self._who = shares, connections, who
+        self._held: AsyncExitStack | None = None
+
+    async def begin(self) -> None:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._shares.of(self._who))
+            await stack.enter_async_context(self._connections)
+            self._held = stack.pop_all()
+
+    async def end(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.aclose()
 
 
 async def turn_comes(request: Request, seconds: float) -> bool:
@@ -106,9 +127,10 @@ PageDep = Annotated[PageRequest, Depends(page_request)]
 async def without_connection(request: Request, session: Session) -> AsyncIterator[None]:
     """Commit what was read so far and let others have the connection, during a long wait that needs no database."""
     await run_in_threadpool(session.commit)
-    request.app.state.connections.release()
+    turn: Turn = request.state.turn
+    await turn.end()
     try:
         yield
     finally:
         with anyio.CancelScope(shield=True):
-            await request.app.state.connections.acquire()
+            await turn.begin()

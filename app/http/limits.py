@@ -37,11 +37,12 @@ class Budget:
     quota: int
     remaining: int
     reset_seconds: int
+    minutes: int = 1
 
     def headers(self) -> dict[str, str]:
         """RateLimit and RateLimit-Policy, as draft-ietf-httpapi-ratelimit-headers has them."""
         return {
-            "RateLimit-Policy": f'"{self.name}";q={self.quota};w=60',
+            "RateLimit-Policy": f'"{self.name}";q={self.quota};w={60 * self.minutes}',
             "RateLimit": f'"{self.name}";r={self.remaining};t={self.reset_seconds}',
         }
 
@@ -62,15 +63,15 @@ class Limiter:
         self._metrics = metrics
         self._paused_until = 0.0
 
-    def spend(self, name: str, who: str, quota: int) -> Budget | None:
+    def spend(self, name: str, who: str, quota: int, minutes: int = 1) -> Budget | None:
         """Count one call of ``who`` against the budget ``name``; None where Redis is away and nothing was counted.
 
-        Raises TooManyRequests, with how long to wait, for a call above ``quota`` in a minute.
+        Raises TooManyRequests, with how long to wait, for a call above ``quota`` in so many minutes.
         """
         if time.monotonic() < self._paused_until:
             self._metrics.unlimited.inc()
             return None
-        item = RateLimitItemPerMinute(quota)
+        item = RateLimitItemPerMinute(quota, minutes)
         try:
             passed = self._strategy.hit(item, name, who)
             stats = self._strategy.get_window_stats(item, name, who)
@@ -80,7 +81,7 @@ class Limiter:
             log.warning("rate_limits.redis_away", error=str(error))
             return None
         wait = max(1, math.ceil(stats.reset_time - time.time()))
-        budget = Budget(name, quota, stats.remaining, wait)
+        budget = Budget(name, quota, stats.remaining, wait, minutes)
         if not passed:
             self._metrics.limited.labels(name).inc()
             raise _Exceeded(budget)
@@ -92,18 +93,19 @@ class Limiter:
 
 class _Exceeded(TooManyRequests):
     def __init__(self, budget: Budget) -> None:
+        span = "a minute" if budget.minutes == 1 else f"{budget.minutes} minutes"
         super().__init__(
-            f"more than {budget.quota} calls in a minute ({budget.name}); wait {budget.reset_seconds} seconds",
+            f"more than {budget.quota} calls in {span} ({budget.name}); wait {budget.reset_seconds} seconds",
             retry_after=budget.reset_seconds,
         )
         self.budget = budget
 
 
-def spend(request: Request, name: str, who: str, quota: int) -> None:
+def spend(request: Request, name: str, who: str, quota: int, minutes: int = 1) -> None:
     """Count this request and put the RateLimit headers on its answer, a refusal's included."""
     limiter: Limiter = request.app.state.limiter
     try:
-        budget = limiter.spend(name, who, quota)
+        budget = limiter.spend(name, who, quota, minutes)
     except _Exceeded as refused:
         request.state.rate_limit = refused.budget.headers()
         raise

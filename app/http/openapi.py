@@ -41,6 +41,7 @@ _TAGS = {
     "datasets": "Files to be valued (providers) and test sets (buyers): create, upload, list, withdraw, delete.",
     "checkpoints": "A buyer's models: architecture, hyper-parameters and, if there are any, weights.",
     "valuations": "Jobs: who is valued, on what, for how much; their progress and results.",
+    "explorations": "Which datasets to buy: cheap worths of them, told in steps, before anybody is paid.",
     "payouts": "Money: what was shared out, held and released.",
     "webhooks": "Where to be told of what happens.",
     EVENTS_TAG: "What the service sends to your webhooks; these are no calls that you make.",

@@ -37,17 +37,25 @@ class FairQueue:
         finally:
             self._leave()
 
+    def insist_on_room(self, tenant: Hashable) -> None:
+        """Raises Unavailable where so many of the tenant's wait that one more would be refused."""
+        if len(self._waiting.get(tenant, ())) >= self._waiting_each:
+            raise self._full()
+
+    def _full(self) -> Unavailable:
+        return Unavailable(
+            f"{self._waiting_each} of your requests wait to have their files read already; send the next one when one "
+            "of them is answered",
+            retry_after=5,
+        )
+
     async def _enter(self, tenant: Hashable) -> None:
         if self._free and not self._waiting:
             self._free -= 1
             return
         mine = self._waiting.setdefault(tenant, deque())
         if len(mine) >= self._waiting_each:
-            raise Unavailable(
-                f"{len(mine)} of your requests wait to have their files read already; send the next one when one of "
-                "them is answered",
-                retry_after=5,
-            )
+            raise self._full()
         turn = anyio.Event()
         mine.append(turn)
         try:

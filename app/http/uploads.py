@@ -22,6 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from app.http.deps import without_connection
 from app.http.headers import declared_length, media_type
+from app.http.queues import FairQueue
 from app.identity import Caller
 from app.storage import scratch
 
@@ -54,9 +55,12 @@ async def parsed(
     of organisations, because each may take a core and memory of its own. Raises what ``received`` and ``read`` raise.
     """
     async with AsyncExitStack() as stack:
+        reading: FairQueue = request.app.state.reading
+        # before its bytes are taken
+        reading.insist_on_room(tenant_of(request))
         async with without_connection(request, session):
             upload = await stack.enter_async_context(received(request, max_bytes, sha256))
-            content = await request.app.state.reading.run(tenant_of(request), partial(read, upload.path))
+            content = await reading.run(tenant_of(request), partial(read, upload.path))
         yield upload, content
 
 

@@ -37,6 +37,7 @@ _ROOT = Path(__file__).parents[2]
 _ANSWER_BYTES = 64 * 1024**2
 _GRACE_SECONDS = 5.0
 # address space of a forked child before it reads anything: libraries and the interpreter
+_NICE = 5
 _BASE_BYTES = 2 * 1024**3
 # descriptors of a child besides the files that it reads
 _DESCRIPTORS = 32
@@ -316,6 +317,8 @@ def _code() -> list[str]:
 
 def _confine(memory_bytes: int, seconds: float, files: int) -> None:
     """Limits that the child cannot lift again. The alarm ends it even while it sleeps in a system call."""
+    # calls that wait for an answer go before the reading of files
+    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes + _BASE_BYTES, memory_bytes + _BASE_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -19,6 +19,7 @@ from app.accounts import service as accounts
 from app.db.session import transaction
 from app.errors import CherishError
 from app.http import outages
+from app.http.shares import OpenStreams
 from app.identity import Caller
 from app.valuations import service
 from app.valuations.schemas import Event
@@ -38,6 +39,20 @@ def stream(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int
 
 async def _events(request: Request, caller: Caller, valuation_id: uuid.UUID, after: int) -> AsyncIterator[bytes]:
     factory: sessionmaker[Session] = request.app.state.session_factory
+    streams: OpenStreams = request.app.state.streams
+    with streams.opened(caller.account_id):
+        async for piece in _looking(request, caller, valuation_id, after, factory, streams):
+            yield piece
+
+
+async def _looking(
+    request: Request,
+    caller: Caller,
+    valuation_id: uuid.UUID,
+    after: int,
+    factory: sessionmaker[Session],
+    streams: OpenStreams,
+) -> AsyncIterator[bytes]:
     started = spoken = time.monotonic()
     while time.monotonic() - started < _LONGEST_SECONDS and not await request.is_disconnected():
         async with request.app.state.connections:
@@ -62,7 +77,7 @@ async def _events(request: Request, caller: Caller, valuation_id: uuid.UUID, aft
             spoken = time.monotonic()
             yield KEEPALIVE_COMMENT
         if len(events) < _BATCH and not over:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(streams.pause(caller.account_id, _LOOK_SECONDS))
 
 
 def _look(

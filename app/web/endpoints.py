@@ -23,7 +23,7 @@ from app.web import (
 from app.web.assets import Assets
 from app.web.before import exploring
 from app.web.ended import questions, sharing
-from app.web.members import entrance, organisations, people, sessions
+from app.web.members import entrance, organisations, people, second_factor, sessions
 from app.web.rendering import POLICY, TEMPLATES
 
 _HERE = Path(__file__).parent
@@ -95,7 +95,7 @@ def _meaning(kind: type[CherishError]) -> str:
 
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
-    landing, sessions, entrance, people, progress, questions, sharing, exploring, jobs, downloads, catalogue, offers,
-    checkpoints, accounting, hooks, admin, organisations, disputes,
+    landing, sessions, entrance, second_factor, people, progress, questions, sharing, exploring, jobs, downloads,
+    catalogue, offers, checkpoints, accounting, hooks, admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

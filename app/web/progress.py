@@ -22,6 +22,7 @@ from app.http import browsers, outages
 from app.http.browsers import SESSION_COOKIE
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId
+from app.http.shares import OpenStreams
 from app.identity import Caller, Role
 from app.valuations import service
 from app.valuations.schemas import NewValuation, ValuationAnswer
@@ -99,6 +100,14 @@ async def progress_events(request: Request, job: WatchedJob) -> AsyncIterator[Se
 
     FastAPI sends a comment where nothing changes for a while, and cancels this where the browser has gone.
     """
+    streams: OpenStreams = request.app.state.streams
+    # whoever follows a shared link is nobody's: what counts is the job
+    with streams.opened(job.valuation_id):
+        async for event in _looking(request, job, streams):
+            yield event
+
+
+async def _looking(request: Request, job: WatchedJob, streams: OpenStreams) -> AsyncIterator[ServerSentEvent]:
     started, shown = time.monotonic(), ""
     while time.monotonic() - started < _LONGEST_SECONDS:
         async with request.app.state.connections:
@@ -117,7 +126,7 @@ async def progress_events(request: Request, job: WatchedJob) -> AsyncIterator[Se
         if panel.over:
             yield ServerSentEvent(raw_data="over", event="end", id=panel.version)
             return
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(streams.pause(job.valuation_id, _LOOK_SECONDS))
 
 
 @dataclass(frozen=True)

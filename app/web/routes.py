@@ -16,7 +16,7 @@ from app.web.visitors import Visitor
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # posts that change nothing
 _ASKING = frozenset({"estimate"})
-_UNSAID = frozenset({"csrf", "key", "password", "present", "token", "understood", "next"})
+_UNSAID = frozenset({"csrf", "key", "password", "present", "token", "understood", "next", "code", "half"})
 
 
 class PageRoute(APIRoute):

@@ -5,12 +5,18 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+
+from app.http.deps import get_session
+from app.http.shares import Shares
+from tests.app.conftest import Known
 
 
 @pytest.fixture
@@ -56,3 +62,26 @@ def test_readiness_says_that_no_turn_can_be_had(app: FastAPI, port: int) -> None
     app.state.connections = anyio.Semaphore(0)
     refused = httpx.get(url, timeout=10)
     assert (refused.status_code, "all are taken" in refused.json()["detail"]) == (503, True)
+
+
+def test_one_key_takes_a_part_of_the_turns_and_no_more(app: FastAPI, port: int, buyer: Known) -> None:
+    """Before: whatever one key's requests waited for, sixteen of them held every turn."""
+    url, keyed = f"http://127.0.0.1:{port}/v1/me", {"Authorization": f"Bearer {buyer.token}"}
+    app.state.connections, app.state.shares = anyio.Semaphore(2), Shares(1)
+    holding, let_go = threading.Event(), threading.Event()
+
+    @app.get("/v1/slow", dependencies=[Depends(get_session, scope="function")])
+    async def held() -> bool:
+        holding.set()
+        return await anyio.to_thread.run_sync(lambda: let_go.wait(20))
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(httpx.get, f"http://127.0.0.1:{port}/v1/slow", headers=keyed, timeout=30)
+        assert holding.wait(10)
+        more = [pool.submit(httpx.get, url, headers=keyed, timeout=30) for _ in range(3)]
+        time.sleep(0.3)
+        assert not any(one.done() for one in more), "they wait behind the key's own"
+        assert httpx.get(url, timeout=5).status_code == 401, "somebody else is answered at once"
+        let_go.set()
+        assert first.result().status_code == 200
+        assert [one.result().status_code for one in more] == [200] * 3

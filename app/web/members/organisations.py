@@ -1,5 +1,6 @@
 """The administrator's pages on organisations: adding, approving, suspending and reinstating them, and their limits."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Form, Query, Request, Response
@@ -29,6 +30,7 @@ Founder = Annotated[Visitor, visiting("accounts:write", Role.ADMIN)]
 Treasurer = Annotated[Visitor, visiting("payouts:write", Role.ADMIN)]
 
 _MOST = 1_000_000
+_MOST_BYTES = 2**50
 # of its ledger entries, so many are on its page; the API lists them all
 _SHOWN = 20
 
@@ -58,6 +60,10 @@ class LimitsForm(PageForm):
     max_running_jobs: str = ""
     reads_per_minute: str = ""
     writes_per_minute: str = ""
+    max_drafts: str = ""
+    max_versions: str = ""
+    max_keys: str = ""
+    max_stored_bytes: str = ""
 
 
 @router.get("")
@@ -164,15 +170,16 @@ def change_limits(
     account_id: AccountId,
     form: Annotated[LimitsForm, Form()],
 ) -> Response:
-    """The three numbers as they are in the form; an empty one is the deployment's again."""
+    """The numbers as they are in the form; an empty one is the deployment's again."""
     affects(request, account_id)
     try:
         with session.begin_nested():
             changes = {name: whole(name, text) for name, text in form.model_dump().items()}
             for name, value in changes.items():
                 least = 0 if name == "max_running_jobs" else 1
-                if value is not None and not least <= value <= _MOST:
-                    raise InvalidInput(f"{name.replace('_', ' ')}: {value} is not possible; give {least} to {_MOST}")
+                most = _MOST_BYTES if name == "max_stored_bytes" else _MOST
+                if value is not None and not least <= value <= most:
+                    raise InvalidInput(f"{name.replace('_', ' ')}: {value} is not possible; give {least} to {most}")
             registration.adjust(session, settings, account_id, changes)
     except CherishError as refused:
         return _one(request, visitor, session, settings, account_id, refused)
@@ -220,11 +227,7 @@ def _one(
     shown = {
         "account": account,
         "limits": registration.limits(settings, account),
-        "usual": {
-            "max_running_jobs": settings.max_running_per_buyer,
-            "reads_per_minute": settings.reads_per_minute,
-            "writes_per_minute": settings.writes_per_minute,
-        },
+        "usual": asdict(registration.limits(settings, Account())),
         "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, account_id)],
         "entries": done,
         "money": [

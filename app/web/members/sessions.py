@@ -5,13 +5,15 @@ from typing import Annotated
 from fastapi import Depends, Form, Query, Request, Response
 
 from app.accounts import service as accounts
-from app.accounts.callers import sign_in
+from app.accounts.callers import sign_in, sign_in_with_code
+from app.accounts.factors import SecondFactorNeeded
 from app.errors import Forbidden, Unauthorized
 from app.http.deps import SessionDep, SettingsDep
 from app.http.limits import SIGN_IN
 from app.identity import Role
 from app.web import visitors
 from app.web.forms import PageForm
+from app.web.members import half_way
 from app.web.rendering import own_path, page, see_other
 from app.web.routes import page_router
 from app.web.visitors import CHECKED, Visitor, current
@@ -23,11 +25,14 @@ Anybody = Annotated[Visitor | None, Depends(current)]
 
 
 class LoginForm(PageForm):
-    """A key, or an address with its password; and where to go afterwards."""
+    """A key, or an address with its password; and where to go afterwards. A code comes with ``half``, which says whose
+    password was right a moment ago."""
 
     key: str = ""
     email: str = ""
     password: str = ""
+    half: str = ""
+    code: str = ""
     next: str = ""
 
 
@@ -44,15 +49,25 @@ def show_login(
 def log_in(
     request: Request, session: SessionDep, settings: SettingsDep, form: Annotated[LoginForm, Form()]
 ) -> Response:
-    """With an address and its password, or with a key."""
+    """With an address and its password, then a code where the user has a second factor; or with a key."""
     token = None
     try:
         if form.key:
             caller = accounts.authenticate(session, settings, form.key)
+        elif form.half:
+            user = half_way.user_of(session, settings, form.half)
+            token, signed = sign_in_with_code(request, session, settings, user, form.code)
+            caller = signed.caller
         else:
             token, signed = sign_in(request, session, settings, form.email, form.password)
             caller = signed.caller
+    except SecondFactorNeeded as needed:
+        shown = {"next": form.next, "half": half_way.issue(session, settings, needed.user_id), "error": None}
+        return page(request, "code.html", shown, visitor=None)
     except (Unauthorized, Forbidden) as error:
+        if form.half and any(fault.pointer == "/code" for fault in error.errors):
+            shown = {"next": form.next, "half": form.half, "error": error.detail}
+            return page(request, "code.html", shown, visitor=None, status=error.status)
         shown = {"next": form.next, "error": error.detail, "email": form.email}
         return page(request, "login.html", shown, visitor=None, status=error.status)
     request.state.visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)

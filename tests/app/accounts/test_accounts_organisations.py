@@ -44,7 +44,7 @@ def test_where_registration_is_open_an_organisation_can_act_and_its_user_sign_in
     made = client.post("/v1/registrations", json=FORM)
     assert (made.status_code, made.json()["status"]) == (201, "active")
     assert client.get("/v1/me", headers=bearer(made.json()["token"])).json()["role"] == "provider"
-    token = sessions.login(session, settings, FORM["email"], FORM["password"])
+    token = sessions.login(session, settings, sessions.user_of_pair(session, FORM["email"], FORM["password"]))
     assert sessions.caller_of_session(session, settings, token).role is Role.PROVIDER
     for again, says in [(FORM, "exists already"), (FORM | {"name": "Other"}, "belongs to a user")]:
         refused = client.post("/v1/registrations", json=again)
@@ -112,7 +112,7 @@ def test_an_invited_user_sets_a_password_and_signs_in_until_removed(
         "/v1/invitations/accept", json={"token": invited["invitation_token"], "password": FORM["password"]}
     )
     assert (accepted.status_code, accepted.json()["joined"]) == (200, True)
-    token = sessions.login(session, settings, "bob@harbour.example", FORM["password"])
+    token = sessions.login(session, settings, sessions.user_of_pair(session, "bob@harbour.example", FORM["password"]))
     assert sessions.caller_of_session(session, settings, token).account_id == provider.account.id
     assert [each["name"] for each in provider.client.get("/v1/users").json()["items"]] == ["Bob"]
     for _ in range(2):

@@ -28,7 +28,7 @@ def caller_for(user: User) -> Caller:
 def test_the_right_pair_opens_a_session_with_the_scopes_of_the_role(
     ada: User, session: Session, settings: Settings
 ) -> None:
-    token = sessions.login(session, settings, " ada@harbour.EXAMPLE ", PASSWORD)
+    token = sessions.login(session, settings, sessions.user_of_pair(session, " ada@harbour.EXAMPLE ", PASSWORD))
     caller = sessions.caller_of_session(session, settings, token)
     assert caller == caller_for(ada)
     assert sessions.signed_in(session, settings, token).email == "ada@harbour.example"
@@ -46,7 +46,7 @@ def test_what_is_wrong_with_a_pair_is_not_told(ada: User, session: Session, sett
         ("nobody@harbour.example", "the password of a user who does not exist"),
     ]:
         with pytest.raises(Unauthorized) as refused:
-            sessions.login(session, settings, email, password)
+            sessions.login(session, settings, sessions.user_of_pair(session, email, password))
         told.add(refused.value.detail)
     assert len(told) == 1
 
@@ -58,13 +58,13 @@ def test_an_unknown_user_costs_a_verification_too(
     real = passwords._hasher.verify_and_update
     monkeypatch.setattr(passwords._hasher, "verify_and_update", lambda p, h: verified.append(h) or real(p, h))
     with pytest.raises(Unauthorized):
-        sessions.login(session, settings, "nobody@harbour.example", PASSWORD)
+        sessions.login(session, settings, sessions.user_of_pair(session, "nobody@harbour.example", PASSWORD))
     assert len(verified) == 1
     assert verified[0].startswith("$argon2id$")
 
 
 def test_the_database_holds_neither_password_nor_token(ada: User, session: Session, settings: Settings) -> None:
-    token = sessions.login(session, settings, ada.email, PASSWORD)
+    token = sessions.login(session, settings, sessions.user_of_pair(session, ada.email, PASSWORD))
     _, invitation = users.invite(session, settings, caller_for(ada), "bob@harbour.example", "Bob")
     for table in ("users", "user_sessions"):
         for (row,) in session.execute(text(f"SELECT t::text FROM {table} t")):  # noqa: S608  our own names
@@ -75,7 +75,9 @@ def test_the_database_holds_neither_password_nor_token(ada: User, session: Sessi
 
 
 def test_a_session_ends_by_logout_by_time_and_with_its_user(ada: User, session: Session, settings: Settings) -> None:
-    first, second, third = (sessions.login(session, settings, ada.email, PASSWORD) for _ in range(3))
+    first, second, third = (
+        sessions.login(session, settings, sessions.user_of_pair(session, ada.email, PASSWORD)) for _ in range(3)
+    )
     for _ in range(2):
         sessions.logout(session, settings, first)
     with pytest.raises(Unauthorized, match="has ended"):
@@ -96,7 +98,7 @@ def test_a_session_ends_by_logout_by_time_and_with_its_user(ada: User, session: 
     with pytest.raises(Unauthorized, match="has ended"):
         sessions.caller_of_session(session, settings, third)
     with pytest.raises(Unauthorized):
-        sessions.login(session, settings, "ada@harbour.example", PASSWORD)
+        sessions.login(session, settings, sessions.user_of_pair(session, "ada@harbour.example", PASSWORD))
 
 
 def _account(session: Session, user: User) -> Any:
@@ -108,7 +110,7 @@ def _account(session: Session, user: User) -> Any:
 def test_a_key_is_no_session_and_a_session_no_key(
     ada: User, buyer: Any, client: Any, session: Session, settings: Settings
 ) -> None:
-    token = sessions.login(session, settings, ada.email, PASSWORD)
+    token = sessions.login(session, settings, sessions.user_of_pair(session, ada.email, PASSWORD))
     assert client.get("/v1/me", headers={"Authorization": f"Bearer {token}"}).status_code == 401
     for wrong in (buyer.token, "nonsense"):
         with pytest.raises(Unauthorized, match="no such session"):
@@ -118,14 +120,14 @@ def test_a_key_is_no_session_and_a_session_no_key(
 def test_a_suspended_organisation_signs_nobody_in_and_its_sessions_and_keys_refuse_with_the_reason(
     ada: User, buyer: Any, session: Session, settings: Settings
 ) -> None:
-    token = sessions.login(session, settings, ada.email, PASSWORD)
+    token = sessions.login(session, settings, sessions.user_of_pair(session, ada.email, PASSWORD))
     account = _account(session, ada)
     account.status, account.status_reason = AccountStatus.SUSPENDED, "invoices are open"
     session.commit()
     with pytest.raises(Forbidden, match="suspended: invoices are open"):
         sessions.caller_of_session(session, settings, token)
     with pytest.raises(Forbidden, match="suspended: invoices are open"):
-        sessions.login(session, settings, ada.email, PASSWORD)
+        sessions.login(session, settings, sessions.user_of_pair(session, ada.email, PASSWORD))
     refused = buyer.client.get("/v1/me")
     assert (refused.status_code, "invoices are open" in refused.json()["detail"]) == (403, True)
 
@@ -135,7 +137,9 @@ def test_an_invitation_sets_a_password_once(ada: User, session: Session, setting
     with pytest.raises(InvalidInput, match="12 to 200"):
         users.accept(session, settings, token, "short")
     users.accept(session, settings, token, PASSWORD)
-    assert sessions.caller_of_session(session, settings, sessions.login(session, settings, bob.email, PASSWORD))
+    assert sessions.caller_of_session(
+        session, settings, sessions.login(session, settings, sessions.user_of_pair(session, bob.email, PASSWORD))
+    )
     with pytest.raises(NotFound):
         users.accept(session, settings, token, PASSWORD)
     _, late = users.invite(session, settings, caller_for(ada), "eve@harbour.example", "Eve")
@@ -146,14 +150,14 @@ def test_an_invitation_sets_a_password_once(ada: User, session: Session, setting
 
 
 def test_a_changed_password_ends_every_session(ada: User, session: Session, settings: Settings) -> None:
-    token = sessions.login(session, settings, ada.email, PASSWORD)
+    token = sessions.login(session, settings, sessions.user_of_pair(session, ada.email, PASSWORD))
     with pytest.raises(Unauthorized, match="present password"):
         users.change_password(session, caller_for(ada), "wrong", "another quiet harbour")
     users.change_password(session, caller_for(ada), PASSWORD, "another quiet harbour")
     session.expire_all()
     with pytest.raises(Unauthorized):
         sessions.caller_of_session(session, settings, token)
-    sessions.login(session, settings, ada.email, "another quiet harbour")
+    sessions.login(session, settings, sessions.user_of_pair(session, ada.email, "another quiet harbour"))
 
 
 @pytest.mark.parametrize("password", ["short", "aaaaaaaaaaaaaaaaaa", "ada@harbour.example", "x" * 201])

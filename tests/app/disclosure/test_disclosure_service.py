@@ -134,10 +134,10 @@ def test_an_order_that_is_refused_for_its_copies_is_charged_all_the_same(
     session: Session, known: Make, publish: Make, upload: Make, buyer: Known
 ) -> None:
     lines = [b"%d,%d,%s\n" % (at, at * 7 % 13, (b"no", b"yes")[at % 2]) for at in range(24)]
-    head, test = b"u,v,label\n", b"u,v,label\n" + b"".join(lines[:12])
+    head, test = b"u,v,label\n", b"u,v,label\n" + b"".join(lines)
     datasets = [publish(known(Role.PROVIDER), head + b"".join(rows))["id"] for rows in (lines[:12], lines[12:])]
     order = {"datasets": datasets, "test_dataset": upload(buyer, test)["id"], "pool": "10.00"}
-    # the first provider's rows are all in the test set, so one player would be left
+    # both providers' rows are all in the test set, so nobody is left
     assert buyer.client.post("/v1/valuations/quote", json=order).status_code == 200
     refused = buyer.client.post("/v1/valuations", json=order)
     assert refused.json()["errors"][0]["pointer"] == "/test_dataset", refused.text

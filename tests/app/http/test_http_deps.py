@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from app.errors import Unavailable
 from app.http import deps, problems
 from app.http.deps import PageDep, SessionDep, get_session, without_connection
+from app.http.shares import Shares
 from app.settings import Settings
 
 
@@ -44,6 +45,7 @@ def app(done: list[str]) -> FastAPI:
     problems.register(app)
     app.state.settings = Settings(signing_secret=SecretStr("it"))
     app.state.connections = anyio.Semaphore(1)
+    app.state.shares = Shares(1)
     app.state.session_factory = lambda: Session("writing", done)
     app.state.reading_factory = lambda: Session("reading", done)
 

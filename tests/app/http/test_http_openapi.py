@@ -89,13 +89,18 @@ def test_every_operation_of_the_api_says_how_to_authenticate(spec: dict[str, Any
 def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
     for name, operation in operations(spec):
         # a quote stores nothing; a second sign-in is a second session, and a second request for a letter a second
-        # letter; a provider's events carry their own ids
+        # letter; a provider's events carry their own ids; of a second factor no answer may be kept, and a repeat is
+        # refused, as its code is used
         if name.startswith("POST ") and name not in {
             "POST /v1/valuations/quote",
             "POST /v1/valuations/{valuation_id}/top-ups/quote",
             "POST /v1/sessions",
             "POST /v1/password-resets",
             "POST /v1/ledger/provider-events",
+            "POST /v1/me/second-factor",
+            "POST /v1/me/second-factor/confirm",
+            "POST /v1/me/second-factor/recovery-codes",
+            "POST /v1/me/second-factor/remove",
         }:
             assert "idempotency-key" in {p["name"] for p in operation.get("parameters", [])}, name
 

@@ -95,3 +95,16 @@ async def test_work_that_fails_gives_its_turn_back() -> None:
         with pytest.raises(ValueError, match="no"):
             await queue.run("one", fail)
     assert await queue.run("one", lambda: work.of("done")) == "done"
+
+
+async def test_whose_turn_would_be_refused_is_told_before_its_bytes_come() -> None:
+    queue, gate = FairQueue(1, 2), threading.Event()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(queue.run, "busy", lambda: gate.wait(20))
+        await anyio.sleep(0.05)
+        with pytest.raises(Unavailable, match="2 of your requests wait"):
+            queue.insist_on_room("busy")
+        queue.insist_on_room("other")
+        gate.set()
+    queue.insist_on_room("busy")

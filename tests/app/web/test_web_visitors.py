@@ -54,7 +54,7 @@ def test_a_cookie_stands_for_a_user_s_session_until_that_has_ended(
     buyer: Any, session: Session, settings: Settings
 ) -> None:
     user = users.create_user(session, buyer.account, "ada@harbour.example", "Ada", PASSWORD)
-    token = sessions.login(session, settings, "ada@harbour.example", PASSWORD)
+    token = sessions.login(session, settings, sessions.user_of_pair(session, "ada@harbour.example", PASSWORD))
     caller = visitors.identify(session, settings, token)
     assert caller is not None
     assert (caller.user_id, caller.key_id) == (user.id, None)
@@ -157,7 +157,7 @@ def test_logging_out_ends_a_user_s_session_on_the_server_too(
     buyer: Any, session: Session, settings: Settings, request_with: Any
 ) -> None:
     users.create_user(session, buyer.account, "ada@harbour.example", "Ada", PASSWORD)
-    token = sessions.login(session, settings, "ada@harbour.example", PASSWORD)
+    token = sessions.login(session, settings, sessions.user_of_pair(session, "ada@harbour.example", PASSWORD))
     response = Response()
     visitors.log_in_user(response, settings, token)
     assert response.headers.getlist("set-cookie")[0].startswith(f"{SESSION_COOKIE}={token};")
