@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: estimators help demo up test lint lint-format lint-rules lint-types lint-imports schema openapi fuzz fuzz-readers bench peers-env faults topology forgeries clean hashes sbom advisories
+.PHONY: estimators help demo demo-agent up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench peers-env faults topology forgeries clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -22,6 +22,7 @@ unexport PYTHONSTARTUP
 export PYTHONNOUSERSITE := 1
 
 help:
+	@echo 'make demo-agent  three providers who keep their rows, valued by agents and as if uploaded'
 	@echo 'make demo     ten providers, one buyer, one valuation: the whole market once'
 	@echo 'make up       the whole stack in the foreground; Ctrl-C ends it'
 	@echo 'make test     the test suite'
@@ -54,6 +55,9 @@ endif
 
 demo: $(READY)
 	@$(PY) -m app.cli demo
+
+demo-agent: $(READY)
+	@$(PY) -m app.cli demo --agents --home .cherish/demo-agent
 
 up: $(READY)
 	@$(PY) -m app.cli up

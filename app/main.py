@@ -15,6 +15,7 @@ from app.accounts import endpoints as accounts
 from app.accounts import factor_endpoints as second_factors
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
+from app.agents import endpoints as agents
 from app.audit import endpoints as audit
 from app.audit import service as audit_log
 from app.checkpoints import endpoints as checkpoints
@@ -114,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(audit.router)
     app.include_router(datasets.router)
     app.include_router(catalog.router)
+    app.include_router(agents.router)
     app.include_router(checkpoints.router)
     app.include_router(payouts.router)
     app.include_router(valuations.router)

@@ -239,6 +239,16 @@ class Settings(BaseSettings):
         ge=0,
         description="how long a job of another release's engine rules waits for one of that release's workers",
     )
+    agent_answer_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        description="how long a worker waits for the answer of a provider's agent before it leaves the work for later",
+    )
+    agent_patience_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="how long a part of a job waits for a provider's agent before the job ends and its pool goes back",
+    )
     worker_withdraw_after: int = Field(
         default=3, gt=0, description="a worker at which so much different work failed in a row ends itself"
     )

@@ -66,6 +66,10 @@ class Client:
 
     # --- the three verbs everything else is made of ---
 
+    def ask(self, method: str, path: str, **how: Any) -> Json:
+        """Any call that may be repeated (GET, PUT, DELETE): ``params`` and ``json`` are httpx's."""
+        return self._json(method, path, **how)
+
     def get(self, path: str, *, wait: float | None = None, **params: Any) -> Json:
         """GET a JSON answer; ``wait`` asks the service to hold the answer up to that many seconds for a change."""
         headers = {"Prefer": f"wait={int(wait)}"} if wait else {}

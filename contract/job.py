@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, field_validator
 
+from contract.agents import AGENT_FORMAT
 from contract.document import Document
 from contract.files import InputFile
 from contract.findings import FileFinding
@@ -83,6 +84,15 @@ class PayeePart(NamedTuple):
         return Fraction(self.above, self.below)
 
 
+class AwayTerms(Document):
+    """What agents are told of an order: who posted it, and for what purpose (None: it does not say); and the order's
+    rule for copies, which holds for sums too."""
+
+    buyer: str
+    purpose: str | None
+    copies: str
+
+
 class Explored(Document):
     """An exploration: what is ``added`` (players' positions) to the datasets of the job ``beside`` (None: no job's)."""
 
@@ -108,6 +118,13 @@ class JobInputs(Document):
     # of a top-up: the digest of the earlier job's result, as it was then
     topped_up: str | None = None
     explored: Explored | None = None
+    # where data of the job stays with its owner
+    away: AwayTerms | None = None
+
+    def at_home(self, payee: int) -> bool:
+        """Whether a payee's rows stay with it."""
+        player = self.seating[payee].player
+        return player is not None and any(file.format == AGENT_FORMAT for file in self.players[player])
 
 
 class SourceCost(Document):

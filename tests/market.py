@@ -171,6 +171,8 @@ def own_settings(postgres_url: str, redis_url: str, template: str, tmp_path: Pat
         lease_seconds=2.0,
         heartbeat_seconds=0.2,
         sweep_seconds=0.3,
+        agent_answer_seconds=3.0,
+        agent_patience_seconds=30.0,
         redispatch_seconds=0.5,
     )
     with admin.connect() as connection:

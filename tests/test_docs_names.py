@@ -11,7 +11,9 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-_PATH = re.compile(r"(?<![\w/.:$-])((?:app|worker|contract|cherish|tests|benchmarks|tools|migrations)/[\w/.-]*\w)")
+_PATH = re.compile(
+    r"(?<![\w/.:$-])((?:agent|app|worker|contract|cherish|tests|benchmarks|tools|migrations)/[\w/.-]*\w)"
+)
 _PROGRAM = re.compile(r"python -m ([\w.]+)")
 _SETTING = re.compile(r"\bCHERISH_([A-Z_]+[A-Z])\b")
 _CALL = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/v1/[^`?]*)`")
@@ -24,7 +26,7 @@ def code() -> str:
 
 
 def _sources() -> Iterator[Path]:
-    for folder in ("app", "worker", "contract", "cherish", "tests", "benchmarks"):
+    for folder in ("agent", "app", "worker", "contract", "cherish", "tests", "benchmarks"):
         yield from (ROOT / folder).rglob("*.py")
 
 

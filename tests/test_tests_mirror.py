@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("app", "worker", "contract", "cherish")
+PACKAGES = ("agent", "app", "worker", "contract", "cherish")
 # a module's dotted name ends so -> how its kind is tested
 NAMES = {
     "tables": "columns and no rules: migrations and every test on the real Postgres use them",

@@ -12,7 +12,7 @@ import pytest
 from tests.import_graph import Import, circle, graph, imports_of, modules
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("app", "benchmarks", "cherish", "contract", "worker")
+PACKAGES = ("agent", "app", "benchmarks", "cherish", "contract", "worker")
 FILES = modules(ROOT, PACKAGES)
 # where the engine may import estimators of others, and which
 OUTSIDE = "worker.engine.learners.outside"
@@ -63,6 +63,7 @@ def test_a_circle_is_seen_wherever_the_import_stands_unless_it_is_for_annotation
         ("contract", {"contract", "numpy", "pydantic", "pydantic_core"}),
         ("worker.engine", {"contract", "numpy", "torch", "worker.engine"}),
         ("cherish", {"cherish", "httpx"}),
+        ("agent", {"agent", "cherish", "contract", "httpx", "numpy", "pyarrow", "pydantic", "torch", "worker.engine"}),
     ],
 )
 def test_a_package_imports_these_and_the_standard_library_and_nothing_else(package: str, allowed: set[str]) -> None:

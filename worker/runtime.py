@@ -56,6 +56,7 @@ class Runtime:
 
         from worker.jobs.steps import Steps
         from worker.jobs.unlearn import Unlearner
+        from worker.loading.away import QuestionDesk
         from worker.loading.games import LoadedGames
 
         self.settings, self.strikes, self._withdraw = settings, Strikes(), withdraw
@@ -69,7 +70,8 @@ class Runtime:
         self.engine = open_engine(settings, Process.WORKER, pool_size=3)
         self.factory = make_session_factory(self.engine)
         blobs = self.blobs = BlobStore.from_url(settings.blob_url)
-        self.games = LoadedGames(blobs, settings, device)
+        desk = QuestionDesk(self.factory, settings.agent_answer_seconds)
+        self.games = LoadedGames(blobs, settings, device, desk)
         self.heartbeat = Heartbeat(self.factory, settings, queue, device, self.games.drop_withdrawn)
         self.steps: Steps = Steps(self.factory, blobs, settings, self.games, self.heartbeat)
         self.profiler = Profiler(self.factory, blobs, settings)
@@ -201,7 +203,11 @@ class Runtime:
         from worker.engine.games.game import EvaluationFailed
         from worker.engine.valuation import Impossible
         from worker.jobs.checks import WorthsDiffer
+        from worker.loading.away import AgentAway, AgentRefused
 
+        if isinstance(error, AgentAway):
+            self._wait_for_agent(claim, error)
+            return
         log.exception("worker.shard_failed", attempt=claim.attempt, kind=claim.kind)
         trace = "".join(traceback.format_exception(error))
         # after an error the state of the evaluator is unknown
@@ -212,6 +218,8 @@ class Runtime:
             self._fail(claim, Reason.EVALUATION_FAILED, f"a worth could not be computed: {error}", trace, final=False)
         elif isinstance(error, WorthsDiffer):
             self._persist(lambda session: protocol.fail_check(session, self.settings, claim, trace), time.monotonic())
+        elif isinstance(error, AgentRefused):
+            self._fail(claim, Reason.AGENT_REFUSED, str(error), trace, final=True)
         elif isinstance(error, SettlementImpossible):
             self._fail(claim, Reason.INTERNAL, _INTERNAL, trace, final=True)
         elif follows_the_worker(error):
@@ -219,7 +227,7 @@ class Runtime:
             return
         else:
             self._fail(claim, Reason.INTERNAL, _INTERNAL, trace, final=False)
-        if not isinstance(error, InvalidProblem | Impossible | InvalidInput):
+        if not isinstance(error, InvalidProblem | Impossible | InvalidInput | AgentRefused):
             # one bad job has many shards that fail anywhere: jobs are counted, not shards
             self._strike(claim, counted=claim.valuation_id)
 
@@ -248,6 +256,21 @@ class Runtime:
                 return
             sentence = "the service was upgraded meanwhile, and computes worths by other rules now; post the job again"
             protocol.fail_attempt(session, self.settings, claim, Reason.RULES_CHANGED, sentence, str(other), final=True)
+
+        self._persist(leave, time.monotonic())
+
+    def _wait_for_agent(self, claim: Claim, away: Exception) -> None:
+        """An agent is away: the shard goes back, at no try, and is done again in a moment, with what was answered
+        before. Where it has waited for long the job ends, and its pool goes back whole."""
+        log.warning("worker.agent_away", detail=str(away))
+        patience = self.settings.agent_patience_seconds
+
+        def leave(session: Session) -> None:
+            if shards.waited(session, claim.shard_id) < patience:
+                protocol.give_back(session, claim, delay=_BACK_SECONDS)
+                return
+            sentence = f"{away}, and was waited for {patience:g} seconds in all; nothing was charged"
+            protocol.fail_attempt(session, self.settings, claim, Reason.AGENT_AWAY, sentence, str(away), final=True)
 
         self._persist(leave, time.monotonic())
 

@@ -56,6 +56,8 @@ _ROOMS = {
     "explorations": "valuations",
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
+    # who offers data answers for it
+    "agents": "datasets",
     # what was done here is part of the account
     "audit": "accounts",
     "ledger": "payouts",

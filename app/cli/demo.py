@@ -7,8 +7,6 @@ reaches into the service: after the keys are made, every step is an HTTP request
 
 import json
 import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,15 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from app.accounts import repository, service
-from app.cli.answers import JobAnswer, JobValues, ListedDataset, PaidPlayer, WorthCounts
+from app.cli.answers import JobAnswer, JobValues, PaidPlayer, WorthCounts
+from app.cli.demo_agents import demo_agents
+from app.cli.demo_people import Person, new_buyer, people, upload
 from app.cli.demo_text import demo_text
 from app.cli.formats import percent
-from app.db.limits import Process
-from app.db.session import make_session_factory, open_engine, transaction
-from app.demo.digits import TARGET, File, digits_market
+from app.demo.digits import File, digits_market
 from app.embedded.stack import EmbeddedStack
-from app.identity import Role
 from app.settings import Settings
 from cherish import Client
 
@@ -47,6 +43,9 @@ _Text = Annotated[
     Path | None,
     typer.Option(help="A folder of text files: value their authors for a language model, no server."),
 ]
+_Agents = Annotated[
+    bool, typer.Option("--agents", help="Three providers who keep their rows, valued by agents and as if uploaded.")
+]
 _Workers = Annotated[int, typer.Option(min=1, help="Worker processes.")]
 
 
@@ -54,10 +53,16 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text = None) -> None:
+def demo(
+    home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text = None, agents: _Agents = False
+) -> None:
     """Run the market once, end to end, and print who is paid what."""
     if text is not None:
         demo_text(text, home.resolve() / "text")
+        return
+    if agents:
+        if not demo_agents(home.resolve(), workers):
+            raise typer.Exit(1)
         return
     console = Console()
     started = time.monotonic()
@@ -76,11 +81,6 @@ def demo(home: _Home = Path(".cherish/demo"), workers: _Workers = 2, text: _Text
     console.print(f"Written to {path}", soft_wrap=True)
     if not result.succeeded:
         raise typer.Exit(1)
-
-
-def new_buyer() -> str:
-    """The name of the demonstration's buyer, who is new at each run; the first page shows its job."""
-    return f"Demo buyer {datetime.now(UTC):%Y-%m-%d %H:%M:%S.%f}"
 
 
 class DemoOutcome(BaseModel):
@@ -103,7 +103,7 @@ class DemoOutcome(BaseModel):
 def run_market(stack: EmbeddedStack, buyer_name: str, console: Console) -> DemoOutcome:
     """The market once, on a stack that runs: people, uploads, one job to its end."""
     files, test_file = digits_market()
-    admin, buyer, providers = _people(Settings.from_variables(stack.settings_env()), buyer_name, files)
+    admin, buyer, providers = people(Settings.from_variables(stack.settings_env()), buyer_name, files)
     console.print(f"Watch it at {stack.api_url}/ ; the API's documentation is at {stack.api_url}/docs", soft_wrap=True)
     with Client(stack.api_url, admin.token) as client:
         deposit = {"account_id": buyer.id, "amount": POOL, "currency": CURRENCY, "reference": f"demo {buyer.name}"}
@@ -113,39 +113,12 @@ def run_market(stack: EmbeddedStack, buyer_name: str, console: Console) -> DemoO
         return _value(client, datasets, test_file, console)
 
 
-@dataclass(frozen=True)
-class _Person:
-    """An account and a key of its own."""
-
-    id: str
-    name: str
-    token: str
-
-
-def _people(settings: Settings, buyer_name: str, files: list[File]) -> tuple[_Person, _Person, list[_Person]]:
-    """The administrator, a buyer who is new at each run, and the ten providers, who stay."""
-    engine = open_engine(settings, Process.OPERATOR, pool_size=1)
-    try:
-        with transaction(make_session_factory(engine)) as session:
-
-            def person(name: str, role: Role) -> _Person:
-                account = repository.account_by_name(session, name) or service.create_account(session, name, role)
-                _, token = service.issue_key(session, settings, account, "demo")
-                return _Person(f"acc_{account.id.hex}", name, token)
-
-            admin = person("admin", Role.ADMIN)
-            buyer = person(buyer_name, Role.BUYER)
-            return admin, buyer, [person(file.owner, Role.PROVIDER) for file in files]
-    finally:
-        engine.dispose()
-
-
-def _upload_all(api_url: str, providers: list[_Person], files: list[File], console: Console) -> list[str]:
+def _upload_all(api_url: str, providers: list[Person], files: list[File], console: Console) -> list[str]:
     """Every provider uploads and publishes its own file; returns the datasets' ids."""
     ids = []
     for person, file in zip(providers, files, strict=True):
         with Client(api_url, person.token) as client:
-            dataset = _upload(client, f"digits of {file.owner}", file, "train")
+            dataset = upload(client, f"digits of {file.owner}", file, "train")
             client.publish_dataset(dataset.id, "CC0-1.0")
         ids.append(dataset.id)
     formats = ", ".join(sorted({file.format for file in files}))
@@ -153,13 +126,9 @@ def _upload_all(api_url: str, providers: list[_Person], files: list[File], conso
     return ids
 
 
-def _upload(client: Client, name: str, file: File, kind: str) -> ListedDataset:
-    return ListedDataset.read(client.upload_dataset(name, file.content, target=TARGET, format=file.format, kind=kind))
-
-
 def _value(client: Client, datasets: list[str], test_file: File, console: Console) -> DemoOutcome:
     """Post the job, follow it to its end, and collect what ``demo.json`` holds."""
-    test = _upload(client, "digits test set", test_file, "test")
+    test = upload(client, "digits test set", test_file, "test")
     started = time.monotonic()
     job = JobAnswer.read(client.create_valuation(datasets=datasets, test_dataset=test.id, **_SPEC))
     console.print(f"The buyer posted {job.id} with a pool of {POOL} {CURRENCY}.", soft_wrap=True)

@@ -80,6 +80,12 @@ def _keys() -> Registers:
     return keys
 
 
+def _agent() -> Registers:
+    from app.cli import agent
+
+    return agent
+
+
 def _users() -> Registers:
     from app.cli import users
 
@@ -118,6 +124,7 @@ COMMANDS: dict[str, Lazy] = {
     ),
     "statements": Lazy("Your ledger entries, newest first.", _market),
     "certificate": Lazy("Check a certificate's signature; exit code 1 where the key did not sign it.", _market),
+    "agent": Lazy("Answer jobs for a table that stays on this machine, with sums over its rows.", _agent),
     "keys": Lazy("API keys: create, list, revoke.", _keys),
     "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),

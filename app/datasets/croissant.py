@@ -28,8 +28,11 @@ MEDIA_TYPES: dict[DatasetFormat, str] = {
     DatasetFormat.TEXT: "text/plain",
     DatasetFormat.ZIP: "application/zip",
     DatasetFormat.NPZ: "application/octet-stream",
+    DatasetFormat.AGENT: "application/json",
 }
-_FORMATS = {media: format_ for format_, media in MEDIA_TYPES.items() if format_ is not DatasetFormat.NPZ} | {
+# which a media type does not tell: arrays, and what is no file
+_UNTOLD = (DatasetFormat.NPZ, DatasetFormat.AGENT)
+_FORMATS = {media: format_ for format_, media in MEDIA_TYPES.items() if format_ not in _UNTOLD} | {
     "text/tab-separated-values": DatasetFormat.TSV,
     "application/vnd.apache.parquet": DatasetFormat.PARQUET,
     "application/x-ndjson": DatasetFormat.JSONL,

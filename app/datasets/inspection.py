@@ -15,10 +15,14 @@ from app.datasets.readers.sources import source_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows import rules
 from app.datasets.rows.noticed import RowHashes, of_columns
+from app.datasets.rows.registered import read_registration
 from app.errors import InvalidData
+from contract.agents import AGENT_FORMAT
 from contract.document import Document
 from contract.files import AS_IT_IS, FileColumn, Reading
 from contract.findings import Finding
+
+_MOST_REGISTRATION = 1 << 20
 
 
 class Inspection(Document):
@@ -58,6 +62,8 @@ def inspect(
     reading: Reading = AS_IT_IS,
 ) -> Inspection:
     """Check a file against every rule of its kind; raises InvalidData for the first one it breaks."""
+    if format == AGENT_FORMAT:
+        return _inspect_registration(path, target, is_test, name)
     file = source_of(path, limits, name)
     found = sniff(file, format, name, reading)
     if found == "zip":
@@ -123,6 +129,21 @@ def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -
     return Inspection(
         format="zip", modality="image", rows=looked.count, columns=columns, findings=tuple(at_most(noticed))
     )
+
+
+def _inspect_registration(path: Path, target: str | None, is_test: bool, name: str) -> Inspection:
+    """What an agent says of a table that stays with its owner; there is nothing else to be looked at."""
+    if is_test:
+        raise InvalidData(
+            f"{name}: a test set measures others' data here and is uploaded; it cannot stay with an agent"
+        )
+    if path.stat().st_size > _MOST_REGISTRATION:
+        raise InvalidData(f"{name}: a registration has {_MOST_REGISTRATION} bytes at most; register fewer columns")
+    registration = read_registration(path.read_bytes(), name)
+    if registration.target != target:
+        raise InvalidData(f"{name}: registered with target `{registration.target}`, created with `{target}`; say one")
+    columns = tuple(FileColumn(name=column.name, type=column.kind) for column in registration.columns)
+    return Inspection(format=AGENT_FORMAT, modality="tabular", rows=registration.rows, columns=columns)
 
 
 def _header(names: list[str], found: str, name: str) -> pa.Table:

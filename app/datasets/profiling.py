@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.datasets import copies
 from app.datasets.profile import ProfileAnswer
-from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion, ProfileStatus
+from app.datasets.tables import Dataset, DatasetFormat, DatasetStatus, DatasetVersion, ProfileStatus
 from app.outbox import service as outbox
 from app.settings import Settings
 
@@ -41,7 +41,11 @@ class Work:
 
 
 def request(session: Session, version: DatasetVersion) -> None:
-    """Have a worker look at a version, again if it did before."""
+    """Have a worker look at a version, again if it did before; at none whose rows stay with their owner."""
+    if version.format is DatasetFormat.AGENT:
+        version.profile_status = ProfileStatus.DONE
+        session.flush()
+        return
     version.profile_status = ProfileStatus.PENDING
     version.profile_attempts = 0
     _send(session, version)

@@ -31,6 +31,7 @@ from app.storage.blobs import BlobStore
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.files import AS_IT_IS, Reading
+from contract.grants import Grant
 
 MAX_PREVIEW_ROWS = 20
 INSPECT = process.declare("app.datasets.inspection:answer")
@@ -131,7 +132,8 @@ def expect_content(session: Session, caller: Caller, dataset_id: uuid.UUID, read
     _moved(dataset, Move.UPLOAD)
     name = public_id("ds", dataset_id)
     # a version may come in another format, and never turns a table into images
-    declared = dataset.format if dataset.version == 0 else None
+    stays = dataset.format is DatasetFormat.AGENT
+    declared = dataset.format if dataset.version == 0 or stays else None
     return Expected(name, declared, dataset.target, dataset.kind, dataset.modality, reading)
 
 
@@ -213,6 +215,8 @@ def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Term
         raise Conflict(
             f"dataset {name} was taken down by an administrator ({dataset.taken_down}); ask for it to be lifted"
         )
+    if dataset.format is DatasetFormat.AGENT:
+        _check_stays(name, terms)
     status = _moved(dataset, Move.PUBLISH)
     now = datetime.now(UTC)
     if terms.licence.expires_at is not None and terms.licence.expires_at <= now:
@@ -230,6 +234,16 @@ def publish(session: Session, caller: Caller, dataset_id: uuid.UUID, terms: Term
     # once more: other listings may have come since, and a preview may be allowed now
     profiling.request(session, version)
     return dataset
+
+
+def _check_stays(name: str, terms: Terms) -> None:
+    """Raises InvalidInput where terms promise rows, or what is trained on them, of a dataset that stays at home."""
+    if terms.preview_rows:
+        detail = f"dataset {name} stays with its owner, so nobody can be shown rows of it; set preview_rows to 0"
+        raise InvalidInput(detail, errors=[FieldError("/preview_rows", detail, "agent")])
+    if more := [grant.value for grant in terms.licence.grants if grant is not Grant.VALUE]:
+        detail = f"dataset {name} stays with its owner, and is valued only; leave {', '.join(more)} out of the grants"
+        raise InvalidInput(detail, errors=[FieldError("/licence/grants", detail, "agent")])
 
 
 def pause(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:

@@ -48,6 +48,8 @@ class DatasetFormat(enum.Enum):
     XLSX = "xlsx"
     TEXT = "text"
     ZIP = "zip"
+    # no file: what an agent says of a table that stays with its owner (``contract.agents.Registration``)
+    AGENT = "agent"
 
 
 class Modality(enum.Enum):

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.agents import repository as agents
 from app.checkpoints import repository as checkpoints
 from app.checkpoints.tables import UnlearningDuty, UnlearningStatus
 from app.datasets import repository as dataset_repository
@@ -99,6 +100,7 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
             to_erase.add(blob)
     # an order locks its datasets against withdrawal until it commits, so no order keeps an answer about this one later
     fit_cache.purge_all(session)
+    agents.forget_dataset(session, dataset_id)
     digests = erasure_repository.digests_of_dataset(session, dataset_id)
     kept = erasure_repository.others_with_content(session, dataset_id, digests)
     until = unlearning_repository.let_begin(session, dataset_id, settings.unlearn_grace_seconds)

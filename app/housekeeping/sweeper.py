@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.agents import repository as agents
 from app.datasets import profiling
 from app.db.session import transaction
 from app.erasure import erasing, unlearning, unlearning_repository
@@ -36,6 +37,8 @@ _KEEP_SENT = timedelta(days=1)
 _KEEP_ANSWERS = timedelta(days=2)
 _KEEP_FITTINGS = timedelta(hours=1)
 _KEEP_WORKERS_SECONDS = 3600.0
+# what agents answered; a job that takes longer asks again
+_KEEP_SUMS = timedelta(days=1)
 
 
 class Sweeper:
@@ -177,3 +180,4 @@ class Sweeper:
             idempotency.purge(session, repository.now(session) - _KEEP_ANSWERS)
             fit_cache.purge(session, repository.now(session) - _KEEP_FITTINGS)
             leases.purge_workers(session, _KEEP_WORKERS_SECONDS)
+            agents.forget_before(session, _KEEP_SUMS)

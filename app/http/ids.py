@@ -108,6 +108,12 @@ ShardId = Annotated[
     PlainSerializer(lambda v: public_id("sh", v), return_type=str),
     _schema("sh"),
 ]
+AgentQuestionId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("aq", v)),
+    PlainSerializer(lambda v: public_id("aq", v), return_type=str),
+    _schema("aq"),
+]
 UnlearningId = Annotated[
     uuid.UUID,
     BeforeValidator(lambda v: parse_id("ul", v)),

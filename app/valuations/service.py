@@ -241,6 +241,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
         checkpoint=admitted.game.checkpoint,
         base=admitted.game.base,
         findings=admitted.findings,
+        away=admitted.away,
         terms=AgreedTerms(
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),

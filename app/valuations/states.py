@@ -60,6 +60,8 @@ class Reason(StrEnum):
     WORTHS_DIFFER = "worths_differ"
     WITHDRAWN = "dataset_withdrawn"
     RULES_CHANGED = "rules_changed"
+    AGENT_AWAY = "agent_away"
+    AGENT_REFUSED = "agent_refused"
 
 
 _S = ValuationStatus

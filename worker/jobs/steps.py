@@ -38,7 +38,7 @@ from worker.engine.games.game import Coalitions, NeedWorths, family
 from worker.engine.loop.best_sets import best_sets
 from worker.engine.tensors import batching
 from worker.engine.valuation import Progress
-from worker.jobs import checks
+from worker.jobs import checks, same_sums
 from worker.jobs.deliver import ModelDeliverer
 from worker.jobs.domains import perplexities
 from worker.jobs.evidence import evidence_of, salt_of
@@ -101,6 +101,8 @@ class Steps:
                 evaluator.prepare(self._heartbeat.should_stop)
             except batching.Stopped:
                 raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST) from None
+            if job.inputs.away is not None:
+                same_sums.check(evaluator, job.inputs.away.copies)
             state = evaluator.prepared_state()
             if keeps_rows(job.game.encoding):
                 # computed once: every worker that loads this game takes its rows from here

@@ -22,13 +22,13 @@ from torch.nn import functional
 from app.checkpoints import families, text_encoders, vision
 from app.checkpoints.families import Family
 from app.checkpoints.folders import POOLING
-from app.datasets.rows.encoding import CLIP
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.rows.tokens import Encode, Tokenizer, load_tokenizer
 from app.errors import InvalidData
 from contract.architectures.bert import BertSizes
 from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
+from contract.columns import CLIP
 from contract.errors import InvalidProblem
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import NO_TOKEN

@@ -26,15 +26,18 @@ from app.errors import Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
+from contract.agents import AGENT_FORMAT
 from contract.delivery import Scaling
 from contract.files import InputFile
 from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
 from contract.job import Job
 from contract.tasks import TargetScale
 from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.away import Away
 from worker.engine.games.game import Player
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
+from worker.loading.away import AskedPlayer, Desk, asked_player
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, frozen_weights, opened
 from worker.loading.model_folders import read_adapter_arrays
@@ -67,12 +70,14 @@ def build_problem(
     classes: int,
     checkpoint: Mapping[str, Any] | None,
     scale: TargetScale | None = None,
+    away: Mapping[int, Away] | None = None,
 ) -> Problem:
-    """The engine's problem of a job on its rows; raises InvalidProblem."""
-    game = job.game
+    """The engine's problem of a job on its rows, and by their place the players whose rows are not here; raises
+    InvalidProblem."""
+    game, away = job.game, away or {}
     players = [
-        PlayerData(name, own.X, own.y, digest)
-        for name, digest, own in zip(job.inputs.names, game.players, rows.players, strict=True)
+        PlayerData(name, own.X, own.y, digest, away=away.get(place))
+        for place, (name, digest, own) in enumerate(zip(job.inputs.names, game.players, rows.players, strict=True))
     ]
     owners: tuple[Player, ...] = ()
     if game.shard_rows:
@@ -101,9 +106,10 @@ def _read_all(job: Job, read: Callable[[Sequence[InputFile]], EncodedRows]) -> G
 class LoadedGames:
     """The evaluators of this process, least recently used first, within a bound of bytes."""
 
-    def __init__(self, blobs: BlobStore, settings: Settings, device: str) -> None:
+    def __init__(self, blobs: BlobStore, settings: Settings, device: str, desk: Desk | None = None) -> None:
         self._blobs = blobs
         self._settings = settings
+        self._desk = desk
         self._device = device
         self._games: OrderedDict[UUID, tuple[Evaluator, int]] = OrderedDict()
         self._bases = Bases(blobs, device)
@@ -172,8 +178,25 @@ class LoadedGames:
                 return self._on_frozen_model(job, shown, prepared)
             case TableEncoding(columns=columns):
                 encoding = Encoding.from_json(columns)
-                rows = _read_all(job, lambda files: load_rows(self._blobs, files, encoding, self._settings))
-                return build_problem(job, rows, encoding.outputs, self._weights(job), encoding.target_scale)
+                away = {
+                    place: self._away(job, files[0], encoding)
+                    for place, files in enumerate(job.inputs.players)
+                    if files[0].format == AGENT_FORMAT
+                }
+                rows = _read_all(job, lambda files: self._rows(files, encoding))
+                return build_problem(job, rows, encoding.outputs, self._weights(job), encoding.target_scale, away)
+
+    def _rows(self, files: Sequence[InputFile], encoding: Encoding) -> EncodedRows:
+        """A player's rows; none of one whose rows stay with their owner."""
+        if files[0].format != AGENT_FORMAT:
+            return load_rows(self._blobs, files, encoding, self._settings)
+        X = np.zeros((0, *encoding.shape), dtype=np.float32)
+        return EncodedRows(X, np.zeros(0, dtype=np.int64 if encoding.target_scale is None else np.float64))
+
+    def _away(self, job: Job, file: InputFile, encoding: Encoding) -> AskedPlayer:
+        if self._desk is None:
+            raise AssertionError(f"game {job.game_id} has data that stays with its owner, and nobody can be asked here")
+        return asked_player(self._desk, job, file, encoding, read_blob(lambda: self._blobs.get(file.digest)))
 
     def _weights(self, job: Job) -> dict[str, Any] | None:
         """The checkpoint's arrays, where the order named one with weights."""

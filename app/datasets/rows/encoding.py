@@ -37,12 +37,12 @@ from app.datasets.rows.joining import join, renamed
 from app.datasets.rows.labels import LabelFindings, label_findings
 from app.datasets.rows.rules import class_names, class_order, clean_map, label_counts, label_texts
 from app.errors import FieldError, InvalidData
+from contract.columns import mark, standardised
 from contract.features import ALL_FEATURES, FeatureChoice
 from contract.findings import Finding
 from contract.reading import TargetIs
 from contract.tasks import TargetScale
 
-CLIP = 10.0
 MAX_WIDTH = 50_000
 
 
@@ -90,15 +90,17 @@ def fit_tables(
     choice: FeatureChoice = ALL_FEATURES,
     label_map: Mapping[str, str] | None = None,
     target_is: TargetIs | None = None,
+    told_labels: Collection[str] = (),
 ) -> FittedTables:
     """The same with what is said of the files; ``choice``, ``label_map`` and ``target_is`` are the order's. Where
-    it does not say that the target is of classes (None), one that may be a number is refused."""
+    it does not say that the target is of classes (None), one that may be a number is refused. ``told_labels`` are what
+    owners of tables without a row here say that they have."""
     if not players:
         raise InvalidData("a job needs at least one provider's dataset; name some in `players`")
     players = [renamed(player, choice) for player in players]
     joined = join(test, players, target, choice)
     mapped = clean_map(label_map or {})
-    classes, target_scale, labels = _fit_target(test, players, target, mapped, target_is)
+    classes, target_scale, labels = _fit_target(test, players, target, mapped, target_is, told_labels)
     if scale == "auto":
         scale = "none" if all(table_format(table) == "npz" for table in (test, *players)) else "standard"
     features = tuple(_fit_feature(test, players, name, kind, scale) for name, kind in joined.kinds.items())
@@ -116,7 +118,12 @@ def fit_tables(
 
 
 def _fit_target(
-    test: pa.Table, players: Sequence[pa.Table], target: str, mapped: Mapping[str, str], target_is: TargetIs | None
+    test: pa.Table,
+    players: Sequence[pa.Table],
+    target: str,
+    mapped: Mapping[str, str],
+    target_is: TargetIs | None,
+    told_labels: Collection[str],
 ) -> tuple[tuple[str, ...], TargetScale | None, LabelFindings]:
     """The classes, or the scale of a number, and what is said of each file's target."""
     if target_is == "number":
@@ -127,7 +134,8 @@ def _fit_target(
         return (), scale, LabelFindings((), said)
     if target_is is None:
         numeric_target.check_said(test, target)
-    offered = {name for player in players for name in class_names(player, target, mapped)}
+    offered = {mapped.get(label, label) for label in told_labels}
+    offered |= {name for player in players if player.num_rows for name in class_names(player, target, mapped)}
     classes = fit_classes(target, table_name(test), class_names(test, target, mapped), offered)
     counts = [label_counts(table, target, mapped) for table in (test, *players)]
     return classes, None, label_findings(target, counts[0], counts[1:], table_name(test))
@@ -261,8 +269,7 @@ def _encode_column(table: pa.Table, feature: Feature, scale: str, block: NDArray
     else:
         index = {name: at for at, name in enumerate(feature.categories)}
         filled = index.get(str(feature.fill), len(index))
-        block[:] = 0.0
-        block[np.arange(len(column)), _lookup(column, feature.categories, len(index), missing=filled)] = 1.0
+        mark(block, _lookup(column, feature.categories, len(index), missing=filled))
     return missing
 
 
@@ -282,8 +289,7 @@ def _numbers(
             raise _unexpected(table, feature.name)
         values = np.where(np.isnan(values), float(feature.fill), values)
     if scale == "standard":
-        with np.errstate(over="ignore"):
-            values = np.clip((values - feature.center) / feature.spread, -CLIP, CLIP)
+        values = standardised(values, feature.center, feature.spread)
     with np.errstate(over="ignore"):
         block[:] = values
     finite = np.isfinite(block).all(axis=1)

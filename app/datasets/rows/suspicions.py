@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from app.datasets.readers.types import as_texts
-from app.datasets.rows.encoding import CLIP
 from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.filling import as_matrix, text_counts
+from contract.columns import CLIP
 from contract.findings import Finding, Severity
 
 # from this part of a column's cells on it is said

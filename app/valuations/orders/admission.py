@@ -17,11 +17,13 @@ from app.disclosure import service as disclosure
 from app.disclosure.bands import Bands
 from app.disclosure.tables import DisclosureKind
 from app.errors import FieldError, InvalidInput
+from app.http.ids import public_id
 from app.identity import Caller
 from app.payouts import money
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
+from app.valuations.orders import stays_home
 from app.valuations.orders.deliverables import check_deliveries, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
@@ -33,6 +35,7 @@ from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
+from contract.agents import Registration
 from contract.estimators import budget_fault
 from contract.features import ALL_FEATURES
 from contract.files import InputFile
@@ -40,7 +43,7 @@ from contract.findings import FileFinding
 from contract.fit import FitAnswer, Offer, PlayerFitted
 from contract.game import FrozenGame
 from contract.grants import Grant
-from contract.job import PayeePart, TestCommitment
+from contract.job import AwayTerms, PayeePart, TestCommitment
 from contract.learners import ARCHITECTURES, Architecture
 from contract.metrics import METRICS, Predicts
 
@@ -80,6 +83,7 @@ class Admitted:
     notes: tuple[str, ...] = ()
     findings: tuple[FileFinding, ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
+    away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class FittedOrder:
     groups: list[list[Dataset]]
     offers: list[Offer]
     fitted: Fitted
+    away: dict[uuid.UUID, Registration]
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,8 @@ class Admission:
                 "a full valuation divides a pool among players, and this job has one; "
                 "name another provider's dataset, set players to dataset, or set mode to partial",
             )
+        away = stays_home.registrations(self.blobs, datasets)
+        stays_home.check_order(order, chosen, groups, away, explores=self.explores)
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
         by_name = chosen.weights is not None
@@ -154,7 +161,7 @@ class Admission:
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
         datasets, groups, offers = _kept(datasets, groups, offers, dropped)
-        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted)
+        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted, away)
 
     def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
         """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
@@ -207,12 +214,18 @@ class Admission:
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(
                 *told,
+                *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
+            away=self._told(order) if read.away else None,
         )
+
+    def _told(self, order: NewValuation) -> AwayTerms:
+        buyer = public_id("acc", self.caller.account_id)
+        return AwayTerms(buyer=buyer, purpose=order.purpose, copies=order.payout.copies)
 
     def _check_device(self, order: NewValuation) -> None:
         """A job for a device that no worker serves would wait for ever."""

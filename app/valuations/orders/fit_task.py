@@ -5,19 +5,32 @@ holds no row.
 """
 
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.groups import groups_digest
 from app.datasets.rows.raw_rows import join_raw
+from app.datasets.rows.registered import read_registration
 from app.valuations.orders.job_files import DatasetRefused, JobRows, read_files, without_unfit
 from app.valuations.orders.test_commitment import label_mix
+from app.valuations.players.away import away_player, seat_all
 from app.valuations.players.files import pack_groups
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
-from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, GroupsFitted, Offer, PayeeFitted, RowsFitted
+from contract.agents import AGENT_FORMAT
+from contract.fit import (
+    FitAnswer,
+    FitQuestion,
+    FitReply,
+    FitRequest,
+    GroupsFitted,
+    Offer,
+    PayeeFitted,
+    PlayerFitted,
+    RowsFitted,
+)
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:
@@ -41,11 +54,20 @@ def fit(request: FitRequest) -> FitAnswer:
 def _fit(request: FitRequest) -> FitAnswer:
     question = request.question
     rows = read_files(request)
-    payees = [_payee(offer, question, rows) for offer in question.members]
+    away = {offer.name: _away(offer, request) for offer in question.members if _stays(offer, question)}
+    here = [offer for offer in question.members if offer.name not in away]
+    payees = [_payee(offer, question, rows) for offer in here]
     uploaded = {uuid.UUID(key): datetime.fromisoformat(moment) for key, moment in question.uploaded.items()}
-    grouping = group(payees, question.copies, rows.raw_test, uploaded, question.draws)
+    grouping = Grouping((), (), ())
+    if payees:
+        grouping = group(payees, question.copies, rows.raw_test, uploaded, question.draws)
     whole = [join_raw(payee.raw) for payee in payees]
     shared = overlaps(whole, rows.raw_test)
+    members = {
+        payee.name: _fitted(payee, at, grouping, overlap, raw.digest)
+        for at, (payee, overlap, raw) in enumerate(zip(payees, shared, whole, strict=True))
+    }
+    seated = seat_all(grouping.players, question.members, members, away)
     # blocks of text are labelled by domains, which are no classes
     classes = rows.labels if question.kind != "blocks" else ()
     held = [encoded for payee in payees for encoded in payee.encoded]
@@ -54,16 +76,27 @@ def _fit(request: FitRequest) -> FitAnswer:
         encoding=rows.encoding,
         shape=rows.shape,
         test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest, groups=_groups(rows.test)),
-        seats=grouping.players,
-        members=tuple(
-            _fitted(payee, at, grouping, overlap, raw.digest)
-            for at, (payee, overlap, raw) in enumerate(zip(payees, shared, whole, strict=True))
-        ),
-        order=tuple(_order(payees, grouping)),
+        seats=seated.players,
+        members=seated.members,
+        order=seated.order,
         raw_test=rows.raw_test.digest,
-        mix=label_mix(classes, rows.test, held, len(payees)),
+        # how labels are mixed that stay with their owners, nobody knows
+        mix=label_mix(classes, rows.test, held, 0 if away else len(payees)),
         findings=tuple(rows.findings),
     )
+
+
+def _stays(offer: Offer, question: FitQuestion) -> bool:
+    """Whether an offer's data stays with its owner; an order was refused that mixes both in one offer."""
+    return any(question.files[dataset].format == AGENT_FORMAT for dataset in offer.datasets)
+
+
+def _away(offer: Offer, request: FitRequest) -> PlayerFitted:
+    """The player of an offer whose one dataset stays with its owner."""
+    (dataset,) = offer.datasets
+    file = request.question.files[dataset]
+    registration = read_registration(Path(request.paths[file.digest]).read_bytes(), file.name)
+    return away_player(offer, file, registration.rows)
 
 
 def _groups(test: EncodedRows) -> GroupsFitted | None:
@@ -95,8 +128,3 @@ def _fitted(payee: Payee, at: int, grouping: Grouping, shared: Overlap, raw: str
         in_others=shared.in_others,
         raw=raw,
     )
-
-
-def _order(payees: Sequence[Payee], grouping: Grouping) -> list[int]:
-    """The payees in the order of their players."""
-    return sorted(range(len(payees)), key=lambda at: (grouping.order_of(at), payees[at].digest, payees[at].name))

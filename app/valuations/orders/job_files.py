@@ -36,12 +36,14 @@ from app.datasets.rows.raw_rows import (
     number_block,
     short_hash,
 )
+from app.datasets.rows.registered import asked_encoding, check_alike, read_registration, registered_table
 from app.datasets.rows.rules import class_names, class_order, clean_map
 from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
+from contract.agents import AGENT_FORMAT
 from contract.features import without_group
 from contract.files import InputFile
 from contract.findings import FileFinding, Finding, Severity
@@ -83,6 +85,11 @@ class _Files:
     def datasets(self) -> Mapping[str, InputFile]:
         """The file of each dataset, by the dataset's id in hex."""
         return self.request.question.files
+
+    @property
+    def away(self) -> Mapping[str, InputFile]:
+        """The datasets that stay with their owner: what lies here is what its agent registered."""
+        return {key: file for key, file in self.datasets.items() if file.format == AGENT_FORMAT}
 
     def path(self, file: InputFile) -> Path:
         return Path(self.request.paths[file.digest])
@@ -200,8 +207,14 @@ def _read_tables(files: _Files) -> JobRows:
     if question.target_is is None and target in test.column_names:
         # before others' files are looked at: what the asker's own target is, the asker can be told in full
         check_said(test, target)
+    choice = without_group(question.features, files.test.group)
+    registered = {key: read_registration(files.path(file).read_bytes(), file.name) for key, file in files.away.items()}
     for key, file in files.datasets.items():
         with files.refused(key, file):
+            if key in registered:
+                tables[key] = registered_table(registered[key], file.name, file.target, target)
+                check_alike(renamed(tables[key], choice), test, choice)
+                continue
             tables[key] = table(file, image_shape(test))
             if target in tables[key].column_names:
                 (target_numbers if question.target_is == "number" else class_names)(tables[key], target)
@@ -210,9 +223,10 @@ def _read_tables(files: _Files) -> JobRows:
             test,
             list(tables.values()),
             target,
-            choice=without_group(question.features, files.test.group),
+            choice=choice,
             label_map=question.label_map,
             target_is=question.target_is,
+            told_labels={label for each in registered.values() for label in each.labels},
         )
     except Unfit as error:
         raise _Unfit(list(tables)[error.table], error) from None
@@ -224,13 +238,18 @@ def _read_tables(files: _Files) -> JobRows:
     rows = {}
     for key, read in tables.items():
         with files.refused(key, files.datasets[key]):
-            rows[key] = encode(read, encoding)
+            if key in registered:
+                asked_encoding(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
+            else:
+                rows[key] = encode(read, encoding)
+    tables = {key: read for key, read in tables.items() if key not in registered}
     encoded_test = encode(test, encoding)
     encoded_test = replace(encoded_test, groups=groups)
     if not question.by_name:
         encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
         encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
-    raw_test, raw = (_NOT_COMPARED, {}) if question.own else _raw_tables(files, test, tables, encoded_test, rows)
+    alone = question.own or not tables
+    raw_test, raw = (_NOT_COMPARED, {}) if alone else _raw_tables(files, test, tables, encoded_test, rows)
     return JobRows(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings)
 
 

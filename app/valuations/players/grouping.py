@@ -65,11 +65,6 @@ class Grouping:
     player_of: tuple[int | None, ...]
     parts: tuple[Fraction, ...]
 
-    def order_of(self, payee: int) -> int:
-        """Payees in the order of their players, those without one last."""
-        at = self.player_of[payee]
-        return len(self.players) if at is None else at
-
 
 def group(
     payees: Sequence[Payee], copies: str, test: RawRows, uploaded: Mapping[uuid.UUID, datetime], draws: str = ""

@@ -142,7 +142,7 @@ def values(
     ordered = result.spec.metric == valuation.order.spec().metric
     settled_before = ordered and any(player.paid_share is None for player in players)
     player_value = _player_value_before if settled_before else _player_value
-    paid_on = players_paid(result)
+    paid_on, inputs = players_paid(result), valuation.job_inputs
     return Values(
         valuation_id=valuation.id,
         game_digest=game_digest,
@@ -151,7 +151,9 @@ def values(
         metric=result.spec.metric,
         ordered_metric=valuation.order.spec().metric,
         players=[
-            player_value(valuation.currency, player, valuation.job_inputs.seating[player.position], result, paid_on)
+            player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
+                update={"at_home": inputs.at_home(player.position)}
+            )
             for player in players
         ],
         empty_worth=result.empty_worth,

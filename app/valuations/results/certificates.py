@@ -64,7 +64,8 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
     players = []
     for player, line in zip(values.players, payouts.payouts, strict=True):
         # results from before they were told apart have no parts, and certificates stay what they were
-        valued = player.model_dump(mode="json", exclude=hidden | ({"parts"} if player.parts is None else set()))
+        unsaid = ({"parts"} if player.parts is None else set()) | (set() if player.at_home else {"at_home"})
+        valued = player.model_dump(mode="json", exclude=hidden | unsaid)
         players.append(valued | {"released": line.released, "held": line.held, "accrued": line.accrued})
     return {
         "format": FORMAT_BEFORE if before else FORMAT,

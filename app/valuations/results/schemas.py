@@ -22,7 +22,7 @@ _PLAYER: dict[str, Any] = {
     "value": 0.112, "stderr": 0.002, "value_ci": [0.107, 0.117], "share": 0.131, "share_ci": [0.124, 0.138],
     "share_band": [0.121, 0.141], "paid_value": None, "paid_value_ci": None, "paid_share": 0.131, "amount": "1310.00",
     "reason": "in proportion to its value", "seat": 0, "part": 1.0,
-    "parts": {"test_rows": 1.2, "unlearning": 0.6, "seeds": 0.2},
+    "parts": {"test_rows": 1.2, "unlearning": 0.6, "seeds": 0.2}, "at_home": False,
 }  # fmt: skip
 
 
@@ -73,6 +73,9 @@ class PlayerValue(Answer):
     part: float = Field(description="The part of that player's value that is its own: 1 but for groups of copies.")
     parts: IntervalPartsAnswer | None = Field(
         default=None, description="What makes `share_ci` wide; null where there is no interval, and in older results."
+    )
+    at_home: bool = Field(
+        default=False, description="Its rows stayed with their owner, whose agent answered with sums over them."
     )
 
 

@@ -29,6 +29,7 @@ from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import Score, TestRows
+from worker.engine.games.away import METHODS_WITHOUT_ROWS
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 from worker.engine.games.problem import Problem, Rows
@@ -118,7 +119,14 @@ class Evaluator:
         return bool(self.learner.batch) or self._models.draws_start()
 
     def _allows(self, method: Method) -> bool:
+        if self._away and method.name not in METHODS_WITHOUT_ROWS[self.learner.name]:
+            return False
         return self.problem.mode == "full" or method.partial
+
+    @cached_property
+    def _away(self) -> bool:
+        """Whether rows of some player are not here."""
+        return any(player.away is not None for player in self.problem.players)
 
     @property
     def _can_retrain(self) -> bool:

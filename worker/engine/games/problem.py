@@ -21,6 +21,7 @@ from contract.metrics import Predicts, metric_of
 from contract.names import unknown
 from contract.spec import MODES
 from contract.tasks import CLASS_WEIGHTS, TargetScale
+from worker.engine.games.away import METHODS_WITHOUT_ROWS, Away
 from worker.engine.games.game import Player
 
 Array = NDArray[Any]
@@ -90,24 +91,30 @@ def _content_order(X: Array, y: Array) -> tuple[Array, Array]:
 
 @dataclass(frozen=True, eq=False)
 class PlayerData:
-    """One player: a name and its rows. ``digest`` is of the rows' content unless given; equal digests are copies."""
+    """One player: a name and its rows. ``digest`` is of the rows' content unless given; equal digests are copies.
+
+    The rows of a player that is ``away`` are not here: X is [0, ...] and y [0], and its digest is given.
+    """
 
     name: str
     X: Array
     y: Array
     digest: str = ""
     owner: str = ""  # whose shard this is, where shards play
+    away: Away | None = None
 
     def __post_init__(self) -> None:
         rows = Rows(self.X, self.y, name=f"player {self.name!r}")
-        if len(rows) == 0:
+        if self.away is not None and (len(rows) or not self.digest):
+            raise InvalidProblem(f"player {self.name!r} is away: its rows are not here, and its digest is given")
+        if len(rows) == 0 and self.away is None:
             raise InvalidProblem(f"player {self.name!r} has no rows; leave it out of the job")
         object.__setattr__(self, "X", rows.X)
         object.__setattr__(self, "y", rows.y)
         object.__setattr__(self, "digest", self.digest or rows.digest)
 
     def __len__(self) -> int:
-        return len(self.y)
+        return len(self.y) if self.away is None else self.away.rows
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,7 @@ class Problem:
         if self.predicts is Predicts.NUMBER:
             self._check_numbers()
         self._check_rows()
+        self._check_away()
 
     @property
     def predicts(self) -> Predicts:
@@ -222,6 +230,25 @@ class Problem:
                 raise InvalidProblem(
                     f"{name} has labels from {y.min()} to {y.max()}; class numbers run from 0 to {self.classes - 1}"
                 )
+
+    def _check_away(self) -> None:
+        """What needs rows is refused where some player's are not here."""
+        away = [player.name for player in self.players if player.away is not None]
+        if not away:
+            return
+        who = f"player {away[0]!r} keeps its rows"
+        learner = self.learner.name
+        if learner not in METHODS_WITHOUT_ROWS:
+            raise InvalidProblem(f"{who}, and learner {learner!r} needs them; use {' or '.join(METHODS_WITHOUT_ROWS)}")
+        for what, given, allowed in (
+            ("mode", self.mode, self.mode == "full"),
+            ("shards", "", not self.owners),
+            ("a checkpoint", "", not self.checkpoint),
+            ("rows of the buyer's own", "", self.rest is None),
+            ("class_weights", self.class_weights, self.class_weights != "pooled"),
+        ):
+            if not allowed:
+                raise InvalidProblem(f"{who}, which does not go with {what} {given}".rstrip() + "; leave it out")
 
     @property
     def feature_shape(self) -> tuple[int, ...]:

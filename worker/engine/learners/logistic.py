@@ -146,6 +146,16 @@ class Shared:
         self.grams = None
         if width <= _DENSE_FEATURES:
             self.grams = torch.stack([self.X[a:b].T @ self.X[a:b] for a, b in self.spans])
+        # of players that are away, by their place: A [width, width]
+        self.away: dict[int, Tensor] = {}
+
+    def bound_of(self, place: int, pool: Pool, check: Check) -> Tensor:
+        """The second moments [width, width] of a player that is away, asked for once."""
+        if place not in self.away:
+            A = pool.away[place].moments(check).A
+            missing = self.X.shape[1] - len(A)
+            self.away[place] = torch.nn.functional.pad(A, (0, missing, 0, missing))
+        return self.away[place]
 
 
 class LogisticStack:
@@ -158,7 +168,10 @@ class LogisticStack:
 
     def __init__(self, learner: Logistic, pool: Pool, coalitions: Coalitions, check: Check, places: int) -> None:
         self.learner, self.check, self.places = learner, check, places
-        self._masks = pool.masks(coalitions)
+        self._masks, self._pool, self._coalitions = pool.masks(coalitions), pool, coalitions
+        self._rows = pool.row_counts(coalitions)
+        # by how much the rows of players that are away count in each place
+        self._away_weight = torch.zeros((self.places, len(coalitions[0])), dtype=torch.float64)
         self._shared = learner.shared(pool)
         self.X, self.y = self._shared.X, self._shared.y
         self.weight = torch.zeros((self.places, len(self.X)), dtype=self.X.dtype, device=self.X.device)
@@ -173,17 +186,22 @@ class LogisticStack:
 
     def load(self, place: int, problem: int) -> None:
         """Put the coalition with this number into a place: its rows' weights and its preconditioner."""
-        mask = self._masks[problem]
-        self.weight[place, : len(mask)] = mask.to(self.weight.dtype) / mask.sum().clamp(min=1)
+        mask, each = self._masks[problem], 1.0 / max(int(self._rows[problem]), 1)
+        self.weight[place, : len(mask)] = mask.to(self.weight.dtype) / max(int(self._rows[problem]), 1)
+        self._away_weight[place] = torch.from_numpy(self._coalitions[problem]) * each
         if isinstance(self.precondition, _Diagonal):
             own = 0.5 * (self.weight[place] @ self.X.square()) + self.learner.l2
+            for at in self._kept_away(problem):
+                own += 0.5 * each * self._shared.bound_of(at, self._pool, self.check).diagonal()
             self.precondition.diagonal[place, 0] = own
             return
         assert self._shared.grams is not None  # noqa: S101 - else the preconditioner is a diagonal
         bound = torch.zeros_like(self._shared.grams[0])
         for (a, _), gram in zip(self._shared.spans, self._shared.grams, strict=True):
-            if mask[a]:  # a player without rows there would add nothing
+            if a < len(mask) and mask[a]:  # a player without rows there would add nothing
                 bound.add_(gram, alpha=0.5 * float(self.weight[place, a]))
+        for at in self._kept_away(problem):
+            bound.add_(self._shared.bound_of(at, self._pool, self.check), alpha=0.5 * each)
         bound.diagonal().add_(self.learner.l2)
         self.precondition.inverse[place] = torch.cholesky_inverse(torch.linalg.cholesky(bound))
 
@@ -207,23 +225,31 @@ class LogisticStack:
         """Objective [K] and gradient [K, C, d]; rows go in blocks of fixed size to bound memory."""
         self.check()
         self.evaluations += 1
-        K, C, d = theta.shape
         value = 0.5 * self.learner.l2 * theta.square().sum(dim=(1, 2))
         gradient = self.learner.l2 * theta
         for a in range(0, len(self.X), 1 << 15):
             X, y, weight = self.X[a : a + (1 << 15)], self.y[a : a + (1 << 15)], self.weight[:, a : a + (1 << 15)]
-            out = (theta.view(-1, d) @ X.T).view(K, C, len(X))
-            top = out.amax(dim=1, keepdim=True)
-            out.sub_(top)
-            picked = out.gather(1, y.expand(K, 1, -1)).squeeze(1)
-            out.exp_()
-            total = out.sum(dim=1, keepdim=True)
-            value = value + ((total.squeeze(1).log() - picked) * weight).sum(dim=1)
-            out.div_(total)
-            out.scatter_add_(1, y.expand(K, 1, -1), torch.full_like(total, -1.0))
-            out.mul_(weight.unsqueeze(1))
-            gradient += (out.view(-1, len(X)) @ X).view(K, C, d)
+            losses, slopes = weighted_losses(theta, X, y, weight)
+            value = value + losses
+            gradient += slopes
+        width = self.learner.features + 1
+        # all places, whoever is in them: one shape, so that no place's bits depend on the others
+        shared = theta[:, :, :width].contiguous()
+        asked = {
+            at: away.objective(shared, self.check)
+            for at, away in self._pool.away.items()
+            if bool(self._away_weight[:, at].any())
+        }
+        for at, answer in asked.items():
+            losses, slopes = answer()
+            weight = self._away_weight[:, at].to(value)
+            value = value + weight * losses
+            gradient[:, :, :width] += weight[:, None, None] * slopes
         return value, gradient
+
+    def _kept_away(self, problem: int) -> list[int]:
+        """The players of a coalition that are away."""
+        return [at for at in self._pool.away if self._coalitions[problem][at]]
 
     def curve(self, theta: Tensor, step: Tensor) -> Tensor:
         """The Hessian at theta times a step, both [K, C, d]."""
@@ -237,6 +263,23 @@ class LogisticStack:
             moved = p * (moved - (p * moved).sum(dim=1, keepdim=True)) * weight.unsqueeze(1)
             result += (moved.view(-1, len(X)) @ X).view(K, C, d)
         return result
+
+
+def weighted_losses(theta: Tensor, X: Tensor, y: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weighted sums [K] of the cross-entropy of rows X [m, d] with labels y [m] at models theta [K, C, d], weights
+    [K, m], and their gradients [K, C, d]."""
+    K, C, d = theta.shape
+    out = (theta.view(-1, d) @ X.T).view(K, C, len(X))
+    top = out.amax(dim=1, keepdim=True)
+    out.sub_(top)
+    picked = out.gather(1, y.expand(K, 1, -1)).squeeze(1)
+    out.exp_()
+    total = out.sum(dim=1, keepdim=True)
+    losses = ((total.squeeze(1).log() - picked) * weight).sum(dim=1)
+    out.div_(total)
+    out.scatter_add_(1, y.expand(K, 1, -1), torch.full_like(total, -1.0))
+    out.mul_(weight.unsqueeze(1))
+    return losses, (out.view(-1, len(X)) @ X).view(K, C, d)
 
 
 class _Dense:

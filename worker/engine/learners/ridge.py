@@ -91,9 +91,14 @@ class Ridge:
         models = start.expand(len(coalitions), -1).clone()
         for place, coalition in enumerate(coalitions):  # one at a time: a stack's size changes no bit
             check()
-            rows = pool.indices(coalition)
-            if len(rows):
-                models[place] = self.model(self.solved(*sums(pool.X[rows], pool.y[rows]), len(rows)))
+            rows, count = pool.indices(coalition), int(pool.row_counts(coalition[None])[0])
+            if not count:
+                continue
+            A, b = sums(pool.X[rows], pool.y[rows])
+            for at, away in pool.away.items():
+                if coalition[at]:
+                    A, b = (own + other for own, other in zip((A, b), away.moments(check), strict=True))
+            models[place] = self.model(self.solved(A, b, count))
         return models
 
     def solved(self, A: Tensor, b: Tensor, rows: int) -> Tensor:

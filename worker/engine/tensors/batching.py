@@ -47,7 +47,10 @@ class Batch:
 
 
 class Pool:
-    """All rows of a problem, on the device: first the rest, then the players in canonical order."""
+    """All rows of a problem, on the device: first the rest, then the players in canonical order.
+
+    Players that are ``away`` (by their place) have none here, and an empty span; they count among the rows.
+    """
 
     def __init__(self, problem: Problem, device: torch.device, dtype: torch.dtype, *, with_rest: bool = True) -> None:
         parts = [(p.X, p.y) for p in problem.players]
@@ -59,16 +62,18 @@ class Pool:
         labels = torch.from_numpy(problem.trained_on(np.concatenate([y for _, y in parts])))
         self.y = (labels.to(dtype) if labels.is_floating_point() else labels).to(device)
         self.player_rows = np.array([len(p) for p in problem.players])
-        bounds = self.rest_rows + np.concatenate([[0], np.cumsum(self.player_rows)])
+        bounds = self.rest_rows + np.concatenate([[0], np.cumsum([len(p.y) for p in problem.players])])
         self.spans = [(int(a), int(b)) for a, b in itertools.pairwise(bounds)]
         self.owner = torch.full((len(self.y),), -1, dtype=torch.int64, device=device)
         for i, (a, b) in enumerate(self.spans):
             self.owner[a:b] = i
         self.contents = self._contents(problem)
+        self.away = {place: p.away for place, p in enumerate(problem.players) if p.away is not None}
         self.device = device
 
     def __len__(self) -> int:
-        return len(self.y)
+        """All rows, those of players that are away among them."""
+        return self.rest_rows + int(self.player_rows.sum())
 
     def _contents(self, problem: Problem) -> list[tuple[str, tuple[int, int]]]:
         """A name for each content, and where its rows lie; copies are numbered: none repeats another's draws."""

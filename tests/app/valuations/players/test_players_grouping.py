@@ -69,13 +69,11 @@ def test_rows_of_the_test_set_count_for_nobody_and_are_counted() -> None:
     assert overlaps([join_raw(stuffed.raw), raw(rows(2, 30))], raw(test)) == [Overlap(12, 0), Overlap(0, 0)]
 
 
-def test_a_payee_of_whom_nothing_is_used_has_no_player_and_comes_last() -> None:
+def test_a_payee_of_whom_nothing_is_used_has_no_player_and_no_part() -> None:
     test = rows(9, 30)
     found = grouped([payee("a", test), payee("b", rows(2, 30)), payee("c", rows(3, 30))], "separate", test)
     assert len(found.players) == 2
     assert (found.player_of[0], found.parts[0]) == (None, 0)
-    assert found.order_of(0) == 2
-    assert sorted(found.order_of(at) for at in (1, 2)) == [0, 1]
 
 
 def test_no_row_of_the_test_set_decides_whether_what_is_left_of_somebody_plays() -> None:

@@ -44,7 +44,10 @@ def _prepare(context: Context) -> RidgeSums:
     pool, own = context.players_only(), dict[str, tuple[Tensor, Tensor]]()
     for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
         if player.digest not in own:  # copies have one content and so one sum
-            own[player.digest] = _sums(context, pool.X[a:b], pool.y[a:b])
+            away = player.away
+            own[player.digest] = (
+                _sums(context, pool.X[a:b], pool.y[a:b]) if away is None else away.moments(context.check)
+            )
     parts = [own[player.digest] for player in context.problem.players]
     A0, b0, rows0 = _of_others(context)
     rows = tuple(int(count) for count in pool.player_rows)

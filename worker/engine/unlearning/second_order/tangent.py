@@ -85,9 +85,20 @@ def _player_statistics(context: Context) -> list[Statistics]:
     targets, weight = targets_of(context, pool.X, pool.y)
     result = []
     for player, (a, b) in zip(context.problem.players, pool.spans, strict=True):
+        if player.away is not None:
+            sums = player.away.curvature(_unknowns(context), context.check)
+            result.append(Statistics(sums.A, sums.b, len(player)))
+            continue
         earlier = stored(context, tangents, player.digest)
         result.append(earlier or tangents.statistics(pool.X[a:b], targets[a:b], weight[a:b]))
     return result
+
+
+def _unknowns(context: Context) -> Tensor:
+    """The model [C, d + 1] where a full-mode Newton step of a linear learner starts, the constant last."""
+    start = context.option("tangent.start", _START) * context.full
+    weight, bias = context.learner.layout.views(start.unsqueeze(0))
+    return torch.cat([weight[0], bias[0].unsqueeze(1)], dim=1).double()
 
 
 def targets_of(context: Context, X: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,131 @@
+"""One agent: a table, the owner's policy, what is remembered. Decides on questions and answers them; sends nothing."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent import noise, policy, sums, tables
+from agent.encoding import encoded
+from agent.errors import AgentError
+from agent.policy import Policy
+from agent.state import Folder, State
+from agent.tables import Table
+from contract.agents import (
+    AgentQuestion,
+    AnswerHead,
+    AskedEncoding,
+    RegisteredColumn,
+    Registration,
+    models_of,
+    packed,
+)
+from contract.document import canonical_json, digest_of
+from contract.row_commitment import commitment, leaves_of
+
+Rows = tuple[NDArray[np.float32], NDArray[np.float64] | NDArray[np.int64]]
+
+
+@dataclass
+class Desk:
+    """An agent at work on one table."""
+
+    path: Path
+    target: str
+    policy: Policy
+    folder: Folder
+    table: Table
+    state: State
+    _encoded: tuple[str, Rows] | None = None
+
+    @classmethod
+    def open(cls, path: Path, target: str, allowed: Policy, folder: Folder) -> "Desk":
+        """Read the table; raises AgentError."""
+        table = tables.read(path)
+        if target not in table.names:
+            raise AgentError(f"{path}: there is no column `{target}`; it has {', '.join(table.names)}")
+        return cls(path, target, allowed, folder, table, folder.load())
+
+    def registration(self) -> Registration:
+        """What is registered of the table: no row, no value of a row but the labels."""
+        return Registration(
+            rows=self.table.rows,
+            columns=tuple(RegisteredColumn(name=name, kind=self.table.kind(name)) for name in self.table.names),
+            target=self.target,
+            labels=self._labels(),
+            commitment=commitment(leaves_of(self.table.cells(), bytes.fromhex(self.state.secret))),
+            learners=self.policy.learners,
+            noise=self.policy.noise,
+        )
+
+    def _labels(self) -> dict[str, int | None]:
+        if "logistic" not in self.policy.learners:
+            return {}
+        counts = Counter(self.table.labels(self.target))
+        told = self.policy.labels == "counts"
+        return {label: count if told else None for label, count in sorted(counts.items())}
+
+    def created(self, dataset: str) -> None:
+        """Remember the table's name at the service, before anything is registered under it."""
+        self.state = self.state.model_copy(update={"dataset": dataset.rpartition("_")[2]})
+        self.folder.save(self.state)
+
+    def registered(self, registration: Registration) -> None:
+        """Remember what was registered."""
+        content = canonical_json(registration.plain())
+        changes = {
+            "registration_digest": hashlib.sha256(content).hexdigest(),
+            "commitment": registration.commitment,
+            "rows": registration.rows,
+        }
+        self.state = self.state.model_copy(update=changes)
+        self.folder.save(self.state)
+
+    def check_unchanged(self) -> None:
+        """Raises AgentError where the rows are others than those that were committed to."""
+        found = commitment(leaves_of(self.table.cells(), bytes.fromhex(self.state.secret)))
+        if found != self.state.commitment:
+            raise AgentError(
+                f"{self.path}: the rows have changed since they were registered (commitment {found[:12]}…, registered "
+                f"{self.state.commitment[:12]}…); register them as a new version"
+            )
+
+    def answer(self, question: AgentQuestion, models: bytes) -> bytes:
+        """The bytes of the answer; raises NotAllowed, AnswerRefused. What it spends is written down before."""
+        policy.check(self.policy, self.state, question)
+        if (kept := self.folder.kept(question.digest)) is not None:
+            return kept
+        X, y = self._rows(question.encoding)
+        policy.check_rows(self.policy, question, X, y)
+        spent = self.state.spent
+        if self.policy.noise is None:
+            arrays = sums.answered(question, X, y, models_of(question, models))
+        else:
+            each = noise.check_budget(self.policy, spent)
+            arrays = noise.noisy_moments(X, y.astype(np.float64), self.policy.noise, each)
+            spent = (*spent, each)
+        answer = packed(self._head(question), arrays, question)
+        counted = self.state.jobs | {question.game: self.state.jobs.get(question.game, 0) + 1}
+        if question.asks != "objective":
+            self.folder.keep(question.digest, answer)
+        self.state = self.state.model_copy(update={"jobs": counted, "spent": spent})
+        self.folder.save(self.state)
+        return answer
+
+    def _head(self, question: AgentQuestion) -> AnswerHead:
+        return AnswerHead(
+            question=question.digest,
+            commitment=self.state.commitment,
+            rows=self.state.rows,
+            noise=self.policy.noise,
+        )
+
+    def _rows(self, encoding: AskedEncoding) -> Rows:
+        """The encoded rows; those of the last encoding are kept in memory."""
+        digest = digest_of(encoding.plain())
+        if self._encoded is None or self._encoded[0] != digest:
+            self._encoded = digest, encoded(self.table, encoding)
+        return self._encoded[1]

@@ -1,0 +1,112 @@
+"""What the owner allows: a TOML file beside the table, and what protects single rows whatever the file says."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError, model_validator
+
+from agent.errors import AgentError, NotAllowed
+from agent.state import State
+from contract.agents import PROTOCOL, AgentLearner, AgentQuestion, NoiseTerms
+from contract.document import Document
+
+
+class Policy(Document):
+    """``max_jobs``: different games of different buyers; ``max_questions`` of one job. None: not limited.
+
+    ``least_rows``: a table of fewer is not answered for. ``least_group``: a value of an encoded column, or a label,
+    that fewer rows have (or lack) is not summed over: its sums would be those of single rows.
+    """
+
+    learners: Annotated[tuple[AgentLearner, ...], Field(min_length=1)] = ("ridge", "logistic")
+    max_jobs: Annotated[int, Field(ge=0)] = 20
+    max_questions: Annotated[int, Field(ge=1)] = 20_000
+    purposes: tuple[str, ...] | None = None
+    buyers: tuple[str, ...] | None = None
+    least_rows: Annotated[int, Field(ge=2)] = 100
+    least_group: Annotated[int, Field(ge=1)] = 10
+    labels: Literal["counts", "names"] = "names"
+    noise: NoiseTerms | None = None
+    # of all jobs together, where there is noise
+    total_epsilon: Annotated[float, Field(gt=0)] | None = None
+    total_delta: Annotated[float, Field(gt=0, lt=0.5)] | None = None
+
+    @model_validator(mode="after")
+    def _budgeted(self) -> "Policy":
+        if self.noise is not None and (self.total_epsilon is None or self.total_delta is None):
+            raise ValueError("noise needs a budget over all jobs: name total_epsilon and total_delta")
+        if self.noise is not None and self.learners != ("ridge",):
+            raise ValueError('noise is added to ridge\'s statistics only: set learners to ["ridge"]')
+        return self
+
+
+def read(path: Path | None) -> Policy:
+    """The owner's policy; without a file, the defaults. Raises AgentError."""
+    if path is None:
+        return Policy()
+    try:
+        return Policy.read(tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise AgentError(f"{path}: {error}") from None
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in error.errors())
+        raise AgentError(f"{path}: {said}") from None
+
+
+def check(policy: Policy, state: State, question: AgentQuestion) -> None:
+    """Raises NotAllowed where a question asks for more than the owner allows, or is about other rows than these."""
+    for what, said, own in (
+        ("protocol", question.protocol, PROTOCOL),
+        ("dataset", question.dataset, state.dataset),
+        ("registration", question.registration, state.registration_digest),
+        ("commitment", question.commitment, state.commitment),
+        ("number of rows", question.rows, state.rows),
+    ):
+        if said != own:
+            raise NotAllowed(f"the question is of another {what} than this agent's")
+    if question.learner not in policy.learners:
+        raise NotAllowed(f"the owner's policy allows {' and '.join(policy.learners)}, and not {question.learner}")
+    if question.learner == "ridge" and question.asks != "moments":
+        raise NotAllowed(f"ridge needs moments, and the question asks for {question.asks}")
+    if (question.learner == "ridge") != (question.encoding.scale is not None):
+        raise NotAllowed(f"{question.learner} does not predict what the question says")
+    if policy.purposes is not None and question.purpose not in policy.purposes:
+        raise NotAllowed(
+            f"the owner's policy allows the purposes {', '.join(policy.purposes)}, and not {question.purpose}"
+        )
+    if policy.buyers is not None and question.buyer not in policy.buyers:
+        raise NotAllowed("the owner's policy does not allow this buyer")
+    asked = state.jobs.get(question.game)
+    if asked is None and len(state.jobs) >= policy.max_jobs:
+        raise NotAllowed(f"the owner's policy allows {policy.max_jobs} jobs, and this would be the next one")
+    if asked is not None and asked >= policy.max_questions:
+        raise NotAllowed(f"the owner's policy allows {policy.max_questions} questions of one job")
+
+
+def check_rows(policy: Policy, question: AgentQuestion, X: NDArray[np.float32], y: NDArray[np.generic]) -> None:
+    """Raises NotAllowed where sums over these encoded rows would tell of few of them."""
+    rows = len(y)
+    if rows < policy.least_rows:
+        raise NotAllowed(f"the table has {rows} rows, and sums over fewer than {policy.least_rows} are not told")
+    if rows < 2 * (question.encoding.width + 1):
+        raise NotAllowed(
+            f"the job's columns encode to {question.encoding.width} features, and {rows} rows are fewer than twice as "
+            "many: their sums would tell of the rows"
+        )
+    at = 0
+    for column in question.encoding.columns:
+        for place in range(at, at + column.width):
+            few = rows - int(np.unique(X[:, place], return_counts=True)[1].max())
+            if 0 < few < policy.least_group:
+                raise NotAllowed(
+                    f"all but {few} rows are alike in `{column.name}` as the job encodes it, and sums over fewer than "
+                    f"{policy.least_group} rows are not told; merge rare values, or leave the column out"
+                )
+        at += column.width
+    if question.encoding.classes:
+        counts = np.bincount(y.astype(np.int64), minlength=len(question.encoding.classes))
+        if ((counts > 0) & (counts < policy.least_group)).any():
+            raise NotAllowed(f"a label has fewer than {policy.least_group} rows, and sums over so few are not told")

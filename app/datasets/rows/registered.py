@@ -1,0 +1,124 @@
+"""A table that stays with its owner, as a job sees it: its columns without a row, and how its agent is to encode it.
+
+What a job's encoding takes from rows (centres, spreads, categories) is the test set's alone, so a table that nobody
+here can read is encoded like one that was uploaded. What it would take from providers' rows, fills of missing cells,
+is refused, and so is what an agent does not read: prose and arrays.
+"""
+
+import pyarrow as pa
+
+from app.datasets.readers import table_name
+from app.datasets.readers.cells import tidy
+from app.datasets.readers.types import is_tensor, is_text
+from app.datasets.rows.features import Encoding, Feature
+from app.errors import FieldError, InvalidData
+from contract.agents import (
+    AGENT_FORMAT,
+    MOST_WIDTH,
+    AnswerRefused,
+    AskedColumn,
+    AskedEncoding,
+    Registration,
+    registration_of,
+)
+from contract.features import FeatureChoice
+
+_TYPES = {"number": pa.float64(), "text": pa.dictionary(pa.int32(), pa.string())}
+
+
+def read_registration(content: bytes, name: str) -> Registration:
+    """What an agent registered; raises InvalidData."""
+    try:
+        return registration_of(content)
+    except AnswerRefused as refusal:
+        raise InvalidData(f"{name}: {refusal}") from None
+
+
+def registered_table(registration: Registration, name: str, target: str, job_target: str) -> pa.Table:
+    """The columns without a row, the label column under the job's name for it."""
+    has = {column.name for column in registration.columns}
+    renamed = {target: job_target} if target in has and job_target not in has else {}
+    fields = [(renamed.get(column.name, column.name), _TYPES[column.kind]) for column in registration.columns]
+    return pa.schema(fields, {"cherish.name": name, "cherish.format": AGENT_FORMAT}).empty_table()
+
+
+def is_registered(table: pa.Table) -> bool:
+    """Whether a table stands for one that stays with its owner."""
+    found: bytes | None = (table.schema.metadata or {}).get(b"cherish.format")
+    return found == AGENT_FORMAT.encode()
+
+
+def asked_encoding(encoding: Encoding, registration: Registration, name: str, target: str) -> AskedEncoding:
+    """The job's encoding in the words of the owner's file; raises InvalidData naming the column that an agent cannot
+    encode, or that it registered as something else."""
+    columns = tuple(_column(feature, encoding, registration, name) for feature in encoding.features)
+    own = encoding.target if registration.kind_of(encoding.target) is not None else target
+    asked = AskedEncoding(
+        columns=columns,
+        target=own,
+        classes=encoding.classes,
+        label_map=dict(encoding.label_map),
+        scale=None if encoding.target_scale is None else (encoding.target_scale.center, encoding.target_scale.spread),
+    )
+    if asked.width > MOST_WIDTH:
+        raise _refusal(
+            columns[0].name,
+            f"the job's columns encode to {asked.width} features, and an agent sends statistics of {MOST_WIDTH} at "
+            "most; leave text columns with many categories out (features.leave_out)",
+        )
+    kind = registration.kind_of(own)
+    if kind is None:
+        raise _refusal(encoding.target, f"{name} has no column `{encoding.target}`; name a target that it has")
+    if asked.scale is not None and kind != "number":
+        raise _refusal(own, f"{name}: `{own}` is registered as text, and the job predicts it as a number")
+    if asked.scale is None and not registration.labels:
+        raise _refusal(own, f"{name}: its owner registered no labels, so only numbers can be predicted from it")
+    return asked
+
+
+def _column(feature: Feature, encoding: Encoding, registration: Registration, name: str) -> AskedColumn:
+    theirs = {new: old for old, new in encoding.rename.items()}
+    own = feature.name
+    if registration.kind_of(own) is None and registration.kind_of(theirs.get(own, "")) is not None:
+        own = theirs[own]
+    if feature.kind not in ("number", "text"):
+        raise _refusal(own, f"{name} stays with its owner, whose agent does not read {feature.kind}; leave `{own}` out")
+    if feature.fill is not None:
+        raise _refusal(
+            own,
+            f"`{own}` has missing cells in some file of the job, which are filled from all providers' rows, and those "
+            f"of {name} stay with their owner; leave `{own}` out (features.leave_out)",
+        )
+    kind = registration.kind_of(own)
+    if kind != feature.kind:
+        raise _refusal(
+            own, f"{name}: `{own}` is registered as {kind}, and in the test set it is {feature.kind}; leave it out"
+        )
+    if encoding.scale != "standard" and feature.kind == "number":
+        return AskedColumn(name=own, kind="number")
+    return AskedColumn(name=own, kind=kind, center=feature.center, spread=feature.spread, categories=feature.categories)
+
+
+def check_alike(table: pa.Table, test: pa.Table, choice: FeatureChoice) -> None:
+    """Raises InvalidData where a column that the order uses is of another kind in a registered table."""
+    unused = {tidy(name) for name in choice.leave_out}
+    for name in test.column_names if choice.use is None else map(tidy, choice.use):
+        if (
+            name in unused
+            or name not in test.column_names
+            or name not in table.column_names
+            or is_tensor(test.schema.field(name).type)
+        ):
+            continue
+        here, there = (is_text(each.schema.field(name).type) for each in (table, test))
+        if here != there:
+            kinds = {True: "text", False: "numbers"}
+            raise _refusal(
+                name,
+                f"{table_name(table)}: `{name}` is registered as {kinds[here]}, and {table_name(test)} has "
+                f"{kinds[there]} there; leave the column out with features.leave_out",
+            )
+
+
+def _refusal(column: str, detail: str) -> InvalidData:
+    return InvalidData(detail, errors=[FieldError(column, detail, "schema")])

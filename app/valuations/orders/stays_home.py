@@ -1,0 +1,131 @@
+"""What an order may ask where data stays with its owner: learners and methods that need sums over rows alone.
+
+Everything that is not written for such data is refused here, by name, before a job exists.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from app.datasets.rows.registered import read_registration
+from app.datasets.tables import Dataset, DatasetFormat
+from app.errors import FieldError, InvalidInput
+from app.storage.blobs import BlobStore
+from app.valuations.orders.model_choice import Chosen
+from app.valuations.schemas import NewValuation
+from contract.agents import Registration
+from contract.learners import Architecture
+
+# the learners, and the method that unlearns each by sums
+METHODS_OF_SUMS = {Architecture.RIDGE: "statistics", Architecture.LOGISTIC: "tangent"}
+
+
+def registrations(blobs: BlobStore, datasets: Sequence[Dataset]) -> dict[UUID, Registration]:
+    """What the agents of those datasets registered whose rows stay with their owner."""
+    return {
+        dataset.id: read_registration(blobs.get(dataset.digest), f"dataset ds_{dataset.id.hex}")
+        for dataset in datasets
+        if dataset.format is DatasetFormat.AGENT and dataset.digest is not None
+    }
+
+
+def check_order(
+    order: NewValuation,
+    chosen: Chosen,
+    groups: Sequence[Sequence[Dataset]],
+    away: Mapping[UUID, Registration],
+    *,
+    explores: bool = False,
+) -> None:
+    """Raises InvalidInput naming every field that data at home does not go with; an exploration is none of it."""
+    if not away:
+        return
+    if explores:
+        where = min(order.datasets.index(dataset) for dataset in away)
+        detail = f"dataset ds_{order.datasets[where].hex} stays with its owner, and is not explored; leave it out"
+        raise InvalidInput(detail, errors=[FieldError(f"/datasets/{where}", detail, "agent")])
+    faults = [*_of_order(order, chosen), *_of_groups(order, chosen.model.name, groups, away)]
+    if faults:
+        raise InvalidInput(faults[0].detail, errors=faults)
+
+
+def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
+    learner = chosen.model.name
+    by_learner = {each.value: method for each, method in METHODS_OF_SUMS.items()}
+    if learner not in by_learner:
+        detail = (
+            f"rows of this job stay with their owners, and {learner} needs them; set the model to ridge or logistic"
+        )
+        return [FieldError("/model/name", detail, "agent")]
+    method = by_learner[learner]
+    rules = (
+        ("/mode", order.mode == "full", "only whole jobs are; set mode to full"),
+        ("/checkpoint", order.checkpoint is None, "weights from elsewhere are not; leave checkpoint out"),
+        ("/base", order.base is None, "features of a frozen model are not; leave base out"),
+        ("/payout/shards", order.payout.shards is None, "shards are cut from rows; leave shards (and protected) out"),
+        ("/class_weights", order.class_weights != "pooled", "labels are not pooled; set uniform or balanced"),
+        ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
+        ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),
+        ("/fidelity", order.fidelity != "repair", "methods that repair need rows; choose auto, unlearn or retrain"),
+        (
+            "/unlearning/method",
+            order.unlearning.method in (None, method),
+            f"{learner} unlearns by {method}; leave the method out",
+        ),
+    )
+    return [
+        FieldError(pointer, f"rows of this job stay with their owners: {why}", "agent")
+        for pointer, holds, why in rules
+        if not holds
+    ]
+
+
+def _of_groups(
+    order: NewValuation, learner: str, groups: Sequence[Sequence[Dataset]], away: Mapping[UUID, Registration]
+) -> list[FieldError]:
+    faults = []
+    for group in groups:
+        staying = [dataset for dataset in group if dataset.id in away]
+        if staying and len(group) > 1:
+            detail = (
+                f"dataset ds_{staying[0].id.hex} stays with its owner, and its provider has others in this job; set "
+                "players to dataset, or leave the others out"
+            )
+            faults.append(_fault(order, staying[0], detail))
+        for dataset in staying:
+            learners = away[dataset.id].learners
+            if learner not in learners:
+                detail = f"dataset ds_{dataset.id.hex}: its owner answers for {' and '.join(learners)} only"
+                faults.append(_fault(order, dataset, detail))
+    return faults
+
+
+def _fault(order: NewValuation, dataset: Dataset, detail: str) -> FieldError:
+    return FieldError(f"/datasets/{order.datasets.index(dataset.id)}", detail, "agent")
+
+
+def notes(groups: Sequence[Sequence[Dataset]], shown: Sequence[str], away: Mapping[UUID, Registration]) -> list[str]:
+    """What a buyer is told of whose rows nobody here has seen."""
+    names = [name for group, name in zip(groups, shown, strict=True) if group[0].id in away]
+    if not names:
+        return []
+    said = [
+        f"The rows of {_listed(names)} stay with their owners: their agents answer with sums over them. They are not "
+        "compared with other rows for copies, and the agents are told how the test set's columns are scaled and named.",
+        "Where an agent does not answer for long, or refuses, the job ends without a result and nothing is charged.",
+    ]
+    noisy = [
+        (name, away[group[0].id].noise)
+        for group, name in zip(groups, shown, strict=True)
+        if group[0].id in away and away[group[0].id].noise is not None
+    ]
+    for name, noise in noisy:
+        if noise is not None:
+            said.append(
+                f"Gaussian noise is added to the sums of {name}: epsilon {noise.epsilon:g}, delta {noise.delta:g}, "
+                f"rows shortened to a norm of {noise.clip:g}. Its value is measured with that noise."
+            )
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,206 @@
+"""Data at home, measured: rounds, bytes and seconds of jobs by the number of agents, and what noise does to shares.
+
+``python -m benchmarks.agents`` prints the tables of docs/benchmarks-agents.md. Agents are in this process: what they
+answer and how many bytes that is on the wire are the agent's own code; a connection's latency is added for each round
+in which agents are asked (all at once), not waited for. The shares are exact Shapley values of every coalition.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agent import noise, sums
+from contract.agents import AgentQuestion, AskedColumn, AskedEncoding, NoiseTerms
+from contract.gaussian_privacy import multiplier_for
+from contract.shares import shares_of
+from contract.spec import ValuationSpec
+from worker.engine.estimators.exact import exact_values
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.away import Moments
+from worker.engine.games.game import all_coalitions
+from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+from worker.engine.valuation import value
+
+Floats = NDArray[np.float64]
+LATENCIES = (0.0, 0.05, 0.2)
+EPSILONS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+DELTA = 1e-6
+
+
+@dataclass
+class Wire:
+    """What all agents of a job sent and were sent."""
+
+    sent: int = 0
+    received: int = 0
+    questions: int = 0
+    rounds: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class InProcess:
+    """An agent in this process."""
+
+    X: NDArray[np.float32]
+    y: NDArray[np.generic]
+    question: AgentQuestion
+    wire: Wire
+    noise: NoiseTerms | None = None
+    _known: Moments | None = None
+
+    @property
+    def rows(self) -> int:
+        return len(self.y)
+
+    def _arrays(self, question: AgentQuestion, models: Floats) -> dict[str, Floats]:
+        self.wire.sent += question.answer_bytes
+        self.wire.received += models.nbytes + 2000
+        self.wire.questions += 1
+        self.wire.rounds.add(f"{question.asks} {question.models}")
+        if self.noise is not None:
+            each = multiplier_for(self.noise.epsilon, self.noise.delta)
+            return noise.noisy_moments(self.X, self.y.astype(np.float64), self.noise, each)
+        return sums.answered(question, self.X, self.y, models)
+
+    def moments(self, _check: Callable[[], None]) -> Moments:
+        if self._known is None:
+            arrays = self._arrays(self.question, np.zeros(self.question.models_shape))
+            self._known = Moments(*(torch.from_numpy(arrays[name]) for name in "Ab"))
+        return self._known
+
+    def objective(
+        self, theta: torch.Tensor, _check: Callable[[], None]
+    ) -> Callable[[], tuple[torch.Tensor, torch.Tensor]]:
+        models = theta.numpy()
+        arrays = self._arrays(self.question.of("objective", models.tobytes(), len(models)), models)
+        return lambda: (torch.from_numpy(arrays["values"]), torch.from_numpy(arrays["gradients"]))
+
+    def curvature(self, theta: torch.Tensor, _check: Callable[[], None]) -> Moments:
+        models = theta.unsqueeze(0).numpy()
+        arrays = self._arrays(self.question.of("curvature", models.tobytes()), models)
+        return Moments(*(torch.from_numpy(arrays[name]) for name in "Ab"))
+
+
+def question(width: int, classes: int, rows: int, learner: str) -> AgentQuestion:
+    encoding = AskedEncoding(
+        columns=tuple(AskedColumn(name=f"x{at}", kind="number") for at in range(width)),
+        target="y",
+        classes=tuple(map(str, range(classes))) if classes > 1 else (),
+        scale=None if classes > 1 else (0.0, 1.0),
+    )
+    return AgentQuestion.read(
+        {
+            "dataset": "0" * 32, "registration": "0" * 64, "commitment": "0" * 64, "rows": rows, "game": "0" * 64,
+            "buyer": "acc_0", "purpose": None, "learner": learner, "asks": "moments", "encoding": encoding.plain(),
+        }
+    )  # fmt: skip
+
+
+def away_problem(parts: list[tuple[Floats, Floats]], test: Rows, classes: int, at_home: bool, wire: Wire) -> Problem:
+    """A game of these parts, whose players are at home or here."""
+    learner, metric = ("logistic", "clipped_log_loss") if classes > 1 else ("ridge", "clipped_r2")
+    hyper = {"l2": 0.01} if classes > 1 else {}
+    players = []
+    for place, (X, y) in enumerate(parts):
+        name, digest = f"p{place:02d}", f"{place:064x}"
+        if not at_home:
+            players.append(PlayerData(name, X, y, digest))
+            continue
+        nothing = np.zeros((0, X.shape[1]), dtype=np.float32), np.zeros(0, dtype=y.dtype)
+        asked = question(X.shape[1], classes, len(y), learner)
+        players.append(PlayerData(name, *nothing, digest, away=InProcess(X.astype(np.float32), y, asked, wire)))
+    return Problem(players, test, classes, LearnerSpec(learner, hyper), metric)
+
+
+def digits(players: int, seed: int) -> tuple[list[tuple[Floats, NDArray[np.int64]]], Rows]:
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    order = np.random.default_rng(seed).permutation(len(data.target))
+    X, y = (data.data[order] / 8 - 1).astype(np.float32), data.target[order].astype(np.int64)
+    parts = np.array_split(np.arange(400, len(y)), players)
+    return [(X[part], y[part]) for part in parts], Rows(X[:400], y[:400])
+
+
+def rounds(seed: int, counts: list[int]) -> None:
+    print("| agents | worths | retrained | rounds | each sent, MB | each received, MB | s | at 50 ms | at 200 ms |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for players in counts:
+        parts, test = digits(players, seed)
+        wire = Wire()
+        evaluator = Evaluator(away_problem(parts, test, 10, True, wire))
+        begun = time.perf_counter()
+        result = value(evaluator, ValuationSpec(seed=seed, max_retrains=30))
+        spent = time.perf_counter() - begun
+        counted = result.evaluations
+        times = [f"{spent + len(wire.rounds) * each:.1f}" for each in LATENCIES]
+        print(
+            f"| {players} | {sum(counted.values())} | {counted.get('retrain', 0)} | {len(wire.rounds)} | "
+            f"{wire.sent / players / 1e6:.1f} | {wire.received / players / 1e6:.1f} | {' | '.join(times)} |"
+        )
+
+
+def regression(name: str, seed: int) -> tuple[list[tuple[Floats, Floats]], Rows]:
+    """Three games of four players: a hospital's size, a network's, and few rows. One in four has noisy targets."""
+    if name == "diabetes":
+        from sklearn.datasets import load_diabetes
+
+        data = load_diabetes()
+        X, y = data.data / data.data.std(axis=0), (data.target - data.target.mean()) / data.target.std()
+    else:
+        rng = np.random.default_rng(seed)
+        rows = {"4,000 rows": 5000, "40,000 rows": 41000}[name]
+        X = rng.normal(size=(rows, 10))
+        y = X @ rng.normal(size=10) / 3 + rng.normal(size=rows)
+        y = (y - y.mean()) / y.std()
+    order = np.random.default_rng(seed).permutation(len(y))
+    X, y = X[order].astype(np.float32), y[order].copy()
+    tested = 142 if name == "diabetes" else 1000
+    parts = np.array_split(np.arange(tested, len(y)), 4)
+    y[parts[3]] = np.random.default_rng(seed + 1).permutation(y[parts[3]])
+    return [(X[part], y[part]) for part in parts], Rows(X[:tested], y[:tested])
+
+
+def shares(problem: Problem) -> Floats:
+    evaluator = Evaluator(problem)
+    coalitions = all_coalitions(len(problem.players))
+    values = exact_values(evaluator.worth("unlearn:statistics", coalitions))
+    order = np.argsort([player.name for player in evaluator.players])
+    return np.asarray(shares_of(values))[order]
+
+
+def epsilons(seeds: int, clip: float) -> None:
+    print("| game | " + " | ".join(f"eps {each:g}" for each in EPSILONS) + " | eps 1e6 |")
+    print("|---" * (len(EPSILONS) + 2) + "|")
+    for name in ("diabetes", "4,000 rows", "40,000 rows"):
+        cells = []
+        for epsilon in (*EPSILONS, np.inf):
+            wrong = []
+            for seed in range(seeds):
+                parts, test = regression(name, seed)
+                truth = shares(away_problem(parts, test, 1, False, Wire()))
+                problem = away_problem(parts, test, 1, True, Wire())
+                for player in problem.players:
+                    assert isinstance(player.away, InProcess)
+                    terms = NoiseTerms(epsilon=min(epsilon, 1e6), delta=DELTA, clip=clip)
+                    player.away.noise = terms
+                wrong.append(100 * 0.5 * np.abs(shares(problem) - truth).sum())
+            cells.append(f"{np.mean(wrong):.1f}")
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    options = argparse.ArgumentParser()
+    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--agents", type=int, nargs="*", default=[3, 5, 10, 20])
+    options.add_argument("--clip", type=float, default=5.0)
+    chosen = options.parse_args()
+    rounds(chosen.seed, chosen.agents)
+    print()
+    epsilons(chosen.seeds, chosen.clip)

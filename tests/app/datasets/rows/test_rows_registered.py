@@ -1,0 +1,82 @@
+"""A registered table is encoded as an uploaded one would be, or refused by the column that cannot be."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from app.datasets.rows.encoding import fit_tables
+from app.datasets.rows.registered import (
+    asked_encoding,
+    check_alike,
+    is_registered,
+    read_registration,
+    registered_table,
+)
+from app.errors import InvalidData
+from contract.agents import RegisteredColumn, Registration
+from contract.document import canonical_json
+from contract.features import FeatureChoice
+
+OWN = Registration(
+    rows=90,
+    columns=tuple(RegisteredColumn(name=n, kind=k) for n, k in (("Age", "number"), ("ward", "text"), ("ill", "text"))),
+    target="ill",
+    labels={"yes": None, "no": None},
+    commitment="ab" * 32,
+    learners=("logistic",),
+)
+CHOICE = FeatureChoice(rename={"Age": "age"})
+
+
+def measured(**changes: Any) -> pa.Table:
+    columns = {
+        "age": pa.array([1.0, 2.0, 3.0]),
+        "ward": pa.array(["a", "b", "b"]).dictionary_encode(),
+        "ill": pa.array(["yes", "no", "no"]).dictionary_encode(),
+    }
+    return pa.table({**columns, **changes}).replace_schema_metadata({"cherish.name": "the test set"})
+
+
+def fitted(test: pa.Table) -> Any:
+    table = registered_table(OWN, "dataset ds_1", "ill", "ill")
+    return fit_tables(test, [table], "ill", choice=CHOICE, told_labels=OWN.labels).encoding
+
+
+def test_columns_are_asked_for_by_the_owners_names_with_what_the_test_set_fixes() -> None:
+    asked = asked_encoding(fitted(measured()), OWN, "dataset ds_1", "ill")
+    assert [(each.name, each.kind, each.categories) for each in asked.columns] == [
+        ("Age", "number", ()),
+        ("ward", "text", ("a", "b")),
+    ]
+    assert (asked.columns[0].center, asked.width, asked.outputs) == (2.0, 4, 2)
+    assert set(asked.classes) == {"yes", "no"}
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        (measured(age=pa.array([1.0, None, 3.0])), "missing cells"),
+        (measured(age=pa.array(["x", "y", "z"]).dictionary_encode()), "registered as number"),
+    ],
+)
+def test_what_an_agent_cannot_encode_is_refused_by_column(test: pa.Table, said: str) -> None:
+    with pytest.raises(InvalidData, match=said):
+        asked_encoding(fitted(test), OWN, "dataset ds_1", "ill")
+
+
+def test_a_column_of_another_kind_is_refused_unless_it_is_left_out() -> None:
+    table = registered_table(OWN, "dataset ds_1", "ill", "label")
+    assert table.column_names == ["Age", "ward", "label"]
+    assert is_registered(table)
+    assert not is_registered(measured())
+    wards = measured(ward=pa.array([1.0, 2.0, 3.0]))
+    with pytest.raises(InvalidData, match="`ward` is registered as text"):
+        check_alike(table, wards, CHOICE)
+    check_alike(table, wards, FeatureChoice(leave_out=("ward",)))
+
+
+def test_a_registration_is_read_back_or_refused() -> None:
+    assert read_registration(canonical_json(OWN.plain()), "dataset ds_1") == OWN
+    with pytest.raises(InvalidData, match="dataset ds_1: these bytes are no registration"):
+        read_registration(b"[]", "dataset ds_1")

@@ -1,0 +1,80 @@
+"""What an order may ask where data stays with its owner: the rest is refused by name, before there is a job."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from app.datasets.tables import Dataset
+from app.errors import InvalidInput
+from app.valuations.orders.model_choice import Chosen
+from app.valuations.orders.stays_home import METHODS_OF_SUMS, check_order, notes
+from app.valuations.schemas import Model, NewValuation
+from contract.agents import NoiseTerms, RegisteredColumn, Registration
+from worker.engine.games.away import METHODS_WITHOUT_ROWS
+
+HOME, UPLOADED, TEST = (uuid.UUID(int=number) for number in (1, 2, 3))
+NOISE = NoiseTerms(epsilon=1.0, delta=1e-6, clip=4.0)
+COLUMNS = (RegisteredColumn(name="a", kind="number"), RegisteredColumn(name="y", kind="number"))
+
+
+def registration(**changes: Any) -> Registration:
+    said = {"rows": 200, "columns": COLUMNS, "target": "y", "commitment": "ab" * 32, "learners": ("ridge", "logistic")}
+    return Registration(**{**said, **changes})
+
+
+def check(
+    learner: str = "ridge",
+    away: Registration | None = None,
+    together: bool = False,
+    explores: bool = False,
+    **changes: Any,
+) -> None:
+    body = {"datasets": [HOME, UPLOADED], "test_dataset": TEST, "pool": "1.00", "model": {"name": learner}} | changes
+    if learner == "ridge":
+        body |= {"target_is": "number", "metric": "r2"}
+    home, uploaded = Dataset(id=HOME), Dataset(id=UPLOADED)
+    groups = [[home, uploaded]] if together else [[home], [uploaded]]
+    chosen = Chosen(Model(name=learner), None, None)
+    check_order(NewValuation.model_validate(body), chosen, groups, {HOME: away or registration()}, explores=explores)
+
+
+def test_ridge_and_logistic_are_what_sums_suffice_for_here_and_in_the_engine() -> None:
+    check("ridge")
+    check("logistic", class_weights="balanced")
+    assert {each.value: {method} for each, method in METHODS_OF_SUMS.items()} == METHODS_WITHOUT_ROWS
+
+
+@pytest.mark.parametrize(
+    ("pointer", "learner", "changes"),
+    [
+        ("/model/name", "mlp", {}),
+        ("/mode", "logistic", {"mode": "partial"}),
+        ("/payout/shards", "logistic", {"payout": {"shards": 20}}),
+        ("/class_weights", "logistic", {"class_weights": "pooled"}),
+        ("/deliver", "logistic", {"deliver": ["model"]}),
+        ("/device", "logistic", {"device": "gpu"}),
+        ("/fidelity", "logistic", {"fidelity": "repair"}),
+        ("/unlearning/method", "logistic", {"unlearning": {"method": "newton"}}),
+        ("/datasets/0", "logistic", {"away": registration(learners=("ridge",))}),
+        ("/datasets/0", "ridge", {"together": True}),
+        ("/datasets/0", "ridge", {"explores": True}),
+    ],
+)
+def test_what_needs_rows_is_refused_at_its_field(pointer: str, learner: str, changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        check(learner, **changes)
+    # a learner that no owner answers for is a fault of each dataset too
+    assert {each.pointer for each in refusal.value.errors} - {pointer} <= (
+        {"/datasets/0"} if learner == "mlp" else set()
+    )
+    assert refusal.value.errors[0].pointer == pointer
+
+
+def test_a_buyer_is_told_whose_rows_nobody_has_seen_and_of_their_noise() -> None:
+    groups = [[Dataset(id=HOME)], [Dataset(id=UPLOADED)]]
+    told = notes(groups, ["ward 3", "ward 4"], {HOME: registration(learners=("ridge",), noise=NOISE)})
+    assert "The rows of ward 3 stay with their owners" in told[0]
+    assert "ward 4" not in " ".join(told)
+    assert "epsilon 1, delta 1e-06" in told[-1]
+    assert notes(groups, ["ward 3", "ward 4"], {}) == []

@@ -1,0 +1,42 @@
+"""A player whose rows are not here: what a learner may have of it are sums over its rows, which their holder computes.
+
+``Away`` is answered by asking whoever holds the rows, or from what was answered before; the engine does not know which.
+No function here gives anything of a single row.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+# learners whose training and unlearning need nothing of a player but sums, and the methods that do
+METHODS_WITHOUT_ROWS = {"ridge": frozenset({"statistics"}), "logistic": frozenset({"tangent"})}
+
+
+class Moments(NamedTuple):
+    """A = sum w x x^T [d + 1, d + 1] and b = sum x t^T [d + 1, C] over rows x with a one last."""
+
+    A: Tensor
+    b: Tensor
+
+
+class Away(Protocol):
+    """One such player. ``check`` is called while an answer is waited for, and may raise to stop."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows it says it has."""
+        ...
+
+    def moments(self, check: Callable[[], None]) -> Moments:
+        """With weights one, and targets: the number by its scale, or one-hot labels."""
+        ...
+
+    def objective(self, theta: Tensor, check: Callable[[], None]) -> Callable[[], tuple[Tensor, Tensor]]:
+        """Ask for sums of cross-entropies [K] at models theta [K, C, d + 1], and their gradients [K, C, d + 1]; what is
+        returned waits for them, so that several players are asked before any is waited for."""
+        ...
+
+    def curvature(self, theta: Tensor, check: Callable[[], None]) -> Moments:
+        """With the mean curvature of cross-entropy at one model [C, d + 1] for weights, and working responses."""
+        ...

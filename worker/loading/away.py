@@ -1,0 +1,151 @@
+"""A player whose rows stay with its owner, as the engine sees it: questions to its agent, and the answers that came.
+
+A question is a row in the database, which the agent gets over HTTP; the answer is a row too, and the same question is
+asked once, so a shard that is done again, here or elsewhere, finds what was answered before. An agent that does not
+answer is waited for a moment; then the work stops (``AgentAway``), and is done again later.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session, sessionmaker
+from torch import Tensor
+
+from app.agents import repository
+from app.agents.tables import QuestionStatus
+from app.datasets.rows.features import Encoding
+from app.datasets.rows.registered import asked_encoding, read_registration
+from app.db.session import transaction
+from contract.agents import AgentLearner, AgentQuestion, Ask, Registration, unpacked
+from contract.document import digest_of
+from contract.files import InputFile
+from contract.job import Job
+from worker.engine.games.away import Moments
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.2
+Check = Callable[[], None]
+
+
+class AgentAway(Exception):
+    """An agent has not answered for a while; the text names the dataset."""
+
+
+class AgentRefused(Exception):
+    """An agent does not answer, and says why; the text is for the buyer."""
+
+
+class Desk(Protocol):
+    """Where questions are left and answers found."""
+
+    def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None: ...
+
+    def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: Check) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class QuestionDesk:
+    """The database's. ``patience``: seconds after which an agent counts as away."""
+
+    factory: sessionmaker[Session]
+    patience: float
+
+    def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None:
+        """Leave a question where the agent finds it."""
+        with transaction(self.factory) as session:
+            repository.ask(session, dataset, question, models)
+
+    def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: Check) -> bytes:
+        """The bytes of the answer; raises AgentAway, AgentRefused, and what ``check`` raises."""
+        ends, look = time.monotonic() + self.patience, _FIRST_LOOK
+        while True:
+            with transaction(self.factory) as session:
+                row = repository.asked(session, dataset, question.digest)
+                if row is None:
+                    repository.ask(session, dataset, question, models)
+                elif row.status is QuestionStatus.ANSWERED and row.answer is not None:
+                    return row.answer
+                elif row.status is QuestionStatus.REFUSED:
+                    raise AgentRefused(f"the agent of dataset ds_{dataset.hex} does not answer: {row.refusal}")
+            check()
+            if time.monotonic() > ends:
+                raise AgentAway(f"the agent of dataset ds_{dataset.hex} has not answered for {self.patience:g} seconds")
+            time.sleep(look)
+            look = min(1.5 * look, _LONGEST_LOOK)
+
+
+@dataclass(eq=False)
+class AskedPlayer:
+    """``worker.engine.games.away.Away`` by questions. ``asked`` is the question but for what it asks and its models."""
+
+    desk: Desk
+    asked: AgentQuestion
+    registration: Registration
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _moments: Moments | None = None
+
+    @property
+    def rows(self) -> int:
+        return self.registration.rows
+
+    def moments(self, check: Check) -> Moments:
+        with self._lock:
+            if self._moments is None:
+                arrays = self._arrays(*self._question("moments", None), check)
+                self._moments = Moments(torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"]))
+            return self._moments
+
+    def objective(self, theta: Tensor, check: Check) -> Callable[[], tuple[Tensor, Tensor]]:
+        question, content = self._question("objective", theta)
+        self.desk.ask(uuid.UUID(question.dataset), question, content)
+
+        def wait() -> tuple[Tensor, Tensor]:
+            arrays = self._arrays(question, content, check)
+            values, gradients = torch.from_numpy(arrays["values"]), torch.from_numpy(arrays["gradients"])
+            return values.to(theta), gradients.to(theta)
+
+        return wait
+
+    def curvature(self, theta: Tensor, check: Check) -> Moments:
+        arrays = self._arrays(*self._question("curvature", theta.unsqueeze(0)), check)
+        return Moments(torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"]))
+
+    def _question(self, asks: Ask, models: Tensor | None) -> tuple[AgentQuestion, bytes]:
+        """A question, and the numbers that come with it."""
+        content = b"" if models is None else models.detach().cpu().numpy().astype("<f8").tobytes()
+        stack = 0 if asks != "objective" or models is None else len(models)
+        return self.asked.of(asks, content, stack), content
+
+    def _arrays(self, question: AgentQuestion, content: bytes, check: Check) -> dict[str, NDArray[np.float64]]:
+        answer = self.desk.answer(uuid.UUID(question.dataset), question, content, check)
+        # what lies in the database is checked again where it is counted with
+        return unpacked(question, answer, self.registration.noise)
+
+
+def asked_player(desk: Desk, job: Job, file: InputFile, encoding: Encoding, content: bytes) -> AskedPlayer:
+    """The player behind a file that is a registration (``content``); raises InvalidData where it does not fit."""
+    registration = read_registration(content, file.name)
+    terms = job.inputs.away
+    if terms is None:
+        raise AssertionError(f"game {job.game_id} has data that stays with its owner, and no terms for its agent")
+    learner: AgentLearner = "ridge" if job.game.learner.name == "ridge" else "logistic"
+    question = AgentQuestion(
+        dataset=file.name.rpartition("_")[2],
+        registration=file.digest,
+        commitment=registration.commitment,
+        rows=registration.rows,
+        # the buyer's game: what another buyer asks of the same files is another job to the owner
+        game=digest_of({"game": job.game_digest, "buyer": terms.buyer}),
+        buyer=terms.buyer,
+        purpose=terms.purpose,
+        learner=learner,
+        asks="moments",
+        encoding=asked_encoding(encoding, registration, file.name, file.target),
+    )
+    return AskedPlayer(desk, question, registration)
