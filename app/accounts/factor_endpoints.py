@@ -1,10 +1,10 @@
-"""A signed-in user's second factor over HTTP. Thin; a key has none: 404."""
+"""A signed-in user's second factor over HTTP. Thin; a key has none: 403."""
 
 from fastapi import Request, status
 
 from app.accounts import factors, schemas
 from app.accounts.callers import AnyCaller, spend_code
-from app.errors import Conflict, NotFound, Unauthorized
+from app.errors import Conflict, Forbidden, Unauthorized
 from app.http import limits
 from app.http.deps import SessionDep, SettingsDep
 from app.http.problems import responses
@@ -15,7 +15,7 @@ from app.settings import Settings
 router = api_router("/v1", "accounts")
 
 
-@router.get("/me/second-factor", responses=responses(NotFound))
+@router.get("/me/second-factor", responses=responses(Forbidden))
 def get_second_factor(caller: AnyCaller, session: SessionDep) -> schemas.SecondFactorAnswer:
     """Whether the signed-in user signs in with codes, and how many recovery codes are left."""
     state = factors.state_of(session, caller)
@@ -25,7 +25,7 @@ def get_second_factor(caller: AnyCaller, session: SessionDep) -> schemas.SecondF
 @router.post(
     "/me/second-factor",
     status_code=status.HTTP_201_CREATED,
-    responses=responses(NotFound, Conflict, Unauthorized),
+    responses=responses(Forbidden, Conflict, Unauthorized),
     dependencies=[limits.SIGN_IN],
 )
 def begin_second_factor(
@@ -36,7 +36,7 @@ def begin_second_factor(
     return schemas.EnrolmentAnswer(secret=enrolment.secret, uri=enrolment.uri)
 
 
-@router.post("/me/second-factor/confirm", responses=responses(NotFound, Conflict))
+@router.post("/me/second-factor/confirm", responses=responses(Forbidden, Conflict))
 def confirm_second_factor(
     body: schemas.SecondFactorCode, request: Request, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> schemas.RecoveryCodes:
@@ -45,7 +45,7 @@ def confirm_second_factor(
     return schemas.RecoveryCodes(codes=factors.confirm(session, settings, caller, body.code))
 
 
-@router.post("/me/second-factor/recovery-codes", responses=responses(NotFound, Conflict, Unauthorized))
+@router.post("/me/second-factor/recovery-codes", responses=responses(Forbidden, Conflict, Unauthorized))
 def renew_recovery_codes(
     body: schemas.PasswordAndCode, request: Request, caller: AnyCaller, session: SessionDep, settings: SettingsDep
 ) -> schemas.RecoveryCodes:
@@ -58,7 +58,7 @@ def renew_recovery_codes(
 @router.post(
     "/me/second-factor/remove",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=responses(NotFound, Conflict, Unauthorized),
+    responses=responses(Forbidden, Conflict, Unauthorized),
 )
 def remove_second_factor(
     body: schemas.PasswordAndCode, request: Request, caller: AnyCaller, session: SessionDep, settings: SettingsDep

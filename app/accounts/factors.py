@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import passwords, people, tokens
 from app.accounts.tables import SecondFactor, User
-from app.errors import Conflict, FieldError, InvalidInput, NotFound, Unauthorized
+from app.errors import Conflict, FieldError, Forbidden, InvalidInput, Unauthorized
 from app.identity import Caller
 from app.settings import Settings
 
@@ -58,7 +58,7 @@ class FactorState:
 
 
 def state_of(session: Session, caller: Caller) -> FactorState:
-    """That of the signed-in user; raises NotFound for a key."""
+    """That of the signed-in user; raises Forbidden for a key."""
     user = _user(session, caller)
     factor = people.second_factor(session, user.id)
     if factor is None or factor.confirmed_at is None:
@@ -155,7 +155,7 @@ def renew_recovery_codes(session: Session, settings: Settings, caller: Caller, p
 def _user(session: Session, caller: Caller) -> User:
     user = people.own_user(session, caller.account_id, caller.user_id) if caller.user_id else None
     if user is None:
-        raise NotFound("a key has no second factor; sign in as a user to change that user's")
+        raise Forbidden("a key has no second factor; sign in as a user to change that user's")
     return user
 
 

@@ -29,6 +29,8 @@ from contract.reading import TARGET_IS, TargetIs
 
 if TYPE_CHECKING:
     from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.evaluation.small_linear import SmallLinear
+    from worker.engine.games.problem import Problem
 
 
 def evaluator_of(
@@ -37,6 +39,22 @@ def evaluator_of(
     """The game of a request and the digests that name everything it rests on; what is noticed of a file while it is
     read is given to ``notice`` with what people call the file, and where each row stands to ``sources``."""
     from worker.engine.evaluation.evaluator import Evaluator
+
+    game, digests = game_of(request, threads, notice, sources, small=False)
+    if not isinstance(game, Evaluator):
+        raise AssertionError("a small game was made that was not asked for")
+    return game, digests
+
+
+def game_of(
+    request: ValueRequest,
+    threads: int,
+    notice: Notice = unnoticed,
+    sources: RowSources | None = None,
+    *,
+    small: bool = True,
+) -> "tuple[Evaluator | SmallLinear, dict[str, str]]":
+    """The same, as a game of numpy alone where ``small`` ones are taken and this is one: it loads no torch."""
     from worker.engine.games.game import Player
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
     from worker.engine.games.shards import cut
@@ -101,8 +119,18 @@ def evaluator_of(
             rest=Rows(rest.X, rest.y, name="the rest") if rest is not None else None,
             checkpoint=checkpoint,
         )
-        evaluator = Evaluator(problem, request.device, threads=threads)
-    return evaluator, _digests(request, encoding, test, rest)
+        game = _game(problem, request.device, threads, small=small)
+    return game, _digests(request, encoding, test, rest)
+
+
+def _game(problem: "Problem", device: str, threads: int, *, small: bool) -> "Evaluator | SmallLinear":
+    from worker.engine.evaluation.small_linear import SmallLinear, fits
+
+    if small and device == "cpu" and fits(problem):
+        return SmallLinear(problem)
+    from worker.engine.evaluation.evaluator import Evaluator
+
+    return Evaluator(problem, device, threads=threads)
 
 
 def target_is(request: ValueRequest, learner: str) -> TargetIs | None:

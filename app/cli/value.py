@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.formats import percent
-from app.cli.local import evaluator_of
+from app.cli.local import evaluator_of, game_of
 from app.cli.output import console_beside, write_document
 from app.cli.request import (
     ValueRequest,
@@ -45,6 +45,7 @@ from contract.spec import FIDELITIES, ValuationSpec
 if TYPE_CHECKING:
     from contract.result import Precision, ValuationResult
     from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.evaluation.small_linear import SmallLinear
     from worker.engine.valuation import Progress
 
 MOST_FINDINGS = 40
@@ -184,8 +185,6 @@ def value(
     sheet: _Sheet = None,
 ) -> None:
     """Value providers' data by what it adds to a model: values, shares, and how sure they are."""
-    from worker.jobs.domains import perplexities
-
     model, metric = defaults(model, metric, target_is)
     try:
         spec = ValuationSpec(
@@ -240,21 +239,44 @@ def value(
     console = console_beside(json_path)
     noticed: list[tuple[str, Finding]] = []
     sources = RowSources() if rows is not None else None
-    evaluator, digests = evaluator_of(
-        request, threads, lambda name, findings: noticed.extend((name, each) for each in findings), sources
-    )
-    if sources is not None:
+    game: Evaluator | SmallLinear
+    evaluator: Evaluator | None = None
+
+    def notice(name: str, findings: Sequence[Finding]) -> None:
+        noticed.extend((name, each) for each in findings)
+
+    if sources is None and unlearning is None and _leaves_the_choice(spec):
+        game, digests = game_of(request, threads, notice)
+    else:
+        evaluator, digests = evaluator_of(request, threads, notice, sources)
+        game = evaluator
+    if evaluator is not None and sources is not None:
         _check_rows(evaluator)
     for line in finding_lines(noticed):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
-    result = replace(_valued(evaluator, spec, console), digests=digests)
+    result = replace(_valued(game, spec, console), digests=digests)
     show(result, console)
-    names = [file.stem for file in domains(Path(test))] if evaluator.learner.name == "lm" else []
-    for row in perplexities(evaluator, names):
-        console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
+    if evaluator is not None:
+        _show_domains(evaluator, test, console)
     _keep(as_json(result, request, noticed), result, json_path, plot, console)
-    if rows is not None and sources is not None:
+    if evaluator is not None and rows is not None and sources is not None:
         _write_rows(evaluator, result, sources, rows, console)
+
+
+def _leaves_the_choice(spec: ValuationSpec) -> bool:
+    """Whether a request names no budget, method or estimator and has all data, so that a small game is enumerated."""
+    budgets = (spec.max_evaluations, spec.max_retrains, spec.max_seconds)
+    return spec.mode == "full" and (spec.fidelity, spec.estimator, *budgets) == ("auto", "auto", None, None, None)
+
+
+def _show_domains(evaluator: "Evaluator", test: str, console: Console) -> None:
+    """What a language model's worth means to people, by domain of its test set."""
+    if evaluator.learner.name != "lm":
+        return
+    from worker.jobs.domains import perplexities
+
+    for row in perplexities(evaluator, [file.stem for file in domains(Path(test))]):
+        console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
 
 
 def _check_rows(evaluator: "Evaluator") -> None:
@@ -293,7 +315,7 @@ def defaults(model: str | None, metric: str | None, target_is: str | None) -> tu
     return model or (RIDGE.name.value if number else LOGISTIC.name.value), metric
 
 
-def _valued(evaluator: "Evaluator", spec: ValuationSpec, console: Console) -> "ValuationResult":
+def _valued(game: "Evaluator | SmallLinear", spec: ValuationSpec, console: Console) -> "ValuationResult":
     """The game's valuation, with its progress on the terminal, or line by line where there is none."""
     from worker.engine.valuation import value as value_game
 
@@ -304,9 +326,9 @@ def _valued(evaluator: "Evaluator", spec: ValuationSpec, console: Console) -> "V
             if not console.is_terminal:
                 console.print(_line(progress), soft_wrap=True)
 
-        evaluator.prepare()
+        game.prepare()
         status.update("Computing the first worths ...")
-        return value_game(evaluator, spec, follow)
+        return value_game(game, spec, follow)
 
 
 def _keep(

@@ -99,7 +99,7 @@ def test_a_key_has_none_and_every_route_is_asked(ada: Known) -> None:
             body = {"json": {"password": PASSWORD}}
         if route.path.endswith("/confirm"):  # type: ignore[attr-defined]  # same
             body = {"json": {"code": "123456"}}
-        assert ada.client.request(method, route.path, **body).status_code == 404  # type: ignore[attr-defined, arg-type]
+        assert ada.client.request(method, route.path, **body).status_code == 403  # type: ignore[attr-defined, arg-type]
 
 
 def test_no_secret_of_it_is_in_the_audit_log(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import factors, people, sessions, users
 from app.accounts.tables import SecondFactor, User
-from app.errors import Conflict, InvalidInput, NotFound, Unauthorized
+from app.errors import Conflict, Forbidden, InvalidInput, Unauthorized
 from app.identity import SCOPES, Caller, Role
 from app.settings import Settings
 
@@ -175,7 +175,7 @@ def test_a_secret_belongs_to_its_user_and_to_the_pepper(
 
 def test_a_key_has_no_second_factor(buyer: Any, session: Session, settings: Settings) -> None:
     caller = Caller(buyer.account.id, Role.BUYER, SCOPES[Role.BUYER], None)
-    with pytest.raises(NotFound):
+    with pytest.raises(Forbidden):
         factors.state_of(session, caller)
-    with pytest.raises(NotFound):
+    with pytest.raises(Forbidden):
         factors.begin(session, settings, caller, PASSWORD)

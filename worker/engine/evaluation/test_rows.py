@@ -14,16 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract import clusters
-from contract.baseline import SPLIT_PART, Baseline, baseline, chosen_apart, frequencies
+from contract.baseline import Baseline, baseline
 from contract.errors import InvalidProblem
-from contract.metrics import Predicts, metric_of
-from contract.tasks import class_weights
-from worker.engine.evaluation import held_out
+from contract.metrics import metric_of
+from worker.engine.evaluation.measured_rows import measured_rows
 from worker.engine.games.problem import Problem
 from worker.engine.learners.learner import Learner
 from worker.engine.tasks import answering_of
-
-_ANCHOR_SHARE = 1 / 3  # of the test rows, in partial mode
 
 
 class Score(NamedTuple):
@@ -48,28 +45,17 @@ class TestRows:
         why = self.metric.why_not(self.answering.prediction.predicts)
         if why is not None:
             raise InvalidProblem(f"{why}; choose one of {', '.join(self.answering.prediction.metrics())}")
-        measure = choose = np.arange(len(problem.test))
         self.anchor: tuple[Tensor, Tensor] | None = None
-        predicts = self.answering.prediction.predicts
-        labelled, numbers = predicts is not Predicts.NEXT_TOKEN, predicts is Predicts.NUMBER
-        strata = held_out.strata(problem.test.y) if numbers else problem.test.y
-        if problem.mode == "partial":
-            share = problem.option("anchor_share", _ANCHOR_SHARE)
-            choose, measure = held_out.split(strata, share, problem.seed, problem.test.clusters)
-            self.anchor = self._rows(choose)
-        elif labelled and chosen_apart(len(problem.test)):
-            choose, measure = held_out.chosen_apart(strata, SPLIT_PART, problem.seed, problem.test.clusters)
-        self.apart = len(choose) if len(choose) + len(measure) == len(problem.test) else 0
-        self.X, self.y = self._rows(measure)
         try:
-            measured, weights = problem.test.y[measure], self._weights(measure)
-            self.targets = self.answering.targets(learner, self.X, measured, weights, problem.scale)
-            self.targets = replace(self.targets, clusters=clusters.some(problem.test.clusters, measure))
-            if labelled:
-                chosen = problem.test.y[choose]
-                if not numbers:
-                    chosen = frequencies(chosen, self._weights(choose), problem.classes)
-                self.targets = replace(self.targets, frequencies=chosen)
+            used = measured_rows(problem)
+            if problem.mode == "partial":
+                self.anchor = self._rows(used.choose)
+            self.apart = used.apart
+            self.X, self.y = self._rows(used.measure)
+            labels = problem.test.y[used.measure]
+            targets = self.answering.targets(learner, self.X, labels, used.weights, problem.scale)
+            targets = replace(targets, clusters=clusters.some(problem.test.clusters, used.measure))
+            self.targets = targets if used.chosen is None else replace(targets, frequencies=used.chosen)
         except ValueError as error:
             raise InvalidProblem(str(error)) from None
 
@@ -78,14 +64,6 @@ class TestRows:
         X = torch.from_numpy(self._problem.test.X[index]).to(device=self._device, dtype=self._learner.dtype)
         y = torch.from_numpy(self._problem.trained_on(self._problem.test.y[index]))
         return X, (y.to(self._learner.dtype) if y.is_floating_point() else y).to(self._device)
-
-    def _weights(self, index: NDArray[np.int64]) -> NDArray[np.float64] | None:
-        """What each of these rows of the test set weighs in a worth; None where all weigh alike."""
-        problem = self._problem
-        if problem.class_weights == "uniform":
-            return None
-        pooled = np.concatenate([p.y for p in problem.players])
-        return class_weights(problem.class_weights, problem.test.y[index], pooled, problem.classes)
 
     def scores(self, answers: NDArray[Any]) -> NDArray[np.float64]:
         """What models score by their stored answers [K, T, ...], float64[K]; NaN where a model's are not finite."""

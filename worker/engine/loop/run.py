@@ -140,7 +140,8 @@ class Run:
         wanted = self.wanted()
         if wanted is None:
             return offered
-        if wanted not in offered and self.spec.fidelity != "repair":
+        # a game that can do nothing but retrain is enumerated, whatever the method
+        if offered and wanted not in offered and self.spec.fidelity != "repair":
             raise Impossible(
                 f"unlearning method {self.spec.unlearning!r} is not among this game's sources ({', '.join(offered)})"
             )

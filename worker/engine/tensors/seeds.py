@@ -5,9 +5,12 @@ generators are made from it on the CPU, so that a GPU draws the same numbers.
 """
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, *parts: str | int) -> int:
@@ -16,7 +19,9 @@ def derive(seed: int, *parts: str | int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def torch_generator(seed: int) -> torch.Generator:
+def torch_generator(seed: int) -> "torch.Generator":
+    import torch  # games of numpy alone derive seeds, too
+
     return torch.Generator("cpu").manual_seed(seed)
 
 

@@ -10,8 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-_MEMORY = 10
-_ARMIJO = 1e-4
+from worker.engine.tensors.line_search import ARMIJO, MEMORY
 
 
 class Stack(Protocol):
@@ -81,7 +80,7 @@ class _Places:
         self.holds: list[int | None] = [None] * stack.places
         self.active = torch.zeros(stack.places, dtype=torch.bool, device=start.device)
         zero = torch.zeros_like(self.value)
-        self.history = [(self.gradient.clone(), self.gradient.clone(), zero.clone()) for _ in range(_MEMORY)]
+        self.history = [(self.gradient.clone(), self.gradient.clone(), zero.clone()) for _ in range(MEMORY)]
 
     def load(self, place: int, problem: int | None) -> None:
         """Give a place its next problem, or None: nothing is left to do there."""
@@ -114,7 +113,7 @@ class _Places:
         # Rounding hides the decrease near the optimum: there a smaller gradient is accepted instead.
         trial_norm = _dot(trial_gradient, trial_gradient).sqrt()
         slack = 1e-13 * value.abs().clamp(min=1.0)
-        good = trial_value <= value + _ARMIJO * self.length * slope
+        good = trial_value <= value + ARMIJO * self.length * slope
         good |= (trial_value <= value + slack) & (trial_norm <= norm)
         good &= self.active
         moved, learned = _spread(good, theta), _spread(good & (self.steps > 0), theta)
