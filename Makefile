@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: estimators help demo demo-agent up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench peers-env faults topology forgeries clean
+.PHONY: estimators help demo demo-agent up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench bench-paper peers-env faults topology forgeries clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -40,6 +40,7 @@ help:
 	@echo 'make forgeries  forge N=1000 results in twelve ways and verify them'
 	@echo 'make bench    the benchmarks, written to docs/benchmarks.md; ARGS=--quick for fewer seeds'
 	@echo 'make estimators  how estimators do on stored games; ARGS="--games tuned --seeds 5"'
+	@echo 'make bench-paper  the tables at row level, for docs/paper.md; ARGS="--seeds 10" for more seeds'
 	@echo 'make peers-env  the environment of pyDVL and shapiq, for the benchmarks beside them'
 	@echo 'make clean    remove the virtual environment (not the data in .cherish)'
 
@@ -124,6 +125,9 @@ bench: $(READY)
 	@$(PY) -m benchmarks $(ARGS)
 
 # Apart from ours, because pyDVL needs an older numpy.
+bench-paper: $(READY)
+	@$(PY) -m benchmarks.paper $(ARGS)
+
 peers-env:
 	@bash benchmarks/peers/make_env.sh
 

@@ -40,7 +40,7 @@ from app.valuations import endpoints as valuations
 from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
 from app.valuations import participation_endpoints as participations
-from app.valuations import value_endpoints
+from app.valuations import row_endpoints, value_endpoints
 from app.valuations.explorations import endpoints as explorations
 from app.web import endpoints as web
 from app.web.rendering import error_page
@@ -124,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(participations.router)
     app.include_router(valuations.router)
     app.include_router(handovers.router)
+    app.include_router(row_endpoints.router)
     app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
     app.include_router(explorations.router)

@@ -14,12 +14,15 @@ from typing import Any, Self
 from pydantic import ConfigDict, TypeAdapter
 
 from contract.evidence import EvidenceSeal
+from contract.interactions import Interactions
 from contract.job import DomainPerplexity
 from contract.sealing import SEAL
 from contract.selection import Selection
 from contract.spec import ValuationSpec
 
 FORMAT = 1
+# what may be stored beside an answer and is no part of it
+BESIDE = ("request", "findings", "pairs", *SEAL)
 Interval = tuple[float, float]
 _STRICT = ConfigDict(extra="forbid")
 
@@ -339,7 +342,7 @@ class _Answer:
         if not isinstance(data, Mapping) or data.get("format") != FORMAT:
             raise ValueError(f"this is not a valuation result of format {FORMAT}; was it written by another version?")
         # What was asked (files, model) and noticed and the seal may be stored beside the answer: no part of it.
-        plain = {name: value for name, value in data.items() if name not in ("request", "findings", *SEAL)}
+        plain = {name: value for name, value in data.items() if name not in BESIDE}
         try:
             answer: Self = _adapter(cls.__name__).validate_python(plain)
         except ValueError as cause:
@@ -410,6 +413,7 @@ class StoredResult(_Answer):
 
     without_harm: RevaluedWithout | None = None
     removal: RemovalCurves | None = None
+    interactions: Interactions | None = None  # None: in results from before they were told
     domains: tuple[DomainPerplexity, ...] = ()
     evidence: EvidenceSeal | None = None  # None: in results from before their evidence was kept
     selection: Selection | None = None  # of explorations
@@ -422,9 +426,17 @@ class StoredResult(_Answer):
         removal: RemovalCurves,
         domains: tuple[DomainPerplexity, ...],
         selection: Selection | None = None,
+        interactions: Interactions | None = None,
     ) -> "StoredResult":
         own = {each.name: getattr(result, each.name) for each in fields(_Answer)}
-        return cls(**own, without_harm=without_harm, removal=removal, domains=domains, selection=selection)
+        return cls(
+            **own,
+            without_harm=without_harm,
+            removal=removal,
+            domains=domains,
+            selection=selection,
+            interactions=interactions,
+        )
 
     @property
     def paid_gain(self) -> Gain | None:
@@ -440,6 +452,8 @@ class StoredResult(_Answer):
             del whole["evidence"]
         else:
             whole["evidence"] = self.evidence.plain()
+        if self.interactions is None:
+            del whole["interactions"]
         text = json.dumps(whole, allow_nan=False, default=lambda number: number.item())
         plain: dict[str, Any] = json.loads(text)
         return plain

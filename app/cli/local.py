@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from app.cli.featured import evaluator_on_features
 from app.cli.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
 from app.cli.request import ValueRequest, checkpoint_of, engine_errors, parse_model
-from app.cli.row_sources import RowSources, row_numbers
+from app.cli.row_sources import RowSources
 from app.cli.text import evaluator_of_texts
 from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups
-from app.datasets.rows.reading import read_rows
+from app.datasets.rows.reading import labelled_numbers, read_rows
 from app.errors import InvalidInput
 from app.sandbox.arrow import start_without_pandas
 from app.valuations.players.files import join_rows
@@ -89,7 +89,8 @@ def game_of(
         sources.classes = encoding.classes
         for file, (player, each) in zip(used, encoded, strict=True):
             if player is not None:
-                numbers = row_numbers(file.path, file.format or None, request.target, request.reading(file.named))
+                reading = request.reading(file.named)
+                numbers = labelled_numbers(file.path, None, request.target, name=file.name, reading=reading)
                 sources.add(player, file.named, numbers, each.X, each.y)
     rest = next((each for player, each in encoded if player is None), None)
     rows: dict[str, list[EncodedRows]] = {}

@@ -1,38 +1,28 @@
-"""Which row of which file each of a player's rows is, and its values as a table: ``cherish value --rows``.
-
-The engine puts rows in the order of their content; here they are found again by it. Equal rows have equal values, so
-which of them is which does not matter.
-"""
+"""Values of rows on the command line: the files that players' rows are from, and the file that values go to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
 
-from app.datasets.readers import Meaning, read_table
+from app.cli.request import engine_errors
 from app.errors import InvalidInput
-from app.valuations.results.row_tables import row_table
-from contract.files import Reading
-from contract.row_values import PlayerRowValues
+from app.valuations.results.row_tables import RowPlaces
+from contract.row_values import PlayerRowValues, RowFinding
+
+if TYPE_CHECKING:
+    from contract.result import ValuationResult
+    from worker.engine.evaluation.evaluator import Evaluator
 
 SUFFIXES = (".parquet", ".csv")
-
-
-@dataclass
-class _Placed:
-    """A player's rows as they were read, one file after another: their files, numbers from 1, and content."""
-
-    files: list[str] = field(default_factory=list)
-    numbers: list[NDArray[np.int64]] = field(default_factory=list)
-    X: list[NDArray[Any]] = field(default_factory=list)
-    y: list[NDArray[Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -40,15 +30,11 @@ class RowSources:
     """The files and rows of all players; ``classes`` are the names of the labels."""
 
     classes: tuple[str, ...] = ()
-    _players: dict[str, _Placed] = field(default_factory=dict)
+    _players: dict[str, RowPlaces] = field(default_factory=dict)
 
     def add(self, player: str, file: str, numbers: NDArray[np.int64], X: NDArray[Any], y: NDArray[Any]) -> None:
-        """The rows X [m, ...], y [m] of a file, which have these numbers in it."""
-        placed = self._players.setdefault(player, _Placed())
-        placed.files += [file] * len(y)
-        placed.numbers.append(numbers)
-        placed.X.append(X)
-        placed.y.append(y)
+        """The rows X [m, ...], y [m] of a player's file, which have these numbers in it."""
+        self._players.setdefault(player, RowPlaces(self.classes)).add(file, numbers, X, y)
 
     def add_files(self, player: str, files: Sequence[tuple[str, int]], X: NDArray[Any], y: NDArray[Any]) -> None:
         """The rows X [m, ...], y [m] of files with so many rows, one after another."""
@@ -60,25 +46,7 @@ class RowSources:
 
     def table(self, found: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:
         """A player's values as a table in the order of its files; X [m, ...], y [m] are its rows in the engine's."""
-        placed = self._players[found.provider]
-        read = np.argsort(_keys(np.concatenate(placed.X), np.concatenate(placed.y)), kind="stable")
-        engine = np.argsort(_keys(X, y), kind="stable")
-        place = np.empty(len(read), dtype=np.int64)
-        place[engine] = read
-        return row_table(found, np.array(placed.files)[place], np.concatenate(placed.numbers)[place], self.classes)
-
-
-def _keys(X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.void]:
-    """One opaque value for each row's content."""
-    flat = np.ascontiguousarray(X, dtype=np.float32).reshape(len(y), -1) + np.float32(0)
-    whole = np.concatenate([flat.view(np.uint32), np.ascontiguousarray(y).view(np.uint32).reshape(len(y), -1)], axis=1)
-    return np.ascontiguousarray(whole).view(np.dtype((np.void, whole.shape[1] * 4))).ravel()
-
-
-def row_numbers(path: Path, format_: str | None, target: str, reading: Reading) -> NDArray[np.int64]:
-    """The numbers, from 1, of a table's rows that have a label."""
-    table = read_table(path, format_, reading=reading, meaning=Meaning(target=target))
-    return np.flatnonzero(pc.is_valid(table.column(target)).to_numpy()) + 1
+        return self._players[found.provider].table(found, X, y)
 
 
 def check_rows_path(path: Path | None) -> None:
@@ -94,3 +62,29 @@ def write_rows(tables: Sequence[pa.Table], path: Path) -> None:
         pyarrow.csv.write_csv(whole, path)
     else:
         pyarrow.parquet.write_table(whole, path)
+
+
+def check_rows(evaluator: "Evaluator") -> None:
+    """Refuse before a job whose rows cannot be told apart."""
+    from worker.engine.rows.values import how
+
+    with engine_errors():
+        how(evaluator)
+
+
+def write_values(
+    evaluator: "Evaluator", result: "ValuationResult", sources: RowSources, path: Path, console: Console
+) -> None:
+    """A value for every row, and how many rows of each provider are worth a second look."""
+    from worker.engine.rows.values import row_values, rows_of
+
+    with engine_errors():
+        found = row_values(evaluator, result.players)
+    names = [finding.value.replace("_", " ") for finding in RowFinding]
+    table = Table("provider", "rows", *names, box=None, pad_edge=False)
+    for player in found:
+        counts = [str(int(rows.sum())) for rows in player.findings().values()]
+        table.add_row(player.provider, str(len(player)), *counts)
+    console.print(table)
+    write_rows([sources.table(each, *rows_of(evaluator.problem, each.provider)) for each in found], path)
+    console.print(f"Rows written to {path}", soft_wrap=True)

@@ -6,7 +6,7 @@ but the files named by --json and --plot, and sends nothing anywhere.
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, replace
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from rich.table import Table
 from app.cli.formats import percent
 from app.cli.local import evaluator_of, game_of
 from app.cli.output import console_beside, write_document
+from app.cli.pairs import said_pairs
 from app.cli.request import (
     ValueRequest,
     engine_errors,
@@ -25,19 +26,19 @@ from app.cli.request import (
     parse_providers,
     parse_readings,
 )
-from app.cli.row_sources import RowSources, check_rows_path, write_rows
+from app.cli.row_sources import RowSources, check_rows, check_rows_path, write_values
 from app.cli.text import domains
 from app.errors import InvalidInput
 from contract.estimators import ESTIMATORS, RULES
 from contract.features import FeatureChoice
 from contract.findings import Finding, Severity
+from contract.interactions import Interactions
 from contract.learners import LEARNERS, LOGISTIC, RIDGE
 from contract.methods import default_method
 from contract.metrics import METRICS, Predicts, metric_of
 from contract.metrics.accuracy import Accuracy
 from contract.metrics.r2 import R2
 from contract.reading import MISSING_LABELS, READ_AS
-from contract.row_values import RowFinding
 from contract.sealing import sealed, spelled
 from contract.shares import counts_doubt
 from contract.spec import FIDELITIES, ValuationSpec
@@ -251,16 +252,17 @@ def value(
         evaluator, digests = evaluator_of(request, threads, notice, sources)
         game = evaluator
     if evaluator is not None and sources is not None:
-        _check_rows(evaluator)
+        check_rows(evaluator)
     for line in finding_lines(noticed):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     result = replace(_valued(game, spec, console), digests=digests)
     show(result, console)
+    pairs = said_pairs(game, result, console)
     if evaluator is not None:
         _show_domains(evaluator, test, console)
-    _keep(as_json(result, request, noticed), result, json_path, plot, console)
+    _keep(as_json(result, request, noticed, pairs), result, json_path, plot, console)
     if evaluator is not None and rows is not None and sources is not None:
-        _write_rows(evaluator, result, sources, rows, console)
+        write_values(evaluator, result, sources, rows, console)
 
 
 def _leaves_the_choice(spec: ValuationSpec) -> bool:
@@ -277,32 +279,6 @@ def _show_domains(evaluator: "Evaluator", test: str, console: Console) -> None:
 
     for row in perplexities(evaluator, [file.stem for file in domains(Path(test))]):
         console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
-
-
-def _check_rows(evaluator: "Evaluator") -> None:
-    """Refuse before a job whose rows cannot be told apart."""
-    from worker.engine.rows.values import how
-
-    with engine_errors():
-        how(evaluator)
-
-
-def _write_rows(
-    evaluator: "Evaluator", result: "ValuationResult", sources: RowSources, path: Path, console: Console
-) -> None:
-    """A value for every row, and how many rows of each provider are worth a second look."""
-    from worker.engine.rows.values import row_values, rows_of
-
-    with engine_errors():
-        found = row_values(evaluator, result.players)
-    names = [finding.value.replace("_", " ") for finding in RowFinding]
-    table = Table("provider", "rows", *names, box=None, pad_edge=False)
-    for player in found:
-        counts = [str(int(rows.sum())) for rows in player.findings().values()]
-        table.add_row(player.provider, str(len(player)), *counts)
-    console.print(table)
-    write_rows([sources.table(each, *rows_of(evaluator.problem, each.provider)) for each in found], path)
-    console.print(f"Rows written to {path}", soft_wrap=True)
 
 
 def defaults(model: str | None, metric: str | None, target_is: str | None) -> tuple[str, str]:
@@ -344,12 +320,16 @@ def _keep(
 
 
 def as_json(
-    result: "ValuationResult", request: ValueRequest, noticed: Sequence[tuple[str, Finding]] = ()
+    result: "ValuationResult",
+    request: ValueRequest,
+    noticed: Sequence[tuple[str, Finding]] = (),
+    pairs: Interactions | None = None,
 ) -> dict[str, Any]:
     """The result as plain data, with the request that ``cherish verify`` asks again and what was noticed of files,
     sealed."""
     findings = [{"file": name, **finding.plain()} for name, finding in noticed]
-    return sealed({**result.to_dict(), "request": request.to_json(), "findings": findings})
+    beside = {} if pairs is None else {"pairs": asdict(pairs)}
+    return sealed({**result.to_dict(), "request": request.to_json(), "findings": findings, **beside})
 
 
 def finding_lines(noticed: Sequence[tuple[str, Finding]]) -> list[str]:

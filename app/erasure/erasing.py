@@ -30,6 +30,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import fit_cache
+from app.valuations.results import row_values
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Erasure, Valuation
 from app.valuations.work import lifecycle
@@ -100,6 +101,7 @@ def clear(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Cleare
             to_erase.add(blob)
     # an order locks its datasets against withdrawal until it commits, so no order keeps an answer about this one later
     fit_cache.purge_all(session)
+    to_erase |= row_values.erase(session, dataset_id)
     agents.forget_dataset(session, dataset_id)
     digests = erasure_repository.digests_of_dataset(session, dataset_id)
     kept = erasure_repository.others_with_content(session, dataset_id, digests)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.checkpoints.tables import Checkpoint, UnlearningDuty, UnlearningStatus
 from app.datasets.tables import Dataset, DatasetStatus, DatasetVersion
 from app.http.ids import public_id
+from app.valuations.results import row_values
 from app.valuations.tables import BuyerGame, Erasure, ModelRelease, Valuation, ValuationDataset
 from app.valuations.work import answers, evidence, worths
 
@@ -75,7 +76,7 @@ def in_use(session: Session, dataset_id: uuid.UUID, digest: str) -> bool:
     """Whether a blob that a withdrawal would erase is used elsewhere: another's dataset, weights, a game's models."""
     if others_with_content(session, dataset_id, [digest]) or names_of_prepared(session, digest):
         return True
-    if answers.named(session, digest):
+    if answers.named(session, digest) or row_values.named(session, digest):
         return True
     return session.scalar(select(Checkpoint.id).where(Checkpoint.digest == digest).limit(1)) is not None
 

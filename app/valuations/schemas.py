@@ -24,6 +24,7 @@ from contract.metrics.r2 import R2
 from contract.names import OneOf
 from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS, CopiesRule, PayoutPolicy
 from contract.reading import MissingLabels, TargetIs
+from contract.row_values import ROWS, ROWS_NONE
 from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
 from contract.tasks import CLASS_WEIGHTS
 
@@ -247,6 +248,12 @@ class NewValuation(Body):
         description="What you get after settlement beside values, of those who are paid and whose licence grants it. "
         "model: the model trained on them; data: the datasets, in the versions that were valued.",
         examples=[["model"]],
+    )
+    rows: Annotated[str, OneOf("rows", tuple(ROWS))] = Field(
+        default=ROWS_NONE,
+        description="values: when the job settles, a value and a standard error for every row, which sum to its "
+        "provider's value. Each provider gets those of its own rows, you those of providers whose licence grants "
+        "`data` (`GET /v1/valuations/{id}/rows`).",
     )
     metadata: dict[Key, Label] = Field(default_factory=dict, max_length=32)
     payout: Payout = Field(default_factory=Payout)
@@ -535,7 +542,7 @@ class MyValuation(Answer):
                 "reason": "in proportion to its value",
             }
         ],
-        findings=[FINDING],
+        findings=[FINDING], rows_valued=True,
     )  # fmt: skip
 
     id: ValuationId
@@ -555,6 +562,7 @@ class MyValuation(Answer):
     )
     players: list[MyPlayer]
     findings: list[FindingAnswer] = Field(description="What was noticed of your own files, and of no other.")
+    rows_valued: bool = Field(description="Whether your rows have values: `GET /v1/valuations/{id}/rows`.")
 
 
 class Failure(Answer):

@@ -340,6 +340,20 @@ class ModelRelease(Base, Timestamped):
         return ReleasedModel.read(self.document or {})
 
 
+class RowValues(Base, Timestamped):
+    """The values of one payee's rows in one job: a blob of their table, how they were told apart, and how many rows
+    have each finding (``contract.row_values``)."""
+
+    __tablename__ = "row_values"
+
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    rows: Mapped[int] = mapped_column(BigInteger)
+    told_by: Mapped[str] = mapped_column(Text)
+    findings: Mapped[dict[str, Any]]
+
+
 class DataAccess(Base, Timestamped):
     """A buyer was given the rows of a dataset that a job of its valued and paid; ``content`` names the version's bytes
     and is no reference to them."""

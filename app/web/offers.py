@@ -8,7 +8,7 @@ import json
 import re
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Form, Request, Response
 from fastapi.responses import JSONResponse
@@ -30,13 +30,14 @@ from app.http.validation import broken_rules
 from app.identity import Role
 from app.valuations import participation
 from app.valuations import service as valuations
-from app.valuations.results import certificates
+from app.valuations.results import certificates, exports, row_values
 from app.valuations.schemas import MyValuation
 from app.web import charts
 from app.web.forms import PageForm, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
+from contract.row_values import ABOUT, RowFinding
 
 router = page_router()
 
@@ -237,6 +238,27 @@ def download_part(visitor: Provider, session: SessionDep, settings: SettingsDep,
     signed = participation.certificate(session, settings, visitor.caller, valuation_id)
     headers = attachment(f"{public_id('val', valuation_id)}-own.json") | {"Cache-Control": "private, no-store"}
     return Response(json.dumps(signed, indent=2), media_type="application/json", headers=headers)
+
+
+@router.get("/earnings/{valuation_id}/rows")
+def show_rows(
+    request: Request, visitor: Provider, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId
+) -> Response:
+    """What a provider's own rows were worth in a job, and which are worth a second look."""
+    said = row_values.of_job(session, visitor.caller, valuation_id)
+    found = row_values.table(session, blobs, visitor.caller, valuation_id)
+    lists = [(finding, row_values.worth_a_look(found, finding)) for finding in RowFinding]
+    return page(request, "rows.html", {"said": said, "lists": lists, "about": ABOUT}, visitor=visitor)
+
+
+@router.get("/earnings/{valuation_id}/rows.{kind}")
+def download_rows(
+    visitor: Provider, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId, kind: Literal["csv", "parquet"]
+) -> Response:
+    found = row_values.table(session, blobs, visitor.caller, valuation_id)
+    headers = attachment(f"{public_id('val', valuation_id)}-rows.{kind}") | {"Cache-Control": "private, no-store"}
+    content = row_values.to_csv(found) if kind == "csv" else row_values.to_parquet(found)
+    return Response(content, media_type="text/csv" if kind == "csv" else exports.PARQUET_TYPE, headers=headers)
 
 
 def _words(text: str) -> list[str] | None:

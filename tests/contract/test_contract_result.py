@@ -122,7 +122,7 @@ def test_the_stored_result_is_the_answer_without_its_worths_and_reads_back_equal
     assert "worths" not in plain
     assert StoredResult.from_dict(plain) == stored
     for field in fields(StoredResult):
-        if field.name not in ("without_harm", "removal", "domains", "evidence", "selection"):
+        if field.name not in ("without_harm", "removal", "domains", "evidence", "selection", "interactions"):
             assert getattr(stored, field.name) == getattr(RESULT, field.name)
     # a result from before there was evidence stays what it was, digest and all
     assert "evidence" not in plain

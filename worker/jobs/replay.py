@@ -19,6 +19,7 @@ from contract.result import StoredResult, ValuationResult
 from contract.spec import ValuationSpec
 from worker.engine.games.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
 from worker.engine.games.measured import Ends
+from worker.engine.loop.interactions import interactions
 from worker.engine.loop.removal_curves import removal
 from worker.engine.valuation import OnProgress, value
 from worker.engine.without_harm import without_harm
@@ -141,7 +142,9 @@ def replayed(
     result = value(game, spec, on_progress)
     again = without_harm(game, spec, result) if revalue else None
     curves = removal(game, result)
-    return Replayed(result, StoredResult.of(result, None if again is None else again.document(), curves, domains))
+    pairs = interactions(game, result)
+    document = None if again is None else again.document()
+    return Replayed(result, StoredResult.of(result, document, curves, domains, interactions=pairs))
 
 
 def group_worths(rows: Iterable[Any], n: int) -> dict[str, dict[bytes, tuple[float, float]]]:

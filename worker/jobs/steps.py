@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.settings import Settings
 from app.storage.blobs import BlobStore
-from app.valuations.results import settlement
+from app.valuations.results import row_values, settlement
 from app.valuations.states import ShardKind
 from app.valuations.work import answers as answer_repository
 from app.valuations.work import leases, protocol, shards
@@ -46,6 +46,7 @@ from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
 from worker.jobs.known_jobs import KnownJobs
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, replayed, shard_facts, shard_size, unpack
+from worker.jobs.row_values import RowValuer
 from worker.loading.feature_rows import rows_of, to_arrays
 from worker.loading.games import LoadedGames
 from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
@@ -74,6 +75,7 @@ class Steps:
         self._heartbeat = heartbeat
         self._jobs = KnownJobs(factory, settings.lease_seconds)
         self._deliverer = ModelDeliverer(factory, blobs, settings, games, heartbeat)
+        self._row_valuer = RowValuer(factory, blobs, settings, games, heartbeat)
 
     def run(self, claim: Claim, stays_until: float) -> Write:
         """Do the work of a claim; returns what to write, which answers with the claim of the next shard, if any.
@@ -325,10 +327,12 @@ class Steps:
     def settle(self, claim: Claim) -> Write:
         """Values, shares, money, the released model, status and event: all in the transaction that ends the lease."""
         trained = self._deliverer.trained(claim, self._jobs)
+        rows = self._row_valuer.found(claim, self._jobs)
 
         def write(session: Session) -> Claim | None:
             protocol.finish_settle(session, claim)
-            settlement.settle(session, self._settings, claim.valuation_id, trained)
+            if settlement.settle(session, self._settings, claim.valuation_id, trained):
+                row_values.keep(session, claim.valuation_id, rows)
             return None
 
         return write

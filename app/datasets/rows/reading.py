@@ -2,13 +2,30 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, Meaning, read_table
 from app.datasets.readers.findings import with_findings
 from app.datasets.rows import rules
 from app.datasets.rows.noticed import noticed
 from contract.files import AS_IT_IS, Reading
+
+
+def labelled_numbers(
+    source: Path | bytes,
+    format: str | None,  # noqa: A002  as the readers call it
+    target: str,
+    *,
+    limits: Limits | None = None,
+    name: str,
+    reading: Reading = AS_IT_IS,
+) -> NDArray[np.int64]:
+    """The numbers, from 1, of a file's rows that have a label: which row of the file each of ``read_rows`` is."""
+    table = read_table(source, format, limits=limits, name=name, reading=reading, meaning=Meaning(target=target))
+    return np.asarray(np.flatnonzero(pc.is_valid(table.column(target)).to_numpy()) + 1, dtype=np.int64)
 
 
 def read_rows(

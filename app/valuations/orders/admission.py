@@ -33,7 +33,7 @@ from app.valuations.orders.quotes import JobSize, distinct_coalitions
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.terms import payout_terms
 from app.valuations.orders.test_commitment import commit, far_apart
-from app.valuations.orders.vocabulary import check_vocabulary, named_classes
+from app.valuations.orders.vocabulary import check_rows, check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
 from contract.agents import Registration
 from contract.estimators import budget_fault
@@ -120,6 +120,7 @@ class Admission:
         _check_deadline(order)
         chosen = choose(self.session, self.caller, order)
         check_vocabulary(order, chosen)
+        check_rows(order, chosen)
         self._check_device(order)
         check_memory(self.settings, chosen)
         rows = repository.datasets_by_id(self.session, {*order.datasets, order.test_dataset})

@@ -24,6 +24,7 @@ from contract.estimators import (
 )
 from contract.learners import LEARNERS
 from contract.methods import TRAINS_EACH_PLAYER, default_method
+from contract.row_values import ROWS_NONE
 from contract.spec import FIDELITIES
 
 # multiply-adds a second of one core that makes features by a frozen model
@@ -149,7 +150,7 @@ def estimate(
     needed = [kind for kind, count in counts.items() if count]
     if past.jobs and all(kind in past.per_row for kind in needed):
         seconds = size.rows * sum(counts[kind] * past.per_row[kind] for kind in needed)
-        seconds += size.rows * past.per_row.get("prepare", 0.0)
+        seconds += size.rows * past.per_row.get("prepare", 0.0) * (1 if order.rows == ROWS_NONE else 2)
         sentence = f"from the measured device seconds of {past.jobs} past jobs with {learner}, in proportion to rows"
         return DeviceTimeEstimate(_capped(order, seconds), "measured", sentence)
     cost = _model_cost(order, learner, size)
@@ -166,6 +167,8 @@ def estimate(
         "from the cost model, on one core of the kind stated in docs/benchmarks-cost.md; no past job with "
         f"{learner} has been measured here for all of this"
     )
+    if order.rows != ROWS_NONE:
+        seconds += training  # once through all rows
     return DeviceTimeEstimate(_capped(order, seconds), "model", sentence)
 
 

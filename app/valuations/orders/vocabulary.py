@@ -5,11 +5,27 @@ from contextlib import contextmanager
 
 from app.errors import FieldError, InvalidInput
 from app.valuations.orders.model_choice import Chosen
+from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
 from contract.errors import InvalidProblem
-from contract.learners import ARCHITECTURES, LEARNERS
+from contract.learners import ARCHITECTURES, LEARNERS, predicted
 from contract.methods import method_fault, mode_fault, option_faults
 from contract.metrics import METRICS, Predicts
+from contract.row_values import ROWS_NONE, told_apart_by
+
+
+def check_rows(order: NewValuation, chosen: Chosen) -> None:
+    """Raises InvalidInput where values of rows are ordered that cannot be found."""
+    if order.rows == ROWS_NONE:
+        return
+    learner = chosen.model.name
+    if chosen.base_digest is not None or told_apart_by(learner, predicted(learner, order.metric)) is None:
+        raise refused(
+            "/rows",
+            f"rows of {learner} are not told apart"
+            + (" behind a frozen model" if chosen.base_digest is not None else "")
+            + "; leave rows out, or choose a model of tables or images that is trained by itself",
+        )
 
 
 def check_vocabulary(order: NewValuation, chosen: Chosen) -> None:

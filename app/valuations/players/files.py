@@ -62,9 +62,16 @@ def used_rows(rows: EncodedRows, drop: str) -> EncodedRows:
     """The rows of a file without those that are dropped."""
     if not drop:
         return rows
-    bits = np.frombuffer(base64.b64decode(drop), dtype=np.uint8)
-    keep = ~np.unpackbits(bits, count=len(rows.y)).astype(np.bool_)
+    keep = used_mask(len(rows.y), drop)
     return EncodedRows(rows.X[keep], rows.y[keep], None if rows.groups is None else rows.groups[keep])
+
+
+def used_mask(count: int, drop: str) -> NDArray[np.bool_]:
+    """Which of so many rows are used, bool[n]."""
+    if not drop:
+        return np.ones(count, dtype=np.bool_)
+    bits = np.frombuffer(base64.b64decode(drop), dtype=np.uint8)
+    return ~np.unpackbits(bits, count=count).astype(np.bool_)
 
 
 def pack_groups(groups: NDArray[np.int64] | None) -> str:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from app.datasets.readers import Limits
 from app.datasets.rows import items
@@ -15,12 +16,13 @@ from app.datasets.rows.corpora import read_blocks
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.items import Items
+from app.datasets.rows.reading import labelled_numbers
 from app.datasets.rows.tokens import Encode
 from app.datasets.table_limits import limits_of
 from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from app.valuations.players.files import in_groups, join_rows, table_of, used_rows
+from app.valuations.players.files import in_groups, join_rows, table_of, used_mask, used_rows
 from contract.files import InputFile
 from contract.game import FrozenModelRows, TokenBlocks
 
@@ -63,6 +65,21 @@ def load_rows(blobs: BlobStore, files: Sequence[InputFile], encoding: Encoding, 
     return join_rows(
         [used_rows(in_groups(rows, file.groups), file.drop) for rows, file in zip(encoded, files, strict=True)]
     )
+
+
+def load_numbered(
+    blobs: BlobStore, file: InputFile, encoding: Encoding, settings: Settings
+) -> tuple[EncodedRows, NDArray[np.int64]]:
+    """A file's used rows in its own order, and their numbers in it, from 1."""
+    limits, shape = limits_of(settings), encoding.shape
+    size = (shape[0], shape[1]) if len(shape) > 1 else None
+    with scratch.file() as path:
+        blobs.download(file.digest, path)
+        table = table_of(path, file, encoding.target, limits, size, shape, notices=False)
+        numbers = labelled_numbers(
+            path, file.format or None, file.target, limits=limits, name=file.name, reading=file.reading
+        )
+    return used_rows(encode(table, encoding), file.drop), numbers[used_mask(len(numbers), file.drop)]
 
 
 def load_blocks(

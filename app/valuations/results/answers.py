@@ -20,6 +20,7 @@ from app.valuations.results.schemas import (
     GainAnswer,
     InclusionAnswer,
     InclusionProofAnswer,
+    InteractionsAnswer,
     IntervalPartsAnswer,
     PayoutLine,
     Payouts,
@@ -47,6 +48,7 @@ from contract.findings import FileFinding, Severity
 from contract.grants import Grant
 from contract.job import PayeePart
 from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
+from contract.row_values import ROWS_NONE
 
 FAMILIES = ("unlearn", "repair", "retrain")
 
@@ -174,6 +176,9 @@ def values(
         trace=[asdict(row) | {"widest": row.widest or None} for row in result.trace],
         without_harm=None if again is None else WithoutHarm.model_validate(asdict(again)),
         removal=None if result.removal is None else _removal(result.removal),
+        interactions=None
+        if result.interactions is None
+        else InteractionsAnswer.model_validate(asdict(result.interactions)),
         checked=None if checked is None else Checked.model_validate(checked),
         gain=None if result.paid_gain is None else GainAnswer.model_validate(asdict(result.paid_gain)),
         chance=None if result.chance is None else _chance(result.chance),
@@ -388,6 +393,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
             valuation.job_inputs.findings,
             {uuid.UUID(dataset).hex for player in players for dataset in player.datasets},
         ),
+        rows_valued=valuation.status is ValuationStatus.SUCCEEDED and valuation.order.rows != ROWS_NONE,
     )
 
 

@@ -1,6 +1,11 @@
-"""Values of rows as a table, which is a download: one line for each row of a player's files, in their order."""
+"""Values of rows as a table, which is a download: one line for each row of a player's files, in their order.
+
+The engine puts rows in the order of their content; here they are found again by it. Equal rows have equal values, so
+which of them is which does not matter.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +27,39 @@ COLUMNS = (
     "copy_of_row",
     "findings",
 )
+
+
+@dataclass
+class RowPlaces:
+    """A player's rows as they were read, one file after another: their files, numbers from 1, and content. ``classes``
+    are the names of the labels, none where a number is predicted."""
+
+    classes: Sequence[str]
+    _files: list[str] = field(default_factory=list)
+    _numbers: list[NDArray[np.int64]] = field(default_factory=list)
+    _X: list[NDArray[Any]] = field(default_factory=list)
+    _y: list[NDArray[Any]] = field(default_factory=list)
+
+    def add(self, file: str, numbers: NDArray[np.int64], X: NDArray[Any], y: NDArray[Any]) -> None:
+        """The rows X [m, ...], y [m] of a file, which have these numbers in it."""
+        self._files += [file] * len(y)
+        self._numbers.append(numbers)
+        self._X.append(X)
+        self._y.append(y)
+
+    def table(self, found: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:
+        """The player's values in the order of its files; X [m, ...], y [m] are its rows in the engine's order."""
+        read = np.argsort(_keys(np.concatenate(self._X), np.concatenate(self._y)), kind="stable")
+        place = np.empty(len(read), dtype=np.int64)
+        place[np.argsort(_keys(X, y), kind="stable")] = read
+        return row_table(found, np.array(self._files)[place], np.concatenate(self._numbers)[place], self.classes)
+
+
+def _keys(X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.void]:
+    """One opaque value for each row's content."""
+    flat = np.ascontiguousarray(X, dtype=np.float32).reshape(len(y), -1) + np.float32(0)
+    whole = np.concatenate([flat.view(np.uint32), np.ascontiguousarray(y).view(np.uint32).reshape(len(y), -1)], axis=1)
+    return np.ascontiguousarray(whole).view(np.dtype((np.void, whole.shape[1] * 4))).ravel()
 
 
 def row_table(

@@ -121,6 +121,33 @@ class RemovalAnswer(Answer):
     lowest_first: list[RemovalPointAnswer]
 
 
+_PAIR: dict[str, Any] = {
+    "first": 0, "second": 1, "value": -0.021, "stderr": 0.004, "interval": [-0.029, -0.013],
+}  # fmt: skip
+
+
+class PairAnswer(Answer):
+    """What two players of the game (``seat``) are worth together beyond each alone: the Shapley interaction index.
+    Under zero they are substitutes, above it complements."""
+
+    model_config = example(**_PAIR)
+
+    first: int
+    second: int
+    value: float
+    stderr: float
+    interval: tuple[float, float]
+
+
+class InteractionsAnswer(Answer):
+    """Of all pairs; without any, ``reason`` says why."""
+
+    model_config = example(pairs=[_PAIR], reason=None)
+
+    pairs: list[PairAnswer]
+    reason: str | None
+
+
 class DomainAnswer(Answer):
     """A language model's perplexity on one domain of the test set, of the base and with all players' data."""
 
@@ -290,6 +317,9 @@ class Values(Answer):
     trace: list[dict[str, Any]]
     without_harm: WithoutHarm | None = Field(description="What was paid on, where somebody does harm for certain.")
     removal: RemovalAnswer | None = Field(description="Null for jobs that ended before there were such curves.")
+    interactions: InteractionsAnswer | None = Field(
+        default=None, description="Which players are substitutes or complements. Null for jobs from before it was told."
+    )
     checked: Checked | None = Field(description="Null for jobs that ended before there were such checks.")
     gain: GainAnswer | None = Field(description="Null where the gain was not tested.")
     precision: PrecisionAnswer | None = Field(description="Null for jobs that were settled before it was told.")
@@ -455,6 +485,37 @@ class JobDeliveryAnswer(Answer):
     valuation_id: ValuationId
     model: ModelAnswer | None
     data: list[DeliveredDataAnswer] | None
+
+
+_ROWS_OF: dict[str, Any] = {
+    "position": 0, "provider": "Provider A", "rows": 1200, "by": "statistics",
+    "findings": {"wrong_label": 17, "near_copy": 3, "harm": 9, "use": 100},
+}  # fmt: skip
+
+
+class RowsOfPayee(Answer):
+    """How many of a payee's rows have values, by what they were told apart, and how many have each finding."""
+
+    model_config = example(**_ROWS_OF)
+
+    position: int
+    provider: str
+    rows: int
+    by: str
+    findings: dict[str, int]
+
+
+class RowsAnswer(Answer):
+    """Values of rows: what there is for you, and what each finding means. The rows themselves are a table."""
+
+    model_config = example(
+        valuation_id=_VAL, metric="accuracy", players=[_ROWS_OF], about={"harm": "its value is clearly under zero"}
+    )
+
+    valuation_id: ValuationId
+    metric: str
+    players: list[RowsOfPayee]
+    about: dict[str, str]
 
 
 _IF_LINE: dict[str, Any] = {

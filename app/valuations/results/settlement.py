@@ -31,6 +31,7 @@ from contract.division import DividedPayee, Division
 from contract.grants import Grant
 from contract.policies import PayoutPolicy
 from contract.result import PlayerResult, StoredResult
+from contract.row_values import ROWS_NONE
 
 
 class SettlementImpossible(Exception):
@@ -54,7 +55,8 @@ def training(session: Session, valuation_id: uuid.UUID) -> Training | None:
 def settle(session: Session, settings: Settings, valuation_id: uuid.UUID, trained: TrainedModel | None = None) -> bool:
     """Settle a job, releasing the model that its order asks for; False where there is nothing to settle (it has
     settled, or ended otherwise)."""
-    if Grant.MODEL in repository.of_id(session, valuation_id).order.delivered:
+    order = repository.of_id(session, valuation_id).order
+    if Grant.MODEL in order.delivered or order.rows != ROWS_NONE:
         releases.hold_datasets(session, valuation_id)
     valuation = repository.lock(session, valuation_id)
     if valuation.status is not ValuationStatus.SETTLING:

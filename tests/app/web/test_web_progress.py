@@ -18,6 +18,8 @@ __all__ = ["browser"]
 
 Open = Callable[[], Browser]
 ROWS = b"ward,age,label\nnorth,61,yes\nsouth,34,no\nnorth,47,yes\n"
+# no row of a provider: how many of its rows must be outside the test set is drawn anew for each order
+TEST = b"ward,age,label\nwest,52,yes\neast,29,no\nwest,30,yes\n"
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def job(buyer: Known, known: Callable[..., Known], publish: Any, upload: Any, se
     datasets = [publish(known(Role.PROVIDER), ROWS + b"a,%d,no\n" % i)["id"] for i in (1, 2)]
     payouts.deposit(session, buyer.account.id, 50_000, "EUR", "start")
     session.commit()
-    order = {"datasets": datasets, "test_dataset": upload(buyer, ROWS)["id"], "pool": "10.00"}
+    order = {"datasets": datasets, "test_dataset": upload(buyer, TEST)["id"], "pool": "10.00"}
     identifier: str = buyer.client.post("/v1/valuations", json=order).json()["id"]
     return identifier
 

@@ -19,7 +19,8 @@ from worker.engine.games.coalitions import Floats, Ints
 K = 5
 VOTES = 10
 MOST_UNITS = 256
-MOST_REFERENCES = 4096
+# neighbours are looked for among at most so many rows, fewer where there are many rows to look for
+MOST_REFERENCES, LEAST_REFERENCES, MOST_PAIRS = 4096, 1024, 1 << 30
 _BLOCK = 1024
 
 
@@ -51,7 +52,8 @@ def votes(X: Tensor, y: Ints, classes: int) -> tuple[Ints, Floats, Floats]:
     Neighbours are looked for among at most ``MOST_REFERENCES`` rows, evenly by place; a row is no neighbour of its own.
     """
     count = len(y)
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_REFERENCES)).astype(np.int64))
+    most = min(count, MOST_REFERENCES, max(LEAST_REFERENCES, MOST_PAIRS // count))
+    chosen = np.unique(np.linspace(0, count - 1, most).astype(np.int64))
     near = min(VOTES, len(chosen) - 1)
     if near < 1:
         return y.copy(), np.ones(count), np.ones(count)

@@ -126,29 +126,37 @@ def forms(
     n, (k, width) = len(game.rows), game.b.shape[1:]
     at = {player: number for number, members in enumerate(players) for player in members}
     halves = 1 if n <= _ALL_ORDERS else _HALVES
-    made = [_empty(halves, len(groups), k, width, game.A, shares) for _ in players]
+    P = game.A.new_zeros((len(players), halves, len(groups), k, width))
+    Q = game.A.new_zeros((len(players), halves, len(groups), k, k))
+    c = game.A.new_zeros((len(players), halves, len(groups)))
+    units, test, share = _by_group(game, groups, shares)
     wanted = [draw for draw in draws(n, seed) if draw.player in at]
     for a in range(0, len(wanted), _STACK):
         stack = wanted[a : a + _STACK]
         factor, theta = game.system(torch.from_numpy(np.stack([draw.kept for draw in stack])).to(game.A))
-        slopes = slope(game.outputs(theta)) * game.scale
-        for number, units in enumerate(groups):
-            index = torch.from_numpy(units).to(slopes.device)
-            sides = (game.test[index].T @ slopes[:, index]) / float(shares[number])
-            solved = torch.cholesky_solve(sides, factor)
-            for draw, unknowns, D in zip(stack, theta, solved, strict=True):
-                form = made[at[draw.player]]
-                weight = draw.weight / len(players[at[draw.player]])
-                form.P[draw.half, number] += weight * D
-                form.Q[draw.half, number] += weight * D @ unknowns.T
-                form.c[draw.half, number] += weight * (game.penalty[:, None] * unknowns * D).sum()
-    return made
+        slopes = torch.nn.functional.pad(slope(game.outputs(theta)) * game.scale, (0, 0, 0, 1))[:, units]
+        sides = test @ (slopes / share)
+        solved = torch.cholesky_solve(sides.permute(0, 2, 1, 3).flatten(2), factor)
+        D = solved.view(len(stack), k, len(groups), width).permute(0, 2, 1, 3)
+        weights = torch.tensor([draw.weight / len(players[at[draw.player]]) for draw in stack]).to(game.A)
+        D = D * weights[:, None, None, None]
+        lost = (D * (game.penalty[:, None] * theta)[:, None]).sum(dim=(2, 3))
+        square = D @ theta.transpose(1, 2)[:, None]
+        for number, draw in enumerate(stack):
+            place = (at[draw.player], draw.half)
+            P[place] += D[number]
+            Q[place] += square[number]
+            c[place] += lost[number]
+    return [Forms(P[i], Q[i], c[i], share.flatten()) for i in range(len(players))]
 
 
-def _empty(halves: int, groups: int, k: int, width: int, like: Tensor, shares: Floats) -> Forms:
-    return Forms(
-        like.new_zeros((halves, groups, k, width)),
-        like.new_zeros((halves, groups, k, k)),
-        like.new_zeros((halves, groups)),
-        torch.from_numpy(np.asarray(shares, dtype=np.float64)).to(like),
-    )
+def _by_group(game: LinearGame, groups: Sequence[NDArray[np.int64]], shares: Floats) -> tuple[Tensor, Tensor, Tensor]:
+    """Positions int64[g, m] of the test units by group, filled up by one that is none; features [g, k, m] there; what
+    each group counts [g, 1, 1]."""
+    most = max(len(group) for group in groups)
+    units = np.full((len(groups), most), len(game.test))
+    for number, group in enumerate(groups):
+        units[number, : len(group)] = group
+    index = torch.from_numpy(units).to(game.test.device)
+    test = torch.nn.functional.pad(game.test, (0, 0, 0, 1))[index].transpose(1, 2).contiguous()
+    return index, test, torch.from_numpy(np.asarray(shares, dtype=np.float64)).to(game.A)[:, None, None]

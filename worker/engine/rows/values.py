@@ -14,22 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS
 from contract.metrics import Predicts
 from contract.result import PlayerResult
-from contract.row_values import Floats, Ints, PlayerRowValues
+from contract.row_values import STATISTICS, Floats, Ints, PlayerRowValues, told_apart_by
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import classes_of
 from worker.engine.games.problem import Problem
-from worker.engine.learners.ridge import Ridge
 from worker.engine.rows.linear_game import LinearGame, linear_game
 from worker.engine.rows.neighbours import near_copies, neighbour_values, votes
 from worker.engine.rows.owen import Forms, forms
 from worker.engine.rows.stand_ins import groups_of, slope_of
 from worker.engine.tensors import batching
-from worker.engine.unlearning import methods_for
 
-STATISTICS, NEIGHBOURS = "statistics", "neighbours"
 _GROUPS = 8  # of test units, for standard errors
 _FORM_BYTES = 512 << 20
 _AT_ONCE = 16384
@@ -84,13 +80,10 @@ def _members(problem: Problem, provider: str) -> list[int]:
 def how(evaluator: Evaluator) -> str:
     """By what rows are told apart; raises InvalidProblem where they cannot be."""
     learner = evaluator.learner
-    if isinstance(learner, Ridge) or (
-        "tangent" in methods_for(learner.name) and learner.predicts != Predicts.NEXT_TOKEN
-    ):
-        return STATISTICS
-    if learner.predicts == Predicts.CLASS and not LEARNERS[learner.name].needs_base:
-        return NEIGHBOURS
-    raise InvalidProblem(f"rows of learner {learner.name!r} are not told apart; leave row values out of the order")
+    by = told_apart_by(learner.name, learner.predicts)
+    if by is None:
+        raise InvalidProblem(f"rows of learner {learner.name!r} are not told apart; leave values of rows out")
+    return by
 
 
 def efficient(raw: Floats, value: float) -> Floats:

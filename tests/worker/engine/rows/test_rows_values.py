@@ -11,14 +11,14 @@ import pytest
 from contract.errors import InvalidProblem
 from contract.methods import default_method
 from contract.metrics import Predicts
-from contract.row_values import PlayerRowValues
+from contract.row_values import NEIGHBOURS, STATISTICS, PlayerRowValues
 from contract.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
 from worker.engine.rows import values
-from worker.engine.rows.values import NEIGHBOURS, STATISTICS, efficient, how, row_values, rows_of
+from worker.engine.rows.values import efficient, how, row_values, rows_of
 from worker.engine.valuation import value
 
 MakeProblem = Callable[..., Problem]

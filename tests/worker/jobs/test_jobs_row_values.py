@@ -1,0 +1,124 @@
+"""A job that ordered values of rows has them at settlement: each provider's own for itself, and for nobody else."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from app.db.session import transaction
+from app.valuations.results import row_values
+from app.valuations.states import ValuationStatus
+from contract.grants import Grant
+from contract.row_values import RowFinding
+from tests.app.erasure.test_erasure_unlearning import withdraw
+from tests.app.web.test_web_rules import Browser
+from tests.market import Hand, Market
+from tests.place import PROVIDERS, Place
+from tests.worker.jobs.test_jobs_deliver import grant
+from worker.jobs import row_values as finding
+
+PAYOUT = {"policy": "proportional", "pay_without_gain": True}
+
+
+def settled(market: Market, hand: Hand, **changes: Any) -> str:
+    job = market.post(**({"rows": "values", "payout": PAYOUT, "share_ci": 50.0} | changes))
+    assert hand.finish(job).status is ValuationStatus.SUCCEEDED, market.job(job).traceback
+    return f"/v1/valuations/val_{job.hex}"
+
+
+def table(place: Place, name: str, path: str) -> pa.Table:
+    answer = place.clients[name].get(f"{path}/rows", params={"format": "parquet"})
+    assert answer.status_code == 200, answer.text
+    return pyarrow.parquet.read_table(io.BytesIO(answer.content))
+
+
+def test_each_provider_has_its_own_rows_which_sum_to_its_value(market: Market, hand: Hand, place: Place) -> None:
+    path = settled(market, hand)
+    for name in PROVIDERS:
+        mine = place.clients[name].get("/v1/me/valuations").json()["items"][0]
+        assert mine["rows_valued"] is True
+        own = table(place, name, path)
+        datasets = {dataset for player in mine["players"] for dataset in player["datasets"]}
+        assert set(own.column("file").to_pylist()) == datasets
+        assert own.num_rows == sum(player["rows"] for player in mine["players"])
+        assert own.column("row").to_pylist() == list(range(1, own.num_rows + 1))
+        value = sum(player["value"] for player in mine["players"])
+        assert abs(np.asarray(own.column("value")).sum() - value) < 1e-9
+        said = place.clients[name].get(f"{path}/rows").json()
+        assert [player["rows"] for player in said["players"]] == [own.num_rows]
+        assert said["players"][0]["findings"].keys() == {finding.value for finding in RowFinding}
+        assert len(row_values.worth_a_look(own, RowFinding.USE, 5)) <= 5
+        lines = place.clients[name].get(f"{path}/rows", params={"format": "csv"}).text.splitlines()
+        assert len(lines) == own.num_rows + 1
+
+
+def test_nobody_else_is_told_of_them_but_a_buyer_whom_the_licence_grants_the_data(
+    market: Market, hand: Hand, place: Place
+) -> None:
+    path = settled(market, hand)
+    refused = place.clients["buyer"].get(f"{path}/rows")
+    assert refused.status_code == 409
+    assert "no licence grants you the data" in refused.text
+    assert place.clients[PROVIDERS[0]].get(f"/v1/valuations/val_{'0' * 32}/rows").status_code == 404
+    grant(market, [0], (Grant.VALUE, Grant.DATA))
+    licensed = settled(market, hand, seed=4)
+    said = place.clients["buyer"].get(f"{licensed}/rows").json()
+    assert len(said["players"]) == 1
+    apart = settled(market, hand, datasets=market.datasets[:2], seed=5)
+    assert place.clients[PROVIDERS[2]].get(f"{apart}/rows").status_code == 404
+
+
+def test_without_an_order_for_them_there_are_none(market: Market, hand: Hand, place: Place) -> None:
+    path = settled(market, hand, rows="none")
+    answer = place.clients[PROVIDERS[0]].get(f"{path}/rows")
+    assert answer.status_code == 409
+    assert "rows: values" in answer.text
+    assert place.clients[PROVIDERS[0]].get("/v1/me/valuations").json()["items"][0]["rows_valued"] is False
+
+
+def test_a_withdrawal_erases_the_values_of_its_rows(market: Market, hand: Hand, place: Place) -> None:
+    path = settled(market, hand)
+    before = market.rows("SELECT position, digest FROM row_values")
+    withdraw(market, 0)
+    with transaction(market.factory) as session:
+        gone = row_values.erase(session, market.datasets[0])
+    after = market.rows("SELECT position, digest FROM row_values")
+    assert {digest for _, digest in set(before) - set(after)} == gone
+    assert len(gone) == 1
+    assert place.clients[PROVIDERS[0]].get(f"{path}/rows").status_code == 409
+    assert place.clients[PROVIDERS[1]].get(f"{path}/rows").status_code == 200
+
+
+def test_where_shards_play_and_near_copies_are_one_player_the_sums_still_hold(
+    market: Market, hand: Hand, place: Place
+) -> None:
+    path = settled(market, hand, payout={**PAYOUT, "shards": 8, "copies": "group"})
+    for name in PROVIDERS:
+        mine = place.clients[name].get("/v1/me/valuations").json()["items"][0]
+        value = sum(player["value"] for player in mine["players"])
+        assert abs(np.asarray(table(place, name, path).column("value")).sum() - value) < 1e-9
+
+
+def test_an_unknown_wish_is_refused_by_name(market: Market) -> None:
+    assert finding.RowValuer is not None
+    with pytest.raises(ValueError, match="rows"):
+        market.order(rows="all")
+
+
+def test_the_providers_page_shows_its_rows_and_nobody_elses(market: Market, hand: Hand, place: Place) -> None:
+    path = settled(market, hand)
+    job = path.rpartition("/")[2]
+    own = table(place, PROVIDERS[2], path)
+    here = Browser(place.app)
+    key = place.clients[PROVIDERS[2]].headers["Authorization"].removeprefix("Bearer ")
+    assert here.fill("/login", "/login", key=key).status_code == 303
+    assert f"/earnings/{job}/rows" in here.get("/earnings").text
+    text = here.get(f"/earnings/{job}/rows").text
+    worst = row_values.worth_a_look(own, RowFinding.HARM)
+    assert f"{own.num_rows}" in text
+    assert all(f'<td class="num">{row["row"]}</td>' in text for row in worst)
+    assert here.get(f"/earnings/{job}/rows.csv").text.count("\n") == own.num_rows + 1
+    assert here.get(f"/earnings/val_{'0' * 32}/rows").status_code == 404

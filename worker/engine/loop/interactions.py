@@ -1,0 +1,109 @@
+"""Pairwise Shapley interactions of a valuation's players, from the worths that it rests on: nothing is bought.
+
+The index of a pair is linear in the worths of all coalitions, as values are. Where all were computed it is exact for
+these test units; where audited retrainings corrected cheap worths, the same process over coalitions that gave the
+values gives the pairs, with its covariance: its map from worths to values is exchanged for one to pairs. Test units'
+chance is in the errors, seeds of training are not.
+"""
+
+import math
+from dataclasses import replace
+from itertools import combinations
+from statistics import NormalDist
+
+import numpy as np
+
+from contract.estimators import ENUMERATE_UP_TO, EXACT, MULTIFIDELITY
+from contract.interactions import Interactions, PairInteraction
+from contract.result import ValuationResult
+from worker.engine.estimators.grid import Grid
+from worker.engine.estimators.multifidelity import Corrector, anchors
+from worker.engine.games.coalitions import Floats, canonical, keys, sizes_of
+from worker.engine.games.game import Coalitions, FidelityGame, all_coalitions
+from worker.engine.loop.bake_off import surrogate_table
+from worker.engine.loop.chance import Weights
+from worker.engine.loop.run import RETRAIN, Run
+
+
+def interactions(game: FidelityGame, found: ValuationResult) -> Interactions:
+    """The interactions of a valuation's players; raises what the game raises."""
+    run = Run(game, found.spec, None)
+    if run.n < 2:
+        return Interactions(reason="there is one player")
+    if run.owners:
+        return Interactions(reason="shards play, and a pair of owners is no pair of players")
+    if run.n > ENUMERATE_UP_TO:
+        return Interactions(reason=f"they are told up to {ENUMERATE_UP_TO} players, where every coalition has a worth")
+    if found.estimator == EXACT:
+        values, covariance = _of_all(run, found)
+    elif found.estimator == MULTIFIDELITY:
+        values, covariance = _of_corrected(run, found)
+    else:
+        return Interactions(reason=f"estimator {found.estimator} gives no worth of every coalition")
+    spread = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
+    times = NormalDist().inv_cdf(0.5 + found.spec.confidence / 2.0)
+    position = {player.provider: at for at, player in enumerate(found.players)}
+    columns = [position[player.name] for player in run.players]
+    return Interactions(
+        tuple(
+            PairInteraction(columns[i], columns[j], value, error, (value - times * error, value + times * error))
+            for (i, j), value, error in zip(
+                combinations(range(run.n), 2), values.tolist(), spread.tolist(), strict=True
+            )
+        )
+    )
+
+
+def pair_operator(coalitions: Coalitions) -> Floats:
+    """The linear map float64[pairs, 2^n] from the worths of ALL coalitions bool[2^n, n] to pairs' interactions."""
+    n, size = coalitions.shape[1], sizes_of(coalitions)
+    rows = []
+    for i, j in combinations(range(n), 2):
+        inside = coalitions[:, i].astype(np.int64) + coalitions[:, j]
+        others = size - inside
+        weight = np.array([1.0 / ((n - 1) * math.comb(n - 2, int(count))) for count in others])
+        rows.append(np.where(inside == 1, -weight, weight))
+    return np.stack(rows)
+
+
+def _of_all(run: Run, found: ValuationResult) -> tuple[Floats, Floats]:
+    """Of one source, all of whose worths are known: exact, but for other test units."""
+    every = all_coalitions(run.n)
+    weights = pair_operator(every)
+    values = weights @ run.purchases.worth(found.source, every)
+    doubt = run.doubt(Weights(found.source, every, weights))
+    return values, np.zeros((len(values), len(values))) if doubt is None else doubt.covariance
+
+
+def _of_corrected(run: Run, found: ValuationResult) -> tuple[Floats, Floats]:
+    """Of cheap worths that audited retrainings corrected."""
+    grid = _pairs(run.audit_plan()[0])
+    ends = run.purchases.worth(RETRAIN, anchors(run.n))
+    kept = [candidate.source for candidate in found.bake_off if candidate.kept]
+    corrector = Corrector(grid, surrogate_table(run, kept, grid.coalitions, ends), run.classes)
+    audited, worths = _audited(run, found)
+    fitted = corrector.corrected(audited, worths)
+    doubt = run.doubt(Weights(RETRAIN, fitted.observed, fitted.posterior.leverage))
+    covariance = fitted.estimate.covariance
+    return fitted.estimate.values, covariance if doubt is None else covariance + doubt.covariance
+
+
+def _pairs(plain: Grid) -> Grid:
+    """The same grid with the map to pairs, and none of what was projected by the other."""
+    drawn = pair_operator(plain.drawn)
+    operator = np.zeros((len(drawn), len(plain.coalitions)))
+    np.add.at(operator.T, plain.row_of, drawn.T)
+    return replace(plain, operator=operator, projections={})
+
+
+def _audited(run: Run, found: ValuationResult) -> tuple[Coalitions, Floats]:
+    """The retrained coalitions bool[m, n] that the values rest on, each once, and their worths."""
+    rows = [row for row in found.worths if row.source == RETRAIN]
+    names = {player.name: column for column, player in enumerate(run.players)}
+    coalitions = np.zeros((len(rows), run.n), dtype=bool)
+    for at, row in enumerate(rows):
+        coalitions[at, [names[name] for name in row.coalition]] = True
+    coalitions = canonical(coalitions, run.classes)
+    _, first = np.unique(np.array([each.hex() for each in keys(coalitions)]), return_index=True)
+    order = np.sort(first)
+    return coalitions[order], np.array([rows[at].worth for at in order], dtype=np.float64)

@@ -1,0 +1,128 @@
+"""Values of rows, found when a job settles: of each payee's own rows, as a table in the blob store.
+
+The rows are read again from the job's files, for their numbers there. A payee's values sum to its own value, its part
+of the player's; of a row that is nearly another payee's it is not said whose.
+"""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.datasets.rows.features import Encoding
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations.players.inputs import load_numbered
+from app.valuations.results import row_values as kept
+from app.valuations.results.row_tables import RowPlaces
+from app.valuations.results.row_values import FoundRows, PayeeRows, RowsWanted
+from app.valuations.work.leases import Claim
+from contract.files import InputFile
+from contract.game import TableEncoding
+from contract.job import Job
+from contract.row_values import PlayerRowValues, RowFinding
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.rows.values import efficient, row_values, rows_of
+from worker.engine.tensors import batching
+from worker.jobs.known_jobs import KnownJobs
+from worker.loading.games import LoadedGames, read_blob
+from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
+from worker.process.patience import patiently
+
+_DATASET = "dataset "
+
+
+class RowValuer:
+    """Finds the values of rows for the settlements of one worker process."""
+
+    def __init__(
+        self,
+        factory: sessionmaker[Session],
+        blobs: BlobStore,
+        settings: Settings,
+        games: LoadedGames,
+        heartbeat: Heartbeat,
+    ) -> None:
+        self._factory, self._blobs, self._settings = factory, blobs, settings
+        self._games, self._heartbeat = games, heartbeat
+
+    def found(self, claim: Claim, jobs: KnownJobs) -> list[FoundRows]:
+        """What settling this job finds of rows, stored; nothing where its order does not ask. Raises WorkStopped."""
+        ends = time.monotonic() + self._settings.lease_seconds
+        asked = patiently(self._factory, lambda session: kept.wanted(session, claim.valuation_id), ends)
+        if asked is None:
+            return []
+        job = jobs.behind(claim)
+        evaluator = self._games.evaluator(job)
+        try:
+            evaluator.prepare(self._heartbeat.should_stop)
+        except batching.Stopped:
+            raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST) from None
+        values = row_values(evaluator, asked.players)
+        found = []
+        for at, player in enumerate(values):
+            self._heartbeat.check()
+            payees = [payee for payee in asked.payees if payee.part.player == at]
+            found += self._of_player(job, evaluator, asked, at, player, payees)
+        return found
+
+    def _of_player(
+        self,
+        job: Job,
+        evaluator: Evaluator,
+        asked: RowsWanted,
+        at: int,
+        player: PlayerRowValues,
+        payees: Sequence[PayeeRows],
+    ) -> list[FoundRows]:
+        places = self._places(job, job.inputs.players[at])
+        whole = places.table(player, *rows_of(evaluator.problem, player.provider))
+        found = []
+        for payee in payees:
+            own = _of_payee(whole, payee, asked.players[at].value)
+            if own.num_rows:
+                blob = self._blobs.put_bytes(kept.to_parquet(own))
+                found.append(FoundRows(payee.position, blob.digest, own.num_rows, player.by, _counts(own)))
+        return found
+
+    def _places(self, job: Job, files: Sequence[InputFile]) -> RowPlaces:
+        encoding = job.game.encoding
+        if not isinstance(encoding, TableEncoding):
+            raise AssertionError("rows behind a frozen model are not told apart; admission refuses the order")
+        read = Encoding.from_json(encoding.columns)
+        places = RowPlaces(read.classes)
+        for file in files:
+            load = partial(load_numbered, self._blobs, file, read, self._settings)
+            rows, numbers = read_blob(load)
+            places.add(_name(file), numbers, rows.X, rows.y)
+        return places
+
+
+def _name(file: InputFile) -> str:
+    """A file's dataset, as a public id."""
+    return file.name.removeprefix(_DATASET)
+
+
+def _of_payee(whole: pa.Table, payee: PayeeRows, value: float) -> pa.Table:
+    """The rows of a payee's own files, which sum to its own value; files of others are not named."""
+    names = pa.array(sorted(f"ds_{dataset.replace('-', '')}" for dataset in payee.datasets))
+    own = whole.filter(pc.is_in(whole.column("file"), names))
+    if not own.num_rows:
+        return own
+    values = own.column("value").to_numpy()
+    columns = {name: own.column(name) for name in own.column_names}
+    columns["provider"] = pa.array([payee.name] * own.num_rows, pa.string())
+    columns["value"] = pa.array(efficient(np.asarray(values), value * float(payee.part.part)), pa.float64())
+    others = pc.invert(pc.is_in(own.column("copy_of_file"), names))
+    for name in ("copy_of_file", "copy_of_row"):
+        columns[name] = pc.if_else(others, pa.scalar(None, own.column(name).type), own.column(name))
+    return pa.table(columns)
+
+
+def _counts(own: pa.Table) -> dict[str, int]:
+    told = [findings.split(";") for findings in own.column("findings").to_pylist()]
+    return {name.value: sum(name.value in each for each in told) for name in RowFinding}
