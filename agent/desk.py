@@ -24,7 +24,7 @@ from contract.agents import (
     packed,
 )
 from contract.document import canonical_json, digest_of
-from contract.row_commitment import commitment, leaves_of
+from contract.proof.row_commitment import commitment, leaves_of
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float64] | NDArray[np.int64]]
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from agent.errors import NotAllowed
 from agent.tables import Table
 from contract.agents import AskedColumn, AskedEncoding
-from contract.columns import mark, standardised
+from contract.rows.columns import mark, standardised
 from contract.tasks import TargetScale
 
 

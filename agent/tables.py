@@ -11,7 +11,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from agent.errors import AgentError
-from contract.row_commitment import Cell
+from contract.proof.row_commitment import Cell
 
 _NUMBERS = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
 _TEXTS = (pa.types.is_string, pa.types.is_large_string)

@@ -25,13 +25,14 @@ from app.datasets import endpoints as datasets
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
-from app.http import headers, idempotency, limits, manners, openapi, outages, problems
+from app.http import headers, idempotency, limits, manners, outages, problems
 from app.http.bodies import BodyLimit
+from app.http.documentation import openapi
 from app.http.metrics import Metrics
 from app.http.middleware import RequestContext
 from app.http.probes import health
-from app.http.queues import FairQueue
-from app.http.shares import OpenStreams, Shares
+from app.http.turns.queues import FairQueue
+from app.http.turns.shares import OpenStreams, Shares
 from app.payouts import endpoints as payouts
 from app.settings import Settings
 from app.storage import scratch

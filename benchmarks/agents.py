@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from agent import noise, sums
 from contract.agents import AgentQuestion, AskedColumn, AskedEncoding, NoiseTerms
 from contract.gaussian_privacy import multiplier_for
-from contract.shares import shares_of
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.away import Moments

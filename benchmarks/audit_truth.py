@@ -12,8 +12,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.result import Audit
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Audit
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import sizes_of
 from worker.engine.games.game import TableFidelityGame, all_coalitions

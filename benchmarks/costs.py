@@ -1,7 +1,8 @@
 """Does the cost model hold? ``python -m benchmarks.costs [NAME] [--sources WORD,...]`` prints docs/benchmarks-cost.md.
 
 Each game's worths are computed on one core, and processor seconds of a mean-size coalition are put beside what
-``contract.costs`` says of it from sizes alone: retraining, and unlearning with its part of what is prepared once. Real
+``contract.learning.costs`` says of it from sizes alone: retraining, and unlearning with its part of what is prepared
+once. Real
 data where the data folder has it, drawn rows of the same sizes elsewhere: what a row costs does not depend on it, but
 for the logistic solver's iterations.
 """
@@ -20,7 +21,7 @@ import torch
 from app.checkpoints import families
 from benchmarks import lora
 from benchmarks.markets import DataMissing
-from contract.costs import MOST_SHARED
+from contract.learning.costs import MOST_SHARED
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows

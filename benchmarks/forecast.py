@@ -17,8 +17,8 @@ import numpy as np
 
 from benchmarks.estimators.make import path_of
 from benchmarks.estimators.settings import KEPT, METRICS
-from contract.result import Precision
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Precision
 from worker.engine.games.game import Player, TableFidelityGame
 from worker.engine.loop.precision import TIMES
 from worker.engine.valuation import value

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.forecast import verdict
 from benchmarks.free_disposal import GAMES, METRICS, models
-from contract.result import Precision
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Precision
 from worker.engine.games.answered import AnsweredGame
 from worker.engine.loop.precision import TIMES
 from worker.engine.valuation import value

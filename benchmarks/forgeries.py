@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.cli import verdicts
-from app.cli.request import ValueRequest
+from app.cli.proving import verdicts
+from app.cli.valuing.request import ValueRequest
 from benchmarks.audit_truth import KINDS, METRICS, PLAYERS, problem
-from contract.result import ValuationResult
-from contract.sealing import sealed, spelled
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.proof.sealing import sealed, spelled
+from contract.results.result import ValuationResult
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import key
 from worker.engine.games.game import Coalitions, Player, Worths

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from benchmarks.estimators.games import tumours
 from benchmarks.markets import digits
-from contract.shares import shares_of
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.answered import AnsweredGame

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.methods import default_method
-from contract.shares import shares_of
-from contract.spec import ValuationSpec
+from contract.learning.methods import default_method
+from contract.orders.spec import ValuationSpec
+from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from benchmarks import store
 from benchmarks.markets import adult, digits
-from contract.baseline import at_least, baseline
 from contract.metrics import metric_of
-from contract.shares import shares_of
+from contract.results.baseline import at_least, baseline
+from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, all_coalitions

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
-from app.cli import demo_text
+from app.cli.demonstration import text as demo_text
 from benchmarks import lora
 from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator

@@ -24,7 +24,7 @@ PROTOCOL = 1
 AGENT_FORMAT = "agent"
 # encoded columns that an agent's statistics may have: 8 (d + 1)^2 bytes, under ten megabytes
 MOST_WIDTH = 1000
-# of any encoded number (``contract.columns``)
+# of any encoded number (``contract.rows.columns``)
 _LARGEST = 10.0
 _SLACK = 1e-6
 

@@ -34,9 +34,10 @@ class Reads(StrEnum):
 class Targets:
     """What a test set's units really are: ``values`` [T], int64 or, of numbers, float64; what each weighs (None: all
     alike), and how many classes there are (of a language model: tokens; of numbers: 1). ``frequencies`` is what the
-    best constant answer is chosen by (``contract.baseline``): float64[C] of classes, of numbers the targets of the rows
+    best constant answer is chosen by (``contract.results.baseline``): float64[C] of classes, of numbers the targets of
+    the rows
     that choose; None where no constant answer is had. ``scale`` says what answers of numbers stand for. ``clusters``
-    int64[T] are units that were drawn together (``contract.clusters``); None: each by itself."""
+    int64[T] are units that were drawn together (``contract.results.clusters``); None: each by itself."""
 
     values: NDArray[Any]
     weights: Floats | None

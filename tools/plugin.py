@@ -29,7 +29,7 @@ _MODULE = '''"""A metric and a learner for Cherish. A name is for good: what com
 
 import numpy as np
 
-from contract.installed import HyperParameter, InstalledLearner
+from contract.learning.installed import HyperParameter, InstalledLearner
 from contract.metrics.metric import UnitMean
 
 

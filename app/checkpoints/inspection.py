@@ -16,7 +16,7 @@ from app.checkpoints.weights import read_tensors
 from app.errors import PayloadTooLarge
 from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.document import Document
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 
 FOLDERS: dict[Architecture, Callable[..., Family]] = {
     Architecture.LM: families.llama,

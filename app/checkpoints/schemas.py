@@ -8,8 +8,8 @@ from pydantic import AliasChoices, ConfigDict, Field
 from app.checkpoints.tables import UnlearningStatus
 from app.http.ids import CheckpointId, DatasetId, UnlearningId
 from app.http.schemas import Answer, Body, example
-from contract.learners import Architecture
-from contract.withdrawal import WithdrawalMethod
+from contract.learning.learners import Architecture
+from contract.learning.withdrawal import WithdrawalMethod
 
 Number = Annotated[float, Field(allow_inf_nan=False, ge=0)]
 _HOW = (

@@ -24,9 +24,9 @@ from app.http.uploads import Upload
 from app.identity import Caller
 from app.settings import Settings
 from app.storage.blobs import Blob, BlobStore
-from contract import withdrawal
-from contract.learners import ARCHITECTURES, Architecture
-from contract.withdrawal import WithdrawalMethod
+from contract.learning import withdrawal
+from contract.learning.learners import ARCHITECTURES, Architecture
+from contract.learning.withdrawal import WithdrawalMethod
 
 
 def create(

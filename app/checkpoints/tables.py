@@ -17,8 +17,8 @@ from sqlalchemy.types import BigInteger
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from contract.architectures.model_folder import ModelFacts, TensorFacts
-from contract.learners import Architecture
-from contract.withdrawal import WithdrawalMethod
+from contract.learning.learners import Architecture
+from contract.learning.withdrawal import WithdrawalMethod
 
 
 class UnlearningStatus(enum.Enum):

@@ -13,7 +13,7 @@ from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
 from contract.architectures.model_folder import ModelFacts, TensorFacts
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 
 TRY_TOKENIZER = process.declare("app.datasets.rows.corpora:answer_tokenizer")
 READ_ARCHIVE = process.declare("app.checkpoints.inspection:answer_archive")

@@ -19,7 +19,7 @@ from app.checkpoints.lora_shapes import lora_shapes
 from app.errors import FieldError, InvalidData, InvalidInput
 from contract.architectures.model_folder import ModelFacts, TensorFacts
 from contract.architectures.trees import forest_shapes
-from contract.learners import ARCHITECTURES, Architecture
+from contract.learning.learners import ARCHITECTURES, Architecture
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}

@@ -33,7 +33,7 @@ def _ops() -> Registers:
 
 
 def _demo() -> Registers:
-    from app.cli import demo
+    from app.cli.demonstration import demo
 
     return demo
 
@@ -57,13 +57,13 @@ def _backup() -> Registers:
 
 
 def _value() -> Registers:
-    from app.cli import value
+    from app.cli.valuing import value
 
     return value
 
 
 def _verify() -> Registers:
-    from app.cli import verify
+    from app.cli.proving import verify
 
     return verify
 

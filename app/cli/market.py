@@ -22,10 +22,10 @@ from app.cli.answers import (
     ListedDataset,
     SignedDigest,
 )
-from app.cli.formats import percent
+from app.cli.valuing.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
-from contract.grants import Grant
+from contract.orders.grants import Grant
 
 _Api = Annotated[str, typer.Option(envvar="CHERISH_API", help="The service's address.")]
 _Key = Annotated[str, typer.Option(envvar="CHERISH_API_KEY", help="An API key.", show_default=False)]

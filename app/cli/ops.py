@@ -19,8 +19,8 @@ from rich.table import Table
 from app import logs
 from app.accounts import repository, service
 from app.cli import place
-from app.cli.demo import run_market, show
-from app.cli.demo_people import new_buyer
+from app.cli.demonstration.demo import run_market, show
+from app.cli.demonstration.people import new_buyer
 from app.db import roles
 from app.db.limits import Process
 from app.db.migrate import current_revision, upgrade

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.request import engine_errors
+from app.cli.valuing.request import engine_errors
 from app.datasets.readers import Limits, Meaning, read_table, sniff
 from app.datasets.readers.images import in_form
 from app.datasets.rows import items

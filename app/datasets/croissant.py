@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from app.datasets.licences import Licence, canonical_spdx, url_of
 from app.datasets.tables import DatasetFormat
 from app.errors import FieldError, InvalidInput
-from contract.files import FileColumn
+from contract.rows.files import FileColumn
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 MEDIA_TYPES: dict[DatasetFormat, str] = {

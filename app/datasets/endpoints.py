@@ -21,8 +21,8 @@ from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
 from app.http.uploads import Sha256Query, parsed
-from contract.files import Reading
-from contract.reading import READ_AS
+from contract.rows.files import Reading
+from contract.rows.reading import READ_AS
 
 _Kind = Annotated[str, Field(max_length=1100)]
 _ColumnName = Annotated[str, Field(max_length=1000)]

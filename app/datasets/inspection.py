@@ -19,8 +19,8 @@ from app.datasets.rows.registered import read_registration
 from app.errors import InvalidData
 from contract.agents import AGENT_FORMAT
 from contract.document import Document
-from contract.files import AS_IT_IS, FileColumn, Reading
-from contract.findings import Finding
+from contract.rows.files import AS_IT_IS, FileColumn, Reading
+from contract.rows.findings import Finding
 
 _MOST_REGISTRATION = 1 << 20
 

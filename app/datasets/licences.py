@@ -14,7 +14,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from pydantic import TypeAdapter
 
 from app.errors import InvalidInput
-from contract.grants import ODRL_ACTIONS, ODRL_PROFILE, Grant
+from contract.orders.grants import ODRL_ACTIONS, ODRL_PROFILE, Grant
 
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _SPDX_URL = "https://spdx.org/licenses/"

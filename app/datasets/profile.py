@@ -26,7 +26,7 @@ from app.datasets.readers.types import is_tensor, is_text, normalise, type_name
 from app.datasets.rows import rules
 from app.datasets.rows.numeric_target import looks_like
 from contract.document import Document
-from contract.files import AS_IT_IS, Reading
+from contract.rows.files import AS_IT_IS, Reading
 
 SHINGLE_WORDS = 8
 MAX_LABELS = 100

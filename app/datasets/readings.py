@@ -6,8 +6,8 @@ from pydantic import ValidationError
 
 from app.datasets.readers.cells import tidy
 from app.errors import FieldError, InvalidInput
-from contract.files import ENCODINGS, Reading
-from contract.reading import READ_AS
+from contract.rows.files import ENCODINGS, Reading
+from contract.rows.reading import READ_AS
 
 
 def declared(

@@ -12,8 +12,8 @@ from app.errors import InvalidInput
 from app.http.ids import DatasetId
 from app.http.schemas import Answer, Body, example
 from app.payouts import money
-from contract.findings import Severity
-from contract.grants import ABOUT, Grant
+from contract.orders.grants import ABOUT, Grant
+from contract.rows.findings import Severity
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]

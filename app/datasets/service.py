@@ -30,8 +30,8 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
-from contract.files import AS_IT_IS, Reading
-from contract.grants import Grant
+from contract.orders.grants import Grant
+from contract.rows.files import AS_IT_IS, Reading
 
 MAX_PREVIEW_ROWS = 20
 INSPECT = process.declare("app.datasets.inspection:answer")

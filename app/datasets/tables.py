@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.datasets.lifecycle import DatasetStatus as DatasetStatus
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
-from contract.files import FileColumn
+from contract.rows.files import FileColumn
 
 
 class DatasetKind(enum.Enum):

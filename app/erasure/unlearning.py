@@ -29,9 +29,9 @@ from app.valuations.tables import Valuation
 from app.valuations.work.protocol import LeaseLost
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
-from contract.files import InputFile
-from contract.game import FrozenGame
-from contract.withdrawal import WithdrawalMethod
+from contract.learning.withdrawal import WithdrawalMethod
+from contract.orders.game import FrozenGame
+from contract.rows.files import InputFile
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from app.errors import Unavailable
 from app.http import idempotency
 from app.http.deps import without_connection
-from app.http.waiting import Deferred
+from app.http.turns.waiting import Deferred
 
 Answer = TypeVar("Answer")
 _MOST = 3

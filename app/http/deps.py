@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.errors import Unavailable
 from app.http.pages import PageRequest
-from app.http.shares import Shares, shown_by
+from app.http.turns.shares import Shares, shown_by
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 

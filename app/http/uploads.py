@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from app.http.deps import without_connection
 from app.http.headers import declared_length, media_type
-from app.http.queues import FairQueue
+from app.http.turns.queues import FairQueue
 from app.identity import Caller
 from app.storage import scratch
 

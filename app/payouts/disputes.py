@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.payouts import repository
 from app.payouts.tables import AccountKind
-from contract.policies import DisputeKind
+from contract.orders.policies import DisputeKind
 
 
 @dataclass(frozen=True)

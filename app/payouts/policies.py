@@ -22,8 +22,8 @@ from app.errors import InvalidInput
 from app.payouts.money import format_money
 from app.payouts.preconditions import JobOutcome, PayoutCondition, preconditions
 from app.payouts.shares import apportion, tie_key
-from contract.policies import DEFAULT_POLICY, PayoutPolicy
-from contract.shares import exact, shares
+from contract.orders.policies import DEFAULT_POLICY, PayoutPolicy
+from contract.results.shares import exact, shares
 
 Band = tuple[float, float]
 

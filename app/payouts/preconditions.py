@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.errors import InvalidInput
-from contract.result import Gain
+from contract.results.result import Gain
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from app.payouts.repository import Entry
 from app.payouts.service import Balance
 from app.payouts.tables import AccountKind, LedgerTransfer, TransferState
 from app.payouts.withdrawals import Withdrawal
-from contract.policies import DisputeKind
+from contract.orders.policies import DisputeKind
 
 _ACCOUNT = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _TRANSFER = "tr_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"

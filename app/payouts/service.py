@@ -25,7 +25,7 @@ from app.payouts.tables import (
     Settlement,
     TransferState,
 )
-from contract.policies import DisputeKind
+from contract.orders.policies import DisputeKind
 
 _K = AccountKind
 

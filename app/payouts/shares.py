@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contract.shares import Weight, exact
+from contract.results.shares import Weight, exact
 
 
 def tie_key(job_id: UUID, player_id: UUID) -> bytes:

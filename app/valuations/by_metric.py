@@ -23,9 +23,9 @@ from app.valuations.tables import BuyerGame, Valuation
 from app.valuations.work import other_metrics
 from contract.document import digest_of
 from contract.errors import InvalidProblem
-from contract.game import ENGINE_RULES
-from contract.job import GameFacts
 from contract.metrics import METRICS, Metric, Predicts, metric_of
+from contract.orders.game import ENGINE_RULES
+from contract.orders.job import GameFacts
 
 
 def metrics_of(session: Session, valuation: Valuation) -> Sequence[str]:

@@ -28,7 +28,7 @@ from app.valuations.results import certificates, reports
 from app.valuations.results import schemas as result_schemas
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.stream_endpoints import EVENT_STREAM, stream
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 
 router = api_router("/v1", "valuations")
 

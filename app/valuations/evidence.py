@@ -33,9 +33,9 @@ from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.work import evidence as evidence_repository
 from contract.document import canonical_json
-from contract.evidence import AnswersLeaf, Evidence, EvidenceSeal, InclusionProof, proofs
-from contract.grants import Grant
-from contract.result import StoredResult
+from contract.orders.grants import Grant
+from contract.proof.evidence import AnswersLeaf, Evidence, EvidenceSeal, InclusionProof, proofs
+from contract.results.result import StoredResult
 
 MEDIA_TYPE = "application/zip"
 DOCUMENT, JOB, ANSWERS = "evidence.json", "job.json", "answers/"

@@ -34,8 +34,8 @@ from app.valuations.results.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import ModelRelease, Valuation, ValuationPlayer
-from contract.delivery import ReleasedModel
-from contract.grants import Grant
+from contract.orders.grants import Grant
+from contract.results.delivery import ReleasedModel
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from app.valuations.tables import (
     WorkerHeartbeat,
 )
 from contract.document import digest_of
-from contract.result import StoredResult
+from contract.results.result import StoredResult
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,20 @@ from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints, field_
 from app.http.ids import AccountId, CheckpointId, DatasetId, ValuationId
 from app.http.schemas import Answer, Body, example
 from app.valuations.states import ValuationStatus
-from contract.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
-from contract.features import ALL_FEATURES, FeatureChoice
-from contract.findings import FileFinding, Severity
-from contract.grants import DELIVERED, Grant
-from contract.learners import LEARNERS, RIDGE, Architecture
-from contract.methods import AUTO
+from contract.learning.learners import LEARNERS, RIDGE, Architecture
+from contract.learning.methods import AUTO
 from contract.metrics import METRICS, MetricOptions, Predicts, text_of
 from contract.metrics.accuracy import Accuracy
 from contract.metrics.r2 import R2
 from contract.names import OneOf
-from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS, CopiesRule, PayoutPolicy
-from contract.reading import MissingLabels, TargetIs
-from contract.row_values import ROWS, ROWS_NONE
-from contract.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
+from contract.orders.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
+from contract.orders.grants import DELIVERED, Grant
+from contract.orders.policies import DEFAULT_POLICY, DEVICES, PLAYERS, CopiesRule, PayoutPolicy
+from contract.orders.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
+from contract.results.row_values import ROWS, ROWS_NONE
+from contract.rows.features import ALL_FEATURES, FeatureChoice
+from contract.rows.findings import FileFinding, Severity
+from contract.rows.reading import MissingLabels, TargetIs
 from contract.tasks import CLASS_WEIGHTS
 
 Number = Annotated[float, Field(allow_inf_nan=False)]

@@ -51,8 +51,8 @@ from app.valuations.work import lifecycle, worths
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.document import digest_of
-from contract.job import EDITION, AgreedTerms, JobInputs
-from contract.policies import PayoutPolicy
+from contract.orders.job import EDITION, AgreedTerms, JobInputs
+from contract.orders.policies import PayoutPolicy
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from app.accounts import service as accounts
 from app.db.session import transaction
 from app.errors import CherishError
 from app.http import outages
-from app.http.shares import OpenStreams
+from app.http.turns.shares import OpenStreams
 from app.identity import Caller
 from app.valuations import service
 from app.valuations.schemas import Event

@@ -27,9 +27,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
-from contract.delivery import ReleasedModel
-from contract.game import FrozenGame
-from contract.job import JobInputs, JobProgress
+from contract.orders.game import FrozenGame
+from contract.orders.job import JobInputs, JobProgress
+from contract.results.delivery import ReleasedModel
 
 
 class BuyerGame(Base, Timestamped):
@@ -44,7 +44,7 @@ class BuyerGame(Base, Timestamped):
     frozen: Mapped[dict[str, Any]]
     # blob of the base and full models (safetensors), written once by whoever finished first
     prepared: Mapped[str | None] = mapped_column(String(64))
-    # determined together with the models, so that planning needs no data: contract.job.GameFacts
+    # determined together with the models, so that planning needs no data: contract.orders.job.GameFacts
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
     @property
@@ -78,7 +78,7 @@ class Valuation(Base, Timestamped):
     error: Mapped[str | None] = mapped_column(Text)
     traceback: Mapped[str | None] = mapped_column(Text, deferred=True)
     spec: Mapped[dict[str, Any]]
-    # which blobs to read, and the terms: contract.job.JobInputs
+    # which blobs to read, and the terms: contract.orders.job.JobInputs
     inputs: Mapped[dict[str, Any]]
     labels: Mapped[dict[str, Any]] = mapped_column("metadata", server_default=text("'{}'::jsonb"))
     pool_minor: Mapped[int] = mapped_column(BigInteger)
@@ -135,7 +135,7 @@ class ValuationPlayer(Base):
     stderr: Mapped[float | None]
     value_low: Mapped[float | None]
     value_high: Mapped[float | None]
-    # by value; of jobs of the first edition (contract.job.AgreedTerms) what was paid
+    # by value; of jobs of the first edition (contract.orders.job.AgreedTerms) what was paid
     share: Mapped[float | None]
     share_low: Mapped[float | None]
     share_high: Mapped[float | None]
@@ -173,7 +173,8 @@ class Evaluation(Base):
 
 class StoredAnswers(Base, Timestamped):
     """What the models of some coalitions answered on the test units: a blob of them in the order of ``coalitions``
-    (packed, one after the other). Worths under any metric follow from them; ``contract.answers`` reads the blob."""
+    (packed, one after the other). Worths under any metric follow from them; ``contract.results.answers``
+    reads the blob."""
 
     __tablename__ = "kept_answers"
 
@@ -185,7 +186,8 @@ class StoredAnswers(Base, Timestamped):
 
 
 class EvidenceDocument(Base, Timestamped):
-    """The blob of what a result of the game rests on (contract.evidence), which the result's certificate commits to."""
+    """The blob of what a result of the game rests on (contract.proof.evidence), which the result's certificate
+    commits to."""
 
     __tablename__ = "evidence_documents"
 
@@ -195,7 +197,8 @@ class EvidenceDocument(Base, Timestamped):
 
 class OtherMetric(Base, Timestamped):
     """The values of a job that has succeeded by a metric that it did not order: asked for, then either a ``result``
-    (contract.result.StoredResult, as the job's own) or a ``refusal`` in words. ``tries`` counts workers that began."""
+    (contract.results.result.StoredResult, as the job's own) or a ``refusal`` in words. ``tries`` counts
+    workers that began."""
 
     __tablename__ = "other_metrics"
 
@@ -322,7 +325,8 @@ class ModelRelease(Base, Timestamped):
     """The model that a job's settlement released to its buyer, or why it released none (``reason``).
 
     The weights are a checkpoint of the buyer's, so that a withdrawal reaches them as it reaches every checkpoint.
-    ``document`` is contract.delivery.ReleasedModel, ``package`` the SHA-256 of the manifest that certificates name.
+    ``document`` is contract.results.delivery.ReleasedModel, ``package`` the SHA-256 of the manifest that certificates
+    name.
     """
 
     __tablename__ = "model_releases"
@@ -342,7 +346,7 @@ class ModelRelease(Base, Timestamped):
 
 class RowValues(Base, Timestamped):
     """The values of one payee's rows in one job: a blob of their table, how they were told apart, and how many rows
-    have each finding (``contract.row_values``)."""
+    have each finding (``contract.results.row_values``)."""
 
     __tablename__ = "row_values"
 

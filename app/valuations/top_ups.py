@@ -30,8 +30,8 @@ from app.valuations.service import Effort
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation
 from app.valuations.work import lifecycle, worths
-from contract.job import EDITION
-from contract.result import StoredResult
+from contract.orders.job import EDITION
+from contract.results.result import StoredResult
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from app.web.forms import PageForm, pairs
 from app.web.rendering import page
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
-from contract.learners import ARCHITECTURES, Architecture
+from contract.learning.learners import ARCHITECTURES, Architecture
 
 router = page_router("/checkpoints")
 

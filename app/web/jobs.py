@@ -37,7 +37,7 @@ from app.web.rendering import duration, fragment, page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
 from contract.names import unknown
-from contract.policies import DisputeKind
+from contract.orders.policies import DisputeKind
 
 router = page_router("/jobs")
 

@@ -37,7 +37,7 @@ from app.web.forms import PageForm, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
-from contract.row_values import ABOUT, RowFinding
+from contract.results.row_values import ABOUT, RowFinding
 
 router = page_router()
 

@@ -23,13 +23,13 @@ from app.identity import Caller
 from app.valuations.schemas import NewValuation
 from app.web.forms import PageForm, Texts, lines, number, pairs, renamings, whole
 from contract.errors import InvalidProblem
-from contract.estimators import BUDGET, ESTIMATORS, RULES
-from contract.grants import Grant
-from contract.learners import LEARNERS
+from contract.learning.learners import LEARNERS
 from contract.metrics import METRICS, options
 from contract.metrics.accuracy import Accuracy
-from contract.policies import DEFAULT_POLICY, DEVICES, PLAYERS
-from contract.spec import FIDELITIES, MODES
+from contract.orders.estimators import BUDGET, ESTIMATORS, RULES
+from contract.orders.grants import Grant
+from contract.orders.policies import DEFAULT_POLICY, DEVICES, PLAYERS
+from contract.orders.spec import FIDELITIES, MODES
 
 # fields of an order that the form calls the same
 _SAME = (

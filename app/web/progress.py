@@ -22,7 +22,7 @@ from app.http import browsers, outages
 from app.http.browsers import SESSION_COOKIE
 from app.http.deps import SessionDep
 from app.http.ids import ValuationId
-from app.http.shares import OpenStreams
+from app.http.turns.shares import OpenStreams
 from app.identity import Caller, Role
 from app.valuations import service
 from app.valuations.schemas import NewValuation, ValuationAnswer

@@ -24,9 +24,9 @@ from app.valuations.players.grouping import Payee, group
 from app.valuations.schemas import PROTECTED_SHARDS
 from benchmarks import marks
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
-from contract.files import InputFile
-from contract.policies import PayoutPolicy
-from contract.spec import ValuationSpec
+from contract.orders.policies import PayoutPolicy
+from contract.orders.spec import ValuationSpec
+from contract.rows.files import InputFile
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut

@@ -9,10 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest
+from app.cli.valuing.local import evaluator_of
+from app.cli.valuing.request import ValueRequest
 from benchmarks.dispatch.service import SPEC
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.valuation import value
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from benchmarks.estimators.make import path_of
 from benchmarks.estimators.settings import GAMES, KEPT, METRICS, TUNED
-from contract.shares import shares_of
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.games.game import Player, TableFidelityGame
 from worker.engine.valuation import value

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.paper.games import ADULT, FLIPPED, SETS, noisy
-from contract.row_values import PlayerRowValues
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.row_values import PlayerRowValues
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import PlayerData, Problem
 from worker.engine.rows import values as rows

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks import measures, store
 from benchmarks.fidelity import judged
 from benchmarks.text import game, reference
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, all_coalitions

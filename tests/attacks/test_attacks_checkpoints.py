@@ -15,7 +15,7 @@ import pytest
 from app.checkpoints.uploads import ExpectedWeights, read_content
 from app.errors import InvalidData
 from app.settings import Settings
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 
 
 def longest_wait(done: threading.Event) -> float:

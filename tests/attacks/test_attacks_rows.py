@@ -17,8 +17,8 @@ from app.datasets import profiling
 from app.identity import Role
 from app.outbox.tables import OutboxMessage
 from app.valuations.orders.fit_task import fit
-from contract.files import InputFile
-from contract.fit import FitQuestion, FitRequest, Offer
+from contract.orders.fit import FitQuestion, FitRequest, Offer
+from contract.rows.files import InputFile
 from tests.app.conftest import Known
 from worker.jobs.profile import profile as work_on
 

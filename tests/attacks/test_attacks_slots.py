@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from app.http.deps import get_session
-from app.http.shares import Shares
+from app.http.turns.shares import Shares
 from tests.app.conftest import Known
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 from contract.architectures.adapters import AdapterSize, adapter_shapes, hyper_of, placement
 from contract.architectures.decoder import DecoderSizes
 from contract.errors import InvalidProblem
-from contract.learners import LM, MLP
+from contract.learning.learners import LM, MLP
 
 SIZES = DecoderSizes(layers=2, width=64, heads=4, kv_heads=2, inner=96)
 NAMES = [name for name, _ in SIZES.projections()]

@@ -17,8 +17,8 @@ from contract.agents import (
     registration_of,
     unpacked,
 )
-from contract.columns import CLIP, mark, standardised
 from contract.document import canonical_json
+from contract.rows.columns import CLIP, mark, standardised
 
 HEX = "ab" * 32
 COLUMNS = (AskedColumn(name="age", kind="number"), AskedColumn(name="ward", kind="text", categories=("a", "b")))

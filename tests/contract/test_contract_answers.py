@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from contract.answers import Anchors, pack, pack_anchors, unpack, unpack_anchors
+from contract.results.answers import Anchors, pack, pack_anchors, unpack, unpack_anchors
 from contract.tasks import Targets
 
 ARRAYS = st.one_of(

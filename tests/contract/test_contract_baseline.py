@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.baseline import at_least, baseline, chosen_apart, frequencies
 from contract.metrics import METRICS, Predicts, TokenSum
+from contract.results.baseline import at_least, baseline, chosen_apart, frequencies
 from contract.tasks import PREDICTIONS, TOKEN_SUMS, Targets, class_weights
 
 CLASSES, TOKENS = PREDICTIONS[Predicts.CLASS], PREDICTIONS[Predicts.NEXT_TOKEN]

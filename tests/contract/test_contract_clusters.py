@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.clusters import at_most, canonical, count, some, summed
+from contract.results.clusters import at_most, canonical, count, some, summed
 
 
 def test_units_by_themselves_are_clusters_of_one() -> None:

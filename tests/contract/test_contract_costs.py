@@ -2,8 +2,8 @@
 
 import pytest
 
-from contract.costs import ModelCost, ModelSizes, exact_is_cheap
-from contract.learners import LEARNERS
+from contract.learning.costs import ModelCost, ModelSizes, exact_is_cheap
+from contract.learning.learners import LEARNERS
 
 SHAPES = {"cnn": (28, 28), "lm": (65,), "lora": (32,)}
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contract.estimators import EXACT_UP_TO, SAMPLING, budget_fault, least_evaluations, planned_retrains
+from contract.orders.estimators import EXACT_UP_TO, SAMPLING, budget_fault, least_evaluations, planned_retrains
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall
 from worker.engine.games.game import FunctionGame

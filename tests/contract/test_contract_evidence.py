@@ -2,8 +2,10 @@
 
 import pytest
 
-from contract.division import DividedPayee, Division
-from contract.evidence import (
+from contract.metrics import Predicts
+from contract.orders.job import PayeePart, SourceCost
+from contract.proof.division import DividedPayee, Division
+from contract.proof.evidence import (
     AnswersLeaf,
     Evidence,
     EvidencePlayer,
@@ -15,8 +17,6 @@ from contract.evidence import (
     proofs,
     proven,
 )
-from contract.job import PayeePart, SourceCost
-from contract.metrics import Predicts
 
 
 def evidence(**changes: object) -> Evidence:

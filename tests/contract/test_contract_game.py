@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from contract.document import digest_of
-from contract.game import (
+from contract.orders.game import (
     ENGINE_RULES,
     FrozenGame,
     FrozenModelRows,

@@ -5,9 +5,8 @@ from fractions import Fraction
 import pytest
 from pydantic import ValidationError
 
-from contract.files import InputFile
-from contract.fit import FitAnswer, FitQuestion, FitRequest, Offer, PayeeFitted, PlayerFitted, RowsFitted
-from contract.job import (
+from contract.orders.fit import FitAnswer, FitQuestion, FitRequest, Offer, PayeeFitted, PlayerFitted, RowsFitted
+from contract.orders.job import (
     AgreedTerms,
     DeviceTimeTerms,
     DomainPerplexity,
@@ -20,6 +19,7 @@ from contract.job import (
     SourceCost,
     TestCommitment,
 )
+from contract.rows.files import InputFile
 
 FILE = InputFile(name="dataset a", digest="d1", format="npz", target="y")
 MIX = LabelMix(rows=3, labels={"x": 1.0}, pooled=None, distance=None)

@@ -3,10 +3,10 @@
 import pytest
 
 from contract.errors import InvalidProblem
-from contract.estimators import ESTIMATORS
-from contract.learners import ARCHITECTURES, LEARNERS, LM, LOGISTIC
-from contract.methods import METHODS, default_method, method_fault, methods_for, option_faults
+from contract.learning.learners import ARCHITECTURES, LEARNERS, LM, LOGISTIC
+from contract.learning.methods import METHODS, default_method, method_fault, methods_for, option_faults
 from contract.names import nearest, unknown
+from contract.orders.estimators import ESTIMATORS
 from worker.engine.estimators import LONE
 from worker.engine.learners import NAMES
 from worker.engine.unlearning import methods_for as engine_methods

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contract import installed, plugins
+from contract import plugins
 from contract.errors import InvalidProblem
+from contract.learning import installed
 from contract.metrics import METRICS, Metric
 from tools.plugin import write
 
@@ -20,7 +21,7 @@ import json
 import numpy as np
 from app.main import create_app
 from app.settings import Settings
-from contract.learners import LEARNERS
+from contract.learning.learners import LEARNERS
 from contract.metrics import metric_of
 order = create_app(Settings()).openapi()["components"]["schemas"]["NewValuation"]["properties"]
 print(json.dumps({

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.evidence import EvidenceSeal
-from contract.job import DomainPerplexity
-from contract.result import (
+from contract.orders.job import DomainPerplexity
+from contract.orders.spec import ValuationSpec
+from contract.proof.evidence import EvidenceSeal
+from contract.results.result import (
     FORMAT,
     Audit,
     Candidate,
@@ -29,7 +30,6 @@ from contract.result import (
     ValuationResult,
     WorthRow,
 )
-from contract.spec import ValuationSpec
 
 PLAYER = PlayerResult("p0", 3, "d0", 0.25, 0.01, (0.2, 0.3), 0.5, (0.4, 0.6), (0.1, 0.4), (0.3, 0.7))
 RESULT = ValuationResult(

@@ -1,6 +1,6 @@
 """A commitment binds to rows in any order, and hides them."""
 
-from contract.row_commitment import Cell, commitment, leaves_of
+from contract.proof.row_commitment import Cell, commitment, leaves_of
 
 SECRET = bytes(range(32))
 ROWS: list[list[Cell]] = [[float(i % 5), f"w{i}"] for i in range(11)]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from contract.row_values import ABOUT, PlayerRowValues, RowFinding
+from contract.results.row_values import ABOUT, PlayerRowValues, RowFinding
 
 
 def found() -> PlayerRowValues:

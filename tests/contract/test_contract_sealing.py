@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from contract.sealing import merkle_root, seal_fault, sealed, spelled
+from contract.proof.sealing import merkle_root, seal_fault, sealed, spelled
 
 DOCUMENT = {"worths": [{"worth": 0.1 + 0.2, "coalition": ("a",)}, {"worth": 1.0, "coalition": ()}], "notes": ["é"]}
 

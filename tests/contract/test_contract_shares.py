@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.shares import exact, shares, shares_of
+from contract.results.shares import exact, shares, shares_of
 
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=8)
 

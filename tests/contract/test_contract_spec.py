@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contract.spec import FIDELITIES, MODES, ValuationSpec
+from contract.orders.spec import FIDELITIES, MODES, ValuationSpec
 
 
 @pytest.mark.parametrize(

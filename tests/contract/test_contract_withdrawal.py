@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from contract.learners import LEARNERS, Architecture
-from contract.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod, chosen, fault
+from contract.learning.learners import LEARNERS, Architecture
+from contract.learning.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod, chosen, fault
 
 # frozen models have seen nobody's rows, so nothing is ever withdrawn from one
 CASES = [

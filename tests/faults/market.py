@@ -26,7 +26,7 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage import scratch
 from cherish import Client
-from contract.estimators import REPLICATES
+from contract.orders.estimators import REPLICATES
 from tests.faults.upped import FACTOR
 
 # short leases, so that a test sees in seconds what a deployment sees in minutes

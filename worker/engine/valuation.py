@@ -14,9 +14,9 @@ It reads no clock and draws nothing but from ``spec.seed``.
 from collections.abc import Mapping
 from typing import Any
 
-from contract.estimators import LEAST_TO_CORRECT
-from contract.result import ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.estimators import LEAST_TO_CORRECT
+from contract.orders.spec import ValuationSpec
+from contract.results.result import ValuationResult
 from worker.engine.games.game import FidelityGame
 from worker.engine.loop.corrected import corrected
 from worker.engine.loop.lone import lone

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.result import RevaluedWithout, ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import RevaluedWithout, ValuationResult
 from worker.engine.games.game import Coalitions, FidelityGame, Player, Worths
 from worker.engine.games.measured import Ends, Measured
 from worker.engine.games.shards import members_of

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.valuations.states import CHECK
-from contract.result import ValuationResult
+from contract.results.result import ValuationResult
 from worker.engine.games.game import family
 from worker.engine.loop.run import RETRAIN
 from worker.engine.proof.influence import influence_of

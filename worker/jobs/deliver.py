@@ -26,9 +26,18 @@ from app.valuations.results import settlement
 from app.valuations.work.leases import Claim
 from contract.architectures.adapters import Placement
 from contract.architectures.model_folder import ModelFacts, TensorFacts
-from contract.delivery import ADAPTER, OWN_START, WEIGHTS, ModelConfig, Preprocessing, Scaling, TrainedModel, Training
-from contract.game import FrozenGame, TableEncoding
-from contract.job import Job
+from contract.orders.game import FrozenGame, TableEncoding
+from contract.orders.job import Job
+from contract.results.delivery import (
+    ADAPTER,
+    OWN_START,
+    WEIGHTS,
+    ModelConfig,
+    Preprocessing,
+    Scaling,
+    TrainedModel,
+    Training,
+)
 from worker.engine.evaluation import forgetting
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.learners.causal_lm import LanguageModel

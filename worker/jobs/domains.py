@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contract.job import DomainPerplexity
 from contract.metrics import Predicts, TokenSum
+from contract.orders.job import DomainPerplexity
 from contract.tasks import TOKEN_SUMS
 from worker.engine.evaluation.evaluator import Evaluator
 

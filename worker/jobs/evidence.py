@@ -14,11 +14,11 @@ from typing import Any
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.work.answers import AnswerBlob
-from contract.answers import ANCHORS
-from contract.evidence import AnswersLeaf, Evidence, EvidencePlayer, SourceWorths
-from contract.job import Job, SourceCost
-from contract.learners import predicted
-from contract.result import RemovalCurves, StoredResult, ValuationResult, WorthRow
+from contract.learning.learners import predicted
+from contract.orders.job import Job, SourceCost
+from contract.proof.evidence import AnswersLeaf, Evidence, EvidencePlayer, SourceWorths
+from contract.results.answers import ANCHORS
+from contract.results.result import RemovalCurves, StoredResult, ValuationResult, WorthRow
 from contract.tasks import PREDICTIONS
 from worker.engine.games.game import Player, family
 from worker.engine.valuation import recompute

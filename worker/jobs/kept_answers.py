@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from app.storage.blobs import BlobStore
 from app.valuations.work.answers import AnswerBlob
-from contract.answers import ANCHORS, ROWS, Anchors, unpack, unpack_anchors
-from contract.baseline import Baseline, at_least, baseline
 from contract.metrics import Metric
+from contract.results.answers import ANCHORS, ROWS, Anchors, unpack, unpack_anchors
+from contract.results.baseline import Baseline, at_least, baseline
 from contract.tasks import Prediction, Targets
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 from worker.loading.games import read_blob

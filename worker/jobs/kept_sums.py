@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from app.storage.blobs import BlobStore
 from app.valuations.work.answers import AnswerBlob
-from contract.answers import ANCHORS, AnchorSums, UnitSums, unpack_anchor_sums, unpack_sums
 from contract.metrics import Metric
+from contract.results.answers import ANCHORS, AnchorSums, UnitSums, unpack_anchor_sums, unpack_sums
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, ends_of, moved_worths
 from worker.loading.games import read_blob
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.valuations.work import protocol
 from app.valuations.work.leases import Claim
-from contract.job import Job
+from contract.orders.job import Job
 from worker.process.patience import patiently
 
 _KEPT = 16

@@ -21,11 +21,11 @@ from app.valuations.work import other_metrics
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.protocol import OtherRules
-from contract.answers import ANCHORS
-from contract.job import Job
 from contract.metrics import Metric, metric_of
-from contract.result import RemovalCurves, StoredResult, ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.job import Job
+from contract.orders.spec import ValuationSpec
+from contract.results.answers import ANCHORS
+from contract.results.result import RemovalCurves, StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.games.game import EvaluationFailed, NeedWorths, family
 from worker.engine.loop.lone import first_look

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.job import DomainPerplexity, Job, ShardFacts
 from contract.metrics import metric_of
-from contract.result import StoredResult, ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.job import DomainPerplexity, Job, ShardFacts
+from contract.orders.spec import ValuationSpec
+from contract.results.result import StoredResult, ValuationResult
 from worker.engine.games.game import FAMILIES, Coalitions, NeedWorths, Player, Worths, family
 from worker.engine.games.measured import Ends
 from worker.engine.loop.interactions import interactions

@@ -21,10 +21,10 @@ from app.valuations.results import row_values as kept
 from app.valuations.results.row_tables import RowPlaces
 from app.valuations.results.row_values import FoundRows, PayeeRows, RowsWanted
 from app.valuations.work.leases import Claim
-from contract.files import InputFile
-from contract.game import TableEncoding
-from contract.job import Job
-from contract.row_values import PlayerRowValues, RowFinding
+from contract.orders.game import TableEncoding
+from contract.orders.job import Job
+from contract.results.row_values import PlayerRowValues, RowFinding
+from contract.rows.files import InputFile
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.rows.values import efficient, row_values, rows_of
 from worker.engine.tensors import batching

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.policies import CopiesRule
+from contract.orders.policies import CopiesRule
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.learners.ridge import with_constant
 

@@ -26,12 +26,12 @@ from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
 from app.valuations.work.protocol import ComputedWorth
-from contract.answers import ANCHORS, ROWS, pack_anchor_sums, pack_anchors, pack_sums
-from contract.answers import pack as pack_arrays
-from contract.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
-from contract.job import GameFacts, Job, JobProgress, SourceCost
-from contract.learners import predicted
-from contract.result import ValuationResult
+from contract.learning.learners import predicted
+from contract.orders.game import Encoding, FrozenGame, FrozenModelRows, TokenBlocks
+from contract.orders.job import GameFacts, Job, JobProgress, SourceCost
+from contract.results.answers import ANCHORS, ROWS, pack_anchor_sums, pack_anchors, pack_sums
+from contract.results.answers import pack as pack_arrays
+from contract.results.result import ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Coalitions, NeedWorths, family

@@ -26,10 +26,10 @@ from app.errors import InvalidData, InvalidInput, NotFound, Unavailable
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.work.protocol import LeaseLost
-from contract import withdrawal
 from contract.errors import InvalidProblem
-from contract.game import ENGINE_RULES, FrozenGame
-from contract.withdrawal import WithdrawalMethod
+from contract.learning import withdrawal
+from contract.learning.withdrawal import WithdrawalMethod
+from contract.orders.game import ENGINE_RULES, FrozenGame
 from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import EvaluationFailed

@@ -25,8 +25,8 @@ from app.datasets.rows.registered import asked_encoding, read_registration
 from app.db.session import transaction
 from contract.agents import AgentLearner, AgentQuestion, Ask, Registration, unpacked
 from contract.document import digest_of
-from contract.files import InputFile
-from contract.job import Job
+from contract.orders.job import Job
+from contract.rows.files import InputFile
 from worker.engine.games.away import Moments
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.2

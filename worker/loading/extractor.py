@@ -28,8 +28,8 @@ from app.errors import InvalidData
 from contract.architectures.bert import BertSizes
 from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
-from contract.columns import CLIP
 from contract.errors import InvalidProblem
+from contract.rows.columns import CLIP
 from worker.engine.learners.backbones import encoders
 from worker.engine.learners.lora_classifier import NO_TOKEN
 from worker.loading.model_folders import read_json, read_weights

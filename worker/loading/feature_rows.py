@@ -20,10 +20,10 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.players.files import in_groups, used_rows
 from app.valuations.players.inputs import opened_items
-from contract.delivery import Scaling
-from contract.files import InputFile
-from contract.game import FrozenModelRows
-from contract.job import Job
+from contract.orders.game import FrozenModelRows
+from contract.orders.job import Job
+from contract.results.delivery import Scaling
+from contract.rows.files import InputFile
 from worker.engine.games.problem import Problem
 from worker.loading.extractor import Extractor, Features, centre_and_spread, standardised
 from worker.loading.frozen_models import Bases

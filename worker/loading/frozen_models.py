@@ -18,7 +18,7 @@ from torch import Tensor
 from app.datasets.rows.tokens import Encode
 from app.storage import scratch
 from app.storage.blobs import BlobStore
-from contract.game import FrozenModelRows
+from contract.orders.game import FrozenModelRows
 from worker.loading.extractor import Extractor, read_extractor
 from worker.loading.model_folders import read_base
 

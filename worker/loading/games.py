@@ -27,10 +27,10 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
 from contract.agents import AGENT_FORMAT
-from contract.delivery import Scaling
-from contract.files import InputFile
-from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
-from contract.job import Job
+from contract.orders.game import FrozenModelRows, TableEncoding, TokenBlocks
+from contract.orders.job import Job
+from contract.results.delivery import Scaling
+from contract.rows.files import InputFile
 from contract.tasks import TargetScale
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.away import Away

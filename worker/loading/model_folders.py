@@ -25,7 +25,7 @@ from app.errors import InvalidData
 from contract.architectures.adapters import PROJECTIONS
 from contract.architectures.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
-from contract.learners import Hyper
+from contract.learning.learners import Hyper
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
 
 Arrays = dict[str, NDArray[np.float32]]

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract.delivery import ADAPTER, CONFIG, MANIFEST, PREPROCESSING, ModelConfig, Preprocessing, manifest
 from contract.errors import InvalidProblem
-from contract.game import FrozenModelRows, TokenBlocks
 from contract.metrics import Predicts
+from contract.orders.game import FrozenModelRows, TokenBlocks
+from contract.results.delivery import ADAPTER, CONFIG, MANIFEST, PREPROCESSING, ModelConfig, Preprocessing, manifest
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
 from worker.engine.learners.learner import Learner

@@ -27,8 +27,8 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 from app.valuations.players.inputs import load_blocks, load_rows
-from contract.files import InputFile
-from contract.game import FrozenGame, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.orders.game import FrozenGame, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.rows.files import InputFile
 from contract.tasks import Reads, TargetScale
 from worker.loading.extractor import standardised
 from worker.loading.feature_rows import labelled_rows

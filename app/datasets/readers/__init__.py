@@ -25,7 +25,7 @@ from app.datasets.readers.sniffing import sniff
 from app.datasets.readers.sources import Source, source_of
 from app.datasets.readers.types import check_names, is_tensor, is_text, normalise
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
+from contract.rows.files import AS_IT_IS, Reading
 
 __all__ = [
     "Columns",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.datasets.readers import exact, numbers
 from app.errors import FieldError, InvalidData
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 TEXT = pa.dictionary(pa.int32(), pa.string())
 # the column of a table of documents

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from app.errors import InvalidData
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 PROMPT, COMPLETION, TEXT = "prompt", "completion", "text"
 # lists of messages, and what their messages call who speaks and what is said

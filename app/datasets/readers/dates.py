@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.datasets.readers.dialects import MISSING
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")

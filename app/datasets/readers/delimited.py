@@ -22,8 +22,8 @@ from app.datasets.readers.findings import with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
-from contract.findings import Finding
+from contract.rows.files import AS_IT_IS, Reading
+from contract.rows.findings import Finding
 
 _CHUNK = 1024 * 1024
 _FEWEST_LINES = 20

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.errors import InvalidData
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 SAMPLE_BYTES = 1024 * 1024
 LONG_SAMPLE_BYTES = 8 * 1024 * 1024

@@ -14,7 +14,7 @@ from app.datasets.readers.findings import with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
+from contract.rows.files import AS_IT_IS, Reading
 
 MAX_DOCUMENT = 256 * 1024**2
 

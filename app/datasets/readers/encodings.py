@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from app.datasets.readers.sources import Source
 from app.errors import InvalidData
-from contract.files import ENCODINGS
-from contract.findings import Finding, Severity
+from contract.rows.files import ENCODINGS
+from contract.rows.findings import Finding, Severity
 
 _SECOND_BYTES = 1.3
 _CHUNK = 1024 * 1024

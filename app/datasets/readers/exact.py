@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 LARGEST = 2**53
 # the code of the finding that digits are kept as a text, whatever reader knew it

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from contract.findings import Finding
+from contract.rows.findings import Finding
 
 # findings of one code that are kept of a file; the others are counted in one more
 MOST = 50

@@ -23,7 +23,7 @@ from app.datasets.readers.archive import Packed
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.types import is_tensor
 from app.errors import InvalidData
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 IMAGE_COLUMN = "X"
 _ORIENTATION = 0x0112

@@ -20,7 +20,7 @@ from app.datasets.readers.limits import Limits
 from app.datasets.readers.records import Records
 from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
+from contract.rows.files import AS_IT_IS, Reading
 
 MAX_LINE = 64 * 1024**2
 _CHUNK = 1024 * 1024

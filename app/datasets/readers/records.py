@@ -14,7 +14,7 @@ from app.datasets.readers.chat import rendered
 from app.datasets.readers.exact import LARGEST
 from app.datasets.readers.limits import Limits
 from app.errors import InvalidData
-from contract.findings import Finding
+from contract.rows.findings import Finding
 
 BATCH_ROWS = 20_000
 _KINDS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}

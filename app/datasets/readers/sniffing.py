@@ -13,7 +13,7 @@ from app.datasets.readers.encodings import text_of
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sources import Source, source_of
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
+from contract.rows.files import AS_IT_IS, Reading
 
 _FOREIGN = {
     b"\x80\x02": "a Python pickle",

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from app.datasets.readers.limits import Limits
 from app.errors import InvalidData
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 HEAD_BYTES = 65_536
 MAX_RATIO = 200

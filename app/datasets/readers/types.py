@@ -13,7 +13,7 @@ from app.datasets.readers.cells import TEXT, TEXT_COLUMN, Meaning, missing_cells
 from app.datasets.readers.findings import with_findings
 from app.datasets.readers.indices import index_finding, why_index
 from app.errors import InvalidData
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 _NAMELESS = Finding(
     code="empty_column", severity=Severity.NOTE, detail="a column without a name and without cells is left out"

@@ -21,8 +21,8 @@ from app.datasets.readers.findings import with_findings
 from app.datasets.readers.limits import Limits
 from app.datasets.readers.sources import BAD_ARCHIVE, MAX_RATIO, SMALL
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
-from contract.findings import Finding, Severity
+from contract.rows.files import AS_IT_IS, Reading
+from contract.rows.findings import Finding, Severity
 
 _MAX_MEMBERS = 10_000
 _BATCH_ROWS = 10_000

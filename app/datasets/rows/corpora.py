@@ -31,8 +31,8 @@ from app.datasets.rows.groups import column_groups
 from app.datasets.rows.noticed import noticed
 from app.datasets.rows.tokens import Encode, Locate, load_tokenizer
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
-from contract.findings import Finding
+from contract.rows.files import AS_IT_IS, Reading
+from contract.rows.findings import Finding
 
 NO_TOKEN = -1
 BYTES = 256

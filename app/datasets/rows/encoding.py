@@ -37,10 +37,10 @@ from app.datasets.rows.joining import join, renamed
 from app.datasets.rows.labels import LabelFindings, label_findings
 from app.datasets.rows.rules import class_names, class_order, clean_map, label_counts, label_texts
 from app.errors import FieldError, InvalidData
-from contract.columns import mark, standardised
-from contract.features import ALL_FEATURES, FeatureChoice
-from contract.findings import Finding
-from contract.reading import TargetIs
+from contract.rows.columns import mark, standardised
+from contract.rows.features import ALL_FEATURES, FeatureChoice
+from contract.rows.findings import Finding
+from contract.rows.reading import TargetIs
 from contract.tasks import TargetScale
 
 MAX_WIDTH = 50_000

@@ -27,8 +27,8 @@ from app.datasets.rows.corpora import fingerprint, unpacked
 from app.datasets.rows.groups import Groups, column_groups
 from app.datasets.rows.noticed import of_labelled
 from app.errors import FieldError, InvalidData
-from contract.files import AS_IT_IS, Reading
-from contract.findings import Finding
+from contract.rows.files import AS_IT_IS, Reading
+from contract.rows.findings import Finding
 
 TEXT, IMAGE = "text", "image"
 

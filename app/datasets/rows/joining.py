@@ -18,8 +18,8 @@ from app.datasets.readers.findings import findings_of
 from app.datasets.readers.types import as_texts, is_tensor, is_text, type_name
 from app.datasets.rows.rules import check_target_exists
 from app.errors import FieldError, InvalidData
-from contract.features import FeatureChoice
-from contract.findings import Finding, Severity
+from contract.rows.features import FeatureChoice
+from contract.rows.findings import Finding, Severity
 
 _PLAIN = re.compile(r"[\W_]+")
 

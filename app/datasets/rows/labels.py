@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 # fewer of a provider's rows than this have a label of the test set: its data can hardly be of worth
 FEW = 0.5

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from app.datasets.readers.exact import ends
 from app.datasets.readers.types import is_tensor, is_text
 from app.datasets.rows.raw_rows import Hashes, value_hashes
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 # from this part of a file's rows on repeated ones are a warning
 _MOST = 0.5

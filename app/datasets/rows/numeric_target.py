@@ -16,7 +16,7 @@ from app.datasets.readers import numbers, table_name
 from app.datasets.readers.cells import coded, numbers_among
 from app.datasets.readers.types import is_tensor, is_text, type_name
 from app.errors import FieldError, InvalidData
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 from contract.tasks import TargetScale
 
 # up to so many distinct numbers are classes as a rule: grades, digits, stars

@@ -11,7 +11,7 @@ from app.datasets.readers import Limits, Meaning, read_table
 from app.datasets.readers.findings import with_findings
 from app.datasets.rows import rules
 from app.datasets.rows.noticed import noticed
-from contract.files import AS_IT_IS, Reading
+from contract.rows.files import AS_IT_IS, Reading
 
 
 def labelled_numbers(

@@ -21,7 +21,7 @@ from contract.agents import (
     Registration,
     registration_of,
 )
-from contract.features import FeatureChoice
+from contract.rows.features import FeatureChoice
 
 _TYPES = {"number": pa.float64(), "text": pa.dictionary(pa.int32(), pa.string())}
 

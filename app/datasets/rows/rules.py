@@ -19,8 +19,8 @@ from app.datasets.readers.types import first_null, is_tensor, is_text, type_name
 from app.datasets.rows.filling import text_counts
 from app.datasets.rows.numeric_target import looks_like, target_numbers
 from app.errors import FieldError, InvalidData
-from contract.files import FileColumn, Reading
-from contract.findings import Finding, Severity
+from contract.rows.files import FileColumn, Reading
+from contract.rows.findings import Finding, Severity
 
 MAX_CLASSES = 1_000
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 from app.datasets.readers.types import as_texts
 from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.filling import as_matrix, text_counts
-from contract.columns import CLIP
-from contract.findings import Finding, Severity
+from contract.rows.columns import CLIP
+from contract.rows.findings import Finding, Severity
 
 # from this part of a column's cells on it is said
 _MOST = 0.5

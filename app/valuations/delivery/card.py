@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.valuations.delivery.usage import usage
-from contract.delivery import MANIFEST, ReleasedModel
 from contract.metrics import metric_of
+from contract.results.delivery import MANIFEST, ReleasedModel
 from contract.tasks import Reads
 
 _NORMAL = 1.96

@@ -19,7 +19,7 @@ from app.http.pages import PageRequest
 from app.valuations.tables import DataAccess, Valuation, ValuationPlayer
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
-from contract.grants import Grant
+from contract.orders.grants import Grant
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import IO
 
 import safetensors.numpy
 
-from contract.delivery import (
+from contract.results.delivery import (
     ADAPTER,
     ADAPTER_CONFIG,
     CONFIG,

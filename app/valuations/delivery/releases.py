@@ -17,9 +17,9 @@ from app.http.ids import public_id
 from app.valuations.delivery.package import digest_of_package
 from app.valuations.delivery.training import NOBODY
 from app.valuations.tables import ModelRelease, Valuation, ValuationPlayer
-from contract.delivery import ReleasedModel, TrainedModel, Training
-from contract.learners import Architecture
-from contract.withdrawal import WithdrawalMethod
+from contract.learning.learners import Architecture
+from contract.learning.withdrawal import WithdrawalMethod
+from contract.results.delivery import ReleasedModel, TrainedModel, Training
 
 
 class OtherTraining(Exception):

@@ -6,9 +6,9 @@ are paid and grant the model: rows of one who does not cannot be told apart from
 
 from collections.abc import Sequence
 
-from contract.delivery import LeftOut, Training
-from contract.grants import Grant
-from contract.job import PayeePart
+from contract.orders.grants import Grant
+from contract.orders.job import PayeePart
+from contract.results.delivery import LeftOut, Training
 
 NOBODY = "nobody is paid whose licence grants the model, so there is none to release"
 

@@ -18,8 +18,8 @@ from app.valuations.repository import JobState
 from app.valuations.results.answers import shown_findings
 from app.valuations.results.payee_parts import part_of
 from app.valuations.tables import Valuation, ValuationPlayer
-from contract.result import StoredResult
-from contract.selection import Addition, BestSet, Interval
+from contract.results.result import StoredResult
+from contract.results.selection import Addition, BestSet, Interval
 
 NOT_AUDITED = (
     "Worths are unlearned and were not compared with training anew: intervals hold the draw of test rows and of "

@@ -10,12 +10,12 @@ from app.http.ids import AccountId, CheckpointId, DatasetId, ExplorationId, Valu
 from app.http.schemas import Answer, Body, example
 from app.valuations.schemas import FindingAnswer, Key, Label, Model
 from app.valuations.states import ValuationStatus
-from contract.features import ALL_FEATURES, FeatureChoice
 from contract.metrics import METRICS
 from contract.metrics.accuracy import Accuracy
 from contract.names import OneOf
-from contract.policies import DEVICES
-from contract.reading import MissingLabels, TargetIs
+from contract.orders.policies import DEVICES
+from contract.rows.features import ALL_FEATURES, FeatureChoice
+from contract.rows.reading import MissingLabels, TargetIs
 
 _DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _DS2 = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"

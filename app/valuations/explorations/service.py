@@ -31,8 +31,8 @@ from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation
 from app.valuations.work import lifecycle, worths
-from contract.estimators import least_evaluations
-from contract.job import EDITION, AgreedTerms, Explored, JobInputs
+from contract.orders.estimators import least_evaluations
+from contract.orders.job import EDITION, AgreedTerms, Explored, JobInputs
 
 # worths of an exploration that names no number, for each dataset; up to so many datasets that is every set of them
 _EACH = 32

@@ -36,16 +36,16 @@ from app.valuations.orders.test_commitment import commit, far_apart
 from app.valuations.orders.vocabulary import check_rows, check_vocabulary, named_classes
 from app.valuations.schemas import Model, NewValuation
 from contract.agents import Registration
-from contract.estimators import budget_fault
-from contract.features import ALL_FEATURES
-from contract.files import InputFile
-from contract.findings import FileFinding
-from contract.fit import FitAnswer, Offer, PlayerFitted
-from contract.game import FrozenGame
-from contract.grants import Grant
-from contract.job import AwayTerms, PayeePart, TestCommitment
-from contract.learners import ARCHITECTURES, Architecture
+from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.metrics import METRICS, Predicts
+from contract.orders.estimators import budget_fault
+from contract.orders.fit import FitAnswer, Offer, PlayerFitted
+from contract.orders.game import FrozenGame
+from contract.orders.grants import Grant
+from contract.orders.job import AwayTerms, PayeePart, TestCommitment
+from contract.rows.features import ALL_FEATURES
+from contract.rows.files import InputFile
+from contract.rows.findings import FileFinding
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from app.datasets.licences import Licence
 from app.datasets.tables import Dataset
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
-from contract.grants import Grant
+from contract.orders.grants import Grant
 
 _WITHOUT = {
     Grant.MODEL: "the model that you get will be trained without it",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from app.payouts import money
-from contract.job import DeviceTimeTerms
+from contract.orders.job import DeviceTimeTerms
 
 _HOUR = Decimal(3600)
 

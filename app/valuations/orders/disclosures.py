@@ -15,9 +15,9 @@ from app.disclosure.service import Asked
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import NewValuation
 from contract.document import digest_of
-from contract.findings import FileFinding
-from contract.fit import FitAnswer, Offer
-from contract.policies import CopiesRule
+from contract.orders.fit import FitAnswer, Offer
+from contract.orders.policies import CopiesRule
+from contract.rows.findings import FileFinding
 
 # findings that follow from comparing others' cells with the asker's test set
 _COMPARED = frozenset({"out_of_range", "target_range", "unseen_categories"})

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from app.valuations.tables import Fitting
-from contract.fit import FitAnswer
+from contract.orders.fit import FitAnswer
 
 
 def kept(session: Session, question: str) -> FitAnswer | None:

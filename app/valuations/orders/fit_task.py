@@ -20,7 +20,7 @@ from app.valuations.players.files import pack_groups
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
 from contract.agents import AGENT_FORMAT
-from contract.fit import (
+from contract.orders.fit import (
     FitAnswer,
     FitQuestion,
     FitReply,

@@ -20,7 +20,7 @@ from app.datasets.readers.documents import TEXT_COLUMN
 from app.datasets.rows.items import IMAGE, TEXT
 from app.datasets.table_limits import limits_of
 from app.datasets.tables import Dataset, Modality
-from app.http.waiting import Deferred
+from app.http.turns.waiting import Deferred
 from app.sandbox import process
 from app.settings import Settings
 from app.storage import scratch
@@ -33,12 +33,12 @@ from app.valuations.schemas import Model
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.document import digest_of
-from contract.features import ALL_FEATURES, FeatureChoice
-from contract.files import InputFile, Reading
-from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
-from contract.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
-from contract.learners import ARCHITECTURES, Architecture
-from contract.reading import MissingLabels, TargetIs
+from contract.learning.learners import ARCHITECTURES, Architecture
+from contract.orders.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
+from contract.orders.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.rows.features import ALL_FEATURES, FeatureChoice
+from contract.rows.files import InputFile, Reading
+from contract.rows.reading import MissingLabels, TargetIs
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used

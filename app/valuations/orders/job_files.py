@@ -44,10 +44,10 @@ from app.errors import FieldError, InvalidData
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
 from contract.agents import AGENT_FORMAT
-from contract.features import without_group
-from contract.files import InputFile
-from contract.findings import FileFinding, Finding, Severity
-from contract.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
+from contract.orders.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
+from contract.rows.features import without_group
+from contract.rows.files import InputFile
+from contract.rows.findings import FileFinding, Finding, Severity
 
 T = TypeVar("T")
 # refusals that speak of columns and their types only, which the catalogue shows

@@ -5,10 +5,10 @@ import math
 from collections.abc import Mapping
 
 from app.valuations.schemas import NewValuation
-from contract.baseline import SPLIT_PART, chosen_apart
-from contract.estimators import PRECISION
-from contract.game import FrozenGame
 from contract.metrics import Predicts, metric_of
+from contract.orders.estimators import PRECISION
+from contract.orders.game import FrozenGame
+from contract.results.baseline import SPLIT_PART, chosen_apart
 
 BETTER_WITH_RARE_CLASSES = ("balanced_accuracy", "average_precision", "roc_auc")
 # from this part of the test rows on, one class is so frequent that answering it always scores high

@@ -23,8 +23,8 @@ from contract.architectures.adapters import placement
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import read_sizes
 from contract.errors import InvalidProblem
-from contract.game import LearnerChoice
-from contract.learners import ARCHITECTURES, Architecture
+from contract.learning.learners import ARCHITECTURES, Architecture
+from contract.orders.game import LearnerChoice
 
 
 @dataclass(frozen=True)

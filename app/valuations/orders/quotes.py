@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.valuations.schemas import NewValuation
-from contract.costs import ModelCost, ModelSizes, exact_is_cheap
-from contract.estimators import (
+from contract.learning.costs import ModelCost, ModelSizes, exact_is_cheap
+from contract.learning.learners import LEARNERS
+from contract.learning.methods import TRAINS_EACH_PLAYER, default_method
+from contract.orders.estimators import (
     ENUMERATE_UP_TO,
     LEAST_TO_CORRECT,
     REPLICATES,
@@ -22,10 +24,8 @@ from contract.estimators import (
     most_retrains,
     planned_retrains,
 )
-from contract.learners import LEARNERS
-from contract.methods import TRAINS_EACH_PLAYER, default_method
-from contract.row_values import ROWS_NONE
-from contract.spec import FIDELITIES
+from contract.orders.spec import FIDELITIES
+from contract.results.row_values import ROWS_NONE
 
 # multiply-adds a second of one core that makes features by a frozen model
 _FEATURE_RATE = 3e10

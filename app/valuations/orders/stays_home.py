@@ -13,7 +13,7 @@ from app.storage.blobs import BlobStore
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import NewValuation
 from contract.agents import Registration
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 
 # the learners, and the method that unlearns each by sums
 METHODS_OF_SUMS = {Architecture.RIDGE: "statistics", Architecture.LOGISTIC: "tangent"}

@@ -11,9 +11,9 @@ from app.settings import Settings
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation, Payout
-from contract.grants import Grant
-from contract.job import EDITION
-from contract.policies import PayoutPolicy
+from contract.orders.grants import Grant
+from contract.orders.job import EDITION
+from contract.orders.policies import PayoutPolicy
 
 _DAY = 86_400
 

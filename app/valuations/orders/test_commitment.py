@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
-from contract.job import LabelMix, TestCommitment
+from contract.orders.job import LabelMix, TestCommitment
 
 # with fewer players than this, one could read another's labels off the sum of all
 LEAST_TO_POOL = 3

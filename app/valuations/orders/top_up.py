@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 from app.http.schemas import Answer, Body, example
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation, Number
-from contract.estimators import ENUMERATE_UP_TO, PRECISION, RULES
 from contract.names import OneOf
+from contract.orders.estimators import ENUMERATE_UP_TO, PRECISION, RULES
 
 BUDGETS = ("max_retrains", "max_evaluations", "max_seconds")
 

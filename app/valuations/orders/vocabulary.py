@@ -8,10 +8,10 @@ from app.valuations.orders.model_choice import Chosen
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
 from contract.errors import InvalidProblem
-from contract.learners import ARCHITECTURES, LEARNERS, predicted
-from contract.methods import method_fault, mode_fault, option_faults
+from contract.learning.learners import ARCHITECTURES, LEARNERS, predicted
+from contract.learning.methods import method_fault, mode_fault, option_faults
 from contract.metrics import METRICS, Predicts
-from contract.row_values import ROWS_NONE, told_apart_by
+from contract.results.row_values import ROWS_NONE, told_apart_by
 
 
 def check_rows(order: NewValuation, chosen: Chosen) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contract.document import digest_of
-from contract.files import InputFile
-from contract.fit import Offer, PayeeFitted, PlayerFitted
+from contract.orders.fit import Offer, PayeeFitted, PlayerFitted
+from contract.rows.files import InputFile
 
 
 @dataclass(frozen=True)

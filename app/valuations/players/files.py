@@ -17,7 +17,7 @@ from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.reading import read_rows
 from app.errors import InvalidData
-from contract.files import InputFile
+from contract.rows.files import InputFile
 
 
 def table_of(

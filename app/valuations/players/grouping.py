@@ -24,8 +24,8 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.raw_rows import RawRows, join_raw
 from app.valuations.players.copies import Holding, group_copies, outside, own_rows
 from app.valuations.players.files import drop_mask, join_rows, used_rows
-from contract.files import InputFile
-from contract.fit import PlayerFitted
+from contract.orders.fit import PlayerFitted
+from contract.rows.files import InputFile
 
 _TEST = "the test set"
 # the part of a payee's rows that must be outside the test set is drawn from this range

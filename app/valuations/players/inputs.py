@@ -23,8 +23,8 @@ from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations.players.files import in_groups, join_rows, table_of, used_mask, used_rows
-from contract.files import InputFile
-from contract.game import FrozenModelRows, TokenBlocks
+from contract.orders.game import FrozenModelRows, TokenBlocks
+from contract.rows.files import InputFile
 
 
 def load_table(

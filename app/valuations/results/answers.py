@@ -43,12 +43,12 @@ from app.valuations.schemas import (
 )
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
-from contract.evidence import InclusionProof
-from contract.findings import FileFinding, Severity
-from contract.grants import Grant
-from contract.job import PayeePart
-from contract.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
-from contract.row_values import ROWS_NONE
+from contract.orders.grants import Grant
+from contract.orders.job import PayeePart
+from contract.proof.evidence import InclusionProof
+from contract.results.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
+from contract.results.row_values import ROWS_NONE
+from contract.rows.findings import FileFinding, Severity
 
 FAMILIES = ("unlearn", "repair", "retrain")
 

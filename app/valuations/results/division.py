@@ -10,9 +10,9 @@ from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms
 from app.valuations.results.payee_parts import part_of
 from app.valuations.schemas import Payout
-from contract.division import Division
-from contract.policies import PayoutPolicy
-from contract.result import PlayerResult, StoredResult
+from contract.orders.policies import PayoutPolicy
+from contract.proof.division import Division
+from contract.results.result import PlayerResult, StoredResult
 
 # under the rules up to this edition a gain that could not be tested was judged by the two worths alone
 _LAST_UNTESTED = 2

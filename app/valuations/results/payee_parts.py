@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from contract.job import PayeePart
-from contract.result import Interval, IntervalParts, PlayerResult, StoredResult
-from contract.shares import counts_doubt
+from contract.orders.job import PayeePart
+from contract.results.result import Interval, IntervalParts, PlayerResult, StoredResult
+from contract.results.shares import counts_doubt
 
 
 def part_of(part: PayeePart, players: Sequence[PlayerResult]) -> PlayerResult:

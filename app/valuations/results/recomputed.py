@@ -19,11 +19,11 @@ from app.valuations.results.settlement import written
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
-from contract.division import Division
 from contract.document import digest_of
-from contract.files import InputFile
-from contract.job import AgreedTerms, JobInputs, JobProgress
-from contract.result import StoredResult
+from contract.orders.job import AgreedTerms, JobInputs, JobProgress
+from contract.proof.division import Division
+from contract.results.result import StoredResult
+from contract.rows.files import InputFile
 
 # what of a certificate follows from nothing that its evidence holds
 AS_CERTIFIED = ("finished_at", "checked")

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from contract.row_values import PlayerRowValues
+from contract.results.row_values import PlayerRowValues
 
 COLUMNS = (
     "provider",

@@ -25,10 +25,10 @@ from app.valuations import repository
 from app.valuations.results.schemas import RowsAnswer, RowsOfPayee
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import RowValues, Valuation, ValuationPlayer
-from contract.grants import Grant
-from contract.job import PayeePart
-from contract.result import PlayerResult
-from contract.row_values import ABOUT, ROWS_NONE, RowFinding
+from contract.orders.grants import Grant
+from contract.orders.job import PayeePart
+from contract.results.result import PlayerResult
+from contract.results.row_values import ABOUT, ROWS_NONE, RowFinding
 
 
 @dataclass(frozen=True)

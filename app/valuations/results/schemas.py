@@ -10,8 +10,8 @@ from pydantic import Field
 from app.http.ids import AccountId, CheckpointId, DatasetId, UnlearningId, ValuationId
 from app.http.schemas import Answer, example
 from app.valuations.schemas import FINDING, FindingAnswer
-from contract.policies import PayoutPolicy
-from contract.result import Gain, grouped_sentence
+from contract.orders.policies import PayoutPolicy
+from contract.results.result import Gain, grouped_sentence
 
 _VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 _ACC = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"

@@ -26,12 +26,12 @@ from app.valuations.tables import Valuation, ValuationPlayer
 from app.valuations.work import lifecycle
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
-from contract.delivery import TrainedModel, Training
-from contract.division import DividedPayee, Division
-from contract.grants import Grant
-from contract.policies import PayoutPolicy
-from contract.result import PlayerResult, StoredResult
-from contract.row_values import ROWS_NONE
+from contract.orders.grants import Grant
+from contract.orders.policies import PayoutPolicy
+from contract.proof.division import DividedPayee, Division
+from contract.results.delivery import TrainedModel, Training
+from contract.results.result import PlayerResult, StoredResult
+from contract.results.row_values import ROWS_NONE
 
 
 class SettlementImpossible(Exception):

@@ -12,7 +12,7 @@ from app.valuations.results.payee_parts import players_paid
 from app.valuations.results.schemas import WhatIf, WhatIfLine
 from app.valuations.results.settlement import plan_of
 from app.valuations.tables import Valuation
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 
 
 def what_if(session: Session, valuation: Valuation, pool: str | None, policy: PayoutPolicy | None) -> WhatIf:

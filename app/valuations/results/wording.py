@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from app.valuations.results.schemas import PlayerValue, PrecisionAnswer, Values
-from contract.result import IntervalParts
+from contract.results.result import IntervalParts
 
 # shares are computed once in floats and once in exact fractions
 _ALIKE = 1e-9

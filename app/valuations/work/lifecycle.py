@@ -27,7 +27,7 @@ from app.valuations.tables import Valuation
 from app.valuations.work import shards
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
-from contract.result import Precision
+from contract.results.result import Precision
 
 # where tasks that compute no worths run; every deployment has a worker on it
 CONTROL_QUEUE = "cpu"

@@ -18,10 +18,10 @@ from app.valuations import repository
 from app.valuations.repository import KeptResult
 from app.valuations.tables import OtherMetric, StoredAnswers
 from app.valuations.work import lifecycle, protocol
-from contract.answers import ANCHORS
 from contract.document import digest_of
-from contract.job import Job
-from contract.result import StoredResult
+from contract.orders.job import Job
+from contract.results.answers import ANCHORS
+from contract.results.result import StoredResult
 
 TASK = "worker.tasks.measure"
 MOST_TRIES = 3

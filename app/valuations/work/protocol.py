@@ -25,10 +25,10 @@ from app.valuations.work import shards as shard_repository
 from app.valuations.work import worths as worth_repository
 from app.valuations.work.answers import AnswerBlob
 from app.valuations.work.leases import Claim
-from contract.answers import ANCHORS
-from contract.game import ENGINE_RULES
-from contract.job import GameFacts, Job, JobProgress
-from contract.result import StoredResult
+from contract.orders.game import ENGINE_RULES
+from contract.orders.job import GameFacts, Job, JobProgress
+from contract.results.answers import ANCHORS
+from contract.results.result import StoredResult
 
 # a worker counts as alive for this many heartbeats after its last one, and at least this many seconds
 ALIVE_BEATS, ALIVE_SECONDS = 10, 10.0

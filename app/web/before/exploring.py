@@ -23,7 +23,7 @@ from app.web.forms import PageForm, Texts, lines, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
-from contract.learners import ARCHITECTURES, LEARNERS
+from contract.learning.learners import ARCHITECTURES, LEARNERS
 from contract.metrics import METRICS
 
 router = page_router("/explorations")

@@ -14,7 +14,7 @@ from app.web.jobs import Reader
 from app.web.rendering import page
 from app.web.routes import page_router
 from contract.names import unknown
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 
 router = page_router("/jobs")
 

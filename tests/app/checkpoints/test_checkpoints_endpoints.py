@@ -14,7 +14,7 @@ from app.checkpoints.weights import check_fit, expected_shapes, read_tensors
 from app.errors import InvalidData, InvalidInput
 from app.identity import Role
 from contract.architectures.model_folder import TensorFacts
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
 

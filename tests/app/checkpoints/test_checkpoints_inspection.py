@@ -17,7 +17,7 @@ from app.checkpoints.inspection import (
     answer_weights,
 )
 from app.errors import InvalidData
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 
 
 def archive(path: Path, **files: bytes) -> Path:

@@ -5,8 +5,8 @@ import io
 import numpy as np
 import pyarrow.csv
 
-from app.cli.demo_agents import CLOSE, AgentsOutcome
-from app.cli.demo_people import new_buyer
+from app.cli.demonstration.agents import CLOSE, AgentsOutcome
+from app.cli.demonstration.people import new_buyer
 from app.demo.digits import TARGET
 from app.demo.digits_at_home import OWNERS, digits_at_home
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app.cli.featured import evaluator_on_features
-from app.cli.request import ValueRequest
+from app.cli.valuing.featured import evaluator_on_features
+from app.cli.valuing.request import ValueRequest
 from app.errors import CherishError
-from contract.findings import Finding
+from contract.rows.findings import Finding
 from tests.frozen_models import pictures, sentences, write_backbone, write_encoder
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.cli.formats import percent
+from app.cli.valuing.formats import percent
 
 
 @pytest.mark.parametrize(

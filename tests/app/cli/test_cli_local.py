@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest
+from app.cli.valuing.local import evaluator_of
+from app.cli.valuing.request import ValueRequest
 from app.errors import CherishError
 from worker.engine.evaluation.evaluator import Evaluator
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.local_files import LocalFile, provider_files, read_together, the_test_set
-from app.cli.request import ValueRequest
+from app.cli.valuing.local_files import LocalFile, provider_files, read_together, the_test_set
+from app.cli.valuing.request import ValueRequest
 from app.errors import InvalidInput
-from contract.findings import Finding
+from contract.rows.findings import Finding
 
 
 def request(test: Path, *providers: tuple[str, Path], drop_unfit: bool = False) -> ValueRequest:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.cli.local import evaluator_of
-from app.cli.request import ValueRequest
-from contract.result import ValuationResult
-from contract.spec import ValuationSpec
+from app.cli.valuing.local import evaluator_of
+from app.cli.valuing.request import ValueRequest
+from contract.orders.spec import ValuationSpec
+from contract.results.result import ValuationResult
 from worker.engine.valuation import value
 
 MODELS = ("logistic", "mlp:hidden=6,steps=8", "mlp:hidden=6,steps=6,batch=8")

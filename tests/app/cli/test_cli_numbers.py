@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.local import evaluator_of, target_is
-from app.cli.request import ValueRequest
-from app.cli.value import defaults
+from app.cli.valuing.local import evaluator_of, target_is
+from app.cli.valuing.request import ValueRequest
+from app.cli.valuing.value import defaults
 from app.errors import InvalidData, InvalidInput
 
 PROVIDERS = ("a", "b")

@@ -7,7 +7,7 @@ import numpy as np
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.cli.pairs import MOST_PAIRS
+from app.cli.valuing.pairs import MOST_PAIRS
 
 
 def test_a_copy_is_said_to_be_a_substitute(tmp_path: Path) -> None:

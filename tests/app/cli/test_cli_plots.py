@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.cli.plots import draw
-from contract.result import Audit, PlayerResult, TraceRow, ValuationResult, WorthRow
-from contract.spec import ValuationSpec
+from app.cli.valuing.plots import draw
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Audit, PlayerResult, TraceRow, ValuationResult, WorthRow
 
 
 def player(name: str, value: float) -> PlayerResult:

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.cli.row_sources import RowSources, check_rows_path, write_rows
+from app.cli.valuing.row_sources import RowSources, check_rows_path, write_rows
 from app.errors import InvalidInput
 from app.valuations.results.row_tables import COLUMNS, row_table
-from contract.row_values import PlayerRowValues
+from contract.results.row_values import PlayerRowValues
 
 
 def made(X: np.ndarray, y: np.ndarray) -> PlayerRowValues:

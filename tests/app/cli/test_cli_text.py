@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from app.cli import app, demo_text
-from app.cli.request import ValueRequest
-from app.cli.text import Corpora
+from app.cli import app
+from app.cli.demonstration import text as demo_text
+from app.cli.valuing.request import ValueRequest
+from app.cli.valuing.text import Corpora
 from app.errors import CherishError, InvalidData
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import read_sizes

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from app.cli.request import parse_model, parse_providers, parse_readings
+from app.cli.valuing.request import parse_model, parse_providers, parse_readings
 from app.errors import CherishError, InvalidInput
-from contract.sealing import sealed, spelled
+from contract.proof.sealing import sealed, spelled
 
 COLUMNS = "a,b,c,label\n"
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.cli import verdicts
-from app.cli.request import ValueRequest
-from contract.result import ValuationResult
-from contract.sealing import sealed, spelled
-from contract.spec import ValuationSpec
+from app.cli.proving import verdicts
+from app.cli.valuing.request import ValueRequest
+from contract.orders.spec import ValuationSpec
+from contract.proof.sealing import sealed, spelled
+from contract.results.result import ValuationResult
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.valuation import value
 

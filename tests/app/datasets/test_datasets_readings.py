@@ -6,7 +6,7 @@ import pytest
 
 from app.datasets.readings import declared, plain
 from app.errors import InvalidInput
-from contract.files import AS_IT_IS, ENCODINGS
+from contract.rows.files import AS_IT_IS, ENCODINGS
 
 
 def test_what_is_declared_is_stored_without_what_is_not() -> None:

@@ -17,8 +17,8 @@ from app.checkpoints.tables import UnlearningDuty, UnlearningStatus
 from app.cli import app as cli
 from app.http.ids import parse_id, public_id
 from app.identity import Role
-from contract.learners import Architecture
-from contract.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod, chosen
+from contract.learning.learners import Architecture
+from contract.learning.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod, chosen
 
 RETRAINING = (WithdrawalMethod.AUTO, WithdrawalMethod.RETRAIN)
 WEIGHTS = save({"weight": np.ones((2, 1), np.float32), "bias": np.zeros(2, np.float32)})

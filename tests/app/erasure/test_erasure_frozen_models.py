@@ -13,7 +13,7 @@ import safetensors.numpy
 import safetensors.torch
 import torch
 
-from app.cli.text import Corpora
+from app.cli.valuing.text import Corpora
 from app.datasets.rows.encoding import EncodedRows
 from app.http.ids import parse_id
 from app.valuations.results import certificates

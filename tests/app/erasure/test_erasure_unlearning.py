@@ -32,8 +32,8 @@ from app.identity import Caller
 from app.valuations.results import certificates
 from app.valuations.states import ValuationStatus
 from app.webhooks import service as webhooks
-from contract.learners import Architecture
-from contract.withdrawal import WithdrawalMethod
+from contract.learning.learners import Architecture
+from contract.learning.withdrawal import WithdrawalMethod
 from tests.market import Hand, Market, rows_of
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows

@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from app.errors import InvalidInput, Unavailable
 from app.http.deferred import answered
-from app.http.queues import FairQueue
-from app.http.waiting import Deferred
+from app.http.turns.queues import FairQueue
+from app.http.turns.waiting import Deferred
 
 
 class Slots:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from app.errors import Unavailable
 from app.http import deps, problems
 from app.http.deps import PageDep, SessionDep, get_session, without_connection
-from app.http.shares import Shares
+from app.http.turns.shares import Shares
 from app.settings import Settings
 
 

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from app.http import openapi
+from app.http.documentation import openapi
 from app.main import create_app
 from app.settings import Settings
 

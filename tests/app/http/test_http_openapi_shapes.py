@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from app.http.openapi_shapes import complete
+from app.http.documentation.shapes import complete
 from app.main import create_app
 from app.settings import Settings
 

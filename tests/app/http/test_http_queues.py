@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from app.errors import Unavailable
-from app.http.queues import FairQueue
+from app.http.turns.queues import FairQueue
 
 pytestmark = pytest.mark.anyio
 

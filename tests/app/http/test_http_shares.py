@@ -4,7 +4,7 @@ import anyio
 import pytest
 from fastapi import Request
 
-from app.http.shares import OpenStreams, Shares, shown_by
+from app.http.turns.shares import OpenStreams, Shares, shown_by
 
 
 def asked(*headers: tuple[str, str]) -> Request:

@@ -9,7 +9,7 @@ from app.payouts import disputes, service
 from app.payouts.disputes import DisputedAmount
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
-from contract.policies import DisputeKind, PayoutPolicy
+from contract.orders.policies import DisputeKind, PayoutPolicy
 
 POOL = 1_000_000
 WINDOW = PayoutTerms(policy=PayoutPolicy.INTERVAL_AWARE, dispute_window_seconds=3600)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.payouts import service
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 
 GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)
 PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)

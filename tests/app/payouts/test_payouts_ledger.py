@@ -15,7 +15,7 @@ from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerAccount, LedgerTransfer, TransferState
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 
 GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)
 PROPORTIONAL = PayoutTerms(policy=PayoutPolicy.PROPORTIONAL)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from app.errors import InvalidInput
 from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
-from contract.policies import PayoutPolicy
-from contract.result import Gain
+from contract.orders.policies import PayoutPolicy
+from contract.results.result import Gain
 
 JOB = uuid.UUID(int=99)
 POOL = 1_000_000

@@ -17,7 +17,7 @@ from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
 from app.payouts.repository import AccountKey
 from app.payouts.tables import AccountKind, LedgerTransfer
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 
 POOL = 1_000_000
 

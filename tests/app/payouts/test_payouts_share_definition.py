@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.shares import shares, shares_of
+from contract.results.shares import shares, shares_of
 
 values = st.lists(st.floats(min_value=-1e3, max_value=1e3, allow_nan=False).map(lambda v: round(v, 6)), max_size=20)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.payouts.shares import apportion, tie_key
-from contract.shares import shares
+from contract.results.shares import shares
 
 JOB = uuid.UUID(int=7)
 

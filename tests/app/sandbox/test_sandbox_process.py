@@ -21,7 +21,7 @@ from app.datasets.readers import Limits
 from app.datasets.service import INSPECT
 from app.errors import InvalidData
 from app.sandbox.process import Sandbox, shared
-from contract.files import AS_IT_IS
+from contract.rows.files import AS_IT_IS
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"
 

@@ -17,11 +17,10 @@ from app.valuations import repository
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
-from contract.files import InputFile
-from contract.game import FrozenGame, LearnerChoice, TableEncoding
-from contract.job import EDITION, AgreedTerms, DeviceTimeTerms, JobInputs, PayeePart
-from contract.policies import PayoutPolicy
-from contract.result import (
+from contract.orders.game import FrozenGame, LearnerChoice, TableEncoding
+from contract.orders.job import EDITION, AgreedTerms, DeviceTimeTerms, JobInputs, PayeePart
+from contract.orders.policies import PayoutPolicy
+from contract.results.result import (
     Audit,
     Candidate,
     Gain,
@@ -32,7 +31,8 @@ from contract.result import (
     TestRowChance,
     TraceRow,
 )
-from contract.shares import shares
+from contract.results.shares import shares
+from contract.rows.files import InputFile
 
 POOL = 1_000_00
 AUDITS = {

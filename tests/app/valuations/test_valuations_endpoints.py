@@ -20,7 +20,7 @@ from app.valuations import repository
 from app.valuations.states import Reason, ShardKind
 from app.valuations.tables import Shard, Valuation, ValuationPlayer
 from app.valuations.work import lifecycle, protocol
-from contract.job import GameFacts, JobProgress
+from contract.orders.job import GameFacts, JobProgress
 
 
 def csv(seed: int, rows: int, labels: str = "abc", header: str = "u,v,label") -> bytes:

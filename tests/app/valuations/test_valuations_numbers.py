@@ -13,9 +13,9 @@ from app.db.session import transaction
 from app.errors import InvalidData, InvalidInput
 from app.valuations import service
 from app.valuations.states import ValuationStatus
-from contract.learners import Architecture
-from contract.shares import shares_of
-from contract.withdrawal import WithdrawalMethod
+from contract.learning.learners import Architecture
+from contract.learning.withdrawal import WithdrawalMethod
+from contract.results.shares import shares_of
 from tests.app.erasure.test_erasure_unlearning import Model as Kept
 from tests.app.erasure.test_erasure_unlearning import record_of, step, value, weights_of, withdraw
 from tests.market import Hand, Market

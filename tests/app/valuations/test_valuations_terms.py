@@ -18,7 +18,7 @@ from app.valuations.results import settlement
 from app.valuations.schemas import NewValuation, Payout
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 from tests.app.conftest import Known
 from tests.app.valuations import story
 from tests.app.valuations.test_valuations_endpoints import Bench, bench

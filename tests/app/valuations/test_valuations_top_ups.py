@@ -18,7 +18,7 @@ from app.valuations import service, top_ups
 from app.valuations.orders.top_up import TopUp
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation
-from contract.result import StoredResult
+from contract.results.result import StoredResult
 from tests.market import rows_of
 
 FEW: dict[str, Any] = {"players": "dataset", "max_retrains": 12, "share_ci": 0.5, "checked_part": 0.0}

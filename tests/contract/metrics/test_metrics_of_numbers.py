@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from contract.baseline import baseline
 from contract.metrics import METRICS, Predicts
 from contract.metrics.clipped_mae import ClippedMAE
 from contract.metrics.clipped_r2 import ClippedR2
@@ -15,6 +14,7 @@ from contract.metrics.mae import MAE
 from contract.metrics.number import bound, clipped_center, clipped_median, spread
 from contract.metrics.r2 import R2
 from contract.metrics.rmse import RMSE
+from contract.results.baseline import baseline
 from contract.tasks import PREDICTIONS, Targets, TargetScale
 
 NUMBERS = PREDICTIONS[Predicts.NUMBER]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.learners import LEARNERS
+from contract.learning.learners import LEARNERS
 from contract.metrics import METRICS, Predicts
 from contract.metrics.roc_auc import area
 

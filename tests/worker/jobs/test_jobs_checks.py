@@ -14,7 +14,7 @@ from app.payouts import service as payouts
 from app.valuations import service
 from app.valuations.states import Reason, ShardKind, ValuationStatus
 from app.valuations.work import leases
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.valuation import value
 from worker.jobs import checks

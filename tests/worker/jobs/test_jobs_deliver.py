@@ -25,9 +25,9 @@ from app.valuations import handover
 from app.valuations.delivery import data as delivered_data
 from app.valuations.delivery import releases
 from app.valuations.states import ValuationStatus
-from contract.answers import unpack_anchors
 from contract.errors import InvalidProblem
-from contract.grants import Grant
+from contract.orders.grants import Grant
+from contract.results.answers import unpack_anchors
 from tests.app.erasure.test_erasure_unlearning import step, withdraw
 from tests.market import Hand, Market, rows_of
 from tests.place import PROVIDERS, Place

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as cli
-from app.cli import proof
+from app.cli.proving import proof
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset
 from app.db.session import transaction
@@ -23,11 +23,11 @@ from app.valuations.results.division import divide, left_for_reserve
 from app.valuations.results.payee_parts import players_paid
 from app.valuations.results.recomputed import certified_again, order_of
 from app.valuations.work import evidence as evidence_repository
-from contract.division import Division
 from contract.document import digest_of
-from contract.evidence import Evidence
-from contract.grants import Grant
-from contract.result import StoredResult
+from contract.orders.grants import Grant
+from contract.proof.division import Division
+from contract.proof.evidence import Evidence
+from contract.results.result import StoredResult
 from tests.app.erasure.test_erasure_unlearning import step, withdraw
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place

@@ -8,8 +8,8 @@ from app.storage.blobs import BlobStore
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import BuyerGame, Valuation
 from app.valuations.work import answers as answer_repository
-from contract.answers import ANCHORS, Anchors, pack, pack_anchors, unpack, unpack_anchors
 from contract.metrics import METRICS, Predicts
+from contract.results.answers import ANCHORS, Anchors, pack, pack_anchors, unpack, unpack_anchors
 from contract.tasks import PREDICTIONS, Targets
 from worker.jobs.kept_answers import KeptAnswers
 

@@ -10,8 +10,8 @@ from app.storage.blobs import BlobStore
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import BuyerGame
 from app.valuations.work.answers import AnswerBlob
-from contract.answers import ANCHORS, AnchorSums, Compared, UnitSums, pack_anchor_sums, pack_sums
 from contract.metrics import METRICS
+from contract.results.answers import ANCHORS, AnchorSums, Compared, UnitSums, pack_anchor_sums, pack_sums
 from tests.market import rows_of
 from worker.jobs import steps
 from worker.jobs.kept_sums import KeptSums

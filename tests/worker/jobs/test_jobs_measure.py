@@ -17,7 +17,7 @@ from app.valuations import by_metric, value_endpoints
 from app.valuations.results.schemas import Values
 from app.valuations.states import ValuationStatus
 from app.valuations.work import other_metrics
-from contract.result import StoredResult
+from contract.results.result import StoredResult
 from tests.app.web.test_web_rules import Browser
 from tests.market import rows_of
 from worker.jobs import measure

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.games.game import NeedWorths, Player
 from worker.engine.valuation import value
 from worker.jobs.replay import StoredGame, pack, shard_size, unpack

@@ -11,8 +11,8 @@ import pytest
 from app.db.session import transaction
 from app.valuations.results import row_values
 from app.valuations.states import ValuationStatus
-from contract.grants import Grant
-from contract.row_values import RowFinding
+from contract.orders.grants import Grant
+from contract.results.row_values import RowFinding
 from tests.app.erasure.test_erasure_unlearning import withdraw
 from tests.app.web.test_web_rules import Browser
 from tests.market import Hand, Market

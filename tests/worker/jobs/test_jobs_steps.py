@@ -9,7 +9,7 @@ from app.valuations.states import ShardKind, ValuationStatus
 from app.valuations.tables import Shard, Valuation
 from app.valuations.work import protocol
 from app.valuations.work.leases import Claim
-from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
+from contract.orders.game import FrozenModelRows, TableEncoding, TokenBlocks
 from tests.contract.test_contract_game import game as frozen
 from worker.jobs.steps import Steps, domain_names, keeps_rows
 

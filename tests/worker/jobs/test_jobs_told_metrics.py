@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from app.cli import app as command
 from app.errors import InvalidInput
 from app.valuations.states import ValuationStatus
-from contract.game import FrozenGame
+from contract.orders.game import FrozenGame
 from tests.worker.jobs.test_jobs_measure import asked
 
 RECALL = {"metric": "recall_at_precision", "metric_options": {"precision": 0.6, "of_class": "1"}}

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as cli
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 from tests.app.erasure.test_erasure_unlearning import keep, record_of, step, train, value, withdraw
 from tests.market import Hand, Market
 from tests.place import PROVIDERS, Place, finished, order

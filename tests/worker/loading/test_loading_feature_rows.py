@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from app.datasets.rows.encoding import EncodedRows
-from contract.files import InputFile
-from contract.game import Encoding, FrozenGame, FrozenModelRows, LearnerChoice, TableEncoding
-from contract.job import AgreedTerms, Job, JobInputs
-from contract.spec import ValuationSpec
+from contract.orders.game import Encoding, FrozenGame, FrozenModelRows, LearnerChoice, TableEncoding
+from contract.orders.job import AgreedTerms, Job, JobInputs
+from contract.orders.spec import ValuationSpec
+from contract.rows.files import InputFile
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.loading.feature_rows import GameRows, base_of, encoding_of, from_arrays, rows_of, to_arrays
 

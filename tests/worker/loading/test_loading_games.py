@@ -14,7 +14,7 @@ from app.errors import InvalidData, Unavailable
 from app.valuations.states import ShardKind
 from app.valuations.work import protocol
 from app.valuations.work.leases import Claim
-from contract.job import Job
+from contract.orders.job import Job
 from worker.loading import games
 from worker.loading.feature_rows import GameRows
 from worker.loading.games import LoadedGames, build_problem, read_blob

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.estimators import ENUMERATE_UP_TO
+from contract.orders.estimators import ENUMERATE_UP_TO
 from worker.engine.estimators.grid import (
     Grid,
     collapse,

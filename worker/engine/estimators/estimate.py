@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from contract.estimators import least_evaluations
+from contract.orders.estimators import least_evaluations
 from worker.engine.games.coalitions import Floats
 from worker.engine.games.game import Game, Player
 from worker.engine.games.memo import MemoGame

@@ -5,7 +5,7 @@ Budget and generator are accepted for the common signature; nothing is sampled a
 
 import numpy as np
 
-from contract.estimators import EXACT, EXACT_UP_TO
+from contract.orders.estimators import EXACT, EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.games.coalitions import Floats, shapley_weights, sizes_of
 from worker.engine.games.game import Game, Worths, all_coalitions

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from contract.estimators import ENUMERATE_UP_TO, MOST_COALITIONS
+from contract.orders.estimators import ENUMERATE_UP_TO, MOST_COALITIONS
 from worker.engine.games.coalitions import (
     Floats,
     Ints,

@@ -7,7 +7,7 @@ weight. A pair drawn again costs nothing. Once the budget covers all 2^n coaliti
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.estimators import EXACT_UP_TO
+from contract.orders.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
 from worker.engine.games.coalitions import Floats, kernel_by_size, key, random_coalition

@@ -6,7 +6,7 @@ values. The covariance is a leave-one-pair-out (HC3) sandwich.
 
 import numpy as np
 
-from contract.estimators import EXACT_UP_TO
+from contract.orders.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
 from worker.engine.estimators.grid import pairs_only, with_ends

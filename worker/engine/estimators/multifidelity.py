@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.estimators import ENUMERATE_UP_TO, MULTIFIDELITY
+from contract.orders.estimators import ENUMERATE_UP_TO, MULTIFIDELITY
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact

@@ -7,7 +7,7 @@ reverse. Unbiased, efficient, and among the weakest choices at few evaluations; 
 
 import numpy as np
 
-from contract.estimators import EXACT_UP_TO
+from contract.orders.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import Estimate, TracePoint, remembered, require_budget
 from worker.engine.estimators.exact import exact
 from worker.engine.games.coalitions import Floats, Ints

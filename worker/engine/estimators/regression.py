@@ -8,7 +8,7 @@ in the worths, so it is also the map from a sampled grid to values (grid.py).
 
 import numpy as np
 
-from contract.estimators import EXACT_UP_TO
+from contract.orders.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import (
     Estimate,
     TracePoint,

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from contract.estimators import EXACT_UP_TO
+from contract.orders.estimators import EXACT_UP_TO
 from worker.engine.estimators.estimate import (
     Estimate,
     TracePoint,

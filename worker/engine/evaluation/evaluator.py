@@ -19,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract import clusters
-from contract.answers import Anchors, AnchorSums, UnitSums
-from contract.baseline import at_least
 from contract.errors import InvalidProblem
 from contract.metrics import Metric, Predicts, TokenSum
+from contract.results import clusters
+from contract.results.answers import Anchors, AnchorSums, UnitSums
+from contract.results.baseline import at_least
 from contract.tasks import Prediction, Targets
 from worker.engine.evaluation import memory, prices
 from worker.engine.evaluation.memory import MemoryPlan

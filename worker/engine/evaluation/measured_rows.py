@@ -1,7 +1,8 @@
 """Which rows of a test set measure worth, which choose the baseline's constant answer, and what each weighs.
 
 In full mode a large test set has rows that do nothing else but choose; a small one chooses by the rows that measure
-(``contract.baseline``). In partial mode rows that anchor unlearning never measure worth, and choose. Nothing here
+(``contract.results.baseline``). In partial mode rows that anchor unlearning never measure worth, and choose. Nothing
+here
 trains, or knows torch.
 """
 
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.baseline import SPLIT_PART, chosen_apart, frequencies
 from contract.metrics import Predicts
+from contract.results.baseline import SPLIT_PART, chosen_apart, frequencies
 from contract.tasks import class_weights
 from worker.engine.evaluation import held_out
 from worker.engine.games.problem import Problem

@@ -1,7 +1,7 @@
-"""What a game's worths take, as the learner (``contract.costs``) and each method state it: never by a clock."""
+"""What worths take, as the learner (``contract.learning.costs``) and each method state it: never by a clock."""
 
-from contract.costs import MOST_SHARED, ModelCost, ModelSizes
-from contract.learners import LEARNERS
+from contract.learning.costs import MOST_SHARED, ModelCost, ModelSizes
+from contract.learning.learners import LEARNERS
 from worker.engine.games.problem import Problem
 from worker.engine.learners.learner import Learner
 from worker.engine.unlearning.context import Context

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract import clusters
-from contract.baseline import Baseline, at_least, baseline
-from contract.costs import ModelCost, ModelSizes
-from contract.estimators import ENUMERATE_UP_TO
-from contract.learners import LEARNERS, LOGISTIC, RIDGE
+from contract.learning.costs import ModelCost, ModelSizes
+from contract.learning.learners import LEARNERS, LOGISTIC, RIDGE
 from contract.metrics import Predicts, metric_of
+from contract.orders.estimators import ENUMERATE_UP_TO
+from contract.results import clusters
+from contract.results.baseline import Baseline, at_least, baseline
 from contract.tasks import PREDICTIONS, Targets
 from worker.engine.evaluation.measured_rows import measured_rows
 from worker.engine.evaluation.plain_logistic import LogisticRows, train

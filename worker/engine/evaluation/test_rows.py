@@ -2,7 +2,7 @@
 
 In partial mode the rows are split once: those that anchor unlearning never measure worth, and the baseline's constant
 answer is chosen by their labels. In full mode a large test set has rows that do nothing else; a small one chooses by
-the rows that measure (``contract.baseline``). Nothing here trains.
+the rows that measure (``contract.results.baseline``). Nothing here trains.
 """
 
 from dataclasses import replace
@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract import clusters
-from contract.baseline import Baseline, baseline
 from contract.errors import InvalidProblem
 from contract.metrics import metric_of
+from contract.results import clusters
+from contract.results.baseline import Baseline, baseline
 from worker.engine.evaluation.measured_rows import measured_rows
 from worker.engine.games.problem import Problem
 from worker.engine.learners.learner import Learner

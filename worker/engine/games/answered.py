@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.baseline import at_least, baseline, frequencies
 from contract.metrics import Predicts, metric_of
+from contract.results.baseline import at_least, baseline, frequencies
 from contract.tasks import PREDICTIONS, Targets, TargetScale
 from worker.engine.games.game import Coalitions, Player, Worths
 from worker.engine.games.measured import Ends, Floats, TestUnits

@@ -11,10 +11,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from contract import clusters
-from contract.answers import AnchorSums, Compared, UnitSums
-from contract.baseline import Baseline
 from contract.metrics import Metric
+from contract.results import clusters
+from contract.results.answers import AnchorSums, Compared, UnitSums
+from contract.results.baseline import Baseline
 from contract.tasks import Prediction, Targets
 from worker.engine.games.game import Coalitions
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.clusters import canonical, count
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper, predicted
+from contract.learning.learners import LEARNERS, Hyper, predicted
 from contract.metrics import Predicts, metric_of
 from contract.names import unknown
-from contract.spec import MODES
+from contract.orders.spec import MODES
+from contract.results.clusters import canonical, count
 from contract.tasks import CLASS_WEIGHTS, TargetScale
 from worker.engine.games.away import METHODS_WITHOUT_ROWS, Away
 from worker.engine.games.game import Player
@@ -30,7 +30,7 @@ Array = NDArray[Any]
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Labelled rows: X float32[n, ...] and y int64[n], or float64[n] of numbers, kept in the order of their content.
-    ``clusters`` int64[n] are rows that were drawn together (``contract.clusters``); None: each by itself."""
+    ``clusters`` int64[n] are rows that were drawn together (``contract.results.clusters``); None: each by itself."""
 
     X: Array
     y: Array

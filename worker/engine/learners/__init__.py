@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper
+from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners.boosted_trees import BoostedTrees

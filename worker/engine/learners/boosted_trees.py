@@ -16,7 +16,7 @@ from torch import Tensor
 
 from contract.architectures.trees import forest_shapes, outputs_of
 from contract.errors import InvalidProblem
-from contract.learners import Hyper
+from contract.learning.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.learner import Check

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper
+from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.learner import Check

@@ -21,7 +21,7 @@ from torch import Tensor
 from contract.architectures.adapters import Placement, adapter_shapes, placement
 from contract.architectures.decoder import HEAD, DecoderSizes
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Hyper
+from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
 from worker.engine.learners.backbones.transformer import forward
 from worker.engine.learners.losses import LOSSES

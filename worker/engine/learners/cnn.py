@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.learners import Hyper
+from contract.learning.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.learners.backbones import patches
 from worker.engine.learners.losses import LOSSES

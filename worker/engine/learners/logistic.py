@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contract.learners import Hyper
+from contract.learning.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions, EvaluationFailed
 from worker.engine.learners.learner import Check

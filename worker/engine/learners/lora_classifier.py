@@ -18,7 +18,7 @@ from torch import Tensor
 
 from contract.architectures import bert, resnet, vision_transformer
 from contract.errors import InvalidProblem
-from contract.learners import Hyper
+from contract.learning.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.learners.backbones import adapter_hosts, resnets
 from worker.engine.learners.backbones.adapter_hosts import Host

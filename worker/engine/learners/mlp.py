@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from contract.learners import Hyper
+from contract.learning.learners import Hyper
 from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.losses import LOSSES

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from contract.architectures.adapters import AT
-from contract.learners import LEARNERS, Hyper
+from contract.learning.learners import LEARNERS, Hyper
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from contract.result import Audit, Interval, SizeRow
+from contract.results.result import Audit, Interval, SizeRow
 from worker.engine.games.coalitions import Floats, Ints, kernel_by_size, sizes_of
 from worker.engine.games.game import Coalitions
 

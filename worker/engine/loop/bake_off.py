@@ -8,7 +8,7 @@ whose error the audit reports. Costs are the game's model costs, in retrainings;
 
 import numpy as np
 
-from contract.result import Candidate
+from contract.results.result import Candidate
 from worker.engine.estimators.grid import Grid, collapse
 from worker.engine.estimators.multifidelity import Corrector
 from worker.engine.games.coalitions import Floats, sizes_of

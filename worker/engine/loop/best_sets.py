@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contract.result import ValuationResult
-from contract.selection import Addition, BestSet, Interval, Selection
+from contract.results.result import ValuationResult
+from contract.results.selection import Addition, BestSet, Interval, Selection
 from worker.engine.games.coalitions import Floats, canonical, classes_of, unique
 from worker.engine.games.game import Coalitions, FidelityGame
 from worker.engine.games.measured import Ends, Measured

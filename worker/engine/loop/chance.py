@@ -3,7 +3,8 @@
 Every test unit moves every worth by its influence, and values are linear in worths (for the coalitions that were
 chosen, and for a Gaussian process with its amounts as they were found). So each unit moves each value, and sums of
 products over units are the values' covariance: the infinitesimal form of a bootstrap of test units, paired over
-coalitions. Units that were drawn together are one (``contract.clusters``): their sums are what moves. It is joined with
+coalitions. Units that were drawn together are one (``contract.results.clusters``): their sums are what moves. It is
+joined with
 what an estimate says of unlearning and of seeds, so that one interval holds all three
 (shares.py).
 """
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contract.result import TestRowChance
-from contract.shares import shares_of
+from contract.results.result import TestRowChance
+from contract.results.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.games.coalitions import Floats, canonical, classes_of, keys, symmetrise, symmetrise_covariance
 from worker.engine.games.game import Coalitions, FidelityGame, FunctionGame, Game, Player, Worths

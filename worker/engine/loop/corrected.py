@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from contract.costs import exact_is_cheap
-from contract.result import Audit, ValuationResult
-from contract.shares import shares_of
+from contract.learning.costs import exact_is_cheap
+from contract.results.result import Audit, ValuationResult
+from contract.results.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.multifidelity import Corrector, anchors, halves
 from worker.engine.games.coalitions import Floats

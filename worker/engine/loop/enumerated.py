@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from contract.estimators import REPLICATES
-from contract.result import Audit, ValuationResult
+from contract.orders.estimators import REPLICATES
+from contract.results.result import Audit, ValuationResult
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.exact import exact
 from worker.engine.games.coalitions import exact_operator, sizes_of, symmetrise_covariance, unique

@@ -9,7 +9,7 @@ it needs no value and no share, and nobody's pay can make it pass.
 import math
 from statistics import NormalDist
 
-from contract.result import Gain
+from contract.results.result import Gain
 from worker.engine.games.game import FidelityGame
 from worker.engine.games.measured import Ends, Measured
 from worker.engine.loop import student

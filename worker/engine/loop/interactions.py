@@ -13,9 +13,9 @@ from statistics import NormalDist
 
 import numpy as np
 
-from contract.estimators import ENUMERATE_UP_TO, EXACT, MULTIFIDELITY
-from contract.interactions import Interactions, PairInteraction
-from contract.result import ValuationResult
+from contract.orders.estimators import ENUMERATE_UP_TO, EXACT, MULTIFIDELITY
+from contract.results.interactions import Interactions, PairInteraction
+from contract.results.result import ValuationResult
 from worker.engine.estimators.grid import Grid
 from worker.engine.estimators.multifidelity import Corrector, anchors
 from worker.engine.games.coalitions import Floats, canonical, keys, sizes_of

@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from contract.estimators import EXACT_UP_TO, audited
-from contract.result import Audit, ValuationResult
-from contract.shares import shares_of
+from contract.orders.estimators import EXACT_UP_TO, audited
+from contract.results.result import Audit, ValuationResult
+from contract.results.shares import shares_of
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import BudgetTooSmall, Estimate
 from worker.engine.estimators.grid import grid_size

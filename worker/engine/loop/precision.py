@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.result import Forecast, TestRowChance
+from contract.results.result import Forecast, TestRowChance
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.multifidelity import Corrected, Corrector, anchors
 from worker.engine.loop import stopping

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from contract.result import ValuationResult
+from contract.results.result import ValuationResult
 from worker.engine.games.coalitions import canonical, classes_of, key
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths
 

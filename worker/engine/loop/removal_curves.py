@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contract.result import RemovalCurves, RemovalPoint, ValuationResult
+from contract.results.result import RemovalCurves, RemovalPoint, ValuationResult
 from worker.engine.games.coalitions import canonical, classes_of, key, unique
 from worker.engine.games.game import Coalitions, FidelityGame, family
 from worker.engine.loop.purchases import Purchases

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from contract.result import (
+from contract.results.result import (
     Audit,
     Forecast,
     IntervalParts,
@@ -19,7 +19,7 @@ from contract.result import (
     ValuationResult,
     WorthRow,
 )
-from contract.shares import shares_of
+from contract.results.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.coalitions import Floats

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.estimators import (
+from contract.orders.estimators import (
     BUDGET,
     ENUMERATE_UP_TO,
     MOST_COALITIONS,
@@ -18,14 +18,14 @@ from contract.estimators import (
     most_retrains,
     planned_retrains,
 )
-from contract.result import (
+from contract.orders.spec import ValuationSpec
+from contract.results.result import (
     Audit,
     Candidate,
     TestRowChance,
     TraceRow,
 )
-from contract.shares import shares_of
-from contract.spec import ValuationSpec
+from contract.results.shares import shares_of
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.estimate import Estimate, sums
 from worker.engine.estimators.grid import Grid

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from contract.shares import shares_of
+from contract.results.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.games.coalitions import Floats, Ints, symmetrise, symmetrise_covariance
 

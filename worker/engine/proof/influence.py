@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.estimators import ENUMERATE_UP_TO, EXACT, MULTIFIDELITY
 from contract.metrics import metric_of
-from contract.result import ValuationResult
-from contract.shares import shares_of
+from contract.orders.estimators import ENUMERATE_UP_TO, EXACT, MULTIFIDELITY
+from contract.results.result import ValuationResult
+from contract.results.shares import shares_of
 from worker.engine.estimators import LONE
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.estimators.multifidelity import Corrector, anchors

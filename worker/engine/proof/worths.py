@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from contract.result import ValuationResult, WorthRow
+from contract.results.result import ValuationResult, WorthRow
 from worker.engine.games.game import Coalitions, FidelityGame, family
 from worker.engine.loop.run import RETRAIN
 from worker.engine.proof.influence import influence_of

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts
-from contract.result import PlayerResult
-from contract.row_values import STATISTICS, Floats, Ints, PlayerRowValues, told_apart_by
+from contract.results.result import PlayerResult
+from contract.results.row_values import STATISTICS, Floats, Ints, PlayerRowValues, told_apart_by
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import classes_of
 from worker.engine.games.problem import Problem

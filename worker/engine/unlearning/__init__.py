@@ -1,10 +1,10 @@
 """Unlearning methods by name. One module per method; adding one is adding a line to ``_CODE``, or to ``_OF_TOKENS``
-where it is written for language models. ``contract.methods`` says which learners each is for."""
+where it is written for language models. ``contract.learning.methods`` says which learners each is for."""
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS, Architecture
-from contract.methods import METHODS as VOCABULARY
-from contract.methods import methods_for as names_for
+from contract.learning.learners import LEARNERS, Architecture
+from contract.learning.methods import METHODS as VOCABULARY
+from contract.learning.methods import methods_for as names_for
 from worker.engine.unlearning.descent import (
     finetune_retained,
     gradient_ascent,

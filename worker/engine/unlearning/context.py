@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract.baseline import Baseline
+from contract.results.baseline import Baseline
 from worker.engine.games.problem import Problem
 from worker.engine.learners.learner import Check, Learner
 from worker.engine.tensors.batching import Pool

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from contract.costs import ModelCost
-from contract.methods import UnlearningMethod
+from contract.learning.costs import ModelCost
+from contract.learning.methods import UnlearningMethod
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 

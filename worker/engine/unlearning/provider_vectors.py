@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contract.costs import ModelCost
+from contract.learning.costs import ModelCost
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from contract.costs import ModelCost
-from contract.learners import LEARNERS
+from contract.learning.costs import ModelCost
+from contract.learning.learners import LEARNERS
 from contract.metrics import Predicts
 from worker.engine.tasks import answering_of
 from worker.engine.unlearning.context import Context

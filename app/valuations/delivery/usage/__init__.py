@@ -5,7 +5,7 @@ here and a line below; without one its README names ``cherish predict`` alone, a
 from collections.abc import Callable
 
 from app.valuations.delivery.usage import cnn, lm, logistic, lora, mlp, rows
-from contract.delivery import ModelConfig, Preprocessing
+from contract.results.delivery import ModelConfig, Preprocessing
 
 # from X, float32[n, ...], and weights ``w`` to ``logits``
 _OUTPUTS: dict[str, Callable[[ModelConfig], str]] = {

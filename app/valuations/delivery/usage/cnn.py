@@ -1,6 +1,6 @@
 """A small convolutional network in a few lines of torch."""
 
-from contract.delivery import ModelConfig
+from contract.results.delivery import ModelConfig
 
 _OUTPUTS = """x = X.view(*X.shape[:3], -1).permute(0, 3, 1, 2)
 for i in (0, 1):

@@ -1,6 +1,6 @@
 """Adapters of a language model, with transformers and peft: the package is a PEFT folder."""
 
-from contract.delivery import ModelConfig
+from contract.results.delivery import ModelConfig
 
 
 def program(config: ModelConfig) -> str:

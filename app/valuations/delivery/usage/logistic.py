@@ -1,6 +1,6 @@
 """Multinomial logistic regression in one line of torch, in float64 as it was trained."""
 
-from contract.delivery import ModelConfig
+from contract.results.delivery import ModelConfig
 
 
 def outputs(_config: ModelConfig) -> str:

@@ -1,6 +1,6 @@
 """A classifier whose adapters lie inside an encoder: the arrays are named as its modules are."""
 
-from contract.delivery import ModelConfig
+from contract.results.delivery import ModelConfig
 
 
 def program(config: ModelConfig) -> str:

@@ -1,6 +1,6 @@
 """A multi-layer perceptron in a few lines of torch."""
 
-from contract.delivery import ModelConfig
+from contract.results.delivery import ModelConfig
 
 
 def outputs(config: ModelConfig) -> str:

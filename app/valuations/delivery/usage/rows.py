@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from contract.delivery import Preprocessing
+from contract.results.delivery import Preprocessing
 
 
 class RowsRead(NamedTuple):

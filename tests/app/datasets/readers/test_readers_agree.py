@@ -19,7 +19,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from app.datasets.readers import read_table
 from app.datasets.rows.encoding import encode, fit_encoding
-from contract.files import Reading
+from contract.rows.files import Reading
 
 Rows = list[dict[str, Any]]
 

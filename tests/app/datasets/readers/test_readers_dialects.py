@@ -7,7 +7,7 @@ import pytest
 from app.datasets.readers import read_table
 from app.datasets.readers.findings import findings_of
 from app.errors import InvalidData
-from contract.files import AS_IT_IS, Reading
+from contract.rows.files import AS_IT_IS, Reading
 
 ROWS = [{"x": 0.346, "z": 77, "city": "Köln", "y": 1}, {"x": -1.303, "z": 59, "city": "Łódź", "y": 0}]
 

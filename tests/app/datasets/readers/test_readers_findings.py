@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from app.datasets.readers.findings import findings_of, with_findings
-from contract.findings import Finding, Severity
+from contract.rows.findings import Finding, Severity
 
 ONE = Finding(code="delimiter", severity=Severity.NOTE, detail="the file is delimited by semicolons")
 OTHER = Finding(

@@ -17,7 +17,7 @@ from PIL import Image
 from app.datasets.inspection import inspect
 from app.datasets.readers import Limits, archive, images, read_table, sniff
 from app.errors import InvalidData
-from contract.files import FileColumn
+from contract.rows.files import FileColumn
 
 
 def packed(**files: bytes | str) -> bytes:

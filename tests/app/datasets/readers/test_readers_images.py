@@ -16,7 +16,7 @@ from app.datasets.readers import Limits, image_shape, images, read_table
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.images import in_form
 from app.errors import InvalidData
-from contract.files import FileColumn
+from contract.rows.files import FileColumn
 
 PHOTO = np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8)
 

@@ -13,7 +13,7 @@ from app.datasets.readers import Limits, read_table, table_format, table_name
 from app.datasets.readers.findings import findings_of
 from app.datasets.rows.rules import check_table, class_names, columns_of
 from app.errors import InvalidData
-from contract.files import FileColumn
+from contract.rows.files import FileColumn
 
 GOOD = b"age,city,label\n1.5,Oslo,yes\n2,Bergen,no\n3,Oslo,yes\n"
 

@@ -12,7 +12,7 @@ import pytest
 from app.datasets.readers import Limits, open_columns, read_table, sniff, table_format
 from app.datasets.readers.findings import findings_of
 from app.errors import InvalidData
-from contract.files import Reading
+from contract.rows.files import Reading
 
 HEADER = ["n", "x", "ok", "day", "at", "word", "y"]
 ROWS: list[list[Any]] = [

@@ -15,7 +15,7 @@ from app.datasets.rows.encoding import EncodedRows, encode, fit_encoding, fit_ta
 from app.datasets.rows.features import Encoding, Feature
 from app.datasets.rows.joining import Unfit
 from app.errors import InvalidData
-from contract.features import FeatureChoice
+from contract.rows.features import FeatureChoice
 
 
 def csv(text: str, name: str = "dataset ds_1") -> pa.Table:

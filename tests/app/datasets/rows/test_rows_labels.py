@@ -3,7 +3,7 @@
 import pytest
 
 from app.datasets.rows.labels import label_findings, plain_label
-from contract.findings import Severity
+from contract.rows.findings import Severity
 
 
 @pytest.mark.parametrize("label", ["Yes", " yes.", "'YES'", "“yes”", "\u00a0yes\t", "ｙｅｓ"])

@@ -9,7 +9,7 @@ import pytest
 
 from app.datasets.readers import read_table
 from app.datasets.rows.noticed import RowHashes, noticed, of_labelled
-from contract.findings import Severity
+from contract.rows.findings import Severity
 
 
 def said(table: pa.Table) -> list[tuple[str, str, int | None]]:

@@ -16,7 +16,7 @@ from app.datasets.rows.registered import (
 from app.errors import InvalidData
 from contract.agents import RegisteredColumn, Registration
 from contract.document import canonical_json
-from contract.features import FeatureChoice
+from contract.rows.features import FeatureChoice
 
 OWN = Registration(
     rows=90,

@@ -18,7 +18,7 @@ from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
 from app.payouts.providers import stripe_like
 from app.payouts.providers.interface import EventKind
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 from tests.app.payouts.providers.fake_provider import FakeProvider
 
 GAINED = JobOutcome(empty_worth=0.5, full_worth=0.75)

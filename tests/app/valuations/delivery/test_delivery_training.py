@@ -14,10 +14,10 @@ from app.valuations.delivery.card import CardFacts, CardPayee, card, interval
 from app.valuations.delivery.package import digest_of_package, digests_of, files_of, packed
 from app.valuations.delivery.training import training_of
 from app.valuations.delivery.usage import usage
-from contract.delivery import LeftOut, ModelConfig, Preprocessing, ReleasedModel, Training
-from contract.grants import Grant
-from contract.job import PayeePart
-from contract.learners import LEARNERS
+from contract.learning.learners import LEARNERS
+from contract.orders.grants import Grant
+from contract.orders.job import PayeePart
+from contract.results.delivery import LeftOut, ModelConfig, Preprocessing, ReleasedModel, Training
 from contract.tasks import Reads
 
 GRANTS = [(Grant.VALUE,), (Grant.VALUE, Grant.MODEL)]

@@ -10,7 +10,7 @@ import safetensors.numpy
 import torch
 
 from app.valuations.delivery.usage import cnn, lm, logistic, lora, mlp, rows, usage
-from contract.delivery import ModelConfig, Preprocessing
+from contract.results.delivery import ModelConfig, Preprocessing
 from worker.engine.games.problem import LearnerSpec
 from worker.engine.learners import make_learner
 

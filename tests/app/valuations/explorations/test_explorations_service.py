@@ -18,7 +18,7 @@ from app.valuations.explorations.coarse import PART_STEP, SHARE_STEP
 from app.valuations.explorations.orders import exploration_of
 from app.valuations.explorations.schemas import CatalogSearch, ExplorationAnswer, NewExploration
 from app.valuations.states import ValuationStatus
-from contract.result import StoredResult
+from contract.results.result import StoredResult
 from tests.market import rows_of
 
 

@@ -18,7 +18,7 @@ from app.valuations.orders.admission import Admission, Admitted
 from app.valuations.orders.terms import with_dispute_window
 from app.valuations.orders.test_commitment import commitment
 from contract.architectures.model_folder import ModelFacts
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 from tests.market import Market, rows_of
 
 

@@ -9,7 +9,7 @@ from app.datasets.tables import Dataset
 from app.errors import InvalidInput
 from app.valuations.orders.deliverables import check_deliveries, delivery_notes, granted_by
 from app.valuations.schemas import NewValuation
-from contract.grants import ODRL_ACTIONS, Grant
+from contract.orders.grants import ODRL_ACTIONS, Grant
 
 _DATASET, _TEST = (f"ds_{uuid.UUID(int=number).hex}" for number in (1, 2))
 

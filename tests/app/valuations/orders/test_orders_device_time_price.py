@@ -7,7 +7,7 @@ import pytest
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms, sentences
 from app.valuations.schemas import Payout
-from contract.job import AgreedTerms
+from contract.orders.job import AgreedTerms
 
 NOW = Payout(dispute_window_seconds=0)
 

@@ -8,9 +8,9 @@ from app.disclosure.bands import Bands
 from app.valuations.orders.disclosures import overlap_notes, questions, quoted_findings
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import Model, NewValuation
-from contract.findings import FileFinding, Finding, Severity
-from contract.fit import FitAnswer, Offer, PayeeFitted, RowsFitted
-from contract.job import LabelMix
+from contract.orders.fit import FitAnswer, Offer, PayeeFitted, RowsFitted
+from contract.orders.job import LabelMix
+from contract.rows.findings import FileFinding, Finding, Severity
 
 OWNERS = (uuid.uuid4(), uuid.uuid4())
 TEST = Dataset(id=uuid.uuid4(), provider_id=uuid.uuid4(), digest="t", target="y", reading=None)

@@ -17,8 +17,8 @@ from app.datasets.rows.features import Encoding
 from app.errors import InvalidData
 from app.valuations.orders.fit_task import answer, fit
 from app.valuations.players.files import in_groups
-from contract.files import InputFile
-from contract.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
+from contract.orders.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
+from contract.rows.files import InputFile
 from tests.frozen_models import pictures, sentences
 
 LIMITS = {"max_rows": 1000, "max_columns": 50, "max_bytes": 10**8}

@@ -20,9 +20,9 @@ from app.valuations.orders.fitted_files import Fitter, OrderFiles, unfit_for_ite
 from app.valuations.schemas import Model
 from app.valuations.tables import Fitting
 from contract.architectures.model_folder import ModelFacts
-from contract.fit import Offer
-from contract.game import FrozenModelRows, TableEncoding, TokenBlocks
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
+from contract.orders.fit import Offer
+from contract.orders.game import FrozenModelRows, TableEncoding, TokenBlocks
 from tests.frozen_models import pictures, sentences
 
 FACTS = ModelFacts(

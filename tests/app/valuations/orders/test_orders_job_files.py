@@ -7,8 +7,8 @@ import pytest
 
 from app.errors import InvalidData
 from app.valuations.orders.job_files import DatasetRefused, answer, left_out
-from contract.files import InputFile
-from contract.fit import FilesRead, FitQuestion, FitRequest, Offer
+from contract.orders.fit import FilesRead, FitQuestion, FitRequest, Offer
+from contract.rows.files import InputFile
 
 LIMITS = {"max_rows": 1000, "max_columns": 50, "max_bytes": 10**8}
 TEST = b"x,y\n1,a\n2,b\n3,a\n"

@@ -4,8 +4,8 @@ import pytest
 
 from app.valuations.orders.measurement import BETTER_WITH_RARE_CLASSES, expected_width, measurement, rule
 from app.valuations.schemas import NewValuation
-from contract.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
 from contract.metrics import METRICS
+from contract.orders.game import FrozenGame, LearnerChoice, TableEncoding, TokenBlocks
 
 
 def game(metric: str, mode: str = "full", learner: str = "logistic") -> FrozenGame:

@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
 from app.valuations.schemas import Model, NewValuation
 from contract.architectures.model_folder import ModelFacts
-from contract.learners import Architecture
+from contract.learning.learners import Architecture
 
 FACTS = ModelFacts(family="bert", sizes={"heads": 2, "eps": 1e-12, "positions": 48}, width=16, parameters=1000)
 DECODER = FACTS.model_copy(

@@ -27,10 +27,10 @@ from app.valuations.orders.quotes import (
 )
 from app.valuations.schemas import NewValuation
 from app.valuations.tables import BuyerGame, Valuation
-from contract.fit import FitAnswer, RowsFitted
-from contract.job import LabelMix
-from contract.learners import LEARNERS
-from contract.methods import default_method
+from contract.learning.learners import LEARNERS
+from contract.learning.methods import default_method
+from contract.orders.fit import FitAnswer, RowsFitted
+from contract.orders.job import LabelMix
 from worker.engine.learners import NAMES
 from worker.engine.unlearning import methods_for
 

@@ -10,7 +10,7 @@ from app.errors import InvalidInput
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import payout_terms, sentences
 from app.valuations.schemas import Payout
-from contract.policies import CopiesRule, PayoutPolicy
+from contract.orders.policies import CopiesRule, PayoutPolicy
 
 
 def agreed(**terms: Any) -> Payout:

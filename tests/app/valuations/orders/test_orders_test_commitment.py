@@ -4,7 +4,7 @@ import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
 from app.valuations.orders.test_commitment import commit, commitment, far_apart, label_mix
-from contract.job import TestCommitment
+from contract.orders.job import TestCommitment
 
 
 def rows(*labels: int) -> EncodedRows:

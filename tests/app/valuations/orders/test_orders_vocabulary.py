@@ -10,8 +10,8 @@ from app.valuations.orders.model_choice import Chosen
 from app.valuations.orders.refusals import refused
 from app.valuations.orders.vocabulary import check_vocabulary
 from app.valuations.schemas import Model, NewValuation
-from contract.learners import LEARNERS, Architecture
-from contract.methods import METHODS, method_fault, mode_fault
+from contract.learning.learners import LEARNERS, Architecture
+from contract.learning.methods import METHODS, method_fault, mode_fault
 from contract.metrics import METRICS
 
 TOLD: dict[str, Any] = {"precision": 0.9, "costs": {"a": {"b": 1.0}, "b": {"a": 1.0}}}

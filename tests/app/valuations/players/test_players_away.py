@@ -1,8 +1,8 @@
 """Payees whose rows stay with them are seated among the others by content, each by itself."""
 
 from app.valuations.players.away import away_player, seat_all
-from contract.files import InputFile
-from contract.fit import Offer, PayeeFitted, PlayerFitted
+from contract.orders.fit import Offer, PayeeFitted, PlayerFitted
+from contract.rows.files import InputFile
 
 FILE = InputFile(name="dataset ds_1", digest="ab" * 32, format="agent", target="y")
 OFFERS = [Offer(name=name, shown=name, datasets=(name,)) for name in ("up", "home", "unused")]

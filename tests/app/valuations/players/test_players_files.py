@@ -11,7 +11,7 @@ from app.datasets.readers import Limits
 from app.datasets.rows.encoding import EncodedRows
 from app.errors import InvalidData
 from app.valuations.players.files import drop_mask, join_rows, table_of, used_rows
-from contract.files import InputFile
+from contract.rows.files import InputFile
 
 CSV = InputFile(name="dataset a", digest="d", format="csv", target="colour")
 

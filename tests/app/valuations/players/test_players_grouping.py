@@ -14,7 +14,7 @@ from app.datasets.rows.raw_rows import RawRows, join_raw
 from app.valuations.players.files import join_rows, used_rows
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
-from contract.files import InputFile
+from contract.rows.files import InputFile
 
 WIDTH = 8
 NOTHING = EncodedRows(np.zeros((0, WIDTH), dtype=np.float32), np.zeros(0, dtype=np.int64))

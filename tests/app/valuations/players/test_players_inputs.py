@@ -10,8 +10,8 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations.players.files import drop_mask, join_rows, used_rows
 from app.valuations.players.inputs import load_blocks, load_rows, load_table, opened_items
-from contract.files import InputFile
-from contract.game import FrozenModelRows, TokenBlocks
+from contract.orders.game import FrozenModelRows, TokenBlocks
+from contract.rows.files import InputFile
 
 SETTINGS = Settings(max_rows=1000)
 

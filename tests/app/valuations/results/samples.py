@@ -8,9 +8,9 @@ from app.valuations.results.schemas import Payouts, PlayerValue, Values
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
-from contract.files import InputFile
-from contract.job import AgreedTerms, JobInputs, JobProgress, PayeePart, TestCommitment
-from contract.result import Audit, PlayerResult, RemovalCurves, RevaluedWithout, StoredResult, ValuationResult
+from contract.orders.job import AgreedTerms, JobInputs, JobProgress, PayeePart, TestCommitment
+from contract.results.result import Audit, PlayerResult, RemovalCurves, RevaluedWithout, StoredResult, ValuationResult
+from contract.rows.files import InputFile
 
 PROVIDERS = [uuid.uuid5(uuid.NAMESPACE_URL, name) for name in ("a", "b", "c")]
 DATASETS = [uuid.uuid5(uuid.NAMESPACE_URL, f"data of {name}") for name in ("a", "b", "c")]

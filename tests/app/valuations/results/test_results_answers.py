@@ -10,9 +10,9 @@ from app.valuations.repository import JobState
 from app.valuations.results.answers import agreed_terms, full, mine, payouts, progress, summary, values
 from app.valuations.states import CHECK, TERMINAL, ValuationStatus
 from app.valuations.tables import Round
-from contract.job import JobProgress
-from contract.result import Forecast, Precision, RemovalCurves, RemovalPoint, RevaluedWithout
-from contract.spec import ValuationSpec
+from contract.orders.job import JobProgress
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Forecast, Precision, RemovalCurves, RemovalPoint, RevaluedWithout
 from tests.app.valuations.results.samples import MOMENT, PROVIDERS, found, job, payees, result
 
 PLAYERS = (found("a", 0.4, 0.8), found("b", 0.2, 0.2))

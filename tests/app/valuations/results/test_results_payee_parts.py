@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.valuations.results.payee_parts import part_of, players_paid
-from contract.job import PayeePart
-from contract.result import PlayerResult, RevaluedWithout
+from contract.orders.job import PayeePart
+from contract.results.result import PlayerResult, RevaluedWithout
 from tests.app.valuations.results.samples import found, result
 
 PLAYERS = [found("a", 0.4, 0.8), found("b", 0.1, 0.2)]

@@ -19,7 +19,7 @@ from app.settings import Settings
 from app.valuations.results import settlement, what_if
 from app.valuations.tables import Valuation
 from app.web.ended import sharing
-from contract.policies import PayoutPolicy
+from contract.orders.policies import PayoutPolicy
 from tests.app.conftest import Known
 from tests.app.valuations import story
 from tests.app.web.test_web_rules import Browser

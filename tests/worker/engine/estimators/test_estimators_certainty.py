@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contract.estimators import SAMPLING, least_evaluations
+from contract.orders.estimators import SAMPLING, least_evaluations
 from worker.engine.estimators import LONE
 from worker.engine.games.game import TableGame
 

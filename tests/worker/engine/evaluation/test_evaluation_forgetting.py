@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from contract.errors import InvalidProblem
-from contract.methods import mode_fault
-from contract.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod
+from contract.learning.methods import mode_fault
+from contract.learning.withdrawal import METHODS, NEEDS_ALL, WithdrawalMethod
 from tests.worker.engine import tiny_encoders, tiny_language
 from worker.engine.evaluation import forgetting, membership
 from worker.engine.evaluation.evaluator import Evaluator

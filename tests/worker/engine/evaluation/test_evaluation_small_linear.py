@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contract.methods import default_method
-from contract.spec import ValuationSpec
+from contract.learning.methods import default_method
+from contract.orders.spec import ValuationSpec
 from worker.engine.evaluation import held_out, plain_logistic
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.evaluation.measured_rows import measured_rows

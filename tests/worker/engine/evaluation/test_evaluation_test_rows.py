@@ -8,7 +8,7 @@ import torch
 
 from contract.errors import InvalidProblem
 from contract.metrics import METRICS
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from tests.worker.engine import tiny_language
 from worker.engine.evaluation import held_out
 from worker.engine.evaluation.evaluator import Evaluator

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Player, TableFidelityGame
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows

@@ -8,7 +8,7 @@ import torch
 
 from contract.architectures.trees import forest_shapes
 from contract.errors import InvalidProblem
-from contract.methods import default_method, methods_for
+from contract.learning.methods import default_method, methods_for
 from tests.worker.engine.same_bits import assert_same_bits
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions

@@ -8,8 +8,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS
-from contract.methods import default_method, method_fault, methods_for
+from contract.learning.learners import LEARNERS
+from contract.learning.methods import default_method, method_fault, methods_for
 from tests.worker.engine.same_bits import assert_same_bits
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from contract.errors import InvalidProblem
-from contract.methods import default_method
+from contract.learning.methods import default_method
 from tests.worker.engine.same_bits import assert_same_bits
 from tests.worker.engine.tiny_encoders import HYPER, family, model, moved, problem, rows, shape, weights
 from worker.engine.evaluation import memory

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from contract.errors import InvalidProblem
-from contract.learners import LEARNERS
+from contract.learning.learners import LEARNERS
 from worker.engine.learners.logistic import LogisticOptions
 from worker.engine.learners.options import read_options
 

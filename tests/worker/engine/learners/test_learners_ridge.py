@@ -6,9 +6,9 @@ import torch
 from sklearn.linear_model import Ridge as Reference
 
 from contract.errors import InvalidProblem
-from contract.methods import default_method
+from contract.learning.methods import default_method
 from contract.metrics import Predicts
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.estimators.exact import exact_values
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contract.result import Audit
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Audit
 from worker.engine.games.coalitions import sizes_of
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.loop.audit import audit, coalition_weights, residual_variance_ratio

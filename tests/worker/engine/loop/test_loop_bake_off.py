@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.estimators.multifidelity import anchors
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.loop.bake_off import bake

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from contract.selection import Selection
+from contract.results.selection import Selection
 from tests.worker.engine.loop.test_loop_run import market
 from worker.engine.games.game import Coalitions, NeedWorths, Player, TableFidelityGame
 from worker.engine.games.measured import Ends

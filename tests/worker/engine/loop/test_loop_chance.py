@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from contract.metrics import METRICS, Predicts
-from contract.shares import shares_of
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.shares import shares_of
 from contract.tasks import PREDICTIONS
 from worker.engine.estimators.exact import exact, exact_values
 from worker.engine.estimators.grid import full_grid

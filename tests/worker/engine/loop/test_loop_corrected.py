@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contract.result import ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import ValuationResult
 from worker.engine.estimators.exact import exact_values
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.loop.corrected import FIRST_AUDITS, corrected

@@ -8,7 +8,7 @@ seed. pyDVL's nominal 95 % intervals covered 52 % of values early on; ours must 
 import numpy as np
 import pytest
 
-from contract.shares import shares_of
+from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.valuation import ValuationSpec, value

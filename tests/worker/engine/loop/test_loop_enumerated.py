@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from tests.worker.engine.loop.test_loop_corrected import game
 from worker.engine.estimators.exact import exact_values
 from worker.engine.loop.enumerated import enumerated, replicates_of_all

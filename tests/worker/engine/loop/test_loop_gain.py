@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contract.baseline import baseline, frequencies
 from contract.metrics import METRICS, Predicts
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.baseline import baseline, frequencies
 from contract.tasks import PREDICTIONS, Targets
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import Player, TableFidelityGame

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from contract.interactions import Interactions, PairInteraction
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.interactions import Interactions, PairInteraction
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.loop.interactions import interactions, pair_operator
 from worker.engine.valuation import value

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
 from worker.engine.estimators.exact import exact_values
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.loop.lone import NO_DATA, lone

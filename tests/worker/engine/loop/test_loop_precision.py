@@ -6,8 +6,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from contract.result import Precision, ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Precision, ValuationResult
 from tests.worker.engine.loop.test_loop_corrected import game
 from worker.engine.games.answered import AnsweredGame
 from worker.engine.games.game import EvaluationFailed, TableFidelityGame, all_coalitions

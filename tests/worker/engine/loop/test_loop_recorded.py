@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contract.result import ShardRow, ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import ShardRow, ValuationResult
 from worker.engine.games.game import EvaluationFailed, Player, TableFidelityGame, all_coalitions
 from worker.engine.loop.recorded import RecordedGame
 from worker.engine.valuation import value

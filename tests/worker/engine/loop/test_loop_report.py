@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from contract.result import Forecast
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import Forecast
 from tests.worker.engine.loop.test_loop_precision import measured
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.loop.audit import exact_audit, unaudited

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contract.shares import shares_of
+from contract.results.shares import shares_of
 from worker.engine.estimators.exact import exact_values
 from worker.engine.games.coalitions import key
 from worker.engine.games.game import (

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from contract.shares import shares_of
+from contract.results.shares import shares_of
 from worker.engine.estimators.estimate import Estimate
 from worker.engine.loop.shares import intervals, symmetric
 from worker.engine.loop.stopping import Look, band_confidence, precise_enough

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from contract.result import ValuationResult
-from contract.shares import shares_of
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import ValuationResult
+from contract.results.shares import shares_of
 from worker.engine.estimators.design import audit_design
 from worker.engine.estimators.multifidelity import Corrector, anchors
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions

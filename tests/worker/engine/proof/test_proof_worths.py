@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from contract.result import ValuationResult
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.result import ValuationResult
 from worker.engine.games.game import Player, TableFidelityGame, all_coalitions
 from worker.engine.proof.worths import Rechecked, recheck
 from worker.engine.valuation import value

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from contract.errors import InvalidProblem
-from contract.methods import default_method
+from contract.learning.methods import default_method
 from contract.metrics import Predicts
-from contract.row_values import NEIGHBOURS, STATISTICS, PlayerRowValues
-from contract.spec import ValuationSpec
+from contract.orders.spec import ValuationSpec
+from contract.results.row_values import NEIGHBOURS, STATISTICS, PlayerRowValues
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows

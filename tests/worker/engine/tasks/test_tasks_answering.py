@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from contract.learners import LEARNERS
+from contract.learning.learners import LEARNERS
 from contract.metrics import Predicts
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.tasks import ANSWERING, answering_of

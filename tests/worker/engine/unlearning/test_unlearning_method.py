@@ -2,8 +2,8 @@
 
 import pytest
 
-from contract.learners import LEARNERS
-from contract.methods import METHODS
+from contract.learning.learners import LEARNERS
+from contract.learning.methods import METHODS
 from worker.engine.unlearning import methods_for
 from worker.engine.unlearning.method import Method
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.errors import InvalidProblem
-from contract.learners import INSTALLED, Architecture
+from contract.learning.learners import INSTALLED, Architecture
 
 Floats = NDArray[np.float64]
 Options = Mapping[str, float | int]

@@ -6,7 +6,7 @@ retraining's own cost it does not pay. Needs the retained rows, so full mode onl
 
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method

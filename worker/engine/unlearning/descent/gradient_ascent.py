@@ -6,7 +6,7 @@ baseline; measured here, it correlates negatively with retraining.
 
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context

@@ -6,7 +6,7 @@ arXiv 2205.08096, without its good one). A named baseline.
 
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.unlearning.context import Context

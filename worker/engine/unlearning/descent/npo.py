@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning import preference
 from worker.engine.unlearning.context import Context

@@ -7,7 +7,7 @@ and one pass over the rows that measure per provider; a coalition is then a sum,
 
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method

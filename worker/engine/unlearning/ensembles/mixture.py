@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
 from worker.engine.unlearning.context import Context

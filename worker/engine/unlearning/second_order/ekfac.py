@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.layout import Layout
 from worker.engine.unlearning.context import Context

@@ -10,7 +10,7 @@ sample is the buyer's anchor rows.
 import torch
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.tensors.batching import Batch
 from worker.engine.tensors.seeds import derive, torch_generator

@@ -8,7 +8,7 @@ the certified-removal literature uses (Guo et al. 2020, arXiv 1911.03030). Needs
 import torch
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.logistic import Logistic, LogisticStack
 from worker.engine.unlearning.context import Context

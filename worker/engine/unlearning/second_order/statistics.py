@@ -15,7 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.ridge import Ridge, sums
 from worker.engine.unlearning.context import Context

@@ -6,7 +6,7 @@ Twenty Adam steps on the mean over tokens of KL(base || model); the token-wise t
 import torch
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.optim import adam
 from worker.engine.tensors.batching import Batch

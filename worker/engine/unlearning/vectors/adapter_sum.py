@@ -8,7 +8,7 @@ Averaging A and B apart is not averaging B A; here the products are averaged and
 import torch
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method

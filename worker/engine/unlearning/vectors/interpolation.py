@@ -7,7 +7,7 @@ the others, and in a bake-off a column that explains the effect of size.
 import torch
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method

@@ -6,7 +6,7 @@ base model and M_full; nothing that was retained.
 
 from torch import Tensor
 
-from contract.methods import known
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
 from worker.engine.unlearning.method import Method

@@ -1,0 +1,1 @@
+"""`cherish demo`."""

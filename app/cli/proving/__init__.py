@@ -1,0 +1,1 @@
+"""`cherish verify`: results, certificates and proofs."""

@@ -1,0 +1,300 @@
+"""``cherish verify`` of a certificate: what the operator signed, repeated from the evidence that it committed to.
+
+Nothing here trusts the operator's arithmetic: values, intervals, shares and amounts are made again from the worths, and
+the worths, with models' answers, hash to the certificate's Merkle root. A provider's proofs are checked against the
+same root. Whether the worths are true takes the rows, which only their providers have. The engine is imported inside
+functions.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli.proving.verdicts import Verdict
+from app.errors import InvalidInput
+from contract.document import digest_of
+from contract.proof.division import Division
+from contract.proof.evidence import Evidence, InclusionProof, holds, proven
+
+if TYPE_CHECKING:
+    from app.storage.blobs import BlobStore
+    from contract.results.result import StoredResult
+
+Record = Callable[[str, Verdict], bool]
+_NAMED = 3
+# what an order and the spec of its result have in common; budgets grow when a job is topped up
+_ASKED = ("mode", "metric", "fidelity", "unlearning", "estimator", "seed", "confidence")
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The buyer's evidence as it was downloaded: the document's bytes, the job's part, files of answers by digest."""
+
+    document: bytes
+    evidence: Evidence
+    result: dict[str, Any]
+    division: Division
+    answers: dict[str, bytes]
+
+
+def is_signed(content: bytes) -> bool:
+    """Whether a file is a certificate or a provider's proofs, and no result of ``cherish value``."""
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(body, dict) and "signature" in body and ("certificate" in body or "statement" in body)
+
+
+def check(content: bytes, evidence: Path | None, key: str | None, record: Record) -> list[str]:
+    """Record what is found of a certificate (with its ``evidence`` archive) or of a provider's proofs (with the
+    certificate); returns what was not checked, in words."""
+    body = json.loads(content)
+    if "statement" in body:
+        return _inclusion(body, evidence, key, record)
+    certificate = body["certificate"]
+    if not record("signature", _signature(body, certificate, key)):
+        return ["everything else, since the signature does not hold"]
+    if evidence is None:
+        return [
+            "values, intervals and amounts, which take the evidence: `cherish valuations evidence` fetches it, and "
+            "`cherish verify CERTIFICATE EVIDENCE` repeats them from it"
+        ]
+    return _repeated(certificate, read_archive(evidence), record)
+
+
+def read_archive(path: Path) -> Archive:
+    """The archive of ``GET /v1/valuations/{id}/evidence``; raises InvalidInput where it is none."""
+    from app.valuations.evidence import ANSWERS, DOCUMENT, JOB
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            document = archive.read(DOCUMENT)
+            job = json.loads(archive.read(JOB))
+            answers = {
+                name.removeprefix(ANSWERS): archive.read(name)
+                for name in archive.namelist()
+                if name.startswith(ANSWERS)
+            }
+        return Archive(
+            document,
+            Evidence.model_validate_json(document),
+            dict(job["result"]),
+            Division.read(job["division"]),
+            answers,
+        )
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as cause:
+        raise InvalidInput(f"{path}: this is not the evidence of a job ({cause}); fetch it again") from cause
+
+
+def _signature(body: Mapping[str, Any], signed: Mapping[str, Any], key: str | None) -> Verdict:
+    """Whether the key signed exactly this; without a key that is trusted, whether the file's own did."""
+    from app.valuations.results.certificates import is_genuine
+
+    own = str(body.get("public_key", ""))
+    if not is_genuine({"certificate": signed, "signature": body["signature"]}, own if key is None else key):
+        whose = "the key in the file" if key is None else "this key"
+        return Verdict(False, f"{whose} did not sign this; it was altered, or is another service's")
+    if key is None:
+        return Verdict(True, f"by the key that the file names ({own}); pass --key to trust one from elsewhere")
+    return Verdict(True, "by the key that you trust")
+
+
+def _repeated(certificate: Mapping[str, Any], archive: Archive, record: Record) -> list[str]:
+    from contract.results.result import StoredResult
+
+    record("root", _root(certificate, archive))
+    try:
+        result = StoredResult.from_dict(archive.result)
+    except ValueError as cause:
+        record("values", Verdict(False, f"the evidence holds no result: {cause}"))
+        return []
+    record("request", _request(certificate, archive, result))
+    answers = _answer_store(archive)
+    if isinstance(answers, Verdict):
+        record("answers", answers)
+        return []
+    if answers is not None:
+        record("answers", _worths_of_answers(archive, answers))
+    record("values", _values(certificate, archive, result, answers))
+    record("amounts", _amounts(certificate, archive, result))
+    told = ["whether the worths are those of models trained on the providers' rows, which takes the rows"]
+    if answers is None:
+        told.append(
+            "the test of the gain and what other test rows would change, which take models' answers: they are handed "
+            "over where every licence grants the model"
+        )
+    return [*told, "device seconds, the moment of settlement, reserve prices, and how many worths were computed twice"]
+
+
+def _root(certificate: Mapping[str, Any], archive: Archive) -> Verdict:
+    """Whether the evidence is what the certificate commits to."""
+    sealed, found = certificate.get("evidence"), archive.evidence.seal().plain()
+    if sealed is None:
+        return Verdict(False, "the certificate names no evidence: it is of a job from before evidence was kept")
+    wrong = [name for name in found if sealed.get(name) != found[name]]
+    if wrong:
+        named = ", ".join(
+            f"{name} {str(sealed.get(name))[:12]} is certified, {str(found[name])[:12]} found" for name in wrong
+        )
+        return Verdict(False, f"the evidence is not what the certificate commits to: {named}")
+    if archive.evidence.content != archive.document:
+        return Verdict(False, "the document is not spelled as it was sealed")
+    return Verdict(True, f"{found['leaves']} worths and files of answers are under the certificate's Merkle root")
+
+
+def _request(certificate: Mapping[str, Any], archive: Archive, result: "StoredResult") -> Verdict:
+    """Whether what was ordered is what was valued, and the evidence is of that game."""
+    from app.valuations.results.recomputed import order_of
+
+    asked, spec, evidence = order_of(certificate).spec(), result.spec, archive.evidence
+    wrong = [
+        f"{name} {getattr(asked, name)!r} was ordered and {getattr(spec, name)!r} valued"
+        for name in _ASKED
+        if getattr(asked, name) != getattr(spec, name)
+    ]
+    if evidence.game != certificate["digests"].get("game"):
+        wrong.append("the evidence is of another game")
+    if (evidence.metric, evidence.partial) != (spec.metric, spec.mode == "partial"):
+        wrong.append("the evidence is of another metric or mode")
+    if wrong:
+        return Verdict(False, "; ".join(wrong))
+    return Verdict(True, f"{spec.metric}, {spec.mode} mode, estimator {spec.estimator}, seed {spec.seed}, as ordered")
+
+
+def _answer_store(archive: Archive) -> "BlobStore | Verdict | None":
+    """The files of answers by digest; None where none were handed over, a verdict where they are not those named."""
+    from app.storage.blobs import BlobStore
+
+    if not archive.answers:
+        return None
+    store = BlobStore.from_url("memory:///")
+    for content in archive.answers.values():
+        store.put_bytes(content)
+    missing = [leaf.digest for leaf in archive.evidence.answers if not store.exists(leaf.digest)]
+    if missing:
+        return Verdict(False, f"{len(missing)} files of answers are missing or altered, the first {missing[0]}")
+    return store
+
+
+def _worths_of_answers(archive: Archive, answers: "BlobStore") -> Verdict:
+    """Whether every worth is the metric of what its model answered."""
+    import numpy as np
+
+    from app.cli.proving.verdicts import TOLERANCE
+    from contract.metrics import metric_of
+    from worker.jobs.evidence import game_of
+    from worker.jobs.kept_answers import KeptAnswers
+
+    kept, metric, furthest = game_of(archive.evidence, answers).kept, metric_of(archive.evidence.metric), 0.0
+    if not isinstance(kept, KeptAnswers):
+        raise AssertionError("a game with answers has none")
+    for part in archive.evidence.worths:
+        try:
+            again = kept.worths(metric, part.source, [bytes.fromhex(each) for each in part.coalitions])
+        except (KeyError, ValueError) as cause:
+            return Verdict(False, f"no answers are there for a worth of {part.source}: {cause}")
+        gaps = np.abs(again - np.array(part.worths))
+        furthest = max(furthest, float(gaps.max(initial=0.0)))
+        if not furthest <= TOLERANCE:
+            row = int(np.argmax(gaps))
+            return Verdict(False, f"the {part.source} worth of {part.coalitions[row]} is not that of its answers")
+    count = sum(len(part.worths) for part in archive.evidence.worths)
+    return Verdict(True, f"{count} worths follow from the models' answers on the test rows")
+
+
+def _values(
+    certificate: Mapping[str, Any], archive: Archive, result: "StoredResult", answers: "BlobStore | None"
+) -> Verdict:
+    """Whether the result is the certified one and comes out of the worths again."""
+    from app.valuations.results.recomputed import order_of
+    from worker.engine.games.game import EvaluationFailed, NeedWorths
+    from worker.engine.proof.differences import differences
+    from worker.engine.valuation import Impossible
+    from worker.jobs.evidence import repeated
+
+    if digest_of(archive.result) != certificate["digests"].get("result"):
+        return Verdict(False, "the evidence's result is not the one that the certificate names")
+    revalue = order_of(certificate).payout.revalue_without_harm
+    try:
+        again = repeated(archive.evidence, answers, result, revalue=revalue)
+    except (EvaluationFailed, Impossible, NeedWorths, KeyError, ValueError) as cause:
+        return Verdict(False, f"they cannot be repeated from the evidence: {cause}")
+    wrong = list(differences(*again))
+    if wrong:
+        more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        return Verdict(False, f"they do not follow from the evidence: {'; '.join(map(str, wrong[:_NAMED]))}{more}")
+    count = sum(len(part.worths) for part in archive.evidence.worths)
+    return Verdict(True, f"values, intervals and shares repeated from {count} worths")
+
+
+def _amounts(certificate: Mapping[str, Any], archive: Archive, result: "StoredResult") -> Verdict:
+    """Whether the certificate says what follows from the result and the agreed terms, to the cent."""
+    from app.valuations.results.recomputed import certified_again, plan_again
+    from worker.engine.proof.differences import differences
+
+    try:
+        digest = plan_again(certificate, archive.division, result).digest
+        again = json.loads(json.dumps(certified_again(certificate, archive.division, archive.result)))
+    except (InvalidInput, KeyError, IndexError, TypeError, ValueError) as cause:
+        return Verdict(False, f"they cannot be divided again: {cause}")
+    other = digest != certificate["digests"].get("plan")
+    wrong = ["the payout plan is another"] if other else []
+    wrong += [str(each) for each in differences(dict(certificate), again)]
+    if wrong:
+        return Verdict(False, f"the certificate does not follow from the result: {'; '.join(wrong[:_NAMED])}")
+    money = certificate["money"]
+    return Verdict(True, f"{money['divided']} of {money['pool']} {money['currency']} divided again, to the cent")
+
+
+def _inclusion(body: Mapping[str, Any], certificate: Path | None, key: str | None, record: Record) -> list[str]:
+    """A provider's proofs: signed root, and every listed coalition under it."""
+    statement = body["statement"]
+    if not record("signature", _signature(body, statement, key)):
+        return ["everything else, since the signature does not hold"]
+    try:
+        found = [InclusionProof.read(each) for each in body["items"]]
+    except (KeyError, TypeError, ValueError) as cause:
+        record("proofs", Verdict(False, f"they cannot be read: {cause}"))
+        return []
+    record("proofs", _proofs(statement, found))
+    if certificate is None:
+        return [
+            "whether the buyer's certificate has this root: compare evidence.root in it, or name its file after this"
+        ]
+    other = json.loads(certificate.read_text())
+    if record("certificate", _signature(other, other.get("certificate", {}), key)):
+        record("root", _same_root(statement, other["certificate"]))
+    return []
+
+
+def _proofs(statement: Mapping[str, Any], found: list[InclusionProof]) -> Verdict:
+    """Whether every proof leads to the stated root, is of a coalition with the provider's data, and is listed once."""
+    root, leaves, seats = str(statement["root"]), int(statement["leaves"]), list(statement["seats"])
+    places = [proof.index for proof in found]
+    if len(set(places)) < len(places):
+        return Verdict(False, "a leaf is listed twice")
+    for proof in found:
+        if not any(holds(proof.leaf.coalition, seat) for seat in seats):
+            return Verdict(False, f"leaf {proof.index} is of a coalition without your data")
+        if not proven(proof, root, leaves):
+            return Verdict(False, f"leaf {proof.index} is not under the root {root}")
+    sources = {proof.leaf.source for proof in found}
+    kinds = ", ".join(f"{sum(p.leaf.source == s for p in found)} by {s}" for s in sorted(sources))
+    return Verdict(
+        True, f"{len(found)} of {leaves} leaves are worths of coalitions with your data ({kinds}), under {root}"
+    )
+
+
+def _same_root(statement: Mapping[str, Any], certificate: Mapping[str, Any]) -> Verdict:
+    sealed = certificate.get("evidence") or {}
+    if statement["valuation"] != certificate.get("valuation"):
+        return Verdict(False, "the certificate is of another job")
+    digests = {str(player["digest"]) for player in certificate["players"]}
+    if (sealed.get("root"), sealed.get("leaves")) != (statement["root"], statement["leaves"]):
+        return Verdict(False, f"the certificate commits to another root, {sealed.get('root')}")
+    seen = "your players are in it" if set(statement["digests"]) <= digests else "shards played"
+    return Verdict(True, f"it is the certificate's; {seen}")

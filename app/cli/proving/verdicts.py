@@ -1,0 +1,241 @@
+"""The parts of ``cherish verify``: each compares one part of a stored result and says in a sentence what it found.
+
+They change nothing. The engine is imported inside functions, so that other commands do not load torch.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.cli.valuing.request import ValueRequest, engine_errors
+from app.errors import InvalidInput
+from contract.orders.estimators import audited
+from contract.proof.sealing import seal_fault
+
+if TYPE_CHECKING:
+    from contract.results.result import ValuationResult
+    from worker.engine.evaluation.evaluator import Evaluator
+
+TOLERANCE = 1e-6  # worths of like processors repeat bit for bit; other processors round otherwise (docs/reliability.md)
+_DOUBT = ("players", "covariance", "chance")  # members that say how sure the values are
+_NAMED = 3  # differences that a sentence names
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one part of a result holds, in a sentence; ``report`` holds what was measured for it."""
+
+    match: bool
+    sentence: str
+    report: dict[str, Any] | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As ``--json`` writes it."""
+        whole = {"match": self.match, "found": self.sentence}
+        return whole if self.report is None else whole | {"report": self.report}
+
+
+def seal(content: bytes) -> Verdict:
+    """Whether the file's bytes are those that were sealed."""
+    fault = seal_fault(content)
+    return Verdict(True, "whole; spelled as it was written") if fault is None else Verdict(False, fault)
+
+
+def versions(stored: dict[str, str], request: ValueRequest, *, accepted: bool) -> Verdict:
+    """Whether the versions that made the result are those installed here."""
+    here = request.to_json()["versions"]
+    wrong = [
+        f"{name} {stored.get(name)} (here {here.get(name)})"
+        for name in {**here, **stored}
+        if stored.get(name) != here.get(name)
+    ]
+    if not wrong:
+        return Verdict(True, "made by the versions installed here")
+    if accepted:
+        return Verdict(True, f"made by other versions, as --other-versions accepts: {', '.join(wrong)}")
+    mend = "install those, or pass --other-versions to compare within rounding"
+    return Verdict(False, f"made by other versions: {', '.join(wrong)}; {mend}")
+
+
+def request(stored: "ValuationResult", asked: ValueRequest) -> Verdict:
+    """Whether what was asked is what was answered."""
+    pairs = {name: (getattr(asked, name), getattr(stored.spec, name)) for name in ("metric", "mode", "seed")}
+    wrong = [
+        f"{name} {before!r} was asked and {after!r} answered"
+        for name, (before, after) in pairs.items()
+        if before != after
+    ]
+    names, paid = {name for name, _ in asked.providers}, {player.provider for player in stored.players}
+    wrong += [f"{name!r} was asked about or answered, not both" for name in sorted(names ^ paid)]
+    if wrong:
+        return Verdict(False, "; ".join(wrong))
+    spec = stored.spec
+    what = f"{asked.model}, {spec.metric}, {spec.mode} mode, fidelity {spec.fidelity}, estimator {spec.estimator}"
+    return Verdict(True, f"{what}, seed {spec.seed}; compare that with what you asked for")
+
+
+def estimate(stored: "ValuationResult") -> Verdict:
+    """Whether everything shown follows from the stored worths."""
+    from worker.engine.games.game import EvaluationFailed
+    from worker.engine.proof.differences import differences, furthest
+    from worker.engine.valuation import Impossible, recompute
+
+    try:
+        again = recompute(stored)
+    except (EvaluationFailed, Impossible, ValueError) as cause:
+        return Verdict(False, f"it cannot be repeated from the stored worths: {cause}", {"own_notes": []})
+    old, new = stored.to_dict(), again.to_dict()
+    # The game's own notes come last and are compared with the files (``game``).
+    own_notes = {"own_notes": list(old["notes"][len(new["notes"]) :])}
+    old["notes"] = old["notes"][: len(new["notes"])]
+    wrong = list(differences(old, new))
+    if wrong:
+        more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        named = "; ".join(str(each) for each in wrong[:_NAMED])
+        return Verdict(False, f"it does not follow from the stored worths: {named}{more}", own_notes)
+    gap = furthest(old, new)
+    how = "the same to the last digit" if gap == 0.0 else f"the same to {gap:.1g}"
+    return Verdict(True, f"repeated from {len(stored.worths)} stored worths, {how}", own_notes)
+
+
+def files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, str]) -> Verdict:
+    """Whether the files are those that the result was computed from, rows counted."""
+    expected = {p.provider: (p.digest, p.rows) for p in stored.players}
+    # where shards play, their owners are compared, and the shards follow from the owners' rows and the seed
+    given = {p.name: (p.digest, p.rows) for p in evaluator.owners or evaluator.players}
+    wrong = [name for name in expected if given.get(name) != expected[name]] + [
+        name for name in given if name not in expected
+    ]
+    shards = [(p.name, p.owner, p.digest, p.rows) for p in evaluator.players if evaluator.owners]
+    if [(s.name, s.owner, s.digest, s.rows) for s in stored.shards] != shards:
+        wrong.append("the shards")
+    # The rest may be given only now, for an audit: what the result did not have is not compared.
+    wrong += [name for name in stored.digests if digests.get(name) != stored.digests[name]]
+    if wrong:
+        return Verdict(False, f"not those of the result: {', '.join(dict.fromkeys(wrong))}")
+    return Verdict(True, f"the rows of {len(expected)} providers and the test set are those of the result")
+
+
+def worths(stored: "ValuationResult", evaluator: "Evaluator", retrainings: int, seed: int) -> Verdict:
+    """Whether stored worths come out the same again: all cheap ones, and retrained ones by their influence."""
+    from worker.engine.games.game import EvaluationFailed
+    from worker.engine.proof.retries import SURE
+    from worker.engine.proof.worths import recheck
+
+    try:
+        again = recheck(stored, evaluator, retrainings, np.random.default_rng(seed))
+    except (EvaluationFailed, ValueError) as cause:
+        return Verdict(False, f"they cannot be computed again: {cause}")
+    furthest = again.furthest()
+    if furthest is None:
+        return Verdict(True, "none asked for")
+    if not furthest.gap <= TOLERANCE:
+        row = furthest.row
+        sentence = f"the {row.source} worth of {', '.join(row.coalition) or 'nobody'} is off by {furthest.gap:.3g}"
+        return Verdict(False, f"{sentence} (seed {seed})")
+    exactly = "" if furthest.gap == 0 else f" to {furthest.gap:.1g}"
+    dear = again.dear
+    sure = (
+        f"others, changed so that a share moves by a point, would be missed with a probability of {dear.missed:.2g} at "
+        f"most, if they are within {dear.deviations:g} usual deviations of the truth"
+    )
+    if dear.missed > SURE:
+        sure += f" (--worths {dear.enough} makes it 5 %)"
+    sentence = (
+        f"{len(again.retries)} computed again, the same{exactly}; {dear.trained} of them by training anew, chosen by "
+        f"their influence on the shares (seed {seed}): {sure}"
+    )
+    report = {"computed": len(again.retries), "retrained": dear.trained, "missed": dear.missed}
+    return Verdict(True, sentence, report | {"deviations": dear.deviations, "enough": dear.enough, "seed": seed})
+
+
+def game(stored: "ValuationResult", evaluator: "Evaluator", notes: list[str]) -> Verdict:
+    """Whether costs and the game's own ``notes`` are those of the game that the files make."""
+    from worker.engine.proof.differences import differences
+
+    # counted in iterations of a solver, which may take one more or less on another processor
+    told = {**stored.costs, "a full retraining, in seconds": stored.unit_seconds}
+    made = {source: evaluator.cost(source) if source in evaluator.sources else None for source in stored.costs}
+    made["a full retraining, in seconds"] = evaluator.unit_seconds
+    apart = {name for name, cost in made.items() if not _near(cost, told[name])}
+    same = {name: told[name] for name in told if name not in apart}
+    wrong = list(differences({"costs": told, "notes": notes}, {"costs": made | same, "notes": list(evaluator.notes)}))
+    if wrong:
+        return Verdict(False, f"not that of the files: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+    return Verdict(True, "costs and notes are those of the files")
+
+
+def _near(made: float | None, told: float | None) -> bool:
+    """Whether two costs are the same up to a tenth."""
+    return made is not None and told is not None and abs(made - told) <= 0.1 * max(abs(made), abs(told))
+
+
+def gain(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+    """Whether the test of the gain comes out the same from the files: it needs the baseline and everybody's model."""
+    from worker.engine.loop.gain import gain as tested
+    from worker.engine.proof.differences import differences
+
+    with engine_errors():
+        again = tested(evaluator, stored.source, stored.spec.confidence)
+    if stored.gain is None or again is None:
+        return Verdict(stored.gain is None, "the result has no test of the gain")
+    wrong = list(differences(asdict(stored.gain), asdict(again)))
+    if wrong:
+        return Verdict(False, f"it is not what the files give: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+    return Verdict(True, f"tested again, the same: {again.sentence()}")
+
+
+def intervals(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+    """Whether the players' results, and what other test rows would change, come out again from all worths."""
+    from worker.engine.proof.differences import differences
+    from worker.engine.valuation import value
+
+    with engine_errors():
+        again = value(evaluator, stored.spec)
+    old, new = stored.to_dict(), again.to_dict()
+    wrong = list(differences({p: old[p] for p in _DOUBT}, {p: new[p] for p in _DOUBT}))
+    if wrong:
+        return Verdict(False, f"computed again from all worths: {'; '.join(str(each) for each in wrong[:_NAMED])}")
+    return Verdict(True, f"all {len(again.worths)} worths computed again: the same intervals, test rows included")
+
+
+def unchecked(*, with_files: bool, with_intervals: bool) -> list[str]:
+    """What a verification cannot compute again, in words."""
+    always = ["seconds, which were measured where the result was computed, and what follows from them alone"]
+    if not with_files:
+        missing = "the worths, rows, digests, costs, gain, chance of the test rows and the game's notes"
+        return [*always, f"{missing}, which take the files"]
+    return always if with_intervals else [*always, "the chance of the test rows, which takes --intervals"]
+
+
+def audit(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:
+    """Retrain a few coalitions and compare the stored unlearned worths with them."""
+    from worker.engine.estimators.design import audit_design
+    from worker.engine.games.coalitions import classes_of
+    from worker.engine.loop.audit import audit as measured
+
+    if stored.audit.status != "unaudited":
+        return Verdict(True, f"the result carries its own: {stored.audit.sentence}")
+    if "retrain" not in evaluator.sources:
+        raise InvalidInput("an audit of a partial valuation retrains with the other rows: name them with --rest FILE")
+    playing = [shard.name for shard in stored.shards] or [player.provider for player in stored.players]
+    known = {row.coalition: row.worth for row in stored.worths if row.source == stored.source}
+    rows = np.array([p.rows for p in stored.shards or stored.players], dtype=np.float64)
+    generator = np.random.default_rng(stored.spec.seed)
+    plan = audit_design(rows, classes_of(evaluator.players), len(known), generator)[1]
+    chosen, unlearned = [], []
+    for row in evaluator.canonical(plan):
+        names = tuple(name for name, kept in zip(playing, row, strict=True) if kept)
+        if names in known:
+            chosen.append(row)
+            unlearned.append(known[names])
+        if len(chosen) >= audited(len(playing)):
+            break
+    if not chosen:
+        raise InvalidInput("the result holds no coalition that an audit could retrain")
+    with engine_errors():
+        retrained = evaluator.worth("retrain", np.array(chosen))
+    span = stored.full_worth - stored.empty_worth
+    report = measured(stored.source, np.array(chosen), np.array(unlearned), retrained, rows, span)
+    return Verdict(True, report.sentence, asdict(report))

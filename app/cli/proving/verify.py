@@ -1,0 +1,190 @@
+"""``cherish verify``: does a stored result follow from its worths, and are its worths true?
+
+It repeats everything that the file shows from the stored worths, computes worths again from the providers' files, and
+says whether both match and what was not checked. With --audit it retrains a few coalitions of a result that was not
+audited. It changes nothing; exit code 1 on a mismatch.
+"""
+
+import json
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.output import console_beside, write_document
+from app.cli.proving import proof, verdicts
+from app.cli.proving.verdicts import Verdict
+from app.cli.valuing.local import evaluator_of
+from app.cli.valuing.request import ValueRequest, parse_providers
+from app.cli.valuing.value import THREADS
+from app.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from contract.results.result import ValuationResult
+
+_Result = Annotated[
+    Path, typer.Argument(help="A result that `cherish value --json` wrote, a certificate, or a provider's proofs.")
+]
+_Evidence = Annotated[
+    Path | None,
+    typer.Argument(help="Of a certificate: the job's evidence (a zip). Of a provider's proofs: the certificate."),
+]
+_Key = Annotated[str | None, typer.Option(help="The service's public key, from where you trust it.")]
+_Providers = Annotated[list[str] | None, typer.Option("--provider", help="NAME=FILE; the files to compute from.")]
+_Test = Annotated[str | None, typer.Option(help="The test set, where it is not where the result says.")]
+_Rest = Annotated[str | None, typer.Option(help="Rows that belong to no player.")]
+_Checkpoint = Annotated[str | None, typer.Option(help="Weights of the full model, where they are not where it says.")]
+_Worths = Annotated[int, typer.Option(min=0, help="How many models to train again at most, besides cheap worths.")]
+_Audit = Annotated[bool, typer.Option("--audit", help="Retrain a few coalitions of a result that is unaudited.")]
+_Intervals = Annotated[
+    bool, typer.Option("--intervals", help="Compute every worth again, and what other test rows would change.")
+]
+_Seed = Annotated[int | None, typer.Option(help="Chooses which worths are computed again; by chance without one.")]
+_Json = Annotated[Path | None, typer.Option("--json", help="Where to write what was found; - is standard output.")]
+_Threads = Annotated[int, typer.Option(min=1, help="Coalitions computed at a time.")]
+_OtherVersions = Annotated[
+    bool, typer.Option("--other-versions", help="Accept that other versions than those here made the result.")
+]
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A result as its file holds it: the bytes, the result, what was asked, and the versions that made it."""
+
+    content: bytes
+    result: "ValuationResult"
+    request: ValueRequest
+    versions: dict[str, str]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+
+
+def verify(
+    result: _Result,
+    evidence: _Evidence = None,
+    provider: _Providers = None,
+    test: _Test = None,
+    rest: _Rest = None,
+    checkpoint: _Checkpoint = None,
+    worths: _Worths = 20,
+    audit: _Audit = False,
+    intervals: _Intervals = False,
+    seed: _Seed = None,
+    json_path: _Json = None,
+    threads: _Threads = THREADS,
+    other_versions: _OtherVersions = False,
+    key: _Key = None,
+) -> None:
+    """Check a result: all that it shows against its worths, and the worths that matter against the files; or a job's
+    certificate, against the evidence that it commits to."""
+    if result.is_file() and proof.is_signed(result.read_bytes()):
+        if provider or audit or intervals:
+            raise InvalidInput("a certificate is checked against evidence, not files; leave the options for files out")
+        _signed(result, evidence, key, json_path)
+        return
+    if evidence is not None or key is not None:
+        raise InvalidInput(
+            f"{result}: only a certificate, or a provider's proofs, has evidence and a key to be checked by"
+        )
+    file = _read(result)
+    stored, request = file.result, file.request
+    console = console_beside(json_path)
+    found: dict[str, Verdict] = {}
+
+    def record(part: str, verdict: Verdict) -> bool:
+        found[part] = verdict
+        console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
+        return verdict.match
+
+    record("seal", verdicts.seal(file.content))
+    record("versions", verdicts.versions(file.versions, request, accepted=other_versions))
+    record("request", verdicts.request(stored, request))
+    record("estimate", verdicts.estimate(stored))
+    unchecked = verdicts.unchecked(with_files=bool(provider), with_intervals=intervals)
+    if provider:
+        request = replace(
+            request,
+            providers=parse_providers(provider),
+            test=test or request.test,
+            rest=rest or request.rest,
+            checkpoint=checkpoint or request.checkpoint,
+        )
+        evaluator, digests = evaluator_of(request, threads)
+        if record("files", verdicts.files(stored, evaluator, digests)):
+            # Nobody who made the file can have known which worths would be chosen.
+            chance = secrets.randbits(48) if seed is None else seed
+            record("worths", verdicts.worths(stored, evaluator, worths, chance))
+            record("gain", verdicts.gain(stored, evaluator))
+            if intervals:
+                record("intervals", verdicts.intervals(stored, evaluator))
+            record("game", verdicts.game(stored, evaluator, (found["estimate"].report or {})["own_notes"]))
+            if audit:
+                record("audit", verdicts.audit(stored, evaluator))
+    elif audit:
+        raise InvalidInput("an audit trains models: name the providers' files with --provider NAME=FILE")
+    console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
+    matches = all(verdict.match for verdict in found.values())
+    if json_path is not None:
+        whole = {"match": matches, "not_checked": unchecked}
+        plain = {part: verdict.plain() for part, verdict in found.items()}
+        write_document((json.dumps(whole | plain, indent=1) + "\n").encode(), json_path, console)
+    console.print(_conclusion(matches, with_files=bool(provider)))
+    if not matches:
+        raise typer.Exit(1)
+
+
+def _signed(file: Path, evidence: Path | None, key: str | None, json_path: Path | None) -> None:
+    """Check a certificate against its evidence, or a provider's proofs; exit code 1 on a mismatch."""
+    console = console_beside(json_path)
+    found: dict[str, Verdict] = {}
+
+    def record(part: str, verdict: Verdict) -> bool:
+        found[part] = verdict
+        console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
+        return verdict.match
+
+    if evidence is not None and not evidence.is_file():
+        raise InvalidInput(f"there is no file {evidence}; name the evidence of the certificate's job")
+    unchecked = proof.check(file.read_bytes(), evidence, key, record)
+    if unchecked:
+        console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
+    matches = all(verdict.match for verdict in found.values())
+    if json_path is not None:
+        plain = {part: verdict.plain() for part, verdict in found.items()}
+        whole = {"match": matches, "not_checked": unchecked} | plain
+        write_document((json.dumps(whole, indent=1) + "\n").encode(), json_path, console)
+    console.print("It holds, as far as it was checked." if matches else "It does NOT hold.")
+    if not matches:
+        raise typer.Exit(1)
+
+
+def _conclusion(matches: bool, *, with_files: bool) -> str:
+    if not matches:
+        return "The result does NOT hold."
+    if with_files:
+        return "The result holds."
+    return "The result follows from its worths. Whether they are true takes the files: --provider NAME=FILE."
+
+
+def _read(path: Path) -> StoredFile:
+    from contract.results.result import ValuationResult
+
+    if not path.is_file():
+        raise InvalidInput(f"there is no file {path}; name a result that `cherish value --json` wrote")
+    content = path.read_bytes()
+    try:
+        data = json.loads(content)
+        stored = ValuationResult.from_dict(data)
+    except (ValueError, UnicodeDecodeError) as refused:
+        raise InvalidInput(f"{path}: {refused}") from refused
+    request = data.get("request")
+    if not isinstance(request, dict):
+        raise InvalidInput(f"{path}: it does not say what was asked; write it with `cherish value --json`")
+    versions = request.get("versions")
+    if not isinstance(versions, dict):
+        raise InvalidInput(f"{path}: it does not say which versions made it; write it with `cherish value --json`")
+    return StoredFile(content, stored, ValueRequest.from_json(request), versions)

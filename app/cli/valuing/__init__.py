@@ -1,0 +1,1 @@
+"""`cherish value`: files on this machine, without a service."""

@@ -1,0 +1,157 @@
+"""Frozen encoders and backbones on the command line: ``--encoder FOLDER`` for texts, ``--backbone FOLDER`` for images.
+
+The head (logistic or mlp) learns on what the folder's model makes of each row, or adapters inside the model learn with
+a head (lora), as in the service's jobs. It starts no server, opens no database and reaches no network.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app.checkpoints.folders import POOLING
+from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
+from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors
+from app.cli.valuing.row_sources import RowSources
+from app.datasets.readers import Limits
+from app.datasets.rows import items
+from app.datasets.rows.encoding import EncodedRows
+from app.datasets.rows.items import IMAGE, TEXT, number_labels
+from app.datasets.rows.rules import clean_map
+from app.errors import InvalidInput
+from contract.learning.learners import LORA
+from contract.metrics import metric_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.loading.extractor import Extractor
+
+_SUFFIXES = {".txt": "text", ".md": "text", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv"}
+
+
+@dataclass(frozen=True)
+class _FeaturedPart:
+    """One file's rows: fingerprints, what the model is shown or has made of them, and labels."""
+
+    prints: Any
+    rows: Any
+    labels: list[str]
+    groups: Any = None
+
+
+def evaluator_on_features(
+    request: ValueRequest,
+    name: str,
+    hyper: dict[str, float | int | str],
+    threads: int,
+    notice: Notice = unnoticed,
+    sources: RowSources | None = None,
+) -> "tuple[Evaluator, dict[str, str]]":
+    """The game of a request whose rows are features, and the digests that name what it rests on."""
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.loading.extractor import read_extractor, standardised
+    from worker.loading.frozen_models import frozen_weights
+
+    if name not in ("logistic", "mlp", "lora") or (request.encoder and request.backbone):
+        raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head, or lora")
+    if request.rest:
+        raise InvalidInput("--rest: rows of no player are not read through a frozen model; leave it out")
+    kind, folder = (TEXT, Path(request.encoder)) if request.encoder else (IMAGE, Path(request.backbone or ""))
+    with engine_errors():
+        context, side = _taken(hyper, "context"), _taken(hyper, "size")
+        extractor = read_extractor(folder, kind, request.device, context=context, side=side)
+        inside = name == "lora"
+        asked = (request, kind, extractor, extractor.inputs if inside else extractor.features)
+        answer, used = read_together(request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES)
+        classes, mapped = answer.labels, clean_map(request.label_map)
+        test = _file(the_test_set(request), *asked)
+        read = [(file.player or "", _file(file, *asked)) for file in used]
+        names = list(dict.fromkeys(player for player, _ in read))
+        parts = [_joined([part for player, part in read if player == each], classes, each, mapped) for each in names]
+        prints, X, y = _joined([test], classes, "the test set", mapped)
+        rows = [part[1] for part in parts]
+        checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
+        if inside:
+            told = {key: extractor.family.sizes[key] for key in _OF_BASE if key in extractor.family.sizes}
+            hyper = told | hyper
+            checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
+        else:
+            X, rows = standardised(X, rows)
+        if sources is not None:
+            sources.classes = tuple(classes)
+            for each, own, part in zip(names, rows, parts, strict=True):
+                files = [
+                    (file.named, len(one.labels))
+                    for file, (player, one) in zip(used, read, strict=True)
+                    if player == each
+                ]
+                sources.add_files(each, files, own, part[2])
+        players = [
+            PlayerData(each, own, part[2], EncodedRows(part[0], part[2]).digest)
+            for each, own, part in zip(names, rows, parts, strict=True)
+        ]
+        problem = Problem(
+            players=players,
+            test=Rows(X, y, "the test set", test.groups),
+            classes=len(classes),
+            learner=LearnerSpec(name, hyper),
+            metric=metric_of(request.metric).resolved(classes).text,
+            mode=request.mode,
+            seed=request.seed,
+            checkpoint=checkpoint,
+        )
+        evaluator = Evaluator(problem, request.device, threads=threads)
+    return evaluator, {
+        "test": EncodedRows(prints, y).digest,
+        "base": _digest(folder, pools="pooling" in extractor.family.sizes),
+    }
+
+
+_OF_BASE = tuple(each.name for each in LORA.hyper if each.of_base)
+
+
+def _taken(hyper: dict[str, float | int | str], name: str) -> int:
+    value = hyper.pop(name, 0)
+    if not isinstance(value, int):
+        raise InvalidInput(f"--model: {name} must be a whole number; got {value!r}")
+    return value
+
+
+def _file(
+    file: LocalFile,
+    request: ValueRequest,
+    kind: str,
+    extractor: "Extractor",
+    made: "Callable[[Iterator[Any]], Any]",
+) -> _FeaturedPart:
+    """A file's rows: their fingerprints, what is ``made`` of them, and their labels."""
+    reading, target = request.reading(file.named), request.target
+    found = _SUFFIXES.get(file.path.suffix)
+    group = request.test_group if file == the_test_set(request) else ""
+    stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading, group=group)
+    side = extractor.side if kind == IMAGE else None
+    with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading, group=group) as opened:
+        return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels, stand_ins.groups)
+
+
+def _joined(
+    parts: Sequence[_FeaturedPart], classes: Sequence[str], name: str, mapped: Mapping[str, str]
+) -> tuple[Any, Any, Any]:
+    labels = [label for part in parts for label in part.labels]
+    y = number_labels(labels, classes, name, mapped)
+    return np.concatenate([part.prints for part in parts]), np.concatenate([part.rows for part in parts]), y
+
+
+def _digest(folder: Path, *, pools: bool) -> str:
+    hasher = hashlib.sha256()
+    read = [each for each in folder.iterdir() if each.suffix in (".json", ".safetensors")]
+    for path in sorted([*read, folder / POOLING] if pools else read):
+        with path.open("rb") as file:
+            hasher.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return hasher.hexdigest()

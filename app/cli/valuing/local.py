@@ -1,0 +1,189 @@
+"""From files on this machine to the engine's problem, by the same readers, encoding and canonical order as the service.
+
+Used by ``cherish value`` and ``cherish verify``. It starts no server and opens no database; the engine is imported
+inside functions, so that other commands do not load torch.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.cli.valuing.featured import evaluator_on_features
+from app.cli.valuing.local_files import LocalFile, Notice, provider_files, read_together, the_test_set, unnoticed
+from app.cli.valuing.request import ValueRequest, checkpoint_of, engine_errors, parse_model
+from app.cli.valuing.row_sources import RowSources
+from app.cli.valuing.text import evaluator_of_texts
+from app.datasets.readers.images import in_form
+from app.datasets.rows.encoding import EncodedRows, encode
+from app.datasets.rows.features import Encoding
+from app.datasets.rows.groups import column_groups
+from app.datasets.rows.reading import labelled_numbers, read_rows
+from app.errors import InvalidInput
+from app.sandbox.arrow import start_without_pandas
+from app.valuations.players.files import join_rows
+from contract.learning.learners import LEARNERS, predicted
+from contract.metrics import METRICS, Predicts, metric_of
+from contract.names import unknown
+from contract.rows.reading import TARGET_IS, TargetIs
+
+if TYPE_CHECKING:
+    from worker.engine.evaluation.evaluator import Evaluator
+    from worker.engine.evaluation.small_linear import SmallLinear
+    from worker.engine.games.problem import Problem
+
+
+def evaluator_of(
+    request: ValueRequest, threads: int, notice: Notice = unnoticed, sources: RowSources | None = None
+) -> "tuple[Evaluator, dict[str, str]]":
+    """The game of a request and the digests that name everything it rests on; what is noticed of a file while it is
+    read is given to ``notice`` with what people call the file, and where each row stands to ``sources``."""
+    from worker.engine.evaluation.evaluator import Evaluator
+
+    game, digests = game_of(request, threads, notice, sources, small=False)
+    if not isinstance(game, Evaluator):
+        raise AssertionError("a small game was made that was not asked for")
+    return game, digests
+
+
+def game_of(
+    request: ValueRequest,
+    threads: int,
+    notice: Notice = unnoticed,
+    sources: RowSources | None = None,
+    *,
+    small: bool = True,
+) -> "tuple[Evaluator | SmallLinear, dict[str, str]]":
+    """The same, as a game of numpy alone where ``small`` ones are taken and this is one: it loads no torch."""
+    from worker.engine.games.game import Player
+    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.engine.games.shards import cut
+
+    start_without_pandas()
+    name, hyper = parse_model(request.model)
+    if name not in LEARNERS:
+        raise InvalidInput(unknown("learner", name, LEARNERS))
+    _check_options(request, name)
+    if name == "lm":
+        if request.shards is not None or request.class_weights != "uniform":
+            raise InvalidInput("--shards and --class-weights are for labelled rows; lm has texts, leave them out")
+        return evaluator_of_texts(request, hyper, threads, notice)
+    if not request.target:
+        raise InvalidInput("--target is missing: name the column to predict (an NPZ's labels are `y`)")
+    if request.encoder or request.backbone:
+        if target_is(request, name) == "number":
+            raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
+        return evaluator_on_features(request, name, hyper, threads, notice, sources)
+    whole_rest = [LocalFile("the rest", Path(request.rest), None, request.rest)] if request.rest else []
+    others = [*provider_files(request), *whole_rest]
+    answer, used = read_together(
+        request, "table", the_test_set(request), others, notice, target_is=target_is(request, name)
+    )
+    encoding = Encoding.from_json(answer.encoding or {})
+    form = encoding.shape if len(encoding.shape) > 1 else ()
+    tested = _table(request, the_test_set(request), form)
+    test = encode(tested, encoding)
+    groups = column_groups(tested, request.test_group) if request.test_group else None
+    encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
+    if sources is not None:
+        sources.classes = encoding.classes
+        for file, (player, each) in zip(used, encoded, strict=True):
+            if player is not None:
+                reading = request.reading(file.named)
+                numbers = labelled_numbers(file.path, None, request.target, name=file.name, reading=reading)
+                sources.add(player, file.named, numbers, each.X, each.y)
+    rest = next((each for player, each in encoded if player is None), None)
+    rows: dict[str, list[EncodedRows]] = {}
+    for player, each in encoded:
+        if player is not None:
+            rows.setdefault(player, []).append(each)
+    players = {player: join_rows(parts) for player, parts in rows.items()}
+    rest = None if rest is None else rest.canonical()
+    checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
+    with engine_errors():
+        whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()]
+        pieces: list[PlayerData] = whole
+        owners: tuple[Player, ...] = ()
+        if request.shards is not None:
+            pieces, owners = cut(whole, -(-sum(map(len, whole)) // request.shards), request.seed)
+        problem = Problem(
+            players=pieces,
+            owners=owners,
+            class_weights=request.class_weights,
+            test=Rows(test.X, test.y, "the test set", groups),
+            classes=encoding.outputs,
+            scale=encoding.target_scale,
+            learner=LearnerSpec(name, hyper),
+            metric=metric_of(request.metric).resolved(encoding.classes).text,
+            mode=request.mode,
+            seed=request.seed,
+            rest=Rows(rest.X, rest.y, name="the rest") if rest is not None else None,
+            checkpoint=checkpoint,
+        )
+        game = _game(problem, request.device, threads, small=small)
+    return game, _digests(request, encoding, test, rest)
+
+
+def _game(problem: "Problem", device: str, threads: int, *, small: bool) -> "Evaluator | SmallLinear":
+    from worker.engine.evaluation.small_linear import SmallLinear, fits
+
+    if small and device == "cpu" and fits(problem):
+        return SmallLinear(problem)
+    from worker.engine.evaluation.evaluator import Evaluator
+
+    return Evaluator(problem, device, threads=threads)
+
+
+def target_is(request: ValueRequest, learner: str) -> TargetIs | None:
+    """What the target is predicted as: what the metric scores, or else what the request says of it."""
+    with engine_errors():
+        number = predicted(learner, request.metric) is Predicts.NUMBER
+    if request.target_is not in (None, *TARGET_IS) or (request.target_is or "") == ("classes" if number else "number"):
+        of_numbers = ", ".join(name for name, metric in METRICS.items() if Predicts.NUMBER in metric.predicts)
+        raise InvalidInput(
+            f"--target-is {request.target_is!r} with --metric {request.metric}: a number is measured by {of_numbers} "
+            "(with --model ridge, mlp or cnn), classes by the other metrics; name one that fits"
+        )
+    if number:
+        return "number"
+    return "classes" if request.target_is == "classes" else None
+
+
+def _digests(request: ValueRequest, encoding: Encoding, test: EncodedRows, rest: EncodedRows | None) -> dict[str, str]:
+    checkpoint = hashlib.sha256(Path(request.checkpoint).read_bytes()).hexdigest() if request.checkpoint else None
+    named = {
+        "test": test.digest,
+        "encoding": encoding.digest,
+        "rest": None if rest is None else rest.digest,
+        "checkpoint": checkpoint,
+    }
+    return {name: digest for name, digest in named.items() if digest is not None}
+
+
+def _table(request: ValueRequest, file: LocalFile, form: Sequence[int]) -> Any:
+    side = request.image_size
+    table = read_rows(
+        file.path,
+        None,
+        request.target,
+        name=file.name,
+        image_size=None if side is None else (side, side),
+        reading=request.reading(file.named),
+        missing_labels=request.missing_labels,
+        notices=False,
+    )
+    return in_form(table, form)
+
+
+def _check_options(request: ValueRequest, model: str) -> None:
+    """Raises InvalidInput for what a frozen model or a language model has no use for, as for the same order."""
+    if request.features and (model == "lm" or request.encoder or request.backbone):
+        raise InvalidInput(
+            "--use, --leave-out, --rename: a frozen model reads texts or images, no columns; leave them out"
+        )
+    if model == "lm" and (request.label_map or request.missing_labels != "leave_out"):
+        raise InvalidInput("--label-map, --missing-labels: a language model predicts tokens, no labels; leave them out")
+    if request.test_group and request.test_group == request.target:
+        raise InvalidInput(f"--test-group {request.test_group}: that column is the target; name another, or none")
+    if model == "lm" and request.test_group:
+        raise InvalidInput("--test-group: lm reads texts here, whose blocks are grouped by document; leave it out")

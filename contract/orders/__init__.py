@@ -1,0 +1,1 @@
+"""What is asked: the order, the frozen game, the files as a job reads them."""

@@ -1,0 +1,1 @@
+"""What a certificate binds, and how it is checked."""
