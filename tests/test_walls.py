@@ -140,7 +140,8 @@ def test_the_command_line_imports_the_compute_side_only_where_it_computes() -> N
 def test_the_command_line_starts_without_torch() -> None:
     program = (
         "import sys, app.cli; from app.cli import collect, doctor, keys, market, ops;"
-        " from app.cli.demonstration import demo; from app.cli.proving import verify; from app.cli.valuing import value;"
+        " from app.cli.demonstration import demo; from app.cli.proving import verify;"
+        " from app.cli.valuing import value;"
         " sys.exit(bool({'torch', 'worker'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -74,6 +74,11 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "attacks.md"
 
 
+def _signed(points: float) -> str:
+    """One decimal with its sign; what rounds to nothing has no minus."""
+    return f"{round(float(points), 1) + 0.0:+.1f}"
+
+
 def members_of(play: Play) -> tuple[list[Payee], dict[uuid.UUID, datetime]]:
     """The files as the admission of a job sees them, uploaded one minute after the other."""
     members, uploaded = [], {}
@@ -185,7 +190,9 @@ def table(kind: str, gains: Gains) -> str:
     lines = [f"| {kind}: attack | " + " | ".join(head) + " |", "|---|" + "---|" * len(head)]
     for name, row in gains.items():
         found = [row.get(column, []) for column in shown.values()]
-        cells = [f"{np.mean(each):+.1f} ({min(each):+.1f}, {max(each):+.1f})" if each else "" for each in found]
+        cells = [
+            f"{_signed(np.mean(each))} ({_signed(min(each))}, {_signed(max(each))})" if each else "" for each in found
+        ]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
