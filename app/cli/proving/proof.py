@@ -8,7 +8,7 @@ functions.
 
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.proving.verdicts import Verdict
 from app.errors import InvalidInput
 from contract.document import digest_of
+from contract.proof.certificate import Certificate, ProofStatement, SignedFile
 from contract.proof.division import Division
 from contract.proof.evidence import Evidence, InclusionProof, holds, proven
 
@@ -52,18 +53,24 @@ def is_signed(content: bytes) -> bool:
 def check(content: bytes, evidence: Path | None, key: str | None, record: Record) -> list[str]:
     """Record what is found of a certificate (with its ``evidence`` archive) or of a provider's proofs (with the
     certificate); returns what was not checked, in words."""
-    body = json.loads(content)
-    if "statement" in body:
-        return _inclusion(body, evidence, key, record)
-    certificate = body["certificate"]
-    if not record("signature", _signature(body, certificate, key)):
+    file = _read(content, "this file")
+    if file.statement is not None:
+        return _inclusion(file, file.statement, evidence, key, record)
+    if not record("signature", _signature(file, file.certificate, key)):
         return ["everything else, since the signature does not hold"]
     if evidence is None:
         return [
             "values, intervals and amounts, which take the evidence: `cherish valuations evidence` fetches it, and "
             "`cherish verify CERTIFICATE EVIDENCE` repeats them from it"
         ]
-    return _repeated(certificate, read_archive(evidence), record)
+    return _repeated(file.certificate or {}, read_archive(evidence), record)
+
+
+def _read(content: bytes, name: str) -> SignedFile:
+    try:
+        return SignedFile.model_validate_json(content)
+    except ValueError as cause:
+        raise InvalidInput(f"{name} is no certificate and no proofs as the service writes them: {cause}") from cause
 
 
 def read_archive(path: Path) -> Archive:
@@ -90,12 +97,12 @@ def read_archive(path: Path) -> Archive:
         raise InvalidInput(f"{path}: this is not the evidence of a job ({cause}); fetch it again") from cause
 
 
-def _signature(body: Mapping[str, Any], signed: Mapping[str, Any], key: str | None) -> Verdict:
+def _signature(file: SignedFile, signed: Mapping[str, Any] | None, key: str | None) -> Verdict:
     """Whether the key signed exactly this; without a key that is trusted, whether the file's own did."""
     from app.valuations.results.certificates import is_genuine
 
-    own = str(body.get("public_key", ""))
-    if not is_genuine({"certificate": signed, "signature": body["signature"]}, own if key is None else key):
+    own = file.public_key
+    if not is_genuine({"certificate": signed, "signature": file.signature}, own if key is None else key):
         whose = "the key in the file" if key is None else "this key"
         return Verdict(False, f"{whose} did not sign this; it was altered, or is another service's")
     if key is None:
@@ -103,9 +110,14 @@ def _signature(body: Mapping[str, Any], signed: Mapping[str, Any], key: str | No
     return Verdict(True, "by the key that you trust")
 
 
-def _repeated(certificate: Mapping[str, Any], archive: Archive, record: Record) -> list[str]:
+def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> list[str]:
     from contract.results.result import StoredResult
 
+    try:
+        certificate = Certificate.read(signed)
+    except ValueError as cause:
+        record("root", Verdict(False, f"the certificate is signed, and none that this version can read: {cause}"))
+        return ["everything else"]
     record("root", _root(certificate, archive))
     try:
         result = StoredResult.from_dict(archive.result)
@@ -120,7 +132,7 @@ def _repeated(certificate: Mapping[str, Any], archive: Archive, record: Record) 
     if answers is not None:
         record("answers", _worths_of_answers(archive, answers))
     record("values", _values(certificate, archive, result, answers))
-    record("amounts", _amounts(certificate, archive, result))
+    record("amounts", _amounts(signed, certificate, archive, result))
     told = ["whether the worths are those of models trained on the providers' rows, which takes the rows"]
     if answers is None:
         told.append(
@@ -130,23 +142,21 @@ def _repeated(certificate: Mapping[str, Any], archive: Archive, record: Record) 
     return [*told, "device seconds, the moment of settlement, reserve prices, and how many worths were computed twice"]
 
 
-def _root(certificate: Mapping[str, Any], archive: Archive) -> Verdict:
+def _root(certificate: Certificate, archive: Archive) -> Verdict:
     """Whether the evidence is what the certificate commits to."""
-    sealed, found = certificate.get("evidence"), archive.evidence.seal().plain()
+    sealed, found = certificate.evidence, archive.evidence.seal()
     if sealed is None:
         return Verdict(False, "the certificate names no evidence: it is of a job from before evidence was kept")
-    wrong = [name for name in found if sealed.get(name) != found[name]]
-    if wrong:
-        named = ", ".join(
-            f"{name} {str(sealed.get(name))[:12]} is certified, {str(found[name])[:12]} found" for name in wrong
-        )
+    pairs = [(name, str(value), str(getattr(found, name))) for name, value in sealed.plain().items()]
+    named = ", ".join(f"{name} {a[:12]} is certified, {b[:12]} found" for name, a, b in pairs if a != b)
+    if named:
         return Verdict(False, f"the evidence is not what the certificate commits to: {named}")
     if archive.evidence.content != archive.document:
         return Verdict(False, "the document is not spelled as it was sealed")
-    return Verdict(True, f"{found['leaves']} worths and files of answers are under the certificate's Merkle root")
+    return Verdict(True, f"{found.leaves} worths and files of answers are under the certificate's Merkle root")
 
 
-def _request(certificate: Mapping[str, Any], archive: Archive, result: "StoredResult") -> Verdict:
+def _request(certificate: Certificate, archive: Archive, result: "StoredResult") -> Verdict:
     """Whether what was ordered is what was valued, and the evidence is of that game."""
     from app.valuations.results.recomputed import order_of
 
@@ -156,7 +166,7 @@ def _request(certificate: Mapping[str, Any], archive: Archive, result: "StoredRe
         for name in _ASKED
         if getattr(asked, name) != getattr(spec, name)
     ]
-    if evidence.game != certificate["digests"].get("game"):
+    if evidence.game != certificate.digests.game:
         wrong.append("the evidence is of another game")
     if (evidence.metric, evidence.partial) != (spec.metric, spec.mode == "partial"):
         wrong.append("the evidence is of another metric or mode")
@@ -206,9 +216,7 @@ def _worths_of_answers(archive: Archive, answers: "BlobStore") -> Verdict:
     return Verdict(True, f"{count} worths follow from the models' answers on the test rows")
 
 
-def _values(
-    certificate: Mapping[str, Any], archive: Archive, result: "StoredResult", answers: "BlobStore | None"
-) -> Verdict:
+def _values(certificate: Certificate, archive: Archive, result: "StoredResult", answers: "BlobStore | None") -> Verdict:
     """Whether the result is the certified one and comes out of the worths again."""
     from app.valuations.results.recomputed import order_of
     from worker.engine.games.game import EvaluationFailed, NeedWorths
@@ -216,7 +224,7 @@ def _values(
     from worker.engine.valuation import Impossible
     from worker.jobs.evidence import repeated
 
-    if digest_of(archive.result) != certificate["digests"].get("result"):
+    if digest_of(archive.result) != certificate.digests.result:
         return Verdict(False, "the evidence's result is not the one that the certificate names")
     revalue = order_of(certificate).payout.revalue_without_harm
     try:
@@ -231,49 +239,50 @@ def _values(
     return Verdict(True, f"values, intervals and shares repeated from {count} worths")
 
 
-def _amounts(certificate: Mapping[str, Any], archive: Archive, result: "StoredResult") -> Verdict:
+def _amounts(signed: Mapping[str, Any], certificate: Certificate, archive: Archive, result: "StoredResult") -> Verdict:
     """Whether the certificate says what follows from the result and the agreed terms, to the cent."""
     from app.valuations.results.recomputed import certified_again, plan_again
     from worker.engine.proof.differences import differences
 
     try:
         digest = plan_again(certificate, archive.division, result).digest
-        again = json.loads(json.dumps(certified_again(certificate, archive.division, archive.result)))
+        again = json.loads(json.dumps(certified_again(signed, archive.division, archive.result)))
     except (InvalidInput, KeyError, IndexError, TypeError, ValueError) as cause:
         return Verdict(False, f"they cannot be divided again: {cause}")
-    other = digest != certificate["digests"].get("plan")
+    other = digest != certificate.digests.plan
     wrong = ["the payout plan is another"] if other else []
-    wrong += [str(each) for each in differences(dict(certificate), again)]
+    wrong += [str(each) for each in differences(dict(signed), again)]
     if wrong:
         return Verdict(False, f"the certificate does not follow from the result: {'; '.join(wrong[:_NAMED])}")
-    money = certificate["money"]
-    return Verdict(True, f"{money['divided']} of {money['pool']} {money['currency']} divided again, to the cent")
+    money = certificate.money
+    return Verdict(True, f"{money.divided} of {money.pool} {money.currency} divided again, to the cent")
 
 
-def _inclusion(body: Mapping[str, Any], certificate: Path | None, key: str | None, record: Record) -> list[str]:
+def _inclusion(
+    file: SignedFile, signed: Mapping[str, Any], certificate: Path | None, key: str | None, record: Record
+) -> list[str]:
     """A provider's proofs: signed root, and every listed coalition under it."""
-    statement = body["statement"]
-    if not record("signature", _signature(body, statement, key)):
+    if not record("signature", _signature(file, signed, key)):
         return ["everything else, since the signature does not hold"]
     try:
-        found = [InclusionProof.read(each) for each in body["items"]]
-    except (KeyError, TypeError, ValueError) as cause:
+        statement = ProofStatement.read(signed)
+    except ValueError as cause:
         record("proofs", Verdict(False, f"they cannot be read: {cause}"))
         return []
-    record("proofs", _proofs(statement, found))
+    record("proofs", _proofs(statement, file.items))
     if certificate is None:
         return [
             "whether the buyer's certificate has this root: compare evidence.root in it, or name its file after this"
         ]
-    other = json.loads(certificate.read_text())
-    if record("certificate", _signature(other, other.get("certificate", {}), key)):
-        record("root", _same_root(statement, other["certificate"]))
+    other = _read(certificate.read_bytes(), str(certificate))
+    if record("certificate", _signature(other, other.certificate, key)):
+        record("root", _same_root(statement, other.certificate or {}))
     return []
 
 
-def _proofs(statement: Mapping[str, Any], found: list[InclusionProof]) -> Verdict:
+def _proofs(statement: ProofStatement, found: Sequence[InclusionProof]) -> Verdict:
     """Whether every proof leads to the stated root, is of a coalition with the provider's data, and is listed once."""
-    root, leaves, seats = str(statement["root"]), int(statement["leaves"]), list(statement["seats"])
+    root, leaves, seats = statement.root, statement.leaves, statement.seats
     places = [proof.index for proof in found]
     if len(set(places)) < len(places):
         return Verdict(False, "a leaf is listed twice")
@@ -289,12 +298,16 @@ def _proofs(statement: Mapping[str, Any], found: list[InclusionProof]) -> Verdic
     )
 
 
-def _same_root(statement: Mapping[str, Any], certificate: Mapping[str, Any]) -> Verdict:
-    sealed = certificate.get("evidence") or {}
-    if statement["valuation"] != certificate.get("valuation"):
+def _same_root(statement: ProofStatement, signed: Mapping[str, Any]) -> Verdict:
+    try:
+        certificate = Certificate.read(signed)
+    except ValueError as cause:
+        return Verdict(False, f"the certificate cannot be read: {cause}")
+    if statement.valuation != certificate.valuation:
         return Verdict(False, "the certificate is of another job")
-    digests = {str(player["digest"]) for player in certificate["players"]}
-    if (sealed.get("root"), sealed.get("leaves")) != (statement["root"], statement["leaves"]):
-        return Verdict(False, f"the certificate commits to another root, {sealed.get('root')}")
-    seen = "your players are in it" if set(statement["digests"]) <= digests else "shards played"
+    sealed = certificate.evidence
+    if sealed is None or (sealed.root, sealed.leaves) != (statement.root, statement.leaves):
+        return Verdict(False, f"the certificate commits to another root, {None if sealed is None else sealed.root}")
+    digests = {player.digest for player in certificate.players}
+    seen = "your players are in it" if set(statement.digests) <= digests else "shards played"
     return Verdict(True, f"it is the certificate's; {seen}")

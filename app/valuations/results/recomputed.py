@@ -21,6 +21,7 @@ from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.document import digest_of
 from contract.orders.job import AgreedTerms, JobInputs, JobProgress
+from contract.proof.certificate import Certificate
 from contract.proof.division import Division
 from contract.results.result import StoredResult
 from contract.rows.files import InputFile
@@ -30,20 +31,20 @@ AS_CERTIFIED = ("finished_at", "checked")
 _UNREAD = InputFile(name="", digest="", format="", target="")
 
 
-def order_of(certificate: Mapping[str, Any]) -> NewValuation:
+def order_of(certificate: Certificate) -> NewValuation:
     """The order that a certificate names."""
-    return NewValuation.stored(dict(certificate["spec"]))
+    return NewValuation.stored(certificate.spec)
 
 
-def plan_again(certificate: Mapping[str, Any], division: Division, result: StoredResult) -> PayoutPlan:
+def plan_again(certificate: Certificate, division: Division, result: StoredResult) -> PayoutPlan:
     """The payout plan of a result under the certificate's order."""
-    job_id = parse_id("val", certificate["valuation"])
+    job_id = parse_id("val", certificate.valuation)
     return divide(job_id, division, order_of(certificate).payout, result, players_paid(result))
 
 
-def certified_again(certificate: Mapping[str, Any], division: Division, result: Mapping[str, Any]) -> dict[str, Any]:
-    """What the certificate of this result (as plain JSON) and division has to say."""
-    stored = StoredResult.from_dict(result)
+def certified_again(signed: Mapping[str, Any], division: Division, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What the certificate (as it was ``signed``) of this result (as plain JSON) and division has to say."""
+    certificate, stored = Certificate.read(signed), StoredResult.from_dict(result)
     plan, paid_on = plan_again(certificate, division, stored), players_paid(stored)
     valuation = _job(certificate, division)
     players = []
@@ -58,19 +59,16 @@ def certified_again(certificate: Mapping[str, Any], division: Division, result: 
         )
         written(player, known_intervals(payee.part, stored.players), known_intervals(payee.part, paid_on), line)
         players.append(player)
-    digests = dict(certificate["digests"]) | {
-        "result": digest_of(dict(result)),
-        "spec": digest_of(certificate["spec"]),
-    }
-    del digests["plan"]
-    values = answers.values(valuation, digests["game"], players, stored, digests)
+    made = {"result": digest_of(dict(result)), "spec": digest_of(certificate.spec)}
+    digests = {name: digest for name, digest in signed["digests"].items() if name != "plan"} | made
+    values = answers.values(valuation, str(certificate.digests.game), players, stored, digests)
     settlement = Settlement(plan=plan.to_json(), plan_digest=plan.digest, dispute_until=datetime.now(UTC))
     return certificates.content(
-        values, answers.payouts(valuation, players, settlement), certificate["spec"], certificate["finished_at"]
+        values, answers.payouts(valuation, players, settlement), certificate.spec, certificate.finished_at
     )
 
 
-def _job(certificate: Mapping[str, Any], division: Division) -> Valuation:
+def _job(certificate: Certificate, division: Division) -> Valuation:
     """The job as far as a certificate shows it; of its files it has none."""
     inputs = JobInputs(
         names=(),
@@ -88,11 +86,11 @@ def _job(certificate: Mapping[str, Any], division: Division) -> Valuation:
         ),
     )
     return Valuation(
-        id=parse_id("val", certificate["valuation"]),
+        id=parse_id("val", certificate.valuation),
         status=ValuationStatus.SUCCEEDED,
-        spec=dict(certificate["spec"]),
+        spec=certificate.spec,
         inputs=inputs.plain(),
-        progress=JobProgress(checked=certificate.get("checked")).plain(),
+        progress=JobProgress(checked=certificate.checked).plain(),
         labels={},
         pool_minor=division.pool_minor,
         currency=division.currency,

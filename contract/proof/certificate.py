@@ -1,0 +1,68 @@
+"""What is read of a signed file: a certificate, or a provider's proofs. Members that nothing reads may be there too."""
+
+from typing import Any
+
+from pydantic import ConfigDict
+
+from contract.document import Document
+from contract.proof.evidence import EvidenceSeal, InclusionProof
+
+
+class _Signed(Document):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class CertifiedMoney(_Signed):
+    """Amounts as they are written, in ``currency``; those of the first format do not say what was ``divided``."""
+
+    pool: str
+    currency: str
+    divided: str | None = None
+
+
+class CertifiedPlayer(_Signed):
+    """The digest of a player's data."""
+
+    digest: str
+
+
+class CertifiedDigests(_Signed):
+    """Hex SHA-256 of the documents that a result rests on."""
+
+    game: str | None = None
+    result: str | None = None
+    plan: str | None = None
+
+
+class Certificate(_Signed):
+    """A certificate as far as it is checked; ``spec`` is the order as it is stored, ``checked`` how many worths were
+    computed twice."""
+
+    valuation: str
+    finished_at: str
+    spec: dict[str, Any]
+    digests: CertifiedDigests
+    players: tuple[CertifiedPlayer, ...]
+    money: CertifiedMoney
+    evidence: EvidenceSeal | None = None
+    checked: dict[str, Any] | None = None
+
+
+class ProofStatement(_Signed):
+    """What a provider's proofs are under: a root over so many ``leaves``, and its places and data among the players."""
+
+    valuation: str
+    root: str
+    leaves: int
+    seats: tuple[int, ...]
+    digests: tuple[str, ...]
+
+
+class SignedFile(_Signed):
+    """A file with a signature over its ``certificate``, or over the ``statement`` that its ``items`` are under."""
+
+    signature: str
+    public_key: str = ""
+    certificate: dict[str, Any] | None = None
+    statement: dict[str, Any] | None = None
+    items: tuple[InclusionProof, ...] = ()
