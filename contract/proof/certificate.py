@@ -21,9 +21,10 @@ class CertifiedMoney(_Signed):
 
 
 class CertifiedPlayer(_Signed):
-    """The digest of a player's data."""
+    """The digest of a player's data, and whether its rows stayed with their owner."""
 
     digest: str
+    at_home: bool = False
 
 
 class CertifiedDigests(_Signed):

@@ -139,7 +139,11 @@ def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> li
             "the test of the gain and what other test rows would change, which take models' answers: they are handed "
             "over where every licence grants the model"
         )
-    return [*told, "device seconds, the moment of settlement, reserve prices, and how many worths were computed twice"]
+    return [
+        *told,
+        "device seconds, the moment of settlement, reserve prices, whose rows stayed at home, and how many worths were "
+        "computed twice",
+    ]
 
 
 def _root(certificate: Certificate, archive: Archive) -> Verdict:

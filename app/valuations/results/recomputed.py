@@ -1,7 +1,8 @@
 """A certificate made again from a job's evidence, so that nothing shown in it goes uncompared. Pure; no database.
 
-What only the service can know is taken as certified: when the job ended, how many worths were computed twice, and the
-digests of files. Values, intervals, shares, amounts and sentences are made by the functions that made them first.
+What only the service can know is taken as certified: when the job ended, how many worths were computed twice, whose
+rows stayed at home, and the digests of files. Values, intervals, shares, amounts and sentences are made by the
+functions that made them first.
 """
 
 import uuid
@@ -19,6 +20,7 @@ from app.valuations.results.settlement import written
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
+from contract.agents import AGENT_FORMAT
 from contract.document import digest_of
 from contract.orders.job import AgreedTerms, JobInputs, JobProgress
 from contract.proof.certificate import Certificate
@@ -29,6 +31,7 @@ from contract.rows.files import InputFile
 # what of a certificate follows from nothing that its evidence holds
 AS_CERTIFIED = ("finished_at", "checked")
 _UNREAD = InputFile(name="", digest="", format="", target="")
+_AT_HOME = InputFile(name="", digest="", format=AGENT_FORMAT, target="")
 
 
 def order_of(certificate: Certificate) -> NewValuation:
@@ -68,11 +71,18 @@ def certified_again(signed: Mapping[str, Any], division: Division, result: Mappi
     )
 
 
+def _files(certificate: Certificate, division: Division) -> tuple[tuple[InputFile, ...], ...]:
+    """The players' files, of which a certificate shows only whether they stayed with their owners."""
+    seats = {payee.part.player for payee in division.payees if payee.part.player is not None}
+    away = {payee.part.player for payee, said in zip(division.payees, certificate.players, strict=True) if said.at_home}
+    return tuple((_AT_HOME,) if seat in away else () for seat in range(max(seats, default=-1) + 1))
+
+
 def _job(certificate: Certificate, division: Division) -> Valuation:
     """The job as far as a certificate shows it; of its files it has none."""
     inputs = JobInputs(
         names=(),
-        players=(),
+        players=_files(certificate, division),
         rows=(),
         seating=tuple(payee.part for payee in division.payees),
         notes=(),

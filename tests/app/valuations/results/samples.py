@@ -9,6 +9,7 @@ from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.orders.job import AgreedTerms, JobInputs, JobProgress, PayeePart, TestCommitment
+from contract.orders.spec import ValuationSpec
 from contract.results.result import Audit, PlayerResult, RemovalCurves, RevaluedWithout, StoredResult, ValuationResult
 from contract.rows.files import InputFile
 
@@ -44,7 +45,7 @@ def result(*players: PlayerResult, without: RevaluedWithout | None = None, **cha
         "seconds_by_source": {"retrain": 1.5},
         "retrain_seconds_estimate": 20.0,
         "costs": {},
-        "spec": {},
+        "spec": ValuationSpec(),
         "digests": {"game": "5f" * 32},
         "trace": (),
         "worths": (),

@@ -134,15 +134,15 @@ def test_a_provider_sees_its_own_rows_and_nothing_before_there_is_something() ->
     rows = payees()
     for name, value in empty.items():
         setattr(rows[0], name, value)
-    [own] = mine(job(ValuationStatus.RUNNING), rows[:1]).players
+    [own] = mine(job(ValuationStatus.RUNNING), rows[:1], "a buyer").players
     assert (own.rows, own.value, own.value_ci, own.share_ci, own.amount) == (10, None, None, None, None)
-    [own] = mine(job(), rows[1:2]).players
+    [own] = mine(job(), rows[1:2], "a buyer").players
     assert (own.value_ci, own.share_ci, own.amount) == ((0.0, 0.2), (0.2, 0.3), "25.00")
 
 
 @pytest.mark.parametrize("status", ValuationStatus)
 def test_the_seal_of_the_test_set_is_opened_when_the_job_has_ended(status: ValuationStatus) -> None:
-    told = mine(job(status), []).measured_on
+    told = mine(job(status), [], "a buyer").measured_on
     assert told is not None
     assert (told.rows, told.commitment) == (5, "cc")
     assert (told.salt, told.digest) == (("aa", "dd") if status in TERMINAL else (None, None))
@@ -151,7 +151,7 @@ def test_the_seal_of_the_test_set_is_opened_when_the_job_has_ended(status: Valua
 def test_a_job_from_before_test_sets_were_sealed_tells_nothing_of_one() -> None:
     old = job()
     old.inputs = {name: value for name, value in old.inputs.items() if name != "measured"}
-    assert mine(old, []).measured_on is None
+    assert mine(old, [], "a buyer").measured_on is None
 
 
 def test_a_job_that_missed_what_was_asked_says_so_wherever_it_is_shown_once_it_has_succeeded() -> None:
