@@ -35,9 +35,15 @@ class Letter:
 
     def message(self, sender: str) -> EmailMessage:
         made = EmailMessage()
-        made["From"], made["To"], made["Subject"] = sender, self.to, self.subject
-        made["Date"] = formatdate(localtime=False)
-        made["Message-ID"] = f"<{uuid.uuid4().hex}@cherish>"
+        headers = {
+            "From": sender,
+            "To": self.to,
+            "Subject": self.subject,
+            "Date": formatdate(localtime=False),
+            "Message-ID": f"<{uuid.uuid4().hex}@cherish>",
+        }
+        for name, value in headers.items():
+            made[name] = value
         made.set_content(self.text)
         return made
 

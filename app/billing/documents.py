@@ -37,7 +37,7 @@ class Party:
 
 
 @dataclass(frozen=True)
-class Line:
+class BilledJob:
     """One job: its id, when it was settled, what it came to, in minor units."""
 
     text: str
@@ -58,7 +58,7 @@ class BillingDocument:
     organisation: Party
     vat_percent: Decimal
     vat_note: str | None
-    lines: tuple[Line, ...]
+    lines: tuple[BilledJob, ...]
 
     @property
     def number(self) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.billing import documents, repository
-from app.billing.documents import BillingDocument, Line, Party
+from app.billing.documents import BilledJob, BillingDocument, Party
 from app.billing.schemas import BillingAnswer, BillingBody, MonthAnswer
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.ids import public_id
@@ -82,7 +82,7 @@ def document(
         organisation=Party(own.name, f"{own.address}\n{own.country}", own.vat_id),
         vat_percent=own.vat_percent,
         vat_note=own.vat_note,
-        lines=tuple(Line(public_id("val", each.job_id), each.on, each.amount) for each in found),
+        lines=tuple(BilledJob(public_id("val", each.job_id), each.on, each.amount) for each in found),
     )
 
 

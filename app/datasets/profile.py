@@ -73,10 +73,10 @@ class _Found:
             for row, shown in enumerate(self.preview):
                 shown.append(_shown(column, row))
 
-    def result(self) -> "ProfileAnswer":
+    def result(self) -> "FileProfile":
         exact = sketch(self.exact)
         coarse = sketch(np.concatenate(self.shingles) if self.shingles else self.coarse)
-        return ProfileAnswer(
+        return FileProfile(
             profile={
                 "rows": self.rows,
                 "columns": self.columns,
@@ -102,7 +102,7 @@ class ProfileQuestion(Document):
     reading: Reading
 
 
-class ProfileAnswer(Document):
+class FileProfile(Document):
     """What is kept of a version: ``profile`` as it is shown to the owner, rows of the ``preview`` in the order of the
     columns, and its sketches by kind."""
 
@@ -121,7 +121,7 @@ def profile(
     name: str,
     preview_rows: int,
     reading: Reading = AS_IT_IS,
-) -> ProfileAnswer:
+) -> FileProfile:
     """The profile of a file that was found valid; raises InvalidData."""
     if modality == "image" and sniff(path, format, name, reading) == "zip":
         return _profile_images(path, target, limits, name)
@@ -133,13 +133,13 @@ def profile(
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """Runs in the sandbox: plain JSON of ``ProfileAnswer`` for that of ``ProfileQuestion``."""
+    """Runs in the sandbox: plain JSON of ``FileProfile`` for that of ``ProfileQuestion``."""
     asked = ProfileQuestion.read(question)
     told = {name: getattr(asked, name) for name in ProfileQuestion.model_fields if name != "task"}
     return profile(**told).plain()
 
 
-def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -> ProfileAnswer:
+def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -> FileProfile:
     exact, coarse = [], []
     with archive.opened(path, limits, name) as packed:
         for pixels in images.decoded(packed):
@@ -157,7 +157,7 @@ def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -
     alike = sketch(np.array(coarse, dtype=np.uint64))
     # pictures are not shown
     sketches = {"rows": StoredSketch.of(hashes), "coarse": StoredSketch.of(alike)}
-    return ProfileAnswer(profile=told, preview=[], sketches=sketches)
+    return FileProfile(profile=told, preview=[], sketches=sketches)
 
 
 def _described(column: pa.ChunkedArray) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.datasets import copies
-from app.datasets.profile import ProfileAnswer
+from app.datasets.profile import FileProfile
 from app.datasets.tables import Dataset, DatasetFormat, DatasetStatus, DatasetVersion, ProfileStatus
 from app.outbox import service as outbox
 from app.settings import Settings
@@ -93,7 +93,7 @@ def next_waiting(session: Session, last: uuid.UUID | None) -> tuple[uuid.UUID, i
 
 
 def finish(
-    session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, found: ProfileAnswer, preview_rows: int
+    session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, found: FileProfile, preview_rows: int
 ) -> None:
     """Keep what the worker found, and compare it with other listings; ``preview_rows``: how many it was to take out.
 

@@ -46,15 +46,18 @@ def of_query(pairs_of_query: Sequence[tuple[str, str]]) -> Reading:
     if unknown := sorted(set(said) - set(_IN_QUERIES)):
         raise _refused(unknown[0], f"it cannot be declared; declare {', '.join(_IN_QUERIES)}")
 
+    def every(name: str) -> list[str] | None:
+        return said.get(name)
+
     def last(name: str) -> str | None:
         return said[name][-1] if name in said else None
 
     return declared(
-        columns=said.get("columns"),
+        columns=every("columns"),
         delimiter=last("delimiter"),
         encoding=last("encoding"),
         sheet=last("sheet"),
-        kinds=pairs(said.get("read", ())),
+        kinds=pairs(every("read") or ()),
     )
 
 

@@ -35,7 +35,7 @@ class CertifiedDigests(_Signed):
     plan: str | None = None
 
 
-class Certificate(_Signed):
+class CertifiedJob(_Signed):
     """A certificate as far as it is checked; ``spec`` is the order as it is stored, ``checked`` how many worths were
     computed twice."""
 

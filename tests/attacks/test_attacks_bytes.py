@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from app.accounts import service as accounts
 from app.datasets import profiling
 from app.datasets.minhash import StoredSketch
-from app.datasets.profile import ProfileAnswer
+from app.datasets.profile import FileProfile
 from app.datasets.tables import Dataset, DatasetVersion, ProfileStatus
 from app.db.session import transaction
 from app.errors import Conflict, InvalidData
@@ -127,10 +127,10 @@ def test_a_preview_that_is_allowed_while_a_worker_looks_is_not_lost(
     settings = app.state.settings
     none = StoredSketch(hashes=[], distinct=0)
 
-    def found(rows: int) -> ProfileAnswer:
+    def found(rows: int) -> FileProfile:
         preview = [[1, "p"], [2, "q"], [3, "p"]][:rows]
         sketches = {"rows": none, "coarse": none}
-        return ProfileAnswer(profile={"rows": 3, "columns": []}, preview=preview, sketches=sketches)
+        return FileProfile(profile={"rows": 3, "columns": []}, preview=preview, sketches=sketches)
 
     early = profiling.begin(session, dataset_id, 1)
     assert early is not None

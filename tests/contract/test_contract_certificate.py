@@ -12,7 +12,7 @@ from app.cli.proving.verdicts import Verdict
 from app.errors import InvalidInput
 from app.settings import Settings
 from app.valuations.results.certificates import public_key, sign
-from contract.proof.certificate import Certificate, ProofStatement, SignedFile
+from contract.proof.certificate import CertifiedJob, ProofStatement, SignedFile
 
 BODY: dict[str, Any] = {
     "valuation": "val_" + "0" * 32,
@@ -25,11 +25,11 @@ BODY: dict[str, Any] = {
 
 
 def test_members_that_nothing_reads_may_be_there_and_those_that_are_read_must_be() -> None:
-    read = Certificate.read(BODY | {"audit": {"anything": 1}})
+    read = CertifiedJob.read(BODY | {"audit": {"anything": 1}})
     assert (read.digests.plan, read.players[0].digest, read.evidence) == ("c", "e", None)
     for name in BODY:
         with pytest.raises(ValidationError, match=name):
-            Certificate.read({key: value for key, value in BODY.items() if key != name})
+            CertifiedJob.read({key: value for key, value in BODY.items() if key != name})
 
 
 def test_a_statement_names_its_root_and_its_places() -> None:

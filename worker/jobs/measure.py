@@ -48,7 +48,7 @@ class CannotMeasure(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
+class MetricAsked:
     """A job that is asked by another metric: itself, its own result, its worths and where its answers are."""
 
     job: Job
@@ -77,17 +77,17 @@ def measure(factory: sessionmaker[Session], blobs: BlobStore, valuation_id: uuid
     log.info("worker.measured", metric=metric, refusal=refusal or None)
 
 
-def _begin(session: Session, valuation_id: uuid.UUID, metric: str) -> Asked | None:
+def _begin(session: Session, valuation_id: uuid.UUID, metric: str) -> MetricAsked | None:
     begun = other_metrics.begin(session, valuation_id, metric)
     if begun is None:
         return None
     job, own = begun
     rows = worth_repository.stored_worths(session, job.game_id)
     stored = group_worths(rows, len(players_of(job)[0]))
-    return Asked(job, own, stored, answer_repository.of_game(session, job.game_id))
+    return MetricAsked(job, own, stored, answer_repository.of_game(session, job.game_id))
 
 
-def values_by(asked: Asked, blobs: BlobStore, metric: str) -> StoredResult:
+def values_by(asked: MetricAsked, blobs: BlobStore, metric: str) -> StoredResult:
     """The job's values by another metric; raises CannotMeasure."""
     job, partial = asked.job, asked.job.game.mode == "partial"
     if job.facts is None:
@@ -117,7 +117,7 @@ def values_by(asked: Asked, blobs: BlobStore, metric: str) -> StoredResult:
     return StoredResult.of(result, None, RemovalCurves(None, _NO_CURVES), job.facts.domains)
 
 
-def _worths(answers: KeptAnswers, metric: Metric, asked: Asked, *, partial: bool) -> Worths:
+def _worths(answers: KeptAnswers, metric: Metric, asked: MetricAsked, *, partial: bool) -> Worths:
     """The worths by a metric wherever a worth is stored and its model's answers are, with the seconds it took."""
     found: Worths = {}
     for source in sorted({blob.source for blob in asked.kept} - {ANCHORS}):

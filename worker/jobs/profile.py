@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.datasets import profiling
-from app.datasets.profile import ProfileAnswer, ProfileQuestion
+from app.datasets.profile import FileProfile, ProfileQuestion
 from app.datasets.table_limits import limits_of
 from app.db.session import transaction
 from app.errors import InvalidData, NotFound
@@ -125,4 +125,4 @@ def _profile(factory: sessionmaker[Session], blobs: BlobStore, settings: Setting
             profiling.give_up(session, dataset_id, number)
         return
     with transaction(factory) as session:
-        profiling.finish(session, settings, dataset_id, number, ProfileAnswer.read(answer), work.preview_rows)
+        profiling.finish(session, settings, dataset_id, number, FileProfile.read(answer), work.preview_rows)

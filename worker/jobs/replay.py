@@ -122,7 +122,7 @@ class StoredGame:
 
 
 @dataclass(frozen=True)
-class Replayed:
+class ReplayedJob:
     """What a game's stored worths come to: the engine's answer, and all that is kept of it."""
 
     result: ValuationResult
@@ -136,7 +136,7 @@ def replayed(
     on_progress: OnProgress | None = None,
     *,
     revalue: bool,
-) -> Replayed:
+) -> ReplayedJob:
     """The whole result of a game on its stored worths; NeedWorths where one is missing. ``revalue``: the others are
     valued again without whoever does harm."""
     result = value(game, spec, on_progress)
@@ -144,7 +144,7 @@ def replayed(
     curves = removal(game, result)
     pairs = interactions(game, result)
     document = None if again is None else again.document()
-    return Replayed(result, StoredResult.of(result, document, curves, domains, interactions=pairs))
+    return ReplayedJob(result, StoredResult.of(result, document, curves, domains, interactions=pairs))
 
 
 def group_worths(rows: Iterable[Any], n: int) -> dict[str, dict[bytes, tuple[float, float]]]:

@@ -8,7 +8,7 @@ answer is waited for a moment; then the work stops (``AgentAway``), and is done 
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,7 +27,7 @@ from contract.agents import AgentLearner, AgentQuestion, Ask, Registration, unpa
 from contract.document import digest_of
 from contract.orders.job import Job
 from contract.rows.files import InputFile
-from worker.engine.games.away import Moments
+from worker.engine.games.away import RowMoments
 
 _FIRST_LOOK, _LONGEST_LOOK = 0.01, 0.2
 Check = Callable[[], None]
@@ -41,12 +41,16 @@ class AgentRefused(Exception):
     """An agent does not answer, and says why; the text is for the buyer."""
 
 
-class Desk(Protocol):
+class Questions(Protocol):
     """Where questions are left and answers found."""
 
     def ask(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes) -> None: ...
 
     def answer(self, dataset: uuid.UUID, question: AgentQuestion, models: bytes, check: Check) -> bytes: ...
+
+
+def _moments(arrays: Mapping[str, NDArray[np.float64]]) -> RowMoments:
+    return RowMoments(torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"]))
 
 
 @dataclass(frozen=True)
@@ -84,21 +88,21 @@ class QuestionDesk:
 class AskedPlayer:
     """``worker.engine.games.away.Away`` by questions. ``asked`` is the question but for what it asks and its models."""
 
-    desk: Desk
+    desk: Questions
     asked: AgentQuestion
     registration: Registration
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _moments: Moments | None = None
+    _moments: RowMoments | None = None
 
     @property
     def rows(self) -> int:
         return self.registration.rows
 
-    def moments(self, check: Check) -> Moments:
+    def moments(self, check: Check) -> RowMoments:
         with self._lock:
             if self._moments is None:
                 arrays = self._arrays(*self._question("moments", None), check)
-                self._moments = Moments(torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"]))
+                self._moments = _moments(arrays)
             return self._moments
 
     def objective(self, theta: Tensor, check: Check) -> Callable[[], tuple[Tensor, Tensor]]:
@@ -112,9 +116,9 @@ class AskedPlayer:
 
         return wait
 
-    def curvature(self, theta: Tensor, check: Check) -> Moments:
+    def curvature(self, theta: Tensor, check: Check) -> RowMoments:
         arrays = self._arrays(*self._question("curvature", theta.unsqueeze(0)), check)
-        return Moments(torch.from_numpy(arrays["A"]), torch.from_numpy(arrays["b"]))
+        return _moments(arrays)
 
     def _question(self, asks: Ask, models: Tensor | None) -> tuple[AgentQuestion, bytes]:
         """A question, and the numbers that come with it."""
@@ -128,7 +132,7 @@ class AskedPlayer:
         return unpacked(question, answer, self.registration.noise)
 
 
-def asked_player(desk: Desk, job: Job, file: InputFile, encoding: Encoding, content: bytes) -> AskedPlayer:
+def asked_player(desk: Questions, job: Job, file: InputFile, encoding: Encoding, content: bytes) -> AskedPlayer:
     """The player behind a file that is a registration (``content``); raises InvalidData where it does not fit."""
     registration = read_registration(content, file.name)
     terms = job.inputs.away

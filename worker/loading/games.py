@@ -37,7 +37,7 @@ from worker.engine.games.away import Away
 from worker.engine.games.game import Player
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
-from worker.loading.away import AskedPlayer, Desk, asked_player
+from worker.loading.away import AskedPlayer, Questions, asked_player
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, frozen_weights, opened
 from worker.loading.model_folders import read_adapter_arrays
@@ -106,7 +106,7 @@ def _read_all(job: Job, read: Callable[[Sequence[InputFile]], EncodedRows]) -> G
 class LoadedGames:
     """The evaluators of this process, least recently used first, within a bound of bytes."""
 
-    def __init__(self, blobs: BlobStore, settings: Settings, device: str, desk: Desk | None = None) -> None:
+    def __init__(self, blobs: BlobStore, settings: Settings, device: str, desk: Questions | None = None) -> None:
         self._blobs = blobs
         self._settings = settings
         self._desk = desk

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.proving.verdicts import Verdict
 from app.errors import InvalidInput
 from contract.document import digest_of
-from contract.proof.certificate import Certificate, ProofStatement, SignedFile
+from contract.proof.certificate import CertifiedJob, ProofStatement, SignedFile
 from contract.proof.division import Division
 from contract.proof.evidence import Evidence, InclusionProof, holds, proven
 
@@ -114,7 +114,7 @@ def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> li
     from contract.results.result import StoredResult
 
     try:
-        certificate = Certificate.read(signed)
+        certificate = CertifiedJob.read(signed)
     except ValueError as cause:
         record("root", Verdict(False, f"the certificate is signed, and none that this version can read: {cause}"))
         return ["everything else"]
@@ -146,7 +146,7 @@ def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> li
     ]
 
 
-def _root(certificate: Certificate, archive: Archive) -> Verdict:
+def _root(certificate: CertifiedJob, archive: Archive) -> Verdict:
     """Whether the evidence is what the certificate commits to."""
     sealed, found = certificate.evidence, archive.evidence.seal()
     if sealed is None:
@@ -160,7 +160,7 @@ def _root(certificate: Certificate, archive: Archive) -> Verdict:
     return Verdict(True, f"{found.leaves} worths and files of answers are under the certificate's Merkle root")
 
 
-def _request(certificate: Certificate, archive: Archive, result: "StoredResult") -> Verdict:
+def _request(certificate: CertifiedJob, archive: Archive, result: "StoredResult") -> Verdict:
     """Whether what was ordered is what was valued, and the evidence is of that game."""
     from app.valuations.results.recomputed import order_of
 
@@ -220,7 +220,9 @@ def _worths_of_answers(archive: Archive, answers: "BlobStore") -> Verdict:
     return Verdict(True, f"{count} worths follow from the models' answers on the test rows")
 
 
-def _values(certificate: Certificate, archive: Archive, result: "StoredResult", answers: "BlobStore | None") -> Verdict:
+def _values(
+    certificate: CertifiedJob, archive: Archive, result: "StoredResult", answers: "BlobStore | None"
+) -> Verdict:
     """Whether the result is the certified one and comes out of the worths again."""
     from app.valuations.results.recomputed import order_of
     from worker.engine.games.game import EvaluationFailed, NeedWorths
@@ -243,7 +245,7 @@ def _values(certificate: Certificate, archive: Archive, result: "StoredResult", 
     return Verdict(True, f"values, intervals and shares repeated from {count} worths")
 
 
-def _amounts(signed: Mapping[str, Any], certificate: Certificate, archive: Archive, result: "StoredResult") -> Verdict:
+def _amounts(signed: Mapping[str, Any], certificate: CertifiedJob, archive: Archive, result: "StoredResult") -> Verdict:
     """Whether the certificate says what follows from the result and the agreed terms, to the cent."""
     from app.valuations.results.recomputed import certified_again, plan_again
     from worker.engine.proof.differences import differences
@@ -304,7 +306,7 @@ def _proofs(statement: ProofStatement, found: Sequence[InclusionProof]) -> Verdi
 
 def _same_root(statement: ProofStatement, signed: Mapping[str, Any]) -> Verdict:
     try:
-        certificate = Certificate.read(signed)
+        certificate = CertifiedJob.read(signed)
     except ValueError as cause:
         return Verdict(False, f"the certificate cannot be read: {cause}")
     if statement.valuation != certificate.valuation:

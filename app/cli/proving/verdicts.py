@@ -85,10 +85,10 @@ def estimate(stored: "ValuationResult") -> Verdict:
         again = recompute(stored)
     except (EvaluationFailed, Impossible, ValueError) as cause:
         return Verdict(False, f"it cannot be repeated from the stored worths: {cause}", {"own_notes": []})
-    old, new = stored.to_dict(), again.to_dict()
     # The game's own notes come last and are compared with the files (``game``).
-    own_notes = {"own_notes": list(old["notes"][len(new["notes"]) :])}
-    old["notes"] = old["notes"][: len(new["notes"])]
+    notes, own = list(stored.notes[: len(again.notes)]), list(stored.notes[len(again.notes) :])
+    own_notes = {"own_notes": own}
+    old, new = stored.to_dict() | {"notes": notes}, again.to_dict()
     wrong = list(differences(old, new))
     if wrong:
         more = f", and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""

@@ -416,11 +416,7 @@ def inclusion_answer(
 ) -> InclusionAnswer:
     """A provider's proofs: the signed statement, and the page of them after which more begin at ``following``."""
     return InclusionAnswer(
-        statement=signed["certificate"],
-        digest=signed["digest"],
-        algorithm=signed["algorithm"],
-        public_key=signed["public_key"],
-        signature=signed["signature"],
+        **{"statement" if name == "certificate" else name: value for name, value in signed.items()},
         items=[InclusionProofAnswer.model_validate(each.plain()) for each in items],
         next_after=following,
     )

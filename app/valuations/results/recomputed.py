@@ -23,7 +23,7 @@ from app.valuations.tables import Valuation, ValuationPlayer
 from contract.agents import AGENT_FORMAT
 from contract.document import digest_of
 from contract.orders.job import AgreedTerms, JobInputs, JobProgress
-from contract.proof.certificate import Certificate
+from contract.proof.certificate import CertifiedJob
 from contract.proof.division import Division
 from contract.results.result import StoredResult
 from contract.rows.files import InputFile
@@ -34,12 +34,12 @@ _UNREAD = InputFile(name="", digest="", format="", target="")
 _AT_HOME = InputFile(name="", digest="", format=AGENT_FORMAT, target="")
 
 
-def order_of(certificate: Certificate) -> NewValuation:
+def order_of(certificate: CertifiedJob) -> NewValuation:
     """The order that a certificate names."""
     return NewValuation.stored(certificate.spec)
 
 
-def plan_again(certificate: Certificate, division: Division, result: StoredResult) -> PayoutPlan:
+def plan_again(certificate: CertifiedJob, division: Division, result: StoredResult) -> PayoutPlan:
     """The payout plan of a result under the certificate's order."""
     job_id = parse_id("val", certificate.valuation)
     return divide(job_id, division, order_of(certificate).payout, result, players_paid(result))
@@ -47,7 +47,7 @@ def plan_again(certificate: Certificate, division: Division, result: StoredResul
 
 def certified_again(signed: Mapping[str, Any], division: Division, result: Mapping[str, Any]) -> dict[str, Any]:
     """What the certificate (as it was ``signed``) of this result (as plain JSON) and division has to say."""
-    certificate, stored = Certificate.read(signed), StoredResult.from_dict(result)
+    certificate, stored = CertifiedJob.read(signed), StoredResult.from_dict(result)
     plan, paid_on = plan_again(certificate, division, stored), players_paid(stored)
     valuation = _job(certificate, division)
     players = []
@@ -71,14 +71,14 @@ def certified_again(signed: Mapping[str, Any], division: Division, result: Mappi
     )
 
 
-def _files(certificate: Certificate, division: Division) -> tuple[tuple[InputFile, ...], ...]:
+def _files(certificate: CertifiedJob, division: Division) -> tuple[tuple[InputFile, ...], ...]:
     """The players' files, of which a certificate shows only whether they stayed with their owners."""
     seats = {payee.part.player for payee in division.payees if payee.part.player is not None}
     away = {payee.part.player for payee, said in zip(division.payees, certificate.players, strict=True) if said.at_home}
     return tuple((_AT_HOME,) if seat in away else () for seat in range(max(seats, default=-1) + 1))
 
 
-def _job(certificate: Certificate, division: Division) -> Valuation:
+def _job(certificate: CertifiedJob, division: Division) -> Valuation:
     """The job as far as a certificate shows it; of its files it has none."""
     inputs = JobInputs(
         names=(),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.billing import documents
-from app.billing.documents import BillingDocument, Line, Party
+from app.billing.documents import BilledJob, BillingDocument, Party
 
 OWNER = uuid.UUID("019ab5f0-c1d2-7e3f-8a4b-5c6d7e8f9a0b")
 NOTE = BillingDocument(
@@ -24,7 +24,7 @@ NOTE = BillingDocument(
     organisation=Party("市立病院 مستشفى المدينة", "Hauptstrasse 1\n10115 Berlin", "DE123456789"),
     vat_percent=Decimal("19.00"),
     vat_note=None,
-    lines=(Line("val_1", date(2026, 11, 3), 119_00), Line("val_2", date(2026, 11, 9), 1)),
+    lines=(BilledJob("val_1", date(2026, 11, 3), 119_00), BilledJob("val_2", date(2026, 11, 9), 1)),
 )
 
 
@@ -39,7 +39,7 @@ def test_a_document_has_one_number_for_organisation_month_and_currency() -> None
 
 @given(st.lists(st.integers(-(10**6), 10**9), max_size=5), st.decimals(0, 40, places=2))
 def test_net_and_tax_add_up_to_what_was_booked(amounts: list[int], percent: Decimal) -> None:
-    lines = tuple(Line("a job", date(2026, 11, 1), amount) for amount in amounts)
+    lines = tuple(BilledJob("a job", date(2026, 11, 1), amount) for amount in amounts)
     made = replace(NOTE, lines=lines, vat_percent=percent)
     assert made.net + made.vat == made.gross == sum(amounts)
     assert abs(made.net * (100 + percent) - 100 * made.gross) <= (100 + percent) / 2

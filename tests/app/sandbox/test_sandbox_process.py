@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
-from app.datasets.profile import ProfileAnswer, ProfileQuestion
+from app.datasets.profile import FileProfile, ProfileQuestion
 from app.datasets.readers import Limits
 from app.datasets.service import INSPECT
 from app.errors import InvalidData
@@ -154,7 +154,7 @@ def test_a_task_that_is_declared_late_is_known_to_the_next_question(sandbox: San
         limits=Limits(), reading=AS_IT_IS,
     ).plain()  # fmt: skip
     found = sandbox.ask(asked, files=[path], memory_bytes=1024**3, seconds=60.0)
-    assert ProfileAnswer.read(found).profile["rows"] == 2
+    assert FileProfile.read(found).profile["rows"] == 2
     assert ask(sandbox, path)["rows"] == 2
 
 

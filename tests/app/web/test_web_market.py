@@ -15,7 +15,7 @@ from app.accounts import repository
 from app.accounts.tables import Account
 from app.datasets import profiling
 from app.datasets.minhash import StoredSketch
-from app.datasets.profile import ProfileAnswer
+from app.datasets.profile import FileProfile
 from app.datasets.repository import version
 from app.datasets.tables import Dataset
 from app.http.ids import parse_id
@@ -169,9 +169,7 @@ def looked_at(session: Session, dataset_id: str, rows: list[list[Any]]) -> None:
     assert found is not None
     dataset = session.get_one(Dataset, found.dataset_id)
     none = StoredSketch(hashes=[], distinct=0)
-    found_in_it = ProfileAnswer(
-        profile={"rows": 3, "columns": []}, preview=rows, sketches={"rows": none, "coarse": none}
-    )
+    found_in_it = FileProfile(profile={"rows": 3, "columns": []}, preview=rows, sketches={"rows": none, "coarse": none})
     profiling.finish(session, Settings(), dataset.id, 1, found_in_it, dataset.preview_rows)
     session.commit()
 

@@ -25,7 +25,7 @@ from app.valuations.results.recomputed import certified_again, order_of
 from app.valuations.work import evidence as evidence_repository
 from contract.document import digest_of
 from contract.orders.grants import Grant
-from contract.proof.certificate import Certificate
+from contract.proof.certificate import CertifiedJob
 from contract.proof.division import Division
 from contract.proof.evidence import Evidence
 from contract.results.result import StoredResult
@@ -315,7 +315,7 @@ def _makes_the_game(granted: Job, market: Market) -> None:
     before, again = repeated(evidence, None, stored, revalue=False)
     assert before["players"] == json.loads(json.dumps(again["players"]))
     division = Division.read(json.loads(granted.files["job.json"])["division"])
-    order = order_of(Certificate.read(granted.signed["certificate"]))
+    order = order_of(CertifiedJob.read(granted.signed["certificate"]))
     paid_on = players_paid(stored)
     plan = divide(job.id, division, order.payout, stored, paid_on)
     assert plan.digest == granted.signed["certificate"]["digests"]["plan"]

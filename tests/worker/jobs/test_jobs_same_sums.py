@@ -6,7 +6,7 @@ import torch
 
 from contract.errors import InvalidProblem
 from worker.engine.evaluation.evaluator import Evaluator
-from worker.engine.games.away import METHODS_WITHOUT_ROWS, Moments
+from worker.engine.games.away import METHODS_WITHOUT_ROWS, RowMoments
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.learners.ridge import sums
 from worker.jobs import same_sums
@@ -24,9 +24,9 @@ class AtHome:
 
     def __init__(self, X: np.ndarray, y: np.ndarray, test: np.ndarray) -> None:
         scaled = (y - test.mean()) / test.std()
-        self.rows, self.sums = len(y), Moments(*sums(torch.from_numpy(X), torch.from_numpy(scaled)))
+        self.rows, self.sums = len(y), RowMoments(*sums(torch.from_numpy(X), torch.from_numpy(scaled)))
 
-    def moments(self, check: object) -> Moments:
+    def moments(self, check: object) -> RowMoments:
         return self.sums
 
 

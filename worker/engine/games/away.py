@@ -13,7 +13,7 @@ from torch import Tensor
 METHODS_WITHOUT_ROWS = {"ridge": frozenset({"statistics"}), "logistic": frozenset({"tangent"})}
 
 
-class Moments(NamedTuple):
+class RowMoments(NamedTuple):
     """A = sum w x x^T [d + 1, d + 1] and b = sum x t^T [d + 1, C] over rows x with a one last."""
 
     A: Tensor
@@ -28,7 +28,7 @@ class Away(Protocol):
         """How many rows it says it has."""
         ...
 
-    def moments(self, check: Callable[[], None]) -> Moments:
+    def moments(self, check: Callable[[], None]) -> RowMoments:
         """With weights one, and targets: the number by its scale, or one-hot labels."""
         ...
 
@@ -37,6 +37,6 @@ class Away(Protocol):
         returned waits for them, so that several players are asked before any is waited for."""
         ...
 
-    def curvature(self, theta: Tensor, check: Callable[[], None]) -> Moments:
+    def curvature(self, theta: Tensor, check: Callable[[], None]) -> RowMoments:
         """With the mean curvature of cross-entropy at one model [C, d + 1] for weights, and working responses."""
         ...
