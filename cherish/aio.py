@@ -41,6 +41,10 @@ class AsyncClient:
     ) -> None:
         await self._http.aclose()
 
+    async def ask(self, method: str, path: str, **how: Any) -> Json:
+        """Any call that may be repeated (GET, PUT, DELETE): ``params`` and ``json`` are httpx's."""
+        return read_answer(await self._send(method, path, None, how))
+
     async def get(self, path: str, *, wait: float | None = None, **params: Any) -> Json:
         """GET a JSON answer; ``wait`` asks the service to hold the answer up to that many seconds for a change."""
         headers = {"Prefer": f"wait={int(wait)}"} if wait else {}

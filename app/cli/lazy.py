@@ -116,7 +116,9 @@ COMMANDS: dict[str, Lazy] = {
         _value,
     ),
     "verify": Lazy(
-        "Check a result: all that it shows against its worths, and the worths that matter against the files.", _verify
+        "Check a result: all that it shows against its worths, and the worths that matter against the files; or a "
+        "job's certificate, against the evidence that it commits to.",
+        _verify,
     ),
     "predict": Lazy(
         "Predict with a delivered model: one line a row, its label and the probability of each, or its number.",

@@ -258,8 +258,7 @@ def value(
     result = replace(_valued(game, spec, console), digests=digests)
     show(result, console)
     pairs = said_pairs(game, result, console)
-    if evaluator is not None:
-        _show_domains(evaluator, test, console)
+    _show_domains(game, test, console)
     _keep(as_json(result, request, noticed, pairs), result, json_path, plot, console)
     if evaluator is not None and rows is not None and sources is not None:
         write_values(evaluator, result, sources, rows, console)
@@ -271,13 +270,15 @@ def _leaves_the_choice(spec: ValuationSpec) -> bool:
     return spec.mode == "full" and (spec.fidelity, spec.estimator, *budgets) == ("auto", "auto", None, None, None)
 
 
-def _show_domains(evaluator: "Evaluator", test: str, console: Console) -> None:
+def _show_domains(game: "Evaluator | SmallLinear", test: str, console: Console) -> None:
     """What a language model's worth means to people, by domain of its test set."""
-    if evaluator.learner.name != "lm":
+    from worker.engine.evaluation.small_linear import SmallLinear
+
+    if isinstance(game, SmallLinear) or game.learner.name != "lm":
         return
     from worker.jobs.domains import perplexities
 
-    for row in perplexities(evaluator, [file.stem for file in domains(Path(test))]):
+    for row in perplexities(game, [file.stem for file in domains(Path(test))]):
         console.print(f"Perplexity per token on {row.domain}: {row.base:.2f} before, {row.full:.2f} with everybody.")
 
 

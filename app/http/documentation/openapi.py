@@ -44,6 +44,7 @@ _TAGS = {
     "explorations": "Which datasets to buy: cheap, coarse, and before anybody is paid.",
     "valuations": "Jobs: who is valued, on what, for how much; their progress and results.",
     "payouts": "Money: what was shared out, held and released.",
+    "agents": "For `cherish agent`, beside tables that stay with their owners: questions and answers about sums.",
     "webhooks": "Where to be told of what happens.",
     EVENTS_TAG: "What the service sends to your webhooks; these are no calls that you make.",
     "health": "Whether this process lives, and whether it can do its work.",

@@ -17,16 +17,16 @@ from app.http.turns.waiting import Deferred
 
 
 class Slots:
-    """Stands for the pool of connections: how many are held, and the fewest that were."""
+    """Stands for the request's turn at the connections: how many are held, and the fewest that were."""
 
     def __init__(self) -> None:
         self.held = self.fewest = 1
 
-    def release(self) -> None:
+    async def end(self) -> None:
         self.held -= 1
         self.fewest = min(self.fewest, self.held)
 
-    async def acquire(self) -> None:
+    async def begin(self) -> None:
         self.held += 1
 
 
@@ -39,12 +39,12 @@ def slots() -> Slots:
 def call(session: Session, slots: Slots) -> Callable[[Callable[[], Any]], Any]:
     """A factory: ``call(ask)`` is what a request gets of ``ask``."""
     app = FastAPI()
-    app.state.connections = slots
 
     def of(ask: Callable[[], Any]) -> Any:
         async def run() -> Any:
             app.state.reading = FairQueue(1, 1)
             request = Request({"type": "http", "app": app, "method": "POST", "path": "/", "headers": []})
+            request.state.turn = slots
             return await answered(request, session, uuid.uuid4(), ask)
 
         return anyio.run(run)

@@ -362,7 +362,7 @@ def _buyer_values(chromium: Browser, market: Market, folder: Path, datasets: lis
     assert page.locator("tfoot data.money").last.inner_text() == "€1,000.00"
     job = page.url
     files = page.locator(".takes a[download]")
-    assert files.count() == 8
+    assert files.count() == 9
     for each in files.all():
         with page.expect_download() as download:
             each.click()

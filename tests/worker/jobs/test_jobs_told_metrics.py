@@ -72,7 +72,7 @@ def test_on_the_command_line_and_verified(tmp_path: Any) -> None:
     done = runner.invoke(command, ["value", *files, *told, f"--json={kept}"])
     assert done.exit_code == 0, done.output
     assert 'recall_at_precision:{\\"of_class\\":\\"yes\\",\\"precision\\":0.8}' in kept.read_text()
-    checked = runner.invoke(command, ["verify", str(kept), "--audit"])
+    checked = runner.invoke(command, ["verify", str(kept), *files[:2], "--audit"])
     assert checked.exit_code == 0, checked.output
     wrong = runner.invoke(command, ["value", *files, "--target=label", "--metric", "f1:of_class=perhaps"])
     assert wrong.exit_code != 0

@@ -5,9 +5,10 @@ No function here gives anything of a single row.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # learners whose training and unlearning need nothing of a player but sums, and the methods that do
 METHODS_WITHOUT_ROWS = {"ridge": frozenset({"statistics"}), "logistic": frozenset({"tangent"})}
@@ -16,8 +17,8 @@ METHODS_WITHOUT_ROWS = {"ridge": frozenset({"statistics"}), "logistic": frozense
 class RowMoments(NamedTuple):
     """A = sum w x x^T [d + 1, d + 1] and b = sum x t^T [d + 1, C] over rows x with a one last."""
 
-    A: Tensor
-    b: Tensor
+    A: "Tensor"
+    b: "Tensor"
 
 
 class Away(Protocol):
@@ -32,11 +33,11 @@ class Away(Protocol):
         """With weights one, and targets: the number by its scale, or one-hot labels."""
         ...
 
-    def objective(self, theta: Tensor, check: Callable[[], None]) -> Callable[[], tuple[Tensor, Tensor]]:
+    def objective(self, theta: "Tensor", check: Callable[[], None]) -> "Callable[[], tuple[Tensor, Tensor]]":
         """Ask for sums of cross-entropies [K] at models theta [K, C, d + 1], and their gradients [K, C, d + 1]; what is
         returned waits for them, so that several players are asked before any is waited for."""
         ...
 
-    def curvature(self, theta: Tensor, check: Callable[[], None]) -> RowMoments:
+    def curvature(self, theta: "Tensor", check: Callable[[], None]) -> RowMoments:
         """With the mean curvature of cross-entropy at one model [C, d + 1] for weights, and working responses."""
         ...

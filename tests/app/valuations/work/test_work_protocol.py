@@ -44,10 +44,11 @@ def expire(market: Any, shard_id: uuid.UUID) -> None:
 
 
 def outcome(market: Any, valuation_id: uuid.UUID) -> str:
-    """Everything of a job that must not depend on who computed it; seconds are what they are."""
+    """Everything of a job that must not depend on who computed it; seconds are what they are, and the evidence's root
+    is over them, too."""
     job = market.job(valuation_id)
     result = dict(job.result)
-    for name in ("seconds", "seconds_by_source", "retrain_seconds_estimate"):
+    for name in ("seconds", "seconds_by_source", "retrain_seconds_estimate", "evidence"):
         result.pop(name)
     amounts = market.rows(
         "SELECT name, value, share, amount_minor FROM valuation_players WHERE valuation_id = :id ORDER BY name",
