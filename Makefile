@@ -4,7 +4,7 @@
 # The recipes use relative paths only, so that the checkout may lie in any folder, spaces and depth included.
 
 .DEFAULT_GOAL := help
-.PHONY: estimators help demo demo-agent up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench bench-paper peers-env faults topology forgeries clean
+.PHONY: estimators help demo demo-agent up test lint lint-format lint-rules lint-types lint-imports schema openapi hashes sbom advisories fuzz fuzz-readers bench bench-paper peers-env faults test-long topology forgeries clean
 .DELETE_ON_ERROR:
 
 PY := .venv/bin/python
@@ -26,6 +26,7 @@ help:
 	@echo 'make demo     ten providers, one buyer, one valuation: the whole market once'
 	@echo 'make up       the whole stack in the foreground; Ctrl-C ends it'
 	@echo 'make test     the test suite'
+	@echo 'make test-long  tests that wait for timeouts of tens of seconds, or kill hosts, one after the other'
 	@echo 'make lint     format, lint, types, imports'
 	@echo 'make schema   migrations: up, down, up, complete, safe to run'
 	@echo 'make openapi  docs/openapi.json is current and breaks no client'
@@ -67,6 +68,10 @@ up: $(READY)
 # two at a time, each with servers of its own; a module's tests stay together
 test: $(READY)
 	@$(PY) -m pytest -n 2 --dist loadfile
+
+# what waits for timeouts of tens of seconds
+test-long: $(READY)
+	@$(PY) -m pytest -m long
 
 lint: lint-format lint-rules lint-types lint-imports
 
@@ -113,7 +118,7 @@ faults: $(READY)
 
 # needs nginx, and pgbouncer for the pooler's part
 topology: $(READY)
-	@CHERISH_TOPOLOGY_WHOLE=1 CHERISH_FAULTS_SEED=$(SEED) $(PY) -m pytest tests/topology $(ARGS)
+	@CHERISH_TOPOLOGY_WHOLE=1 CHERISH_FAULTS_SEED=$(SEED) $(PY) -m pytest -m 'long or not long' tests/topology $(ARGS)
 
 estimators: $(READY)
 	@$(PY) -m benchmarks.estimators $(ARGS)

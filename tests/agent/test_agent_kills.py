@@ -18,7 +18,7 @@ from cherish import Client
 from tests.agent_market import table
 from tests.market import ROOT, Market, Processes
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(600)]
 
 ORDER: dict[str, Any] = {
     "pool": "100.00", "currency": "EUR", "seed": 3, "metric": "clipped_log_loss",

@@ -57,6 +57,7 @@ def test_faults_between_hosts_change_no_number(market: StormyMarket, calm: str) 
 _SLOW = {"a_worker_host_is_lost_in_a_transaction", "the_store_refuses", "the_store_is_silent"}
 
 
+@pytest.mark.long
 def test_a_host_that_is_lost_in_the_middle_of_a_transaction_freezes_no_job(market: StormyMarket, calm: str) -> None:
     rng = np.random.default_rng(SEED)
     assert brave(market, calm, ["a_worker_host_is_lost_in_a_transaction"], rng, FAULTS)[1] == []

@@ -76,7 +76,7 @@ def test_on_the_command_line_and_verified(tmp_path: Any) -> None:
     assert checked.exit_code == 0, checked.output
     wrong = runner.invoke(command, ["value", *files, "--target=label", "--metric", "f1:of_class=perhaps"])
     assert wrong.exit_code != 0
-    assert "class 'perhaps' is unknown" in wrong.output + str(wrong.stderr)
+    assert "class 'perhaps' is unknown" in str(wrong.exception)
 
 
 def test_an_order_is_refused_by_the_field_that_is_wrong(place: Any) -> None:

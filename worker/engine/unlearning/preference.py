@@ -34,10 +34,16 @@ def unlearn(context: Context, coalitions: Coalitions, name: str, fade: Fade, nee
         with torch.no_grad():
             loss = losses(params, batch)
             reference = losses(context.full.expand(len(params), -1), batch) if needs_reference else loss
-            weight = -2.0 * torch.sigmoid(fade(loss, reference)) * batch.weight
+            weight = -2.0 * _each(torch.sigmoid, fade(loss, reference)) * batch.weight
         return learner.gradient(params, Batch(batch.X, batch.y, weight))
 
     batches = forgotten_batches(context, coalitions, name)
     start = context.full.expand(len(coalitions), -1)
     models = adam.descend(gradient, start, batches, steps, lr, 0.0, context.check)
     return skip_where_nothing_is_forgotten(context, coalitions, models)
+
+
+def _each(function: Callable[[Tensor], Tensor], values: Tensor) -> Tensor:
+    """The function of each model's row [K, B] by itself: a vectorised one may round the last elements of a row
+    otherwise than the first, and which those are would depend on how many models are in the stack."""
+    return torch.stack([function(row) for row in values])
