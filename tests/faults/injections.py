@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.identity import Role
 from app.outbox.broker import CeleryBroker
-from cherish import Problem
+from cherish import Client, Problem
 from tests.faults.market import StormyMarket, leftovers, rows
 from tests.faults.upped import SOURCE, Upped
 
@@ -224,8 +224,9 @@ def fill_the_disk_during_an_upload(market: StormyMarket, rng: np.random.Generato
         with contextlib.ExitStack() as limits:
             for pid in market.place.processes("api"):
                 limits.enter_context(_full_disk(pid, len(content) // 2))
-            with pytest.raises(Problem) as refused:
-                client.put(f"{path}/content", content)
+            # a patient client would wait for as long as the answer asks, and try again
+            with Client(market.place.api_url, key, retries=0) as hasty, pytest.raises(Problem) as refused:
+                hasty.put(f"{path}/content", content)
         assert refused.value.status >= 500, f"a full disk is no fault of the caller's: {refused.value}"
         assert client.get(path)["status"] == "draft", "an upload that was refused became a dataset"
         assert leftovers(market.place.home / "blobs") == []
