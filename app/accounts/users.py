@@ -43,16 +43,7 @@ def invite(session: Session, settings: Settings, caller: Caller, email: str, nam
     if missing := sorted(SCOPES[caller.role] - caller.scopes):
         raise Forbidden(f"users can do all that a {caller.role.value} can, and this key lacks {', '.join(missing)}")
     address = _free_address(session, caller.account_id, email)
-    token = tokens.new_token()
-    user = User(
-        account_id=caller.account_id,
-        email=address,
-        name=name,
-        invitation=_fingerprint(settings, token),
-        invited_until=datetime.now(UTC) + timedelta(hours=settings.invitation_hours),
-    )
-    people.add(session, user)
-    return user, token
+    return _invited(session, settings, caller.account_id, address, name)
 
 
 def invite_first(session: Session, settings: Settings, account: Account, email: str, name: str) -> tuple[User, str]:
@@ -61,9 +52,14 @@ def invite_first(session: Session, settings: Settings, account: Account, email: 
     address = _free_address(session, account.id, email)
     if people.count_users(session, account.id):
         raise Conflict(f"acc_{account.id.hex} has people of its own; they invite others themselves")
+    return _invited(session, settings, account.id, address, name)
+
+
+def _invited(session: Session, settings: Settings, account_id: uuid.UUID, address: str, name: str) -> tuple[User, str]:
+    """A user without a password at a free address, and the token that sets one."""
     token = tokens.new_token()
     user = User(
-        account_id=account.id,
+        account_id=account_id,
         email=address,
         name=name,
         invitation=_fingerprint(settings, token),

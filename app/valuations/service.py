@@ -105,24 +105,12 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         version=1,
         event_seq=0,
     )
-    players = [
-        {
-            "position": position,
-            "provider_id": player.provider_id,
-            "name": player.shown,
-            "datasets": [str(dataset) for dataset in player.datasets],
-            "digest": player.digest,
-            "rows": player.rows,
-        }
-        for position, player in enumerate(admitted.payees)
-    ]
-    datasets = {dataset for player in admitted.payees for dataset in player.datasets} | {admitted.test_dataset}
-    repository.add_valuation(session, valuation, players, sorted(datasets))
+    repository.add_valuation(session, valuation, admitted.player_rows, admitted.named_datasets)
     if order.checkpoint is not None and admitted.trained:
         # these weights are the model trained on everything, so they have seen every dataset of the job
         checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
-    repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
+    repository.add_event(session, valuation, "valuation.queued", {"players": len(admitted.payees)})
     _tell_providers(session, caller, valuation.id, admitted)
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)

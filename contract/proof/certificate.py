@@ -8,11 +8,11 @@ from contract.document import Document
 from contract.proof.evidence import EvidenceSeal, InclusionProof
 
 
-class _Signed(Document):
+class _Read(Document):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class CertifiedMoney(_Signed):
+class CertifiedMoney(_Read):
     """Amounts as they are written, in ``currency``; those of the first format do not say what was ``divided``."""
 
     pool: str
@@ -20,14 +20,14 @@ class CertifiedMoney(_Signed):
     divided: str | None = None
 
 
-class CertifiedPlayer(_Signed):
+class CertifiedPlayer(_Read):
     """The digest of a player's data, and whether its rows stayed with their owner."""
 
     digest: str
     at_home: bool = False
 
 
-class CertifiedDigests(_Signed):
+class CertifiedDigests(_Read):
     """Hex SHA-256 of the documents that a result rests on."""
 
     game: str | None = None
@@ -35,7 +35,7 @@ class CertifiedDigests(_Signed):
     plan: str | None = None
 
 
-class CertifiedJob(_Signed):
+class CertifiedJob(_Read):
     """A certificate as far as it is checked; ``spec`` is the order as it is stored, ``checked`` how many worths were
     computed twice."""
 
@@ -49,7 +49,7 @@ class CertifiedJob(_Signed):
     checked: dict[str, Any] | None = None
 
 
-class ProofStatement(_Signed):
+class ProofStatement(_Read):
     """What a provider's proofs are under: a root over so many ``leaves``, and its places and data among the players."""
 
     valuation: str
@@ -59,7 +59,7 @@ class ProofStatement(_Signed):
     digests: tuple[str, ...]
 
 
-class SignedFile(_Signed):
+class SignedFile(_Read):
     """A file with a signature over its ``certificate``, or over the ``statement`` that its ``items`` are under."""
 
     signature: str

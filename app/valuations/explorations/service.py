@@ -87,22 +87,10 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         event_seq=0,
         explores=True,
     )
-    players = [
-        {
-            "position": position,
-            "provider_id": payee.provider_id,
-            "name": payee.shown,
-            "datasets": [str(dataset) for dataset in payee.datasets],
-            "digest": payee.digest,
-            "rows": payee.rows,
-        }
-        for position, payee in enumerate(admitted.payees)
-    ]
-    datasets = {dataset for payee in admitted.payees for dataset in payee.datasets} | {admitted.test_dataset}
-    repository.add_valuation(session, valuation, players, sorted(datasets))
+    repository.add_valuation(session, valuation, admitted.player_rows, admitted.named_datasets)
     if most:
         payouts.reserve(session, valuation.id, caller.account_id, most, order.currency)
-    repository.add_event(session, valuation, "valuation.queued", {"players": len(players)})
+    repository.add_event(session, valuation, "valuation.queued", {"players": len(admitted.payees)})
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)
     return valuation

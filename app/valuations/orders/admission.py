@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -84,6 +85,26 @@ class Admitted:
     findings: tuple[FileFinding, ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
     away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
+
+    @property
+    def player_rows(self) -> list[dict[str, Any]]:
+        """The job's payees as columns of its players' table."""
+        return [
+            {
+                "position": position,
+                "provider_id": payee.provider_id,
+                "name": payee.shown,
+                "datasets": [str(dataset) for dataset in payee.datasets],
+                "digest": payee.digest,
+                "rows": payee.rows,
+            }
+            for position, payee in enumerate(self.payees)
+        ]
+
+    @property
+    def named_datasets(self) -> list[uuid.UUID]:
+        """Every dataset that the job reads, its test set included, in the order of their ids."""
+        return sorted({dataset for payee in self.payees for dataset in payee.datasets} | {self.test_dataset})
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def train(
 ) -> Found:
     """The optima of coalitions bool[K, n]; raises EvaluationFailed where one is not reached."""
     stack = _Stack(rows, coalitions, l2)
-    state = _State.at_start(stack, len(coalitions), classes)
+    state = _Descent.at_start(stack, len(coalitions), classes)
     while True:
         open_ = (state.norm > tol) & (state.steps <= iterations)
         if not open_.any():
@@ -103,7 +103,7 @@ def _spread(scalars: Any) -> Any:
 
 
 @dataclass
-class _State:
+class _Descent:
     """Each problem's unknowns, memory and next step, as in ``learners.optim.quasi_newton``."""
 
     stack: _Stack
@@ -117,7 +117,7 @@ class _State:
     history: list[tuple[Floats, Floats, Floats]]
 
     @classmethod
-    def at_start(cls, stack: _Stack, problems: int, classes: int) -> "_State":
+    def at_start(cls, stack: _Stack, problems: int, classes: int) -> "_Descent":
         zero, unknown = np.zeros((problems, classes, stack._X.shape[1])), np.full(problems, np.inf)
         history = [(zero, zero, np.zeros(problems)) for _ in range(MEMORY)]
         steps = np.zeros(problems, dtype=np.int64)
