@@ -283,7 +283,7 @@ def _admin_pays_in(chromium: Browser, market: Market) -> None:
     page = visit.page
     page.goto("/admin/ledger")
     page.get_by_label("Buyer's account").fill(market.buyer_id)
-    page.get_by_label("Amount").fill("5000.00")
+    page.get_by_label("Amount", exact=True).fill("5000.00")
     page.get_by_label("Reference").fill("bank transfer 17")
     page.get_by_role("button", name="Record").click()
     page.wait_for_load_state()
@@ -504,7 +504,7 @@ def _provider_withdraws(chromium: Browser, market: Market, dataset: str) -> None
     visit.see("value", "/earnings")
     expect(page.locator("tbody tr")).to_have_count(1)
     visit.see("money-provider", "/money")
-    page.get_by_label("Amount").fill("1.00")
+    page.get_by_label("Amount", exact=True).fill("1.00")
     page.get_by_role("button", name="Ask for it").click()
     expect(page.get_by_role("cell", name="withdrawal waits")).to_be_visible()
     visit.see("dataset", f"/datasets/{dataset}")
