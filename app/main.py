@@ -3,6 +3,8 @@
 Each room brings one router; the lifespan opens what they share (database, blobs, Redis) and closes it again.
 """
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -49,6 +51,7 @@ from app.webhooks import endpoints as webhooks
 
 # requests with a session at a time: a few fewer than the pool's 20 connections, which streams and health share
 CONNECTIONS = 16
+_SWITCH_SECONDS = 0.001
 
 
 @asynccontextmanager
@@ -73,9 +76,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
     )
     app.state.parts = health.parts_of(app)
+    # a thread that computes lets the event loop go on after a millisecond, not after five
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    watching = asyncio.create_task(app.state.shares.lag.watch())
     try:
         yield
     finally:
+        watching.cancel()
         app.state.limiter.close()
         app.state.redis.close()
         engine.dispose()
