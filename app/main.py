@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from app import logs, tracing
 from app.accounts import endpoints as accounts
 from app.accounts import factor_endpoints as second_factors
+from app.accounts import passkey_endpoints as passkeys
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
 from app.agents import endpoints as agents
@@ -37,6 +38,7 @@ from app.http.turns.queues import FairQueue
 from app.http.turns.shares import OpenStreams, Shares
 from app.payouts import endpoints as payouts
 from app.settings import Settings
+from app.single_sign_on import endpoints as single_sign_on
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
@@ -120,6 +122,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.router)
     app.include_router(accounts.router)
     app.include_router(second_factors.router)
+    app.include_router(passkeys.router)
+    app.include_router(single_sign_on.router)
     app.include_router(admin.router)
     app.include_router(metrics.router)
     app.include_router(audit.router)
