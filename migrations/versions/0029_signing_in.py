@@ -54,7 +54,11 @@ def upgrade() -> None:
         sa.Column("client_id", sa.String(length=255), nullable=False),
         sa.Column("client_secret", sa.Text(), nullable=False),
         sa.Column("domains", sa.ARRAY(sa.String(length=253)), nullable=False),
-        sa.Column("admits", sa.Enum("invited", "domain", name="admits", native_enum=False, create_constraint=True, length=32), nullable=False),
+        sa.Column(
+            "admits",
+            sa.Enum("invited", "domain", name="admits", native_enum=False, create_constraint=True, length=32),
+            nullable=False,
+        ),
         _made(),
         _of("identity_providers", "account_id", "accounts"),
         sa.PrimaryKeyConstraint("account_id", name=op.f("pk_identity_providers")),
