@@ -41,8 +41,7 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.learner import Learner
 from worker.engine.tensors import batching
-from worker.jobs.known_jobs import KnownJobs
-from worker.jobs.part import WorkerPart
+from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.loading.model_folders import write_adapter
 from worker.process.heartbeat import Stop, WorkStopped
 from worker.process.patience import patiently

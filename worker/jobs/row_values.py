@@ -25,8 +25,7 @@ from contract.rows.files import InputFile
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.rows.values import efficient, row_values, rows_of
 from worker.engine.tensors import batching
-from worker.jobs.known_jobs import KnownJobs
-from worker.jobs.part import WorkerPart
+from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.loading.games import read_blob
 from worker.process.heartbeat import Stop, WorkStopped
 from worker.process.patience import patiently

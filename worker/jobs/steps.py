@@ -44,8 +44,7 @@ from worker.jobs.domains import perplexities
 from worker.jobs.evidence import evidence_of, salt_of
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
-from worker.jobs.known_jobs import KnownJobs
-from worker.jobs.part import WorkerPart
+from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, replayed, shard_facts, shard_size, unpack
 from worker.jobs.row_values import RowValuer
 from worker.loading.feature_rows import rows_of, to_arrays
