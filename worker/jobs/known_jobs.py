@@ -1,7 +1,7 @@
 """The descriptions of the jobs that this process works on, so that a job of thousands of shards is read once.
 
-``WorkerPart`` is what each part of a process works with. Only jobs whose game is prepared are kept: from then on their description does not change. At most a few are held, and
-nothing of a job but its description.
+Only jobs whose game is prepared are kept: from then on their description does not change. At most a few are held, and
+nothing of a job but its description. ``WorkerPart`` is what each part of a process works with.
 """
 
 import time
