@@ -12,16 +12,10 @@ from app.http.problems import responses
 from app.http.routes import api_router
 from app.settings import Settings
 from app.single_sign_on import protocol, schemas, service
-from app.single_sign_on.fetching import Fetcher
+from app.single_sign_on.fetching import fetcher_of
 from app.single_sign_on.tables import IdentityProvider
-from app.webhooks import guard
 
 router = api_router("/v1", "accounts")
-
-
-def fetcher_of(request: Request) -> Fetcher:
-    """How this deployment reaches providers."""
-    return Fetcher(guard.policy_of(request.app.state.settings))
 
 
 @router.get("/identity-provider", responses=responses(NotFound))
@@ -45,7 +39,7 @@ async def set_identity_provider(
     policy.insist_on_all_scopes(caller)
     issuer, domains = service.checked(settings, body.issuer, body.domains, body.admits)
     async with without_connection(request, session):
-        await run_in_threadpool(protocol.discover, fetcher_of(request), issuer)
+        await run_in_threadpool(protocol.discover, fetcher_of(settings), issuer)
 
     def store() -> schemas.IdentityProviderAnswer:
         row = service.configure(

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import httpcore
 
 from app.errors import Unavailable
+from app.settings import Settings
 from app.webhooks import guard
 from app.webhooks.transport import PinnedBackend
 
@@ -70,6 +71,11 @@ class Fetcher:
             raise Unavailable(
                 f"the identity provider at {parsed.host} did not answer ({type(error).__name__})"
             ) from None
+
+
+def fetcher_of(settings: Settings) -> Fetcher:
+    """How this deployment reaches providers."""
+    return Fetcher(guard.policy_of(settings))
 
 
 def _object(host: str, answer: httpcore.Response) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from app.http.deps import SessionDep, SettingsDep, without_connection
 from app.http.limits import SIGN_IN
 from app.settings import Settings
 from app.single_sign_on import protocol, service
-from app.single_sign_on.endpoints import fetcher_of
+from app.single_sign_on.fetching import fetcher_of
 from app.single_sign_on.tables import Admits
 from app.web.forms import PageForm
 from app.web.rendering import page, see_other
@@ -67,7 +67,7 @@ async def set_provider(
         admits = Admits(form.admits)
         issuer, domains = service.checked(settings, form.issuer, form.domains.replace(",", " ").split(), admits)
         async with without_connection(request, session):
-            await run_in_threadpool(protocol.discover, fetcher_of(request), issuer)
+            await run_in_threadpool(protocol.discover, fetcher_of(settings), issuer)
 
         def store() -> None:
             with session.begin_nested():

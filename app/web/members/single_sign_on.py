@@ -21,7 +21,7 @@ from app.http.deps import SessionDep, SettingsDep, without_connection
 from app.http.limits import SIGN_IN
 from app.settings import Settings
 from app.single_sign_on import protocol, service
-from app.single_sign_on.endpoints import fetcher_of
+from app.single_sign_on.fetching import fetcher_of
 from app.single_sign_on.protocol import Attempt, Client, Person
 from app.web import visitors
 from app.web.forms import PageForm
@@ -59,7 +59,7 @@ async def depart(
     client = await run_in_threadpool(service.client_named, session, settings, form.organisation)
     async with without_connection(request, session):
         url, attempt = await run_in_threadpool(
-            protocol.depart, fetcher_of(request), client, service.return_url(settings)
+            protocol.depart, fetcher_of(settings), client, service.return_url(settings)
         )
     shown = {"url": url, "host": urlsplit(url).netloc, "organisation": client.organisation}
     response = page(request, "onward.html", shown, visitor=None)
@@ -90,7 +90,7 @@ async def finish(
     async with without_connection(request, session):
         person = await run_in_threadpool(
             lambda: protocol.exchange(
-                fetcher_of(request),
+                fetcher_of(settings),
                 client,
                 attempt,
                 service.return_url(settings),
