@@ -42,6 +42,7 @@ from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
 from app.valuations import participation_endpoints as participations
 from app.valuations import row_endpoints, value_endpoints
+from app.valuations.consents import endpoints as consents
 from app.valuations.explorations import endpoints as explorations
 from app.web import endpoints as web
 from app.web.rendering import error_page
@@ -128,6 +129,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(row_endpoints.router)
     app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
+    app.include_router(consents.router)
+    app.include_router(consents.of_jobs)
     app.include_router(explorations.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)

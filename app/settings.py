@@ -266,6 +266,9 @@ class Settings(BaseSettings):
     redispatch_seconds: float = Field(
         default=15.0, gt=0, description="when an unclaimed shard's message counts as lost"
     )
+    consent_hours: float = Field(
+        default=72.0, gt=0, le=2160, description="how long providers who approve each job may take, where no order says"
+    )
     sweep_seconds: float = Field(default=5.0, gt=0, description="how often the sweeper looks")
     max_running_per_buyer: int = Field(default=4, gt=0, description="jobs at once; more wait in the queue")
     max_shard_worths: int = Field(default=4096, gt=0, description="worths of one shard at most")

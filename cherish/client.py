@@ -218,6 +218,18 @@ class Client:
         """Post a valuation job; returns it, queued."""
         return self.post("/v1/valuations", spec)
 
+    def consents(self, **filters: Any) -> Iterator[Json]:
+        """The jobs that need or needed the calling provider's consent, newest first, page after page."""
+        return self._pages("/v1/me/consents", filters)
+
+    def approve(self, valuation_id: str, note: str | None = None) -> Json:
+        """Let a job use one's data; final."""
+        return self.post(f"/v1/me/consents/{valuation_id}/approve", {"note": note})
+
+    def refuse(self, valuation_id: str, note: str | None = None) -> Json:
+        """Keep one's data out of a job; final."""
+        return self.post(f"/v1/me/consents/{valuation_id}/refuse", {"note": note})
+
     def quote_top_up(self, valuation_id: str, **budgets: Any) -> Json:
         """What a top-up of a job that has ended would compute besides, and cost; stores nothing."""
         return self.post(f"/v1/valuations/{valuation_id}/top-ups/quote", budgets)

@@ -12,7 +12,7 @@ from app.errors import InvalidInput
 from app.http.ids import DatasetId
 from app.http.schemas import Answer, Body, example
 from app.payouts import money
-from contract.orders.grants import ABOUT, Grant
+from contract.orders.grants import ABOUT, Approval, Grant
 from contract.rows.findings import Severity
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -119,6 +119,13 @@ class LicenceBody(Body):
             + ".",
         ),
     ] = Field(default=[Grant.VALUE])
+    approval: Annotated[
+        Approval,
+        Field(
+            description="automatic: a job within these terms begins at once; by_request: it waits until you approve it "
+            "(`GET /v1/me/consents`)."
+        ),
+    ] = Approval.AUTOMATIC
 
     @field_validator("grants")
     @classmethod
@@ -137,7 +144,7 @@ class LicenceBody(Body):
     def licence(self) -> Licence:
         purposes = None if self.purposes is None else tuple(self.purposes)
         territories = None if self.territories is None else tuple(self.territories)
-        return Licence(self.spdx, purposes, territories, self.expires_at, tuple(self.grants))
+        return Licence(self.spdx, purposes, territories, self.expires_at, tuple(self.grants), self.approval)
 
 
 class PublishBody(Body):
@@ -192,6 +199,7 @@ class LicenceAnswer(Answer):
     territories: list[str] | None
     expires_at: datetime | None
     grants: list[Grant] = Field(default=[Grant.VALUE], description="What a buyer of a job may have.")
+    approval: Approval = Field(default=Approval.AUTOMATIC, description="Whether each job waits for the provider.")
 
 
 class DatasetAnswer(Answer):

@@ -24,10 +24,11 @@ from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
 from app.valuations import repository
+from app.valuations.consents import service as asked
 from app.valuations.orders import fit_cache
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
-from app.valuations.work import leases, lifecycle, protocol, shards
+from app.valuations.work import consents, leases, lifecycle, protocol, shards
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ class Sweeper:
     def sweep_once(self) -> int:
         """Check everything once; returns how much was mended."""
         mended = self._expired_leases() + self._overdue_jobs() + self._waiting() + self._lost_profiles()
-        mended += self._waited_for_top_ups()
+        mended += self._waited_for_top_ups() + self._awaited_consents()
         for queue in QUEUES:
             mended += self._lost_messages(queue)
         mended += self._withdrawals()
@@ -141,6 +142,16 @@ class Sweeper:
                 if valuation_id in repository.waited_long_enough(session):
                     lifecycle.end_wait(session, valuation)
                     mended += 1
+        return mended
+
+    def _awaited_consents(self) -> int:
+        """Jobs whose providers' time to consent is over. Those that go on without some are ``Readmission``'s."""
+        with transaction(self._factory) as session:
+            candidates = consents.due(session, _LIMIT)
+        mended = 0
+        for valuation_id in candidates:
+            with transaction(self._factory) as session:
+                mended += not asked.lapse(session, self._settings, valuation_id)
         return mended
 
     def _waiting(self) -> int:

@@ -14,6 +14,7 @@ from app.datasets.lifecycle import MOVES, DatasetStatus, Move, after, why_not
 from app.errors import InvalidInput
 from app.identity import Role
 from app.payouts import service as payouts
+from contract.orders.grants import Approval
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -54,6 +55,15 @@ def test_a_licence_lets_in_what_is_inside_all_of_its_limits(
     limits = [licence.purposes, licence.territories, licence.expires_at]
     constraints = licence.to_odrl("urn:x")["permission"][0].get("constraint", [])
     assert len(constraints) == sum(limit is not None for limit in limits)
+
+
+def test_a_licence_that_demands_approval_of_each_job_is_a_duty_to_obtain_consent() -> None:
+    licence = Licence("CC0-1.0", approval=Approval.BY_REQUEST)
+    assert Licence.from_json(licence.to_json()) == licence
+    assert licence.to_odrl("urn:x")["permission"][0]["duty"] == [{"action": "obtainConsent"}]
+    before = {name: value for name, value in Licence("CC0-1.0").to_json().items() if name != "approval"}
+    assert Licence.from_json(before).approval is Approval.AUTOMATIC
+    assert "duty" not in Licence.from_json(before).to_odrl("urn:x")["permission"][0]
 
 
 def test_spdx_expressions_are_known_or_ones_own() -> None:

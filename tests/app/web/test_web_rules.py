@@ -51,6 +51,7 @@ PAGES = [
     "/checkpoints",
     "/datasets",
     "/earnings",
+    "/consents",
     "/money",
     "/keys",
     "/people",
