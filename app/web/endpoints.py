@@ -99,7 +99,7 @@ def _meaning(kind: type[CherishError]) -> str:
 
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
-    landing, sessions, entrance, second_factor, people, progress, questions, sharing, consenting, exploring, jobs, downloads,
-    catalogue, offers, checkpoints, accounting, hooks, searching, admin, organisations, disputes,
+    landing, sessions, entrance, second_factor, people, progress, questions, sharing, consenting, exploring, jobs,
+    downloads, catalogue, offers, checkpoints, accounting, hooks, searching, admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

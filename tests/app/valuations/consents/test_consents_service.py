@@ -1,4 +1,5 @@
-"""A job that names data used by request waits for its providers: approved it runs, refused it ends or goes on without."""
+"""A job that names data used by request waits for its providers: approved it runs, refused it ends or goes on without
+it."""
 
 import uuid
 from collections.abc import Mapping
@@ -80,12 +81,14 @@ def test_nothing_is_computed_before_everybody_has_approved_and_then_the_job_is_a
     assert market.job(job).status is ValuationStatus.AWAITING_CONSENT
     assert wallet(market) == before - POOL, "the pool is set aside"
     by_request.sweeper.sweep_once()
-    assert by_request.collect() == [] and readmission(market).once() == 0
+    assert by_request.collect() == []
+    assert readmission(market).once() == 0
     with market.factory() as session:
         shown = service.get_mine(session, provider(market, 0), job)
         assert (shown.buyer, shown.purpose, shown.territory, shown.pool) == ("buyer", "research", "NO", "1000.00")
         assert (shown.status, shown.datasets, shown.rows, shown.providers) == ("pending", [market.datasets[0]], 60, 4)
-        assert shown.terms and shown.deliver == []
+        assert shown.terms
+        assert shown.deliver == []
         with pytest.raises(NotFound, match="asks you for no consent"):
             service.get_mine(session, provider(market, 2), job)
         assert [each.status for each in service.of_job(session, market.buyer, job)] == ["pending", "pending"]
@@ -175,7 +178,8 @@ def test_what_cannot_go_on_without_them_ends_and_says_why(by_request: Any) -> No
     assert readmission(market).once() == 1
     ended = market.job(job)
     assert (ended.status, ended.reason, wallet(market)) == (ValuationStatus.CANCELLED, Reason.CONSENT_REFUSED, before)
-    assert ended.error is not None and "provider 0 did not consent, and without that data" in ended.error
+    assert ended.error is not None
+    assert "provider 0 did not consent, and without that data" in ended.error
     assert "this job has one" in ended.error
     nobody = market.post(datasets=market.datasets[:2], drop_refused=True)
     for number in (0, 1):
