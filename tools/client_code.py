@@ -81,8 +81,8 @@ def _model(name: str, schema: Spec) -> Iterator[str]:
         if field not in required and "None" not in kind.split(" | "):
             kind += " | None"
         if own != field:
-            given = "" if field in required else "default=None, "
-            yield f'    {own}: {kind} = Field({given}alias="{field}")'
+            default = "" if field in required else "default=None, "
+            yield f'    {own}: {kind} = Field({default}alias="{field}")'
         else:
             yield f"    {own}: {kind}" + ("" if field in required else " = None")
 
@@ -151,29 +151,29 @@ def operations(spec: Spec, *, asynchronous: bool) -> str:
 
 
 def _method(name: str, method: str, path: str, its: Spec, *, asynchronous: bool) -> Iterator[str]:
-    given: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
+    named_in: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
     types: dict[str, str] = {}
     for each in its.get("parameters", ()):
         own = attribute(each["name"].replace("-", "_").lower())
-        given[each["in"]][each["name"]] = own
+        named_in[each["in"]][each["name"]] = own
         kind = _type(each["schema"], "m.")
         if not each.get("required") and "None" not in kind.split(" | "):
             kind += " | None"
         types[own] = kind if each.get("required") else f"{kind} = None"
     body, content = _body(its)
-    positional = [f"{own}: {types[own]}" for own in given["path"].values()]
+    positional = [f"{own}: {types[own]}" for own in named_in["path"].values()]
     positional += [f"body: {body}"] if body else ["content: Content"] if content else []
-    named = {**given["query"], **given["header"]}
+    named = {**named_in["query"], **named_in["header"]}
     keywords = sorted((f"{own}: {types[own]}" for own in named.values()), key=lambda text: "=" in text)
     answers, returns = _answers(its)
     signature = ", ".join(["self", *positional, *(["*", *keywords] if keywords else [])])
     yield f"    {'async ' if asynchronous else ''}def {name}({signature}) -> {returns}:"
     yield _doc(its.get("description") or its.get("summary", ""), 8)
-    address = re.sub(r"\{([^}]+)\}", lambda found: "{part(" + given["path"][found[1]] + ")}", path)
+    address = re.sub(r"\{([^}]+)\}", lambda found: "{part(" + named_in["path"][found[1]] + ")}", path)
     words = [f'"{method}"', f'{"f" if "{" in address else ""}"{address}"', answers]
     for where in ("query", "header"):
-        if given[where]:
-            pairs = ", ".join(f'"{theirs}": {own}' for theirs, own in given[where].items())
+        if named_in[where]:
+            pairs = ", ".join(f'"{theirs}": {own}' for theirs, own in named_in[where].items())
             words.append(f"{where}={{{pairs}}}")
     words += ["body=body"] if body else ["content=content"] if content else []
     call = f"{'await ' if asynchronous else ''}self._call({', '.join(words)})"

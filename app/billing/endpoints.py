@@ -59,8 +59,10 @@ def get_document(
 ) -> Response:
     """A provider's credit note, or a buyer's invoice, of a month that has ended: each settled job, net, VAT, total.
     It is issued when it is first asked for, under its seller's next number of the year, and never changes."""
-    found = issued(session, request.app.state.session_factory, settings, caller, month, currency)
+    statement = issued(session, request.app.state.session_factory, settings, caller, month, currency)
     if format_ == "html":
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; font-src data:"}
-        return Response(documents.to_html(found), media_type="text/html", headers=headers)
-    return Response(documents.to_pdf(found), media_type="application/pdf", headers=attachment(f"{found.number}.pdf"))
+        return Response(documents.to_html(statement), media_type="text/html", headers=headers)
+    return Response(
+        documents.to_pdf(statement), media_type="application/pdf", headers=attachment(f"{statement.number}.pdf")
+    )

@@ -26,8 +26,8 @@ _READ = TypeAdapter(BillingDocument)
 
 def details(session: Session, account_id: uuid.UUID) -> BillingAnswer | None:
     """What an organisation's documents say of it; None before it said so."""
-    found = repository.details(session, account_id)
-    return None if found is None else BillingAnswer.model_validate(found)
+    stored = repository.details(session, account_id)
+    return None if stored is None else BillingAnswer.model_validate(stored)
 
 
 def set_details(session: Session, caller: Caller, said: BillingBody) -> BillingAnswer:
@@ -117,8 +117,8 @@ def _made(
         raise Conflict("your billing details are not known; say whom documents are made out to: PUT /v1/me/billing")
     if not settings.issuer_name:
         raise Conflict("this market has not said in whose name it bills; its operator sets CHERISH_ISSUER_NAME")
-    found = months.jobs(session, caller.account_id, first, ends, currency, provider=credit)
-    if not found:
+    job_totals = months.jobs(session, caller.account_id, first, ends, currency, provider=credit)
+    if not job_totals:
         raise NotFound(f"nothing of yours was settled in {month} in {currency}; see GET /v1/me/months")
     return BillingDocument(
         owner_id=caller.account_id,
@@ -130,7 +130,7 @@ def _made(
         organisation=Party(own.name, f"{own.address}\n{own.country}", own.vat_id),
         vat_percent=own.vat_percent,
         vat_note=own.vat_note,
-        lines=tuple(BilledJob(public_id("val", each.job_id), each.on, each.amount) for each in found),
+        lines=tuple(BilledJob(public_id("val", each.job_id), each.on, each.amount) for each in job_totals),
         number=number,
     )
 

@@ -24,7 +24,7 @@ from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
 from app.valuations import repository
-from app.valuations.consents import service as asked
+from app.valuations.consents import service as consent_rules
 from app.valuations.orders import fit_cache
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
@@ -151,7 +151,7 @@ class Sweeper:
         mended = 0
         for valuation_id in candidates:
             with transaction(self._factory) as session:
-                mended += not asked.lapse(session, self._settings, valuation_id)
+                mended += not consent_rules.lapse(session, self._settings, valuation_id)
         return mended
 
     def _waiting(self) -> int:

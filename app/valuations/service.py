@@ -147,11 +147,11 @@ def admit_anew(
 
 def _by_request(caller: Caller, admitted: Admitted) -> dict[uuid.UUID, list[uuid.UUID]]:
     """Each provider's datasets whose licence demands its approval of each job; one's own data needs none."""
-    asked: dict[uuid.UUID, list[uuid.UUID]] = {}
+    datasets: dict[uuid.UUID, list[uuid.UUID]] = {}
     for payee in admitted.payees:
         if payee.by_request and payee.provider_id != caller.account_id:
-            asked.setdefault(payee.provider_id, []).extend(payee.by_request)
-    return asked
+            datasets.setdefault(payee.provider_id, []).extend(payee.by_request)
+    return datasets
 
 
 def read_files(

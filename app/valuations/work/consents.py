@@ -16,11 +16,11 @@ from app.webhooks.events import EventType
 
 
 def request(
-    session: Session, valuation_id: uuid.UUID, asked: Mapping[uuid.UUID, Sequence[uuid.UUID]], limit: timedelta
+    session: Session, valuation_id: uuid.UUID, datasets_of: Mapping[uuid.UUID, Sequence[uuid.UUID]], limit: timedelta
 ) -> datetime:
     """Ask each provider for its consent to a new job's use of its datasets; returns until when they may answer."""
     until = repository.now(session) + limit
-    for provider_id, datasets in sorted(asked.items()):
+    for provider_id, datasets in sorted(datasets_of.items()):
         session.add(
             ValuationConsent(
                 valuation_id=valuation_id,

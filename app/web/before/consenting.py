@@ -37,8 +37,8 @@ def list_consents(request: Request, visitor: Reader, session: SessionDep, paging
 @router.get("/{valuation_id}")
 def show_consent(request: Request, visitor: Reader, session: SessionDep, valuation_id: ValuationId) -> Response:
     """For whom, what for, where, on which terms and for what price a job asks for one's data."""
-    asked = service.get_mine(session, visitor.caller, valuation_id)
-    return page(request, "consent.html", {"asked": asked}, visitor=visitor)
+    consent = service.get_mine(session, visitor.caller, valuation_id)
+    return page(request, "consent.html", {"consent": consent}, visitor=visitor)
 
 
 @router.post("/{valuation_id}/{said}")
