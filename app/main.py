@@ -22,6 +22,7 @@ from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
+from app.datasets import resumable_endpoints as resumable
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
@@ -118,6 +119,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(audit.router)
     app.include_router(datasets.router)
+    app.include_router(resumable.router)
     app.include_router(catalog.router)
     app.include_router(agents.router)
     app.include_router(checkpoints.router)

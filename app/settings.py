@@ -183,6 +183,12 @@ class Settings(BaseSettings):
     )
 
     max_drafts: int = Field(default=5_000, gt=0, description="datasets without bytes of one organisation")
+    max_open_uploads: int = Field(
+        default=16, gt=0, description="resumable uploads of one organisation that wait for more"
+    )
+    upload_hours: float = Field(
+        default=24.0, gt=0, description="how long a resumable upload waits for its next part before it is forgotten"
+    )
     max_versions: int = Field(default=1_000, gt=0, description="of one dataset")
     max_keys: int = Field(default=1_000, gt=0, description="of one organisation that are neither revoked nor expired")
     max_stored_bytes: int = Field(

@@ -64,6 +64,29 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def begin_upload(
+        self,
+        dataset_id: str,
+        *,
+        upload_length: int,
+        columns: list[str] | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        sheet: str | None = None,
+        read: list[str] | None = None,
+        upload_metadata: str | None = None,
+    ) -> m.UploadAnswer:
+        """Begin an upload that can be resumed (tus 1.0); send its parts with `PATCH` to `Location`. The query
+        declares how the file is read, as for `PUT …/content`."""
+        answer: m.UploadAnswer = await self._call(
+            "POST",
+            f"/v1/datasets/{part(dataset_id)}/uploads",
+            {201: m.UploadAnswer},
+            query={"columns": columns, "delimiter": delimiter, "encoding": encoding, "sheet": sheet, "read": read},
+            header={"Upload-Length": upload_length, "Upload-Metadata": upload_metadata},
+        )
+        return answer
+
     async def cancel_exploration(
         self, exploration_id: str, *, idempotency_key: str | None = None
     ) -> m.ExplorationAnswer:
@@ -227,6 +250,10 @@ class AsyncOperations(AsyncCalls):
     async def end_current_session(self) -> None:
         """Sign out: the session ends at once, here and on the server. A key has no session: 403."""
         await self._call("DELETE", "/v1/sessions/current", {204: None})
+
+    async def end_upload(self, dataset_id: str, upload_id: str) -> None:
+        """End an upload: what came of it is forgotten."""
+        await self._call("DELETE", f"/v1/datasets/{part(dataset_id)}/uploads/{part(upload_id)}", {204: None})
 
     async def get_account(self, account_id: str) -> m.AccountAnswer:
         """One organisation."""
@@ -526,6 +553,13 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def get_upload(self, dataset_id: str, upload_id: str) -> m.UploadAnswer:
+        """How much of an upload is here; `HEAD` says it in `Upload-Offset`."""
+        answer: m.UploadAnswer = await self._call(
+            "GET", f"/v1/datasets/{part(dataset_id)}/uploads/{part(upload_id)}", {200: m.UploadAnswer}
+        )
+        return answer
+
     async def get_valuation(self, valuation_id: str, *, prefer: str | None = None) -> m.ValuationAnswer:
         """A job: where it stands, how far it is, what it cost so far."""
         answer: m.ValuationAnswer = await self._call(
@@ -814,6 +848,11 @@ class AsyncOperations(AsyncCalls):
         answer: m.Unlearnings = await self._call(
             "GET", f"/v1/checkpoints/{part(checkpoint_id)}/unlearnings", {200: m.Unlearnings}
         )
+        return answer
+
+    async def list_uploads(self, dataset_id: str) -> m.Uploads:
+        """The uploads of one of one's own datasets that wait for more, newest first."""
+        answer: m.Uploads = await self._call("GET", f"/v1/datasets/{part(dataset_id)}/uploads", {200: m.Uploads})
         return answer
 
     async def list_users(self, *, limit: int | None = None, cursor: str | None = None) -> m.Page_UserAnswer:
@@ -1213,6 +1252,18 @@ class AsyncOperations(AsyncCalls):
         """Organisations, datasets and jobs by name or id, newest first, 20 of each at most."""
         answer: m.HitsAnswer = await self._call("GET", "/v1/admin/search", {200: m.HitsAnswer}, query={"q": q})
         return answer
+
+    async def send_part(self, dataset_id: str, upload_id: str, content: Content, *, upload_offset: int) -> None:
+        """Send what follows the bytes that are here; what came before a connection broke stays. The last part is
+        answered once the file is read and checked: it is the dataset's content then, as after `PUT …/content`.
+        """
+        await self._call(
+            "PATCH",
+            f"/v1/datasets/{part(dataset_id)}/uploads/{part(upload_id)}",
+            {204: None},
+            header={"Upload-Offset": upload_offset, "Content-Type": "application/offset+octet-stream"},
+            content=content,
+        )
 
     async def set_billing(self, body: m.BillingBody | Mapping[str, Any]) -> m.BillingAnswer:
         """Say whom your documents are made out to, and what VAT your amounts contain."""

@@ -57,7 +57,8 @@ def request(
     if content is not None:
         sent = held(content)
         total = size_of(sent)
-        headers |= {"Content-Length": str(total), "Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": "application/octet-stream"} | headers | {"Content-Length": str(total)}
+        how["headers"] = headers
         return (lambda: pieces_of(sent, total, None)), how
     if body is not None:
         how["json"] = body.plain() if hasattr(body, "plain") else _plain(body)

@@ -3,6 +3,7 @@
 Neither pandas nor pyarrow is needed: whoever has such an object has its library.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 Content = Any
 """A path, bytes, or an object with ``to_parquet`` (pandas) or ``write_parquet`` (polars), or an Arrow table."""
 _PIECE = 256 * 1024
+PART_BYTES = 16 * 1024 * 1024
 
 
 def held(content: Content) -> bytes | Path:
@@ -37,6 +39,23 @@ def bytes_of(content: Content) -> bytes:
 def size_of(content: bytes | Path) -> int:
     """Bytes to be sent."""
     return content.stat().st_size if isinstance(content, Path) else len(content)
+
+
+def digest_of(content: bytes | Path) -> str:
+    """The hex SHA-256 of what is sent."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def part_of(content: bytes | Path, offset: int, size: int) -> bytes:
+    """At most ``size`` bytes from ``offset`` on."""
+    if isinstance(content, bytes):
+        return content[offset : offset + size]
+    with content.open("rb") as file:
+        file.seek(offset)
+        return file.read(size)
 
 
 def pieces_of(

@@ -2129,6 +2129,23 @@ class Unlearnings(Record):
     items: list[UnlearningAnswer]
 
 
+class UploadAnswer(Record):
+    """A file that comes in parts."""
+
+    dataset_id: str
+    expires_at: datetime
+    id: str
+    length: int
+    offset: int
+    sha256: str | None
+
+
+class Uploads(Record):
+    """Uploads that wait for more, newest first."""
+
+    items: list[UploadAnswer]
+
+
 class UserAnswer(Record):
     """One user. Without ``joined`` the invitation has not been accepted."""
 

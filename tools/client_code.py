@@ -171,9 +171,14 @@ def _method(name: str, method: str, path: str, its: Spec, *, asynchronous: bool)
     yield _doc(its.get("description") or its.get("summary", ""), 8)
     address = re.sub(r"\{([^}]+)\}", lambda found: "{part(" + named_in["path"][found[1]] + ")}", path)
     words = [f'"{method}"', f'{"f" if "{" in address else ""}"{address}"', answers]
+    kind = next(iter(its.get("requestBody", {}).get("content", {})), "")
+    fixed = {"Content-Type": kind} if content and kind != "application/octet-stream" else {}
     for where in ("query", "header"):
-        if named_in[where]:
-            pairs = ", ".join(f'"{theirs}": {own}' for theirs, own in named_in[where].items())
+        if named_in[where] or (where == "header" and fixed):
+            pairs = ", ".join(
+                [f'"{theirs}": {own}' for theirs, own in named_in[where].items()]
+                + [f'"{name}": "{value}"' for name, value in (fixed.items() if where == "header" else ())]
+            )
             words.append(f"{where}={{{pairs}}}")
     words += ["body=body"] if body else ["content=content"] if content else []
     call = f"{'await ' if asynchronous else ''}self._call({', '.join(words)})"

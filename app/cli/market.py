@@ -86,6 +86,26 @@ def push(
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 
 
+@datasets.command("resume")
+def resume(
+    dataset_id: Annotated[str, typer.Argument(help="The dataset whose content it is, such as one that push began.")],
+    file: Annotated[Path, typer.Argument(help="The file to upload.")],
+    key: _Key,
+    api: _Api = _URL,
+) -> None:
+    """Upload a file in parts; run it again after a broken connection, and it goes on where it stopped."""
+    if not file.is_file():
+        raise InvalidInput(f"{file}: there is no such file; check the path")
+    with Client(api, key) as client, Console(stderr=True).status("Uploading ...") as status:
+        body = client.upload_in_parts(
+            dataset_id,
+            file,
+            on_progress=lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
+        )
+    dataset = ListedDataset.read(body)
+    _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+
+
 @datasets.command("list")
 def list_datasets(key: _Key, api: _Api = _URL) -> None:
     """List your own datasets, newest first."""

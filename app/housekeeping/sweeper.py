@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.agents import repository as agents
 from app.datasets import profiling
+from app.datasets import repository as datasets
 from app.db.session import transaction
 from app.erasure import erasing, unlearning, unlearning_repository
 from app.http import idempotency
@@ -189,6 +190,7 @@ class Sweeper:
         with transaction(self._factory) as session:
             outbox_repository.purge_sent(session, _KEEP_SENT)
             idempotency.purge(session, repository.now(session) - _KEEP_ANSWERS)
+            datasets.end_expired_uploads(session)
             fit_cache.purge(session, repository.now(session) - _KEEP_FITTINGS)
             leases.purge_workers(session, _KEEP_WORKERS_SECONDS)
             agents.forget_before(session, _KEEP_SUMS)
