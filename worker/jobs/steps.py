@@ -164,27 +164,7 @@ class Steps:
         job = self._jobs.behind(claim)
         if job.facts is None:
             raise AssertionError(f"game {job.game_id} is planned before it was prepared")
-        players, owners = players_of(job)
-        rows, workers = patiently(
-            self._factory,
-            lambda session: (
-                worth_repository.stored_worths(session, claim.game_id),
-                leases.live_workers(session, _queue(job), protocol.alive_within(self._settings)),
-            ),
-            time.monotonic() + self._settings.lease_seconds,
-        )
-        stored = group_worths(rows, len(players))
-        game = StoredGame(
-            players=players,
-            owners=owners,
-            costs={source.name: source.cost for source in job.facts.sources},
-            unit_seconds=job.facts.unit_seconds,
-            stored=stored,
-            digests={"game": job.game_digest},
-            kept=self._kept(job),
-            metric=job.game.measured_by,
-            partial=job.game.mode == "partial",
-        )
+        game, workers = self._stored_game(claim, job, job.facts)
         looks: list[Progress] = []
         try:
             replay = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
@@ -203,9 +183,9 @@ class Steps:
         points = checks.moves(replay.result) if job.checked_part > 0.0 else {}
         drawn = checks.draw(game.used, job.checked_part, job.game_digest, points)
         for sample in drawn:
-            if missing := sample.missing(stored):
+            if missing := sample.missing(game.stored):
                 return self._check_round(claim, job, game, sample, missing, progress, workers)
-        checks.compare(drawn, stored)
+        checks.compare(drawn, game.stored)
         # what is told of a job that has ended is the width with everything that is uncertain
         ended = {
             "checked": self._checked(claim, drawn),
@@ -218,6 +198,30 @@ class Steps:
         self._blobs.put_bytes(evidence.content)
         kept = replace(replay.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
+
+    def _stored_game(self, claim: Claim, job: Job, facts: GameFacts) -> tuple[StoredGame, int]:
+        """The job's game on its stored worths, and how many workers that could compute more of them are alive."""
+        players, owners = players_of(job)
+        rows, workers = patiently(
+            self._factory,
+            lambda session: (
+                worth_repository.stored_worths(session, claim.game_id),
+                leases.live_workers(session, _queue(job), protocol.alive_within(self._settings)),
+            ),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+        game = StoredGame(
+            players=players,
+            owners=owners,
+            costs={source.name: source.cost for source in facts.sources},
+            unit_seconds=facts.unit_seconds,
+            stored=group_worths(rows, len(players)),
+            digests={"game": job.game_digest},
+            kept=self._kept(job),
+            metric=job.game.measured_by,
+            partial=job.game.mode == "partial",
+        )
+        return game, workers
 
     def _kept(self, job: Job) -> KeptAnswers | KeptSums | None:
         """The answers of the job's models, or what is kept in their place; None where nothing is."""
