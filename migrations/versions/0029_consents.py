@@ -33,7 +33,7 @@ def upgrade() -> None:
             ["provider_id"], ["accounts.id"], name=op.f("fk_valuation_consents_provider_id_accounts")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_valuation_consents")),
-        sa.UniqueConstraint("valuation_id", "provider_id", name=op.f("uq_valuation_consents_valuation_id")),
+        sa.UniqueConstraint("valuation_id", "provider_id", name=op.f("uq_valuation_consents_valuation_id_provider_id")),
     )
     op.create_index(
         "ix_valuation_consents_provider_id_created_at_id",

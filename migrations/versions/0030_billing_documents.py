@@ -27,12 +27,12 @@ def upgrade() -> None:
         sa.Column("content", postgresql.JSONB(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_billing_documents")),
-        sa.UniqueConstraint("owner_id", "month", "currency", name=op.f("uq_billing_documents_owner_id")),
+        sa.UniqueConstraint("owner_id", "month", "currency", name=op.f("uq_billing_documents_owner_id_month_currency")),
         sa.UniqueConstraint(
             "seller_id",
             "year",
             "ordinal",
-            name=op.f("uq_billing_documents_seller_id"),
+            name=op.f("uq_billing_documents_seller_id_year_ordinal"),
             postgresql_nulls_not_distinct=True,
         ),
     )
