@@ -22,7 +22,7 @@ from app.web import (
     progress,
 )
 from app.web.assets import Assets
-from app.web.before import exploring
+from app.web.before import consenting, exploring
 from app.web.ended import questions, sharing
 from app.web.members import (
     entrance,
@@ -110,7 +110,7 @@ def _meaning(kind: type[CherishError]) -> str:
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
     landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
-    sharing, exploring, jobs, downloads,
-    catalogue, offers, checkpoints, accounting, hooks, searching, admin, organisations, disputes,
+    sharing, consenting, exploring, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks, searching,
+    admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)
