@@ -90,7 +90,7 @@ def verify(
         raise InvalidInput(
             f"{result}: only a certificate, or a provider's proofs, has evidence and a key to be checked by"
         )
-    file = _read(result)
+    file = read_result(result)
     stored, request = file.result, file.request
     console = console_beside(json_path)
     found: dict[str, Verdict] = {}
@@ -170,7 +170,8 @@ def _conclusion(matches: bool, *, with_files: bool) -> str:
     return "The result follows from its worths. Whether they are true takes the files: --provider NAME=FILE."
 
 
-def _read(path: Path) -> StoredFile:
+def read_result(path: Path) -> StoredFile:
+    """A result as `cherish value --json` wrote it; raises InvalidInput."""
     from contract.results.result import ValuationResult
 
     if not path.is_file():

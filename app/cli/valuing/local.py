@@ -6,6 +6,7 @@ inside functions, so that other commands do not load torch.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,16 @@ from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups
+from app.datasets.rows.joining import renamed
 from app.datasets.rows.reading import labelled_numbers, read_rows
+from app.datasets.rows.segments import segment_names, segmented
 from app.errors import InvalidInput
 from app.sandbox.arrow import start_without_pandas
 from app.valuations.players.files import join_rows
 from contract.learning.learners import LEARNERS, predicted
 from contract.metrics import METRICS, Predicts, metric_of
 from contract.names import unknown
+from contract.rows.features import FeatureChoice
 from contract.rows.reading import TARGET_IS, TargetIs
 
 if TYPE_CHECKING:
@@ -57,7 +61,7 @@ def game_of(
     """The same, as a game of numpy alone where ``small`` ones are taken and this is one: it loads no torch."""
     from worker.engine.games.game import Player
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-    from worker.engine.games.shards import cut
+    from worker.engine.games.shards import apart, cut
 
     start_without_pandas()
     name, hyper = parse_model(request.model)
@@ -84,7 +88,11 @@ def game_of(
     tested = _table(request, the_test_set(request), form)
     test = encode(tested, encoding)
     groups = column_groups(tested, request.test_group) if request.test_group else None
-    encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
+    tables = [_table(request, file, form) for file in used]
+    encoded = [(file.player, encode(table, encoding)) for file, table in zip(used, tables, strict=True)]
+    names: list[str] = []
+    if request.segments:
+        names, encoded = _in_segments(request, used, tables, encoded)
     if sources is not None:
         sources.classes = encoding.classes
         for file, (player, each) in zip(used, encoded, strict=True):
@@ -106,6 +114,10 @@ def game_of(
         owners: tuple[Player, ...] = ()
         if request.shards is not None:
             pieces, owners = cut(whole, -(-sum(map(len, whole)) // request.shards), request.seed)
+        elif names:
+            by_player = [(player, each.X, each.y, each.digest) for player, each in players.items()]
+            segments = [each.groups for each in players.values() if each.groups is not None]
+            pieces, owners = apart(by_player, segments, names)
         problem = Problem(
             players=pieces,
             owners=owners,
@@ -122,6 +134,24 @@ def game_of(
         )
         game = _game(problem, request.device, threads, small=small)
     return game, _digests(request, encoding, test, rest)
+
+
+def _in_segments(
+    request: ValueRequest,
+    files: Sequence[LocalFile],
+    tables: Sequence[Any],
+    encoded: Sequence[tuple[str | None, EncodedRows]],
+) -> tuple[list[str], list[tuple[str | None, EncodedRows]]]:
+    """What the segments are called, by number, and the rows with their numbers; files of nobody's have none."""
+    choice = FeatureChoice.read(request.features)
+    players = dict.fromkeys(file.player for file in files if file.player is not None)
+    owned = [[str(at) for at, file in enumerate(files) if file.player == player] for player in players]
+    named = {key: segment_names(renamed(tables[int(key)], choice), request.segments) for keys in owned for key in keys}
+    found = segmented(named, owned, (), 1)
+    names = [segment.name or "(none)" for segment in found.segments]
+    return names, [
+        (player, replace(each, groups=found.numbers.get(str(at)))) for at, (player, each) in enumerate(encoded)
+    ]
 
 
 def _game(problem: "Problem", device: str, threads: int, *, small: bool) -> "Evaluator | SmallLinear":
@@ -183,6 +213,12 @@ def _check_options(request: ValueRequest, model: str) -> None:
         )
     if model == "lm" and (request.label_map or request.missing_labels != "leave_out"):
         raise InvalidInput("--label-map, --missing-labels: a language model predicts tokens, no labels; leave them out")
+    if request.segments and (model == "lm" or request.encoder or request.backbone):
+        raise InvalidInput("--segments: they are told apart by a column of tables; leave it out for a frozen model")
+    if request.segments and request.shards is not None:
+        raise InvalidInput("--segments and --shards: either segments play or equal shards; leave one out")
+    if request.segments and request.segments == request.target:
+        raise InvalidInput(f"--segments {request.segments}: that column is the target; name another, or none")
     if request.test_group and request.test_group == request.target:
         raise InvalidInput(f"--test-group {request.test_group}: that column is the target; name another, or none")
     if model == "lm" and request.test_group:

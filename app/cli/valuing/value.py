@@ -131,6 +131,10 @@ _LabelMap = Annotated[list[str] | None, typer.Option(help="OLD=NEW: a label that
 _TestGroup = Annotated[
     str, typer.Option(help="The test set's column of rows that were drawn together: intervals go by groups then.")
 ]
+_Segments = Annotated[
+    str,
+    typer.Option(help="Value the parts of each provider's rows by this column of its files: wards, months, sources."),
+]
 _Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
 _LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
 _Rename = Annotated[list[str] | None, typer.Option("--rename", help="OLD=NEW: a provider's column, the test set's.")]
@@ -175,6 +179,7 @@ def value(
     drop_unfit: _DropUnfit = False,
     label_map: _LabelMap = None,
     test_group: _TestGroup = "",
+    segments: _Segments = "",
     use: _Use = None,
     leave_out: _LeaveOut = None,
     rename: _Rename = None,
@@ -228,6 +233,7 @@ def value(
         missing_labels=missing_labels,
         drop_unfit=drop_unfit,
         test_group=test_group,
+        segments=segments,
         label_map=parse_pairs("--label-map", label_map),
         features=FeatureChoice(
             use=tuple(use or ()) or None, leave_out=tuple(leave_out or ()), rename=parse_pairs("--rename", rename)
@@ -257,6 +263,8 @@ def value(
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     result = replace(_valued(game, spec, console), digests=digests)
     show(result, console)
+    if segments:
+        _show_segments(result, console)
     pairs = said_pairs(game, result, console)
     _show_domains(game, test, console)
     _keep(as_json(result, request, noticed, pairs), result, json_path, plot, console)
@@ -365,6 +373,17 @@ def _missed(precision: "Precision") -> str:
     reached = "it cannot be said" if precision.reached is None else f"{precision.reached:.2f}"
     words = f"The precision asked for was not reached: {precision.asked:g} points; {reached}."
     return " ".join(filter(None, [words, precision.outlook()]))
+
+
+def _show_segments(result: "ValuationResult", console: Console) -> None:
+    """What the parts of providers' rows are worth, where a request names a column to tell them apart by."""
+    table = Table("provider", "segment", "rows", "value", "std. error", box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for piece in sorted(result.shards, key=lambda each: each.name):
+        value, error = (f"{number or 0.0:.5f}" for number in (piece.value, piece.stderr))
+        table.add_row(piece.owner, piece.name.removeprefix(f"{piece.owner}/"), str(piece.rows), value, error)
+    console.print(table)
 
 
 def show(result: "ValuationResult", console: Console) -> None:
