@@ -37,7 +37,7 @@ from app.datasets.rows.raw_rows import (
     number_block,
     short_hash,
 )
-from app.datasets.rows.registered import asked_encoding, check_alike, read_registration, registered_table
+from app.datasets.rows.registered import check_alike, encoding_for_agent, read_registration, registered_table
 from app.datasets.rows.rules import class_names, class_order, clean_map
 from app.datasets.rows.segments import segment_names, segmented
 from app.datasets.rows.suspicions import suspicions
@@ -45,9 +45,9 @@ from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
-from contract.agents import AGENT_FORMAT
+from contract.agents import AGENT_FORMAT, Registration
 from contract.orders.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
-from contract.rows.features import without_group
+from contract.rows.features import FeatureChoice, without_group
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding, Finding, Severity
 from contract.rows.segments import Segment
@@ -198,35 +198,17 @@ def _without(question: FitQuestion, dataset: str) -> FitQuestion:
 def _read_tables(files: _Files) -> JobRows:
     """Files with columns, or images, which may be resized to a square: one encoding for all, fixed by the test set."""
     question, target = files.request.question, files.test.target
-    side = question.image_size
-    square = None if side is None else (side, side)
-
-    def table(file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:
-        path, missing = files.path(file), question.missing_labels
-        return table_of(path, file, target, files.limits, square, form, missing, is_test=is_test)
-
     # an uploaded test set had its labels counted before
-    test, tables = table(files.test, is_test=question.own), {}
+    test = _table(files, files.test, is_test=question.own)
     groups = column_groups(test, files.test.group) if files.test.group else None
     if question.target_is is None and target in test.column_names:
         # before others' files are looked at: what the asker's own target is, the asker can be told in full
         check_said(test, target)
     choice = without_group(question.features, files.test.group)
-    named: dict[str, list[str | None]] = {}
     if tidy(question.segments) in test.column_names:
         choice = without_group(choice, question.segments)
     registered = {key: read_registration(files.path(file).read_bytes(), file.name) for key, file in files.away.items()}
-    for key, file in files.datasets.items():
-        with files.refused(key, file):
-            if key in registered:
-                tables[key] = registered_table(registered[key], file.name, file.target, target)
-                check_alike(renamed(tables[key], choice), test, choice)
-                continue
-            tables[key] = table(file, image_shape(test))
-            if question.segments and any(key in offer.datasets for offer in question.members):
-                named[key] = segment_names(renamed(tables[key], choice), question.segments)
-            if target in tables[key].column_names:
-                (target_numbers if question.target_is == "number" else class_names)(tables[key], target)
+    tables = _provider_tables(files, test, registered, choice)
     try:
         fitted = fit_tables(
             test,
@@ -235,7 +217,7 @@ def _read_tables(files: _Files) -> JobRows:
             choice=choice,
             label_map=question.label_map,
             target_is=question.target_is,
-            told_labels={label for each in registered.values() for label in each.labels},
+            reported_labels={label for each in registered.values() for label in each.labels},
         )
     except Unfit as error:
         raise _Unfit(list(tables)[error.table], error) from None
@@ -248,7 +230,7 @@ def _read_tables(files: _Files) -> JobRows:
     for key, read in tables.items():
         with files.refused(key, files.datasets[key]):
             if key in registered:
-                asked_encoding(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
+                encoding_for_agent(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
             else:
                 rows[key] = encode(read, encoding)
     tables = {key: read for key, read in tables.items() if key not in registered}
@@ -256,7 +238,7 @@ def _read_tables(files: _Files) -> JobRows:
     encoded_test = replace(encoded_test, groups=groups)
     segments: tuple[Segment, ...] = ()
     if question.segments:
-        segments, rows = _in_segments(question, test, named, rows)
+        segments, rows = _in_segments(files, choice, test, tables, rows)
     if not question.by_name:
         encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
         encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
@@ -268,13 +250,46 @@ def _read_tables(files: _Files) -> JobRows:
 
 
 def _in_segments(
-    question: FitQuestion, test: Any, named: Mapping[str, list[str | None]], rows: Mapping[str, EncodedRows]
+    files: _Files, choice: FeatureChoice, test: Any, tables: Mapping[str, Any], rows: Mapping[str, EncodedRows]
 ) -> tuple[tuple[Segment, ...], dict[str, EncodedRows]]:
-    """The segments of all payees' rows, and the rows with their numbers."""
+    """The segments of all payees' rows, and the rows with their numbers; raises InvalidData, naming the dataset that
+    has no such column."""
+    question = files.request.question
+    named = {}
+    for key in (dataset for offer in question.members for dataset in offer.datasets if dataset in tables):
+        with files.refused(key, files.datasets[key]):
+            named[key] = segment_names(renamed(tables[key], choice), question.segments)
     offered = [[key for key in offer.datasets if key in named] for offer in question.members]
     tested = segment_names(test, question.segments) if tidy(question.segments) in test.column_names else ()
     found = segmented(named, offered, tested, question.least_segment)
     return found.segments, {key: replace(own, groups=found.numbers.get(key)) for key, own in rows.items()}
+
+
+def _table(files: _Files, file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:
+    """A file's labelled rows; images are resized to the order's square, where it has one."""
+    question = files.request.question
+    side = question.image_size
+    square = None if side is None else (side, side)
+    path, missing = files.path(file), question.missing_labels
+    return table_of(path, file, files.test.target, files.limits, square, form, missing, is_test=is_test)
+
+
+def _provider_tables(
+    files: _Files, test: Any, registered: Mapping[str, Registration], choice: FeatureChoice
+) -> dict[str, Any]:
+    """Each dataset's rows, or what is registered of them; raises InvalidData, naming the dataset."""
+    question, target = files.request.question, files.test.target
+    tables: dict[str, Any] = {}
+    for key, file in files.datasets.items():
+        with files.refused(key, file):
+            if key in registered:
+                tables[key] = registered_table(registered[key], file.name, file.target, target)
+                check_alike(renamed(tables[key], choice), test, choice)
+                continue
+            tables[key] = _table(files, file, image_shape(test))
+            if target in tables[key].column_names:
+                (target_numbers if question.target_is == "number" else class_names)(tables[key], target)
+    return tables
 
 
 def _raw_tables(
