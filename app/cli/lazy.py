@@ -69,7 +69,7 @@ def _verify() -> Registers:
 
 
 def _royalties() -> Registers:
-    from app.cli.valuing import royalties
+    from app.cli import royalties
 
     return royalties
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.valuing.royalties import answer_of, read_answers
+from app.cli.royalties import answer_of, read_answers
 from app.errors import CherishError, InvalidInput
 from tests.app.cli.test_cli_text import arguments, place, run  # noqa: F401 - a fixture
 
