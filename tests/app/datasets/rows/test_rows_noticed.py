@@ -2,10 +2,13 @@
 
 import io
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.datasets.readers import read_table
 from app.datasets.rows.noticed import RowHashes, noticed, of_labelled
@@ -51,6 +54,24 @@ def test_rows_are_the_same_whatever_columns_are_looked_at_together() -> None:
         apart.add(table.select([name]))
     assert apart.findings() == together.findings()
     assert apart.findings()[0].rows == 3
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 3), st.integers(0, 2**31), st.booleans())
+def test_rows_that_repeat_are_counted_as_one_by_one(
+    rows: int, columns: int, values: int, seed: int, one_by_one: bool
+) -> None:
+    """A row that no other is like in the first columns is not looked at again: that must not change a count."""
+    rng = np.random.default_rng(seed)
+    cells = rng.integers(0, values, (rows, columns))
+    table = pa.table({f"x{at}": cells[:, at] for at in range(columns)})
+    hashes = RowHashes()
+    for part in [table.select([name]) for name in table.column_names] if one_by_one else [table]:
+        hashes.add(part)
+    counts = Counter(map(tuple, cells.tolist()))
+    extra, most = rows - len(counts), max(counts.values())
+    told = {each.code: each.rows for each in hashes.findings()}
+    assert told.get("duplicate_rows", 0) == extra
+    assert told.get("equal_rows", 0) == (most if rows >= 10 and 2 * most > rows else 0)
 
 
 def test_numbers_that_differ_little_and_ten_thousand_whole_ones_are_no_copies() -> None:
