@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from app.datasets.readers.exact import ends
-from app.datasets.readers.types import is_tensor, is_text
+from app.datasets.readers.types import is_tensor
 from app.datasets.rows.raw_rows import Hashes, value_hashes
 from contract.rows.findings import Finding, Severity
 
