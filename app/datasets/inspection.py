@@ -12,8 +12,10 @@ import pyarrow as pa
 from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
 from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.sources import source_of
-from app.datasets.readers.types import normalise
+from app.datasets.readers.types import is_text, normalise, tidy
 from app.datasets.rows import rules
+from app.datasets.rows.filling import text_counts
+from app.datasets.rows.labels import spelled_alike
 from app.datasets.rows.noticed import RowHashes, of_columns
 from app.datasets.rows.registered import read_registration
 from app.errors import InvalidData
@@ -74,7 +76,7 @@ def inspect(
     meaning = Meaning(target=target, documents=documents)
     opened = open_columns(file, found, limits=limits, name=name, reading=reading, meaning=meaning)
     limits.check_names(opened.names, name)
-    header = _header(opened.names, found, name)
+    header = _header([tidy(column) for column in opened.names], found, name)
     if documents:
         rules.check_document_names(header, target)
     elif target is None:
@@ -109,7 +111,10 @@ def inspect(
 
 
 def _of_labels(group: pa.Table, target: str | None) -> list[Finding]:
-    return rules.missing_labels(group, target) if target in group.column_names and target is not None else []
+    if target is None or target not in group.column_names:
+        return []
+    spelled = spelled_alike(target, text_counts(group.column(target))) if is_text(group.column(target).type) else []
+    return [*rules.missing_labels(group, target), *spelled]
 
 
 def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -> Inspection:

@@ -5,6 +5,7 @@ may be looked at some columns at a time, so what is kept of its rows is 64 bits 
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from app.datasets.readers.exact import ends
-from app.datasets.readers.types import is_tensor
+from app.datasets.readers.types import is_tensor, is_text
 from app.datasets.rows.raw_rows import Hashes, value_hashes
 from contract.rows.findings import Finding, Severity
 
@@ -25,6 +26,8 @@ _FEWEST_ROWS = 10
 # what people write where they have no value; said where it is over so many times the others' range away from them
 _STAND_INS = frozenset(sign * value for sign in (1.0, -1.0) for value in (99, 999, 9999, 99999, 999999))
 _FAR = 2.0
+_NAMES_ROWS = re.compile(r"(^|[^A-Za-z])(?i:ids?|uuid|guid|key|nr|no|number|code)$|[a-z](Id|ID|Key)$")
+_FIRST_DATE, _LAST_DATE = 1900_01_01, 2100_12_31
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
@@ -37,17 +40,68 @@ def noticed(table: pa.Table, target: str | None) -> list[Finding]:
 
 def of_columns(table: pa.Table, target: str | None) -> list[Finding]:
     """Findings about single columns, for all or for some of a table's."""
-    constant, far = [], []
+    constant: list[Finding] = []
+    far: list[Finding] = []
+    names_rows: list[Finding] = []
     for name in table.column_names:
         column = table.column(name)
         if name == target or is_tensor(column.type):
             continue
         numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
         low, high = ends(column) if numbers else (None, None)
-        if table.num_rows > 1 and not column.null_count and (low == high if numbers else len(column.unique()) == 1):
+        distinct = None if numbers or column.null_count else column.unique()
+        if table.num_rows > 1 and not column.null_count and (low == high if distinct is None else len(distinct) == 1):
             constant.append(_constant(name))
         far += [_stand_in(name, end, column) for end in (low, high) if end in _STAND_INS and _far(column, end)]
-    return [*constant, *far]
+        if is_identifier(name, column, distinct):
+            names_rows.append(_identifier(name))
+        elif pa.types.is_integer(column.type) and _are_dates(column, low, high):
+            names_rows.append(_dates(name))
+    return [*constant, *far, *names_rows]
+
+
+def is_identifier(name: str, column: pa.ChunkedArray, distinct: pa.Array | None) -> bool:
+    """Whether a column seems to name rows and to say nothing of them: whole numbers that fill their range or whose name
+    says so, or words without a space, and no two alike. ``distinct`` are the values of a column of no numbers that has
+    no gap."""
+    rows = len(column)
+    if rows < _FEWEST_ROWS or column.null_count:
+        return False
+    if pa.types.is_integer(column.type):
+        low, high = ends(column)
+        return (high - low == rows - 1 or _NAMES_ROWS.search(name) is not None) and len(column.unique()) == rows
+    if distinct is None or len(distinct) != rows or not is_text(column.type):
+        return False
+    texts = distinct.dictionary.take(distinct.indices) if isinstance(distinct, pa.DictionaryArray) else distinct
+    return not pc.any(pc.match_substring_regex(texts, r"\s")).as_py()
+
+
+def _identifier(name: str) -> Finding:
+    detail = f"column `{name}` has another value in every row: it seems to name the rows, and is kept as a feature"
+    mend = 'where it does, leave it out of the file; an order leaves it out by features: {"leave_out": [...]}'
+    return Finding(code="identifier_column", severity=Severity.NOTE, detail=detail, mend=mend, column=name)
+
+
+def _are_dates(column: pa.ChunkedArray, low: Any, high: Any) -> bool:
+    """Whether all whole numbers are dates written as 20260131."""
+    if low is None or len(column) < _FEWEST_ROWS or low < _FIRST_DATE or high > _LAST_DATE:
+        return False
+    numbers = np.unique(pc.drop_null(column).to_numpy())
+    month, day = numbers // 100 % 100, numbers % 100
+    return bool(((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all())
+
+
+def _dates(name: str) -> Finding:
+    detail = (
+        f"column `{name}` holds whole numbers that look like dates (year, month, day), and is read as those numbers"
+    )
+    return Finding(
+        code="dates_as_digits",
+        severity=Severity.NOTE,
+        detail=detail,
+        mend="write them as 2026-01-31: as digits the last of a month is far from the first of the next",
+        column=name,
+    )
 
 
 def _constant(name: str) -> Finding:
