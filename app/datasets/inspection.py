@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
+from app.datasets.readers.cells import tidy
 from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.sources import source_of
-from app.datasets.readers.types import is_text, normalise, tidy
+from app.datasets.readers.types import is_text, normalise
 from app.datasets.rows import rules
 from app.datasets.rows.filling import text_counts
 from app.datasets.rows.labels import spelled_alike
