@@ -103,10 +103,7 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
         },
     )
     kv_heads = read.num_key_value_heads or heads
-    if (not own_head and width % heads) or (own_head or width // heads) % 2 or heads % kv_heads:
-        raise InvalidData(
-            f"{name}: {heads} attention heads and {kv_heads} key-value heads do not divide a width of {width} evenly"
-        )
+    _check_heads(name, width, heads, kv_heads, own_head)
     sizes = DecoderSizes(
         layers=read.num_hidden_layers,
         width=width,
@@ -126,6 +123,15 @@ def llama(config: Mapping[str, Any], name: str) -> Family:
     # some exporters write the shared matrix twice
     spare = ("lm_head.weight",) if sizes.tied else ()
     return Family("llama", sizes, shapes, read.vocab_size, width, parameters, spare)
+
+
+def _check_heads(name: str, width: int, heads: int, kv_heads: int, own_head: int) -> None:
+    """Raises InvalidData where heads do not divide a decoder's width; ``own_head``: a head's width, 0 where it follows
+    from them."""
+    if (not own_head and width % heads) or (own_head or width // heads) % 2 or heads % kv_heads:
+        raise InvalidData(
+            f"{name}: {heads} attention heads and {kv_heads} key-value heads do not divide a width of {width} evenly"
+        )
 
 
 def _is_whole(rope: RopeConfig) -> bool:

@@ -164,32 +164,12 @@ class Steps:
         job = self._jobs.behind(claim)
         if job.facts is None:
             raise AssertionError(f"game {job.game_id} is planned before it was prepared")
-        players, owners = players_of(job)
-        rows, workers = patiently(
-            self._factory,
-            lambda session: (
-                worth_repository.stored_worths(session, claim.game_id),
-                leases.live_workers(session, _queue(job), protocol.alive_within(self._settings)),
-            ),
-            time.monotonic() + self._settings.lease_seconds,
-        )
-        stored = group_worths(rows, len(players))
-        game = StoredGame(
-            players=players,
-            owners=owners,
-            costs={source.name: source.cost for source in job.facts.sources},
-            unit_seconds=job.facts.unit_seconds,
-            stored=stored,
-            digests={"game": job.game_digest},
-            kept=self._kept(job),
-            metric=job.game.measured_by,
-            partial=job.game.mode == "partial",
-        )
+        game, workers = self._stored_game(claim, job, job.facts)
         looks: list[Progress] = []
         try:
-            found = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
+            replay = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
             explored = job.inputs.explored
-            selection = None if explored is None else best_sets(game, found.result, explored.added)
+            selection = None if explored is None else best_sets(game, replay.result, explored.added)
         except NeedWorths as need:
             self._heartbeat.check()
             coalitions = pack(need.coalitions)
@@ -200,24 +180,48 @@ class Steps:
             return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heartbeat.check()
         progress = _progress(game, looks)
-        points = checks.moves(found.result) if job.checked_part > 0.0 else {}
+        points = checks.moves(replay.result) if job.checked_part > 0.0 else {}
         drawn = checks.draw(game.used, job.checked_part, job.game_digest, points)
         for sample in drawn:
-            if missing := sample.missing(stored):
+            if missing := sample.missing(game.stored):
                 return self._check_round(claim, job, game, sample, missing, progress, workers)
-        checks.compare(drawn, stored)
+        checks.compare(drawn, game.stored)
         # what is told of a job that has ended is the width with everything that is uncertain
         ended = {
             "checked": self._checked(claim, drawn),
-            "widest_share_interval": _widest(found.result),
-            "precision_met": None if found.result.precision is None else found.result.precision.met,
+            "widest_share_interval": _widest(replay.result),
+            "precision_met": None if replay.result.precision is None else replay.result.precision.met,
         }
         progress = progress.model_copy(update=ended)
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         evidence = evidence_of(game, job, salt_of(self._settings, claim.game_id))
         self._blobs.put_bytes(evidence.content)
-        kept = replace(found.stored, selection=selection, evidence=evidence.seal())
+        kept = replace(replay.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
+
+    def _stored_game(self, claim: Claim, job: Job, facts: GameFacts) -> tuple[StoredGame, int]:
+        """The job's game on its stored worths, and how many workers that could compute more of them are alive."""
+        players, owners = players_of(job)
+        rows, workers = patiently(
+            self._factory,
+            lambda session: (
+                worth_repository.stored_worths(session, claim.game_id),
+                leases.live_workers(session, _queue(job), protocol.alive_within(self._settings)),
+            ),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+        game = StoredGame(
+            players=players,
+            owners=owners,
+            costs={source.name: source.cost for source in facts.sources},
+            unit_seconds=facts.unit_seconds,
+            stored=group_worths(rows, len(players)),
+            digests={"game": job.game_digest},
+            kept=self._kept(job),
+            metric=job.game.measured_by,
+            partial=job.game.mode == "partial",
+        )
+        return game, workers
 
     def _kept(self, job: Job) -> KeptAnswers | KeptSums | None:
         """The answers of the job's models, or what is kept in their place; None where nothing is."""
@@ -310,7 +314,7 @@ class Steps:
             try:
                 worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heartbeat.should_stop)
             except batching.Stopped:
-                partial = evaluator.found(source, coalitions[todo])
+                partial = evaluator.computed(source, coalitions[todo])
                 rows = [todo[row] for row in partial]
                 kept = None if check else self._answers(evaluator, job, source, coalitions[rows])
                 computed = [ComputedWorth(packed[todo[row]], *worth, kept) for row, worth in partial.items()]
@@ -327,7 +331,7 @@ class Steps:
     def settle(self, claim: Claim) -> Write:
         """Values, shares, money, the released model, status and event: all in the transaction that ends the lease."""
         trained = self._deliverer.trained(claim, self._jobs)
-        rows = self._row_valuer.found(claim, self._jobs)
+        rows = self._row_valuer.valued_rows(claim, self._jobs)
 
         def write(session: Session) -> Claim | None:
             protocol.finish_settle(session, claim)

@@ -143,8 +143,6 @@ def values(
     again, checked = result.without_harm, valuation.job_progress.checked
     ordered = result.spec.metric == valuation.order.spec().metric
     settled_before = ordered and any(player.paid_share is None for player in players)
-    player_value = _player_value_before if settled_before else _player_value
-    paid_on, inputs = players_paid(result), valuation.job_inputs
     return Values(
         valuation_id=valuation.id,
         game_digest=game_digest,
@@ -152,12 +150,7 @@ def values(
         currency=valuation.currency,
         metric=result.spec.metric,
         ordered_metric=valuation.order.spec().metric,
-        players=[
-            player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
-                update={"at_home": inputs.at_home(player.position)}
-            )
-            for player in players
-        ],
+        players=_player_values(valuation, players, result, settled_before=settled_before),
         empty_worth=result.empty_worth,
         full_worth=result.full_worth,
         estimator=result.estimator,
@@ -189,36 +182,52 @@ def values(
     )
 
 
-def _chance(found: TestRowChance) -> TestChanceAnswer:
+def _player_values(
+    valuation: Valuation, players: Sequence[ValuationPlayer], result: StoredResult, *, settled_before: bool
+) -> list[PlayerValue]:
+    """Every player's values, and whether its rows stay with it."""
+    player_value = _player_value_before if settled_before else _player_value
+    paid_on, inputs = players_paid(result), valuation.job_inputs
+    return [
+        player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
+            update={"at_home": inputs.at_home(player.position)}
+        )
+        for player in players
+    ]
+
+
+def _chance(chance: TestRowChance) -> TestChanceAnswer:
     """What other test rows would change; the covariance is in the intervals."""
-    first, second = found.halves
+    first, second = chance.halves
     return TestChanceAnswer(
-        units=found.units,
+        units=chance.units,
         halves=(list(first), list(second)),
-        apart=found.apart,
-        allowed=found.allowed,
-        seed=found.seed,
-        within=found.within,
+        apart=chance.apart,
+        allowed=chance.allowed,
+        seed=chance.seed,
+        within=chance.within,
     )
 
 
 def _precision(valuation: Valuation, result: StoredResult) -> PrecisionAnswer:
     """What was asked for and reached. An unaudited job's intervals lack the error of unlearning: they reach nothing."""
-    if (found := result.precision) is not None:
+    if (precision := result.precision) is not None:
         return PrecisionAnswer(
-            asked=found.asked,
-            reached=found.reached,
-            met=found.met,
-            forecast=found.outlook(),
+            asked=precision.asked,
+            reached=precision.reached,
+            met=precision.met,
+            forecast=precision.outlook(),
             ruled_by=result.spec.ruled_by,
-            test_rows=found.test_rows,
-            only_test_rows=found.test_rows_limit,
-            forecasts=[ForecastAnswer.model_validate(asdict(each)) for each in found.forecast],
+            test_rows=precision.test_rows,
+            only_test_rows=precision.test_rows_limit,
+            forecasts=[ForecastAnswer.model_validate(asdict(each)) for each in precision.forecast],
         )
-    asked, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval
+    ordered, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval
     if result.audit.status == "unaudited":
         reached = None
-    return PrecisionAnswer(asked=asked, reached=reached, met=reached is not None and reached <= asked, forecast=None)
+    return PrecisionAnswer(
+        asked=ordered, reached=reached, met=reached is not None and reached <= ordered, forecast=None
+    )
 
 
 def _player_value(
