@@ -16,11 +16,13 @@ from benchmarks.estimators.__main__ import stored_game
 from benchmarks.estimators.settings import KEPT, TUNED
 from contract.orders.spec import ValuationSpec
 from contract.results.result import Audit
+from worker.engine.estimators.multifidelity import anchors
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import sizes_of
 from worker.engine.games.game import TableFidelityGame, all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.loop.audit import residual_variance_ratio
+from worker.engine.loop.run import Run
 from worker.engine.valuation import value
 
 Floats = NDArray[np.float64]
@@ -93,6 +95,18 @@ def audits(game: TableFidelityGame, spec: ValuationSpec) -> list[Audit]:
     ]
 
 
+def audits_of_spent_budgets(game: TableFidelityGame, spec: ValuationSpec) -> list[Audit]:
+    """The same of jobs that spend their whole budget, which takes no estimate."""
+    result = []
+    for seed in JOB_SEEDS:
+        run = Run(TableFidelityGame(game.players, game.tables, game.costs), replace(spec, seed=seed), None)
+        grid, chosen, _ = run.audit_plan()
+        run.purchases.worth("retrain", np.concatenate([anchors(run.n), chosen]))
+        run.purchases.worth(SOURCE, grid.coalitions)
+        result.append(run.compare(SOURCE))
+    return result
+
+
 @dataclass
 class Judged:
     """What audits said beside what is true: ratios of RMSE, biases' differences in RMSE, RVR, and for each of the three
@@ -104,11 +118,11 @@ class Judged:
     rvrs: list[tuple[float, float]] = field(default_factory=list)
     held: dict[str, list[bool]] = field(default_factory=lambda: {"rmse": [], "bias": [], "rvr": []})
 
-    def add(self, game: TableFidelityGame, spec: ValuationSpec) -> None:
+    def add(self, game: TableFidelityGame, audited: list[Audit]) -> None:
         """The audits of one game."""
         true = truth(game)
         self.truths.append(true.rmse)
-        for audit in audits(game, spec):
+        for audit in audited:
             if audit.rmse is None or audit.bias is None:
                 continue
             self.ratios.append(audit.rmse / true.rmse)
@@ -146,7 +160,8 @@ def drawn_games() -> None:
     for kind, metric, learner in kinds:
         judged = Judged()
         for seed in range(2):
-            judged.add(tables(problem(kind, metric, seed, learner)), ValuationSpec(metric=metric))
+            game = tables(problem(kind, metric, seed, learner))
+            judged.add(game, audits(game, ValuationSpec(metric=metric)))
         print(f"| {kind}, {learner}, {metric} | {np.mean(judged.truths):.4f} | {judged.cells()}", flush=True)
 
 
@@ -157,7 +172,8 @@ def stored_games() -> None:
     for name, seed in [(name, seed) for games in (TUNED, KEPT) for name, seeds in games.items() for seed in seeds]:
         for metric, all_of_metric in everything.items():
             judged = Judged()
-            judged.add(*stored_game(name, seed, metric))
+            game, spec = stored_game(name, seed, metric)
+            judged.add(game, audits_of_spent_budgets(game, spec))
             all_of_metric.join(judged)
             label = f"{name}, {seed}, {metric}"
             print(f"| {label} | {np.mean(judged.truths):.4f} | {judged.cells()}", flush=True)
