@@ -37,7 +37,7 @@ class _Gelu(torch.autograd.Function):
         return _below(x).mul_(x)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         density = torch.exp(-0.5 * x.square()).mul_(1.0 / math.sqrt(2.0 * math.pi))
         return gradient * density.mul_(x).add_(_below(x))
