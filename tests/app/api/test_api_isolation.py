@@ -23,15 +23,21 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def example_of(operation: dict[str, Any]) -> dict[str, Any]:
-    """What to send, so that nothing but the id can be wrong: the document's own example of the body."""
+    """What to send, so that nothing but the id can be wrong: the document's own example of the body, and of headers
+    that are asked for."""
+    headers = {
+        each["name"]: str(each["schema"].get("minimum", 1))
+        for each in operation.get("parameters", [])
+        if each["in"] == "header" and each.get("required")
+    }
     for kind, media in operation.get("requestBody", {}).get("content", {}).items():
         if kind == "application/json":
             schema = media["schema"]
             if "$ref" in schema:
                 schema = SPEC["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
-            return {"json": schema["examples"][0]}
-        return {"content": b"a,label\n1,x\n", "headers": {"Content-Type": kind}}
-    return {}
+            return {"json": schema["examples"][0], "headers": headers}
+        return {"content": b"a,label\n1,x\n", "headers": {"Content-Type": kind} | headers}
+    return {"headers": headers}
 
 
 def filled(path: str, ids: dict[str, str]) -> str | None:
