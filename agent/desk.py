@@ -65,8 +65,8 @@ class Desk:
         if "logistic" not in self.policy.learners:
             return {}
         counts = Counter(self.table.labels(self.target))
-        told = self.policy.labels == "counts"
-        return {label: count if told else None for label, count in sorted(counts.items())}
+        counted = self.policy.labels == "counts"
+        return {label: count if counted else None for label, count in sorted(counts.items())}
 
     def created(self, dataset: str) -> None:
         """Remember the table's name at the service, before anything is registered under it."""
@@ -86,11 +86,11 @@ class Desk:
 
     def check_unchanged(self) -> None:
         """Raises AgentError where the rows are others than those that were committed to."""
-        found = commitment(leaves_of(self.table.cells(), bytes.fromhex(self.state.secret)))
-        if found != self.state.commitment:
+        current = commitment(leaves_of(self.table.cells(), bytes.fromhex(self.state.secret)))
+        if current != self.state.commitment:
             raise AgentError(
-                f"{self.path}: the rows have changed since they were registered (commitment {found[:12]}…, registered "
-                f"{self.state.commitment[:12]}…); register them as a new version"
+                f"{self.path}: the rows have changed since they were registered (commitment {current[:12]}…, "
+                f"registered {self.state.commitment[:12]}…); register them as a new version"
             )
 
     def answer(self, question: AgentQuestion, models: bytes) -> bytes:

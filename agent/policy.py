@@ -79,10 +79,10 @@ def check(policy: Policy, state: State, question: AgentQuestion) -> None:
         )
     if policy.buyers is not None and question.buyer not in policy.buyers:
         raise NotAllowed("the owner's policy does not allow this buyer")
-    asked = state.jobs.get(question.game)
-    if asked is None and len(state.jobs) >= policy.max_jobs:
+    count = state.jobs.get(question.game)
+    if count is None and len(state.jobs) >= policy.max_jobs:
         raise NotAllowed(f"the owner's policy allows {policy.max_jobs} jobs, and this would be the next one")
-    if asked is not None and asked >= policy.max_questions:
+    if count is not None and count >= policy.max_questions:
         raise NotAllowed(f"the owner's policy allows {policy.max_questions} questions of one job")
 
 

@@ -91,11 +91,11 @@ class Server:
     def once(self, wait: float) -> int:
         """Answer what waits now, or comes within so many seconds; returns how many questions there were."""
         dataset = f"ds_{self.desk.state.dataset}"
-        asked = {"dataset": dataset, "protocol": PROTOCOL, "wait": wait}
-        found = self.client.ask("GET", "/v1/agents/questions", params=asked)
-        for waiting in found["questions"]:
+        parameters = {"dataset": dataset, "protocol": PROTOCOL, "wait": wait}
+        answer = self.client.ask("GET", "/v1/agents/questions", params=parameters)
+        for waiting in answer["questions"]:
             self._handle(str(waiting["id"]), waiting["question"], str(waiting["models"]))
-        return len(found["questions"])
+        return len(answer["questions"])
 
     def _handle(self, name: str, plain: dict[str, object], models: str) -> None:
         try:
@@ -130,8 +130,8 @@ class Server:
 
 
 def _shown(question: AgentQuestion) -> str:
-    asked = question.asks if question.asks != "objective" else f"objective of {question.stack} models"
+    subject = question.asks if question.asks != "objective" else f"objective of {question.stack} models"
     return (
-        f"{question.buyer} asks for {asked} ({question.learner}, purpose {question.purpose or 'not said'}, "
+        f"{question.buyer} asks for {subject} ({question.learner}, purpose {question.purpose or 'not said'}, "
         f"job {question.game[:12]}, {question.encoding.width} features)."
     )

@@ -23,12 +23,12 @@ def answered(
     with single_threaded():
         match question.asks:
             case "moments":
-                found = _moments(rows, _targets(question, labels))
+                moments = _moments(rows, _targets(question, labels))
             case "objective":
-                found = _objective(rows, labels, theta)
+                moments = _objective(rows, labels, theta)
             case "curvature":
-                found = _curvature(rows, labels, theta[0])
-    return {name: tensor.numpy() for name, tensor in found.items()}
+                moments = _curvature(rows, labels, theta[0])
+    return {name: tensor.numpy() for name, tensor in moments.items()}
 
 
 def _targets(question: AgentQuestion, labels: torch.Tensor) -> torch.Tensor:

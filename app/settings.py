@@ -316,9 +316,9 @@ class Settings(BaseSettings):
         """An @ in the password, which a URL spells %40, is understood as it is meant."""
         if value is None:
             return None
-        scheme, found, rest = value.get_secret_value().partition("://")
+        scheme, separator, rest = value.get_secret_value().partition("://")
         user, at, place = rest.rpartition("@")
-        if not found or not at or "@" not in user:
+        if not separator or not at or "@" not in user:
             return value
         return SecretStr(f"{scheme}://{user.replace('@', '%40')}@{place}")
 

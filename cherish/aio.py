@@ -14,7 +14,17 @@ from urllib.parse import urlencode
 
 import httpx
 
-from cherish.client import TERMINAL, Json, Problem, asked_pause, is_outage, passes, pause_before, pieces_of, read_answer
+from cherish.client import (
+    TERMINAL,
+    Json,
+    Problem,
+    is_outage,
+    passes,
+    pause_before,
+    pieces_of,
+    read_answer,
+    requested_pause,
+)
 
 
 class AsyncClient:
@@ -92,8 +102,8 @@ class AsyncClient:
 
         ``reading`` declares what the bytes do not say: ``columns``, ``delimiter``, ``encoding``, ``sheet``.
         """
-        given = {"name": name, "target": target, "format": format, "kind": kind}
-        draft = await self.post("/v1/datasets", {key: value for key, value in given.items() if value is not None})
+        parameters = {"name": name, "target": target, "format": format, "kind": kind}
+        draft = await self.post("/v1/datasets", {key: value for key, value in parameters.items() if value is not None})
         said = f"?{urlencode(reading, doseq=True)}" if reading else ""
         return await self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
 
@@ -186,9 +196,9 @@ class AsyncClient:
         """Go on with a job that has ended, under larger budgets; returns the job that does, queued."""
         return await self.post(f"/v1/valuations/{valuation_id}/top-ups", budgets)
 
-    async def explore(self, **asked: Any) -> Json:
+    async def explore(self, **order: Any) -> Json:
         """Rank datasets before buying any: cheap, coarse, not audited; returns the exploration, queued."""
-        return await self.post("/v1/explorations", asked)
+        return await self.post("/v1/explorations", order)
 
     async def exploration(self, exploration_id: str) -> Json:
         """An exploration, and what it found once it has ended."""
@@ -201,11 +211,13 @@ class AsyncClient:
     async def wait_exploration(self, exploration_id: str, *, timeout: float = 3600.0) -> Json:
         """Follow an exploration until it has ended; raises TimeoutError, and it goes on at the service."""
         ends = time.monotonic() + timeout
-        while (found := await self.exploration(exploration_id))["status"] not in TERMINAL:
+        while (exploration := await self.exploration(exploration_id))["status"] not in TERMINAL:
             if time.monotonic() > ends:
-                raise TimeoutError(f"exploration {exploration_id} is still {found['status']} after {timeout:.0f} s")
+                raise TimeoutError(
+                    f"exploration {exploration_id} is still {exploration['status']} after {timeout:.0f} s"
+                )
             await asyncio.sleep(0.5)
-        return found
+        return exploration
 
     async def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
@@ -245,6 +257,6 @@ class AsyncClient:
             else:
                 if last or not passes(answer):
                     return answer
-                wait = max(wait, asked_pause(answer))
+                wait = max(wait, requested_pause(answer))
             await asyncio.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")

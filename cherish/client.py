@@ -113,7 +113,7 @@ class Client:
             else:
                 if last or not passes(answer):
                     return answer
-                wait = max(wait, asked_pause(answer))
+                wait = max(wait, requested_pause(answer))
             time.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -226,9 +226,9 @@ class Client:
         """Go on with a job that has ended, under larger budgets; returns the job that does, queued."""
         return self.post(f"/v1/valuations/{valuation_id}/top-ups", budgets)
 
-    def explore(self, **asked: Any) -> Json:
+    def explore(self, **order: Any) -> Json:
         """Rank datasets before buying any: cheap, coarse, not audited; returns the exploration, queued."""
-        return self.post("/v1/explorations", asked)
+        return self.post("/v1/explorations", order)
 
     def exploration(self, exploration_id: str) -> Json:
         """An exploration, and what it found once it has ended."""
@@ -241,11 +241,13 @@ class Client:
     def wait_exploration(self, exploration_id: str, *, timeout: float = 3600.0) -> Json:
         """Follow an exploration until it has ended; raises TimeoutError, and it goes on at the service."""
         ends = time.monotonic() + timeout
-        while (found := self.exploration(exploration_id))["status"] not in TERMINAL:
+        while (exploration := self.exploration(exploration_id))["status"] not in TERMINAL:
             if time.monotonic() > ends:
-                raise TimeoutError(f"exploration {exploration_id} is still {found['status']} after {timeout:.0f} s")
+                raise TimeoutError(
+                    f"exploration {exploration_id} is still {exploration['status']} after {timeout:.0f} s"
+                )
             time.sleep(0.5)
-        return found
+        return exploration
 
     def wait(
         self, valuation_id: str, *, timeout: float = 3600.0, on_progress: Callable[[Json], None] | None = None
@@ -302,7 +304,7 @@ def pause_before(attempt: int) -> float:
     return float(min(0.2 * 2**attempt, 5.0))
 
 
-def asked_pause(answer: httpx.Response) -> float:
+def requested_pause(answer: httpx.Response) -> float:
     """Seconds that ``Retry-After`` asks for, at most a minute; 0 where it says nothing, or a date."""
     seconds = answer.headers.get("retry-after", "")
     return min(float(seconds), 60.0) if seconds.isdecimal() else 0.0

@@ -77,8 +77,8 @@ class Registration(Document):
             raise ValueError("two columns have one name; rename one")
         if self.target not in names:
             raise ValueError(f"the target {self.target!r} is none of the columns; name one of them")
-        told = [count for count in self.labels.values() if count is not None]
-        if any(count < 0 for count in told) or sum(told) > self.rows:
+        counted = [count for count in self.labels.values() if count is not None]
+        if any(count < 0 for count in counted) or sum(counted) > self.rows:
             raise ValueError("counts of labels are not negative, and together no more than the rows")
         if self.noise is not None and "logistic" in self.learners:
             raise ValueError("noise is added to ridge's statistics only; leave logistic out of the learners")
@@ -230,15 +230,15 @@ def unpacked(question: AgentQuestion, content: bytes, noise: NoiseTerms | None) 
         head = AnswerHead.read(json.loads(head_bytes))
     except (ValueError, RecursionError):
         raise AnswerRefused("the answer does not begin with what it answers") from None
-    for what, said, asked in (
+    for what, said, expected in (
         ("protocol", head.protocol, question.protocol),
         ("question", head.question, question.digest),
         ("commitment", head.commitment, question.commitment),
         ("number of rows", head.rows, question.rows),
         ("noise", head.noise, noise),
     ):
-        if said != asked:
-            raise AnswerRefused(f"the answer is of another {what} ({said}) than was asked for ({asked})")
+        if said != expected:
+            raise AnswerRefused(f"the answer is of another {what} ({said}) than was asked for ({expected})")
     sizes = {name: math.prod(shape) for name, shape in question.shapes.items()}
     if not mark or len(body) != 8 * sum(sizes.values()):
         raise AnswerRefused(

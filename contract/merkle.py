@@ -65,7 +65,7 @@ def root_by(leaf: bytes, index: int, count: int, path: Sequence[str]) -> str | N
     the path is no proof of that place in such a tree."""
     if not 0 <= index < count:
         return None
-    number, last, found = index, count - 1, leaf_hash(leaf)
+    number, last, digest = index, count - 1, leaf_hash(leaf)
     for text in path:
         if last == 0:
             return None
@@ -74,13 +74,13 @@ def root_by(leaf: bytes, index: int, count: int, path: Sequence[str]) -> str | N
         except ValueError:
             return None
         if number & 1 or number == last:
-            found = node_hash(beside, found)
+            digest = node_hash(beside, digest)
             while number and not number & 1:
                 number, last = number >> 1, last >> 1
         else:
-            found = node_hash(found, beside)
+            digest = node_hash(digest, beside)
         number, last = number >> 1, last >> 1
-    return found.hex() if last == 0 else None
+    return digest.hex() if last == 0 else None
 
 
 def _split(count: int) -> int:

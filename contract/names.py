@@ -13,22 +13,22 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 
-def nearest(given: str, allowed: Iterable[str]) -> str | None:
-    """The allowed name that is spelt most like ``given``; None where none is near."""
-    matches = difflib.get_close_matches(given.strip().lower(), [*allowed], n=1, cutoff=0.6)
+def nearest(value: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that is spelt most like ``value``; None where none is near."""
+    matches = difflib.get_close_matches(value.strip().lower(), [*allowed], n=1, cutoff=0.6)
     return matches[0] if matches else None
 
 
-def did_you_mean(given: object, allowed: Iterable[str]) -> str:
+def did_you_mean(value: object, allowed: Iterable[str]) -> str:
     """`` (did you mean ...?)`` with the nearest right spelling, for a refusal; nothing where none is near."""
-    near = nearest(given, allowed) if isinstance(given, str) else None
+    near = nearest(value, allowed) if isinstance(value, str) else None
     return f" (did you mean {near!r}?)" if near is not None else ""
 
 
-def unknown(what: str, given: object, allowed: Iterable[str]) -> str:
+def unknown(what: str, value: object, allowed: Iterable[str]) -> str:
     """The refusal of a name that is not on a list: what it names, the list, and the nearest right spelling."""
     names = [*allowed]
-    return f"{what} {given!r} is unknown{did_you_mean(given, names)}; choose one of {', '.join(names)}"
+    return f"{what} {value!r} is unknown{did_you_mean(value, names)}; choose one of {', '.join(names)}"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class OneOf:
         return core_schema.no_info_after_validator_function(check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        found = dict(handler(schema))
-        if found.get("type") == "string":
-            return {"type": "string", "enum": list(self.names)} | {k: v for k, v in found.items() if k != "type"}
-        return found
+        json_schema = dict(handler(schema))
+        if json_schema.get("type") == "string":
+            return {"type": "string", "enum": list(self.names)} | {k: v for k, v in json_schema.items() if k != "type"}
+        return json_schema

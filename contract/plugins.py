@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 def installed(group: str, kind: type[T]) -> list[T]:
     """What packages name under a group, by name; raises InvalidProblem naming the package whose entry is wrong."""
-    found: list[T] = []
+    extensions: list[T] = []
     for entry in sorted(entry_points(group=group), key=lambda each: each.name):
         package = entry.dist.name if entry.dist is not None else entry.value
         try:
@@ -29,8 +29,8 @@ def installed(group: str, kind: type[T]) -> list[T]:
         if getattr(loaded, "name", None) != entry.name:
             own = getattr(loaded, "name", None)
             raise InvalidProblem(f"{group} of package {package}: entry {entry.name!r} calls itself {own!r}; name it so")
-        found.append(loaded)
-    return found
+        extensions.append(loaded)
+    return extensions
 
 
 def refuse_taken(group: str, name: str, taken: object) -> None:

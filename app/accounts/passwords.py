@@ -41,8 +41,8 @@ def _guesses(password: str, also_not: str) -> float:
     address = also_not.lower()
     known = [part for part in re.split(r"[^a-z0-9]+", address) if len(part) > 2]
     known.append("".join(re.findall(r"[a-z0-9]", address.partition("@")[0])))
-    found = zxcvbn(password[:_LOOKED_AT], user_inputs=known, max_length=_LOOKED_AT)  # type: ignore[no-untyped-call]
-    return float(found["guesses"])
+    estimate = zxcvbn(password[:_LOOKED_AT], user_inputs=known, max_length=_LOOKED_AT)  # type: ignore[no-untyped-call]
+    return float(estimate["guesses"])
 
 
 def verify(password: str, stored: str | None) -> tuple[bool, str | None]:

@@ -130,9 +130,9 @@ def authenticate(session: Session, settings: Settings, token: str) -> Caller:
     if prefix is None:
         raise Unauthorized("this is not a Cherish key: its form or checksum is wrong; was it cut off when copied?")
     row = repository.key_and_account(session, prefix)
-    given = tokens.fingerprint(token, settings.key_pepper.get_secret_value())
+    fingerprint = tokens.fingerprint(token, settings.key_pepper.get_secret_value())
     # compare even where no key was found, so that the time taken does not tell which prefixes exist
-    matches = tokens.same(given, row[0].fingerprint if row else "0" * len(given))
+    matches = tokens.same(fingerprint, row[0].fingerprint if row else "0" * len(fingerprint))
     if row is None or not matches:
         raise Unauthorized("no such key; create one with POST /v1/keys, or ask your administrator")
     key, account = row

@@ -29,7 +29,7 @@ def ask(session: Session, dataset_id: uuid.UUID, question: AgentQuestion, models
     session.execute(statement.on_conflict_do_nothing(index_elements=["dataset_id", "digest"]))
 
 
-def asked(session: Session, dataset_id: uuid.UUID, digest: str) -> AskedQuestion | None:
+def stored_question(session: Session, dataset_id: uuid.UUID, digest: str) -> AskedQuestion | None:
     """A question with its answer, if there is one."""
     statement = select(AskedQuestion).where(AskedQuestion.dataset_id == dataset_id, AskedQuestion.digest == digest)
     return session.scalar(statement.options(undefer(AskedQuestion.answer)).execution_options(populate_existing=True))
@@ -84,11 +84,11 @@ def seen(session: Session, dataset_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, 
 
 def forget_before(session: Session, age: timedelta) -> int:
     """Drop questions and answers that are older; a job that still needs one asks again."""
-    found = session.execute(delete(AskedQuestion).where(AskedQuestion.created_at < _NOW - age))
-    return int(getattr(found, "rowcount", 0))
+    deletion = session.execute(delete(AskedQuestion).where(AskedQuestion.created_at < _NOW - age))
+    return int(getattr(deletion, "rowcount", 0))
 
 
 def forget_dataset(session: Session, dataset_id: uuid.UUID) -> int:
     """Drop everything that the agent of a dataset answered."""
-    found = session.execute(delete(AskedQuestion).where(AskedQuestion.dataset_id == dataset_id))
-    return int(getattr(found, "rowcount", 0))
+    deletion = session.execute(delete(AskedQuestion).where(AskedQuestion.dataset_id == dataset_id))
+    return int(getattr(deletion, "rowcount", 0))

@@ -88,5 +88,5 @@ def entries(
 ) -> tuple[list[AuditEntry], str | None]:
     """What was done, newest first: by and to the caller's organisation; everything for an administrator."""
     own = None if caller.role is Role.ADMIN else caller.account_id
-    given = {name: value for name, value in filters.items() if value is not None}
-    return repository.page(session, own, given, since, until, page)
+    criteria = {name: value for name, value in filters.items() if value is not None}
+    return repository.page(session, own, criteria, since, until, page)

@@ -41,13 +41,13 @@ class Programs:
     def _run(self, program: str, options: Sequence[str], *arguments: str) -> None:
         where = self._url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
         env = {**os.environ, "PGPASSWORD": str(self._url.password or "")}
-        line = [self._found(program), *options, "--no-owner", "--no-privileges", f"--dbname={where}", *arguments]
+        line = [self._installed(program), *options, "--no-owner", "--no-privileges", f"--dbname={where}", *arguments]
         ended = subprocess.run(line, env=env, capture_output=True, text=True, check=False)  # noqa: S603  no shell
         if ended.returncode != 0:
             why = ended.stderr.strip().splitlines() or [f"it ended with {ended.returncode}"]
             raise Unavailable(f"{program} failed: {why[0]}")
 
-    def _found(self, program: str) -> str:
+    def _installed(self, program: str) -> str:
         """The first of this name that is new enough for the server."""
         seen = []
         for candidate in filter(None, (shutil.which(program), _embedded(program))):

@@ -58,8 +58,8 @@ def restore(
     server = _refuse_unfit(engine, blobs, manifest)
     if not other_keys:
         _refuse_other_keys(settings, manifest)
-    if (found := BlobStore.digest_of(folder.dump(name))) != manifest.dump_sha256:
-        raise Conflict(f"{folder.dump(name)} is damaged: it hashes to {found}, not to {manifest.dump_sha256}")
+    if (digest := BlobStore.digest_of(folder.dump(name))) != manifest.dump_sha256:
+        raise Conflict(f"{folder.dump(name)} is damaged: it hashes to {digest}, not to {manifest.dump_sha256}")
     say(f"the database of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC, {manifest.dump_bytes:,} bytes")
     Programs(settings.direct_url(), server).restore(folder.dump(name))
     _refuse_other_rows(engine, manifest)
@@ -113,11 +113,11 @@ def _refuse_other_keys(settings: Settings, manifest: Manifest) -> None:
 
 def _refuse_other_rows(engine: Engine, manifest: Manifest) -> None:
     with Session(engine) as session, session.begin():
-        found = counted(session)
-    for name in sorted(found.keys() | manifest.tables.keys()):
-        if found.get(name) != manifest.tables.get(name):
+        row_counts = counted(session)
+    for name in sorted(row_counts.keys() | manifest.tables.keys()):
+        if row_counts.get(name) != manifest.tables.get(name):
             raise Conflict(
-                f"the restored table {name} has {found.get(name)} rows, not {manifest.tables.get(name)} as the "
+                f"the restored table {name} has {row_counts.get(name)} rows, not {manifest.tables.get(name)} as the "
                 "manifest says; restore another backup into a new database"
             )
 

@@ -56,8 +56,10 @@ def get_document(
     format_: Annotated[Literal["pdf", "html"], Query(alias="format", examples=["pdf"])] = "pdf",
 ) -> Response:
     """A provider's credit note, or a buyer's invoice, of a month that has ended: each settled job, net, VAT, total."""
-    found = service.document(session, settings, caller, month, currency)
+    statement = service.document(session, settings, caller, month, currency)
     if format_ == "html":
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; font-src data:"}
-        return Response(documents.to_html(found), media_type="text/html", headers=headers)
-    return Response(documents.to_pdf(found), media_type="application/pdf", headers=attachment(f"{found.number}.pdf"))
+        return Response(documents.to_html(statement), media_type="text/html", headers=headers)
+    return Response(
+        documents.to_pdf(statement), media_type="application/pdf", headers=attachment(f"{statement.number}.pdf")
+    )

@@ -21,8 +21,8 @@ from app.settings import Settings
 
 def details(session: Session, account_id: uuid.UUID) -> BillingAnswer | None:
     """What an organisation's documents say of it; None before it said so."""
-    found = repository.details(session, account_id)
-    return None if found is None else BillingAnswer.model_validate(found)
+    stored = repository.details(session, account_id)
+    return None if stored is None else BillingAnswer.model_validate(stored)
 
 
 def set_details(session: Session, caller: Caller, said: BillingBody) -> BillingAnswer:
@@ -69,8 +69,8 @@ def document(
         raise Conflict("this market has not said in whose name it bills; its operator sets CHERISH_ISSUER_NAME")
     account = accounts.get_account(session, caller.account_id)
     credit = account.role is Role.PROVIDER
-    found = months.jobs(session, caller.account_id, first, ends, currency, provider=credit)
-    if not found:
+    job_totals = months.jobs(session, caller.account_id, first, ends, currency, provider=credit)
+    if not job_totals:
         raise NotFound(f"nothing of yours was settled in {month} in {currency}; see GET /v1/me/months")
     return BillingDocument(
         owner_id=caller.account_id,
@@ -82,7 +82,7 @@ def document(
         organisation=Party(own.name, f"{own.address}\n{own.country}", own.vat_id),
         vat_percent=own.vat_percent,
         vat_note=own.vat_note,
-        lines=tuple(BilledJob(public_id("val", each.job_id), each.on, each.amount) for each in found),
+        lines=tuple(BilledJob(public_id("val", each.job_id), each.on, each.amount) for each in job_totals),
     )
 
 

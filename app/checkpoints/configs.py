@@ -86,11 +86,11 @@ def _channels(*, positive: bool) -> Callable[[Any], tuple[float, ...]]:
     return check
 
 
-_given = Field(default=None, validate_default=True)  # a key that is absent breaks the rule of its value
-Whole = Annotated[int, BeforeValidator(_whole(_MOST)), _given]
-Layers = Annotated[int, BeforeValidator(_whole(MAX_LAYERS)), _given]
-Vocabulary = Annotated[int, BeforeValidator(_whole(MAX_VOCABULARY)), _given]
-Side = Annotated[int, BeforeValidator(_whole(MOST_SIDE)), _given]
+_required = Field(default=None, validate_default=True)  # a key that is absent breaks the rule of its value
+Whole = Annotated[int, BeforeValidator(_whole(_MOST)), _required]
+Layers = Annotated[int, BeforeValidator(_whole(MAX_LAYERS)), _required]
+Vocabulary = Annotated[int, BeforeValidator(_whole(MAX_VOCABULARY)), _required]
+Side = Annotated[int, BeforeValidator(_whole(MOST_SIDE)), _required]
 Positive = Annotated[float, BeforeValidator(_positive)]
 Flag = Annotated[bool, BeforeValidator(bool)]  # set to anything at all
 

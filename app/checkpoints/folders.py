@@ -132,9 +132,9 @@ def check_shapes(tensors: Mapping[str, TensorFacts], expected: Shapes, name: str
         shape = tensors[label].shape if label in tensors else None
         if shape == expected.get(label):
             continue
-        given = "is missing" if shape is None else f"has shape {list(shape)}"
+        fault = "is missing" if shape is None else f"has shape {list(shape)}"
         rule = f"it is {list(expected[label])}" if label in expected else "there is no such weight"
-        raise InvalidData(f"{name}: array `{label}` {given}; in a model of this configuration {rule}")
+        raise InvalidData(f"{name}: array `{label}` {fault}; in a model of this configuration {rule}")
 
 
 def _checked(archive: zipfile.ZipFile, name: str, max_bytes: int) -> list[tuple[zipfile.ZipInfo, str]]:

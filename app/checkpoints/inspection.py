@@ -69,10 +69,10 @@ def answer_archive(plain: Mapping[str, Any]) -> dict[str, Any]:
     """Plain JSON of ``ArchiveAnswer`` for that of ``ArchiveQuestion``; raises InvalidData."""
     question = ArchiveQuestion.read(plain)
     try:
-        found = folders.members(Path(question.path), question.name, question.most)
+        archive_members = folders.members(Path(question.path), question.name, question.most)
     except PayloadTooLarge as error:
         return ArchiveAnswer(too_large=error.detail).plain()
-    return ArchiveAnswer(members=tuple(found)).plain()
+    return ArchiveAnswer(members=tuple(archive_members)).plain()
 
 
 def answer_weights(plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Checkpoint(Timestamped, Base):
     @property
     def weights(self) -> dict[str, TensorFacts]:
         """``tensors`` as typed data; none where there are no weights."""
-        return {name: TensorFacts.read(found) for name, found in (self.tensors or {}).items()}
+        return {name: TensorFacts.read(facts) for name, facts in (self.tensors or {}).items()}
 
     @property
     def model_facts(self) -> ModelFacts:

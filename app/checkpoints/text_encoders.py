@@ -134,9 +134,9 @@ def pooled(family: Family, pooling: Mapping[str, Any], name: str) -> Family:
     switched = sorted(key for key, on in pooling.items() if key.startswith(_SWITCH) and on is True)
     chosen = [_MODES.get(mode)] if isinstance(mode, str) else [_POOLED.get(key) for key in switched]
     if len(chosen) != 1 or chosen[0] is None:
-        told = mode if isinstance(mode, str) else ", ".join(switched) or "nothing"
+        modes = mode if isinstance(mode, str) else ", ".join(switched) or "nothing"
         raise InvalidData(
-            f"{name}: it pools by {told}; the mean of a text's tokens, its first token (cls) or the largest (max) is "
+            f"{name}: it pools by {modes}; the mean of a text's tokens, its first token (cls) or the largest (max) is "
             "computed here, one of them"
         )
     return replace(family, model=replace(family.model, pooling=chosen[0]))

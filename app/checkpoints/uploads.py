@@ -61,8 +61,10 @@ def read_content(settings: Settings, expected: ExpectedWeights, path: Path) -> C
 
 def _packed(settings: Settings, expected: ExpectedWeights, path: Path) -> tuple[WeightsAnswer, ModelFacts]:
     """A folder's zip, checked and packed again in its place; the facts of its model, with the sizes of its files."""
-    asked = ArchiveQuestion(task=READ_ARCHIVE, name=expected.name, path=str(path), most=settings.max_upload_bytes)
-    archive = ArchiveAnswer.read(_ask(settings, asked.plain(), [path]))
+    archive_question = ArchiveQuestion(
+        task=READ_ARCHIVE, name=expected.name, path=str(path), most=settings.max_upload_bytes
+    )
+    archive = ArchiveAnswer.read(_ask(settings, archive_question.plain(), [path]))
     if archive.too_large is not None:
         raise PayloadTooLarge(archive.too_large)
     with scratch.file("folder") as folder:

@@ -40,7 +40,7 @@ def _resnet(architecture: str, config: TimmConfig, name: str) -> Family:
     unknown = config.model_args.keys() - ResNetArguments.model_fields.keys()
     plain(name, architecture, {argument: True for argument in config.model_args if argument in unknown})
     images = config.pretrained_cfg
-    given = read_config(ResNetArguments, {"channels": STAGE_WIDTHS} | config.model_args, name)
+    arguments = read_config(ResNetArguments, {"channels": STAGE_WIDTHS} | config.model_args, name)
     sizes = ResNetSizes(
         architecture=architecture,
         size=images.input_size,
@@ -48,7 +48,7 @@ def _resnet(architecture: str, config: TimmConfig, name: str) -> Family:
         std=images.std,
         blocks=_RESNETS[architecture],
         bottleneck=int(architecture in _BOTTLENECKS),
-        channels=given.channels,
+        channels=arguments.channels,
     )
     work = _RESNET_WORK[architecture] * (sizes.size / _WORK_SIDE) ** 2
     return Family("resnet", sizes, sizes.shapes(), 0, sizes.width, work, ("fc.",))
@@ -61,21 +61,21 @@ def _vit(architecture: str, config: TimmConfig, name: str) -> Family:
     width, depth, heads = _VITS[architecture]
     images = config.pretrained_cfg
     usual = {"embed_dim": width, "depth": depth, "num_heads": heads, "patch_size": 16, "img_size": images.input_size}
-    given = read_config(VitArguments, usual | config.model_args, name)
-    if given.embed_dim % given.num_heads or given.img_size % given.patch_size:
+    arguments = read_config(VitArguments, usual | config.model_args, name)
+    if arguments.embed_dim % arguments.num_heads or arguments.img_size % arguments.patch_size:
         raise InvalidData(
-            f"{name}: {given.num_heads} heads do not divide {given.embed_dim}, or patches of {given.patch_size} an "
-            f"image of {given.img_size}"
+            f"{name}: {arguments.num_heads} heads do not divide {arguments.embed_dim}, or patches of "
+            f"{arguments.patch_size} an image of {arguments.img_size}"
         )
     sizes = VitSizes(
         architecture=architecture,
-        size=given.img_size,
+        size=arguments.img_size,
         mean=images.mean,
         std=images.std,
-        width=given.embed_dim,
-        depth=given.depth,
-        heads=given.num_heads,
-        patch=given.patch_size,
+        width=arguments.embed_dim,
+        depth=arguments.depth,
+        heads=arguments.num_heads,
+        patch=arguments.patch_size,
     )
     shapes = sizes.shapes()
     in_blocks = sum(math.prod(shape) for label, shape in shapes.items() if label.startswith("blocks."))

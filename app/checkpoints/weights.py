@@ -123,8 +123,8 @@ def _header(path: Path, size: int, name: str) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
-def _entry(found: Any) -> _Entry:
-    return _Entry.model_validate(found if isinstance(found, dict) else {})
+def _entry(entry: Any) -> _Entry:
+    return _Entry.model_validate(entry if isinstance(entry, dict) else {})
 
 
 def _described(entry: _Entry, label: str, name: str, folder: bool) -> _Tensor:
@@ -193,9 +193,9 @@ def check_fit(
             shape = part[label].shape if label in part else None
             if shape != expected.get(label):
                 rule = f"has shape {list(expected[label])}" if label in expected else "is not there"
-                given = f"has shape {list(shape)}" if shape is not None else "is missing"
+                fault = f"has shape {list(shape)}" if shape is not None else "is missing"
                 detail = (
-                    f"checkpoint: tensor `{prefix}{label}` {given}, but in this job's {architecture.value} it {rule};"
+                    f"checkpoint: tensor `{prefix}{label}` {fault}, but in this job's {architecture.value} it {rule};"
                     " upload weights that fit the data, or change the hyper-parameters"
                 )
                 raise InvalidInput(detail, errors=[FieldError("/checkpoint", detail, "checkpoint_shape")])

@@ -87,12 +87,12 @@ def list_datasets(key: _Key, api: _Api = _URL) -> None:
 
 
 @datasets.command("asked")
-def asked(dataset_id: str, key: _Key, api: _Api = _URL) -> None:
+def show_askers(dataset_id: str, key: _Key, api: _Api = _URL) -> None:
     """Who asked what depends on the rows of one of your datasets, latest first."""
     with Client(api, key) as client:
-        told = DatasetDisclosures.read(client.get(f"/v1/datasets/{dataset_id}/disclosures"))
-    for line in told.askers:
-        _print(f"{line.asker}\t{line.spent} of {told.points} points\t{line.questions} questions\t{line.last_at}")
+        disclosures = DatasetDisclosures.read(client.get(f"/v1/datasets/{dataset_id}/disclosures"))
+    for line in disclosures.askers:
+        _print(f"{line.asker}\t{line.spent} of {disclosures.points} points\t{line.questions} questions\t{line.last_at}")
 
 
 @valuations.command("create")
@@ -145,8 +145,8 @@ def top_up(
     api: _Api = _URL,
 ) -> None:
     """Go on with a job that has ended; you pay for what is computed besides."""
-    asked = {"max_retrains": max_retrains, "max_evaluations": max_evaluations, "share_ci": share_ci}
-    budgets = {name: value for name, value in (asked | {"ruled_by": ruled_by}).items() if value is not None}
+    limits = {"max_retrains": max_retrains, "max_evaluations": max_evaluations, "share_ci": share_ci}
+    budgets = {name: value for name, value in (limits | {"ruled_by": ruled_by}).items() if value is not None}
     with Client(api, key) as client:
         if quote:
             _print(json.dumps(client.quote_top_up(valuation_id, **budgets), indent=2))
@@ -239,23 +239,23 @@ def explore(
     """Rank datasets before you buy: which few of them reach how much of the gain. Coarse, and not audited."""
     body = _object(question)
     with Client(api, key) as client, Console(stderr=True).status("Exploring ..."):
-        asked = ExploredAnswer.read(client.explore(**body))
-        answer = client.wait_exploration(asked.id)
+        posted = ExploredAnswer.read(client.explore(**body))
+        answer = client.wait_exploration(posted.id)
     if as_json:
         _print(json.dumps(answer, indent=2))
         return
-    found = ExploredAnswer.read(answer)
-    if found.status != "succeeded":
-        raise InvalidInput(found.error or f"the exploration is {found.status}")
+    explored = ExploredAnswer.read(answer)
+    if explored.status != "succeeded":
+        raise InvalidInput(explored.error or f"the exploration is {explored.status}")
     table = Table("rank", "dataset", "provider", "rows", "share", "between", "price", box=None, pad_edge=False)
-    for line in found.ranked:
+    for line in explored.ranked:
         between = "" if line.low is None else f"{percent(line.low)} and {percent(line.high)}"
         cells = (str(line.rank or ""), line.name, line.provider, str(line.rows), percent(line.share), between)
         table.add_row(*cells, line.price or "")
     Console().print(table)
-    for sentence in (*found.sets, *found.additions):
+    for sentence in (*explored.sets, *explored.additions):
         _print(sentence.sentence)
-    for note in found.notes:
+    for note in explored.notes:
         _print(note)
 
 

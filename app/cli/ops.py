@@ -174,9 +174,9 @@ def migrate() -> None:
     before = current_revision(engine)
     upgrade(engine, say=lambda line: Console(stderr=True).print(line, soft_wrap=True))
     after = current_revision(engine)
-    given = roles.passwords(settings)
-    roles.grant(engine, given)
+    passwords = roles.passwords(settings)
+    roles.grant(engine, passwords)
     engine.dispose()
-    if given:
-        Console().print(f"rights given to the database roles of: {', '.join(given)}")
+    if passwords:
+        Console().print(f"rights given to the database roles of: {', '.join(passwords)}")
     Console().print(f"schema {after} (was {before})" if before != after else f"schema {after}, nothing to do")

@@ -27,10 +27,10 @@ def forget_second_factor(
 ) -> None:
     """Let a user sign in with the password alone again; all sessions of the user end."""
     with operator_session() as session:
-        found = people.user_by_email(session, sessions.normal_email(email))
-        if found is None or not factors.forget(session, found[0]):
+        person = people.user_by_email(session, sessions.normal_email(email))
+        if person is None or not factors.forget(session, person[0]):
             raise NotFound(f"no user {email!r} who signs in with a second factor; nothing was changed")
-        user, account = found
+        user, account = person
         audit.record(
             session, None, "remove_second_factor", f"usr_{user.id.hex}", {}, subject=account.id, note="command line"
         )

@@ -21,11 +21,11 @@ from app.http.pages import PageRequest
 from app.identity import Caller
 
 
-def search(session: Session, asked: Search, page: PageRequest) -> tuple[list[tuple[Dataset, str]], str | None]:
+def search(session: Session, query: Search, page: PageRequest) -> tuple[list[tuple[Dataset, str]], str | None]:
     """Published datasets and their providers' names, newest first; raises InvalidInput for a licence nobody knows."""
-    if asked.licence is not None:
-        asked = Search(**{**vars(asked), "licence": canonical_spdx(asked.licence)})
-    rows, following = repository.published_page(session, asked, page)
+    if query.licence is not None:
+        query = Search(**{**vars(query), "licence": canonical_spdx(query.licence)})
+    rows, following = repository.published_page(session, query, page)
     names = repository.provider_names(session, rows)
     return [(row, names[row.provider_id]) for row in rows], following
 
@@ -78,15 +78,15 @@ def _described(session: Session, caller: Caller, dataset_id: uuid.UUID, public_u
 
 
 def from_croissant(
-    session: Session, caller: Caller, found: Mapping[str, Any], target: str | None, modality: Modality | None
+    session: Session, caller: Caller, plain: Mapping[str, Any], target: str | None, modality: Modality | None
 ) -> tuple[Dataset, str | None]:
     """A draft made of a Croissant document, and the licence that it names; raises InvalidInput, Forbidden."""
-    told = documents.read(found)
+    description = documents.read(plain)
     draft = Draft(
-        name=told.name,
-        target=target if target is not None else told.target,
-        description=told.description,
-        format=told.format,
+        name=description.name,
+        target=target if target is not None else description.target,
+        description=description.description,
+        format=description.format,
         modality=modality,
     )
-    return service.create(session, caller, draft), told.spdx
+    return service.create(session, caller, draft), description.spdx

@@ -37,8 +37,8 @@ def search_catalog(
     max_rows: Annotated[int | None, Query(ge=0, le=2**53)] = None,
 ) -> Page[Listing]:
     """Published datasets, newest first. Words are looked for in names, descriptions and names of columns."""
-    found, following = catalog.search(session, Search(q, modality, format, licence, min_rows, max_rows), page)
-    return Page(items=[Listing.of(dataset, provider) for dataset, provider in found], next_cursor=following)
+    matches, following = catalog.search(session, Search(q, modality, format, licence, min_rows, max_rows), page)
+    return Page(items=[Listing.of(dataset, provider) for dataset, provider in matches], next_cursor=following)
 
 
 @router.get("/{dataset_id}", responses=responses(NotFound))

@@ -18,7 +18,7 @@ from app.datasets.minhash import Sketch, StoredSketch, contained, similarity
 from app.datasets.tables import Dataset, DatasetKind, DatasetSignature, DatasetStatus, DatasetVersion, Modality
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Band, Bands
-from app.disclosure.service import Asked
+from app.disclosure.service import ChargedQuestion
 from app.settings import Settings
 from contract.document import digest_of
 
@@ -30,9 +30,9 @@ def store(session: Session, dataset_id: uuid.UUID, number: int, sketches: Mappin
     """Keep a version's sketches; again is the same."""
     for kind in KINDS:
         row = {"dataset_id": dataset_id, "number": number, "kind": kind}
-        found = sketches[kind].plain()
-        statement = upsert(DatasetSignature).values(**row, **found)
-        session.execute(statement.on_conflict_do_update(index_elements=["dataset_id", "number", "kind"], set_=found))
+        plain = sketches[kind].plain()
+        statement = upsert(DatasetSignature).values(**row, **plain)
+        session.execute(statement.on_conflict_do_update(index_elements=["dataset_id", "number", "kind"], set_=plain))
 
 
 def elsewhere(session: Session, settings: Settings, dataset: Dataset, number: int) -> dict[str, str]:
@@ -45,7 +45,7 @@ def _elsewhere(session: Session, settings: Settings, dataset: Dataset, number: i
     bands = Bands.of(settings)
     mine = session.get(DatasetSignature, (dataset.id, number, kind))
     version = session.get(DatasetVersion, (dataset.id, number))
-    if mine is None or version is None or _rows_told(mine, version) < bands.told_rows:
+    if mine is None or version is None or _disclosed_rows(mine, version) < bands.told_rows:
         return Band.UNTOLD
     if kind == "coarse" and version.modality is Modality.TEXT:
         # runs of words, of which one long document may have more than all others together
@@ -70,21 +70,21 @@ def _elsewhere(session: Session, settings: Settings, dataset: Dataset, number: i
         .limit(_MOST_CANDIDATES)
     ).all()
     content, of = content_of(mine), version.rows
-    compared = [row for row in others if _rows_told(row[0], row[1]) >= bands.told_rows]
-    asked = [
-        Asked(other.dataset_id, owner, digest_of({"listing": kind, "of": content, "in": theirs.digest}))
+    compared = [row for row in others if _disclosed_rows(row[0], row[1]) >= bands.told_rows]
+    questions = [
+        ChargedQuestion(other.dataset_id, owner, digest_of({"listing": kind, "of": content, "in": theirs.digest}))
         for other, theirs, owner in compared
     ]
-    allowed = disclosure.charge_listing(session, settings, dataset.provider_id, asked)
-    found = {Band.NONE}
+    allowed = disclosure.charge_listing(session, settings, dataset.provider_id, questions)
+    band_set = {Band.NONE}
     for other, theirs, _ in compared:
         if other.dataset_id in allowed:
             about = ("listing", kind, dataset.provider_id.hex, content, theirs.digest)
-            found.add(bands.band(round(contained(_sketch(mine), _sketch(other)) * of), of, about))
-    return next(band for band in (Band.MUCH, Band.SOME, Band.NONE) if band in found)
+            band_set.add(bands.band(round(contained(_sketch(mine), _sketch(other)) * of), of, about))
+    return next(band for band in (Band.MUCH, Band.SOME, Band.NONE) if band in band_set)
 
 
-def _rows_told(signature: DatasetSignature, version: DatasetVersion) -> int:
+def _disclosed_rows(signature: DatasetSignature, version: DatasetVersion) -> int:
     """Rows that are not the same one again and again; of documents, at most as many as there are."""
     return min(signature.distinct, version.rows)
 
@@ -131,9 +131,9 @@ def _alike(session: Session, ids: Sequence[uuid.UUID], threshold: float) -> list
             .join(Dataset, and_(Dataset.id == DatasetSignature.dataset_id, Dataset.version == DatasetSignature.number))
             .where(Dataset.id.in_(ids), DatasetSignature.kind == kind)
         )
-        found = [(row.dataset_id, _sketch(row)) for row in rows]
-        for index, (one, mine) in enumerate(found):
-            pairs += [(one, other) for other, theirs in found[:index] if similarity(mine, theirs) >= threshold]
+        sketches = [(row.dataset_id, _sketch(row)) for row in rows]
+        for index, (one, mine) in enumerate(sketches):
+            pairs += [(one, other) for other, theirs in sketches[:index] if similarity(mine, theirs) >= threshold]
     return pairs
 
 

@@ -208,43 +208,45 @@ class _Brought(_CroissantPart):
     record_set: Annotated[list[_RecordSet], BeforeValidator(_objects)] = Field(default_factory=list, alias="recordSet")
 
 
-def document(told: Described) -> dict[str, Any]:
+def document(described: Described) -> dict[str, Any]:
     """The Croissant document of a dataset."""
-    columnar = told.format in _COLUMNAR
+    columnar = described.format in _COLUMNAR
     written = _Document(
-        name=told.name,
-        description=told.description or told.name,
-        url=told.url,
-        version=f"{told.version}.0.0",
-        creator=_Creator(name=told.creator),
+        name=described.name,
+        description=described.description or described.name,
+        url=described.url,
+        version=f"{described.version}.0.0",
+        creator=_Creator(name=described.creator),
         distribution=[
             _File(
-                content_url=f"{told.url}#content",
-                content_size=f"{told.size_bytes} B",
-                encoding_format=MEDIA_TYPES[told.format],
-                sha256=told.digest,
+                content_url=f"{described.url}#content",
+                content_size=f"{described.size_bytes} B",
+                encoding_format=MEDIA_TYPES[described.format],
+                sha256=described.digest,
             )
         ],
-        license=None if told.licence is None else url_of(told.licence.spdx),
-        published=None if told.published_at is None else told.published_at.date().isoformat(),
-        record_set=[_RecordSet(field=[_field(column, told) for column in told.columns])] if columnar else None,
+        license=None if described.licence is None else url_of(described.licence.spdx),
+        published=None if described.published_at is None else described.published_at.date().isoformat(),
+        record_set=[_RecordSet(field=[_field(column, described) for column in described.columns])]
+        if columnar
+        else None,
     )
     return written.model_dump(by_alias=True, exclude_none=True)
 
 
-def _field(column: FileColumn, told: Described) -> _CroissantField:
-    kinds = [_TYPES[column.type]] + ([_LABEL] if column.name == told.target else [])
+def _field(column: FileColumn, described: Described) -> _CroissantField:
+    kinds = [_TYPES[column.type]] + ([_LABEL] if column.name == described.target else [])
     extract = _Extract(column=column.name)
-    if told.format is DatasetFormat.JSONL:
+    if described.format is DatasetFormat.JSONL:
         extract = _Extract(json_path=f"$.{column.name}")
     place = f"rows/{column.name}"
     data_type = kinds[0] if len(kinds) == 1 else kinds
     return _CroissantField(id=place, name=place, data_type=data_type, source=_Source(extract=extract))
 
 
-def read(found: Mapping[str, Any]) -> Read:
+def read(plain: Mapping[str, Any]) -> Read:
     """What a document tells; raises InvalidInput for one that is no Croissant 1.0, or says what is not read here."""
-    brought = _Brought.model_validate(found)
+    brought = _Brought.model_validate(plain)
     if CONFORMS_TO not in [*brought.conforms_to, *brought.in_dublin_core]:
         raise _refused("/conformsTo", f"this document does not conform to {CONFORMS_TO}; send Croissant 1.0")
     name, description = brought.name, brought.description
@@ -268,11 +270,11 @@ def _label_of(brought: _Brought) -> str | None:
     return labels[0] if len(labels) == 1 and labels[0] else None
 
 
-def _spdx_of(given: Any) -> str | None:
+def _spdx_of(licence: Any) -> str | None:
     """The licence as an SPDX expression, where it is one or the address of one."""
-    if not isinstance(given, str):
+    if not isinstance(licence, str):
         return None
-    text = given.removeprefix("https://spdx.org/licenses/").removesuffix(".html")
+    text = licence.removeprefix("https://spdx.org/licenses/").removesuffix(".html")
     try:
         return canonical_spdx(text)
     except InvalidInput:

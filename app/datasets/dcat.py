@@ -20,35 +20,35 @@ CONTEXT = {
 }
 
 
-def document(told: Described) -> dict[str, Any]:
+def document(described: Described) -> dict[str, Any]:
     """The listing as a dcat:Dataset."""
     distribution = {
         "@type": "dcat:Distribution",
-        "dcat:mediaType": {"@id": f"{_IANA}{MEDIA_TYPES[told.format]}"},
-        "dcat:byteSize": {"@type": "xsd:nonNegativeInteger", "@value": str(told.size_bytes)},
+        "dcat:mediaType": {"@id": f"{_IANA}{MEDIA_TYPES[described.format]}"},
+        "dcat:byteSize": {"@type": "xsd:nonNegativeInteger", "@value": str(described.size_bytes)},
         "spdx:checksum": {
             "@type": "spdx:Checksum",
             "spdx:algorithm": {"@id": "spdx:checksumAlgorithm_sha256"},
-            "spdx:checksumValue": {"@type": "xsd:hexBinary", "@value": told.digest},
+            "spdx:checksumValue": {"@type": "xsd:hexBinary", "@value": described.digest},
         },
     }
-    found: dict[str, Any] = {
+    record: dict[str, Any] = {
         "@context": CONTEXT,
-        "@id": told.url,
+        "@id": described.url,
         "@type": "dcat:Dataset",
-        "dct:title": told.name,
-        "dct:description": told.description or told.name,
-        "dct:identifier": told.url.rsplit("/", 1)[1],
-        "dct:publisher": {"@type": "foaf:Organization", "foaf:name": told.creator},
-        "dcat:version": str(told.version),
-        "dcat:landingPage": {"@id": told.url},
+        "dct:title": described.name,
+        "dct:description": described.description or described.name,
+        "dct:identifier": described.url.rsplit("/", 1)[1],
+        "dct:publisher": {"@type": "foaf:Organization", "foaf:name": described.creator},
+        "dcat:version": str(described.version),
+        "dcat:landingPage": {"@id": described.url},
         "dcat:distribution": [distribution],
     }
-    if told.published_at is not None:
-        found["dct:issued"] = {"@type": "xsd:dateTime", "@value": told.published_at.isoformat()}
-    if told.licence is not None:
-        licence = url_of(told.licence.spdx)
+    if described.published_at is not None:
+        record["dct:issued"] = {"@type": "xsd:dateTime", "@value": described.published_at.isoformat()}
+    if described.licence is not None:
+        licence = url_of(described.licence.spdx)
         named = {"@id": licence} if licence.startswith("https:") else licence
-        distribution["dct:license"] = found["dct:license"] = named
-        found["odrl:hasPolicy"] = told.licence.to_odrl(told.url)
-    return found
+        distribution["dct:license"] = record["dct:license"] = named
+        record["odrl:hasPolicy"] = described.licence.to_odrl(described.url)
+    return record

@@ -124,10 +124,10 @@ async def put_dataset_content(
     declared = declared_length(request) or 0
     await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, declared)
     read = partial(service.read_content, settings, expected)
-    async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, found):
+    async with parsed(request, session, settings.max_upload_bytes, sha256, read) as (upload, inspection):
         await run_in_threadpool(quotas.check_upload, session, settings, caller, dataset_id, upload.size)
         dataset = await run_in_threadpool(
-            service.store_content, session, blobs, caller, dataset_id, upload, found, reading
+            service.store_content, session, blobs, caller, dataset_id, upload, inspection, reading
         )
     return schemas.DatasetAnswer.of(dataset)
 
@@ -231,8 +231,8 @@ def get_dataset_content(
 @router.get("/{dataset_id}/versions", responses=responses(NotFound))
 def list_dataset_versions(dataset_id: DatasetId, caller: AnyCaller, session: SessionDep) -> schemas.Versions:
     """The versions of one of one's own datasets, newest first."""
-    found = service.versions(session, caller, dataset_id)
-    return schemas.Versions(items=[schemas.VersionAnswer.model_validate(each) for each in found])
+    versions = service.versions(session, caller, dataset_id)
+    return schemas.Versions(items=[schemas.VersionAnswer.model_validate(each) for each in versions])
 
 
 @router.get("/{dataset_id}/profile", responses=responses(NotFound))

@@ -65,16 +65,16 @@ def inspect(
     if format == AGENT_FORMAT:
         return _inspect_registration(path, target, is_test, name)
     file = source_of(path, limits, name)
-    found = sniff(file, format, name, reading)
-    if found == "zip":
+    sniffed = sniff(file, format, name, reading)
+    if sniffed == "zip":
         with archive.opened(path, limits, name) as packed:
             if packed.images:
                 return _agreed(_inspect_images(packed, target, is_test), modality, name)
-    documents = found in ("text", "zip") or modality == "text"
+    documents = sniffed in ("text", "zip") or modality == "text"
     meaning = Meaning(target=target, documents=documents)
-    opened = open_columns(file, found, limits=limits, name=name, reading=reading, meaning=meaning)
+    opened = open_columns(file, sniffed, limits=limits, name=name, reading=reading, meaning=meaning)
     limits.check_names(opened.names, name)
-    header = _header(opened.names, found, name)
+    header = _header(opened.names, sniffed, name)
     if documents:
         rules.check_document_names(header, target)
     elif target is None:
@@ -95,11 +95,11 @@ def inspect(
         hashes.add(group)
         noticed += [*findings_of(group), *_of_labels(group, target), *of_columns(group, target)]
     if len(columns) < 2 and target is not None:
-        rules.check_names(_header([column.name for column in columns], found, name), target)
+        rules.check_names(_header([column.name for column in columns], sniffed, name), target)
     rules.check_declared(reading, [column.name for column in columns], name)
-    kind = "text" if documents else _modality(found, columns)
+    kind = "text" if documents else _modality(sniffed, columns)
     looked = Inspection(
-        format=found,
+        format=sniffed,
         modality=kind,
         rows=rows,
         columns=tuple(columns),
@@ -146,19 +146,19 @@ def _inspect_registration(path: Path, target: str | None, is_test: bool, name: s
     return Inspection(format=AGENT_FORMAT, modality="tabular", rows=registration.rows, columns=columns)
 
 
-def _header(names: list[str], found: str, name: str) -> pa.Table:
+def _header(names: list[str], file_format: str, name: str) -> pa.Table:
     """A table without rows that has all the names: what the rules on names ask for."""
     fields = [(column, pa.null()) for column in names]
-    return pa.schema(fields, {"cherish.name": name, "cherish.format": found}).empty_table()
+    return pa.schema(fields, {"cherish.name": name, "cherish.format": file_format}).empty_table()
 
 
-def _agreed(found: Inspection, declared: str | None, name: str) -> Inspection:
-    if declared is not None and declared != found.modality:
+def _agreed(inspection: Inspection, declared: str | None, name: str) -> Inspection:
+    if declared is not None and declared != inspection.modality:
         raise InvalidData(
-            f"{name}: declared as {declared}, but its rows are {found.modality}; send {declared} data, or create a new "
-            f"dataset of modality {found.modality}"
+            f"{name}: declared as {declared}, but its rows are {inspection.modality}; send {declared} data, or create "
+            f"a new dataset of modality {inspection.modality}"
         )
-    return found
+    return inspection
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:

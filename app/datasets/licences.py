@@ -44,12 +44,12 @@ class Licence:
 
     def problems(self, *, purpose: str | None, territory: str | None, at: datetime) -> list[str]:
         """Why a job may not use the data, as ends of sentences that begin with the dataset; empty where it may."""
-        found = []
+        faults = []
         if self.expires_at is not None and self.expires_at <= at:
-            found.append(f"is licensed until {self.expires_at.isoformat()}, which has passed; leave it out")
-        found += _outside("purpose", purpose, self.purposes)
-        found += _outside("territory", territory, self.territories)
-        return found
+            faults.append(f"is licensed until {self.expires_at.isoformat()}, which has passed; leave it out")
+        faults += _outside("purpose", purpose, self.purposes)
+        faults += _outside("territory", territory, self.territories)
+        return faults
 
     def to_odrl(self, target: str) -> dict[str, Any]:
         """The licence as an ODRL 2.2 offer about ``target`` (an IRI), in JSON-LD: one permission for each grant."""
@@ -99,10 +99,10 @@ def url_of(spdx: str) -> str:
     return f"{_SPDX_URL}{spdx}.html" if re.fullmatch(r"[A-Za-z0-9.+-]+", spdx) and "Ref-" not in spdx else spdx
 
 
-def _outside(what: str, asked: str | None, allowed: Sequence[str] | None) -> list[str]:
-    if allowed is None or asked in allowed:
+def _outside(what: str, requested: str | None, allowed: Sequence[str] | None) -> list[str]:
+    if allowed is None or requested in allowed:
         return []
     only = ", ".join(allowed)
-    if asked is None:
+    if requested is None:
         return [f"is licensed for {what} {only} only; state the job's `{what}`"]
-    return [f"is licensed for {what} {only} only, not {asked}; leave it out"]
+    return [f"is licensed for {what} {only} only, not {requested}; leave it out"]

@@ -36,15 +36,15 @@ class StoredSketch(Document):
     distinct: int
 
     @classmethod
-    def of(cls, found: Sketch) -> Self:
+    def of(cls, computed: Sketch) -> Self:
         """The sketch in plain numbers."""
-        return cls(hashes=found.hashes.tolist(), distinct=found.distinct)
+        return cls(hashes=computed.hashes.tolist(), distinct=computed.distinct)
 
 
 def sketch(hashes: NDArray[np.uint64]) -> Sketch:
     """The sketch of a set whose elements have these hashes; repetitions count once."""
-    found = np.unique(hashes.view(np.int64))
-    return Sketch(found[:KEEP].copy(), len(found))
+    distinct = np.unique(hashes.view(np.int64))
+    return Sketch(distinct[:KEEP].copy(), len(distinct))
 
 
 def similarity(a: Sketch, b: Sketch) -> float:

@@ -38,7 +38,7 @@ _MISSING = 0x9E3779B97F4A7C15
 Hashes = NDArray[np.uint64]
 
 
-class _Found:
+class _Gathered:
     """What grows while groups of columns go by."""
 
     def __init__(self, target: str | None, documents: bool, preview_rows: int) -> None:
@@ -125,18 +125,18 @@ def profile(
     """The profile of a file that was found valid; raises InvalidData."""
     if modality == "image" and sniff(path, format, name, reading) == "zip":
         return _profile_images(path, target, limits, name)
-    found = _Found(target, modality == "text", preview_rows)
+    gathered = _Gathered(target, modality == "text", preview_rows)
     meaning = Meaning(target=target, documents=modality == "text")
     for group in open_columns(path, format, limits=limits, name=name, reading=reading, meaning=meaning).groups:
-        found.take(group)
-    return found.result()
+        gathered.take(group)
+    return gathered.result()
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
     """Runs in the sandbox: plain JSON of ``FileProfile`` for that of ``ProfileQuestion``."""
-    asked = ProfileQuestion.read(question)
-    told = {name: getattr(asked, name) for name in ProfileQuestion.model_fields if name != "task"}
-    return profile(**told).plain()
+    profile_question = ProfileQuestion.read(question)
+    arguments = {name: getattr(profile_question, name) for name in ProfileQuestion.model_fields if name != "task"}
+    return profile(**arguments).plain()
 
 
 def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -> FileProfile:
@@ -153,21 +153,21 @@ def _profile_images(path: Path, target: str | None, limits: Limits, name: str) -
             for column in beside.column_names
         ]
     hashes = sketch(np.array(exact, dtype=np.uint64))
-    told = {"rows": len(exact), "columns": columns, "labels": labels, "repeated_rows": len(exact) - hashes.distinct}
+    facts = {"rows": len(exact), "columns": columns, "labels": labels, "repeated_rows": len(exact) - hashes.distinct}
     alike = sketch(np.array(coarse, dtype=np.uint64))
     # pictures are not shown
     sketches = {"rows": StoredSketch.of(hashes), "coarse": StoredSketch.of(alike)}
-    return FileProfile(profile=told, preview=[], sketches=sketches)
+    return FileProfile(profile=facts, preview=[], sketches=sketches)
 
 
 def _described(column: pa.ChunkedArray) -> dict[str, Any]:
-    told: dict[str, Any] = {"type": type_name(column.type), "missing": column.null_count}
+    facts: dict[str, Any] = {"type": type_name(column.type), "missing": column.null_count}
     if is_text(column.type):
-        told["distinct"] = len(column.unique().drop_null())
+        facts["distinct"] = len(column.unique().drop_null())
     elif not is_tensor(column.type) and not pa.types.is_boolean(column.type):
         low, high = ends(column)
-        told |= {"min": low, "max": high, "mean": pc.mean(column).as_py()}
-    return told
+        facts |= {"min": low, "max": high, "mean": pc.mean(column).as_py()}
+    return facts
 
 
 def _balance(table: pa.Table, target: str) -> dict[str, int] | None:
@@ -204,8 +204,8 @@ def _rounded(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Three significant digits."""
     with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
         scale = np.power(10.0, 2 - np.floor(np.log10(np.abs(numbers))))
-        found = np.round(numbers * scale) / scale
-    return np.where((numbers == 0) | ~np.isfinite(found), numbers, found) + 0.0
+        rounded = np.round(numbers * scale) / scale
+    return np.where((numbers == 0) | ~np.isfinite(rounded), numbers, rounded) + 0.0
 
 
 def _texts(column: pa.ChunkedArray) -> Iterator[str]:

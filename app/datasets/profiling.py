@@ -88,12 +88,12 @@ def next_waiting(session: Session, last: uuid.UUID | None) -> tuple[uuid.UUID, i
         .limit(1)
         .with_for_update(of=DatasetVersion, skip_locked=True)
     )
-    found = session.execute(waiting).one_or_none()
-    return None if found is None else (found.dataset_id, found.number)
+    row = session.execute(waiting).one_or_none()
+    return None if row is None else (row.dataset_id, row.number)
 
 
 def finish(
-    session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, found: FileProfile, preview_rows: int
+    session: Session, settings: Settings, dataset_id: uuid.UUID, number: int, profile: FileProfile, preview_rows: int
 ) -> None:
     """Keep what the worker found, and compare it with other listings; ``preview_rows``: how many it was to take out.
 
@@ -107,9 +107,9 @@ def finish(
         return
     if dataset.preview_rows > preview_rows:
         return
-    copies.store(session, dataset_id, number, found.sketches)
-    version.profile = found.profile | {"in_other_listings": copies.elsewhere(session, settings, dataset, number)}
-    version.preview = found.preview[: dataset.preview_rows]
+    copies.store(session, dataset_id, number, profile.sketches)
+    version.profile = profile.profile | {"in_other_listings": copies.elsewhere(session, settings, dataset, number)}
+    version.preview = profile.preview[: dataset.preview_rows]
     version.profile_status, version.profile_due_at = ProfileStatus.DONE, None
     session.flush()
 

@@ -73,10 +73,10 @@ _RULES = {
 }
 
 
-def pairs(given: Sequence[str]) -> dict[str, str]:
+def pairs(texts: Sequence[str]) -> dict[str, str]:
     """{column: kind} of COLUMN=KIND each; raises InvalidInput."""
     named: dict[str, str] = {}
-    for text in given:
+    for text in texts:
         column, equals, kind = text.rpartition("=")
         if not (equals and column and kind):
             raise _refused("read", f"{text!r}; write COLUMN={'|'.join(READ_AS)}")

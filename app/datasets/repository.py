@@ -76,7 +76,7 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     """Published datasets that fit the search, newest first."""
     statement = select(Dataset).where(Dataset.status == DatasetStatus.PUBLISHED)
     if search.words is not None:
-        statement = statement.where(Dataset.search.op("@@")(_asked(search.words)))
+        statement = statement.where(Dataset.search.op("@@")(_text_query(search.words)))
     if search.modality is not None:
         statement = statement.where(Dataset.modality == search.modality)
     if search.format is not None:
@@ -90,22 +90,22 @@ def published_page(session: Session, search: Search, page: PageRequest) -> tuple
     return page.fetch(session, statement, Dataset, {"list": "catalog"} | asdict(search))
 
 
-def _asked(words: str) -> ColumnElement[Any]:
+def _text_query(words: str) -> ColumnElement[Any]:
     """What people write into a search box as a tsquery: words, ``"a phrase"``, ``or``, ``-without``.
 
     Each term is looked for by its stem, as prose is kept, or as it is written, as names of columns are: in one search
     one word may be found in a description and the next among the columns, so the two cannot be two searches.
     """
     choices: list[list[ColumnElement[Any]]] = [[]]
-    for found in re.findall(r'-?"[^"]*"|[^\s"]+', words):
-        if found.lower() == "or":
+    for word in re.findall(r'-?"[^"]*"|[^\s"]+', words):
+        if word.lower() == "or":
             choices.append([])
             continue
-        term = found.lstrip("-").strip('"')
+        term = word.lstrip("-").strip('"')
         stem, written = func.phraseto_tsquery("english", term), func.phraseto_tsquery("simple", term)
         # a word like "the" has no stem, and asks for nothing
         either: ColumnElement[Any] = case((func.numnode(stem) == 0, stem), else_=stem.op("||")(written))
-        choices[-1].append(UnaryExpression(either, operator=custom_op("!!")) if found.startswith("-") else either)
+        choices[-1].append(UnaryExpression(either, operator=custom_op("!!")) if word.startswith("-") else either)
     together = [reduce(lambda a, b: a.op("&&")(b), terms) for terms in choices if terms]
     return reduce(lambda a, b: a.op("||")(b), together) if together else func.to_tsquery("simple", "")
 
@@ -177,16 +177,16 @@ def version(session: Session, dataset_id: uuid.UUID, number: int, *, lock: bool 
 
 def withdrawn(session: Session) -> dict[uuid.UUID, datetime]:
     """The withdrawn datasets, and since when they are."""
-    found = select(Dataset.id, Dataset.withdrawn_at).where(Dataset.withdrawn_at.is_not(None))
-    return {dataset_id: moment for dataset_id, moment in session.execute(found) if moment is not None}
+    query = select(Dataset.id, Dataset.withdrawn_at).where(Dataset.withdrawn_at.is_not(None))
+    return {dataset_id: moment for dataset_id, moment in session.execute(query) if moment is not None}
 
 
 def not_withdrawn(session: Session, dataset_ids: Collection[uuid.UUID]) -> Sequence[Dataset]:
     """Those of the datasets that have content and are not withdrawn, locked."""
-    found = select(Dataset).where(
+    query = select(Dataset).where(
         Dataset.id.in_(list(dataset_ids)), Dataset.withdrawn_at.is_(None), Dataset.digest.is_not(None)
     )
-    return session.scalars(found.order_by(Dataset.id).with_for_update()).all()
+    return session.scalars(query.order_by(Dataset.id).with_for_update()).all()
 
 
 def forget_findings(session: Session, dataset_id: uuid.UUID) -> None:

@@ -19,7 +19,7 @@ from app.datasets.lifecycle import DatasetStatus, Move
 from app.datasets.table_limits import limits_of
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetVersion, Modality
 from app.disclosure import service as disclosure
-from app.disclosure.service import Told
+from app.disclosure.service import DisclosureSummary
 from app.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.http.pages import PageRequest
@@ -150,8 +150,8 @@ def read_content(settings: Settings, expected: Expected, path: Path) -> Inspecti
         name=f"dataset {expected.name}",
     )
     memory, seconds = settings.parse_memory_bytes, settings.parse_seconds
-    asked = {"task": INSPECT, **question.plain()}
-    return Inspection.read(process.shared().ask(asked, files=[path], memory_bytes=memory, seconds=seconds))
+    message = {"task": INSPECT, **question.plain()}
+    return Inspection.read(process.shared().ask(message, files=[path], memory_bytes=memory, seconds=seconds))
 
 
 def store_content(
@@ -160,7 +160,7 @@ def store_content(
     caller: Caller,
     dataset_id: uuid.UUID,
     upload: Upload,
-    found: Inspection,
+    inspection: Inspection,
     reading: Reading = AS_IT_IS,
 ) -> Dataset:
     """Make a validated upload the dataset's content, as a new version. The newest version's bytes change nothing.
@@ -181,13 +181,13 @@ def store_content(
             dataset_id=dataset.id,
             number=known[0].number + 1 if known else 1,
             digest=blob.digest,
-            format=DatasetFormat(found.format),
-            modality=Modality(found.modality),
+            format=DatasetFormat(inspection.format),
+            modality=Modality(inspection.modality),
             size_bytes=blob.size,
-            rows=found.rows,
-            columns=[column.plain() for column in found.columns],
+            rows=inspection.rows,
+            columns=[column.plain() for column in inspection.columns],
             reading=declared,
-            findings=[finding.plain() for finding in found.findings],
+            findings=[finding.plain() for finding in inspection.findings],
         )
         repository.add(session, version)
     elif version.reading != declared:
@@ -287,16 +287,16 @@ def versions(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Sequenc
 def profile(session: Session, caller: Caller, dataset_id: uuid.UUID) -> DatasetVersion:
     """The newest version of one of the caller's own datasets, with what a worker found in it."""
     dataset = get(session, caller, dataset_id)
-    found = repository.version(session, dataset.id, dataset.version)
-    if found is None or (found.profile is None and dataset.status is DatasetStatus.WITHDRAWN):
+    version = repository.version(session, dataset.id, dataset.version)
+    if version is None or (version.profile is None and dataset.status is DatasetStatus.WITHDRAWN):
         name = public_id("ds", dataset_id)
         raise NotFound(f"dataset {name} has no profile: it has no content yet, or was withdrawn and its profile erased")
-    return found
+    return version
 
 
-def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID) -> Told:
+def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID) -> DisclosureSummary:
     """What was told of one of the caller's own datasets, and to whom."""
-    return disclosure.told(session, settings, get(session, caller, dataset_id).id)
+    return disclosure.summary(session, settings, get(session, caller, dataset_id).id)
 
 
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:

@@ -49,7 +49,7 @@ def passwords(settings: Settings) -> dict[DatabaseRole, str]:
     return {role: password.get_secret_value() for role, password in named.items() if password is not None}
 
 
-def grant(engine: Engine, given: Mapping[DatabaseRole, str]) -> None:
+def grant(engine: Engine, by_role: Mapping[DatabaseRole, str]) -> None:
     """Make these roles where they are missing, with these passwords, and give each what it needs and nothing else.
 
     Run it as the owner after each migration: a new table is nobody's until then. Safe to run twice and at once.
@@ -60,7 +60,7 @@ def grant(engine: Engine, given: Mapping[DatabaseRole, str]) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
             (owner,) = cursor.execute("SELECT current_user").fetchone() or ("",)
             tables = _tables(cursor)
-            for role, password in given.items():
+            for role, password in by_role.items():
                 _make(cursor, role.named(str(owner)), password)
                 _give(cursor, role, role.named(str(owner)), tables)
 
@@ -98,9 +98,9 @@ def _give(cursor: psycopg.Cursor[tuple[object, ...]], role: DatabaseRole, name: 
     cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(who))
     cursor.execute(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(who))
     for table in tables:
-        if given := rights(role, table):
-            listed = sql.SQL(", ").join(map(sql.SQL, sorted(given)))
+        if granted := rights(role, table):
+            listed = sql.SQL(", ").join(map(sql.SQL, sorted(granted)))
             cursor.execute(sql.SQL("GRANT {} ON TABLE {} TO {}").format(listed, sql.Identifier(table), who))
-        if table in (BALANCES, "accounts") and "UPDATE" not in given:
+        if table in (BALANCES, "accounts") and "UPDATE" not in granted:
             column = sql.Identifier(_LOCKED_BY)
             cursor.execute(sql.SQL("GRANT UPDATE ({}) ON TABLE {} TO {}").format(column, sql.Identifier(table), who))

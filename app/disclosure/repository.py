@@ -47,13 +47,15 @@ def lock(session: Session, asker_id: uuid.UUID) -> None:
 
 def known(session: Session, asker_id: uuid.UUID, questions: Collection[tuple[uuid.UUID, str]]) -> set[uuid.UUID]:
     """The datasets of which the asker was told the answer to this question before."""
-    asked = dict(questions)
+    by_dataset = dict(questions)
     rows = session.execute(
         select(Disclosure.dataset_id, Disclosure.question).where(
-            Disclosure.asker_id == asker_id, Disclosure.dataset_id.in_(asked), Disclosure.question.in_(asked.values())
+            Disclosure.asker_id == asker_id,
+            Disclosure.dataset_id.in_(by_dataset),
+            Disclosure.question.in_(by_dataset.values()),
         )
     )
-    return {dataset_id for dataset_id, question in rows if asked[dataset_id] == question}
+    return {dataset_id for dataset_id, question in rows if by_dataset[dataset_id] == question}
 
 
 def spent(

@@ -32,7 +32,7 @@ _LISTINGS = frozenset({DisclosureKind.LISTING})
 
 
 @dataclass(frozen=True)
-class Asked:
+class ChargedQuestion:
     """One question about one dataset: ``question`` is the hex digest of all that its answer depends on; ``pointer``
     says where an order names the dataset."""
 
@@ -43,7 +43,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Told:
+class DisclosureSummary:
     """What was told of a dataset: the points that one asker may spend in so many days, and who has."""
 
     points: int
@@ -51,7 +51,9 @@ class Told:
     askers: list[AskerTotal]
 
 
-def charge(session: Session, settings: Settings, caller: Caller, kind: DisclosureKind, asked: Sequence[Asked]) -> None:
+def charge(
+    session: Session, settings: Settings, caller: Caller, kind: DisclosureKind, questions: Sequence[ChargedQuestion]
+) -> None:
     """Charge the caller for what it asks of others' datasets; raises TooManyRequests, and charges nothing, where the
     budget for one of them is spent."""
     prices = {
@@ -59,7 +61,7 @@ def charge(session: Session, settings: Settings, caller: Caller, kind: Disclosur
         DisclosureKind.EXPLORATION: settings.exploration_points,
     }
     price = prices.get(kind, settings.quote_points)
-    fresh = _fresh(session, caller.account_id, asked)
+    fresh = _fresh(session, caller.account_id, questions)
     if not fresh:
         return
     since = repository.now(session) - timedelta(days=settings.disclosure_days)
@@ -70,11 +72,13 @@ def charge(session: Session, settings: Settings, caller: Caller, kind: Disclosur
     _record(session, caller.account_id, caller, kind, price, fresh)
 
 
-def charge_listing(session: Session, settings: Settings, owner_id: uuid.UUID, asked: Sequence[Asked]) -> set[uuid.UUID]:
+def charge_listing(
+    session: Session, settings: Settings, owner_id: uuid.UUID, questions: Sequence[ChargedQuestion]
+) -> set[uuid.UUID]:
     """The same for whoever uploads, of the listings that its rows are compared with; returns those that it may be told
     of. The others are left out of the answer without a word, since a word would tell of them."""
-    fresh = _fresh(session, owner_id, asked)
-    allowed = {one.dataset_id for one in asked} - {one.dataset_id for one in fresh}
+    fresh = _fresh(session, owner_id, questions)
+    allowed = {one.dataset_id for one in questions} - {one.dataset_id for one in fresh}
     if fresh:
         since = repository.now(session) - timedelta(days=settings.disclosure_days)
         spent = repository.spent(session, owner_id, [one.dataset_id for one in fresh], _LISTINGS, since)
@@ -86,16 +90,16 @@ def charge_listing(session: Session, settings: Settings, owner_id: uuid.UUID, as
     return allowed
 
 
-def told(session: Session, settings: Settings, dataset_id: uuid.UUID) -> Told:
+def summary(session: Session, settings: Settings, dataset_id: uuid.UUID) -> DisclosureSummary:
     """What was told of a dataset, for its provider: the latest ``_MOST_ASKERS`` askers."""
     since = repository.now(session) - timedelta(days=settings.disclosure_days)
     askers = repository.asker_totals(session, dataset_id, since, _MOST_ASKERS)
-    return Told(settings.disclosure_points, settings.disclosure_days, askers)
+    return DisclosureSummary(settings.disclosure_points, settings.disclosure_days, askers)
 
 
-def _fresh(session: Session, asker_id: uuid.UUID, asked: Sequence[Asked]) -> list[Asked]:
+def _fresh(session: Session, asker_id: uuid.UUID, questions: Sequence[ChargedQuestion]) -> list[ChargedQuestion]:
     """The questions about others' datasets that were not asked before; the asker's charges are locked."""
-    others = [one for one in asked if one.provider_id != asker_id]
+    others = [one for one in questions if one.provider_id != asker_id]
     if not others:
         return []
     # what was asked before waits for nobody: the lock lasts as long as the transaction
@@ -112,13 +116,13 @@ def _record(
     caller: Caller | None,
     kind: DisclosureKind,
     price: int,
-    asked: Sequence[Asked],
+    questions: Sequence[ChargedQuestion],
 ) -> None:
     """Charge, and let each provider know. Without ``caller`` the asker does not see the entry of the audit log, which
     would tell it whose listing has rows of its own."""
-    repository.add(session, asker_id, kind, [Charge(one.dataset_id, one.question, price) for one in asked])
+    repository.add(session, asker_id, kind, [Charge(one.dataset_id, one.question, price) for one in questions])
     by_provider: dict[uuid.UUID, list[uuid.UUID]] = defaultdict(list)
-    for one in asked:
+    for one in questions:
         by_provider[one.provider_id].append(one.dataset_id)
     for provider_id, dataset_ids in by_provider.items():
         detail = {
@@ -143,7 +147,7 @@ def _refusal(
     asker_id: uuid.UUID,
     kind: DisclosureKind,
     price: int,
-    over: Sequence[Asked],
+    over: Sequence[ChargedQuestion],
     since: datetime,
 ) -> TooManyRequests:
     moment = max(_refilled(session, settings, asker_id, one, price, since) for one in over)
@@ -163,7 +167,7 @@ def _refusal(
 
 
 def _refilled(
-    session: Session, settings: Settings, asker_id: uuid.UUID, one: Asked, price: int, since: datetime
+    session: Session, settings: Settings, asker_id: uuid.UUID, one: ChargedQuestion, price: int, since: datetime
 ) -> datetime:
     """When enough of what was spent on a dataset is no longer counted."""
     charges = repository.charges_of(session, asker_id, one.dataset_id, _ORDERS, since)

@@ -83,11 +83,11 @@ class Plane:
         )
 
 
-def _whole(found: Sequence[float], across: Sequence[float]) -> list[float]:
+def _whole(marks: Sequence[float], across: Sequence[float]) -> list[float]:
     """Ticks of an axis that counts: whole numbers only, where all its points are whole."""
     if all(value == int(value) for value in across):
-        return [tick for tick in found if tick == int(tick) and min(across) <= tick <= max(across)] or list(across[:1])
-    return list(found)
+        return [tick for tick in marks if tick == int(tick) and min(across) <= tick <= max(across)] or list(across[:1])
+    return list(marks)
 
 
 def _series(series: Series, x: AxisScale, y: AxisScale) -> Markup:

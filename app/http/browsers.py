@@ -73,9 +73,9 @@ def csrf_token(secret: str, bound_to: str) -> str:
     return signatures.signer(secret, _PURPOSE).get_signature(bound_to).decode()
 
 
-def same_token(secret: str, bound_to: str, given: str) -> bool:
+def same_token(secret: str, bound_to: str, sent: str) -> bool:
     """Whether a change came from an answer that was sent to this browser; in constant time."""
-    return signatures.signer(secret, _PURPOSE).verify_signature(bound_to, given)
+    return signatures.signer(secret, _PURPOSE).verify_signature(bound_to, sent)
 
 
 def token_header(request: Request) -> str:
@@ -85,9 +85,9 @@ def token_header(request: Request) -> str:
 
 def insist_on_token(request: Request, settings: Settings, cookie: str) -> None:
     """Raise Forbidden for a change that is asked for by cookie without its token."""
-    given = token_header(request)
+    sent = token_header(request)
     secret = settings.signing_secret.get_secret_value()
-    if request.method not in _SAFE and not same_token(secret, cookie, given):
+    if request.method not in _SAFE and not same_token(secret, cookie, sent):
         raise Forbidden(
             "a change that a browser's cookie asks for needs the session's csrf_token in X-CSRF-Token; "
             "GET /v1/sessions/current tells it"

@@ -46,8 +46,8 @@ class RequestContext:
             return
         request = Request(scope)
         method, path = request.method, str(scope["path"])
-        given = request.headers.get("x-request-id", "")
-        request_id = given if _SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        sent = request.headers.get("x-request-id", "")
+        request_id = sent if _SANE_REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
         request.state.request_id = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id, address=_address(request))

@@ -160,9 +160,11 @@ def _members(body: bytes) -> Mapping[str, Any]:
 
 
 def _insist_on_json(request: Request) -> None:
-    given = media_type(request)
-    if given and given != "application/json" and not given.endswith("+json"):
-        raise UnsupportedMediaType(f"this call reads application/json, not {given}; send JSON with that Content-Type")
+    sent_type = media_type(request)
+    if sent_type and sent_type != "application/json" and not sent_type.endswith("+json"):
+        raise UnsupportedMediaType(
+            f"this call reads application/json, not {sent_type}; send JSON with that Content-Type"
+        )
 
 
 class Room(APIRouter):

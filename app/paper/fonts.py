@@ -47,9 +47,9 @@ def needed(text: str) -> dict[str, list[int]]:
     for face in FACES:
         if not left:
             break
-        if found := left & _covered(face):
-            by_face[face] = sorted(found)
-            left -= found
+        if covered := left & _covered(face):
+            by_face[face] = sorted(covered)
+            left -= covered
     return by_face
 
 

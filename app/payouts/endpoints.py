@@ -222,8 +222,8 @@ def request_withdrawal(
 @router.get("/me/withdrawals")
 def list_own_withdrawals(caller: ProviderCaller, session: SessionDep, page: PageDep) -> Page[schemas.WithdrawalAnswer]:
     """One's own withdrawals, newest first, and what became of each."""
-    found, following = withdrawals.of_owner(session, caller.account_id, page)
-    return Page(items=[schemas.WithdrawalAnswer.of(each) for each in found], next_cursor=following)
+    own, following = withdrawals.of_owner(session, caller.account_id, page)
+    return Page(items=[schemas.WithdrawalAnswer.of(each) for each in own], next_cursor=following)
 
 
 @router.get("/ledger/withdrawals")

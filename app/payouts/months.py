@@ -40,9 +40,9 @@ class JobTotal:
 
 def totals(session: Session, owner_id: uuid.UUID) -> list[MonthTotal]:
     """Months in which money of an organisation moved, newest first."""
-    found: dict[tuple[date, str], dict[str, tuple[int, int]]] = defaultdict(dict)
+    sums: dict[tuple[date, str], dict[str, tuple[int, int]]] = defaultdict(dict)
     for month, currency, code, came_in, went_out in repository.sums_by_month(session, owner_id):
-        found[month, currency][code] = came_in, went_out
+        sums[month, currency][code] = came_in, went_out
     return [
         MonthTotal(
             month,
@@ -51,7 +51,7 @@ def totals(session: Session, owner_id: uuid.UUID) -> list[MonthTotal]:
             sum(each[1] for each in codes.values()),
             {code: sum(each) for code, each in codes.items()},
         )
-        for (month, currency), codes in sorted(found.items(), key=lambda item: (item[0][0], item[0][1]), reverse=True)
+        for (month, currency), codes in sorted(sums.items(), key=lambda item: (item[0][0], item[0][1]), reverse=True)
     ]
 
 
@@ -72,8 +72,8 @@ def jobs(
     for job, moment, amount in repository.won_back(session, owner_id, *period, currency):
         spent[job] -= amount
         when[job] = max(moment, when.get(job, moment))
-    found = [JobTotal(job, when[job].astimezone(UTC).date(), amount) for job, amount in spent.items() if amount]
-    return sorted(found, key=lambda each: (each.on, each.job_id))
+    per_job = [JobTotal(job, when[job].astimezone(UTC).date(), amount) for job, amount in spent.items() if amount]
+    return sorted(per_job, key=lambda each: (each.on, each.job_id))
 
 
 def _midnight(day: date) -> datetime:

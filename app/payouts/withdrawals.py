@@ -82,11 +82,11 @@ def of_owner(session: Session, owner_id: uuid.UUID, page: PageRequest) -> tuple[
     before = None if position is None else int(position)
     rows = repository.pending_of_owner(session, owner_id, CODE, before, page.limit + 1)
     following = page.sign(str(rows[page.limit - 1][0].position), filters) if len(rows) > page.limit else None
-    found = [
+    own = [
         Withdrawal(each.id, owner_id, each.amount, each.currency, _status(state), each.created_at)
         for each, state in rows[: page.limit]
     ]
-    return found, following
+    return own, following
 
 
 def _pending(session: Session, withdrawal_id: uuid.UUID) -> LedgerTransfer:

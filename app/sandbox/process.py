@@ -100,8 +100,8 @@ class Sandbox:
 
     def walls(self) -> Walls:
         """Which walls stand around a file that is parsed now."""
-        asked = {"task": _WALLS, "name": "the sandbox"}
-        return Walls(tuple(self.ask(asked, files=(), memory_bytes=1, seconds=60.0)["raised"]), os.geteuid() == 0)
+        question = {"task": _WALLS, "name": "the sandbox"}
+        return Walls(tuple(self.ask(question, files=(), memory_bytes=1, seconds=60.0)["raised"]), os.geteuid() == 0)
 
     def ask(
         self, question: dict[str, Any], *, files: Sequence[Path], memory_bytes: int, seconds: float
@@ -311,8 +311,8 @@ def _moved(value: Any, opened: Mapping[str, int]) -> Any:
 
 def _code() -> list[str]:
     """Where modules are loaded from. The folder of the sources may hold a deployment's secrets beside them."""
-    found = {entry for entry in sys.path if entry and Path(entry) not in (_ROOT, Path("/"))}
-    return [str(_ROOT / "app"), str(_ROOT / "contract"), *sorted(found)]
+    folders = {entry for entry in sys.path if entry and Path(entry) not in (_ROOT, Path("/"))}
+    return [str(_ROOT / "app"), str(_ROOT / "contract"), *sorted(folders)]
 
 
 def _confine(memory_bytes: int, seconds: float, files: int) -> None:

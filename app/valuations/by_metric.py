@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from app.disclosure import service as disclosure
-from app.disclosure.service import Asked
+from app.disclosure.service import ChargedQuestion
 from app.disclosure.tables import DisclosureKind
 from app.errors import Conflict, FieldError, InvalidInput
 from app.identity import Caller, Role
@@ -46,7 +46,7 @@ def ask(session: Session, settings: Settings, caller: Caller, valuation_id: uuid
     metric = chosen.text  # one spelling for one question
     if metric == valuation.order.spec().metric:
         return service.values(session, caller, valuation_id)
-    known = other_metrics.found(session, valuation_id, metric)
+    known = other_metrics.stored(session, valuation_id, metric)
     if known is None:
         _refuse_without_answers(session, valuation, chosen)
     if caller.role is not Role.ADMIN:
@@ -95,12 +95,12 @@ def _missing(session: Session, game: BuyerGame) -> str | None:
     return None
 
 
-def _questions(session: Session, valuation: Valuation, metric: str) -> list[Asked]:
+def _questions(session: Session, valuation: Valuation, metric: str) -> list[ChargedQuestion]:
     """What another metric asks of each dataset of the job: of these models, on these rows, by this metric."""
     game = repository.game_digest(session, valuation.game_id)
     about = {"asks": "metric", "game": game, "job": valuation.id.hex, "metric": metric}
     return [
-        Asked(uuid.UUID(dataset), player.provider_id, digest_of({**about, "of": dataset}))
+        ChargedQuestion(uuid.UUID(dataset), player.provider_id, digest_of({**about, "of": dataset}))
         for player in repository.players(session, valuation.id)
         for dataset in player.datasets
     ]

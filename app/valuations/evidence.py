@@ -119,8 +119,8 @@ def inclusion(
     valuation = repository.of_id(session, valuation_id)
     _, seal = _sealed(session, valuation)
     document = read(blobs, seal)
-    seats = _seats(valuation, mine, document)
-    own = [(index, leaf) for index, leaf in proofs(document, seats) if index > after]
+    players = _own_players(valuation, mine, document)
+    own = [(index, leaf) for index, leaf in proofs(document, players) if index > after]
     tree = document.tree()
     items = tuple(InclusionProof(index=index, leaf=leaf, path=tree.path(index)) for index, leaf in own[:limit])
     statement = {
@@ -129,8 +129,8 @@ def inclusion(
         "game": document.game,
         "root": seal.root,
         "leaves": seal.leaves,
-        "seats": seats,
-        "digests": [document.players[seat].digest for seat in seats],
+        "seats": players,
+        "digests": [document.players[player].digest for player in players],
     }
     following = items[-1].index if len(items) < len(own) else None
     return Inclusion(certificates.sign(settings, statement), items, following)
@@ -166,11 +166,11 @@ def _answers_granted(valuation: Valuation) -> bool:
     return bool(grants) and all(Grant.MODEL in each for each in grants)
 
 
-def _seats(valuation: Valuation, mine: Sequence[ValuationPlayer], document: Evidence) -> list[int]:
+def _own_players(valuation: Valuation, mine: Sequence[ValuationPlayer], document: Evidence) -> list[int]:
     """The positions, among those that play, of the payees' players, or of their shards."""
     parts = [valuation.job_inputs.seating[player.position].player for player in mine]
     own = sorted({part for part in parts if part is not None})
     if not document.owners:
         return own
-    names = {document.owners[seat].name for seat in own}
+    names = {document.owners[index].name for index in own}
     return [at for at, player in enumerate(document.players) if player.owner in names]

@@ -44,9 +44,9 @@ def get_evidence(
     """All that your job's values, intervals and amounts rest on: each worth, and what the pool was divided by. Its
     Merkle root is the certificate's: `cherish verify CERTIFICATE EVIDENCE` repeats the job from it. 409 before the job
     has settled, and after a withdrawal."""
-    found = evidence.of_job(session, blobs, caller, valuation_id)
-    conditional(request, response, found.tag)
-    return archived(found, blobs, valuation_id)
+    job_evidence = evidence.of_job(session, blobs, caller, valuation_id)
+    conditional(request, response, job_evidence.tag)
+    return archived(job_evidence, blobs, valuation_id)
 
 
 @router.get("/me/valuations/{valuation_id}/evidence", responses=responses(NotFound, Conflict))
@@ -61,15 +61,15 @@ def get_my_evidence(
 ) -> InclusionAnswer:
     """Proofs that the coalitions your data is in are among those that the job's certificate commits to, without any
     worth; check them with `cherish verify FILE`."""
-    found = evidence.inclusion(session, blobs, settings, caller, valuation_id, after, limit)
-    return inclusion_answer(found.signed, found.items, found.following)
+    proofs = evidence.inclusion(session, blobs, settings, caller, valuation_id, after, limit)
+    return inclusion_answer(proofs.signed, proofs.items, proofs.following)
 
 
-def archived(found: evidence.JobEvidence, blobs: BlobStore, valuation_id: ValuationId) -> Response:
+def archived(job_evidence: evidence.JobEvidence, blobs: BlobStore, valuation_id: ValuationId) -> Response:
     """The archive as a file that is removed once it is sent."""
     path: Path = scratch.keep(f"{public_id('val', valuation_id)}-evidence.zip")
-    evidence.write(path, blobs, found)
-    headers = {"ETag": found.tag, "Cache-Control": "private, no-store"} | attachment(path.name)
+    evidence.write(path, blobs, job_evidence)
+    headers = {"ETag": job_evidence.tag, "Cache-Control": "private, no-store"} | attachment(path.name)
     return FileResponse(
         path, media_type=evidence.MEDIA_TYPE, headers=headers, background=BackgroundTask(scratch.drop, path)
     )

@@ -106,8 +106,8 @@ def dataset_content(
     if Grant.DATA not in valuation.order.delivered:
         raise Conflict(f"valuation {job} was ordered without its data; order one with deliver: [data]")
     _refuse_unsettled(valuation)
-    found = delivered_data.of_job(session, valuation, repository.players(session, valuation_id))
-    wanted = next((each for each in found if each.dataset.id == dataset_id), None)
+    delivered = delivered_data.of_job(session, valuation, repository.players(session, valuation_id))
+    wanted = next((each for each in delivered if each.dataset.id == dataset_id), None)
     if wanted is None:
         raise NotFound(f"dataset {name} is none of valuation {job}")
     if wanted.why_not is not None:
@@ -138,7 +138,7 @@ def _described(session: Session, valuation: Valuation, release: ModelRelease) ->
         raise AssertionError(f"job {valuation.id} released no model that could be described")
     released, checkpoint = release.released, checkpoints.lock(session, release.checkpoint_id)
     names = {player.position: player.name for player in repository.players(session, valuation.id)}
-    status, reason = _standing(session, checkpoint)
+    status, reason = _erasure_state(session, checkpoint)
     return ModelAnswer(
         status=status,
         reason=reason,
@@ -170,7 +170,7 @@ def _released(session: Session, valuation: Valuation) -> tuple[ModelRelease, Che
     if release.checkpoint_id is None:
         raise Conflict(f"valuation {name} released no model: {release.reason}")
     checkpoint = checkpoints.lock(session, release.checkpoint_id)
-    _, reason = _standing(session, checkpoint)
+    _, reason = _erasure_state(session, checkpoint)
     if reason is not None:
         raise Conflict(f"the model of valuation {name} {reason}")
     return release, checkpoint
@@ -193,7 +193,9 @@ def _release(session: Session, valuation: Valuation) -> ModelRelease:
     return release
 
 
-def _standing(session: Session, checkpoint: Checkpoint) -> tuple[Literal["ready", "forgetting", "erased"], str | None]:
+def _erasure_state(
+    session: Session, checkpoint: Checkpoint
+) -> tuple[Literal["ready", "forgetting", "erased"], str | None]:
     """How a released model stands, and why it cannot be handed over, if it cannot."""
     name = public_id("ck", checkpoint.id)
     if checkpoints.is_unlearning(session, checkpoint.id):

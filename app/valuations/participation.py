@@ -75,7 +75,7 @@ def certificate(session: Session, settings: Settings, caller: Caller, valuation_
 
 
 def _own(session: Session, caller: Caller, valuation_id: uuid.UUID) -> tuple[Valuation, list[ValuationPlayer]]:
-    found = repository.of_provider(session, caller.account_id, valuation_id)
-    if found is None:
+    own = repository.of_provider(session, caller.account_id, valuation_id)
+    if own is None:
         raise NotFound(f"no valuation {public_id('val', valuation_id)} of your data; list them: GET /v1/me/valuations")
-    return found
+    return own

@@ -43,8 +43,8 @@ def get_rows(
     use are marked."""
     if format_ == "json":
         return row_values.of_job(session, caller, valuation_id)
-    found = row_values.table(session, blobs, caller, valuation_id)
-    content = row_values.to_csv(found) if format_ == "csv" else row_values.to_parquet(found)
+    table = row_values.table(session, blobs, caller, valuation_id)
+    content = row_values.to_csv(table) if format_ == "csv" else row_values.to_parquet(table)
     kind = exports.CSV_TYPE if format_ == "csv" else exports.PARQUET_TYPE
     headers = attachment(f"{public_id('val', valuation_id)}-rows.{format_}") | {"Cache-Control": "private, no-store"}
     return Response(content, media_type=kind, headers=headers)

@@ -50,20 +50,20 @@ def read_files(
     settings: Settings,
     caller: Caller,
     valuation_id: uuid.UUID,
-    asked: TopUp,
+    top_up: TopUp,
     *,
     quoted: bool,
 ) -> None:
     """As for an order: charge for what is asked of others' rows, and have the files read if they have not been."""
-    order = continued(_earlier(session, caller, valuation_id).order, asked).order
+    order = continued(_earlier(session, caller, valuation_id).order, top_up).order
     service.read_files(session, blobs, settings, caller, order, quoted=quoted)
 
 
 def quote(
-    session: Session, blobs: BlobStore, settings: Settings, caller: Caller, valuation_id: uuid.UUID, asked: TopUp
+    session: Session, blobs: BlobStore, settings: Settings, caller: Caller, valuation_id: uuid.UUID, top_up: TopUp
 ) -> TopUpQuote:
     """What a top-up would compute besides and cost; it stores nothing and holds no money."""
-    ready = _prepared(session, blobs, settings, caller, valuation_id, asked, quoted=True)
+    ready = _prepared(session, blobs, settings, caller, valuation_id, top_up, quoted=True)
     currency, effort = ready.order.currency, ready.effort
     most = 0 if effort.compute is None else effort.compute.most
     wallet = {each.currency: each.available for each in payouts.balances(session, caller.account_id)}
@@ -80,11 +80,11 @@ def quote(
 
 
 def post(
-    session: Session, blobs: BlobStore, settings: Settings, caller: Caller, valuation_id: uuid.UUID, asked: TopUp
+    session: Session, blobs: BlobStore, settings: Settings, caller: Caller, valuation_id: uuid.UUID, top_up: TopUp
 ) -> Valuation:
     """Start a top-up, its device time held in escrow; raises what an order raises, and Conflict where it has one."""
     repository.lock(session, _earlier(session, caller, valuation_id).id)
-    ready = _prepared(session, blobs, settings, caller, valuation_id, asked, quoted=False)
+    ready = _prepared(session, blobs, settings, caller, valuation_id, top_up, quoted=False)
     earlier, compute = ready.earlier, ready.effort.compute
     most = 0 if compute is None else compute.most
     before = earlier.job_inputs
@@ -175,12 +175,12 @@ def _prepared(
     settings: Settings,
     caller: Caller,
     valuation_id: uuid.UUID,
-    asked: TopUp,
+    top_up: TopUp,
     *,
     quoted: bool,
 ) -> Prepared:
     earlier = _earlier(session, caller, valuation_id)
-    new = continued(earlier.order, asked)
+    new = continued(earlier.order, top_up)
     admitted = Admission(session, blobs, settings, caller).admit(new.order, [] if quoted else None)
     if admitted.game.digest != repository.game_digest(session, earlier.game_id):
         raise Conflict(

@@ -122,9 +122,9 @@ def save_billing(
 def download_document(
     visitor: PayoutReader, session: SessionDep, settings: SettingsDep, month: str, currency: str
 ) -> Response:
-    found = billing.document(session, settings, visitor.caller, month, currency)
-    headers = attachment(f"{found.number}.pdf") | {"Cache-Control": "private, no-store"}
-    return Response(documents.to_pdf(found), media_type="application/pdf", headers=headers)
+    document = billing.document(session, settings, visitor.caller, month, currency)
+    headers = attachment(f"{document.number}.pdf") | {"Cache-Control": "private, no-store"}
+    return Response(documents.to_pdf(document), media_type="application/pdf", headers=headers)
 
 
 def _money_page(
@@ -149,7 +149,7 @@ def _money_page(
         entries = entries[: paging.limit]
         following = paging.sign(f"{entries[-1].position} {entries[-1].account_id.hex}", filters)
     recent = PageRequest(20, None, paging.secret)
-    asked, _ = withdrawals.of_owner(session, owner, recent)
+    requests, _ = withdrawals.of_owner(session, owner, recent)
     details = billing.details(session, owner)
     shown = {
         "months": billing.by_month(session, visitor.caller),
@@ -158,7 +158,7 @@ def _money_page(
         "balances": [payout_schemas.BalanceAnswer.of(balance) for balance in payouts.balances(session, owner)],
         "entries": [payout_schemas.StatementEntry.of(entry) for entry in entries],
         "next": following,
-        "withdrawals": [payout_schemas.WithdrawalAnswer.of(each) for each in asked],
+        "withdrawals": [payout_schemas.WithdrawalAnswer.of(each) for each in requests],
         "error": None if billed else error,
     }
     return page(request, "money.html", shown, visitor=visitor, status=error.status if error else 200)

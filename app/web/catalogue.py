@@ -54,8 +54,8 @@ def search_catalogue(
     max_rows: _Words = "",
 ) -> Response:
     """A field that is left empty narrows nothing; what cannot be read is said above the list."""
-    given = (q, modality, format, licence, min_rows, max_rows)
-    narrowing = Narrowing(*(text.strip() for text in given))
+    criteria = (q, modality, format, licence, min_rows, max_rows)
+    narrowing = Narrowing(*(text.strip() for text in criteria))
     written = {name: text for name, text in asdict(narrowing).items() if text}
     error, listings, following = None, [], None
     try:

@@ -96,10 +96,10 @@ def removal(curves: RemovalAnswer) -> Markup:
 def _removed(
     order: str, points: Sequence[RemovalPointAnswer], source: str | None, *, retrained: bool = False
 ) -> list[Point]:
-    found = [(point.removed, point.retrained if retrained else point.worth) for point in points]
+    shown = [(point.removed, point.retrained if retrained else point.worth) for point in points]
     return [
         Point(gone, score, f"{gone} gone, {order}: {score:.4f} ({source})")
-        for gone, score in found
+        for gone, score in shown
         if score is not None
     ]
 
@@ -129,7 +129,7 @@ def cost(values: Values, say: Callable[[float], str]) -> Markup | None:
 
 def own_shares(jobs: Sequence[MyValuation]) -> Markup | None:
     """A provider's own share in each ended job, with its interval, by the moment it ended."""
-    found = [
+    shown = [
         _Moment(
             job, 100 * part.share, None if part.share_ci is None else (100 * part.share_ci[0], 100 * part.share_ci[1])
         )
@@ -137,18 +137,18 @@ def own_shares(jobs: Sequence[MyValuation]) -> Markup | None:
         for part in job.players
         if job.finished_at is not None and part.share is not None
     ]
-    return _course(found, "your share, %", 2)
+    return _course(shown, "your share, %", 2)
 
 
 def own_values(jobs: Sequence[MyValuation]) -> Markup | None:
     """A provider's own value in each ended job, with its interval; jobs of another metric in another colour."""
-    found = [
+    shown = [
         _Moment(job, part.value, part.value_ci)
         for job in jobs
         for part in job.players
         if job.finished_at is not None and part.value is not None
     ]
-    return _course(found, "your value", 4)
+    return _course(shown, "your value", 4)
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class _Moment:
     """What a provider's data was worth in one job that has ended, with its interval."""
 
     job: MyValuation
-    found: float
+    value: float
     interval: tuple[float, float] | None
 
 
@@ -182,7 +182,7 @@ def _course(moments: Sequence[_Moment], title: str, digits: int) -> Markup | Non
 
 def _point(at: int, moment: _Moment, digits: int) -> Point:
     ended, metric = moment.job.finished_at, moment.job.metric.replace("_", " ")
-    says = f"{ended:%Y-%m-%d}, {metric}: {moment.found:.{digits}f}"
+    says = f"{ended:%Y-%m-%d}, {metric}: {moment.value:.{digits}f}"
     if moment.interval is not None:
         says += f", between {moment.interval[0]:.{digits}f} and {moment.interval[1]:.{digits}f}"
-    return Point(at, moment.found, says, moment.interval)
+    return Point(at, moment.value, says, moment.interval)

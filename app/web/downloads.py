@@ -96,8 +96,8 @@ def download_certificate(
 @router.get("/{valuation_id}/evidence.zip")
 def download_evidence(visitor: Reader, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId) -> Response:
     """What the certificate commits to, to repeat the job from."""
-    found = evidence.of_job(session, blobs, visitor.caller, valuation_id)
-    return _download(evidence.packed(blobs, found), evidence.MEDIA_TYPE, valuation_id, "evidence.zip")
+    job_evidence = evidence.of_job(session, blobs, visitor.caller, valuation_id)
+    return _download(evidence.packed(blobs, job_evidence), evidence.MEDIA_TYPE, valuation_id, "evidence.zip")
 
 
 @router.get("/{valuation_id}/proofs.json")
@@ -105,8 +105,8 @@ def download_proofs(
     visitor: Provider, session: SessionDep, blobs: BlobsDep, settings: SettingsDep, valuation_id: ValuationId
 ) -> Response:
     """A provider's proofs that the coalitions with its data are under the certificate's root: all of them."""
-    found = evidence.inclusion(session, blobs, settings, visitor.caller, valuation_id, -1, None)
-    answer = inclusion_answer(found.signed, found.items, found.following)
+    proofs = evidence.inclusion(session, blobs, settings, visitor.caller, valuation_id, -1, None)
+    answer = inclusion_answer(proofs.signed, proofs.items, proofs.following)
     return _json(answer.model_dump_json(indent=1), valuation_id, "proofs.json")
 
 

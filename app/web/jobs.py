@@ -175,13 +175,15 @@ def show_job(
         "top_ups": [public_id("val", each.id) for each in top_ups.of_job(session, visitor.caller, valuation_id)],
     }
     if valuation.status is ValuationStatus.SUCCEEDED:
-        shown |= _result_view(session, visitor, valuation, _asked(session, settings, visitor, valuation, metric))
+        shown |= _result_view(session, visitor, valuation, _values_view(session, settings, visitor, valuation, metric))
     if valuation.status is ValuationStatus.FAILED and visitor.role is Role.ADMIN:
         shown |= {"traceback": service.admin_view(session, valuation_id).traceback}
     return page(request, "job.html", shown, visitor=visitor)
 
 
-def _asked(session: Session, settings: Settings, visitor: Visitor, valuation: Valuation, metric: str) -> dict[str, Any]:
+def _values_view(
+    session: Session, settings: Settings, visitor: Visitor, valuation: Valuation, metric: str
+) -> dict[str, Any]:
     """The job by another metric, as the page's switch asks: the values, or what stands in their way."""
     known = {"metrics": by_metric.metrics_of(session, valuation), "pending": "", "not_asked": ""}
     if not metric:
@@ -193,12 +195,12 @@ def _asked(session: Session, settings: Settings, visitor: Visitor, valuation: Va
     return known | ({"pending": metric} if values is None else {"values": values})
 
 
-def _result_view(session: Session, visitor: Visitor, valuation: Valuation, asked: dict[str, Any]) -> dict[str, Any]:
+def _result_view(session: Session, visitor: Visitor, valuation: Valuation, view: dict[str, Any]) -> dict[str, Any]:
     """What the page of a job that has succeeded shows besides: values, payouts, disputes and charts."""
-    values = asked.get("values") or service.values(session, visitor.caller, valuation.id)
+    values = view.get("values") or service.values(session, visitor.caller, valuation.id)
     paid = service.payout_lines(session, visitor.caller, valuation.id)
     return (
-        asked
+        view
         | _said(values)
         | {
             "values": values,
@@ -206,7 +208,7 @@ def _result_view(session: Session, visitor: Visitor, valuation: Valuation, asked
             "called": wording.names(values.players),
             "payouts": paid,
             "lines": dict(zip((player.position for player in values.players), paid.payouts, strict=True)),
-            "seats": seats_of(values),
+            "seats": names_by_player(values),
             "held": money.plain(disputes.held(session, valuation.id), values.currency),
             "dispute": disputes.of_job(session, valuation.id),
             "disputable": datetime.now(UTC) < paid.disputable_until,
@@ -227,15 +229,15 @@ async def quote_top_up(
     form: Annotated[TopUpForm, Form()],
 ) -> Response:
     """What a top-up would take and cost, beside its form; what cannot be is said there."""
-    told, problem = None, None
+    quoted, problem = None, None
     try:
-        asked = _top_up_of(form)
-        read = partial(top_ups.read_files, session, blobs, settings, visitor.caller, valuation_id, asked, quoted=True)
+        order = _top_up_of(form)
+        read = partial(top_ups.read_files, session, blobs, settings, visitor.caller, valuation_id, order, quoted=True)
         await answered(request, session, visitor.caller.account_id, read)
-        told = await run_in_threadpool(top_ups.quote, session, blobs, settings, visitor.caller, valuation_id, asked)
+        quoted = await run_in_threadpool(top_ups.quote, session, blobs, settings, visitor.caller, valuation_id, order)
     except CherishError as error:
         problem = error.detail
-    return Response(fragment("_top_up.html", {"told": told, "problem": problem}), media_type="text/html")
+    return Response(fragment("_top_up.html", {"told": quoted, "problem": problem}), media_type="text/html")
 
 
 @router.post("/{valuation_id}/top-up")
@@ -248,10 +250,10 @@ async def top_up_job(
     valuation_id: ValuationId,
     form: Annotated[TopUpForm, Form()],
 ) -> Response:
-    asked = _top_up_of(form)
-    read = partial(top_ups.read_files, session, blobs, settings, visitor.caller, valuation_id, asked, quoted=False)
+    order = _top_up_of(form)
+    read = partial(top_ups.read_files, session, blobs, settings, visitor.caller, valuation_id, order, quoted=False)
     await answered(request, session, visitor.caller.account_id, read)
-    job = await run_in_threadpool(top_ups.post, session, blobs, settings, visitor.caller, valuation_id, asked)
+    job = await run_in_threadpool(top_ups.post, session, blobs, settings, visitor.caller, valuation_id, order)
     return see_other(f"/jobs/{public_id('val', job.id)}")
 
 
@@ -318,13 +320,13 @@ def _charts(session: Session, visitor: Visitor, values: Values, target: float | 
     return {name: spec for name, spec in drawn.items() if spec is not None}
 
 
-def seats_of(values: Values) -> dict[int, str]:
+def names_by_player(values: Values) -> dict[int, str]:
     """What each seat of the game is called: its player, or its players where near copies sit together."""
     names: dict[int, list[str]] = {}
     for player in values.players:
         if player.seat is not None:
             names.setdefault(player.seat, []).append(player.provider)
-    return {seat: " and ".join(providers) for seat, providers in names.items()}
+    return {at: " and ".join(providers) for at, providers in names.items()}
 
 
 def _order_page(

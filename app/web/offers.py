@@ -132,7 +132,7 @@ def show_dataset(
     dataset_id: DatasetId,
 ) -> Response:
     dataset = service.get(session, visitor.caller, dataset_id)
-    erasure, profile, told, uses = None, None, None, []
+    erasure, profile, disclosures, uses = None, None, None, []
     if dataset.status is DatasetStatus.WITHDRAWN and visitor.role is Role.PROVIDER:
         # there is none until the sweeper has seen the withdrawal, seconds later
         with contextlib.suppress(NotFound):
@@ -140,7 +140,7 @@ def show_dataset(
     if dataset.version and dataset.status is not DatasetStatus.WITHDRAWN:
         profile = schemas.ProfileAnswer.model_validate(service.profile(session, visitor.caller, dataset_id))
     if visitor.role is Role.PROVIDER:
-        told = service.disclosures(session, settings, visitor.caller, dataset_id)
+        disclosures = service.disclosures(session, settings, visitor.caller, dataset_id)
     if visitor.role is Role.PROVIDER and visitor.may("valuations:read"):
         mine, _ = valuations.list_mine(session, visitor.caller, PageRequest(200, None, paging.secret))
         uses = [job for job in (_part_in(own, dataset_id) for own in mine) if job is not None]
@@ -152,7 +152,7 @@ def show_dataset(
         "values_chart": charts.own_values(uses),
         "profile": profile,
         "erasure": erasure,
-        "told": told,
+        "told": disclosures,
     }
     return page(request, "dataset.html", shown, visitor=visitor)
 
@@ -246,8 +246,8 @@ def show_rows(
 ) -> Response:
     """What a provider's own rows were worth in a job, and which are worth a second look."""
     said = row_values.of_job(session, visitor.caller, valuation_id)
-    found = row_values.table(session, blobs, visitor.caller, valuation_id)
-    lists = [(finding, row_values.worth_a_look(found, finding)) for finding in RowFinding]
+    table = row_values.table(session, blobs, visitor.caller, valuation_id)
+    lists = [(finding, row_values.worth_a_look(table, finding)) for finding in RowFinding]
     return page(request, "rows.html", {"said": said, "lists": lists, "about": ABOUT}, visitor=visitor)
 
 
@@ -255,9 +255,9 @@ def show_rows(
 def download_rows(
     visitor: Provider, session: SessionDep, blobs: BlobsDep, valuation_id: ValuationId, kind: Literal["csv", "parquet"]
 ) -> Response:
-    found = row_values.table(session, blobs, visitor.caller, valuation_id)
+    table = row_values.table(session, blobs, visitor.caller, valuation_id)
     headers = attachment(f"{public_id('val', valuation_id)}-rows.{kind}") | {"Cache-Control": "private, no-store"}
-    content = row_values.to_csv(found) if kind == "csv" else row_values.to_parquet(found)
+    content = row_values.to_csv(table) if kind == "csv" else row_values.to_parquet(table)
     return Response(content, media_type="text/csv" if kind == "csv" else exports.PARQUET_TYPE, headers=headers)
 
 

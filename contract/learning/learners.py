@@ -113,7 +113,7 @@ class LearnerKind:
         """The hyper-parameters that an order can set."""
         return tuple(each for each in self.hyper if not each.of_base)
 
-    def faults(self, given: Mapping[str, object], *, ordered: bool = True) -> dict[str, str]:
+    def faults(self, hyper: Mapping[str, object], *, ordered: bool = True) -> dict[str, str]:
         """What is wrong with which hyper-parameter, one sentence each; empty where nothing is.
 
         ``ordered``: those that come with the model folder are refused as well.
@@ -121,7 +121,7 @@ class LearnerKind:
         allowed = self.orderable() if ordered else self.hyper
         names = sorted(each.name for each in allowed)
         wrong = {}
-        for name, value in sorted(given.items()):
+        for name, value in sorted(hyper.items()):
             plain, at, part = name.partition(AT)
             parameter = next((each for each in allowed if each.name == plain), None)
             if at and parameter is not None and not (parameter.by_part and is_part(part)):
@@ -134,14 +134,14 @@ class LearnerKind:
                 wrong[name] = f"learner {self.name.value!r}: {name} must be {parameter.rule}; got {value!r}"
         return wrong
 
-    def checked(self, given: Hyper) -> dict[str, Number]:
-        """``given`` over the defaults, in their kinds; raises InvalidProblem with the first fault. Those of single
+    def checked(self, hyper: Hyper) -> dict[str, Number]:
+        """``hyper`` over the defaults, in their kinds; raises InvalidProblem with the first fault. Those of single
         projections keep their names, NAME@PART."""
-        wrong = self.faults(given, ordered=False)
+        wrong = self.faults(hyper, ordered=False)
         if wrong:
             raise InvalidProblem(next(iter(wrong.values())))
         by_name = {each.name: each for each in self.hyper}
-        numbers = {name: by_name[name.partition(AT)[0]].number(value) for name, value in given.items()}
+        numbers = {name: by_name[name.partition(AT)[0]].number(value) for name, value in hyper.items()}
         return self.defaults() | {name: number for name, number in numbers.items() if number is not None}
 
 
@@ -401,7 +401,7 @@ def predicted(learner: str, metric: str) -> Predicts:
     if learner not in LEARNERS:
         raise InvalidProblem(unknown("learner", learner, LEARNERS))
     kind, scored = LEARNERS[learner], metric_of(metric)
-    found = kind.predicted(scored)
-    if found is None:
+    prediction = kind.predicted(scored)
+    if prediction is None:
         raise InvalidProblem(f"{kind.why_not(scored)}; choose one of {', '.join(kind.metrics())}")
-    return found
+    return prediction

@@ -62,21 +62,21 @@ def fault(architecture: Architecture, method: WithdrawalMethod | None) -> str | 
 
 
 def chosen(
-    architecture: Architecture, asked: WithdrawalMethod | None, *, whole: bool, test: bool
+    architecture: Architecture, method: WithdrawalMethod | None, *, whole: bool, test: bool
 ) -> tuple[WithdrawalMethod, str | None]:
     """The method to use, and why it is another than the one asked for.
 
     ``whole``: every other row that the model has seen is here; ``test``: the owner's test rows are.
     """
-    asked = asked or _M.AUTO
-    if asked is _M.ERASE:
-        return asked, None
-    if whole and (asked is _M.AUTO or asked in NEEDS_ALL or test):
-        return (_M.RETRAIN if asked is _M.AUTO else asked), None
+    method = method or _M.AUTO
+    if method is _M.ERASE:
+        return method, None
+    if whole and (method is _M.AUTO or method in NEEDS_ALL or test):
+        return (_M.RETRAIN if method is _M.AUTO else method), None
     if whole:
-        return _M.RETRAIN, f"{asked.value} goes by test rows of yours, which are gone"
+        return _M.RETRAIN, f"{method.value} goes by test rows of yours, which are gone"
     if not test:
         return _M.ERASE, f"{_MISSING}, and your test rows, which methods without them go by, are gone"
-    if asked is _M.AUTO or asked in NEEDS_ALL:
-        return _WITHOUT[architecture], f"{asked.value} was asked for, but {_MISSING}"
-    return asked, None
+    if method is _M.AUTO or method in NEEDS_ALL:
+        return _WITHOUT[architecture], f"{method.value} was asked for, but {_MISSING}"
+    return method, None

@@ -52,18 +52,18 @@ for _each in plugins.installed(plugins.METRICS, Metric):  # type: ignore[type-ab
 def metric_of(text: str) -> Metric:
     """The metric of a name, with the options that the text holds (``options``); raises InvalidProblem with the nearest
     right spelling, or naming the option that is not the metric's, or missing."""
-    name, told = options.read(text)
+    name, chosen = options.read(text)
     if name not in METRICS:
         raise InvalidProblem(unknown("metric", name, METRICS))
-    metric, named = METRICS[name], set(told.plain()) - NUMBERED
+    metric, named = METRICS[name], set(chosen.plain()) - NUMBERED
     if wrong := sorted(named - metric.takes):
         can = f"takes {', '.join(sorted(metric.takes))}" if metric.takes else "takes no options"
         raise InvalidProblem(f"metric {name} has no option {', '.join(wrong)}; it {can}")
     if missing := sorted(metric.needs - named):
         raise InvalidProblem(f"metric {name} needs {', '.join(missing)}: name it in metric_options")
-    return metric.given(told) if told.plain() else metric
+    return metric.with_options(chosen) if chosen.plain() else metric
 
 
-def text_of(name: str, told: MetricOptions | None) -> str:
+def text_of(name: str, chosen: MetricOptions | None) -> str:
     """A metric with its options as the one text that ``metric_of`` reads; raises InvalidProblem as it does."""
-    return metric_of(name if told is None else written(name, told)).text
+    return metric_of(name if chosen is None else written(name, chosen)).text

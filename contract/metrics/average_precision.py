@@ -49,14 +49,14 @@ def _area(outputs: Outputs, label: int, labels: Labels, share: Floats) -> tuple[
     _, at = np.unique(-ranking(outputs, label), return_inverse=True)
     up = np.bincount(at, weights=share * positive)
     every = np.bincount(at, weights=share)
-    found, seen, total = np.cumsum(up), np.cumsum(every), up.sum()
+    true_positives, seen, total = np.cumsum(up), np.cumsum(every), up.sum()
     # levels without weight add nothing; dividing by one there keeps them finite
     seen = np.where(seen > 0, seen, 1.0)
-    precision = found / seen
+    precision = true_positives / seen
     area = float((up * precision).sum() / total)
     # a unit counts at its own level and in the precision of every level below
-    of_positive = precision + _from_here_down(up * (seen - found) / seen**2) - area
-    of_other = -_from_here_down(up * found / seen**2)
+    of_positive = precision + _from_here_down(up * (seen - true_positives) / seen**2) - area
+    of_other = -_from_here_down(up * true_positives / seen**2)
     return area, np.where(positive, of_positive[at], of_other[at]) / total
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from contract.metrics.metric import Floats, Labels, Outputs, TokenSum, UnitMean, log_likelihoods
 
-_GIVEN_UP = -60.0  # the logarithm of the probability of a class that is given up
+_FLOOR = -60.0  # the logarithm of the probability of a class that is given up
 
 
 def floor(classes: int) -> float:
@@ -31,7 +31,7 @@ class ClippedLogLoss(UnitMean):
         among each other, and has no probability for the rest; for how many is tried out."""
         order = np.argsort(-frequencies, kind="stable")
         lowest = floor(len(frequencies))
-        answers = np.full((len(order), len(order)), math.exp(_GIVEN_UP))
+        answers = np.full((len(order), len(order)), math.exp(_FLOOR))
         for count in range(1, len(order) + 1):
             kept = order[:count]
             answers[count - 1, kept] = frequencies[kept] / frequencies[kept].sum()

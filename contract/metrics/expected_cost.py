@@ -23,7 +23,7 @@ class ExpectedCost(WithOptions, UnitMean):
 
     def size(self, labels: NDArray[np.int64]) -> float:
         """The dearest mistake that can be made on these units; 1 where none costs anything."""
-        matrix = self._told.matrix
+        matrix = self._options.matrix
         return 1.0 if matrix is None else max(max(matrix[label]) for label in np.unique(labels)) or 1.0
 
     def of_units(self, outputs: Outputs, labels: Labels) -> Floats:
@@ -40,8 +40,8 @@ class ExpectedCost(WithOptions, UnitMean):
 
     def _costs(self, classes: int) -> Floats:
         """What each answer costs, float64[truth, answer]."""
-        if self._told.matrix is None:
-            if self._told.costs is not None:
+        if self._options.matrix is None:
+            if self._options.costs is not None:
                 raise ValueError("costs name classes by name: resolve the metric with the classes of the game")
             return np.ones((classes, classes)) - np.eye(classes)
-        return np.array(self._told.matrix, dtype=np.float64)
+        return np.array(self._options.matrix, dtype=np.float64)

@@ -38,12 +38,12 @@ class F1(WithOptions):
 
     def constant(self, frequencies: Floats) -> Outputs:
         best = np.zeros(len(frequencies), dtype=np.float32)
-        best[frequencies.argmax() if self._told.class_number is None else self._told.class_number] = 1.0
+        best[frequencies.argmax() if self._options.class_number is None else self._options.class_number] = 1.0
         return best
 
     def _counted(self, outputs: Outputs, labels: Labels, share: Floats) -> Iterator[tuple[Mask, Mask]]:
         """Which units bool[T] are answered by a class, and which are of it, for each class that counts."""
-        if (number := named_class(self._told)) is not None:
+        if (number := named_class(self._options)) is not None:
             return iter([(outputs.argmax(axis=1) == number, labels == number)])
         return _classes(outputs, labels, share)
 

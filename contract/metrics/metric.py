@@ -74,23 +74,23 @@ class Metric(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
 
     @property
-    def told(self) -> ResolvedOptions:
+    def options(self) -> ResolvedOptions:
         """The options that it was given; they are part of how it is written (``text``)."""
         return ResolvedOptions()
 
-    def given(self, options: ResolvedOptions) -> Self:  # noqa: ARG002 - a metric that takes none is itself
+    def with_options(self, options: ResolvedOptions) -> Self:  # noqa: ARG002 - a metric that takes none is itself
         """The same metric with these options, all of which it takes."""
         return self
 
     def resolved(self, classes: Sequence[str]) -> Self:
         """The metric with a number for each class that its options name; raises InvalidProblem for one that is none."""
-        told = self.told
-        return self if told.plain() == {} else self.given(told.resolved(classes))
+        options = self.options
+        return self if options.plain() == {} else self.with_options(options.resolved(classes))
 
     @property
     def text(self) -> str:
         """Its name with its options, as orders, games and results hold it; ``metric_of`` reads it."""
-        return written(self.name, self.told)
+        return written(self.name, self.options)
 
     @abstractmethod
     def worth(self, outputs: NDArray[Any], labels: NDArray[Any], weights: Floats | None) -> float:
@@ -125,16 +125,16 @@ class Metric(ABC):
 
 
 class WithOptions(Metric):
-    """A metric that can be told options."""
+    """A metric that can be given options."""
 
-    def __init__(self, told: ResolvedOptions | None = None) -> None:
-        self._told = told or ResolvedOptions()
+    def __init__(self, options: ResolvedOptions | None = None) -> None:
+        self._options = options or ResolvedOptions()
 
     @property
-    def told(self) -> ResolvedOptions:
-        return self._told
+    def options(self) -> ResolvedOptions:
+        return self._options
 
-    def given(self, options: ResolvedOptions) -> Self:
+    def with_options(self, options: ResolvedOptions) -> Self:
         return type(self)(options)
 
 

@@ -69,11 +69,13 @@ class ResolvedOptions(MetricOptions):
         return self.model_copy(update={"class_number": number, "matrix": matrix})
 
 
-def named_class(told: ResolvedOptions) -> int | None:
+def named_class(options: ResolvedOptions) -> int | None:
     """The number of the class that counts; None where all do. A name without a number is an error of the caller."""
-    if told.of_class is not None and told.class_number is None:
-        raise ValueError(f"class {told.of_class!r} has no number yet: resolve the metric with the classes of the game")
-    return told.class_number
+    if options.of_class is not None and options.class_number is None:
+        raise ValueError(
+            f"class {options.of_class!r} has no number yet: resolve the metric with the classes of the game"
+        )
+    return options.class_number
 
 
 def written(name: str, options: MetricOptions) -> str:

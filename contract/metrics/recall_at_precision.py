@@ -39,7 +39,7 @@ class RecallAtPrecision(WithOptions):
         return np.zeros(len(frequencies), dtype=np.float32)
 
     def _counted(self, labels: Labels, share: Floats) -> list[int]:
-        number = named_class(self._told)
+        number = named_class(self._options)
         if number is not None:
             return [number]
         return [int(label) for label in np.unique(labels) if share[labels == label].sum() > 0]
@@ -50,19 +50,19 @@ class RecallAtPrecision(WithOptions):
         A unit counts where it is picked, and it moves the place to stop: what it adds to or takes from the precision
         there is made up for by units around, of which the part ``local`` is of the class.
         """
-        wanted, none = self._told.precision or _PRECISION, np.zeros(len(labels))
+        wanted, none = self._options.precision or _PRECISION, np.zeros(len(labels))
         positive, score = labels == label, ranking(outputs, label)
         total = share[positive].sum()
         if not total:
             return 0.0, none
         _, at = np.unique(-score, return_inverse=True)
-        found = np.cumsum(np.bincount(at, weights=share * positive))
+        true_positives = np.cumsum(np.bincount(at, weights=share * positive))
         seen = np.cumsum(np.bincount(at, weights=share))
-        held = np.flatnonzero((seen > 0) & (found >= wanted * seen * (1.0 - 1e-12)))
+        held = np.flatnonzero((seen > 0) & (true_positives >= wanted * seen * (1.0 - 1e-12)))
         if not len(held):
             return 0.0, none
         place = int(held[-1])
-        recall, picked = float(found[place] / total), at <= place
+        recall, picked = float(true_positives[place] / total), at <= place
         local = min(_near(at, place, positive, share), _STEEPEST * wanted)
         # where everything is picked, nothing is left to move the place to
         slope = 0.0 if place == len(seen) - 1 else local / (wanted - local)

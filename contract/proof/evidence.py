@@ -131,12 +131,12 @@ def commitment(salt: str, source: str, coalition: str, worth: float, seconds: fl
     return hashlib.sha256(own + canonical_json([float(worth), float(seconds)])).hexdigest()
 
 
-def proofs(evidence: Evidence, seats: Sequence[int]) -> list[tuple[int, WorthLeaf]]:
+def proofs(evidence: Evidence, players: Sequence[int]) -> list[tuple[int, WorthLeaf]]:
     """The worths of coalitions that hold one of these players (positions among those that play), with their places."""
     return [
         (index, leaf)
         for index, leaf in enumerate(evidence.leaves())
-        if isinstance(leaf, WorthLeaf) and any(holds(leaf.coalition, seat) for seat in seats)
+        if isinstance(leaf, WorthLeaf) and any(holds(leaf.coalition, player) for player in players)
     ]
 
 

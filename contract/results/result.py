@@ -275,8 +275,8 @@ class Precision:
         # a later look has to be surer: where the test rows are what counts, its interval is the wider one
         narrower = [each for each in self.forecast if each.widest < self.reached]
         if narrower:
-            told = ", about ".join(f"{each.widest:.2f} with {each.budget} {each.most}" for each in narrower)
-            lines.append(f"More computing is expected to bring about {told}.")
+            forecasts = ", about ".join(f"{each.widest:.2f} with {each.budget} {each.most}" for each in narrower)
+            lines.append(f"More computing is expected to bring about {forecasts}.")
         elif self.forecast or self.test_rows is not None:
             lines.append("No more computing would narrow it.")
         if self.test_rows_limit:

@@ -27,7 +27,7 @@ SUGGESTED_BY = 0.7
 HARMS = 2.0
 
 
-def told_apart_by(learner: str, predicts: Predicts) -> str | None:
+def rows_valued_by(learner: str, predicts: Predicts) -> str | None:
     """By what the rows of a learner's models are told apart; None where they cannot be."""
     if predicts is Predicts.NEXT_TOKEN or LEARNERS[learner].needs_base:
         return None

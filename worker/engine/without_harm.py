@@ -43,8 +43,8 @@ class WithoutSome:
     @property
     def unit_seconds(self) -> float | None:
         """What costs are counted in: seconds of the whole game's full retraining."""
-        found: float | None = getattr(self.whole, "unit_seconds", None)
-        return found
+        seconds: float | None = getattr(self.whole, "unit_seconds", None)
+        return seconds
 
     def seconds(self, source: str) -> float:
         return self.whole.seconds(source) - self.spent.get(source, 0.0)
@@ -102,9 +102,9 @@ def harmful(valuation: ValuationResult) -> list[int]:
     return [index for index, player in enumerate(valuation.players) if player.value_band[1] < 0.0]
 
 
-def without_harm(game: FidelityGame, spec: ValuationSpec, found: ValuationResult) -> Revaluation | None:
+def without_harm(game: FidelityGame, spec: ValuationSpec, result: ValuationResult) -> Revaluation | None:
     """The others' valuation; None where nobody does harm, nobody would be left, or no shares can be said anyway."""
-    kept, valuation = tuple(range(len(found.players))), found
+    kept, valuation = tuple(range(len(result.players))), result
     owners: Sequence[Player] = tuple(getattr(game, "owners", ()))
     members = members_of(game.players, owners) if owners else [[each] for each in kept]
     while True:
@@ -116,7 +116,7 @@ def without_harm(game: FidelityGame, spec: ValuationSpec, found: ValuationResult
         spent = {source: game.seconds(source) for source in game.sources}
         columns = sorted(column for each in kept for column in members[each])
         valuation = value(WithoutSome(game, columns, spent, [owners[each] for each in kept] if owners else ()), spec)
-    if len(kept) == len(found.players):
+    if len(kept) == len(result.players):
         return None
-    excluded = tuple(each for each in range(len(found.players)) if each not in kept)
+    excluded = tuple(each for each in range(len(result.players)) if each not in kept)
     return Revaluation(excluded, kept, valuation)

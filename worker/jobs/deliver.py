@@ -162,8 +162,8 @@ def _columns(job: Job, evaluator: Evaluator, training: Training) -> NDArray[np.b
 
 def _own_start(evaluator: Evaluator) -> Arrays:
     """The start that the buyer gave, kept beside the weights: training anew after a withdrawal begins there."""
-    given = evaluator.problem.checkpoint or {}
-    if not any(name.startswith(OWN_START) for name in given):
+    checkpoint = evaluator.problem.checkpoint or {}
+    if not any(name.startswith(OWN_START) for name in checkpoint):
         return {}
     start = evaluator.learner.layout.unpack(evaluator.context.base)
     return {f"{OWN_START}{name}": array for name, array in start.items()}

@@ -61,15 +61,15 @@ def measure(factory: sessionmaker[Session], blobs: BlobStore, valuation_id: uuid
     """Compute what was asked and keep it, or why it cannot be; nothing where it is done."""
     try:
         with transaction(factory) as session:
-            asked = _begin(session, valuation_id, metric)
+            request = _begin(session, valuation_id, metric)
     except OtherRules as other:
         log.warning("worker.other_rules", detail=str(other))
         return
-    if asked is None:
+    if request is None:
         return
     result, refusal = None, ""
     try:
-        result = values_by(asked, blobs, metric)
+        result = values_by(request, blobs, metric)
     except CannotMeasure as cause:
         refusal = f"values by {metric} cannot be computed: {cause}; order a job with that metric"
     with transaction(factory) as session:
@@ -87,14 +87,14 @@ def _begin(session: Session, valuation_id: uuid.UUID, metric: str) -> MetricAske
     return MetricAsked(job, own, stored, answer_repository.of_game(session, job.game_id))
 
 
-def values_by(asked: MetricAsked, blobs: BlobStore, metric: str) -> StoredResult:
+def values_by(request: MetricAsked, blobs: BlobStore, metric: str) -> StoredResult:
     """The job's values by another metric; raises CannotMeasure."""
-    job, partial = asked.job, asked.job.game.mode == "partial"
+    job, partial = request.job, request.job.game.mode == "partial"
     if job.facts is None:
         raise CannotMeasure("what was derived from the job's data was erased, because some of it was withdrawn")
-    if not any(blob.source == ANCHORS for blob in asked.kept):
+    if not any(blob.source == ANCHORS for blob in request.kept):
         raise CannotMeasure(_GONE)
-    answers = KeptAnswers(blobs, asked.kept, PREDICTIONS[job.game.predicts], job.facts.moved)
+    answers = KeptAnswers(blobs, request.kept, PREDICTIONS[job.game.predicts], job.facts.moved)
     players, owners = players_of(job)
     by = metric_of(metric).resolved(job.game.classes)
     try:
@@ -103,13 +103,13 @@ def values_by(asked: MetricAsked, blobs: BlobStore, metric: str) -> StoredResult
             owners=owners,
             costs={source.name: source.cost for source in job.facts.sources},
             unit_seconds=job.facts.unit_seconds,
-            stored=_worths(answers, by, asked, partial=partial),
+            stored=_worths(answers, by, request, partial=partial),
             digests={"game": job.game_digest},
             kept=answers,
             metric=by.text,
             partial=partial,
         )
-        result = _valued(game, replace(job.spec, metric=metric), asked.own)
+        result = _valued(game, replace(job.spec, metric=metric), request.own)
     except NotFound as gone:
         raise CannotMeasure(_GONE) from gone
     except (Impossible, EvaluationFailed) as cause:
@@ -117,11 +117,11 @@ def values_by(asked: MetricAsked, blobs: BlobStore, metric: str) -> StoredResult
     return StoredResult.of(result, None, RemovalCurves(None, _NO_CURVES), job.facts.domains)
 
 
-def _worths(answers: KeptAnswers, metric: Metric, asked: MetricAsked, *, partial: bool) -> Worths:
+def _worths(answers: KeptAnswers, metric: Metric, request: MetricAsked, *, partial: bool) -> Worths:
     """The worths by a metric wherever a worth is stored and its model's answers are, with the seconds it took."""
-    found: Worths = {}
-    for source in sorted({blob.source for blob in asked.kept} - {ANCHORS}):
-        seconds, by = asked.stored.get(source, {}), found.setdefault(source, {})
+    worths: Worths = {}
+    for source in sorted({blob.source for blob in request.kept} - {ANCHORS}):
+        seconds, by = request.stored.get(source, {}), worths.setdefault(source, {})
         own = [coalition for coalition in answers.of_source(source) if coalition in seconds]
         for start in range(0, len(own), _AT_ONCE):
             some = own[start : start + _AT_ONCE]
@@ -133,7 +133,7 @@ def _worths(answers: KeptAnswers, metric: Metric, asked: MetricAsked, *, partial
             # nobody's model is what the buyer has anyway, and the best constant answer is another by another metric
             nobody = answers.baseline(metric).worth
             by |= {each: (nobody, spent) for each, (_, spent) in by.items() if not any(each)}
-    return found
+    return worths
 
 
 def _valued(game: StoredGame, spec: ValuationSpec, own: StoredResult) -> ValuationResult:
@@ -141,7 +141,7 @@ def _valued(game: StoredGame, spec: ValuationSpec, own: StoredResult) -> Valuati
     notes: list[str] = []
     for _ in range(len(game.costs) + 2):
         try:
-            found = value(game, spec)
+            result = value(game, spec)
         except NeedWorths as need:
             narrowed = _within(spec, own, len(game.players))
             if narrowed != spec:
@@ -153,7 +153,7 @@ def _valued(game: StoredGame, spec: ValuationSpec, own: StoredResult) -> Valuati
             notes.append(f"{need.source} is left out: the job did not compute all of its worths.")
             game = replace(game, costs={name: cost for name, cost in game.costs.items() if name != need.source})
             continue
-        return replace(found, notes=(*found.notes, *notes))
+        return replace(result, notes=(*result.notes, *notes))
     raise CannotMeasure("the job did not compute the worths that it needs")
 
 

@@ -19,7 +19,7 @@ from app.storage.blobs import BlobStore
 from app.valuations.players.inputs import load_numbered
 from app.valuations.results import row_values as kept
 from app.valuations.results.row_tables import RowPlaces
-from app.valuations.results.row_values import FoundRows, PayeeRows, RowsWanted
+from app.valuations.results.row_values import ComputedRows, PayeeRows, RowsWanted
 from app.valuations.work.leases import Claim
 from contract.orders.game import TableEncoding
 from contract.orders.job import Job
@@ -50,11 +50,11 @@ class RowValuer:
         self._factory, self._blobs, self._settings = factory, blobs, settings
         self._games, self._heartbeat = games, heartbeat
 
-    def found(self, claim: Claim, jobs: KnownJobs) -> list[FoundRows]:
+    def valued_rows(self, claim: Claim, jobs: KnownJobs) -> list[ComputedRows]:
         """What settling this job finds of rows, stored; nothing where its order does not ask. Raises WorkStopped."""
         ends = time.monotonic() + self._settings.lease_seconds
-        asked = patiently(self._factory, lambda session: kept.wanted(session, claim.valuation_id), ends)
-        if asked is None:
+        requests = patiently(self._factory, lambda session: kept.wanted(session, claim.valuation_id), ends)
+        if requests is None:
             return []
         job = jobs.behind(claim)
         evaluator = self._games.evaluator(job)
@@ -62,32 +62,32 @@ class RowValuer:
             evaluator.prepare(self._heartbeat.should_stop)
         except batching.Stopped:
             raise WorkStopped(self._heartbeat.why_stop() or Stop.LOST) from None
-        values = row_values(evaluator, asked.players)
-        found = []
+        values = row_values(evaluator, requests.players)
+        valued = []
         for at, player in enumerate(values):
             self._heartbeat.check()
-            payees = [payee for payee in asked.payees if payee.part.player == at]
-            found += self._of_player(job, evaluator, asked, at, player, payees)
-        return found
+            payees = [payee for payee in requests.payees if payee.part.player == at]
+            valued += self._of_player(job, evaluator, requests, at, player, payees)
+        return valued
 
     def _of_player(
         self,
         job: Job,
         evaluator: Evaluator,
-        asked: RowsWanted,
+        request: RowsWanted,
         at: int,
         player: PlayerRowValues,
         payees: Sequence[PayeeRows],
-    ) -> list[FoundRows]:
+    ) -> list[ComputedRows]:
         places = self._places(job, job.inputs.players[at])
         whole = places.table(player, *rows_of(evaluator.problem, player.provider))
-        found = []
+        valued = []
         for payee in payees:
-            own = _of_payee(whole, payee, asked.players[at].value)
+            own = _of_payee(whole, payee, request.players[at].value)
             if own.num_rows:
                 blob = self._blobs.put_bytes(kept.to_parquet(own))
-                found.append(FoundRows(payee.position, blob.digest, own.num_rows, player.by, _counts(own)))
-        return found
+                valued.append(ComputedRows(payee.position, blob.digest, own.num_rows, player.by, _counts(own)))
+        return valued
 
     def _places(self, job: Job, files: Sequence[InputFile]) -> RowPlaces:
         encoding = job.game.encoding
@@ -124,5 +124,5 @@ def _of_payee(whole: pa.Table, payee: PayeeRows, value: float) -> pa.Table:
 
 
 def _counts(own: pa.Table) -> dict[str, int]:
-    told = [findings.split(";") for findings in own.column("findings").to_pylist()]
-    return {name.value: sum(name.value in each for each in told) for name in RowFinding}
+    per_row = [findings.split(";") for findings in own.column("findings").to_pylist()]
+    return {name.value: sum(name.value in each for each in per_row) for name in RowFinding}

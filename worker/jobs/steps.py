@@ -187,9 +187,9 @@ class Steps:
         )
         looks: list[Progress] = []
         try:
-            found = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
+            replay = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
             explored = job.inputs.explored
-            selection = None if explored is None else best_sets(game, found.result, explored.added)
+            selection = None if explored is None else best_sets(game, replay.result, explored.added)
         except NeedWorths as need:
             self._heartbeat.check()
             coalitions = pack(need.coalitions)
@@ -200,7 +200,7 @@ class Steps:
             return lambda session: protocol.finish_plan_with_round(session, self._settings, claim, request, progress)
         self._heartbeat.check()
         progress = _progress(game, looks)
-        points = checks.moves(found.result) if job.checked_part > 0.0 else {}
+        points = checks.moves(replay.result) if job.checked_part > 0.0 else {}
         drawn = checks.draw(game.used, job.checked_part, job.game_digest, points)
         for sample in drawn:
             if missing := sample.missing(stored):
@@ -209,14 +209,14 @@ class Steps:
         # what is told of a job that has ended is the width with everything that is uncertain
         ended = {
             "checked": self._checked(claim, drawn),
-            "widest_share_interval": _widest(found.result),
-            "precision_met": None if found.result.precision is None else found.result.precision.met,
+            "widest_share_interval": _widest(replay.result),
+            "precision_met": None if replay.result.precision is None else replay.result.precision.met,
         }
         progress = progress.model_copy(update=ended)
         # the worths are rows of their own, keyed and indexed; the result names them by the game's digest
         evidence = evidence_of(game, job, salt_of(self._settings, claim.game_id))
         self._blobs.put_bytes(evidence.content)
-        kept = replace(found.stored, selection=selection, evidence=evidence.seal())
+        kept = replace(replay.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
 
     def _kept(self, job: Job) -> KeptAnswers | KeptSums | None:
@@ -310,7 +310,7 @@ class Steps:
             try:
                 worths, seconds = evaluator.worths_with_seconds(source, coalitions[todo], self._heartbeat.should_stop)
             except batching.Stopped:
-                partial = evaluator.found(source, coalitions[todo])
+                partial = evaluator.computed(source, coalitions[todo])
                 rows = [todo[row] for row in partial]
                 kept = None if check else self._answers(evaluator, job, source, coalitions[rows])
                 computed = [ComputedWorth(packed[todo[row]], *worth, kept) for row, worth in partial.items()]
@@ -327,7 +327,7 @@ class Steps:
     def settle(self, claim: Claim) -> Write:
         """Values, shares, money, the released model, status and event: all in the transaction that ends the lease."""
         trained = self._deliverer.trained(claim, self._jobs)
-        rows = self._row_valuer.found(claim, self._jobs)
+        rows = self._row_valuer.valued_rows(claim, self._jobs)
 
         def write(session: Session) -> Claim | None:
             protocol.finish_settle(session, claim)

@@ -21,7 +21,7 @@ from torch import Tensor
 from app.agents import repository
 from app.agents.tables import QuestionStatus
 from app.datasets.rows.features import Encoding
-from app.datasets.rows.registered import asked_encoding, read_registration
+from app.datasets.rows.registered import encoding_for_agent, read_registration
 from app.db.session import transaction
 from contract.agents import AgentLearner, AgentQuestion, Ask, Registration, unpacked
 from contract.document import digest_of
@@ -70,7 +70,7 @@ class QuestionDesk:
         ends, look = time.monotonic() + self.patience, _FIRST_LOOK
         while True:
             with transaction(self.factory) as session:
-                row = repository.asked(session, dataset, question.digest)
+                row = repository.stored_question(session, dataset, question.digest)
                 if row is None:
                     repository.ask(session, dataset, question, models)
                 elif row.status is QuestionStatus.ANSWERED and row.answer is not None:
@@ -86,10 +86,10 @@ class QuestionDesk:
 
 @dataclass(eq=False)
 class AskedPlayer:
-    """``worker.engine.games.away.Away`` by questions. ``asked`` is the question but for what it asks and its models."""
+    """``worker.engine.games.away.Away`` by questions. ``question`` lacks only what it asks and its models."""
 
     desk: Questions
-    asked: AgentQuestion
+    question: AgentQuestion
     registration: Registration
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _moments: RowMoments | None = None
@@ -124,7 +124,7 @@ class AskedPlayer:
         """A question, and the numbers that come with it."""
         content = b"" if models is None else models.detach().cpu().numpy().astype("<f8").tobytes()
         stack = 0 if asks != "objective" or models is None else len(models)
-        return self.asked.of(asks, content, stack), content
+        return self.question.of(asks, content, stack), content
 
     def _arrays(self, question: AgentQuestion, content: bytes, check: Check) -> dict[str, NDArray[np.float64]]:
         answer = self.desk.answer(uuid.UUID(question.dataset), question, content, check)
@@ -132,7 +132,7 @@ class AskedPlayer:
         return unpacked(question, answer, self.registration.noise)
 
 
-def asked_player(desk: Questions, job: Job, file: InputFile, encoding: Encoding, content: bytes) -> AskedPlayer:
+def player_of_agent(desk: Questions, job: Job, file: InputFile, encoding: Encoding, content: bytes) -> AskedPlayer:
     """The player behind a file that is a registration (``content``); raises InvalidData where it does not fit."""
     registration = read_registration(content, file.name)
     terms = job.inputs.away
@@ -150,6 +150,6 @@ def asked_player(desk: Questions, job: Job, file: InputFile, encoding: Encoding,
         purpose=terms.purpose,
         learner=learner,
         asks="moments",
-        encoding=asked_encoding(encoding, registration, file.name, file.target),
+        encoding=encoding_for_agent(encoding, registration, file.name, file.target),
     )
     return AskedPlayer(desk, question, registration)

@@ -37,7 +37,7 @@ from worker.engine.games.away import Away
 from worker.engine.games.game import Player
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.games.shards import cut
-from worker.loading.away import AskedPlayer, Questions, asked_player
+from worker.loading.away import AskedPlayer, Questions, player_of_agent
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, frozen_weights, opened
 from worker.loading.model_folders import read_adapter_arrays
@@ -196,7 +196,7 @@ class LoadedGames:
     def _away(self, job: Job, file: InputFile, encoding: Encoding) -> AskedPlayer:
         if self._desk is None:
             raise AssertionError(f"game {job.game_id} has data that stays with its owner, and nobody can be asked here")
-        return asked_player(self._desk, job, file, encoding, read_blob(lambda: self._blobs.get(file.digest)))
+        return player_of_agent(self._desk, job, file, encoding, read_blob(lambda: self._blobs.get(file.digest)))
 
     def _weights(self, job: Job) -> dict[str, Any] | None:
         """The checkpoint's arrays, where the order named one with weights."""

@@ -27,7 +27,7 @@ _SCRATCH_BYTES = 4 * 1024**2
 # signatures of S3 are refused from fifteen minutes on
 _SKEW_SECONDS = 300.0
 _KEPT = 256
-_GIVEN_BACK = 5
+_MOST_RETURNS = 5
 _OF_THE_MACHINE = {
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EPERM,
     errno.ENETUNREACH, errno.ECONNREFUSED,
@@ -85,12 +85,12 @@ class Strikes:
     def __init__(self) -> None:
         self._row: set[UUID] = set()
         self._lately: OrderedDict[UUID, float] = OrderedDict()
-        self._given_back: dict[UUID, int] = {}
+        self._returns: dict[UUID, int] = {}
 
     def may_give_back(self, shard_id: UUID) -> bool:
         """Whether a shard may go back once more, for a fault of this worker's that no look at it confirms."""
-        self._given_back[shard_id] = self._given_back.get(shard_id, 0) + 1
-        return self._given_back[shard_id] <= _GIVEN_BACK
+        self._returns[shard_id] = self._returns.get(shard_id, 0) + 1
+        return self._returns[shard_id] <= _MOST_RETURNS
 
     def failed(self, shard_id: UUID, counted: UUID) -> int:
         """Note a failure; returns how many different things, as ``counted`` names them, have failed in a row."""
@@ -103,7 +103,7 @@ class Strikes:
 
     def succeeded(self) -> None:
         self._row.clear()
-        self._given_back.clear()
+        self._returns.clear()
 
     def seconds_since(self, shard_id: UUID) -> float:
         """How long ago a shard failed here; infinite where it did not."""

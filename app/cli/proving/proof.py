@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Record = Callable[[str, Verdict], bool]
 _NAMED = 3
 # what an order and the spec of its result have in common; budgets grow when a job is topped up
-_ASKED = ("mode", "metric", "fidelity", "unlearning", "estimator", "seed", "confidence")
+_REQUEST_FIELDS = ("mode", "metric", "fidelity", "unlearning", "estimator", "seed", "confidence")
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,14 @@ def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> li
         record("answers", _worths_of_answers(archive, answers))
     record("values", _values(certificate, archive, result, answers))
     record("amounts", _amounts(signed, certificate, archive, result))
-    told = ["whether the worths are those of models trained on the providers' rows, which takes the rows"]
+    unproven = ["whether the worths are those of models trained on the providers' rows, which takes the rows"]
     if answers is None:
-        told.append(
+        unproven.append(
             "the test of the gain and what other test rows would change, which take models' answers: they are handed "
             "over where every licence grants the model"
         )
     return [
-        *told,
+        *unproven,
         "device seconds, the moment of settlement, reserve prices, whose rows stayed at home, and how many worths were "
         "computed twice",
     ]
@@ -148,27 +148,27 @@ def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> li
 
 def _root(certificate: CertifiedJob, archive: Archive) -> Verdict:
     """Whether the evidence is what the certificate commits to."""
-    sealed, found = certificate.evidence, archive.evidence.seal()
+    sealed, recomputed = certificate.evidence, archive.evidence.seal()
     if sealed is None:
         return Verdict(False, "the certificate names no evidence: it is of a job from before evidence was kept")
-    pairs = [(name, str(value), str(getattr(found, name))) for name, value in sealed.plain().items()]
+    pairs = [(name, str(value), str(getattr(recomputed, name))) for name, value in sealed.plain().items()]
     named = ", ".join(f"{name} {a[:12]} is certified, {b[:12]} found" for name, a, b in pairs if a != b)
     if named:
         return Verdict(False, f"the evidence is not what the certificate commits to: {named}")
     if archive.evidence.content != archive.document:
         return Verdict(False, "the document is not spelled as it was sealed")
-    return Verdict(True, f"{found.leaves} worths and files of answers are under the certificate's Merkle root")
+    return Verdict(True, f"{recomputed.leaves} worths and files of answers are under the certificate's Merkle root")
 
 
 def _request(certificate: CertifiedJob, archive: Archive, result: "StoredResult") -> Verdict:
     """Whether what was ordered is what was valued, and the evidence is of that game."""
     from app.valuations.results.recomputed import order_of
 
-    asked, spec, evidence = order_of(certificate).spec(), result.spec, archive.evidence
+    ordered, spec, evidence = order_of(certificate).spec(), result.spec, archive.evidence
     wrong = [
-        f"{name} {getattr(asked, name)!r} was ordered and {getattr(spec, name)!r} valued"
-        for name in _ASKED
-        if getattr(asked, name) != getattr(spec, name)
+        f"{name} {getattr(ordered, name)!r} was ordered and {getattr(spec, name)!r} valued"
+        for name in _REQUEST_FIELDS
+        if getattr(ordered, name) != getattr(spec, name)
     ]
     if evidence.game != certificate.digests.game:
         wrong.append("the evidence is of another game")
@@ -286,21 +286,21 @@ def _inclusion(
     return []
 
 
-def _proofs(statement: ProofStatement, found: Sequence[InclusionProof]) -> Verdict:
+def _proofs(statement: ProofStatement, proofs: Sequence[InclusionProof]) -> Verdict:
     """Whether every proof leads to the stated root, is of a coalition with the provider's data, and is listed once."""
-    root, leaves, seats = statement.root, statement.leaves, statement.seats
-    places = [proof.index for proof in found]
+    root, leaves, players = statement.root, statement.leaves, statement.seats
+    places = [proof.index for proof in proofs]
     if len(set(places)) < len(places):
         return Verdict(False, "a leaf is listed twice")
-    for proof in found:
-        if not any(holds(proof.leaf.coalition, seat) for seat in seats):
+    for proof in proofs:
+        if not any(holds(proof.leaf.coalition, player) for player in players):
             return Verdict(False, f"leaf {proof.index} is of a coalition without your data")
         if not proven(proof, root, leaves):
             return Verdict(False, f"leaf {proof.index} is not under the root {root}")
-    sources = {proof.leaf.source for proof in found}
-    kinds = ", ".join(f"{sum(p.leaf.source == s for p in found)} by {s}" for s in sorted(sources))
+    sources = {proof.leaf.source for proof in proofs}
+    kinds = ", ".join(f"{sum(p.leaf.source == s for p in proofs)} by {s}" for s in sorted(sources))
     return Verdict(
-        True, f"{len(found)} of {leaves} leaves are worths of coalitions with your data ({kinds}), under {root}"
+        True, f"{len(proofs)} of {leaves} leaves are worths of coalitions with your data ({kinds}), under {root}"
     )
 
 

@@ -58,20 +58,20 @@ def versions(stored: dict[str, str], request: ValueRequest, *, accepted: bool) -
     return Verdict(False, f"made by other versions: {', '.join(wrong)}; {mend}")
 
 
-def request(stored: "ValuationResult", asked: ValueRequest) -> Verdict:
+def request(stored: "ValuationResult", ordered: ValueRequest) -> Verdict:
     """Whether what was asked is what was answered."""
-    pairs = {name: (getattr(asked, name), getattr(stored.spec, name)) for name in ("metric", "mode", "seed")}
+    pairs = {name: (getattr(ordered, name), getattr(stored.spec, name)) for name in ("metric", "mode", "seed")}
     wrong = [
         f"{name} {before!r} was asked and {after!r} answered"
         for name, (before, after) in pairs.items()
         if before != after
     ]
-    names, paid = {name for name, _ in asked.providers}, {player.provider for player in stored.players}
+    names, paid = {name for name, _ in ordered.providers}, {player.provider for player in stored.players}
     wrong += [f"{name!r} was asked about or answered, not both" for name in sorted(names ^ paid)]
     if wrong:
         return Verdict(False, "; ".join(wrong))
     spec = stored.spec
-    what = f"{asked.model}, {spec.metric}, {spec.mode} mode, fidelity {spec.fidelity}, estimator {spec.estimator}"
+    what = f"{ordered.model}, {spec.metric}, {spec.mode} mode, fidelity {spec.fidelity}, estimator {spec.estimator}"
     return Verdict(True, f"{what}, seed {spec.seed}; compare that with what you asked for")
 
 
@@ -103,9 +103,9 @@ def files(stored: "ValuationResult", evaluator: "Evaluator", digests: dict[str, 
     """Whether the files are those that the result was computed from, rows counted."""
     expected = {p.provider: (p.digest, p.rows) for p in stored.players}
     # where shards play, their owners are compared, and the shards follow from the owners' rows and the seed
-    given = {p.name: (p.digest, p.rows) for p in evaluator.owners or evaluator.players}
-    wrong = [name for name in expected if given.get(name) != expected[name]] + [
-        name for name in given if name not in expected
+    actual = {p.name: (p.digest, p.rows) for p in evaluator.owners or evaluator.players}
+    wrong = [name for name in expected if actual.get(name) != expected[name]] + [
+        name for name in actual if name not in expected
     ]
     shards = [(p.name, p.owner, p.digest, p.rows) for p in evaluator.players if evaluator.owners]
     if [(s.name, s.owner, s.digest, s.rows) for s in stored.shards] != shards:
@@ -155,20 +155,20 @@ def game(stored: "ValuationResult", evaluator: "Evaluator", notes: list[str]) ->
     from worker.engine.proof.differences import differences
 
     # counted in iterations of a solver, which may take one more or less on another processor
-    told = {**stored.costs, "a full retraining, in seconds": stored.unit_seconds}
+    stated = {**stored.costs, "a full retraining, in seconds": stored.unit_seconds}
     made = {source: evaluator.cost(source) if source in evaluator.sources else None for source in stored.costs}
     made["a full retraining, in seconds"] = evaluator.unit_seconds
-    apart = {name for name, cost in made.items() if not _near(cost, told[name])}
-    same = {name: told[name] for name in told if name not in apart}
-    wrong = list(differences({"costs": told, "notes": notes}, {"costs": made | same, "notes": list(evaluator.notes)}))
+    apart = {name for name, cost in made.items() if not _near(cost, stated[name])}
+    same = {name: stated[name] for name in stated if name not in apart}
+    wrong = list(differences({"costs": stated, "notes": notes}, {"costs": made | same, "notes": list(evaluator.notes)}))
     if wrong:
         return Verdict(False, f"not that of the files: {'; '.join(str(each) for each in wrong[:_NAMED])}")
     return Verdict(True, "costs and notes are those of the files")
 
 
-def _near(made: float | None, told: float | None) -> bool:
+def _near(made: float | None, stated: float | None) -> bool:
     """Whether two costs are the same up to a tenth."""
-    return made is not None and told is not None and abs(made - told) <= 0.1 * max(abs(made), abs(told))
+    return made is not None and stated is not None and abs(made - stated) <= 0.1 * max(abs(made), abs(stated))
 
 
 def gain(stored: "ValuationResult", evaluator: "Evaluator") -> Verdict:

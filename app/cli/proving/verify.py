@@ -93,10 +93,10 @@ def verify(
     file = _read(result)
     stored, request = file.result, file.request
     console = console_beside(json_path)
-    found: dict[str, Verdict] = {}
+    by_check: dict[str, Verdict] = {}
 
     def record(part: str, verdict: Verdict) -> bool:
-        found[part] = verdict
+        by_check[part] = verdict
         console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
         return verdict.match
 
@@ -121,16 +121,16 @@ def verify(
             record("gain", verdicts.gain(stored, evaluator))
             if intervals:
                 record("intervals", verdicts.intervals(stored, evaluator))
-            record("game", verdicts.game(stored, evaluator, (found["estimate"].report or {})["own_notes"]))
+            record("game", verdicts.game(stored, evaluator, (by_check["estimate"].report or {})["own_notes"]))
             if audit:
                 record("audit", verdicts.audit(stored, evaluator))
     elif audit:
         raise InvalidInput("an audit trains models: name the providers' files with --provider NAME=FILE")
     console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
-    matches = all(verdict.match for verdict in found.values())
+    matches = all(verdict.match for verdict in by_check.values())
     if json_path is not None:
         whole = {"match": matches, "not_checked": unchecked}
-        plain = {part: verdict.plain() for part, verdict in found.items()}
+        plain = {part: verdict.plain() for part, verdict in by_check.items()}
         write_document((json.dumps(whole | plain, indent=1) + "\n").encode(), json_path, console)
     console.print(_conclusion(matches, with_files=bool(provider)))
     if not matches:
@@ -140,10 +140,10 @@ def verify(
 def _signed(file: Path, evidence: Path | None, key: str | None, json_path: Path | None) -> None:
     """Check a certificate against its evidence, or a provider's proofs; exit code 1 on a mismatch."""
     console = console_beside(json_path)
-    found: dict[str, Verdict] = {}
+    by_check: dict[str, Verdict] = {}
 
     def record(part: str, verdict: Verdict) -> bool:
-        found[part] = verdict
+        by_check[part] = verdict
         console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
         return verdict.match
 
@@ -152,9 +152,9 @@ def _signed(file: Path, evidence: Path | None, key: str | None, json_path: Path 
     unchecked = proof.check(file.read_bytes(), evidence, key, record)
     if unchecked:
         console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
-    matches = all(verdict.match for verdict in found.values())
+    matches = all(verdict.match for verdict in by_check.values())
     if json_path is not None:
-        plain = {part: verdict.plain() for part, verdict in found.items()}
+        plain = {part: verdict.plain() for part, verdict in by_check.items()}
         whole = {"match": matches, "not_checked": unchecked} | plain
         write_document((json.dumps(whole, indent=1) + "\n").encode(), json_path, console)
     console.print("It holds, as far as it was checked." if matches else "It does NOT hold.")

@@ -67,19 +67,19 @@ def evaluator_on_features(
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(folder, kind, request.device, context=context, side=side)
         inside = name == "lora"
-        asked = (request, kind, extractor, extractor.inputs if inside else extractor.features)
+        arguments = (request, kind, extractor, extractor.inputs if inside else extractor.features)
         answer, used = read_together(request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES)
         classes, mapped = answer.labels, clean_map(request.label_map)
-        test = _file(the_test_set(request), *asked)
-        read = [(file.player or "", _file(file, *asked)) for file in used]
+        test = _file(the_test_set(request), *arguments)
+        read = [(file.player or "", _file(file, *arguments)) for file in used]
         names = list(dict.fromkeys(player for player, _ in read))
         parts = [_joined([part for player, part in read if player == each], classes, each, mapped) for each in names]
         prints, X, y = _joined([test], classes, "the test set", mapped)
         rows = [part[1] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
         if inside:
-            told = {key: extractor.family.sizes[key] for key in _OF_BASE if key in extractor.family.sizes}
-            hyper = told | hyper
+            base_sizes = {key: extractor.family.sizes[key] for key in _OF_BASE if key in extractor.family.sizes}
+            hyper = base_sizes | hyper
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
             X, rows = standardised(X, rows)
@@ -132,11 +132,11 @@ def _file(
 ) -> _FeaturedPart:
     """A file's rows: their fingerprints, what is ``made`` of them, and their labels."""
     reading, target = request.reading(file.named), request.target
-    found = _SUFFIXES.get(file.path.suffix)
+    suffix_kind = _SUFFIXES.get(file.path.suffix)
     group = request.test_group if file == the_test_set(request) else ""
-    stand_ins = items.read_stand_ins(file.path, found, kind, target, Limits(), file.name, reading, group=group)
+    stand_ins = items.read_stand_ins(file.path, suffix_kind, kind, target, Limits(), file.name, reading, group=group)
     side = extractor.side if kind == IMAGE else None
-    with items.opened(file.path, found, kind, target, Limits(), file.name, side, reading, group=group) as opened:
+    with items.opened(file.path, suffix_kind, kind, target, Limits(), file.name, side, reading, group=group) as opened:
         return _FeaturedPart(stand_ins.prints, made(opened.values), stand_ins.labels, stand_ins.groups)
 
 

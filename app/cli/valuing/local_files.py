@@ -83,9 +83,9 @@ def read_together(
         target_is=target_is,
     )
     paths = {key: str(file.path.resolve()) for key, file in {**keyed, "test": test}.items()}
-    asked = FitRequest(question=question, name="the files", paths=paths, tokenizer=None)
+    fit_request = FitRequest(question=question, name="the files", paths=paths, tokenizer=None)
     reply = process.shared().ask(
-        {"task": READ, **asked.plain()},
+        {"task": READ, **fit_request.plain()},
         files=[Path(path) for path in paths.values()],
         memory_bytes=settings.fit_memory_bytes,
         seconds=settings.parse_seconds,

@@ -19,9 +19,9 @@ def said_pairs(game: "FidelityGame", result: "ValuationResult", console: Console
     from worker.engine.loop.interactions import interactions
 
     with engine_errors():
-        found = interactions(game, result)
+        effects = interactions(game, result)
     names = [player.provider for player in result.players]
-    certain = [pair for pair in found.pairs if pair.interval[0] > 0 or pair.interval[1] < 0]
+    certain = [pair for pair in effects.pairs if pair.interval[0] > 0 or pair.interval[1] < 0]
     for pair in sorted(certain, key=lambda each: -abs(each.value))[:MOST_PAIRS]:
         kind = "substitutes" if pair.value < 0 else "complements"
         console.print(
@@ -29,4 +29,4 @@ def said_pairs(game: "FidelityGame", result: "ValuationResult", console: Console
             f"({pair.interval[0]:.5f} to {pair.interval[1]:.5f}) beyond each alone.",
             soft_wrap=True,
         )
-    return found
+    return effects

@@ -81,10 +81,10 @@ def parse_providers(options: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def parse_pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+def parse_pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
     """What an option says as NAME=VALUE."""
     pairs: dict[str, str] = {}
-    for text in given or ():
+    for text in texts or ():
         name, equals, value = text.rpartition("=")
         if not (equals and name and value):
             raise InvalidInput(f"{option} {text!r}: write NAME=VALUE")
@@ -99,19 +99,19 @@ def parse_readings(
 
     Raises InvalidInput for a value that cannot be declared.
     """
-    found: dict[str, dict[str, Any]] = {}
+    by_file: dict[str, dict[str, Any]] = {}
     for option, values in options.items():
         for value in values or ():
             file, equals, said = value.partition("=")
             named = bool(equals and said) and file in files
             text = said if named else value
             for each in [file] if named else files:
-                declared = found.setdefault(each, {})
+                declared = by_file.setdefault(each, {})
                 if option == "kinds":
                     declared[option] = declared.get(option, {}) | readings.pairs([text])
                 else:
                     declared[option] = text.split(",") if option == "columns" else text
-    checked = {file: dict(readings.plain(readings.declared(**told))) for file, told in found.items()}
+    checked = {file: dict(readings.plain(readings.declared(**entry))) for file, entry in by_file.items()}
     return tuple((file, checked[file]) for file in files if file in checked)
 
 

@@ -44,9 +44,9 @@ class RowSources:
             self.add(player, file, np.arange(1, count + 1), X[begin:end], y[begin:end])
             begin = end
 
-    def table(self, found: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:
+    def table(self, values: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:
         """A player's values as a table in the order of its files; X [m, ...], y [m] are its rows in the engine's."""
-        return self._players[found.provider].table(found, X, y)
+        return self._players[values.provider].table(values, X, y)
 
 
 def check_rows_path(path: Path | None) -> None:
@@ -79,12 +79,12 @@ def write_values(
     from worker.engine.rows.values import row_values, rows_of
 
     with engine_errors():
-        found = row_values(evaluator, result.players)
+        valued = row_values(evaluator, result.players)
     names = [finding.value.replace("_", " ") for finding in RowFinding]
     table = Table("provider", "rows", *names, box=None, pad_edge=False)
-    for player in found:
+    for player in valued:
         counts = [str(int(rows.sum())) for rows in player.findings().values()]
         table.add_row(player.provider, str(len(player)), *counts)
     console.print(table)
-    write_rows([sources.table(each, *rows_of(evaluator.problem, each.provider)) for each in found], path)
+    write_rows([sources.table(each, *rows_of(evaluator.problem, each.provider)) for each in valued], path)
     console.print(f"Rows written to {path}", soft_wrap=True)

@@ -85,17 +85,17 @@ def _looked_at(request: ValueRequest, notice: Notice) -> list[LocalFile]:
     """
     tested, *tests = _texts(request.test, "the test set", None)
     rest = _texts(request.rest, "the rest", None) if request.rest else []
-    players = [file for name, given in request.providers for file in _texts(given, f"{name} ({given})", name)]
+    players = [file for name, source in request.providers for file in _texts(source, f"{name} ({source})", name)]
     _, used = read_together(request, "corpora", tested, [*tests, *players, *rest], notice)
     return [file for file in used if file.player is not None]
 
 
-def _texts(given: str, name: str, player: str | None) -> list[LocalFile]:
-    path = Path(given)
+def _texts(source: str, name: str, player: str | None) -> list[LocalFile]:
+    path = Path(source)
     if not path.is_dir():
-        return [LocalFile(name, path, player, given, format_of(path) or "" if path.is_file() else "")]
+        return [LocalFile(name, path, player, source, format_of(path) or "" if path.is_file() else "")]
     files = text_files(path, recursive=player is not None)
-    return [LocalFile(f"{name}, {file.name}", file, player, given, format_of(file) or "") for file in files]
+    return [LocalFile(f"{name}, {file.name}", file, player, source, format_of(file) or "") for file in files]
 
 
 def evaluator_of_texts(

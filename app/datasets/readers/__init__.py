@@ -85,12 +85,12 @@ def read_table(
     """
     limits = limits or Limits()
     file = source_of(source, limits, name)
-    found = sniff(file, format, name, reading)
-    check_reading(reading, found, name)
+    file_format = sniff(file, format, name, reading)
+    check_reading(reading, file_format, name)
     meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
-    match found:
+    match file_format:
         case "csv" | "tsv":
-            table = delimited.read(file, _DELIMITERS[found], limits, name, reading)
+            table = delimited.read(file, _DELIMITERS[file_format], limits, name, reading)
         case "parquet":
             table = with_findings(parquet.read(file.origin, limits, name), file.finding())
         case "jsonl":
@@ -106,7 +106,7 @@ def read_table(
                 table = images.read(packed, image_size) if packed.images else documents.read_archive(packed)
         case _:
             table = with_findings(npz.read(file.origin, limits, name), file.finding())
-    return _finished(table, found, name, meaning)
+    return _finished(table, file_format, name, meaning)
 
 
 def open_columns(
@@ -122,43 +122,45 @@ def open_columns(
     """The table of ``read_table``, group by group. Raises InvalidData, here or while the groups are read."""
     limits = limits or Limits()
     file = source_of(source, limits, name)
-    found = sniff(file, format, name, reading)
-    check_reading(reading, found, name)
+    file_format = sniff(file, format, name, reading)
+    check_reading(reading, file_format, name)
     meaning = replace(meaning or Meaning(documents=True), kinds=reading.kinds or {})
-    match found:
+    match file_format:
         case "csv" | "tsv":
-            return _delimited_columns(file, found, reading, group_bytes, meaning)
+            return _delimited_columns(file, file_format, reading, group_bytes, meaning)
         case "parquet":
             sizes = parquet.column_sizes(file.origin, limits, name)
             check_names(list(sizes), name)
             parts = _groups(list(sizes), list(sizes.values()), group_bytes)
             return _columns(
-                file, found, list(sizes), (parquet.read(file.origin, limits, name, p) for p in parts), meaning
+                file, file_format, list(sizes), (parquet.read(file.origin, limits, name, p) for p in parts), meaning
             )
         case "npz" if (matrix := npz.wide_matrix(file.origin, limits, name)) is not None:
             names, size = matrix
             check_names(names, name)
             parts = _groups(names, [size // len(names)] * len(names), group_bytes)
-            return _columns(file, found, names, npz.read_some(file.origin, limits, name, parts), meaning)
-    table = read_table(file, found, limits=limits, name=name, reading=reading, meaning=meaning)
-    return Columns(found, table.column_names, iter([table]))
+            return _columns(file, file_format, names, npz.read_some(file.origin, limits, name, parts), meaning)
+    table = read_table(file, file_format, limits=limits, name=name, reading=reading, meaning=meaning)
+    return Columns(file_format, table.column_names, iter([table]))
 
 
-def _columns(file: Source, found: str, names: list[str], tables: Iterator[pa.Table], meaning: Meaning) -> Columns:
+def _columns(file: Source, file_format: str, names: list[str], tables: Iterator[pa.Table], meaning: Meaning) -> Columns:
     said = file.finding()
-    groups = (_finished(with_findings(table, said), found, file.name, meaning) for table in tables)
-    return Columns(found, names, groups)
+    groups = (_finished(with_findings(table, said), file_format, file.name, meaning) for table in tables)
+    return Columns(file_format, names, groups)
 
 
-def _delimited_columns(source: Source, found: str, reading: Reading, group_bytes: int, meaning: Meaning) -> Columns:
+def _delimited_columns(
+    source: Source, file_format: str, reading: Reading, group_bytes: int, meaning: Meaning
+) -> Columns:
     name = source.name
-    file = delimited.opened(source, _DELIMITERS[found], source.limits, name, reading)
+    file = delimited.opened(source, _DELIMITERS[file_format], source.limits, name, reading)
     check_names(file.names, name)
     parts = [file.names]
     if file.size > group_bytes:
         parts = _groups(file.names, [file.size // len(file.names)] * len(file.names), group_bytes)
     tables = (delimited.read_some(file, part) for part in parts)
-    return Columns(found, file.names, (_finished(table, found, name, meaning) for table in tables))
+    return Columns(file_format, file.names, (_finished(table, file_format, name, meaning) for table in tables))
 
 
 def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
@@ -174,7 +176,7 @@ def _groups(names: list[str], sizes: list[int], most: int) -> list[list[str]]:
     return groups
 
 
-def _finished(table: pa.Table, found: str, name: str, meaning: Meaning) -> pa.Table:
+def _finished(table: pa.Table, file_format: str, name: str, meaning: Meaning) -> pa.Table:
     if table.num_rows == 0:
         raise InvalidData(f"{name}: there is a header but no row; add at least one row of data")
     by_reader = findings_of(table)
@@ -192,17 +194,19 @@ def _finished(table: pa.Table, found: str, name: str, meaning: Meaning) -> pa.Ta
     known = {finding.column for finding in (*by_reader, *by_digits) if finding.code == exact.CODES}
     by_types = [each for each in findings_of(table) if each.code != exact.CODES or each.column not in known]
     table = table.replace_schema_metadata(
-        {"cherish.name": name, "cherish.format": found, "cherish.kinds": json.dumps(dict(meaning.kinds))}
+        {"cherish.name": name, "cherish.format": file_format, "cherish.kinds": json.dumps(dict(meaning.kinds))}
     )
     return with_findings(table, [*by_reader, *by_dates, *by_digits, *by_types])
 
 
-def check_reading(reading: Reading, found: str, name: str) -> None:
+def check_reading(reading: Reading, file_format: str, name: str) -> None:
     """Raises InvalidData where something is declared that the format has no use for."""
-    takes = _DECLARABLE.get(found, frozenset())
+    takes = _DECLARABLE.get(file_format, frozenset())
     for option, value in reading:
-        if value is not None and option not in takes and (option != "kinds" or found == "text"):
-            raise InvalidData(f"{name}: `{option}` is declared, and a {found} file has no use for it; leave it out")
+        if value is not None and option not in takes and (option != "kinds" or file_format == "text"):
+            raise InvalidData(
+                f"{name}: `{option}` is declared, and a {file_format} file has no use for it; leave it out"
+            )
 
 
 def check_texts(table: pa.Table, name: str) -> None:
@@ -218,14 +222,14 @@ def check_texts(table: pa.Table, name: str) -> None:
 
 def table_name(table: pa.Table) -> str:
     """What errors call this table."""
-    found: bytes = (table.schema.metadata or {}).get(b"cherish.name", b"a table")
-    return found.decode()
+    stored_name: bytes = (table.schema.metadata or {}).get(b"cherish.name", b"a table")
+    return stored_name.decode()
 
 
 def declared_kinds(table: pa.Table) -> dict[str, str]:
     """How columns of this table were declared to be read."""
-    found: bytes = (table.schema.metadata or {}).get(b"cherish.kinds", b"{}")
-    kinds: dict[str, str] = json.loads(found)
+    stored: bytes = (table.schema.metadata or {}).get(b"cherish.kinds", b"{}")
+    kinds: dict[str, str] = json.loads(stored)
     return kinds
 
 
@@ -236,5 +240,5 @@ def image_shape(table: pa.Table) -> tuple[int, ...]:
 
 def table_format(table: pa.Table) -> str | None:
     """The format of the file that this table was read from; None for a table made in memory."""
-    found: bytes | None = (table.schema.metadata or {}).get(b"cherish.format")
-    return found.decode() if found is not None else None
+    stored: bytes | None = (table.schema.metadata or {}).get(b"cherish.format")
+    return stored.decode() if stored is not None else None

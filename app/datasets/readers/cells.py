@@ -131,22 +131,22 @@ def settle(column: pa.ChunkedArray, label: str, name: str, meaning: Meaning) -> 
     if present == 0 and not declared:
         return pa.chunked_array([pa.nulls(len(cells.codes), pa.float64())]), []
     if not declared and 2 * int(counts[maybe].sum()) <= present:
-        found = numbers_among(cells, maybe, None) if counts[maybe].sum() > _SOME_NUMBERS * present else None
-        said = _mixed(cells, found, maybe, label) or _units(cells, absent, label)
+        parsed = numbers_among(cells, maybe, None) if counts[maybe].sum() > _SOME_NUMBERS * present else None
+        said = _mixed(cells, parsed, maybe, label) or _units(cells, absent, label)
         return _as_text(cells, declared=False), said
     mark = numbers.COMMA if kind == "decimal_comma" else numbers.POINT if declared else None
-    found = numbers_among(cells, maybe, mark)
+    parsed = numbers_among(cells, maybe, mark)
     fits = np.zeros(len(counts), dtype=np.bool_)
-    fits[np.flatnonzero(maybe)] = [value is not None for value in found.values]
-    if not declared and (found.codes or 2 * int(counts[fits].sum()) <= present):
-        findings = [_codes(label)] if found.codes else _mixed(cells, found, maybe, label)
+    fits[np.flatnonzero(maybe)] = [value is not None for value in parsed.values]
+    if not declared and (parsed.codes or 2 * int(counts[fits].sum()) <= present):
+        findings = [_codes(label)] if parsed.codes else _mixed(cells, parsed, maybe, label)
         return _as_text(cells, declared=False), findings
-    if found.ambiguous:
+    if parsed.ambiguous:
         raise _ambiguous(cells, maybe, label, name)
     unfit = ~fits & ~absent
     if unfit.any() and not declared:
         raise unfit_cells(cells, unfit, label, name, int(counts[fits].sum()), present)
-    return _as_numbers(cells, maybe, found), _formats(found, unfit, cells, label)
+    return _as_numbers(cells, maybe, parsed), _formats(parsed, unfit, cells, label)
 
 
 def numbers_among(cells: Coded, maybe: NDArray[np.bool_], mark: str | None) -> numbers.Numbers:
@@ -160,9 +160,9 @@ def as_numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], int]:
     cells = coded(column)
     absent = _among(cells.values, MISSING | DASHES | NO_NUMBER)
     maybe = np.asarray(pc.match_substring_regex(cells.values, numbers.MAYBE), dtype=np.bool_) & ~absent
-    found = numbers_among(cells, maybe, None)
+    parsed = numbers_among(cells, maybe, None)
     values = np.full(len(cells.values) + 1, np.nan)
-    values[np.flatnonzero(maybe)] = [np.nan if value is None else value for value in found.values]
+    values[np.flatnonzero(maybe)] = [np.nan if value is None else value for value in parsed.values]
     unfit = np.isnan(values[:-1]) & ~absent
     return values[cells.codes], int(cells.counts[unfit].sum())
 
@@ -186,20 +186,20 @@ def _as_text(cells: Coded, *, declared: bool) -> pa.ChunkedArray:
     return cells.text(_among(cells.values, frozenset(("",))) if declared else missing_markers(cells.values))
 
 
-def _as_numbers(cells: Coded, maybe: NDArray[np.bool_], found: numbers.Numbers) -> pa.ChunkedArray:
+def _as_numbers(cells: Coded, maybe: NDArray[np.bool_], parsed: numbers.Numbers) -> pa.ChunkedArray:
     values = np.full(len(cells.values) + 1, np.nan)
-    values[np.flatnonzero(maybe)] = [np.nan if value is None else value for value in found.values]
+    values[np.flatnonzero(maybe)] = [np.nan if value is None else value for value in parsed.values]
     column = values[cells.codes]
     gone = np.isnan(column)
-    if found.whole:
+    if parsed.whole:
         return pa.chunked_array([pa.array(np.where(gone, 0, column).astype(np.int64), mask=gone)])
     return pa.chunked_array([pa.array(column, mask=gone)])
 
 
-def _formats(found: numbers.Numbers, unfit: NDArray[np.bool_], cells: Coded, label: str) -> list[Finding]:
+def _formats(parsed: numbers.Numbers, unfit: NDArray[np.bool_], cells: Coded, label: str) -> list[Finding]:
     findings = []
-    if found.formats:
-        detail = f"column `{label}` is read as numbers, written with {' and '.join(found.formats)}"
+    if parsed.formats:
+        detail = f"column `{label}` is read as numbers, written with {' and '.join(parsed.formats)}"
         findings.append(Finding(code="number_format", severity=Severity.NOTE, detail=detail, column=label))
     if unfit.any():
         count = int(cells.counts[unfit].sum())
@@ -208,11 +208,11 @@ def _formats(found: numbers.Numbers, unfit: NDArray[np.bool_], cells: Coded, lab
     return findings
 
 
-def _mixed(cells: Coded, found: numbers.Numbers | None, maybe: NDArray[np.bool_], label: str) -> list[Finding]:
-    if found is None:
+def _mixed(cells: Coded, parsed: numbers.Numbers | None, maybe: NDArray[np.bool_], label: str) -> list[Finding]:
+    if parsed is None:
         return []
     counts = cells.counts[maybe]
-    count = int(sum(n for n, value in zip(counts, found.values, strict=True) if value is not None))
+    count = int(sum(n for n, value in zip(counts, parsed.values, strict=True) if value is not None))
     if count <= _SOME_NUMBERS * len(cells.codes):
         return []
     detail = f"column `{label}` is read as text, and {count} of its cells are numbers"

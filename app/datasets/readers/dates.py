@@ -120,8 +120,8 @@ def _texts(column: pa.ChunkedArray, name: str) -> tuple[pa.ChunkedArray | None, 
         # such as the 31st of February: no column of dates
         return None, _like_dates(values, name)
     final = pa.int64() if unit == _DAYS else pa.float64()
-    found = pa.array(numbers, final).take(coded.indices.cast(pa.int64()))
-    return pa.chunked_array([found]), [_numbers(name, unit), *said]
+    written = pa.array(numbers, final).take(coded.indices.cast(pa.int64()))
+    return pa.chunked_array([written]), [_numbers(name, unit), *said]
 
 
 def _may_be(values: pa.Array) -> bool:

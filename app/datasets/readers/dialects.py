@@ -56,11 +56,11 @@ class Dialect:
             said.append("text is in single quotes")
         if self.skip:
             said.append("a first line `sep=` names the delimiter")
-        found = [Finding(code="dialect", severity=Severity.NOTE, detail="; ".join(said))] if said else []
+        findings = [Finding(code="dialect", severity=Severity.NOTE, detail="; ".join(said))] if said else []
         if self.names is not None:
             detail = "the file has no header line; its columns are named as its owner declares"
-            found.append(Finding(code="columns_declared", severity=Severity.NOTE, detail=detail))
-        return found
+            findings.append(Finding(code="columns_declared", severity=Severity.NOTE, detail=detail))
+        return findings
 
 
 @dataclass(frozen=True)
@@ -86,13 +86,13 @@ class Sample:
             doublequote=dialect.escape is None,
             strict=strict,
         )
-        found = []
+        records = []
         for record in reader:
             if record:
-                found.append(record)
-            if most is not None and len(found) > most:
-                return found
-        return found if self.whole or len(found) < 3 else found[:-1]
+                records.append(record)
+            if most is not None and len(records) > most:
+                return records
+        return records if self.whole or len(records) < 3 else records[:-1]
 
 
 def dialect_of(

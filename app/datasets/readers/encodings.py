@@ -57,12 +57,12 @@ class Text:
 
     def findings(self) -> list[Finding]:
         """What is said of how the bytes became text."""
-        found = self.source.finding()
+        findings = self.source.finding()
         if self.encoding != "utf-8":
             how = "as its owner declares" if self.declared else "by its byte order mark"
             detail = f"the text is read as {self.encoding}, {how}"
-            found.append(Finding(code="encoding", severity=Severity.NOTE, detail=detail))
-        return found
+            findings.append(Finding(code="encoding", severity=Severity.NOTE, detail=detail))
+        return findings
 
 
 class _Recoded(io.RawIOBase):
@@ -146,7 +146,7 @@ def guessed(piece: bytes) -> str:
 def _decodes(piece: bytes, encoding: str) -> bool:
     """Whether a piece, whose last character may be cut, is text of that encoding with at least two signs in a row."""
     try:
-        found = codecs.getincrementaldecoder(encoding)("strict").decode(piece)
+        text = codecs.getincrementaldecoder(encoding)("strict").decode(piece)
     except UnicodeDecodeError:
         return False
-    return re.search("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{2}", found) is not None
+    return re.search("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]{2}", text) is not None

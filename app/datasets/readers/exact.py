@@ -35,20 +35,20 @@ def has_leading_zero(chunk: bytes, delimiter: str) -> bool:
 
 def doubtful(table: pa.Table, *, zeros: bool) -> list[str]:
     """The columns of numbers that may have lost digits when they were parsed."""
-    found = []
+    doubtful_names = []
     for field, column in zip(table.schema, table.columns, strict=True):
         if pa.types.is_integer(field.type):
             if zeros or beyond(column):
-                found.append(field.name)
+                doubtful_names.append(field.name)
         elif pa.types.is_floating(field.type) and _whole_and_large(column):
-            found.append(field.name)
-    return found
+            doubtful_names.append(field.name)
+    return doubtful_names
 
 
 def ends(column: pa.ChunkedArray) -> tuple[Any, Any]:
     """The smallest and the largest value of a column; None twice where it has none."""
-    found: dict[str, Any] = pc.min_max(column).as_py()
-    return found["min"], found["max"]
+    extremes: dict[str, Any] = pc.min_max(column).as_py()
+    return extremes["min"], extremes["max"]
 
 
 def beyond(column: pa.ChunkedArray) -> bool:

@@ -72,20 +72,20 @@ class Seen:
 
     def findings(self) -> list[Finding]:
         """That, in sentences."""
-        found = []
+        findings = []
         if 0 < self.grey < self.count:
-            found.append(
+            findings.append(
                 _note("mixed_colour", "are grey and the others are not; all are read as colour", self.grey, self)
             )
         if self.turned:
-            found.append(_note("exif_orientation", "were turned upright, as their EXIF says", self.turned, self))
+            findings.append(_note("exif_orientation", "were turned upright, as their EXIF says", self.turned, self))
         if self.several:
-            found.append(
+            findings.append(
                 _note("several_pictures", "hold several pictures (MPO); the first is read", self.several, self)
             )
         if self.deep:
-            found.append(_note("sixteen_bits", "have 16 bits a point, and are brought to 8", self.deep, self))
-        return found
+            findings.append(_note("sixteen_bits", "have 16 bits a point, and are brought to 8", self.deep, self))
+        return findings
 
 
 def _note(code: str, what: str, rows: int, seen: Seen) -> Finding:

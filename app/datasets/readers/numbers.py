@@ -85,10 +85,10 @@ def read_cell(text: str, mark: str) -> Cell:
         body = _CURRENCY.sub("", body[1:]).strip(_SPACES)
     percent = body.endswith("%")
     body = body.removesuffix("%").strip(_SPACES)
-    found = _PATTERNS[mark].fullmatch(body)
-    if found is None or len(signs) > 1:
+    match = _PATTERNS[mark].fullmatch(body)
+    if match is None or len(signs) > 1:
         return Cell(None)
-    whole, part, power = found.group("whole", "part", "power")
+    whole, part, power = match.group("whole", "part", "power")
     if not (whole or part):
         return Cell(None)
     digits = re.sub(r"\D", "", whole or "")
@@ -114,16 +114,16 @@ def read_numbers(texts: Sequence[str], counts: Sequence[int], mark: str | None =
     """The distinct texts of one column, each with how many cells hold it; ``mark`` is the decimal mark, if declared."""
     foreign = any(sign.isdecimal() and not sign.isascii() for text in texts for sign in text)
     texts = [_ascii(text) for text in texts]
-    readings = {each: [read_cell(text, each) for text in texts] for each in ((mark,) if mark else (POINT, COMMA))}
-    weight = {each: _weight(cells, counts) for each, cells in readings.items()}
+    by_mark = {each: [read_cell(text, each) for text in texts] for each in ((mark,) if mark else (POINT, COMMA))}
+    weight = {each: _weight(cells, counts) for each, cells in by_mark.items()}
     chosen = mark or (COMMA if weight[COMMA] > weight[POINT] else POINT)
-    ambiguous = mark is None and weight[COMMA] == weight[POINT] > 0 and _differ(readings)
+    ambiguous = mark is None and weight[COMMA] == weight[POINT] > 0 and _differ(by_mark)
     if ambiguous and not any("," in text and _CURRENCY.search(text) is None for text in texts):
         # without commas these are programs' numbers, and a sign of money goes with groups
         ambiguous = False
-    if ambiguous and _grouped(readings[POINT], texts):
+    if ambiguous and _grouped(by_mark[POINT], texts):
         ambiguous = False
-    cells = _same_signs(readings[chosen], counts)
+    cells = _same_signs(by_mark[chosen], counts)
     return Numbers(
         values=tuple(cell.value if not cell.percent or cell.value is None else cell.value / 100 for cell in cells),
         whole=all(cell.whole and not cell.percent for cell in cells if cell.value is not None),
@@ -138,8 +138,8 @@ def _weight(cells: Sequence[Cell], counts: Sequence[int]) -> int:
     return sum(count for cell, count in zip(cells, counts, strict=True) if cell.value is not None)
 
 
-def _differ(readings: dict[str, list[Cell]]) -> bool:
-    pairs = zip(readings[POINT], readings[COMMA], strict=True)
+def _differ(by_mark: dict[str, list[Cell]]) -> bool:
+    pairs = zip(by_mark[POINT], by_mark[COMMA], strict=True)
     return any(point.value != comma.value for point, comma in pairs)
 
 
@@ -165,15 +165,15 @@ def _same_signs(cells: Sequence[Cell], counts: Sequence[int]) -> list[Cell]:
 
 def _formats(cells: Sequence[Cell], mark: str) -> tuple[str, ...]:
     numbers = [cell for cell in cells if cell.value is not None]
-    found = []
+    findings = []
     if mark == COMMA and any(not cell.whole for cell in numbers):
-        found.append("a decimal comma")
+        findings.append("a decimal comma")
     if any(cell.grouped for cell in numbers):
-        found.append("groups of three digits")
+        findings.append("groups of three digits")
     if any(cell.currency for cell in numbers):
-        found.append("a currency sign, which is dropped")
+        findings.append("a currency sign, which is dropped")
     if any(cell.percent for cell in numbers):
-        found.append("per cent, divided by 100")
+        findings.append("per cent, divided by 100")
     if any(cell.negative_brackets for cell in numbers):
-        found.append("brackets, read as minus")
-    return tuple(found)
+        findings.append("brackets, read as minus")
+    return tuple(findings)

@@ -48,18 +48,18 @@ _OPEN_DOCUMENT = "content.xml"
 def sniff(source: Path | bytes | Source, declared: str | None, name: str, reading: Reading = AS_IT_IS) -> str:
     """A ``DatasetFormat``'s value; raises InvalidData for an empty file, another kind, or a false declaration."""
     source = source if isinstance(source, Source) else source_of(source, Limits(), name)
-    found = _magic(source.head(), name)
-    if found == "zip":
-        found = _archive(source.origin, declared, name)
-    if found is None:
+    magic = _magic(source.head(), name)
+    if magic == "zip":
+        magic = _archive(source.origin, declared, name)
+    if magic is None:
         # a plain text may look like anything, so it is one only where it was declared
-        found = declared if declared in _TEXTUAL else _textual(source, reading)
-    if declared is not None and declared != found:
+        magic = declared if declared in _TEXTUAL else _textual(source, reading)
+    if declared is not None and declared != magic:
         raise InvalidData(
-            f"{name}: declared as {declared}, but its first bytes are those of {found}; "
-            f"send a {declared} file or declare {found}"
+            f"{name}: declared as {declared}, but its first bytes are those of {magic}; "
+            f"send a {declared} file or declare {magic}"
         )
-    return found
+    return magic
 
 
 def _magic(head: bytes, name: str) -> str | None:

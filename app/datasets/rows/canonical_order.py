@@ -35,12 +35,12 @@ class CanonicalOrder:
     classes: tuple[int, ...]
     columns: NDArray[np.int64]
 
-    def rows(self, given: EncodedRows) -> EncodedRows:
+    def rows(self, encoded: EncodedRows) -> EncodedRows:
         """Encoded rows in this order."""
         place = np.argsort(np.array(self.classes, dtype=np.int64))
-        X = given.X if given.X.ndim != 2 else np.ascontiguousarray(given.X[:, self.columns])
-        y = given.y if given.y.dtype.kind == "f" else place[given.y].astype(np.int64)
-        return EncodedRows(X, y, given.groups)
+        X = encoded.X if encoded.X.ndim != 2 else np.ascontiguousarray(encoded.X[:, self.columns])
+        y = encoded.y if encoded.y.dtype.kind == "f" else place[encoded.y].astype(np.int64)
+        return EncodedRows(X, y, encoded.groups)
 
 
 def in_canonical_order(

@@ -215,10 +215,10 @@ def format_of(path: Path) -> str | None:
 
 def text_files(folder: Path, *, recursive: bool = False) -> list[Path]:
     """The files of a folder that can hold texts, by name; raises InvalidData where there is none."""
-    found = sorted(p for p in (folder.rglob("*") if recursive else folder.iterdir()) if p.suffix in SUFFIXES)
-    if not found:
+    paths = sorted(p for p in (folder.rglob("*") if recursive else folder.iterdir()) if p.suffix in SUFFIXES)
+    if not paths:
         raise InvalidData(f"{folder}: the folder has no {', '.join(SUFFIXES)} file; put the texts there")
-    return found
+    return paths
 
 
 def tokens_of(document: str, encode: Encode | None = None) -> Tokens:

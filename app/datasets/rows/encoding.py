@@ -90,17 +90,17 @@ def fit_tables(
     choice: FeatureChoice = ALL_FEATURES,
     label_map: Mapping[str, str] | None = None,
     target_is: TargetIs | None = None,
-    told_labels: Collection[str] = (),
+    reported_labels: Collection[str] = (),
 ) -> FittedTables:
     """The same with what is said of the files; ``choice``, ``label_map`` and ``target_is`` are the order's. Where
-    it does not say that the target is of classes (None), one that may be a number is refused. ``told_labels`` are what
-    owners of tables without a row here say that they have."""
+    it does not say that the target is of classes (None), one that may be a number is refused. ``reported_labels`` are
+    what owners of tables without a row here say that they have."""
     if not players:
         raise InvalidData("a job needs at least one provider's dataset; name some in `players`")
     players = [renamed(player, choice) for player in players]
     joined = join(test, players, target, choice)
     mapped = clean_map(label_map or {})
-    classes, target_scale, labels = _fit_target(test, players, target, mapped, target_is, told_labels)
+    classes, target_scale, labels = _fit_target(test, players, target, mapped, target_is, reported_labels)
     if scale == "auto":
         scale = "none" if all(table_format(table) == "npz" for table in (test, *players)) else "standard"
     features = tuple(_fit_feature(test, players, name, kind, scale) for name, kind in joined.kinds.items())
@@ -123,7 +123,7 @@ def _fit_target(
     target: str,
     mapped: Mapping[str, str],
     target_is: TargetIs | None,
-    told_labels: Collection[str],
+    reported_labels: Collection[str],
 ) -> tuple[tuple[str, ...], TargetScale | None, LabelFindings]:
     """The classes, or the scale of a number, and what is said of each file's target."""
     if target_is == "number":
@@ -134,7 +134,7 @@ def _fit_target(
         return (), scale, LabelFindings((), said)
     if target_is is None:
         numeric_target.check_said(test, target)
-    offered = {mapped.get(label, label) for label in told_labels}
+    offered = {mapped.get(label, label) for label in reported_labels}
     offered |= {name for player in players if player.num_rows for name in class_names(player, target, mapped)}
     classes = fit_classes(target, table_name(test), class_names(test, target, mapped), offered)
     counts = [label_counts(table, target, mapped) for table in (test, *players)]

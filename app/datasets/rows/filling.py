@@ -54,6 +54,6 @@ def most_frequent(players: Sequence[pa.ChunkedArray], test: pa.ChunkedArray) -> 
 
 def text_counts(column: pa.ChunkedArray) -> dict[str, int]:
     """How many cells hold each text."""
-    found = column.cast(pa.string()).drop_null().value_counts()
-    texts, counts = found.flatten()
+    tallies = column.cast(pa.string()).drop_null().value_counts()
+    texts, counts = tallies.flatten()
     return dict(zip(texts.to_pylist(), counts.to_pylist(), strict=True))

@@ -61,8 +61,8 @@ def runs(documents: Sequence[int]) -> Groups | None:
     for at, document in enumerate(whose.tolist()):
         place = 0 if at == 0 or document != whose[at - 1] else place + 1
         groups.append((document, place // long))
-    found = numbered(groups)
-    return found if int(found.max()) + 1 < len(found) else None
+    numbers = numbered(groups)
+    return numbers if int(numbers.max()) + 1 < len(numbers) else None
 
 
 def groups_digest(rows: EncodedRows, groups: Groups) -> str:

@@ -165,13 +165,13 @@ def _texts(table: pa.Table, target: str, name: str) -> Iterator[str]:
 
 
 def _arrays(table: pa.Table, target: str, name: str) -> Iterator[NDArray[np.float32]]:
-    found = [each for each in table.column_names if each != target and is_tensor(table.column(each).type)]
-    if len(found) != 1:
+    tensors = [each for each in table.column_names if each != target and is_tensor(table.column(each).type)]
+    if len(tensors) != 1:
         raise _not(
             name, target, "there is no column of images; send a zip of them, or an NPZ with X [n, height, width]"
         )
     row = 0
-    for chunk in table.column(found[0]).chunks:
+    for chunk in table.column(tensors[0]).chunks:
         for pixels in chunk.to_numpy_ndarray():
             row += 1
             colours = pixels.ndim == 3 and pixels.shape[2] == 3

@@ -47,12 +47,12 @@ def target_numbers(table: pa.Table, target: str) -> NDArray[np.float64]:
 def _of_texts(table: pa.Table, target: str, column: pa.ChunkedArray) -> NDArray[np.float64]:
     cells = coded(column)
     maybe = np.asarray(pc.match_substring_regex(cells.values, numbers.MAYBE), dtype=np.bool_)
-    found = numbers_among(cells, maybe, None)
-    if found.ambiguous:
+    parsed = numbers_among(cells, maybe, None)
+    if parsed.ambiguous:
         mend = f"declare read={target}=number, or =decimal_comma"
         raise _no_number(table, target, "its decimal mark and its thousands cannot be told apart", mend)
     values = np.full(len(cells.values), np.nan)
-    values[np.flatnonzero(maybe)] = [np.nan if value is None else value for value in found.values]
+    values[np.flatnonzero(maybe)] = [np.nan if value is None else value for value in parsed.values]
     unfit = ~np.isfinite(values)
     if unfit.any():
         rows = ", ".join(f"row {row} (`{cell[:40]}`)" for row, cell in cells.rows(unfit))

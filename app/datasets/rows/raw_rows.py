@@ -203,8 +203,8 @@ def _median_spread(columns: Sequence[pa.ChunkedArray]) -> float:
 
 def _median(matrices: Sequence[NDArray[np.float64]]) -> float:
     with np.errstate(over="ignore", invalid="ignore"):
-        found = sorted(float(np.nanstd(matrix)) for matrix in matrices)
-    used = [spread for spread in found if np.isfinite(spread) and spread > 0.0]
+        deviations = sorted(float(np.nanstd(matrix)) for matrix in matrices)
+    used = [spread for spread in deviations if np.isfinite(spread) and spread > 0.0]
     return used[(len(used) - 1) // 2] if used else 1.0
 
 

@@ -44,36 +44,36 @@ def registered_table(registration: Registration, name: str, target: str, job_tar
 
 def is_registered(table: pa.Table) -> bool:
     """Whether a table stands for one that stays with its owner."""
-    found: bytes | None = (table.schema.metadata or {}).get(b"cherish.format")
-    return found == AGENT_FORMAT.encode()
+    stored: bytes | None = (table.schema.metadata or {}).get(b"cherish.format")
+    return stored == AGENT_FORMAT.encode()
 
 
-def asked_encoding(encoding: Encoding, registration: Registration, name: str, target: str) -> AskedEncoding:
+def encoding_for_agent(encoding: Encoding, registration: Registration, name: str, target: str) -> AskedEncoding:
     """The job's encoding in the words of the owner's file; raises InvalidData naming the column that an agent cannot
     encode, or that it registered as something else."""
     columns = tuple(_column(feature, encoding, registration, name) for feature in encoding.features)
     own = encoding.target if registration.kind_of(encoding.target) is not None else target
-    asked = AskedEncoding(
+    question = AskedEncoding(
         columns=columns,
         target=own,
         classes=encoding.classes,
         label_map=dict(encoding.label_map),
         scale=None if encoding.target_scale is None else (encoding.target_scale.center, encoding.target_scale.spread),
     )
-    if asked.width > MOST_WIDTH:
+    if question.width > MOST_WIDTH:
         raise _refusal(
             columns[0].name,
-            f"the job's columns encode to {asked.width} features, and an agent sends statistics of {MOST_WIDTH} at "
+            f"the job's columns encode to {question.width} features, and an agent sends statistics of {MOST_WIDTH} at "
             "most; leave text columns with many categories out (features.leave_out)",
         )
     kind = registration.kind_of(own)
     if kind is None:
         raise _refusal(encoding.target, f"{name} has no column `{encoding.target}`; name a target that it has")
-    if asked.scale is not None and kind != "number":
+    if question.scale is not None and kind != "number":
         raise _refusal(own, f"{name}: `{own}` is registered as text, and the job predicts it as a number")
-    if asked.scale is None and not registration.labels:
+    if question.scale is None and not registration.labels:
         raise _refusal(own, f"{name}: its owner registered no labels, so only numbers can be predicted from it")
-    return asked
+    return question
 
 
 def _column(feature: Feature, encoding: Encoding, registration: Registration, name: str) -> AskedColumn:

@@ -80,14 +80,14 @@ def check_values(table: pa.Table, target: str | None, *, is_test: bool) -> None:
     if pa.types.is_floating(column.type):
         # a whole number may be a class, and any number may be predicted as one: the order says
         target_numbers(table.filter(pc.is_valid(column)), target)
-        found = [f"{value:g}" for value in column.drop_null().unique().to_pylist()[:2]]
+        examples = [f"{value:g}" for value in column.drop_null().unique().to_pylist()[:2]]
     elif looks_like(labelled(table, target), target) == "classes":
-        found = class_names(table, target)
+        examples = class_names(table, target)
     else:
         return
-    if is_test and len(found) == 1:
+    if is_test and len(examples) == 1:
         mend = "add rows with other labels"
-        raise _broken(table, target, f"every row of this test set is {found[0]!r}", mend, "one_class")
+        raise _broken(table, target, f"every row of this test set is {examples[0]!r}", mend, "one_class")
 
 
 def check_declared(reading: Reading, columns: Collection[str], name: str) -> None:

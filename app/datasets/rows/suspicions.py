@@ -15,8 +15,8 @@ _MOST = 0.5
 
 def suspicions(player: pa.Table, encoding: Encoding) -> tuple[Finding, ...]:
     """Findings about one player's table, its columns under the job's names."""
-    found = (_suspicion(player.column(feature.name), feature, encoding.scale) for feature in encoding.features)
-    return tuple(finding for finding in found if finding is not None)
+    candidates = (_suspicion(player.column(feature.name), feature, encoding.scale) for feature in encoding.features)
+    return tuple(finding for finding in candidates if finding is not None)
 
 
 def _suspicion(column: pa.ChunkedArray, feature: Feature, scale: str) -> Finding | None:

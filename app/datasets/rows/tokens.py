@@ -35,19 +35,19 @@ def load_tokenizer(path: Path, name: str) -> Tokenizer:
     except ImportError:
         raise InvalidData(f"{name}: reading it needs the package tokenizers: pip install 'cherish[text]'") from None
     try:
-        found = tokenizers.Tokenizer.from_file(str(path))
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
         # a tokenizer.json may ask for padding and truncation, which would change what a document is
-        found.no_padding()
-        found.no_truncation()
-        found.encode("a probe")
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        tokenizer.encode("a probe")
     except BaseException as error:
         # a fault of the file is a plain Exception there, or, in its native code, a panic, which is a BaseException
         if isinstance(error, KeyboardInterrupt | SystemExit | MemoryError):
             raise
         raise InvalidData(f"{name}: this is not a tokenizer ({error}); save it again") from None
     return Tokenizer(
-        lambda text: list(found.encode(text, add_special_tokens=False).ids),
-        lambda text: [begin for begin, _ in found.encode(text, add_special_tokens=False).offsets],
-        lambda text: list(found.encode(text, add_special_tokens=True).ids),
-        found.get_vocab_size(),
+        lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids),
+        lambda text: [begin for begin, _ in tokenizer.encode(text, add_special_tokens=False).offsets],
+        lambda text: list(tokenizer.encode(text, add_special_tokens=True).ids),
+        tokenizer.get_vocab_size(),
     )

@@ -63,9 +63,9 @@ def install(app: FastAPI) -> None:
 
     def answer(request: Request) -> Response:
         content = json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode()
-        found = Response(content, media_type="application/json", headers={"Cache-Control": "no-cache"})
-        conditional(request, found, make_etag(hashlib.sha256(content).hexdigest()))
-        return found
+        response = Response(content, media_type="application/json", headers={"Cache-Control": "no-cache"})
+        conditional(request, response, make_etag(hashlib.sha256(content).hexdigest()))
+        return response
 
     app.add_route("/openapi.json", answer, include_in_schema=False)
 

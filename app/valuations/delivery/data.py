@@ -39,7 +39,7 @@ def of_job(session: Session, valuation: Valuation, players: Sequence[ValuationPl
     files = {file.name.removeprefix("dataset ds_"): file for player in inputs.players for file in player}
     ids = {uuid.UUID(dataset) for player in players for dataset in player.datasets}
     rows = {row.id: row for row in session.scalars(select(Dataset).where(Dataset.id.in_(ids)))}
-    found = []
+    delivered = []
     for player in players:
         grants = inputs.terms.grants[player.position] if inputs.terms.grants else ()
         for dataset in (rows[uuid.UUID(each)] for each in player.datasets):
@@ -48,8 +48,8 @@ def of_job(session: Session, valuation: Valuation, players: Sequence[ValuationPl
             if why is None and file is None:
                 why = "none of its rows is used"
             content, format_ = (None, "") if file is None else (file.digest, file.format)
-            found.append(DeliveredDataset(dataset, player.name, content, format_, why))
-    return found
+            delivered.append(DeliveredDataset(dataset, player.name, content, format_, why))
+    return delivered
 
 
 def record(session: Session, valuation: Valuation, delivered: DeliveredDataset) -> None:

@@ -138,18 +138,18 @@ def _around(
     return low if least is None else max(least, low), high if most is None else min(most, high)
 
 
-def _set(shown: Shown, coarse: Coarse, found: BestSet) -> BestSetAnswer:
+def _set(shown: Shown, coarse: Coarse, best: BestSet) -> BestSetAnswer:
     """A set by the datasets of its players. Of near copies that are one player there is none: each plays by itself."""
-    positions = [at for player in found.players for at in shown.payees(player)[:1]]
+    positions = [at for player in best.players for at in shown.payees(player)[:1]]
     everybody = range(len(shown.players))
     price, whole = sum(map(shown.price, positions)), sum(map(shown.price, everybody))
-    part = 1.0 if found.size == len(shown.players) else coarse.to(found.part, PART_STEP, "set", str(found.size))
-    low, high = _around(found.interval, PART_STEP)
+    part = 1.0 if best.size == len(shown.players) else coarse.to(best.part, PART_STEP, "set", str(best.size))
+    low, high = _around(best.interval, PART_STEP)
     priced = price / whole if whole else None
-    words = f"{'This' if found.size == 1 else 'These'} {found.size} of {len(shown.players)} "
-    words += f"{'gives' if found.size == 1 else 'give'} about {part:.0%} of the gain{_between(low, high)}"
+    words = f"{'This' if best.size == 1 else 'These'} {best.size} of {len(shown.players)} "
+    words += f"{'gives' if best.size == 1 else 'give'} about {part:.0%} of the gain{_between(low, high)}"
     return BestSetAnswer(
-        size=found.size,
+        size=best.size,
         datasets=[shown.dataset(at) for at in positions],
         part=part,
         low=low,
@@ -160,10 +160,10 @@ def _set(shown: Shown, coarse: Coarse, found: BestSet) -> BestSetAnswer:
     )
 
 
-def _addition(shown: Shown, coarse: Coarse, found: Addition) -> AdditionAnswer:
-    dataset = shown.dataset(shown.payees(found.player)[0])
-    part = coarse.to(found.part, PART_STEP, "added", dataset.hex)
-    low, high = _around(found.interval, PART_STEP)
+def _addition(shown: Shown, coarse: Coarse, addition: Addition) -> AdditionAnswer:
+    dataset = shown.dataset(shown.payees(addition.player)[0])
+    part = coarse.to(addition.part, PART_STEP, "added", dataset.hex)
+    low, high = _around(addition.interval, PART_STEP)
     return AdditionAnswer(
         dataset_id=dataset,
         part=part,

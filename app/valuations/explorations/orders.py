@@ -41,21 +41,21 @@ class Exploration:
     notes: tuple[str, ...] = ()
 
 
-def exploration_of(session: Session, settings: Settings, caller: Caller, asked: NewExploration) -> Exploration:
+def exploration_of(session: Session, settings: Settings, caller: Caller, request: NewExploration) -> Exploration:
     """The order that an exploration stands for; raises InvalidInput, NotFound, Conflict."""
-    if asked.budget is not None:
+    if request.budget is not None:
         # before anything is charged
-        money.parse(asked.budget, asked.currency, name="budget")
-    earlier = None if asked.beside is None else _job(session, caller, asked.beside)
+        money.parse(request.budget, request.currency, name="budget")
+    earlier = None if request.beside is None else _job(session, caller, request.beside)
     own = earlier.order.datasets if earlier is not None else []
-    about = _about(asked) if earlier is None else _of_job(earlier.order)
-    chosen: list[uuid.UUID] = list(asked.datasets)
+    about = _about(request) if earlier is None else _of_job(earlier.order)
+    chosen: list[uuid.UUID] = list(request.datasets)
     notes: tuple[str, ...] = ()
-    if asked.search is not None:
+    if request.search is not None:
         test = repository.datasets_by_id(session, {about["test_dataset"]}).get(about["test_dataset"])
         # of a stranger's nothing may be read off what is found
         test = test if test is not None and test.provider_id == caller.account_id else None
-        chosen, notes = _searched(session, settings, caller, asked, asked.search, test, own)
+        chosen, notes = _searched(session, settings, caller, request, request.search, test, own)
     for index, dataset_id in enumerate(chosen):
         if dataset_id in own:
             raise refused(f"/datasets/{index}", f"{public_id('ds', dataset_id)} is of that job already; leave it out")
@@ -72,11 +72,11 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, asked: 
         "fidelity": "unlearn",
         "max_retrains": 0,
         "checked_part": 0.0,
-        "drop_unfit": asked.search is not None,
-        "device": asked.device,
-        "purpose": asked.purpose,
-        "territory": asked.territory,
-        "metadata": asked.metadata,
+        "drop_unfit": request.search is not None,
+        "device": request.device,
+        "purpose": request.purpose,
+        "territory": request.territory,
+        "metadata": request.metadata,
     }
     try:
         built = NewValuation.model_validate(order)
@@ -85,13 +85,13 @@ def exploration_of(session: Session, settings: Settings, caller: Caller, asked: 
     return Exploration(built, frozenset(chosen) if own else frozenset(), notes)
 
 
-def _about(asked: NewExploration) -> dict[str, Any]:
+def _about(order: NewExploration) -> dict[str, Any]:
     """What is measured, on what, as the exploration itself says."""
     named = (
         "test_dataset", "target", "target_is", "model", "base", "image_size", "features", "label_map",
         "missing_labels", "metric", "currency", "seed",
     )  # fmt: skip
-    return {name: getattr(asked, name) for name in named if name in asked.model_fields_set or name == "currency"}
+    return {name: getattr(order, name) for name in named if name in order.model_fields_set or name == "currency"}
 
 
 def _of_job(order: NewValuation) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _searched(
     session: Session,
     settings: Settings,
     caller: Caller,
-    asked: NewExploration,
+    order: NewExploration,
     search: CatalogSearch,
     test: Dataset | None,
     own: list[uuid.UUID],
@@ -127,21 +127,21 @@ def _searched(
     """The newest datasets that a search finds and an order could name, and a note of what was left out."""
     words = {"words": search.q, **search.model_dump(exclude={"q", "most"})}
     page = PageRequest(_LOOKED_AT, None, settings.signing_secret.get_secret_value().encode())
-    found = [dataset for dataset, _ in catalog.search(session, Search(**words), page)[0]]
+    matches = [dataset for dataset, _ in catalog.search(session, Search(**words), page)[0]]
     left: dict[str, int] = {}
     chosen: list[uuid.UUID] = []
-    for dataset in found:
+    for dataset in matches:
         if dataset.id in own or dataset.provider_id == caller.account_id:
             continue
-        if (why := _unusable(settings, asked, dataset, test)) is not None:
+        if (why := _unusable(settings, order, dataset, test)) is not None:
             left[why] = left.get(why, 0) + 1
         elif len(chosen) < search.most:
             chosen.append(dataset.id)
     if not chosen:
         raise refused("/search", f"no dataset that an order could name was found{_because(left)}; look for others")
     more = sum(left.values())
-    note = f"Of {len(found)} datasets that were found {len(chosen)} are explored"
-    return chosen, (f"{note}{_because(left)}.",) if more or len(found) > len(chosen) else ()
+    note = f"Of {len(matches)} datasets that were found {len(chosen)} are explored"
+    return chosen, (f"{note}{_because(left)}.",) if more or len(matches) > len(chosen) else ()
 
 
 def _because(left: Mapping[str, int]) -> str:
@@ -150,12 +150,12 @@ def _because(left: Mapping[str, int]) -> str:
     return " (" + ", ".join(f"{count} {why}" for why, count in sorted(left.items())) + ")"
 
 
-def _unusable(settings: Settings, asked: NewExploration, dataset: Dataset, test: Dataset | None) -> str | None:
+def _unusable(settings: Settings, order: NewExploration, dataset: Dataset, test: Dataset | None) -> str | None:
     """Why an order could not name a dataset, as the catalogue shows it; None where it could."""
     licence = Licence.from_json(dataset.licence or {})
-    if licence.problems(purpose=asked.purpose, territory=asked.territory, at=datetime.now(UTC)):
+    if licence.problems(purpose=order.purpose, territory=order.territory, at=datetime.now(UTC)):
         return "are not licensed for this"
-    if dataset.reserve_currency not in (None, asked.currency):
+    if dataset.reserve_currency not in (None, order.currency):
         return "ask for another currency"
     if (dataset.rows or 0) < settings.least_rows_valued:
         return "have too few rows"

@@ -46,17 +46,17 @@ class _Effort:
     compute: DeviceTimePrice | None
 
 
-def read_files(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, asked: NewExploration) -> None:
+def read_files(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, request: NewExploration) -> None:
     """Charge for what is asked of others' rows, and have the files read if they have not been; to be committed before
     the rest. Raises Deferred, and what ``post`` raises."""
-    exploration = exploration_of(session, settings, caller, asked)
+    exploration = exploration_of(session, settings, caller, request)
     order = with_dispute_window(exploration.order, settings)
     Admission(session, blobs, settings, caller, defer=True, explores=True).read(order)
 
 
-def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, asked: NewExploration) -> Valuation:
+def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller, request: NewExploration) -> Valuation:
     """Start an exploration, its device time held in escrow; raises what an order raises."""
-    exploration = exploration_of(session, settings, caller, asked)
+    exploration = exploration_of(session, settings, caller, request)
     order = with_dispute_window(exploration.order, settings)
     admitted = Admission(session, blobs, settings, caller, explores=True).admit(order)
     if admitted.size.test_rows < settings.explored_test_rows:
@@ -65,7 +65,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
             f"this test set has {admitted.size.test_rows} rows, and on fewer than {settings.explored_test_rows} "
             "nothing is explored, because what is told would be of single rows; give a larger one",
         )
-    effort = _effort(session, settings, admitted, order, asked, len(exploration.added))
+    effort = _effort(session, settings, admitted, order, request, len(exploration.added))
     most = 0 if effort.compute is None else effort.compute.most
     order = with_method(order, admitted.game.learner.name).model_copy(
         update={"max_evaluations": effort.evaluations, "pool": money.plain(most, order.currency)}
@@ -76,7 +76,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         game_id=game.id,
         status=ValuationStatus.QUEUED,
         spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=_inputs(admitted, asked, exploration, effort.compute).plain(),
+        inputs=_inputs(admitted, request, exploration, effort.compute).plain(),
         labels=order.metadata,
         pool_minor=most,
         currency=order.currency,
@@ -154,15 +154,15 @@ def _effort(
     settings: Settings,
     admitted: Admitted,
     order: NewValuation,
-    asked: NewExploration,
+    request: NewExploration,
     added: int,
 ) -> _Effort:
     """As many worths as the budget pays; raises InvalidInput where it does not pay the fewest there have to be."""
     learner, digests = admitted.game.learner.name, service.players_of(order, admitted)
     n = len(digests)
     least = min(least_evaluations("regression", n), 1 << min(n, 30))
-    evaluations = max(least, min(asked.max_evaluations or _EACH * n, 1 << min(n, 30)))
-    limit = None if asked.budget is None else money.parse(asked.budget, order.currency, name="budget")
+    evaluations = max(least, min(request.max_evaluations or _EACH * n, 1 << min(n, 30)))
+    limit = None if request.budget is None else money.parse(request.budget, order.currency, name="budget")
     hourly = settings.compute_prices.get(order.currency)
     if hourly is None:
         return _Effort(evaluations, None)
@@ -182,7 +182,7 @@ def _effort(
 
 
 def _inputs(
-    admitted: Admitted, asked: NewExploration, exploration: Exploration, compute: DeviceTimePrice | None
+    admitted: Admitted, order: NewExploration, exploration: Exploration, compute: DeviceTimePrice | None
 ) -> JobInputs:
     added = {
         payee.part.player
@@ -206,5 +206,5 @@ def _inputs(
             compute=None if compute is None else compute.terms(),
             edition=EDITION,
         ),
-        explored=Explored(beside=asked.beside, added=tuple(sorted(added))),
+        explored=Explored(beside=order.beside, added=tuple(sorted(added))),
     )

@@ -178,8 +178,8 @@ class Admission:
         )
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
-        asked = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
-        disclosure.charge(self.session, self.settings, self.caller, kind, asked)
+        to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
+        disclosure.charge(self.session, self.settings, self.caller, kind, to_charge)
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
         datasets, groups, offers = _kept(datasets, groups, offers, dropped)
@@ -222,7 +222,7 @@ class Admission:
         # a commitment of its own for each job: its files may have been read for an earlier question
         uploaded_at = repository.upload_moments(self.session, [read.test])[read.test.id]
         measured = commit(answer.mix, answer.test.digest, uploaded_at)
-        told = overlap_notes(Bands.of(self.settings), self.caller.account_id, order, read.offers, answer)
+        notes = overlap_notes(Bands.of(self.settings), self.caller.account_id, order, read.offers, answer)
         return Admitted(
             game=game,
             players=answer.seats,
@@ -235,17 +235,17 @@ class Admission:
             measured=measured,
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(
-                *told,
+                *notes,
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
-            away=self._told(order) if read.away else None,
+            away=self._away_terms(order) if read.away else None,
         )
 
-    def _told(self, order: NewValuation) -> AwayTerms:
+    def _away_terms(self, order: NewValuation) -> AwayTerms:
         buyer = public_id("acc", self.caller.account_id)
         return AwayTerms(buyer=buyer, purpose=order.purpose, copies=order.payout.copies)
 

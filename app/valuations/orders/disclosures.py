@@ -11,7 +11,7 @@ from typing import Any
 
 from app.datasets.tables import Dataset
 from app.disclosure.bands import Band, Bands
-from app.disclosure.service import Asked
+from app.disclosure.service import ChargedQuestion
 from app.valuations.orders.model_choice import Chosen
 from app.valuations.schemas import NewValuation
 from contract.document import digest_of
@@ -21,14 +21,14 @@ from contract.rows.findings import FileFinding
 
 # findings that follow from comparing others' cells with the asker's test set
 _COMPARED = frozenset({"out_of_range", "target_range", "unseen_categories"})
-_TOLD = {Band.SOME: "Some", Band.MUCH: "Many"}
+_BAND_WORDS = {Band.SOME: "Some", Band.MUCH: "Many"}
 # what changes no value and no overlap
 _NO_QUESTION = {"metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset"}
 
 
 def questions(
     order: NewValuation, chosen: Chosen, test: Dataset, groups: Sequence[Sequence[Dataset]], *, quoted: bool
-) -> list[Asked]:
+) -> list[ChargedQuestion]:
     """What a quote (``quoted``) or a job asks of each dataset; ``groups`` are the datasets of each payee."""
     about: dict[str, Any] = {
         "asks": "quote" if quoted else "job",
@@ -42,15 +42,15 @@ def questions(
     everything = sorted(_content(dataset) for group in groups for dataset in group)
     if not quoted:
         about["order"] = order.model_dump(mode="json", exclude=_NO_QUESTION)
-    asked = []
+    listed = []
     for group in groups:
         alone = quoted and order.payout.copies == CopiesRule.SEPARATE
         read = sorted(_content(dataset) for dataset in group) if alone else everything
         for dataset in group:
             question = digest_of({**about, "read": read, "of": _content(dataset)})
             pointer = f"/datasets/{order.datasets.index(dataset.id)}"
-            asked.append(Asked(dataset.id, dataset.provider_id, question, pointer))
-    return asked
+            listed.append(ChargedQuestion(dataset.id, dataset.provider_id, question, pointer))
+    return listed
 
 
 def drawn_by(bands: Bands, asker_id: uuid.UUID, test: Dataset, datasets: Sequence[Dataset]) -> str:
@@ -71,17 +71,17 @@ def overlap_notes(
     everybody = digest_of({"rows": sorted(member.raw for member in answer.members)})
     for offer, member in zip(offers, answer.members, strict=True):
         in_test = bands.band(member.in_test, member.rows, ("test", asker, answer.raw_test, member.raw))
-        if in_test in _TOLD:
+        if in_test in _BAND_WORDS:
             notes.append(
-                f"{_TOLD[in_test]} of the rows of {offer.shown} are in the test set, too; "
+                f"{_BAND_WORDS[in_test]} of the rows of {offer.shown} are in the test set, too; "
                 "copies of test rows count for nobody."
             )
         if order.payout.copies == CopiesRule.SEPARATE:
             continue
         in_others = bands.band(member.in_others, member.rows, ("others", asker, everybody, member.raw))
-        if in_others in _TOLD:
+        if in_others in _BAND_WORDS:
             notes.append(
-                f"{_TOLD[in_others]} of the rows of {offer.shown} are in other providers' data of this job, too; "
+                f"{_BAND_WORDS[in_others]} of the rows of {offer.shown} are in other providers' data of this job, too; "
                 f"by copies: {order.payout.copies.value} each row counts once."
             )
     return notes

@@ -15,7 +15,7 @@ from app.datasets.rows.raw_rows import join_raw
 from app.datasets.rows.registered import read_registration
 from app.valuations.orders.job_files import DatasetRefused, JobRows, read_files, without_unfit
 from app.valuations.orders.test_commitment import label_mix
-from app.valuations.players.away import away_player, seat_all
+from app.valuations.players.away import away_player, order_players
 from app.valuations.players.files import pack_groups
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
@@ -67,7 +67,7 @@ def _fit(request: FitRequest) -> FitAnswer:
         payee.name: _fitted(payee, at, grouping, overlap, raw.digest)
         for at, (payee, overlap, raw) in enumerate(zip(payees, shared, whole, strict=True))
     }
-    seated = seat_all(grouping.players, question.members, members, away)
+    ordered = order_players(grouping.players, question.members, members, away)
     # blocks of text are labelled by domains, which are no classes
     classes = rows.labels if question.kind != "blocks" else ()
     held = [encoded for payee in payees for encoded in payee.encoded]
@@ -76,9 +76,9 @@ def _fit(request: FitRequest) -> FitAnswer:
         encoding=rows.encoding,
         shape=rows.shape,
         test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest, groups=_groups(rows.test)),
-        seats=seated.players,
-        members=seated.members,
-        order=seated.order,
+        seats=ordered.players,
+        members=ordered.members,
+        order=ordered.order,
         raw_test=rows.raw_test.digest,
         # how labels are mixed that stay with their owners, nobody knows
         mix=label_mix(classes, rows.test, held, 0 if away else len(payees)),

@@ -36,7 +36,7 @@ from app.datasets.rows.raw_rows import (
     number_block,
     short_hash,
 )
-from app.datasets.rows.registered import asked_encoding, check_alike, read_registration, registered_table
+from app.datasets.rows.registered import check_alike, encoding_for_agent, read_registration, registered_table
 from app.datasets.rows.rules import class_names, class_order, clean_map
 from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
@@ -226,7 +226,7 @@ def _read_tables(files: _Files) -> JobRows:
             choice=choice,
             label_map=question.label_map,
             target_is=question.target_is,
-            told_labels={label for each in registered.values() for label in each.labels},
+            reported_labels={label for each in registered.values() for label in each.labels},
         )
     except Unfit as error:
         raise _Unfit(list(tables)[error.table], error) from None
@@ -239,7 +239,7 @@ def _read_tables(files: _Files) -> JobRows:
     for key, read in tables.items():
         with files.refused(key, files.datasets[key]):
             if key in registered:
-                asked_encoding(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
+                encoding_for_agent(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
             else:
                 rows[key] = encode(read, encoding)
     tables = {key: read for key, read in tables.items() if key not in registered}

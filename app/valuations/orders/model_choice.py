@@ -168,11 +168,11 @@ def check_weights(chosen: Chosen, shape: tuple[int, ...], classes: int) -> None:
 
 def learner_choice(chosen: Chosen) -> LearnerChoice:
     """The learner as the engine takes it: with the sizes of the model below that it must know."""
-    learner, given = ARCHITECTURES[chosen.model.name], dict(chosen.model.hyper)
+    learner, settings = ARCHITECTURES[chosen.model.name], dict(chosen.model.hyper)
     if learner.needs_base:
         sizes = chosen.frozen_base.model_facts.sizes
         own = {hyper.name: sizes[hyper.name] for hyper in learner.hyper if hyper.of_base and hyper.name in sizes}
-        given = own | given
+        settings = own | settings
     # the length of a block is the length of its rows
-    given.pop("context", None)
-    return LearnerChoice(name=chosen.model.name, hyper=given)
+    settings.pop("context", None)
+    return LearnerChoice(name=chosen.model.name, hyper=settings)

@@ -64,16 +64,16 @@ class Continued:
     changed: tuple[str, ...]
 
 
-def continued(earlier: NewValuation, asked: TopUp) -> Continued:
+def continued(earlier: NewValuation, top_up: TopUp) -> Continued:
     """The earlier order with what is asked; where precision is to rule, its limit of retrainings falls. Raises
     InvalidInput where a budget is not larger."""
-    changes = asked.model_dump(exclude_none=True)
+    changes = top_up.model_dump(exclude_none=True)
     for name in BUDGETS:
         before = getattr(earlier, name)
         if name in changes and before is not None and changes[name] <= before:
             words = f"{name} was {before:g} and would be {changes[name]:g}; give more, or leave it out"
             raise refused(f"/{name}", words)
-    free = {"max_retrains": None} if asked.ruled_by == PRECISION else {}
+    free = {"max_retrains": None} if top_up.ruled_by == PRECISION else {}
     order = earlier.model_copy(update={**free, **changes, "deadline": None})
     order = NewValuation.stored(order.model_dump(mode="json"))
     return Continued(order, tuple(sorted(changes)))

@@ -11,7 +11,7 @@ from contract.errors import InvalidProblem
 from contract.learning.learners import ARCHITECTURES, LEARNERS, predicted
 from contract.learning.methods import method_fault, mode_fault, option_faults
 from contract.metrics import METRICS, Predicts
-from contract.results.row_values import ROWS_NONE, told_apart_by
+from contract.results.row_values import ROWS_NONE, rows_valued_by
 
 
 def check_rows(order: NewValuation, chosen: Chosen) -> None:
@@ -19,7 +19,7 @@ def check_rows(order: NewValuation, chosen: Chosen) -> None:
     if order.rows == ROWS_NONE:
         return
     learner = chosen.model.name
-    if chosen.base_digest is not None or told_apart_by(learner, predicted(learner, order.metric)) is None:
+    if chosen.base_digest is not None or rows_valued_by(learner, predicted(learner, order.metric)) is None:
         raise refused(
             "/rows",
             f"rows of {learner} are not told apart"

@@ -14,7 +14,7 @@ from contract.rows.files import InputFile
 
 
 @dataclass(frozen=True)
-class Seated:
+class OrderedPlayers:
     """All players in canonical order, the payees in the order of the question, and these by their players."""
 
     players: tuple[PlayerFitted, ...]
@@ -28,12 +28,12 @@ def away_player(offer: Offer, file: InputFile, rows: int) -> PlayerFitted:
     return PlayerFitted(name=offer.name, files=(file,), digest=digest, rows=rows)
 
 
-def seat_all(
+def order_players(
     here: Sequence[PlayerFitted],
     offers: Sequence[Offer],
     members: Mapping[str, PayeeFitted],
     away: Mapping[str, PlayerFitted],
-) -> Seated:
+) -> OrderedPlayers:
     """Players whose rows are here and those ``away`` (by their offer's name), in one order; ``members`` are the payees
     whose rows are here, seated among ``here``."""
     players = sorted([*here, *away.values()], key=lambda player: (player.digest, player.name))
@@ -58,7 +58,7 @@ def seat_all(
         payees.append(payee)
 
     def key(at: int) -> tuple[int, str, str]:
-        seat = payees[at].seat
-        return (len(players) if seat is None else seat, payees[at].digest, offers[at].name)
+        player = payees[at].seat
+        return (len(players) if player is None else player, payees[at].digest, offers[at].name)
 
-    return Seated(tuple(players), tuple(payees), tuple(sorted(range(len(payees)), key=key)))
+    return OrderedPlayers(tuple(players), tuple(payees), tuple(sorted(range(len(payees)), key=key)))

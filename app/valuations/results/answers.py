@@ -189,36 +189,38 @@ def values(
     )
 
 
-def _chance(found: TestRowChance) -> TestChanceAnswer:
+def _chance(chance: TestRowChance) -> TestChanceAnswer:
     """What other test rows would change; the covariance is in the intervals."""
-    first, second = found.halves
+    first, second = chance.halves
     return TestChanceAnswer(
-        units=found.units,
+        units=chance.units,
         halves=(list(first), list(second)),
-        apart=found.apart,
-        allowed=found.allowed,
-        seed=found.seed,
-        within=found.within,
+        apart=chance.apart,
+        allowed=chance.allowed,
+        seed=chance.seed,
+        within=chance.within,
     )
 
 
 def _precision(valuation: Valuation, result: StoredResult) -> PrecisionAnswer:
     """What was asked for and reached. An unaudited job's intervals lack the error of unlearning: they reach nothing."""
-    if (found := result.precision) is not None:
+    if (precision := result.precision) is not None:
         return PrecisionAnswer(
-            asked=found.asked,
-            reached=found.reached,
-            met=found.met,
-            forecast=found.outlook(),
+            asked=precision.asked,
+            reached=precision.reached,
+            met=precision.met,
+            forecast=precision.outlook(),
             ruled_by=result.spec.ruled_by,
-            test_rows=found.test_rows,
-            only_test_rows=found.test_rows_limit,
-            forecasts=[ForecastAnswer.model_validate(asdict(each)) for each in found.forecast],
+            test_rows=precision.test_rows,
+            only_test_rows=precision.test_rows_limit,
+            forecasts=[ForecastAnswer.model_validate(asdict(each)) for each in precision.forecast],
         )
-    asked, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval
+    ordered, reached = valuation.order.share_ci, valuation.job_progress.widest_share_interval
     if result.audit.status == "unaudited":
         reached = None
-    return PrecisionAnswer(asked=asked, reached=reached, met=reached is not None and reached <= asked, forecast=None)
+    return PrecisionAnswer(
+        asked=ordered, reached=reached, met=reached is not None and reached <= ordered, forecast=None
+    )
 
 
 def _player_value(

@@ -98,10 +98,10 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
 
 def _precision(values: Values) -> dict[str, Any] | None:
     """What was reached; certificates from before there were forecasts stay what they were."""
-    told = values.precision
-    if told is None:
+    precision = values.precision
+    if precision is None:
         return None
-    return told.model_dump(mode="json", exclude=_SINCE_FORECASTS if told.ruled_by is None else None)
+    return precision.model_dump(mode="json", exclude=_SINCE_FORECASTS if precision.ruled_by is None else None)
 
 
 def _without_none(answer: BaseModel, name: str) -> dict[str, Any]:

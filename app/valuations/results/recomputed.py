@@ -73,9 +73,9 @@ def certified_again(signed: Mapping[str, Any], division: Division, result: Mappi
 
 def _files(certificate: CertifiedJob, division: Division) -> tuple[tuple[InputFile, ...], ...]:
     """The players' files, of which a certificate shows only whether they stayed with their owners."""
-    seats = {payee.part.player for payee in division.payees if payee.part.player is not None}
+    players = {payee.part.player for payee in division.payees if payee.part.player is not None}
     away = {payee.part.player for payee, said in zip(division.payees, certificate.players, strict=True) if said.at_home}
-    return tuple((_AT_HOME,) if seat in away else () for seat in range(max(seats, default=-1) + 1))
+    return tuple((_AT_HOME,) if player in away else () for player in range(max(players, default=-1) + 1))
 
 
 def _job(certificate: CertifiedJob, division: Division) -> Valuation:

@@ -47,12 +47,12 @@ class RowPlaces:
         self._X.append(X)
         self._y.append(y)
 
-    def table(self, found: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:
+    def table(self, values: PlayerRowValues, X: NDArray[Any], y: NDArray[Any]) -> pa.Table:
         """The player's values in the order of its files; X [m, ...], y [m] are its rows in the engine's order."""
         read = np.argsort(_keys(np.concatenate(self._X), np.concatenate(self._y)), kind="stable")
         place = np.empty(len(read), dtype=np.int64)
         place[np.argsort(_keys(X, y), kind="stable")] = read
-        return row_table(found, np.array(self._files)[place], np.concatenate(self._numbers)[place], self.classes)
+        return row_table(values, np.array(self._files)[place], np.concatenate(self._numbers)[place], self.classes)
 
 
 def _keys(X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.void]:
@@ -63,31 +63,31 @@ def _keys(X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.void]:
 
 
 def row_table(
-    found: PlayerRowValues, files: NDArray[Any], numbers: NDArray[np.int64], classes: Sequence[str]
+    values: PlayerRowValues, files: NDArray[Any], numbers: NDArray[np.int64], classes: Sequence[str]
 ) -> pa.Table:
     """The table of a player whose rows are rows ``numbers`` [m] of ``files`` [m]; ``classes`` are names of labels, none
     where a number is predicted. ``copy_of_*`` name the first of rows that are nearly the same."""
-    count = len(found)
+    count = len(values)
     order = np.lexsort((numbers, _first_seen(files)))
     names = np.array([*classes, None], dtype=object)
-    labels = names[found.labels] if classes else found.labels
+    labels = names[values.labels] if classes else values.labels
     # a row's own label is no suggestion
-    suggested = np.where(found.suggested == found.labels, -1, found.suggested) if classes else found.suggested
-    copied = found.copy_of >= 0
-    flags = found.findings()
-    told = [";".join(name.value for name, rows in flags.items() if rows[row]) for row in range(count)]
+    suggested = np.where(values.suggested == values.labels, -1, values.suggested) if classes else values.suggested
+    copied = values.copy_of >= 0
+    flags = values.findings()
+    flag_texts = [";".join(name.value for name, rows in flags.items() if rows[row]) for row in range(count)]
     columns = {
-        "provider": np.full(count, found.provider, dtype=object),
+        "provider": np.full(count, values.provider, dtype=object),
         "file": files.astype(object),
         "row": numbers,
         "label": labels,
-        "value": found.values,
-        "stderr": found.stderr,
+        "value": values.values,
+        "stderr": values.stderr,
         "suggested_label": names[suggested] if classes else np.full(count, None, dtype=object),
-        "agreement": found.agreement,
-        "copy_of_file": np.where(copied, files.astype(object)[found.copy_of], np.full(count, None, dtype=object)),
-        "copy_of_row": np.where(copied, numbers[found.copy_of], 0),
-        "findings": np.array(told, dtype=object),
+        "agreement": values.agreement,
+        "copy_of_file": np.where(copied, files.astype(object)[values.copy_of], np.full(count, None, dtype=object)),
+        "copy_of_row": np.where(copied, numbers[values.copy_of], 0),
+        "findings": np.array(flag_texts, dtype=object),
     }
     types = {"row": pa.int64(), "value": pa.float64(), "stderr": pa.float64(), "agreement": pa.float64()}
     types |= {"label": pa.string() if classes else pa.float64()}

@@ -50,7 +50,7 @@ class RowsWanted:
 
 
 @dataclass(frozen=True)
-class FoundRows:
+class ComputedRows:
     """What was found of a payee's rows: the blob of their table, how many, how they were told apart, and how many have
     each finding."""
 
@@ -75,11 +75,11 @@ def wanted(session: Session, valuation_id: uuid.UUID) -> RowsWanted | None:
     return RowsWanted(kept.document.players, payees)
 
 
-def keep(session: Session, valuation_id: uuid.UUID, found: Sequence[FoundRows]) -> None:
+def keep(session: Session, valuation_id: uuid.UUID, rows: Sequence[ComputedRows]) -> None:
     """Keep what was found, but of payees with a dataset that was withdrawn meanwhile; its datasets are held."""
     withdrawn = _withdrawn(session, valuation_id)
     payees = {player.position: player for player in repository.players(session, valuation_id)}
-    for each in found:
+    for each in rows:
         if withdrawn.isdisjoint(payees[each.position].datasets):
             session.merge(
                 RowValues(
@@ -139,23 +139,23 @@ def table(session: Session, blobs: BlobStore, caller: Caller, valuation_id: uuid
     return pa.concat_tables([pyarrow.parquet.read_table(io.BytesIO(blobs.get(row.digest))) for row in rows])
 
 
-def worth_a_look(found: pa.Table, finding: RowFinding, most: int = 20) -> list[dict[str, object]]:
+def worth_a_look(rows: pa.Table, finding: RowFinding, most: int = 20) -> list[dict[str, object]]:
     """The rows of a table with a finding, those of least value first; of most use, of most value."""
-    kept = [row for row in found.to_pylist() if finding.value in row["findings"].split(";")]
+    kept = [row for row in rows.to_pylist() if finding.value in row["findings"].split(";")]
     return sorted(kept, key=lambda row: row["value"], reverse=finding is RowFinding.USE)[:most]
 
 
-def to_parquet(found: pa.Table) -> bytes:
+def to_parquet(rows: pa.Table) -> bytes:
     """The table as Parquet."""
     sink = io.BytesIO()
-    pyarrow.parquet.write_table(found, sink)
+    pyarrow.parquet.write_table(rows, sink)
     return sink.getvalue()
 
 
-def to_csv(found: pa.Table) -> bytes:
+def to_csv(rows: pa.Table) -> bytes:
     """The table as CSV."""
     sink = io.BytesIO()
-    pyarrow.csv.write_csv(found, sink)
+    pyarrow.csv.write_csv(rows, sink)
     return sink.getvalue()
 
 

@@ -50,11 +50,11 @@ def value_shown(values: Values, player: PlayerValue) -> tuple[float | None, tupl
 
 def differences(players: Sequence[PlayerValue]) -> dict[str, list[str]]:
     """Why some are paid another part than their share, and who: reason -> providers, in the players' order."""
-    told: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = {}
     for player in players:
         if player.reason is not None and abs((player.paid_share or 0.0) - (player.share or 0.0)) > _ALIKE:
-            told.setdefault(player.reason, []).append(player.provider)
-    return told
+            by_reason.setdefault(player.reason, []).append(player.provider)
+    return by_reason
 
 
 def cost(values: Values, say: Callable[[float], str]) -> str:
@@ -62,7 +62,7 @@ def cost(values: Values, say: Callable[[float], str]) -> str:
     spent, whole = values.seconds, whole_cost(values)
     taken = f"{say(spent)} on the device"
     if whole is None and values.retrain_seconds_estimate is not None:
-        return f"{taken}. Training a model for every combination is not computable: 2^{_seats(values)} models."
+        return f"{taken}. Training a model for every combination is not computable: 2^{_player_count(values)} models."
     if whole is None:
         return f"{taken}. What exact retraining would have cost is not known for this job."
     if not _unlearned(values):
@@ -87,7 +87,7 @@ def whole_cost(values: Values) -> float | None:
     return whole if whole is not None and whole <= LONGEST_SECONDS else None
 
 
-def _seats(values: Values) -> int:
+def _player_count(values: Values) -> int:
     return len({player.seat for player in values.players if player.seat is not None}) or len(values.players)
 
 
@@ -119,11 +119,11 @@ def _width(interval: tuple[float, float] | None) -> float:
 
 def precision(reached: PrecisionAnswer, audited: bool) -> str:
     """Whether the width that was asked for was reached."""
-    asked = f"intervals of at most {reached.asked:g} points"
+    ordered = f"intervals of at most {reached.asked:g} points"
     forecast = f" {reached.forecast}" if reached.forecast else ""
     if reached.met:
-        return f"Asked for {asked}; the widest is {reached.reached:.2f}."
+        return f"Asked for {ordered}; the widest is {reached.reached:.2f}."
     if reached.reached is not None:
-        return f"Asked for {asked}; that was not reached: the widest is {reached.reached:.2f}.{forecast}"
+        return f"Asked for {ordered}; that was not reached: the widest is {reached.reached:.2f}.{forecast}"
     why = "nothing uncertain was counted" if audited else "the job is not audited"
-    return f"Asked for {asked}; how wide they are cannot be said, because {why}.{forecast}"
+    return f"Asked for {ordered}; how wide they are cannot be said, because {why}.{forecast}"

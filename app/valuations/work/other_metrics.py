@@ -26,7 +26,7 @@ from contract.results.result import StoredResult
 TASK = "worker.tasks.measure"
 MOST_TRIES = 3
 _RESEND = timedelta(seconds=30)
-GIVEN_UP = "the values could not be computed: an internal error, which an administrator finds in the workers' log"
+INTERNAL_ERROR = "the values could not be computed: an internal error, which an administrator finds in the workers' log"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class OtherValues:
     refusal: str | None
 
 
-def found(session: Session, valuation_id: uuid.UUID, metric: str) -> OtherValues | None:
+def stored(session: Session, valuation_id: uuid.UUID, metric: str) -> OtherValues | None:
     """What was asked before, and what came of it; None where nobody asked."""
     row = session.execute(
         select(OtherMetric.result, OtherMetric.refusal).where(
@@ -85,7 +85,7 @@ def begin(session: Session, valuation_id: uuid.UUID, metric: str) -> tuple[Job, 
     if row is None or row.result is not None or row.refusal is not None:
         return None
     if row.tries >= MOST_TRIES:
-        row.refusal = GIVEN_UP
+        row.refusal = INTERNAL_ERROR
         return None
     own = repository.result_of(session, valuation_id)
     if own is None:

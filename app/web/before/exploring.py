@@ -87,15 +87,15 @@ async def explore(
 ) -> Response:
     caller = visitor.caller
     try:
-        asked = await run_in_threadpool(_asked, form)
+        order = await run_in_threadpool(_order_of, form)
 
         def read() -> None:
-            service.read_files(session, blobs, settings, caller, asked)
+            service.read_files(session, blobs, settings, caller, order)
 
         def post() -> str:
             # a savepoint: a refused question leaves nothing, and its form is shown again in the same transaction
             with session.begin_nested():
-                return public_id("exp", service.post(session, blobs, settings, caller, asked).id)
+                return public_id("exp", service.post(session, blobs, settings, caller, order).id)
 
         await answered(request, session, caller.account_id, read)
         name = await run_in_threadpool(post)
@@ -108,10 +108,10 @@ async def explore(
 def show_exploration(
     request: Request, visitor: Reader, session: SessionDep, settings: SettingsDep, exploration_id: ExplorationId
 ) -> Response:
-    found = service.describe(session, settings, service.get(session, visitor.caller, exploration_id))
-    shown = {"found": found, "over": found.status in TERMINAL, "id": public_id("exp", exploration_id)}
-    names = {line.dataset_id: line.name for line in found.ranked}
-    shown |= {"names": names, "drawn": charts.best_sets(found.sets) if len(found.sets) > 1 else None}
+    exploration = service.describe(session, settings, service.get(session, visitor.caller, exploration_id))
+    shown = {"found": exploration, "over": exploration.status in TERMINAL, "id": public_id("exp", exploration_id)}
+    names = {line.dataset_id: line.name for line in exploration.ranked}
+    shown |= {"names": names, "drawn": charts.best_sets(exploration.sets) if len(exploration.sets) > 1 else None}
     return page(request, "exploration.html", shown, visitor=visitor)
 
 
@@ -123,7 +123,7 @@ def cancel_exploration(
     return see_other(f"/explorations/{public_id('exp', exploration_id)}")
 
 
-def _asked(form: ExplorationForm) -> NewExploration:
+def _order_of(form: ExplorationForm) -> NewExploration:
     """What the form asks; raises InvalidInput naming its fields."""
     named, most = form.named(), whole("most", form.most)
     search = {"q": form.q or None, **({} if most is None else {"most": most})}

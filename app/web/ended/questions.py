@@ -53,16 +53,16 @@ def show_what_if(
 ) -> Response:
     """The pool divided as it would be with another amount or rule; nothing is carried out."""
     job = service.get(session, visitor.caller, valuation_id)
-    error, found = None, None
+    error, answer = None, None
     try:
         if policy and policy not in set(PayoutPolicy):
             raise InvalidInput(unknown("policy", policy, PayoutPolicy))
         chosen = PayoutPolicy(policy) if policy else None
-        found = service.what_if(session, visitor.caller, valuation_id, pool.strip() or None, chosen)
+        answer = service.what_if(session, visitor.caller, valuation_id, pool.strip() or None, chosen)
     except InvalidInput as refused:
         error = refused
     shown = {
-        "job": job, "id": public_id("val", valuation_id), "found": found, "error": error,
+        "job": job, "id": public_id("val", valuation_id), "found": answer, "error": error,
         "pool": pool, "policy": policy, "policies": [each.value for each in PayoutPolicy],
     }  # fmt: skip
     return page(request, "what_if.html", shown, visitor=visitor, status=error.status if error else 200)

@@ -95,7 +95,7 @@ def test_a_question_is_asked_once_answered_once_and_an_answer_may_be_sent_again(
     assert waiting(provider, dataset["id"]).json()["questions"] == []
     other = provider.client.put(path, content=answer(question, seed=2))
     assert (other.status_code, "answered once" in other.json()["detail"]) == (409, True)
-    kept = repository.asked(session, parse_id("ds", dataset["id"]), question.digest)
+    kept = repository.stored_question(session, parse_id("ds", dataset["id"]), question.digest)
     assert kept is not None
     assert kept.answer == answer(question)
 
@@ -130,7 +130,7 @@ def test_a_refusal_says_why_and_ends_the_question(provider: Any, session: Sessio
     path = f"/v1/agents/questions/{found['id']}"
     assert provider.client.put(f"{path}/refusal", json={"reason": "not for this purpose"}).status_code == 200
     assert provider.client.put(f"{path}/content", content=answer(question)).status_code == 409
-    kept = repository.asked(session, parse_id("ds", dataset["id"]), question.digest)
+    kept = repository.stored_question(session, parse_id("ds", dataset["id"]), question.digest)
     assert kept is not None
     assert kept.refusal == "not for this purpose"
 
@@ -163,5 +163,5 @@ def test_a_withdrawn_dataset_is_not_asked_and_its_sums_can_be_erased(provider: A
     provider.client.post(f"/v1/datasets/{dataset['id']}/withdraw")
     assert waiting(provider, dataset["id"]).status_code == 409
     assert repository.forget_dataset(session, identity) == 1
-    assert repository.asked(session, identity, question.digest) is None
+    assert repository.stored_question(session, identity, question.digest) is None
     assert service.MOST_AT_ONCE >= 1

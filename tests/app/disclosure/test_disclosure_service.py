@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.audit.tables import AuditEntry
 from app.db.session import transaction
 from app.disclosure import service
-from app.disclosure.service import Asked
+from app.disclosure.service import ChargedQuestion
 from app.disclosure.tables import Disclosure, DisclosureKind
 from app.errors import TooManyRequests
 from app.http.ids import parse_id
@@ -36,8 +36,8 @@ def caller_of(account: Known) -> Caller:
     return Caller(account.account.id, account.account.role, frozenset(), None)
 
 
-def asked(offered: tuple[Known, str], question: str = "q") -> Asked:
-    return Asked(parse_id("ds", offered[1]), offered[0].account.id, question.ljust(64, "0"), "/datasets/0")
+def asked(offered: tuple[Known, str], question: str = "q") -> ChargedQuestion:
+    return ChargedQuestion(parse_id("ds", offered[1]), offered[0].account.id, question.ljust(64, "0"), "/datasets/0")
 
 
 def spent(session: Session) -> list[int]:
@@ -149,7 +149,9 @@ def test_askers_at_once_spend_no_more_than_the_budget(market: Any) -> None:
     refused: list[str] = []
 
     def ask(number: int) -> None:
-        one = Asked(market.datasets[0], market.providers[0], uuid.uuid5(uuid.NAMESPACE_URL, str(number)).hex * 2)
+        one = ChargedQuestion(
+            market.datasets[0], market.providers[0], uuid.uuid5(uuid.NAMESPACE_URL, str(number)).hex * 2
+        )
         try:
             with transaction(market.factory) as session:
                 service.charge(session, small, market.buyer, DisclosureKind.QUOTE, [one])

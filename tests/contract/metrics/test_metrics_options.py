@@ -25,8 +25,8 @@ def test_a_metric_and_what_it_is_told_are_one_text_that_reads_back() -> None:
     assert text_of("f1", None) == "f1"
     for odd in ('a:b,c="d"', "ja, nein", "{"):
         told = text_of("f1", MetricOptions(of_class=odd))
-        assert metric_of(told).told.of_class == odd
-        assert metric_of(metric_of(told).resolved(["x", odd]).text).told.class_number == 1
+        assert metric_of(told).options.of_class == odd
+        assert metric_of(metric_of(told).resolved(["x", odd]).text).options.class_number == 1
 
 
 @pytest.mark.parametrize(

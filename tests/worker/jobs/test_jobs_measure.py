@@ -72,7 +72,7 @@ def test_they_are_the_values_of_a_job_that_ordered_the_metric(hand: Any, order: 
     assert market.rows("SELECT amount_minor, share FROM valuation_players ORDER BY position") == paid
     other = StoredResult.from_dict(market.job(finished(hand, metric="accuracy", **order)).result)
     with market.factory() as session:
-        found = other_metrics.found(session, first, "accuracy")
+        found = other_metrics.stored(session, first, "accuracy")
     assert found is not None
     assert found.result is not None
     mine = found.result.document

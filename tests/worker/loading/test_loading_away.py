@@ -72,7 +72,7 @@ def test_a_question_waits_for_its_answer_and_an_agent_that_is_away_or_refuses_en
     desk, dataset = QuestionDesk(market.factory, 0.2), market.datasets[0]
 
     def answered(session: Session, status: QuestionStatus) -> None:
-        row = repository.asked(session, dataset, QUESTION.digest)
+        row = repository.stored_question(session, dataset, QUESTION.digest)
         assert row is not None
         row.status, row.answer, row.refusal = status, b"sums", "the policy forbids it"
 

@@ -67,8 +67,8 @@ def paired_least_squares(members: Floats, odd: Floats, weight: Floats, total: fl
     influence = np.einsum("pk,kp->p", design, inverse)
     # a pair that alone decides a direction is fitted without a residual: how far off it is, the others tell, and
     # where each pair is such a one, the pairs themselves
-    told = influence < _DECIDES
-    error = residual / (1.0 - np.where(told, influence, 0.0))
-    error[~told] = np.sqrt((error[told] ** 2).mean()) if told.any() else np.sqrt((target**2).mean())
+    decided = influence < _DECIDES
+    error = residual / (1.0 - np.where(decided, influence, 0.0))
+    error[~decided] = np.sqrt((error[decided] ** 2).mean()) if decided.any() else np.sqrt((target**2).mean())
     spread = basis @ (inverse * error)
     return np.asarray(total / n + basis @ inner), np.asarray(spread @ spread.T)

@@ -83,19 +83,20 @@ class Corrector:
         )
         return Corrected(estimate, posterior, self.grid.coalitions[rows])
 
-    def expected(self, found: Corrected, audited: Coalitions, noise: float = 0.0) -> Estimate:
-        """What ``found`` is expected to become once coalitions bool[m, n] are audited: the same values, with the
+    def expected(self, corrected: Corrected, audited: Coalitions, noise: float = 0.0) -> Estimate:
+        """What ``corrected`` is expected to become once coalitions bool[m, n] are audited: the same values, with the
         covariance that follows as long as the kernels' amounts stay as they were found. What the worths leave open of
         the amounts shrinks with the rest."""
         rows = np.unique(self.rows(audited))
         size = sizes_of(self.grid.coalitions[rows])
         inner = (size > 0) & (size < self.grid.n_players)
         now, then = (
-            self._process.expected_covariance(each, found.posterior) for each in (self.rows(found.observed), rows)
+            self._process.expected_covariance(each, corrected.posterior)
+            for each in (self.rows(corrected.observed), rows)
         )
-        before = sizes_of(found.observed)
-        wider = misfit(found.posterior, (before > 0) & (before < self.grid.n_players))
-        amounts = found.posterior.covariance - now
+        before = sizes_of(corrected.observed)
+        wider = misfit(corrected.posterior, (before > 0) & (before < self.grid.n_players))
+        amounts = corrected.posterior.covariance - now
         covariance = wider * (then + amounts * float(np.trace(then) / max(np.trace(now), 1e-300)))
         if len(rows) == len(self.grid.coalitions):
             covariance = np.zeros_like(covariance)
@@ -103,7 +104,7 @@ class Corrector:
         seeds = noise * (weights @ weights.T)
         freedom = float(max(4, int(inner.sum()) // 2 - 1))
         return replace(
-            found.estimate,
+            corrected.estimate,
             covariance=covariance + seeds,
             evaluations=len(rows),
             freedom=freedom,

@@ -81,7 +81,7 @@ class Evaluator:
         self.threads, self.stack = threads, stack
         self._prepared = dict(prepared) if prepared is not None else None
         self._context: Context | None = None
-        self._found: dict[tuple[str, bytes], tuple[float, float]] = {}
+        self._computed: dict[tuple[str, bytes], tuple[float, float]] = {}
         self.keep_answers = keep_answers
         self._answers: dict[tuple[str, bytes], Answer] = {}
         self._seconds: dict[str, float] = {}
@@ -170,9 +170,9 @@ class Evaluator:
         context = self.context
         with batching.single_threaded():
             tangents = tangent.tangents_of(context)
-            found = tangent.player_statistics(context)
+            statistics = tangent.player_statistics(context)
         named: dict[str, NDArray[Any]] = {}
-        for player, sums in zip(self.problem.players, found, strict=True):
+        for player, sums in zip(self.problem.players, statistics, strict=True):
             named |= sums.arrays(tangent.storage_prefix(context, tangents, player.digest))
         return named
 
@@ -211,11 +211,11 @@ class Evaluator:
         self.prepare(should_stop)
         canonical = self.canonical(coalitions)
         keys = [(source, row.tobytes()) for row in canonical]
-        missing = {key[1]: row for key, row in zip(keys, canonical, strict=True) if key not in self._found}
+        missing = {key[1]: row for key, row in zip(keys, canonical, strict=True) if key not in self._computed}
         if missing:
             self._compute(source, np.stack(list(missing.values())), should_stop)
-        found = [self._found[key] for key in keys]
-        return np.array([w for w, _ in found], dtype=np.float64), np.array([s for _, s in found], dtype=np.float64)
+        known = [self._computed[key] for key in keys]
+        return np.array([w for w, _ in known], dtype=np.float64), np.array([s for _, s in known], dtype=np.float64)
 
     def worths_of_models(self, models: Tensor) -> Worths:
         """Worths float64[K] of any models [K, P] on the test units that measure worth."""
@@ -226,10 +226,10 @@ class Evaluator:
         self.prepare()
         return self._test.score(self._test.answers_of(model.unsqueeze(0)))
 
-    def found(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
+    def computed(self, source: str, coalitions: Coalitions) -> dict[int, tuple[float, float]]:
         """(worth, device seconds) of those rows of bool[m, n] that are computed already, by row; computes nothing."""
         keys = [(source, row.tobytes()) for row in self.canonical(coalitions)]
-        return {row: self._found[key] for row, key in enumerate(keys) if key in self._found}
+        return {row: self._computed[key] for row, key in enumerate(keys) if key in self._computed}
 
     def answers(self, source: str, coalitions: Coalitions) -> Answer:
         """What is stored of the models of coalitions bool[m, n] on the test units, [m, T, ...], once they were computed
@@ -325,7 +325,7 @@ class Evaluator:
     def forget(self, source: str, coalitions: Coalitions) -> None:
         """Worths of bool[m, n] that are computed anew when they are next asked for, as a check of the first time."""
         for row in self.canonical(coalitions):
-            self._found.pop((source, row.tobytes()), None)
+            self._computed.pop((source, row.tobytes()), None)
             self._answers.pop((source, row.tobytes()), None)
 
     def canonical(self, coalitions: Coalitions) -> Coalitions:
@@ -421,7 +421,7 @@ class Evaluator:
             self._remember(source, key, worth, spent, raw)
 
     def _remember(self, source: str, key: bytes, worth: float, spent: float, answer: Answer) -> None:
-        self._found[(source, key)] = (worth, spent)
+        self._computed[(source, key)] = (worth, spent)
         if self.keep_answers:
             self._answers[(source, key)] = answer
 

@@ -75,10 +75,10 @@ def forget(evaluator: Evaluator, kept: NDArray[np.bool_], method: str) -> Tensor
         if method == RETRAIN:
             model = _trained(context, coalitions)
         else:
-            found = methods_for(evaluator.learner.name)[method]
-            if found.prepare is not None:
-                found.prepare(context)
-            model = _made(context, found, coalitions)
+            registered = methods_for(evaluator.learner.name)[method]
+            if registered.prepare is not None:
+                registered.prepare(context)
+            model = _made(context, registered, coalitions)
     if not bool(torch.isfinite(model).all()):
         raise EvaluationFailed(f"method {method!r} gave a model with numbers that are not finite")
     return model

@@ -71,11 +71,11 @@ def free_bytes(device: torch.device) -> int:
     """Free memory of a device; on a CPU what the system says is available, or less where its control group says so."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    found = [_available()]
+    limits = [_available()]
     limit, used = (Path("/sys/fs/cgroup") / f"memory.{name}" for name in ("max", "current"))
     if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
-        found.append(int(limit.read_text()) - int(used.read_text()))
-    return max(min(found), 0)
+        limits.append(int(limit.read_text()) - int(used.read_text()))
+    return max(min(limits), 0)
 
 
 def _available() -> int:

@@ -67,7 +67,7 @@ class Models:
         pool = Pool(problem, self._device, learner.dtype, with_rest=problem.mode == "full")
         if isinstance(learner, ByName):
             learner.bind(pool)
-        base, full = self._given(stored)
+        base, full = self._initial(stored)
         empty = np.zeros((1, len(problem.players)), dtype=bool)
         if full is None:
             whole = pool if pool.rest_rows == self.rest_rows else Pool(problem, self._device, learner.dtype)
@@ -106,8 +106,8 @@ class Models:
 
     def draws_start(self) -> bool:
         """Whether another seed is another start: not of learners without random weights, nor where a base is given."""
-        given = any(name.startswith(_BASE) for name in self._problem.checkpoint or {})
-        return not given and not torch.equal(self._learner.start(0), self._learner.start(1))
+        draws = any(name.startswith(_BASE) for name in self._problem.checkpoint or {})
+        return not draws and not torch.equal(self._learner.start(0), self._learner.start(1))
 
     def _nobodys(self, test: TestRows, pool: Pool) -> str:
         """What nobody's model is, in words; empty where it is the learner's start, which nobody ever trained."""
@@ -117,11 +117,11 @@ class Models:
             return "the buyer's own base model"
         return "the base model" if test.answering.prediction.predicts is Predicts.NEXT_TOKEN else ""
 
-    def _given(self, stored: Mapping[str, NDArray[Any]] | None) -> tuple[Tensor, Tensor | None]:
+    def _initial(self, stored: Mapping[str, NDArray[Any]] | None) -> tuple[Tensor, Tensor | None]:
         """The base model [P], and M_full [P] where nobody has to train it."""
-        learner, given = self._learner, dict(self._problem.checkpoint or {})
-        base_arrays = {k.removeprefix(_BASE): v for k, v in given.items() if k.startswith(_BASE)}
-        full_arrays = {k: v for k, v in given.items() if not k.startswith((_BASE, FROZEN))}
+        learner, checkpoint = self._learner, dict(self._problem.checkpoint or {})
+        base_arrays = {k.removeprefix(_BASE): v for k, v in checkpoint.items() if k.startswith(_BASE)}
+        full_arrays = {k: v for k, v in checkpoint.items() if not k.startswith((_BASE, FROZEN))}
         if stored is not None:
             base_arrays = {k.removeprefix(_BASE): v for k, v in stored.items() if k.startswith(_BASE)}
             full_arrays = {k.removeprefix(_FULL): v for k, v in stored.items() if k.startswith(_FULL)}
@@ -131,9 +131,9 @@ class Models:
 
     def _hidden_rows(self, pool: Pool, notes: list[str]) -> int:
         """How many rows M_full saw that are not here: told, stored, trained on here, or assumed and noted."""
-        told = self._problem.option("hidden_rows", -1)
-        if told >= 0:
-            return int(told)
+        declared = self._problem.option("hidden_rows", -1)
+        if declared >= 0:
+            return int(declared)
         stored = [v for k, v in (self._problem.statistics or {}).items() if k.endswith("/hidden/rows")]
         if stored:
             return int(stored[0][0])

@@ -29,7 +29,7 @@ class LogisticRows:
 
 
 @dataclass(frozen=True)
-class Found:
+class FittedLogistic:
     """Models float64[K, C, d] of the coalitions, and how often the objective was evaluated until all were found."""
 
     theta: Floats
@@ -38,7 +38,7 @@ class Found:
 
 def train(
     rows: LogisticRows, coalitions: NDArray[np.bool_], classes: int, l2: float, tol: float, iterations: int
-) -> Found:
+) -> FittedLogistic:
     """The optima of coalitions bool[K, n]; raises EvaluationFailed where one is not reached."""
     stack = _Stack(rows, coalitions, l2)
     state = _Descent.at_start(stack, len(coalitions), classes)
@@ -53,7 +53,7 @@ def train(
             f"logistic regression stopped at gradient norm {worst:.2e} after {iterations} iterations; the rule is "
             f"{tol:.0e}: scale the features, raise l2 ({l2}), or allow more iterations"
         )
-    return Found(state.theta, stack.evaluations)
+    return FittedLogistic(state.theta, stack.evaluations)
 
 
 class _Stack:

@@ -14,8 +14,8 @@ def model_cost(problem: Problem, learner: Learner) -> ModelCost:
     kind, hyper = LEARNERS[learner.name], dict(problem.learner.hyper)
     taken = int(getattr(learner, "taken", 0))
     frozen = float(getattr(learner, "frozen_products", 0.0))
-    given = kind.defaults() | hyper | ({"iterations_taken": taken} if taken else {})
-    return kind.cost(ModelSizes(tuple(problem.feature_shape), problem.classes, given, frozen))
+    settings = kind.defaults() | hyper | ({"iterations_taken": taken} if taken else {})
+    return kind.cost(ModelSizes(tuple(problem.feature_shape), problem.classes, settings, frozen))
 
 
 def retrained(problem: Problem, cost: ModelCost) -> tuple[float, float]:

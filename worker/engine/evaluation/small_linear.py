@@ -91,7 +91,7 @@ class SmallLinear:
         self._X = np.concatenate(parts)
         self._y = np.concatenate([problem.trained_on(player.y) for player in problem.players])
         self._spans = spans
-        self._found: dict[bytes, tuple[float, float, Answers]] = {}
+        self._computed: dict[bytes, tuple[float, float, Answers]] = {}
         self._seconds = {"prepare": 0.0, _RETRAIN: 0.0}
         self._classes = classes_of(self.players)
 
@@ -133,11 +133,11 @@ class SmallLinear:
     def worth(self, source: str, coalitions: Coalitions) -> Worths:  # noqa: ARG002 - there is one
         """Worths float64[m] of coalitions bool[m, n]; raises EvaluationFailed."""
         rows = canonical(coalitions, self._classes)
-        missing = {key: row for key, row in zip(keys(rows), rows, strict=True) if key not in self._found}
+        missing = {key: row for key, row in zip(keys(rows), rows, strict=True) if key not in self._computed}
         inner = [(key, row) for key, row in missing.items() if not self._known(key, row)]
         for begin in range(0, len(inner), _AT_ONCE):
             self._compute(inner[begin : begin + _AT_ONCE])
-        return np.array([self._found[key][0] for key in keys(rows)], dtype=np.float64)
+        return np.array([self._computed[key][0] for key in keys(rows)], dtype=np.float64)
 
     def ends(self, source: str) -> Ends:  # noqa: ARG002 - there is one
         return self._units.ends(self._full.answers, None, self._baseline.worth, WITHOUT_PLAYERS)
@@ -145,7 +145,7 @@ class SmallLinear:
     def influences(self, source: str, coalitions: Coalitions) -> Floats:
         """How much each test unit moves the worths of coalitions bool[m, n], float64[m, T]."""
         self.worth(source, coalitions)
-        answers = [self._found[key][2] for key in keys(canonical(coalitions, self._classes))]
+        answers = [self._computed[key][2] for key in keys(canonical(coalitions, self._classes))]
         return self._units.influences(np.stack(answers), None)
 
     @property
@@ -155,22 +155,22 @@ class SmallLinear:
     def _known(self, key: bytes, row: NDArray[np.bool_]) -> bool:
         """Remember the worth of everybody or nobody; False for other coalitions."""
         if row.all():
-            self._found[key] = (max(self._full.score, self._baseline.worth), 0.0, self._full.answers)
+            self._computed[key] = (max(self._full.score, self._baseline.worth), 0.0, self._full.answers)
         elif not row.any():
-            self._found[key] = (self._baseline.worth, 0.0, np.asarray(self._baseline.answers, dtype=np.float32))
-        return key in self._found
+            self._computed[key] = (self._baseline.worth, 0.0, np.asarray(self._baseline.answers, dtype=np.float32))
+        return key in self._computed
 
-    def _compute(self, asked: Sequence[tuple[bytes, NDArray[np.bool_]]]) -> None:
+    def _compute(self, keyed: Sequence[tuple[bytes, NDArray[np.bool_]]]) -> None:
         begun = time.perf_counter()
-        answers, _ = self._trained(np.stack([row for _, row in asked]))
+        answers, _ = self._trained(np.stack([row for _, row in keyed]))
         scores = self._prediction.worths(self._metric, answers, self._targets)
         spent = time.perf_counter() - begun
         self._seconds[_RETRAIN] += spent
-        for (key, row), worth, answer in zip(asked, at_least(scores, self._baseline.worth), answers, strict=True):
+        for (key, row), worth, answer in zip(keyed, at_least(scores, self._baseline.worth), answers, strict=True):
             if not np.isfinite(worth):
                 names = [p.name for p, kept in zip(self.problem.players, row, strict=True) if kept]
                 raise EvaluationFailed(f"a worth that is not finite ({worth}) for the coalition of {', '.join(names)}")
-            self._found[key] = (float(worth), spent / len(asked), answer)
+            self._computed[key] = (float(worth), spent / len(keyed), answer)
 
     def _trained(self, coalitions: Coalitions) -> tuple[Answers, int]:
         """Answers float32[K, T, C] of the models of coalitions bool[K, n], and evaluations of the objective."""
@@ -178,9 +178,9 @@ class SmallLinear:
             return (self._ridge(coalitions) @ self._test.T)[:, :, None].astype(np.float32), 0
         l2, tol, iterations = (float(self._hyper[name]) for name in ("l2", "tol", "iterations"))
         rows = LogisticRows(self._X, self._y.astype(np.int64), self._spans)
-        found = train(rows, coalitions, self.problem.classes, l2, tol, int(iterations))
-        answers = np.matmul(self._test, found.theta.transpose(0, 2, 1))
-        return answers.astype(np.float32), found.evaluations
+        fitted = train(rows, coalitions, self.problem.classes, l2, tol, int(iterations))
+        answers = np.matmul(self._test, fitted.theta.transpose(0, 2, 1))
+        return answers.astype(np.float32), fitted.evaluations
 
     def _ridge(self, coalitions: Coalitions) -> Floats:
         """Unknowns float64[K, d + 1], the constant last and free, each over its coalition's own rows."""

@@ -167,13 +167,13 @@ class Problem:
         if twice:
             raise InvalidProblem(f"player names must be unique; used twice: {', '.join(twice)}")
         metric_of(self.metric)
-        for what, given, allowed in (
+        for what, actual, allowed in (
             ("class_weights", self.class_weights, CLASS_WEIGHTS),
             ("mode", self.mode, MODES),
             ("learner", self.learner.name, LEARNERS),
         ):
-            if given not in allowed:
-                raise InvalidProblem(unknown(what, given, allowed))
+            if actual not in allowed:
+                raise InvalidProblem(unknown(what, actual, allowed))
         if self.mode == "partial" and not LEARNERS[self.learner.name].kept:
             raise InvalidProblem(
                 f"learner {self.learner.name!r} has no partial mode: no model of it is kept that could forget; use mode"
@@ -224,8 +224,10 @@ class Problem:
             if X.shape[1:] != shape:
                 raise InvalidProblem(f"{name} has rows of shape {X.shape[1:]}, the test set of {shape}; encode alike")
             if (y.dtype.kind == "f") is not numbers:
-                told = "numbers (floats)" if numbers else "class numbers (integers)"
-                raise InvalidProblem(f"{name}: metric {self.metric} scores {self.predicts}s, so labels must be {told}")
+                expected = "numbers (floats)" if numbers else "class numbers (integers)"
+                raise InvalidProblem(
+                    f"{name}: metric {self.metric} scores {self.predicts}s, so labels must be {expected}"
+                )
             if not numbers and len(y) and (y.min() < 0 or y.max() >= self.classes):
                 raise InvalidProblem(
                     f"{name} has labels from {y.min()} to {y.max()}; class numbers run from 0 to {self.classes - 1}"
@@ -240,7 +242,7 @@ class Problem:
         learner = self.learner.name
         if learner not in METHODS_WITHOUT_ROWS:
             raise InvalidProblem(f"{who}, and learner {learner!r} needs them; use {' or '.join(METHODS_WITHOUT_ROWS)}")
-        for what, given, allowed in (
+        for what, actual, allowed in (
             ("mode", self.mode, self.mode == "full"),
             ("shards", "", not self.owners),
             ("a checkpoint", "", not self.checkpoint),
@@ -248,7 +250,7 @@ class Problem:
             ("class_weights", self.class_weights, self.class_weights != "pooled"),
         ):
             if not allowed:
-                raise InvalidProblem(f"{who}, which does not go with {what} {given}".rstrip() + "; leave it out")
+                raise InvalidProblem(f"{who}, which does not go with {what} {actual}".rstrip() + "; leave it out")
 
     @property
     def feature_shape(self) -> tuple[int, ...]:

@@ -75,10 +75,12 @@ class ByName:
         kept = torch.nonzero(seen).squeeze(1)
         if not len(kept) or not len(X):
             return params.new_zeros((len(X), self.classes))
-        rows, asked = (np.ascontiguousarray(part.flatten(1).cpu().double().numpy()) for part in (self._pool.X[kept], X))
+        rows, queries = (
+            np.ascontiguousarray(part.flatten(1).cpu().double().numpy()) for part in (self._pool.X[kept], X)
+        )
         y = self._pool.y[kept].cpu().numpy()
-        found = answers(self.name, self.options, rows, y, asked, self.classes, int(seed[0]))
-        return torch.from_numpy(found).to(params)
+        answered = answers(self.name, self.options, rows, y, queries, self.classes, int(seed[0]))
+        return torch.from_numpy(answered).to(params)
 
     def gradient(self, params: Tensor, batch: Batch, residual: Tensor | None = None) -> Tensor:  # noqa: ARG002
         raise InvalidProblem(f"learner {self.name!r} has no gradient; choose a method that is written for it")

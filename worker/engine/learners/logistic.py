@@ -235,12 +235,12 @@ class LogisticStack:
         width = self.learner.features + 1
         # all places, whoever is in them: one shape, so that no place's bits depend on the others
         shared = theta[:, :, :width].contiguous()
-        asked = {
+        questions = {
             at: away.objective(shared, self.check)
             for at, away in self._pool.away.items()
             if bool(self._away_weight[:, at].any())
         }
-        for at, answer in asked.items():
+        for at, answer in questions.items():
             losses, slopes = answer()
             weight = self._away_weight[:, at].to(value)
             value = value + weight * losses

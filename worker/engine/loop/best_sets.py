@@ -25,46 +25,46 @@ _QUANTILE = 1.959964
 _UNSEEN = 0.5
 
 
-def best_sets(game: FidelityGame, found: ValuationResult, added: Sequence[int] = ()) -> Selection:
+def best_sets(game: FidelityGame, result: ValuationResult, added: Sequence[int] = ()) -> Selection:
     """The best set of each size, and what each of the ``added`` players (positions) adds to all others. Raises what
     the game raises where worths are missing."""
-    n = len(found.players)
-    order = sorted(range(n), key=lambda player: (-found.players[player].value, player))
+    n = len(result.players)
+    order = sorted(range(n), key=lambda player: (-result.players[player].value, player))
     nested = np.zeros((n, n), dtype=bool)
     for size in range(1, n + 1):
         nested[size - 1, order[:size]] = True
-    gain = found.full_worth - found.empty_worth
+    gain = result.full_worth - result.empty_worth
     if gain <= 0.0:
-        return Selection(found.source, "everybody's model scores no more than the baseline")
+        return Selection(result.source, "everybody's model scores no more than the baseline")
     without = ~np.eye(n, dtype=bool)[list(added)] if added else np.zeros((0, n), dtype=bool)
-    known = _Known(game, found)
+    known = _Known(game, result)
     # asked for together, so that at most two rounds are needed
     known.buy(nested)
     additions = tuple(_addition(known, player, row[None], gain) for player, row in zip(added, without, strict=True))
     sets = tuple(_best(known, size, nested[size - 1], gain) for size in range(1, n + 1))
-    return Selection(found.source, None, sets, additions)
+    return Selection(result.source, None, sets, additions)
 
 
 class _Known:
     """The worths that a result rests on, by size, and what test units do to them."""
 
-    def __init__(self, game: FidelityGame, found: ValuationResult) -> None:
-        self.game, self.source = game, found.source
+    def __init__(self, game: FidelityGame, result: ValuationResult) -> None:
+        self.game, self.source = game, result.source
         self.classes = classes_of(game.players)
         column = {player.name: index for index, player in enumerate(game.players)}
-        rows = [[column[name] for name in row.coalition] for row in found.worths if row.source == found.source]
+        rows = [[column[name] for name in row.coalition] for row in result.worths if row.source == result.source]
         self.coalitions = np.zeros((len(rows), len(column)), dtype=bool)
         for index, kept in enumerate(rows):
             self.coalitions[index, kept] = True
-        self.worths = np.array([row.worth for row in found.worths if row.source == found.source])
-        self.ends = game.ends(found.source) if isinstance(game, Measured) else None
+        self.worths = np.array([row.worth for row in result.worths if row.source == result.source])
+        self.ends = game.ends(result.source) if isinstance(game, Measured) else None
         self.most = max(_LEAST_SETS, _MOST_SETS // len(column))
-        self.baseline = found.empty_worth
+        self.baseline = result.empty_worth
 
     def buy(self, coalitions: Coalitions) -> None:
         """Have these computed too, where they are not."""
-        asked = canonical(coalitions, self.classes)
-        self.game.worth(self.source, unique(asked))
+        needed = canonical(coalitions, self.classes)
+        self.game.worth(self.source, unique(needed))
 
     def of_size(self, nested: Coalitions) -> tuple[Coalitions, Floats]:
         """The likeliest best sets of the size of one that is among them, and their worths."""

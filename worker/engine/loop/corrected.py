@@ -49,9 +49,9 @@ def corrected(run: Run) -> ValuationResult:
         if corrector is None:
             noise = _seed_noise(run, audited)
             corrector = bake(run, grid, audited, worths, len(plan) + len(ends))
-        found = corrector.corrected(audited, worths, noise)
-        estimate = symmetric(found.estimate, run.classes)
-        by = Weights(RETRAIN, found.observed, found.posterior.leverage)
+        correction = corrector.corrected(audited, worths, noise)
+        estimate = symmetric(correction.estimate, run.classes)
+        by = Weights(RETRAIN, correction.observed, correction.posterior.leverage)
         apart = _disagreement(run, corrector, audited, worths)
         ranges, ended = run.look(look, estimate, apart, partial(run.doubt, by))
         if ended:
@@ -65,7 +65,7 @@ def corrected(run: Run) -> ValuationResult:
         else:
             bought = min(len(plan), 2 * bought)
             continue
-        more = MoreRetrainings(corrector, found, noise, first)
+        more = MoreRetrainings(corrector, correction, noise, first)
         audit = _audit(run)
         return report(run, estimate, look, run.doubt(by), "multifidelity", RETRAIN, stopped_by, audit, more=more)
 

@@ -34,12 +34,12 @@ def tested(ends: Ends, confidence: float) -> Gain:
     moved = ends.influences[1] - ends.influences[0]
     stderr = math.sqrt(float((moved**2).sum()) + UNSEEN * ends.size**2 / len(moved) ** 2)
     difference = ends.full - ends.baseline
-    standing = difference / stderr
+    z = difference / stderr
     if ends.within is None:
-        times, p_value = NormalDist().inv_cdf(confidence), 0.5 * math.erfc(standing / math.sqrt(2.0))
+        times, p_value = NormalDist().inv_cdf(confidence), 0.5 * math.erfc(z / math.sqrt(2.0))
     else:
         freedom = len(moved) - 1
-        times, p_value = student.quantile(confidence, freedom), student.upper_tail(standing, freedom)
+        times, p_value = student.quantile(confidence, freedom), student.upper_tail(z, freedom)
     lower = difference - times * stderr
     return Gain(
         baseline=ends.baseline,

@@ -25,24 +25,24 @@ from worker.engine.loop.chance import Weights
 from worker.engine.loop.run import RETRAIN, Run
 
 
-def interactions(game: FidelityGame, found: ValuationResult) -> Interactions:
+def interactions(game: FidelityGame, result: ValuationResult) -> Interactions:
     """The interactions of a valuation's players; raises what the game raises."""
-    run = Run(game, found.spec, None)
+    run = Run(game, result.spec, None)
     if run.n < 2:
         return Interactions(reason="there is one player")
     if run.owners:
         return Interactions(reason="shards play, and a pair of owners is no pair of players")
     if run.n > ENUMERATE_UP_TO:
         return Interactions(reason=f"they are told up to {ENUMERATE_UP_TO} players, where every coalition has a worth")
-    if found.estimator == EXACT:
-        values, covariance = _of_all(run, found)
-    elif found.estimator == MULTIFIDELITY:
-        values, covariance = _of_corrected(run, found)
+    if result.estimator == EXACT:
+        values, covariance = _of_all(run, result)
+    elif result.estimator == MULTIFIDELITY:
+        values, covariance = _of_corrected(run, result)
     else:
-        return Interactions(reason=f"estimator {found.estimator} gives no worth of every coalition")
+        return Interactions(reason=f"estimator {result.estimator} gives no worth of every coalition")
     spread = np.sqrt(np.clip(np.diag(covariance), 0.0, None))
-    times = NormalDist().inv_cdf(0.5 + found.spec.confidence / 2.0)
-    position = {player.provider: at for at, player in enumerate(found.players)}
+    times = NormalDist().inv_cdf(0.5 + result.spec.confidence / 2.0)
+    position = {player.provider: at for at, player in enumerate(result.players)}
     columns = [position[player.name] for player in run.players]
     return Interactions(
         tuple(
@@ -66,22 +66,22 @@ def pair_operator(coalitions: Coalitions) -> Floats:
     return np.stack(rows)
 
 
-def _of_all(run: Run, found: ValuationResult) -> tuple[Floats, Floats]:
+def _of_all(run: Run, result: ValuationResult) -> tuple[Floats, Floats]:
     """Of one source, all of whose worths are known: exact, but for other test units."""
     every = all_coalitions(run.n)
     weights = pair_operator(every)
-    values = weights @ run.purchases.worth(found.source, every)
-    doubt = run.doubt(Weights(found.source, every, weights))
+    values = weights @ run.purchases.worth(result.source, every)
+    doubt = run.doubt(Weights(result.source, every, weights))
     return values, np.zeros((len(values), len(values))) if doubt is None else doubt.covariance
 
 
-def _of_corrected(run: Run, found: ValuationResult) -> tuple[Floats, Floats]:
+def _of_corrected(run: Run, result: ValuationResult) -> tuple[Floats, Floats]:
     """Of cheap worths that audited retrainings corrected."""
     grid = _pairs(run.audit_plan()[0])
     ends = run.purchases.worth(RETRAIN, anchors(run.n))
-    kept = [candidate.source for candidate in found.bake_off if candidate.kept]
+    kept = [candidate.source for candidate in result.bake_off if candidate.kept]
     corrector = Corrector(grid, surrogate_table(run, kept, grid.coalitions, ends), run.classes)
-    audited, worths = _audited(run, found)
+    audited, worths = _audited(run, result)
     fitted = corrector.corrected(audited, worths)
     doubt = run.doubt(Weights(RETRAIN, fitted.observed, fitted.posterior.leverage))
     covariance = fitted.estimate.covariance
@@ -96,9 +96,9 @@ def _pairs(plain: Grid) -> Grid:
     return replace(plain, operator=operator, projections={})
 
 
-def _audited(run: Run, found: ValuationResult) -> tuple[Coalitions, Floats]:
+def _audited(run: Run, result: ValuationResult) -> tuple[Coalitions, Floats]:
     """The retrained coalitions bool[m, n] that the values rest on, each once, and their worths."""
-    rows = [row for row in found.worths if row.source == RETRAIN]
+    rows = [row for row in result.worths if row.source == RETRAIN]
     names = {player.name: column for column, player in enumerate(run.players)}
     coalitions = np.zeros((len(rows), run.n), dtype=bool)
     for at, row in enumerate(rows):

@@ -26,14 +26,14 @@ class MoreRetrainings:
     budget allows so many."""
 
     corrector: Corrector
-    found: Corrected
+    corrected: Corrected
     noise: float
     first: int
 
     def __call__(self, run: Run, chance: TestRowChance | None) -> Iterator[Forecast]:
         """None where ``max_evaluations`` bounds the retrainings too: more of one alone buys nothing."""
         everything = run.distinct() - 2
-        inner = len(self.found.observed) - 2
+        inner = len(self.corrected.observed) - 2
         if run.spec.max_evaluations is not None or inner >= everything:
             return
         for times in TIMES:
@@ -49,11 +49,11 @@ class MoreRetrainings:
         """The estimate that is expected once ``count`` coalitions besides the two ends are audited."""
         if self.corrector.grid.sampled:
             # another budget draws another grid: errors of a sample fall with its root
-            now = self.found.estimate
+            now = self.corrected.estimate
             return symmetric(replace(now, covariance=now.covariance * (inner / count)), run.classes)
         plan = run.longer_plan(count + 2 + run.replicates)
         audited = np.concatenate([anchors(run.n), plan])
-        return symmetric(self.corrector.expected(self.found, audited, self.noise), run.classes)
+        return symmetric(self.corrector.expected(self.corrected, audited, self.noise), run.classes)
 
 
 @dataclass(frozen=True)

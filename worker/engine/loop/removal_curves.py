@@ -17,15 +17,15 @@ from worker.engine.loop.purchases import Purchases
 from worker.engine.loop.run import RETRAIN
 
 
-def removal(game: FidelityGame, found: ValuationResult) -> RemovalCurves:
+def removal(game: FidelityGame, result: ValuationResult) -> RemovalCurves:
     """The curves of a valuation, in the order of its values (ties: of its players). Raises what the game raises."""
-    falling = sorted(range(len(found.players)), key=lambda player: (-found.players[player].value, player))
+    falling = sorted(range(len(result.players)), key=lambda player: (-result.players[player].value, player))
     classes = classes_of(game.players)
-    columns = _columns(game, found)
+    columns = _columns(game, result)
     down, up = (_nested([columns[player] for player in order], len(game.players)) for order in (falling, falling[::-1]))
-    known = _known(game, found)
+    known = _known(game, result)
     wanted = unique(canonical(np.concatenate([down, up]), classes))
-    source, reason = _source(game, found, known, wanted)
+    source, reason = _source(game, result, known, wanted)
     if source is None:
         return RemovalCurves(None, reason)
     purchases = Purchases(game, classes)
@@ -42,11 +42,11 @@ def removal(game: FidelityGame, found: ValuationResult) -> RemovalCurves:
     return RemovalCurves(source, None, curve(falling, down), curve(falling[::-1], up))
 
 
-def _columns(game: FidelityGame, found: ValuationResult) -> list[list[int]]:
+def _columns(game: FidelityGame, result: ValuationResult) -> list[list[int]]:
     """Columns of the game that belong to each of the result's players: one, or where shards play those of its owner."""
     return [
         [column for column, each in enumerate(game.players) if (each.owner or each.name) == player.provider]
-        for player in found.players
+        for player in result.players
     ]
 
 
@@ -58,11 +58,11 @@ def _nested(order: Sequence[Sequence[int]], width: int) -> Coalitions:
     return kept
 
 
-def _known(game: FidelityGame, found: ValuationResult) -> dict[str, dict[bytes, float]]:
+def _known(game: FidelityGame, result: ValuationResult) -> dict[str, dict[bytes, float]]:
     """The worths that the result rests on, by source and coalition; not what other jobs may have left."""
     column = {player.name: index for index, player in enumerate(game.players)}
     known: dict[str, dict[bytes, float]] = {}
-    for row in found.worths:
+    for row in result.worths:
         coalition = np.zeros(len(column), dtype=bool)
         coalition[[column[name] for name in row.coalition]] = True
         known.setdefault(row.source, {})[key(coalition)] = row.worth
@@ -70,31 +70,31 @@ def _known(game: FidelityGame, found: ValuationResult) -> dict[str, dict[bytes, 
 
 
 def _source(
-    game: FidelityGame, found: ValuationResult, known: dict[str, dict[bytes, float]], wanted: Coalitions
+    game: FidelityGame, result: ValuationResult, known: dict[str, dict[bytes, float]], wanted: Coalitions
 ) -> tuple[str | None, str | None]:
     """The best source that has all the worths, or may buy them; else None and why."""
     missing = {
         source: sum(key(row) not in known.get(source, {}) for row in wanted)
-        for source in (RETRAIN, *_used(game, found))
+        for source in (RETRAIN, *_used(game, result))
     }
     for source, count in missing.items():
         if not count:
             return source, None
-    bought, limit, seconds = sum(found.evaluations.values()), found.spec.max_evaluations, found.spec.max_seconds
+    bought, limit, seconds = sum(result.evaluations.values()), result.spec.max_evaluations, result.spec.max_seconds
     for source, count in missing.items():
         if family(source) != "unlearn":
             continue
         if limit is not None and bought + count > limit:
             return None, f"{count} more worths would be needed, and max_evaluations is {limit}"
-        if seconds is not None and found.seconds >= seconds:
+        if seconds is not None and result.seconds >= seconds:
             return None, f"{count} more worths would be needed, and max_seconds is used up"
         return source, None
     return None, f"{missing[RETRAIN]} more models would have to be trained anew, which nobody ordered"
 
 
-def _used(game: FidelityGame, found: ValuationResult) -> list[str]:
+def _used(game: FidelityGame, result: ValuationResult) -> list[str]:
     """The cheap sources that the values rest on: the lone one, or those kept in the bake-off, best first."""
-    if family(found.source) != RETRAIN:
-        return [found.source]
-    kept = [each for each in found.bake_off if each.kept and each.source in game.sources]
+    if family(result.source) != RETRAIN:
+        return [result.source]
+    kept = [each for each in result.bake_off if each.kept and each.source in game.sources]
     return [each.source for each in sorted(kept, key=lambda each: 1.0 if each.left is None else each.left)]

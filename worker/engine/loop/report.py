@@ -38,7 +38,7 @@ UNAUDITED_ERROR = 1.0
 Forecaster = Callable[[Run, TestRowChance | None], Iterable[Forecast]]
 
 
-def no_more(_run: Run, _found: TestRowChance | None) -> Iterable[Forecast]:
+def no_more(_run: Run, _chance: TestRowChance | None) -> Iterable[Forecast]:
     """Of a job that has computed all there is."""
     return ()
 
@@ -66,10 +66,10 @@ def report(
     ends = run.purchases.worth(source, anchors(run.n))
     seconds = run.purchases.seconds()
     retrained = [r.seconds for r in run.purchases.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < run.n]
-    found = run.chance_of(estimate, doubt)
-    joint, players = _players(run, estimate, look, found, audited)
-    reached = run.widest(estimate, look, found)
-    known = audited.status != "unaudited" and reached > 0.0 and _test_rows_counted(run, found)
+    chance = run.chance_of(estimate, doubt)
+    joint, players = _players(run, estimate, look, chance, audited)
+    reached = run.widest(estimate, look, chance)
+    known = audited.status != "unaudited" and reached > 0.0 and _test_rows_counted(run, chance)
     return ValuationResult(
         players=players,
         covariance=tuple(tuple(float(c) for c in row) for row in joint),
@@ -81,7 +81,7 @@ def report(
         audit=audited,
         bake_off=tuple(run.bake_off),
         stopped_by=stopped_by,
-        notes=(*_notes(run, found), *(str(note) for note in getattr(run.game, "notes", ()))),
+        notes=(*_notes(run, chance), *(str(note) for note in getattr(run.game, "notes", ()))),
         shares_note=shares_note,
         seconds=round(sum(seconds.values()), 6),
         seconds_by_source=seconds,
@@ -93,12 +93,12 @@ def report(
         trace=tuple(run.trace),
         worths=_worths(run),
         gain=gain(run.game, source, run.spec.confidence),
-        chance=found,
+        chance=chance,
         precision=Precision(
             asked=run.spec.share_ci,
             reached=reached if known else None,
-            test_rows=run.of_tests(estimate, look, found),
-            forecast=tuple(more(run, found)) if known else (),
+            test_rows=run.of_tests(estimate, look, chance),
+            forecast=tuple(more(run, chance)) if known else (),
         ),
         shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in run.players if run.owners),
     )
@@ -115,32 +115,32 @@ def _unaudited(run: Run, estimate: Estimate) -> Estimate:
     return replace(estimate, covariance=estimate.covariance + size**2 * np.eye(len(estimate.values)))
 
 
-def _test_rows_counted(run: Run, found: TestRowChance | None) -> bool:
+def _test_rows_counted(run: Run, chance: TestRowChance | None) -> bool:
     """Whether intervals hold what other test rows would do, or there are none. A game knows of its test rows; a
     repeated result does not, and says no width where it said none."""
     if isinstance(run.game, RecordedGame):
         before = run.game.recorded.precision
-        return found is not None or before is None or before.reached is not None
-    return found is not None or not isinstance(run.game, Measured)
+        return chance is not None or before is None or before.reached is not None
+    return chance is not None or not isinstance(run.game, Measured)
 
 
-def _notes(run: Run, found: TestRowChance | None) -> tuple[str, ...]:
+def _notes(run: Run, chance: TestRowChance | None) -> tuple[str, ...]:
     """The notes, and whether two halves of the test units disagree by more than chance."""
-    if found is None or found.apart <= found.allowed:
+    if chance is None or chance.apart <= chance.allowed:
         return tuple(run.notes)
-    what = "rows" if found.within is None else "groups"
+    what = "rows" if chance.within is None else "groups"
     return (
         *run.notes,
-        f"Shares on two halves of the test {what} differ by up to {found.apart:.1f} points, where chance alone keeps "
-        f"them within {found.allowed:.1f} in 95 of 100 jobs: are they of one kind, and independent?",
+        f"Shares on two halves of the test {what} differ by up to {chance.apart:.1f} points, where chance alone keeps "
+        f"them within {chance.allowed:.1f} in 95 of 100 jobs: are they of one kind, and independent?",
     )
 
 
 def _players(
-    run: Run, estimate: Estimate, look: int, found: TestRowChance | None, audited: Audit
+    run: Run, estimate: Estimate, look: int, chance: TestRowChance | None, audited: Audit
 ) -> tuple[Floats, tuple[PlayerResult, ...]]:
     """The covariance of all doubts together, and each payee's result."""
-    test = None if found is None else OtherTestRows(np.array(found.covariance), found.units)
+    test = None if chance is None else OtherTestRows(np.array(chance.covariance), chance.units)
     band = stopping.band_confidence(run.spec.confidence, look)
     ranges = intervals(estimate, run.payee_classes, run.spec.confidence, band, run.spec.seed, test)
     joint = estimate.covariance + (0.0 if test is None else test.covariance)
@@ -170,8 +170,8 @@ def _parts(run: Run, estimate: Estimate, test: OtherTestRows | None, audited: Au
 
     def width(covariance: Floats, rows: OtherTestRows | None = None) -> list[float]:
         alone = replace(estimate, covariance=covariance)
-        found = widths(alone, run.payee_classes, run.spec.confidence, run.spec.seed, rows)
-        return [float(each) for each in found]
+        parts = widths(alone, run.payee_classes, run.spec.confidence, run.spec.seed, rows)
+        return [float(each) for each in parts]
 
     count = len(run.payees)
     unknown: list[float | None] = [None] * count

@@ -276,21 +276,21 @@ class Run:
             if row.joined is None:
                 raise EvaluationFailed(f"the result does not say how wide its intervals were at look {number}")
             return row.joined, row.test_rows
-        found = self.chance_of(estimate, doubt())
-        return self.widest(estimate, number, found), self.of_tests(estimate, number, found)
+        test_rows = self.chance_of(estimate, doubt())
+        return self.widest(estimate, number, test_rows), self.of_tests(estimate, number, test_rows)
 
-    def widest(self, estimate: Estimate, look: int, found: TestRowChance | None) -> float:
+    def widest(self, estimate: Estimate, look: int, test_rows: TestRowChance | None) -> float:
         """The widest simultaneous share interval at a look, in points, with what other test rows would do."""
         band = stopping.band_confidence(self.spec.confidence, look)
-        test = None if found is None else OtherTestRows(np.array(found.covariance), found.units)
+        test = None if test_rows is None else OtherTestRows(np.array(test_rows.covariance), test_rows.units)
         return intervals(estimate, self.payee_classes, self.spec.confidence, band, self.spec.seed, test).widest
 
-    def of_tests(self, estimate: Estimate, look: int, found: TestRowChance | None) -> float | None:
+    def of_tests(self, estimate: Estimate, look: int, test_rows: TestRowChance | None) -> float | None:
         """The same by the test rows alone; None where they are not known."""
-        if found is None:
+        if test_rows is None:
             return None
         nothing = replace(estimate, covariance=np.zeros_like(estimate.covariance))
-        return self.widest(nothing, look, found)
+        return self.widest(nothing, look, test_rows)
 
     # The audit
 

@@ -88,26 +88,26 @@ def near_copies(X: NDArray[np.float32], owners: Sequence[int] | Ints, tolerance:
     directions = rng.standard_normal((flat.shape[1], 4)).astype(np.float32)
     along = (flat @ directions) / np.float32(usual)
     owner = np.asarray(owners, dtype=np.int64)
-    found = np.full(len(flat), -1, dtype=np.int64)
+    copy_of = np.full(len(flat), -1, dtype=np.int64)
     for shift in (0.0, 0.5):
         cells = np.floor(along / (8.0 * tolerance) + shift).astype(np.int64)
         keys = np.column_stack([owner, cells])
         order = np.lexsort((np.arange(len(flat)), *keys.T[::-1]))
         changed = np.any(keys[order][1:] != keys[order][:-1], axis=1)
         for cell in np.split(order, np.flatnonzero(changed) + 1):
-            _within(flat, cell, tolerance * usual, found)
-    return found
+            _within(flat, cell, tolerance * usual, copy_of)
+    return copy_of
 
 
-def _within(flat: NDArray[np.float32], cell: Ints, most: float, found: Ints) -> None:
+def _within(flat: NDArray[np.float32], cell: Ints, most: float, copy_of: Ints) -> None:
     """Note near copies among the rows of a cell, which are in their order; each is compared with the 64 before it."""
     for number in range(1, len(cell)):
         row = cell[number]
-        if found[row] >= 0:
+        if copy_of[row] >= 0:
             continue
         before = cell[max(0, number - 64) : number]
         apart = np.sqrt(np.square(flat[before] - flat[row]).sum(axis=1))
         near = np.flatnonzero(apart <= most)
         if len(near):
             earlier = before[near[0]]
-            found[row] = found[earlier] if found[earlier] >= 0 else earlier
+            copy_of[row] = copy_of[earlier] if copy_of[earlier] >= 0 else earlier

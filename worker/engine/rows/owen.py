@@ -64,9 +64,9 @@ class Forms:
         over the rows.
         """
         parts = [self._block(phi[a : a + _BLOCK], weight[a : a + _BLOCK], targets[a : a + _BLOCK]) for a in _steps(phi)]
-        found = torch.cat(parts, dim=2)
-        by_half = torch.einsum("hgm,g->hm", found, self.shares)
-        by_group = found.mean(dim=0)
+        joined = torch.cat(parts, dim=2)
+        by_half = torch.einsum("hgm,g->hm", joined, self.shares)
+        by_group = joined.mean(dim=0)
         mean = by_half.mean(dim=0)
         groups = len(self.shares)
         variance = (self.shares[:, None] ** 2 * (by_group - mean).square()).sum(dim=0) * groups / max(groups - 1, 1)

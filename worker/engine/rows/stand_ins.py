@@ -64,13 +64,13 @@ def _of_numbers(metric: Metric, targets: Targets, y: Tensor, share: Tensor) -> S
         error = outputs - y
         inside = error.abs() < most
         if isinstance(metric, MAE | ClippedMAE):
-            found = -spread * error.sign()
+            step = -spread * error.sign()
         elif isinstance(metric, R2 | ClippedR2):
-            found = -2.0 * error / variance
+            step = -2.0 * error / variance
         else:
             squares = (error.clamp(-most, most).square() * share).sum(dim=1, keepdim=True)
-            found = -spread * error / squares.sqrt().clamp(min=1e-12)
-        return torch.where(inside, found, 0.0) * share
+            step = -spread * error / squares.sqrt().clamp(min=1e-12)
+        return torch.where(inside, step, 0.0) * share
 
     return slope
 

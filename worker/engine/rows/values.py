@@ -16,7 +16,7 @@ from torch import Tensor
 from contract.errors import InvalidProblem
 from contract.metrics import Predicts
 from contract.results.result import PlayerResult
-from contract.results.row_values import STATISTICS, Floats, Ints, PlayerRowValues, told_apart_by
+from contract.results.row_values import STATISTICS, Floats, Ints, PlayerRowValues, rows_valued_by
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import classes_of
 from worker.engine.games.problem import Problem
@@ -40,13 +40,13 @@ def row_values(evaluator: Evaluator, players: Sequence[PlayerResult]) -> list[Pl
     problem = evaluator.problem
     by = how(evaluator)
     with batching.single_threaded():
-        found = _by_statistics(evaluator) if by == STATISTICS else _by_neighbours(evaluator)
+        valued = _by_statistics(evaluator) if by == STATISTICS else _by_neighbours(evaluator)
         said = _votes(evaluator)
     result = []
     for player in players:
         members = _members(problem, player.provider)
-        raw = np.concatenate([found[at][0] for at in members])
-        stderr = np.concatenate([found[at][1] for at in members])
+        raw = np.concatenate([valued[at][0] for at in members])
+        stderr = np.concatenate([valued[at][1] for at in members])
         suggested, agreement, own = (np.concatenate([said[at][part] for at in members]) for part in range(3))
         X, y = rows_of(problem, player.provider)
         values = efficient(raw, player.value)
@@ -80,7 +80,7 @@ def _members(problem: Problem, provider: str) -> list[int]:
 def how(evaluator: Evaluator) -> str:
     """By what rows are told apart; raises InvalidProblem where they cannot be."""
     learner = evaluator.learner
-    by = told_apart_by(learner.name, learner.predicts)
+    by = rows_valued_by(learner.name, learner.predicts)
     if by is None:
         raise InvalidProblem(f"rows of learner {learner.name!r} are not told apart; leave values of rows out")
     return by
@@ -104,7 +104,7 @@ def _by_statistics(evaluator: Evaluator) -> list[tuple[Floats, Floats]]:
     shares = np.array([units[group].sum() for group in groups])
     classes = classes_of(evaluator.players)
     spans = context.players_only().spans
-    found: dict[int, tuple[Floats, Floats]] = {}
+    by_player: dict[int, tuple[Floats, Floats]] = {}
     k = game.A.shape[1]
     together = max(1, _FORM_BYTES // (16 * len(groups) * k * (k + game.b.shape[2])))
     for a in range(0, len(classes), together):
@@ -112,8 +112,8 @@ def _by_statistics(evaluator: Evaluator) -> list[tuple[Floats, Floats]]:
         made = forms(game, slope, groups, shares, some, evaluator.problem.seed)
         for members, form in zip(some, made, strict=True):
             for player in members:
-                found[player] = _of_span(game, form, *spans[player])
-    return [found[at] for at in range(len(spans))]
+                by_player[player] = _of_span(game, form, *spans[player])
+    return [by_player[at] for at in range(len(spans))]
 
 
 def _of_span(game: LinearGame, form: Forms, begin: int, end: int) -> tuple[Floats, Floats]:

@@ -7,8 +7,8 @@ import pytest
 
 from app.datasets.rows.encoding import fit_tables
 from app.datasets.rows.registered import (
-    asked_encoding,
     check_alike,
+    encoding_for_agent,
     is_registered,
     read_registration,
     registered_table,
@@ -40,11 +40,11 @@ def measured(**changes: Any) -> pa.Table:
 
 def fitted(test: pa.Table) -> Any:
     table = registered_table(OWN, "dataset ds_1", "ill", "ill")
-    return fit_tables(test, [table], "ill", choice=CHOICE, told_labels=OWN.labels).encoding
+    return fit_tables(test, [table], "ill", choice=CHOICE, reported_labels=OWN.labels).encoding
 
 
 def test_columns_are_asked_for_by_the_owners_names_with_what_the_test_set_fixes() -> None:
-    asked = asked_encoding(fitted(measured()), OWN, "dataset ds_1", "ill")
+    asked = encoding_for_agent(fitted(measured()), OWN, "dataset ds_1", "ill")
     assert [(each.name, each.kind, each.categories) for each in asked.columns] == [
         ("Age", "number", ()),
         ("ward", "text", ("a", "b")),
@@ -62,7 +62,7 @@ def test_columns_are_asked_for_by_the_owners_names_with_what_the_test_set_fixes(
 )
 def test_what_an_agent_cannot_encode_is_refused_by_column(test: pa.Table, said: str) -> None:
     with pytest.raises(InvalidData, match=said):
-        asked_encoding(fitted(test), OWN, "dataset ds_1", "ill")
+        encoding_for_agent(fitted(test), OWN, "dataset ds_1", "ill")
 
 
 def test_a_column_of_another_kind_is_refused_unless_it_is_left_out() -> None:

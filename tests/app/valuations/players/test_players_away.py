@@ -1,6 +1,6 @@
 """Payees whose rows stay with them are seated among the others by content, each by itself."""
 
-from app.valuations.players.away import away_player, seat_all
+from app.valuations.players.away import away_player, order_players
 from contract.orders.fit import Offer, PayeeFitted, PlayerFitted
 from contract.rows.files import InputFile
 
@@ -17,7 +17,7 @@ def test_players_are_in_the_order_of_their_digests_and_payees_find_theirs() -> N
     here = [PlayerFitted(name="up", files=(), digest=each * 64, rows=5) for each in ("0", "f")]
     home = away_player(OFFERS[1], FILE, 40)
     members = {"up": payee("f" * 64, 1), "unused": payee("1" * 64, None)}
-    seated = seat_all(here, OFFERS, members, {"home": home})
+    seated = order_players(here, OFFERS, members, {"home": home})
     digests = [player.digest for player in seated.players]
     assert digests == sorted(digests)
     assert seated.players[seated.members[1].seat or 0] == home

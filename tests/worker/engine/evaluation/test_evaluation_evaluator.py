@@ -132,7 +132,7 @@ def test_a_stop_inside_a_training_ends_it_and_keeps_what_was_finished(blobs) -> 
     asked = iter(range(10_000))
     with pytest.raises(Stopped):
         evaluator.worths_with_seconds("retrain", all_coalitions(4), lambda: next(asked) > 120)
-    kept = len([key for key in evaluator._found if key[0] == "retrain"])
+    kept = len([key for key in evaluator._computed if key[0] == "retrain"])
     assert 2 < kept < 12
     again = evaluator.worth("retrain", all_coalitions(4))
     assert again.tobytes() == Evaluator(problem).worth("retrain", all_coalitions(4)).tobytes()
@@ -149,7 +149,7 @@ def test_a_worth_that_is_not_finite_fails_and_names_source_and_coalition(blobs, 
     name = evaluator.players[0].name
     with pytest.raises(EvaluationFailed, match=rf"'retrain' gave a worth that is not finite.*{name}"):
         evaluator.worth("retrain", all_coalitions(4)[1:2])
-    assert not [key for key in evaluator._found if key[0] == "retrain"]
+    assert not [key for key in evaluator._computed if key[0] == "retrain"]
 
 
 def test_a_diverging_full_model_fails_the_preparation(blobs) -> None:

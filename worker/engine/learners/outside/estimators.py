@@ -21,9 +21,9 @@ Answer = Callable[[Options, Floats, NDArray[np.int64], Floats, int, int], Floats
 
 
 def answers(
-    name: str, options: Options, X: Floats, y: NDArray[np.int64], asked: Floats, classes: int, seed: int
+    name: str, options: Options, X: Floats, y: NDArray[np.int64], queries: Floats, classes: int, seed: int
 ) -> Floats:
-    """Outputs float64[m, C] on rows ``asked`` [m, d] of the estimator of a name fitted to rows X [n, d] with class
+    """Outputs float64[m, C] on rows ``queries`` [m, d] of the estimator of a name fitted to rows X [n, d] with class
     numbers y [n], n above 0; raises InvalidProblem where scikit-learn is not installed."""
     try:
         import sklearn  # noqa: F401 - whether it is there
@@ -33,17 +33,19 @@ def answers(
         ) from missing
     if len(np.unique(y)) == 1:  # there is nothing to tell apart, and some estimators would not be fitted
         counts = np.bincount(y, minlength=classes)
-        return np.tile(_log(counts / len(y), len(y)), (len(asked), 1))
+        return np.tile(_log(counts / len(y), len(y)), (len(queries), 1))
     answer = INSTALLED[name].answer if name in INSTALLED else _BY_NAME[name]
-    found = np.asarray(answer(options, X, y, asked, classes, seed), dtype=np.float64)
-    if found.shape != (len(asked), classes):
+    outputs = np.asarray(answer(options, X, y, queries, classes, seed), dtype=np.float64)
+    if outputs.shape != (len(queries), classes):
         raise InvalidProblem(
-            f"learner {name!r} answers with shape {list(found.shape)}; it is [{len(asked)}, {classes}]"
+            f"learner {name!r} answers with shape {list(outputs.shape)}; it is [{len(queries)}, {classes}]"
         )
-    return found
+    return outputs
 
 
-def _random_forest(options: Options, X: Floats, y: NDArray[np.int64], asked: Floats, classes: int, seed: int) -> Floats:
+def _random_forest(
+    options: Options, X: Floats, y: NDArray[np.int64], queries: Floats, classes: int, seed: int
+) -> Floats:
     from sklearn.ensemble import RandomForestClassifier
 
     fitted = RandomForestClassifier(  # type: ignore[no-untyped-call]
@@ -52,14 +54,14 @@ def _random_forest(options: Options, X: Floats, y: NDArray[np.int64], asked: Flo
         n_jobs=1,
         random_state=seed % (1 << 32),
     ).fit(X, y)
-    return _log(_all_classes(fitted, fitted.predict_proba(asked), classes), len(y))
+    return _log(_all_classes(fitted, fitted.predict_proba(queries), classes), len(y))
 
 
 def _neighbours(
     options: Options,
     X: Floats,
     y: NDArray[np.int64],
-    asked: Floats,
+    queries: Floats,
     classes: int,
     seed: int,  # noqa: ARG001 - the common signature: nothing is drawn
 ) -> Floats:
@@ -69,14 +71,14 @@ def _neighbours(
     # a tree computes each distance by itself; by brute force they are sums of a matrix product
     fitted: Any = KNeighborsClassifier(near, algorithm="kd_tree", n_jobs=1)  # type: ignore[no-untyped-call]
     fitted.fit(X, y)
-    return _log(_all_classes(fitted, fitted.predict_proba(asked), classes), near)
+    return _log(_all_classes(fitted, fitted.predict_proba(queries), classes), near)
 
 
 def _support_vectors(
     options: Options,
     X: Floats,
     y: NDArray[np.int64],
-    asked: Floats,
+    queries: Floats,
     classes: int,
     seed: int,  # noqa: ARG001 - the common signature: nothing is drawn
 ) -> Floats:
@@ -84,7 +86,7 @@ def _support_vectors(
 
     fitted: Any = SVC(C=float(options["c"]), gamma=float(options["gamma"]) or "scale")  # type: ignore[no-untyped-call]
     fitted.fit(X, y)
-    decided = fitted.decision_function(asked)
+    decided = fitted.decision_function(queries)
     if decided.ndim == 1:
         decided = np.stack([-decided, decided], axis=1) / 2
     outputs = np.repeat(decided.min(axis=1, keepdims=True) - 1.0, classes, axis=1)  # classes that are not there

@@ -52,8 +52,8 @@ class Eigenbasis:
     def _turned(self, flat: Tensor, turn: Turn) -> Tensor:
         result = torch.zeros_like(flat)
         views = zip(self.layout.views(flat), self.layout.views(result), self.left, self.right, strict=True)
-        for given, turned, u, v in views:
-            turned.copy_(turn(given, u, v))
+        for plain, turned, u, v in views:
+            turned.copy_(turn(plain, u, v))
         return result
 
 
