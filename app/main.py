@@ -109,7 +109,13 @@ def create_app(settings: Settings) -> FastAPI:
     manners.install(app, settings)
     app.add_middleware(RequestContext)
     app.mount("/static", web.static, name="static")
-    # one line for each room
+    _include_rooms(app)
+    openapi.install(app)
+    return app
+
+
+def _include_rooms(app: FastAPI) -> None:
+    """One line for each room."""
     app.include_router(health.router)
     app.include_router(accounts.router)
     app.include_router(second_factors.router)
@@ -135,5 +141,3 @@ def create_app(settings: Settings) -> FastAPI:
     # last, because each call is tried against the routes in order
     app.include_router(web.router)
     app.webhooks.include_router(webhooks.described)
-    openapi.install(app)
-    return app

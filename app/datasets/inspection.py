@@ -74,13 +74,7 @@ def inspect(
     meaning = Meaning(target=target, documents=documents)
     opened = open_columns(file, sniffed, limits=limits, name=name, reading=reading, meaning=meaning)
     limits.check_names(opened.names, name)
-    header = _header(opened.names, sniffed, name)
-    if documents:
-        rules.check_document_names(header, target)
-    elif target is None:
-        raise InvalidData(f"{name}: a dataset without a target can only be documents; name its target")
-    else:
-        rules.check_names(header, target)
+    _check_header(opened.names, sniffed, name, target, documents=documents)
     rows = 0
     columns: list[FileColumn] = []
     noticed: list[Finding] = []
@@ -106,6 +100,17 @@ def inspect(
         findings=tuple(at_most([*noticed, *hashes.findings()])),
     )
     return _agreed(looked, modality, name)
+
+
+def _check_header(names: list[str], file_format: str, name: str, target: str | None, *, documents: bool) -> None:
+    """Raises InvalidData for the first rule on names that a file's names break."""
+    header = _header(names, file_format, name)
+    if documents:
+        rules.check_document_names(header, target)
+    elif target is None:
+        raise InvalidData(f"{name}: a dataset without a target can only be documents; name its target")
+    else:
+        rules.check_names(header, target)
 
 
 def _of_labels(group: pa.Table, target: str | None) -> list[Finding]:

@@ -205,6 +205,16 @@ def fee_of(budget: int, basis_points: int) -> int:
     return budget * basis_points // 10_000
 
 
+def _pool(budget: int, costs: int, currency: str) -> int:
+    """What fee and device time leave of a budget; raises InvalidInput where they are more than it."""
+    if costs > budget:
+        raise InvalidInput(
+            f"the fee and the compute quote ({format_money(costs, currency)}) are more than the budget "
+            f"({format_money(budget, currency)}); raise the pool or lower the quote"
+        )
+    return budget - costs
+
+
 def make_plan(
     job_id: UUID,
     currency: str,
@@ -223,12 +233,7 @@ def make_plan(
     _check(budget, claims, metered_compute, least=0 if outcome.undivided else 1)
     fee = fee_of(budget, terms.fee_basis_points)
     compute = min(metered_compute, terms.compute_quote)
-    pool = budget - fee - compute
-    if pool < 0:
-        raise InvalidInput(
-            f"the fee and the compute quote ({format_money(fee + compute, currency)}) are more than the budget "
-            f"({format_money(budget, currency)}); raise the pool or lower the quote"
-        )
+    pool = _pool(budget, fee + compute, currency)
     rules = preconditions(outcome, pay_without_gain=terms.pay_without_gain, pay_unaudited=terms.pay_unaudited)
     unmet = next((rule for rule in rules if not rule.met), None)
     earned = Fraction(0) if unmet else _performance(terms, outcome)

@@ -158,18 +158,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
         sufficient=balance >= admitted.pool_minor,
         licence_problems=[LicenceProblem(pointer=fault.pointer, detail=fault.detail) for fault in licences],
         findings=shown_findings(quoted_findings(admitted.findings)),
-        notes=[
-            *admitted.notes,
-            *measurement(admitted.game, admitted.size.test_rows, admitted.measured.labels, admitted.size.test_groups),
-            rule(
-                order,
-                admitted.game,
-                admitted.size.test_rows,
-                effort.sentence(order.currency),
-                admitted.size.test_groups,
-            ),
-            *warnings(order),
-        ],
+        notes=_quote_notes(order, admitted, effort),
         terms=sentences(
             order.payout,
             order.currency,
@@ -180,6 +169,17 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             deliver=order.delivered,
         ),
     )
+
+
+def _quote_notes(order: NewValuation, admitted: Admitted, effort: "Effort") -> list[str]:
+    """What an order is told before it is posted: what its test set can measure, what ends it, what to look out for."""
+    size = admitted.size
+    return [
+        *admitted.notes,
+        *measurement(admitted.game, size.test_rows, admitted.measured.labels, size.test_groups),
+        rule(order, admitted.game, size.test_rows, effort.sentence(order.currency), size.test_groups),
+        *warnings(order),
+    ]
 
 
 def players_of(order: NewValuation, admitted: Admitted) -> list[str]:

@@ -44,7 +44,7 @@ from worker.jobs.domains import perplexities
 from worker.jobs.evidence import evidence_of, salt_of
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
-from worker.jobs.known_jobs import KnownJobs
+from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, replayed, shard_facts, shard_size, unpack
 from worker.jobs.row_values import RowValuer
 from worker.loading.feature_rows import rows_of, to_arrays
@@ -57,7 +57,7 @@ Write = Callable[[Session], Claim | None]
 LEAST_SUMS = 1_000
 
 
-class Steps:
+class Steps(WorkerPart):
     """The steps of one worker process."""
 
     def __init__(
@@ -68,11 +68,7 @@ class Steps:
         games: LoadedGames,
         heartbeat: Heartbeat,
     ) -> None:
-        self._factory = factory
-        self._blobs = blobs
-        self._settings = settings
-        self._games = games
-        self._heartbeat = heartbeat
+        super().__init__(factory, blobs, settings, games, heartbeat)
         self._jobs = KnownJobs(factory, settings.lease_seconds)
         self._deliverer = ModelDeliverer(factory, blobs, settings, games, heartbeat)
         self._row_valuer = RowValuer(factory, blobs, settings, games, heartbeat)
@@ -164,27 +160,7 @@ class Steps:
         job = self._jobs.behind(claim)
         if job.facts is None:
             raise AssertionError(f"game {job.game_id} is planned before it was prepared")
-        players, owners = players_of(job)
-        rows, workers = patiently(
-            self._factory,
-            lambda session: (
-                worth_repository.stored_worths(session, claim.game_id),
-                leases.live_workers(session, _queue(job), protocol.alive_within(self._settings)),
-            ),
-            time.monotonic() + self._settings.lease_seconds,
-        )
-        stored = group_worths(rows, len(players))
-        game = StoredGame(
-            players=players,
-            owners=owners,
-            costs={source.name: source.cost for source in job.facts.sources},
-            unit_seconds=job.facts.unit_seconds,
-            stored=stored,
-            digests={"game": job.game_digest},
-            kept=self._kept(job),
-            metric=job.game.measured_by,
-            partial=job.game.mode == "partial",
-        )
+        game, workers = self._stored_game(claim, job, job.facts)
         looks: list[Progress] = []
         try:
             replay = replayed(game, job.spec, job.facts.domains, looks.append, revalue=job.revalue_without_harm)
@@ -203,9 +179,9 @@ class Steps:
         points = checks.moves(replay.result) if job.checked_part > 0.0 else {}
         drawn = checks.draw(game.used, job.checked_part, job.game_digest, points)
         for sample in drawn:
-            if missing := sample.missing(stored):
+            if missing := sample.missing(game.stored):
                 return self._check_round(claim, job, game, sample, missing, progress, workers)
-        checks.compare(drawn, stored)
+        checks.compare(drawn, game.stored)
         # what is told of a job that has ended is the width with everything that is uncertain
         ended = {
             "checked": self._checked(claim, drawn),
@@ -218,6 +194,30 @@ class Steps:
         self._blobs.put_bytes(evidence.content)
         kept = replace(replay.stored, selection=selection, evidence=evidence.seal())
         return lambda session: protocol.finish_plan_with_result(session, claim, kept, progress)
+
+    def _stored_game(self, claim: Claim, job: Job, facts: GameFacts) -> tuple[StoredGame, int]:
+        """The job's game on its stored worths, and how many workers that could compute more of them are alive."""
+        players, owners = players_of(job)
+        rows, workers = patiently(
+            self._factory,
+            lambda session: (
+                worth_repository.stored_worths(session, claim.game_id),
+                leases.live_workers(session, _queue(job), protocol.alive_within(self._settings)),
+            ),
+            time.monotonic() + self._settings.lease_seconds,
+        )
+        game = StoredGame(
+            players=players,
+            owners=owners,
+            costs={source.name: source.cost for source in facts.sources},
+            unit_seconds=facts.unit_seconds,
+            stored=group_worths(rows, len(players)),
+            digests={"game": job.game_digest},
+            kept=self._kept(job),
+            metric=job.game.measured_by,
+            partial=job.game.mode == "partial",
+        )
+        return game, workers
 
     def _kept(self, job: Job) -> KeptAnswers | KeptSums | None:
         """The answers of the job's models, or what is kept in their place; None where nothing is."""

@@ -7,9 +7,10 @@ audited. It changes nothing; exit code 1 on a mismatch.
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,8 +18,8 @@ from app.cli.output import console_beside, write_document
 from app.cli.proving import proof, verdicts
 from app.cli.proving.verdicts import Verdict
 from app.cli.valuing.local import evaluator_of
+from app.cli.valuing.options import THREADS
 from app.cli.valuing.request import ValueRequest, parse_providers
-from app.cli.valuing.value import THREADS
 from app.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -90,74 +91,86 @@ def verify(
         raise InvalidInput(
             f"{result}: only a certificate, or a provider's proofs, has evidence and a key to be checked by"
         )
-    file = _read(result)
-    stored, request = file.result, file.request
-    console = console_beside(json_path)
-    by_check: dict[str, Verdict] = {}
-
-    def record(part: str, verdict: Verdict) -> bool:
-        by_check[part] = verdict
-        console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
-        return verdict.match
-
-    record("seal", verdicts.seal(file.content))
-    record("versions", verdicts.versions(file.versions, request, accepted=other_versions))
-    record("request", verdicts.request(stored, request))
-    record("estimate", verdicts.estimate(stored))
-    unchecked = verdicts.unchecked(with_files=bool(provider), with_intervals=intervals)
-    if provider:
-        request = replace(
-            request,
-            providers=parse_providers(provider),
-            test=test or request.test,
-            rest=rest or request.rest,
-            checkpoint=checkpoint or request.checkpoint,
-        )
-        evaluator, digests = evaluator_of(request, threads)
-        if record("files", verdicts.files(stored, evaluator, digests)):
-            # Nobody who made the file can have known which worths would be chosen.
-            chance = secrets.randbits(48) if seed is None else seed
-            record("worths", verdicts.worths(stored, evaluator, worths, chance))
-            record("gain", verdicts.gain(stored, evaluator))
-            if intervals:
-                record("intervals", verdicts.intervals(stored, evaluator))
-            record("game", verdicts.game(stored, evaluator, (by_check["estimate"].report or {})["own_notes"]))
-            if audit:
-                record("audit", verdicts.audit(stored, evaluator))
-    elif audit:
+    if audit and not provider:
         raise InvalidInput("an audit trains models: name the providers' files with --provider NAME=FILE")
-    console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
-    matches = all(verdict.match for verdict in by_check.values())
-    if json_path is not None:
-        whole = {"match": matches, "not_checked": unchecked}
-        plain = {part: verdict.plain() for part, verdict in by_check.items()}
-        write_document((json.dumps(whole | plain, indent=1) + "\n").encode(), json_path, console)
-    console.print(_conclusion(matches, with_files=bool(provider)))
+    file, checks = _read(result), _Checks(json_path)
+    checks.record("seal", verdicts.seal(file.content))
+    checks.record("versions", verdicts.versions(file.versions, file.request, accepted=other_versions))
+    checks.record("request", verdicts.request(file.result, file.request))
+    estimate = verdicts.estimate(file.result)
+    checks.record("estimate", estimate)
+    if provider:
+        own = file.request
+        request = replace(own, test=test or own.test, rest=rest or own.rest, checkpoint=checkpoint or own.checkpoint)
+        request = replace(request, providers=parse_providers(provider))
+        # nobody who made the file can have known which worths would be chosen
+        chance = secrets.randbits(48) if seed is None else seed
+        notes = (estimate.report or {})["own_notes"]
+        _check_files(file.result, request, threads, checks, worths, chance, notes, intervals=intervals, audit=audit)
+    unchecked = verdicts.unchecked(with_files=bool(provider), with_intervals=intervals)
+    matches = checks.end(unchecked)
+    checks.console.print(_conclusion(matches, with_files=bool(provider)))
     if not matches:
         raise typer.Exit(1)
 
 
-def _signed(file: Path, evidence: Path | None, key: str | None, json_path: Path | None) -> None:
-    """Check a certificate against its evidence, or a provider's proofs; exit code 1 on a mismatch."""
-    console = console_beside(json_path)
-    by_check: dict[str, Verdict] = {}
+class _Checks:
+    """The verdicts of one call: each is printed when it comes, and all are written at the end."""
 
-    def record(part: str, verdict: Verdict) -> bool:
-        by_check[part] = verdict
-        console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
+    def __init__(self, json_path: Path | None) -> None:
+        self.console = console_beside(json_path)
+        self._json_path = json_path
+        self._verdicts: dict[str, Verdict] = {}
+
+    def record(self, part: str, verdict: Verdict) -> bool:
+        self._verdicts[part] = verdict
+        self.console.print(f"{part.capitalize()}: {verdict.sentence}", soft_wrap=True)
         return verdict.match
 
+    def end(self, unchecked: Sequence[str]) -> bool:
+        """Say what was not checked, write all where a file is named for it; whether everything matches."""
+        if unchecked:
+            self.console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
+        matches = all(verdict.match for verdict in self._verdicts.values())
+        if self._json_path is not None:
+            whole = {"match": matches, "not_checked": unchecked}
+            plain = {part: verdict.plain() for part, verdict in self._verdicts.items()}
+            write_document((json.dumps(whole | plain, indent=1) + "\n").encode(), self._json_path, self.console)
+        return matches
+
+
+def _check_files(
+    stored: "ValuationResult",
+    request: ValueRequest,
+    threads: int,
+    checks: _Checks,
+    worths: int,
+    chance: int,
+    notes: Any,
+    *,
+    intervals: bool,
+    audit: bool,
+) -> None:
+    """What follows from the providers' files: that they are the same, and that worths come out alike."""
+    evaluator, digests = evaluator_of(request, threads)
+    if not checks.record("files", verdicts.files(stored, evaluator, digests)):
+        return
+    checks.record("worths", verdicts.worths(stored, evaluator, worths, chance))
+    checks.record("gain", verdicts.gain(stored, evaluator))
+    if intervals:
+        checks.record("intervals", verdicts.intervals(stored, evaluator))
+    checks.record("game", verdicts.game(stored, evaluator, notes))
+    if audit:
+        checks.record("audit", verdicts.audit(stored, evaluator))
+
+
+def _signed(file: Path, evidence: Path | None, key: str | None, json_path: Path | None) -> None:
+    """Check a certificate against its evidence, or a provider's proofs; exit code 1 on a mismatch."""
     if evidence is not None and not evidence.is_file():
         raise InvalidInput(f"there is no file {evidence}; name the evidence of the certificate's job")
-    unchecked = proof.check(file.read_bytes(), evidence, key, record)
-    if unchecked:
-        console.print(f"Not checked: {'; '.join(unchecked)}.", soft_wrap=True)
-    matches = all(verdict.match for verdict in by_check.values())
-    if json_path is not None:
-        plain = {part: verdict.plain() for part, verdict in by_check.items()}
-        whole = {"match": matches, "not_checked": unchecked} | plain
-        write_document((json.dumps(whole, indent=1) + "\n").encode(), json_path, console)
-    console.print("It holds, as far as it was checked." if matches else "It does NOT hold.")
+    checks = _Checks(json_path)
+    matches = checks.end(proof.check(file.read_bytes(), evidence, key, checks.record))
+    checks.console.print("It holds, as far as it was checked." if matches else "It does NOT hold.")
     if not matches:
         raise typer.Exit(1)
 

@@ -5,7 +5,7 @@ a head (lora), as in the service's jobs. It starts no server, opens no database 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,16 +58,12 @@ def evaluator_on_features(
     from worker.loading.extractor import read_extractor, standardised
     from worker.loading.frozen_models import frozen_weights
 
-    if name not in ("logistic", "mlp", "lora") or (request.encoder and request.backbone):
-        raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head, or lora")
-    if request.rest:
-        raise InvalidInput("--rest: rows of no player are not read through a frozen model; leave it out")
-    kind, folder = (TEXT, Path(request.encoder)) if request.encoder else (IMAGE, Path(request.backbone or ""))
+    _check_options(request, name)
+    kind, folder = (TEXT, request.encoder) if request.encoder else (IMAGE, request.backbone or "")
     with engine_errors():
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
-        extractor = read_extractor(folder, kind, request.device, context=context, side=side)
-        inside = name == "lora"
-        arguments = (request, kind, extractor, extractor.inputs if inside else extractor.features)
+        extractor = read_extractor(Path(folder), kind, request.device, context=context, side=side)
+        arguments = (request, kind, extractor, extractor.inputs if name == LORA.name else extractor.features)
         answer, used = read_together(request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES)
         classes, mapped = answer.labels, clean_map(request.label_map)
         test = _file(the_test_set(request), *arguments)
@@ -75,29 +71,18 @@ def evaluator_on_features(
         names = list(dict.fromkeys(player for player, _ in read))
         parts = [_joined([part for player, part in read if player == each], classes, each, mapped) for each in names]
         prints, X, y = _joined([test], classes, "the test set", mapped)
-        rows = [part[1] for part in parts]
+        rows, labels = [part[1] for part in parts], [part[2] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
-        if inside:
-            base_sizes = {key: extractor.family.sizes[key] for key in _OF_BASE if key in extractor.family.sizes}
-            hyper = base_sizes | hyper
+        if name == LORA.name:
+            hyper = {key: size for key, size in extractor.family.sizes.items() if key in _OF_BASE} | hyper
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
             X, rows = standardised(X, rows)
         if sources is not None:
-            sources.classes = tuple(classes)
-            for each, own, part in zip(names, rows, parts, strict=True):
-                files = [
-                    (file.named, len(one.labels))
-                    for file, (player, one) in zip(used, read, strict=True)
-                    if player == each
-                ]
-                sources.add_files(each, files, own, part[2])
-        players = [
-            PlayerData(each, own, part[2], EncodedRows(part[0], part[2]).digest)
-            for each, own, part in zip(names, rows, parts, strict=True)
-        ]
+            _add_sources(sources, classes, zip(names, rows, labels, strict=True), used, read)
+        digests = [EncodedRows(part[0], part[2]).digest for part in parts]
         problem = Problem(
-            players=players,
+            players=[PlayerData(*each) for each in zip(names, rows, labels, digests, strict=True)],
             test=Rows(X, y, "the test set", test.groups),
             classes=len(classes),
             learner=LearnerSpec(name, hyper),
@@ -107,10 +92,30 @@ def evaluator_on_features(
             checkpoint=checkpoint,
         )
         evaluator = Evaluator(problem, request.device, threads=threads)
-    return evaluator, {
-        "test": EncodedRows(prints, y).digest,
-        "base": _digest(folder, pools="pooling" in extractor.family.sizes),
-    }
+    pools = "pooling" in extractor.family.sizes
+    return evaluator, {"test": EncodedRows(prints, y).digest, "base": _digest(Path(folder), pools=pools)}
+
+
+def _add_sources(
+    sources: RowSources,
+    classes: Sequence[str],
+    players: Iterable[tuple[str, Any, Any]],
+    used: Sequence[LocalFile],
+    read: Sequence[tuple[str, _FeaturedPart]],
+) -> None:
+    """Where each player's rows stand: its name, rows and labels, and the files with what was read of each."""
+    sources.classes = tuple(classes)
+    lengths = [(player, file.named, len(own.labels)) for file, (player, own) in zip(used, read, strict=True)]
+    for name, rows, labels in players:
+        sources.add_files(name, [(named, length) for player, named, length in lengths if player == name], rows, labels)
+
+
+def _check_options(request: ValueRequest, learner: str) -> None:
+    """Raises InvalidInput for what a frozen model has no use for."""
+    if learner not in ("logistic", "mlp", "lora") or (request.encoder and request.backbone):
+        raise InvalidInput("--encoder or --backbone: one of them, with --model logistic or mlp as the head, or lora")
+    if request.rest:
+        raise InvalidInput("--rest: rows of no player are not read through a frozen model; leave it out")
 
 
 _OF_BASE = tuple(each.name for each in LORA.hyper if each.of_base)

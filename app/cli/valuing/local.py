@@ -6,6 +6,7 @@ inside functions, so that other commands do not load torch.
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +56,6 @@ def game_of(
     small: bool = True,
 ) -> "tuple[Evaluator | SmallLinear, dict[str, str]]":
     """The same, as a game of numpy alone where ``small`` ones are taken and this is one: it loads no torch."""
-    from worker.engine.games.game import Player
-    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-    from worker.engine.games.shards import cut
-
     start_without_pandas()
     name, hyper = parse_model(request.model)
     if name not in LEARNERS:
@@ -74,15 +71,34 @@ def game_of(
         if target_is(request, name) == "number":
             raise InvalidInput("a number is predicted from tables and images; leave --encoder and --backbone out")
         return evaluator_on_features(request, name, hyper, threads, notice, sources)
+    files = _encoded_files(request, name, notice, sources)
+    with engine_errors():
+        game = _game(_problem(request, name, hyper, files), request.device, threads, small=small)
+    return game, _digests(request, files.encoding, files.test, files.rest)
+
+
+@dataclass(frozen=True)
+class _EncodedFiles:
+    """A request's files as the engine reads them: ``groups`` of the test set's rows, each player's rows joined, and
+    those of no player in canonical order."""
+
+    encoding: Encoding
+    test: EncodedRows
+    groups: Any
+    players: dict[str, EncodedRows]
+    rest: EncodedRows | None
+
+
+def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources: RowSources | None) -> _EncodedFiles:
+    """Read and encode all files of a request, by the encoding that they have together."""
     whole_rest = [LocalFile("the rest", Path(request.rest), None, request.rest)] if request.rest else []
     others = [*provider_files(request), *whole_rest]
     answer, used = read_together(
-        request, "table", the_test_set(request), others, notice, target_is=target_is(request, name)
+        request, "table", the_test_set(request), others, notice, target_is=target_is(request, learner)
     )
     encoding = Encoding.from_json(answer.encoding or {})
     form = encoding.shape if len(encoding.shape) > 1 else ()
     tested = _table(request, the_test_set(request), form)
-    test = encode(tested, encoding)
     groups = column_groups(tested, request.test_group) if request.test_group else None
     encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
     if sources is not None:
@@ -99,29 +115,37 @@ def game_of(
             rows.setdefault(player, []).append(each)
     players = {player: join_rows(parts) for player, parts in rows.items()}
     rest = None if rest is None else rest.canonical()
-    checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
-    with engine_errors():
-        whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in players.items()]
-        pieces: list[PlayerData] = whole
-        owners: tuple[Player, ...] = ()
-        if request.shards is not None:
-            pieces, owners = cut(whole, -(-sum(map(len, whole)) // request.shards), request.seed)
-        problem = Problem(
-            players=pieces,
-            owners=owners,
-            class_weights=request.class_weights,
-            test=Rows(test.X, test.y, "the test set", groups),
-            classes=encoding.outputs,
-            scale=encoding.target_scale,
-            learner=LearnerSpec(name, hyper),
-            metric=metric_of(request.metric).resolved(encoding.classes).text,
-            mode=request.mode,
-            seed=request.seed,
-            rest=Rows(rest.X, rest.y, name="the rest") if rest is not None else None,
-            checkpoint=checkpoint,
-        )
-        game = _game(problem, request.device, threads, small=small)
-    return game, _digests(request, encoding, test, rest)
+    return _EncodedFiles(encoding, encode(tested, encoding), groups, players, rest)
+
+
+def _problem(
+    request: ValueRequest, learner: str, hyper: dict[str, float | int | str], files: _EncodedFiles
+) -> "Problem":
+    """The engine's problem; raises what the engine refuses."""
+    from worker.engine.games.game import Player
+    from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
+    from worker.engine.games.shards import cut
+
+    test, rest, encoding = files.test, files.rest, files.encoding
+    whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in files.players.items()]
+    pieces: list[PlayerData] = whole
+    owners: tuple[Player, ...] = ()
+    if request.shards is not None:
+        pieces, owners = cut(whole, -(-sum(map(len, whole)) // request.shards), request.seed)
+    return Problem(
+        players=pieces,
+        owners=owners,
+        class_weights=request.class_weights,
+        test=Rows(test.X, test.y, "the test set", files.groups),
+        classes=encoding.outputs,
+        scale=encoding.target_scale,
+        learner=LearnerSpec(learner, hyper),
+        metric=metric_of(request.metric).resolved(encoding.classes).text,
+        mode=request.mode,
+        seed=request.seed,
+        rest=Rows(rest.X, rest.y, name="the rest") if rest is not None else None,
+        checkpoint=checkpoint_of(request.checkpoint) if request.checkpoint else None,
+    )
 
 
 def _game(problem: "Problem", device: str, threads: int, *, small: bool) -> "Evaluator | SmallLinear":

@@ -158,24 +158,8 @@ class Admission:
         stays_home.check_order(order, chosen, groups, away, explores=self.explores)
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
-        by_name = chosen.weights is not None
-        files = OrderFiles(
-            test,
-            datasets,
-            order.target,
-            order.image_size,
-            offers,
-            order.payout.copies,
-            uploaded,
-            by_name,
-            order.features,
-            order.label_map,
-            order.missing_labels,
-            order.drop_unfit,
-            "number" if _predicts_number(order, chosen) else order.target_is,
-            order.test_group or "",
-            drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets),
-        )
+        draws = drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets)
+        files = _files(order, chosen, test, datasets, offers, uploaded, draws)
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
         to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -201,24 +185,7 @@ class Admission:
             _check_players(fitted.answer)
             _check_budgets(order, read.groups)
         answer = fitted.answer
-        game = FrozenGame(
-            players=tuple(player.digest for player in answer.seats),
-            test=answer.test.digest,
-            encoding=fitted.encoding,
-            learner=learner_choice(chosen),
-            checkpoint=chosen.weights,
-            base=chosen.base_digest,
-            metric=order.measured_by,
-            mode=order.mode,
-            unlearning=dict(order.unlearning.options),
-            seed=order.seed,
-            device=order.device,
-            class_weights=order.class_weights,
-            shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
-            groups=None if answer.test.groups is None else answer.test.groups.digest,
-        )
-        with named_classes():
-            game.measured_by  # noqa: B018 - the classes that the metric's options name are these
+        game = _game(order, chosen, fitted)
         # a commitment of its own for each job: its files may have been read for an earlier question
         uploaded_at = repository.upload_moments(self.session, [read.test])[read.test.id]
         measured = commit(answer.mix, answer.test.digest, uploaded_at)
@@ -300,6 +267,59 @@ class Admission:
             return fitted
         read = fitter.texts if chosen.reads is Architecture.LM else fitter.items
         return read(files, chosen.model, chosen.frozen_base)
+
+
+def _game(order: NewValuation, chosen: Chosen, fitted: Fitted) -> FrozenGame:
+    """Everything that can change a worth; raises InvalidInput where the metric's options name a class that is none."""
+    answer = fitted.answer
+    game = FrozenGame(
+        players=tuple(player.digest for player in answer.seats),
+        test=answer.test.digest,
+        encoding=fitted.encoding,
+        learner=learner_choice(chosen),
+        checkpoint=chosen.weights,
+        base=chosen.base_digest,
+        metric=order.measured_by,
+        mode=order.mode,
+        unlearning=dict(order.unlearning.options),
+        seed=order.seed,
+        device=order.device,
+        class_weights=order.class_weights,
+        shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
+        groups=None if answer.test.groups is None else answer.test.groups.digest,
+    )
+    with named_classes():
+        game.measured_by  # noqa: B018 - the classes that the metric's options name are these
+    return game
+
+
+def _files(
+    order: NewValuation,
+    chosen: Chosen,
+    test: Dataset,
+    datasets: Sequence[Dataset],
+    offers: Sequence[Offer],
+    uploaded: Mapping[uuid.UUID, datetime],
+    draws: str,
+) -> OrderFiles:
+    """The files of an order with what it says of them."""
+    return OrderFiles(
+        test=test,
+        datasets=datasets,
+        target=order.target,
+        image_size=order.image_size,
+        offers=offers,
+        copies=order.payout.copies,
+        uploaded=uploaded,
+        by_name=chosen.weights is not None,
+        features=order.features,
+        label_map=order.label_map,
+        missing_labels=order.missing_labels,
+        drop_unfit=order.drop_unfit,
+        target_is="number" if _predicts_number(order, chosen) else order.target_is,
+        group=order.test_group or "",
+        draws=draws,
+    )
 
 
 def _predicts_number(order: NewValuation, chosen: Chosen) -> bool:

@@ -43,9 +43,9 @@ from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
-from contract.agents import AGENT_FORMAT
+from contract.agents import AGENT_FORMAT, Registration
 from contract.orders.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
-from contract.rows.features import without_group
+from contract.rows.features import FeatureChoice, without_group
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding, Finding, Severity
 
@@ -194,30 +194,15 @@ def _without(question: FitQuestion, dataset: str) -> FitQuestion:
 def _read_tables(files: _Files) -> JobRows:
     """Files with columns, or images, which may be resized to a square: one encoding for all, fixed by the test set."""
     question, target = files.request.question, files.test.target
-    side = question.image_size
-    square = None if side is None else (side, side)
-
-    def table(file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:
-        path, missing = files.path(file), question.missing_labels
-        return table_of(path, file, target, files.limits, square, form, missing, is_test=is_test)
-
     # an uploaded test set had its labels counted before
-    test, tables = table(files.test, is_test=question.own), {}
+    test = _table(files, files.test, is_test=question.own)
     groups = column_groups(test, files.test.group) if files.test.group else None
     if question.target_is is None and target in test.column_names:
         # before others' files are looked at: what the asker's own target is, the asker can be told in full
         check_said(test, target)
     choice = without_group(question.features, files.test.group)
     registered = {key: read_registration(files.path(file).read_bytes(), file.name) for key, file in files.away.items()}
-    for key, file in files.datasets.items():
-        with files.refused(key, file):
-            if key in registered:
-                tables[key] = registered_table(registered[key], file.name, file.target, target)
-                check_alike(renamed(tables[key], choice), test, choice)
-                continue
-            tables[key] = table(file, image_shape(test))
-            if target in tables[key].column_names:
-                (target_numbers if question.target_is == "number" else class_names)(tables[key], target)
+    tables = _provider_tables(files, test, registered, choice)
     try:
         fitted = fit_tables(
             test,
@@ -251,6 +236,33 @@ def _read_tables(files: _Files) -> JobRows:
     alone = question.own or not tables
     raw_test, raw = (_NOT_COMPARED, {}) if alone else _raw_tables(files, test, tables, encoded_test, rows)
     return JobRows(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings)
+
+
+def _table(files: _Files, file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:
+    """A file's labelled rows; images are resized to the order's square, where it has one."""
+    question = files.request.question
+    side = question.image_size
+    square = None if side is None else (side, side)
+    path, missing = files.path(file), question.missing_labels
+    return table_of(path, file, files.test.target, files.limits, square, form, missing, is_test=is_test)
+
+
+def _provider_tables(
+    files: _Files, test: Any, registered: Mapping[str, Registration], choice: FeatureChoice
+) -> dict[str, Any]:
+    """Each dataset's rows, or what is registered of them; raises InvalidData, naming the dataset."""
+    question, target = files.request.question, files.test.target
+    tables: dict[str, Any] = {}
+    for key, file in files.datasets.items():
+        with files.refused(key, file):
+            if key in registered:
+                tables[key] = registered_table(registered[key], file.name, file.target, target)
+                check_alike(renamed(tables[key], choice), test, choice)
+                continue
+            tables[key] = _table(files, file, image_shape(test))
+            if target in tables[key].column_names:
+                (target_numbers if question.target_is == "number" else class_names)(tables[key], target)
+    return tables
 
 
 def _raw_tables(

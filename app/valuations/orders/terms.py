@@ -149,6 +149,12 @@ def sentences(
         )
     if reserves:
         lines.append("A provider whose amount would be below its reserve price is not in the deal.")
+    return [*lines, *_waiting(payout, terms, currency), *(_DELIVERED[grant] for grant in deliver)]
+
+
+def _waiting(payout: Payout, terms: PayoutTerms, currency: str) -> list[str]:
+    """What is paid later, and why."""
+    lines = []
     if terms.minimum_payout:
         lines.append(f"Less than {money.plain(terms.minimum_payout, currency)} {currency} accrues until it is more.")
     if payout.top_up_window_seconds:
@@ -161,7 +167,7 @@ def sentences(
         lines.append(
             f"{what} is held for {terms.dispute_window_seconds / _DAY:g} days, in which the buyer may dispute."
         )
-    return lines + [_DELIVERED[grant] for grant in deliver]
+    return lines
 
 
 def _conditions(terms: PayoutTerms, compute: DeviceTimePrice | None, edition: int) -> list[str]:

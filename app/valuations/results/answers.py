@@ -143,8 +143,6 @@ def values(
     again, checked = result.without_harm, valuation.job_progress.checked
     ordered = result.spec.metric == valuation.order.spec().metric
     settled_before = ordered and any(player.paid_share is None for player in players)
-    player_value = _player_value_before if settled_before else _player_value
-    paid_on, inputs = players_paid(result), valuation.job_inputs
     return Values(
         valuation_id=valuation.id,
         game_digest=game_digest,
@@ -152,12 +150,7 @@ def values(
         currency=valuation.currency,
         metric=result.spec.metric,
         ordered_metric=valuation.order.spec().metric,
-        players=[
-            player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
-                update={"at_home": inputs.at_home(player.position)}
-            )
-            for player in players
-        ],
+        players=_player_values(valuation, players, result, settled_before=settled_before),
         empty_worth=result.empty_worth,
         full_worth=result.full_worth,
         estimator=result.estimator,
@@ -187,6 +180,20 @@ def values(
         tops_up=valuation.tops_up,
         evidence=None if result.evidence is None else EvidenceSealAnswer.model_validate(result.evidence.plain()),
     )
+
+
+def _player_values(
+    valuation: Valuation, players: Sequence[ValuationPlayer], result: StoredResult, *, settled_before: bool
+) -> list[PlayerValue]:
+    """Every player's values, and whether its rows stay with it."""
+    player_value = _player_value_before if settled_before else _player_value
+    paid_on, inputs = players_paid(result), valuation.job_inputs
+    return [
+        player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
+            update={"at_home": inputs.at_home(player.position)}
+        )
+        for player in players
+    ]
 
 
 def _chance(chance: TestRowChance) -> TestChanceAnswer:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from app.cli.valuing.local import evaluator_of, target_is
+from app.cli.valuing.options import defaults
 from app.cli.valuing.request import ValueRequest
-from app.cli.valuing.value import defaults
 from app.errors import InvalidData, InvalidInput
 
 PROVIDERS = ("a", "b")

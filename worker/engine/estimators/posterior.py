@@ -180,42 +180,48 @@ def _projected(operator: Floats, component: Component) -> Floats:
     return result
 
 
-def components(grid: Grid, surrogates: Floats | None = None) -> list[Component]:
-    """The kernels of the prior, with those of surrogates' worths float64[M, L] where there are some.
+class _Kernels:
+    """The kinds of kernels over the coalitions of a grid."""
 
-    ``near`` decays with the number of differing members, at two ranges; the worths of small coalitions vary most, hence
-    versions that shrink with size; ``own`` is what no other coalition tells.
-    """
-    n = grid.n_players
-    images = grid.images
-    sizes = np.asarray(np.rint(grid.coalitions.sum(axis=1)), dtype=np.int64)
-    shrink = 1.0 / np.maximum(sizes, 1)
-    square = (images**2).sum(axis=1)
+    def __init__(self, grid: Grid) -> None:
+        self.n = grid.n_players
+        self.images = grid.images
+        self.sizes = np.asarray(np.rint(grid.coalitions.sum(axis=1)), dtype=np.int64)
+        self._square = (self.images**2).sum(axis=1)
 
+    @staticmethod
     def features(name: str, matrix: Floats) -> Component:
         return Component(name, lambda a, b: matrix[a] @ matrix[b].T, (matrix**2).sum(axis=1))
 
-    def near(name: str, rate: float, factor: Floats) -> Component:
+    def near(self, name: str, rate: float, factor: Floats) -> Component:
+        """Decays with the number of differing members."""
+        square, images, n = self._square, self.images, self.n
+
         def block(a: Ints, b: Ints) -> Floats:
             distance = square[a][:, None] + square[b][None, :] - 2.0 * images[a] @ images[b].T
             return np.asarray(np.exp(-rate * distance / n) * factor[a][:, None] * factor[b][None, :], dtype=np.float64)
 
         return Component(name, block, factor**2)
 
+    @staticmethod
     def bent(name: str, worths: Floats, reach: float) -> Component:
+        """Of coalitions whose surrogate worths are alike."""
+
         def block(a: Ints, b: Ints) -> Floats:
             return np.asarray(np.exp(-0.5 * ((worths[a][:, None] - worths[b][None, :]) / reach) ** 2), dtype=np.float64)
 
         return Component(name, block, np.ones(len(worths)))
 
+    @staticmethod
     def own(name: str, variance: Floats) -> Component:
+        """What no other coalition tells."""
         return Component(
             name, lambda a, b: np.asarray((a[:, None] == b[None, :]) * variance[a][:, None], dtype=np.float64), variance
         )
 
-    def drifting(name: str, factor: Floats) -> Component:
-        # A player's part of a worth, changing smoothly with the size of the coalition.
-        centred = (images - 0.5) / np.sqrt(n)
+    def drifting(self, name: str, factor: Floats) -> Component:
+        """A player's part of a worth, changing smoothly with the size of the coalition."""
+        sizes, centred = self.sizes, (self.images - 0.5) / np.sqrt(self.n)
 
         def block(a: Ints, b: Ints) -> Floats:
             apart = np.exp(-0.5 * ((sizes[a][:, None] - sizes[b][None, :]) / 1.5) ** 2)
@@ -223,24 +229,33 @@ def components(grid: Grid, surrogates: Floats | None = None) -> list[Component]:
 
         return Component(name, block, (centred**2).sum(axis=1) * factor**2)
 
+
+def components(grid: Grid, surrogates: Floats | None = None) -> list[Component]:
+    """The kernels of the prior, with those of surrogates' worths float64[M, L] where there are some.
+
+    ``near`` has two ranges; the worths of small coalitions vary most, hence versions that shrink with size.
+    """
+    kinds = _Kernels(grid)
+    images, sizes, n = kinds.images, kinds.sizes, kinds.n
+    shrink = 1.0 / np.maximum(sizes, 1)
     one = np.ones(len(sizes))
     result = [
-        features("level", one[:, None]),
-        features("membership", (images - 0.5) / np.sqrt(n)),
-        features("membership/size", images * shrink[:, None]),
-        drifting("membership by size", one),
-        drifting("membership by size/size", shrink),
-        features("size", np.eye(n + 1)[sizes]),
-        near("near", 2.0, one),
-        near("near/size", 2.0, shrink),
-        near("nearer/size", 5.0, shrink),
+        kinds.features("level", one[:, None]),
+        kinds.features("membership", (images - 0.5) / np.sqrt(n)),
+        kinds.features("membership/size", images * shrink[:, None]),
+        kinds.drifting("membership by size", one),
+        kinds.drifting("membership by size/size", shrink),
+        kinds.features("size", np.eye(n + 1)[sizes]),
+        kinds.near("near", 2.0, one),
+        kinds.near("near/size", 2.0, shrink),
+        kinds.near("nearer/size", 5.0, shrink),
     ]
     for number in range(0 if surrogates is None else surrogates.shape[1]):
         assert surrogates is not None  # noqa: S101 - there would be none to number
         worths = standardise(surrogates[:, number], sizes)
         result += [
-            features(f"surrogate {number}", worths[:, None]),
-            bent(f"surrogate {number} bent", worths, 1.0),
-            bent(f"surrogate {number} sharp", worths, 0.3),
+            kinds.features(f"surrogate {number}", worths[:, None]),
+            kinds.bent(f"surrogate {number} bent", worths, 1.0),
+            kinds.bent(f"surrogate {number} sharp", worths, 0.3),
         ]
-    return [*result, own("own", one), own("own/size", shrink), own("own/size^2", shrink**2)]
+    return [*result, kinds.own("own", one), kinds.own("own/size", shrink), kinds.own("own/size^2", shrink**2)]

@@ -34,6 +34,7 @@ from worker.engine.loop.shares import OtherTestRows, intervals, widths
 
 # how far off unlearned values are where nothing is retrained, in root mean squares of the values (docs/method.md)
 UNAUDITED_ERROR = 1.0
+NOTHING_ADDED = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
 # what more computing would bring, smaller budgets first
 Forecaster = Callable[[Run, TestRowChance | None], Iterable[Forecast]]
 
@@ -55,26 +56,22 @@ def report(
     shares_note: str | None = None,
     more: Forecaster = no_more,
 ) -> ValuationResult:
-    """Put the result together. Its intervals are those of the last ``look``, joined with what other test units
-    would do (``doubt``; None: not known, or it is recorded with a stored result). ``more`` says what more computing
-    would bring."""
+    """Put the result together. Its intervals are those of the last ``look``, joined with what other test units would do
+    (``doubt``; None: not known, or recorded with a stored result); ``more`` says what more computing would bring."""
     estimate = run.paid(estimate)
-    if audited.status == "unaudited" and run.spec.mode == "partial" and family(source) != RETRAIN:
-        estimate = _unaudited(run, estimate)
+    if audited.status == "unaudited":
+        estimate = _unaudited(run, estimate, source)
     if shares_note is None and not (estimate.values > 0).any():
-        shares_note = "No provider's data added to the model's worth: no value is above zero, so all shares are 0."
-    ends = run.purchases.worth(source, anchors(run.n))
+        shares_note = NOTHING_ADDED
+    empty, full = (float(end) for end in run.purchases.worth(source, anchors(run.n)))
     seconds = run.purchases.seconds()
-    retrained = [r.seconds for r in run.purchases.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < run.n]
     chance = run.chance_of(estimate, doubt)
     joint, players = _players(run, estimate, look, chance, audited)
-    reached = run.widest(estimate, look, chance)
-    known = audited.status != "unaudited" and reached > 0.0 and _test_rows_counted(run, chance)
     return ValuationResult(
         players=players,
         covariance=tuple(tuple(float(c) for c in row) for row in joint),
-        empty_worth=float(ends[0]),
-        full_worth=float(ends[1]),
+        empty_worth=empty,
+        full_worth=full,
         estimator=estimator,
         source=source,
         evaluations=run.purchases.counts(),
@@ -85,7 +82,7 @@ def report(
         shares_note=shares_note,
         seconds=round(sum(seconds.values()), 6),
         seconds_by_source=seconds,
-        retrain_seconds_estimate=float(np.mean(retrained)) * run.distinct() if retrained else None,
+        retrain_seconds_estimate=_retrain_seconds(run),
         costs={s: float(run.game.cost(s)) for s in run.game.sources},
         unit_seconds=run.unit_seconds,
         spec=run.spec,
@@ -94,19 +91,37 @@ def report(
         worths=_worths(run),
         gain=gain(run.game, source, run.spec.confidence),
         chance=chance,
-        precision=Precision(
-            asked=run.spec.share_ci,
-            reached=reached if known else None,
-            test_rows=run.of_tests(estimate, look, chance),
-            forecast=tuple(more(run, chance)) if known else (),
-        ),
+        precision=_precision(run, estimate, look, chance, audited, more),
         shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in run.players if run.owners),
     )
 
 
-def _unaudited(run: Run, estimate: Estimate) -> Estimate:
-    """The estimate with the error of unlearning that partial mode cannot measure in this job: independent errors of the
-    values' own size, which was .5 to 1.1 times them in two games whose hidden rows were known."""
+def _precision(
+    run: Run, estimate: Estimate, look: int, chance: TestRowChance | None, audited: Audit, more: Forecaster
+) -> Precision:
+    """How wide the intervals are beside what the order accepts; not known where an error in them was not measured."""
+    reached = run.widest(estimate, look, chance)
+    known = audited.status != "unaudited" and reached > 0.0 and _test_rows_counted(run, chance)
+    return Precision(
+        asked=run.spec.share_ci,
+        reached=reached if known else None,
+        test_rows=run.of_tests(estimate, look, chance),
+        forecast=tuple(more(run, chance)) if known else (),
+    )
+
+
+def _retrain_seconds(run: Run) -> float | None:
+    """What retraining for every distinct coalition would take; None where none but nobody and everybody was trained."""
+    retrained = [r.seconds for r in run.purchases.receipts if r.source == RETRAIN and 0 < r.coalition.sum() < run.n]
+    return float(np.mean(retrained)) * run.distinct() if retrained else None
+
+
+def _unaudited(run: Run, estimate: Estimate, source: str) -> Estimate:
+    """An unaudited estimate; of partial mode and unlearned worths, with the error of unlearning that this job cannot
+    measure: independent errors of the values' own size, .5 to 1.1 times them in two games whose hidden rows were
+    known."""
+    if run.spec.mode != "partial" or family(source) == RETRAIN:
+        return estimate
     size = UNAUDITED_ERROR * float(np.sqrt((estimate.values**2).mean()))
     run.notes.append(
         "Nothing was retrained, so the error of unlearning is not known in this job. The intervals suppose that it is "
