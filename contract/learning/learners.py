@@ -306,9 +306,15 @@ BOOSTED_TREES = LearnerKind(
     Architecture.BOOSTED_TREES,
     "gradient-boosted trees",
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
-    _CLASS,
+    _CLASS | _NUMBER,
     (
-        _H("rounds", 60, "rounds of boosting, a tree for each class (of two classes one)", above=True, most=2000),
+        _H(
+            "rounds",
+            60,
+            "rounds of boosting, a tree for each class (of two classes, or a number, one)",
+            above=True,
+            most=2000,
+        ),
         _H("leaves", 15, "most leaves of a tree", least=2, most=255),
         _H("lr", 0.1, "learning rate", above=True),
         _H("least_rows", 10, "fewest rows of a leaf", above=True),
