@@ -46,7 +46,8 @@ from app.valuations.tables import Valuation, ValuationPlayer
 from contract.orders.grants import Grant
 from contract.orders.job import PayeePart
 from contract.proof.evidence import InclusionProof
-from contract.results.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
+from contract.results.removal import RemovalCurves, RemovalPoint
+from contract.results.result import PlayerResult, StoredResult, TestRowChance
 from contract.results.row_values import ROWS_NONE
 from contract.rows.findings import FileFinding, Severity
 
@@ -382,7 +383,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
         pool=money.plain(valuation.pool_minor, valuation.currency),
         deliver=list(order.deliver),
         terms=agreed_terms(valuation),
-        measured_on=_measured_on(valuation),
+        measured_on=measured_on(valuation),
         players=[
             MyPlayer(
                 datasets=[uuid.UUID(dataset) for dataset in player.datasets],
@@ -406,7 +407,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
     )
 
 
-def _measured_on(valuation: Valuation) -> MeasuredOn | None:
+def measured_on(valuation: Valuation) -> MeasuredOn | None:
     """The test set's commitment, opened by its salt once the job has ended; None for jobs from before there were
     commitments."""
     measured = valuation.job_inputs.measured

@@ -20,13 +20,14 @@ from torch.utils.checkpoint import checkpoint
 
 from contract.architectures.decoder import PER_HEAD, DecoderSizes
 from contract.architectures.decoder_families import Activation, Norm, Part
+from worker.engine.tensors.elementwise import silu
 
 Weight = Callable[[str], Tensor]
 Project = Callable[[Tensor, str], Tensor]
 Rotations = tuple[Tensor, Tensor]
 
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    Activation.SILU: functional.silu,
+    Activation.SILU: silu,
     Activation.GELU: functional.gelu,
     Activation.GELU_TANH: partial(functional.gelu, approximate="tanh"),
 }
