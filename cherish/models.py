@@ -62,6 +62,9 @@ class AdditionAnswer(Record):
     sentence: str
 
 
+Admits = Literal["invited", "domain"] | str
+
+
 class Alive(Record):
     """The process answers."""
 
@@ -953,6 +956,26 @@ class HitsAnswer(Record):
     jobs: list[FoundJob]
 
 
+class IdentityProviderAnswer(Record):
+    """An organisation's provider; `return_url` is to be registered there."""
+
+    admits: Admits
+    client_id: str
+    domains: list[str]
+    issuer: str
+    return_url: str
+
+
+class IdentityProviderBody(Record):
+    """An OpenID Connect provider and this service's client there; without `client_secret` the present one stays."""
+
+    admits: Admits | None = None
+    client_id: str
+    client_secret: str | None = None
+    domains: list[str] | None = None
+    issuer: str
+
+
 class ImportedAnswer(Record):
     """The draft that a Croissant document became, and the licence it names; null where that is no SPDX id."""
 
@@ -1268,6 +1291,7 @@ class MyPlayer(Record):
     paid_share: float | None
     reason: str | None
     rows: int
+    segments: list[SegmentValue] | None = None
     share: float | None
     share_ci: tuple[float, float] | None
     stderr: float | None
@@ -1343,6 +1367,13 @@ class NewExploration(Record):
     test_dataset: str | None = None
 
 
+class NewPasskey(Record):
+    """A name of the user's choice, and what the browser answered (`PublicKeyCredential.toJSON()`)."""
+
+    credential: dict[str, Any]
+    name: str
+
+
 class NewValuation(Record):
     """An order: whose data, measured on what, for how much money, how precisely."""
 
@@ -1416,6 +1447,7 @@ class NewValuation(Record):
     rows: Literal["none", "values"] | str | None = None
     ruled_by: Literal["budget", "precision"] | str | None = None
     seed: int | None = None
+    segments: Segments | None = None
     share_ci: float | None = None
     target: str | None = None
     target_is: Literal["number", "classes"] | str | None = None
@@ -1589,6 +1621,33 @@ class PairAnswer(Record):
     value: float
 
 
+class PasskeyAnswer(Record):
+    """One passkey of a user."""
+
+    created_at: datetime
+    id: str
+    last_used_at: datetime | None
+    name: str
+
+
+class PasskeyOptions(Record):
+    """The `publicKey` of `navigator.credentials.create` or `get`, in WebAuthn's JSON form (bytes are Base64url)."""
+
+    public_key: dict[str, Any]
+
+
+class PasskeySignIn(Record):
+    """What the browser answered (`PublicKeyCredential.toJSON()`)."""
+
+    credential: dict[str, Any]
+
+
+class Passkeys(Record):
+    """All passkeys of a user."""
+
+    items: list[PasskeyAnswer]
+
+
 class PasswordAndCode(Record):
     """A signed-in user's present password, and six digits of the authenticator or a recovery code."""
 
@@ -1692,6 +1751,7 @@ class PlayerValue(Record):
     reason: str | None
     rows: int
     seat: int | None
+    segments: list[SegmentValue] | None = None
     share: float | None
     share_band: tuple[float, float] | None
     share_ci: tuple[float, float] | None
@@ -1988,6 +2048,22 @@ class SeenDataset(Record):
     forgotten_by: str | None
 
 
+class SegmentValue(Record):
+    """What a part of a provider's rows is worth; a provider's segments sum to its value."""
+
+    name: str | None
+    rows: int
+    segment: int
+    stderr: float
+    value: float
+
+
+class Segments(Record):
+    """By what the rows of a provider are told apart."""
+
+    column: str
+
+
 class SessionAnswer(Record):
     """Who is signed in with this browser, and the token that its changes carry as `X-CSRF-Token`."""
 
@@ -1999,6 +2075,7 @@ class SessionAnswer(Record):
     name: str
     role: Role
     scopes: list[str]
+    second_factor_required: bool | None = None
     user_id: str
 
 
@@ -2011,6 +2088,12 @@ class SignInBody(Record):
     code: str | None = None
     email: str
     password: str
+
+
+class SignInPolicy(Record):
+    """Whether an organisation's people must sign in with a second factor (code, passkey, or its own provider)."""
+
+    second_factor_required: bool
 
 
 class StatementEntry(Record):
