@@ -486,11 +486,16 @@ class Operations(Calls):
         answer: m.Ready = self._call("GET", "/readyz", {200: m.Ready})
         return answer
 
-    def get_report(self, valuation_id: str, *, format: Literal["html", "pdf"] | str | None = None) -> bytes:
+    def get_report(
+        self, valuation_id: str, *, format: Literal["html", "pdf"] | str | None = None, metric: str | None = None
+    ) -> bytes:
         """The result as one page to keep, with its letters and drawings, that loads nothing; or the same page as
         PDF."""
         answer: bytes = self._call(
-            "GET", f"/v1/valuations/{part(valuation_id)}/report", {200: bytes}, query={"format": format}
+            "GET",
+            f"/v1/valuations/{part(valuation_id)}/report",
+            {200: bytes},
+            query={"format": format, "metric": metric},
         )
         return answer
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from app.checkpoints.configs import AdapterConfig, DeclaredConfig, read_config
 from app.errors import InvalidData
-from contract.architectures.adapters import PROJECTIONS, AdapterSize, Placement, hyper_of
+from contract.architectures.adapters import AdapterSize, Placement, hyper_of, kinds_of
 from contract.architectures.adapters import adapter_shapes as shapes_of
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import Shapes
@@ -44,7 +44,6 @@ _OTHER_KINDS = {
     "arrow_config": f"this is Arrow, a router among adapters; {_MERGE}",
     "kasa_config": f"this is KaSA, which takes the base's small singular values away; {_MERGE}",
     "monteclora_config": f"this is MonteCLoRA; {_MERGE}",
-    "fan_in_fan_out": "its matrices lie the other way round; train with fan_in_fan_out=False",
 }
 # how a folder came to be, which changes nothing of what its arrays mean
 _OF_NO_MATTER = {
@@ -52,6 +51,8 @@ _OF_NO_MATTER = {
     *("peft_version", "revision", "task_type", "parent_library", "unsloth_fixed", "megatron_core", "megatron_config"),
     *("eva_config", "loftq_config", "corda_config", "lora_ga_config", "velora_config", "qalora_group_size"),
     *("runtime_config", "layers_to_transform", "layers_pattern", "exclude_modules", "target_modules"),
+    # of GPT-2's matrices, which lie [in, out]: what A and B are does not follow from it
+    "fan_in_fan_out",
     *("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "bias", "init_lora_weights"),
 }
 # the patterns that are run: a name of a module, or the end of one, so that none takes long
@@ -112,7 +113,7 @@ def adapter_sizes(
             placed[projection] = AdapterSize(own, _alpha(read, alpha_of(projection), own))
     if not placed:
         raise InvalidData(
-            f"{name}: the folder holds no adapter beside any of {', '.join(PROJECTIONS)} of the base; save it with"
+            f"{name}: the folder holds no adapter beside any of {', '.join(kinds_of(base))} of the base; save it with"
             " save_pretrained"
         )
     _check_targets(read, placed, base, name)
@@ -133,7 +134,7 @@ def _check_names(arrays: Mapping[str, Any], base: DecoderSizes, name: str) -> No
         if lora and label.startswith(PEFT) and at not in known:
             raise InvalidData(
                 f"{name}: the adapter stands beside `{at}`, and the base has no such projection; adapters stand beside"
-                f" {', '.join(PROJECTIONS)} of layers 0 to {base.layers - 1}: train without it, on this base"
+                f" {', '.join(kinds_of(base))} of layers 0 to {base.layers - 1}: train without it, on this base"
             )
 
 
@@ -159,7 +160,7 @@ def _pattern(
     key: str, patterns: Mapping[str, float], default: float, base: DecoderSizes, name: str
 ) -> Callable[[str], float]:
     """What a pattern, as PEFT reads it, gives a projection: the first that its name ends with counts."""
-    if len(patterns) * 7 * base.layers > _MOST_TRIALS:
+    if len(patterns) * len(base.matrices()) * base.layers > _MOST_TRIALS:
         raise InvalidData(f"{name}: {key} has {len(patterns)} patterns, too many for {base.layers} layers; name kinds")
     compiled = []
     for pattern, value in patterns.items():

@@ -122,14 +122,15 @@ class RopeConfig(FolderConfig):
     low_freq_factor: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
     high_freq_factor: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
     original_max_position_embeddings: Annotated[int | None, BeforeValidator(_whole_or_none)] = None
+    partial_rotary_factor: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
 
     @property
     def kind(self) -> Any:
         return self.rope_type or self.type or "default"
 
 
-class LlamaConfig(FolderConfig):
-    """``LlamaForCausalLM``, and what is computed as it is."""
+class DecoderConfig(FolderConfig):
+    """``LlamaForCausalLM``, and the decoders whose configurations have its keys."""
 
     hidden_size: Whole
     num_attention_heads: Whole
@@ -149,6 +150,7 @@ class LlamaConfig(FolderConfig):
     tie_word_embeddings: Flag = False
     sliding_window: Any = None
     use_sliding_window: Flag = False
+    partial_rotary_factor: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
 
     @property
     def rope(self) -> RopeConfig:
@@ -159,6 +161,86 @@ class HeadConfig(FolderConfig):
     """The size of a head of ``Qwen3ForCausalLM``, which does not follow from the width."""
 
     head_dim: Annotated[int, BeforeValidator(_whole(_MOST))] = 128
+
+
+class GemmaConfig(FolderConfig):
+    """``Gemma2ForCausalLM`` or ``Gemma3ForCausalLM``; a rotation may be told by the kind of a layer."""
+
+    hidden_size: Whole
+    num_attention_heads: Whole
+    num_key_value_heads: Annotated[int | None, BeforeValidator(_whole_or_none)] = None
+    num_hidden_layers: Layers
+    intermediate_size: Whole
+    vocab_size: Vocabulary
+    head_dim: Annotated[int, BeforeValidator(_whole(_MOST))] = 256
+    hidden_act: Any = "gelu_pytorch_tanh"
+    hidden_activation: Any = None
+    query_pre_attn_scalar: Positive = 256.0
+    attn_logit_softcapping: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
+    final_logit_softcapping: Annotated[float | None, BeforeValidator(_positive_or_none)] = None
+    sliding_window: Any = 4096
+    sliding_window_pattern: Annotated[int | None, BeforeValidator(_whole_or_none)] = None
+    layer_types: Any = None
+    rms_norm_eps: Positive = 1e-6
+    rope_theta: Positive = 10000.0
+    rope_local_base_freq: Positive = 10000.0
+    rope_parameters: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
+    rope_scaling: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
+    tie_word_embeddings: Flag = True
+    attention_bias: Flag = False
+    use_bidirectional_attention: Flag = False
+    quantization_config: Flag = False
+
+    def turned(self, layer_type: str) -> RopeConfig:
+        """The rotation of layers of a type."""
+        by_type = self.rope_parameters.get(layer_type)
+        if isinstance(by_type, dict):
+            return RopeConfig.model_validate(by_type)
+        # the older form of a stretched rotation is of the layers without a window
+        scaled = {} if layer_type == "sliding_attention" else self.rope_scaling
+        return RopeConfig.model_validate(self.rope_parameters or scaled)
+
+
+class Gpt2Config(FolderConfig):
+    """``GPT2LMHeadModel``."""
+
+    n_embd: Whole
+    n_head: Whole
+    n_layer: Layers
+    n_positions: Whole
+    n_inner: Annotated[int | None, BeforeValidator(_whole_or_none)] = None
+    vocab_size: Vocabulary
+    layer_norm_epsilon: Positive = 1e-5
+    activation_function: Any = "gelu_new"
+    scale_attn_weights: Flag = True
+    scale_attn_by_inverse_layer_idx: Flag = False
+    add_cross_attention: Flag = False
+    tie_word_embeddings: Flag = True
+    quantization_config: Flag = False
+
+
+class GptNeoxConfig(FolderConfig):
+    """``GPTNeoXForCausalLM``; Pythia is one."""
+
+    hidden_size: Whole
+    num_attention_heads: Whole
+    num_hidden_layers: Layers
+    intermediate_size: Whole
+    vocab_size: Vocabulary
+    layer_norm_eps: Positive = 1e-5
+    hidden_act: Any = "gelu"
+    use_parallel_residual: Flag = True
+    attention_bias: Flag = True
+    rotary_pct: Positive = 0.25
+    rotary_emb_base: Positive = 10000.0
+    rope_parameters: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
+    rope_scaling: Annotated[RopeConfig, BeforeValidator(_object)] = RopeConfig()
+    tie_word_embeddings: Flag = False
+    quantization_config: Flag = False
+
+    @property
+    def rope(self) -> RopeConfig:
+        return self.rope_parameters if self.rope_parameters.model_fields_set else self.rope_scaling
 
 
 class AdapterConfig(FolderConfig):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.checkpoints.configs import BertConfig, DeclaredConfig, HeadConfig, LlamaConfig, RopeConfig, read_config
+from app.checkpoints.configs import BertConfig, DeclaredConfig, read_config
 from app.errors import InvalidData
 from contract.architectures.bert import LAYERS, BertSizes
 from contract.architectures.decoder import DecoderSizes
@@ -18,15 +18,12 @@ from contract.architectures.resnet import ResNetSizes
 from contract.architectures.vision_transformer import VitSizes
 
 BYTES = 256
-# decoders that are computed as a Llama is, by transformers' names
-_DECODERS = {
-    "LlamaForCausalLM": "Llama",
-    "MistralForCausalLM": "Mistral",
-    "Qwen2ForCausalLM": "Qwen2",
-    "Qwen3ForCausalLM": "Qwen3",
-}
-_WINDOWED = ("Qwen2ForCausalLM", "Qwen3ForCausalLM")  # by a switch of their own
-_AS_BERT, _AS_LLAMA = frozenset({"offset", "buckets", "pooling"}), frozenset({"head", "qk_norm"})
+# sizes that came later, and are left out where they are as of BERT or Llama itself
+_AS_BERT = frozenset({"offset", "buckets", "pooling"})
+_AS_LLAMA = frozenset(
+    {"head", "qk_norm", "family", "window", "window_every", "rope_local", "rotated", "positions"}
+    | {"query_scale", "attention_cap", "output_cap"}
+)
 # the heads that some writers save with an encoder
 _BERT_HEADS = (
     *("pooler.", "cls.", "classifier.", "qa_outputs.", "lm_head.", "pre_classifier."),
@@ -49,6 +46,7 @@ class Family:
     spare: tuple[str, ...] = ()
     prefix: str = ""
     renamed: tuple[tuple[str, str], ...] = ()
+    added: str = ""
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -64,89 +62,15 @@ class Family:
         name = label.removeprefix(self.prefix)
         for theirs, ours in self.renamed:
             name = name.replace(theirs, ours)
-        return name
+        return name if name in self.shapes or not self.added else f"{self.added}{name}"
 
     def is_spare(self, label: str) -> bool:
         """Whether a weight belongs to a head that is not used here."""
-        return bool(self.spare) and label.startswith(self.spare)
+        return label.startswith(self.spare)
 
     @property
     def parameters(self) -> int:
         return sum(math.prod(shape) for shape in self.shapes.values())
-
-
-def llama(config: Mapping[str, Any], name: str) -> Family:
-    """A causal decoder of the Llama family, its sizes as hyper-parameters of learner ``lm``; raises InvalidData."""
-    no_code(config, name)
-    architectures = read_config(DeclaredConfig, config, name).architectures
-    kind = architectures[0] if isinstance(architectures, list) and len(architectures) == 1 else architectures
-    if kind not in _DECODERS:
-        raise InvalidData(
-            f"{name}: architectures is {architectures}; only {', '.join(_DECODERS)} are computed here exactly"
-        )
-    read = read_config(LlamaConfig, config, name)
-    stretched = read.rope.kind == "llama3"
-    window = read.use_sliding_window if kind in _WINDOWED else bool(read.sliding_window)
-    heads, width = read.num_attention_heads, read.hidden_size
-    own_head = read_config(HeadConfig, config, name).head_dim if kind == "Qwen3ForCausalLM" else 0
-    plain(
-        name,
-        _DECODERS[kind],
-        {
-            "hidden_act": read.hidden_act != "silu",
-            "attention_bias": read.attention_bias,
-            "mlp_bias": read.mlp_bias,
-            "rope_scaling": not (read.rope.kind == "default" or (stretched and _is_whole(read.rope))),
-            "sliding_window": window,
-            "head_dim": not own_head and (read.head_dim or width // heads) != width // heads,
-            "quantization_config": read.quantization_config,
-        },
-    )
-    kv_heads = read.num_key_value_heads or heads
-    _check_heads(name, width, heads, kv_heads, own_head)
-    sizes = DecoderSizes(
-        layers=read.num_hidden_layers,
-        width=width,
-        heads=heads,
-        kv_heads=kv_heads,
-        inner=read.intermediate_size,
-        rope_base=read.rope.rope_theta or read.rope_theta,
-        eps=read.rms_norm_eps,
-        tied=int(read.tie_word_embeddings),
-        qkv_bias=int(kind == "Qwen2ForCausalLM"),
-        head=own_head,
-        qk_norm=int(kind == "Qwen3ForCausalLM"),
-        **(_stretch(read.rope) if stretched else {}),
-    )
-    shapes = dict(sizes.shapes(read.vocab_size))
-    parameters = float(sum(math.prod(shape) for shape in shapes.values()))
-    # some exporters write the shared matrix twice
-    spare = ("lm_head.weight",) if sizes.tied else ()
-    return Family("llama", sizes, shapes, read.vocab_size, width, parameters, spare)
-
-
-def _check_heads(name: str, width: int, heads: int, kv_heads: int, own_head: int) -> None:
-    """Raises InvalidData where heads do not divide a decoder's width; ``own_head``: a head's width, 0 where it follows
-    from them."""
-    if (not own_head and width % heads) or (own_head or width // heads) % 2 or heads % kv_heads:
-        raise InvalidData(
-            f"{name}: {heads} attention heads and {kv_heads} key-value heads do not divide a width of {width} evenly"
-        )
-
-
-def _is_whole(rope: RopeConfig) -> bool:
-    """Whether a stretched rotation says all that it needs."""
-    low, high = rope.low_freq_factor, rope.high_freq_factor
-    return bool(rope.factor and low and high and high > low and rope.original_max_position_embeddings)
-
-
-def _stretch(rope: RopeConfig) -> dict[str, Any]:
-    return {
-        "rope_factor": rope.factor,
-        "rope_low": rope.low_freq_factor,
-        "rope_high": rope.high_freq_factor,
-        "rope_original": rope.original_max_position_embeddings,
-    }
 
 
 def bert(config: Mapping[str, Any], name: str) -> Family:

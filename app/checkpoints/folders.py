@@ -60,7 +60,7 @@ def check_base(files: Files, name: str, read: Callable[[Any, str], Family]) -> C
     if MODULES in files and isinstance(family.model, BertSizes):
         check_modules(_read_json(files, MODULES, name), f"{name}: {MODULES}")
     tokenizer = TOKENIZER if family.vocabulary and TOKENIZER in files else None
-    if tokenizer is None and family.vocabulary != (BYTES if family.name == "llama" else 0):
+    if tokenizer is None and family.vocabulary != (BYTES if isinstance(family.model, DecoderSizes) else 0):
         raise InvalidData(
             f"{name}: there is no {TOKENIZER}, and a vocabulary of {family.vocabulary} is not the {BYTES} "
             "bytes'; add the tokenizer of the model (save_pretrained of a fast tokenizer writes it)"

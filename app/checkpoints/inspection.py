@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from app.checkpoints import families, folders, text_encoders, vision
+from app.checkpoints import decoders, families, folders, text_encoders, vision
 from app.checkpoints.families import Family
 from app.checkpoints.weights import read_tensors
 from app.errors import PayloadTooLarge
@@ -19,7 +19,7 @@ from contract.document import Document
 from contract.learning.learners import Architecture
 
 FOLDERS: dict[Architecture, Callable[..., Family]] = {
-    Architecture.LM: families.llama,
+    Architecture.LM: decoders.decoder,
     Architecture.ENCODER: text_encoders.encoder,
     Architecture.BACKBONE: vision.backbone,
 }

@@ -24,9 +24,13 @@ from contract.learning.learners import ARCHITECTURES, Architecture
 _DTYPES: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 _HALF: dict[str, np.dtype[Any]] = {"BF16": np.dtype("<u2")}
 _BF16_EXPONENT = 0x7F80
-# counters that some models keep beside their weights; nothing is computed from them
-COUNTERS = ("num_batches_tracked", "position_ids")
+# counters, masks and speeds of rotation that some models keep beside their weights; nothing is computed from them
+COUNTERS = (
+    *("num_batches_tracked", "position_ids"),
+    *(".attn.bias", ".attention.bias", ".masked_bias", ".rotary_emb.inv_freq"),
+)
 _INTEGERS: dict[str, np.dtype[Any]] = {"I64": np.dtype("<i8"), "I32": np.dtype("<i4")}
+_MASKS: dict[str, np.dtype[Any]] = {"BOOL": np.dtype("|u1"), "U8": np.dtype("|u1")}
 _MAX_HEADER = 1024 * 1024
 _MAX_TENSORS = 1_000
 _MAX_DIMENSIONS = 8
@@ -62,7 +66,8 @@ def read_tensors(path: Path, name: str, *, folder: bool = False) -> dict[str, Te
                 f"{name}: the place of tensor `{label}` does not fit its shape or the file; send it again"
             )
         values = data[start + begin : start + end].view(tensor.dtype)
-        if not all(_finite(values[i : i + _SLICE], tensor.kind) for i in range(0, len(values), _SLICE)):
+        unused = folder and label.endswith(COUNTERS)
+        if not unused and not all(_finite(values[i : i + _SLICE], tensor.kind) for i in range(0, len(values), _SLICE)):
             raise InvalidData(f"{name}: tensor `{label}` holds NaN or infinity; weights must be finite")
         at = end
     if start + at != size:
@@ -126,7 +131,7 @@ def _described(entry: _Entry, label: str, name: str, folder: bool) -> _Tensor:
     kind, shape = entry.dtype, entry.shape
     known = _DTYPES
     if folder:
-        known = _DTYPES | _HALF | (_INTEGERS if label.endswith(COUNTERS) else {})
+        known = _DTYPES | _HALF | (_INTEGERS | _MASKS if label.endswith(COUNTERS) else {})
     if not isinstance(kind, str) or kind not in known:
         also = "BF16, F16" if folder else "F16"
         raise InvalidData(f"{name}: tensor `{label}` is {kind}; save it as F32 ({also} and F64 are read as well)")

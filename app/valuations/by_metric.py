@@ -18,6 +18,7 @@ from app.errors import Conflict, FieldError, InvalidInput
 from app.identity import Caller, Role
 from app.settings import Settings
 from app.valuations import repository, service
+from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Values
 from app.valuations.tables import BuyerGame, Valuation
 from app.valuations.work import other_metrics
@@ -57,6 +58,14 @@ def ask(session: Session, settings: Settings, caller: Caller, valuation_id: uuid
         raise Conflict(known.refusal)
     other_metrics.ask(session, valuation_id, metric)
     return None
+
+
+def report(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID, metric: str) -> Report:
+    """The report of the caller's job by a metric; raises what ``ask`` raises, and Conflict while it is computed."""
+    values = ask(session, settings, caller, valuation_id, metric)
+    if values is None:
+        raise Conflict(f"values by {metric} are being computed; ask for the report again in a second")
+    return service.report_of(session, caller, values)
 
 
 def _predicted(session: Session, valuation: Valuation) -> Predicts:

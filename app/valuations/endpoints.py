@@ -14,7 +14,7 @@ from fastapi import Header, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app.accounts.callers import IDEMPOTENT, AdminCaller, AnyCaller, BuyerCaller, ProviderCaller
-from app.errors import Conflict, NotFound, Unavailable
+from app.errors import Conflict, NotFound, TooManyRequests, Unavailable
 from app.http.deferred import answered
 from app.http.deps import BlobsDep, PageDep, SessionDep, SettingsDep, without_connection
 from app.http.headers import accepted, ask_again, attachment, conditional, made_at, make_etag
@@ -22,7 +22,7 @@ from app.http.ids import ValuationId, public_id
 from app.http.pages import Page
 from app.http.problems import responses
 from app.http.routes import api_router
-from app.valuations import repository, schemas, service, top_ups
+from app.valuations import by_metric, repository, schemas, service, top_ups
 from app.valuations.orders.top_up import TopUp, TopUpQuote
 from app.valuations.results import certificates, reports
 from app.valuations.results import schemas as result_schemas
@@ -197,7 +197,7 @@ def list_top_ups(valuation_id: ValuationId, caller: AnyCaller, session: SessionD
 @router.get(
     "/valuations/{valuation_id}/report",
     response_class=Response,
-    responses=responses(NotFound, Conflict)
+    responses=responses(NotFound, Conflict, TooManyRequests)
     | {
         200: {
             "description": "The report, as HTML or PDF.",
@@ -212,10 +212,17 @@ def get_report(
     valuation_id: ValuationId,
     caller: AnyCaller,
     session: SessionDep,
+    settings: SettingsDep,
     format_: Annotated[Literal["html", "pdf"], Query(alias="format", examples=["html"])] = "html",
+    metric: Annotated[
+        str | None, Query(max_length=2000, description="As of the values: another metric than the ordered one.")
+    ] = None,
 ) -> Response:
     """The result as one page to keep, with its letters and drawings, that loads nothing; or the same page as PDF."""
-    report = service.report(session, caller, valuation_id)
+    if metric is None:
+        report = service.report(session, caller, valuation_id)
+    else:
+        report = by_metric.report(session, settings, caller, valuation_id, metric)
     if format_ == "pdf":
         as_file = attachment(f"{public_id('val', valuation_id)}.pdf")
         return Response(reports.to_pdf(report), media_type="application/pdf", headers=as_file)

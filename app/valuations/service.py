@@ -404,11 +404,16 @@ def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> 
 
 def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:
     """What the report of a job shows; raises Conflict before the job has settled."""
-    result = values(session, caller, valuation_id)
-    paid = payout_lines(session, caller, valuation_id)
-    job = get(session, caller, valuation_id)
+    return report_of(session, caller, values(session, caller, valuation_id))
+
+
+def report_of(session: Session, caller: Caller, result: Values) -> Report:
+    """The report of a job's values by a metric. Audited pairs of worths are those of the ordered one, or none."""
+    paid = payout_lines(session, caller, result.valuation_id)
+    job = get(session, caller, result.valuation_id)
     buyer = accounts.get_account(session, job.buyer_id).name
-    return Report(result, paid, result.metric, evidence.audited_pairs(session, job), buyer, job.finished_at)
+    pairs = evidence.audited_pairs(session, job) if result.metric == result.ordered_metric else []
+    return Report(result, paid, result.metric, pairs, buyer, job.finished_at)
 
 
 def certificate(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> dict[str, Any]:

@@ -6,14 +6,14 @@ Each is what the API answers, under a file name of its own; nothing here compute
 import json
 from typing import Annotated, Literal
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.http.deps import BlobsDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import DatasetId, ValuationId, public_id
 from app.identity import Role
-from app.valuations import evidence, handover, service
+from app.valuations import by_metric, evidence, handover, service
 from app.valuations.delivery.package import MEDIA_TYPE, packed
 from app.valuations.results import certificates, exports, reports
 from app.valuations.results.answers import inclusion_answer
@@ -46,9 +46,17 @@ def download_values(
 
 @router.get("/{valuation_id}/report.{kind}")
 def download_report(
-    visitor: Reader, session: SessionDep, valuation_id: ValuationId, kind: Literal["html", "pdf"]
+    visitor: Reader,
+    session: SessionDep,
+    settings: SettingsDep,
+    valuation_id: ValuationId,
+    kind: Literal["html", "pdf"],
+    metric: Annotated[str, Query(max_length=2000)] = "",
 ) -> Response:
-    report = service.report(session, visitor.caller, valuation_id)
+    if metric:
+        report = by_metric.report(session, settings, visitor.caller, valuation_id, metric)
+    else:
+        report = service.report(session, visitor.caller, valuation_id)
     if kind == "pdf":
         return _download(reports.to_pdf(report), "application/pdf", valuation_id, "report.pdf")
     return _download(reports.to_html(report), "text/html; charset=utf-8", valuation_id, "report.html")

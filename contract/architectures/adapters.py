@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contract.architectures.decoder import DecoderSizes, Shape
+from contract.architectures.decoder_families import KINDS, kind_of
 from contract.errors import InvalidProblem
 
 AT = "@"
-PROJECTIONS = tuple(part.split(".")[-1] for part in DecoderSizes(1, 2, 1, 1, 1).matrices())
-_PART = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,3}})\.)?(?:{'|'.join(PROJECTIONS)})")
+_PART = re.compile(rf"(?:(?:0|[1-9][0-9]{{0,3}})\.)?(?:{'|'.join(KINDS)})")
 PART_RULE = (
     f"write NAME{AT}PROJECTION, or NAME{AT}LAYER.PROJECTION for one layer (the first is 0), with a projection of"
-    f" {', '.join(PROJECTIONS)}"
+    f" {', '.join(KINDS)}"
 )
 
 Number = float | int
@@ -67,7 +67,7 @@ def hyper_of(sizes: DecoderSizes, placed: Mapping[str, AdapterSize], rank: int, 
     """The fewest hyper-parameters that say a placement, ``rank`` and ``alpha`` being those of all others."""
     hyper: dict[str, Number] = {"rank": rank, "alpha": alpha}
     names = [name for name, _ in sizes.projections()]
-    for kind in PROJECTIONS:
+    for kind in dict.fromkeys(_place(name)[1] for name in names):
         own = [name for name in names if _place(name)[1] == kind]
         ranks: dict[str, Number] = {name: placed[name].rank if name in placed else 0 for name in own}
         alphas: dict[str, Number] = {name: placed[name].alpha for name in own if name in placed}
@@ -83,6 +83,11 @@ def hyper_of(sizes: DecoderSizes, placed: Mapping[str, AdapterSize], rank: int, 
     return hyper
 
 
+def kinds_of(sizes: DecoderSizes) -> tuple[str, ...]:
+    """The kinds of projections that a model's layers have."""
+    return tuple(kind_of(matrix) for matrix in sizes.matrices())
+
+
 def adapter_shapes(sizes: DecoderSizes, placed: Mapping[str, AdapterSize]) -> list[tuple[str, Shape]]:
     """A [rank, in] and B [out, rank] beside each projection that has them, in the layout's order."""
     shapes: list[tuple[str, Shape]] = []
@@ -95,8 +100,7 @@ def adapter_shapes(sizes: DecoderSizes, placed: Mapping[str, AdapterSize]) -> li
 
 def _place(name: str) -> tuple[str, str]:
     """Layer and kind of a projection by its name in the model."""
-    parts = name.split(".")
-    return parts[2], parts[-1]
+    return name.split(".")[2], kind_of(name)
 
 
 def _narrowest(hyper: Mapping[str, object], what: str, layer: str, kind: str) -> float:

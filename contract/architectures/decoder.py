@@ -1,14 +1,16 @@
-"""The sizes of a decoder of the Llama family (Llama, Mistral without a window, Qwen2, Qwen3), and the names and shapes
-of its weights. Pure; no file and no torch.
+"""The sizes of a causal decoder, and the names and shapes of its weights. Pure; no file and no torch.
 
 The service checks uploaded model folders against them, and the engine lays out and computes its models by them. Names
-and shapes are those that Hugging Face gives ``LlamaForCausalLM``. The sizes are hyper-parameters of learner ``lm``.
+and shapes are those that Hugging Face gives the family's model (``decoder_families``). The sizes are hyper-parameters
+of learner ``lm``.
 """
 
 from dataclasses import dataclass
 
+from contract.architectures.decoder_families import FAMILIES, DecoderFamily, Norm, Part
+
 Shape = tuple[int, ...]
-EMBEDDING, HEAD, LAST_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
+PER_HEAD, WHOLE = 1, 2  # what a norm of queries and keys is of
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,14 @@ class DecoderSizes:
     """``inner`` is the MLP's width; with ``tied`` 1 the last matrix is the embedding, with ``qkv_bias`` 1 queries, keys
     and values have a bias. Where ``rope_original`` is above 0, rotations are stretched as Llama 3.1's: slow ones by
     ``rope_factor``, those that turn ``rope_low`` to ``rope_high`` times in that many tokens by a part of it. ``head``
-    is a head's size where it is not the width divided by the heads; with ``qk_norm`` 1 the queries and keys of each
-    head have a norm, as Qwen3's."""
+    is a head's size where it is not the width divided by the heads; with ``qk_norm`` PER_HEAD the queries and keys of
+    each head have a norm, as Qwen3's, with WHOLE all of a token's together, as OLMo 2's.
+
+    ``family`` is a number of ``FAMILIES``. Attention looks back ``window`` tokens, the token itself among them (0:
+    all), in all layers but each ``window_every``-th (0: in all); windowed layers rotate by ``rope_local`` (0: as all).
+    ``rotated`` numbers of a head are rotated (0: all), ``positions`` are learned (0: none). Scores of attention are
+    divided by the root of ``query_scale`` (0: a head's size) and bent below ``attention_cap``, outputs below
+    ``output_cap`` (0: not bent)."""
 
     layers: int
     width: int
@@ -34,52 +42,87 @@ class DecoderSizes:
     rope_original: int = 0
     head: int = 0
     qk_norm: int = 0
+    family: int = 0
+    window: int = 0
+    window_every: int = 0
+    rope_local: float = 0.0
+    rotated: int = 0
+    positions: int = 0
+    query_scale: float = 0.0
+    attention_cap: float = 0.0
+    output_cap: float = 0.0
+
+    @property
+    def kind(self) -> DecoderFamily:
+        return FAMILIES[self.family]
 
     @property
     def head_size(self) -> int:
         return self.head or self.width // self.heads
 
+    def is_windowed(self, layer: int) -> bool:
+        """Whether attention of a layer looks back no further than the window."""
+        return bool(self.window) and not (self.window_every and (layer + 1) % self.window_every == 0)
+
     def matrices(self) -> dict[str, tuple[int, int]]:
         """Shapes [out, in] of the matrices of one layer, by name."""
         kv, every = self.kv_heads * self.head_size, self.heads * self.head_size
-        return {
-            "self_attn.q_proj": (every, self.width),
-            "self_attn.k_proj": (kv, self.width),
-            "self_attn.v_proj": (kv, self.width),
-            "self_attn.o_proj": (self.width, every),
-            "mlp.gate_proj": (self.inner, self.width),
-            "mlp.up_proj": (self.inner, self.width),
-            "mlp.down_proj": (self.width, self.inner),
+        shapes = {
+            Part.Q: (every, self.width),
+            Part.K: (kv, self.width),
+            Part.V: (kv, self.width),
+            Part.QKV: (every + 2 * kv, self.width),
+            Part.QKV_BY_HEAD: (3 * every, self.width),
+            Part.O: (self.width, every),
+            Part.GATE: (self.inner, self.width),
+            Part.UP: (self.inner, self.width),
+            Part.GATE_UP: (2 * self.inner, self.width),
+            Part.DOWN: (self.width, self.inner),
         }
+        return {name: shapes[part] for part, name in self.kind.matrices.items()}
 
     def projections(self) -> list[tuple[str, tuple[int, int]]]:
         """Names (without ``.weight``) and shapes [out, in] of the matrices of all layers; adapters go beside them."""
         parts = self.matrices()
         return [
-            (f"model.layers.{layer}.{part}", shape) for layer in range(self.layers) for part, shape in parts.items()
+            (f"{self.kind.layers}.{layer}.{part}", shape)
+            for layer in range(self.layers)
+            for part, shape in parts.items()
         ]
 
     def shapes(self, vocabulary: int) -> list[tuple[str, Shape]]:
         """Every weight's name and shape, in the order of the engine's layout."""
-        shapes: list[tuple[str, Shape]] = [(EMBEDDING, (vocabulary, self.width))]
+        kind = self.kind
+        shapes: list[tuple[str, Shape]] = [(kind.embedding, (vocabulary, self.width))]
+        if kind.positions:
+            shapes.append((kind.positions, (self.positions, self.width)))
         for layer in range(self.layers):
-            shapes += [
-                (f"model.layers.{layer}.{norm}.weight", (self.width,))
-                for norm in ("input_layernorm", "post_attention_layernorm")
-            ]
+            at = f"{kind.layers}.{layer}"
+            for norm in kind.norms():
+                shapes += self._norm(f"{at}.{norm}")
             if self.qk_norm:
-                shapes += [(f"model.layers.{layer}.self_attn.{part}_norm.weight", (self.head_size,)) for part in "qk"]
-        shapes += [(f"{name}.weight", shape) for name, shape in self.projections()]
-        if self.qkv_bias:
-            shapes += [
-                (f"{name}.bias", (out,))
-                for name, (out, _) in self.projections()
-                if name.endswith(("q_proj", "k_proj", "v_proj"))
-            ]
-        shapes.append((LAST_NORM, (self.width,)))
+                sides = (1, 1) if self.qk_norm == PER_HEAD else (self.heads, self.kv_heads)
+                shapes += [
+                    (f"{at}.self_attn.{part}_norm.weight", (heads * self.head_size,))
+                    for part, heads in zip("qk", sides, strict=True)
+                ]
+        shapes += [
+            (f"{name}.weight", (into, out) if kind.transposed else (out, into))
+            for name, (out, into) in self.projections()
+        ]
+        shapes += [(f"{name}.bias", (out,)) for name, (out, _) in self.projections() if self.has_bias(name)]
+        shapes += self._norm(kind.last_norm)
         if not self.tied:
-            shapes.append((HEAD, (vocabulary, self.width)))
+            shapes.append((kind.head, (vocabulary, self.width)))
         return shapes
+
+    def has_bias(self, projection: str) -> bool:
+        """Whether a matrix has a bias."""
+        return self.kind.biased or (bool(self.qkv_bias) and projection.endswith(("q_proj", "k_proj", "v_proj")))
+
+    def _norm(self, name: str) -> list[tuple[str, Shape]]:
+        parts = ("weight", "bias") if self.kind.norm is Norm.LAYER else ("weight",)
+        return [(f"{name}.{part}", (self.width,)) for part in parts]
 
     def multiplications(self, vocabulary: int) -> float:
         """Multiplications of one token's forward pass through the matrices, the head included."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from contract import plugins
 from contract.architectures.adapters import AT, PART_RULE, is_part
+from contract.architectures.decoder_families import FAMILIES
 from contract.errors import InvalidProblem
 from contract.learning.costs import (
     CostOf,
@@ -254,7 +255,22 @@ LM = LearnerKind(
         _H("rope_high", 4.0, "turns from which a rotation is fast", above=True, of_base=True),
         _H("rope_original", 0, "tokens in which turns are counted; 0: no rotation is stretched", of_base=True),
         _H("head", 0, "size of a head; 0: the width divided by the heads", of_base=True),
-        _H("qk_norm", 0, "1: each head's queries and keys have a norm", most=1, of_base=True),
+        _H("qk_norm", 0, "1: each head's queries and keys have a norm, 2: a token's all", most=2, of_base=True),
+        _H(
+            "family",
+            0,
+            f"0 to {len(FAMILIES) - 1}: {', '.join(f.title for f in FAMILIES)}",
+            most=len(FAMILIES) - 1,
+            of_base=True,
+        ),
+        _H("window", 0, "tokens that attention looks back on; 0: all", of_base=True),
+        _H("window_every", 0, "each how many-th layer has no window; 0: none", of_base=True),
+        _H("rope_local", 0.0, "base of the rotary positions of windowed layers; 0: rope_base", of_base=True),
+        _H("rotated", 0, "numbers of a head that are rotated; 0: all", of_base=True),
+        _H("positions", 0, "learned positions; 0: none", of_base=True),
+        _H("query_scale", 0.0, "whose root divides attention's scores; 0: a head's size", of_base=True),
+        _H("attention_cap", 0.0, "below which attention's scores are bent; 0: none", of_base=True),
+        _H("output_cap", 0.0, "below which outputs are bent; 0: none", of_base=True),
         _H("rank", 4, "rank of the adapters; 0 trains a base", by_part=True),
         _H("alpha", 8.0, "adapters are scaled by alpha / rank", by_part=True),
         _H("steps", 60, _STEPS, above=True),
@@ -290,9 +306,15 @@ BOOSTED_TREES = LearnerKind(
     Architecture.BOOSTED_TREES,
     "gradient-boosted trees",
     frozenset({Reads.TABLE, Reads.TEXT, Reads.IMAGE}),
-    _CLASS,
+    _CLASS | _NUMBER,
     (
-        _H("rounds", 60, "rounds of boosting, a tree for each class (of two classes one)", above=True, most=2000),
+        _H(
+            "rounds",
+            60,
+            "rounds of boosting, a tree for each class (of two classes, or a number, one)",
+            above=True,
+            most=2000,
+        ),
         _H("leaves", 15, "most leaves of a tree", least=2, most=255),
         _H("lr", 0.1, "learning rate", above=True),
         _H("least_rows", 10, "fewest rows of a leaf", above=True),

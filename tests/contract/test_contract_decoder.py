@@ -2,7 +2,7 @@
 
 import math
 
-from contract.architectures.decoder import EMBEDDING, HEAD, DecoderSizes
+from contract.architectures.decoder import DecoderSizes
 
 # TinyLlama 1.1B
 TINY = DecoderSizes(layers=22, width=2048, heads=32, kv_heads=4, inner=5632, tied=0)
@@ -14,9 +14,9 @@ def test_a_published_model_has_its_published_number_of_weights() -> None:
 
 def test_a_tied_decoder_has_no_head_of_its_own() -> None:
     names = [name for name, _ in TINY.shapes(32_000)]
-    assert (names[0], names[-1]) == (EMBEDDING, HEAD)
+    assert (names[0], names[-1]) == (TINY.kind.embedding, TINY.kind.head)
     tied = DecoderSizes(layers=1, width=64, heads=4, kv_heads=2, inner=96)
-    assert HEAD not in dict(tied.shapes(256))
+    assert tied.kind.head not in dict(tied.shapes(256))
 
 
 def test_a_token_meets_every_matrix_and_the_head_once() -> None:

@@ -30,6 +30,7 @@ from contract.results.result import StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.games.game import EvaluationFailed, NeedWorths, family
 from worker.engine.loop.lone import first_look
+from worker.engine.loop.removal_curves import removal
 from worker.engine.loop.run import RETRAIN
 from worker.engine.valuation import Impossible, value
 from worker.jobs.kept_answers import KeptAnswers
@@ -41,7 +42,6 @@ Stored = Mapping[str, Mapping[bytes, tuple[float, float]]]
 Worths = dict[str, dict[bytes, tuple[float, float]]]
 _AT_ONCE = 256  # models whose answers are measured together
 _GONE = "the models' answers on the test set are not there any more"
-_NO_CURVES = "removal curves are of the metric that was ordered"
 
 
 class CannotMeasure(Exception):
@@ -110,12 +110,23 @@ def values_by(request: MetricAsked, blobs: BlobStore, metric: str) -> StoredResu
             metric=by.text,
             partial=partial,
         )
-        result = _valued(game, replace(job.spec, metric=metric), request.own)
+        result, game = _valued(game, replace(job.spec, metric=metric), request.own)
+        curves = _curves(game, result)
     except NotFound as gone:
         raise CannotMeasure(_GONE) from gone
     except (Impossible, EvaluationFailed) as cause:
         raise CannotMeasure(str(cause)) from cause
-    return StoredResult.of(result, None, RemovalCurves(None, _NO_CURVES), job.facts.domains)
+    return StoredResult.of(result, None, curves, job.facts.domains)
+
+
+def _curves(game: StoredGame, result: ValuationResult) -> RemovalCurves:
+    """Removal curves in the order of the values by this metric, where the job computed all of their worths."""
+    try:
+        return removal(game, result)
+    except NeedWorths as need:
+        return RemovalCurves(
+            None, f"the job did not compute all the {need.source} worths of the order of values by this metric"
+        )
 
 
 def _worths(answers: KeptAnswers, metric: Metric, request: MetricAsked, *, partial: bool) -> Worths:
@@ -137,8 +148,9 @@ def _worths(answers: KeptAnswers, metric: Metric, request: MetricAsked, *, parti
     return worths
 
 
-def _valued(game: StoredGame, spec: ValuationSpec, own: StoredResult) -> ValuationResult:
-    """The valuation on the worths that there are: where it would buy others, on fewer sources and what the job used."""
+def _valued(game: StoredGame, spec: ValuationSpec, own: StoredResult) -> tuple[ValuationResult, StoredGame]:
+    """The valuation on the worths that there are, and the game it was made on: where it would buy others, on fewer
+    sources and what the job used."""
     notes: list[str] = []
     for _ in range(len(game.costs) + 2):
         try:
@@ -154,7 +166,7 @@ def _valued(game: StoredGame, spec: ValuationSpec, own: StoredResult) -> Valuati
             notes.append(f"{need.source} is left out: the job did not compute all of its worths.")
             game = replace(game, costs={name: cost for name, cost in game.costs.items() if name != need.source})
             continue
-        return replace(result, notes=(*result.notes, *notes))
+        return replace(result, notes=(*result.notes, *notes)), game
     raise CannotMeasure("the job did not compute the worths that it needs")
 
 

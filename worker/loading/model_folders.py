@@ -19,11 +19,13 @@ import torch
 from numpy.typing import NDArray
 
 from app.checkpoints.adapters import PEFT, adapter_sizes, read_plain
-from app.checkpoints.families import BYTES, llama
+from app.checkpoints.decoders import decoder
+from app.checkpoints.families import BYTES
+from app.checkpoints.weights import COUNTERS
 from app.datasets.rows.tokens import Encode, load_tokenizer
 from app.errors import InvalidData
-from contract.architectures.adapters import PROJECTIONS
-from contract.architectures.decoder import HEAD, DecoderSizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.decoder_families import KINDS
 from contract.errors import InvalidProblem
 from contract.learning.learners import Hyper
 from worker.engine.learners.causal_lm import LanguageModel, shared_weights
@@ -47,12 +49,11 @@ def read_base(folder: Path) -> Pretrained:
     """The base model of a folder; raises InvalidProblem naming the file, the rule and the mend."""
     config = read_json(folder / "config.json", "a model folder holds config.json, safetensors and tokenizer.json")
     with _refusals():
-        family = llama(config, str(folder / "config.json"))
+        family = decoder(config, str(folder / "config.json"))
         encode = _tokenizer(folder, family.vocabulary)
     hyper, vocabulary = family.sizes, family.vocabulary
-    weights = read_weights(folder, "model.safetensors")
-    if hyper["tied"]:
-        weights.pop(HEAD, None)  # some exporters write the shared matrix twice
+    stored = read_weights(folder, "model.safetensors", COUNTERS)
+    weights = {family.plain_name(label): weight for label, weight in stored.items() if not family.is_spare(label)}
     shared = shared_weights(hyper, vocabulary, weights)  # refuses names and shapes that do not fit
     return Pretrained(hyper, {name: weight[0].numpy() for name, weight in shared.items()}, vocabulary, encode)
 
@@ -61,10 +62,11 @@ def write_base(folder: Path, hyper: Hyper, weights: Mapping[str, NDArray[Any]], 
     """Write a byte-level or any other base model as a folder that ``read_base`` and transformers both read."""
     learner = LanguageModel({**hyper, "rank": 1}, (9,), vocabulary, weights)
     sizes = learner.sizes
-    if sizes.qkv_bias or sizes.rope_original or sizes.head or sizes.qk_norm:
-        raise InvalidProblem(
-            f"{folder}: only a plain Llama is written; leave qkv_bias, rope_original, head and qk_norm 0"
-        )
+    plain = DecoderSizes(
+        *(sizes.layers, sizes.width, sizes.heads, sizes.kv_heads, sizes.inner, sizes.rope_base, sizes.eps, sizes.tied)
+    )
+    if sizes != plain:
+        raise InvalidProblem(f"{folder}: only a plain Llama is written; leave what makes it another family at 0")
     config = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -152,8 +154,9 @@ def _targets(arrays: Mapping[str, NDArray[Any]]) -> list[str]:
     modules = {name.partition(".lora_")[0] for name in arrays}
     layers = {name.split(".")[2] for name in modules}
     kinds = {name.split(".")[-1] for name in modules}
-    if len(modules) == len(layers) * len(kinds) and layers == {str(n) for n in range(len(layers))}:
-        return sorted(kinds, key=PROJECTIONS.index)
+    whole = kinds <= set(KINDS) and len(modules) == len(layers) * len(kinds)
+    if whole and layers == {str(n) for n in range(len(layers))}:
+        return sorted(kinds, key=KINDS.index)
     return sorted(modules)
 
 

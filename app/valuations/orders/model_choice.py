@@ -100,8 +100,15 @@ def _check_adapters(model: Model, base: Checkpoint) -> None:
     hyper = ARCHITECTURES[Architecture.LM].defaults() | dict(model.hyper)
     if not hyper["rank"]:
         raise refused("/model/hyper/rank", "lm trains adapters on its base; give a rank above 0")
+    sizes = read_sizes(DecoderSizes, base.model_facts.sizes)
+    if sizes.positions and float(hyper["context"]) > sizes.positions:
+        raise refused(
+            "/model/hyper/context",
+            f"context is {hyper['context']}, and the base has {sizes.positions} positions; "
+            f"{sizes.positions // 8 * 8} fit",
+        )
     try:
-        placement(read_sizes(DecoderSizes, base.model_facts.sizes), hyper)
+        placement(sizes, hyper)
     except InvalidProblem as fault:
         raise refused("/model/hyper", str(fault)) from None
 

@@ -63,6 +63,12 @@ class Report:
             f"Worths computed: {counts}. The job ended by {values.stopped_by}.",
             wording.cost(values, lambda seconds: f"{seconds:.1f} s"),
         ]
+        if self.metric != values.ordered_metric:
+            lines.insert(
+                0,
+                f"Values, shares and intervals are by {self.metric}, from the stored answers of the same models; what "
+                f"was paid is as ordered, by {values.ordered_metric}.",
+            )
         if values.gain is not None:
             lines.insert(1, values.gain.sentence())
         if self.payouts.nobody_paid is not None:

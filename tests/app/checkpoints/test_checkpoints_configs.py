@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.checkpoints.configs import AdapterConfig, LlamaConfig, TimmConfig, VitArguments, read_config
+from app.checkpoints.configs import AdapterConfig, DecoderConfig, TimmConfig, VitArguments, read_config
 from app.errors import InvalidData
 
 LLAMA: dict[str, Any] = {
@@ -18,7 +18,7 @@ LLAMA: dict[str, Any] = {
 
 
 def test_absent_keys_have_the_writers_defaults() -> None:
-    read = read_config(LlamaConfig, LLAMA, "it")
+    read = read_config(DecoderConfig, LLAMA, "it")
     assert (read.rms_norm_eps, read.rope_theta, read.rope.kind) == (1e-6, 10000.0, "default")
     assert (read.tie_word_embeddings, read.num_key_value_heads) == (False, None)
     assert read_config(AdapterConfig, {"r": 4}, "it").rank_pattern == {}
@@ -27,26 +27,30 @@ def test_absent_keys_have_the_writers_defaults() -> None:
 
 @pytest.mark.parametrize("key", ["rope_parameters", "rope_scaling"])
 def test_the_kind_of_rotary_positions_is_read_from_either_key(key: str) -> None:
-    read = read_config(LlamaConfig, LLAMA | {key: {"rope_type": "linear", "rope_theta": 5e5}}, "it")
+    read = read_config(DecoderConfig, LLAMA | {key: {"rope_type": "linear", "rope_theta": 5e5}}, "it")
     assert (read.rope.kind, read.rope.rope_theta) == ("linear", 5e5)
-    assert read_config(LlamaConfig, LLAMA | {key: {"type": "dynamic"}}, "it").rope.kind == "dynamic"
-    assert read_config(LlamaConfig, LLAMA | {key: None}, "it").rope.kind == "default"
+    assert read_config(DecoderConfig, LLAMA | {key: {"type": "dynamic"}}, "it").rope.kind == "dynamic"
+    assert read_config(DecoderConfig, LLAMA | {key: None}, "it").rope.kind == "default"
 
 
 @pytest.mark.parametrize(
     ("kind", "config", "sentence"),
     [
         (
-            LlamaConfig,
+            DecoderConfig,
             {**LLAMA, "hidden_size": None},
             "it: hidden_size must be a whole number above 0, at most 1048576",
         ),
-        (LlamaConfig, {"num_attention_heads": 2}, "it: hidden_size must be a whole number above 0.*got None"),
-        (LlamaConfig, {**LLAMA, "num_hidden_layers": 1001}, "it: num_hidden_layers must be .* at most 1000; got 1001"),
-        (LlamaConfig, {**LLAMA, "num_key_value_heads": True}, "it: num_key_value_heads must be a whole number"),
-        (LlamaConfig, {**LLAMA, "rms_norm_eps": float("inf")}, "it: rms_norm_eps must be a number above 0; got inf"),
-        (LlamaConfig, {**LLAMA, "rope_parameters": {"rope_theta": "x"}}, "it: rope_theta must be a number above 0"),
-        (LlamaConfig, {**LLAMA, "rope_scaling": "linear"}, "it: rope_scaling is no object; save the model again"),
+        (DecoderConfig, {"num_attention_heads": 2}, "it: hidden_size must be a whole number above 0.*got None"),
+        (
+            DecoderConfig,
+            {**LLAMA, "num_hidden_layers": 1001},
+            "it: num_hidden_layers must be .* at most 1000; got 1001",
+        ),
+        (DecoderConfig, {**LLAMA, "num_key_value_heads": True}, "it: num_key_value_heads must be a whole number"),
+        (DecoderConfig, {**LLAMA, "rms_norm_eps": float("inf")}, "it: rms_norm_eps must be a number above 0; got inf"),
+        (DecoderConfig, {**LLAMA, "rope_parameters": {"rope_theta": "x"}}, "it: rope_theta must be a number above 0"),
+        (DecoderConfig, {**LLAMA, "rope_scaling": "linear"}, "it: rope_scaling is no object; save the model again"),
         (AdapterConfig, {"r": 2, "rank_pattern": {"q": 0}}, "it: rank_pattern must be a whole number above 0"),
         (AdapterConfig, {"r": 2, "rank_pattern": [3]}, "it: rank_pattern is no object"),
         (AdapterConfig, {"r": 2, "lora_alpha": 0}, "it: lora_alpha must be a number above 0; got 0"),

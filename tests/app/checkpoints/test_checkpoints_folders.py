@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from app.checkpoints import families
+from app.checkpoints import decoders
 from app.checkpoints.adapters import PEFT
 from app.checkpoints.folders import members
 from app.errors import PayloadTooLarge
@@ -30,7 +30,7 @@ CONFIG: dict[str, Any] = {
     "num_attention_heads": 2,
     "tie_word_embeddings": True,
 }
-LLAMA = families.llama(CONFIG, "it")
+LLAMA = decoders.decoder(CONFIG, "it")
 WEIGHTS = {name: np.ones(shape, np.float32) for name, shape in LLAMA.shapes.items()}
 ADAPTER = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": "all-linear"}
 SIZES = DecoderSizes(**LLAMA.sizes)
@@ -78,7 +78,7 @@ def test_the_same_files_are_the_same_model_however_they_are_packed(buyer: Any) -
 
 def test_the_table_of_shapes_is_the_one_that_is_computed() -> None:
     for more in ({}, {"tie_word_embeddings": False, "num_key_value_heads": 1, "num_hidden_layers": 3}):
-        family = families.llama(CONFIG | {"hidden_size": 64} | more, "it")
+        family = decoders.decoder(CONFIG | {"hidden_size": 64} | more, "it")
         whole = LanguageModel({**family.sizes, "rank": 0}, (9,), 256)
         assert {slot.name: slot.shape for slot in whole.layout.slots} == family.shapes
         frozen = {name: np.ones(shape, np.float32) for name, shape in family.shapes.items()}
@@ -132,7 +132,7 @@ BOMB = {"model.safetensors": b"\0" * 3_000_000}
         (wrong(**{"config.json": None}), "there is no config.json"),
         (wrong(**{"config.json": b"\xff{"}), "config.json is not JSON"),
         (wrong(**{"config.json": CONFIG | {"auto_map": {"AutoModel": "x.Y"}}}), "never run"),
-        (wrong(**{"config.json": CONFIG | {"architectures": ["GPT2LMHeadModel"]}}), "only LlamaForCausalLM"),
+        (wrong(**{"config.json": CONFIG | {"architectures": ["FalconForCausalLM"]}}), "only LlamaForCausalLM"),
         (wrong(**{"config.json": CONFIG | {"num_hidden_layers": 10**9}}), "at most 1000"),
         (wrong(**{"config.json": CONFIG | {"num_hidden_layers": 2}}), "is missing; in a model of this configuration"),
         (wrong(**{"config.json": CONFIG | {"hidden_size": 16}}), "has shape [256, 8]; in a model of this"),

@@ -129,3 +129,18 @@ def test_a_ridge_checkpoint_forgets_a_withdrawn_dataset_exactly(houses: Market, 
     expected = alone.learner.layout.unpack(alone.context.full)
     for name, array in weights_of(houses, kept).items():
         np.testing.assert_allclose(array, expected[name], atol=1e-6)
+
+
+def test_trees_predict_a_number_and_are_unlearned_by_adding_what_they_predict(houses: Market, hand: Hand) -> None:
+    pytest.importorskip("lightgbm", reason="lightgbm is not installed: no trees are grown here")
+    model = {"name": "boosted_trees", "hyper": {"rounds": 20, "leaves": 4, "least_rows": 3}}
+    job_id = houses.post(target_is="number", metric="r2", model=model, fidelity="unlearn")
+    job = hand.finish(job_id)
+    assert job.status is ValuationStatus.SUCCEEDED, job.error
+    with houses.factory() as session:
+        found = service.values(session, houses.buyer, job_id)
+        paid = service.payout_lines(session, houses.buyer, job_id)
+    assert found.source == "unlearn:mixture"
+    assert found.full_worth > 0.4
+    assert sum(player.value for player in found.players) == pytest.approx(found.full_worth - found.empty_worth)
+    assert float(paid.divided) > 0

@@ -78,6 +78,9 @@ def test_they_are_the_values_of_a_job_that_ordered_the_metric(hand: Any, order: 
     mine = found.result.document
     for one, two in zip(mine.players, other.players, strict=True):
         assert one == two
+    assert mine.removal == other.removal
+    assert mine.removal is not None
+    assert mine.removal.highest_first
     assert (values.metric, values.ordered_metric) == ("accuracy", "log_loss")
     assert (values.empty_worth, values.full_worth) == (other.empty_worth, other.full_worth)
     assert [round(100 * float(each.amount)) for each in values.players] == [amount for amount, _ in paid]
@@ -192,7 +195,14 @@ def test_over_http_and_on_the_page_the_metric_is_switched_and_what_was_paid_is_n
     again = {"If-None-Match": values.headers["etag"]}
     assert buyer.get(path, params={"metric": "f1"}, headers=again).status_code == 304
     assert buyer.get(path, params={"metric": "f1", "format": "csv"}).text.count("\n") == len(body["players"]) + 1
+    report = buyer.get(path.replace("/values", "/report"), params={"metric": "f1"}).text
+    assert "Values, shares and intervals are by f1" in report
+    assert "what was paid is as ordered, by accuracy" in report
+    assert "intervals are by" not in buyer.get(path.replace("/values", "/report")).text
+    assert "being computed" in buyer.get(path.replace("/values", "/report"), params={"metric": "brier"}).text
+    assert "are by f1" in page.get(f"/jobs/val_{job.hex}/report.html?metric=f1").text
     shown = page.get(f"/jobs/val_{job.hex}?metric=f1").text
+    assert f"/jobs/val_{job.hex}/report.pdf?metric=f1" in shown
     assert "Values, shares and intervals are by f1" in shown
     assert "metric r2 scores" in page.get(f"/jobs/val_{job.hex}?metric=r2").text
     assert "Values, shares and intervals are by" not in page.get(f"/jobs/val_{job.hex}").text

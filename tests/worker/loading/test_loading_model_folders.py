@@ -14,6 +14,7 @@ import torch
 from contract.architectures.decoder import DecoderSizes
 from contract.architectures.model_folder import read_sizes
 from contract.errors import InvalidProblem
+from tests.tiny_decoders import write_decoder
 from worker.engine.learners.backbones.transformer import _stretched
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.loading.model_folders import read_adapter, read_adapter_arrays, read_base, write_adapter, write_base
@@ -115,10 +116,12 @@ def config(**changes: Any) -> Callable[[Path], None]:
         (lambda folder: (folder / "config.json").unlink(), "there is no such file"),
         (lambda folder: (folder / "config.json").write_bytes(b"\xff{"), "not JSON"),
         (config(auto_map={"AutoModel": "model.Mine"}), "never run"),
-        (config(architectures=["GPT2LMHeadModel"]), "only LlamaForCausalLM"),
+        (config(architectures=["FalconForCausalLM"]), "only LlamaForCausalLM"),
+        (config(architectures=["GPT2LMHeadModel"]), "n_embd must be a whole number"),
         (config(rope_scaling={"rope_type": "yarn"}), "rope_scaling"),
         (config(rope_scaling={"rope_type": "llama3", "factor": 8.0}), "rope_scaling"),
-        (config(architectures=["MistralForCausalLM"], sliding_window=32), "sliding_window is not the plain Mistral's"),
+        (config(architectures=["MistralForCausalLM"], sliding_window=-1), "sliding_window must be a whole number"),
+        (config(quantization_config={"bits": 4}), "quantization_config is not the plain Llama's"),
         (
             config(architectures=["Qwen2ForCausalLM"], use_sliding_window=True),
             "sliding_window is not the plain Qwen2's",
@@ -246,32 +249,65 @@ _COMMON: dict[str, Any] = {
 }
 
 
+_GEMMA: dict[str, Any] = {"head_dim": 24, "query_pre_attn_scalar": 20, "sliding_window": 40, "num_hidden_layers": 3}
+_ROTATED = {"rope_type": "default", "rope_theta": 300.0}
+_FAMILIES: list[tuple[str, str, dict[str, Any]]] = [
+    ("Llama", "LlamaForCausalLM", {"rope_parameters": STRETCHED, "max_position_embeddings": 2048}),
+    ("Mistral", "MistralForCausalLM", {"sliding_window": None}),
+    ("Mistral", "MistralForCausalLM", {"sliding_window": 40}),
+    ("Qwen2", "Qwen2ForCausalLM", {}),
+    ("Qwen3", "Qwen3ForCausalLM", {"head_dim": 24}),
+    ("Phi3", "Phi3ForCausalLM", {"sliding_window": 100, "pad_token_id": 0}),
+    (
+        "Phi3",
+        "Phi3ForCausalLM",
+        {"pad_token_id": 0, "rope_parameters": {**_ROTATED, "partial_rotary_factor": 0.5}, "tie_word_embeddings": True},
+    ),
+    ("Olmo2", "Olmo2ForCausalLM", {"rope_parameters": _ROTATED}),
+    ("Gemma2", "Gemma2ForCausalLM", {**_GEMMA, "attn_logit_softcapping": 0.5, "final_logit_softcapping": 2.0}),
+    ("Gemma2", "Gemma2ForCausalLM", {**_GEMMA, "tie_word_embeddings": True, "sliding_window": 4096}),
+    (
+        "Gemma3Text",
+        "Gemma3ForCausalLM",
+        {
+            **_GEMMA,
+            "sliding_window_pattern": 2,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "default", "rope_theta": 5000.0},
+                "sliding_attention": _ROTATED,
+            },
+        },
+    ),
+    ("GPT2", "GPT2LMHeadModel", {"n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 136}),
+    ("GPTNeoX", "GPTNeoXForCausalLM", {"num_key_value_heads": None}),
+]
+
+
+def _drawn_otherwise(model: Any) -> None:
+    """Draws weights so large that scores of attention differ, and moves what starts at 0 or 1."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            drawn = 0.1 * torch.randn(parameter.shape)
+            parameter.copy_(drawn if parameter.dim() == 2 else parameter + drawn)
+
+
 @pytest.mark.filterwarnings("ignore")  # theirs, not ours
-@pytest.mark.parametrize(
-    ("family", "more"),
-    [
-        ("Llama", {"rope_parameters": STRETCHED, "max_position_embeddings": 2048}),
-        ("Mistral", {"sliding_window": None}),
-        ("Qwen2", {}),
-        ("Qwen3", {"head_dim": 24}),
-    ],
-)
+@pytest.mark.parametrize(("family", "architecture", "more"), _FAMILIES)
 def test_transformers_computes_the_same_outputs_of_each_family(
-    tmp_path: Path, family: str, more: dict[str, Any]
+    tmp_path: Path, family: str, architecture: str, more: dict[str, Any]
 ) -> None:
     transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
     torch.manual_seed(0)
-    settings = getattr(transformers, f"{family}Config")(**_COMMON, **more)
-    theirs = getattr(transformers, f"{family}ForCausalLM")(settings)
-    for name, parameter in theirs.named_parameters():
-        if name.endswith(("bias", "_norm.weight")):
-            torch.nn.init.normal_(parameter, std=0.1)
+    own = {name: value for name, value in _COMMON.items() if family != "GPT2" or name in ("vocab_size",)}
+    theirs = getattr(transformers, architecture)(getattr(transformers, f"{family}Config")(**{**own, **more}))
+    _drawn_otherwise(theirs)
     theirs.save_pretrained(tmp_path)
     found = read_base(tmp_path)
     learner = LanguageModel({**found.hyper, "rank": 2}, (129,), 256, found.weights)
     tokens = torch.randint(0, 256, (2, 129))
     with torch.no_grad():
         expected = theirs.eval()(tokens[:, :-1]).logits
+    assert expected.std() > 0.3
     assert torch.allclose(learner.logits(learner.start(0).unsqueeze(0), tokens.float())[0], expected, atol=1e-5)
 
 
@@ -287,6 +323,55 @@ _PEFT: list[dict[str, Any]] = [
         "alpha_pattern": {"layers.1.self_attn.o_proj": 5, "k_proj": 1},
     },
 ]
+
+
+_PEFT_KIN: list[tuple[str, str, dict[str, Any]]] = [
+    ("GPT2", "GPT2LMHeadModel", {"r": 3}),  # the default: c_attn
+    ("GPT2", "GPT2LMHeadModel", {"r": 3, "target_modules": ["c_proj"], "rank_pattern": {"mlp.c_proj": 2}}),
+    ("GPTNeoX", "GPTNeoXForCausalLM", {"r": 3, "target_modules": "all-linear", "use_rslora": True}),
+    ("Phi3", "Phi3ForCausalLM", {"r": 3, "target_modules": r".*(qkv|down)_proj"}),
+    ("Gemma2", "Gemma2ForCausalLM", {"r": 3}),
+]
+
+
+@pytest.mark.filterwarnings("ignore")  # theirs, not ours
+@pytest.mark.parametrize(("family", "architecture", "settings"), _PEFT_KIN)
+def test_peft_computes_the_same_outputs_of_other_families(
+    tmp_path: Path, family: str, architecture: str, settings: dict[str, Any]
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed: nothing to compare with")
+    peft = pytest.importorskip("peft", reason="peft is not installed: nothing to compare with")
+    torch.manual_seed(0)
+    more = next(more for name, kind, more in _FAMILIES if (name, kind) == (family, architecture))
+    own = {name: value for name, value in _COMMON.items() if family != "GPT2" or name == "vocab_size"}
+    theirs = getattr(transformers, architecture)(getattr(transformers, f"{family}Config")(**{**own, **more}))
+    _drawn_otherwise(theirs)
+    theirs.save_pretrained(tmp_path / "base")
+    adapted = peft.get_peft_model(theirs, peft.LoraConfig(task_type="CAUSAL_LM", **settings))
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.05)
+    adapted.save_pretrained(tmp_path / "adapter")
+    found = read_base(tmp_path / "base")
+    hyper, arrays = read_adapter(tmp_path / "adapter", read_sizes(DecoderSizes, found.hyper))
+    learner = LanguageModel({**found.hyper, **hyper}, (17,), 256, found.weights)
+    tokens = torch.randint(0, 256, (3, 17))
+    with torch.no_grad():
+        wanted = adapted.eval()(tokens[:, :-1]).logits
+    params = learner.layout.pack(arrays, torch.float32).unsqueeze(0)
+    assert torch.allclose(learner.logits(params, tokens.float())[0], wanted, atol=1e-5)
+
+
+def test_a_gpt2_folder_without_its_prefix_and_with_its_masks_is_read(tmp_path: Path) -> None:
+    """As OpenAI's own is published."""
+    folder = write_decoder(tmp_path / "gpt2", "gpt2")
+    arrays = safetensors.numpy.load_file(folder / "model.safetensors")
+    older = {name.removeprefix("transformer."): array for name, array in arrays.items()}
+    older |= {"h.0.attn.bias": np.ones((1, 1, 4, 4), np.float32), "h.1.attn.masked_bias": np.ones((), np.bool_)}
+    safetensors.numpy.save_file(older, folder / "model.safetensors")
+    found = read_base(folder)
+    assert found.weights.keys() == arrays.keys()
+    assert all(np.array_equal(found.weights[name], array) for name, array in arrays.items())
 
 
 @pytest.mark.filterwarnings("ignore")  # theirs, not ours

@@ -25,7 +25,11 @@ _MAKERS: dict[str, Callable[[Hyper, tuple[int, ...], int], Learner]] = {
     "ridge": Ridge,
 }
 # those of classes that predict numbers too, where they are told to
-_OF_NUMBERS: dict[str, Callable[[Hyper, tuple[int, ...], int, Predicts], Learner]] = {"mlp": MLP, "cnn": CNN}
+_OF_NUMBERS: dict[str, Callable[[Hyper, tuple[int, ...], int, Predicts], Learner]] = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "boosted_trees": BoostedTrees,
+}
 _ON_FROZEN: dict[str, Callable[[Hyper, tuple[int, ...], int, Mapping[str, Any] | None], Learner]] = {
     "lm": LanguageModel,
     "lora": AdaptedEncoder,

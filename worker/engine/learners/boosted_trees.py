@@ -2,9 +2,10 @@
 
 A model [P] is the log-odds of the classes as they are frequent in its rows (each counted once more than it is there, so
 that a class that a coalition lacks is rare and not impossible), and rounds x classes trees that add to them; of two
-classes one tree a round adds to the second. A tree that was not grown is a single leaf of 0, and so the untrained
-model, all zeros, says that all classes are alike. Trees are not vectors: models cannot be added, and have no gradient.
-Training draws nothing. Numbers are float64, and a coalition's do not depend on what is computed beside it.
+classes one tree a round adds to the second. Of a number it is the mean of its rows' targets, and a tree a round. A tree
+that was not grown is a single leaf of 0, and so the untrained model, all zeros, says that all classes are alike, or the
+number about which targets are scaled. Trees are not vectors: models cannot be added, and have no gradient. Training
+draws nothing. Numbers are float64, and a coalition's do not depend on what is computed beside it.
 """
 
 import math
@@ -55,13 +56,15 @@ class BoostedTrees:
     """``boosted_trees:rounds=60,leaves=15,lr=0.1,least_rows=10,l2=1``."""
 
     name = "boosted_trees"
-    predicts, loss = Predicts.CLASS, LOSSES[Predicts.CLASS]
     dtype = torch.float64
     linear = False
     slots = 1
     batch = 0
 
-    def __init__(self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int) -> None:
+    def __init__(
+        self, hyper: Hyper, feature_shape: tuple[int, ...], classes: int, predicts: Predicts = Predicts.CLASS
+    ) -> None:
+        self.predicts, self.loss = predicts, LOSSES[predicts]
         options = read_options(BoostedOptions, self.name, hyper)
         self.classes, self.feature_shape, self.features = classes, feature_shape, math.prod(feature_shape)
         self.lr, self.l2 = options.lr, options.l2
@@ -155,10 +158,13 @@ class BoostedTrees:
     def _trained(self, X: Tensor, y: Tensor) -> Tensor:
         start = self.prior(y).cpu().numpy()
         rows = X.flatten(1).to(torch.float64).cpu().numpy()
-        return self._packed(start, grow(rows, y.cpu().numpy(), start, self.options))
+        return self._packed(start, grow(rows, y.cpu().numpy(), start, self.options, self.predicts))
 
     def prior(self, y: Tensor) -> Tensor:
-        """Log-odds float64[C] of the classes in labels [m], each counted once more than it is there."""
+        """Log-odds float64[C] of the classes in labels [m], each counted once more than it is there; of numbers their
+        mean float64[1]."""
+        if self.predicts is Predicts.NUMBER:
+            return y.to(torch.float64).mean().reshape(1)
         counts = torch.bincount(y, minlength=self.classes).to(torch.float64) + 1.0
         return torch.log(counts / counts.sum())
 
@@ -186,16 +192,17 @@ class BoostedTrees:
             return self.start(0).to(params)
         start = self.prior(y).to(params)
         outputs = start.expand(len(y), -1).clone()
-        labels = torch.nn.functional.one_hot(y, self.classes).to(params)
+        labels = self.loss.targets(y, self.classes).to(params)
         model = params.clone()
         views = {slot.name: view[0] for slot, view in zip(self.layout.slots, self._views(model), strict=True)}
         views["start"].copy_(start)
         value, first = views["value"].zero_(), self.classes - self.outputs
         # LightGBM's: of two classes the Hessian p (1 - p), of C the upper bound C / (C - 1) p (1 - p)
-        factor = 1.0 if self.classes == 2 else self.classes / (self.classes - 1)
+        factor = 1.0 if self.classes <= 2 else self.classes / (self.classes - 1)
         for at in range(0, len(value), self.outputs):
-            p = torch.softmax(outputs, dim=1)
-            slope, bend = p - labels, factor * p * (1 - p)
+            p = self.loss.expected(outputs)
+            slope = p - labels
+            bend = torch.ones_like(p) if self.predicts is Predicts.NUMBER else factor * p * (1 - p)
             for output in range(self.outputs):
                 own, column = leaf[:, at + output], first + output
                 sums, bends = (

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from contract.architectures.adapters import Placement, adapter_shapes, placement
-from contract.architectures.decoder import HEAD, DecoderSizes
+from contract.architectures.decoder import DecoderSizes
+from contract.architectures.decoder_families import Norm
 from contract.errors import InvalidProblem
 from contract.learning.learners import LEARNERS, Hyper
 from contract.metrics import Predicts
@@ -56,6 +57,15 @@ class LanguageModelOptions(NamedTuple):
     rope_original: int
     head: int
     qk_norm: int
+    family: int
+    window: int
+    window_every: int
+    rope_local: float
+    rotated: int
+    positions: int
+    query_scale: float
+    attention_cap: float
+    output_cap: float
     rank: int
     alpha: float
     steps: int
@@ -94,6 +104,11 @@ class LanguageModel(adam.FixedSteps):
             raise InvalidProblem(f"learner 'lm': a vocabulary of {classes} tokens is over the limit {MAX_VOCABULARY}")
         self.classes, self.context = classes, feature_shape[0] - 1
         self.sizes = _sizes(options)
+        if self.sizes.kind.positions and self.context > self.sizes.positions:
+            raise InvalidProblem(
+                f"learner 'lm': blocks of {self.context} tokens are longer than the base's {self.sizes.positions}"
+                f" positions; take context={self.sizes.positions // 8 * 8}"
+            )
         self.rank = options.rank
         self.adapters: Placement = placement(self.sizes, LEARNERS[self.name].checked(hyper)) if self.rank else {}
         shapes = adapter_shapes(self.sizes, self.adapters) if self.rank else self.sizes.shapes(classes)
@@ -115,7 +130,7 @@ class LanguageModel(adam.FixedSteps):
         if not arrays:
             raise InvalidProblem("learner 'lm' needs a base model for its adapters; give a checkpoint, or train a base")
         if self.sizes.tied:
-            arrays.pop(HEAD, None)  # some exporters write the shared matrix twice
+            arrays.pop(self.sizes.kind.head, None)  # some exporters write the shared matrix twice
         self._frozen = _views(self.sizes, self.classes, arrays, self.inside)
 
     def frozen(self, device: torch.device) -> dict[str, Tensor]:
@@ -132,8 +147,9 @@ class LanguageModel(adam.FixedSteps):
         for slot in self.layout.slots:
             draw = torch.randn(slot.shape, generator=generator, dtype=torch.float64)
             arrays[slot.name] = (draw * self._start_scale(slot.name, slot.shape)).numpy()
-            if "norm" in slot.name:
-                arrays[slot.name] = torch.ones(slot.shape, dtype=torch.float64).numpy()
+            if "norm" in slot.name or ".ln_" in slot.name:
+                shifted = slot.name.endswith(".bias") or self.sizes.kind.norm is Norm.SHIFTED
+                arrays[slot.name] = torch.full(slot.shape, 0.0 if shifted else 1.0, dtype=torch.float64).numpy()
         return self.layout.pack(arrays, self.dtype)
 
     def _start_scale(self, name: str, shape: tuple[int, ...]) -> float:
@@ -151,7 +167,7 @@ class LanguageModel(adam.FixedSteps):
             return forward(
                 self.sizes,
                 lambda name: views[self._slot_of[name]],
-                lambda x, name: torch.bmm(x, views[self._slot_of[f"{name}.weight"]].transpose(1, 2)),
+                lambda x, name: torch.bmm(x, self._upright(views[self._slot_of[f"{name}.weight"]]).transpose(1, 2)),
                 tokens,
                 recompute=self.recompute,
             )
@@ -161,7 +177,7 @@ class LanguageModel(adam.FixedSteps):
         added = not torch.is_grad_enabled() and self.inside is torch.float32
 
         def project(x: Tensor, name: str) -> Tensor:
-            frozen = base[f"{name}.weight"].expand(len(x), -1, -1)
+            frozen = self._upright(base[f"{name}.weight"]).expand(len(x), -1, -1)
             if name not in self.adapters:
                 return torch.bmm(x, frozen.transpose(1, 2))
             names, scale = (f"{name}.lora_A.weight", f"{name}.lora_B.weight"), self.adapters[name].scale
@@ -172,6 +188,10 @@ class LanguageModel(adam.FixedSteps):
             return torch.baddbmm(torch.bmm(x, frozen.transpose(1, 2)), low, b.transpose(1, 2), alpha=scale)
 
         return forward(self.sizes, lambda name: base[name], project, tokens, recompute=self.recompute)
+
+    def _upright(self, matrix: Tensor) -> Tensor:
+        """A matrix [K or 1, out, in], of a family whose own lie the other way round as well."""
+        return matrix.transpose(1, 2) if self.sizes.kind.transposed else matrix
 
     def likelihoods(self, params: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
         """Log-likelihood [K, m, L] of each next token, 0 where there is none, and where there is one [K or 1, m, L]."""
@@ -199,6 +219,8 @@ class LanguageModel(adam.FixedSteps):
         and Adam's moments, and what training or scoring holds of activations and outputs."""
         sizes, size = self.sizes, 2 if bf16 else 4
         layer, outputs = (14 * sizes.width + 5 * sizes.inner) * size, 16 * self.classes
+        if sizes.attention_cap:  # scores are held as such: as products, bent, hidden and as weights
+            layer += 4 * sizes.heads * self.context * 4
         kept = layer + sizes.layers * sizes.width * size if recompute else sizes.layers * layer
         activations = max(batch * (kept + outputs), SCORE_ROWS * (layer + outputs)) * self.context
         return size * sum(array.numel() for array in self._frozen.values()), activations + 24 * self.layout.width
@@ -264,4 +286,13 @@ def _sizes(options: LanguageModelOptions) -> DecoderSizes:
         rope_original=options.rope_original,
         head=options.head,
         qk_norm=options.qk_norm,
+        family=options.family,
+        window=options.window,
+        window_every=options.window_every,
+        rope_local=options.rope_local,
+        rotated=options.rotated,
+        positions=options.positions,
+        query_scale=options.query_scale,
+        attention_cap=options.attention_cap,
+        output_cap=options.output_cap,
     )

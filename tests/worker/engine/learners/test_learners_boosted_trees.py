@@ -57,6 +57,44 @@ def test_outputs_are_those_of_lightgbm_s_own_model(classes: int) -> None:
     assert (found.argmax(axis=1) == y).mean() > 0.7
 
 
+def numbers(players: int = 3, **options: Any) -> Problem:
+    def of(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        X, _ = rows(count, 2, seed)
+        return X, (3.0 + X[:, 0] + X[:, 1] * X[:, 2]).astype(np.float64)
+
+    held = [PlayerData(f"p{n}", *of(40 + 15 * n, n)) for n in range(players)]
+    return Problem(held, Rows(*of(120, 9)), 1, LearnerSpec("boosted_trees", HYPER), "r2", **options)
+
+
+def test_numbers_are_those_of_lightgbm_s_own_model_and_refitting_finds_them_again() -> None:
+    evaluator = Evaluator(numbers())
+    context = evaluator.context
+    learner, pool = context.learner, context.pool
+    assert isinstance(learner, BoostedTrees)
+    X, y = pool.X.double().numpy(), pool.y.double().numpy()
+    settings = {"num_leaves": 5, "min_data_in_leaf": 3, "lambda_l2": 1.0, "deterministic": True, "num_threads": 1}
+    data = lightgbm.Dataset(X, y, init_score=np.full(len(y), y.mean()))
+    theirs = lightgbm.train(
+        {"objective": "regression", **settings, "force_row_wise": True, "verbosity": -1}, data, HYPER["rounds"]
+    )
+    found = learner.logits(context.full.unsqueeze(0), pool.X)[0, :, 0].numpy()
+    assert np.abs(found - theirs.predict(X, raw_score=True) - y.mean()).max() < 1e-12
+    again = learner.refitted(context.full, learner.leaves_of(context.full, pool.X), pool.y)
+    assert torch.allclose(again, context.full, atol=1e-5)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_worths_of_numbers_have_the_same_bits_in_any_stack_and_both_ends(source: str) -> None:
+    everyone = all_coalitions(3)
+    assert_same_bits(numbers(), source, everyone, 3, [(8, None, 2), (3, 1, 1)], mixed=True)
+    evaluator = Evaluator(numbers())
+    worths = evaluator.worth(source, everyone)
+    assert worths[0] == evaluator.worth("retrain", everyone[:1])[0]
+    assert worths[-1] > 0.2
+    if source == "unlearn:mixture":  # which of numbers is the sum of outputs
+        assert np.allclose(worths, evaluator.worth("unlearn:logit_sum", everyone), atol=1e-9)
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_worth_has_the_same_bits_whatever_stack_and_threads(source: str) -> None:
     assert_same_bits(problem(), source, all_coalitions(4), 4, [(16, None, 2), (5, 1, 1)], mixed=True)

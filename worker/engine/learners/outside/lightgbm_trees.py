@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contract.errors import InvalidProblem
+from contract.metrics import Predicts
 
 Floats = NDArray[np.float64]
 
@@ -39,9 +40,12 @@ class Tree:
     value: Floats
 
 
-def grow(X: NDArray[Any], y: NDArray[np.int64], start: Floats, options: TreeOptions) -> list[Tree]:
+def grow(
+    X: NDArray[Any], y: NDArray[Any], start: Floats, options: TreeOptions, predicts: Predicts = Predicts.CLASS
+) -> list[Tree]:
     """The trees, one a round and class (of two classes one a round, for the second), grown on rows X [n, d] and class
-    numbers y [n] from the log-odds ``start`` [C]; fewer rounds where no split is left. Raises InvalidProblem."""
+    numbers y [n] from the log-odds ``start`` [C]; where a number is predicted one a round, on targets y [n] from
+    ``start`` [1]. Fewer rounds where no split is left. Raises InvalidProblem."""
     try:
         import lightgbm
     except ImportError as missing:
@@ -50,8 +54,12 @@ def grow(X: NDArray[Any], y: NDArray[np.int64], start: Floats, options: TreeOpti
         ) from missing
     classes = len(start)
     kind: dict[str, Any] = {"objective": "binary"}
-    begin = np.full(len(y), start[1] - start[0])
-    if classes > 2:
+    if predicts is Predicts.NUMBER:
+        kind = {"objective": "regression"}
+        begin = np.full(len(y), start[0])
+    elif classes == 2:
+        begin = np.full(len(y), start[1] - start[0])
+    else:
         kind = {"objective": "multiclass", "num_class": classes}
         begin = np.repeat(start, len(y))  # class after class
     settings = kind | {

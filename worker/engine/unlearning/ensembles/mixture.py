@@ -4,6 +4,8 @@ p_S = sum over kept players of (n_i / n_S) p_i, with p_i the probabilities of th
 distribution of a row drawn from the union, if its provider were drawn first (linear opinion pool; Genest and Zidek
 1986). The rest, where there is one, is represented by the model trained on its rows.
 
+Of numbers, what the models predict is added as it is.
+
 In partial mode M_full represents the hidden rows, and all worths are shifted so that the one that is known, M_full's
 own, is exact: v(S) = v(N) + mixture's v(S) - mixture's v(N). To move probabilities instead, p_full mix_S / mix_N, did
 worse where the mixture is far from M_full (docs/benchmarks-text.md).
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 
 from contract.learning.methods import known
+from contract.metrics import Predicts
 from worker.engine.games.game import Coalitions
 from worker.engine.learners.causal_lm import NO_TOKEN, token_likelihoods
 from worker.engine.unlearning.context import Context
@@ -45,8 +48,10 @@ class Probabilities(NamedTuple):
 
 
 def outputs(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
-    """Log-probabilities [K, m, ..., C] on rows X [m, ...]."""
-    models = kept(context, "mixture", X, lambda: _probabilities(context, X, lambda out: torch.softmax(out, -1)))
+    """Log-probabilities [K, m, ..., C] on rows X [m, ...], or numbers [K, m, 1]."""
+    models = kept(context, "mixture", X, lambda: _probabilities(context, X, context.learner.loss.expected))
+    if context.learner.predicts is Predicts.NUMBER:
+        return _sum(context, coalitions, models)
     return _log_of_sum(context, coalitions, models)
 
 
@@ -68,6 +73,12 @@ def of_tokens(context: Context, X: Tensor) -> Probabilities:
 
 
 def _log_of_sum(context: Context, coalitions: Coalitions, models: Probabilities) -> Tensor:
+    mixed = _sum(context, coalitions, models)
+    # a probability that underflows is small, not zero
+    return mixed.clamp_(min=torch.finfo(mixed.dtype).tiny).log_()
+
+
+def _sum(context: Context, coalitions: Coalitions, models: Probabilities) -> Tensor:
     weights = row_shares(context, coalitions, of_kept=True).to(models.base)
     ones = [1] * models.base.dim()
     mixed = (1 - weights.sum(dim=1)).clamp(min=0).view(-1, *ones) * models.others
@@ -75,8 +86,7 @@ def _log_of_sum(context: Context, coalitions: Coalitions, models: Probabilities)
         mixed += weights[:, i].view(-1, *ones) * models.alone[player.digest]
     nothing = torch.from_numpy(context.pool.row_counts(coalitions) + context.hidden_rows == 0).to(context.device)
     mixed[nothing] = models.base
-    # a probability that underflows is small, not zero
-    return mixed.clamp_(min=torch.finfo(mixed.dtype).tiny).log_()
+    return mixed
 
 
 def _probabilities(context: Context, X: Tensor, take: Take) -> Probabilities:
