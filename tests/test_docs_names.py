@@ -33,7 +33,7 @@ def _sources() -> Iterator[Path]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_modules_settings_and_calls_that_a_page_names_exist(page: Path, code: str) -> None:
     # what was renamed is named on purpose
-    text = page.read_text().split("\n## Old names and new ones")[0]
+    text = page.read_text()
     missing = [path for path in _PATH.findall(text) if not (ROOT / path).exists()]
     missing += [name for name in _PROGRAM.findall(text) if not _is_program(name)]
     missing += [

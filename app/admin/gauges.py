@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from app.disclosure.tables import Disclosure
-from app.payouts import repository as ledger
+from app.payouts import seal_repository
 from app.valuations import repository as jobs
 from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import Shard, Valuation
@@ -26,7 +26,7 @@ def history(session: Session) -> dict[str, Samples]:
     """What ended lately and what stands still: name -> [(label values, value)]."""
     now = jobs.now(session)
     first = _first_id(now - LATELY)
-    unsealed = ledger.unsealed(session, 1)
+    unsealed = seal_repository.unsealed(session, 1)
     deliveries, waited = _deliveries(session)
     points = select(func.coalesce(func.sum(Disclosure.points), 0)).where(Disclosure.id >= first)
     retried = select(func.count()).where(Shard.status.in_([ShardStatus.QUEUED, ShardStatus.RUNNING]), Shard.attempt > 1)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy.orm import Session
 
-from app.payouts import repository
+from app.payouts import month_repository
 
 # what a month's document is about: settlements, and what disputes took back
 BILLED = frozenset({"settle", "payout", "accrue", "hold", "dispute", "dispute_won", "dispute_lost"})
@@ -41,7 +41,7 @@ class JobTotal:
 def totals(session: Session, owner_id: uuid.UUID) -> list[MonthTotal]:
     """Months in which money of an organisation moved, newest first."""
     sums: dict[tuple[date, str], dict[str, tuple[int, int]]] = defaultdict(dict)
-    for month, currency, code, came_in, went_out in repository.sums_by_month(session, owner_id):
+    for month, currency, code, came_in, went_out in month_repository.sums_by_month(session, owner_id):
         sums[month, currency][code] = came_in, went_out
     return [
         MonthTotal(
@@ -61,15 +61,15 @@ def jobs(
     """What each job came to for its provider (earned), or its buyer (spent), from ``first`` until before ``ends``."""
     period = (_midnight(first), _midnight(ends))
     if provider:
-        rows = repository.earned_by_job(session, owner_id, *period, currency)
+        rows = month_repository.earned_by_job(session, owner_id, *period, currency)
         return [JobTotal(job, moment.astimezone(UTC).date(), amount) for job, moment, amount in rows if amount]
     spent: dict[uuid.UUID, int] = defaultdict(int)
     when: dict[uuid.UUID, datetime] = {}
-    for settlement in repository.settlements_of_buyer(session, owner_id, *period, currency):
+    for settlement in month_repository.settlements_of_buyer(session, owner_id, *period, currency):
         plan = settlement.settled
         spent[settlement.valuation_id] += plan.fee + plan.compute + sum(line.amount for line in plan.lines)
         when[settlement.valuation_id] = settlement.created_at
-    for job, moment, amount in repository.won_back(session, owner_id, *period, currency):
+    for job, moment, amount in month_repository.won_back(session, owner_id, *period, currency):
         spent[job] -= amount
         when[job] = max(moment, when.get(job, moment))
     per_job = [JobTotal(job, when[job].astimezone(UTC).date(), amount) for job, amount in spent.items() if amount]

@@ -14,7 +14,7 @@ from datetime import UTC, date
 
 from sqlalchemy.orm import Session
 
-from app.payouts import repository
+from app.payouts import repository, seal_repository
 from app.payouts.tables import LedgerSeal, LedgerTransfer
 
 _BATCH = 2_000
@@ -39,26 +39,26 @@ class Proof:
 
 def seal(session: Session) -> int:
     """Add a link for every committed transfer that has none; how many were added. One sealer at a time."""
-    last = repository.last_seal(session)
+    last = seal_repository.last_seal(session)
     today = repository.now(session).astimezone(UTC).date()
     # a clock that was set back must not put a link before one that exists
     day = today if last is None else max(today, last.day)
     number = 0 if last is None or last.day != day else last.number
     head = _GENESIS if last is None else last.digest
     added = 0
-    while rows := repository.unsealed(session, _BATCH):
+    while rows := seal_repository.unsealed(session, _BATCH):
         seals = []
         for transfer in rows:
             number, head = number + 1, link(head, transfer)
             seals.append(LedgerSeal(day=day, number=number, transfer_id=transfer.id, digest=head))
-        repository.add_seals(session, seals)
+        seal_repository.add_seals(session, seals)
         added += len(seals)
     return added
 
 
 def end(session: Session) -> tuple[int, LedgerSeal | None]:
     """How many transfers there are, and the last link of the chain; nothing is sealed for it."""
-    return repository.counts(session)[0], repository.last_link(session)
+    return seal_repository.counts(session)[0], seal_repository.last_link(session)
 
 
 def link(before: bytes, transfer: LedgerTransfer) -> bytes:
@@ -87,7 +87,7 @@ def prove(session: Session) -> Proof:
     problems: list[str] = []
     sums: dict[str, int] = {}
     accounts = 0
-    for account, *totals in repository.recomputed_balances(session):
+    for account, *totals in seal_repository.recomputed_balances(session):
         accounts += 1
         kept = [account.debits_posted, account.credits_posted, account.debits_pending, account.credits_pending]
         if kept != totals:
@@ -101,7 +101,7 @@ def prove(session: Session) -> Proof:
     problems += [f"the balances in {c} add up to {total}, not to zero" for c, total in sums.items() if total]
     heads: dict[date, str] = {}
     problems += _check_chain(session, heads)
-    transfers, seals = repository.counts(session)
+    transfers, seals = seal_repository.counts(session)
     if seals > transfers:
         problems.append(f"{seals} links seal {transfers} transfers; sealed transfers are missing")
     return Proof(transfers, max(transfers - seals, 0), accounts, sums, heads, tuple(problems))
@@ -111,7 +111,7 @@ def _check_chain(session: Session, heads: dict[date, str]) -> Iterator[str]:
     """Problems of the chain; ``heads`` is filled with each day's last link."""
     head, day, number = _GENESIS, date.min, 0
     after: tuple[date, int] | None = None
-    while rows := repository.chain(session, after, _BATCH):
+    while rows := seal_repository.chain(session, after, _BATCH):
         for sealed, transfer in rows:
             number = number + 1 if sealed.day == day else 1
             if sealed.number != number:

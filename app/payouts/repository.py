@@ -6,10 +6,9 @@ Locks are taken in one order everywhere (accounts by id), so that writers queue 
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -17,7 +16,6 @@ from app.db.base import uuid7
 from app.payouts.tables import (
     AccountKind,
     LedgerAccount,
-    LedgerSeal,
     LedgerTransfer,
     OpenedDispute,
     Settlement,
@@ -316,7 +314,7 @@ def entries(
     only what still waits is shown as waiting.
     """
     held, resolution = aliased(LedgerTransfer), aliased(LedgerTransfer)
-    amount = _effect(func.coalesce(held.amount, 0))
+    amount = effect(func.coalesce(held.amount, 0))
     query = (
         select(LedgerTransfer, LedgerAccount.id, LedgerAccount.kind, amount.label("effect"), resolution.state)
         .join(
@@ -351,99 +349,7 @@ def entries(
     ]
 
 
-def sums_by_month(session: Session, owner_id: uuid.UUID) -> list[tuple[date, str, str, int, int]]:
-    """What an organisation's entries come to: (first day of the month by UTC, currency, code, sum of those above zero,
-    sum of those below)."""
-    amount, month = _owned_effect(), func.date_trunc("month", func.timezone("UTC", LedgerTransfer.created_at))
-    query = (
-        _owned(owner_id, amount)
-        .with_only_columns(
-            month,
-            LedgerAccount.currency,
-            LedgerTransfer.code,
-            func.sum(func.greatest(amount, 0)),
-            func.sum(func.least(amount, 0)),
-        )
-        .group_by(month, LedgerAccount.currency, LedgerTransfer.code)
-    )
-    return [(each[0].date(), each[1], each[2], int(each[3]), int(each[4])) for each in session.execute(query)]
-
-
-def earned_by_job(
-    session: Session, owner_id: uuid.UUID, since: datetime, before: datetime, currency: str
-) -> list[tuple[uuid.UUID, datetime, int]]:
-    """What each job brought a provider in a period, disputes counted: (job, the last entry's time, amount)."""
-    amount, last = _owned_effect(), func.max(LedgerTransfer.created_at)
-    query = (
-        _owned(owner_id, amount)
-        .where(
-            LedgerTransfer.job_id.is_not(None),
-            LedgerTransfer.code.in_(_EARNING),
-            LedgerTransfer.created_at >= since,
-            LedgerTransfer.created_at < before,
-            LedgerAccount.currency == currency,
-        )
-        .with_only_columns(LedgerTransfer.job_id, last, func.sum(amount))
-        .group_by(LedgerTransfer.job_id)
-        .order_by(last, LedgerTransfer.job_id)
-    )
-    return [(job, moment, int(total)) for job, moment, total in session.execute(query) if job is not None]
-
-
-def settlements_of_buyer(
-    session: Session, buyer_id: uuid.UUID, since: datetime, before: datetime, currency: str
-) -> Sequence[Settlement]:
-    """A buyer's settlements of a period."""
-    query = select(Settlement).where(
-        Settlement.buyer_id == buyer_id,
-        Settlement.currency == currency,
-        Settlement.created_at >= since,
-        Settlement.created_at < before,
-    )
-    return session.execute(query).scalars().all()
-
-
-def won_back(
-    session: Session, buyer_id: uuid.UUID, since: datetime, before: datetime, currency: str
-) -> list[tuple[uuid.UUID, datetime, int]]:
-    """What disputes brought back to a buyer in a period: (job, time, amount)."""
-    query = (
-        select(LedgerTransfer.job_id, LedgerTransfer.created_at, LedgerTransfer.amount)
-        .join(LedgerAccount, LedgerAccount.id == LedgerTransfer.credit_id)
-        .where(
-            LedgerAccount.owner_id == buyer_id,
-            LedgerTransfer.code == "dispute_won",
-            LedgerTransfer.created_at >= since,
-            LedgerTransfer.created_at < before,
-            LedgerTransfer.currency == currency,
-        )
-    )
-    return [(job, moment, amount) for job, moment, amount in session.execute(query) if job is not None]
-
-
-# the codes by which a job's money reaches or leaves what is a provider's
-_EARNING = ("payout", "accrue", "hold", "dispute", "dispute_lost")
-_HELD = aliased(LedgerTransfer)
-
-
-def _owned_effect() -> ColumnElement[int]:
-    return _effect(func.coalesce(_HELD.amount, 0))
-
-
-def _owned(owner_id: uuid.UUID, amount: ColumnElement[int]) -> Select[Any]:
-    """The entries of an organisation's accounts, to be summed."""
-    return (
-        select(LedgerTransfer.id)
-        .join(
-            LedgerAccount,
-            or_(LedgerTransfer.debit_id == LedgerAccount.id, LedgerTransfer.credit_id == LedgerAccount.id),
-        )
-        .outerjoin(_HELD, _HELD.id == LedgerTransfer.pending_id)
-        .where(LedgerAccount.owner_id == owner_id, amount != 0)
-    )
-
-
-def _effect(set_aside: ColumnElement[int]) -> ColumnElement[int]:
+def effect(set_aside: ColumnElement[int]) -> ColumnElement[int]:
     """What a transfer does to what is available on an account; a resolution first brings back what was set aside."""
     state = LedgerTransfer.state
     spent = case(
@@ -453,98 +359,3 @@ def _effect(set_aside: ColumnElement[int]) -> ColumnElement[int]:
     )
     received = case((state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
     return case((LedgerTransfer.debit_id == LedgerAccount.id, spent), else_=received)
-
-
-def last_seal(session: Session) -> LedgerSeal | None:
-    """The end of the chain; takes the sealers' lock, so that the chain has one end."""
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("ledger_seals"))))
-    return last_link(session)
-
-
-def last_link(session: Session) -> LedgerSeal | None:
-    """The end of the chain as it is now."""
-    return session.execute(
-        select(LedgerSeal).order_by(LedgerSeal.day.desc(), LedgerSeal.number.desc()).limit(1)
-    ).scalar_one_or_none()
-
-
-def unsealed(session: Session, limit: int) -> list[LedgerTransfer]:
-    """Transfers that no link of the chain covers yet, in the order of their positions."""
-    return list(
-        session.execute(
-            select(LedgerTransfer)
-            .outerjoin(LedgerSeal, LedgerSeal.transfer_id == LedgerTransfer.id)
-            .where(LedgerSeal.transfer_id.is_(None))
-            .order_by(LedgerTransfer.position)
-            .limit(limit)
-        ).scalars()
-    )
-
-
-def add_seals(session: Session, seals: Sequence[LedgerSeal]) -> None:
-    rows = [{"day": s.day, "number": s.number, "transfer_id": s.transfer_id, "digest": s.digest} for s in seals]
-    session.execute(insert(LedgerSeal), rows)
-
-
-def chain(session: Session, after: tuple[date, int] | None, limit: int) -> list[tuple[LedgerSeal, LedgerTransfer]]:
-    """Links with their transfers, in the chain's order, after a (day, number)."""
-    query = (
-        select(LedgerSeal, LedgerTransfer)
-        .join(LedgerTransfer, LedgerTransfer.id == LedgerSeal.transfer_id)
-        .order_by(LedgerSeal.day, LedgerSeal.number)
-        .limit(limit)
-    )
-    if after is not None:
-        day, number = after
-        query = query.where(or_(LedgerSeal.day > day, and_(LedgerSeal.day == day, LedgerSeal.number > number)))
-    return [(seal, transfer) for seal, transfer in session.execute(query)]
-
-
-def counts(session: Session) -> tuple[int, int]:
-    """How many transfers and how many seals there are."""
-    transfers = session.execute(select(func.count()).select_from(LedgerTransfer)).scalar_one()
-    seals = session.execute(select(func.count()).select_from(LedgerSeal)).scalar_one()
-    return transfers, seals
-
-
-def recomputed_balances(session: Session) -> list[tuple[LedgerAccount, int, int, int, int]]:
-    """Each account with (debits posted, credits posted, debits pending, credits pending) summed anew from transfers."""
-    resolution = aliased(LedgerTransfer)
-    moved = case((LedgerTransfer.state.in_([TransferState.POSTED, TransferState.POST]), LedgerTransfer.amount), else_=0)
-    open_ = case(
-        (and_(LedgerTransfer.state == TransferState.PENDING, resolution.id.is_(None)), LedgerTransfer.amount), else_=0
-    )
-    facts = (
-        select(
-            LedgerTransfer.debit_id,
-            LedgerTransfer.credit_id,
-            moved.label("moved"),
-            open_.label("open"),
-        )
-        .outerjoin(resolution, resolution.pending_id == LedgerTransfer.id)
-        .cte("facts")
-    )
-    debits = (
-        select(facts.c.debit_id, func.sum(facts.c.moved).label("moved"), func.sum(facts.c.open).label("open"))
-        .group_by(facts.c.debit_id)
-        .cte("debits")
-    )
-    credits_ = (
-        select(facts.c.credit_id, func.sum(facts.c.moved).label("moved"), func.sum(facts.c.open).label("open"))
-        .group_by(facts.c.credit_id)
-        .cte("credits")
-    )
-    query = (
-        select(
-            LedgerAccount,
-            func.coalesce(debits.c.moved, 0),
-            func.coalesce(credits_.c.moved, 0),
-            func.coalesce(debits.c.open, 0),
-            func.coalesce(credits_.c.open, 0),
-        )
-        .outerjoin(debits, debits.c.debit_id == LedgerAccount.id)
-        .outerjoin(credits_, credits_.c.credit_id == LedgerAccount.id)
-        .order_by(LedgerAccount.id)
-        .execution_options(populate_existing=True)
-    )
-    return [(row[0], int(row[1]), int(row[2]), int(row[3]), int(row[4])) for row in session.execute(query)]

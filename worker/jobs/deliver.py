@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.checkpoints import folders
 from app.checkpoints.adapters import PEFT
-from app.settings import Settings
 from app.storage import scratch
 from app.storage.blobs import Blob, BlobStore
 from app.valuations.delivery.package import digests_of, files_of
@@ -43,10 +41,9 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.learners.causal_lm import LanguageModel
 from worker.engine.learners.learner import Learner
 from worker.engine.tensors import batching
-from worker.jobs.known_jobs import KnownJobs
-from worker.loading.games import LoadedGames
+from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.loading.model_folders import write_adapter
-from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
+from worker.process.heartbeat import Stop, WorkStopped
 from worker.process.patience import patiently
 
 Arrays = dict[str, NDArray[Any]]
@@ -96,19 +93,8 @@ _FORMS: dict[str, _Form] = {"lm": (ADAPTER, _peft)}
 _NAMED_ARRAYS: _Form = (WEIGHTS, _tensors)
 
 
-class ModelDeliverer:
+class ModelDeliverer(WorkerPart):
     """Makes the models that settlements of one worker process release."""
-
-    def __init__(
-        self,
-        factory: sessionmaker[Session],
-        blobs: BlobStore,
-        settings: Settings,
-        games: LoadedGames,
-        heartbeat: Heartbeat,
-    ) -> None:
-        self._factory, self._blobs, self._settings = factory, blobs, settings
-        self._games, self._heartbeat = games, heartbeat
 
     def trained(self, claim: Claim, jobs: KnownJobs) -> TrainedModel | None:
         """The model that settling this job releases, stored; None where it releases none. Raises WorkStopped."""

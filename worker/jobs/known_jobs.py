@@ -1,7 +1,7 @@
 """The descriptions of the jobs that this process works on, so that a job of thousands of shards is read once.
 
 Only jobs whose game is prepared are kept: from then on their description does not change. At most a few are held, and
-nothing of a job but its description.
+nothing of a job but its description. ``WorkerPart`` is what each part of a process works with.
 """
 
 import time
@@ -10,9 +10,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.settings import Settings
+from app.storage.blobs import BlobStore
 from app.valuations.work import protocol
 from app.valuations.work.leases import Claim
 from contract.orders.job import Job
+from worker.loading.games import LoadedGames
+from worker.process.heartbeat import Heartbeat
 from worker.process.patience import patiently
 
 _KEPT = 16
@@ -37,3 +41,18 @@ class KnownJobs:
             if len(self._jobs) > _KEPT:
                 self._jobs.popitem(last=False)
         return job
+
+
+class WorkerPart:
+    """Sessions, blobs, settings, loaded games and the heartbeat of one worker process."""
+
+    def __init__(
+        self,
+        factory: sessionmaker[Session],
+        blobs: BlobStore,
+        settings: Settings,
+        games: LoadedGames,
+        heartbeat: Heartbeat,
+    ) -> None:
+        self._factory, self._blobs, self._settings = factory, blobs, settings
+        self._games, self._heartbeat = games, heartbeat

@@ -11,11 +11,8 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy.orm import Session, sessionmaker
 
 from app.datasets.rows.features import Encoding
-from app.settings import Settings
-from app.storage.blobs import BlobStore
 from app.valuations.players.inputs import load_numbered
 from app.valuations.results import row_values as kept
 from app.valuations.results.row_tables import RowPlaces
@@ -28,27 +25,16 @@ from contract.rows.files import InputFile
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.rows.values import efficient, row_values, rows_of
 from worker.engine.tensors import batching
-from worker.jobs.known_jobs import KnownJobs
-from worker.loading.games import LoadedGames, read_blob
-from worker.process.heartbeat import Heartbeat, Stop, WorkStopped
+from worker.jobs.known_jobs import KnownJobs, WorkerPart
+from worker.loading.games import read_blob
+from worker.process.heartbeat import Stop, WorkStopped
 from worker.process.patience import patiently
 
 _DATASET = "dataset "
 
 
-class RowValuer:
+class RowValuer(WorkerPart):
     """Finds the values of rows for the settlements of one worker process."""
-
-    def __init__(
-        self,
-        factory: sessionmaker[Session],
-        blobs: BlobStore,
-        settings: Settings,
-        games: LoadedGames,
-        heartbeat: Heartbeat,
-    ) -> None:
-        self._factory, self._blobs, self._settings = factory, blobs, settings
-        self._games, self._heartbeat = games, heartbeat
 
     def valued_rows(self, claim: Claim, jobs: KnownJobs) -> list[ComputedRows]:
         """What settling this job finds of rows, stored; nothing where its order does not ask. Raises WorkStopped."""

@@ -44,7 +44,7 @@ from worker.jobs.domains import perplexities
 from worker.jobs.evidence import evidence_of, salt_of
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.kept_sums import KeptSums
-from worker.jobs.known_jobs import KnownJobs
+from worker.jobs.known_jobs import KnownJobs, WorkerPart
 from worker.jobs.replay import StoredGame, group_worths, pack, players_of, replayed, shard_facts, shard_size, unpack
 from worker.jobs.row_values import RowValuer
 from worker.loading.feature_rows import rows_of, to_arrays
@@ -57,7 +57,7 @@ Write = Callable[[Session], Claim | None]
 LEAST_SUMS = 1_000
 
 
-class Steps:
+class Steps(WorkerPart):
     """The steps of one worker process."""
 
     def __init__(
@@ -68,11 +68,7 @@ class Steps:
         games: LoadedGames,
         heartbeat: Heartbeat,
     ) -> None:
-        self._factory = factory
-        self._blobs = blobs
-        self._settings = settings
-        self._games = games
-        self._heartbeat = heartbeat
+        super().__init__(factory, blobs, settings, games, heartbeat)
         self._jobs = KnownJobs(factory, settings.lease_seconds)
         self._deliverer = ModelDeliverer(factory, blobs, settings, games, heartbeat)
         self._row_valuer = RowValuer(factory, blobs, settings, games, heartbeat)

@@ -63,8 +63,7 @@ def evaluator_on_features(
     with engine_errors():
         context, side = _taken(hyper, "context"), _taken(hyper, "size")
         extractor = read_extractor(Path(folder), kind, request.device, context=context, side=side)
-        inside = name == "lora"
-        arguments = (request, kind, extractor, extractor.inputs if inside else extractor.features)
+        arguments = (request, kind, extractor, extractor.inputs if name == LORA.name else extractor.features)
         answer, used = read_together(request, kind, the_test_set(request), provider_files(request), notice, _SUFFIXES)
         classes, mapped = answer.labels, clean_map(request.label_map)
         test = _file(the_test_set(request), *arguments)
@@ -74,15 +73,13 @@ def evaluator_on_features(
         prints, X, y = _joined([test], classes, "the test set", mapped)
         rows, labels = [part[1] for part in parts], [part[2] for part in parts]
         checkpoint = checkpoint_of(request.checkpoint) if request.checkpoint else None
-        if inside:
-            sizes = extractor.family.sizes
-            hyper = {key: sizes[key] for key in _OF_BASE if key in sizes} | hyper
+        if name == LORA.name:
+            hyper = {key: size for key, size in extractor.family.sizes.items() if key in _OF_BASE} | hyper
             checkpoint = frozen_weights(extractor.weights) | (checkpoint or {})
         else:
             X, rows = standardised(X, rows)
         if sources is not None:
-            sources.classes = tuple(classes)
-            _add_sources(sources, zip(names, rows, labels, strict=True), used, read)
+            _add_sources(sources, classes, zip(names, rows, labels, strict=True), used, read)
         digests = [EncodedRows(part[0], part[2]).digest for part in parts]
         problem = Problem(
             players=[PlayerData(*each) for each in zip(names, rows, labels, digests, strict=True)],
@@ -101,11 +98,13 @@ def evaluator_on_features(
 
 def _add_sources(
     sources: RowSources,
+    classes: Sequence[str],
     players: Iterable[tuple[str, Any, Any]],
     used: Sequence[LocalFile],
     read: Sequence[tuple[str, _FeaturedPart]],
 ) -> None:
     """Where each player's rows stand: its name, rows and labels, and the files with what was read of each."""
+    sources.classes = tuple(classes)
     lengths = [(player, file.named, len(own.labels)) for file, (player, own) in zip(used, read, strict=True)]
     for name, rows, labels in players:
         sources.add_files(name, [(named, length) for player, named, length in lengths if player == name], rows, labels)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.errors import Conflict
-from app.payouts import ledger, ledger_ddl, proof, repository, service
+from app.payouts import ledger, ledger_ddl, proof, repository, seal_repository, service
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
 from app.payouts.repository import AccountKey
@@ -246,14 +246,14 @@ def test_the_proof_finds_what_a_superuser_changed(
 
 def test_a_day_s_chain_follows_the_day_before(session: Session, buyer: uuid.UUID) -> None:
     proof.seal(session)
-    first = repository.last_seal(session)
+    first = seal_repository.last_seal(session)
     assert first is not None
     today = first.day
     # as if everything so far had been sealed a day earlier
     disarmed(session, "UPDATE ledger_seals SET day = day - 1")
     service.deposit(session, buyer, 5, "EUR", "next day")
     proof.seal(session)
-    last = repository.last_seal(session)
+    last = seal_repository.last_seal(session)
     assert last is not None
     assert (last.number, last.day) == (1, today)
     found = proof.prove(session)

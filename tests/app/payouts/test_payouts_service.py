@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.db.session import make_session_factory, transaction
 from app.errors import Conflict, InvalidInput, NotFound
 from app.housekeeping.bookkeeper import Bookkeeper
-from app.payouts import ledger, proof, repository, service
+from app.payouts import ledger, proof, repository, seal_repository, service
 from app.payouts.policies import PayoutClaim, PayoutPlan, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
 from app.payouts.repository import AccountKey
@@ -313,7 +313,7 @@ def test_the_bookkeeper_releases_what_is_due_expires_what_is_overdue_and_seals(
     session.commit()
     Bookkeeper(factory).once()
     assert [only(session, claim.provider_id).held for claim in players] == [0, 0]
-    assert repository.unsealed(session, 10) == []
+    assert seal_repository.unsealed(session, 10) == []
     assert Bookkeeper(factory).once() == 0
 
 

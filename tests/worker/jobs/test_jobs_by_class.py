@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.datasets.tables import DatasetFormat, DatasetVersion, Modality
+from app.datasets.tables import Dataset, DatasetFormat, DatasetVersion, Modality
 from app.db.session import transaction
 from app.disclosure import repository as disclosures
 from app.disclosure.repository import Charge
@@ -127,6 +127,7 @@ def test_a_provider_is_told_in_words_of_the_classes_that_it_has_rows_of_and_of_n
     good, wrong = (Caller(market.providers[at], Role.PROVIDER, frozenset(), uuid.uuid4()) for at in (0, 2))
     for dataset, labels in ((market.datasets[0], {"0": 20, "1": 20, "none such": 3}), (market.datasets[2], {"2": 9})):
         with transaction(market.factory) as session:
+            session.get_one(Dataset, dataset).version = 1
             session.add(
                 DatasetVersion(
                     dataset_id=dataset,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.metrics import Metric, Predicts, TokenSum
+from contract.metrics import Metric
 from contract.results import clusters
 from contract.results.answers import Anchors, AnchorSums, UnitSums
 from contract.results.baseline import at_least
@@ -30,6 +30,7 @@ from worker.engine.evaluation.memory import MemoryPlan
 from worker.engine.evaluation.models import Models, frozen_arrays, stored_state
 from worker.engine.evaluation.test_rows import Score, TestRows
 from worker.engine.games.away import METHODS_WITHOUT_ROWS
+from worker.engine.games.coalitions import canonical, classes_of
 from worker.engine.games.game import Coalitions, EvaluationFailed, Player, Worths, family
 from worker.engine.games.measured import WITHOUT_PLAYERS, Ends, TestUnits
 from worker.engine.games.problem import Problem, Rows
@@ -45,7 +46,6 @@ Seconds = NDArray[np.float64]
 Coalition = NDArray[np.bool_]
 Answer = NDArray[Any]
 _MOST_QUEUED = 64  # for the places of one stack: whoever asks to stop loses what is in it
-_CPU_BYTES = 8 << 20  # measured on two cores: larger stacks leave the caches and are slower
 
 
 def never() -> bool:
@@ -92,7 +92,7 @@ class Evaluator:
         self._models = Models(problem, self.learner, self.device, self._check)
         self._test = TestRows(problem, self.learner, self.device)
         self.test_X, self.test_y = self._test.X, self._test.y
-        self._copy_of = _first_of_equals([p.digest for p in problem.players])
+        self._classes = classes_of(self.players)
 
     @property
     def players(self) -> Sequence[Player]:
@@ -330,11 +330,7 @@ class Evaluator:
 
     def canonical(self, coalitions: Coalitions) -> Coalitions:
         """Coalitions by content: of k kept among equal players, the first k are kept."""
-        result = coalitions.copy()
-        for members in self._copy_of:
-            kept = coalitions[:, members].sum(axis=1)
-            result[:, members] = np.arange(len(members))[None, :] < kept[:, None]
-        return result
+        return canonical(coalitions, self._classes)
 
     def cost(self, source: str) -> float:
         """Model cost of one mean-size coalition in units of one full retraining; a function of sizes alone, and of the
@@ -443,27 +439,13 @@ class Evaluator:
             begun = time.perf_counter()
             method.prepare(context)
             self._seconds[source] = self._seconds.get(source, 0.0) + time.perf_counter() - begun
-        key, answers = self._method_key(method, context.pool), self._by_method(method, context)
+        key, answers = self._method_key(method, context.pool), self._test.by_method(method, context)
         if self._is_raw(source):
             return _Work(key, answers, places=method.places)
         nobody_forgotten = np.ones((1, len(self.problem.players)), dtype=bool)
         everybody = context.once(f"answers of {source} for everybody", lambda: answers(nobody_forgotten))
         level = context.full_score - float(self._test.scores(everybody)[0])
         return _Work(key, answers, level, everybody[0], method.places)
-
-    def _by_method(self, method: Method, context: Context) -> Callable[[Coalitions], Answer]:
-        """Answers [K, T, ...] of coalitions [K, n] by what a method yields: models, outputs, or likelihoods alone."""
-        answering, learner, X = self._test.answering, self.learner, self._test.X
-        outputs, likelihoods, params = method.outputs, method.likelihoods, method.params
-        # likelihoods are cheaper than outputs of a vocabulary's breadth, but tell of no hits
-        of_tokens = answering.prediction.predicts is Predicts.NEXT_TOKEN
-        if of_tokens and likelihoods is not None and self._test.metric.token_sum is not TokenSum.HITS:
-            return lambda rows: answering.of_likelihoods(learner, partial(likelihoods, context, rows), X)
-        if outputs is not None:
-            return lambda rows: answering.answers(learner, partial(outputs, context, rows), X)
-        if params is None:
-            raise AssertionError(f"method {method.name} yields neither models nor outputs")
-        return lambda rows: self._test.answers_of(params(context, rows))
 
     def _method_key(self, method: Method, pool: Pool) -> Callable[[Coalition], int]:
         if method.shape == "fixed" or not (self.learner.by_rows() or not self.learner.batch):
@@ -483,21 +465,15 @@ class Evaluator:
         return np.asarray(worths, dtype=np.float64)
 
     def _stack_limit(self, count: int, places: int, key: int) -> int:
-        """How many of ``count`` coalitions to stack: what fits half the free memory, and on a CPU what stays near its
-        caches; but where a coalition that has ended leaves its place to the next, a part of them for each thread."""
+        """How many of ``count`` coalitions to stack: what memory allows; but where a coalition that has ended leaves
+        its place to the next, a part of them for each thread."""
         if self.stack is not None:
             return self.stack
         if self.learner.slots > 1 and self.device.type == "cpu":
             return max(self.learner.slots, min(_MOST_QUEUED, -(-count // max(self.threads, 1))))
         if places > 1:
             return places
-        each = self.learner.bytes_per_model(key)
-        if self._plan is not None:
-            near = self._plan.stack if self.device.type == "cuda" else _CPU_BYTES // each
-            return max(1, min(self._plan.stack, near))
-        if self.device.type == "cuda":
-            return max(1, min(1024, torch.cuda.mem_get_info(self.device)[0] // 2 // each))
-        return max(self.learner.slots, min(64, _CPU_BYTES // each))
+        return memory.stack_limit(self._plan, self.learner.bytes_per_model(key), self.device, self.learner.slots)
 
     def _check(self) -> None:
         if self._should_stop():
@@ -524,11 +500,3 @@ def _fewer(moved: NDArray[np.float64], most: int) -> NDArray[np.float64]:
 
 def _same(_row: Coalition) -> int:
     return 0
-
-
-def _first_of_equals(digests: Sequence[str]) -> list[list[int]]:
-    """Groups of players with equal digests, of two members or more, as column numbers in order."""
-    groups: dict[str, list[int]] = {}
-    for index, digest in enumerate(digests):
-        groups.setdefault(digest, []).append(index)
-    return [members for members in groups.values() if len(members) > 1]

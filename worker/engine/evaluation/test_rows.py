@@ -5,7 +5,9 @@ answer is chosen by their labels. In full mode a large test set has rows that do
 the rows that measure (``contract.results.baseline``). Nothing here trains.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,13 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from contract.errors import InvalidProblem
-from contract.metrics import metric_of
+from contract.metrics import Predicts, TokenSum, metric_of
 from contract.results import clusters
 from contract.results.baseline import Baseline, baseline
 from worker.engine.evaluation.measured_rows import measured_rows
+from worker.engine.games.game import Coalitions
 from worker.engine.games.problem import Problem
 from worker.engine.learners.learner import Learner
 from worker.engine.tasks import answering_of
+from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.method import Method
 
 
 class Score(NamedTuple):
@@ -87,3 +92,17 @@ class TestRows:
     def answers_of(self, params: Tensor) -> NDArray[Any]:
         """Stored answers [K, T, ...] of models [K, P]."""
         return self.answering.of_models(self._learner, params, self.X)
+
+    def by_method(self, method: Method, context: Context) -> Callable[[Coalitions], NDArray[Any]]:
+        """Answers [K, T, ...] of coalitions [K, n] by what a method yields: models, outputs, or likelihoods alone."""
+        answering, learner, X = self.answering, self._learner, self.X
+        outputs, likelihoods, params = method.outputs, method.likelihoods, method.params
+        # likelihoods are cheaper than outputs of a vocabulary's breadth, but tell of no hits
+        of_tokens = answering.prediction.predicts is Predicts.NEXT_TOKEN
+        if of_tokens and likelihoods is not None and self.metric.token_sum is not TokenSum.HITS:
+            return lambda rows: answering.of_likelihoods(learner, partial(likelihoods, context, rows), X)
+        if outputs is not None:
+            return lambda rows: answering.answers(learner, partial(outputs, context, rows), X)
+        if params is None:
+            raise AssertionError(f"method {method.name} yields neither models nor outputs")
+        return lambda rows: self.answers_of(params(context, rows))

@@ -4,13 +4,17 @@ tau_i = train(base, D_i) - base, computed once per job (or once beside the data,
 that add or subtract them never touch a row again. Sums run in player order, so that a stack's size changes no bit.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from contract.learning.costs import ModelCost
+from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
+from worker.engine.unlearning.method import Method
 
 _SMALL = 1 << 26  # bytes that models trained together may take
 
@@ -67,3 +71,15 @@ def training_seconds(context: Context, cost: ModelCost) -> float:
 def adding_seconds(context: Context) -> float:
     """Seconds of adding all players' vectors up for a coalition."""
     return 1e-9 * len(context.problem.players) * context.learner.layout.width
+
+
+def vector_method(name: str, unlearn: Callable[[Context, Coalitions], Tensor]) -> Method:
+    """The method of that name that adds vectors up: trained once, and then an addition for each coalition."""
+    return Method(
+        known(name),
+        cost=lambda _context: 0.0,
+        seconds=adding_seconds,
+        once=training_seconds,
+        params=unlearn,
+        prepare=provider_vectors,
+    )

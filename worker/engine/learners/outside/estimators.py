@@ -6,6 +6,7 @@ that a coalition lacks is rare and not impossible. Nothing of a fitted estimator
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,14 +44,32 @@ def answers(
     return outputs
 
 
+@dataclass(frozen=True)
+class ForestOptions:
+    trees: float
+    least_rows: float
+
+
+@dataclass(frozen=True)
+class NeighboursOptions:
+    neighbours: float
+
+
+@dataclass(frozen=True)
+class SupportVectorOptions:
+    c: float
+    gamma: float  # 0: by the columns' variance
+
+
 def _random_forest(
     options: Options, X: Floats, y: NDArray[np.int64], queries: Floats, classes: int, seed: int
 ) -> Floats:
     from sklearn.ensemble import RandomForestClassifier
 
+    chosen = ForestOptions(**options)
     fitted = RandomForestClassifier(  # type: ignore[no-untyped-call]
-        n_estimators=int(options["trees"]),
-        min_samples_leaf=int(options["least_rows"]),
+        n_estimators=int(chosen.trees),
+        min_samples_leaf=int(chosen.least_rows),
         n_jobs=1,
         random_state=seed % (1 << 32),
     ).fit(X, y)
@@ -67,7 +86,7 @@ def _neighbours(
 ) -> Floats:
     from sklearn.neighbors import KNeighborsClassifier
 
-    near = min(int(options["neighbours"]), len(y))
+    near = min(int(NeighboursOptions(**options).neighbours), len(y))
     # a tree computes each distance by itself; by brute force they are sums of a matrix product
     fitted: Any = KNeighborsClassifier(near, algorithm="kd_tree", n_jobs=1)  # type: ignore[no-untyped-call]
     fitted.fit(X, y)
@@ -84,7 +103,8 @@ def _support_vectors(
 ) -> Floats:
     from sklearn.svm import SVC
 
-    fitted: Any = SVC(C=float(options["c"]), gamma=float(options["gamma"]) or "scale")  # type: ignore[no-untyped-call]
+    chosen = SupportVectorOptions(**options)
+    fitted: Any = SVC(C=float(chosen.c), gamma=float(chosen.gamma) or "scale")  # type: ignore[no-untyped-call]
     fitted.fit(X, y)
     decided = fitted.decision_function(queries)
     if decided.ndim == 1:

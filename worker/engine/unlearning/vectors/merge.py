@@ -7,15 +7,12 @@ there is one, is part of the base.
 
 from torch import Tensor
 
-from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import (
-    adding_seconds,
     provider_vectors,
     row_shares,
-    training_seconds,
+    vector_method,
     weighted_sum,
 )
 
@@ -26,11 +23,4 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     return weighted_sum(context.base, provider_vectors(context), scale * row_shares(context, coalitions, of_kept=True))
 
 
-METHOD = Method(
-    known("merge"),
-    cost=lambda _context: 0.0,
-    seconds=adding_seconds,
-    once=training_seconds,
-    params=unlearn,
-    prepare=provider_vectors,
-)
+METHOD = vector_method("merge", unlearn)

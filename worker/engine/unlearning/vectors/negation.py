@@ -6,15 +6,12 @@ base model and M_full; nothing that was retained.
 
 from torch import Tensor
 
-from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import (
-    adding_seconds,
     provider_vectors,
     row_shares,
-    training_seconds,
+    vector_method,
     weighted_sum,
 )
 
@@ -27,11 +24,4 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     )
 
 
-METHOD = Method(
-    known("negation"),
-    cost=lambda _context: 0.0,
-    seconds=adding_seconds,
-    once=training_seconds,
-    params=unlearn,
-    prepare=provider_vectors,
-)
+METHOD = vector_method("negation", unlearn)

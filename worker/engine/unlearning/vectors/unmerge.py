@@ -16,15 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from contract.learning.methods import known
 from worker.engine.games.game import Coalitions
 from worker.engine.unlearning.context import Context
-from worker.engine.unlearning.method import Method
 from worker.engine.unlearning.provider_vectors import (
-    adding_seconds,
     provider_vectors,
     row_shares,
-    training_seconds,
+    vector_method,
     weighted_sum,
 )
 
@@ -46,11 +43,4 @@ def unlearn(context: Context, coalitions: Coalitions) -> Tensor:
     return weighted_sum(context.base, vectors, kept * grown) + share * rest
 
 
-METHOD = Method(
-    known("unmerge"),
-    cost=lambda _context: 0.0,
-    seconds=adding_seconds,
-    once=training_seconds,
-    params=unlearn,
-    prepare=provider_vectors,
-)
+METHOD = vector_method("unmerge", unlearn)
