@@ -69,6 +69,7 @@ class TermsForm(PageForm):
     preview_rows: str = ""
     grant_model: str = ""
     grant_data: str = ""
+    by_request: str = ""
 
 
 class WithdrawForm(PageForm):
@@ -170,6 +171,7 @@ def publish(
         # a day that is named is still part of the licence
         "expires_at": f"{form.expires_on}T23:59:59Z" if form.expires_on else None,
         "grants": ["value", *(["model"] if form.grant_model else []), *(["data"] if form.grant_data else [])],
+        "approval": "by_request" if form.by_request else "automatic",
     }
     fields: dict[str, Any] = {
         "licence": licence,

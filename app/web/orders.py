@@ -85,6 +85,7 @@ class OrderForm(PageForm):
     rename: str = ""
     missing_labels: str = ""
     drop_unfit: str = ""
+    drop_refused: str = ""
 
     def named_datasets(self) -> list[str]:
         """The dataset ids, ticked or written, each once and in order."""
@@ -166,6 +167,7 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "leave_out": "\n".join(order.features.leave_out),
         "missing_labels": order.missing_labels,
         "drop_unfit": "yes" if order.drop_unfit else None,
+        "drop_refused": "yes" if order.drop_refused else None,
     }
     texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
     return OrderForm(datasets=[public_id("ds", dataset_id) for dataset_id in order.datasets], **texts)
@@ -218,6 +220,7 @@ def order_of(form: OrderForm) -> NewValuation:
         },
         "missing_labels": form.missing_labels,
         "drop_unfit": form.drop_unfit == "yes",
+        "drop_refused": form.drop_refused == "yes",
     }
     own = {"checkpoint": model} if model.startswith("ck_") else {"model": {"name": model, "hyper": pairs(form.hyper)}}
     fields |= own

@@ -25,7 +25,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import stays_home
-from app.valuations.orders.deliverables import check_deliveries, delivery_notes, granted_by
+from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
 from app.valuations.orders.job_files import left_out
@@ -65,6 +65,7 @@ class AdmittedPayee:
     reserve: int  # the least this payee takes, in minor units; 0 is no reserve
     part: PayeePart
     grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
+    by_request: tuple[uuid.UUID, ...] = ()  # those of its datasets whose licence demands approval of each job
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,8 @@ class Admission:
         check_memory(self.settings, chosen)
         rows = repository.datasets_by_id(self.session, {*order.datasets, order.test_dataset})
         datasets = _datasets(rows, order, licence_problems, chosen.reads)
+        if self.explores:
+            _check_unasked(datasets)
         test = _test_dataset(rows, self.caller, order, chosen.reads)
         groups = _groups(order, datasets)
         if len(groups) == 1 and order.mode == "full":
@@ -206,6 +209,7 @@ class Admission:
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
+                *consent_notes(order, self.settings, [payee.shown for payee in payees if payee.by_request]),
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
@@ -382,6 +386,7 @@ def _payees(
             reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
             grants=granted_by(groups[at]),
+            by_request=tuple(dataset.id for dataset in groups[at] if by_request(dataset)),
         )
         for at in answer.order
     )
@@ -449,6 +454,17 @@ def _fault(
     if dataset.reserve_currency not in (None, order.currency):
         return f"{name} has a reserve price in {dataset.reserve_currency}; post the job in it, or leave it out"
     return None
+
+
+def _check_unasked(datasets: Sequence[Dataset]) -> None:
+    """An exploration waits for nobody, so it leaves out what is used by request only."""
+    for index, dataset in enumerate(datasets):
+        if by_request(dataset):
+            raise refused(
+                f"/datasets/{index}",
+                f"dataset ds_{dataset.id.hex}: its provider approves each job by itself, and an exploration waits for "
+                "nobody; leave it out, or order a job",
+            )
 
 
 def _licence_problem(order: NewValuation, dataset: Dataset) -> str | None:

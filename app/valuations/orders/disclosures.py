@@ -27,7 +27,10 @@ _BAND_WORDS = {Band.SOME: "Some", Band.MUCH: "Many"}
 _IN_TEST = "{} of the rows of {} are in the test set, too; copies of test rows count for nobody."
 _IN_OTHERS = "{} of the rows of {} are in other providers' data of this job, too; by copies: {} each row counts once."
 # what changes no value and no overlap
-_NO_QUESTION = {"metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset"}
+_NO_QUESTION = {
+    "metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset",
+    "drop_refused", "consent_seconds",
+}  # fmt: skip
 
 
 _SAID = {word: band for band, word in _BAND_WORDS.items()}

@@ -383,7 +383,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
         pool=money.plain(valuation.pool_minor, valuation.currency),
         deliver=list(order.deliver),
         terms=agreed_terms(valuation),
-        measured_on=_measured_on(valuation),
+        measured_on=measured_on(valuation),
         players=[
             MyPlayer(
                 datasets=[uuid.UUID(dataset) for dataset in player.datasets],
@@ -407,7 +407,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
     )
 
 
-def _measured_on(valuation: Valuation) -> MeasuredOn | None:
+def measured_on(valuation: Valuation) -> MeasuredOn | None:
     """The test set's commitment, opened by its salt once the job has ended; None for jobs from before there were
     commitments."""
     measured = valuation.job_inputs.measured
