@@ -1320,6 +1320,7 @@ class MyPlayer(Record):
     paid_share: float | None
     reason: str | None
     rows: int
+    segments: list[SegmentValue] | None = None
     share: float | None
     share_ci: tuple[float, float] | None
     stderr: float | None
@@ -1468,6 +1469,7 @@ class NewValuation(Record):
     rows: Literal["none", "values"] | str | None = None
     ruled_by: Literal["budget", "precision"] | str | None = None
     seed: int | None = None
+    segments: Segments | None = None
     share_ci: float | None = None
     target: str | None = None
     target_is: Literal["number", "classes"] | str | None = None
@@ -1752,6 +1754,7 @@ class PlayerValue(Record):
     reason: str | None
     rows: int
     seat: int | None
+    segments: list[SegmentValue] | None = None
     share: float | None
     share_band: tuple[float, float] | None
     share_ci: tuple[float, float] | None
@@ -2046,6 +2049,22 @@ class SeenDataset(Record):
     digest: str
     forgotten_at: datetime | None
     forgotten_by: str | None
+
+
+class SegmentValue(Record):
+    """What a part of a provider's rows is worth; a provider's segments sum to its value."""
+
+    name: str | None
+    rows: int
+    segment: int
+    stderr: float
+    value: float
+
+
+class Segments(Record):
+    """By what the rows of a provider are told apart."""
+
+    column: str
 
 
 class SessionAnswer(Record):

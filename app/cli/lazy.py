@@ -68,6 +68,12 @@ def _verify() -> Registers:
     return verify
 
 
+def _royalties() -> Registers:
+    from app.cli import royalties
+
+    return royalties
+
+
 def _predict() -> Registers:
     from app.cli import predict
 
@@ -123,6 +129,9 @@ COMMANDS: dict[str, Lazy] = {
     "predict": Lazy(
         "Predict with a delivered model: one line a row, its label and the probability of each, or its number.",
         _predict,
+    ),
+    "royalties": Lazy(
+        "Say which providers a language model's answers leaned on, without training for any answer.", _royalties
     ),
     "statements": Lazy("Your ledger entries, newest first.", _market),
     "certificate": Lazy("Check a certificate's signature; exit code 1 where the key did not sign it.", _market),

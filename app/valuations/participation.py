@@ -16,7 +16,7 @@ from app.identity import Caller
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.valuations import repository
-from app.valuations.results import answers, certificates
+from app.valuations.results import answers, certificates, segments
 from app.valuations.schemas import MyValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
@@ -29,7 +29,16 @@ def job(session: Session, caller: Caller, valuation_id: uuid.UUID) -> MyValuatio
     """One's own part of a job; raises NotFound."""
     valuation, players = _own(session, caller, valuation_id)
     buyer = repository.account_names(session, {valuation.buyer_id})[valuation.buyer_id]
-    return answers.mine(valuation, players, buyer)
+    part, kept = answers.mine(valuation, players, buyer), repository.result_of(session, valuation_id)
+    if valuation.status is not ValuationStatus.SUCCEEDED or kept is None:
+        return part
+    told = [
+        line.model_copy(
+            update={"segments": segments.of_payee(valuation.job_inputs, player.position, kept.document, own=True)}
+        )
+        for line, player in zip(part.players, players, strict=True)
+    ]
+    return part.model_copy(update={"players": told})
 
 
 def datasets(session: Session, caller: Caller, part: MyValuation) -> Sequence[Dataset]:

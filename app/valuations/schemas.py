@@ -58,6 +58,15 @@ class Model(Body):
     hyper: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
 
 
+class Segments(Body):
+    """By what the rows of a provider are told apart."""
+
+    column: Annotated[str, StringConstraints(min_length=1, max_length=200)] = Field(
+        description="A column of all providers' files, which is no feature then. A value is a segment where ten of the "
+        "provider's rows have it (`least_rows_valued`) or more; the others are one together."
+    )
+
+
 class Unlearning(Body):
     """How forgetting is computed: a method and its options."""
 
@@ -155,6 +164,12 @@ class NewValuation(Body):
         description="A column of the test set whose rows with one value were drawn together, such as the visits of one "
         "patient: they are no feature then, and the test of the gain, intervals and the quote's expected width go by "
         "groups. Null: each row is by itself; blocks of texts for a language model go by document.",
+    )
+    segments: Segments | None = Field(
+        default=None,
+        description="Value the parts of each provider's data apart, by a column of its files: wards, months, sources. "
+        "They are the players, and a provider's value and pay are the sums over its own.",
+        examples=[{"column": "ward"}],
     )
     players: Annotated[str, OneOf("players", tuple(PLAYERS))] = Field(
         default="provider", description="provider: a provider's datasets are one player; dataset: each is its own."
@@ -500,6 +515,21 @@ class FindingAnswer(Answer):
         return cls.model_validate({**said.finding.plain(), "dataset": dataset})
 
 
+class SegmentValue(Answer):
+    """What a part of a provider's rows is worth; a provider's segments sum to its value."""
+
+    model_config = example(segment=2, name="ward B", rows=120, value=0.031, stderr=0.004)
+
+    segment: int = Field(description="Its number: the same for the same value of the column in every provider's rows.")
+    name: str | None = Field(
+        description="The value. Empty: rows without one, or of rare ones. Null: not told, as neither your test set has "
+        "it nor a licence grants you the data."
+    )
+    rows: int
+    value: float
+    stderr: float
+
+
 class MyPlayer(Answer):
     """A provider's own part in a job, as a player; nothing of the others."""
 
@@ -513,6 +543,9 @@ class MyPlayer(Answer):
     paid_share: float | None = Field(description="Your part of what was divided; the amount follows from it.")
     amount: str | None
     reason: str | None = Field(description="Why it is that; null before it is settled.")
+    segments: list[SegmentValue] = Field(
+        default_factory=list, description="Of a job that values segments and has settled: what each of yours is worth."
+    )
 
 
 class MeasuredOn(Answer):
@@ -614,7 +647,9 @@ class Quote(Answer):
     )  # fmt: skip
 
     players: int
-    shards: int | None = Field(default=None, description="The shards that are valued, where the order asks for them.")
+    shards: int | None = Field(
+        default=None, description="The shards or segments that are valued, where the order asks for them."
+    )
     distinct_coalitions: int
     evaluations: dict[str, int] = Field(description="The most worths that will be computed, by fidelity.")
     device_seconds: float

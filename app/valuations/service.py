@@ -180,7 +180,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
     reserves = any(payee.reserve for payee in admitted.payees)
     return Quote(
         players=len(admitted.payees),
-        shards=len(digests) if admitted.game.shard_rows else None,
+        shards=len(digests) if admitted.game.shard_rows or order.segments is not None else None,
         distinct_coalitions=distinct_coalitions(digests),
         evaluations=counts,
         device_seconds=effort.seconds,
@@ -204,6 +204,7 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             order.class_weights,
             compute,
             deliver=order.delivered,
+            segments=None if order.segments is None else order.segments.column,
         ),
     )
 
@@ -220,8 +221,15 @@ def _quote_notes(order: NewValuation, admitted: Admitted, effort: "Effort") -> l
 
 
 def players_of(order: NewValuation, admitted: Admitted) -> list[str]:
-    """Names of what plays, by content: the payees' files, or their shards, of which hardly ever two are alike."""
+    """Names of what plays, by content: the payees' files, or their shards or segments, of which hardly ever two are
+    alike."""
     payees = admitted.payees
+    if order.segments is not None:
+        return [
+            f"{'/'.join(sorted(admitted.contents[dataset] for dataset in payee.datasets))}/{number}"
+            for payee in payees
+            for number in payee.segments
+        ]
     rows = shard_rows(order, sum(payee.rows for payee in payees))
     return [
         f"{'/'.join(sorted(admitted.contents[dataset] for dataset in payee.datasets))}/{number}"
@@ -280,6 +288,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
         base=admitted.game.base,
         findings=admitted.findings,
         away=admitted.away,
+        segments=admitted.segments,
         terms=AgreedTerms(
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),

@@ -46,6 +46,7 @@ class OrderForm(PageForm):
     datasets_text: str = ""
     test_dataset: str = ""
     test_group: str = ""
+    segments: str = ""
     players: str = ""
     purpose: str = ""
     territory: str = ""
@@ -167,6 +168,7 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "leave_out": "\n".join(order.features.leave_out),
         "missing_labels": order.missing_labels,
         "drop_unfit": "yes" if order.drop_unfit else None,
+        "segments": order.segments.column if order.segments else None,
         "drop_refused": "yes" if order.drop_refused else None,
     }
     texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
@@ -220,6 +222,7 @@ def order_of(form: OrderForm) -> NewValuation:
         },
         "missing_labels": form.missing_labels,
         "drop_unfit": form.drop_unfit == "yes",
+        "segments": {"column": form.segments} if form.segments else None,
         "drop_refused": form.drop_refused == "yes",
     }
     own = {"checkpoint": model} if model.startswith("ck_") else {"model": {"name": model, "hyper": pairs(form.hyper)}}

@@ -13,6 +13,7 @@ from contract.rows.features import ALL_FEATURES, FeatureChoice
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding
 from contract.rows.reading import MissingLabels, TargetIs
+from contract.rows.segments import Segment
 
 
 class Offer(Document):
@@ -28,7 +29,8 @@ class FitQuestion(Document):
     ``files`` and ``uploaded`` are by dataset (hex). ``by_name``: classes and columns stay in the order of their names,
     which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
     rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
-    not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any."""
+    not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any.
+    ``segments``: the column whose values are valued apart ("": none is), each of ``least_segment`` rows or more."""
 
     kind: str
     test: InputFile
@@ -47,6 +49,8 @@ class FitQuestion(Document):
     own: bool = False
     target_is: TargetIs | None = None
     draws: str = ""
+    segments: str = ""
+    least_segment: int = 1
 
 
 class FitRequest(Document):
@@ -88,7 +92,8 @@ class PayeeFitted(Document):
     """One who is paid: all of its rows, its player of the game (None: nothing of it is used) and its part of that.
 
     ``in_test`` and ``in_others`` count its rows that are equal to one of the test set's or of another payee's, ``raw``
-    names its rows as they were read; nobody outside the service is told a count.
+    names its rows as they were read; nobody outside the service is told a count. ``segments`` are the numbers of its
+    segments, used or not.
     """
 
     digest: str
@@ -98,6 +103,7 @@ class PayeeFitted(Document):
     in_test: int
     in_others: int
     raw: str
+    segments: tuple[int, ...] = ()
 
 
 class UnfitDataset(Document):
@@ -138,7 +144,8 @@ class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
     rows as they were read; ``findings`` is what is said of the files. ``unfit``
-    are datasets that were left out, as the question allows; ``members`` are then those who have others."""
+    are datasets that were left out, as the question allows; ``members`` are then those who have others. ``segments``
+    are the job's by number, ``segmented`` the digest of which rows of the players are of which."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -151,6 +158,8 @@ class FitAnswer(Document):
     mix: LabelMix
     findings: tuple[FileFinding, ...] = ()
     unfit: tuple[UnfitDataset, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    segmented: str | None = None
 
 
 class FitReply(Document):

@@ -90,7 +90,8 @@ class FrozenGame(Document):
 
     ``shard_rows``: the players' rows are cut into shards of about so many, which play; 0: the players do.
     ``unlearning`` are options of the methods. ``groups``: the digest of which test rows were drawn together; they are
-    divided together where a part of the test set measures nothing.
+    divided together where a part of the test set measures nothing. ``segments``: the digest of which rows of a player
+    are valued apart (None: none are); then these play.
     """
 
     rules: int = ENGINE_RULES
@@ -108,6 +109,7 @@ class FrozenGame(Document):
     class_weights: str = "uniform"
     shard_rows: int = 0
     groups: str | None = None
+    segments: str | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -141,8 +143,9 @@ class FrozenGame(Document):
             del whole["class_weights"]
         if not self.shard_rows:
             del whole["shard_rows"]
-        if self.groups is None:
-            del whole["groups"]
+        for name in ("groups", "segments"):
+            if whole[name] is None:
+                del whole[name]
         return whole
 
     @property

@@ -16,6 +16,7 @@ from contract.orders.grants import Grant
 from contract.orders.spec import ValuationSpec
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding
+from contract.rows.segments import Segment
 
 
 class DeviceTimeTerms(Document):
@@ -120,6 +121,8 @@ class JobInputs(Document):
     explored: Explored | None = None
     # where data of the job stays with its owner
     away: AwayTerms | None = None
+    # by number, where the order values segments
+    segments: tuple[Segment, ...] = ()
 
     def at_home(self, payee: int) -> bool:
         """Whether a payee's rows stay with it."""

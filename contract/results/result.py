@@ -189,12 +189,15 @@ class Gain:
 
 @dataclass(frozen=True)
 class ShardRow:
-    """A player of a game that is played by shards: a piece of one owner's rows."""
+    """A player of a game that is played by shards or segments: a piece of one owner's rows, with its part of the
+    owner's value. None: in results from before it was told."""
 
     name: str
     owner: str
     rows: int
     digest: str
+    value: float | None = None
+    stderr: float | None = None
 
 
 @dataclass(frozen=True)

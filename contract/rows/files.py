@@ -38,7 +38,7 @@ class InputFile(Document):
     """One dataset's bytes: what errors call it, which blob holds it, how to read it ("": as its bytes say), its label
     column (of a corpus its column of domains, or ""), and what to skip. ``group`` is a test set's column of rows that
     were drawn together (""; none is named), ``groups`` the number of each row's group, packed
-    (``app.valuations.players.files``); empty: each row by itself."""
+    (``app.valuations.players.files``); empty: each row by itself. Of a provider's file they are its segments."""
 
     name: str
     digest: str

@@ -53,6 +53,7 @@ CHANGES: dict[str, Any] = {
     "class_weights": "balanced",
     "shard_rows": 10,
     "groups": "g0",
+    "segments": "s0",
 }
 
 

@@ -36,7 +36,7 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.away import Away
 from worker.engine.games.game import Player
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.engine.games.shards import cut
+from worker.engine.games.shards import apart, cut
 from worker.loading.away import AskedPlayer, Questions, player_of_agent
 from worker.loading.feature_rows import FeatureStore, GameRows, base_of, from_arrays
 from worker.loading.frozen_models import Bases, frozen_weights, opened
@@ -82,6 +82,8 @@ def build_problem(
     owners: tuple[Player, ...] = ()
     if game.shard_rows:
         players, owners = cut(players, game.shard_rows, game.seed)
+    elif game.segments is not None:
+        players, owners = _in_segments(job, rows)
     return Problem(
         players=players,
         test=Rows(rows.test.X, rows.test.y, "the test set", rows.test.groups),
@@ -96,6 +98,14 @@ def build_problem(
         owners=owners,
         scale=scale,
     )
+
+
+def _in_segments(job: Job, rows: GameRows) -> tuple[list[PlayerData], tuple[Player, ...]]:
+    numbers = [own.groups for own in rows.players if own.groups is not None]
+    if len(numbers) != len(rows.players):
+        raise AssertionError(f"game {job.game_id} is of segments, and its files do not say which row is of which")
+    named = zip(job.inputs.names, job.game.players, rows.players, strict=True)
+    return apart([(name, own.X, own.y, digest) for name, digest, own in named], numbers)
 
 
 def _read_all(job: Job, read: Callable[[Sequence[InputFile]], EncodedRows]) -> GameRows:

@@ -93,7 +93,7 @@ def verify(
         )
     if audit and not provider:
         raise InvalidInput("an audit trains models: name the providers' files with --provider NAME=FILE")
-    file, checks = _read(result), _Checks(json_path)
+    file, checks = read_result(result), _Checks(json_path)
     checks.record("seal", verdicts.seal(file.content))
     checks.record("versions", verdicts.versions(file.versions, file.request, accepted=other_versions))
     checks.record("request", verdicts.request(file.result, file.request))
@@ -183,7 +183,8 @@ def _conclusion(matches: bool, *, with_files: bool) -> str:
     return "The result follows from its worths. Whether they are true takes the files: --provider NAME=FILE."
 
 
-def _read(path: Path) -> StoredFile:
+def read_result(path: Path) -> StoredFile:
+    """A result as `cherish value --json` wrote it; raises InvalidInput."""
     from contract.results.result import ValuationResult
 
     if not path.is_file():

@@ -6,7 +6,7 @@ inside functions, so that other commands do not load torch.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,16 @@ from app.datasets.readers.images import in_form
 from app.datasets.rows.encoding import EncodedRows, encode
 from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups
+from app.datasets.rows.joining import renamed
 from app.datasets.rows.reading import labelled_numbers, read_rows
+from app.datasets.rows.segments import segment_names, segmented
 from app.errors import InvalidInput
 from app.sandbox.arrow import start_without_pandas
 from app.valuations.players.files import join_rows
 from contract.learning.learners import LEARNERS, predicted
 from contract.metrics import METRICS, Predicts, metric_of
 from contract.names import unknown
+from contract.rows.features import FeatureChoice
 from contract.rows.reading import TARGET_IS, TargetIs
 
 if TYPE_CHECKING:
@@ -87,6 +90,8 @@ class _EncodedFiles:
     groups: Any
     players: dict[str, EncodedRows]
     rest: EncodedRows | None
+    # what segments are called, by number; empty where none are valued
+    segments: Sequence[str] = ()
 
 
 def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources: RowSources | None) -> _EncodedFiles:
@@ -100,7 +105,11 @@ def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources:
     form = encoding.shape if len(encoding.shape) > 1 else ()
     tested = _table(request, the_test_set(request), form)
     groups = column_groups(tested, request.test_group) if request.test_group else None
-    encoded = [(file.player, encode(_table(request, file, form), encoding)) for file in used]
+    tables = [_table(request, file, form) for file in used]
+    encoded = [(file.player, encode(table, encoding)) for file, table in zip(used, tables, strict=True)]
+    names: list[str] = []
+    if request.segments:
+        names, encoded = _in_segments(request, used, tables, encoded)
     if sources is not None:
         sources.classes = encoding.classes
         for file, (player, each) in zip(used, encoded, strict=True):
@@ -115,7 +124,7 @@ def _encoded_files(request: ValueRequest, learner: str, notice: Notice, sources:
             rows.setdefault(player, []).append(each)
     players = {player: join_rows(parts) for player, parts in rows.items()}
     rest = None if rest is None else rest.canonical()
-    return _EncodedFiles(encoding, encode(tested, encoding), groups, players, rest)
+    return _EncodedFiles(encoding, encode(tested, encoding), groups, players, rest, names)
 
 
 def _problem(
@@ -124,7 +133,7 @@ def _problem(
     """The engine's problem; raises what the engine refuses."""
     from worker.engine.games.game import Player
     from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-    from worker.engine.games.shards import cut
+    from worker.engine.games.shards import apart, cut
 
     test, rest, encoding = files.test, files.rest, files.encoding
     whole = [PlayerData(player, each.X, each.y, each.digest) for player, each in files.players.items()]
@@ -132,6 +141,10 @@ def _problem(
     owners: tuple[Player, ...] = ()
     if request.shards is not None:
         pieces, owners = cut(whole, -(-sum(map(len, whole)) // request.shards), request.seed)
+    elif files.segments:
+        by_player = [(player, each.X, each.y, each.digest) for player, each in files.players.items()]
+        numbers = [each.groups for each in files.players.values() if each.groups is not None]
+        pieces, owners = apart(by_player, numbers, files.segments)
     return Problem(
         players=pieces,
         owners=owners,
@@ -146,6 +159,24 @@ def _problem(
         rest=Rows(rest.X, rest.y, name="the rest") if rest is not None else None,
         checkpoint=checkpoint_of(request.checkpoint) if request.checkpoint else None,
     )
+
+
+def _in_segments(
+    request: ValueRequest,
+    files: Sequence[LocalFile],
+    tables: Sequence[Any],
+    encoded: Sequence[tuple[str | None, EncodedRows]],
+) -> tuple[list[str], list[tuple[str | None, EncodedRows]]]:
+    """What the segments are called, by number, and the rows with their numbers; files of nobody's have none."""
+    choice = FeatureChoice.read(request.features)
+    players = dict.fromkeys(file.player for file in files if file.player is not None)
+    owned = [[str(at) for at, file in enumerate(files) if file.player == player] for player in players]
+    named = {key: segment_names(renamed(tables[int(key)], choice), request.segments) for keys in owned for key in keys}
+    found = segmented(named, owned, (), 1)
+    names = [segment.name or "(none)" for segment in found.segments]
+    return names, [
+        (player, replace(each, groups=found.numbers.get(str(at)))) for at, (player, each) in enumerate(encoded)
+    ]
 
 
 def _game(problem: "Problem", device: str, threads: int, *, small: bool) -> "Evaluator | SmallLinear":
@@ -207,6 +238,12 @@ def _check_options(request: ValueRequest, model: str) -> None:
         )
     if model == "lm" and (request.label_map or request.missing_labels != "leave_out"):
         raise InvalidInput("--label-map, --missing-labels: a language model predicts tokens, no labels; leave them out")
+    if request.segments and (model == "lm" or request.encoder or request.backbone):
+        raise InvalidInput("--segments: they are told apart by a column of tables; leave it out for a frozen model")
+    if request.segments and request.shards is not None:
+        raise InvalidInput("--segments and --shards: either segments play or equal shards; leave one out")
+    if request.segments and request.segments == request.target:
+        raise InvalidInput(f"--segments {request.segments}: that column is the target; name another, or none")
     if request.test_group and request.test_group == request.target:
         raise InvalidInput(f"--test-group {request.test_group}: that column is the target; name another, or none")
     if model == "lm" and request.test_group:

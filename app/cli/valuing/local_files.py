@@ -81,6 +81,7 @@ def read_together(
         drop_unfit=request.drop_unfit,
         own=True,
         target_is=target_is,
+        segments=request.segments,
     )
     paths = {key: str(file.path.resolve()) for key, file in {**keyed, "test": test}.items()}
     fit_request = FitRequest(question=question, name="the files", paths=paths, tokenizer=None)

@@ -108,6 +108,10 @@ _LabelMap = Annotated[list[str] | None, typer.Option(help="OLD=NEW: a label that
 _TestGroup = Annotated[
     str, typer.Option(help="The test set's column of rows that were drawn together: intervals go by groups then.")
 ]
+_Segments = Annotated[
+    str,
+    typer.Option(help="Value the parts of each provider's rows by this column of its files: wards, months, sources."),
+]
 _Use = Annotated[list[str] | None, typer.Option("--use", help="Only this column of the test set; may be repeated.")]
 _LeaveOut = Annotated[list[str] | None, typer.Option("--leave-out", help="Not this column of the test set.")]
 _Rename = Annotated[list[str] | None, typer.Option("--rename", help="OLD=NEW: a provider's column, the test set's.")]
@@ -151,6 +155,7 @@ class ValueOptions:
     drop_unfit: _DropUnfit = False
     label_map: _LabelMap = None
     test_group: _TestGroup = ""
+    segments: _Segments = ""
     use: _Use = None
     leave_out: _LeaveOut = None
     rename: _Rename = None
@@ -217,6 +222,7 @@ class ValueOptions:
             missing_labels=self.missing_labels,
             drop_unfit=self.drop_unfit,
             test_group=self.test_group,
+            segments=self.segments,
             label_map=parse_pairs("--label-map", self.label_map),
             features=self._features(),
         )

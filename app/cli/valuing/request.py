@@ -41,6 +41,7 @@ class ValueRequest:
     missing_labels: str = "leave_out"
     drop_unfit: bool = False
     test_group: str = ""
+    segments: str = ""
     label_map: Mapping[str, str] = field(default_factory=dict)
     features: Mapping[str, Any] = field(default_factory=dict)
     # (file, ``Reading.plain()`` without what is null) of each file of which something is declared

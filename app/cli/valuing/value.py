@@ -67,6 +67,8 @@ def value(options: ValueOptions) -> None:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     result = replace(_valued(game, spec, console), digests=digests)
     show(result, console)
+    if request.segments:
+        _show_segments(result, console)
     pairs = said_pairs(game, result, console)
     _show_domains(game, options.test, console)
     _keep(as_json(result, request, noticed, pairs), result, options.json_path, options.plot, console)
@@ -165,6 +167,17 @@ def _missed(precision: "Precision") -> str:
     reached = "it cannot be said" if precision.reached is None else f"{precision.reached:.2f}"
     words = f"The precision asked for was not reached: {precision.asked:g} points; {reached}."
     return " ".join(filter(None, [words, precision.outlook()]))
+
+
+def _show_segments(result: "ValuationResult", console: Console) -> None:
+    """What the parts of providers' rows are worth, where a request names a column to tell them apart by."""
+    table = Table("provider", "segment", "rows", "value", "std. error", box=None, pad_edge=False)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for piece in sorted(result.shards, key=lambda each: each.name):
+        value, error = (f"{number or 0.0:.5f}" for number in (piece.value, piece.stderr))
+        table.add_row(piece.owner, piece.name.removeprefix(f"{piece.owner}/"), str(piece.rows), value, error)
+    console.print(table)
 
 
 def show(result: "ValuationResult", console: Console) -> None:

@@ -47,6 +47,7 @@ from contract.orders.job import AwayTerms, PayeePart, TestCommitment
 from contract.rows.features import ALL_FEATURES
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding
+from contract.rows.segments import MOST_OF_JOB, Segment
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class AdmittedPayee:
     reserve: int  # the least this payee takes, in minor units; 0 is no reserve
     part: PayeePart
     grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
+    segments: tuple[int, ...] = ()  # their numbers, where the order values segments
     by_request: tuple[uuid.UUID, ...] = ()  # those of its datasets whose licence demands approval of each job
 
 
@@ -86,6 +88,7 @@ class Admitted:
     findings: tuple[FileFinding, ...] = ()
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
     away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
+    segments: tuple[Segment, ...] = ()  # by number, where the order values them
 
     @property
     def player_rows(self) -> list[dict[str, Any]]:
@@ -162,7 +165,7 @@ class Admission:
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
         draws = drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets)
-        files = _files(order, chosen, test, datasets, offers, uploaded, draws)
+        files = _files(order, chosen, test, datasets, offers, uploaded, draws, self.settings.least_rows_valued)
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
         to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -181,6 +184,7 @@ class Admission:
         chosen, fitted = read.chosen, read.fitted
         self._check_rows(order, read.groups, fitted.answer)
         payees = _payees(read.groups, read.offers, fitted.answer)
+        _check_segments(fitted.answer)
         check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)
         check_weights(chosen, fitted.shape, fitted.classes)
         if licence_problems is None:
@@ -214,6 +218,7 @@ class Admission:
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
             away=self._away_terms(order) if read.away else None,
+            segments=answer.segments,
         )
 
     def _away_terms(self, order: NewValuation) -> AwayTerms:
@@ -257,6 +262,8 @@ class Admission:
     def _fitted(self, files: OrderFiles, chosen: Chosen) -> Fitted:
         """The job's files as the model reads them."""
         fitter = Fitter(self.session, self.blobs, self.settings, self.defer)
+        if files.segments and files.segments == (files.target or files.test.target):
+            raise refused("/segments/column", f"the column `{files.segments}` is the target; name another")
         if files.group and chosen.reads is not Architecture.LM and files.group == (files.target or files.test.target):
             raise refused("/test_group", f"the column `{files.group}` is the target; name another, or none")
         if chosen.reads is not None and files.image_size is not None:
@@ -291,6 +298,7 @@ def _game(order: NewValuation, chosen: Chosen, fitted: Fitted) -> FrozenGame:
         class_weights=order.class_weights,
         shard_rows=shard_rows(order, sum(player.rows for player in answer.seats)),
         groups=None if answer.test.groups is None else answer.test.groups.digest,
+        segments=answer.segmented,
     )
     with named_classes():
         game.measured_by  # noqa: B018 - the classes that the metric's options name are these
@@ -305,6 +313,7 @@ def _files(
     offers: Sequence[Offer],
     uploaded: Mapping[uuid.UUID, datetime],
     draws: str,
+    least_segment: int,
 ) -> OrderFiles:
     """The files of an order with what it says of them."""
     return OrderFiles(
@@ -323,6 +332,8 @@ def _files(
         target_is="number" if _predicts_number(order, chosen) else order.target_is,
         group=order.test_group or "",
         draws=draws,
+        segments="" if order.segments is None else order.segments.column,
+        least_segment=least_segment,
     )
 
 
@@ -359,10 +370,20 @@ def _check_players(answer: FitAnswer) -> None:
         )
 
 
+def _check_segments(answer: FitAnswer) -> None:
+    count = sum(len(member.segments) for member in answer.members)
+    if count > MOST_OF_JOB:
+        raise refused(
+            "/segments/column",
+            f"the providers' rows have {count} segments together, and {MOST_OF_JOB} are valued at most; name a column "
+            "of fewer values, or fewer datasets",
+        )
+
+
 def _check_budgets(order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> None:
     """Budgets under which the estimator can work at all, for the players of the catalogue: how many copies leave would
     tell of the rows, and fewer need no more. Shards are many more players, and a job may stop early."""
-    if order.payout.shards is not None:
+    if order.payout.shards is not None or order.segments is not None:
         return
     offered = ["/".join(sorted(dataset.digest or "" for dataset in group)) for group in groups]
     retrains = order.max_retrains if order.fidelity == "retrain" else None
@@ -386,6 +407,7 @@ def _payees(
             reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
             grants=granted_by(groups[at]),
+            segments=answer.members[at].segments,
             by_request=tuple(dataset.id for dataset in groups[at] if by_request(dataset)),
         )
         for at in answer.order

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.groups import groups_digest
 from app.datasets.rows.raw_rows import join_raw
@@ -83,6 +85,8 @@ def _fit(request: FitRequest) -> FitAnswer:
         # how labels are mixed that stay with their owners, nobody knows
         mix=label_mix(classes, rows.test, held, 0 if away else len(payees)),
         findings=tuple(rows.findings),
+        segments=rows.segments,
+        segmented=grouping.segments,
     )
 
 
@@ -127,4 +131,9 @@ def _fitted(payee: Payee, at: int, grouping: Grouping, shared: Overlap, raw: str
         in_test=shared.in_test,
         in_others=shared.in_others,
         raw=raw,
+        segments=tuple(sorted({number for rows in payee.encoded for number in _numbers(rows)})),
     )
+
+
+def _numbers(rows: EncodedRows) -> list[int]:
+    return [] if rows.groups is None else np.unique(rows.groups).tolist()

@@ -42,14 +42,14 @@ from contract.rows.reading import MissingLabels, TargetIs
 
 FIT = process.declare("app.valuations.orders.fit_task:answer")
 # raised whenever ``fit_task`` gives another answer to the same question; answers kept before are then not used
-_RULES = 10
+_RULES = 11
 
 
 @dataclass(frozen=True)
 class OrderFiles:
     """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
     whether a checkpoint's weights fix the order of classes and columns (``by_name``), what the target is predicted as
-    (``FitQuestion``), and by which column of the test set its rows are grouped ("": by none)."""
+    (``FitQuestion``), and by which column of the test set its rows are grouped ("": by none); ``segments`` as there."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -66,6 +66,8 @@ class OrderFiles:
     target_is: TargetIs | None = None
     group: str = ""
     draws: str = ""
+    segments: str = ""
+    least_segment: int = 1
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,8 @@ class Fitter:
             drop_unfit=files.drop_unfit,
             target_is=files.target_is,
             draws=files.draws,
+            segments=files.segments,
+            least_segment=files.least_segment,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

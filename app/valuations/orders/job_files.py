@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.datasets.readers import Limits, Meaning, archive, image_shape, images
+from app.datasets.readers.cells import tidy
 from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
@@ -38,6 +39,7 @@ from app.datasets.rows.raw_rows import (
 )
 from app.datasets.rows.registered import check_alike, encoding_for_agent, read_registration, registered_table
 from app.datasets.rows.rules import class_names, class_order, clean_map
+from app.datasets.rows.segments import segment_names, segmented
 from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
@@ -48,6 +50,7 @@ from contract.orders.fit import DatasetRefusal, FilesRead, FitQuestion, FitReque
 from contract.rows.features import FeatureChoice, without_group
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding, Finding, Severity
+from contract.rows.segments import Segment
 
 T = TypeVar("T")
 # refusals that speak of columns and their types only, which the catalogue shows
@@ -68,6 +71,7 @@ class JobRows:
     raw_test: RawRows
     raw: Mapping[str, RawRows]
     findings: Sequence[FileFinding] = ()
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,8 @@ def _read_tables(files: _Files) -> JobRows:
         # before others' files are looked at: what the asker's own target is, the asker can be told in full
         check_said(test, target)
     choice = without_group(question.features, files.test.group)
+    if tidy(question.segments) in test.column_names:
+        choice = without_group(choice, question.segments)
     registered = {key: read_registration(files.path(file).read_bytes(), file.name) for key, file in files.away.items()}
     tables = _provider_tables(files, test, registered, choice)
     try:
@@ -230,12 +236,33 @@ def _read_tables(files: _Files) -> JobRows:
     tables = {key: read for key, read in tables.items() if key not in registered}
     encoded_test = encode(test, encoding)
     encoded_test = replace(encoded_test, groups=groups)
+    segments: tuple[Segment, ...] = ()
+    if question.segments:
+        segments, rows = _in_segments(files, choice, test, tables, rows)
     if not question.by_name:
         encoding, order = in_canonical_order(encoding, encoded_test, list(rows.values()))
         encoded_test, rows = order.rows(encoded_test), {key: order.rows(own) for key, own in rows.items()}
     alone = question.own or not tables
     raw_test, raw = (_NOT_COMPARED, {}) if alone else _raw_tables(files, test, tables, encoded_test, rows)
-    return JobRows(encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings)
+    return JobRows(
+        encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings, segments
+    )
+
+
+def _in_segments(
+    files: _Files, choice: FeatureChoice, test: Any, tables: Mapping[str, Any], rows: Mapping[str, EncodedRows]
+) -> tuple[tuple[Segment, ...], dict[str, EncodedRows]]:
+    """The segments of all payees' rows, and the rows with their numbers; raises InvalidData, naming the dataset that
+    has no such column."""
+    question = files.request.question
+    named = {}
+    for key in (dataset for offer in question.members for dataset in offer.datasets if dataset in tables):
+        with files.refused(key, files.datasets[key]):
+            named[key] = segment_names(renamed(tables[key], choice), question.segments)
+    offered = [[key for key in offer.datasets if key in named] for offer in question.members]
+    tested = segment_names(test, question.segments) if tidy(question.segments) in test.column_names else ()
+    found = segmented(named, offered, tested, question.least_segment)
+    return found.segments, {key: replace(own, groups=found.numbers.get(key)) for key, own in rows.items()}
 
 
 def _table(files: _Files, file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:

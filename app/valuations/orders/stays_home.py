@@ -62,6 +62,7 @@ def _of_order(order: NewValuation, chosen: Chosen) -> list[FieldError]:
         ("/checkpoint", order.checkpoint is None, "weights from elsewhere are not; leave checkpoint out"),
         ("/base", order.base is None, "features of a frozen model are not; leave base out"),
         ("/payout/shards", order.payout.shards is None, "shards are cut from rows; leave shards (and protected) out"),
+        ("/segments", order.segments is None, "segments are told apart by rows; leave segments out"),
         ("/class_weights", order.class_weights != "pooled", "labels are not pooled; set uniform or balanced"),
         ("/deliver", not order.deliver, "neither rows nor a model is delivered; leave deliver out"),
         ("/device", order.device == "cpu", "agents answer for cpu; leave device out"),

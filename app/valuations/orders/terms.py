@@ -119,6 +119,7 @@ def sentences(
     compute: DeviceTimePrice | None = None,
     edition: int = EDITION,
     deliver: Sequence[Grant] = (),
+    segments: str | None = None,
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement, and for ever: certificates hold them."""
     terms = payout_terms(payout, currency, fee_basis_points, edition=edition)
@@ -128,6 +129,12 @@ def sentences(
         lines.append(
             f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the sum over "
             "its own, so that data is worth the same in one account or in several."
+        )
+    if segments is not None:
+        lines.append(
+            f"Each provider's rows are valued by their value in the column `{segments}`; a provider gets the sum over "
+            "its own, and the buyer learns what each part adds, and the names of those that its test set or a licence "
+            "of the data tells it."
         )
     if class_weights in _CLASSES:
         lines.append(_CLASSES[class_weights])

@@ -51,6 +51,13 @@ def check_vocabulary(order: NewValuation, chosen: Chosen) -> None:
     if order.payout.shards is not None and chosen.reads is not None:
         what = "shards are cut from tables and images; leave them out for a frozen model's job"
         faults.append(FieldError("/payout/shards", what, "shards"))
+    if order.segments is not None:
+        if chosen.reads is not None:
+            what = "segments are told apart by a column of tables; leave segments out for a frozen model's job"
+            faults.append(FieldError("/segments", what, "segments"))
+        if order.payout.shards is not None:
+            what = "either equal shards play or segments; leave shards (and protected) out, or segments"
+            faults.append(FieldError("/segments", what, "segments"))
     if order.class_weights != "uniform" and (Predicts.CLASS not in learner.predicts or predicts is Predicts.NUMBER):
         whose = "a number has" if Predicts.NEXT_TOKEN not in learner.predicts else "a language model's tokens are"
         what = f"{whose} no classes; leave class_weights at uniform"

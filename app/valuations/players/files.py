@@ -87,7 +87,7 @@ def in_groups(rows: EncodedRows, groups: str) -> EncodedRows:
     numbers = np.frombuffer(zlib.decompress(base64.b64decode(groups)), dtype="<u4").astype(np.int64)
     if len(numbers) != len(rows.y):
         raise InvalidData(
-            f"the job's test set has {len(rows.y)} rows, and groups for {len(numbers)}; post the job anew"
+            f"a file of the job has {len(rows.y)} rows, and groups or segments for {len(numbers)}; post the job anew"
         )
     return EncodedRows(rows.X, rows.y, numbers)
 
@@ -96,5 +96,6 @@ def join_rows(parts: Sequence[EncodedRows]) -> EncodedRows:
     """The rows of one player's datasets as one set of rows, in canonical order."""
     if len(parts) == 1:
         return parts[0].canonical()
-    X = np.concatenate([part.X for part in parts])
-    return EncodedRows(X, np.concatenate([part.y for part in parts])).canonical()
+    X, y = np.concatenate([part.X for part in parts]), np.concatenate([part.y for part in parts])
+    numbers = [part.groups for part in parts if part.groups is not None]
+    return EncodedRows(X, y, np.concatenate(numbers) if len(numbers) == len(parts) else None).canonical()

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.raw_rows import RawRows, join_raw
+from app.datasets.rows.segments import segments_digest
 from app.valuations.players.copies import Holding, group_copies, outside, own_rows
-from app.valuations.players.files import drop_mask, join_rows, used_rows
+from app.valuations.players.files import drop_mask, join_rows, pack_groups, used_rows
 from contract.orders.fit import PlayerFitted
 from contract.rows.files import InputFile
 
@@ -59,11 +60,12 @@ class Payee:
 @dataclass(frozen=True)
 class Grouping:
     """The game's ``players`` in canonical order; ``player_of[m]`` and ``parts[m]`` of each payee. A payee of whom
-    nothing is used has no player and no part."""
+    nothing is used has no player and no part. ``segments``: the digest of which rows are of which, where they are."""
 
     players: tuple[PlayerFitted, ...]
     player_of: tuple[int | None, ...]
     parts: tuple[Fraction, ...]
+    segments: str | None = None
 
 
 def group(
@@ -104,6 +106,19 @@ def _leave_out_remainders(payees: Sequence[Payee], keep: list[list[Mask]], draws
         if sum(int(mask.sum()) for mask in masks) < (low + (high - low) * drawn) * payee.count:
             for mask in masks:
                 mask[:] = False
+        _leave_out_remainders_of_segments(payee, masks, low + (high - low) * drawn)
+
+
+def _leave_out_remainders_of_segments(payee: Payee, masks: list[Mask], part: float) -> None:
+    """The same of each segment, whose value would tell as much of the rows that are left of it."""
+    numbers = [rows.groups for rows in payee.encoded]
+    if not all(each is not None for each in numbers):
+        return
+    own = np.concatenate([each for each in numbers if each is not None])
+    left = np.bincount(own[np.concatenate(masks)], minlength=int(own.max(initial=0)) + 1)
+    few = left < part * np.bincount(own)
+    for mask, each in zip(masks, numbers, strict=True):
+        mask &= ~few[each]
 
 
 def _keep_first(payees: Sequence[Payee], uploaded: Mapping[uuid.UUID, datetime], keep: list[list[Mask]]) -> None:
@@ -139,14 +154,14 @@ def _arrange(
     groups: list[tuple[int, ...]],
     parts: list[Fraction],
 ) -> Grouping:
-    made: list[tuple[PlayerFitted, tuple[int, ...]]] = []
+    made: list[tuple[PlayerFitted, tuple[int, ...], EncodedRows]] = []
     for copied in groups:
         files, used = [], []
         for m in copied:
             for file, rows, mask in zip(payees[m].files, payees[m].encoded, keep[m], strict=True):
                 if not mask.any():
                     continue
-                named = file.model_copy(update={"drop": drop_mask(mask)})
+                named = file.model_copy(update={"drop": drop_mask(mask), "groups": pack_groups(rows.groups)})
                 files.append(named)
                 used.append(used_rows(rows, named.drop))
         if files:
@@ -154,11 +169,13 @@ def _arrange(
             player = PlayerFitted(
                 name=payees[copied[0]].name, files=tuple(files), digest=joined.digest, rows=len(joined.y)
             )
-            made.append((player, copied))
-    made.sort(key=lambda pair: (pair[0].digest, pair[0].name))
+            made.append((player, copied, joined))
+    made.sort(key=lambda each: (each[0].digest, each[0].name))
     player_of: list[int | None] = [None] * len(payees)
-    for at, (_, copied) in enumerate(made):
+    for at, (_, copied, _rows) in enumerate(made):
         for m in copied:
             player_of[m] = at
     shares = tuple(part if at is not None else Fraction(0) for part, at in zip(parts, player_of, strict=True))
-    return Grouping(tuple(player for player, _ in made), tuple(player_of), shares)
+    players, whole = tuple(player for player, _, _ in made), [joined for _, _, joined in made]
+    apart = segments_digest(whole) if whole and all(each.groups is not None for each in whole) else None
+    return Grouping(players, tuple(player_of), shares, apart)

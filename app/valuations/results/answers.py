@@ -11,6 +11,7 @@ from app.payouts.tables import Settlement
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.terms import sentences
 from app.valuations.repository import JobState
+from app.valuations.results import segments
 from app.valuations.results.payee_parts import PayeeResult, known_intervals, part_of, players_paid
 from app.valuations.results.schemas import (
     Checked,
@@ -191,7 +192,10 @@ def _player_values(
     paid_on, inputs = players_paid(result), valuation.job_inputs
     return [
         player_value(valuation.currency, player, inputs.seating[player.position], result, paid_on).model_copy(
-            update={"at_home": inputs.at_home(player.position)}
+            update={
+                "at_home": inputs.at_home(player.position),
+                "segments": segments.of_payee(inputs, player.position, result),
+            }
         )
         for player in players
     ]
@@ -318,6 +322,7 @@ def agreed_terms(valuation: Valuation) -> list[str]:
         DeviceTimePrice.agreed(agreed.compute),
         agreed.edition,
         order.delivered,
+        None if order.segments is None else order.segments.column,
     )
 
 

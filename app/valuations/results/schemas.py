@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.http.ids import AccountId, CheckpointId, DatasetId, UnlearningId, ValuationId
 from app.http.schemas import Answer, example
-from app.valuations.schemas import FINDING, FindingAnswer
+from app.valuations.schemas import FINDING, FindingAnswer, SegmentValue
 from contract.orders.policies import PayoutPolicy
 from contract.results.result import Gain, grouped_sentence
 
@@ -73,6 +73,9 @@ class PlayerValue(Answer):
     part: float = Field(description="The part of that player's value that is its own: 1 but for groups of copies.")
     parts: IntervalPartsAnswer | None = Field(
         default=None, description="What makes `share_ci` wide; null where there is no interval, and in older results."
+    )
+    segments: list[SegmentValue] = Field(
+        default_factory=list, description="What its parts are worth, where the order values segments."
     )
     at_home: bool = Field(
         default=False, description="Its rows stayed with their owner, whose agent answered with sums over them."

@@ -58,6 +58,7 @@ def report(
 ) -> ValuationResult:
     """Put the result together. Its intervals are those of the last ``look``, joined with what other test units would do
     (``doubt``; None: not known, or recorded with a stored result); ``more`` says what more computing would bring."""
+    pieces = _pieces(run, estimate, doubt)
     estimate = run.paid(estimate)
     if audited.status == "unaudited":
         estimate = _unaudited(run, estimate, source)
@@ -92,7 +93,29 @@ def report(
         gain=gain(run.game, source, run.spec.confidence),
         chance=chance,
         precision=_precision(run, estimate, look, chance, audited, more),
-        shards=tuple(ShardRow(p.name, p.owner, p.rows, p.digest) for p in run.players if run.owners),
+        shards=pieces,
+    )
+
+
+def _pieces(run: Run, estimate: Estimate, doubt: Moved | None) -> tuple[ShardRow, ...]:
+    """Who plays where owners are paid for what is theirs, each with its own value and standard error, in which the
+    chance of the test units is. A repeated result has that as it was recorded."""
+    if not run.owners:
+        return ()
+    values: list[float | None] = [float(value) for value in estimate.values]
+    if isinstance(run.game, RecordedGame):
+        before = run.game.recorded.shards
+        errors = [piece.stderr for piece in before]
+        # a result from before pieces had values has none when it is repeated
+        values = [None if piece.value is None else value for piece, value in zip(before, values, strict=True)]
+    else:
+        variance = np.diag(estimate.covariance).copy()
+        if doubt is not None:
+            variance += np.diag(doubt.symmetric(run.classes).covariance)
+        errors = [float(each) for each in np.sqrt(np.clip(variance, 0.0, None))]
+    return tuple(
+        ShardRow(p.name, p.owner, p.rows, p.digest, value, error)
+        for p, value, error in zip(run.players, values, errors, strict=True)
     )
 
 

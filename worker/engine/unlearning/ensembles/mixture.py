@@ -54,11 +54,17 @@ def likelihoods(context: Context, coalitions: Coalitions, X: Tensor) -> Tensor:
     """Log-likelihoods [K, m, L] of the next tokens of blocks X [m, L + 1], 0 where there is none: a vocabulary's
     breadth less to hold and to add than ``outputs``."""
 
+    models = kept(context, "mixture of targets", X, lambda: of_tokens(context, X), width=1)
+    return _log_of_sum(context, coalitions, models) * (X[:, 1:] != NO_TOKEN)
+
+
+def of_tokens(context: Context, X: Tensor) -> Probabilities:
+    """What each model gives the next tokens of blocks X [m, L + 1], [m, L]; 1 where there is none."""
+
     def take(answers: Tensor) -> Tensor:
         return token_likelihoods(answers.unsqueeze(0), X)[0][0].exp()
 
-    models = kept(context, "mixture of targets", X, lambda: _probabilities(context, X, take), width=1)
-    return _log_of_sum(context, coalitions, models) * (X[:, 1:] != NO_TOKEN)
+    return _probabilities(context, X, take)
 
 
 def _log_of_sum(context: Context, coalitions: Coalitions, models: Probabilities) -> Tensor:

@@ -1,0 +1,96 @@
+"""Which providers an answer leaned on: sums, copies, and what retraining every coalition says."""
+
+import math
+
+import numpy as np
+import pytest
+
+from contract.errors import InvalidProblem
+from tests.worker.engine.tiny_language import CONTEXT, problem, texts
+from worker.engine import royalties
+from worker.engine.evaluation.evaluator import Evaluator
+from worker.engine.games.coalitions import exact_operator
+from worker.engine.games.game import all_coalitions
+from worker.engine.royalties import Answer, TokenProbabilities, royalty
+
+
+def answer(stride: int, seed: int, prompt: int = 4) -> Answer:
+    X = texts(1, stride, seed)
+    return Answer(X, np.arange(CONTEXT)[None, :] >= prompt)
+
+
+def drawn(players: int, tokens: int = 30) -> TokenProbabilities:
+    rng = np.random.default_rng(0)
+    rows = rng.integers(5, 50, players).astype(float)
+    return TokenProbabilities(rng.random(tokens), rng.random((players, tokens)), rows, np.zeros(tokens))
+
+
+@pytest.fixture(scope="module")
+def evaluator() -> Evaluator:
+    made = Evaluator(problem())
+    made.prepare()
+    return made
+
+
+def test_an_answer_in_a_provider_s_words_leans_on_it_and_copies_are_alike(evaluator: Evaluator) -> None:
+    names = [player.name for player in evaluator.players]
+    # p0 and its copy step by 1 or 2, p1 by 3 or 4, p2 by 7 or 8
+    for stride, whose in ((1, {"p0", "copy"}), (3, {"p1"}), (7, {"p2"})):
+        (found,) = royalties.royalties(evaluator, [answer(stride, 50 + stride)])
+        assert names[int(found.values.argmax())] in whose
+        assert math.isclose(found.values.sum(), found.gain, abs_tol=1e-9)
+        assert found.tokens == CONTEXT - 4
+        own = dict(zip(names, found.values, strict=True))
+        assert math.isclose(own["p0"], own["copy"], abs_tol=1e-9)
+
+
+def test_it_says_what_the_mixture_says_of_every_coalition(evaluator: Evaluator) -> None:
+    from torch import from_numpy
+
+    from worker.engine.unlearning.ensembles import mixture
+
+    asked, every = answer(3, 9), all_coalitions(4)
+    given = royalties.token_probabilities(evaluator, asked)
+    likely = mixture.likelihoods(evaluator.context, every, from_numpy(asked.X)).numpy()[:, asked.said]
+    assert np.allclose(likely.mean(axis=1), royalties._worths(given, every.astype(float)), atol=1e-5)
+
+
+def test_answers_agree_with_retraining_every_coalition(evaluator: Evaluator) -> None:
+    asked = [answer(stride, seed) for stride in (1, 3, 7) for seed in (60, 61)]
+    every = all_coalitions(4)
+    told = np.concatenate([each.values for each in royalties.royalties(evaluator, asked)])
+    true = []
+    for each in asked:
+        worths = retrained(evaluator, every, each)
+        true.append(exact_operator(every) @ worths)
+    assert np.corrcoef(told, np.concatenate(true))[0, 1] > 0.9
+
+
+def retrained(evaluator: Evaluator, every: np.ndarray, asked: Answer) -> np.ndarray:
+    from torch import from_numpy
+
+    context = evaluator.context
+    models = context.learner.train(context.base, context.pool, every, context.seed("retrain"), context.check)
+    likely, _ = context.learner.likelihoods(models, from_numpy(asked.X))
+    return likely.numpy()[:, asked.said].mean(axis=1)
+
+
+def test_many_players_are_drawn_in_orders_and_sum_to_the_gain() -> None:
+    found = royalty(drawn(16))
+    assert math.isclose(found.values.sum(), found.gain, abs_tol=1e-9)
+    exact = royalty(drawn(10))
+    given = drawn(10)
+    orders = royalties._of_orders(given, np.random.default_rng(0))
+    assert np.corrcoef(orders, exact.values)[0, 1] > 0.99
+
+
+def test_rows_that_are_always_there_take_their_part() -> None:
+    given = drawn(3)
+    tied = TokenProbabilities(given.base, given.players, given.rows, given.players[0], 1e9)
+    assert np.abs(royalty(tied).values).max() < 1e-6
+
+
+def test_an_answer_without_tokens_and_another_learner_are_refused(evaluator: Evaluator) -> None:
+    nothing = Answer(texts(1, 1), np.zeros((1, CONTEXT), dtype=bool))
+    with pytest.raises(InvalidProblem, match="answer 1 has no token"):
+        royalties.royalties(evaluator, [nothing])
