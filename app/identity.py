@@ -50,6 +50,8 @@ class Caller:
     expires_at: datetime | None = field(default=None, compare=False)
     # the user's session at hand
     session_id: uuid.UUID | None = field(default=None, compare=False)
+    # a user's session without the second factor that the organisation demands: good for setting one up, and no more
+    enrolling: bool = field(default=False, compare=False)
     # calls a minute that an administrator allows this account; None is the settings' number
     reads_per_minute: int | None = None
     writes_per_minute: int | None = None

@@ -3,6 +3,8 @@
 Each room brings one router; the lifespan opens what they share (database, blobs, Redis) and closes it again.
 """
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +15,7 @@ from fastapi import FastAPI
 from app import logs, tracing
 from app.accounts import endpoints as accounts
 from app.accounts import factor_endpoints as second_factors
+from app.accounts import passkey_endpoints as passkeys
 from app.admin import endpoints as admin
 from app.admin import metrics_endpoints as metrics
 from app.agents import endpoints as agents
@@ -36,6 +39,7 @@ from app.http.turns.queues import FairQueue
 from app.http.turns.shares import OpenStreams, Shares
 from app.payouts import endpoints as payouts
 from app.settings import Settings
+from app.single_sign_on import endpoints as single_sign_on
 from app.storage import scratch
 from app.storage.blobs import BlobStore
 from app.valuations import endpoints as valuations
@@ -51,6 +55,7 @@ from app.webhooks import endpoints as webhooks
 
 # requests with a session at a time: a few fewer than the pool's 20 connections, which streams and health share
 CONNECTIONS = 16
+_SWITCH_SECONDS = 0.001
 
 
 @asynccontextmanager
@@ -75,9 +80,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.redis_url.get_secret_value(), socket_timeout=5, socket_connect_timeout=5
     )
     app.state.parts = health.parts_of(app)
+    # a thread that computes lets the event loop go on after a millisecond, not after five
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    watching = asyncio.create_task(app.state.shares.lag.watch())
     try:
         yield
     finally:
+        watching.cancel()
         app.state.limiter.close()
         app.state.redis.close()
         engine.dispose()
@@ -121,6 +130,8 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(health.router)
     app.include_router(accounts.router)
     app.include_router(second_factors.router)
+    app.include_router(passkeys.router)
+    app.include_router(single_sign_on.router)
     app.include_router(admin.router)
     app.include_router(metrics.router)
     app.include_router(audit.router)

@@ -208,6 +208,10 @@ class Settings(BaseSettings):
     max_rows: int = Field(default=5_000_000, gt=0, description="of one file")
     max_columns: int = Field(default=100_000, gt=0, description="of one file")
     max_table_bytes: int = Field(default=4 * 1024**3, gt=0, description="an uploaded file's table, unpacked")
+    max_image_pixels: int = Field(default=50_000_000, gt=0, description="of one picture")
+    max_pixels: int = Field(default=30_000_000_000, gt=0, description="of an archive's pictures together")
+    max_members: int = Field(default=200_000, gt=0, description="files in one archive or workbook")
+    max_tokens: int = Field(default=1_000_000_000, gt=0, description="of one file that a language model reads")
     max_parsing: int = Field(
         default=2, gt=0, description="files, or jobs' files, that one API process has read at a time"
     )

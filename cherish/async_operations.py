@@ -57,6 +57,19 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def ask_for_passkey(self) -> m.PasskeyOptions:
+        """What a browser asks a device: the `publicKey` of `navigator.credentials.get`; needs no key and names
+        nobody."""
+        answer: m.PasskeyOptions = await self._call("POST", "/v1/sessions/passkey/options", {200: m.PasskeyOptions})
+        return answer
+
+    async def begin_passkey(self, body: m.PresentPassword | Mapping[str, Any]) -> m.PasskeyOptions:
+        """What the browser makes a passkey from: the `publicKey` of `navigator.credentials.create`."""
+        answer: m.PasskeyOptions = await self._call(
+            "POST", "/v1/me/passkeys/options", {200: m.PasskeyOptions}, body=body
+        )
+        return answer
+
     async def begin_second_factor(self, body: m.PresentPassword | Mapping[str, Any]) -> m.EnrolmentAnswer:
         """A new secret for one's authenticator (TOTP, RFC 6238). It counts once a code of it has confirmed it."""
         answer: m.EnrolmentAnswer = await self._call(
@@ -217,6 +230,12 @@ class AsyncOperations(AsyncCalls):
         `cherish_session` or, under https, `__Host-cherish_session`. The cookie stands for a key in every call;
         one that is not a GET also sends `csrf_token` as `X-CSRF-Token`."""
         answer: m.SessionAnswer = await self._call("POST", "/v1/sessions", {201: m.SessionAnswer}, body=body)
+        return answer
+
+    async def create_session_by_passkey(self, body: m.PasskeySignIn | Mapping[str, Any]) -> m.SessionAnswer:
+        """Sign a browser in with a passkey, without password or code; the session is as that of `POST
+        /v1/sessions`."""
+        answer: m.SessionAnswer = await self._call("POST", "/v1/sessions/passkey", {201: m.SessionAnswer}, body=body)
         return answer
 
     async def create_valuation(
@@ -409,6 +428,13 @@ class AsyncOperations(AsyncCalls):
         answer: m.Alive = await self._call("GET", "/healthz", {200: m.Alive})
         return answer
 
+    async def get_identity_provider(self) -> m.IdentityProviderAnswer:
+        """The provider through which one's organisation's people may sign in."""
+        answer: m.IdentityProviderAnswer = await self._call(
+            "GET", "/v1/identity-provider", {200: m.IdentityProviderAnswer}
+        )
+        return answer
+
     async def get_limits(self, account_id: str) -> m.LimitsAnswer:
         """What applies to an organisation: jobs at once, reads and writes a minute."""
         answer: m.LimitsAnswer = await self._call(
@@ -523,6 +549,11 @@ class AsyncOperations(AsyncCalls):
     async def get_second_factor(self) -> m.SecondFactorAnswer:
         """Whether the signed-in user signs in with codes, and how many recovery codes are left."""
         answer: m.SecondFactorAnswer = await self._call("GET", "/v1/me/second-factor", {200: m.SecondFactorAnswer})
+        return answer
+
+    async def get_sign_in_policy(self) -> m.SignInPolicy:
+        """What one's organisation demands of how its people sign in."""
+        answer: m.SignInPolicy = await self._call("GET", "/v1/sign-in-policy", {200: m.SignInPolicy})
         return answer
 
     async def get_statement(
@@ -846,6 +877,11 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def list_passkeys(self) -> m.Passkeys:
+        """The signed-in user's passkeys, oldest first."""
+        answer: m.Passkeys = await self._call("GET", "/v1/me/passkeys", {200: m.Passkeys})
+        return answer
+
     async def list_queues(self) -> m.QueuesAnswer:
         """Jobs, shards and unsent messages that wait or are under way, by state, with the age of the oldest."""
         answer: m.QueuesAnswer = await self._call("GET", "/v1/admin/queues", {200: m.QueuesAnswer})
@@ -1106,6 +1142,11 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def register_passkey(self, body: m.NewPasskey | Mapping[str, Any]) -> m.PasskeyAnswer:
+        """Keep a passkey that the browser has made."""
+        answer: m.PasskeyAnswer = await self._call("POST", "/v1/me/passkeys", {201: m.PasskeyAnswer}, body=body)
+        return answer
+
     async def reinstate_account(self, account_id: str, *, idempotency_key: str | None = None) -> m.AccountAnswer:
         """Lift a suspension."""
         answer: m.AccountAnswer = await self._call(
@@ -1135,6 +1176,14 @@ class AsyncOperations(AsyncCalls):
             header={"idempotency-key": idempotency_key},
         )
         return answer
+
+    async def remove_identity_provider(self) -> None:
+        """Sign one's people in by password and passkey alone again; those without a password are invited anew."""
+        await self._call("DELETE", "/v1/identity-provider", {204: None})
+
+    async def remove_passkey(self, passkey_id: str, body: m.PresentPassword | Mapping[str, Any]) -> None:
+        """Sign in with it no longer."""
+        await self._call("POST", f"/v1/me/passkeys/{part(passkey_id)}/remove", {204: None}, body=body)
 
     async def remove_second_factor(self, body: m.PasswordAndCode | Mapping[str, Any]) -> None:
         """Sign in without codes again; one's other sessions end."""
@@ -1283,6 +1332,20 @@ class AsyncOperations(AsyncCalls):
     async def set_billing(self, body: m.BillingBody | Mapping[str, Any]) -> m.BillingAnswer:
         """Say whom your documents are made out to, and what VAT your amounts contain."""
         answer: m.BillingAnswer = await self._call("PUT", "/v1/me/billing", {200: m.BillingAnswer}, body=body)
+        return answer
+
+    async def set_identity_provider(self, body: m.IdentityProviderBody | Mapping[str, Any]) -> m.IdentityProviderAnswer:
+        """Name one's organisation's provider (OpenID Connect), which is asked for its discovery document at once
+        (503 where it does not answer)."""
+        answer: m.IdentityProviderAnswer = await self._call(
+            "PUT", "/v1/identity-provider", {200: m.IdentityProviderAnswer}, body=body
+        )
+        return answer
+
+    async def set_sign_in_policy(self, body: m.SignInPolicy | Mapping[str, Any]) -> m.SignInPolicy:
+        """Demand second factors of one's people, or no longer. A session that a password alone began is then good
+        for setting one up, and for nothing else (403, `second_factor_required`)."""
+        answer: m.SignInPolicy = await self._call("PUT", "/v1/sign-in-policy", {200: m.SignInPolicy}, body=body)
         return answer
 
     async def suspend_account(

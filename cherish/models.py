@@ -62,6 +62,9 @@ class AdditionAnswer(Record):
     sentence: str
 
 
+Admits = Literal["invited", "domain"] | str
+
+
 class Alive(Record):
     """The process answers."""
 
@@ -991,6 +994,26 @@ class HitsAnswer(Record):
     jobs: list[FoundJob]
 
 
+class IdentityProviderAnswer(Record):
+    """An organisation's provider; `return_url` is to be registered there."""
+
+    admits: Admits
+    client_id: str
+    domains: list[str]
+    issuer: str
+    return_url: str
+
+
+class IdentityProviderBody(Record):
+    """An OpenID Connect provider and this service's client there; without `client_secret` the present one stays."""
+
+    admits: Admits | None = None
+    client_id: str
+    client_secret: str | None = None
+    domains: list[str] | None = None
+    issuer: str
+
+
 class ImportedAnswer(Record):
     """The draft that a Croissant document became, and the licence it names; null where that is no SPDX id."""
 
@@ -1396,6 +1419,13 @@ class NewExploration(Record):
     test_dataset: str | None = None
 
 
+class NewPasskey(Record):
+    """A name of the user's choice, and what the browser answered (`PublicKeyCredential.toJSON()`)."""
+
+    credential: dict[str, Any]
+    name: str
+
+
 class NewValuation(Record):
     """An order: whose data, measured on what, for how much money, how precisely."""
 
@@ -1641,6 +1671,33 @@ class PairAnswer(Record):
     second: int
     stderr: float
     value: float
+
+
+class PasskeyAnswer(Record):
+    """One passkey of a user."""
+
+    created_at: datetime
+    id: str
+    last_used_at: datetime | None
+    name: str
+
+
+class PasskeyOptions(Record):
+    """The `publicKey` of `navigator.credentials.create` or `get`, in WebAuthn's JSON form (bytes are Base64url)."""
+
+    public_key: dict[str, Any]
+
+
+class PasskeySignIn(Record):
+    """What the browser answered (`PublicKeyCredential.toJSON()`)."""
+
+    credential: dict[str, Any]
+
+
+class Passkeys(Record):
+    """All passkeys of a user."""
+
+    items: list[PasskeyAnswer]
 
 
 class PasswordAndCode(Record):
@@ -2078,6 +2135,7 @@ class SessionAnswer(Record):
     name: str
     role: Role
     scopes: list[str]
+    second_factor_required: bool | None = None
     user_id: str
 
 
@@ -2090,6 +2148,12 @@ class SignInBody(Record):
     code: str | None = None
     email: str
     password: str
+
+
+class SignInPolicy(Record):
+    """Whether an organisation's people must sign in with a second factor (code, passkey, or its own provider)."""
+
+    second_factor_required: bool
 
 
 class StatementEntry(Record):

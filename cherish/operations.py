@@ -57,6 +57,17 @@ class Operations(Calls):
         )
         return answer
 
+    def ask_for_passkey(self) -> m.PasskeyOptions:
+        """What a browser asks a device: the `publicKey` of `navigator.credentials.get`; needs no key and names
+        nobody."""
+        answer: m.PasskeyOptions = self._call("POST", "/v1/sessions/passkey/options", {200: m.PasskeyOptions})
+        return answer
+
+    def begin_passkey(self, body: m.PresentPassword | Mapping[str, Any]) -> m.PasskeyOptions:
+        """What the browser makes a passkey from: the `publicKey` of `navigator.credentials.create`."""
+        answer: m.PasskeyOptions = self._call("POST", "/v1/me/passkeys/options", {200: m.PasskeyOptions}, body=body)
+        return answer
+
     def begin_second_factor(self, body: m.PresentPassword | Mapping[str, Any]) -> m.EnrolmentAnswer:
         """A new secret for one's authenticator (TOTP, RFC 6238). It counts once a code of it has confirmed it."""
         answer: m.EnrolmentAnswer = self._call("POST", "/v1/me/second-factor", {201: m.EnrolmentAnswer}, body=body)
@@ -209,6 +220,12 @@ class Operations(Calls):
         `cherish_session` or, under https, `__Host-cherish_session`. The cookie stands for a key in every call;
         one that is not a GET also sends `csrf_token` as `X-CSRF-Token`."""
         answer: m.SessionAnswer = self._call("POST", "/v1/sessions", {201: m.SessionAnswer}, body=body)
+        return answer
+
+    def create_session_by_passkey(self, body: m.PasskeySignIn | Mapping[str, Any]) -> m.SessionAnswer:
+        """Sign a browser in with a passkey, without password or code; the session is as that of `POST
+        /v1/sessions`."""
+        answer: m.SessionAnswer = self._call("POST", "/v1/sessions/passkey", {201: m.SessionAnswer}, body=body)
         return answer
 
     def create_valuation(
@@ -389,6 +406,11 @@ class Operations(Calls):
         answer: m.Alive = self._call("GET", "/healthz", {200: m.Alive})
         return answer
 
+    def get_identity_provider(self) -> m.IdentityProviderAnswer:
+        """The provider through which one's organisation's people may sign in."""
+        answer: m.IdentityProviderAnswer = self._call("GET", "/v1/identity-provider", {200: m.IdentityProviderAnswer})
+        return answer
+
     def get_limits(self, account_id: str) -> m.LimitsAnswer:
         """What applies to an organisation: jobs at once, reads and writes a minute."""
         answer: m.LimitsAnswer = self._call(
@@ -501,6 +523,11 @@ class Operations(Calls):
     def get_second_factor(self) -> m.SecondFactorAnswer:
         """Whether the signed-in user signs in with codes, and how many recovery codes are left."""
         answer: m.SecondFactorAnswer = self._call("GET", "/v1/me/second-factor", {200: m.SecondFactorAnswer})
+        return answer
+
+    def get_sign_in_policy(self) -> m.SignInPolicy:
+        """What one's organisation demands of how its people sign in."""
+        answer: m.SignInPolicy = self._call("GET", "/v1/sign-in-policy", {200: m.SignInPolicy})
         return answer
 
     def get_statement(
@@ -814,6 +841,11 @@ class Operations(Calls):
         )
         return answer
 
+    def list_passkeys(self) -> m.Passkeys:
+        """The signed-in user's passkeys, oldest first."""
+        answer: m.Passkeys = self._call("GET", "/v1/me/passkeys", {200: m.Passkeys})
+        return answer
+
     def list_queues(self) -> m.QueuesAnswer:
         """Jobs, shards and unsent messages that wait or are under way, by state, with the age of the oldest."""
         answer: m.QueuesAnswer = self._call("GET", "/v1/admin/queues", {200: m.QueuesAnswer})
@@ -1072,6 +1104,11 @@ class Operations(Calls):
         )
         return answer
 
+    def register_passkey(self, body: m.NewPasskey | Mapping[str, Any]) -> m.PasskeyAnswer:
+        """Keep a passkey that the browser has made."""
+        answer: m.PasskeyAnswer = self._call("POST", "/v1/me/passkeys", {201: m.PasskeyAnswer}, body=body)
+        return answer
+
     def reinstate_account(self, account_id: str, *, idempotency_key: str | None = None) -> m.AccountAnswer:
         """Lift a suspension."""
         answer: m.AccountAnswer = self._call(
@@ -1101,6 +1138,14 @@ class Operations(Calls):
             header={"idempotency-key": idempotency_key},
         )
         return answer
+
+    def remove_identity_provider(self) -> None:
+        """Sign one's people in by password and passkey alone again; those without a password are invited anew."""
+        self._call("DELETE", "/v1/identity-provider", {204: None})
+
+    def remove_passkey(self, passkey_id: str, body: m.PresentPassword | Mapping[str, Any]) -> None:
+        """Sign in with it no longer."""
+        self._call("POST", f"/v1/me/passkeys/{part(passkey_id)}/remove", {204: None}, body=body)
 
     def remove_second_factor(self, body: m.PasswordAndCode | Mapping[str, Any]) -> None:
         """Sign in without codes again; one's other sessions end."""
@@ -1249,6 +1294,20 @@ class Operations(Calls):
     def set_billing(self, body: m.BillingBody | Mapping[str, Any]) -> m.BillingAnswer:
         """Say whom your documents are made out to, and what VAT your amounts contain."""
         answer: m.BillingAnswer = self._call("PUT", "/v1/me/billing", {200: m.BillingAnswer}, body=body)
+        return answer
+
+    def set_identity_provider(self, body: m.IdentityProviderBody | Mapping[str, Any]) -> m.IdentityProviderAnswer:
+        """Name one's organisation's provider (OpenID Connect), which is asked for its discovery document at once
+        (503 where it does not answer)."""
+        answer: m.IdentityProviderAnswer = self._call(
+            "PUT", "/v1/identity-provider", {200: m.IdentityProviderAnswer}, body=body
+        )
+        return answer
+
+    def set_sign_in_policy(self, body: m.SignInPolicy | Mapping[str, Any]) -> m.SignInPolicy:
+        """Demand second factors of one's people, or no longer. A session that a password alone began is then good
+        for setting one up, and for nothing else (403, `second_factor_required`)."""
+        answer: m.SignInPolicy = self._call("PUT", "/v1/sign-in-policy", {200: m.SignInPolicy}, body=body)
         return answer
 
     def suspend_account(

@@ -1,6 +1,7 @@
 """The files in ``deploy/``: what they name exists, pods have no privileges, and each alert has a runbook and a test."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from app.cli.lazy import COMMANDS
 from app.db.roles import DatabaseRole
 from app.http.metrics import Metrics
 from app.settings import Settings
+from app.storage.blobs import BlobStore
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 KUBERNETES, OBSERVABILITY, UNITS = DEPLOY / "kubernetes", DEPLOY / "observability", DEPLOY / "systemd"
@@ -93,8 +95,8 @@ def test_commands_are_commands_and_settings_are_settings() -> None:
             variable = line.partition("=")[0]
             if not variable.startswith("AWS_"):
                 assert variable.removeprefix("CHERISH_").lower() in Settings.model_fields, variable
-    plain = (KUBERNETES / "settings.env").read_text().lower()
-    assert not re.search("pepper|secret|password|certificate_key|database_url", plain)
+    for path in (KUBERNETES / "settings.env", UNITS / "settings.env.example"):
+        assert not re.search("pepper|secret|password|certificate_key|database_url", path.read_text().lower())
 
 
 ROLES = {
@@ -134,7 +136,6 @@ def test_each_process_is_given_its_own_database_role_and_the_owner_is_the_migrat
 def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
     for path in _services():
         text = path.read_text()
-        assert "User=cherish" in text
         assert "NoNewPrivileges=yes" in text
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed here")
@@ -145,6 +146,52 @@ def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
     line = ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))]
     said = subprocess.run(line, capture_output=True, text=True, check=False)
     assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_each_kind_of_process_is_a_system_user_of_its_own_and_shares_the_blobs_alone(tmp_path: Path) -> None:
+    users = {}
+    for path in _services():
+        text = path.read_text()
+        name = path.name.removeprefix("cherish-").removesuffix(".service").removesuffix("@")
+        assert re.findall(r"^User=(\S+)$", text, re.M) == [f"cherish-{ROLES[name]}"], path.name
+        assert re.findall(r"^StateDirectory=(\S+)$", text, re.M) == [f"cherish-{ROLES[name]}"], path.name
+        assert "UMask=0007" in text, "what one writes into the blobs the others can read and renew"
+        users[name] = f"cherish-{ROLES[name]}"
+    declared = (UNITS / "cherish.sysusers.conf").read_text()
+    assert set(re.findall(r"^u (\S+)", declared, re.M)) == set(users.values())
+    assert set(re.findall(r"^m (\S+) cherish$", declared, re.M)) == set(users.values())
+    old = os.umask(0o007)
+    try:
+        folder = tmp_path / "blobs"
+        folder.mkdir(mode=0o2770)
+        folder.chmod(0o2770)
+        blob = BlobStore.from_url(f"file://{folder}").put_bytes(b"rows")
+    finally:
+        os.umask(old)
+    [kept] = [each for each in folder.rglob("*") if each.is_file()]
+    assert blob.digest.endswith(kept.name)
+    for each in (kept, *kept.parents[: len(kept.relative_to(folder).parts) - 1]):
+        mode = each.stat().st_mode
+        assert mode & 0o060 == 0o060, each
+        assert mode & 0o007 == 0, each
+        assert each.is_file() or mode & 0o2000, "the group is handed on"
+
+
+def test_users_and_folders_are_what_systemd_reads(tmp_path: Path) -> None:
+    if shutil.which("systemd-sysusers") is None or shutil.which("systemd-tmpfiles") is None:
+        pytest.skip("systemd is not installed here")
+    (tmp_path / "etc").mkdir()
+    commands = (
+        ["systemd-sysusers", f"--root={tmp_path}", str(UNITS / "cherish.sysusers.conf")],
+        ["systemd-tmpfiles", f"--root={tmp_path}", "--create", str(UNITS / "cherish.tmpfiles.conf")],
+    )
+    # folders are given to users, which only root may do
+    for line in commands if os.geteuid() == 0 else commands[:1]:
+        said = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert said.returncode == 0, said.stderr
+    accounts = (tmp_path / "etc" / "passwd").read_text()
+    assert len({line.split(":")[2] for line in accounts.splitlines() if line.startswith("cherish")}) == 4
+    assert "cherish-api" in (tmp_path / "etc" / "group").read_text()
 
 
 def test_each_alert_and_panel_reads_metrics_that_exist() -> None:

@@ -16,7 +16,7 @@ from fastapi import Depends, Header, Request, params
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
-from app.accounts import factors, service, sessions
+from app.accounts import factors, policy, service, sessions
 from app.accounts.tables import User
 from app.errors import Forbidden, Unauthorized
 from app.http import browsers, idempotency, limits
@@ -52,6 +52,10 @@ _ROOMS = {
     "password": "keys",
     "sessions": "keys",
     "second-factor": "keys",
+    "passkeys": "keys",
+    # how one's people sign in is decided by whoever may invite them
+    "sign-in-policy": "keys",
+    "identity-provider": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
     "consents": "datasets",  # whoever may publish data may approve its use
@@ -102,6 +106,7 @@ def authenticated(
         raise
     request.state.caller = caller
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
+    policy.insist(caller, request.url.path)
     scope = required_scope(request.method, request.url.path)
     if scope not in caller.scopes:
         raise Forbidden(f"this call needs the scope {scope}, which this {caller.role.value} key does not carry")
@@ -123,7 +128,8 @@ def sign_in(
         if not code:
             raise factors.SecondFactorNeeded(user.id)
         return sign_in_with_code(request, session, settings, user, code)
-    return _signed_in(request, session, settings, user)
+    policy.insist_on_passkey(session, user)
+    return begin_session(request, session, settings, user, second_factor=False)
 
 
 def sign_in_with_code(
@@ -132,7 +138,7 @@ def sign_in_with_code(
     """The same for a user whose password was right; six digits are tried a few times an hour."""
     spend_code(request, settings, user.id)
     factors.check(session, settings, user.id, code)
-    return _signed_in(request, session, settings, user)
+    return begin_session(request, session, settings, user, second_factor=True)
 
 
 def spend_code(request: Request, settings: Settings, user_id: uuid.UUID) -> None:
@@ -140,8 +146,11 @@ def spend_code(request: Request, settings: Settings, user_id: uuid.UUID) -> None
     limits.spend(request, "second-factor", str(user_id), settings.codes_per_hour, minutes=60)
 
 
-def _signed_in(request: Request, session: Session, settings: Settings, user: User) -> tuple[str, sessions.SignedIn]:
-    token = sessions.login(session, settings, user)
+def begin_session(
+    request: Request, session: Session, settings: Settings, user: User, *, second_factor: bool
+) -> tuple[str, sessions.SignedIn]:
+    """A session of a user who has shown who it is, recorded as this user's sign-in: its token, and whose it is."""
+    token = sessions.login(session, settings, user, second_factor=second_factor)
     signed = sessions.signed_in(session, settings, token)
     record_as(request, Change(signed.caller, "sign_in", public_id("usr", signed.user_id), {}))
     return token, signed

@@ -7,6 +7,7 @@ from fastapi import BackgroundTasks, Query, Request, Response, status
 
 from app.accounts import letters, registration, schemas, service, sessions, users
 from app.accounts.callers import AdminCaller, AnyCaller, idempotent, idempotent_without_key, sign_in
+from app.accounts.passkey_endpoints import session_answer
 from app.errors import Conflict, Forbidden, NotFound, Unauthorized
 from app.http import browsers, limits
 from app.http.deps import PageDep, SessionDep, SettingsDep
@@ -168,7 +169,7 @@ def create_session(
     browsers.insist_on_own_site(request)
     token, signed = sign_in(request, session, settings, body.email, body.password, body.code)
     browsers.begin(response, settings, token)
-    return _session_answer(settings, token, signed)
+    return session_answer(settings, token, signed)
 
 
 @router.get("/sessions/current")
@@ -177,7 +178,7 @@ def get_current_session(
 ) -> schemas.SessionAnswer:
     """Who is signed in with this browser, until when, and the token that changes carry. A key has no session: 403."""
     token = _own_token(request, settings)
-    return _session_answer(settings, token, sessions.signed_in(session, settings, token))
+    return session_answer(settings, token, sessions.signed_in(session, settings, token))
 
 
 @router.delete("/sessions/current", status_code=status.HTTP_204_NO_CONTENT)
@@ -208,20 +209,6 @@ def _own_token(request: Request, settings: Settings) -> str:
     if token is None or request.headers.get("authorization"):
         raise Forbidden("this call came with a key, and a key has no session; sign in with POST /v1/sessions")
     return token
-
-
-def _session_answer(settings: Settings, token: str, signed: sessions.SignedIn) -> schemas.SessionAnswer:
-    return schemas.SessionAnswer(
-        user_id=signed.user_id,
-        email=signed.email,
-        name=signed.name,
-        account_id=signed.caller.account_id,
-        account_name=signed.account_name,
-        role=signed.caller.role,
-        scopes=sorted(signed.caller.scopes),
-        expires_at=signed.expires_at,
-        csrf_token=browsers.csrf_token(settings.signing_secret.get_secret_value(), token),
-    )
 
 
 @router.post(

@@ -5,7 +5,6 @@ under a key that is derived from the deployment's pepper: a dump of the database
 a step of its time; a recovery code works once. Counting how often somebody tries is the callers'. Never commits.
 """
 
-import base64
 import hmac
 import secrets
 import time
@@ -14,10 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyotp
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy.orm import Session
 
-from app.accounts import passwords, people, tokens
+from app.accounts import passwords, people, sealing, tokens
 from app.accounts.tables import SecondFactor, User
 from app.errors import Conflict, FieldError, Forbidden, InvalidInput, Unauthorized
 from app.identity import Caller
@@ -25,7 +23,7 @@ from app.settings import Settings
 
 RECOVERY_CODES = 10
 _STEP_SECONDS = 30
-_NONCE_BYTES = 12
+_PURPOSE = b"secrets of authenticators"
 # clocks differ; a code is taken for the step before and after its own
 _STEPS_AROUND = 1
 # without letters and digits that are taken for each other
@@ -59,7 +57,7 @@ class FactorState:
 
 def state_of(session: Session, caller: Caller) -> FactorState:
     """That of the signed-in user; raises Forbidden for a key."""
-    user = _user(session, caller)
+    user = user_of(session, caller)
     factor = people.second_factor(session, user.id)
     if factor is None or factor.confirmed_at is None:
         return FactorState(None, 0)
@@ -77,8 +75,8 @@ def begin(session: Session, settings: Settings, caller: Caller, password: str) -
 
     Raises Unauthorized for a wrong password, Conflict where codes are in use already.
     """
-    user = _user(session, caller)
-    _insist_on_password(user, password)
+    user = user_of(session, caller)
+    insist_on_password(user, password)
     people.lock_account(session, user.account_id)
     factor = people.second_factor(session, user.id)
     if factor is not None and factor.confirmed_at is not None:
@@ -87,7 +85,7 @@ def begin(session: Session, settings: Settings, caller: Caller, password: str) -
     if factor is None:
         factor = SecondFactor(user_id=user.id)
         session.add(factor)
-    factor.secret, factor.last_step = _sealed(settings, user.id, secret), None
+    factor.secret, factor.last_step = sealing.seal(settings, _PURPOSE, user.id, secret), None
     session.flush()
     return Enrolment(secret, pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name="Cherish"))
 
@@ -95,7 +93,7 @@ def begin(session: Session, settings: Settings, caller: Caller, password: str) -
 def confirm(session: Session, settings: Settings, caller: Caller, code: str) -> list[str]:
     """Sign in with codes from now on: a code shows that the authenticator has the secret. Returns the recovery codes,
     which are shown this once; the user's other sessions end. Raises Conflict and InvalidInput."""
-    user = _user(session, caller)
+    user = user_of(session, caller)
     people.lock_account(session, user.account_id)
     factor = people.second_factor(session, user.id)
     if factor is None or factor.confirmed_at is not None:
@@ -106,6 +104,8 @@ def confirm(session: Session, settings: Settings, caller: Caller, code: str) -> 
     now = datetime.now(UTC)
     factor.confirmed_at = now
     people.end_sessions(session, user.id, now, but=caller.session_id)
+    if caller.session_id is not None:
+        people.strengthen(session, caller.session_id)
     return _new_recovery_codes(session, settings, user.id)
 
 
@@ -124,8 +124,8 @@ def check(session: Session, settings: Settings, user_id: uuid.UUID, code: str) -
 
 def remove(session: Session, settings: Settings, caller: Caller, password: str, code: str) -> None:
     """Sign in without codes again; needs password and code. The user's other sessions end."""
-    user = _user(session, caller)
-    _insist_on_password(user, password)
+    user = user_of(session, caller)
+    insist_on_password(user, password)
     if not enabled(session, user.id):
         raise Conflict("this user has no second factor")
     check(session, settings, user.id, code)
@@ -134,32 +134,35 @@ def remove(session: Session, settings: Settings, caller: Caller, password: str, 
 
 
 def forget(session: Session, user: User) -> bool:
-    """The operator's way where authenticator and recovery codes are lost: the user signs in with the password alone,
-    and every session ends. False where there was no second factor."""
+    """The operator's way where authenticator, recovery codes or passkeys are lost: the user signs in with the password
+    alone, and every session ends. False where there was none of them."""
     had = enabled(session, user.id)
     people.drop_second_factor(session, user.id)
+    had = people.drop_passkeys(session, user.id) or had
     people.end_sessions(session, user.id, datetime.now(UTC))
     return had
 
 
 def renew_recovery_codes(session: Session, settings: Settings, caller: Caller, password: str, code: str) -> list[str]:
     """Ten new recovery codes in the place of those that are left; needs password and code."""
-    user = _user(session, caller)
-    _insist_on_password(user, password)
+    user = user_of(session, caller)
+    insist_on_password(user, password)
     if not enabled(session, user.id):
         raise Conflict("this user has no second factor")
     check(session, settings, user.id, code)
     return _new_recovery_codes(session, settings, user.id)
 
 
-def _user(session: Session, caller: Caller) -> User:
+def user_of(session: Session, caller: Caller) -> User:
+    """The signed-in user; raises Forbidden for a key."""
     user = people.own_user(session, caller.account_id, caller.user_id) if caller.user_id else None
     if user is None:
         raise Forbidden("a key has no second factor; sign in as a user to change that user's")
     return user
 
 
-def _insist_on_password(user: User, password: str) -> None:
+def insist_on_password(user: User, password: str) -> None:
+    """Raise Unauthorized unless this is the user's password."""
     matches, _ = passwords.verify(password, user.password_hash)
     if not matches:
         detail = "the password is wrong; nothing was changed"
@@ -169,7 +172,7 @@ def _insist_on_password(user: User, password: str) -> None:
 def _is_code(settings: Settings, factor: SecondFactor, code: str) -> bool:
     """Whether it is a code of about now; its step, and those before, are then used up."""
     digits = code.replace(" ", "")
-    generator = pyotp.TOTP(_opened(settings, factor))
+    generator = pyotp.TOTP(sealing.opened(settings, _PURPOSE, factor.user_id, factor.secret))
     now = int(time.time()) // _STEP_SECONDS
     for step in range(now - _STEPS_AROUND, now + _STEPS_AROUND + 1):
         if factor.last_step is not None and step <= factor.last_step:
@@ -194,19 +197,3 @@ def _random_code() -> str:
 def _fingerprint(settings: Settings, user_id: uuid.UUID, code: str) -> str:
     plain = "".join(code.lower().replace("-", "").split())
     return tokens.fingerprint(f"recovery\0{user_id.hex}\0{plain}", settings.key_pepper.get_secret_value())
-
-
-def _sealed(settings: Settings, user_id: uuid.UUID, secret: str) -> str:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return base64.b64encode(nonce + _cipher(settings).encrypt(nonce, secret.encode(), user_id.bytes)).decode()
-
-
-def _opened(settings: Settings, factor: SecondFactor) -> str:
-    """The secret; raises InvalidTag where it was stored under another pepper, or for another user."""
-    sealed = base64.b64decode(factor.secret)
-    nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-    return _cipher(settings).decrypt(nonce, content, factor.user_id.bytes).decode()
-
-
-def _cipher(settings: Settings) -> AESGCM:
-    return AESGCM(hmac.digest(settings.key_pepper.get_secret_value().encode(), b"secrets of authenticators", "sha256"))

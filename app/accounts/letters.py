@@ -26,7 +26,7 @@ def send_reset(factory: sessionmaker[Session], settings: Settings, email: str) -
     ends = datetime.now(UTC) + timedelta(minutes=settings.reset_minutes)
     with transaction(factory) as session:
         row = people.user_by_email(session, normal_email(email))
-        if row is None or not row[0].joined:
+        if row is None or row[0].password_hash is None:
             return False
         user = row[0]
         if user.invited_until is not None and user.invited_until > ends - _PAUSE:

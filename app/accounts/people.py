@@ -8,11 +8,20 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from app.accounts.tables import Account, EndedVisit, RecoveryCode, SecondFactor, User, UserSession
+from app.accounts.tables import (
+    Account,
+    EndedVisit,
+    Passkey,
+    RecoveryCode,
+    SecondFactor,
+    UsedChallenge,
+    User,
+    UserSession,
+)
 from app.http.pages import PageRequest
 
 
-def add(session: Session, row: User | UserSession) -> None:
+def add(session: Session, row: User | UserSession | Passkey) -> None:
     session.add(row)
     session.flush()
 
@@ -141,6 +150,41 @@ def use_recovery_code(session: Session, user_id: uuid.UUID, fingerprint: str, no
         .returning(RecoveryCode.fingerprint)
     )
     return used.first() is not None
+
+
+def strengthen(session: Session, session_id: uuid.UUID) -> None:
+    """This session has shown a second factor."""
+    session.execute(update(UserSession).where(UserSession.id == session_id).values(second_factor=True))
+
+
+def passkeys(session: Session, user_id: uuid.UUID) -> Sequence[Passkey]:
+    """A user's passkeys, oldest first."""
+    return session.scalars(select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.created_at)).all()
+
+
+def has_passkeys(session: Session, user_id: uuid.UUID) -> bool:
+    return session.scalar(select(Passkey.id).where(Passkey.user_id == user_id).limit(1)) is not None
+
+
+def passkey_by_credential(session: Session, credential_id: str) -> Passkey | None:
+    """The passkey of this name, locked: nobody counts its uses meanwhile."""
+    return session.scalar(select(Passkey).where(Passkey.credential_id == credential_id).with_for_update())
+
+
+def drop_passkeys(session: Session, user_id: uuid.UUID, passkey_id: uuid.UUID | None = None) -> bool:
+    """Remove one passkey of a user, or all; whether there was one."""
+    statement = delete(Passkey).where(Passkey.user_id == user_id)
+    if passkey_id is not None:
+        statement = statement.where(Passkey.id == passkey_id)
+    return session.execute(statement.returning(Passkey.id)).first() is not None
+
+
+def use_challenge(session: Session, fingerprint: str, forgotten_at: datetime) -> bool:
+    """Whether this challenge was not answered before; it is now."""
+    session.execute(delete(UsedChallenge).where(UsedChallenge.forgotten_at < func.now()))
+    row = {"fingerprint": fingerprint, "forgotten_at": forgotten_at}
+    used = insert(UsedChallenge).values(row).on_conflict_do_nothing().returning(UsedChallenge.fingerprint)
+    return session.execute(used).first() is not None
 
 
 def count_recovery_codes(session: Session, user_id: uuid.UUID) -> int:

@@ -1,11 +1,11 @@
 """What HTTP sees of accounts and keys. A token appears once, in the answer that creates its key."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from app.http.ids import AccountId, KeyId, UserId
+from app.http.ids import AccountId, KeyId, PasskeyId, UserId
 from app.http.schemas import Answer, Body, example
 from app.identity import AccountStatus, Role
 
@@ -290,6 +290,58 @@ class RecoveryCodes(Answer):
     codes: list[str]
 
 
+class PasskeyOptions(Answer):
+    """The `publicKey` of `navigator.credentials.create` or `get`, in WebAuthn's JSON form (bytes are Base64url)."""
+
+    model_config = example(public_key={"challenge": "b3J0aG9kb3g", "rpId": "cherish.example"})
+
+    public_key: dict[str, Any]
+
+
+class NewPasskey(Body):
+    """A name of the user's choice, and what the browser answered (`PublicKeyCredential.toJSON()`)."""
+
+    model_config = example(name="laptop", credential={"id": "AQID", "type": "public-key", "response": {}})
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    credential: dict[str, Any]
+
+
+class PasskeySignIn(Body):
+    """What the browser answered (`PublicKeyCredential.toJSON()`)."""
+
+    model_config = example(credential={"id": "AQID", "type": "public-key", "response": {}})
+
+    credential: dict[str, Any]
+
+
+class PasskeyAnswer(Answer):
+    """One passkey of a user."""
+
+    model_config = example(id="pk_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", name="laptop", created_at=_NOW, last_used_at=_NOW)
+
+    id: PasskeyId
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class Passkeys(Answer):
+    """All passkeys of a user."""
+
+    model_config = example(items=[])
+
+    items: list[PasskeyAnswer]
+
+
+class SignInPolicy(Body):
+    """Whether an organisation's people must sign in with a second factor (code, passkey, or its own provider)."""
+
+    model_config = example(second_factor_required=True)
+
+    second_factor_required: bool
+
+
 class SessionAnswer(Answer):
     """Who is signed in with this browser, and the token that its changes carry as `X-CSRF-Token`."""
 
@@ -303,6 +355,7 @@ class SessionAnswer(Answer):
         scopes=["datasets:read", "datasets:write"],
         expires_at=_NOW,
         csrf_token="b3J0aG9kb3ggc2hpcHdyZWNr",  # noqa: S106  an example
+        second_factor_required=False,
     )
 
     user_id: UserId
@@ -314,6 +367,8 @@ class SessionAnswer(Answer):
     scopes: list[str]
     expires_at: datetime
     csrf_token: str
+    # whether the organisation demands a second factor that this session lacks: it is good for setting one up only
+    second_factor_required: bool = False
 
 
 class PasswordBody(Body):

@@ -45,8 +45,9 @@ def user_of_pair(session: Session, email: str, password: str) -> User:
     return user
 
 
-def login(session: Session, settings: Settings, user: User) -> str:
-    """A new session's token for a user who has shown who it is, all factors included."""
+def login(session: Session, settings: Settings, user: User, *, second_factor: bool = False) -> str:
+    """A new session's token for a user who has shown who it is; ``second_factor`` says whether by more than a
+    password."""
     now = datetime.now(UTC)
     user.last_login_at = now
     people.purge_sessions(session, now - timedelta(days=30))
@@ -57,6 +58,7 @@ def login(session: Session, settings: Settings, user: User) -> str:
             user_id=user.id,
             fingerprint=_fingerprint(settings, token),
             expires_at=now + timedelta(hours=settings.session_hours),
+            second_factor=second_factor,
         ),
     )
     return token
@@ -79,6 +81,7 @@ def signed_in(session: Session, settings: Settings, token: str) -> SignedIn:
         user_id=user.id,
         expires_at=row.expires_at,
         session_id=row.id,
+        enrolling=account.second_factor_required and not row.second_factor,
         reads_per_minute=account.reads_per_minute,
         writes_per_minute=account.writes_per_minute,
     )

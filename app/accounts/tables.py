@@ -6,7 +6,7 @@ Of a password only its argon2 hash is here, which carries its own salt and cost.
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, false, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,6 +34,8 @@ class Account(Timestamped, Base):
     max_versions: Mapped[int | None]
     max_keys: Mapped[int | None]
     max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    # whether its people must sign in with a second factor
+    second_factor_required: Mapped[bool] = mapped_column(server_default=false())
 
 
 class ApiKey(Timestamped, Base):
@@ -90,8 +92,8 @@ class User(Timestamped, Base):
 
     @property
     def joined(self) -> bool:
-        """Whether this user has set a password."""
-        return self.password_hash is not None
+        """Whether this user has set a password, or was signed in by the organisation's provider."""
+        return self.password_hash is not None or self.last_login_at is not None
 
 
 class SecondFactor(Timestamped, Base):
@@ -117,6 +119,32 @@ class RecoveryCode(Base):
     used_at: Mapped[datetime | None]
 
 
+class Passkey(Timestamped, Base):
+    """A public key with which a user signs in; the private one never leaves the user's device (WebAuthn)."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index("ix_passkeys_user_id", "user_id"),)
+
+    id: Mapped[PrimaryKey]
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
+    name: Mapped[str] = mapped_column(String(100))
+    # Base64url of the device's own name for it, at most 1023 bytes
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    # how often it was used, by the device's count; 0 for ever where it does not count
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[datetime | None]
+
+
+class UsedChallenge(Base):
+    """A challenge that a passkey has answered, until it is too old to be answered again anyway."""
+
+    __tablename__ = "used_challenges"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    forgotten_at: Mapped[datetime]
+
+
 class EndedVisit(Base):
     """A browser's visit that a key began and that was ended by logging out, until its cookie has expired anyway."""
 
@@ -137,3 +165,5 @@ class UserSession(Timestamped, Base):
     fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
     expires_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    # whether it was begun with more than a password: a code, a passkey, or by the organisation's own provider
+    second_factor: Mapped[bool] = mapped_column(server_default=false())

@@ -55,6 +55,13 @@ def invite_first(session: Session, settings: Settings, account: Account, email: 
     return _invited(session, settings, account.id, address, name)
 
 
+def admit(session: Session, account_id: uuid.UUID, email: str, name: str) -> User:
+    """A user without a password, whom the organisation's own provider signs in; raises InvalidInput and Conflict."""
+    user = User(account_id=account_id, email=_free_address(session, account_id, email), name=name)
+    people.add(session, user)
+    return user
+
+
 def _invited(session: Session, settings: Settings, account_id: uuid.UUID, address: str, name: str) -> tuple[User, str]:
     """A user without a password at a free address, and the token that sets one."""
     token = tokens.new_token()
@@ -125,6 +132,7 @@ def remove(session: Session, caller: Caller, user_id: uuid.UUID) -> None:
     now = datetime.now(UTC)
     user.removed_at, user.invitation, user.password_hash = now, None, None
     people.end_sessions(session, user.id, now)
+    people.drop_passkeys(session, user.id)
     repository.lock_keys(session, caller.account_id)
     repository.revoke_family(session, now, user_id=user.id)
     session.flush()

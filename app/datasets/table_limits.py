@@ -6,4 +6,12 @@ from app.settings import Settings
 
 def limits_of(settings: Settings) -> Limits:
     """How large a table this deployment reads."""
-    return Limits(settings.max_rows, settings.max_columns, settings.max_table_bytes)
+    return Limits(
+        settings.max_rows,
+        settings.max_columns,
+        settings.max_table_bytes,
+        settings.max_image_pixels,
+        settings.max_pixels,
+        settings.max_members,
+        settings.max_tokens,
+    )

@@ -32,7 +32,20 @@ APPEND_ONLY = frozenset({"audit_log", "ledger_transfers", "ledger_seals", "payou
 BALANCES = "ledger_accounts"
 """Rows are added; a transfer's trigger, which acts as the owner, moves what is in them."""
 READ_ONLY = frozenset({"alembic_version"})
-SIGNING_IN = frozenset({"api_keys", "users", "user_sessions", "ended_visits", "second_factors", "recovery_codes"})
+SIGNING_IN = frozenset(
+    {
+        "api_keys",
+        "users",
+        "user_sessions",
+        "ended_visits",
+        "second_factors",
+        "recovery_codes",
+        "passkeys",
+        "used_challenges",
+        "identity_providers",
+        "provider_people",
+    }
+)
 """Whoever could write them could act as anybody: the API alone does."""
 # of a locked row one column must be writable (SELECT FOR UPDATE); the table's trigger refuses the change itself
 _LOCKED_BY = "id"

@@ -5,6 +5,7 @@ holds no database connection; here its size and its pace are watched. Every othe
 the application hears of the request, so that no session, thread or lock ever waits for a client that sends slowly.
 """
 
+import random
 import time
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ from app.errors import CherishError, PayloadTooLarge, RequestTimeout
 from app.http import problems
 from app.http.headers import declared_length
 from app.settings import Settings
+
+# a part of the time that a small body may take
+_SOONEST = 0.6
 
 
 class BodyLimit:
@@ -95,7 +99,9 @@ async def _whole(request: Request, receive: Receive, rule: _Rule) -> Receive:
         return receive
     body = bytearray()
     kept: list[Message] = []
-    with anyio.move_on_after(rule.seconds) as waiting:
+    # not all alike: those who began together would be refused, and would come again, at one moment
+    seconds = rule.seconds * random.uniform(_SOONEST, 1.0)  # noqa: S311  no secret
+    with anyio.move_on_after(seconds) as waiting:
         more = True
         while more:
             message = await receive()

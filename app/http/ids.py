@@ -48,6 +48,12 @@ KeyId = Annotated[
     PlainSerializer(lambda v: public_id("key", v), return_type=str),
     _schema("key"),
 ]
+PasskeyId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("pk", v)),
+    PlainSerializer(lambda v: public_id("pk", v), return_type=str),
+    _schema("pk"),
+]
 DatasetId = Annotated[
     uuid.UUID,
     BeforeValidator(lambda v: parse_id("ds", v)),

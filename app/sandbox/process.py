@@ -37,7 +37,7 @@ _ROOT = Path(__file__).parents[2]
 _ANSWER_BYTES = 64 * 1024**2
 _GRACE_SECONDS = 5.0
 # address space of a forked child before it reads anything: libraries and the interpreter
-_NICE = 5
+_NICE = 10
 _BASE_BYTES = 2 * 1024**3
 # descriptors of a child besides the files that it reads
 _DESCRIPTORS = 32

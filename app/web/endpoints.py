@@ -24,7 +24,17 @@ from app.web import (
 from app.web.assets import Assets
 from app.web.before import consenting, exploring
 from app.web.ended import questions, sharing
-from app.web.members import entrance, organisations, people, searching, second_factor, sessions
+from app.web.members import (
+    entrance,
+    organisations,
+    passkeys,
+    people,
+    searching,
+    second_factor,
+    sessions,
+    signing_in,
+    single_sign_on,
+)
 from app.web.rendering import POLICY, TEMPLATES, page
 from app.web.visitors import Visitor, current
 
@@ -99,7 +109,8 @@ def _meaning(kind: type[CherishError]) -> str:
 
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
-    landing, sessions, entrance, second_factor, people, progress, questions, sharing, consenting, exploring, jobs,
-    downloads, catalogue, offers, checkpoints, accounting, hooks, searching, admin, organisations, disputes,
+    landing, sessions, entrance, second_factor, passkeys, signing_in, single_sign_on, people, progress, questions,
+    sharing, consenting, exploring, jobs, downloads, catalogue, offers, checkpoints, accounting, hooks, searching,
+    admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

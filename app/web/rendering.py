@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from app.accounts.policy import SecondFactorRequired
 from app.errors import CherishError, Unauthorized
 from app.http.ids import public_id
 from app.payouts import money
@@ -176,6 +177,8 @@ def own_path(path: str) -> str | None:
 def error_page(request: Request, error: CherishError) -> Response:
     """An error as a page; who is not logged in is sent to the login, and comes back afterwards."""
     visitor: Visitor | None = getattr(request.state, "visitor", None)
+    if isinstance(error, SecondFactorRequired):
+        return RedirectResponse("/second-factor", status_code=303)
     if isinstance(error, Unauthorized) and request.url.path != "/login":
         target = f"/login?next={quote(request.url.path)}"
         if "hx-request" in request.headers:

@@ -11,7 +11,7 @@ import structlog
 from fastapi import Depends, Request, Response, params
 from sqlalchemy.orm import Session
 
-from app.accounts import people, sessions
+from app.accounts import people, policy, sessions
 from app.accounts import service as accounts
 from app.errors import Forbidden, Unauthorized
 from app.http import browsers
@@ -70,6 +70,7 @@ def current(request: Request, session: SessionDep, settings: SettingsDep) -> Vis
     caller = identify(session, settings, browsers.cookie_of(request, settings, SESSION_COOKIE))
     if caller is None:
         return None
+    policy.insist(caller, request.url.path)
     structlog.contextvars.bind_contextvars(account=f"acc_{caller.account_id.hex}")
     user = people.own_user(session, caller.account_id, caller.user_id) if caller.user_id else None
     organisation = accounts.get_account(session, caller.account_id).name

@@ -140,6 +140,37 @@ def measured_rows(world: World, rows: int, test_rows: int, trials: int, seed: in
         yield _likelier(told, shadows) == member
 
 
+def repeated(world: World, rows: int, test_rows: int, jobs: int, trials: int, seed: int) -> Iterator[Floats]:
+    """Of each trial the values of ``jobs`` jobs about one candidate, each by a test set of its own: [jobs, 2], of the
+    file with the candidate and of that without, as who knows all other rows computes them."""
+    for trial in range(trials):
+        rng = np.random.default_rng([seed, rows, test_rows, trial, 2])
+        theirs, own = _halves(world, rng)
+        candidate, companion = int(rng.choice(theirs)), rng.choice(own, size=COMPANION, replace=False)
+        files = [*_files(world, theirs, rows, candidate, rng)]
+        yield np.array(
+            [world.values(files, companion, world.around(candidate, test_rows, own, rng)) for _ in range(jobs)]
+        )
+
+
+def told_in_steps(values: Floats, step: float, jobs: int) -> float:
+    """How often who knows all other rows is right (trials [t, jobs, 2]) where values are told in steps; half of the
+    time where what is told is the same for both files. A step of 0 tells all digits."""
+    told = np.round(values[:, :jobs] / step) if step else values[:, :jobs]
+    differ = (told[:, :, 0] != told[:, :, 1]).any(axis=1)
+    return float(0.5 + 0.5 * differ.mean())
+
+
+def _print_repeated(world: World, given: argparse.Namespace) -> None:
+    for rows in given.rows:
+        for test_rows in given.test_rows:
+            about = (world, rows, test_rows, max(given.jobs), given.trials, given.seed)
+            values = np.array(list(repeated(*about)))
+            for jobs in given.jobs:
+                cells = " | ".join(f"{told_in_steps(values, step, jobs):.2f}" for step in given.steps)
+                print(f"| {rows} | {test_rows} | {jobs} | {cells} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kind", default="digits", choices=KINDS)
@@ -147,10 +178,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="*", default=[10, 30, 100, 300], help="of the victim's file")
     parser.add_argument("--test-rows", type=int, nargs="*", default=[2, 30])
     parser.add_argument("--provider", action="store_true", help="ask about the test set in place of the file")
+    parser.add_argument("--jobs", type=int, nargs="*", help="what so many jobs tell who knows all other rows, by step")
+    parser.add_argument("--steps", type=float, nargs="*", default=[0, 0.0001, 0.001, 0.01, 0.1], help="of told values")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     world = World.of(given.kind, given.learner)
+    if given.jobs:
+        _print_repeated(world, given)
+        return
     for rows in given.rows:
         for test_rows in given.test_rows:
             about = (world, rows, test_rows, given.trials, given.seed)

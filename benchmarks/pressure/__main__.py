@@ -92,6 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(PRESSURES)}; none means all")
     parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=1, help="how often, one after the other")
     given = parser.parse_args()
     if unknown := set(given.names) - set(PRESSURES):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; choose among {', '.join(PRESSURES)}")
@@ -103,7 +104,7 @@ def main() -> None:
         asked(stack, token, 3)
         print("| pressure | quiet p50 ms | quiet p99 ms | p50 ms | p99 ms | times the quiet p99 | not 200 |")
         print("|---|---|---|---|---|---|---|")
-        for name in given.names or PRESSURES:
+        for name in [name for name in given.names or PRESSURES for _ in range(given.rounds)]:
             quiet = asked(stack, token, given.seconds)
             pressing = multiprocessing.get_context("spawn").Process(target=PRESSURES[name], args=(target,), daemon=True)
             pressing.start()

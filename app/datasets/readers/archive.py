@@ -25,7 +25,6 @@ from app.errors import InvalidData
 
 TEXT_SUFFIXES = frozenset({".txt", ".md"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".jfif", ".mpo"})
-MAX_MEMBERS = 200_000
 _MANIFESTS = ("manifest.csv", "manifest.jsonl")
 
 
@@ -73,8 +72,7 @@ def member_names(source: Path | bytes) -> list[str] | None:
 
 def _checked(archive: zipfile.ZipFile, limits: Limits, name: str) -> Packed:
     infos = archive.infolist()
-    if len(infos) > MAX_MEMBERS:
-        raise InvalidData(f"{name}: the archive has {len(infos)} members, and {MAX_MEMBERS} are allowed; split it")
+    limits.check_members(len(infos), name)
     kept: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         _check_member(info, name)

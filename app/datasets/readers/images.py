@@ -38,7 +38,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-MAX_PIXELS = 50_000_000
 FORMATS = tuple(
     plugin.format
     for plugin in (
@@ -48,8 +47,6 @@ FORMATS = tuple(
         BmpImagePlugin.BmpImageFile,
     )
 )
-# all pictures of an archive together: more than this takes longer to decode than an upload may
-MAX_TOTAL_PIXELS = 30_000_000_000
 _GREY = ("1", "L", "LA", "La")
 _GREY_16 = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _COLOUR = ("RGB", "RGBA", "RGBX", "RGBa", "P", "CMYK", "YCbCr", "PA", "HSV", "LAB")
@@ -195,7 +192,8 @@ def decoded(
                 # but a photo whose EXIF is damaged is a photo
                 warnings.filterwarnings("ignore", message=".*EXIF")
                 with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                    _check_header(image, where, seen)
+                    seen.pixels = packed.limits.check_image(*image.size, seen.pixels, where)
+                    _check_form(image, where, seen)
                     image.load()
                     whole = _upright(image, seen)
         except _BAD as error:
@@ -233,15 +231,7 @@ def _eight_bits(image: Image.Image, seen: Seen) -> Image.Image:
     return (image.convert("RGBA") if image.mode in ("P", "PA") else image).convert("RGB")
 
 
-def _check_header(image: Image.Image, where: str, seen: Seen) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise InvalidData(f"{where} has {width} x {height} pixels, and {MAX_PIXELS} are allowed; make it smaller")
-    seen.pixels += width * height
-    if seen.pixels > MAX_TOTAL_PIXELS:
-        raise InvalidData(
-            f"{where}: the archive's images have more than {MAX_TOTAL_PIXELS} pixels together; make them smaller"
-        )
+def _check_form(image: Image.Image, where: str, seen: Seen) -> None:
     if getattr(image, "n_frames", 1) > 1:
         if image.format != "MPO":
             raise InvalidData(f"{where} has several frames; save one of them")

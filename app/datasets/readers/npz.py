@@ -99,6 +99,7 @@ def _members(archive: zipfile.ZipFile, limits: Limits, name: str) -> list[_Membe
     infos = archive.infolist()
     if not infos:
         raise InvalidData(f"{name}: the archive holds no array; save X and y into it")
+    limits.check_members(len(infos), name)
     limits.check_columns(len(infos), name)
     limits.check_bytes(sum(info.file_size for info in infos), name)
     members = [_member(archive, info, name) for info in infos]

@@ -24,7 +24,6 @@ from app.errors import InvalidData
 from contract.rows.files import AS_IT_IS, Reading
 from contract.rows.findings import Finding, Severity
 
-_MAX_MEMBERS = 10_000
 _BATCH_ROWS = 10_000
 _SAMPLE_ROWS = 200
 _INT64 = 2.0**63
@@ -59,21 +58,21 @@ def read(source: Path | bytes, limits: Limits, name: str, reading: Reading = AS_
 
 
 def _check_archive(source: Path | bytes, limits: Limits, name: str) -> None:
+    """Its table of contents first: no member is unpacked, for its checksum either, before all sizes are seen to fit."""
     try:
         with zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source) as archive:
             infos = archive.infolist()
-            bad = archive.testzip() if sum(info.file_size for info in infos) <= limits.max_bytes else None
+            limits.check_members(len(infos), name)
+            limits.check_bytes(sum(info.file_size for info in infos), name)
+            for info in infos:
+                if info.file_size > SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
+                    raise InvalidData(
+                        f"{name}: `{info.filename}` unpacks to {info.file_size} bytes from {info.compress_size}, more "
+                        f"than {MAX_RATIO} to 1; send the table as CSV"
+                    )
+            bad = archive.testzip()
     except BAD_ARCHIVE as error:
         raise _damaged(name, error) from None
-    if len(infos) > _MAX_MEMBERS:
-        raise InvalidData(f"{name}: the workbook has {len(infos)} parts, and {_MAX_MEMBERS} are allowed")
-    limits.check_bytes(sum(info.file_size for info in infos), name)
-    for info in infos:
-        if info.file_size > SMALL and info.file_size > MAX_RATIO * max(1, info.compress_size):
-            raise InvalidData(
-                f"{name}: `{info.filename}` unpacks to {info.file_size} bytes from {info.compress_size}, more than "
-                f"{MAX_RATIO} to 1; send the table as CSV"
-            )
     if bad is not None:
         raise _damaged(name, f"bad checksum of {bad}")
 

@@ -135,8 +135,11 @@ def read_blocks(
     named = column_groups(table, group) if group else None
     pieces, domains, documents = [], [], []
     raw: list[bytes] = []
+    count = 0
     for row, text in enumerate(_texts(table, name)):
         tokens = tokens_of(text or "", encode)
+        count += len(tokens)
+        limits.check_tokens(count, name)
         if len(tokens) > 1:
             pieces.append(_cut(tokens, context))
             if located is not None:

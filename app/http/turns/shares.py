@@ -1,4 +1,4 @@
-"""Nobody alone takes what all calls need: shares of the turns at the database, and the pace of open streams.
+"""Nobody alone takes what all calls need: shares of the turns at the database, their pace, and that of open streams.
 
 Both know callers by what a request shows before anything is looked up (its key, its cookie, else its address), and an
 organisation once it is known. Nothing here waits for a database.
@@ -15,6 +15,10 @@ from fastapi import Request
 # of one organisation, in one process
 _LOOKS_PER_SECOND = 20.0
 _LONGEST_PAUSE = 15.0
+# the event loop's lateness: how often it is measured, what a measurement counts, and what nobody notices
+_LAG_EVERY, _LAG_WEIGHT, _UNNOTICED = 0.05, 0.2, 0.002
+# a pause is so many times as long as the turn, and no longer than so many seconds
+_MOST_TIMES, _LONGEST_TURN_PAUSE = 8.0, 1.0
 
 
 @dataclass
@@ -23,12 +27,32 @@ class _Share:
     users: int = 0
 
 
+class Lag:
+    """How late the event loop is: what each step of every call waits for, in seconds, smoothed over half a second."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def watch(self) -> None:
+        """Measure until cancelled."""
+        while True:
+            due = anyio.current_time() + _LAG_EVERY
+            await anyio.sleep(_LAG_EVERY)
+            late = max(0.0, anyio.current_time() - due)
+            self.seconds += _LAG_WEIGHT * (late - self.seconds)
+
+
 @dataclass
 class Shares:
     """Of each caller so many requests may hold or wait for a turn; further ones wait behind its own, not in front of
-    everybody's."""
+    everybody's.
+
+    The processor is shared, too: while the event loop is late, a caller with requests waiting behind its own pauses
+    after each turn, the longer the later the loop is. Whoever asks for less than its share never pauses.
+    """
 
     each: int
+    lag: Lag = field(default_factory=Lag)
     _held: dict[Hashable, _Share] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -37,11 +61,20 @@ class Shares:
         share.users += 1
         try:
             async with share.free:
+                begun = anyio.current_time()
                 yield
+                if share.users > self.each and (pause := self.pause(anyio.current_time() - begun)):
+                    await anyio.sleep(pause)
         finally:
             share.users -= 1
             if not share.users:
                 del self._held[who]
+
+    def pause(self, held: float) -> float:
+        """Seconds for which a turn that was held for so long is kept from the next request of a caller with more
+        waiting: none while the event loop is in time, several times as long as it was held while it is late."""
+        times = min(_MOST_TIMES, max(0.0, self.lag.seconds / _UNNOTICED - 1.0))
+        return min(_LONGEST_TURN_PAUSE, times * held)
 
     @property
     def callers(self) -> int:

@@ -41,7 +41,7 @@ def show_login(
     request: Request, visitor: Anybody, next_: Annotated[str, Query(alias="next", max_length=500)] = ""
 ) -> Response:
     if visitor is not None:
-        return see_other(_home(visitor.role, next_))
+        return see_other(home_of(visitor.role, next_))
     return page(request, "login.html", {"next": next_, "error": None, "email": ""}, visitor=None)
 
 
@@ -71,7 +71,7 @@ def log_in(
         shown = {"next": form.next, "error": error.detail, "email": form.email}
         return page(request, "login.html", shown, visitor=None, status=error.status)
     request.state.visitor = Visitor(caller, accounts.get_account(session, caller.account_id).name)
-    response = see_other(_home(caller.role, form.next))
+    response = see_other(home_of(caller.role, form.next))
     if token is not None:
         visitors.log_in_user(response, settings, token)
     else:
@@ -86,7 +86,7 @@ def log_out(request: Request, session: SessionDep, settings: SettingsDep, _visit
     return response
 
 
-def _home(role: Role, path: str) -> str:
+def home_of(role: Role, path: str) -> str:
     """Where to go after the login: only ever a path of this site."""
     safe = own_path(path)
     return safe if safe and not safe.startswith("/login") else HOMES[role]

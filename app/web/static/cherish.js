@@ -45,6 +45,11 @@ function dark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+// a step that its page need not be read for: on to another site, or with what came back from there
+document.querySelector("form[data-now]")?.requestSubmit();
+const onward = document.querySelector("a[data-now]");
+if (onward) location.replace(onward.href);
+
 // the key / leads to the search box, unless somebody writes
 document.addEventListener("keydown", (event) => {
   const box = document.getElementById("find");

@@ -22,6 +22,8 @@ WITHOUT_A_KEY = {
     "POST /v1/registrations",
     "POST /v1/invitations/accept",
     "POST /v1/password-resets",
+    "POST /v1/sessions/passkey/options",
+    "POST /v1/sessions/passkey",
     "POST /v1/sessions",
 }
 
@@ -96,6 +98,12 @@ def test_every_post_takes_an_idempotency_key(spec: dict[str, Any]) -> None:
             "POST /v1/valuations/{valuation_id}/top-ups/quote",
             "POST /v1/sessions",
             "POST /v1/password-resets",
+            # a challenge is answered once, a passkey is removed once
+            "POST /v1/sessions/passkey/options",
+            "POST /v1/sessions/passkey",
+            "POST /v1/me/passkeys/options",
+            "POST /v1/me/passkeys",
+            "POST /v1/me/passkeys/{passkey_id}/remove",
             "POST /v1/ledger/provider-events",
             "POST /v1/me/second-factor",
             "POST /v1/me/second-factor/confirm",

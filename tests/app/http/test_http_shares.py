@@ -1,10 +1,12 @@
 """Shares of the turns at the database, and how often the streams of one organisation look."""
 
+import time
+
 import anyio
 import pytest
 from fastapi import Request
 
-from app.http.turns.shares import OpenStreams, Shares, shown_by
+from app.http.turns.shares import Lag, OpenStreams, Shares, shown_by
 
 
 def asked(*headers: tuple[str, str]) -> Request:
@@ -52,6 +54,46 @@ async def test_who_gives_up_waiting_leaves_nothing_behind() -> None:
     async with shares.of("it"):
         assert shares.callers == 1
     assert shares.callers == 0
+
+
+@pytest.mark.anyio
+async def test_while_the_event_loop_is_late_a_caller_with_more_waiting_pauses_and_another_does_not() -> None:
+    shares = Shares(1)
+
+    async def taken(who: str, count: int) -> float:
+        begun = anyio.current_time()
+
+        async def hold() -> None:
+            async with shares.of(who):
+                await anyio.sleep(0.01)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(hold)
+        return anyio.current_time() - begun
+
+    assert shares.pause(0.01) == 0.0
+    shares.lag.seconds = 1.0
+    assert shares.pause(0.01) == pytest.approx(0.08)
+    assert shares.pause(10.0) == 1.0, "but not for ever"
+    assert await taken("greedy", 4) > 3 * 0.08, "after each turn but the last, for which nobody waits"
+    begun = anyio.current_time()
+    for _ in range(4):
+        await taken("modest", 1)
+    assert anyio.current_time() - begun < 3 * 0.08, "whoever asks for one thing after the other never pauses"
+
+
+@pytest.mark.anyio
+async def test_the_lag_is_what_blocks_the_event_loop() -> None:
+    lag = Lag()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lag.watch)
+        for _ in range(8):
+            await anyio.sleep(0)
+            time.sleep(0.15)
+            await anyio.sleep(0.001)
+        assert lag.seconds > 0.02
+        tasks.cancel_scope.cancel()
 
 
 def test_many_streams_of_one_organisation_look_less_often_each_and_another_s_do_not() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.datasets.inspection import inspect
-from app.datasets.readers import Limits, image_shape, images, read_table
+from app.datasets.readers import Limits, image_shape, read_table
 from app.datasets.readers.findings import findings_of
 from app.datasets.readers.images import in_form
 from app.errors import InvalidData
@@ -122,8 +122,9 @@ def test_images_of_a_job_are_brought_to_the_form_of_its_test_set() -> None:
     assert in_form(grey, ()) is grey
 
 
-def test_an_archive_of_too_many_pixels_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_TOTAL_PIXELS", 100)
+def test_an_archive_of_too_many_pixels_is_refused() -> None:
     content = packed(**{f"cat_{at}": saved(Image.fromarray(PHOTO)) for at in range(3)})
     with pytest.raises(InvalidData, match="more than 100 pixels together"):
-        read_table(content)
+        read_table(content, limits=Limits(max_pixels=100))
+    with pytest.raises(InvalidData, match="8 x 6 pixels, and 47 are allowed"):
+        read_table(content, limits=Limits(max_image_pixels=47))

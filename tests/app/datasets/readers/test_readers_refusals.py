@@ -149,6 +149,7 @@ def test_an_npz_bomb_is_refused_before_it_is_expanded() -> None:
     data = npz(X=np.zeros((20_000_000, 1), dtype=np.int8), y=np.zeros(1))
     assert len(data) < 100_000
     assert "1000000 are allowed" in refusal(data, limits=Limits(max_bytes=1_000_000))
+    assert "2 members, and 1 are allowed" in refusal(data, limits=Limits(max_members=1))
 
 
 def test_an_npz_whose_header_promises_more_than_it_holds_is_refused() -> None:

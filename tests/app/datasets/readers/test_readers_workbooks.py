@@ -110,7 +110,7 @@ def test_what_is_no_whole_workbook_is_refused_by_name() -> None:
     assert "an OpenDocument file (.ods); save it as .xlsx" in refusal(ods.getvalue())
 
 
-def test_a_workbook_that_unpacks_to_too_much_is_refused() -> None:
+def test_a_workbook_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     big = workbook(("one", [["a", "y"], *([1, 2] for _ in range(3000))]))
     assert "and 1000 are allowed" in refusal(big, limits=Limits(max_bytes=1000))
     assert "and 100 are allowed" in refusal(big, limits=Limits(max_rows=100))
@@ -118,7 +118,11 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused() -> None:
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b" " * 4_000_000)
+    unpacked: list[str] = []
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: unpacked.append(str(self)))
     assert "200 to 1" in refusal(bomb.getvalue())
+    assert unpacked == [], "its sizes are looked at before anything is unpacked"
+    assert "members, and 2 are allowed" in refusal(big, limits=Limits(max_members=2))
 
 
 def test_a_damaged_part_is_refused() -> None:

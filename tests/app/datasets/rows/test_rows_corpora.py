@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.datasets.rows.corpora import NO_TOKEN, pack, read_corpus, tokens_of
+from app.datasets.readers import Limits
+from app.datasets.rows.corpora import NO_TOKEN, pack, read_blocks, read_corpus, tokens_of
 from app.errors import InvalidData
 
 
@@ -27,6 +28,20 @@ def test_a_document_that_just_fills_its_blocks_has_no_empty_one() -> None:
 
 def test_bytes_are_tokens_where_there_is_no_tokenizer() -> None:
     assert tokens_of("né").tolist() == [110, 195, 169]
+
+
+def test_a_file_of_too_many_tokens_is_refused_before_the_rest_is_read(tmp_path: Path) -> None:
+    path, seen = tmp_path / "it.jsonl", []
+    path.write_text("".join(json.dumps({"text": f"word {at} " * 10}) + "\n" for at in range(50)))
+
+    def encode(piece: str) -> list[int]:
+        seen.append(piece)
+        # a tokenizer that makes many of little
+        return [ord(c) for c in piece * 10]
+
+    with pytest.raises(InvalidData, match="more than the 2000 tokens"):
+        read_blocks(path, "jsonl", None, 8, encode, Limits(max_tokens=2000), "it")
+    assert len(seen) < 5
 
 
 def test_a_tokenizer_sees_one_line_of_any_length_in_bounded_pieces() -> None:

@@ -1,0 +1,171 @@
+"""OpenID Connect as this service speaks it: the code flow with PKCE, state and nonce, and what an ID token must say.
+
+Discovery names the endpoints; the token comes over the provider's own TLS connection and its signature is checked all
+the same, with the provider's keys and by asymmetric algorithms only. Nothing here knows a database.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from app.errors import Forbidden, Unavailable
+from app.single_sign_on.fetching import Fetcher
+
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_LEEWAY_SECONDS = 60
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+@dataclass(frozen=True)
+class Client:
+    """One organisation's client at its provider, with what decides whom it lets in."""
+
+    account_id: uuid.UUID
+    organisation: str
+    issuer: str
+    client_id: str
+    secret: str
+    domains: tuple[str, ...]
+    admits_domain: bool
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A sign-in that a browser has begun: what must come back to it, and what shows that it was this browser."""
+
+    account_id: uuid.UUID
+    state: str
+    nonce: str
+    verifier: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Whom an ID token speaks of: the provider's own name for the person, a verified address, a name to show."""
+
+    subject: str
+    email: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """What discovery says of a provider."""
+
+    authorization: str
+    token: str
+    keys: str
+    secret_in_form: bool
+
+
+def discover(fetcher: Fetcher, issuer: str) -> Endpoints:
+    """The provider's endpoints; raises Unavailable where its document is not that of ``issuer``."""
+    document = fetcher.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    if document.get("issuer") != issuer:
+        raise Unavailable(f"the document of {issuer} names another issuer; give the issuer as its document has it")
+    found = [document.get(name) for name in _ENDPOINTS]
+    if not all(isinstance(each, str) for each in found):
+        raise Unavailable(f"the document of {issuer} lacks one of {', '.join(_ENDPOINTS)}")
+    authorization, token, keys = map(str, found)
+    secure = issuer.startswith("https://")
+    if not authorization.startswith(("https://",) if secure else ("https://", "http://")):
+        raise Unavailable(f"the document of {issuer} has an authorization endpoint that is not https")
+    ways = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    return Endpoints(authorization, token, keys, "client_secret_basic" not in ways and "client_secret_post" in ways)
+
+
+def depart(fetcher: Fetcher, client: Client, return_url: str) -> tuple[str, Attempt]:
+    """Where the browser goes, and what it must bring back."""
+    endpoints = discover(fetcher, client.issuer)
+    attempt = Attempt(client.account_id, *(secrets.token_urlsafe(32) for _ in range(3)))
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
+    asked = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        "redirect_uri": return_url,
+        "scope": "openid email profile",
+        "state": attempt.state,
+        "nonce": attempt.nonce,
+        "code_challenge": challenge,
+        "code_challenge_method": "S256",
+    }
+    separator = "&" if "?" in endpoints.authorization else "?"
+    return f"{endpoints.authorization}{separator}{urlencode(asked)}", attempt
+
+
+def exchange(
+    fetcher: Fetcher, client: Client, attempt: Attempt, return_url: str, *, code: str, state: str, issuer: str
+) -> Person:
+    """Who has signed in at the provider; ``issuer`` is what came back with the code (RFC 9207; "": nothing did).
+
+    Raises Forbidden where what came back does not belong to this attempt or the token does not say what it must.
+    """
+    if not hmac.compare_digest(state.encode(), attempt.state.encode()) or attempt.account_id != client.account_id:
+        raise Forbidden("this sign-in was not begun in this browser, or another one was begun since; begin again")
+    if issuer and issuer != client.issuer:
+        raise Forbidden("the answer is from another identity provider than the one that was asked; begin again")
+    endpoints = discover(fetcher, client.issuer)
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": return_url,
+        "code_verifier": attempt.verifier,
+    }
+    headers = {}
+    if endpoints.secret_in_form:
+        form |= {"client_id": client.client_id, "client_secret": client.secret}
+    else:
+        pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+    token = fetcher.post(endpoints.token, form, headers).get("id_token")
+    if not isinstance(token, str):
+        raise Forbidden("the identity provider gave no ID token; its client must be allowed the scope openid")
+    return _person(_claims(token, fetcher.get(endpoints.keys), client, attempt.nonce))
+
+
+def _claims(token: str, keys: dict[str, Any], client: Client, nonce: str) -> dict[str, Any]:
+    """What a token says, once signature, issuer, audience, time and nonce are right; raises Forbidden."""
+    try:
+        claims = dict(jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims)  # type: ignore[arg-type]  # checked by it
+    except (JoseError, ValueError, KeyError, TypeError) as error:
+        raise Forbidden(f"the ID token's signature is not the identity provider's ({type(error).__name__})") from None
+    audience = claims.get("aud")
+    audiences = [audience] if isinstance(audience, str) else audience
+    now = time.time()
+    times = [claims.get(name) for name in ("exp", "iat")]
+    faults = {
+        "issuer": claims.get("iss") != client.issuer,
+        "audience": not isinstance(audiences, list) or client.client_id not in audiences,
+        "authorised party": claims.get("azp", client.client_id) != client.client_id,
+        "nonce": not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()),
+        "time": not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times)
+        or times[0] <= now - _LEEWAY_SECONDS  # type: ignore[operator]  # numbers, as was just seen
+        or times[1] > now + _LEEWAY_SECONDS,  # type: ignore[operator]  # same
+    }
+    if wrong := [name for name, fault in faults.items() if fault]:
+        raise Forbidden(f"the ID token is not for this sign-in: its {', '.join(wrong)} is another; begin again")
+    return claims
+
+
+def _person(claims: dict[str, Any]) -> Person:
+    subject, email = claims.get("sub"), claims.get("email")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
+        raise Forbidden("the ID token names nobody (sub)")
+    if not isinstance(email, str) or claims.get("email_verified") is not True:
+        raise Forbidden(
+            "the identity provider names no verified address of yours; its client needs the scope email, and the "
+            "claim email_verified must be true"
+        )
+    name = claims.get("name")
+    shown = name if isinstance(name, str) and name.strip() and name.isprintable() else email
+    return Person(subject, email.strip().lower(), shown.strip()[:200])
