@@ -3,11 +3,13 @@
 A buyer, a provider and an administrator are logged in; each page is asked for REQUESTS times (40), one after the other,
 on this machine, so that what is measured is rendering and the database, and no network. Prints medians and 95th
 percentiles in milliseconds as a table, and the processor time that the API's process took for a request (Linux), which
-says the same on a machine that does other things meanwhile.
+says the same on a machine that does other things meanwhile. Where Chromium is installed, a second table has what a
+browser fetches for the first page and for a job on an empty cache, at three widths, and how far the layout shifts.
 """
 
 import os
 import re
+import shutil
 import statistics
 import sys
 import tempfile
@@ -47,6 +49,17 @@ PAGES = {
     "admin": ["/admin", "/admin/accounts", "ACCOUNT", "/admin/ledger", "/admin/disputes", "/audit"],
 }
 PLAYERS = 6
+WIDTHS = (390, 1024, 1440)
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+    for (const each of list.getEntries()) if (!each.hadRecentInput) window.shift += each.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+WEIGHT = """() => {
+    const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+    return [all.length, all.reduce((sum, each) => sum + each.transferSize, 0)];
+}"""
 
 
 def main() -> None:
@@ -64,8 +77,39 @@ def main() -> None:
                 _log_in(browser, tokens[role])
                 for path in paths:
                     _measure(browser, api, role, path, known.get(path, path), requests)
+        if (chromium := shutil.which("chromium") or shutil.which("chromium-browser")) is not None:
+            _fetched(chromium, stack.api_url, tokens["buyer"], known["JOB"])
     finally:
         stack.destroy()
+
+
+def _fetched(chromium: str, url: str, token: str, job: str) -> None:
+    """Print what a browser with an empty cache fetches for a page, and its cumulative layout shift."""
+    from playwright.sync_api import sync_playwright
+
+    print("\n| page | width | requests | kB | layout shift |\n|---|---|---|---|---|")
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for name, path in (("first page", "/"), ("a job that has ended", job)):
+            for width in WIDTHS:
+                context = browser.new_context(base_url=url, viewport={"width": width, "height": 900})
+                context.add_init_script(SHIFTS)
+                page = context.new_page()
+                if path != "/":
+                    page.goto("/login")
+                    page.locator("summary").click()
+                    page.get_by_label("API key").fill(token)
+                    page.get_by_role("button", name="Log in with the key").click()
+                    page.wait_for_url("**/jobs")
+                    # what the login fetched is not the job's
+                    page.context.new_cdp_session(page).send("Network.clearBrowserCache")
+                page.goto(path, wait_until="networkidle")
+                requests, size = page.evaluate(WEIGHT)
+                print(
+                    f"| {name} | {width} | {requests} | {size / 1000:.1f} | {page.evaluate('shift'):.3f} |", flush=True
+                )
+                context.close()
+        browser.close()
 
 
 def _process_of(url: str) -> int:

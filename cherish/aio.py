@@ -166,6 +166,21 @@ class AsyncClient:
         """What a job would take and cost; stores nothing."""
         return await self.post("/v1/valuations/quote", spec)
 
+    async def classes(self, valuation_id: str, *, timeout: float = 300.0) -> Json:
+        """What each player of a job that has succeeded did for each class of the test set, from what is stored.
+
+        Raises:
+            TimeoutError: it is not computed within ``timeout`` seconds; ask again.
+        """
+        ends = time.monotonic() + timeout
+        while True:
+            body = await self.get(f"/v1/valuations/{valuation_id}/classes")
+            if body.get("status") != "computing":
+                return body
+            if time.monotonic() > ends:
+                raise TimeoutError(f"{valuation_id} is not told by class after {timeout:.0f} s")
+            await asyncio.sleep(0.2)
+
     async def result(self, valuation_id: str, *, metric: str | None = None) -> "Values":
         """``values`` as a typed answer, which a notebook shows and ``to_pandas`` makes a DataFrame of."""
         from cherish.models import Values

@@ -320,6 +320,14 @@ class AsyncOperations(AsyncCalls):
         answer: bytes = await self._call("GET", f"/v1/checkpoints/{part(checkpoint_id)}/content", {200: bytes})
         return answer
 
+    async def get_classes(self, valuation_id: str) -> m.ByClassAnswer | m.ByClassPending:
+        """What each player did for each class of the test set, from the models' stored answers. It counts against
+        your budget for the datasets, like another metric; classes with under 10 test rows are not told."""
+        answer: m.ByClassAnswer | m.ByClassPending = await self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/classes", {200: m.ByClassAnswer, 202: m.ByClassPending}
+        )
+        return answer
+
     async def get_current_session(self) -> m.SessionAnswer:
         """Who is signed in with this browser, until when, and the token that changes carry. A key has no session:
         403."""
@@ -472,6 +480,13 @@ class AsyncOperations(AsyncCalls):
         that the buyer's certificate names; check it with `GET /v1/valuations/certificates/key`."""
         answer: m.Certificate = await self._call(
             "GET", f"/v1/me/valuations/{part(valuation_id)}/certificate", {200: m.Certificate}
+        )
+        return answer
+
+    async def get_my_classes(self, valuation_id: str) -> m.MyByClass | m.ByClassPending:
+        """For which classes of the test set your rows helped in a job, and for which they harmed, in words."""
+        answer: m.MyByClass | m.ByClassPending = await self._call(
+            "GET", f"/v1/me/valuations/{part(valuation_id)}/classes", {200: m.MyByClass, 202: m.ByClassPending}
         )
         return answer
 

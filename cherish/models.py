@@ -181,6 +181,27 @@ class BillingBody(Record):
     vat_percent: float | str | None = None
 
 
+class ByClassAnswer(Record):
+    """What each player did for each class of the test set: Shapley values of the class's recall. Contributions to
+    a class add up to its recall with everybody less that with nobody. Models are those of ``source``, not
+    corrected by training anew; ``exact``: all combinations are known, else the values are estimated from those
+    that are."""
+
+    classes: list[ClassAnswer]
+    exact: bool
+    players: list[PlayerByClass]
+    source: str
+    untold: list[str]
+    valuation_id: str
+
+
+class ByClassPending(Record):
+    """A worker is at the contributions by class; ask again."""
+
+    status: Literal["computing"] | str | None = None
+    valuation_id: str
+
+
 class CatalogSearch(Record):
     """Datasets of the catalogue by what is looked for, newest first, as `GET /v1/catalog` finds them."""
 
@@ -284,6 +305,23 @@ class CheckpointUnlearnedMessage(Record):
     data: CheckpointForgot
     timestamp: datetime
     type: Literal["checkpoint.unlearned"] | str
+
+
+class ClassAnswer(Record):
+    """A class of the test set: its test rows, and the part of them that nobody's and everybody's model answer
+    right."""
+
+    everybody: float
+    name: str
+    nobody: float
+    rows: int
+
+
+class ClassCell(Record):
+    """What a player did for a class, in its recall, to hundredths; ``sure``: more than other test rows would move."""
+
+    sure: bool
+    value: float
 
 
 class Column(Record):
@@ -1283,6 +1321,20 @@ class MovedAnswer(Record):
     valuation_id: str
 
 
+class MyByClass(Record):
+    """One's own rows in a job by class, of the classes that one has rows of."""
+
+    classes: list[MyClass]
+    valuation_id: str
+
+
+class MyClass(Record):
+    """Whether one's rows helped the models with a class, harmed them, or neither for certain."""
+
+    effect: Literal["helped", "harmed", "unsure"] | str
+    name: str
+
+
 class MyPlayer(Record):
     """A provider's own part in a job, as a player; nothing of the others."""
 
@@ -1728,6 +1780,14 @@ class Payouts(Record):
     refunded: str
     terms: list[str]
     valuation_id: str
+
+
+class PlayerByClass(Record):
+    """A player of the game (``seat``), who it is, and what it did for each class, in their order."""
+
+    cells: list[ClassCell]
+    providers: list[str]
+    seat: int
 
 
 class PlayerValue(Record):

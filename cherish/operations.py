@@ -310,6 +310,14 @@ class Operations(Calls):
         answer: bytes = self._call("GET", f"/v1/checkpoints/{part(checkpoint_id)}/content", {200: bytes})
         return answer
 
+    def get_classes(self, valuation_id: str) -> m.ByClassAnswer | m.ByClassPending:
+        """What each player did for each class of the test set, from the models' stored answers. It counts against
+        your budget for the datasets, like another metric; classes with under 10 test rows are not told."""
+        answer: m.ByClassAnswer | m.ByClassPending = self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/classes", {200: m.ByClassAnswer, 202: m.ByClassPending}
+        )
+        return answer
+
     def get_current_session(self) -> m.SessionAnswer:
         """Who is signed in with this browser, until when, and the token that changes carry. A key has no session:
         403."""
@@ -448,6 +456,13 @@ class Operations(Calls):
         that the buyer's certificate names; check it with `GET /v1/valuations/certificates/key`."""
         answer: m.Certificate = self._call(
             "GET", f"/v1/me/valuations/{part(valuation_id)}/certificate", {200: m.Certificate}
+        )
+        return answer
+
+    def get_my_classes(self, valuation_id: str) -> m.MyByClass | m.ByClassPending:
+        """For which classes of the test set your rows helped in a job, and for which they harmed, in words."""
+        answer: m.MyByClass | m.ByClassPending = self._call(
+            "GET", f"/v1/me/valuations/{part(valuation_id)}/classes", {200: m.MyByClass, 202: m.ByClassPending}
         )
         return answer
 

@@ -196,3 +196,35 @@ class ExploredAnswer(ServiceAnswer):
     sets: list[ExploredSentence]
     additions: list[ExploredSentence]
     notes: list[str]
+
+
+class ClassLine(ServiceAnswer):
+    """A class of a test set."""
+
+    name: str
+    rows: int
+    nobody: float
+    everybody: float
+
+
+class ClassCell(ServiceAnswer):
+    """What a player did for a class."""
+
+    value: float
+    sure: bool
+
+
+class PlayerClasses(ServiceAnswer):
+    """A player, and what it did for each class."""
+
+    providers: list[str]
+    cells: list[ClassCell]
+
+
+class JobByClass(ServiceAnswer):
+    """What each player of a job did for each class."""
+
+    source: str
+    classes: list[ClassLine]
+    players: list[PlayerClasses]
+    untold: list[str]

@@ -18,6 +18,7 @@ from app.cli.answers import (
     DatasetDisclosures,
     ExploredAnswer,
     JobAnswer,
+    JobByClass,
     JobValues,
     LedgerLine,
     ListedDataset,
@@ -243,6 +244,31 @@ def result(
         _print(f"The precision asked for was not reached: {values.precision.asked:g} points; {reached}.")
         if values.precision.forecast:
             _print(values.precision.forecast)
+
+
+@valuations.command("classes")
+def classes(
+    valuation_id: str,
+    key: _Key,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole answer as JSON.")] = False,
+    api: _Api = _URL,
+) -> None:
+    """Show what each player did for each class of the test set; it counts against your budget for the datasets."""
+    with Client(api, key) as client:
+        body = client.classes(valuation_id)
+    if as_json:
+        _print(json.dumps(body, indent=2))
+        return
+    found = JobByClass.read(body)
+    table = Table("provider", *(f"{each.name} ({each.rows})" for each in found.classes), box=None, pad_edge=False)
+    for player in found.players:
+        cells = (f"{cell.value:+.2f}{'' if cell.sure else ' ?'}" for cell in player.cells)
+        table.add_row(" and ".join(player.providers), *cells)
+    table.add_row("everybody", *(f"{each.everybody:.2f}" for each in found.classes))
+    Console().print(table)
+    _print(f"Recall by models of {found.source}; a question mark: within what other test rows would change.")
+    if found.untold:
+        _print(f"Not told, for too few test rows: {', '.join(found.untold)}")
 
 
 @valuations.command("model")

@@ -162,6 +162,12 @@ def stored_bytes(session: Session, account_id: uuid.UUID) -> int:
     return int(session.scalar(own) or 0)
 
 
+def withdrawn_among(session: Session, ids: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Those of these datasets that are withdrawn."""
+    statement = select(Dataset.id).where(Dataset.id.in_(ids), Dataset.status == DatasetStatus.WITHDRAWN)
+    return frozenset(session.scalars(statement))
+
+
 def versions(session: Session, dataset_id: uuid.UUID) -> Sequence[DatasetVersion]:
     """A dataset's versions, newest first."""
     statement = select(DatasetVersion).where(DatasetVersion.dataset_id == dataset_id)

@@ -5,7 +5,7 @@ others may see of a published one is in ``catalog``. The states and moves are in
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -292,6 +292,11 @@ def profile(session: Session, caller: Caller, dataset_id: uuid.UUID) -> DatasetV
         name = public_id("ds", dataset_id)
         raise NotFound(f"dataset {name} has no profile: it has no content yet, or was withdrawn and its profile erased")
     return version
+
+
+def withdrawn_among(session: Session, ids: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Which of these datasets are withdrawn, for a caller who may know of them: a job that names them is its own."""
+    return repository.withdrawn_among(session, ids)
 
 
 def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID) -> DisclosureSummary:

@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.valuations import repository, service
 from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Values
-from app.valuations.tables import BuyerGame, Valuation
+from app.valuations.tables import Valuation
 from app.valuations.work import other_metrics
 from contract.document import digest_of
 from contract.errors import InvalidProblem
@@ -48,10 +48,9 @@ def ask(session: Session, settings: Settings, caller: Caller, valuation_id: uuid
     if metric == valuation.order.spec().metric:
         return service.values(session, caller, valuation_id)
     known = other_metrics.stored(session, valuation_id, metric)
-    if known is None:
-        _refuse_without_answers(session, valuation, chosen)
-    if caller.role is not Role.ADMIN:
-        disclosure.charge(session, settings, caller, DisclosureKind.METRIC, _questions(session, valuation, metric))
+    if known is None and (why := missing_answers(session, valuation)) is not None:
+        raise Conflict(f"values by {chosen.name} cannot be computed: {why}; order a job with that metric")
+    charge(session, settings, caller, valuation, metric)
     if known is not None and known.result is not None:
         return service.values_of(session, valuation, known.result)
     if known is not None and known.refusal is not None:
@@ -85,14 +84,15 @@ def _scoring(session: Session, valuation: Valuation, metric: str) -> Metric:
     return chosen
 
 
-def _refuse_without_answers(session: Session, valuation: Valuation, metric: Metric) -> None:
-    """Raises Conflict where no worth by another metric can follow from what is stored."""
+def charge(session: Session, settings: Settings, caller: Caller, valuation: Valuation, question: str) -> None:
+    """Count a question to a job's models against the asker's budget; raises TooManyRequests where that is spent."""
+    if caller.role is not Role.ADMIN:
+        disclosure.charge(session, settings, caller, DisclosureKind.METRIC, _questions(session, valuation, question))
+
+
+def missing_answers(session: Session, valuation: Valuation) -> str | None:
+    """Why nothing but the job's own values can be had from what is stored; None where it can."""
     game = repository.get_game(session, valuation.game_id)
-    if (why := _missing(session, game)) is not None:
-        raise Conflict(f"values by {metric.name} cannot be computed: {why}; order a job with that metric")
-
-
-def _missing(session: Session, game: BuyerGame) -> str | None:
     if game.frozen.get("rules", ENGINE_RULES) != ENGINE_RULES:
         return "the job was computed by an earlier release's rules"
     if game.facts is None:

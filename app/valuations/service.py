@@ -42,7 +42,7 @@ from app.valuations.repository import KeptResult
 from app.valuations.results import answers, certificates, evidence
 from app.valuations.results import what_if as scenarios
 from app.valuations.results.answers import shown_findings
-from app.valuations.results.evidence import Pair
+from app.valuations.results.evidence import Pair, SizeMean
 from app.valuations.results.reports import Report
 from app.valuations.results.schemas import Payouts, Values, WhatIf
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
@@ -400,6 +400,11 @@ def what_if(
 def audited_pairs(session: Session, caller: Caller, valuation_id: uuid.UUID) -> list[Pair]:
     """The coalitions of a job whose worth was both unlearned and computed by training anew, smallest first."""
     return evidence.audited_pairs(session, get(session, caller, valuation_id))
+
+
+def means_by_size(session: Session, caller: Caller, valuation_id: uuid.UUID) -> tuple[str, list[SizeMean]]:
+    """By which source, and how the score grows with the players that a model is trained on."""
+    return evidence.means_by_size(session, get(session, caller, valuation_id))
 
 
 def report(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Report:

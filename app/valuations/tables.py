@@ -236,6 +236,17 @@ class OtherMetric(Base, Timestamped):
     refusal: Mapped[str | None] = mapped_column(Text)
 
 
+class ReportLink(Base, Timestamped):
+    """A link by which anybody reads a job's report, until it ends or its buyer takes it back."""
+
+    __tablename__ = "report_links"
+
+    id: Mapped[PrimaryKey]
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), index=True)
+    ends_at: Mapped[datetime]
+    taken_back_at: Mapped[datetime | None]
+
+
 class Round(Base, Timestamped):
     """One request of the estimator. ``open`` counts its unfinished shards; who brings it to zero records the plan."""
 

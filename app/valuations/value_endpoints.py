@@ -7,14 +7,16 @@ thread nor a database connection with it.
 import asyncio
 import time
 import uuid
-from typing import Annotated, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import Query, Request, Response, status
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.accounts.callers import AnyCaller
+from app.accounts.callers import AnyCaller, ProviderCaller
 from app.errors import Conflict, NotFound, TooManyRequests
 from app.http.deps import SessionDep, SettingsDep, without_connection
 from app.http.headers import accepted, attachment, conditional, make_etag
@@ -23,13 +25,15 @@ from app.http.problems import responses
 from app.http.routes import api_router
 from app.identity import Caller
 from app.settings import Settings
-from app.valuations import by_metric, service
+from app.valuations import by_class, by_metric, service
 from app.valuations.results import exports
 from app.valuations.results import schemas as result_schemas
+from app.valuations.results.class_schemas import ByClassAnswer, ByClassPending, MyByClass
 from app.valuations.results.schemas import Values, ValuesPending
 
 router = api_router("/v1", "valuations")
 
+_Found = TypeVar("_Found")
 _HELD_SECONDS, _LOOK_SECONDS = 10.0, 0.25
 
 
@@ -88,15 +92,54 @@ async def get_values(
     return answer
 
 
+@router.get(
+    "/valuations/{valuation_id}/classes",
+    responses=responses(NotFound, Conflict, TooManyRequests)
+    | {202: {"model": ByClassPending, "description": "A worker computes them; ask again."}},
+    response_model=ByClassAnswer,
+)
+async def get_classes(
+    valuation_id: ValuationId, caller: AnyCaller, session: SessionDep, settings: SettingsDep, request: Request
+) -> ByClassAnswer | Response:
+    """What each player did for each class of the test set, from the models' stored answers. It counts against your
+    budget for the datasets, like another metric; classes with under 10 test rows are not told."""
+    look = partial(by_class.ask, session, settings, caller, valuation_id)
+    return await _looked_for(request, session, look) or _computing(valuation_id)
+
+
+@router.get(
+    "/me/valuations/{valuation_id}/classes",
+    responses=responses(NotFound, Conflict)
+    | {202: {"model": ByClassPending, "description": "A worker computes them; ask again."}},
+    response_model=MyByClass,
+)
+async def get_my_classes(
+    valuation_id: ValuationId, caller: ProviderCaller, session: SessionDep, request: Request
+) -> MyByClass | Response:
+    """For which classes of the test set your rows helped in a job, and for which they harmed, in words."""
+    look = partial(by_class.mine, session, caller, valuation_id)
+    return await _looked_for(request, session, look) or _computing(valuation_id)
+
+
+def _computing(valuation_id: uuid.UUID) -> Response:
+    pending = ByClassPending(valuation_id=valuation_id).model_dump(mode="json")
+    return JSONResponse(pending, status.HTTP_202_ACCEPTED, {"Retry-After": "1", "Cache-Control": "no-store"})
+
+
 async def _values(
     request: Request, session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID, metric: str | None
 ) -> Values | None:
     """The values; None where a worker is still at those by another metric after a few seconds."""
     if metric is None:
         return await run_in_threadpool(service.values, session, caller, valuation_id)
+    return await _looked_for(request, session, partial(by_metric.ask, session, settings, caller, valuation_id, metric))
+
+
+async def _looked_for(request: Request, session: Session, look: Callable[[], _Found | None]) -> _Found | None:
+    """What a worker computes; None where it is still at it after a few seconds."""
     ends = time.monotonic() + _HELD_SECONDS
     while True:
-        answer = await run_in_threadpool(by_metric.ask, session, settings, caller, valuation_id, metric)
+        answer = await run_in_threadpool(look)
         if answer is not None or time.monotonic() > ends or await request.is_disconnected():
             return answer
         async with without_connection(request, session):

@@ -30,7 +30,7 @@ from app.valuations.results.schemas import Values
 from app.valuations.schemas import NewValuation
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation
-from app.web import charts, orders
+from app.web import charts, maps, orders
 from app.web.forms import PageForm
 from app.web.orders import OrderForm
 from app.web.progress import progress_view
@@ -161,7 +161,9 @@ def show_job(
     settings: SettingsDep,
     valuation_id: ValuationId,
     metric: Annotated[str, Query(max_length=2000)] = "",
+    classes: Annotated[str, Query(max_length=10)] = "",
 ) -> Response:
+    """A job; once it has succeeded, ``metric`` asks it by another metric, and ``classes`` by class of the test set."""
     valuation = service.get(session, visitor.caller, valuation_id)
     answer = service.describe(session, valuation)
     shown: dict[str, Any] = {
@@ -178,6 +180,7 @@ def show_job(
     }
     if valuation.status is ValuationStatus.SUCCEEDED:
         shown |= _result_view(session, visitor, valuation, _values_view(session, settings, visitor, valuation, metric))
+        shown |= maps.classes_view(session, settings, visitor.caller, valuation_id, ask=bool(classes))
     if valuation.status is ValuationStatus.FAILED and visitor.role is Role.ADMIN:
         shown |= {"traceback": service.admin_view(session, valuation_id).traceback}
     return page(request, "job.html", shown, visitor=visitor)
@@ -201,8 +204,10 @@ def _result_view(session: Session, visitor: Visitor, valuation: Valuation, view:
     """What the page of a job that has succeeded shows besides: values, payouts, disputes and charts."""
     values = view.get("values") or service.values(session, visitor.caller, valuation.id)
     paid = service.payout_lines(session, visitor.caller, valuation.id)
+    release = handover.delivery(session, visitor.caller, valuation.id) if valuation.order.deliver else None
     return (
         view
+        | maps.view(session, visitor.caller, valuation, values, paid, release)
         | _said(values)
         | {
             "values": values,
@@ -215,7 +220,9 @@ def _result_view(session: Session, visitor: Visitor, valuation: Valuation, view:
             "dispute": disputes.of_job(session, valuation.id),
             "disputable": datetime.now(UTC) < paid.disputable_until,
             "charts": _charts(session, visitor, values, valuation.order.share_ci),
-            "delivery": handover.delivery(session, visitor.caller, valuation.id) if valuation.order.deliver else None,
+            "delivery": release,
+            "heat": maps.heat,
+            "worth_by_seat": {each.seat: each.value for each in values.players if each.seat is not None},
         }
     )
 

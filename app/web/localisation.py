@@ -16,6 +16,7 @@ from babel.dates import format_datetime
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
 from fastapi import Request
+from markupsafe import Markup
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "ar": "العربية"}
 """What a visitor may choose, each called as its speakers call it."""
@@ -66,9 +67,13 @@ def catalogue(language: str) -> dict[str, str]:
         return {str(each.id): str(each.string) for each in read_po(file) if each.id and each.string}
 
 
-def gettext(text: str) -> str:
-    """Words in the language of the page."""
-    return catalogue(locale().language).get(text, text)
+def gettext(text: str, **values: object) -> Markup:
+    """Words in the language of the page, with values in the places that ``{name}`` marks.
+
+    Words are the templates' and catalogues' own, and may hold markup; values are escaped unless they are markup.
+    """
+    words = Markup(catalogue(locale().language).get(text, text))  # noqa: S704 - no words of a visitor's
+    return words.format(**values) if values else words
 
 
 def number(value: float, digits: int) -> str:

@@ -28,10 +28,11 @@ from app.http.pages import PageRequest
 from app.http.uploads import received
 from app.http.validation import broken_rules
 from app.identity import Role
-from app.valuations import participation
+from app.valuations import by_class, participation
 from app.valuations import service as valuations
 from app.valuations.results import certificates, exports, row_values
 from app.valuations.schemas import MyValuation
+from app.valuations.states import ValuationStatus
 from app.web import charts
 from app.web.forms import PageForm, whole
 from app.web.rendering import page, see_other
@@ -232,7 +233,13 @@ def show_part(request: Request, visitor: Provider, session: SessionDep, valuatio
     """One job that a provider's data is valued in: for whom, on which terms, what it came to and why."""
     job = participation.job(session, visitor.caller, valuation_id)
     names = {each.id: each.name for each in participation.datasets(session, visitor.caller, job)}
-    return page(request, "part.html", {"job": job, "names": names, "jobs": [job]}, visitor=visitor)
+    shown = {"job": job, "names": names, "jobs": [job], "classes": None, "classes_refused": ""}
+    if job.status is ValuationStatus.SUCCEEDED:
+        try:
+            shown["classes"] = by_class.mine(session, visitor.caller, valuation_id)
+        except Conflict as refused:
+            shown["classes_refused"] = refused.detail
+    return page(request, "part.html", shown, visitor=visitor)
 
 
 @router.get("/earnings/{valuation_id}/certificate.json")

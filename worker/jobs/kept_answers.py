@@ -52,6 +52,16 @@ class KeptAnswers:
         """The true values of the test units."""
         return self._anchors[0].targets
 
+    @property
+    def everybody(self) -> bytes:
+        """All players, packed."""
+        return self._anchors[1]
+
+    @property
+    def of_everybody(self) -> NDArray[Any]:
+        """The answers [T, ...] of everybody's model."""
+        return self._anchors[0].everybody
+
     def baseline(self, metric: Metric) -> Baseline:
         """What the buyer has without anybody's data, by a metric."""
         ends = self._anchors[0]

@@ -25,6 +25,7 @@ from contract.metrics import Metric, metric_of
 from contract.orders.job import Job
 from contract.orders.spec import ValuationSpec
 from contract.results.answers import ANCHORS
+from contract.results.class_map import QUESTION, ClassContributions
 from contract.results.removal import RemovalCurves
 from contract.results.result import StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
@@ -33,6 +34,7 @@ from worker.engine.loop.lone import first_look
 from worker.engine.loop.removal_curves import removal
 from worker.engine.loop.run import RETRAIN
 from worker.engine.valuation import Impossible, value
+from worker.jobs.by_class import CannotTell, contributions
 from worker.jobs.kept_answers import KeptAnswers
 from worker.jobs.replay import StoredGame, group_worths, players_of
 
@@ -42,6 +44,7 @@ Stored = Mapping[str, Mapping[bytes, tuple[float, float]]]
 Worths = dict[str, dict[bytes, tuple[float, float]]]
 _AT_ONCE = 256  # models whose answers are measured together
 _GONE = "the models' answers on the test set are not there any more"
+_ERASED = "what was derived from the job's data was erased, because some of it was withdrawn"
 
 
 class CannotMeasure(Exception):
@@ -68,11 +71,14 @@ def measure(factory: sessionmaker[Session], blobs: BlobStore, valuation_id: uuid
         return
     if request is None:
         return
-    result, refusal = None, ""
+    result: StoredResult | ClassContributions | None = None
+    refusal = ""
     try:
-        result = values_by(request, blobs, metric)
+        result = classes_of(request, blobs) if metric == QUESTION else values_by(request, blobs, metric)
     except CannotMeasure as cause:
         refusal = f"values by {metric} cannot be computed: {cause}; order a job with that metric"
+    except CannotTell as cause:
+        refusal = f"this job is not told by class: {cause}"
     with transaction(factory) as session:
         other_metrics.finish(session, valuation_id, metric, result, refusal)
     log.info("worker.measured", metric=metric, refusal=refusal or None)
@@ -92,10 +98,8 @@ def values_by(request: MetricAsked, blobs: BlobStore, metric: str) -> StoredResu
     """The job's values by another metric; raises CannotMeasure."""
     job, partial = request.job, request.job.game.mode == "partial"
     if job.facts is None:
-        raise CannotMeasure("what was derived from the job's data was erased, because some of it was withdrawn")
-    if not any(blob.source == ANCHORS for blob in request.kept):
-        raise CannotMeasure(_GONE)
-    answers = KeptAnswers(blobs, request.kept, PREDICTIONS[job.game.predicts], job.facts.moved)
+        raise CannotMeasure(_ERASED)
+    answers = _answers(request, blobs, job.facts.moved)
     players, owners = players_of(job)
     by = metric_of(metric).resolved(job.game.classes)
     try:
@@ -127,6 +131,22 @@ def _curves(game: StoredGame, result: ValuationResult) -> RemovalCurves:
         return RemovalCurves(
             None, f"the job did not compute all the {need.source} worths of the order of values by this metric"
         )
+
+
+def classes_of(request: MetricAsked, blobs: BlobStore) -> ClassContributions:
+    """What each player did for each class; raises CannotMeasure where answers are gone, or CannotTell."""
+    if request.job.facts is None:
+        raise CannotMeasure(_ERASED)
+    try:
+        return contributions(request.job, _answers(request, blobs, request.job.facts.moved), request.kept)
+    except NotFound as gone:
+        raise CannotMeasure(_GONE) from gone
+
+
+def _answers(request: MetricAsked, blobs: BlobStore, moved: Sequence[str]) -> KeptAnswers:
+    if not any(blob.source == ANCHORS for blob in request.kept):
+        raise CannotMeasure(_GONE)
+    return KeptAnswers(blobs, request.kept, PREDICTIONS[request.job.game.predicts], moved)
 
 
 def _worths(answers: KeptAnswers, metric: Metric, request: MetricAsked, *, partial: bool) -> Worths:

@@ -5,8 +5,10 @@ draw other bounds or compare other rows is another question: the test set, the d
 are read, under which rule for copies; of a job everything but its money, its labels and its deadline.
 """
 
+import re
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.datasets.tables import Dataset
@@ -22,11 +24,20 @@ from contract.rows.findings import FileFinding
 # findings that follow from comparing others' cells with the asker's test set
 _COMPARED = frozenset({"out_of_range", "target_range", "unseen_categories"})
 _BAND_WORDS = {Band.SOME: "Some", Band.MUCH: "Many"}
+_IN_TEST = "{} of the rows of {} are in the test set, too; copies of test rows count for nobody."
+_IN_OTHERS = "{} of the rows of {} are in other providers' data of this job, too; by copies: {} each row counts once."
 # what changes no value and no overlap
 _NO_QUESTION = {
     "metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset",
     "drop_refused", "consent_seconds",
 }  # fmt: skip
+
+
+_SAID = {word: band for band, word in _BAND_WORDS.items()}
+_NOTES = {
+    where: re.compile(re.escape(text).replace(r"\{\}", "(Some|Many)", 1).replace(r"\{\}", "(.+)"), re.DOTALL)
+    for where, text in (("test", _IN_TEST), ("others", _IN_OTHERS))
+}
 
 
 def questions(
@@ -75,19 +86,34 @@ def overlap_notes(
     for offer, member in zip(offers, answer.members, strict=True):
         in_test = bands.band(member.in_test, member.rows, ("test", asker, answer.raw_test, member.raw))
         if in_test in _BAND_WORDS:
-            notes.append(
-                f"{_BAND_WORDS[in_test]} of the rows of {offer.shown} are in the test set, too; "
-                "copies of test rows count for nobody."
-            )
+            notes.append(_IN_TEST.format(_BAND_WORDS[in_test], offer.shown))
         if order.payout.copies == CopiesRule.SEPARATE:
             continue
         in_others = bands.band(member.in_others, member.rows, ("others", asker, everybody, member.raw))
         if in_others in _BAND_WORDS:
-            notes.append(
-                f"{_BAND_WORDS[in_others]} of the rows of {offer.shown} are in other providers' data of this job, too; "
-                f"by copies: {order.payout.copies.value} each row counts once."
-            )
+            notes.append(_IN_OTHERS.format(_BAND_WORDS[in_others], offer.shown, order.payout.copies.value))
     return notes
+
+
+@dataclass(frozen=True)
+class OverlapTold:
+    """What was told of one payee's rows: the bands of those in the test set and in others' data."""
+
+    payee: str
+    in_test: Band
+    in_others: Band
+
+
+def overlaps_told(notes: Sequence[str]) -> list[OverlapTold]:
+    """What a job's notes say of copies, by payee; whoever is not named is in no band above none."""
+    found: dict[str, dict[str, Band]] = {}
+    for note in notes:
+        for where, pattern in _NOTES.items():
+            if match := pattern.fullmatch(note):
+                found.setdefault(match[2], {})[where] = _SAID[match[1]]
+    return [
+        OverlapTold(name, told.get("test", Band.NONE), told.get("others", Band.NONE)) for name, told in found.items()
+    ]
 
 
 def quoted_findings(findings: Sequence[FileFinding]) -> list[FileFinding]:

@@ -1,4 +1,5 @@
-"""The evidence behind a result: each coalition whose worth was both unlearned and computed by training anew.
+"""The evidence behind a result: each coalition whose worth was both unlearned and computed by training anew, and how
+worths grow with the number of players.
 
 Reads stored worths only; it computes none and changes nothing. The caller may see the job.
 """
@@ -21,6 +22,29 @@ class Pair:
     size: int
     unlearned: float
     retrained: float
+
+
+@dataclass(frozen=True)
+class SizeMean:
+    """The worths of one source's models of so many players: how many models, their mean, the least and the most."""
+
+    size: int
+    models: int
+    mean: float
+    low: float
+    high: float
+
+
+def means_by_size(session: Session, valuation: Valuation) -> tuple[str, list[SizeMean]]:
+    """How the score grows with the players that a model is trained on, by the source with the most sizes, training anew
+    where it has as many; worths as they are stored, not corrected. ("", []) where none are."""
+    by_source: dict[str, list[SizeMean]] = {}
+    for source, size, models, mean, low, high in worths.by_size(session, valuation.game_id):
+        by_source.setdefault(source, []).append(SizeMean(size, models, mean, low, high))
+    if not by_source:
+        return "", []
+    source = max(sorted(by_source), key=lambda name: (len(by_source[name]), name == _RETRAIN))
+    return source, by_source[source]
 
 
 def audited_pairs(session: Session, valuation: Valuation) -> list[Pair]:

@@ -21,6 +21,7 @@ from app.valuations.work import lifecycle, protocol
 from contract.document import digest_of
 from contract.orders.job import Job
 from contract.results.answers import ANCHORS
+from contract.results.class_map import QUESTION, ClassContributions
 from contract.results.result import StoredResult
 
 TASK = "worker.tasks.measure"
@@ -48,6 +49,22 @@ def stored(session: Session, valuation_id: uuid.UUID, metric: str) -> OtherValue
         return None
     plain, refusal = row
     return OtherValues(None if plain is None else KeptResult(StoredResult.from_dict(plain), digest_of(plain)), refusal)
+
+
+@dataclass(frozen=True)
+class ByClass:
+    """What is known of a job's contributions by class; neither yet: a worker is at it."""
+
+    result: ClassContributions | None
+    refusal: str | None
+
+
+def by_class(session: Session, valuation_id: uuid.UUID) -> ByClass | None:
+    """What was asked before of classes, and what came of it; None where nobody asked."""
+    row = session.get(OtherMetric, (valuation_id, QUESTION))
+    if row is None:
+        return None
+    return ByClass(None if row.result is None else ClassContributions.read(row.result), row.refusal)
 
 
 def ask(session: Session, valuation_id: uuid.UUID, metric: str) -> None:
@@ -94,7 +111,13 @@ def begin(session: Session, valuation_id: uuid.UUID, metric: str) -> tuple[Job, 
     return protocol.job_of(session, valuation_id, repository.of_id(session, valuation_id).game_id), own.document
 
 
-def finish(session: Session, valuation_id: uuid.UUID, metric: str, result: StoredResult | None, refusal: str) -> None:
+def finish(
+    session: Session,
+    valuation_id: uuid.UUID,
+    metric: str,
+    result: StoredResult | ClassContributions | None,
+    refusal: str,
+) -> None:
     """Keep the values, or why there are none; what came first stays."""
     unanswered = OtherMetric.result.is_(None) & OtherMetric.refusal.is_(None)
     kept = {"result": result.plain()} if result is not None else {"refusal": refusal}

@@ -72,6 +72,21 @@ def known_by_fidelity(session: Session, game_id: uuid.UUID) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in rows}
 
 
+def by_size(session: Session, game_id: uuid.UUID) -> Sequence[Row[str, int, int, float, float, float]]:
+    """Of each source and number of players: how many worths, their mean, the least and the most; the smallest first."""
+    size = func.bit_count(Evaluation.coalition)
+    statement = select(
+        Evaluation.source,
+        size,
+        func.count(),
+        func.avg(Evaluation.worth),
+        func.min(Evaluation.worth),
+        func.max(Evaluation.worth),
+    )
+    statement = statement.where(Evaluation.game_id == game_id).group_by(Evaluation.source, size)
+    return session.execute(statement.order_by(Evaluation.source, size)).all()
+
+
 def stored_in_both(session: Session, game_id: uuid.UUID, source: str, other: str) -> Sequence[Row[bytes, float, float]]:
     """(coalition, worth by ``source``, worth by ``other``) of the coalitions that have both."""
     one, two = aliased(Evaluation), aliased(Evaluation)

@@ -59,6 +59,72 @@ document.addEventListener("keydown", (event) => {
   box.focus();
 });
 
+// ---- command palette: Ctrl K or Cmd K, written words filter, arrow keys choose, Enter goes there ----
+const palette = document.getElementById("palette");
+if (palette) {
+  const words = palette.querySelector("input");
+  const list = palette.querySelector("ul");
+  for (const heading of document.querySelectorAll("main h2[id]")) {
+    const item = document.createElement("li");
+    item.setAttribute("role", "option");
+    item.dataset.path = `#${heading.id}`;
+    item.textContent = heading.textContent.trim();
+    list.append(item);
+  }
+  const items = [...list.children];
+  items.forEach((item, number) => { item.id = `command-${number}`; });
+  const go = (item) => {
+    palette.close();
+    location.assign(item.dataset.path);
+  };
+  let chosen = 0;
+  const shown = () => items.filter((item) => !item.hidden);
+  const choose = (index) => {
+    chosen = index;
+    items.forEach((item) => item.setAttribute("aria-selected", "false"));
+    const item = shown()[index];
+    item?.setAttribute("aria-selected", "true");
+    item?.scrollIntoView({ block: "nearest" });
+    if (item) words.setAttribute("aria-activedescendant", item.id);
+    else words.removeAttribute("aria-activedescendant");
+  };
+  const filter = () => {
+    const wanted = words.value.trim().toLocaleLowerCase();
+    for (const item of items) item.hidden = !item.textContent.toLocaleLowerCase().includes(wanted);
+    choose(0);
+  };
+  const open = () => {
+    words.value = "";
+    filter();
+    palette.showModal();
+    words.focus();
+  };
+  document.getElementById("commands").addEventListener("click", open);
+  document.addEventListener("keydown", (event) => {
+    if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
+    event.preventDefault();
+    if (palette.open) palette.close();
+    else open();
+  });
+  words.addEventListener("input", filter);
+  palette.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const count = shown().length;
+    if (step && count) {
+      event.preventDefault();
+      choose((chosen + step + count) % count);
+    } else if (event.key === "Enter" && count) {
+      event.preventDefault();
+      go(shown()[chosen]);
+    }
+  });
+  palette.addEventListener("click", (event) => {
+    const item = event.target.closest("[role=option]");
+    if (item) go(item);
+    else if (event.target === palette) palette.close();
+  });
+}
+
 document.getElementById("theme")?.addEventListener("click", () => {
   const theme = dark() ? "light" : "dark";
   document.documentElement.dataset.theme = theme;
@@ -123,6 +189,7 @@ if (upload) {
     if (!file) return;
     document.getElementById("chosen").textContent = `${file.name} (${(file.size / 1000).toFixed(1)} kB)`;
     if (upload.elements.name && !upload.elements.name.value) upload.elements.name.value = file.name.replace(/\.[^.]+$/, "");
+    offerColumns(file);
   };
   input.addEventListener("change", choose);
   for (const kind of ["dragenter", "dragover"]) drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
@@ -156,6 +223,27 @@ if (upload) {
       button.disabled = false;
     }
   });
+}
+
+// the columns that a file's first line names, offered as what is to be predicted; files that are not text offer none
+async function offerColumns(file) {
+  const list = document.getElementById("header");
+  if (!list) return;
+  list.replaceChildren();
+  if (!/\.(csv|tsv|txt|jsonl|ndjson)$/i.test(file.name)) return;
+  const line = (await file.slice(0, 65536).text()).replace(/^\uFEFF/, "").split(/\r?\n/, 1)[0];
+  let names = [];
+  if (/\.(jsonl|ndjson)$/i.test(file.name)) {
+    try { names = Object.keys(JSON.parse(line)); } catch { return; }
+  } else {
+    const by = [",", ";", "\t", "|"].reduce((best, each) => (line.split(each).length > line.split(best).length ? each : best));
+    names = line.split(by).map((name) => name.trim().replace(/^"(.*)"$/, "$1").replaceAll('""', '"'));
+  }
+  for (const name of names.filter(Boolean).slice(0, 2000)) {
+    const option = document.createElement("option");
+    option.value = name;
+    list.append(option);
+  }
 }
 
 async function create(form) {

@@ -18,6 +18,7 @@ from app.identity import Role
 from app.payouts import service as payouts
 from app.settings import Settings
 from app.valuations.results import certificates
+from cherish.client import Client
 
 ROWS = "u,v,label\n" + "".join(f"{i % 7},{i % 5},{'abc'[i % 3]}\n" for i in range(15))
 
@@ -82,3 +83,21 @@ def test_a_certificate_is_checked_with_the_key_that_is_given(settings: Settings,
     assert (
         CliRunner().invoke(cli, ["certificate", str(file), "--key", certificates.public_key(settings)]).exit_code != 0
     )
+
+
+def test_a_job_by_class_says_who_did_what_and_what_is_not_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {
+        "source": "retrain",
+        "classes": [{"name": "ill", "rows": 120, "nobody": 0.0, "everybody": 0.83}],
+        "players": [
+            {"providers": ["Ward 1"], "cells": [{"value": 0.81, "sure": True}]},
+            {"providers": ["Ward 2", "its copy"], "cells": [{"value": 0.02, "sure": False}]},
+        ],
+        "untold": ["rare"],
+    }
+    monkeypatch.setattr(Client, "classes", lambda _, __: body)
+    shown = CliRunner().invoke(cli, ["valuations", "classes", "val_1", "--key", "k"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0, shown.output
+    for words in ("ill (120)", "Ward 1", "+0.81", "Ward 2 and its copy", "+0.02 ?", "0.83", "rare"):
+        assert words in shown.output
+    assert "+0.81 ?" not in shown.output

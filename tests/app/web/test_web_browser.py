@@ -242,6 +242,9 @@ def _provider_offers(chromium: Browser, market: Market, folder: Path) -> str:
     bad = folder / "bad.csv"
     bad.write_text("a,label\n1\n")
     page.set_input_files("#file", bad)
+    # what may be predicted is picked from the file's header
+    expect(page.locator("#header option")).to_have_count(2)
+    assert page.locator("#header option").evaluate_all("(all) => all.map((each) => each.value)") == ["a", "label"]
     page.get_by_label("Column to predict").fill("label")
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("#upload-problem")).to_contain_text("row")

@@ -1,9 +1,9 @@
 """What another pool or rule would have paid: the settlement's own plan, to the cent, and nothing of it carried out."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -16,7 +16,7 @@ from app.identity import Role
 from app.payouts import service as payouts
 from app.payouts.tables import LedgerTransfer
 from app.settings import Settings
-from app.valuations.results import settlement, what_if
+from app.valuations.results import report_links, settlement, what_if
 from app.valuations.tables import Valuation
 from app.web.ended import sharing
 from contract.orders.policies import PayoutPolicy
@@ -123,13 +123,38 @@ def test_a_link_shows_the_report_to_anybody_until_it_ends_and_nothing_else(
         assert ended.here.fill(f"{ended.path}/share", f"{ended.path}/share", days=days).status_code == 422
 
 
-def test_a_link_that_has_ended_or_was_not_signed_here_shows_nothing() -> None:
-    now = datetime(2026, 11, 23, tzinfo=UTC)
-    ids: Any = [story.uuid.UUID(int=number) for number in (1, 2)]
-    token = sharing.sign("s", sharing.Link(*ids, now + timedelta(days=1)))
-    assert sharing.read("s", token, now).valuation_id == ids[0]
-    with pytest.raises(NotFound, match="ended on 2026-11-24"):
-        sharing.read("s", token, now + timedelta(days=2))
+def test_a_link_is_taken_back_by_its_buyer_alone_and_shows_nothing_from_then_on(app: FastAPI, ended: Ended) -> None:
+    made = ended.here.fill(f"{ended.path}/share", f"{ended.path}/share", days="3")
+    link = made.text.partition("/shared/")[2].partition("<")[0]
+    other = ended.here.fill(f"{ended.path}/share", f"{ended.path}/share", days="3")
+    kept = other.text.partition("/shared/")[2].partition("<")[0]
+    of = re.findall(r'name="link" value="([0-9a-f]{32})"', other.text)
+    assert len(of) >= 2
+    nobody = Browser(app)
+    assert nobody.get(f"/shared/{link}").status_code == 200
+    here = f"{ended.path}/share"
+    assert ended.here.fill(f"{here}/take-back", here, link="0" * 32).status_code == 404
+    assert ended.here.fill(f"{here}/take-back", here, link=of[1]).status_code == 303
+    assert nobody.get(f"/shared/{link}").status_code == 404
+    assert "taken back" in nobody.get(f"/shared/{link}").text
+    assert nobody.get(f"/shared/{kept}").status_code == 200
+    assert of[1] not in ended.here.get(here).text
+
+
+def test_a_link_that_was_not_signed_here_shows_nothing() -> None:
+    link = story.uuid.UUID(int=1)
+    token = sharing.sign("s", link)
+    assert sharing.read("s", token) == link
     for secret, sent in (("t", token), ("s", token + "x"), ("s", "")):
         with pytest.raises(NotFound, match="no link"):
-            sharing.read(secret, sent, now)
+            sharing.read(secret, sent)
+
+
+def test_a_link_that_has_ended_shows_nothing(session: Session, ended: Ended) -> None:
+    now = datetime.now(UTC)
+    job = ended.job.id
+    link = report_links.make(session, job, now + timedelta(days=1))
+    assert report_links.opened(session, link.id, now).id == job
+    assert list(report_links.working(session, job, now + timedelta(days=2))) == []
+    with pytest.raises(NotFound, match="ended on"):
+        report_links.opened(session, link.id, now + timedelta(days=2))
