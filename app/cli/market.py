@@ -53,6 +53,9 @@ def push(
     grant: Annotated[
         list[Grant] | None, typer.Option(help="What buyers may have beside its value: model, data; may be repeated.")
     ] = None,
+    test_first: Annotated[
+        bool, typer.Option("--test-first", help="Only jobs whose test set was uploaded before this data.")
+    ] = False,
     api: _Api = _URL,
 ) -> None:
     """Upload a file as a dataset, and publish it if a licence is given."""
@@ -60,6 +63,8 @@ def push(
         raise InvalidInput(f"{file}: there is no such file; check the path")
     if grant and licence is None:
         raise InvalidInput("--grant: a licence grants it; give --licence as well")
+    if test_first and licence is None:
+        raise InvalidInput("--test-first: a licence says it; give --licence as well")
     progress = Console(stderr=True)
     with Client(api, key) as client:
         draft = ListedDataset.read(
@@ -73,7 +78,8 @@ def push(
             )
         if licence is not None:
             grants = [each.value for each in (Grant.VALUE, *(grant or ()))]
-            body = client.publish_dataset(draft.id, {"spdx": licence, "grants": list(dict.fromkeys(grants))})
+            terms = {"spdx": licence, "grants": list(dict.fromkeys(grants)), "test_first": test_first}
+            body = client.publish_dataset(draft.id, terms)
     dataset = ListedDataset.read(body)
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 

@@ -14,7 +14,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from pydantic import TypeAdapter
 
 from app.errors import InvalidInput
-from contract.orders.grants import ODRL_ACTIONS, ODRL_PROFILE, Grant
+from contract.orders.grants import DATA_UPLOADED, ODRL_ACTIONS, ODRL_PROFILE, TEST_UPLOADED, Grant
 
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _SPDX_URL = "https://spdx.org/licenses/"
@@ -23,13 +23,15 @@ _SPDX_URL = "https://spdx.org/licenses/"
 @dataclass(frozen=True)
 class Licence:
     """What a provider allows. ``spdx`` is a canonical SPDX expression, or a ``LicenseRef-`` of the provider's own.
-    Licences from before there were grants grant values alone."""
+    Licences from before there were grants grant values alone. ``test_first``: only jobs whose test set was uploaded
+    before the data."""
 
     spdx: str
     purposes: tuple[str, ...] | None = None
     territories: tuple[str, ...] | None = None
     expires_at: datetime | None = None
     grants: tuple[Grant, ...] = (Grant.VALUE,)
+    test_first: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -67,6 +69,8 @@ class Licence:
             for left, right in rules
             if right is not None
         ]
+        if self.test_first:
+            constraints.append({"leftOperand": TEST_UPLOADED, "operator": "lt", "rightOperand": DATA_UPLOADED})
         limits = {"constraint": constraints} if constraints else {}
         return {
             "@context": ["http://www.w3.org/ns/odrl.jsonld", {"cherish": f"{ODRL_PROFILE}:"}],
@@ -78,6 +82,16 @@ class Licence:
 
 
 _STORED = TypeAdapter(Licence)
+
+
+def late_test_problem(licence: Licence, *, late: bool) -> str | None:
+    """Why a job whose test set is later than the data may not use it, as the end of a sentence; None where it may."""
+    if not (licence.test_first and late):
+        return None
+    return (
+        "is licensed for jobs whose test set was uploaded before it, and this one's was uploaded later; "
+        "leave it out, or name an earlier test set"
+    )
 
 
 def canonical_spdx(expression: str) -> str:

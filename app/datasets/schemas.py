@@ -119,6 +119,10 @@ class LicenceBody(Body):
             + ".",
         ),
     ] = Field(default=[Grant.VALUE])
+    test_first: bool = Field(
+        default=False,
+        description="Only jobs whose test set was uploaded before this data, and so was not picked knowing it.",
+    )
 
     @field_validator("grants")
     @classmethod
@@ -137,7 +141,7 @@ class LicenceBody(Body):
     def licence(self) -> Licence:
         purposes = None if self.purposes is None else tuple(self.purposes)
         territories = None if self.territories is None else tuple(self.territories)
-        return Licence(self.spdx, purposes, territories, self.expires_at, tuple(self.grants))
+        return Licence(self.spdx, purposes, territories, self.expires_at, tuple(self.grants), self.test_first)
 
 
 class PublishBody(Body):
@@ -192,6 +196,7 @@ class LicenceAnswer(Answer):
     territories: list[str] | None
     expires_at: datetime | None
     grants: list[Grant] = Field(default=[Grant.VALUE], description="What a buyer of a job may have.")
+    test_first: bool = Field(default=False, description="Only jobs whose test set was uploaded before this data.")
 
 
 class DatasetAnswer(Answer):

@@ -167,6 +167,8 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             order.class_weights,
             compute,
             deliver=order.delivered,
+            test_first=order.test_first,
+            lot=order.test_lot,
         ),
     )
 
@@ -243,6 +245,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
         base=admitted.game.base,
         findings=admitted.findings,
         away=admitted.away,
+        lot=admitted.lot,
         terms=AgreedTerms(
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),

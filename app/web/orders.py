@@ -46,6 +46,9 @@ class OrderForm(PageForm):
     datasets_text: str = ""
     test_dataset: str = ""
     test_group: str = ""
+    test_first: str = ""
+    lot_percent: str = ""
+    lot_alone: str = ""
     players: str = ""
     purpose: str = ""
     territory: str = ""
@@ -166,6 +169,9 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "leave_out": "\n".join(order.features.leave_out),
         "missing_labels": order.missing_labels,
         "drop_unfit": "yes" if order.drop_unfit else None,
+        "test_first": "yes" if order.test_first else None,
+        "lot_percent": 100 * order.test_lot.part if order.test_lot else None,
+        "lot_alone": "yes" if order.test_lot and not order.test_lot.beside else None,
     }
     texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
     return OrderForm(datasets=[public_id("ds", dataset_id) for dataset_id in order.datasets], **texts)
@@ -218,6 +224,8 @@ def order_of(form: OrderForm) -> NewValuation:
         },
         "missing_labels": form.missing_labels,
         "drop_unfit": form.drop_unfit == "yes",
+        "test_first": form.test_first == "yes",
+        "test_lot": _lot(form),
     }
     own = {"checkpoint": model} if model.startswith("ck_") else {"model": {"name": model, "hyper": pairs(form.hyper)}}
     fields |= own
@@ -235,6 +243,11 @@ def metric_options(form: OrderForm) -> dict[str, Any] | None:
         return options.read(f"{form.metric or Accuracy.name}:{written}")[1].plain()
     except InvalidProblem as wrong:
         raise InvalidInput(str(wrong), errors=[FieldError("/metric_options", str(wrong), "metric")]) from None
+
+
+def _lot(form: OrderForm) -> dict[str, Any] | None:
+    percent = number("lot_percent", form.lot_percent)
+    return None if not percent else {"part": percent / 100, "beside": form.lot_alone != "yes"}
 
 
 def _payout(form: OrderForm) -> dict[str, Any]:

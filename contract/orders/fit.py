@@ -9,6 +9,7 @@ from pydantic import Field
 
 from contract.document import Document
 from contract.orders.job import LabelMix
+from contract.orders.lot import LotDraw, LotFitted
 from contract.rows.features import ALL_FEATURES, FeatureChoice
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding
@@ -28,7 +29,8 @@ class FitQuestion(Document):
     ``files`` and ``uploaded`` are by dataset (hex). ``by_name``: classes and columns stay in the order of their names,
     which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
     rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
-    not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any."""
+    not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any.
+    ``lot``: test rows that are drawn from the payees'."""
 
     kind: str
     test: InputFile
@@ -47,6 +49,7 @@ class FitQuestion(Document):
     own: bool = False
     target_is: TargetIs | None = None
     draws: str = ""
+    lot: LotDraw | None = None
 
 
 class FitRequest(Document):
@@ -137,8 +140,9 @@ class DatasetRefusal(Document):
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
-    rows as they were read; ``findings`` is what is said of the files. ``unfit``
-    are datasets that were left out, as the question allows; ``members`` are then those who have others."""
+    rows as they were read; ``findings`` is what is said of the files. ``unfit`` are datasets
+    that were left out, as the question allows; ``members`` are then those who have others.
+    ``test`` is with the rows of ``lot``, or they alone."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -151,6 +155,7 @@ class FitAnswer(Document):
     mix: LabelMix
     findings: tuple[FileFinding, ...] = ()
     unfit: tuple[UnfitDataset, ...] = ()
+    lot: LotFitted | None = None
 
 
 class FitReply(Document):

@@ -36,6 +36,7 @@ from contract.document import digest_of
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.orders.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
 from contract.orders.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.orders.lot import LotDraw
 from contract.rows.features import ALL_FEATURES, FeatureChoice
 from contract.rows.files import InputFile, Reading
 from contract.rows.reading import MissingLabels, TargetIs
@@ -49,7 +50,7 @@ _RULES = 10
 class OrderFiles:
     """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
     whether a checkpoint's weights fix the order of classes and columns (``by_name``), what the target is predicted as
-    (``FitQuestion``), and by which column of the test set its rows are grouped ("": by none)."""
+    (``FitQuestion``), by which column of the test set its rows are grouped ("": by none), and test rows by lot."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -66,6 +67,7 @@ class OrderFiles:
     target_is: TargetIs | None = None
     group: str = ""
     draws: str = ""
+    lot: LotDraw | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ class Fitter:
             drop_unfit=files.drop_unfit,
             target_is=files.target_is,
             draws=files.draws,
+            lot=files.lot,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)
