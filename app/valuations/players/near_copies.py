@@ -133,8 +133,8 @@ def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
     depths, nearest, away = _depths_of(X, y, earlier)
     plain, noisy, labels = _honest_depths(earlier, away)
     best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, earlier)
-    if best is None and _copied_whole(depths, y, earlier, (plain, noisy), away):
-        best = max(float(np.quantile(noisy, _PRESUMED)), 1e-9)
+    if _copied_whole(depths, y, earlier, (plain, noisy), away):
+        best = 1e-9  # rows that noise has lifted out of their cells are copies too
     return (depths >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
 
 
