@@ -18,6 +18,7 @@ from contract.orders.spec import ValuationSpec
 from contract.proof.evidence import EvidenceSeal
 from contract.proof.sealing import SEAL
 from contract.results.interactions import Interactions
+from contract.results.removal import RemovalCurves
 from contract.results.selection import Selection
 
 FORMAT = 1
@@ -368,27 +369,6 @@ class ValuationResult(_Answer):
         except json.JSONDecodeError as cause:
             raise ValueError(f"this is not a valuation result: not JSON ({cause})") from cause
         return cls.from_dict(data)
-
-
-@dataclass(frozen=True)
-class RemovalPoint:
-    """``removed`` players are gone, ``player`` (a position among the result's players) last; ``retrained`` where that
-    is known too."""
-
-    removed: int
-    player: int | None
-    worth: float
-    retrained: float | None
-
-
-@dataclass(frozen=True)
-class RemovalCurves:
-    """Both removal curves and the source of their worths; without curves, ``reason`` says why there are none."""
-
-    source: str | None
-    reason: str | None
-    highest_first: tuple[RemovalPoint, ...] = ()
-    lowest_first: tuple[RemovalPoint, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from contract.orders.job import DomainPerplexity
 from contract.orders.spec import ValuationSpec
 from contract.proof.evidence import EvidenceSeal
+from contract.results.removal import RemovalCurves, RemovalPoint
 from contract.results.result import (
     FORMAT,
     Audit,
@@ -20,8 +21,6 @@ from contract.results.result import (
     Forecast,
     PlayerResult,
     Precision,
-    RemovalCurves,
-    RemovalPoint,
     RevaluedWithout,
     ShardRow,
     SizeRow,

@@ -18,7 +18,8 @@ from contract.learning.learners import predicted
 from contract.orders.job import Job, SourceCost
 from contract.proof.evidence import AnswersLeaf, Evidence, EvidencePlayer, SourceWorths
 from contract.results.answers import ANCHORS
-from contract.results.result import RemovalCurves, StoredResult, ValuationResult, WorthRow
+from contract.results.removal import RemovalCurves
+from contract.results.result import StoredResult, ValuationResult, WorthRow
 from contract.tasks import PREDICTIONS
 from worker.engine.games.game import Player, family
 from worker.engine.valuation import recompute

@@ -25,7 +25,8 @@ from contract.metrics import Metric, metric_of
 from contract.orders.job import Job
 from contract.orders.spec import ValuationSpec
 from contract.results.answers import ANCHORS
-from contract.results.result import RemovalCurves, StoredResult, ValuationResult
+from contract.results.removal import RemovalCurves
+from contract.results.result import StoredResult, ValuationResult
 from contract.tasks import PREDICTIONS
 from worker.engine.games.game import EvaluationFailed, NeedWorths, family
 from worker.engine.loop.lone import first_look

@@ -48,7 +48,8 @@ from app.valuations.tables import Valuation, ValuationPlayer
 from contract.orders.grants import Grant
 from contract.orders.job import PayeePart, TestCommitment
 from contract.proof.evidence import InclusionProof
-from contract.results.result import PlayerResult, RemovalCurves, RemovalPoint, StoredResult, TestRowChance
+from contract.results.removal import RemovalCurves, RemovalPoint
+from contract.results.result import PlayerResult, StoredResult, TestRowChance
 from contract.results.row_values import ROWS_NONE
 from contract.rows.findings import FileFinding, Severity
 

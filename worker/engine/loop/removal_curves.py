@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from contract.results.result import RemovalCurves, RemovalPoint, ValuationResult
+from contract.results.removal import RemovalCurves, RemovalPoint
+from contract.results.result import ValuationResult
 from worker.engine.games.coalitions import canonical, classes_of, key, unique
 from worker.engine.games.game import Coalitions, FidelityGame, family
 from worker.engine.loop.purchases import Purchases

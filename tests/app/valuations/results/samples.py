@@ -10,7 +10,8 @@ from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.orders.job import AgreedTerms, JobInputs, JobProgress, PayeePart, TestCommitment
 from contract.orders.spec import ValuationSpec
-from contract.results.result import Audit, PlayerResult, RemovalCurves, RevaluedWithout, StoredResult, ValuationResult
+from contract.results.removal import RemovalCurves
+from contract.results.result import Audit, PlayerResult, RevaluedWithout, StoredResult, ValuationResult
 from contract.rows.files import InputFile
 
 PROVIDERS = [uuid.uuid5(uuid.NAMESPACE_URL, name) for name in ("a", "b", "c")]

@@ -12,7 +12,8 @@ from app.valuations.states import CHECK, TERMINAL, ValuationStatus
 from app.valuations.tables import Round
 from contract.orders.job import JobProgress
 from contract.orders.spec import ValuationSpec
-from contract.results.result import Forecast, Precision, RemovalCurves, RemovalPoint, RevaluedWithout
+from contract.results.removal import RemovalCurves, RemovalPoint
+from contract.results.result import Forecast, Precision, RevaluedWithout
 from tests.app.valuations.results.samples import MOMENT, PROVIDERS, found, job, payees, result
 
 PLAYERS = (found("a", 0.4, 0.8), found("b", 0.2, 0.2))
