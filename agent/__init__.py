@@ -2,3 +2,7 @@
 
 It opens connections and accepts none. Nothing here imports the service; what leaves goes through ``journal``.
 """
+
+from contract.arithmetic import fix_arithmetic
+
+fix_arithmetic()

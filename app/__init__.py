@@ -1,5 +1,5 @@
 """The HTTP service of Cherish: people, data, jobs and money. Never loads torch."""
 
-from contract.arithmetic import one_thread
+from contract.arithmetic import fix_arithmetic
 
-one_thread()
+fix_arithmetic()

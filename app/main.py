@@ -22,6 +22,7 @@ from app.billing import endpoints as billing
 from app.checkpoints import endpoints as checkpoints
 from app.datasets import catalog_endpoints as catalog
 from app.datasets import endpoints as datasets
+from app.datasets import resumable_endpoints as resumable
 from app.db.limits import Process
 from app.db.session import make_reading_factory, make_session_factory, open_engine
 from app.erasure import endpoints as erasure
@@ -42,6 +43,7 @@ from app.valuations import evidence_endpoints as evidence
 from app.valuations import handover_endpoints as handovers
 from app.valuations import participation_endpoints as participations
 from app.valuations import row_endpoints, value_endpoints
+from app.valuations.consents import endpoints as consents
 from app.valuations.explorations import endpoints as explorations
 from app.web import endpoints as web
 from app.web.rendering import error_page
@@ -123,6 +125,7 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(metrics.router)
     app.include_router(audit.router)
     app.include_router(datasets.router)
+    app.include_router(resumable.router)
     app.include_router(catalog.router)
     app.include_router(agents.router)
     app.include_router(checkpoints.router)
@@ -134,6 +137,8 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(row_endpoints.router)
     app.include_router(evidence.router)
     app.include_router(value_endpoints.router)
+    app.include_router(consents.router)
+    app.include_router(consents.of_jobs)
     app.include_router(explorations.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)

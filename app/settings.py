@@ -186,6 +186,12 @@ class Settings(BaseSettings):
     )
 
     max_drafts: int = Field(default=5_000, gt=0, description="datasets without bytes of one organisation")
+    max_open_uploads: int = Field(
+        default=16, gt=0, description="resumable uploads of one organisation that wait for more"
+    )
+    upload_hours: float = Field(
+        default=24.0, gt=0, description="how long a resumable upload waits for its next part before it is forgotten"
+    )
     max_versions: int = Field(default=1_000, gt=0, description="of one dataset")
     max_keys: int = Field(default=1_000, gt=0, description="of one organisation that are neither revoked nor expired")
     max_stored_bytes: int = Field(
@@ -268,6 +274,9 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(default=1.0, gt=0, description="how often a worker looks for a cancelled job")
     redispatch_seconds: float = Field(
         default=15.0, gt=0, description="when an unclaimed shard's message counts as lost"
+    )
+    consent_hours: float = Field(
+        default=72.0, gt=0, le=2160, description="how long providers who approve each job may take, where no order says"
     )
     sweep_seconds: float = Field(default=5.0, gt=0, description="how often the sweeper looks")
     max_running_per_buyer: int = Field(default=4, gt=0, description="jobs at once; more wait in the queue")

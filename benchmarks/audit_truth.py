@@ -1,24 +1,28 @@
 """Is the audit's sentence true? Its error, bias and RVR against those of all coalitions of small games.
 
-``python -m benchmarks.audit_truth`` prints the table of docs/method.md; under two minutes on two cores. The truth is
-every coalition retrained and unlearned, sizes alike; several job seeds audit each game.
+``python -m benchmarks.audit_truth`` prints the table of docs/method.md, games drawn and trained here (under two minutes
+on two cores), and with ``stored`` that of docs/benchmarks-estimators.md, the stored games of benchmarks.estimators. The
+truth is every coalition retrained and unlearned, sizes alike; several job seeds audit each game.
 """
 
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import argparse
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.estimators.__main__ import stored_game
+from benchmarks.estimators.settings import KEPT, TUNED
 from contract.orders.spec import ValuationSpec
 from contract.results.result import Audit
+from worker.engine.estimators.multifidelity import anchors
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import sizes_of
 from worker.engine.games.game import TableFidelityGame, all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
 from worker.engine.loop.audit import residual_variance_ratio
+from worker.engine.loop.run import Run
 from worker.engine.valuation import value
 
 Floats = NDArray[np.float64]
@@ -83,51 +87,110 @@ def truth(game: TableFidelityGame) -> Truth:
     return Truth(float(np.sqrt(weight @ error**2)), float(weight @ error), rvr)
 
 
-def audits(game: TableFidelityGame, metric: str) -> list[Audit]:
+def audits(game: TableFidelityGame, spec: ValuationSpec) -> list[Audit]:
     """The audits of jobs that differ in their seed."""
     return [
-        value(TableFidelityGame(game.players, game.tables, game.costs), ValuationSpec(metric=metric, seed=seed)).audit
+        value(TableFidelityGame(game.players, game.tables, game.costs), replace(spec, seed=seed)).audit
         for seed in JOB_SEEDS
     ]
 
 
-def row(kind: str, metric: str, learner: str, seeds: Sequence[int]) -> str:
-    """One line of the table: ratios of what audits say to what is true, and how often their intervals hold it."""
-    ratios, biases, rvrs, true_rvrs, truths = [], [], [], [], []
-    held: dict[str, list[bool]] = {"rmse": [], "bias": [], "rvr": []}
-    for seed in seeds:
-        game = tables(problem(kind, metric, seed, learner))
+def audits_of_spent_budgets(game: TableFidelityGame, spec: ValuationSpec) -> list[Audit]:
+    """The same of jobs that spend their whole budget, which takes no estimate."""
+    result = []
+    for seed in JOB_SEEDS:
+        run = Run(TableFidelityGame(game.players, game.tables, game.costs), replace(spec, seed=seed), None)
+        grid, chosen, _ = run.audit_plan()
+        run.purchases.worth("retrain", np.concatenate([anchors(run.n), chosen]))
+        run.purchases.worth(SOURCE, grid.coalitions)
+        result.append(run.compare(SOURCE))
+    return result
+
+
+@dataclass
+class Judged:
+    """What audits said beside what is true: ratios of RMSE, biases' differences in RMSE, RVR, and for each of the three
+    whether the interval holds the truth."""
+
+    truths: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    biases: list[float] = field(default_factory=list)
+    rvrs: list[tuple[float, float]] = field(default_factory=list)
+    held: dict[str, list[bool]] = field(default_factory=lambda: {"rmse": [], "bias": [], "rvr": []})
+
+    def add(self, game: TableFidelityGame, audited: list[Audit]) -> None:
+        """The audits of one game."""
         true = truth(game)
-        truths.append(true.rmse)
-        for audit in audits(game, metric):
+        self.truths.append(true.rmse)
+        for audit in audited:
             if audit.rmse is None or audit.bias is None:
                 continue
-            ratios.append(audit.rmse / true.rmse)
-            biases.append((audit.bias - true.bias) / true.rmse)
+            self.ratios.append(audit.rmse / true.rmse)
+            self.biases.append((audit.bias - true.bias) / true.rmse)
             if audit.rvr is not None and true.rvr is not None:
-                rvrs.append(audit.rvr)
-                true_rvrs.append(true.rvr)
+                self.rvrs.append((true.rvr, audit.rvr))
             for name, right in (("rmse", true.rmse), ("bias", true.bias), ("rvr", true.rvr)):
                 ends = getattr(audit, f"{name}_ci")
                 if ends is not None and right is not None:
-                    held[name].append(ends[0] <= right <= ends[1])
-    shares = [f"{np.mean(each):.2f}" if each else "-" for each in held.values()]
-    return (
-        f"| {kind}, {learner}, {metric} | {np.mean(truths):.4f} | {np.mean(ratios):.2f} ({min(ratios):.2f} to "
-        f"{max(ratios):.2f}) | {np.mean(biases):+.2f} | {np.mean(true_rvrs):.2f} / {np.mean(rvrs):.2f} | "
-        f"{' / '.join(shares)} |"
-    )
+                    self.held[name].append(ends[0] <= right <= ends[1])
+
+    def join(self, other: "Judged") -> None:
+        """Those of more games."""
+        for mine, more in ((self.ratios, other.ratios), (self.biases, other.biases), (self.truths, other.truths)):
+            mine += more
+        self.rvrs += other.rvrs
+        for name, more_held in other.held.items():
+            self.held[name] += more_held
+
+    def cells(self) -> str:
+        """Ratio with its range, difference of the biases with its spread, RVR true / audit's, part of the intervals
+        that hold."""
+        shares = [f"{np.mean(each):.2f}" if each else "-" for each in self.held.values()]
+        rvr = [f"{each:.2f}" for each in np.mean(self.rvrs, axis=0)] if self.rvrs else ["-"]
+        return (
+            f"{np.mean(self.ratios):.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f}) | "
+            f"{np.mean(self.biases):+.2f} ± {np.std(self.biases):.2f} | {' / '.join(rvr)} | {' / '.join(shares)} |"
+        )
 
 
-def main() -> None:
+def drawn_games() -> None:
+    """Games drawn and trained here."""
+    _head()
+    kinds = [*product(KINDS, METRICS, ("logistic",)), *product(("apart", "dominant"), ("accuracy",), ("mlp",))]
+    for kind, metric, learner in kinds:
+        judged = Judged()
+        for seed in range(2):
+            game = tables(problem(kind, metric, seed, learner))
+            judged.add(game, audits(game, ValuationSpec(metric=metric)))
+        print(f"| {kind}, {learner}, {metric} | {np.mean(judged.truths):.4f} | {judged.cells()}", flush=True)
+
+
+def stored_games() -> None:
+    """The stored games, a line for each and metric, and one for all of a metric."""
+    _head()
+    everything = {metric: Judged() for metric in METRICS}
+    for name, seed in [(name, seed) for games in (TUNED, KEPT) for name, seeds in games.items() for seed in seeds]:
+        for metric, all_of_metric in everything.items():
+            judged = Judged()
+            game, spec = stored_game(name, seed, metric)
+            judged.add(game, audits_of_spent_budgets(game, spec))
+            all_of_metric.join(judged)
+            label = f"{name}, {seed}, {metric}"
+            print(f"| {label} | {np.mean(judged.truths):.4f} | {judged.cells()}", flush=True)
+    for metric, judged in everything.items():
+        print(f"| all, {metric} | | {judged.cells()}", flush=True)
+
+
+def _head() -> None:
     print("| game | true RMSE | audit's RMSE over the true one | bias, audit's less true, in RMSE | RVR, true / audit's"
           " | intervals that hold the truth: RMSE / bias / RVR |")  # fmt: skip
     print("|---|---|---|---|---|---|")
-    for kind, metric in product(KINDS, METRICS):
-        print(row(kind, metric, "logistic", range(2)))
-        sys.stdout.flush()
-    for kind in ("apart", "dominant"):
-        print(row(kind, "accuracy", "mlp", range(2)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.audit_truth", description=__doc__)
+    parser.add_argument("games", nargs="?", default="drawn", choices=("drawn", "stored"))
+    drawn_games() if parser.parse_args().games == "drawn" else stored_games()
 
 
 if __name__ == "__main__":

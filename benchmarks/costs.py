@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -127,6 +128,15 @@ GAMES: dict[str, Callable[[], Problem]] = {
     "cnn: 28 x 28, 500 test rows": lambda: drawn("cnn", {"steps": 60}, (28, 28), 10, 1200, 500),
     "cnn: 8 x 8": lambda: drawn("cnn", {}, (8, 8), 10, 1000, 500),
     "cnn: 32 x 32 x 3, 16 channels": lambda: drawn("cnn", {"channels": 16, "steps": 40}, (32, 32, 3), 10, 1000, 500),
+    **{
+        f"{learner}: {label}": partial(drawn, learner, {}, *sizes)
+        for learner in ("boosted_trees", "random_forest", "knn", "svm_rbf")
+        for label, sizes in {
+            "320 rows of 10": ((10,), 2, 320, 200),
+            "1600 rows of 30": ((30,), 2, 1600, 400),
+            "1600 rows of 30, 5 classes": ((30,), 5, 1600, 400),
+        }.items()
+    },
     "lm: width 64, 256 tokens": lambda: tokens(64, 64, 256, 20),
     "lm: width 128, context 128": lambda: tokens(128, 128, 256, 10),
     "lm: width 64, 4000 tokens": lambda: tokens(64, 64, 4000, 8),

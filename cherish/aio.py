@@ -6,25 +6,19 @@ What a retry, a problem and the end of a job are is said once, in ``client``; th
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import httpx
 
-from cherish.client import (
-    TERMINAL,
-    Json,
-    Problem,
-    is_outage,
-    passes,
-    pause_before,
-    pieces_of,
-    read_answer,
-    requested_pause,
-)
+from cherish.client import TERMINAL, Json, Problem, is_outage, passes, pause_before, read_answer, requested_pause
+from cherish.contents import Content, held, pieces_of, size_of
+
+if TYPE_CHECKING:
+    from cherish.async_operations import AsyncOperations
+    from cherish.models import Values
 
 
 class AsyncClient:
@@ -51,6 +45,22 @@ class AsyncClient:
     ) -> None:
         await self._http.aclose()
 
+    @property
+    def api(self) -> "AsyncOperations":
+        """Every operation of the API, with typed bodies and answers, to be awaited."""
+        from cherish.async_operations import AsyncOperations
+
+        return AsyncOperations(self)
+
+    async def send(
+        self, method: str, path: str, content: Callable[[], Iterator[bytes]] | None, how: dict[str, Any]
+    ) -> httpx.Response:
+        """A call whose success is returned as it came; raises Problem for everything else."""
+        answer = await self._send(method, path, None if content is None else lambda: _each(content()), how)
+        if not answer.is_success:
+            read_answer(answer)
+        return answer
+
     async def ask(self, method: str, path: str, **how: Any) -> Json:
         """Any call that may be repeated (GET, PUT, DELETE): ``params`` and ``json`` are httpx's."""
         return read_answer(await self._send(method, path, None, how))
@@ -61,9 +71,11 @@ class AsyncClient:
         query = {name: value for name, value in params.items() if value is not None}
         return read_answer(await self._send("GET", path, None, {"params": query, "headers": headers}))
 
-    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
-        """POST JSON under a fresh Idempotency-Key, which stays the same over retries."""
-        how = {"json": dict(body or {}), "headers": {"Idempotency-Key": uuid.uuid4().hex}}
+    async def post(
+        self, path: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
+    ) -> Json:
+        """POST JSON under an Idempotency-Key, the caller's or a fresh one, which stays the same over retries."""
+        how = {"json": dict(body or {}), "headers": {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}}
         return read_answer(await self._send("POST", path, None, how))
 
     async def patch(self, path: str, body: Mapping[str, Any]) -> Json:
@@ -74,15 +86,15 @@ class AsyncClient:
         """DELETE; saying it twice is answered 404."""
         read_answer(await self._send("DELETE", path, None, {}))
 
-    async def put(
-        self, path: str, content: bytes | Path, on_progress: Callable[[int, int], None] | None = None
-    ) -> Json:
-        """PUT bytes, or a file as a stream; ``on_progress(sent, total)`` is called as it goes."""
-        total = content.stat().st_size if isinstance(content, Path) else len(content)
+    async def put(self, path: str, content: Content, on_progress: Callable[[int, int], None] | None = None) -> Json:
+        """PUT bytes, a file (as a stream), a DataFrame or an Arrow table; ``on_progress(sent, total)`` is called as it
+        goes."""
+        sent = held(content)
+        total = size_of(sent)
         headers = {"Content-Length": str(total), "Content-Type": "application/octet-stream"}
 
         async def body() -> AsyncIterator[bytes]:
-            for piece in pieces_of(content, total, on_progress):
+            for piece in pieces_of(sent, total, on_progress):
                 yield piece
 
         return read_answer(await self._send("PUT", path, body, {"headers": headers}))
@@ -90,9 +102,9 @@ class AsyncClient:
     async def upload_dataset(
         self,
         name: str,
-        content: bytes | Path,
+        content: Content,
         *,
-        target: str,
+        target: str | None,
         format: str | None = None,  # noqa: A002  the API's own word
         kind: str = "train",
         reading: Mapping[str, str | Sequence[str]] | None = None,
@@ -154,6 +166,12 @@ class AsyncClient:
         """What a job would take and cost; stores nothing."""
         return await self.post("/v1/valuations/quote", spec)
 
+    async def result(self, valuation_id: str, *, metric: str | None = None) -> "Values":
+        """``values`` as a typed answer, which a notebook shows and ``to_pandas`` makes a DataFrame of."""
+        from cherish.models import Values
+
+        return Values.model_validate(await self.values(valuation_id, metric=metric))
+
     async def delivery(self, valuation_id: str) -> Json:
         """What a job that has settled delivers beside values, and how that stands."""
         return await self.get(f"/v1/valuations/{valuation_id}/delivery")
@@ -184,9 +202,21 @@ class AsyncClient:
             following = page["next_after"]
         return whole | {"next_after": None}
 
-    async def create_valuation(self, **spec: Any) -> Json:
+    async def create_valuation(self, *, idempotency_key: str | None = None, **spec: Any) -> Json:
         """Post a valuation job; returns it, queued."""
-        return await self.post("/v1/valuations", spec)
+        return await self.post("/v1/valuations", spec, idempotency_key=idempotency_key)
+
+    def consents(self, **filters: Any) -> AsyncIterator[Json]:
+        """The jobs that need or needed the calling provider's consent, newest first, page after page."""
+        return self._pages("/v1/me/consents", filters)
+
+    async def approve(self, valuation_id: str, note: str | None = None) -> Json:
+        """Let a job use one's data; final."""
+        return await self.post(f"/v1/me/consents/{valuation_id}/approve", {"note": note})
+
+    async def refuse(self, valuation_id: str, note: str | None = None) -> Json:
+        """Keep one's data out of a job; final."""
+        return await self.post(f"/v1/me/consents/{valuation_id}/refuse", {"note": note})
 
     async def quote_top_up(self, valuation_id: str, **budgets: Any) -> Json:
         """What a top-up of a job that has ended would compute besides, and cost; stores nothing."""
@@ -260,3 +290,8 @@ class AsyncClient:
                 wait = max(wait, requested_pause(answer))
             await asyncio.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

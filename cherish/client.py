@@ -8,13 +8,19 @@ interprets values or money.
 
 import time
 import uuid
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 import httpx
+
+from cherish.contents import PART_BYTES, Content, digest_of, held, part_of, pieces_of, size_of
+
+if TYPE_CHECKING:
+    from cherish.models import Values
+    from cherish.operations import Operations
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
 _RETRIED_STATUS = frozenset({429, 502, 503, 504})
@@ -64,6 +70,23 @@ class Client:
         """Close the connection."""
         self._http.close()
 
+    @property
+    def api(self) -> "Operations":
+        """Every operation of the API, with typed bodies and answers: ``client.api.get_valuation(id)``. Its models are
+        loaded when it is first used."""
+        from cherish.operations import Operations
+
+        return Operations(self)
+
+    def send(
+        self, method: str, path: str, content: Callable[[], Iterator[bytes]] | None, how: dict[str, Any]
+    ) -> httpx.Response:
+        """A call whose success is returned as it came; raises Problem for everything else."""
+        answer = self._send(method, path, content, how)
+        if not answer.is_success:
+            read_answer(answer)
+        return answer
+
     # --- the three verbs everything else is made of ---
 
     def ask(self, method: str, path: str, **how: Any) -> Json:
@@ -76,9 +99,10 @@ class Client:
         query = {name: value for name, value in params.items() if value is not None}
         return self._json("GET", path, params=query, headers=headers)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Json:
-        """POST JSON under a fresh Idempotency-Key, which stays the same over retries."""
-        return self._json("POST", path, json=dict(body or {}), headers={"Idempotency-Key": uuid.uuid4().hex})
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None) -> Json:
+        """POST JSON under an Idempotency-Key, the caller's or a fresh one, which stays the same over retries."""
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._json("POST", path, json=dict(body or {}), headers=headers)
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Json:
         """PATCH: change the named fields; saying it twice is saying it once."""
@@ -88,11 +112,13 @@ class Client:
         """DELETE; saying it twice is answered 404."""
         self._json("DELETE", path)
 
-    def put(self, path: str, content: bytes | Path, on_progress: Callable[[int, int], None] | None = None) -> Json:
-        """PUT bytes, or a file as a stream; ``on_progress(sent, total)`` is called as it goes."""
-        total = content.stat().st_size if isinstance(content, Path) else len(content)
+    def put(self, path: str, content: Content, on_progress: Callable[[int, int], None] | None = None) -> Json:
+        """PUT bytes, a file (as a stream), a DataFrame or an Arrow table; ``on_progress(sent, total)`` is called as it
+        goes."""
+        sent = held(content)
+        total = size_of(sent)
         headers = {"Content-Length": str(total), "Content-Type": "application/octet-stream"}
-        return self._json("PUT", path, content=lambda: pieces_of(content, total, on_progress), headers=headers)
+        return self._json("PUT", path, content=lambda: pieces_of(sent, total, on_progress), headers=headers)
 
     def _json(
         self, method: str, path: str, *, content: Callable[[], Iterator[bytes]] | None = None, **how: Any
@@ -122,10 +148,10 @@ class Client:
     def upload_dataset(
         self,
         name: str,
-        content: bytes | Path,
+        content: Content,
         *,
-        target: str,
-        format: str,  # noqa: A002  the API's own word
+        target: str | None,
+        format: str | None = None,  # noqa: A002  the API's own word
         kind: str = "train",
         reading: Mapping[str, str | Sequence[str]] | None = None,
         on_progress: Callable[[int, int], None] | None = None,
@@ -137,6 +163,50 @@ class Client:
         draft = self.post("/v1/datasets", {"name": name, "target": target, "format": format, "kind": kind})
         said = f"?{urlencode(reading, doseq=True)}" if reading else ""
         return self.put(f"/v1/datasets/{draft['id']}/content{said}", content, on_progress)
+
+    def upload_in_parts(
+        self,
+        dataset_id: str,
+        content: Content,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+        part_bytes: int = PART_BYTES,
+    ) -> Json:
+        """Upload in parts (tus 1.0), going on where an earlier call for the same bytes broke off; returns the dataset.
+
+        Which bytes they are the service knows by their SHA-256, which is declared when an upload begins.
+        """
+        path, file = f"/v1/datasets/{dataset_id}/uploads", held(content)
+        total, digest = size_of(file), digest_of(file)
+        waiting = [each for each in self.get(path)["items"] if (each["length"], each["sha256"]) == (total, digest)]
+        upload = waiting[0] if waiting else self._begin_parts(path, total, digest)
+        offset = int(upload["offset"])
+        while True:
+            if on_progress:
+                on_progress(offset, total)
+            offset = self._send_part(f"{path}/{upload['id']}", part_of(file, offset, part_bytes), offset)
+            if offset == total:
+                return self.get(f"/v1/datasets/{dataset_id}")
+
+    def _begin_parts(self, path: str, total: int, digest: str) -> Json:
+        pairs = f"sha256 {b64encode(digest.encode()).decode()}"
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(total), "Upload-Metadata": pairs}
+        return read_answer(self.send("POST", path, None, {"headers": headers}))
+
+    def _send_part(self, path: str, part: bytes, offset: int) -> int:
+        """How much is there after a part; where an earlier try of it came through, what follows that."""
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": str(offset)}
+        headers |= {"Content-Type": "application/offset+octet-stream", "Content-Length": str(len(part))}
+        try:
+            answer = self.send("PATCH", path, lambda: iter([part]), {"headers": headers})
+        except Problem as refused:
+            if refused.status != 409:
+                raise
+            known = int(self.get(path)["offset"])
+            if known <= offset:
+                raise
+            return known
+        return int(answer.headers["upload-offset"])
 
     def publish_dataset(self, dataset_id: str, licence: str | Mapping[str, Any], **terms: Any) -> Json:
         """Put a dataset into the catalogue; ``licence`` is an SPDX expression, or that with limits; returns it."""
@@ -184,24 +254,24 @@ class Client:
                 raise TimeoutError(f"the values of {valuation_id} by {metric} are not computed after {timeout:.0f} s")
             time.sleep(0.2)
 
+    def result(self, valuation_id: str, *, metric: str | None = None) -> "Values":
+        """``values`` as a typed answer, which a notebook shows and ``to_pandas`` makes a DataFrame of."""
+        from cherish.models import Values
+
+        return Values.model_validate(self.values(valuation_id, metric=metric))
+
     def delivery(self, valuation_id: str) -> Json:
         """What a job that has settled delivers beside values, and how that stands."""
         return self.get(f"/v1/valuations/{valuation_id}/delivery")
 
     def model(self, valuation_id: str) -> bytes:
         """The zip of the model that a job delivers; raises Problem (409), with the reason, where there is none."""
-        answer = self._send("GET", f"/v1/valuations/{valuation_id}/model", None, {})
-        if not answer.is_success:
-            read_answer(answer)
-        return answer.content
+        return self.send("GET", f"/v1/valuations/{valuation_id}/model", None, {}).content
 
     def evidence(self, valuation_id: str) -> bytes:
         """The zip of what a job's values rest on, which its certificate commits to; raises Problem (409), with the
         reason, where there is none."""
-        answer = self._send("GET", f"/v1/valuations/{valuation_id}/evidence", None, {})
-        if not answer.is_success:
-            read_answer(answer)
-        return answer.content
+        return self.send("GET", f"/v1/valuations/{valuation_id}/evidence", None, {}).content
 
     def inclusion(self, valuation_id: str) -> Json:
         """A provider's proofs that the coalitions with its data are under the certificate's root, all pages of them."""
@@ -214,9 +284,21 @@ class Client:
             following = page["next_after"]
         return whole | {"next_after": None}
 
-    def create_valuation(self, **spec: Any) -> Json:
+    def create_valuation(self, *, idempotency_key: str | None = None, **spec: Any) -> Json:
         """Post a valuation job; returns it, queued."""
-        return self.post("/v1/valuations", spec)
+        return self.post("/v1/valuations", spec, idempotency_key=idempotency_key)
+
+    def consents(self, **filters: Any) -> Iterator[Json]:
+        """The jobs that need or needed the calling provider's consent, newest first, page after page."""
+        return self._pages("/v1/me/consents", filters)
+
+    def approve(self, valuation_id: str, note: str | None = None) -> Json:
+        """Let a job use one's data; final."""
+        return self.post(f"/v1/me/consents/{valuation_id}/approve", {"note": note})
+
+    def refuse(self, valuation_id: str, note: str | None = None) -> Json:
+        """Keep one's data out of a job; final."""
+        return self.post(f"/v1/me/consents/{valuation_id}/refuse", {"note": note})
 
     def quote_top_up(self, valuation_id: str, **budgets: Any) -> Json:
         """What a top-up of a job that has ended would compute besides, and cost; stores nothing."""
@@ -308,25 +390,3 @@ def requested_pause(answer: httpx.Response) -> float:
     """Seconds that ``Retry-After`` asks for, at most a minute; 0 where it says nothing, or a date."""
     seconds = answer.headers.get("retry-after", "")
     return min(float(seconds), 60.0) if seconds.isdecimal() else 0.0
-
-
-def pieces_of(
-    content: bytes | Path, total: int, on_progress: Callable[[int, int], None] | None, size: int = 256 * 1024
-) -> Iterator[bytes]:
-    """The content in pieces, ``on_progress(sent, total)`` called after each."""
-    sent = 0
-    if isinstance(content, bytes):
-        pieces: Iterator[bytes] = (content[i : i + size] for i in range(0, total, size))
-    else:
-        pieces = _read(content, size)
-    for piece in pieces:
-        yield piece
-        sent += len(piece)
-        if on_progress:
-            on_progress(sent, total)
-
-
-def _read(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(size):
-            yield piece

@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 
 from app.main import create_app
 from app.settings import Settings
+from tools import client_code
 
 SNAPSHOT = ROOT / "docs" / "openapi.json"
 _METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
@@ -173,9 +174,13 @@ def main(arguments: list[str]) -> int:
         print(f"breaking: {sentence}", file=sys.stderr)  # noqa: T201  a command's answer
     if options.write:
         SNAPSHOT.write_text(text(spec), "utf-8")
+        client_code.write(json.loads(text(spec)))
         return 0
     if not SNAPSHOT.exists() or SNAPSHOT.read_text("utf-8") != text(spec):
         print("docs/openapi.json is not what the code says: .venv/bin/python tools/openapi.py --write", file=sys.stderr)  # noqa: T201
+        return 1
+    if made := client_code.stale(json.loads(text(spec))):
+        print(f"{', '.join(made)} of the client: .venv/bin/python tools/openapi.py --write", file=sys.stderr)  # noqa: T201
         return 1
     if broken:
         print("deprecate first: docs/api.md, Changes of the API", file=sys.stderr)  # noqa: T201  same

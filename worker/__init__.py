@@ -1,5 +1,5 @@
 """The compute side of Cherish: Celery and torch."""
 
-from contract.arithmetic import one_thread
+from contract.arithmetic import fix_arithmetic
 
-one_thread()
+fix_arithmetic()

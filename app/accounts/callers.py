@@ -54,6 +54,7 @@ _ROOMS = {
     "second-factor": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
+    "consents": "datasets",  # whoever may publish data may approve its use
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",
     # who offers data answers for it

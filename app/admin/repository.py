@@ -35,7 +35,7 @@ def outbox_by_queue(session: Session) -> Sequence[Row[str, int, int, float, int]
 
 def jobs_by_status(session: Session) -> Sequence[Row[ValuationStatus, int]]:
     """How many jobs that have not ended are in each state."""
-    active = ("queued", "planning", "running", "settling", "cancelling")
+    active = ("awaiting_consent", "queued", "planning", "running", "settling", "cancelling")
     statement = select(Valuation.status, func.count()).where(Valuation.status.in_(active)).group_by(Valuation.status)
     return session.execute(statement).all()
 

@@ -59,12 +59,7 @@ class BillingDocument:
     vat_percent: Decimal
     vat_note: str | None
     lines: tuple[BilledJob, ...]
-
-    @property
-    def number(self) -> str:
-        """One for each organisation, month and currency, and the same whenever it is asked for."""
-        kind = "CN" if self.credit else "IN"
-        return f"{kind}-{self.month:%Y%m}-{self.currency}-{self.owner_id.hex[-10:].upper()}"
+    number: str  # consecutive for its seller and year: ``number_of``
 
     @property
     def title(self) -> str:
@@ -85,6 +80,13 @@ class BillingDocument:
 
     def shown(self, minor: int) -> str:
         return money.format_money(minor, self.currency)
+
+
+def number_of(seller_id: uuid.UUID | None, year: int, ordinal: int) -> str:
+    """``IN-2026-000001`` of the market (None), ``CN-5C6D7E8F9A0B-2026-000001`` of a provider: consecutive numbers of
+    one seller in one year, beginning with 1."""
+    series = "IN" if seller_id is None else f"CN-{seller_id.hex[-12:].upper()}"
+    return f"{series}-{year}-{ordinal:06d}"
 
 
 def month_of(text: str) -> date | None:

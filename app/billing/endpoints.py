@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Query, Request, Response
 
 from app.accounts.callers import AnyCaller
 from app.billing import documents, schemas, service
+from app.billing.issuing import issued
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.deps import SessionDep, SettingsDep
 from app.http.headers import attachment
@@ -50,13 +51,15 @@ def list_months(caller: AnyCaller, session: SessionDep) -> schemas.MonthsAnswer:
 def get_document(
     month: Annotated[str, Path(max_length=20, examples=["2026-11"])],
     caller: AnyCaller,
+    request: Request,
     session: SessionDep,
     settings: SettingsDep,
     currency: Annotated[str, Query(min_length=3, max_length=3, examples=["EUR"])],
     format_: Annotated[Literal["pdf", "html"], Query(alias="format", examples=["pdf"])] = "pdf",
 ) -> Response:
-    """A provider's credit note, or a buyer's invoice, of a month that has ended: each settled job, net, VAT, total."""
-    statement = service.document(session, settings, caller, month, currency)
+    """A provider's credit note, or a buyer's invoice, of a month that has ended: each settled job, net, VAT, total.
+    It is issued when it is first asked for, under its seller's next number of the year, and never changes."""
+    statement = issued(session, request.app.state.session_factory, settings, caller, month, currency)
     if format_ == "html":
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; font-src data:"}
         return Response(documents.to_html(statement), media_type="text/html", headers=headers)

@@ -1,22 +1,27 @@
 """The rules of billing: details, money by month and currency, the document of a month that has ended. Never commits.
 
-Everything is read from the ledger, so a document says what was booked: settlements, and what disputes took back.
+Everything is read from the ledger, so a document says what was booked: settlements, and what disputes took back. It is
+issued when it is first asked for, under a number that follows its seller's last of the year, and kept as it is.
 """
 
 import uuid
 from datetime import UTC, date, datetime
 
+from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from app.accounts import service as accounts
 from app.billing import documents, repository
 from app.billing.documents import BilledJob, BillingDocument, Party
 from app.billing.schemas import BillingAnswer, BillingBody, MonthAnswer
+from app.billing.tables import IssuedDocument
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.ids import public_id
 from app.identity import Caller, Role
 from app.payouts import money, months
 from app.settings import Settings
+
+_READ = TypeAdapter(BillingDocument)
 
 
 def details(session: Session, account_id: uuid.UUID) -> BillingAnswer | None:
@@ -50,25 +55,68 @@ def by_month(session: Session, caller: Caller, today: date | None = None) -> lis
     ]
 
 
-def document(
+def issued(session: Session, caller: Caller, month: str, currency: str) -> BillingDocument | None:
+    """A document of the caller's that was issued; None where it has not been."""
+    first = documents.month_of(month)
+    found = None if first is None else repository.issued(session, caller.account_id, first, currency)
+    return None if found is None else _READ.validate_python(found.content)
+
+
+def issue(
     session: Session, settings: Settings, caller: Caller, month: str, currency: str, today: date | None = None
 ) -> BillingDocument:
-    """A provider's credit note or a buyer's invoice of a month; raises Conflict before the month has ended or the
-    organisation's details are known, NotFound where nothing was settled in it."""
+    """A provider's credit note or a buyer's invoice of a month: the one that was issued, or a new one under its
+    seller's next number. Raises Conflict before the month has ended or the organisation's details are known, NotFound
+    where nothing was settled in it."""
+    account = accounts.get_account(session, caller.account_id)
+    credit = account.role is Role.PROVIDER
+    seller = caller.account_id if credit else None
+    repository.lock_series(session, seller)
+    if (known := issued(session, caller, month, currency)) is not None:
+        return known
+    now = today or _today()
+    ordinal = repository.next_ordinal(session, seller, now.year)
+    number = documents.number_of(seller, now.year, ordinal)
+    made = _made(session, settings, caller, month, currency, now, number, credit=credit)
+    repository.add_issued(
+        session,
+        IssuedDocument(
+            owner_id=caller.account_id,
+            month=made.month,
+            currency=currency,
+            seller_id=seller,
+            year=now.year,
+            ordinal=ordinal,
+            content=_READ.dump_python(made, mode="json"),
+        ),
+    )
+    return made
+
+
+def _made(
+    session: Session,
+    settings: Settings,
+    caller: Caller,
+    month: str,
+    currency: str,
+    today: date,
+    number: str,
+    *,
+    credit: bool,
+) -> BillingDocument:
+    """The document as it would be issued today."""
     first = documents.month_of(month)
     if first is None:
         raise InvalidInput(f"month {month[:20]!r} is none; write it as 2026-11")
     money.exponent_of(currency)
     ends = documents.after(first)
-    if (today or _today()) < ends:
+    if today < ends:
         raise Conflict(f"{month} ends before {ends.isoformat()}; its document is made then, so that it never changes")
     own = repository.details(session, caller.account_id)
     if own is None:
         raise Conflict("your billing details are not known; say whom documents are made out to: PUT /v1/me/billing")
     if not settings.issuer_name:
         raise Conflict("this market has not said in whose name it bills; its operator sets CHERISH_ISSUER_NAME")
-    account = accounts.get_account(session, caller.account_id)
-    credit = account.role is Role.PROVIDER
     job_totals = months.jobs(session, caller.account_id, first, ends, currency, provider=credit)
     if not job_totals:
         raise NotFound(f"nothing of yours was settled in {month} in {currency}; see GET /v1/me/months")
@@ -77,12 +125,13 @@ def document(
         credit=credit,
         month=first,
         currency=currency,
-        issued=ends,
+        issued=today,
         market=Party(settings.issuer_name, settings.issuer_address, settings.issuer_vat_id or None),
         organisation=Party(own.name, f"{own.address}\n{own.country}", own.vat_id),
         vat_percent=own.vat_percent,
         vat_note=own.vat_note,
         lines=tuple(BilledJob(public_id("val", each.job_id), each.on, each.amount) for each in job_totals),
+        number=number,
     )
 
 

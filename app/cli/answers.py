@@ -28,6 +28,18 @@ class ListedDataset(ServiceAnswer):
     rows: int | None
 
 
+class ConsentLine(ServiceAnswer):
+    """A job that needs a provider's consent, and what it said."""
+
+    valuation_id: str
+    status: str
+    buyer: str
+    purpose: str | None
+    pool: str
+    currency: str
+    answer_until: str
+
+
 class AskerLine(ServiceAnswer):
     """What one organisation was told of a dataset."""
 

@@ -130,6 +130,7 @@ COMMANDS: dict[str, Lazy] = {
     "keys": Lazy("API keys: create, list, revoke.", _keys),
     "users": Lazy("People who sign in: take a lost second factor away.", _users),
     "datasets": Lazy("Your datasets: push a file, list what there is.", _market),
+    "consents": Lazy("Jobs that need your consent: list, approve, refuse.", _market),
     "valuations": Lazy("Your jobs: create, watch, read the result.", _market),
 }
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.answers import (
+    ConsentLine,
     DatasetDisclosures,
     ExploredAnswer,
     JobAnswer,
@@ -25,19 +26,21 @@ from app.cli.answers import (
 from app.cli.valuing.formats import percent
 from app.errors import InvalidInput
 from cherish.client import Client
-from contract.orders.grants import Grant
+from contract.orders.grants import Approval, Grant
 
 _Api = Annotated[str, typer.Option(envvar="CHERISH_API", help="The service's address.")]
 _Key = Annotated[str, typer.Option(envvar="CHERISH_API_KEY", help="An API key.", show_default=False)]
 _URL = "http://127.0.0.1:8000"
 
 datasets = typer.Typer(help="Your datasets: push a file, list what there is.", no_args_is_help=True)
+consents = typer.Typer(help="Jobs that need your consent: list, approve, refuse.", no_args_is_help=True)
 valuations = typer.Typer(help="Your jobs: create, watch, read the result.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     app.add_typer(datasets, name="datasets")
     app.add_typer(valuations, name="valuations")
+    app.add_typer(consents, name="consents")
     app.command()(statements)
     app.command()(certificate)
 
@@ -56,15 +59,16 @@ def push(
     test_first: Annotated[
         bool, typer.Option("--test-first", help="Only jobs whose test set was uploaded before this data.")
     ] = False,
+    by_request: Annotated[
+        bool, typer.Option("--by-request", help="Each job waits until you approve it (cherish consents).")
+    ] = False,
     api: _Api = _URL,
 ) -> None:
     """Upload a file as a dataset, and publish it if a licence is given."""
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
-    if grant and licence is None:
-        raise InvalidInput("--grant: a licence grants it; give --licence as well")
-    if test_first and licence is None:
-        raise InvalidInput("--test-first: a licence says it; give --licence as well")
+    if (grant or by_request or test_first) and licence is None:
+        raise InvalidInput("--grant, --by-request, --test-first: a licence says it; give --licence as well")
     progress = Console(stderr=True)
     with Client(api, key) as client:
         draft = ListedDataset.read(
@@ -78,8 +82,34 @@ def push(
             )
         if licence is not None:
             grants = [each.value for each in (Grant.VALUE, *(grant or ()))]
-            terms = {"spdx": licence, "grants": list(dict.fromkeys(grants)), "test_first": test_first}
-            body = client.publish_dataset(draft.id, terms)
+            approval = (Approval.BY_REQUEST if by_request else Approval.AUTOMATIC).value
+            said = {
+                "spdx": licence,
+                "grants": list(dict.fromkeys(grants)),
+                "approval": approval,
+                "test_first": test_first,
+            }
+            body = client.publish_dataset(draft.id, said)
+    dataset = ListedDataset.read(body)
+    _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
+
+
+@datasets.command("resume")
+def resume(
+    dataset_id: Annotated[str, typer.Argument(help="The dataset whose content it is, such as one that push began.")],
+    file: Annotated[Path, typer.Argument(help="The file to upload.")],
+    key: _Key,
+    api: _Api = _URL,
+) -> None:
+    """Upload a file in parts; run it again after a broken connection, and it goes on where it stopped."""
+    if not file.is_file():
+        raise InvalidInput(f"{file}: there is no such file; check the path")
+    with Client(api, key) as client, Console(stderr=True).status("Uploading ...") as status:
+        body = client.upload_in_parts(
+            dataset_id,
+            file,
+            on_progress=lambda sent, total: status.update(f"Uploading: {100 * sent / max(total, 1):.0f} %"),
+        )
     dataset = ListedDataset.read(body)
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")
 
@@ -99,6 +129,36 @@ def show_askers(dataset_id: str, key: _Key, api: _Api = _URL) -> None:
         disclosures = DatasetDisclosures.read(client.get(f"/v1/datasets/{dataset_id}/disclosures"))
     for line in disclosures.askers:
         _print(f"{line.asker}\t{line.spent} of {disclosures.points} points\t{line.questions} questions\t{line.last_at}")
+
+
+@consents.command("list")
+def list_consents(
+    key: _Key,
+    pending: Annotated[bool, typer.Option("--pending", help="Only those without answer.")] = False,
+    api: _Api = _URL,
+) -> None:
+    """List the jobs that need or needed your consent, newest first."""
+    with Client(api, key) as client:
+        for line in map(ConsentLine.read, client.consents(status="pending" if pending else None)):
+            about = f"{line.buyer}\tfor {line.purpose or 'no stated purpose'}\t{line.pool} {line.currency}"
+            _print(f"{line.valuation_id}\t{line.status}\t{about}\tuntil {line.answer_until}")
+
+
+_Note = Annotated[str | None, typer.Option(help="A word to the buyer.")]
+
+
+@consents.command("approve")
+def approve(valuation_id: str, key: _Key, note: _Note = None, api: _Api = _URL) -> None:
+    """Let a job use your data; final."""
+    with Client(api, key) as client:
+        _print(ConsentLine.read(client.approve(valuation_id, note)).status)
+
+
+@consents.command("refuse")
+def refuse(valuation_id: str, key: _Key, note: _Note = None, api: _Api = _URL) -> None:
+    """Keep your data out of a job; final."""
+    with Client(api, key) as client:
+        _print(ConsentLine.read(client.refuse(valuation_id, note)).status)
 
 
 @valuations.command("create")

@@ -10,10 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from app.datasets.readers import Limits, Meaning, archive, images, open_columns, sniff
+from app.datasets.readers.cells import tidy
 from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.sources import source_of
-from app.datasets.readers.types import normalise
+from app.datasets.readers.types import is_text, normalise
 from app.datasets.rows import rules
+from app.datasets.rows.filling import text_counts
+from app.datasets.rows.labels import spelled_alike
 from app.datasets.rows.noticed import RowHashes, of_columns
 from app.datasets.rows.registered import read_registration
 from app.errors import InvalidData
@@ -104,7 +107,7 @@ def inspect(
 
 def _check_header(names: list[str], file_format: str, name: str, target: str | None, *, documents: bool) -> None:
     """Raises InvalidData for the first rule on names that a file's names break."""
-    header = _header(names, file_format, name)
+    header = _header([tidy(column) for column in names], file_format, name)
     if documents:
         rules.check_document_names(header, target)
     elif target is None:
@@ -114,7 +117,10 @@ def _check_header(names: list[str], file_format: str, name: str, target: str | N
 
 
 def _of_labels(group: pa.Table, target: str | None) -> list[Finding]:
-    return rules.missing_labels(group, target) if target in group.column_names and target is not None else []
+    if target is None or target not in group.column_names:
+        return []
+    spelled = spelled_alike(target, text_counts(group.column(target))) if is_text(group.column(target).type) else []
+    return [*rules.missing_labels(group, target), *spelled]
 
 
 def _inspect_images(packed: archive.Packed, target: str | None, is_test: bool) -> Inspection:

@@ -1,7 +1,8 @@
 """Licences of published datasets: an SPDX expression, and terms beside it in ODRL's words. Pure.
 
 A licence says what the bytes are given for: what a buyer may have (``grants``), ``purposes`` and ``territories`` (None:
-any) and ``expires_at`` (None: never). ``problems`` is asked when a job is posted. Nothing here reads a licence's text.
+any), ``expires_at`` (None: never), and whether each job within these terms waits for the provider's ``approval``.
+``problems`` is asked when a job is posted. Nothing here reads a licence's text.
 """
 
 import re
@@ -14,7 +15,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from pydantic import TypeAdapter
 
 from app.errors import InvalidInput
-from contract.orders.grants import DATA_UPLOADED, ODRL_ACTIONS, ODRL_PROFILE, TEST_UPLOADED, Grant
+from contract.orders.grants import DATA_UPLOADED, ODRL_ACTIONS, ODRL_PROFILE, TEST_UPLOADED, Approval, Grant
 
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _SPDX_URL = "https://spdx.org/licenses/"
@@ -31,12 +32,14 @@ class Licence:
     territories: tuple[str, ...] | None = None
     expires_at: datetime | None = None
     grants: tuple[Grant, ...] = (Grant.VALUE,)
+    approval: Approval = Approval.AUTOMATIC
     test_first: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
         expires = None if self.expires_at is None else self.expires_at.isoformat()
-        return asdict(self) | {"expires_at": expires, "grants": [grant.value for grant in self.grants]}
+        plain = {"expires_at": expires, "grants": [grant.value for grant in self.grants]}
+        return asdict(self) | plain | {"approval": self.approval.value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Licence":
@@ -71,7 +74,9 @@ class Licence:
         ]
         if self.test_first:
             constraints.append({"leftOperand": TEST_UPLOADED, "operator": "lt", "rightOperand": DATA_UPLOADED})
-        limits = {"constraint": constraints} if constraints else {}
+        limits: dict[str, Any] = {"constraint": constraints} if constraints else {}
+        if self.approval is Approval.BY_REQUEST:
+            limits["duty"] = [{"action": "obtainConsent"}]
         return {
             "@context": ["http://www.w3.org/ns/odrl.jsonld", {"cherish": f"{ODRL_PROFILE}:"}],
             "@type": "Offer",

@@ -24,11 +24,13 @@ from app.datasets.tables import (
     DatasetStatus,
     DatasetVersion,
     Modality,
+    ResumableUpload,
+    UploadPart,
 )
 from app.http.pages import PageRequest
 
 
-def add(session: Session, row: Dataset | DatasetVersion) -> None:
+def add(session: Session, row: Dataset | DatasetVersion | ResumableUpload | UploadPart) -> None:
     session.add(row)
     session.flush()
 
@@ -204,4 +206,62 @@ def lock_digest(session: Session, digest: str) -> None:
 
 
 def digest_in_use(session: Session, digest: str) -> bool:
-    return bool(session.scalar(select(exists().where(DatasetVersion.digest == digest))))
+    named = select(exists().where(DatasetVersion.digest == digest)), select(exists().where(UploadPart.digest == digest))
+    return any(session.scalar(each) for each in named)
+
+
+def uploads(session: Session, dataset_id: uuid.UUID) -> Sequence[ResumableUpload]:
+    """A dataset's uploads that wait for more, newest first."""
+    statement = select(ResumableUpload).where(
+        ResumableUpload.dataset_id == dataset_id, ResumableUpload.expires_at > func.clock_timestamp()
+    )
+    return session.scalars(statement.order_by(ResumableUpload.id.desc())).all()
+
+
+def upload(
+    session: Session, dataset_id: uuid.UUID, upload_id: uuid.UUID, *, lock: bool = False
+) -> ResumableUpload | None:
+    """One of them; None where it has ended."""
+    statement = select(ResumableUpload).where(
+        ResumableUpload.id == upload_id,
+        ResumableUpload.dataset_id == dataset_id,
+        ResumableUpload.expires_at > func.clock_timestamp(),
+    )
+    statement = statement.execution_options(populate_existing=True)
+    return session.scalar(statement.with_for_update() if lock else statement)
+
+
+def upload_parts(session: Session, upload_id: uuid.UUID) -> Sequence[UploadPart]:
+    """The parts of an upload, in their order."""
+    return session.scalars(select(UploadPart).where(UploadPart.upload_id == upload_id).order_by(UploadPart.start)).all()
+
+
+def bytes_to_come(session: Session, account_id: uuid.UUID) -> tuple[int, int]:
+    """How many uploads of an organisation wait for more, and how long they will be together."""
+    row = session.execute(
+        select(func.count(), func.coalesce(func.sum(ResumableUpload.length), 0))
+        .join(Dataset, Dataset.id == ResumableUpload.dataset_id)
+        .where(Dataset.provider_id == account_id, ResumableUpload.expires_at > func.clock_timestamp())
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def now(session: Session) -> datetime:
+    """The database's clock."""
+    moment: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return moment
+
+
+def end_upload(session: Session, upload_id: uuid.UUID) -> None:
+    """Forget an upload; the collector erases what nothing refers to any more."""
+    session.execute(sql_delete(ResumableUpload).where(ResumableUpload.id == upload_id))
+
+
+def end_expired_uploads(session: Session) -> int:
+    """Forget uploads whose time is over; returns how many."""
+    done = session.execute(
+        sql_delete(ResumableUpload)
+        .where(ResumableUpload.expires_at <= func.clock_timestamp())
+        .returning(ResumableUpload.id)
+    )
+    return len(done.all())

@@ -9,10 +9,10 @@ from app.datasets.licences import Licence, canonical_spdx
 from app.datasets.service import MAX_PREVIEW_ROWS, Draft, Terms
 from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus, Modality, ProfileStatus
 from app.errors import InvalidInput
-from app.http.ids import DatasetId
+from app.http.ids import DatasetId, UploadId
 from app.http.schemas import Answer, Body, example
 from app.payouts import money
-from contract.orders.grants import ABOUT, Grant
+from contract.orders.grants import ABOUT, Approval, Grant
 from contract.rows.findings import Severity
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -119,6 +119,13 @@ class LicenceBody(Body):
             + ".",
         ),
     ] = Field(default=[Grant.VALUE])
+    approval: Annotated[
+        Approval,
+        Field(
+            description="automatic: a job within these terms begins at once; by_request: it waits until you approve it "
+            "(`GET /v1/me/consents`)."
+        ),
+    ] = Approval.AUTOMATIC
     test_first: bool = Field(
         default=False,
         description="Only jobs whose test set was uploaded before this data, and so was not picked knowing it.",
@@ -141,7 +148,9 @@ class LicenceBody(Body):
     def licence(self) -> Licence:
         purposes = None if self.purposes is None else tuple(self.purposes)
         territories = None if self.territories is None else tuple(self.territories)
-        return Licence(self.spdx, purposes, territories, self.expires_at, tuple(self.grants), self.test_first)
+        return Licence(
+            self.spdx, purposes, territories, self.expires_at, tuple(self.grants), self.approval, self.test_first
+        )
 
 
 class PublishBody(Body):
@@ -165,6 +174,33 @@ class PublishBody(Body):
             return Terms(licence, preview_rows=self.preview_rows)
         minor = money.parse(self.reserve_price, self.reserve_currency, name="reserve_price")
         return Terms(licence, minor, self.reserve_currency, self.preview_rows)
+
+
+_UPLOAD: dict[str, Any] = {
+    "id": "up_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", "dataset_id": DATASET_EXAMPLE["id"], "offset": 8388608,
+    "length": 1073741824, "sha256": None, "expires_at": "2026-11-24T12:00:00Z",
+}  # fmt: skip
+
+
+class UploadAnswer(Answer):
+    """A file that comes in parts."""
+
+    model_config = example(**_UPLOAD)
+
+    id: UploadId
+    dataset_id: DatasetId
+    offset: int = Field(description="Bytes that are here.")
+    length: int = Field(description="Bytes of the whole file.")
+    sha256: str | None = Field(description="What the file must hash to, where that was declared.")
+    expires_at: datetime = Field(description="When it is forgotten, unless another part comes.")
+
+
+class Uploads(Answer):
+    """Uploads that wait for more, newest first."""
+
+    model_config = example(items=[_UPLOAD])
+
+    items: list[UploadAnswer]
 
 
 class Column(Answer):
@@ -196,6 +232,7 @@ class LicenceAnswer(Answer):
     territories: list[str] | None
     expires_at: datetime | None
     grants: list[Grant] = Field(default=[Grant.VALUE], description="What a buyer of a job may have.")
+    approval: Approval = Field(default=Approval.AUTOMATIC, description="Whether each job waits for the provider.")
     test_first: bool = Field(default=False, description="Only jobs whose test set was uploaded before this data.")
 
 

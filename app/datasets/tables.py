@@ -165,6 +165,40 @@ class DatasetVersion(Timestamped, Base):
     preview: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True), deferred=True)
 
 
+class ResumableUpload(Timestamped, Base):
+    """A file that comes in parts: ``received`` of its ``length`` bytes are here. ``sha256_declared`` is what all of
+    them must hash to (None: nothing was declared); ``reading`` what the owner declares of how they are read."""
+
+    __tablename__ = "resumable_uploads"
+    __table_args__ = (
+        Index("ix_resumable_uploads_dataset_id", "dataset_id"),
+        Index("ix_resumable_uploads_expires_at", "expires_at"),
+        CheckConstraint("received BETWEEN 0 AND length", name="received"),
+    )
+
+    id: Mapped[PrimaryKey]
+    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"))
+    length: Mapped[int] = mapped_column(BigInteger)
+    received: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    sha256_declared: Mapped[str | None] = mapped_column(String(64))
+    reading: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default=text("'{}'::jsonb"))
+    expires_at: Mapped[datetime]
+
+
+class UploadPart(Base):
+    """Some bytes of a resumable upload: the blob of them, at ``start``."""
+
+    __tablename__ = "upload_parts"
+    __table_args__ = (Index("ix_upload_parts_digest", "digest"),)
+
+    upload_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("resumable_uploads.id", ondelete="CASCADE"), primary_key=True
+    )
+    start: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
 class DatasetSignature(Base):
     """The MinHash of one version's rows: what finds copies without looking at the rows again.
 

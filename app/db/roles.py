@@ -27,7 +27,7 @@ class DatabaseRole(enum.StrEnum):
         return f"{owner}_{self.value}"
 
 
-APPEND_ONLY = frozenset({"audit_log", "ledger_transfers", "ledger_seals", "payout_settlements"})
+APPEND_ONLY = frozenset({"audit_log", "ledger_transfers", "ledger_seals", "payout_settlements", "billing_documents"})
 """Rows are added and read."""
 BALANCES = "ledger_accounts"
 """Rows are added; a transfer's trigger, which acts as the owner, moves what is in them."""

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.agents import repository as agents
 from app.datasets import profiling
+from app.datasets import repository as datasets
 from app.db.session import transaction
 from app.erasure import erasing, unlearning, unlearning_repository
 from app.http import idempotency
@@ -24,10 +25,11 @@ from app.outbox import repository as outbox_repository
 from app.outbox.broker import Broker
 from app.settings import Settings
 from app.valuations import repository
+from app.valuations.consents import service as consent_rules
 from app.valuations.orders import fit_cache
 from app.valuations.states import Reason, ValuationStatus
 from app.valuations.tables import Shard
-from app.valuations.work import leases, lifecycle, protocol, shards
+from app.valuations.work import consents, leases, lifecycle, protocol, shards
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +54,7 @@ class Sweeper:
     def sweep_once(self) -> int:
         """Check everything once; returns how much was mended."""
         mended = self._expired_leases() + self._overdue_jobs() + self._waiting() + self._lost_profiles()
-        mended += self._waited_for_top_ups()
+        mended += self._waited_for_top_ups() + self._awaited_consents()
         for queue in QUEUES:
             mended += self._lost_messages(queue)
         mended += self._withdrawals()
@@ -143,6 +145,16 @@ class Sweeper:
                     mended += 1
         return mended
 
+    def _awaited_consents(self) -> int:
+        """Jobs whose providers' time to consent is over. Those that go on without some are ``Readmission``'s."""
+        with transaction(self._factory) as session:
+            candidates = consents.due(session, _LIMIT)
+        mended = 0
+        for valuation_id in candidates:
+            with transaction(self._factory) as session:
+                mended += not consent_rules.lapse(session, self._settings, valuation_id)
+        return mended
+
     def _waiting(self) -> int:
         mended = 0
         with transaction(self._factory) as session:
@@ -178,6 +190,7 @@ class Sweeper:
         with transaction(self._factory) as session:
             outbox_repository.purge_sent(session, _KEEP_SENT)
             idempotency.purge(session, repository.now(session) - _KEEP_ANSWERS)
+            datasets.end_expired_uploads(session)
             fit_cache.purge(session, repository.now(session) - _KEEP_FITTINGS)
             leases.purge_workers(session, _KEEP_WORKERS_SECONDS)
             agents.forget_before(session, _KEEP_SUMS)

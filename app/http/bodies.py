@@ -1,8 +1,8 @@
 """Bodies of requests, limited in size and in time, and read before anything scarce is taken.
 
-The body of an upload (``PUT …/content``) is a stream, which is read by its endpoint while it holds no database
-connection; here its size and its pace are watched. Every other body is small: it is read whole before the application
-hears of the request, so that no session, thread or lock ever waits for a client that sends slowly.
+The body of an upload (``PUT …/content``, ``PATCH …/uploads/…``) is a stream, which is read by its endpoint while it
+holds no database connection; here its size and its pace are watched. Every other body is small: it is read whole before
+the application hears of the request, so that no session, thread or lock ever waits for a client that sends slowly.
 """
 
 import time
@@ -65,6 +65,7 @@ class _Rule:
     def of(request: Request, settings: Settings) -> "_Rule":
         path = str(request.scope["path"])
         upload = request.method == "PUT" and path.endswith("/content")
+        upload = upload or (request.method == "PATCH" and "/uploads/" in path)
         return _Rule(
             f"the body of {request.method} {path}",
             upload,

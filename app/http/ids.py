@@ -54,6 +54,12 @@ DatasetId = Annotated[
     PlainSerializer(lambda v: public_id("ds", v), return_type=str),
     _schema("ds"),
 ]
+UploadId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("up", v)),
+    PlainSerializer(lambda v: public_id("up", v), return_type=str),
+    _schema("up"),
+]
 CheckpointId = Annotated[
     uuid.UUID,
     BeforeValidator(lambda v: parse_id("ck", v)),

@@ -18,6 +18,7 @@ from typing import IO, Annotated, TypeVar
 from fastapi import Query, Request
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from app.errors import InvalidData, PayloadTooLarge, Unavailable, UnsupportedMediaType
 from app.http.deps import without_connection
@@ -64,6 +65,15 @@ async def parsed(
         yield upload, content
 
 
+@asynccontextmanager
+async def received_so_far(request: Request, max_bytes: int) -> AsyncIterator[Upload]:
+    """As much of the request's body as came before its connection broke, if it did. Raises PayloadTooLarge."""
+    async with scratch_file() as path:
+        with await run_in_threadpool(path.open, "wb") as file:
+            digest, size = await _spool(request, file, max_bytes, broken_is_the_end=True)
+        yield Upload(path, digest, size)
+
+
 def tenant_of(request: Request) -> Hashable:
     """Whose turn a request takes: its caller's organisation."""
     caller: Caller | None = getattr(request.state, "caller", None)
@@ -79,7 +89,7 @@ async def received(request: Request, max_bytes: int, sha256: str | None = None) 
     if media_type(request).startswith(("multipart/", "application/x-www-form-urlencoded")):
         raise UnsupportedMediaType("send the bytes themselves as the body, not a form: curl --upload-file data.csv URL")
     expected = _expected_digest(request, sha256)
-    async with _scratch_file() as path:
+    async with scratch_file() as path:
         with await run_in_threadpool(path.open, "wb") as file:
             digest, size = await _spool(request, file, max_bytes)
         declared = declared_length(request)
@@ -95,7 +105,8 @@ async def received(request: Request, max_bytes: int, sha256: str | None = None) 
 
 
 @asynccontextmanager
-async def _scratch_file() -> AsyncIterator[Path]:
+async def scratch_file() -> AsyncIterator[Path]:
+    """A file of one's own for as long as it takes."""
     held = scratch.file()
     path = await run_in_threadpool(held.__enter__)
     try:
@@ -104,7 +115,9 @@ async def _scratch_file() -> AsyncIterator[Path]:
         await run_in_threadpool(held.__exit__, None, None, None)
 
 
-async def _spool(request: Request, file: IO[bytes], max_bytes: int) -> tuple[str, int]:
+async def _spool(
+    request: Request, file: IO[bytes], max_bytes: int, *, broken_is_the_end: bool = False
+) -> tuple[str, int]:
     hasher = hashlib.sha256()
     size = 0
     batch = bytearray()
@@ -115,7 +128,7 @@ async def _spool(request: Request, file: IO[bytes], max_bytes: int) -> tuple[str
         batch.clear()
 
     try:
-        async for chunk in request.stream():
+        async for chunk in _chunks(request, broken_is_the_end):
             size += len(chunk)
             if size > max_bytes:
                 raise PayloadTooLarge(f"the body is larger than the {max_bytes} bytes allowed here; send less")
@@ -129,6 +142,15 @@ async def _spool(request: Request, file: IO[bytes], max_bytes: int) -> tuple[str
             f"the upload could not be written ({error.strerror}); nothing was stored", retry_after=60
         ) from error
     return hasher.hexdigest(), size
+
+
+async def _chunks(request: Request, broken_is_the_end: bool) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        if not broken_is_the_end:
+            raise
 
 
 def _expected_digest(request: Request, sha256: str | None) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, Uuid, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Select, Uuid, and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session, aliased, load_only, undefer
 
@@ -18,7 +18,7 @@ from app.accounts.tables import Account
 from app.checkpoints.tables import Checkpoint
 from app.datasets.tables import Dataset, DatasetVersion
 from app.http.pages import PageRequest
-from app.valuations.states import TERMINAL, ShardStatus, ValuationStatus
+from app.valuations.states import NOT_BEGUN, TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
     BuyerGame,
     DataAccess,
@@ -149,9 +149,24 @@ def add_valuation(
 ) -> None:
     session.add(valuation)
     session.flush()
-    session.execute(insert(ValuationPlayer), [{"valuation_id": valuation.id, **player} for player in players])
+    _add_players(session, valuation.id, players, datasets)
+
+
+def replace_players(
+    session: Session, valuation_id: uuid.UUID, players: Sequence[dict[str, Any]], datasets: Sequence[uuid.UUID]
+) -> None:
+    """Other players and datasets of a job that has not begun."""
+    session.execute(delete(ValuationPlayer).where(ValuationPlayer.valuation_id == valuation_id))
+    session.execute(delete(ValuationDataset).where(ValuationDataset.valuation_id == valuation_id))
+    _add_players(session, valuation_id, players, datasets)
+
+
+def _add_players(
+    session: Session, valuation_id: uuid.UUID, players: Sequence[dict[str, Any]], datasets: Sequence[uuid.UUID]
+) -> None:
+    session.execute(insert(ValuationPlayer), [{"valuation_id": valuation_id, **player} for player in players])
     session.execute(
-        insert(ValuationDataset), [{"valuation_id": valuation.id, "dataset_id": dataset} for dataset in datasets]
+        insert(ValuationDataset), [{"valuation_id": valuation_id, "dataset_id": dataset} for dataset in datasets]
     )
 
 
@@ -359,7 +374,7 @@ def buyers_with_queued_jobs(session: Session) -> Sequence[uuid.UUID]:
 
 def overdue_jobs(session: Session) -> Sequence[uuid.UUID]:
     """Jobs whose deadline has passed while they could still be stopped, and jobs that are being cancelled."""
-    stoppable = (ValuationStatus.QUEUED, ValuationStatus.PLANNING, ValuationStatus.RUNNING)
+    stoppable = (*NOT_BEGUN, ValuationStatus.PLANNING, ValuationStatus.RUNNING)
     statement = select(Valuation.id).where(
         Valuation.status.not_in(tuple(TERMINAL)),
         or_(

@@ -219,6 +219,17 @@ class NewValuation(Body):
         description="Go on without datasets that cannot be read with the others (they lack a column of the test set, "
         "or hold texts where the others hold numbers); each is named in `findings` and its provider is told.",
     )
+    drop_refused: bool = Field(
+        default=False,
+        description="Where a provider approves each job by itself and refuses this one, or does not answer in time: go "
+        "on without its data. Otherwise the job ends and the pool goes back.",
+    )
+    consent_seconds: int | None = Field(
+        default=None,
+        ge=60,
+        le=90 * 86_400,
+        description="How long providers who approve each job by itself may take. Null: as long as this market sets.",
+    )
     metric: Annotated[str, OneOf("metric", tuple(METRICS))] = Accuracy.name
     metric_options: MetricOptions | None = Field(
         default=None, description="Of metrics that take or need any; classes are named as the files name them."
@@ -439,6 +450,9 @@ class ValuationAnswer(Answer):
     finished_at: datetime | None
     deadline: datetime | None
     tops_up: ValuationId | None = Field(default=None, description="The job that this one goes on with.")
+    consent_until: datetime | None = Field(
+        default=None, description="It awaits the consent of providers, who may answer until then."
+    )
     waits_until: datetime | None = Field(
         default=None, description="It missed its precision, and until then its settlement waits for a top-up."
     )

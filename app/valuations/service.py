@@ -24,6 +24,7 @@ from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.delivery import releases
 from app.valuations.orders.admission import Admission, Admitted, shard_rows
+from app.valuations.orders.deliverables import consent_limit
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.disclosures import quoted_findings
 from app.valuations.orders.measurement import measurement, rule
@@ -47,7 +48,7 @@ from app.valuations.results.schemas import Payouts, Values, WhatIf
 from app.valuations.schemas import LicenceProblem, MyValuation, NewValuation, Quote, ValuationAnswer, ValuationSummary
 from app.valuations.states import TERMINAL, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationEvent
-from app.valuations.work import lifecycle, worths
+from app.valuations.work import consents, lifecycle, worths
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.document import digest_of
@@ -89,10 +90,11 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     compute = _effort(session, settings, admitted, order).compute if priced else None
     order = with_method(order, admitted.game.learner.name)
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
+    by_request = _by_request(caller, admitted)
     valuation = Valuation(
         buyer_id=caller.account_id,
         game_id=game.id,
-        status=ValuationStatus.QUEUED,
+        status=ValuationStatus.AWAITING_CONSENT if by_request else ValuationStatus.QUEUED,
         spec=order.model_dump(mode="json", exclude={"metadata"}),
         inputs=_inputs(admitted, settings, compute).plain(),
         labels=order.metadata,
@@ -110,11 +112,46 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
         # these weights are the model trained on everything, so they have seen every dataset of the job
         checkpoints.add_lineage(session, order.checkpoint, admitted.contents)
     payouts.reserve(session, valuation.id, caller.account_id, admitted.pool_minor, order.currency)
-    repository.add_event(session, valuation, "valuation.queued", {"players": len(admitted.payees)})
+    about: dict[str, Any] = {"players": len(admitted.payees)}
+    if by_request:
+        until = consents.request(session, valuation.id, by_request, consent_limit(order, settings))
+        about |= {"consents": len(by_request), "consent_until": until.isoformat()}
+    repository.add_event(session, valuation, f"valuation.{valuation.status}", about)
     _tell_providers(session, caller, valuation.id, admitted)
     lifecycle.start_next(session, settings, caller.account_id)
     session.refresh(valuation)
     return valuation
+
+
+def admit_anew(
+    session: Session,
+    blobs: BlobStore,
+    settings: Settings,
+    caller: Caller,
+    valuation: Valuation,
+    order: NewValuation,
+    note: str,
+) -> None:
+    """Put fewer datasets into a locked job that has not begun: its game, players and terms become those of ``order``.
+    Raises what ``post`` raises, and Deferred where files are to be read."""
+    admitted = Admission(session, blobs, settings, caller, defer=True).admit(order)
+    priced = order.currency in settings.compute_prices
+    compute = _effort(session, settings, admitted, order).compute if priced else None
+    game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
+    inputs = _inputs(admitted, settings, compute)
+    valuation.game_id = game.id
+    valuation.spec = order.model_dump(mode="json", exclude={"metadata"})
+    valuation.inputs = inputs.model_copy(update={"notes": (note, *inputs.notes)}).plain()
+    repository.replace_players(session, valuation.id, admitted.player_rows, admitted.named_datasets)
+
+
+def _by_request(caller: Caller, admitted: Admitted) -> dict[uuid.UUID, list[uuid.UUID]]:
+    """Each provider's datasets whose licence demands its approval of each job; one's own data needs none."""
+    datasets: dict[uuid.UUID, list[uuid.UUID]] = {}
+    for payee in admitted.payees:
+        if payee.by_request and payee.provider_id != caller.account_id:
+            datasets.setdefault(payee.provider_id, []).extend(payee.by_request)
+    return datasets
 
 
 def read_files(
@@ -269,7 +306,9 @@ def get(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
 
 def describe(session: Session, valuation: Valuation) -> ValuationAnswer:
     """The job and how far it is."""
-    return answers.full(valuation, repository.job_state(session, valuation))
+    waits = valuation.status is ValuationStatus.AWAITING_CONSENT
+    until = consents.until(session, valuation.id) if waits else None
+    return answers.full(valuation, repository.job_state(session, valuation)).model_copy(update={"consent_until": until})
 
 
 def list_valuations(
@@ -303,7 +342,7 @@ def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: u
     if valuation.status is ValuationStatus.SETTLING or valuation.status in TERMINAL:
         raise Conflict(
             f"valuation val_{valuation_id.hex} is {valuation.status.value} and can no longer be cancelled; "
-            "only a job that is queued, planning or running can"
+            "only a job that has not begun, or is planning or running, can"
         )
     reason = Reason.ADMIN if caller.role is Role.ADMIN else Reason.BUYER
     lifecycle.request_stop(session, settings, valuation, reason)

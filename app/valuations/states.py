@@ -1,12 +1,15 @@
 """The states of a valuation and the moves between them, as data; pure, and it never touches a database.
 
+    awaiting_consent ──> queued, cancelled, expired
+
     queued ──> planning ──> running ──> settling ──> succeeded
       │           │            │            └──────> failed
       │           ├────────────┼───────────────────> failed
       │           └────────────┴──> cancelling ──┬─> cancelled
       └─────────────────────────────────────────-┴─> cancelled, expired, failed
 
-Terminal states are final. A job that is settling can no longer be cancelled: its values are known and its money is
+A job that names data whose licence demands it awaits its providers' consent before it is queued. Terminal states are
+final. A job that is settling can no longer be cancelled: its values are known and its money is
 being moved. A deadline is a cancellation by the clock, so it passes through ``cancelling`` when work is in hand.
 """
 
@@ -16,6 +19,7 @@ from enum import StrEnum
 class ValuationStatus(StrEnum):
     """Where a valuation stands; what a buyer sees."""
 
+    AWAITING_CONSENT = "awaiting_consent"
     QUEUED = "queued"
     PLANNING = "planning"
     RUNNING = "running"
@@ -25,6 +29,17 @@ class ValuationStatus(StrEnum):
     CANCELLING = "cancelling"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
+
+
+class ConsentStatus(StrEnum):
+    """What a provider said to a job that needs its consent. ``lapsed``: nothing in time, which is no consent;
+    ``closed``: the job ended before."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+    CLOSED = "closed"
 
 
 class ShardStatus(StrEnum):
@@ -62,11 +77,13 @@ class Reason(StrEnum):
     RULES_CHANGED = "rules_changed"
     AGENT_AWAY = "agent_away"
     AGENT_REFUSED = "agent_refused"
+    CONSENT_REFUSED = "consent_refused"
 
 
 _S = ValuationStatus
 
 TRANSITIONS: dict[ValuationStatus, frozenset[ValuationStatus]] = {
+    _S.AWAITING_CONSENT: frozenset({_S.QUEUED, _S.CANCELLED, _S.EXPIRED}),
     _S.QUEUED: frozenset({_S.PLANNING, _S.CANCELLED, _S.EXPIRED, _S.FAILED}),
     _S.PLANNING: frozenset({_S.RUNNING, _S.SETTLING, _S.CANCELLING, _S.FAILED}),
     _S.RUNNING: frozenset({_S.SETTLING, _S.CANCELLING, _S.FAILED}),
@@ -79,6 +96,8 @@ TRANSITIONS: dict[ValuationStatus, frozenset[ValuationStatus]] = {
 }
 
 TERMINAL = frozenset(status for status, following in TRANSITIONS.items() if not following)
+# the states of a job for which nothing was computed yet
+NOT_BEGUN = frozenset({_S.AWAITING_CONSENT, _S.QUEUED})
 # the states in which shards of the job may be claimed
 WORKING = frozenset({_S.PLANNING, _S.RUNNING, _S.SETTLING})
 # the source of worths that are computed again as a check is this, then the source that they check

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
 from app.valuations.schemas import NewValuation
-from app.valuations.states import ShardKind, ShardStatus, ValuationStatus
+from app.valuations.states import ConsentStatus, ShardKind, ShardStatus, ValuationStatus
 from contract.orders.game import FrozenGame
 from contract.orders.job import JobInputs, JobProgress
 from contract.results.delivery import ReleasedModel
@@ -143,6 +143,32 @@ class ValuationPlayer(Base):
     paid_share: Mapped[float | None]
     reason: Mapped[str | None] = mapped_column(Text)
     amount_minor: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class ValuationConsent(Base, Timestamped):
+    """One provider's consent to a job that names data of its, whose licence demands it: asked when the job is posted,
+    answered once. ``datasets`` are those whose licence demands it; ``note`` is what the provider said with it."""
+
+    __tablename__ = "valuation_consents"
+    __table_args__ = (
+        Index("ix_valuation_consents_provider_id_created_at_id", "provider_id", "created_at", "id"),
+        Index("ix_valuation_consents_pending", "answer_until", postgresql_where=text("status = 'pending'")),
+        UniqueConstraint("valuation_id", "provider_id"),
+    )
+
+    id: Mapped[PrimaryKey]
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
+    provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    datasets: Mapped[list[Any]]
+    status: Mapped[ConsentStatus] = mapped_column(name_of(ConsentStatus), default=ConsentStatus.PENDING)
+    answer_until: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    note: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def dataset_ids(self) -> list[uuid.UUID]:
+        """``datasets`` as ids."""
+        return [uuid.UUID(each) for each in self.datasets]
 
 
 class ValuationDataset(Base):

@@ -11,6 +11,7 @@ from app.accounts import service as accounts
 from app.audit import service as audit
 from app.billing import documents
 from app.billing import service as billing
+from app.billing.issuing import issued
 from app.billing.schemas import BillingBody
 from app.errors import CherishError, FieldError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
@@ -120,9 +121,9 @@ def save_billing(
 
 @router.get("/money/{month}/{currency}.pdf")
 def download_document(
-    visitor: PayoutReader, session: SessionDep, settings: SettingsDep, month: str, currency: str
+    request: Request, visitor: PayoutReader, session: SessionDep, settings: SettingsDep, month: str, currency: str
 ) -> Response:
-    document = billing.document(session, settings, visitor.caller, month, currency)
+    document = issued(session, request.app.state.session_factory, settings, visitor.caller, month, currency)
     headers = attachment(f"{document.number}.pdf") | {"Cache-Control": "private, no-store"}
     return Response(documents.to_pdf(document), media_type="application/pdf", headers=headers)
 

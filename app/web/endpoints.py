@@ -22,7 +22,7 @@ from app.web import (
     progress,
 )
 from app.web.assets import Assets
-from app.web.before import exploring
+from app.web.before import consenting, exploring
 from app.web.ended import questions, sharing
 from app.web.members import entrance, organisations, people, searching, second_factor, sessions
 from app.web.rendering import POLICY, TEMPLATES, page
@@ -99,7 +99,7 @@ def _meaning(kind: type[CherishError]) -> str:
 
 # one line for each group of pages; the stream of a job before the job itself
 for pages in (
-    landing, sessions, entrance, second_factor, people, progress, questions, sharing, exploring, jobs, downloads,
-    catalogue, offers, checkpoints, accounting, hooks, searching, admin, organisations, disputes,
+    landing, sessions, entrance, second_factor, people, progress, questions, sharing, consenting, exploring, jobs,
+    downloads, catalogue, offers, checkpoints, accounting, hooks, searching, admin, organisations, disputes,
 ):  # fmt: skip
     router.include_router(pages.router)

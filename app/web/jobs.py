@@ -23,6 +23,7 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import by_metric, handover, service, top_ups
+from app.valuations.consents import service as consents
 from app.valuations.orders.top_up import TopUp
 from app.valuations.results import wording
 from app.valuations.results.schemas import Values
@@ -172,6 +173,7 @@ def show_job(
         "delivery": None,
         "charts": {},
         "may_top_up": top_ups.may_top_up(session, valuation),
+        "consents": consents.of_job(session, visitor.caller, valuation_id),
         "top_ups": [public_id("val", each.id) for each in top_ups.of_job(session, visitor.caller, valuation_id)],
     }
     if valuation.status is ValuationStatus.SUCCEEDED:

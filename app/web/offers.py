@@ -69,6 +69,7 @@ class TermsForm(PageForm):
     grant_model: str = ""
     grant_data: str = ""
     test_first: str = ""
+    by_request: str = ""
 
 
 class WithdrawForm(PageForm):
@@ -171,6 +172,7 @@ def publish(
         "expires_at": f"{form.expires_on}T23:59:59Z" if form.expires_on else None,
         "grants": ["value", *(["model"] if form.grant_model else []), *(["data"] if form.grant_data else [])],
         "test_first": form.test_first == "yes",
+        "approval": "by_request" if form.by_request else "automatic",
     }
     fields: dict[str, Any] = {
         "licence": licence,

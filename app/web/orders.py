@@ -88,6 +88,7 @@ class OrderForm(PageForm):
     rename: str = ""
     missing_labels: str = ""
     drop_unfit: str = ""
+    drop_refused: str = ""
 
     def named_datasets(self) -> list[str]:
         """The dataset ids, ticked or written, each once and in order."""
@@ -172,6 +173,7 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "test_first": "yes" if order.test_first else None,
         "lot_percent": 100 * order.test_lot.part if order.test_lot else None,
         "lot_alone": "yes" if order.test_lot and not order.test_lot.beside else None,
+        "drop_refused": "yes" if order.drop_refused else None,
     }
     texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
     return OrderForm(datasets=[public_id("ds", dataset_id) for dataset_id in order.datasets], **texts)
@@ -226,6 +228,7 @@ def order_of(form: OrderForm) -> NewValuation:
         "drop_unfit": form.drop_unfit == "yes",
         "test_first": form.test_first == "yes",
         "test_lot": _lot(form),
+        "drop_refused": form.drop_refused == "yes",
     }
     own = {"checkpoint": model} if model.startswith("ck_") else {"model": {"name": model, "hyper": pairs(form.hyper)}}
     fields |= own

@@ -12,13 +12,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.http.ids import CheckpointId, DatasetId, ExplorationId, UnlearningId, ValuationId, WebhookId
+from app.http.ids import AccountId, CheckpointId, DatasetId, ExplorationId, UnlearningId, ValuationId, WebhookId
 from app.http.schemas import Body, example
 
 _VALUATION = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _DATASET = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0c"
 _CHECKPOINT = "ck_019ab5f0c1d27e3f8a4b5c6d7e8f9a0d"
 _UNLEARNING = "ul_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"
+_ACCOUNT = "acc_019ab5f0c1d27e3f8a4b5c6d7e8f9a10"
 _WEBHOOK = "wh_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
 
 
@@ -32,6 +33,8 @@ class EventType(StrEnum):
     EXPLORATION_ENDED = "exploration.ended"
     DATASET_WITHDRAWN = "dataset.withdrawn"
     DATASET_NAMED = "dataset.named"
+    CONSENT_REQUESTED = "consent.requested"
+    CONSENT_ANSWERED = "consent.answered"
     DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
     DATASET_DOWNLOADED = "dataset.downloaded"
@@ -83,6 +86,30 @@ class DatasetNamed(Body):
 
     ids: list[DatasetId]
     valuation_id: ValuationId
+
+
+class ConsentRequested(Body):
+    """A job was posted that names datasets of the receiver's whose licence demands approval of each job. It waits for
+    ``POST /v1/me/consents/{valuation_id}/approve`` (or ``refuse``) until ``answer_until``; buyer, purpose, terms and
+    price are at ``/v1/me/consents/{valuation_id}``."""
+
+    model_config = example(ids=[_DATASET], valuation_id=_VALUATION, answer_until="2026-11-26T12:00:00Z")
+
+    ids: list[DatasetId]
+    valuation_id: ValuationId
+    answer_until: datetime
+
+
+class ConsentAnswered(Body):
+    """A provider answered whether its data may be used in the receiver's job, or its time ran out: ``status`` is
+    approved, refused or lapsed. ``pending`` says how many have not answered."""
+
+    model_config = example(valuation_id=_VALUATION, provider_id=_ACCOUNT, status="approved", pending=1)
+
+    valuation_id: ValuationId
+    provider_id: AccountId
+    status: str
+    pending: int
 
 
 class DatasetDisclosed(Body):
@@ -171,6 +198,8 @@ DATA: dict[EventType, type[Body]] = {
     EventType.EXPLORATION_ENDED: ExplorationEnded,
     EventType.DATASET_WITHDRAWN: DatasetWithdrawn,
     EventType.DATASET_NAMED: DatasetNamed,
+    EventType.CONSENT_REQUESTED: ConsentRequested,
+    EventType.CONSENT_ANSWERED: ConsentAnswered,
     EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
     EventType.DATASET_DOWNLOADED: DatasetDownloaded,
@@ -191,6 +220,8 @@ SUMMARIES: dict[EventType, str] = {
     EventType.EXPLORATION_ENDED: "An exploration has ended: it ranks datasets, or says why it does not.",
     EventType.DATASET_WITHDRAWN: "A provider withdrew a dataset that the receiver's jobs or checkpoints have used.",
     EventType.DATASET_NAMED: "A job was posted that values datasets of the receiver's.",
+    EventType.CONSENT_REQUESTED: "A job waits for the receiver's consent, which the licence of its data demands.",
+    EventType.CONSENT_ANSWERED: "A provider answered whether its data may be used in the receiver's job.",
     EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
     EventType.DATASET_DOWNLOADED: "A buyer was given the rows of a dataset of the receiver's that it paid for.",
     EventType.DATASET_TAKEN_DOWN: "An administrator took a listing of the receiver's down, with a reason.",

@@ -11,7 +11,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,21 +67,28 @@ def _within(truth: Floats, interval: Floats) -> Floats:
     return np.asarray((interval[:, 0] - 1e-12 <= truth) & (truth <= interval[:, 1] + 1e-12), dtype=np.float64)
 
 
-def judge(name: str, game_seed: int, metric: str, job_seed: int, *, unlearned: bool = True) -> Judged:
-    """One job on the stored game."""
+def stored_game(name: str, game_seed: int, metric: str) -> tuple[TableFidelityGame, ValuationSpec]:
+    """A stored game, and the order of a job on it."""
     with np.load(path_of(name, game_seed)) as arrays:
         tables = {"retrain": arrays[f"retrain_{metric}"], "unlearn:tangent": arrays[f"unlearn_{metric}"]}
         rows = arrays["rows"]
-    if not unlearned:
-        del tables["unlearn:tangent"]
     players = [Player(f"player {at}", int(count), f"{at}") for at, count in enumerate(rows)]
     costs = {"retrain": 0.8 if not name.endswith("-mlp") else 0.6, "unlearn:tangent": 0.002}
-    method = "tangent" if unlearned else "auto"
-    spec = ValuationSpec(metric=metric, unlearning=method, seed=job_seed, max_retrains=36, share_ci=0.001)
-    result = value(TableFidelityGame(players, tables, costs), spec)
+    spec = ValuationSpec(metric=metric, unlearning="tangent", max_retrains=36, share_ci=0.001)
+    return TableFidelityGame(players, tables, costs), spec
+
+
+def judge(name: str, game_seed: int, metric: str, job_seed: int, *, unlearned: bool = True) -> Judged:
+    """One job on the stored game."""
+    game, spec = stored_game(name, game_seed, metric)
+    spec = replace(spec, seed=job_seed)
+    if not unlearned:
+        del game.tables["unlearn:tangent"]
+        spec = replace(spec, unlearning="auto")
+    result = value(game, spec)
     shares = np.array([player.share for player in result.players], dtype=np.float64)
     return Judged(
-        truth=shares_of(exact_values(tables["retrain"])),
+        truth=shares_of(exact_values(game.tables["retrain"])),
         shares=shares,
         interval=np.array([player.share_ci for player in result.players], dtype=np.float64),
         band=np.array([player.share_band for player in result.players], dtype=np.float64),

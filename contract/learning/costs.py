@@ -157,18 +157,18 @@ def boosted_trees(sizes: ModelSizes) -> ModelCost:
 def random_forest(sizes: ModelSizes) -> ModelCost:
     """Trees grown to their leaves by scikit-learn, one after the other."""
     trees = sizes.number("trees", 100)
-    return ModelCost(row=1e-6, score=100e-9 * trees, steps=trees, step=400e-6, once=10e-3)
+    return ModelCost(row=1.9e-6, score=100e-9 * trees, steps=trees, step=850e-6, once=10e-3)
 
 
 def neighbours(sizes: ModelSizes) -> ModelCost:
     """Distances to the kept rows, where rows are asked."""
-    return ModelCost(row=1e-6, score=10e-6 + 100e-9 * products(sizes.shape), steps=1, once=2e-3)
+    return ModelCost(row=1e-6, score=4e-6 + 650e-9 * products(sizes.shape), steps=1, once=500e-6)
 
 
 def support_vectors(sizes: ModelSizes) -> ModelCost:
-    """Kernels between rows, of which each is in many."""
-    d = products(sizes.shape)
-    return ModelCost(row=40e-6 + 100e-9 * d, score=20e-6 + 100e-9 * d, steps=1, once=2e-3)
+    """Kernels between rows, of which each is in many; a model for each two classes, of their rows alone."""
+    d, pairs = products(sizes.shape), 1 + 0.35 * (sizes.classes - 2)
+    return ModelCost(row=(1e-6 + 270e-9 * d) * pairs, score=300e-9 * d * pairs, steps=1, once=1.6e-3)
 
 
 CostOf = Callable[[ModelSizes], ModelCost]

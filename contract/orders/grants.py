@@ -15,6 +15,13 @@ class Grant(StrEnum):
     DATA = "data"
 
 
+class Approval(StrEnum):
+    """How a provider agrees to a job within the licence's terms: beforehand, or to each job by itself."""
+
+    AUTOMATIC = "automatic"
+    BY_REQUEST = "by_request"
+
+
 ABOUT = {
     Grant.VALUE: "its value may be computed in jobs, and every dataset that is published grants that",
     Grant.MODEL: "the buyer of a job gets the model that was trained on it, after settlement, where it is paid",

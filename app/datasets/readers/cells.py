@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from app.datasets.readers import exact, numbers
+from app.datasets.readers.dates import LIKE_DATES
 from app.errors import FieldError, InvalidData
 from contract.rows.findings import Finding, Severity
 
@@ -60,6 +61,7 @@ _SOME_NUMBERS = 0.1
 _SHOWN = 5
 _WITH_UNIT = r"^[+-]?\d+(?:[.,]\d+)?\s?(?P<unit>[\p{L}°µ/²³]{1,8})$"
 _FEWEST_WITH_UNIT = 3
+_DIGITS_AND_SIGNS = r"^[\p{Nd}\s.,/+\-()\[\]–—*x×<>=~%_#]*\p{Nd}[\p{Nd}\s.,/+\-()\[\]–—*x×<>=~%_#]*$"
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def settle(column: pa.ChunkedArray, label: str, name: str, meaning: Meaning) -> 
         return pa.chunked_array([pa.nulls(len(cells.codes), pa.float64())]), []
     if not declared and 2 * int(counts[maybe].sum()) <= present:
         parsed = numbers_among(cells, maybe, None) if counts[maybe].sum() > _SOME_NUMBERS * present else None
-        said = _mixed(cells, parsed, maybe, label) or _units(cells, absent, label)
+        said = _mixed(cells, parsed, maybe, label) or _units(cells, absent, label) or _digits(cells, absent, label)
         return _as_text(cells, declared=False), said
     mark = numbers.COMMA if kind == "decimal_comma" else numbers.POINT if declared else None
     parsed = numbers_among(cells, maybe, mark)
@@ -140,6 +142,7 @@ def settle(column: pa.ChunkedArray, label: str, name: str, meaning: Meaning) -> 
     fits[np.flatnonzero(maybe)] = [value is not None for value in parsed.values]
     if not declared and (parsed.codes or 2 * int(counts[fits].sum()) <= present):
         findings = [_codes(label)] if parsed.codes else _mixed(cells, parsed, maybe, label)
+        findings = findings or _digits(cells, absent, label)
         return _as_text(cells, declared=False), findings
     if parsed.ambiguous:
         raise _ambiguous(cells, maybe, label, name)
@@ -234,6 +237,21 @@ def _units(cells: Coded, absent: NDArray[np.bool_], label: str) -> list[Finding]
     detail = f"column `{label}` is read as text: {_are(count)} numbers with one unit after them"
     mend = "write the numbers alone, and the unit into the column's name, where they are quantities"
     return [_counted("numbers_with_unit", Severity.WARN, detail, label, count, len(cells.codes), mend)]
+
+
+def _digits(cells: Coded, absent: NDArray[np.bool_], label: str) -> list[Finding]:
+    """That a column of texts has digits and signs in most of its cells, and no numbers: pairs, ranges, versions."""
+    if len(cells.values) < _FEWEST_WITH_UNIT:
+        return []
+    written = np.asarray(pc.match_substring_regex(cells.values, _DIGITS_AND_SIGNS), dtype=np.bool_) & ~absent
+    # of dates and times more is said
+    written &= ~np.asarray(pc.match_substring_regex(cells.values, LIKE_DATES), dtype=np.bool_)
+    count = int(cells.counts[written].sum())
+    if 2 * count <= int(cells.counts[~absent].sum()):
+        return []
+    detail = f"column `{label}` is read as text: {_are(count)} digits and signs that make no number"
+    mend = "where they are quantities, give each number a column of its own"
+    return [_counted("digits_as_text", Severity.NOTE, detail, label, count, len(cells.codes), mend)]
 
 
 def _codes(label: str) -> Finding:

@@ -28,14 +28,17 @@ _MONTH = f"{_LONG_MONTHS}|{'|'.join(_MONTHS)}"
 _DAY_MONTH = re.compile(rf"(?P<d>\d{{1,2}})[ -](?P<m>{_MONTH})\.?[ -](?P<y>\d{{4}})", re.IGNORECASE)
 _MONTH_DAY = re.compile(rf"(?P<m>{_MONTH})\.? (?P<d>\d{{1,2}}),? (?P<y>\d{{4}})", re.IGNORECASE)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?")
-_TIME = re.compile(r"(\d{2}):(\d{2})(?::(\d{2}(?:\.\d{1,9})?))?")
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:\s?[ap]\.?m\.?)?"
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d{1,9})?))?(?:\s?([ap])\.?m\.?)?", re.IGNORECASE)
+# a date in any of the ways above, and a time of the day
+_DATED_TIME = re.compile(rf"(?P<date>\S.*?\d{{4}}|\d{{4}}\S+),?[ T]\s*(?P<time>{_CLOCK})", re.IGNORECASE)
 # the first sign of each of these, checked by a fast engine before anything is read one by one
 _MAYBE = (
     r"^\s*(\d{1,4}[-/.:]\d{1,2}([-/.:T ].*)?"
-    rf"|\d{{1,2}}[ -](?i:{_MONTH})\b.*|(?i:{_MONTH})\.? \d{{1,2}},? \d{{4}})$"
+    rf"|\d{{1,2}}[ -](?i:{_MONTH})\b.*|(?i:{_MONTH})\.? \d{{1,2}},? \d{{4}}.*)$"
 )
 # what people mean as a date or a time, in more ways than are read
-_LIKE_DATES = (
+LIKE_DATES = (
     r"^\s*(\d{4}[-/.]\d{1,2}([-/.]\d{1,2}([T ].*)?)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ].*)?"
     r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(?i:[ap]\.?m\.?)?|\d{4}年\d{1,2}月(\d{1,2}日)?"
     rf"|\d{{1,2}}\.?[ -](?i:{_MONTH}|janvier|februar|märz|mai|juni|juli|oktober|dezember)[\p{{L}}]*\.?[ -]\d{{4}}.*"
@@ -43,6 +46,8 @@ _LIKE_DATES = (
 )
 _MOST = 0.5
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+_Reader = tuple[Callable[[str], float] | None, str, list[Finding]]
 
 _DAYS = "days since 1970-01-01"
 _SECONDS = "seconds since 1970-01-01 UTC"
@@ -131,7 +136,7 @@ def _may_be(values: pa.Array) -> bool:
     return bool(pc.any(maybe).as_py()) and all(text.strip().lower() in MISSING for text in rest.to_pylist())
 
 
-def _reader(texts: Sequence[str], name: str) -> tuple[Callable[[str], float] | None, str, list[Finding]]:
+def _reader(texts: Sequence[str], name: str) -> _Reader:
     """How all the texts are read, what the numbers are, and what is said beside; None where they are no dates."""
 
     def all_of(pattern: re.Pattern[str]) -> bool:
@@ -144,6 +149,8 @@ def _reader(texts: Sequence[str], name: str) -> tuple[Callable[[str], float] | N
         return _moment, _SECONDS, [] if zoned else [_without_zone(name)]
     if all_of(_TIME):
         return _time, _OF_DAY, []
+    if texts and all_of(_DATED_TIME):
+        return _dated_times([match for text in texts if (match := _DATED_TIME.fullmatch(text)) is not None], name)
     if all_of(_SLASHED_YEAR):
         return _days(_SLASHED_YEAR, "ymd"), _DAYS, []
     if all_of(_DOTTED):
@@ -159,6 +166,20 @@ def _reader(texts: Sequence[str], name: str) -> tuple[Callable[[str], float] | N
         if all_of(pattern):
             return _named_days(pattern), _DAYS, []
     return None, "", []
+
+
+def _dated_times(matches: Sequence[re.Match[str]], name: str) -> _Reader:
+    """How texts of a date and a time are read: both parts by themselves."""
+    days, unit, said = _reader([match["date"] for match in matches], name)
+    if days is None or unit != _DAYS:
+        return None, "", said
+
+    def read(text: str) -> float:
+        match = _DATED_TIME.fullmatch(text)
+        assert match is not None  # noqa: S101  checked for all texts
+        return days(match["date"]) * 86400 + _time(match["time"])
+
+    return read, _SECONDS, [_without_zone(name)]
 
 
 def _days(pattern: re.Pattern[str], order: str) -> Callable[[str], float]:
@@ -184,7 +205,7 @@ def _named_days(pattern: re.Pattern[str]) -> Callable[[str], float]:
 
 def _like_dates(values: pa.Array, name: str) -> list[Finding]:
     """That a column of texts, by its distinct ones, seems to be one of dates or times that are not read as such."""
-    like = pc.fill_null(pc.match_substring_regex(values, _LIKE_DATES), False)
+    like = pc.fill_null(pc.match_substring_regex(values, LIKE_DATES), False)
     count, of = int(pc.sum(like).as_py() or 0), len(values)
     if of < 2 or count <= _MOST * of:
         return []
@@ -209,6 +230,10 @@ def _time(text: str) -> float:
     match = _TIME.fullmatch(text)
     assert match is not None  # noqa: S101  checked for all texts
     hours, minutes, seconds = int(match[1]), int(match[2]), float(match[3] or 0)
+    if match[4] is not None:
+        if not 1 <= hours <= 12:
+            raise ValueError("no time of half a day")
+        hours = hours % 12 + (12 if match[4].lower() == "p" else 0)
     if hours > 23 or minutes > 59 or seconds >= 60:
         raise ValueError("no time of a day")
     return hours * 3600 + minutes * 60 + seconds

@@ -305,7 +305,7 @@ def _check_text(text: Text, dialect: Dialect) -> _Checked:
                 ) from None
             if b"\0" in chunk:
                 line = counted.lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
-                raise InvalidData(f"{name}: line {line} holds a NUL byte; {nul_meaning(chunk)}, send CSV as UTF-8 text")
+                raise InvalidData(f"{name}: line {line} holds a NUL byte; {nul_meaning(chunk)} send CSV as UTF-8 text")
             counted.take(chunk, dialect)
     try:
         decoder.decode(b"", final=True)
@@ -325,7 +325,7 @@ def _check_text(text: Text, dialect: Dialect) -> _Checked:
 def nul_meaning(chunk: bytes) -> str:
     """What NUL bytes in a text say."""
     said = guessed(chunk)
-    return said if "UTF-16" in said else "this is not a text file"
+    return f"{said}, or" if "UTF-16" in said else "this is not a text file;"
 
 
 def _width(text: Text, dialect: Dialect) -> int:

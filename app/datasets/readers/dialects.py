@@ -3,7 +3,8 @@
 Sniffed over a sample (the file's first megabyte, or more where its lines are long). A delimiter fits where every record
 of the sample has the same number of fields, two or more. Exactly one must fit; where several do the file is refused and
 both are named (but a comma is no delimiter where each stands inside a number that another sign separates), and where
-none does the one that the first line has most of is taken, so that the parser can name the record that differs. What is
+none does the one that the first line has most of is taken, so that the parser can name the record that differs; single
+spaces are a delimiter where there is no other sign, and every line has as many words, a number among them. What is
 declared, or said by a first line ``sep=;``, is not sniffed.
 """
 
@@ -20,6 +21,9 @@ from contract.rows.findings import Finding, Severity
 SAMPLE_BYTES = 1024 * 1024
 LONG_SAMPLE_BYTES = 8 * 1024 * 1024
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+# taken only where none of those fits: many texts have spaces
+_SPACE = " "
+_RUN_OF_SPACES = re.compile(r"  |^ | $", re.MULTILINE)
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "#n/a"})
 _SEP_LINE = re.compile(r"sep=(.)[\r\n]+", re.IGNORECASE)
@@ -47,7 +51,8 @@ class Dialect:
         """What is said of a file that is not plainly comma-separated."""
         said = []
         if self.delimiter != ",":
-            said.append(f"fields are separated by {DELIMITERS.get(self.delimiter, repr(self.delimiter))}s")
+            known = {**DELIMITERS, _SPACE: "space"}
+            said.append(f"fields are separated by {known.get(self.delimiter, repr(self.delimiter))}s")
         if self.decimal == ",":
             said.append("numbers have a decimal comma")
         if self.escape:
@@ -140,7 +145,28 @@ def _quoted(sample: Sample, dialect: Dialect, name: str, delimiter: str | None) 
             return replace(there, delimiter=fitting[0])
         if first is None:
             first = replace(there, delimiter=delimiter or _most_in_header(sample.text))
+    if delimiter is None and _in_columns_of_spaces(sample):
+        spaced = replace(dialect, delimiter=_SPACE)
+        if _RUN_OF_SPACES.search(sample.text) is None and _fits(sample, spaced):
+            return spaced
+        raise InvalidData(
+            f"{name}: its fields seem to be parted by runs of spaces, which are not read; write one delimiter, such as "
+            "a comma, between them"
+        )
     return first or replace(dialect, delimiter=delimiter or ",")
+
+
+def _in_columns_of_spaces(sample: Sample) -> bool:
+    """Whether every line has the same number of words, two or more, with a number below the first line, and no other
+    sign that separates fields or quotes them."""
+    if any(sign in sample.text for sign in (*DELIMITERS, '"')):
+        return False
+    lines = [line.split() for line in sample.text.splitlines()[: _RECORDS + 1] if line.strip()]
+    lines = lines if sample.whole else lines[:-1]
+    widths = {len(line) for line in lines}
+    if len(lines) < 3 or len(widths) != 1 or widths.pop() < 2:
+        return False
+    return all(any(NUMBER.fullmatch(cell) for cell in line) for line in lines[1:])
 
 
 def _fits(sample: Sample, dialect: Dialect) -> bool:

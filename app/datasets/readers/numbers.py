@@ -3,9 +3,10 @@
 A column has one decimal mark. Under a decimal POINT groups of three digits may be parted by commas, under a decimal
 COMMA by points, under both by spaces or apostrophes; commas may also part them as in India (12,34,567). The mark under
 which more cells are numbers is the column's; where both read all cells, and differently, the column is ambiguous unless
-something else tells (see ``_grouped``). A sign may be a Unicode minus, brackets mean a negative number, a currency's
-sign or usual letters are dropped, and a per cent sign divides by 100 where all numbers have one. Digits may be those of
-any script. Nothing is guessed beyond that: what does not fit is left to the caller to name.
+something else tells (see ``_grouped``). A sign may be a Unicode minus, and a minus may stand behind; brackets mean a
+negative number, a currency's sign or usual letters are dropped, and a per cent sign divides by 100 where all numbers
+have one. Digits may be those of any script. Nothing is guessed beyond that: what does not fit is left to the caller to
+name.
 """
 
 import re
@@ -44,7 +45,7 @@ _CURRENCY = re.compile(rf"(?:{_MONEY})|[{CURRENCIES}]")
 _CODE = re.compile(r"[+-]?0\d+")
 # what may be a number in some format; checked by a fast engine before anything is read one by one
 _BEFORE = rf"(?:[\s(+\-{_MINUS}{CURRENCIES}{_SPACES}]|{_MONEY})*"
-MAYBE = rf"^{_BEFORE}[.,]?\p{{Nd}}[\p{{Nd}}.,٫٬，．'’eE+\-\s{_SPACES}{CURRENCIES}%％)]*(?:{_MONEY})?[\s)]*$"
+MAYBE = rf"^{_BEFORE}[.,]?\p{{Nd}}[\p{{Nd}}.,٫٬，．'’eE+\-{_MINUS}\s{_SPACES}{CURRENCIES}%％)]*(?:{_MONEY})?[\s)]*$"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Cell:
     currency: str = ""
     percent: bool = False
     negative_brackets: bool = False
+    minus_behind: bool = False
     grouped: bool = False
     whole: bool = False
 
@@ -83,6 +85,9 @@ def read_cell(text: str, mark: str) -> Cell:
     if body[:1] in ("-", "+", _MINUS):
         negative = negative != (body[0] != "+")
         body = _CURRENCY.sub("", body[1:]).strip(_SPACES)
+    behind = body[-1:] in ("-", _MINUS) and body[:1].isdecimal() and not brackets
+    if behind:
+        negative, body = not negative, body[:-1].strip(_SPACES)
     percent = body.endswith("%")
     body = body.removesuffix("%").strip(_SPACES)
     match = _PATTERNS[mark].fullmatch(body)
@@ -98,6 +103,7 @@ def read_cell(text: str, mark: str) -> Cell:
         currency="".join(signs),
         percent=percent,
         negative_brackets=brackets,
+        minus_behind=behind,
         grouped=whole is not None and not whole.isdecimal(),
         whole=not part and not power,
     )
@@ -176,4 +182,6 @@ def _formats(cells: Sequence[Cell], mark: str) -> tuple[str, ...]:
         findings.append("per cent, divided by 100")
     if any(cell.negative_brackets for cell in numbers):
         findings.append("brackets, read as minus")
+    if any(cell.minus_behind for cell in numbers):
+        findings.append("a minus behind them")
     return tuple(findings)

@@ -17,6 +17,7 @@ from app.errors import InvalidData
 from contract.rows.findings import Finding
 
 BATCH_ROWS = 20_000
+_FLAT = ": write a row as one flat object, and a table as an array of them or one object a line"
 _KINDS = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 _INT64 = 2**63
 
@@ -108,7 +109,7 @@ class Records:
             self._findings[finding.code] = finding
         for key, value in record.items():
             if isinstance(value, dict | list):
-                raise InvalidData(f"{place}: `{key}` is nested; only numbers, texts and booleans are read")
+                raise InvalidData(f"{place}: `{key}` is nested; only numbers, texts and booleans are read{_FLAT}")
             if escapes:
                 _check_characters(key, value, place)
         self._rows += 1

@@ -34,7 +34,33 @@ _FOREIGN = {
     b"ORC": "an ORC file",
     b"Obj\x01": "an Avro file",
     b"\x89HDF": "an HDF5 file",
+    b"<stata_dta>": "a Stata file (.dta)",
+    b"$FL2": "an SPSS file (.sav)",
+    b"$FL3": "an SPSS file (.sav)",
+    b"HEADER RECORD*******": "a SAS transport file",
+    b"\x00" * 12 + b"\xc2\xea\x81\x60": "a SAS file (.sas7bdat)",
+    b"MATLAB 5.0 MAT-file": "a MATLAB file",
+    b"RDX2": "an R workspace",
+    b"RDX3": "an R workspace",
+    b"X\n\x00\x00\x00": "an R object (.rds)",
+    b"A\n2\n": "an R object (.rds)",
+    b"A\n3\n": "an R object (.rds)",
+    b"{\\rtf": "a document (.rtf)",
+    b"GIF8": "a GIF image",
+    b"II*\x00": "a TIFF image",
+    b"MM\x00*": "a TIFF image",
 }
+# Stata before version 13: its number, the order of bytes, a one and a zero
+_OLD_STATA = re.compile(rb"[\x6c-\x73][\x01\x02]\x01\x00")
+# kinds of text that are no tables of lines
+_FOREIGN_TEXT = (
+    (
+        re.compile(r"\s*<(!doctype html|html|head|body|table)\b", re.IGNORECASE),
+        "an HTML page (some programs name it .xls)",
+    ),
+    (re.compile(r"\s*<(\?xml|[\w:]+ xmlns)\b", re.IGNORECASE), "an XML file"),
+    (re.compile(r"(\s*(%.*)?\n)*\s*@relation\s", re.IGNORECASE), "an ARFF file"),
+)
 _MEND = "send CSV, TSV, Parquet, NPZ, JSON, JSON lines, Excel (.xlsx), or a zip of text files or images"
 _TEXTUAL = ("csv", "tsv", "jsonl", "json", "text")
 # an array of records, or of what is refused as none by name
@@ -70,6 +96,8 @@ def _magic(head: bytes, name: str) -> str | None:
     for magic, what in _FOREIGN.items():
         if head.startswith(magic) and (magic != b"ORC" or not head[3:4].isalnum()):
             raise InvalidData(f"{name}: this is {what}; {_MEND}")
+    if _OLD_STATA.match(head):
+        raise InvalidData(f"{name}: this is a Stata file (.dta); {_MEND}")
     return None
 
 
@@ -92,6 +120,9 @@ def _archive(source: Path | bytes, declared: str | None, name: str) -> str:
 def _textual(source: Source, reading: Reading) -> str:
     text = text_of(source, reading.encoding)
     sample = sample_of(text)
+    for pattern, what in _FOREIGN_TEXT:
+        if pattern.match(sample.text):
+            raise InvalidData(f"{source.name}: this is {what}; {_MEND}")
     if _JSON_OBJECT.match(sample.text):
         return "jsonl"
     if _JSON_ARRAY.match(sample.text):

@@ -53,6 +53,11 @@ def label_findings(
     )
 
 
+def spelled_alike(target: str, counts: Mapping[str, int]) -> list[Finding]:
+    """What is said of one file's own labels that are nearly alike, by how many of its rows have each."""
+    return _respelled(target, counts, {}, _spelling({}, [counts]))
+
+
 def _spelling(test: Mapping[str, int], players: Sequence[Mapping[str, int]]) -> dict[str, str]:
     """The spelling that is proposed for each label without case and marks: the test set's most frequent one, else the
     providers' most frequent one."""

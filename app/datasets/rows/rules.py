@@ -106,6 +106,8 @@ def check_target_exists(table: pa.Table, target: str) -> None:
         "npz": "; the labels of an NPZ with X and y are column `y`",
         "zip": "; folders are column `label`, and a manifest's columns are its own",
     }
+    if table.num_columns == 1:
+        hints |= dict.fromkeys(("csv", "tsv"), "; where another sign parts the fields, declare it as `delimiter`")
     hint = hints.get(table_format(table) or "", "")
     raise _broken(
         table,

@@ -27,6 +27,7 @@ from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ValuationStatus
 from app.valuations.tables import Valuation
+from contract.orders.grants import Approval
 
 # of what a search finds, so many are looked at
 _LOOKED_AT = 500
@@ -155,6 +156,8 @@ def _unusable(settings: Settings, order: NewExploration, dataset: Dataset, test:
     licence = Licence.from_json(dataset.licence or {})
     if licence.problems(purpose=order.purpose, territory=order.territory, at=datetime.now(UTC)):
         return "are not licensed for this"
+    if licence.approval is Approval.BY_REQUEST:
+        return "wait for their provider's consent to each job"
     if dataset.reserve_currency not in (None, order.currency):
         return "ask for another currency"
     if (dataset.rows or 0) < settings.least_rows_valued:

@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import late_tests, named_datasets, stays_home, test_lots
-from app.valuations.orders.deliverables import check_deliveries, delivery_notes, granted_by
+from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
 from app.valuations.orders.job_files import left_out
@@ -65,6 +65,7 @@ class AdmittedPayee:
     reserve: int  # the least this payee takes, in minor units; 0 is no reserve
     part: PayeePart
     grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
+    by_request: tuple[uuid.UUID, ...] = ()  # those of its datasets whose licence demands approval of each job
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ class Admission:
         check_memory(self.settings, chosen)
         rows = repository.datasets_by_id(self.session, {*order.datasets, order.test_dataset})
         datasets = named_datasets.offered(rows, order, licence_problems, chosen.reads)
+        if self.explores:
+            named_datasets.check_unasked(datasets)
         test = named_datasets.test_set(rows, self.caller, order, chosen.reads)
         late = self._late(order, test, datasets, licence_problems)
         groups = named_datasets.of_payees(order, datasets)
@@ -216,6 +219,7 @@ class Admission:
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
+                *consent_notes(order, self.settings, [payee.shown for payee in payees if payee.by_request]),
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
             trained=chosen.trained,
@@ -407,6 +411,7 @@ def _payees(
             reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
             grants=granted_by(groups[at]),
+            by_request=tuple(dataset.id for dataset in groups[at] if by_request(dataset)),
         )
         for at in answer.order
     )

@@ -5,12 +5,14 @@ made without it. The quote and the job's notes say so by name. An order that nob
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset
+from app.settings import Settings
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
-from contract.orders.grants import Grant
+from contract.orders.grants import Approval, Grant
 
 _WITHOUT = {
     Grant.MODEL: "the model that you get will be trained without it",
@@ -23,6 +25,26 @@ def granted_by(datasets: Sequence[Dataset]) -> tuple[Grant, ...]:
     """What the licences of all of a payee's datasets grant."""
     licences = [Licence.from_json(dataset.licence or {"spdx": ""}) for dataset in datasets]
     return tuple(grant for grant in Grant if all(grant in licence.grants for licence in licences))
+
+
+def by_request(dataset: Dataset) -> bool:
+    """Whether its provider approves each job by itself."""
+    return Licence.from_json(dataset.licence or {"spdx": ""}).approval is Approval.BY_REQUEST
+
+
+def consent_limit(order: NewValuation, settings: Settings) -> timedelta:
+    """How long providers may take to approve this job."""
+    return timedelta(seconds=order.consent_seconds or settings.consent_hours * 3600)
+
+
+def consent_notes(order: NewValuation, settings: Settings, shown: Sequence[str]) -> list[str]:
+    """Whose consent the job waits for, in a sentence for the buyer."""
+    if not shown:
+        return []
+    hours = consent_limit(order, settings).total_seconds() / 3600
+    names = ", ".join(shown[:_MOST_NAMED]) + (f" and {more} more" if (more := len(shown) - _MOST_NAMED) > 0 else "")
+    otherwise = "the job goes on without its data" if order.drop_refused else "the job ends and the pool goes back"
+    return [f"The job waits up to {hours:.4g} hours for the consent of {names}; if one refuses, {otherwise}."]
 
 
 def check_deliveries(

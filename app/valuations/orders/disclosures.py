@@ -23,7 +23,10 @@ from contract.rows.findings import FileFinding
 _COMPARED = frozenset({"out_of_range", "target_range", "unseen_categories"})
 _BAND_WORDS = {Band.SOME: "Some", Band.MUCH: "Many"}
 # what changes no value and no overlap
-_NO_QUESTION = {"metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset"}
+_NO_QUESTION = {
+    "metadata", "pool", "currency", "deadline", "purpose", "territory", "datasets", "test_dataset",
+    "drop_refused", "consent_seconds",
+}  # fmt: skip
 
 
 def questions(

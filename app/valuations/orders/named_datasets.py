@@ -8,6 +8,7 @@ from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
 from app.errors import FieldError, InvalidInput
 from app.identity import Caller
+from app.valuations.orders.deliverables import by_request
 from app.valuations.orders.fitted_files import unfit_for_items, unfit_for_texts
 from app.valuations.orders.refusals import refused
 from app.valuations.schemas import NewValuation
@@ -51,6 +52,17 @@ def _fault(
     if dataset.reserve_currency not in (None, order.currency):
         return f"{name} has a reserve price in {dataset.reserve_currency}; post the job in it, or leave it out"
     return None
+
+
+def check_unasked(datasets: Sequence[Dataset]) -> None:
+    """An exploration waits for nobody, so it leaves out what is used by request only; raises InvalidInput."""
+    for index, dataset in enumerate(datasets):
+        if by_request(dataset):
+            raise refused(
+                f"/datasets/{index}",
+                f"dataset ds_{dataset.id.hex}: its provider approves each job by itself, and an exploration waits for "
+                "nobody; leave it out, or order a job",
+            )
 
 
 def _licence_problem(order: NewValuation, dataset: Dataset) -> str | None:

@@ -389,7 +389,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
         pool=money.plain(valuation.pool_minor, valuation.currency),
         deliver=list(order.deliver),
         terms=agreed_terms(valuation),
-        measured_on=_measured_on(valuation, players),
+        measured_on=measured_on(valuation, players),
         players=[
             MyPlayer(
                 datasets=[uuid.UUID(dataset) for dataset in player.datasets],
@@ -426,15 +426,15 @@ def _test_lot(measured: TestCommitment | None) -> LotAnswer | None:
     return None if measured is None or measured.lot is None else LotAnswer.of(measured.lot, closed=False)
 
 
-def _measured_on(valuation: Valuation, players: Sequence[ValuationPlayer]) -> MeasuredOn | None:
-    """The test set's commitment as these players see it, opened by its salt once the job has ended; None for jobs from
-    before there were commitments."""
+def measured_on(valuation: Valuation, players: Sequence[ValuationPlayer] | None = None) -> MeasuredOn | None:
+    """The test set's commitment as these players see it (None: without whose rows it is late for), opened by its salt
+    once the job has ended; None for jobs from before there were commitments."""
     measured = valuation.job_inputs.measured
     if measured is None:
         return None
     closed = valuation.status not in TERMINAL
-    own = {uuid.UUID(dataset).hex for player in players for dataset in player.datasets}
-    late = None if measured.late is None else not own.isdisjoint(measured.late.datasets)
+    own = {uuid.UUID(dataset).hex for player in players or () for dataset in player.datasets}
+    late = None if measured.late is None or players is None else not own.isdisjoint(measured.late.datasets)
     hidden = dict.fromkeys(("salt", "digest")) if closed else {}
     lot = None if measured.lot is None else LotAnswer.of(measured.lot, closed=closed)
     return MeasuredOn.model_validate(measured.plain() | {"late": late, "lot": lot} | hidden)

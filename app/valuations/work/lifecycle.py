@@ -16,6 +16,7 @@ from app.payouts import service as payouts
 from app.settings import Settings
 from app.valuations import repository
 from app.valuations.states import (
+    NOT_BEGUN,
     TERMINAL,
     Reason,
     ShardKind,
@@ -24,7 +25,7 @@ from app.valuations.states import (
     transition,
 )
 from app.valuations.tables import Valuation
-from app.valuations.work import shards
+from app.valuations.work import consents, shards
 from app.webhooks import service as webhooks
 from app.webhooks.events import EventType
 from contract.results.result import Precision
@@ -137,12 +138,15 @@ def fail(
     _end(session, settings, valuation)
 
 
-def request_stop(session: Session, settings: Settings, valuation: Valuation, reason: Reason) -> None:
-    """Begin to cancel a locked job; it ends at once where no worker holds any of its work."""
+def request_stop(
+    session: Session, settings: Settings, valuation: Valuation, reason: Reason, why: str | None = None
+) -> None:
+    """Begin to cancel a locked job; it ends at once where no worker holds any of its work. ``why`` is the sentence for
+    its buyer, of a job that has not begun."""
     valuation.reason = reason
-    if valuation.status is _S.QUEUED:
+    if valuation.status in NOT_BEGUN:
         valuation.cancel_requested_at = repository.now(session)
-        _finish_stop(session, settings, valuation)
+        _finish_stop(session, settings, valuation, why)
         return
     valuation.cancel_requested_at = repository.now(session)
     move(session, valuation, _S.CANCELLING, {"reason": reason})
@@ -158,19 +162,20 @@ def end_if_idle(session: Session, settings: Settings, valuation: Valuation) -> N
 
 def past_deadline(valuation: Valuation, now: datetime) -> bool:
     """Whether a job that can still be stopped has run out of time."""
-    stoppable = valuation.status in (_S.QUEUED, _S.PLANNING, _S.RUNNING)
+    stoppable = valuation.status in (*NOT_BEGUN, _S.PLANNING, _S.RUNNING)
     return stoppable and valuation.deadline is not None and valuation.deadline <= now
 
 
-def _finish_stop(session: Session, settings: Settings, valuation: Valuation) -> None:
+def _finish_stop(session: Session, settings: Settings, valuation: Valuation, why: str | None = None) -> None:
     final = _S.EXPIRED if valuation.reason == Reason.DEADLINE else _S.CANCELLED
-    valuation.error = (
+    valuation.error = why or (
         "the job's deadline passed before it had a result; nothing was charged"
         if final is _S.EXPIRED
         else "a dataset that the job or its checkpoint has used was withdrawn, so it was stopped; nothing was charged"
         if valuation.reason == Reason.WITHDRAWN
         else "the job was cancelled; nothing was charged"
     )
+    consents.close(session, valuation.id)
     move(session, valuation, final, {"reason": valuation.reason})
     _end(session, settings, valuation)
 

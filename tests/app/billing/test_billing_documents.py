@@ -25,16 +25,16 @@ NOTE = BillingDocument(
     vat_percent=Decimal("19.00"),
     vat_note=None,
     lines=(BilledJob("val_1", date(2026, 11, 3), 119_00), BilledJob("val_2", date(2026, 11, 9), 1)),
+    number="CN-4B5C6D7E8F9A-2026-000007",
 )
 
 
-def test_a_document_has_one_number_for_organisation_month_and_currency() -> None:
-    assert NOTE.number == "CN-202611-EUR-5C6D7E8F9A0B"[:14] + OWNER.hex[-10:].upper()
-    assert replace(NOTE, credit=False).number.startswith("IN-202611-EUR-")
-    others = {replace(NOTE, **{name: value}).number for name, value in (  # type: ignore[arg-type]  # fields by name
-        ("month", date(2026, 12, 1)), ("currency", "USD"), ("owner_id", uuid.UUID(int=1)),
-    )}  # fmt: skip
-    assert len(others - {NOTE.number}) == 3
+def test_a_number_names_its_series_its_year_and_its_place_there() -> None:
+    assert documents.number_of(None, 2026, 1) == "IN-2026-000001"
+    assert documents.number_of(OWNER, 2027, 12) == "CN-5C6D7E8F9A0B-2027-000012".replace(
+        "5C6D7E8F9A0B", OWNER.hex[-12:].upper()
+    )
+    assert documents.number_of(uuid.UUID(int=1), 2027, 12) != documents.number_of(OWNER, 2027, 12)
 
 
 @given(st.lists(st.integers(-(10**6), 10**9), max_size=5), st.decimals(0, 40, places=2))

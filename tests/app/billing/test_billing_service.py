@@ -1,13 +1,17 @@
 """From a settled job to what its provider and its buyer put into their books: part, certificate, months, documents."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
-from app.billing import documents, service
+from app.billing import documents, issuing, service
 from app.billing.schemas import BillingBody
+from app.datasets.tables import DatasetKind
 from app.db.session import transaction
 from app.errors import Conflict, InvalidInput, NotFound
 from app.http.ids import parse_id, public_id
@@ -17,6 +21,7 @@ from app.payouts import service as payouts
 from app.valuations import participation
 from app.valuations.results import certificates
 from tests.app.web.test_web_rules import Browser
+from tests.market import rows_of
 
 DETAILS = BillingBody(name="Stadtklinik GmbH", address="Weg 1", country="DE", vat_id="DE123456789", vat_percent="19")
 NOW = datetime.now(UTC).date()
@@ -33,7 +38,7 @@ def settled(place: Any, hand: Any) -> Any:
     )
     job = market.post(players="dataset", purpose="research", payout={"policy": "proportional"})
     hand.finish(job)
-    place.job = job
+    place.job, place.hand = job, hand
     return place
 
 
@@ -101,7 +106,7 @@ def test_the_document_of_a_month_is_made_when_it_has_ended(settled: Any) -> None
     this = f"{THIS:%Y-%m}"
 
     def made(caller: Caller, today: date | None = NEXT, month: str = this, currency: str = "EUR") -> Any:
-        return service.document(session, market.settings, caller, month, currency, today)
+        return service.issue(session, market.settings, caller, month, currency, today)
 
     with transaction(market.factory) as session:
         with pytest.raises(Conflict, match="ends before"):
@@ -116,15 +121,54 @@ def test_the_document_of_a_month_is_made_when_it_has_ended(settled: Any) -> None
             made(here, currency="USD")
         with pytest.raises(InvalidInput, match="write it as 2026-11"):
             made(here, month="November")
+        service.set_details(session, provider(settled, 2), DETAILS)
         unnamed = market.settings.model_copy(update={"issuer_name": ""})
         with pytest.raises(Conflict, match="CHERISH_ISSUER_NAME"):
-            service.document(session, unnamed, here, this, "EUR", NEXT)
+            service.issue(session, unnamed, provider(settled, 2), this, "EUR", NEXT)
         service.set_details(session, market.buyer, DETAILS)
         invoice = made(market.buyer)
         assert not invoice.credit
+        year = NEXT.year
+        tail = market.providers[0].hex[-12:].upper()
+        assert (note.number, invoice.number) == (f"CN-{tail}-{year}-000001", f"IN-{year}-000001")
         (line,) = service.by_month(session, here, NEXT)
         assert line.document == f"/v1/me/documents/{this}?currency=EUR"
         assert service.by_month(session, here)[0].document is None
+
+
+def test_numbers_follow_one_another_without_gaps_and_a_document_stays_as_it_was_issued(settled: Any) -> None:
+    market, here, this = settled.market, provider(settled), f"{THIS:%Y-%m}"
+    other = market.add_buyer("another buyer")
+    market.test = market.add_dataset(other.account_id, DatasetKind.TEST, *rows_of(9, 80))
+    hand_over = market.post(buyer=other, players="dataset", payout={"policy": "proportional"})
+    settled.hand.finish(hand_over)
+    for caller in (here, market.buyer, other):
+        with transaction(market.factory) as session:
+            service.set_details(session, caller, DETAILS)
+
+    def issue(caller: Caller, today: date = NEXT) -> Any:
+        with transaction(market.factory) as session:
+            return service.issue(session, market.settings, caller, this, "EUR", today)
+
+    with market.factory() as session:  # a number whose document was not kept is the next one's
+        service.issue(session, market.settings, market.buyer, this, "EUR", NEXT)
+        session.rollback()
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(issue, [market.buyer, other] * 8))
+    assert {each.number for each in made} == {f"IN-{NEXT.year}-000001", f"IN-{NEXT.year}-000002"}
+    assert market.scalar("SELECT count(*) FROM billing_documents") == 2
+    with transaction(market.factory) as session:
+        service.set_details(session, other, DETAILS.model_copy(update={"name": "Another name"}))
+    late = issue(other, documents.after(NEXT))
+    with market.factory() as reading:
+        kept = issuing.issued(reading, market.factory, market.settings, other, this, "EUR")
+    assert kept == late
+    assert (late.organisation.name, late.issued) == ("Stadtklinik GmbH", NEXT)
+    assert late in made
+    assert issue(here, date(NEXT.year + 1, 1, 2)).number.endswith(f"-{NEXT.year + 1}-000001")
+    for words in ("UPDATE billing_documents SET currency = 'USD'", "DELETE FROM billing_documents"):
+        with pytest.raises(DBAPIError, match="billing_documents"), transaction(market.factory) as session:
+            session.execute(text(words))
 
 
 def test_details_are_said_over_http_and_on_the_page(settled: Any) -> None:

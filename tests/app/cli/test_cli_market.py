@@ -59,6 +59,14 @@ def test_a_market_from_the_terminal(address: str, known: Callable[..., Any], ses
     order.write_text(json.dumps({"datasets": pushed, "test_dataset": test, "pool": "50.00"}))
     assert json.loads(run(buyer.token, "valuations", "create", str(order), "--quote"))["players"] == 2
     assert run(buyer.token, "valuations", "create", str(order)).startswith("val_")
+    file.write_text(ROWS.replace("0,", "1,"))
+    words = ("--target", "label", "--licence", "CC0-1.0", "--by-request")
+    asking = run(providers[0].token, "datasets", "push", str(file), *words).split("\t")[0]
+    order.write_text(json.dumps({"datasets": [asking, pushed[1]], "test_dataset": test, "pool": "20.00"}))
+    job = run(buyer.token, "valuations", "create", str(order)).strip()
+    assert f"{job}\tpending\t" in run(providers[0].token, "consents", "list", "--pending")
+    assert run(providers[0].token, "consents", "refuse", job, "--note", "no") == "refused\n"
+    assert run(providers[0].token, "consents", "list", "--pending") == ""
     assert "100.00 EUR" in run(buyer.token, "statements")
     # the quote and the job
     assert "\t8 of 100 points\t2 questions\t" in run(providers[0].token, "datasets", "asked", pushed[0])

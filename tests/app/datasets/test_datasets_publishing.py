@@ -14,6 +14,7 @@ from app.datasets.lifecycle import MOVES, DatasetStatus, Move, after, why_not
 from app.errors import InvalidInput
 from app.identity import Role
 from app.payouts import service as payouts
+from contract.orders.grants import Approval
 
 CSV = b"age,city,label\n61,Oslo,yes\n34,Bergen,no\n"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -56,6 +57,15 @@ def test_a_licence_lets_in_what_is_inside_all_of_its_limits(
     assert len(constraints) == sum(limit is not None for limit in limits)
 
 
+def test_a_licence_that_demands_approval_of_each_job_is_a_duty_to_obtain_consent() -> None:
+    licence = Licence("CC0-1.0", approval=Approval.BY_REQUEST)
+    assert Licence.from_json(licence.to_json()) == licence
+    assert licence.to_odrl("urn:x")["permission"][0]["duty"] == [{"action": "obtainConsent"}]
+    before = {name: value for name, value in Licence("CC0-1.0").to_json().items() if name != "approval"}
+    assert Licence.from_json(before).approval is Approval.AUTOMATIC
+    assert "duty" not in Licence.from_json(before).to_odrl("urn:x")["permission"][0]
+
+
 def test_spdx_expressions_are_known_or_ones_own() -> None:
     assert canonical_spdx(" cc-by-4.0 ") == "CC-BY-4.0"
     assert canonical_spdx("ODbL-1.0 OR CC0-1.0") == "ODbL-1.0 OR CC0-1.0"
@@ -72,7 +82,7 @@ def test_a_dataset_is_published_on_terms_that_can_change(provider: Any, upload: 
     first = provider.client.post(path, json=told).json()
     assert first["status"] == "published"
     licence = {"spdx": "CC-BY-4.0", "purposes": ["research"], "territories": None, "expires_at": None}
-    assert first["licence"] == licence | {"grants": ["value"], "test_first": False}
+    assert first["licence"] == licence | {"grants": ["value"], "approval": "automatic", "test_first": False}
     assert (first["reserve_price"], first["reserve_currency"], first["preview_rows"]) == ("25.50", "EUR", 2)
     second = provider.client.post(path, json={"licence": {"spdx": "CC0-1.0"}}).json()
     assert (second["reserve_price"], second["preview_rows"]) == (None, 0)

@@ -42,6 +42,19 @@ def test_a_file_without_header_is_refused_and_read_once_its_columns_are_declared
     assert profiled["profile"]["labels"] == {"blau": 2, "grün": 1}
 
 
+def test_spaces_around_a_name_in_the_header_are_no_part_of_it(provider: Any) -> None:
+    stored = put(provider, b"a, b , label\n1, 2, x\n4, 5, y\n")
+    assert stored.status_code == 200, stored.text
+    assert [column["name"] for column in stored.json()["columns"]] == ["a", "b", "label"]
+
+
+def test_labels_of_one_file_that_are_spelled_nearly_alike_are_said_at_upload(provider: Any) -> None:
+    stored = put(provider, b"a,label\n1,Yes\n4,yes\n5,Yes\n6,no\n")
+    (said,) = [each for each in stored.json()["findings"] if each["code"] == "label_spelling"]
+    assert "`yes` in `label` is another class than `Yes`" in said["detail"]
+    assert said["rows"] == 1
+
+
 def test_the_same_bytes_are_one_version_however_they_are_read(provider: Any) -> None:
     content = b"a;b,c;label\n1;2,3;x\n4;5,6;y\n"
     stored = put(provider, content, delimiter=";")

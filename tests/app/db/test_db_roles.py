@@ -60,6 +60,7 @@ def refused(connection: Connection, statement: str) -> bool:
         ("ledger_seals", "day"),
         ("ledger_transfers", "amount"),
         ("payout_settlements", "currency"),
+        ("billing_documents", "currency"),
     ],
 )
 def test_no_role_has_the_right_to_change_ledger_or_audit_log(connection: Connection, table: str, column: str) -> None:

@@ -25,8 +25,9 @@ def reachable(start: ValuationStatus) -> set[ValuationStatus]:
     return seen
 
 
-def test_every_state_is_reached_from_queued() -> None:
-    assert reachable(ValuationStatus.QUEUED) == set(ValuationStatus)
+def test_every_state_is_reached_from_a_new_job() -> None:
+    assert reachable(ValuationStatus.AWAITING_CONSENT) == set(ValuationStatus)
+    assert reachable(ValuationStatus.QUEUED) == set(ValuationStatus) - {ValuationStatus.AWAITING_CONSENT}
 
 
 def test_every_state_leads_to_an_end() -> None:

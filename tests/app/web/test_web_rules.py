@@ -51,6 +51,7 @@ PAGES = [
     "/checkpoints",
     "/datasets",
     "/earnings",
+    "/consents",
     "/money",
     "/keys",
     "/people",
@@ -140,7 +141,7 @@ def test_a_user_logs_in_with_a_password_and_out_for_good(
 def test_each_role_has_its_pages(browser: Callable[[], Browser], known: Callable[..., Known]) -> None:
     allowed = {
         Role.BUYER: {"/jobs", "/jobs/new", "/explorations", "/explorations/new", "/datasets", "/checkpoints"},
-        Role.PROVIDER: {"/datasets", "/earnings"},
+        Role.PROVIDER: {"/datasets", "/earnings", "/consents"},
         Role.ADMIN: {"/jobs", "/admin", "/admin/accounts", "/admin/ledger", "/admin/disputes"},
     }
     everybody = {"/catalogue", "/money", "/keys", "/people", "/webhooks", "/audit"}

@@ -22,6 +22,7 @@ def column(*cells: str) -> bytes:
         (["１２", "３．５"], [12, 3.5], "digits of another script"),
         (["١٢", "٣٫٥"], [12, 3.5], "digits of another script"),
         (["१२", "३४"], [12, 34], "digits of another script"),
+        (["1,234.50-", "3.00", "2−"], [-1234.5, 3, -2], "a minus behind them"),
         (["45 %", "5 %"], [0.45, 0.05], "per cent, divided by 100"),
     ],
 )
@@ -37,10 +38,20 @@ def test_markers_of_missing_numbers(marker: str) -> None:
     assert read_table(column("1", "2", marker))["x"].to_pylist() == [1, 2, None]
 
 
-@pytest.mark.parametrize("cells", [["USD 5", "EUR 6", "USD 7"], ["5-", "3", "2", "1"], ["1.5k", "2", "3", "4"]])
+@pytest.mark.parametrize("cells", [["USD 5", "EUR 6", "USD 7"], ["5 -3", "3", "2", "1"], ["1.5k", "2", "3", "4"]])
 def test_what_does_not_fit_most_numbers_is_named(cells: list[str]) -> None:
     with pytest.raises(InvalidData, match="column `x` is mostly numbers"):
         read_table(column(*cells))
+
+
+@pytest.mark.parametrize(
+    "cells", [["120/80", "130/85", "110/70"], ["0-9", "10-19", "20-29"], ["(0,9]", "(9,19]", "(19,29]"]]
+)
+def test_digits_that_make_no_number_stay_texts_and_that_is_said(cells: list[str]) -> None:
+    table = read_table(column(*cells))
+    assert table["x"].to_pylist() == cells
+    assert [(said.code, said.rows) for said in findings_of(table)] == [("digits_as_text", 3)]
+    assert not findings_of(read_table(column("a1", "b2", "c3")))
 
 
 def test_numbers_with_one_unit_stay_texts_and_that_is_said() -> None:

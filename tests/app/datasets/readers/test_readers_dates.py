@@ -93,6 +93,29 @@ def test_dates_that_can_be_read_in_one_way_are_read(cells: list[str]) -> None:
     assert missing["day"].to_pylist() == [DAYS, DAYS + 1, None, None]
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1/31/2026 12:30 PM", "2/1/2026 12:05:30 AM"],
+        ["31.01.2026 12:30", "1.2.2026, 0:05:30"],
+        ["31 Jan 2026 12:30", "1 Feb 2026 00:05:30"],
+        ["Jan 31, 2026 12:30 p.m.", "Feb 1, 2026 12:05:30 a.m."],
+        ["2026/1/31 12:30", "2026/2/1T0:05:30"],
+    ],
+)
+def test_dates_with_times_are_moments_in_the_ways_people_write_them(cells: list[str]) -> None:
+    table = read_table("\n".join(json.dumps({"at": cell, "y": 1}) for cell in cells).encode())
+    assert table["at"].to_pylist() == [DAYS * 86400 + 45000.0, (DAYS + 1) * 86400 + 330.0]
+    assert codes(table) == ["dates_as_numbers", "timestamp_without_zone"]
+
+
+def test_times_of_half_days_are_times_and_a_day_that_may_be_a_month_is_none() -> None:
+    table = read_table(b"at,y\n9:05 AM,1\n12:00 pm,2\n")
+    assert table["at"].to_pylist() == [32700.0, 43200.0]
+    twofold = read_table(b"at,y\n01/02/2026 10:00,1\n03/04/2026 11:00,2\n")
+    assert (twofold["at"].to_pylist()[0], codes(twofold)[0]) == ("01/02/2026 10:00", "ambiguous_dates")
+
+
 @pytest.mark.parametrize("cells", [["01/31/2026", "02/01/2026"]])
 def test_the_month_comes_first_where_no_other_reading_fits(cells: list[str]) -> None:
     table = read_table("\n".join(json.dumps({"day": cell, "y": 1}) for cell in cells).encode())
@@ -193,7 +216,7 @@ def test_dates_with_dashes_or_named_months_are_days(cells: list[str], first: int
     "cells",
     [
         ["2026-01", "2026-02"],
-        ["12:30 PM", "1:15 AM"],
+        ["12:30 PM", "13:15 AM"],
         ["2026年1月31日", "2026年2月1日"],
         ["31. Januar 2026", "1. März 2026"],
         ["1/31/26", "2/1/26"],

@@ -32,6 +32,7 @@ def refusal(content: bytes, reading: Reading = AS_IT_IS) -> str:
         ("sep=;\r\nx;z;city;y\r\n0,346;77;Köln;1\r\n-1,303;59;Łódź;0\r\n", "a first line `sep=` names the delimiter"),
         ("x;z;city;y\r0.346;77;Köln;1\r-1.303;59;Łódź;0\r", "separated by semicolons"),
         ('"x";"z";"city";"y"\n"0,346";"77";"Köln";"1"\n"-1,303";"59";"Łódź";"0"\n', "a decimal comma"),
+        ("x z city y\n0.346 77 Köln 1\n-1.303 59 Łódź 0\n", "separated by spaces"),
         ("'x','z','city','y'\n0.346,77,'Köln',1\n-1.303,59,'Łódź',0\n", "text is in single quotes"),
     ],
 )

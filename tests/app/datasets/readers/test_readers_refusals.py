@@ -1,5 +1,6 @@
 """What each reader accepts and refuses; every refusal names the file, the place, the rule and the mend."""
 
+import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -85,6 +86,16 @@ def test_a_quoted_field_may_hold_the_delimiter_and_a_line_end() -> None:
         pytest.param(b"PK\x03\x04 and then nothing", None, "not a whole NPZ archive", id="broken-npz"),
         pytest.param(b"\x80\x04\x95", None, "this is a Python pickle", id="pickle"),
         pytest.param(b"\x1f\x8b\x08", None, "this is gzip", id="gzip"),
+        pytest.param(b"<stata_dta><header>", None, "a Stata file", id="stata"),
+        pytest.param(b"\x72\x02\x01\x00\x02\x00", None, "a Stata file", id="old-stata"),
+        pytest.param(b"$FL2@(#) SPSS", None, "an SPSS file", id="spss"),
+        pytest.param(gzip.compress(b"X\n\x00\x00\x00\x03\x00\x04"), None, "an R object", id="rds"),
+        pytest.param(b"\n<html><table><tr><td>a</td></tr></table>", None, "an HTML page", id="html-as-xls"),
+        pytest.param(b"<?xml version='1.0'?><Workbook/>", None, "an XML file", id="xml"),
+        pytest.param(b"% made by weka\n@RELATION x\n@DATA\n1,2\n", None, "an ARFF file", id="arff"),
+        pytest.param(b'{"columns": ["a", "y"], "data": [[1, 2]]}', None, "an array of them", id="one-json-object"),
+        pytest.param(b"a   y\n1   2\n3   4\n", None, "runs of spaces", id="runs-of-spaces"),
+        pytest.param("a,y\n1,2\n".encode("utf-16-le"), None, "or send CSV as UTF-8", id="utf-16-without-mark"),
     ],
 )
 def test_bad_files_are_refused_by_name(data: bytes, declared: str | None, says: str) -> None:

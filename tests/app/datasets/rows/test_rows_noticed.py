@@ -2,10 +2,13 @@
 
 import io
 import json
+from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.datasets.readers import read_table
 from app.datasets.rows.noticed import RowHashes, noticed, of_labelled
@@ -53,6 +56,24 @@ def test_rows_are_the_same_whatever_columns_are_looked_at_together() -> None:
     assert apart.findings()[0].rows == 3
 
 
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 3), st.integers(0, 2**31), st.booleans())
+def test_rows_that_repeat_are_counted_as_one_by_one(
+    rows: int, columns: int, values: int, seed: int, one_by_one: bool
+) -> None:
+    """A row that no other is like in the first columns is not looked at again: that must not change a count."""
+    rng = np.random.default_rng(seed)
+    cells = rng.integers(0, values, (rows, columns))
+    table = pa.table({f"x{at}": cells[:, at] for at in range(columns)})
+    hashes = RowHashes()
+    for part in [table.select([name]) for name in table.column_names] if one_by_one else [table]:
+        hashes.add(part)
+    counts = Counter(map(tuple, cells.tolist()))
+    extra, most = rows - len(counts), max(counts.values())
+    told = {each.code: each.rows for each in hashes.findings()}
+    assert told.get("duplicate_rows", 0) == extra
+    assert told.get("equal_rows", 0) == (most if rows >= 10 and 2 * most > rows else 0)
+
+
 def test_numbers_that_differ_little_and_ten_thousand_whole_ones_are_no_copies() -> None:
     held = io.BytesIO()
     whole = np.arange(10_000)
@@ -71,6 +92,29 @@ def test_a_column_of_one_value_is_said_unless_it_is_the_target_or_has_gaps() -> 
     rows = [{"x": at, "one": 1, "gap": None if at else 1, "y": "a"} for at in range(3)]
     (constant,) = noticed(of(rows), "y")
     assert (constant.code, constant.column) == ("constant_column", "one")
+
+
+def test_columns_that_seem_to_name_rows_or_to_be_dates_are_said_and_kept() -> None:
+    rows = 12
+    table = pa.table(
+        {
+            "patient_id": [(at * 37) % 1000 for at in range(rows)],
+            "shuffled": [(at * 5) % rows + 700 for at in range(rows)],
+            "day": [20260120 + at for at in range(rows)],
+            "code": pa.array([f"k{at}" for at in range(rows)]).dictionary_encode(),
+            "note": pa.array([f"a note {at}" for at in range(rows)]).dictionary_encode(),
+            "grid": [at * at for at in range(rows)],
+            "y": [at % 2 for at in range(rows)],
+        }
+    )
+    told = {(each.column, each.code) for each in noticed(table, "y")}
+    names = {(name, "identifier_column") for name in ("patient_id", "shuffled", "code")}
+    # the 32nd of January is no date
+    assert told == {*names, ("day", "identifier_column")}
+    real = table.set_column(2, "day", pa.array([20260120 + 1000 * at for at in range(rows)]).cast(pa.int64()))
+    assert ("day", "dates_as_digits") not in {(each.column, each.code) for each in noticed(real, "y")}
+    dates = table.set_column(2, "day", pa.array([20260110 + at % 9 for at in range(rows)]))
+    assert ("day", "dates_as_digits") in {(each.column, each.code) for each in noticed(dates, "y")}
 
 
 @pytest.mark.parametrize(

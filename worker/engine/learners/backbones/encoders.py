@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from contract.architectures import bert as bert_names
 from contract.architectures import vision_transformer as vit_names
 from contract.architectures.resnet import NORM_PARTS, STEM, STEM_NORM, STEM_STRIDE, blocks_of
+from worker.engine.tensors.elementwise import gelu
 
 Weights = Mapping[str, Tensor]
 Linear = Callable[[Tensor, str], Tensor]
@@ -97,7 +98,7 @@ def bert(
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         mixed = linear(_joined(mixed), f"{at}.{bert_names.MIXED}")
         x = _normed(mixed + x, weights, f"{at}.{bert_names.MIXED_NORM}", eps)
-        out = linear(functional.gelu(linear(x, f"{at}.{bert_names.INNER}")), f"{at}.{bert_names.OUTER}")
+        out = linear(gelu(linear(x, f"{at}.{bert_names.INNER}")), f"{at}.{bert_names.OUTER}")
         return _normed(out + x, weights, f"{at}.{bert_names.OUTER_NORM}", eps)
 
     for layer in range(sizes.layers):
@@ -152,7 +153,7 @@ def vit(
         mixed = functional.scaled_dot_product_attention(query, key, value)
         x = x + linear(_joined(mixed), f"{at}.{vit_names.MIXED}")
         inside = linear(_normed(x, weights, f"{at}.{vit_names.SECOND_NORM}", _VIT_EPS), f"{at}.{vit_names.INNER}")
-        return x + linear(functional.gelu(inside), f"{at}.{vit_names.OUTER}")
+        return x + linear(gelu(inside), f"{at}.{vit_names.OUTER}")
 
     for block in range(sizes.depth):
         hidden = _layer(through, hidden, block, recompute)

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from contract.architectures.decoder import EMBEDDING, HEAD, LAST_NORM, DecoderSizes
+from worker.engine.tensors.elementwise import silu
 
 Weight = Callable[[str], Tensor]
 Project = Callable[[Tensor, str], Tensor]
@@ -58,7 +59,7 @@ def _layer(
     x = _normed(hidden, weight(f"{name}.input_layernorm.weight"), sizes.eps)
     hidden = hidden + _attention(sizes, weight, project, f"{name}.self_attn", x, rows, rotations)
     x = _normed(hidden, weight(f"{name}.post_attention_layernorm.weight"), sizes.eps)
-    gated = functional.silu(project(x, f"{name}.mlp.gate_proj")) * project(x, f"{name}.mlp.up_proj")
+    gated = silu(project(x, f"{name}.mlp.gate_proj")) * project(x, f"{name}.mlp.up_proj")
     return hidden + project(gated, f"{name}.mlp.down_proj")
 
 

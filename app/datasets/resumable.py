@@ -1,0 +1,119 @@
+"""The rules of resumable uploads (tus 1.0): a file comes in parts, and what came before a connection broke stays.
+
+Parts are blobs, so that any process takes the next one. The last part makes the file: its bytes are put together, read
+and stored as those of an upload at once, under the same limits. Never commits.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from app.datasets import quotas, readings, repository, service
+from app.datasets.tables import ResumableUpload, UploadPart
+from app.errors import Conflict, InvalidData, NotFound, PayloadTooLarge
+from app.http.ids import public_id
+from app.http.uploads import Upload
+from app.identity import Caller
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from contract.rows.files import Reading
+
+
+def begin(
+    session: Session,
+    settings: Settings,
+    caller: Caller,
+    dataset_id: uuid.UUID,
+    length: int,
+    sha256: str | None,
+    reading: Reading,
+) -> ResumableUpload:
+    """Expect ``length`` bytes for one's own dataset; raises NotFound, Conflict, PayloadTooLarge."""
+    service.expect_content(session, caller, dataset_id, reading)
+    if length > settings.max_upload_bytes:
+        most = settings.max_upload_bytes
+        raise PayloadTooLarge(f"Upload-Length is {length}, and a file may have {most} bytes at most; send less")
+    waiting, coming = repository.bytes_to_come(session, caller.account_id)
+    if waiting >= settings.max_open_uploads:
+        raise quotas.reached(f"{waiting} uploads of yours wait for more, which is all; finish or end some")
+    quotas.check_upload(session, settings, caller, dataset_id, coming + length)
+    upload = ResumableUpload(
+        dataset_id=dataset_id,
+        length=length,
+        received=0,
+        sha256_declared=sha256,
+        reading=dict(readings.plain(reading)),
+        expires_at=repository.now(session) + timedelta(hours=settings.upload_hours),
+    )
+    repository.add(session, upload)
+    return upload
+
+
+def listed(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Sequence[ResumableUpload]:
+    """The uploads of one's own dataset that wait for more, newest first."""
+    service.get(session, caller, dataset_id)
+    return repository.uploads(session, dataset_id)
+
+
+def get(
+    session: Session, caller: Caller, dataset_id: uuid.UUID, upload_id: uuid.UUID, *, lock: bool = False
+) -> ResumableUpload:
+    """One of them; raises NotFound where it has ended, or its time is over."""
+    service.get(session, caller, dataset_id)
+    upload = repository.upload(session, dataset_id, upload_id, lock=lock)
+    if upload is None:
+        raise NotFound(f"no upload {public_id('up', upload_id)} waits for more; begin another")
+    return upload
+
+
+def check_offset(upload: ResumableUpload, offset: int) -> None:
+    """Raises Conflict where the next part does not follow what is here."""
+    if offset != upload.received:
+        raise Conflict(f"{upload.received} bytes are here and Upload-Offset says {offset}; send what follows them")
+
+
+def add_part(
+    session: Session,
+    blobs: BlobStore,
+    settings: Settings,
+    caller: Caller,
+    dataset_id: uuid.UUID,
+    upload_id: uuid.UUID,
+    offset: int,
+    part: Upload,
+) -> ResumableUpload:
+    """Keep a part that came, and wait anew for the next; raises Conflict where another came first."""
+    upload = get(session, caller, dataset_id, upload_id, lock=True)
+    check_offset(upload, offset)
+    if offset + part.size > upload.length:
+        raise PayloadTooLarge(f"the upload has {upload.length} bytes, and this part goes beyond them; send less")
+    if part.size:
+        repository.lock_digest(session, part.digest)
+        blob = blobs.put_file(part.path)
+        repository.add(session, UploadPart(upload_id=upload.id, start=offset, digest=blob.digest, size_bytes=blob.size))
+        upload.received = offset + part.size
+    upload.expires_at = repository.now(session) + timedelta(hours=settings.upload_hours)
+    return upload
+
+
+def reading_of(upload: ResumableUpload) -> Reading:
+    """What the owner declared of how the file is read."""
+    return Reading.model_validate(upload.reading)
+
+
+def put_together(blobs: BlobStore, digests: Sequence[str], declared: str | None, path: Path) -> Upload:
+    """Write the parts one after the other to a file; raises InvalidData where they are not what was declared."""
+    hasher, size = hashlib.sha256(), 0
+    with path.open("wb") as file:
+        for digest in digests:
+            for chunk in blobs.open(digest):
+                hasher.update(chunk)
+                file.write(chunk)
+                size += len(chunk)
+    if declared is not None and hasher.hexdigest() != declared:
+        raise InvalidData(f"the file's SHA-256 is {hasher.hexdigest()} and {declared} was declared; upload it again")
+    return Upload(path, hasher.hexdigest(), size)

@@ -1,0 +1,72 @@
+"""The readmission goes on with jobs some of whose providers did not consent, where their order says so: it reads what
+is left of their files, in the sandbox, and queues them. In a thread of its own, because reading takes its time.
+
+Safe to run twice at once: a job is locked while it is admitted anew. It decides nothing: who consented stands in the
+job's consents.
+"""
+
+import threading
+import uuid
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db.session import transaction
+from app.errors import CherishError
+from app.http.turns.waiting import Deferred
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.valuations.consents import service
+from app.valuations.work import consents
+
+log = structlog.get_logger(__name__)
+
+_LIMIT = 100
+# what was read may be erased before it is used; then the next round reads it again
+_READINGS = 3
+
+
+class Readmission:
+    """One loop over one database and one store."""
+
+    def __init__(self, factory: sessionmaker[Session], blobs: BlobStore, settings: Settings) -> None:
+        self._factory = factory
+        self._blobs = blobs
+        self._settings = settings
+
+    def once(self) -> int:
+        """Go on with every job that everybody has answered; returns how many were admitted anew or ended."""
+        with transaction(self._factory) as session:
+            candidates = consents.due(session, _LIMIT)
+        done = 0
+        for valuation_id in candidates:
+            with transaction(self._factory) as session:
+                left_out = service.lapse(session, self._settings, valuation_id)
+            if left_out:
+                self._go_on(valuation_id)
+                log.info("readmission.without", valuation_id=str(valuation_id))
+            done += left_out
+        return done
+
+    def _go_on(self, valuation_id: uuid.UUID) -> None:
+        """Files are read while no connection is held."""
+        refusal: CherishError | None = None
+        for _ in range(_READINGS):
+            try:
+                with transaction(self._factory) as session:
+                    service.go_on_without(session, self._blobs, self._settings, valuation_id, refusal)
+                return
+            except Deferred as deferred:
+                made = deferred.work()
+                with transaction(self._factory) as session:
+                    refusal = deferred.keep(session, made)
+
+    def run(self, stop: threading.Event) -> None:
+        """Run until ``stop`` is set; outlives restarts of Postgres."""
+        while not stop.is_set():
+            try:
+                self.once()
+            except (OperationalError, OSError) as error:
+                log.warning("readmission.away", error=str(error))
+            stop.wait(self._settings.sweep_seconds)
