@@ -1079,6 +1079,13 @@ class KeyBody(Record):
     scopes: list[str] | None = None
 
 
+class LateTestAnswer(Record):
+    """Datasets that were uploaded before the test set, whose rows could have been picked knowing theirs."""
+
+    datasets: list[str]
+    seen: list[str]
+
+
 class LeftOutAnswer(Record):
     """A payee whose data the delivered model is not trained on."""
 
@@ -1095,6 +1102,7 @@ class LicenceAnswer(Record):
     purposes: list[str] | None
     spdx: str
     territories: list[str] | None
+    test_first: bool | None = None
 
 
 class LicenceBody(Record):
@@ -1106,6 +1114,7 @@ class LicenceBody(Record):
     purposes: list[str] | None = None
     spdx: str
     territories: list[str] | None = None
+    test_first: bool | None = None
 
 
 class LicenceProblem(Record):
@@ -1168,6 +1177,16 @@ class Listing(Record):
     version: int
 
 
+class LotAnswer(Record):
+    """Test rows by lot: how many, which part of each provider's, and the commitment to what drew them."""
+
+    beside: bool
+    commitment: str
+    part: float
+    rows: int
+    seed: str | None
+
+
 class MeAnswer(Record):
     """The caller: its account and what the key at hand may do."""
 
@@ -1186,6 +1205,8 @@ class MeasuredOn(Record):
     digest: str | None = None
     distance: float | None
     labels: dict[str, float]
+    late: bool | None = None
+    lot: LotAnswer | None = None
     pooled: dict[str, float] | None
     rows: int
     salt: str | None = None
@@ -1421,7 +1442,9 @@ class NewValuation(Record):
     target_is: Literal["number", "classes"] | str | None = None
     territory: str | None = None
     test_dataset: str
+    test_first: bool | None = None
     test_group: str | None = None
+    test_lot: TestLot | None = None
     unlearning: Unlearning | None = None
 
 
@@ -2059,6 +2082,13 @@ class TestChanceAnswer(Record):
     within: int | None = None
 
 
+class TestLot(Record):
+    """Test rows that are drawn by lot from each provider's own; those are not trained on."""
+
+    beside: bool | None = None
+    part: float | None = None
+
+
 class TopUp(Record):
     """What a finished job is to have more of; what is left out stays as ordered. Budgets are of both jobs
     together."""
@@ -2283,6 +2313,7 @@ class Values(Record):
     gain: GainAnswer | None
     game_digest: str
     interactions: InteractionsAnswer | None = None
+    late_test: LateTestAnswer | None = None
     metric: str
     notes: list[str]
     ordered_metric: str
@@ -2296,6 +2327,7 @@ class Values(Record):
     shares_note: str | None
     source: str
     stopped_by: str
+    test_lot: LotAnswer | None = None
     tops_up: str | None = None
     trace: list[dict[str, Any]]
     valuation_id: str
