@@ -153,6 +153,9 @@ class Settings(BaseSettings):
         default=False, description="whether an order may set a shorter dispute window than the default"
     )
 
+    late_test_sets: bool = Field(
+        default=True, description="whether a job's test set may have been uploaded after data that it measures"
+    )
     told_rows: int = Field(
         default=300, gt=0, description="how much of fewer rows is somewhere else is never told, not even in bands"
     )

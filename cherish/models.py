@@ -1140,6 +1140,13 @@ class KeyBody(Record):
     scopes: list[str] | None = None
 
 
+class LateTestAnswer(Record):
+    """Datasets that were uploaded before the test set, whose rows could have been picked knowing theirs."""
+
+    datasets: list[str]
+    seen: list[str]
+
+
 class LeftOutAnswer(Record):
     """A payee whose data the delivered model is not trained on."""
 
@@ -1156,6 +1163,7 @@ class LicenceAnswer(Record):
     purposes: list[str] | None
     spdx: str
     territories: list[str] | None
+    test_first: bool | None = None
 
 
 class LicenceBody(Record):
@@ -1167,6 +1175,7 @@ class LicenceBody(Record):
     purposes: list[str] | None = None
     spdx: str
     territories: list[str] | None = None
+    test_first: bool | None = None
 
 
 class LicenceProblem(Record):
@@ -1229,6 +1238,16 @@ class Listing(Record):
     version: int
 
 
+class LotAnswer(Record):
+    """Test rows by lot: how many, which part of each provider's, and the commitment to what drew them."""
+
+    beside: bool
+    commitment: str
+    part: float
+    rows: int
+    seed: str | None
+
+
 class MeAnswer(Record):
     """The caller: its account and what the key at hand may do."""
 
@@ -1247,6 +1266,8 @@ class MeasuredOn(Record):
     digest: str | None = None
     distance: float | None
     labels: dict[str, float]
+    late: bool | None = None
+    lot: LotAnswer | None = None
     pooled: dict[str, float] | None
     rows: int
     salt: str | None = None
@@ -1505,7 +1526,9 @@ class NewValuation(Record):
     target_is: Literal["number", "classes"] | str | None = None
     territory: str | None = None
     test_dataset: str
+    test_first: bool | None = None
     test_group: str | None = None
+    test_lot: TestLot | None = None
     unlearning: Unlearning | None = None
 
 
@@ -2202,6 +2225,13 @@ class TestChanceAnswer(Record):
     within: int | None = None
 
 
+class TestLot(Record):
+    """Test rows that are drawn by lot from each provider's own; those are not trained on."""
+
+    beside: bool | None = None
+    part: float | None = None
+
+
 class TopUp(Record):
     """What a finished job is to have more of; what is left out stays as ordered. Budgets are of both jobs
     together."""
@@ -2426,6 +2456,7 @@ class Values(Record):
     gain: GainAnswer | None
     game_digest: str
     interactions: InteractionsAnswer | None = None
+    late_test: LateTestAnswer | None = None
     metric: str
     notes: list[str]
     ordered_metric: str
@@ -2439,6 +2470,7 @@ class Values(Record):
     shares_note: str | None
     source: str
     stopped_by: str
+    test_lot: LotAnswer | None = None
     tops_up: str | None = None
     trace: list[dict[str, Any]]
     valuation_id: str

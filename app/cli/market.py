@@ -57,6 +57,9 @@ def push(
     grant: Annotated[
         list[Grant] | None, typer.Option(help="What buyers may have beside its value: model, data; may be repeated.")
     ] = None,
+    test_first: Annotated[
+        bool, typer.Option("--test-first", help="Only jobs whose test set was uploaded before this data.")
+    ] = False,
     by_request: Annotated[
         bool, typer.Option("--by-request", help="Each job waits until you approve it (cherish consents).")
     ] = False,
@@ -65,8 +68,8 @@ def push(
     """Upload a file as a dataset, and publish it if a licence is given."""
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
-    if (grant or by_request) and licence is None:
-        raise InvalidInput("--grant, --by-request: a licence says it; give --licence as well")
+    if (grant or by_request or test_first) and licence is None:
+        raise InvalidInput("--grant, --by-request, --test-first: a licence says it; give --licence as well")
     progress = Console(stderr=True)
     with Client(api, key) as client:
         draft = ListedDataset.read(
@@ -81,7 +84,12 @@ def push(
         if licence is not None:
             grants = [each.value for each in (Grant.VALUE, *(grant or ()))]
             approval = (Approval.BY_REQUEST if by_request else Approval.AUTOMATIC).value
-            said = {"spdx": licence, "grants": list(dict.fromkeys(grants)), "approval": approval}
+            said = {
+                "spdx": licence,
+                "grants": list(dict.fromkeys(grants)),
+                "approval": approval,
+                "test_first": test_first,
+            }
             body = client.publish_dataset(draft.id, said)
     dataset = ListedDataset.read(body)
     _print(f"{dataset.id}\t{dataset.status}\t{dataset.rows} rows")

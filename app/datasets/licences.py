@@ -15,7 +15,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 from pydantic import TypeAdapter
 
 from app.errors import InvalidInput
-from contract.orders.grants import ODRL_ACTIONS, ODRL_PROFILE, Approval, Grant
+from contract.orders.grants import DATA_UPLOADED, ODRL_ACTIONS, ODRL_PROFILE, TEST_UPLOADED, Approval, Grant
 
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 _SPDX_URL = "https://spdx.org/licenses/"
@@ -24,7 +24,8 @@ _SPDX_URL = "https://spdx.org/licenses/"
 @dataclass(frozen=True)
 class Licence:
     """What a provider allows. ``spdx`` is a canonical SPDX expression, or a ``LicenseRef-`` of the provider's own.
-    Licences from before there were grants grant values alone."""
+    Licences from before there were grants grant values alone. ``test_first``: only jobs whose test set was uploaded
+    before the data."""
 
     spdx: str
     purposes: tuple[str, ...] | None = None
@@ -32,6 +33,7 @@ class Licence:
     expires_at: datetime | None = None
     grants: tuple[Grant, ...] = (Grant.VALUE,)
     approval: Approval = Approval.AUTOMATIC
+    test_first: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -70,6 +72,8 @@ class Licence:
             for left, right in rules
             if right is not None
         ]
+        if self.test_first:
+            constraints.append({"leftOperand": TEST_UPLOADED, "operator": "lt", "rightOperand": DATA_UPLOADED})
         limits: dict[str, Any] = {"constraint": constraints} if constraints else {}
         if self.approval is Approval.BY_REQUEST:
             limits["duty"] = [{"action": "obtainConsent"}]
@@ -83,6 +87,16 @@ class Licence:
 
 
 _STORED = TypeAdapter(Licence)
+
+
+def late_test_problem(licence: Licence, *, late: bool) -> str | None:
+    """Why a job whose test set is later than the data may not use it, as the end of a sentence; None where it may."""
+    if not (licence.test_first and late):
+        return None
+    return (
+        "is licensed for jobs whose test set was uploaded before it, and this one's was uploaded later; "
+        "leave it out, or name an earlier test set"
+    )
 
 
 def canonical_spdx(expression: str) -> str:

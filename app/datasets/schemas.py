@@ -126,6 +126,10 @@ class LicenceBody(Body):
             "(`GET /v1/me/consents`)."
         ),
     ] = Approval.AUTOMATIC
+    test_first: bool = Field(
+        default=False,
+        description="Only jobs whose test set was uploaded before this data, and so was not picked knowing it.",
+    )
 
     @field_validator("grants")
     @classmethod
@@ -144,7 +148,9 @@ class LicenceBody(Body):
     def licence(self) -> Licence:
         purposes = None if self.purposes is None else tuple(self.purposes)
         territories = None if self.territories is None else tuple(self.territories)
-        return Licence(self.spdx, purposes, territories, self.expires_at, tuple(self.grants), self.approval)
+        return Licence(
+            self.spdx, purposes, territories, self.expires_at, tuple(self.grants), self.approval, self.test_first
+        )
 
 
 class PublishBody(Body):
@@ -227,6 +233,7 @@ class LicenceAnswer(Answer):
     expires_at: datetime | None
     grants: list[Grant] = Field(default=[Grant.VALUE], description="What a buyer of a job may have.")
     approval: Approval = Field(default=Approval.AUTOMATIC, description="Whether each job waits for the provider.")
+    test_first: bool = Field(default=False, description="Only jobs whose test set was uploaded before this data.")
 
 
 class DatasetAnswer(Answer):

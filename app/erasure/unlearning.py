@@ -130,7 +130,7 @@ def load(session: Session, claim: UnlearningClaim) -> LoadedDuty | None:
         weights=checkpoint.digest,
         chosen=checkpoint.unlearning,
         game=repository.get_game(session, reference.game_id).document if reference else None,
-        test=reference.job_inputs.test if reference else None,
+        test=reference.job_inputs.own_test if reference else None,
         base=reference.job_inputs.base if reference else None,
         forgotten=tuple(part for part in parts if part.dataset_id == claim.dataset_id),
         remaining=tuple(part for part in parts if part.dataset_id != claim.dataset_id),

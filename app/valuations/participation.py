@@ -62,6 +62,11 @@ def certificate(session: Session, settings: Settings, caller: Caller, valuation_
         raise AssertionError(f"valuation {valuation_id} has succeeded without a settlement or a result")
     part = job(session, caller, valuation_id)
     shown = part.model_dump(mode="json", include={"metric", "currency", "terms", "measured_on", "purpose", "territory"})
+    if part.measured_on is not None:
+        # certificates of jobs from before these were noted stay what they were
+        for member in ("late", "lot"):
+            if shown["measured_on"][member] is None:
+                del shown["measured_on"][member]
     content = {
         "format": FORMAT,
         "valuation": name,

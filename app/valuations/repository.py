@@ -21,6 +21,7 @@ from app.http.pages import PageRequest
 from app.valuations.states import NOT_BEGUN, TERMINAL, ShardStatus, ValuationStatus
 from app.valuations.tables import (
     BuyerGame,
+    DataAccess,
     Round,
     Shard,
     Valuation,
@@ -79,6 +80,22 @@ def upload_moments(session: Session, datasets: Collection[Dataset]) -> dict[uuid
         if digest == digests[dataset_id]:
             moments[dataset_id] = moment
     return moments
+
+
+def handed_over(
+    session: Session, buyer_id: uuid.UUID, datasets: Collection[Dataset], before: datetime
+) -> set[uuid.UUID]:
+    """Those of the datasets whose rows a job handed to this buyer before a moment."""
+    statement = (
+        select(DataAccess.dataset_id)
+        .join(Valuation, Valuation.id == DataAccess.valuation_id)
+        .where(
+            Valuation.buyer_id == buyer_id,
+            DataAccess.dataset_id.in_([dataset.id for dataset in datasets]),
+            DataAccess.created_at < before,
+        )
+    )
+    return set(session.scalars(statement))
 
 
 def account_names(session: Session, ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:

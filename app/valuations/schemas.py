@@ -20,6 +20,7 @@ from contract.metrics.r2 import R2
 from contract.names import OneOf
 from contract.orders.estimators import BUDGET, ESTIMATORS, PRECISION, RULES
 from contract.orders.grants import DELIVERED, Grant
+from contract.orders.lot import LEAST_PART, MOST_PART, LotSeal
 from contract.orders.policies import DEFAULT_POLICY, DEVICES, PLAYERS, CopiesRule, PayoutPolicy
 from contract.orders.spec import CHECKED_PART, FIDELITIES, MODES, SHARE_CI, ValuationSpec
 from contract.results.row_values import ROWS, ROWS_NONE
@@ -77,6 +78,25 @@ class Unlearning(Body):
         "says which.",
     )
     options: dict[Key, int | Number | str] = Field(default_factory=dict, max_length=32)
+
+
+class TestLot(Body):
+    """Test rows that are drawn by lot from each provider's own; those are not trained on."""
+
+    model_config = example(part=0.2, beside=True)
+
+    __test__ = False  # for pytest: this is no test
+
+    part: Number = Field(
+        default=0.2,
+        ge=LEAST_PART,
+        le=MOST_PART,
+        description="Of each provider's rows, but of nobody more than of the one in the middle.",
+    )
+    beside: bool = Field(
+        default=True,
+        description="They count beside your own test rows. False: they alone, and yours give columns only.",
+    )
 
 
 class Payout(Body):
@@ -170,6 +190,16 @@ class NewValuation(Body):
         description="Value the parts of each provider's data apart, by a column of its files: wards, months, sources. "
         "They are the players, and a provider's value and pay are the sums over its own.",
         examples=[{"column": "ward"}],
+    )
+    test_lot: TestLot | None = Field(
+        default=None,
+        description="Measure on rows that nobody picked, too: drawn by lot from each provider's own (three providers "
+        "or more, in full mode; no language model).",
+    )
+    test_first: bool = Field(
+        default=False,
+        description="Refuse the order where the test set was uploaded after one of the datasets, which whoever picked "
+        "its rows may have known.",
     )
     players: Annotated[str, OneOf("players", tuple(PLAYERS))] = Field(
         default="provider", description="provider: a provider's datasets are one player; dataset: each is its own."
@@ -548,6 +578,23 @@ class MyPlayer(Answer):
     )
 
 
+class LotAnswer(Answer):
+    """Test rows by lot: how many, which part of each provider's, and the commitment to what drew them."""
+
+    model_config = example(part=0.2, beside=True, rows=90, commitment="ab" * 32, seed=None)
+
+    part: float
+    beside: bool = Field(description="They count beside the buyer's test rows; false: they alone.")
+    rows: int
+    commitment: str = Field(description="SHA-256 of the bytes of `seed`.")
+    seed: str | None = Field(description="What drew them, once the job has ended.")
+
+    @classmethod
+    def of(cls, seal: LotSeal, *, closed: bool) -> Self:
+        """The answer; ``closed``: while the job goes on."""
+        return cls.model_validate(seal.plain() | ({"seed": None} if closed else {}))
+
+
 class MeasuredOn(Answer):
     """What the job's data is measured on: the buyer's test set, committed to at posting, and its labels."""
 
@@ -567,6 +614,12 @@ class MeasuredOn(Answer):
         description="When the test set was uploaded. One that was there before your rows cannot have been picked to "
         "suit anybody's. Null in older jobs.",
     )
+    late: bool | None = Field(
+        default=None,
+        description="Whether it was uploaded after your rows, so that it could have been picked knowing them. Null in "
+        "older jobs.",
+    )
+    lot: LotAnswer | None = Field(default=None, description="The test rows that were drawn by lot; null: none.")
     salt: str | None = Field(default=None, description="Opens the commitment, once the job has ended.")
     digest: str | None = Field(default=None, description="Digest of the test set's rows, once the job has ended.")
 

@@ -205,6 +205,8 @@ def quote(session: Session, blobs: BlobStore, settings: Settings, caller: Caller
             compute,
             deliver=order.delivered,
             segments=None if order.segments is None else order.segments.column,
+            test_first=order.test_first,
+            lot=order.test_lot,
         ),
     )
 
@@ -289,6 +291,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
         findings=admitted.findings,
         away=admitted.away,
         segments=admitted.segments,
+        lot=admitted.lot,
         terms=AgreedTerms(
             fee_basis_points=settings.platform_fee_basis_points,
             reserves=tuple(payee.reserve for payee in admitted.payees),

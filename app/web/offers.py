@@ -69,6 +69,7 @@ class TermsForm(PageForm):
     preview_rows: str = ""
     grant_model: str = ""
     grant_data: str = ""
+    test_first: str = ""
     by_request: str = ""
 
 
@@ -164,13 +165,14 @@ def publish(
     visitor: Writer, session: SessionDep, dataset_id: DatasetId, form: Annotated[TermsForm, Form()]
 ) -> Response:
     """Put it into the catalogue on these terms, or change the terms of one that is there."""
-    licence = {
+    licence: dict[str, Any] = {
         "spdx": form.spdx,
         "purposes": _words(form.purposes),
         "territories": _words(form.territories.upper()),
         # a day that is named is still part of the licence
         "expires_at": f"{form.expires_on}T23:59:59Z" if form.expires_on else None,
         "grants": ["value", *(["model"] if form.grant_model else []), *(["data"] if form.grant_data else [])],
+        "test_first": form.test_first == "yes",
         "approval": "by_request" if form.by_request else "automatic",
     }
     fields: dict[str, Any] = {

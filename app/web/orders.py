@@ -47,6 +47,9 @@ class OrderForm(PageForm):
     test_dataset: str = ""
     test_group: str = ""
     segments: str = ""
+    test_first: str = ""
+    lot_percent: str = ""
+    lot_alone: str = ""
     players: str = ""
     purpose: str = ""
     territory: str = ""
@@ -169,6 +172,9 @@ def form_of(order: NewValuation, labels: Mapping[str, str]) -> OrderForm:
         "missing_labels": order.missing_labels,
         "drop_unfit": "yes" if order.drop_unfit else None,
         "segments": order.segments.column if order.segments else None,
+        "test_first": "yes" if order.test_first else None,
+        "lot_percent": 100 * order.test_lot.part if order.test_lot else None,
+        "lot_alone": "yes" if order.test_lot and not order.test_lot.beside else None,
         "drop_refused": "yes" if order.drop_refused else None,
     }
     texts: dict[str, Any] = {name: _written(value) for name, value in values.items() if value is not None}
@@ -223,6 +229,8 @@ def order_of(form: OrderForm) -> NewValuation:
         "missing_labels": form.missing_labels,
         "drop_unfit": form.drop_unfit == "yes",
         "segments": {"column": form.segments} if form.segments else None,
+        "test_first": form.test_first == "yes",
+        "test_lot": _lot(form),
         "drop_refused": form.drop_refused == "yes",
     }
     own = {"checkpoint": model} if model.startswith("ck_") else {"model": {"name": model, "hyper": pairs(form.hyper)}}
@@ -241,6 +249,11 @@ def metric_options(form: OrderForm) -> dict[str, Any] | None:
         return options.read(f"{form.metric or Accuracy.name}:{written}")[1].plain()
     except InvalidProblem as wrong:
         raise InvalidInput(str(wrong), errors=[FieldError("/metric_options", str(wrong), "metric")]) from None
+
+
+def _lot(form: OrderForm) -> dict[str, Any] | None:
+    percent = number("lot_percent", form.lot_percent)
+    return None if not percent else {"part": percent / 100, "beside": form.lot_alone != "yes"}
 
 
 def _payout(form: OrderForm) -> dict[str, Any]:

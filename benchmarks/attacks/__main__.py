@@ -19,11 +19,12 @@ from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.raw_rows import RawRows
 from app.payouts.policies import PayoutClaim, PayoutTerms, make_plan
 from app.payouts.preconditions import JobOutcome
-from app.valuations.players.files import used_rows
+from app.valuations.players.files import drop_mask, join_rows, used_rows
 from app.valuations.players.grouping import Payee, group
 from app.valuations.schemas import PROTECTED_SHARDS
 from benchmarks import marks
 from benchmarks.attacks.plays import ATTACKER, ATTACKS, KINDS, Play, honest
+from contract.orders.lot import LotDraw
 from contract.orders.policies import PayoutPolicy
 from contract.orders.spec import ValuationSpec
 from contract.rows.files import InputFile
@@ -48,14 +49,17 @@ POLICIES = {
 
 @dataclass(frozen=True)
 class Rules:
-    """What an order chooses besides the policy: rule for copies, shards (0: files are players), class weights."""
+    """What an order chooses besides the policy: rule for copies, shards (0: files are players), class weights, and test
+    rows by lot."""
 
     copies: str
     shards: int = 0
     class_weights: str = "uniform"
     policies: tuple[str, ...] = tuple(POLICIES)
+    lot: LotDraw | None = None
 
 
+_LOT = LotDraw(part=0.2, beside=True, seed="5e" * 32)
 # the first is an order that says nothing, the last what one with ``protected`` chooses
 RULES = {
     "default": Rules("separate", policies=("significant",)),
@@ -63,6 +67,10 @@ RULES = {
     "group": Rules("group"),
     "first": Rules("first"),
     "first, balanced": Rules("first", 0, "balanced", ("significant",)),
+    "first, balanced, lot": Rules("first", 0, "balanced", ("significant",), _LOT),
+    "first, balanced, lot alone": Rules(
+        "first", 0, "balanced", ("significant",), _LOT.model_copy(update={"beside": False})
+    ),
     "protected": Rules("first", PROTECTED_SHARDS, "balanced", ("significant",)),
 }
 # shards are valued by unlearned worths alone, so many of them: the suite values hundreds of markets
@@ -96,7 +104,11 @@ def payouts_of(play: Play, rules: Rules) -> dict[str, dict[str, float]]:
     """Each owner's part of the pool, by policy, under one set of rules."""
     members, uploaded = members_of(play)
     test = EncodedRows(np.asarray(play.test_X, dtype=np.float32), np.asarray(play.test_y, dtype=np.int64))
-    grouping = group(members, rules.copies, RawRows.of_arrays(test.X, test.y), uploaded)
+    grouping = group(members, rules.copies, RawRows.of_arrays(test.X, test.y), uploaded, lot=rules.lot)
+    if rules.lot is not None and grouping.lot is not None:
+        pairs = zip(members, grouping.lot.test, strict=True)
+        drawn = [used_rows(member.encoded[0], drop_mask(masks[0])) for member, masks in pairs]
+        test = join_rows([test, *drawn] if rules.lot.beside else drawn)
     by_file = {member.files[0].digest: member.encoded[0] for member in members}
     players = []
     for each in grouping.players:

@@ -125,6 +125,22 @@ def padding(play: Play, rng: Any) -> Play:
     return _with(play, padded, without=ATTACKER)
 
 
+def twins(play: Play, rng: Any) -> Play:
+    """The attacker uploads each of its rows twice, once with noise of .05: where a part of the rows tests by lot, most
+    of its test rows have a twin in training."""
+    mine = _own(play)
+    X = np.concatenate([mine.X, _noisy(play, mine.X, rng, 0.05)])
+    return _with(play, File(ATTACKER, X, np.concatenate([mine.y, mine.y])), without=ATTACKER)
+
+
+def relabelling(play: Play, _rng: Any) -> Play:
+    """The attacker shifts the labels of a third of its rows: by lot those are test rows, too."""
+    mine = _own(play)
+    third = len(mine.y) // 3
+    y = np.append((mine.y[:third] + 1) % play.classes, mine.y[third:])
+    return _with(play, File(ATTACKER, mine.X, y), without=ATTACKER)
+
+
 def copying(play: Play, _rng: Any) -> Play:
     """The attacker uploads the victim's file under a second account."""
     theirs = _own(play, VICTIM)
@@ -226,6 +242,8 @@ ATTACKS: dict[str, Callable[[Play, Any], Play]] = {
     "splitting by label": splitting_by_label,
     "noise padding": padding,
     "noise accounts": noise_accounts,
+    "own rows twice, changed": twins,
+    "a third relabelled": relabelling,
     "copying a rival": copying,
     "copying with noise .05": partial(noisy_copying, noise=0.05),
     "copying with noise .15": partial(noisy_copying, noise=0.15),

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from contract.document import Document
 from contract.orders.job import LabelMix
+from contract.orders.lot import LotDraw, LotFitted
 from contract.rows.features import ALL_FEATURES, FeatureChoice
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding
@@ -30,7 +31,8 @@ class FitQuestion(Document):
     which the weights of a checkpoint are in. ``own``: all files are the asker's own, so refusals are told in full, and
     rows are not compared. ``target_is``: what a table's target is predicted as; None: as classes, which the order did
     not say. ``draws``: hex bytes by which is drawn how many rows beside the test set's a payee needs; empty: any.
-    ``segments``: the column whose values are valued apart ("": none is), each of ``least_segment`` rows or more."""
+    ``segments``: the column whose values are valued apart ("": none is), each of ``least_segment`` rows or more.
+    ``lot``: test rows that are drawn from the payees'."""
 
     kind: str
     test: InputFile
@@ -51,6 +53,7 @@ class FitQuestion(Document):
     draws: str = ""
     segments: str = ""
     least_segment: int = 1
+    lot: LotDraw | None = None
 
 
 class FitRequest(Document):
@@ -143,9 +146,9 @@ class DatasetRefusal(Document):
 class FitAnswer(Document):
     """What a job's files come to. ``labels`` are the classes' names, or a language model's domains; ``encoding`` and
     ``shape`` are a table's. ``order`` are the payees in the order of their players, ``raw_test`` names the test set's
-    rows as they were read; ``findings`` is what is said of the files. ``unfit``
-    are datasets that were left out, as the question allows; ``members`` are then those who have others. ``segments``
-    are the job's by number, ``segmented`` the digest of which rows of the players are of which."""
+    rows as they were read; ``findings`` is what is said of the files. ``unfit`` are datasets that were left out, as the
+    question allows; ``members`` are then those who have others. ``segments`` are the job's by number, ``segmented`` the
+    digest of which rows of the players are of which. ``test`` is with the rows of ``lot``, or they alone."""
 
     labels: tuple[str, ...]
     encoding: dict[str, Any] | None
@@ -160,6 +163,7 @@ class FitAnswer(Document):
     unfit: tuple[UnfitDataset, ...] = ()
     segments: tuple[Segment, ...] = ()
     segmented: str | None = None
+    lot: LotFitted | None = None
 
 
 class FitReply(Document):

@@ -30,5 +30,7 @@ ABOUT = {
 # the ODRL 2.2 action that says the same; computing a value has none, and is a term of this market's profile
 ODRL_PROFILE = "urn:cherish:terms"
 ODRL_ACTIONS = {Grant.VALUE: "cherish:value", Grant.MODEL: "derive", Grant.DATA: "reproduce"}
+# operands of this market's profile: when the test set of a job was uploaded, and when the data was
+TEST_UPLOADED, DATA_UPLOADED = "cherish:testSetUploaded", "cherish:dataUploaded"
 # what an order can ask for beside values
 DELIVERED = (Grant.MODEL, Grant.DATA)

@@ -13,6 +13,7 @@ from contract.agents import AGENT_FORMAT
 from contract.document import Document
 from contract.orders.game import FrozenGame
 from contract.orders.grants import Grant
+from contract.orders.lot import LotSeal
 from contract.orders.spec import ValuationSpec
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding
@@ -60,9 +61,17 @@ class LabelMix(Document):
     distance: float | None
 
 
+class LateTest(Document):
+    """The datasets (ids in hex) whose rows were uploaded before the test set, which could have been picked to suit
+    them; of these ``seen``, of which the buyer could see rows then: its own, previewed, or handed over."""
+
+    datasets: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+
+
 class TestCommitment(LabelMix):
-    """The same with its seal, SHA-256 of ``salt`` and ``digest``, and what opens it; and when the test set was uploaded
-    (None: not noted then): one that was there before a provider's rows cannot have been picked to suit them."""
+    """The same with its seal, SHA-256 of ``salt`` and ``digest``, and what opens it; when the test set was uploaded,
+    and for which data that is ``late`` (None: not noted then); and the seal of rows by ``lot`` (None: none)."""
 
     __test__ = False  # for pytest: this is no test
 
@@ -70,6 +79,8 @@ class TestCommitment(LabelMix):
     salt: str
     digest: str
     uploaded_at: datetime | None = None
+    late: LateTest | None = None
+    lot: LotSeal | None = None
 
 
 class PayeePart(NamedTuple):
@@ -123,6 +134,19 @@ class JobInputs(Document):
     away: AwayTerms | None = None
     # by number, where the order values segments
     segments: tuple[Segment, ...] = ()
+    # the payees' files, with all but the rows that were drawn as test rows left out
+    lot: tuple[InputFile, ...] = ()
+
+    @property
+    def test_files(self) -> tuple[InputFile, ...]:
+        """The files whose used rows measure worths."""
+        return (self.test, *self.lot)
+
+    @property
+    def own_test(self) -> InputFile | None:
+        """The order's test set, where its own rows measure."""
+        lot = self.measured.lot if self.measured is not None else None
+        return self.test if lot is None or lot.beside else None
 
     def at_home(self, payee: int) -> bool:
         """Whether a payee's rows stay with it."""

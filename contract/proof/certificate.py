@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from contract.document import Document
+from contract.orders.lot import LotSeal
 from contract.proof.evidence import EvidenceSeal, InclusionProof
 
 
@@ -28,16 +29,19 @@ class CertifiedPlayer(_Read):
 
 
 class CertifiedDigests(_Read):
-    """Hex SHA-256 of the documents that a result rests on."""
+    """Hex SHA-256 of the documents that a result rests on; the commitment to the test set's digest, and its salt."""
 
     game: str | None = None
     result: str | None = None
     plan: str | None = None
+    test: str | None = None
+    test_salt: str | None = None
+    test_commitment: str | None = None
 
 
 class CertifiedJob(_Read):
     """A certificate as far as it is checked; ``spec`` is the order as it is stored, ``checked`` how many worths were
-    computed twice."""
+    computed twice, ``test_lot`` the test rows by lot."""
 
     valuation: str
     finished_at: str
@@ -47,6 +51,7 @@ class CertifiedJob(_Read):
     money: CertifiedMoney
     evidence: EvidenceSeal | None = None
     checked: dict[str, Any] | None = None
+    test_lot: LotSeal | None = None
 
 
 class ProofStatement(_Read):

@@ -70,7 +70,7 @@ class FeatureStore:
         """All rows of a job: features, standardised by its test set, or what the model itself is shown. Raises
         InvalidProblem, or what reading blobs raises."""
         encoding = encoding_of(job)
-        test = self._joined(job, encoding, [job.inputs.test])
+        test = self._joined(job, encoding, job.inputs.test_files)
         players = [self._joined(job, encoding, files) for files in job.inputs.players]
         if encoding.kind == "inputs":
             return GameRows(players, test)
@@ -82,7 +82,7 @@ class FeatureStore:
         """By what a job's features are standardised; None where rows are no features."""
         if not isinstance(job.game.encoding, FrozenModelRows) or job.game.encoding.kind == "inputs":
             return None
-        centre, spread = centre_and_spread(self._joined(job, job.game.encoding, [job.inputs.test]).X)
+        centre, spread = centre_and_spread(self._joined(job, job.game.encoding, job.inputs.test_files).X)
         return Scaling(centre=tuple(centre.tolist()), spread=tuple(spread.tolist()))
 
     def forget(self) -> None:

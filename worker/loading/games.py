@@ -110,7 +110,7 @@ def _in_segments(job: Job, rows: GameRows) -> tuple[list[PlayerData], tuple[Play
 
 def _read_all(job: Job, read: Callable[[Sequence[InputFile]], EncodedRows]) -> GameRows:
     players = [read_blob(partial(read, files)) for files in job.inputs.players]
-    return GameRows(players, read_blob(partial(read, [job.inputs.test])))
+    return GameRows(players, read_blob(partial(read, job.inputs.test_files)))
 
 
 class LoadedGames:

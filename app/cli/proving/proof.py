@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from app.cli.proving.verdicts import Verdict
 from app.errors import InvalidInput
 from contract.document import digest_of
+from contract.orders.lot import seed_commitment
 from contract.proof.certificate import CertifiedJob, ProofStatement, SignedFile
 from contract.proof.division import Division
 from contract.proof.evidence import Evidence, InclusionProof, holds, proven
@@ -58,6 +59,8 @@ def check(content: bytes, evidence: Path | None, key: str | None, record: Record
         return _inclusion(file, file.statement, evidence, key, record)
     if not record("signature", _signature(file, file.certificate, key)):
         return ["everything else, since the signature does not hold"]
+    if (seals := _test_seals(file.certificate or {})) is not None:
+        record("test set", seals)
     if evidence is None:
         return [
             "values, intervals and amounts, which take the evidence: `cherish valuations evidence` fetches it, and "
@@ -108,6 +111,27 @@ def _signature(file: SignedFile, signed: Mapping[str, Any] | None, key: str | No
     if key is None:
         return Verdict(True, f"by the key that the file names ({own}); pass --key to trust one from elsewhere")
     return Verdict(True, "by the key that you trust")
+
+
+def _test_seals(signed: Mapping[str, Any]) -> Verdict | None:
+    """Whether what was committed to before the job, the test set and what drew rows by lot, is what was opened after
+    it; None where a certificate commits to no test set."""
+    from app.valuations.orders.test_commitment import commitment
+
+    try:
+        certificate = CertifiedJob.read(signed)
+    except ValueError:
+        return None  # the root's verdict says that it cannot be read
+    digests, lot = certificate.digests, certificate.test_lot
+    if digests.test is None or digests.test_salt is None:
+        return None
+    if commitment(digests.test_salt, digests.test) != digests.test_commitment:
+        return Verdict(False, "the commitment to the test set is not of the digest and the salt that it is opened with")
+    if lot is None:
+        return Verdict(True, "its commitment opens")
+    if seed_commitment(lot.seed) != lot.commitment:
+        return Verdict(False, "the commitment to the lot is not of the seed that it is opened with")
+    return Verdict(True, f"its commitment opens, and so does that to the lot of {lot.rows} rows")
 
 
 def _repeated(signed: Mapping[str, Any], archive: Archive, record: Record) -> list[str]:

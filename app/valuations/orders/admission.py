@@ -6,14 +6,13 @@ players in canonical order (by the digest of their rows, then by name), and so f
 
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.datasets.licences import Licence
-from app.datasets.tables import Dataset, DatasetKind, DatasetStatus
+from app.datasets.tables import Dataset
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Bands
 from app.disclosure.tables import DisclosureKind
@@ -24,10 +23,10 @@ from app.payouts import money
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
-from app.valuations.orders import stays_home
+from app.valuations.orders import late_tests, named_datasets, stays_home, test_lots
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
-from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles, unfit_for_items, unfit_for_texts
+from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
 from app.valuations.orders.job_files import left_out
 from app.valuations.orders.model_choice import Chosen, check_memory, check_weights, choose, learner_choice
 from app.valuations.orders.quotes import JobSize, distinct_coalitions
@@ -43,7 +42,8 @@ from contract.orders.estimators import budget_fault
 from contract.orders.fit import FitAnswer, Offer, PlayerFitted
 from contract.orders.game import FrozenGame
 from contract.orders.grants import Grant
-from contract.orders.job import AwayTerms, PayeePart, TestCommitment
+from contract.orders.job import AwayTerms, LateTest, PayeePart, TestCommitment
+from contract.orders.lot import LotDraw
 from contract.rows.features import ALL_FEATURES
 from contract.rows.files import InputFile
 from contract.rows.findings import FileFinding
@@ -86,6 +86,7 @@ class Admitted:
     measured: TestCommitment
     notes: tuple[str, ...] = ()
     findings: tuple[FileFinding, ...] = ()
+    lot: tuple[InputFile, ...] = ()  # the payees' files, with all but the test rows by lot left out
     trained: bool = False  # the checkpoint holds the model trained on everybody, not the base model alone
     away: AwayTerms | None = None  # where data stays with its owner: what agents are told of the order
     segments: tuple[Segment, ...] = ()  # by number, where the order values them
@@ -123,6 +124,8 @@ class FittedOrder:
     offers: list[Offer]
     fitted: Fitted
     away: dict[uuid.UUID, Registration]
+    late: LateTest
+    draw: LotDraw | None = None
 
 
 @dataclass(frozen=True)
@@ -149,11 +152,12 @@ class Admission:
         self._check_device(order)
         check_memory(self.settings, chosen)
         rows = repository.datasets_by_id(self.session, {*order.datasets, order.test_dataset})
-        datasets = _datasets(rows, order, licence_problems, chosen.reads)
+        datasets = named_datasets.offered(rows, order, licence_problems, chosen.reads)
         if self.explores:
-            _check_unasked(datasets)
-        test = _test_dataset(rows, self.caller, order, chosen.reads)
-        groups = _groups(order, datasets)
+            named_datasets.check_unasked(datasets)
+        test = named_datasets.test_set(rows, self.caller, order, chosen.reads)
+        late = self._late(order, test, datasets, licence_problems)
+        groups = named_datasets.of_payees(order, datasets)
         if len(groups) == 1 and order.mode == "full":
             raise refused(
                 "/datasets",
@@ -161,11 +165,15 @@ class Admission:
                 "name another provider's dataset, set players to dataset, or set mode to partial",
             )
         away = stays_home.registrations(self.blobs, datasets)
+        test_lots.check(order, chosen, len(groups), away=bool(away))
         stays_home.check_order(order, chosen, groups, away, explores=self.explores)
         offers = self._offers(order, groups)
         uploaded = repository.upload_moments(self.session, datasets)
-        draws = drawn_by(Bands.of(self.settings), self.caller.account_id, test, datasets)
-        files = _files(order, chosen, test, datasets, offers, uploaded, draws, self.settings.least_rows_valued)
+        bands = Bands.of(self.settings)
+        draws = drawn_by(bands, self.caller.account_id, test, datasets)
+        lot = test_lots.draw_of(order, bands, self.caller.account_id, datasets)
+        least = self.settings.least_rows_valued
+        files = replace(_files(order, chosen, test, datasets, offers, uploaded, draws, least), lot=lot)
         asks = DisclosureKind.EXPLORATION if self.explores else DisclosureKind.JOB
         kind = asks if licence_problems is None else DisclosureKind.QUOTE
         to_charge = questions(order, chosen, test, groups, quoted=kind is DisclosureKind.QUOTE)
@@ -173,7 +181,7 @@ class Admission:
         fitted = self._fitted(files, chosen)
         dropped = {uuid.UUID(each.dataset) for each in fitted.answer.unfit}
         datasets, groups, offers = _kept(datasets, groups, offers, dropped)
-        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted, away)
+        return FittedOrder(pool_minor, chosen, test, datasets, groups, offers, fitted, away, late, files.lot)
 
     def admit(self, order: NewValuation, licence_problems: list[FieldError] | None = None) -> Admitted:
         """Check an order whole; raises InvalidInput (or InvalidData) naming the field, the rule and the mend.
@@ -195,21 +203,24 @@ class Admission:
         game = _game(order, chosen, fitted)
         # a commitment of its own for each job: its files may have been read for an earlier question
         uploaded_at = repository.upload_moments(self.session, [read.test])[read.test.id]
-        measured = commit(answer.mix, answer.test.digest, uploaded_at)
+        measured = commit(answer.mix, answer.test.digest, uploaded_at, read.late)
+        measured = measured.model_copy(update={"lot": test_lots.seal_of(read.draw, answer)})
         notes = overlap_notes(Bands.of(self.settings), self.caller.account_id, order, read.offers, answer)
         return Admitted(
             game=game,
             players=answer.seats,
             payees=payees,
-            test=fitted.test_file,
+            test=test_lots.own_test(fitted.test_file, answer),
+            lot=() if answer.lot is None else answer.lot.files,
             test_dataset=read.test.id,
             pool_minor=read.pool_minor,
-            size=fitted.size,
+            size=test_lots.with_lot(fitted.size, answer),
             contents={dataset.id: dataset.digest for dataset in read.datasets if dataset.digest is not None},
             measured=measured,
             # how the providers' labels are mixed follows from all of their rows: the quote does not tell
             notes=(
                 *notes,
+                *late_tests.note(read.late, len(read.datasets)),
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
@@ -220,6 +231,21 @@ class Admission:
             away=self._away_terms(order) if read.away else None,
             segments=answer.segments,
         )
+
+    def _late(
+        self, order: NewValuation, test: Dataset, datasets: list[Dataset], licence_problems: list[FieldError] | None
+    ) -> LateTest:
+        """For which datasets the test set is late; raises InvalidInput where that is refused."""
+        moments = repository.upload_moments(self.session, [test, *datasets])
+        handed = repository.handed_over(self.session, self.caller.account_id, datasets, moments[test.id])
+        late = late_tests.late_test(test, datasets, moments, handed)
+        late_tests.check(order, self.settings, late)
+        problems = late_tests.licence_problems(order, datasets, late)
+        if licence_problems is not None:
+            licence_problems += problems
+        elif problems:
+            raise InvalidInput(problems[0].detail, errors=problems)
+        return late
 
     def _away_terms(self, order: NewValuation) -> AwayTerms:
         buyer = public_id("acc", self.caller.account_id)
@@ -437,98 +463,6 @@ def _check_terms(order: NewValuation, settings: Settings) -> None:
 def _check_deadline(order: NewValuation) -> None:
     if order.deadline is not None and order.deadline <= datetime.now(UTC):
         raise refused("/deadline", f"deadline {order.deadline.isoformat()} has passed; give a later one, or none")
-
-
-def _datasets(
-    rows: Mapping[uuid.UUID, Dataset],
-    order: NewValuation,
-    licence_problems: list[FieldError] | None,
-    reads: Architecture | None,
-) -> list[Dataset]:
-    """The datasets in the order's order; one refusal lists every fault of theirs."""
-    faults: list[FieldError] = []
-    for index, dataset_id in enumerate(order.datasets):
-        dataset = rows.get(dataset_id)
-        fault = _fault(order, dataset, dataset_id, reads)
-        if fault is not None:
-            faults.append(FieldError(f"/datasets/{index}", fault, "dataset"))
-        elif dataset is not None and (problem := _licence_problem(order, dataset)) is not None:
-            refusal = FieldError(f"/datasets/{index}", problem, "licence")
-            (faults if licence_problems is None else licence_problems).append(refusal)
-    if faults:
-        raise InvalidInput(faults[0].detail, errors=faults)
-    return [rows[dataset_id] for dataset_id in order.datasets]
-
-
-def _fault(
-    order: NewValuation, dataset: Dataset | None, dataset_id: uuid.UUID, reads: Architecture | None
-) -> str | None:
-    name = f"dataset ds_{dataset_id.hex}"
-    if dataset is not None and dataset.status is DatasetStatus.WITHDRAWN:
-        return f"{name} was withdrawn by its provider and no new job may use it; leave it out"
-    if dataset is not None and dataset.kind is not DatasetKind.TRAIN:
-        return f"{name} is a test set and cannot be valued; give it as test_dataset"
-    # a stranger must not learn that an unpublished dataset exists
-    if dataset is None or dataset.status is not DatasetStatus.PUBLISHED or dataset.licence is None:
-        return f"{name} does not exist or is not published; name published datasets"
-    if (unfit := _unfit(dataset, reads)) is not None:
-        return f"{name} {unfit}"
-    if dataset.reserve_currency not in (None, order.currency):
-        return f"{name} has a reserve price in {dataset.reserve_currency}; post the job in it, or leave it out"
-    return None
-
-
-def _check_unasked(datasets: Sequence[Dataset]) -> None:
-    """An exploration waits for nobody, so it leaves out what is used by request only."""
-    for index, dataset in enumerate(datasets):
-        if by_request(dataset):
-            raise refused(
-                f"/datasets/{index}",
-                f"dataset ds_{dataset.id.hex}: its provider approves each job by itself, and an exploration waits for "
-                "nobody; leave it out, or order a job",
-            )
-
-
-def _licence_problem(order: NewValuation, dataset: Dataset) -> str | None:
-    """Why the licence forbids this job, if it does."""
-    licence = Licence.from_json(dataset.licence or {})
-    problems = licence.problems(purpose=order.purpose, territory=order.territory, at=datetime.now(UTC))
-    return f"dataset ds_{dataset.id.hex} {problems[0]}" if problems else None
-
-
-def _unfit(dataset: Dataset, reads: Architecture | None) -> str | None:
-    """Why the job's model cannot read a dataset; the rest of a sentence that begins with it."""
-    if reads is Architecture.LM:
-        return unfit_for_texts(dataset)
-    if reads is not None:
-        return unfit_for_items(dataset, reads)
-    if dataset.target is None:
-        return "holds documents without a target, which only lm reads; name datasets with columns or images"
-    return None
-
-
-def _test_dataset(
-    rows: Mapping[uuid.UUID, Dataset], caller: Caller, order: NewValuation, reads: Architecture | None
-) -> Dataset:
-    dataset = rows.get(order.test_dataset)
-    name = f"dataset ds_{order.test_dataset.hex}"
-    if dataset is None or dataset.provider_id != caller.account_id or dataset.status is DatasetStatus.DRAFT:
-        raise refused("/test_dataset", f"{name} is not a test set of yours with content; upload one of kind test")
-    if dataset.kind is not DatasetKind.TEST:
-        raise refused("/test_dataset", f"{name} is of kind {dataset.kind.value}; upload the test set with kind test")
-    if dataset.status is DatasetStatus.WITHDRAWN:
-        raise refused("/test_dataset", f"{name} was withdrawn; upload another test set")
-    if (unfit := _unfit(dataset, reads)) is not None:
-        raise refused("/test_dataset", f"{name} {unfit}")
-    return dataset
-
-
-def _groups(order: NewValuation, datasets: Sequence[Dataset]) -> list[list[Dataset]]:
-    """The datasets of each player."""
-    groups: dict[uuid.UUID, list[Dataset]] = {}
-    for dataset in datasets:
-        groups.setdefault(dataset.provider_id if order.players == "provider" else dataset.id, []).append(dataset)
-    return list(groups.values())
 
 
 def _check_shape(fitted: Fitted, model: Model) -> None:

@@ -46,22 +46,22 @@ def questions(
     """What a quote (``quoted``) or a job asks of each dataset; ``groups`` are the datasets of each payee."""
     about: dict[str, Any] = {
         "asks": "quote" if quoted else "job",
-        "test": _content(test),
+        "test": content_of(test),
         "target": order.target,
         "reads": None if chosen.reads is None else chosen.reads.value,
         "base": chosen.base_digest,
         "context": str(chosen.model.hyper.get("context", "")),
         "columns": order.model_dump(mode="json", include={"features", "label_map", "missing_labels", "drop_unfit"}),
     }
-    everything = sorted(_content(dataset) for group in groups for dataset in group)
+    everything = sorted(content_of(dataset) for group in groups for dataset in group)
     if not quoted:
         about["order"] = order.model_dump(mode="json", exclude=_NO_QUESTION)
     listed = []
     for group in groups:
         alone = quoted and order.payout.copies == CopiesRule.SEPARATE
-        read = sorted(_content(dataset) for dataset in group) if alone else everything
+        read = sorted(content_of(dataset) for dataset in group) if alone else everything
         for dataset in group:
-            question = digest_of({**about, "read": read, "of": _content(dataset)})
+            question = digest_of({**about, "read": read, "of": content_of(dataset)})
             pointer = f"/datasets/{order.datasets.index(dataset.id)}"
             listed.append(ChargedQuestion(dataset.id, dataset.provider_id, question, pointer))
     return listed
@@ -69,10 +69,12 @@ def questions(
 
 def drawn_by(bands: Bands, asker_id: uuid.UUID, test: Dataset, datasets: Sequence[Dataset]) -> str:
     """By what is drawn how many rows beside the test set's a payee of this question needs (``FitQuestion.draws``)."""
-    return bands.drawn(("left", asker_id.hex, _content(test), *sorted(_content(dataset) for dataset in datasets))).hex()
+    return bands.drawn(
+        ("left", asker_id.hex, content_of(test), *sorted(content_of(dataset) for dataset in datasets))
+    ).hex()
 
 
-def _content(dataset: Dataset) -> str:
+def content_of(dataset: Dataset) -> str:
     """A dataset's bytes, and how they are read."""
     return digest_of({"digest": dataset.digest, "reading": dataset.reading or {}, "target": dataset.target})
 

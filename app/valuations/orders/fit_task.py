@@ -18,7 +18,7 @@ from app.datasets.rows.registered import read_registration
 from app.valuations.orders.job_files import DatasetRefused, JobRows, read_files, without_unfit
 from app.valuations.orders.test_commitment import label_mix
 from app.valuations.players.away import away_player, order_players
-from app.valuations.players.files import pack_groups
+from app.valuations.players.files import drop_mask, join_rows, pack_groups, used_rows
 from app.valuations.players.grouping import Grouping, Payee, group
 from app.valuations.players.overlap import Overlap, overlaps
 from contract.agents import AGENT_FORMAT
@@ -33,6 +33,7 @@ from contract.orders.fit import (
     PlayerFitted,
     RowsFitted,
 )
+from contract.orders.lot import LotFitted
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +63,8 @@ def _fit(request: FitRequest) -> FitAnswer:
     uploaded = {uuid.UUID(key): datetime.fromisoformat(moment) for key, moment in question.uploaded.items()}
     grouping = Grouping((), (), ())
     if payees:
-        grouping = group(payees, question.copies, rows.raw_test, uploaded, question.draws)
+        grouping = group(payees, question.copies, rows.raw_test, uploaded, question.draws, question.lot)
+    lot, test = _lot(payees, grouping, question, rows.test)
     whole = [join_raw(payee.raw) for payee in payees]
     shared = overlaps(whole, rows.raw_test)
     members = {
@@ -77,17 +79,36 @@ def _fit(request: FitRequest) -> FitAnswer:
         labels=rows.labels,
         encoding=rows.encoding,
         shape=rows.shape,
-        test=RowsFitted(rows=len(rows.test.y), digest=rows.test.digest, groups=_groups(rows.test)),
+        test=RowsFitted(rows=len(test.y), digest=test.digest, groups=_groups(test)),
         seats=ordered.players,
         members=ordered.members,
         order=ordered.order,
         raw_test=rows.raw_test.digest,
         # how labels are mixed that stay with their owners, nobody knows
-        mix=label_mix(classes, rows.test, held, 0 if away else len(payees)),
+        mix=label_mix(classes, test, held, 0 if away else len(payees)),
         findings=tuple(rows.findings),
         segments=rows.segments,
         segmented=grouping.segments,
+        lot=lot,
     )
+
+
+def _lot(
+    payees: list[Payee], grouping: Grouping, question: FitQuestion, test: EncodedRows
+) -> tuple[LotFitted | None, EncodedRows]:
+    """The test rows that were drawn by lot, and all rows that measure: those, and the order's own where they do."""
+    if grouping.lot is None or question.lot is None:
+        return None, test
+    files, parts = [], [test] if question.lot.beside else []
+    for payee, masks in zip(payees, grouping.lot.test, strict=True):
+        for file, rows, mask in zip(payee.files, payee.encoded, masks, strict=True):
+            if mask.any():
+                files.append(file.model_copy(update={"drop": drop_mask(mask)}))
+                parts.append(used_rows(rows, files[-1].drop))
+    count = sum(int(mask.sum()) for masks in grouping.lot.test for mask in masks)
+    own = np.full(len(test.y), question.lot.beside)
+    lot = LotFitted(files=tuple(files), rows=count, expected=grouping.lot.expected, drop=drop_mask(own))
+    return lot, join_rows(parts)
 
 
 def _stays(offer: Offer, question: FitQuestion) -> bool:

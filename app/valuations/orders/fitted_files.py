@@ -36,6 +36,7 @@ from contract.document import digest_of
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.orders.fit import FitAnswer, FitQuestion, FitReply, FitRequest, Offer
 from contract.orders.game import Encoding, FrozenModelRows, TableEncoding, TokenBlocks
+from contract.orders.lot import LotDraw
 from contract.rows.features import ALL_FEATURES, FeatureChoice
 from contract.rows.files import InputFile, Reading
 from contract.rows.reading import MissingLabels, TargetIs
@@ -49,7 +50,8 @@ _RULES = 11
 class OrderFiles:
     """What an answer depends on, but for the model below: who offers which data, since when, the rule for copies, and
     whether a checkpoint's weights fix the order of classes and columns (``by_name``), what the target is predicted as
-    (``FitQuestion``), and by which column of the test set its rows are grouped ("": by none); ``segments`` as there."""
+    (``FitQuestion``), by which column of the test set its rows are grouped ("": by none), and test rows by lot;
+    ``segments`` as there."""
 
     test: Dataset
     datasets: Sequence[Dataset]
@@ -68,6 +70,7 @@ class OrderFiles:
     draws: str = ""
     segments: str = ""
     least_segment: int = 1
+    lot: LotDraw | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,7 @@ class Fitter:
             draws=files.draws,
             segments=files.segments,
             least_segment=files.least_segment,
+            lot=files.lot,
         )
         digest = digest_of({"rules": _RULES, "tokenizer": tokenizer, **question.plain()})
         kept = fit_cache.kept(self.session, digest)

@@ -10,7 +10,7 @@ from app.payouts.policies import PayoutTerms
 from app.settings import Settings
 from app.valuations.orders.device_time_price import DeviceTimePrice
 from app.valuations.orders.refusals import refused
-from app.valuations.schemas import NewValuation, Payout
+from app.valuations.schemas import NewValuation, Payout, TestLot
 from contract.orders.grants import Grant
 from contract.orders.job import EDITION
 from contract.orders.policies import PayoutPolicy
@@ -40,6 +40,7 @@ _COPIES = {
     ),
 }
 _TESTED = "Rows that are in the buyer's test set count for nobody, wherever a tenth of either is such rows."
+_FIRST = "The test set was uploaded before all of the data, so its rows were not picked knowing what is offered here."
 _DELIVERED = {
     Grant.MODEL: (
         "After settlement the buyer gets the model trained on those who are paid and whose licence grants `model`; a "
@@ -119,12 +120,15 @@ def sentences(
     compute: DeviceTimePrice | None = None,
     edition: int = EDITION,
     deliver: Sequence[Grant] = (),
+    *,
     segments: str | None = None,
+    test_first: bool = False,
+    lot: TestLot | None = None,
 ) -> list[str]:
     """The agreed terms in words, the same before and after a settlement, and for ever: certificates hold them."""
     terms = payout_terms(payout, currency, fee_basis_points, edition=edition)
     lines = [_POLICY[terms.policy], *(_conditions(terms, compute, edition) if edition > 1 else [])]
-    lines += [_COPIES[payout.copies], _TESTED]
+    lines += [_COPIES[payout.copies], _TESTED, *([_FIRST] if test_first else []), *_lot(lot)]
     if payout.shards is not None:
         lines.append(
             f"All rows are cut into about {payout.shards} equal shards, which are valued; a provider gets the sum over "
@@ -175,6 +179,17 @@ def _waiting(payout: Payout, terms: PayoutTerms, currency: str) -> list[str]:
             f"{what} is held for {terms.dispute_window_seconds / _DAY:g} days, in which the buyer may dispute."
         )
     return lines
+
+
+def _lot(lot: TestLot | None) -> list[str]:
+    if lot is None:
+        return []
+    how = "beside the buyer's test rows" if lot.beside else "and nothing else does"
+    return [
+        f"Of each provider's rows {100 * lot.part:g} % are drawn by lot, but of nobody more than of the one in the "
+        f"middle: they and their copies are not trained on, and they measure, {how}. Where the licences hand over the "
+        "models' answers, the labels of these rows are beside them, mixed among all."
+    ]
 
 
 def _conditions(terms: PayoutTerms, compute: DeviceTimePrice | None, edition: int) -> list[str]:

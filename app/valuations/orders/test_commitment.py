@@ -13,7 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from app.datasets.rows.encoding import EncodedRows
-from contract.orders.job import LabelMix, TestCommitment
+from contract.orders.job import LabelMix, LateTest, TestCommitment
 
 # with fewer players than this, one could read another's labels off the sum of all
 LEAST_TO_POOL = 3
@@ -47,11 +47,14 @@ def label_mix(classes: Sequence[str], test: EncodedRows, players: Sequence[Encod
     )
 
 
-def commit(mix: LabelMix, digest: str, uploaded_at: datetime | None = None) -> TestCommitment:
-    """The commitment to the test set of this digest, with a salt of its own, and when it was uploaded."""
+def commit(
+    mix: LabelMix, digest: str, uploaded_at: datetime | None = None, late: LateTest | None = None
+) -> TestCommitment:
+    """The commitment to the test set of this digest, with a salt of its own, when it was uploaded, and for which data
+    that was late."""
     salt, sealed = secrets.token_hex(32), dict(mix)
     return TestCommitment(
-        **sealed, commitment=commitment(salt, digest), salt=salt, digest=digest, uploaded_at=uploaded_at
+        **sealed, commitment=commitment(salt, digest), salt=salt, digest=digest, uploaded_at=uploaded_at, late=late
     )
 
 

@@ -12,7 +12,7 @@ that are used, then by name. Nothing here reads a file or pays anybody.
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import cached_property
@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 from app.datasets.rows.encoding import EncodedRows
 from app.datasets.rows.raw_rows import RawRows, join_raw
 from app.datasets.rows.segments import segments_digest
+from app.valuations.players import lots
 from app.valuations.players.copies import Holding, group_copies, outside, own_rows
 from app.valuations.players.files import drop_mask, join_rows, pack_groups, used_rows
+from app.valuations.players.lots import Lot
 from contract.orders.fit import PlayerFitted
+from contract.orders.lot import LotDraw
 from contract.rows.files import InputFile
 
 _TEST = "the test set"
@@ -60,19 +63,27 @@ class Payee:
 @dataclass(frozen=True)
 class Grouping:
     """The game's ``players`` in canonical order; ``player_of[m]`` and ``parts[m]`` of each payee. A payee of whom
-    nothing is used has no player and no part. ``segments``: the digest of which rows are of which, where they are."""
+    nothing is used has no player and no part. ``segments``: the digest of which rows are of which, where they are;
+    ``lot``: the test rows that were drawn from the payees' (None: none)."""
 
     players: tuple[PlayerFitted, ...]
     player_of: tuple[int | None, ...]
     parts: tuple[Fraction, ...]
     segments: str | None = None
+    lot: Lot | None = None
 
 
 def group(
-    payees: Sequence[Payee], copies: str, test: RawRows, uploaded: Mapping[uuid.UUID, datetime], draws: str = ""
+    payees: Sequence[Payee],
+    copies: str,
+    test: RawRows,
+    uploaded: Mapping[uuid.UUID, datetime],
+    draws: str = "",
+    lot: LotDraw | None = None,
 ) -> Grouping:
-    """The players of all payees under the rule ``copies`` (separate, group, first), without rows of the test set.
-    Without ``draws``, as where all files are the asker's own, any rows that are left count."""
+    """The players of all payees under the rule ``copies`` (separate, group, first), without rows of the test set, and
+    without those that ``lot`` draws. Without ``draws``, as where all files are the asker's own, any rows that are left
+    count."""
     keep = _outside_test(payees, test)
     if draws:
         _leave_out_remainders(payees, keep, bytes.fromhex(draws))
@@ -82,7 +93,10 @@ def group(
         _keep_first(payees, uploaded, keep)
     elif copies == "group":
         groups = _keep_groups(payees, uploaded, keep, parts)
-    return _arrange(payees, keep, groups, parts)
+    if lot is None:
+        return _arrange(payees, keep, groups, parts)
+    drawn = lots.draw([payee.raw for payee in payees], keep, lot)
+    return replace(_arrange(payees, drawn.train, groups, parts), lot=drawn)
 
 
 def _holding(name: str, rows: RawRows) -> Holding:

@@ -10,7 +10,9 @@ be exchanged with any of them. Where a file is further from the earlier rows tha
 noise is added to those left out, so that an honest file of noisier rows is compared with its like. A file holds copies
 where so many more of its rows are deep than that, that chance does not do it (``_ODDS``), and where they are a tenth of
 either file; data with many repetitions by nature is so judged by its own repetitions. Where most of a file is copied,
-the rest of it is presumed to be, but for the shallowest. Mixtures of two earlier rows are recognised in the same way,
+the rest of it is presumed to be, but for the shallowest. Under loud noise no single row is deep enough, but all rows of
+a file that is copied whole together are: they are held against honest rows and copies, both with as much noise
+(``_copied_whole``). Mixtures of two earlier rows are recognised in the same way,
 by how near they lie to the line between two neighbours. Nothing here knows what rows mean or who is paid.
 """
 
@@ -29,6 +31,10 @@ COPIED_PART = 0.1
 _ODDS = math.log(1e7)  # chance calls an honest file a copy once in ten million
 _TIERS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)  # how rare a depth is among the earlier rows
 _DOUBT = 3.0  # by how many standard deviations the rarity of a depth, read off few rows, may be wrong
+_SURE = 4.5  # standard deviations, which chance passes three times in a million
+_SUSPECT = 3.0  # from where on the depths of a file are looked at closely
+_DRAWS = 4  # of noise for each row that is left out
+_MOST = 0.6
 _NEARLY = 0.8
 _PRESUMED = 0.2
 _FAR = 1e300  # the squared distance of what is not there
@@ -127,6 +133,8 @@ def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
     depths, nearest, away = _depths_of(X, y, earlier)
     plain, noisy, labels = _honest_depths(earlier, away)
     best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, earlier)
+    if _copied_whole(depths, y, earlier, (plain, noisy), away):
+        best = 1e-9  # rows that noise has lifted out of their cells are copies too
     return (depths >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
 
 
@@ -181,6 +189,33 @@ def _best_tier(
         return max(float(np.quantile(noisy, _PRESUMED)), 1e-9)
     most = max((gain for gain, _ in gains), default=0.0)
     return next((least for gain, least in gains if gain >= _NEARLY * most), None)
+
+
+def _copied_whole(
+    depths: Depths, y: NDArray[Any], earlier: EarlierRows, honest: tuple[Depths, Depths], away: float
+) -> bool:
+    """Whether the depths of a file's rows together say that most are copies under noise: their mean square is surely
+    above that of honest rows, and as far towards that of copies with as much noise as a file of mostly copies is."""
+    more = away - earlier.depths[1] if earlier.left_out else 0.0
+    weights, mean = _mixed(earlier.labels, y) if more > 0.0 else np.zeros(0), float((depths**2).mean())
+    if not weights.any():
+        return False
+
+    def beyond(draws: list[Depths]) -> tuple[float, float]:
+        """By how much the file is above left-out rows, in standard deviations, and as it is."""
+        squares = np.array(draws) ** 2
+        usual = float(weights @ squares.mean(axis=0))
+        own = float(weights @ ((squares - usual) ** 2).mean(axis=0)) / len(depths)
+        theirs = float(weights**2 @ (squares.mean(axis=0) - usual) ** 2)
+        return (mean - usual) / math.sqrt(own + theirs) if own + theirs > 0.0 else 0.0, mean - usual
+
+    if min(beyond([rows])[0] for rows in honest) < _SUSPECT:
+        return False
+    noisy, excess = beyond([_noisy_depths(earlier, more, draw) for draw in range(_DRAWS)])
+    sure = min(beyond([honest[0]])[0], noisy)
+    # with the least noise that there may be: the more of a file is its own, the less of its distance is noise
+    copies = np.mean([_noisy_depths(earlier, more, draw, copies=True) ** 2 for draw in range(_DRAWS)], axis=0)
+    return sure >= _SURE and excess >= _MOST * (float(weights @ copies) - (mean - excess)) > 0.0
 
 
 def _odds(count: int, of: int, chance: float) -> float:
@@ -238,13 +273,20 @@ def _honest_depths(earlier: EarlierRows, away: float) -> tuple[Depths, Depths, N
     more = away - near
     if more <= 0.0:
         return plain, plain, earlier.labels
-    rng = np.random.default_rng(0)  # the same noise for the same order of rows: admission repeats
+    return plain, _noisy_depths(earlier, more, 0), earlier.labels
+
+
+def _noisy_depths(earlier: EarlierRows, more: float, draw: int, *, copies: bool = False) -> Depths:
+    """How deep the rows left out lie with noise that moves them by ``more`` (a mean squared distance), among the
+    others; ``copies``: among all, of which each is then a noisy copy."""
+    rng = np.random.default_rng(draw)  # the same noise for the same order of rows: admission repeats
     width = earlier.X.shape[1]
     noisy = []
     for there, out in earlier.left_out:
         noise = rng.normal(scale=math.sqrt(more / width), size=(len(out), width)).astype(np.float32)
-        noisy.append(_depths(earlier.X[there[out]] + noise, earlier.X[there], out)[0])
-    return plain, np.concatenate(noisy), earlier.labels
+        rows = earlier.X[there[out]] + noise
+        noisy.append(_depths(rows, earlier.X[there], None if copies else out)[0])
+    return np.concatenate(noisy)
 
 
 def _depths(rows: Flat, among: Flat, out: Ids | None) -> tuple[Depths, Ids, Depths]:

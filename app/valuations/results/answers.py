@@ -23,6 +23,7 @@ from app.valuations.results.schemas import (
     InclusionProofAnswer,
     InteractionsAnswer,
     IntervalPartsAnswer,
+    LateTestAnswer,
     PayoutLine,
     Payouts,
     PlayerValue,
@@ -35,6 +36,7 @@ from app.valuations.results.schemas import (
 )
 from app.valuations.schemas import (
     FindingAnswer,
+    LotAnswer,
     MeasuredOn,
     MyPlayer,
     MyValuation,
@@ -45,7 +47,7 @@ from app.valuations.schemas import (
 from app.valuations.states import TERMINAL, ValuationStatus
 from app.valuations.tables import Valuation, ValuationPlayer
 from contract.orders.grants import Grant
-from contract.orders.job import PayeePart
+from contract.orders.job import PayeePart, TestCommitment
 from contract.proof.evidence import InclusionProof
 from contract.results.removal import RemovalCurves, RemovalPoint
 from contract.results.result import PlayerResult, StoredResult, TestRowChance
@@ -161,6 +163,8 @@ def values(
         stopped_by=result.stopped_by,
         notes=[*valuation.job_inputs.notes, *result.notes],
         findings=shown_findings(valuation.job_inputs.findings),
+        late_test=_late_test(valuation.job_inputs.measured),
+        test_lot=_test_lot(valuation.job_inputs.measured),
         shares_note=result.shares_note,
         audit=asdict(result.audit),
         bake_off=[asdict(candidate) for candidate in result.bake_off],
@@ -322,7 +326,9 @@ def agreed_terms(valuation: Valuation) -> list[str]:
         DeviceTimePrice.agreed(agreed.compute),
         agreed.edition,
         order.delivered,
-        None if order.segments is None else order.segments.column,
+        segments=None if order.segments is None else order.segments.column,
+        test_first=order.test_first,
+        lot=order.test_lot,
     )
 
 
@@ -388,7 +394,7 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
         pool=money.plain(valuation.pool_minor, valuation.currency),
         deliver=list(order.deliver),
         terms=agreed_terms(valuation),
-        measured_on=measured_on(valuation),
+        measured_on=measured_on(valuation, players),
         players=[
             MyPlayer(
                 datasets=[uuid.UUID(dataset) for dataset in player.datasets],
@@ -412,14 +418,31 @@ def mine(valuation: Valuation, players: Sequence[ValuationPlayer], buyer: str) -
     )
 
 
-def measured_on(valuation: Valuation) -> MeasuredOn | None:
-    """The test set's commitment, opened by its salt once the job has ended; None for jobs from before there were
-    commitments."""
+def _late_test(measured: TestCommitment | None) -> LateTestAnswer | None:
+    if measured is None or measured.late is None:
+        return None
+    late = measured.late
+    return LateTestAnswer(
+        datasets=[uuid.UUID(each) for each in late.datasets], seen=[uuid.UUID(each) for each in late.seen]
+    )
+
+
+def _test_lot(measured: TestCommitment | None) -> LotAnswer | None:
+    return None if measured is None or measured.lot is None else LotAnswer.of(measured.lot, closed=False)
+
+
+def measured_on(valuation: Valuation, players: Sequence[ValuationPlayer] | None = None) -> MeasuredOn | None:
+    """The test set's commitment as these players see it (None: without whose rows it is late for), opened by its salt
+    once the job has ended; None for jobs from before there were commitments."""
     measured = valuation.job_inputs.measured
     if measured is None:
         return None
     closed = valuation.status not in TERMINAL
-    return MeasuredOn.model_validate(measured.plain() | (dict.fromkeys(("salt", "digest")) if closed else {}))
+    own = {uuid.UUID(dataset).hex for player in players or () for dataset in player.datasets}
+    late = None if measured.late is None or players is None else not own.isdisjoint(measured.late.datasets)
+    hidden = dict.fromkeys(("salt", "digest")) if closed else {}
+    lot = None if measured.lot is None else LotAnswer.of(measured.lot, closed=closed)
+    return MeasuredOn.model_validate(measured.plain() | {"late": late, "lot": lot} | hidden)
 
 
 def _interval(low: float | None, high: float | None) -> tuple[float, float] | None:

@@ -90,6 +90,8 @@ def content(values: Values, payouts: Payouts, spec: Mapping[str, Any], finished_
         # a certificate from before there were checks stays what it was
         **({} if values.tops_up is None else {"tops_up": public_id("val", values.tops_up)}),
         **({} if values.chance is None else {"chance": _without_none(values.chance, "within")}),
+        **({} if values.late_test is None else {"late_test": values.late_test.model_dump(mode="json")}),
+        **({} if values.test_lot is None else {"test_lot": values.test_lot.model_dump(mode="json")}),
         **({} if values.checked is None else {"checked": values.checked.model_dump()}),
         **({} if values.evidence is None else {"evidence": values.evidence.model_dump()}),
         **({} if before else values.model_dump(mode="json", include={"gain"}) | {"precision": _precision(values)}),

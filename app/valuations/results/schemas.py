@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.http.ids import AccountId, CheckpointId, DatasetId, UnlearningId, ValuationId
 from app.http.schemas import Answer, example
-from app.valuations.schemas import FINDING, FindingAnswer, SegmentValue
+from app.valuations.schemas import FINDING, FindingAnswer, LotAnswer, SegmentValue
 from contract.orders.policies import PayoutPolicy
 from contract.results.result import Gain, grouped_sentence
 
@@ -278,6 +278,15 @@ class EvidenceSealAnswer(Answer):
     document: str
 
 
+class LateTestAnswer(Answer):
+    """Datasets that were uploaded before the test set, whose rows could have been picked knowing theirs."""
+
+    datasets: list[DatasetId]
+    seen: list[DatasetId] = Field(
+        description="Of these, those of which the buyer could see rows then: its own, previewed, or handed over."
+    )
+
+
 class Values(Answer):
     """The result: every player's value, and how it was computed, how far it can be trusted, what it cost."""
 
@@ -327,6 +336,10 @@ class Values(Answer):
     gain: GainAnswer | None = Field(description="Null where the gain was not tested.")
     precision: PrecisionAnswer | None = Field(description="Null for jobs that were settled before it was told.")
     chance: TestChanceAnswer | None = Field(default=None, description="Null where the models' answers were not kept.")
+    late_test: LateTestAnswer | None = Field(
+        default=None, description="The datasets that were there before the test set. Null in older jobs."
+    )
+    test_lot: LotAnswer | None = Field(default=None, description="The test rows that were drawn by lot; null: none.")
     domains: list[DomainAnswer] = Field(description="Perplexities of a language model; empty for others.")
     tops_up: ValuationId | None = Field(default=None, description="The job that this one goes on with.")
     evidence: EvidenceSealAnswer | None = Field(default=None, description="Null for jobs from before it was kept.")

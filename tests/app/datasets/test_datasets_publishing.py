@@ -82,7 +82,7 @@ def test_a_dataset_is_published_on_terms_that_can_change(provider: Any, upload: 
     first = provider.client.post(path, json=told).json()
     assert first["status"] == "published"
     licence = {"spdx": "CC-BY-4.0", "purposes": ["research"], "territories": None, "expires_at": None}
-    assert first["licence"] == licence | {"grants": ["value"], "approval": "automatic"}
+    assert first["licence"] == licence | {"grants": ["value"], "approval": "automatic", "test_first": False}
     assert (first["reserve_price"], first["reserve_currency"], first["preview_rows"]) == ("25.50", "EUR", 2)
     second = provider.client.post(path, json={"licence": {"spdx": "CC0-1.0"}}).json()
     assert (second["reserve_price"], second["preview_rows"]) == (None, 0)

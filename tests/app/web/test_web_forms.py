@@ -59,6 +59,11 @@ def test_a_form_that_orders_a_job_again_is_the_same_order() -> None:
     again = order_of(form_of(order, {"order": "17"}))
     assert again.metadata == {"order": "17"}
     assert again.model_copy(update={"metadata": order.metadata}) == order
+    assert order.test_lot is None
+    drawn = order_of(form.model_copy(update={"lot_percent": "25", "lot_alone": "yes", "test_first": "yes"}))
+    assert drawn.test_lot is not None
+    assert (drawn.test_lot.part, drawn.test_lot.beside, drawn.test_first) == (0.25, False, True)
+    assert order_of(form_of(drawn, {})) == drawn
 
 
 def test_a_form_that_is_no_utf_8_is_refused_and_nothing_is_stored(browser: Open, buyer: Known) -> None:

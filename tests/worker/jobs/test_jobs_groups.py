@@ -61,9 +61,15 @@ def test_a_job_counts_by_groups_of_test_rows_from_its_quote_to_its_page(
 
     # a provider sees when the test set was there: after its own rows, so it could have been picked
     provider = place.client("tides")
-    told = provider.get("/v1/me/valuations").json()["items"][0]["measured_on"]["uploaded_at"]
+    told = provider.get("/v1/me/valuations").json()["items"][0]["measured_on"]
     made = provider.get(f"/v1/datasets/{body['datasets'][0]}").json()["created_at"]
-    assert datetime.fromisoformat(told) > datetime.fromisoformat(made)
+    assert datetime.fromisoformat(told["uploaded_at"]) > datetime.fromisoformat(made)
+    assert told["late"] is True
+    assert sorted(signed["certificate"]["late_test"]["datasets"]) == sorted(body["datasets"])
+    assert any("Late test set" in note for note in [*quote.json()["notes"]])
+    assert any("Late test set" in note for note in values["notes"])
+    refused = buyer.post("/v1/valuations/quote", json=body | {"test_first": True})
+    assert (refused.status_code, "test_first" in refused.text) == (422, True)
 
     # rows by themselves: the same values, and intervals that are too sure
     _, apart = finished(place, hand, body | {"test_group": None, "features": {"leave_out": ["patient"]}})

@@ -39,6 +39,26 @@ def test_changed_copies_are_found_only_where_near_ones_are_looked_for(noise: flo
     assert not copied_rows(X, earlier.y[:80], earlier, near=False)[0].any()
 
 
+def wide(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of 60 columns about three centres of each label, as far apart as pictures of one digit."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(0).normal(scale=0.25, size=(9, 60))
+    kind = rng.integers(0, 9, count)
+    return (centres[kind] + rng.normal(scale=0.2, size=(count, 60))).astype(np.float32), kind % 3
+
+
+def test_under_noise_that_hides_every_single_row_a_file_that_is_copied_whole_is_found_by_all_of_them() -> None:
+    X, y = wide(1, 300)
+    earlier, loud = EarlierRows(X, y, np.repeat([0, 1, 2], 100)), np.random.default_rng(5)
+    noise = loud.normal(scale=0.5, size=(100, 60)).astype(np.float32)
+    assert copied_rows(X[:100] + noise, y[:100], earlier, near=True)[0].mean() > 0.6
+    # as loud a file of its own rows is not, and neither is one of which a quarter is copied
+    own, labels = wide(2, 100)
+    assert not copied_rows(own + noise, labels, earlier, near=True)[0].any()
+    own[:25], labels[:25] = X[:25], y[:25]
+    assert not copied_rows(own + noise, labels, earlier, near=True)[0].any()
+
+
 def test_mixtures_of_two_neighbours_are_found() -> None:
     earlier = known()
     X, y = [], []
