@@ -164,7 +164,7 @@ def test_a_table_s_column_of_groups_is_no_feature_and_packs_the_file_s_order(tab
     assert fitted.encoding is not None
     assert {each["name"] for each in fitted.encoding["features"]} == {"u", "v"}
     assert grouped(fitted) == [0, 1, 0]
-    with pytest.raises(InvalidData, match="has 2 rows, and groups for 3"):
+    with pytest.raises(InvalidData, match="has 2 rows, and groups or segments for 3"):
         in_groups(EncodedRows(np.zeros((2, 1), np.float32), np.zeros(2, np.int64)), fitted.test.groups.packed)
 
 
