@@ -27,6 +27,8 @@ _RUN_OF_SPACES = re.compile(r"  |^ | $", re.MULTILINE)
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 MISSING = frozenset({"", "?", "-", "na", "n/a", "nan", "null", "none", "#n/a"})
 _SEP_LINE = re.compile(r"sep=(.)[\r\n]+", re.IGNORECASE)
+_LINE = re.compile(r"[^\r\n]*(\r\n|\n|\r)")
+_COMMENTS = re.compile(r"(#[^\r\n]*(\r\n|\n|\r))+")
 # how many records are looked at where columns are compared with the first line
 _RECORDS = 1000
 _LONGEST_FIELD = 2**31 - 1
@@ -38,7 +40,8 @@ csv.field_size_limit(_LONGEST_FIELD)
 
 @dataclass(frozen=True)
 class Dialect:
-    """``skip`` is how many lines come before the header; ``names`` the columns of a file without one."""
+    """``skip`` is how many lines come before the header, ``comments`` whether they begin with ``#`` (else they name the
+    delimiter); ``names`` the columns of a file without one."""
 
     delimiter: str = ","
     quote: str = '"'
@@ -46,6 +49,7 @@ class Dialect:
     decimal: str = "."
     skip: int = 0
     names: tuple[str, ...] | None = None
+    comments: bool = False
 
     def finding(self) -> list[Finding]:
         """What is said of a file that is not plainly comma-separated."""
@@ -59,7 +63,10 @@ class Dialect:
             said.append("quotes are escaped with a backslash")
         if self.quote != '"':
             said.append("text is in single quotes")
-        if self.skip:
+        if self.comments:
+            lines = "line that begins" if self.skip == 1 else "lines that begin"
+            said.append(f"{self.skip} {lines} with `#` above the header {'is' if self.skip == 1 else 'are'} left out")
+        elif self.skip:
             said.append("a first line `sep=` names the delimiter")
         findings = [Finding(code="dialect", severity=Severity.NOTE, detail="; ".join(said))] if said else []
         if self.names is not None:
@@ -82,7 +89,7 @@ class Sample:
         """
         text = self.text
         for _ in range(dialect.skip):
-            text = _SEP_LINE.sub("", text, count=1)
+            text = _LINE.sub("", text, count=1)
         reader = csv.reader(
             io.StringIO(text, newline=""),
             delimiter=dialect.delimiter,
@@ -111,6 +118,8 @@ def dialect_of(
     if (line := _SEP_LINE.match(sample.text)) is not None and delimiter in (None, line[1]):
         dialect = Dialect(delimiter=line[1], skip=1)
         delimiter = line[1]
+    elif (lines := _COMMENTS.match(sample.text)) is not None:
+        dialect = _below_comments(sample, len(_LINE.findall(lines[0])), delimiter)
     dialect = _quoted(sample, dialect, name, delimiter)
     try:
         records = sample.records(dialect, _RECORDS)
@@ -119,6 +128,17 @@ def dialect_of(
     if dialect.delimiter != ",":
         dialect = replace(dialect, decimal=_decimal(records[1:]))
     return _with_header(dialect, records, name, columns)
+
+
+def _below_comments(sample: Sample, lines: int, delimiter: str | None) -> Dialect:
+    """The dialect without the ``lines`` at the top that begin with ``#``, where a delimiter fits the rest alone: a
+    header may begin so, too."""
+    below = Dialect(skip=lines, comments=True)
+    for candidate in [delimiter] if delimiter else DELIMITERS:
+        whole, rest = Dialect(delimiter=candidate), replace(below, delimiter=candidate)
+        if _fits(sample, rest) and not _fits(sample, whole):
+            return below
+    return Dialect()
 
 
 def _quoted(sample: Sample, dialect: Dialect, name: str, delimiter: str | None) -> Dialect:

@@ -32,6 +32,11 @@ def refusal(content: bytes, reading: Reading = AS_IT_IS) -> str:
         ("sep=;\r\nx;z;city;y\r\n0,346;77;Köln;1\r\n-1,303;59;Łódź;0\r\n", "a first line `sep=` names the delimiter"),
         ("x;z;city;y\r0.346;77;Köln;1\r-1.303;59;Łódź;0\r", "separated by semicolons"),
         ('"x";"z";"city";"y"\n"0,346";"77";"Köln";"1"\n"-1,303";"59";"Łódź";"0"\n', "a decimal comma"),
+        (
+            "# of 2026\n# by us, all; of it\nx,z,city,y\n0.346,77,Köln,1\n-1.303,59,Łódź,0\n",
+            "2 lines that begin with `#`",
+        ),
+        ("# once\nx;z;city;y\n0,346;77;Köln;1\n-1,303;59;Łódź;0\n", "1 line that begins with `#` above"),
         ("x z city y\n0.346 77 Köln 1\n-1.303 59 Łódź 0\n", "separated by spaces"),
         ("'x','z','city','y'\n0.346,77,'Köln',1\n-1.303,59,'Łódź',0\n", "text is in single quotes"),
     ],
@@ -42,6 +47,12 @@ def test_a_dialect_is_read_and_told(text: str, says: str, encoding: str) -> None
     assert table.to_pylist() == ROWS
     assert says in told(table)["dialect"]
     assert ("encoding" in told(table)) == (encoding == "utf-16")
+
+
+def test_a_header_may_begin_with_a_number_sign() -> None:
+    table = read_table(b"#x,y\n1,2\n3,4\n")
+    assert table.to_pydict() == {"#x": [1, 3], "y": [2, 4]}
+    assert findings_of(table) == ()
 
 
 def test_plain_csv_has_nothing_to_tell() -> None:
