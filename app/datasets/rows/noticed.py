@@ -26,6 +26,8 @@ _FEWEST_ROWS = 10
 # what people write where they have no value; said where it is over so many times the others' range away from them
 _STAND_INS = frozenset(sign * value for sign in (1.0, -1.0) for value in (99, 999, 9999, 99999, 999999))
 _FAR = 2.0
+# ages or marks of fewer rows than this can be consecutive by chance
+_FEWEST_COUNTED = 50
 _NAMES_ROWS = re.compile(r"(^|[^A-Za-z])(?i:ids?|uuid|guid|key|nr|no|number|code)$|[a-z](Id|ID|Key)$")
 _FIRST_DATE, _LAST_DATE = 1900_01_01, 2100_12_31
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
@@ -69,7 +71,8 @@ def is_identifier(name: str, column: pa.ChunkedArray, distinct: pa.Array | None)
         return False
     if pa.types.is_integer(column.type):
         low, high = ends(column)
-        return (high - low == rows - 1 or _NAMES_ROWS.search(name) is not None) and len(column.unique()) == rows
+        counts = high - low == rows - 1 and rows >= _FEWEST_COUNTED
+        return (counts or _NAMES_ROWS.search(name) is not None) and len(column.unique()) == rows
     if distinct is None or len(distinct) != rows or not is_text(column.type):
         return False
     texts = distinct.dictionary.take(distinct.indices) if isinstance(distinct, pa.DictionaryArray) else distinct

@@ -12,8 +12,9 @@ where so many more of its rows are deep than that, that chance does not do it (`
 either file; data with many repetitions by nature is so judged by its own repetitions. Where most of a file is copied,
 the rest of it is presumed to be, but for the shallowest. Under loud noise no single row is deep enough, but all rows of
 a file that is copied whole together are: they are held against honest rows and copies, both with as much noise
-(``_copied_whole``). Mixtures of two earlier rows are recognised in the same way,
-by how near they lie to the line between two neighbours. Nothing here knows what rows mean or who is paid.
+(``_copied_whole``), where their nearest earlier rows are nearly as many as they. Mixtures of two earlier rows are
+recognised in the same way, by how near they lie to the line between two neighbours. Nothing here knows what rows mean
+or who is paid.
 """
 
 import math
@@ -35,6 +36,8 @@ _SURE = 4.5  # standard deviations, which chance passes three times in a million
 _SUSPECT = 3.0  # from where on the depths of a file are looked at closely
 _DRAWS = 4  # of noise for each row that is left out
 _MOST = 0.6
+# each copy has an earlier row of its own; rows of another place, unit or labelling all lie nearest to a few
+_SPREAD = 0.85
 _NEARLY = 0.8
 _PRESUMED = 0.2
 _FAR = 1e300  # the squared distance of what is not there
@@ -133,7 +136,8 @@ def _changed(X: Flat, y: NDArray[Any], earlier: EarlierRows) -> tuple[Mask, Ids]
     depths, nearest, away = _depths_of(X, y, earlier)
     plain, noisy, labels = _honest_depths(earlier, away)
     best = _best_tier(depths, plain, noisy, _mixed(labels, y), nearest, earlier)
-    if _copied_whole(depths, y, earlier, (plain, noisy), away):
+    spread = len(np.unique(nearest)) >= _SPREAD * len(nearest)
+    if spread and _copied_whole(depths, y, earlier, (plain, noisy), away):
         best = 1e-9  # rows that noise has lifted out of their cells are copies too
     return (depths >= best if best is not None else np.zeros(len(y), dtype=np.bool_)), nearest
 

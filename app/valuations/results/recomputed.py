@@ -1,8 +1,8 @@
 """A certificate made again from a job's evidence, so that nothing shown in it goes uncompared. Pure; no database.
 
 What only the service can know is taken as certified: when the job ended, how many worths were computed twice, whose
-rows stayed at home, and the digests of files. Values, intervals, shares, amounts and sentences are made by the
-functions that made them first.
+rows stayed at home, when the test set came and which lot drew rows for it, and the digests of files. Values, intervals,
+shares, amounts and sentences are made by the functions that made them first.
 """
 
 import uuid
@@ -29,7 +29,8 @@ from contract.results.result import StoredResult
 from contract.rows.files import InputFile
 
 # what of a certificate follows from nothing that its evidence holds
-AS_CERTIFIED = ("finished_at", "checked")
+_OF_TEST_ROWS = ("late_test", "test_lot")
+AS_CERTIFIED = ("finished_at", "checked", *_OF_TEST_ROWS)
 _UNREAD = InputFile(name="", digest="", format="", target="")
 _AT_HOME = InputFile(name="", digest="", format=AGENT_FORMAT, target="")
 
@@ -66,9 +67,10 @@ def certified_again(signed: Mapping[str, Any], division: Division, result: Mappi
     digests = {name: digest for name, digest in signed["digests"].items() if name != "plan"} | made
     values = answers.values(valuation, str(certificate.digests.game), players, stored, digests)
     settlement = Settlement(plan=plan.to_json(), plan_digest=plan.digest, dispute_until=datetime.now(UTC))
-    return certificates.content(
+    content = certificates.content(
         values, answers.payouts(valuation, players, settlement), certificate.spec, certificate.finished_at
     )
+    return content | {name: signed[name] for name in _OF_TEST_ROWS if name in signed}
 
 
 def _files(certificate: CertifiedJob, division: Division) -> tuple[tuple[InputFile, ...], ...]:

@@ -34,6 +34,8 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 # each starts a process that reads the file
 SLOW = {"upload_dataset", "upload_checkpoint"}
 SPEC = create_app(Settings()).openapi()
+# a part of an upload is bytes, as any file is
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 
 
 @pytest.mark.timeout(300 + 240 * EXAMPLES)

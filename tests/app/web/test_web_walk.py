@@ -126,7 +126,37 @@ def _known(hand: Any, url: str, tokens: dict[Role, str], job: uuid.UUID) -> dict
     dataset = public_id("ds", hand.market.datasets[0])
     headers = {"Authorization": f"Bearer {tokens[Role.BUYER]}", "Connection": "close"}
     with httpx.Client(base_url=url, headers=headers, trust_env=False) as buyer:
-        return _made(hand, buyer, job, dataset)
+        return _made(hand, buyer, job, dataset) | _asked_for_consent(buyer, tokens[Role.PROVIDER])
+
+
+def _asked_for_consent(buyer: httpx.Client, token: str) -> dict[str, str]:
+    """A job that awaits the consent of the provider whose page shows it, for each of its two datasets."""
+    headers = {"Authorization": f"Bearer {token}"}
+
+    def uploaded(name: str, kind: str, more: dict[str, str]) -> str:
+        X, y = rows_of(len(name), 40)
+        rows = "".join(f"{a},{b},{label}\n" for (a, b, *_), label in zip(X.tolist(), y.tolist(), strict=True))
+        draft = {"name": name, "target": "label", "kind": kind}
+        made = buyer.post("/v1/datasets", json=draft, headers=more)
+        assert made.status_code == 201, made.text
+        address = f"/v1/datasets/{made.json()['id']}"
+        assert buyer.put(f"{address}/content", content=f"a,b,label\n{rows}", headers=more).status_code == 200
+        return address
+
+    named = [uploaded(name, "train", headers) for name in ("ward", "clinic")]
+    for address in named:
+        licence = {"spdx": "CC0-1.0", "approval": "by_request"}
+        assert buyer.post(f"{address}/publish", json={"licence": licence}, headers=headers).status_code == 200
+    order = {
+        "datasets": [address.rpartition("/")[2] for address in named],
+        "test_dataset": uploaded("autumn", "test", {}).rpartition("/")[2],
+        "players": "dataset",
+        "pool": "1.00",
+    }
+    posted = buyer.post("/v1/valuations", json=order)
+    assert posted.status_code == 202, posted.text
+    assert posted.json()["status"] == "awaiting_consent"
+    return {"/consents/{valuation_id}": f"/consents/{posted.json()['id']}"}
 
 
 def _made(hand: Any, buyer: httpx.Client, job: uuid.UUID, dataset: str) -> dict[str, str]:
@@ -190,7 +220,7 @@ def _whose(path: str) -> Role | None:
     """Who looks at a page; None: nobody in particular."""
     if path.startswith("/admin"):
         return Role.ADMIN
-    if path.startswith(("/earnings", "/datasets/")):
+    if path.startswith(("/earnings", "/datasets/", "/consents")):
         return Role.PROVIDER
     return None if path in OPEN or path.startswith("/problems") else Role.BUYER
 

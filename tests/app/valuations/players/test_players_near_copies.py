@@ -59,6 +59,30 @@ def test_under_noise_that_hides_every_single_row_a_file_that_is_copied_whole_is_
     assert not copied_rows(own + noise, labels, earlier, near=True)[0].any()
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("how", ["relabelled", "shifted", "scaled", "permuted"])
+def test_honest_rows_of_another_place_unit_or_labelling_are_no_copies(how: str, seed: int) -> None:
+    """They lie far from all earlier rows, and so deep in the cells of the few that they are nearest to."""
+
+    def blobs(draw: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(draw)
+        y = rng.integers(0, 3, 200)
+        return (np.eye(4)[y] * 2 + rng.normal(size=(200, 4))).astype(np.float32), y
+
+    files = [blobs(10 * seed + each) for each in range(5)]
+    earlier = EarlierRows(
+        np.concatenate([X for X, _ in files[:4]]), np.concatenate([y for _, y in files[:4]]), np.repeat(range(4), 200)
+    )
+    X, y = files[4]
+    own = {
+        "relabelled": (X, (y + 1) % 3),
+        "shifted": (X + np.float32(1.5), y),
+        "scaled": (X * np.float32(1.6), y),
+        "permuted": (X[:, [2, 3, 0, 1]], y),
+    }
+    assert not copied_rows(*own[how], earlier, near=True)[0].any()
+
+
 def test_mixtures_of_two_neighbours_are_found() -> None:
     earlier = known()
     X, y = [], []
