@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.accounts import service as accounts
 from app.accounts.tables import Account
 from app.datasets.licences import Licence
-from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus
+from app.datasets.tables import Dataset, DatasetFormat, DatasetKind, DatasetStatus, Modality
 from app.db.registry import load_tables
 from app.db.session import make_engine, make_session_factory, transaction
 from app.housekeeping.sweeper import Sweeper
@@ -119,7 +119,7 @@ class Market:
             status = DatasetStatus.PUBLISHED if kind is DatasetKind.TRAIN else DatasetStatus.READY
             dataset = Dataset(
                 provider_id=owner, name=path.stem, kind=kind, status=status, target="y",
-                licence=Licence("CC0-1.0").to_json(), format=DatasetFormat.NPZ,
+                licence=Licence("CC0-1.0").to_json(), format=DatasetFormat.NPZ, modality=Modality.TABULAR,
                 digest=blob.digest, size_bytes=blob.size, rows=len(y), columns=[],
             )  # fmt: skip
             session.add(dataset)
