@@ -257,8 +257,6 @@ def _faults(visit: Visit, path: str) -> list[str]:
             faults.append(f"{path} at {width}: {wide} px wider than the window")
         for theme, run in RUN.items():
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # both are schemes
-            # colours that change slowly are looked at when they have changed
-            page.evaluate("Promise.all(document.getAnimations().map(each => each.finished.catch(() => 0)))")
             faults += [
                 f"{path} at {width}, {theme}: {each['id']}: {each['nodes'][0]['html'][:160]} "
                 f"{each['nodes'][0]['failureSummary'][:200]}"
