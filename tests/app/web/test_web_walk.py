@@ -257,6 +257,8 @@ def _faults(visit: Visit, path: str) -> list[str]:
             faults.append(f"{path} at {width}: {wide} px wider than the window")
         for theme, run in RUN.items():
             page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # both are schemes
+            # a script that follows the theme has done so by the next frame but one
+            page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
             faults += [
                 f"{path} at {width}, {theme}: {each['id']}: {each['nodes'][0]['html'][:160]} "
                 f"{each['nodes'][0]['failureSummary'][:200]}"
