@@ -19,7 +19,7 @@ from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import Floats, exact_operator
 from worker.engine.games.game import all_coalitions
 from worker.engine.games.problem import LearnerSpec, PlayerData, Problem, Rows
-from worker.engine.royalties import Answer
+from worker.engine.royalties import TokenAnswer
 from worker.engine.tensors import batching
 
 STRIDES = (1, 3, 7, 5, 9, 2, 11, 13)
@@ -43,7 +43,7 @@ def game(players: int, seed: int) -> Evaluator:
     return evaluator
 
 
-def retrained(evaluator: Evaluator, answers: list[Answer]) -> Floats:
+def retrained(evaluator: Evaluator, answers: list[TokenAnswer]) -> Floats:
     """Shapley values [answers, n] over models trained anew on every coalition."""
     context, every = evaluator.context, all_coalitions(len(evaluator.players))
     seed, worths = context.seed("retrain"), np.zeros((len(answers), len(every)))
@@ -57,7 +57,7 @@ def retrained(evaluator: Evaluator, answers: list[Answer]) -> Floats:
     return np.asarray(worths @ exact_operator(every).T)
 
 
-def generating(evaluator: Evaluator, answer: Answer) -> float:
+def generating(evaluator: Evaluator, answer: TokenAnswer) -> float:
     """Processor seconds of one greedy pass for each token of an answer, through the model of everybody."""
     X = torch.from_numpy(answer.X.copy())
     begun = time.process_time()
@@ -72,7 +72,7 @@ def compared(players: int, seed: int) -> tuple[float, float, float, float]:
     """Correlation of values, mean distance of shares in points, who leads alike, and cost beside generating."""
     evaluator = game(players, seed)
     said: NDArray[np.bool_] = np.arange(CONTEXT)[None, :] >= PROMPT
-    answers = [Answer(texts(1, stride, 200 + at), said) for stride in STRIDES[:players] for at in range(4)]
+    answers = [TokenAnswer(texts(1, stride, 200 + at), said) for stride in STRIDES[:players] for at in range(4)]
     told = royalties.royalties(evaluator, answers)
     begun = time.process_time()
     for answer in answers:

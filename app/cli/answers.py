@@ -207,7 +207,7 @@ class ClassLine(ServiceAnswer):
     everybody: float
 
 
-class ClassCell(ServiceAnswer):
+class ContributionCell(ServiceAnswer):
     """What a player did for a class."""
 
     value: float
@@ -218,7 +218,7 @@ class PlayerClasses(ServiceAnswer):
     """A player, and what it did for each class."""
 
     providers: list[str]
-    cells: list[ClassCell]
+    cells: list[ContributionCell]
 
 
 class JobByClass(ServiceAnswer):

@@ -24,7 +24,7 @@ from app.errors import InvalidInput
 
 if TYPE_CHECKING:
     from app.datasets.rows.tokens import Encode
-    from worker.engine.royalties import Answer, Royalty
+    from worker.engine.royalties import Royalty, TokenAnswer
 
 FORMAT = "cherish-royalties-1"
 
@@ -103,17 +103,17 @@ def read_answers(path: Path) -> list[tuple[str, str]]:
     return found
 
 
-def answer_of(prompt: str, answer: str, context: int, encode: "Encode | None") -> "Answer":
+def answer_of(prompt: str, answer: str, context: int, encode: "Encode | None") -> "TokenAnswer":
     """A prompt and its answer in the blocks that the model reads. A first token that nothing precedes counts for
     nobody."""
-    from worker.engine.royalties import Answer
+    from worker.engine.royalties import TokenAnswer
 
     before, own = (tokens_of(text, encode) if text else np.empty(0, dtype=np.int64) for text in (prompt, answer))
     tokens = np.concatenate([before, own])
     (X,) = blocks_of([tokens], context, "an answer")
     following = np.arange(X.shape[0] * context) + 1
     said = (following >= len(before)) & (following < len(tokens))
-    return Answer(X, said.reshape(len(X), context))
+    return TokenAnswer(X, said.reshape(len(X), context))
 
 
 def together(found: "Sequence[Royalty]") -> "Royalty":

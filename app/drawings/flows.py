@@ -16,7 +16,7 @@ _ROW, _LEAST, _LEFT, _RIGHT = 26.0, 1.5, 60.0, 300.0
 
 
 @dataclass(frozen=True)
-class Part:
+class FlowPart:
     """A part of the whole: its name, its size (0 or more), its exact numbers in words and as they are shown."""
 
     name: str
@@ -26,7 +26,7 @@ class Part:
     kind: str = "a"
 
 
-def flow(whole: str, parts: Sequence[Part], rest: str) -> Markup:
+def flow(whole: str, parts: Sequence[FlowPart], rest: str) -> Markup:
     """The parts that are above nothing, the largest of each kind first; empty where there are none. ``rest`` names
     those that are drawn as one, and is formatted with their number."""
     ranked = sorted((part for part in parts if part.size > 0), key=lambda part: -part.size)
@@ -52,9 +52,9 @@ def flow(whole: str, parts: Sequence[Part], rest: str) -> Markup:
     ).format(whole, max(height, left), max(height, left), _LEFT / 6, left, joined(bands), joined(labels))
 
 
-def _together(parts: Sequence[Part], rest: str) -> Part:
+def _together(parts: Sequence[FlowPart], rest: str) -> FlowPart:
     name, size = rest.format(len(parts)), sum(part.size for part in parts)
-    return Part(name, size, "; ".join(part.says for part in parts[:5]) + ("; …" if len(parts) > 5 else ""), "", "c")
+    return FlowPart(name, size, "; ".join(part.says for part in parts[:5]) + ("; …" if len(parts) > 5 else ""), "", "c")
 
 
 def _band(top: float, bottom: float, other_top: float, other_bottom: float) -> str:

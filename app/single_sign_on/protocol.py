@@ -50,7 +50,7 @@ class Attempt:
 
 
 @dataclass(frozen=True)
-class Person:
+class SignedInPerson:
     """Whom an ID token speaks of: the provider's own name for the person, a verified address, a name to show."""
 
     subject: str
@@ -105,7 +105,7 @@ def depart(fetcher: Fetcher, client: Client, return_url: str) -> tuple[str, Atte
 
 def exchange(
     fetcher: Fetcher, client: Client, attempt: Attempt, return_url: str, *, code: str, state: str, issuer: str
-) -> Person:
+) -> SignedInPerson:
     """Who has signed in at the provider; ``issuer`` is what came back with the code (RFC 9207; "": nothing did).
 
     Raises Forbidden where what came back does not belong to this attempt or the token does not say what it must.
@@ -157,7 +157,7 @@ def _claims(token: str, keys: dict[str, Any], client: Client, nonce: str) -> dic
     return claims
 
 
-def _person(claims: dict[str, Any]) -> Person:
+def _person(claims: dict[str, Any]) -> SignedInPerson:
     subject, email = claims.get("sub"), claims.get("email")
     if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
         raise Forbidden("the ID token names nobody (sub)")
@@ -168,4 +168,4 @@ def _person(claims: dict[str, Any]) -> Person:
         )
     name = claims.get("name")
     shown = name if isinstance(name, str) and name.strip() and name.isprintable() else email
-    return Person(subject, email.strip().lower(), shown.strip()[:200])
+    return SignedInPerson(subject, email.strip().lower(), shown.strip()[:200])

@@ -17,7 +17,7 @@ from app.errors import FieldError, Forbidden, InvalidInput, NotFound
 from app.identity import Caller
 from app.settings import Settings
 from app.single_sign_on import repository
-from app.single_sign_on.protocol import Client, Person
+from app.single_sign_on.protocol import Client, SignedInPerson
 from app.single_sign_on.tables import Admits, IdentityProvider, ProviderPerson
 from app.webhooks import guard
 
@@ -125,7 +125,7 @@ def _client(session: Session, settings: Settings, row: IdentityProvider | None) 
     )
 
 
-def user_of(session: Session, client: Client, person: Person) -> User:
+def user_of(session: Session, client: Client, person: SignedInPerson) -> User:
     """Which user of the organisation somebody is: known by the provider's name for the person, at the first sign-in by
     the address. Raises Forbidden for whoever is neither invited nor let in by domain."""
     people.lock_account(session, client.account_id)

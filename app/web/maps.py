@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.datasets.service import withdrawn_among
 from app.disclosure.bands import Band
-from app.drawings.flows import Part, flow
+from app.drawings.flows import FlowPart, flow
 from app.drawings.planes import Plane, Point, Series
 from app.errors import Conflict, TooManyRequests
 from app.identity import Caller
@@ -130,9 +130,9 @@ def money_flow(payouts: Payouts, names: Sequence[str]) -> Markup:
     return flow(localisation.currency(payouts.pool, payouts.currency), parts, "{} smaller amounts")
 
 
-def _part(name: str, amount: str, currency: str, kind: str = "a") -> Part:
+def _part(name: str, amount: str, currency: str, kind: str = "a") -> FlowPart:
     shown = localisation.currency(amount, currency)
-    return Part(name, float(Decimal(amount)), f"{name}: {shown}", shown, kind)
+    return FlowPart(name, float(Decimal(amount)), f"{name}: {shown}", shown, kind)
 
 
 def learning(sizes: Sequence[SizeMean]) -> Markup | None:

@@ -7,7 +7,7 @@ of learner ``lm``.
 
 from dataclasses import dataclass
 
-from contract.architectures.decoder_families import FAMILIES, DecoderFamily, Norm, Part
+from contract.architectures.decoder_families import FAMILIES, DecoderFamily, DecoderMatrix, Norm
 
 Shape = tuple[int, ...]
 PER_HEAD, WHOLE = 1, 2  # what a norm of queries and keys is of
@@ -68,16 +68,16 @@ class DecoderSizes:
         """Shapes [out, in] of the matrices of one layer, by name."""
         kv, every = self.kv_heads * self.head_size, self.heads * self.head_size
         shapes = {
-            Part.Q: (every, self.width),
-            Part.K: (kv, self.width),
-            Part.V: (kv, self.width),
-            Part.QKV: (every + 2 * kv, self.width),
-            Part.QKV_BY_HEAD: (3 * every, self.width),
-            Part.O: (self.width, every),
-            Part.GATE: (self.inner, self.width),
-            Part.UP: (self.inner, self.width),
-            Part.GATE_UP: (2 * self.inner, self.width),
-            Part.DOWN: (self.width, self.inner),
+            DecoderMatrix.Q: (every, self.width),
+            DecoderMatrix.K: (kv, self.width),
+            DecoderMatrix.V: (kv, self.width),
+            DecoderMatrix.QKV: (every + 2 * kv, self.width),
+            DecoderMatrix.QKV_BY_HEAD: (3 * every, self.width),
+            DecoderMatrix.O: (self.width, every),
+            DecoderMatrix.GATE: (self.inner, self.width),
+            DecoderMatrix.UP: (self.inner, self.width),
+            DecoderMatrix.GATE_UP: (2 * self.inner, self.width),
+            DecoderMatrix.DOWN: (self.width, self.inner),
         }
         return {name: shapes[part] for part, name in self.kind.matrices.items()}
 

@@ -24,7 +24,7 @@ class Activation(Enum):
     GELU_TANH = "gelu_tanh"
 
 
-class Part(Enum):
+class DecoderMatrix(Enum):
     """What a matrix of a layer makes. QKV holds queries, keys and values in this order, QKV_BY_HEAD those of each head
     together; GATE_UP the gate and then what it lets through."""
 
@@ -41,12 +41,12 @@ class Part(Enum):
 
 
 _SPLIT_ATTENTION = {
-    Part.Q: "self_attn.q_proj",
-    Part.K: "self_attn.k_proj",
-    Part.V: "self_attn.v_proj",
-    Part.O: "self_attn.o_proj",
+    DecoderMatrix.Q: "self_attn.q_proj",
+    DecoderMatrix.K: "self_attn.k_proj",
+    DecoderMatrix.V: "self_attn.v_proj",
+    DecoderMatrix.O: "self_attn.o_proj",
 }
-_SPLIT_MLP = {Part.GATE: "mlp.gate_proj", Part.UP: "mlp.up_proj", Part.DOWN: "mlp.down_proj"}
+_SPLIT_MLP = {DecoderMatrix.GATE: "mlp.gate_proj", DecoderMatrix.UP: "mlp.up_proj", DecoderMatrix.DOWN: "mlp.down_proj"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class DecoderFamily:
     read the same state. ``biased``: all matrices have biases; ``transposed``: they lie [in, out]."""
 
     title: str
-    matrices: dict[Part, str] = field(default_factory=lambda: _SPLIT_ATTENTION | _SPLIT_MLP)
+    matrices: dict[DecoderMatrix, str] = field(default_factory=lambda: _SPLIT_ATTENTION | _SPLIT_MLP)
     layers: str = "model.layers"
     embedding: str = "model.embed_tokens.weight"
     positions: str = ""
@@ -96,10 +96,10 @@ FAMILIES: tuple[DecoderFamily, ...] = (
     DecoderFamily(
         "Phi-3",
         {
-            Part.QKV: "self_attn.qkv_proj",
-            Part.O: "self_attn.o_proj",
-            Part.GATE_UP: "mlp.gate_up_proj",
-            Part.DOWN: "mlp.down_proj",
+            DecoderMatrix.QKV: "self_attn.qkv_proj",
+            DecoderMatrix.O: "self_attn.o_proj",
+            DecoderMatrix.GATE_UP: "mlp.gate_up_proj",
+            DecoderMatrix.DOWN: "mlp.down_proj",
         },
     ),
     DecoderFamily(
@@ -113,7 +113,12 @@ FAMILIES: tuple[DecoderFamily, ...] = (
     _gemma("Gemma 3"),
     DecoderFamily(
         "GPT-2",
-        {Part.QKV: "attn.c_attn", Part.O: "attn.c_proj", Part.UP: "mlp.c_fc", Part.DOWN: "mlp.c_proj"},
+        {
+            DecoderMatrix.QKV: "attn.c_attn",
+            DecoderMatrix.O: "attn.c_proj",
+            DecoderMatrix.UP: "mlp.c_fc",
+            DecoderMatrix.DOWN: "mlp.c_proj",
+        },
         layers="transformer.h",
         embedding="transformer.wte.weight",
         positions="transformer.wpe.weight",
@@ -128,10 +133,10 @@ FAMILIES: tuple[DecoderFamily, ...] = (
     DecoderFamily(
         "GPT-NeoX",
         {
-            Part.QKV_BY_HEAD: "attention.query_key_value",
-            Part.O: "attention.dense",
-            Part.UP: "mlp.dense_h_to_4h",
-            Part.DOWN: "mlp.dense_4h_to_h",
+            DecoderMatrix.QKV_BY_HEAD: "attention.query_key_value",
+            DecoderMatrix.O: "attention.dense",
+            DecoderMatrix.UP: "mlp.dense_h_to_4h",
+            DecoderMatrix.DOWN: "mlp.dense_4h_to_h",
         },
         layers="gpt_neox.layers",
         embedding="gpt_neox.embed_in.weight",

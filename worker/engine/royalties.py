@@ -26,7 +26,7 @@ PERMUTATIONS = 400  # beyond: each drawn one and its reverse
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class TokenAnswer:
     """An answer as the model reads it: blocks X float32[b, L + 1] of prompt and answer, and which of the next tokens
     bool[b, L] are the answer's."""
 
@@ -56,7 +56,7 @@ class TokenProbabilities:
     always_rows: float = 0.0
 
 
-def royalties(evaluator: Evaluator, answers: Sequence[Answer], seed: int = 0) -> list[Royalty]:
+def royalties(evaluator: Evaluator, answers: Sequence[TokenAnswer], seed: int = 0) -> list[Royalty]:
     """What each player of a language model's game adds to each answer, in the players' order.
 
     Raises InvalidProblem where the learner is none, or an answer has no token.
@@ -74,7 +74,7 @@ def royalties(evaluator: Evaluator, answers: Sequence[Answer], seed: int = 0) ->
     return found
 
 
-def token_probabilities(evaluator: Evaluator, answer: Answer) -> TokenProbabilities:
+def token_probabilities(evaluator: Evaluator, answer: TokenAnswer) -> TokenProbabilities:
     """One pass of an answer through the model of each player."""
     context = evaluator.context
     with torch.no_grad():

@@ -55,22 +55,22 @@ def of_columns(table: pa.Table, target: str | None) -> list[Finding]:
         if table.num_rows > 1 and not column.null_count and (low == high if distinct is None else len(distinct) == 1):
             constant.append(_constant(name))
         far += [_stand_in(name, end, column) for end in (low, high) if end in _STAND_INS and _far(column, end)]
-        if is_identifier(name, column, distinct):
+        if _is_identifier(name, column, (low, high), distinct):
             names_rows.append(_identifier(name))
         elif pa.types.is_integer(column.type) and _are_dates(column, low, high):
             names_rows.append(_dates(name))
     return [*constant, *far, *names_rows]
 
 
-def is_identifier(name: str, column: pa.ChunkedArray, distinct: pa.Array | None) -> bool:
+def _is_identifier(name: str, column: pa.ChunkedArray, between: tuple[Any, Any], distinct: pa.Array | None) -> bool:
     """Whether a column seems to name rows and to say nothing of them: whole numbers that fill their range or whose name
-    says so, or words without a space, and no two alike. ``distinct`` are the values of a column of no numbers that has
-    no gap."""
+    says so, or words without a space, and no two alike. ``between`` are the ends of numbers, ``distinct`` the values of
+    a column of no numbers that has no gap."""
     rows = len(column)
     if rows < _FEWEST_ROWS or column.null_count:
         return False
     if pa.types.is_integer(column.type):
-        low, high = ends(column)
+        low, high = between
         counts = high - low == rows - 1 and rows >= _FEWEST_COUNTED
         return (counts or _NAMES_ROWS.search(name) is not None) and len(column.unique()) == rows
     if distinct is None or len(distinct) != rows or not is_text(column.type):

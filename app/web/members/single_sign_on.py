@@ -22,7 +22,7 @@ from app.http.limits import SIGN_IN
 from app.settings import Settings
 from app.single_sign_on import protocol, service
 from app.single_sign_on.fetching import fetcher_of
-from app.single_sign_on.protocol import Attempt, Client, Person
+from app.single_sign_on.protocol import Attempt, Client, SignedInPerson
 from app.web import visitors
 from app.web.forms import PageForm
 from app.web.members.sessions import home_of
@@ -108,7 +108,7 @@ async def finish(
 
 
 def _enter(
-    request: Request, session: Session, settings: Settings, client: Client, person: Person
+    request: Request, session: Session, settings: Settings, client: Client, person: SignedInPerson
 ) -> tuple[str, SignedIn]:
     user = service.user_of(session, client, person)
     # what the provider asks of its people is its organisation's to decide

@@ -11,12 +11,12 @@ from worker.engine import royalties
 from worker.engine.evaluation.evaluator import Evaluator
 from worker.engine.games.coalitions import exact_operator
 from worker.engine.games.game import all_coalitions
-from worker.engine.royalties import Answer, TokenProbabilities, royalty
+from worker.engine.royalties import TokenAnswer, TokenProbabilities, royalty
 
 
-def answer(stride: int, seed: int, prompt: int = 4) -> Answer:
+def answer(stride: int, seed: int, prompt: int = 4) -> TokenAnswer:
     X = texts(1, stride, seed)
-    return Answer(X, np.arange(CONTEXT)[None, :] >= prompt)
+    return TokenAnswer(X, np.arange(CONTEXT)[None, :] >= prompt)
 
 
 def drawn(players: int, tokens: int = 30) -> TokenProbabilities:
@@ -66,7 +66,7 @@ def test_answers_agree_with_retraining_every_coalition(evaluator: Evaluator) -> 
     assert np.corrcoef(told, np.concatenate(true))[0, 1] > 0.9
 
 
-def retrained(evaluator: Evaluator, every: np.ndarray, asked: Answer) -> np.ndarray:
+def retrained(evaluator: Evaluator, every: np.ndarray, asked: TokenAnswer) -> np.ndarray:
     from torch import from_numpy
 
     context = evaluator.context
@@ -91,6 +91,6 @@ def test_rows_that_are_always_there_take_their_part() -> None:
 
 
 def test_an_answer_without_tokens_and_another_learner_are_refused(evaluator: Evaluator) -> None:
-    nothing = Answer(texts(1, 1), np.zeros((1, CONTEXT), dtype=bool))
+    nothing = TokenAnswer(texts(1, 1), np.zeros((1, CONTEXT), dtype=bool))
     with pytest.raises(InvalidProblem, match="answer 1 has no token"):
         royalties.royalties(evaluator, [nothing])

@@ -19,7 +19,7 @@ _LEAST_SHOWN = 0.005  # what rounds to nothing is not sure to be something
 
 
 @dataclass(frozen=True)
-class ByClass:
+class ClassValues:
     """``values`` float64[n, C] and ``sure`` bool[n, C]."""
 
     values: Floats
@@ -31,7 +31,7 @@ def exact_operator(n: int) -> Floats:
     return np.stack([exact_values(unit) for unit in np.eye(1 << n)], axis=1)
 
 
-def by_class(operator: Floats, right: NDArray[np.bool_], classes: NDArray[np.int64], told: list[int]) -> ByClass:
+def by_class(operator: Floats, right: NDArray[np.bool_], classes: NDArray[np.int64], told: list[int]) -> ClassValues:
     """Contributions to the classes ``told``; ``right`` bool[m, T] says which test units each coalition's model answers
     right, ``classes`` int64[T] of which class each unit is."""
     of_units = operator @ right.astype(np.float64)
@@ -41,4 +41,4 @@ def by_class(operator: Floats, right: NDArray[np.bool_], classes: NDArray[np.int
         values[:, at] = own.mean(axis=1)
         off = own.std(axis=1, ddof=1) / np.sqrt(own.shape[1]) if own.shape[1] > 1 else np.inf
         sure[:, at] = np.abs(values[:, at]) > np.maximum(_SURE * off, _LEAST_SHOWN)
-    return ByClass(values, sure)
+    return ClassValues(values, sure)

@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from contract.architectures.decoder import PER_HEAD, DecoderSizes
-from contract.architectures.decoder_families import Activation, Norm, Part
+from contract.architectures.decoder_families import Activation, DecoderMatrix, Norm
 from worker.engine.tensors.elementwise import silu
 
 Weight = Callable[[str], Tensor]
@@ -112,14 +112,16 @@ def _layer(run: _Pass, layer: int, hidden: Tensor) -> Tensor:
 def _mlp(run: _Pass, name: str, x: Tensor) -> Tensor:
     kind = run.sizes.kind
     parts, bend = kind.matrices, _ACTIVATIONS[kind.activation]
-    if Part.GATE_UP in parts:
-        gate, up = run.product(x, f"{name}.{parts[Part.GATE_UP]}").chunk(2, dim=2)
+    if DecoderMatrix.GATE_UP in parts:
+        gate, up = run.product(x, f"{name}.{parts[DecoderMatrix.GATE_UP]}").chunk(2, dim=2)
         inside = bend(gate) * up
-    elif Part.GATE in parts:
-        inside = bend(run.product(x, f"{name}.{parts[Part.GATE]}")) * run.product(x, f"{name}.{parts[Part.UP]}")
+    elif DecoderMatrix.GATE in parts:
+        inside = bend(run.product(x, f"{name}.{parts[DecoderMatrix.GATE]}")) * run.product(
+            x, f"{name}.{parts[DecoderMatrix.UP]}"
+        )
     else:
-        inside = bend(run.product(x, f"{name}.{parts[Part.UP]}"))
-    return run.product(inside, f"{name}.{parts[Part.DOWN]}")
+        inside = bend(run.product(x, f"{name}.{parts[DecoderMatrix.UP]}"))
+    return run.product(inside, f"{name}.{parts[DecoderMatrix.DOWN]}")
 
 
 def _embedded(table: Tensor, tokens: Tensor) -> Tensor:
@@ -150,27 +152,27 @@ def _inputs(run: _Pass, at: str, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values of the states x [K, t, width], each [K m, L, heads of its own, size]."""
     sizes, parts = run.sizes, run.sizes.kind.matrices
     counts, size = (sizes.heads, sizes.kv_heads, sizes.kv_heads), sizes.head_size
-    if Part.QKV_BY_HEAD in parts:
-        whole = run.product(x, f"{at}.{parts[Part.QKV_BY_HEAD]}").view(*run.rows, sizes.heads, 3, size)
+    if DecoderMatrix.QKV_BY_HEAD in parts:
+        whole = run.product(x, f"{at}.{parts[DecoderMatrix.QKV_BY_HEAD]}").view(*run.rows, sizes.heads, 3, size)
         q, k, v = whole.unbind(3)
         return q, k, v
-    if Part.QKV in parts:
-        whole = run.product(x, f"{at}.{parts[Part.QKV]}")
+    if DecoderMatrix.QKV in parts:
+        whole = run.product(x, f"{at}.{parts[DecoderMatrix.QKV]}")
         whole = whole.view(*run.rows, sum(counts), size)
         q, k, v = (whole.narrow(2, sum(counts[:at]), count) for at, count in enumerate(counts))
         return q, k, v
 
-    def heads(part: Part, count: int) -> Tensor:
+    def heads(part: DecoderMatrix, count: int) -> Tensor:
         projected = run.product(x, f"{at}.{parts[part]}")
         norm = f"{at}.self_attn.{part.value}_norm.weight"
-        if sizes.qk_norm and part is not Part.V and sizes.qk_norm != PER_HEAD:
+        if sizes.qk_norm and part is not DecoderMatrix.V and sizes.qk_norm != PER_HEAD:
             projected = _normed(projected, run.weight(norm), sizes)
         each = projected.view(*run.rows, count, size)
-        if sizes.qk_norm == PER_HEAD and part is not Part.V:
+        if sizes.qk_norm == PER_HEAD and part is not DecoderMatrix.V:
             each = _normed_heads(each, run.weight(norm), sizes)
         return each
 
-    return heads(Part.Q, counts[0]), heads(Part.K, counts[1]), heads(Part.V, counts[2])
+    return heads(DecoderMatrix.Q, counts[0]), heads(DecoderMatrix.K, counts[1]), heads(DecoderMatrix.V, counts[2])
 
 
 def _attention(run: _Pass, layer: int, x: Tensor) -> Tensor:
@@ -189,7 +191,7 @@ def _attention(run: _Pass, layer: int, x: Tensor) -> Tensor:
     else:
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen, is_causal=seen is None, scale=scale)
     joined = mixed.transpose(1, 2).reshape(*x.shape[:2], sizes.heads * sizes.head_size)
-    return run.product(joined, f"{at}.{sizes.kind.matrices[Part.O]}")
+    return run.product(joined, f"{at}.{sizes.kind.matrices[DecoderMatrix.O]}")
 
 
 def _capped_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, scale: float, cap: float) -> Tensor:
