@@ -94,8 +94,8 @@ def partial() -> str:
     head = ["method", *(f"{name} ({len(of_game)} seeds)" for name, of_game in cells.items())]
     intro = (
         "## Partial mode\n\nHalf the players are hidden. Correlation of the 32 coalitions' worths with retraining in "
-        "which the hidden rows stay, acc / cll; nan where a method gives all the same worth. `retrain:r1` has other batch "
-        "orders. Bars for the default method, the tangent: .8 and .9."
+        "which the hidden rows stay, acc / cll; nan where a method gives all the same worth. `retrain:r1` has other "
+        "batch orders. Bars for the default method, the tangent: .8 and .9."
     )
     return f"{intro}\n\n{grid(head, rows)}"
 
