@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from pydantic import BaseModel
 
 from app.errors import Forbidden, Unavailable
 from app.single_sign_on.fetching import Fetcher
@@ -58,6 +59,31 @@ class SignedInPerson:
     name: str
 
 
+class _Discovery(BaseModel):
+    """What is read of a provider's document, unchecked."""
+
+    issuer: Any = None
+    authorization_endpoint: Any = None
+    token_endpoint: Any = None
+    jwks_uri: Any = None
+    token_endpoint_auth_methods_supported: Any = None
+
+
+class _Claims(BaseModel):
+    """What is read of an ID token, unchecked: others' JSON may have anything in any place."""
+
+    iss: Any = None
+    aud: Any = None
+    azp: Any = None
+    nonce: Any = ""
+    exp: Any = None
+    iat: Any = None
+    sub: Any = None
+    email: Any = None
+    email_verified: Any = None
+    name: Any = None
+
+
 @dataclass(frozen=True)
 class Endpoints:
     """What discovery says of a provider."""
@@ -70,17 +96,17 @@ class Endpoints:
 
 def discover(fetcher: Fetcher, issuer: str) -> Endpoints:
     """The provider's endpoints; raises Unavailable where its document is not that of ``issuer``."""
-    document = fetcher.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
-    if document.get("issuer") != issuer:
+    document = _Discovery.model_validate(fetcher.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration"))
+    if document.issuer != issuer:
         raise Unavailable(f"the document of {issuer} names another issuer; give the issuer as its document has it")
-    found = [document.get(name) for name in _ENDPOINTS]
-    if not all(isinstance(each, str) for each in found):
+    addresses = [document.authorization_endpoint, document.token_endpoint, document.jwks_uri]
+    if not all(isinstance(address, str) for address in addresses):
         raise Unavailable(f"the document of {issuer} lacks one of {', '.join(_ENDPOINTS)}")
-    authorization, token, keys = map(str, found)
+    authorization, token, keys = map(str, addresses)
     secure = issuer.startswith("https://")
     if not authorization.startswith(("https://",) if secure else ("https://", "http://")):
         raise Unavailable(f"the document of {issuer} has an authorization endpoint that is not https")
-    ways = document.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    ways = document.token_endpoint_auth_methods_supported or ["client_secret_basic"]
     return Endpoints(authorization, token, keys, "client_secret_basic" not in ways and "client_secret_post" in ways)
 
 
@@ -133,39 +159,40 @@ def exchange(
     return _person(_claims(token, fetcher.get(endpoints.keys), client, attempt.nonce))
 
 
-def _claims(token: str, keys: dict[str, Any], client: Client, nonce: str) -> dict[str, Any]:
+def _claims(token: str, keys: dict[str, Any], client: Client, nonce: str) -> _Claims:
     """What a token says, once signature, issuer, audience, time and nonce are right; raises Forbidden."""
     try:
-        claims = dict(jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS).claims)  # type: ignore[arg-type]  # checked by it
+        decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=ALGORITHMS)  # type: ignore[arg-type]  # checked by it
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise Forbidden(f"the ID token's signature is not the identity provider's ({type(error).__name__})") from None
-    audience = claims.get("aud")
+    claims = _Claims.model_validate(dict(decoded.claims))
+    audience = claims.aud
     audiences = [audience] if isinstance(audience, str) else audience
     now = time.time()
-    times = [claims.get(name) for name in ("exp", "iat")]
+    times = [claims.exp, claims.iat]
     faults = {
-        "issuer": claims.get("iss") != client.issuer,
+        "issuer": claims.iss != client.issuer,
         "audience": not isinstance(audiences, list) or client.client_id not in audiences,
-        "authorised party": claims.get("azp", client.client_id) != client.client_id,
-        "nonce": not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()),
+        "authorised party": "azp" in claims.model_fields_set and claims.azp != client.client_id,
+        "nonce": not hmac.compare_digest(str(claims.nonce).encode(), nonce.encode()),
         "time": not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times)
-        or times[0] <= now - _LEEWAY_SECONDS  # type: ignore[operator]  # numbers, as was just seen
-        or times[1] > now + _LEEWAY_SECONDS,  # type: ignore[operator]  # same
+        or times[0] <= now - _LEEWAY_SECONDS
+        or times[1] > now + _LEEWAY_SECONDS,
     }
     if wrong := [name for name, fault in faults.items() if fault]:
         raise Forbidden(f"the ID token is not for this sign-in: its {', '.join(wrong)} is another; begin again")
     return claims
 
 
-def _person(claims: dict[str, Any]) -> SignedInPerson:
-    subject, email = claims.get("sub"), claims.get("email")
+def _person(claims: _Claims) -> SignedInPerson:
+    subject, email = claims.sub, claims.email
     if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
         raise Forbidden("the ID token names nobody (sub)")
-    if not isinstance(email, str) or claims.get("email_verified") is not True:
+    if not isinstance(email, str) or claims.email_verified is not True:
         raise Forbidden(
             "the identity provider names no verified address of yours; its client needs the scope email, and the "
             "claim email_verified must be true"
         )
-    name = claims.get("name")
+    name = claims.name
     shown = name if isinstance(name, str) and name.strip() and name.isprintable() else email
     return SignedInPerson(subject, email.strip().lower(), shown.strip()[:200])

@@ -94,21 +94,14 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     order = with_method(order, admitted.game.learner.name)
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     by_request = _by_request(caller, admitted)
-    valuation = Valuation(
+    valuation = repository.new_valuation(
+        order,
         buyer_id=caller.account_id,
         game_id=game.id,
-        status=ValuationStatus.AWAITING_CONSENT if by_request else ValuationStatus.QUEUED,
-        spec=order.model_dump(mode="json", exclude={"metadata"}),
-        inputs=_inputs(admitted, settings, compute).plain(),
-        labels=order.metadata,
+        inputs=_inputs(admitted, settings, compute),
         pool_minor=admitted.pool_minor,
-        currency=order.currency,
-        queue=order.device,
+        status=ValuationStatus.AWAITING_CONSENT if by_request else ValuationStatus.QUEUED,
         deadline=order.deadline,
-        progress={},
-        round=0,
-        version=1,
-        event_seq=0,
     )
     repository.add_valuation(session, valuation, admitted.player_rows, admitted.named_datasets)
     if order.checkpoint is not None and admitted.trained:
@@ -348,17 +341,8 @@ def list_mine(session: Session, caller: Caller, page: PageRequest) -> tuple[list
 def cancel(session: Session, settings: Settings, caller: Caller, valuation_id: uuid.UUID) -> Valuation:
     """Stop a job. One that is cancelling or cancelled stays so; one that settles or has ended raises Conflict."""
     get(session, caller, valuation_id)
-    valuation = repository.lock(session, valuation_id)
-    if valuation.status in (ValuationStatus.CANCELLING, ValuationStatus.CANCELLED):
-        return valuation
-    if valuation.status is ValuationStatus.SETTLING or valuation.status in TERMINAL:
-        raise Conflict(
-            f"valuation val_{valuation_id.hex} is {valuation.status.value} and can no longer be cancelled; "
-            "only a job that has not begun, or is planning or running, can"
-        )
     reason = Reason.ADMIN if caller.role is Role.ADMIN else Reason.BUYER
-    lifecycle.request_stop(session, settings, valuation, reason)
-    return valuation
+    return lifecycle.cancel(session, settings, valuation_id, reason, f"valuation val_{valuation_id.hex}")
 
 
 def values(session: Session, caller: Caller, valuation_id: uuid.UUID) -> Values:
