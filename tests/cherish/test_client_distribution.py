@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from tests.serving import serving
+
 ROOT = Path(__file__).parents[2]
 
 DRIVER = """
@@ -20,7 +22,6 @@ import sys, importlib.util
 from pathlib import Path
 from cherish import Client, Problem
 from cherish.models import DatasetBody, LicenceBody, NewValuation, PublishBody
-from tests.serving import serving
 
 assert not [name for name in ("app", "contract", "numpy", "pandas", "pyarrow") if importlib.util.find_spec(name)]
 address, folder, *keys = sys.argv[1:]
