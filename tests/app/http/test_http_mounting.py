@@ -132,14 +132,14 @@ def test_the_client_the_document_and_problems_know_where_the_service_lies(
         made = client.upload_dataset("numbers", b"a,label\n1,x\n2,y\n3,x\n", target="label", format="csv")
         assert client.get(f"/v1/datasets/{made['id']}")["id"] == made["id"]
     key = {"Authorization": f"Bearer {provider.token}"}
-    created = httpx.post(f"{site}/v1/datasets", json={"name": "b", "target": "label"}, headers=key, trust_env=False)
-    assert created.headers["location"] == f"/market/v1/datasets/{created.json()['id']}"
-    assert httpx.get(urljoin(site, created.headers["location"]), headers=key, trust_env=False).status_code == 200
-    document = httpx.get(f"{site}/openapi.json", trust_env=False).json()
-    assert document["servers"][0]["url"] == "/market"
-    problem = httpx.get(f"{site}/v1/datasets/nothing", headers=key, trust_env=False).json()
-    assert problem["type"].startswith(f"{site}/problems/")
-    assert httpx.get(problem["type"], trust_env=False).status_code == 200
+    with httpx.Client(trust_env=False, timeout=60) as plain:
+        created = plain.post(f"{site}/v1/datasets", json={"name": "b", "target": "label"}, headers=key)
+        assert created.headers["location"] == f"/market/v1/datasets/{created.json()['id']}"
+        assert plain.get(urljoin(site, created.headers["location"]), headers=key).status_code == 200
+        assert plain.get(f"{site}/openapi.json").json()["servers"][0]["url"] == "/market"
+        problem = plain.get(f"{site}/v1/datasets/nothing", headers=key).json()
+        assert problem["type"].startswith(f"{site}/problems/")
+        assert plain.get(problem["type"]).status_code == 200
 
 
 def test_paths_that_only_begin_alike_are_others(settings: Settings) -> None:
