@@ -31,8 +31,8 @@ from app.http.validation import broken_rules
 from app.identity import Role
 from app.valuations import by_class, participation
 from app.valuations import service as valuations
+from app.valuations.job_schemas import MyValuation
 from app.valuations.results import certificates, exports, row_values
-from app.valuations.schemas import MyValuation
 from app.valuations.states import ValuationStatus
 from app.web import charts
 from app.web.forms import PageForm, whole
