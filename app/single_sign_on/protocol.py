@@ -115,7 +115,7 @@ def depart(fetcher: Fetcher, client: Client, return_url: str) -> tuple[str, Atte
     endpoints = discover(fetcher, client.issuer)
     attempt = Attempt(client.account_id, *(secrets.token_urlsafe(32) for _ in range(3)))
     challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
-    asked = {
+    query = {
         "response_type": "code",
         "client_id": client.client_id,
         "redirect_uri": return_url,
@@ -126,7 +126,7 @@ def depart(fetcher: Fetcher, client: Client, return_url: str) -> tuple[str, Atte
         "code_challenge_method": "S256",
     }
     separator = "&" if "?" in endpoints.authorization else "?"
-    return f"{endpoints.authorization}{separator}{urlencode(asked)}", attempt
+    return f"{endpoints.authorization}{separator}{urlencode(query)}", attempt
 
 
 def exchange(

@@ -107,13 +107,13 @@ def dataset_content(
         raise Conflict(f"valuation {job} was ordered without its data; order one with deliver: [data]")
     _refuse_unsettled(valuation)
     delivered = delivered_data.of_job(session, valuation, repository.players(session, valuation_id))
-    wanted = next((each for each in delivered if each.dataset.id == dataset_id), None)
-    if wanted is None:
+    delivery = next((each for each in delivered if each.dataset.id == dataset_id), None)
+    if delivery is None:
         raise NotFound(f"dataset {name} is none of valuation {job}")
-    if wanted.why_not is not None:
-        raise Conflict(f"dataset {name} is not delivered by valuation {job}: {wanted.why_not}")
-    delivered_data.record(session, valuation, wanted)
-    return wanted
+    if delivery.why_not is not None:
+        raise Conflict(f"dataset {name} is not delivered by valuation {job}: {delivery.why_not}")
+    delivered_data.record(session, valuation, delivery)
+    return delivery
 
 
 def accesses(session: Session, caller: Caller, page: PageRequest) -> tuple[list[DataAccessAnswer], str | None]:

@@ -22,7 +22,7 @@ from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
-from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
+from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_classes, fit_tables
 from app.datasets.rows.groups import column_groups, numbered, runs
 from app.datasets.rows.items import StandIns, number_labels, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
@@ -226,16 +226,9 @@ def _read_tables(files: _Files) -> JobRows:
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
         odd = suspicions(renamed(read, question.features), encoding)
         findings += _said(key, findings_of(read), more, odd)
-    rows = {}
-    for key, read in tables.items():
-        with files.refused(key, files.datasets[key]):
-            if key in registered:
-                encoding_for_agent(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
-            else:
-                rows[key] = encode(read, encoding)
+    rows = _encoded(files, tables, registered, encoding)
     tables = {key: read for key, read in tables.items() if key not in registered}
-    encoded_test = encode(test, encoding)
-    encoded_test = replace(encoded_test, groups=groups)
+    encoded_test = replace(encode(test, encoding), groups=groups)
     segments: tuple[Segment, ...] = ()
     if question.segments:
         segments, rows = _in_segments(files, choice, test, tables, rows)
@@ -247,6 +240,21 @@ def _read_tables(files: _Files) -> JobRows:
     return JobRows(
         encoding.classes, encoding.to_json(), encoding.shape, encoded_test, rows, raw_test, raw, findings, segments
     )
+
+
+def _encoded(
+    files: _Files, tables: Mapping[str, Any], registered: Mapping[str, Registration], encoding: Encoding
+) -> dict[str, EncodedRows]:
+    """The encoded rows of each dataset that is here; raises InvalidData, naming the dataset, also where one that is not
+    here cannot be encoded by its agent."""
+    rows = {}
+    for key, read in tables.items():
+        with files.refused(key, files.datasets[key]):
+            if key in registered:
+                encoding_for_agent(encoding, registered[key], files.datasets[key].name, files.datasets[key].target)
+            else:
+                rows[key] = encode(read, encoding)
+    return rows
 
 
 def _in_segments(
@@ -261,8 +269,8 @@ def _in_segments(
             named[key] = segment_names(renamed(tables[key], choice), question.segments)
     offered = [[key for key in offer.datasets if key in named] for offer in question.members]
     tested = segment_names(test, question.segments) if tidy(question.segments) in test.column_names else ()
-    found = segmented(named, offered, tested, question.least_segment)
-    return found.segments, {key: replace(own, groups=found.numbers.get(key)) for key, own in rows.items()}
+    cut = segmented(named, offered, tested, question.least_segment)
+    return cut.segments, {key: replace(own, groups=cut.numbers.get(key)) for key, own in rows.items()}
 
 
 def _table(files: _Files, file: InputFile, form: Sequence[int] = (), *, is_test: bool = False) -> Any:
