@@ -89,8 +89,7 @@ def post(session: Session, blobs: BlobStore, settings: Settings, caller: Caller,
     """Admit an order, hold its pool in escrow and start the job; raises InvalidInput or what the ledger raises."""
     order = with_dispute_window(order, settings)
     admitted = Admission(session, blobs, settings, caller).admit(order)
-    priced = order.currency in settings.compute_prices
-    compute = _effort(session, settings, admitted, order).compute if priced else None
+    compute = _effort(session, settings, admitted, order).compute if order.currency in settings.compute_prices else None
     order = with_method(order, admitted.game.learner.name)
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     by_request = _by_request(caller, admitted)
@@ -131,8 +130,7 @@ def admit_anew(
     """Put fewer datasets into a locked job that has not begun: its game, players and terms become those of ``order``.
     Raises what ``post`` raises, and Deferred where files are to be read."""
     admitted = Admission(session, blobs, settings, caller, defer=True).admit(order)
-    priced = order.currency in settings.compute_prices
-    compute = _effort(session, settings, admitted, order).compute if priced else None
+    compute = _effort(session, settings, admitted, order).compute if order.currency in settings.compute_prices else None
     game = repository.add_game(session, caller.account_id, admitted.game.digest, admitted.game.plain())
     inputs = _inputs(admitted, settings, compute)
     valuation.game_id = game.id

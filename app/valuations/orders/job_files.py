@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ from app.datasets.readers.findings import at_most, findings_of
 from app.datasets.readers.types import normalise
 from app.datasets.rows.canonical_order import canonical_order, in_canonical_order
 from app.datasets.rows.corpora import Blocks, bytes_located, fingerprints, read_blocks, read_documents
-from app.datasets.rows.encoding import EncodedRows, Encoding, encode, fit_classes, fit_tables
+from app.datasets.rows.encoding import EncodedRows, encode, fit_classes, fit_tables
+from app.datasets.rows.features import Encoding
 from app.datasets.rows.groups import column_groups, numbered, runs
 from app.datasets.rows.items import StandIns, number_labels, read_stand_ins
 from app.datasets.rows.joining import Unfit, common_columns, renamed
@@ -43,16 +44,16 @@ from app.datasets.rows.segments import segment_names, segmented
 from app.datasets.rows.suspicions import suspicions
 from app.datasets.rows.tokens import load_tokenizer
 from app.errors import FieldError, InvalidData
+from app.valuations.orders.unfit import DatasetUnfit, without_unfit
 from app.valuations.players.files import table_of
 from app.valuations.players.near_copies import NEAR_ROWS
 from contract.agents import AGENT_FORMAT, Registration
-from contract.orders.fit import DatasetRefusal, FilesRead, FitQuestion, FitRequest, RefusalReason, UnfitDataset
+from contract.orders.fit import FilesRead, FitRequest
 from contract.rows.features import FeatureChoice, without_group
 from contract.rows.files import InputFile
-from contract.rows.findings import FileFinding, Finding, Severity
+from contract.rows.findings import FileFinding, Finding
 from contract.rows.segments import Segment
 
-T = TypeVar("T")
 # refusals that speak of columns and their types only, which the catalogue shows
 _SCHEMA = frozenset({"schema", "missing"})
 _NOT_COMPARED = RawRows.of([], np.zeros(0, dtype=np.int64))
@@ -106,7 +107,7 @@ class _Files:
             yield
         except InvalidData as error:
             if self.request.question.own or any(fault.type in _SCHEMA for fault in error.errors):
-                raise _Unfit(dataset, error) from None
+                raise DatasetUnfit(dataset, error) from None
             columns = sorted({fault.pointer for fault in error.errors})
             where = f"column `{columns[0]}`" if columns else "its content"
             detail = (
@@ -114,7 +115,7 @@ class _Files:
                 "name another target or model, or leave the dataset out"
             )
             refusal = InvalidData(detail, errors=[FieldError(column, detail, "private") for column in columns])
-            raise _Unfit(dataset, refusal) from None
+            raise DatasetUnfit(dataset, refusal) from None
 
 
 def answer(plain: dict[str, Any]) -> dict[str, Any]:
@@ -126,73 +127,9 @@ def answer(plain: dict[str, Any]) -> dict[str, Any]:
     ).plain()
 
 
-class DatasetRefused(InvalidData):
-    """A job's files do not fit together because of one dataset (its id in hex)."""
-
-    def __init__(self, refusal: DatasetRefusal) -> None:
-        faults = [FieldError(fault.pointer, fault.detail, fault.type) for fault in refusal.faults]
-        super().__init__(refusal.detail, errors=faults)
-        self.document = refusal
-
-
-class _Unfit(Exception):
-    """A dataset (by its id in hex) cannot be read with the others; ``refusal`` says why."""
-
-    def __init__(self, dataset: str, refusal: InvalidData) -> None:
-        super().__init__(str(refusal))
-        self.dataset = dataset
-        self.refusal = refusal
-
-
-def without_unfit(request: FitRequest, read: Callable[[FitRequest], T]) -> tuple[T, tuple[UnfitDataset, ...]]:
-    """What ``read`` makes of the files. Where the question allows it, datasets that do not fit are left out one by one;
-    they are named beside it. Raises InvalidData."""
-    unfit: list[UnfitDataset] = []
-    while True:
-        try:
-            return read(request), tuple(unfit)
-        except _Unfit as error:
-            question = request.question
-            offered = {dataset for offer in question.members for dataset in offer.datasets}
-            if not question.drop_unfit or error.dataset not in offered or len(offered) == 1:
-                raise DatasetRefused(_document(error)) from None
-            unfit.append(UnfitDataset(dataset=error.dataset, detail=str(error.refusal)))
-            request = request.model_copy(update={"question": _without(question, error.dataset)})
-
-
-def _document(unfit: _Unfit) -> DatasetRefusal:
-    faults = [RefusalReason(pointer=each.pointer, detail=each.detail, type=each.type) for each in unfit.refusal.errors]
-    return DatasetRefusal(dataset=unfit.dataset, detail=unfit.refusal.detail, faults=tuple(faults))
-
-
-def left_out(unfit: UnfitDataset) -> FileFinding:
-    """What is said of a dataset that was left out."""
-    finding = Finding(
-        code="unreadable_for_order",
-        severity=Severity.WARN,
-        detail=f"left out of this order, which says drop_unfit: {unfit.detail}",
-    )
-    return FileFinding(dataset=unfit.dataset, finding=finding)
-
-
 def read_files(request: FitRequest) -> JobRows:
     """The rows of a job's files; raises InvalidData where they do not fit together."""
     return _READERS[request.question.kind](_Files(request, Limits(**request.question.limits)))
-
-
-def _without(question: FitQuestion, dataset: str) -> FitQuestion:
-    """The question without a dataset, and without a payee that has no other."""
-    offers = [
-        offer.model_copy(update={"datasets": tuple(each for each in offer.datasets if each != dataset)})
-        for offer in question.members
-    ]
-    return question.model_copy(
-        update={
-            "files": {key: file for key, file in question.files.items() if key != dataset},
-            "uploaded": {key: moment for key, moment in question.uploaded.items() if key != dataset},
-            "members": tuple(offer for offer in offers if offer.datasets),
-        }
-    )
 
 
 def _read_tables(files: _Files) -> JobRows:
@@ -220,7 +157,7 @@ def _read_tables(files: _Files) -> JobRows:
             reported_labels={label for each in registered.values() for label in each.labels},
         )
     except Unfit as error:
-        raise _Unfit(list(tables)[error.table], error) from None
+        raise DatasetUnfit(list(tables)[error.table], error) from None
     encoding = fitted.encoding
     findings = _said(None, findings_of(test), fitted.test_findings)
     for (key, read), more in zip(tables.items(), fitted.findings, strict=True):
