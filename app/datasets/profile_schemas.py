@@ -1,4 +1,4 @@
-"""What HTTP sees of a dataset's profile. Shapes only."""
+"""What a worker found in a dataset's version, as its owner is told."""
 
 from typing import Annotated
 
@@ -6,6 +6,13 @@ from pydantic import Field
 
 from app.datasets.tables import ProfileStatus
 from app.http.schemas import Answer, example
+
+
+class FrequentValue(Answer):
+    """A value of a column, and how many rows have it."""
+
+    value: str
+    rows: int
 
 
 class ColumnProfile(Answer):
@@ -18,6 +25,12 @@ class ColumnProfile(Answer):
     min: float | None = None
     max: float | None = None
     mean: float | None = None
+    histogram: Annotated[
+        list[int] | None, Field(description="Rows in each of twelve equally wide bins between `min` and `max`.")
+    ] = None
+    most_frequent: Annotated[
+        list[FrequentValue] | None, Field(description="The values of a text that most rows have, eight at most.")
+    ] = None
 
 
 class Elsewhere(Answer):
