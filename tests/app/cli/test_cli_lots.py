@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from app.cli import app as cli
 from app.cli.valuing.featured import evaluator_on_features
 from app.cli.valuing.local import evaluator_of
+from app.cli.valuing.lots import check
 from app.cli.valuing.request import ValueRequest
 from app.cli.valuing.row_sources import RowSources
 from app.errors import InvalidInput
@@ -105,8 +106,11 @@ def test_rows_that_are_left_keep_the_numbers_of_their_file(folder: Path) -> None
     ],
 )
 def test_what_has_no_lot_is_refused_with_the_reason(folder: Path, changes: dict[str, Any], why: str) -> None:
+    asked = request(folder, **changes)
     with pytest.raises(InvalidInput, match=why):
-        evaluator_of(request(folder, **changes), 1)
+        check(asked, asked.model.partition(":")[0])
+    with pytest.raises(InvalidInput, match=why):
+        evaluator_of(asked, 1)
 
 
 def test_rows_behind_a_frozen_encoder_are_drawn_as_well(tmp_path: Path) -> None:

@@ -27,11 +27,13 @@ from worker.engine.games.game import Coalitions, Game, Worths
 
 @dataclass(frozen=True)
 class Corrected:
-    """An estimate with the posterior it came from, and the coalitions bool[m, n] that were observed for it."""
+    """An estimate with the posterior it came from, and the coalitions bool[m, n] that were observed for it; of its
+    covariance ``of_grid`` float64[n, n] is what a grid that is a sample leaves open."""
 
     estimate: Estimate
     posterior: Posterior
     observed: Coalitions
+    of_grid: Floats
 
 
 class Corrector:
@@ -67,9 +69,11 @@ class Corrector:
         posterior = self._process.fit(rows, worths[first], quick=quick)
         observed = max(1, int(inner.sum()))
         covariance = posterior.covariance * misfit(posterior, inner)
+        of_grid = np.zeros_like(covariance)
         if self.grid.sampled:
             # The grid itself is a sample: the map to values errs too, by what the expected worths say.
-            covariance = covariance + regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
+            of_grid = regression_covariance(self.grid.drawn, posterior.worths[self.grid.row_of])
+            covariance = covariance + of_grid
         if len(rows) == len(self.grid.coalitions) and not self.grid.sampled:
             covariance = np.zeros_like(covariance)
         weights = self.grid.operator[:, rows[inner]]
@@ -81,7 +85,7 @@ class Corrector:
             freedom=float(max(4, observed // 2 - 1)),
             seeds=seeds if noise else None,
         )
-        return Corrected(estimate, posterior, self.grid.coalitions[rows])
+        return Corrected(estimate, posterior, self.grid.coalitions[rows], of_grid)
 
     def expected(self, corrected: Corrected, audited: Coalitions, noise: float = 0.0) -> Estimate:
         """What ``corrected`` is expected to become once coalitions bool[m, n] are audited: the same values, with the
