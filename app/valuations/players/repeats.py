@@ -35,6 +35,8 @@ from app.valuations.players.near_copies import (
 # a row is looked for up to so many times beside itself, the dearest last; 0: as a mixture of two others
 _SEVERAL = (1, 3, 7, 15, 1, 0)
 _ROUNDS = 4  # of two rows that are each other's nearest one is left out at a time
+_LOOKED_AT = 1000  # rows of an owner that say what is usual, or whether to look at all of them
+_NO_ROWS = np.zeros(0, dtype=np.int64)
 _LABEL_ROWS = 3  # times as many rows a label must have as are near to one
 
 
@@ -55,7 +57,10 @@ def repeated_rows(owners: Sequence[OwnedRows], *, near: bool) -> list[Mask]:
     repeats = [np.zeros(len(rows.y), dtype=np.bool_) for rows in owners]
     for several in _SEVERAL:
         # what is usual is what others' rows are before any is left out here
-        usual = [_usual(rows.X[~mask], rows.y[~mask], several) for rows, mask in zip(owners, repeats, strict=True)]
+        usual = []
+        for rows, mask in zip(owners, repeats, strict=True):
+            measured, measure, _ = _measure(rows.X[~mask], rows.y[~mask], several, _LOOKED_AT)
+            usual.append((measure, rows.y[~mask][measured]))
         for at, rows in enumerate(owners):
             others = [each for number, each in enumerate(usual) if number != at]
             measures, labels = (np.concatenate([each[part] for each in others]) for part in (0, 1))
@@ -87,36 +92,49 @@ def _equal(owners: Sequence[OwnedRows]) -> list[Mask]:
 
 def _repeats(X: Flat, y: NDArray[Any], several: int, usual: Depths, labels: NDArray[Any]) -> Mask:
     """Rows whose measure is beyond what is ``usual`` among others' rows of these ``labels``, where chance does not make
-    so many; of two of which each is the other's nearest, the later."""
-    measure, nearest = _measure(X, y, several)
+    so many; of two of which each is the other's nearest, the later. Some rows are looked at first, and all where these
+    say that there are repeats."""
+    nothing = np.zeros(len(y), dtype=np.bool_)
+    if _beyond(X, y, several, usual, labels, _LOOKED_AT) is None:
+        return nothing
+    beyond = _beyond(X, y, several, usual, labels, len(y))
+    if beyond is None:
+        return nothing
+    rows, deep, nearest = beyond
+    found, of, at = np.zeros(len(y), dtype=np.bool_), np.arange(len(y)), np.arange(len(y))
+    found[rows], of[rows] = deep, nearest
+    mutual = found & found[of] & (of[of] == at)
+    return found & ~(mutual & (of > at)) if several else found
+
+
+def _beyond(
+    X: Flat, y: NDArray[Any], several: int, usual: Depths, labels: NDArray[Any], most: int
+) -> tuple[Ids, Mask, Ids] | None:
+    """Of up to so many rows which are beyond what is usual, and the nearest of each; None where chance explains all."""
+    rows, measure, nearest = _measure(X, y, several, most)
     itself = EarlierRows(X, y, np.zeros(len(y), dtype=np.int64))
-    best = best_tier(measure, usual, usual, mixed_as(labels, y), nearest, itself, presumes=False)
-    if best is None:
-        return np.zeros(len(y), dtype=np.bool_)
-    found, at = measure >= best, np.arange(len(y))
-    mutual = found & found[nearest] & (nearest[nearest] == at)
-    return found & ~(mutual & (nearest > at)) if several else found
+    best = best_tier(measure, usual, usual, mixed_as(labels, y[rows]), nearest, itself, presumes=False)
+    return None if best is None else (rows, measure >= best, nearest)
 
 
-def _usual(X: Flat, y: NDArray[Any], several: int) -> tuple[Depths, NDArray[Any]]:
-    """The measures of an owner's rows, of labels of which it has enough, and these rows' labels."""
-    measure, nearest = _measure(X, y, several)
-    measured = nearest != np.arange(len(y))
-    return measure[measured], y[measured]
-
-
-def _measure(X: Flat, y: NDArray[Any], several: int) -> tuple[Depths, Ids]:
-    """How deep each row lies in the cell of its nearest other of its label, where so many may be near, or how near to
-    the line between two others (``several`` 0); and the nearest."""
-    measure, nearest = np.zeros(len(y)), np.arange(len(y))
-    for label in np.unique(y):
+def _measure(X: Flat, y: NDArray[Any], several: int, most: int) -> tuple[Ids, Depths, Ids]:
+    """Of up to so many rows int64[m], evenly spread over labels of which there are enough, how deep each lies in the
+    cell of its nearest other, where ``several`` may be near, or how near to the line between two others (0); and the
+    nearest."""
+    labels = np.unique(y)
+    rows, measure, nearest = [_NO_ROWS], [np.zeros(0)], [_NO_ROWS]
+    for label in labels:
         here = np.flatnonzero(y == label)
         if len(here) <= max(LEAST_ROWS, _LABEL_ROWS * several):
             continue
-        out = np.arange(len(here))
+        out = np.unique(np.linspace(0, len(here) - 1, min(max(1, most // len(labels)), len(here))).astype(np.int64))
+        if most >= len(y):
+            out = np.arange(len(here))
         if several:
-            measure[here], closest, _ = depths_among(X[here], X[here], out, several)
+            own, closest, _ = depths_among(X[here[out]], X[here], out, several)
         else:
-            measure[here], closest = closeness_among(X[here], X[here], out)
-        nearest[here] = here[closest]
-    return measure, nearest
+            own, closest = closeness_among(X[here[out]], X[here], out)
+        rows.append(here[out])
+        measure.append(own)
+        nearest.append(here[closest])
+    return np.concatenate(rows), np.concatenate(measure), np.concatenate(nearest)
