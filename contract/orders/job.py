@@ -28,7 +28,7 @@ class DeviceTimeTerms(Document):
 
 
 # the rules of the market that a job posted now is settled by
-EDITION = 3
+EDITION = 4
 
 
 class AgreedTerms(Document):

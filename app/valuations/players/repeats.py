@@ -72,9 +72,9 @@ def _equal(owners: Sequence[OwnedRows]) -> list[Mask]:
     """Rows that equal one before them, where chance does not make so many: as often as in all others' rows."""
     again = []
     for rows in owners:
-        seen = set[bytes]()
         keys = row_keys(rows.X if rows.keys is None else rows.keys, rows.y)
-        again.append(np.array([key in seen or bool(seen.add(key)) for key in keys], dtype=np.bool_))
+        first = {key: row for row, key in reversed(list(enumerate(keys)))}
+        again.append(np.array([first[key] != row for row, key in enumerate(keys)], dtype=np.bool_))
     whole, all_again = sum(map(len, again)), sum(int(mask.sum()) for mask in again)
     masks = []
     for mask in again:
