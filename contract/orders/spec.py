@@ -33,7 +33,8 @@ class ValuationSpec:
     share interval must fall under. ``ruled_by`` budget stops looking at test rows, and ``max_retrains`` None then means
     max(36, 3 n), or 30 where that is enough (run.py); precision goes on until the interval with the test rows in it is
     narrow enough or computing cannot make it so, and None means eight times as many. ``nested``: above 12 players the
-    coalitions of a larger budget hold those of a smaller one; results from before that drew others for each budget.
+    coalitions of a larger budget hold those of a smaller one; results from before that drew
+    others for each budget, and forecast what more would bring otherwise.
     Raises ValueError naming the field.
     """
 

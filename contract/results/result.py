@@ -339,7 +339,7 @@ class _Answer:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON. What a result from before coalitions were nested does not say is not said."""
         plain = asdict(self)
-        if not self.spec.nested:
+        if plain["spec"].get("nested") is False:
             del plain["spec"]["nested"]
         return plain
 

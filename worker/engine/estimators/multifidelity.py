@@ -87,20 +87,24 @@ class Corrector:
         )
         return Corrected(estimate, posterior, self.grid.coalitions[rows], of_grid)
 
-    def expected(self, corrected: Corrected, audited: Coalitions, noise: float = 0.0) -> Estimate:
+    def expected(
+        self, corrected: Corrected, audited: Coalitions, noise: float = 0.0, *, learn: bool = True
+    ) -> Estimate:
         """What ``corrected`` is expected to become once coalitions bool[m, n] are audited: the same values, with the
         covariance that follows as long as the kernels' amounts stay as they were found. What the worths leave open of
-        the amounts shrinks with the rest."""
+        the amounts falls with their number; not where it does not ``learn``, as in results from before."""
         rows = np.unique(self.rows(audited))
         size = sizes_of(self.grid.coalitions[rows])
         inner = (size > 0) & (size < self.grid.n_players)
+        before = sizes_of(corrected.observed)
+        known = max(1, len(before) - 2) if learn else len(self.grid.coalitions)
         now, then = (
-            self._process.expected_covariance(each, corrected.posterior)
+            self._process.expected_covariance(each, corrected.posterior, known)
             for each in (self.rows(corrected.observed), rows)
         )
-        before = sizes_of(corrected.observed)
         wider = misfit(corrected.posterior, (before > 0) & (before < self.grid.n_players))
-        amounts = corrected.posterior.covariance - now
+        less = known / max(known, int(inner.sum()))
+        amounts = (corrected.posterior.covariance - now) * less
         covariance = wider * (then + amounts * float(np.trace(then) / max(np.trace(now), 1e-300)))
         if len(rows) == len(self.grid.coalitions):
             covariance = np.zeros_like(covariance)
