@@ -26,7 +26,7 @@ from app.http.routes import Change, record_as
 from app.identity import Caller, Role
 from app.settings import Settings
 
-__all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "ProviderCaller", "Role", "idempotent"]
+__all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "PartyCaller", "ProviderCaller", "Role", "idempotent"]
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -181,6 +181,8 @@ def _only(*roles: Role) -> Callable[[Caller], Awaitable[Caller]]:
 ProviderCaller = Annotated[Caller, Depends(_only(Role.PROVIDER))]
 BuyerCaller = Annotated[Caller, Depends(_only(Role.BUYER))]
 AdminCaller = Annotated[Caller, Depends(_only(Role.ADMIN))]
+# either side of a trade
+PartyCaller = Annotated[Caller, Depends(_only(Role.PROVIDER, Role.BUYER))]
 
 
 IdempotencyKey = Annotated[

@@ -32,7 +32,7 @@ router = page_router()
 
 PayoutReader = Annotated[Visitor, visiting("payouts:read")]
 PayoutWriter = Annotated[Visitor, visiting("payouts:write")]
-PayoutProvider = Annotated[Visitor, visiting("payouts:write", Role.PROVIDER)]
+PayoutParty = Annotated[Visitor, visiting("payouts:write", Role.PROVIDER, Role.BUYER)]
 KeyReader = Annotated[Visitor, visiting("keys:read")]
 KeyWriter = Annotated[Visitor, visiting("keys:write")]
 Auditor = Annotated[Visitor, visiting("accounts:read")]
@@ -42,7 +42,7 @@ _OVERLAP = timedelta(days=1)
 
 
 class WithdrawalForm(PageForm):
-    """What a provider wants to be paid out."""
+    """What a provider, or a buyer of what it has not spent, wants to be paid out."""
 
     amount: str = ""
     currency: str = ""
@@ -75,7 +75,7 @@ def show_money(request: Request, visitor: PayoutReader, session: SessionDep, pag
 @router.post("/money/withdraw")
 def ask_withdrawal(
     request: Request,
-    visitor: PayoutProvider,
+    visitor: PayoutParty,
     session: SessionDep,
     paging: PageDep,
     form: Annotated[WithdrawalForm, Form()],
@@ -83,7 +83,8 @@ def ask_withdrawal(
     try:
         with session.begin_nested():
             amount = money.parse(form.amount, form.currency)
-            withdrawals.request(session, visitor.caller.account_id, amount, form.currency)
+            source = withdrawals.SOURCES[visitor.role]
+            withdrawals.request(session, visitor.caller.account_id, amount, form.currency, source=source)
     except CherishError as error:
         return _money_page(request, visitor, session, paging, error)
     return see_other("/money")
