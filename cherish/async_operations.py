@@ -100,6 +100,19 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def buy_delivered_data(
+        self, valuation_id: str, dataset_id: str, *, idempotency_key: str | None = None
+    ) -> m.PurchaseAnswer:
+        """Buy a dataset's rows from your balance, in the version that your job valued, for the price that was
+        agreed when it was posted. Final; called again, it is the same purchase."""
+        answer: m.PurchaseAnswer = await self._call(
+            "POST",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/purchase",
+            {200: m.PurchaseAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     async def cancel_exploration(
         self, exploration_id: str, *, idempotency_key: str | None = None
     ) -> m.ExplorationAnswer:
@@ -334,6 +347,14 @@ class AsyncOperations(AsyncCalls):
         answer: m.SessionAnswer = await self._call("GET", "/v1/sessions/current", {200: m.SessionAnswer})
         return answer
 
+    async def get_data_manifest(self, valuation_id: str, dataset_id: str) -> m.ManifestAnswer:
+        """What was handed over of a dataset, signed: version, provider, buyer, licence, and the digest of each
+        copy."""
+        answer: m.ManifestAnswer = await self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/manifest", {200: m.ManifestAnswer}
+        )
+        return answer
+
     async def get_dataset(self, dataset_id: str) -> m.DatasetAnswer:
         """One of one's own datasets."""
         answer: m.DatasetAnswer = await self._call("GET", f"/v1/datasets/{part(dataset_id)}", {200: m.DatasetAnswer})
@@ -371,7 +392,8 @@ class AsyncOperations(AsyncCalls):
 
     async def get_delivered_data(self, valuation_id: str, dataset_id: str) -> bytes:
         """The rows of a dataset that your job paid for, where its licence grants `data`. Each access is recorded
-        and its provider is told; after a withdrawal it is a 409."""
+        and its provider is told; after a withdrawal it is a 409. Rows that are lines come in an order of this
+        copy's own."""
         answer: bytes = await self._call(
             "GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}", {200: bytes}
         )
@@ -445,6 +467,11 @@ class AsyncOperations(AsyncCalls):
     async def get_lineage(self, checkpoint_id: str) -> m.Lineage:
         """Which dataset versions one of one's own checkpoints has seen."""
         answer: m.Lineage = await self._call("GET", f"/v1/checkpoints/{part(checkpoint_id)}/lineage", {200: m.Lineage})
+        return answer
+
+    async def get_linked_data(self, token: str) -> bytes:
+        """The rows that a link leads to; recorded for their provider as an access of the buyer's who made it."""
+        answer: bytes = await self._call("GET", f"/v1/data-links/{part(token)}", {200: bytes})
         return answer
 
     async def get_listing(self, dataset_id: str) -> m.Listing:
@@ -785,6 +812,13 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def list_data_links(self, valuation_id: str, dataset_id: str) -> m.DataLinks:
+        """The links to a dataset of your job, those that ended among them, the newest first."""
+        answer: m.DataLinks = await self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links", {200: m.DataLinks}
+        )
+        return answer
+
     async def list_dataset_versions(self, dataset_id: str) -> m.Versions:
         """The versions of one of one's own datasets, newest first."""
         answer: m.Versions = await self._call("GET", f"/v1/datasets/{part(dataset_id)}/versions", {200: m.Versions})
@@ -962,6 +996,24 @@ class AsyncOperations(AsyncCalls):
     async def list_workers(self) -> m.WorkersAnswer:
         """The worker processes: where they run, what they hold, their last heartbeat."""
         answer: m.WorkersAnswer = await self._call("GET", "/v1/admin/workers", {200: m.WorkersAnswer})
+        return answer
+
+    async def make_data_link(
+        self,
+        valuation_id: str,
+        dataset_id: str,
+        body: m.DataLinkBody | Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+    ) -> m.DataLinkAnswer:
+        """A link by which your own programs and people fetch the rows without a key, until it ends."""
+        answer: m.DataLinkAnswer = await self._call(
+            "POST",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links",
+            {201: m.DataLinkAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
         return answer
 
     async def open_dispute(
@@ -1163,7 +1215,7 @@ class AsyncOperations(AsyncCalls):
         return answer
 
     async def reject_withdrawal(self, withdrawal_id: str, *, idempotency_key: str | None = None) -> m.WithdrawalAnswer:
-        """Give the money back to the provider's balance."""
+        """Give the money back to its owner's balance."""
         answer: m.WithdrawalAnswer = await self._call(
             "POST",
             f"/v1/ledger/withdrawals/{part(withdrawal_id)}/rejection",
@@ -1208,7 +1260,8 @@ class AsyncOperations(AsyncCalls):
     async def request_withdrawal(
         self, body: m.WithdrawalBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.WithdrawalAnswer:
-        """Ask for one's payable money; it is set aside until an administrator decides."""
+        """Ask for one's payable money, or, as a buyer, for what is not spent; it is set aside until an
+        administrator decides."""
         answer: m.WithdrawalAnswer = await self._call(
             "POST",
             "/v1/me/withdrawals",
@@ -1366,6 +1419,15 @@ class AsyncOperations(AsyncCalls):
         )
         return answer
 
+    async def take_back_data_link(self, valuation_id: str, dataset_id: str, link_id: str) -> m.DataLinkAnswer:
+        """End a link at once."""
+        answer: m.DataLinkAnswer = await self._call(
+            "DELETE",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links/{part(link_id)}",
+            {200: m.DataLinkAnswer},
+        )
+        return answer
+
     async def take_listing_down(
         self, dataset_id: str, body: m.TakeDownBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.DatasetAnswer:
@@ -1391,6 +1453,13 @@ class AsyncOperations(AsyncCalls):
             {202: m.ValuationAnswer},
             header={"idempotency-key": idempotency_key},
             body=body,
+        )
+        return answer
+
+    async def trace_copy(self, dataset_id: str, content: Content) -> m.TraceAnswer:
+        """Whose copy of one of your datasets a file is, by the order of its rows; nothing of the file is kept."""
+        answer: m.TraceAnswer = await self._call(
+            "POST", f"/v1/datasets/{part(dataset_id)}/trace", {200: m.TraceAnswer}, content=content
         )
         return answer
 

@@ -102,6 +102,24 @@ class AskerAnswer(Record):
     spent: int
 
 
+class AskingAnswer(Record):
+    """What is asked for uses beyond the value, in decimals of ``currency``."""
+
+    currency: str
+    data: str | None
+    data_share: float | None
+    model: str | None
+
+
+class AskingBody(Record):
+    """What is asked for uses beyond the value, for each version of the data. What is null is not asked for."""
+
+    currency: str | None = None
+    data: str | None = None
+    data_share: float | None = None
+    model: str | None = None
+
+
 class AttemptAnswer(Record):
     """One request that was made; ``response`` is the beginning of what came back."""
 
@@ -456,15 +474,41 @@ class DataAccessAnswer(Record):
     """A buyer was given the rows of one of your datasets."""
 
     buyer: str
+    by_link: bool | None = None
     content: str
+    copy_digest: str | None = None
     created_at: datetime
     dataset_id: str
     valuation_id: str
 
 
+class DataLinkAnswer(Record):
+    """A link to rows that a job delivers. Whoever has it fetches them until it ends, and each access is shown to
+    the provider; a withdrawal ends it, too."""
+
+    created_at: datetime
+    ends_at: datetime
+    id: str
+    taken_back_at: datetime | None
+    url: str
+
+
+class DataLinkBody(Record):
+    """For how long a link works."""
+
+    hours: int | None = None
+
+
+class DataLinks(Record):
+    """Links to one dataset of a job, the newest first."""
+
+    items: list[DataLinkAnswer]
+
+
 class DatasetAnswer(Record):
     """One dataset; what the bytes told is null until they are uploaded, and its terms until it is published."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column] | None
     created_at: datetime
     description: str
@@ -554,6 +598,22 @@ class DatasetNamedMessage(Record):
     type: Literal["dataset.named"] | str
 
 
+class DatasetSold(Record):
+    """The buyer of a settled job bought the rows of a dataset of the receiver's, for the price that is asked; the
+    money is at ``/v1/me/statement``."""
+
+    id: str
+    valuation_id: str
+
+
+class DatasetSoldMessage(Record):
+    """As the API's document says."""
+
+    data: DatasetSold
+    timestamp: datetime
+    type: Literal["dataset.sold"] | str
+
+
 DatasetStatus = Literal["draft", "ready", "published", "withdrawn"] | str
 
 
@@ -617,11 +677,16 @@ class DatasetWithdrawnMessage(Record):
 class DeliveredDataAnswer(Record):
     """A dataset that a job delivers: the SHA-256 of the version that was valued, or why it is not to be had."""
 
+    bought_at: datetime | None = None
     content: str | None
+    currency: str | None = None
     dataset_id: str
+    for_sale: bool | None = None
     format: str
+    price: str | None = None
     provider: str
     reason: str | None
+    share: float | None = None
 
 
 class DeliveryAnswer(Record):
@@ -764,6 +829,7 @@ EventType = (
         "dataset.disclosed",
         "dataset.unreadable_for_order",
         "dataset.downloaded",
+        "dataset.sold",
         "dataset.taken_down",
         "dataset.take_down_lifted",
         "checkpoint.unlearned",
@@ -1017,6 +1083,7 @@ class IdentityProviderBody(Record):
 class ImportedAnswer(Record):
     """The draft that a Croissant document became, and the licence it names; null where that is no SPDX id."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column] | None
     created_at: datetime
     description: str
@@ -1219,6 +1286,7 @@ class Lineage(Record):
 class Listing(Record):
     """A published dataset, as anybody in the market sees it."""
 
+    asking: AskingAnswer | None = None
     columns: list[Column]
     description: str
     digest: str
@@ -1246,6 +1314,16 @@ class LotAnswer(Record):
     part: float
     rows: int
     seed: str | None
+
+
+class ManifestAnswer(Record):
+    """What the buyer of rows holds, signed: which version, whose, for whom, and each copy that was handed over."""
+
+    algorithm: str
+    certificate: dict[str, Any]
+    digest: str
+    public_key: str
+    signature: str
 
 
 class MeAnswer(Record):
@@ -1920,10 +1998,23 @@ class ProofAnswer(Record):
 class PublishBody(Record):
     """On what terms a dataset is published."""
 
+    asking: AskingBody | None = None
     licence: LicenceBody
     preview_rows: int | None = None
     reserve_currency: str | None = None
     reserve_price: str | None = None
+
+
+class PurchaseAnswer(Record):
+    """Rows that were bought: what the buyer paid, and what of it the platform keeps."""
+
+    amount: str
+    content: str
+    created_at: datetime
+    currency: str
+    dataset_id: str
+    fee: str
+    valuation_id: str
 
 
 class QuestionAnswer(Record):
@@ -2253,6 +2344,30 @@ class TopUpQuote(Record):
     evaluations: dict[str, int]
     notes: list[str]
     sufficient: bool
+
+
+class TraceAnswer(Record):
+    """Whose copy a file is: the likeliest copies of a dataset first, 20 at most."""
+
+    as_uploaded: bool
+    copies: int
+    dataset_id: str
+    items: list[TracedCopy]
+    rows_found: int
+    sentence: str
+
+
+class TracedCopy(Record):
+    """One copy that was handed over, against a file: the part of neighbouring rows that are in the copy's order,
+    and the chance of as many where the file comes from elsewhere."""
+
+    buyer: str
+    chance: float
+    in_order: float
+    link_id: str | None
+    made_at: datetime
+    names_it: bool
+    valuation_id: str
 
 
 TransferState = Literal["posted", "pending", "post", "void", "expire"] | str
@@ -2635,7 +2750,7 @@ class WithdrawalAnswer(Record):
 
 
 class WithdrawalBody(Record):
-    """How much of its payable money a provider asks for."""
+    """How much of its payable money a provider asks for, or a buyer of what it has not spent."""
 
     amount: str
     currency: str

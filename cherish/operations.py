@@ -96,6 +96,19 @@ class Operations(Calls):
         )
         return answer
 
+    def buy_delivered_data(
+        self, valuation_id: str, dataset_id: str, *, idempotency_key: str | None = None
+    ) -> m.PurchaseAnswer:
+        """Buy a dataset's rows from your balance, in the version that your job valued, for the price that was
+        agreed when it was posted. Final; called again, it is the same purchase."""
+        answer: m.PurchaseAnswer = self._call(
+            "POST",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/purchase",
+            {200: m.PurchaseAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     def cancel_exploration(self, exploration_id: str, *, idempotency_key: str | None = None) -> m.ExplorationAnswer:
         """Stop an exploration; what was held for device time goes back."""
         answer: m.ExplorationAnswer = self._call(
@@ -324,6 +337,14 @@ class Operations(Calls):
         answer: m.SessionAnswer = self._call("GET", "/v1/sessions/current", {200: m.SessionAnswer})
         return answer
 
+    def get_data_manifest(self, valuation_id: str, dataset_id: str) -> m.ManifestAnswer:
+        """What was handed over of a dataset, signed: version, provider, buyer, licence, and the digest of each
+        copy."""
+        answer: m.ManifestAnswer = self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/manifest", {200: m.ManifestAnswer}
+        )
+        return answer
+
     def get_dataset(self, dataset_id: str) -> m.DatasetAnswer:
         """One of one's own datasets."""
         answer: m.DatasetAnswer = self._call("GET", f"/v1/datasets/{part(dataset_id)}", {200: m.DatasetAnswer})
@@ -357,7 +378,8 @@ class Operations(Calls):
 
     def get_delivered_data(self, valuation_id: str, dataset_id: str) -> bytes:
         """The rows of a dataset that your job paid for, where its licence grants `data`. Each access is recorded
-        and its provider is told; after a withdrawal it is a 409."""
+        and its provider is told; after a withdrawal it is a 409. Rows that are lines come in an order of this
+        copy's own."""
         answer: bytes = self._call("GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}", {200: bytes})
         return answer
 
@@ -421,6 +443,11 @@ class Operations(Calls):
     def get_lineage(self, checkpoint_id: str) -> m.Lineage:
         """Which dataset versions one of one's own checkpoints has seen."""
         answer: m.Lineage = self._call("GET", f"/v1/checkpoints/{part(checkpoint_id)}/lineage", {200: m.Lineage})
+        return answer
+
+    def get_linked_data(self, token: str) -> bytes:
+        """The rows that a link leads to; recorded for their provider as an access of the buyer's who made it."""
+        answer: bytes = self._call("GET", f"/v1/data-links/{part(token)}", {200: bytes})
         return answer
 
     def get_listing(self, dataset_id: str) -> m.Listing:
@@ -753,6 +780,13 @@ class Operations(Calls):
         )
         return answer
 
+    def list_data_links(self, valuation_id: str, dataset_id: str) -> m.DataLinks:
+        """The links to a dataset of your job, those that ended among them, the newest first."""
+        answer: m.DataLinks = self._call(
+            "GET", f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links", {200: m.DataLinks}
+        )
+        return answer
+
     def list_dataset_versions(self, dataset_id: str) -> m.Versions:
         """The versions of one of one's own datasets, newest first."""
         answer: m.Versions = self._call("GET", f"/v1/datasets/{part(dataset_id)}/versions", {200: m.Versions})
@@ -926,6 +960,24 @@ class Operations(Calls):
     def list_workers(self) -> m.WorkersAnswer:
         """The worker processes: where they run, what they hold, their last heartbeat."""
         answer: m.WorkersAnswer = self._call("GET", "/v1/admin/workers", {200: m.WorkersAnswer})
+        return answer
+
+    def make_data_link(
+        self,
+        valuation_id: str,
+        dataset_id: str,
+        body: m.DataLinkBody | Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+    ) -> m.DataLinkAnswer:
+        """A link by which your own programs and people fetch the rows without a key, until it ends."""
+        answer: m.DataLinkAnswer = self._call(
+            "POST",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links",
+            {201: m.DataLinkAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
         return answer
 
     def open_dispute(
@@ -1125,7 +1177,7 @@ class Operations(Calls):
         return answer
 
     def reject_withdrawal(self, withdrawal_id: str, *, idempotency_key: str | None = None) -> m.WithdrawalAnswer:
-        """Give the money back to the provider's balance."""
+        """Give the money back to its owner's balance."""
         answer: m.WithdrawalAnswer = self._call(
             "POST",
             f"/v1/ledger/withdrawals/{part(withdrawal_id)}/rejection",
@@ -1170,7 +1222,8 @@ class Operations(Calls):
     def request_withdrawal(
         self, body: m.WithdrawalBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.WithdrawalAnswer:
-        """Ask for one's payable money; it is set aside until an administrator decides."""
+        """Ask for one's payable money, or, as a buyer, for what is not spent; it is set aside until an
+        administrator decides."""
         answer: m.WithdrawalAnswer = self._call(
             "POST",
             "/v1/me/withdrawals",
@@ -1328,6 +1381,15 @@ class Operations(Calls):
         )
         return answer
 
+    def take_back_data_link(self, valuation_id: str, dataset_id: str, link_id: str) -> m.DataLinkAnswer:
+        """End a link at once."""
+        answer: m.DataLinkAnswer = self._call(
+            "DELETE",
+            f"/v1/valuations/{part(valuation_id)}/data/{part(dataset_id)}/links/{part(link_id)}",
+            {200: m.DataLinkAnswer},
+        )
+        return answer
+
     def take_listing_down(
         self, dataset_id: str, body: m.TakeDownBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.DatasetAnswer:
@@ -1353,6 +1415,13 @@ class Operations(Calls):
             {202: m.ValuationAnswer},
             header={"idempotency-key": idempotency_key},
             body=body,
+        )
+        return answer
+
+    def trace_copy(self, dataset_id: str, content: Content) -> m.TraceAnswer:
+        """Whose copy of one of your datasets a file is, by the order of its rows; nothing of the file is kept."""
+        answer: m.TraceAnswer = self._call(
+            "POST", f"/v1/datasets/{part(dataset_id)}/trace", {200: m.TraceAnswer}, content=content
         )
         return answer
 

@@ -26,7 +26,17 @@ from app.http.routes import Change, record_as
 from app.identity import Caller, Role
 from app.settings import Settings
 
-__all__ = ["IDEMPOTENT", "AdminCaller", "AnyCaller", "BuyerCaller", "Caller", "PartyCaller", "ProviderCaller", "Role", "idempotent"]
+__all__ = [
+    "IDEMPOTENT",
+    "AdminCaller",
+    "AnyCaller",
+    "BuyerCaller",
+    "Caller",
+    "PartyCaller",
+    "ProviderCaller",
+    "Role",
+    "idempotent",
+]
 
 bearer = HTTPBearer(
     auto_error=False,

@@ -66,6 +66,12 @@ UploadId = Annotated[
     PlainSerializer(lambda v: public_id("up", v), return_type=str),
     _schema("up"),
 ]
+LinkId = Annotated[
+    uuid.UUID,
+    BeforeValidator(lambda v: parse_id("dl", v)),
+    PlainSerializer(lambda v: public_id("dl", v), return_type=str),
+    _schema("dl"),
+]
 CheckpointId = Annotated[
     uuid.UUID,
     BeforeValidator(lambda v: parse_id("ck", v)),

@@ -1,5 +1,5 @@
-"""Withdrawals: a provider asks for its payable money, or a buyer for what it has not spent; an administrator approves or
-rejects. No real money moves here.
+"""Withdrawals: a provider asks for its payable money, or a buyer for what it has not spent; an administrator
+approves or rejects. No real money moves here.
 
 A request IS a pending transfer from the payable account, or the wallet, to payment clearing: the money is set aside at
 once, cannot be asked for twice, and the decision is the transfer's one resolution. There is no second table that could

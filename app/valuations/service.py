@@ -298,6 +298,7 @@ def _inputs(admitted: Admitted, settings: Settings, compute: DeviceTimePrice | N
             compute=None if compute is None else compute.terms(),
             edition=EDITION,
             grants=tuple(payee.grants for payee in admitted.payees),
+            rows=tuple(offer for payee in admitted.payees for offer in payee.rows_offers),
         ),
     )
 

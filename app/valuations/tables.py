@@ -25,6 +25,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, PrimaryKey, Timestamped, name_of
+from app.valuations.data_tables import DataAccess as DataAccess
+from app.valuations.data_tables import DataLink as DataLink
+from app.valuations.data_tables import DataPurchase as DataPurchase
 from app.valuations.schemas import NewValuation
 from app.valuations.states import ConsentStatus, ShardKind, ShardStatus, ValuationStatus
 from contract.orders.game import FrozenGame
@@ -393,20 +396,6 @@ class RowValues(Base, Timestamped):
     rows: Mapped[int] = mapped_column(BigInteger)
     told_by: Mapped[str] = mapped_column(Text)
     findings: Mapped[dict[str, Any]]
-
-
-class DataAccess(Base, Timestamped):
-    """A buyer was given the rows of a dataset that a job of its valued and paid; ``content`` names the version's bytes
-    and is no reference to them."""
-
-    __tablename__ = "data_accesses"
-    __table_args__ = (Index("ix_data_accesses_provider_id_created_at_id", "provider_id", "created_at", "id"),)
-
-    id: Mapped[PrimaryKey]
-    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
-    dataset_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("datasets.id"))
-    provider_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
-    content: Mapped[str] = mapped_column(String(64))
 
 
 class Fitting(Base, Timestamped):

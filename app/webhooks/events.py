@@ -38,6 +38,7 @@ class EventType(StrEnum):
     DATASET_DISCLOSED = "dataset.disclosed"
     DATASET_UNREADABLE_FOR_ORDER = "dataset.unreadable_for_order"
     DATASET_DOWNLOADED = "dataset.downloaded"
+    DATASET_SOLD = "dataset.sold"
     DATASET_TAKEN_DOWN = "dataset.taken_down"
     DATASET_TAKE_DOWN_LIFTED = "dataset.take_down_lifted"
     CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
@@ -141,6 +142,16 @@ class DatasetDownloaded(Body):
     valuation_id: ValuationId
 
 
+class DatasetSold(Body):
+    """The buyer of a settled job bought the rows of a dataset of the receiver's, for the price that is asked; the money
+    is at ``/v1/me/statement``."""
+
+    model_config = example(id=_DATASET, valuation_id=_VALUATION)
+
+    id: DatasetId
+    valuation_id: ValuationId
+
+
 class DatasetTakenDown(Body):
     """An administrator took a listing of the receiver's down, for ``reason``, or lifted that (``reason`` is null): it
     can be published again."""
@@ -203,6 +214,7 @@ DATA: dict[EventType, type[Body]] = {
     EventType.DATASET_DISCLOSED: DatasetDisclosed,
     EventType.DATASET_UNREADABLE_FOR_ORDER: DatasetUnreadable,
     EventType.DATASET_DOWNLOADED: DatasetDownloaded,
+    EventType.DATASET_SOLD: DatasetSold,
     EventType.DATASET_TAKEN_DOWN: DatasetTakenDown,
     EventType.DATASET_TAKE_DOWN_LIFTED: DatasetTakenDown,
     EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
@@ -224,6 +236,7 @@ SUMMARIES: dict[EventType, str] = {
     EventType.CONSENT_ANSWERED: "A provider answered whether its data may be used in the receiver's job.",
     EventType.DATASET_DISCLOSED: "A question was answered that depends on rows of the receiver's datasets.",
     EventType.DATASET_DOWNLOADED: "A buyer was given the rows of a dataset of the receiver's that it paid for.",
+    EventType.DATASET_SOLD: "A buyer bought the rows of a dataset of the receiver's.",
     EventType.DATASET_TAKEN_DOWN: "An administrator took a listing of the receiver's down, with a reason.",
     EventType.DATASET_TAKE_DOWN_LIFTED: "A listing of the receiver's that was taken down can be published again.",
     EventType.DATASET_UNREADABLE_FOR_ORDER: "A job went on without a dataset of the receiver's that does not fit.",

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from contract.agents import AGENT_FORMAT
 from contract.document import Document
+from contract.orders.asking import RowsOffer
 from contract.orders.game import FrozenGame
 from contract.orders.grants import Grant
 from contract.orders.lot import LotSeal
@@ -36,7 +37,7 @@ class AgreedTerms(Document):
     device time costs (None: nothing).
 
     ``grants``: what the licences of each payee's datasets all grant (empty in jobs from before there were grants, which
-    deliver nothing).
+    deliver nothing). ``rows``: what is asked for the rows of datasets whose licence grants them, where anything is.
 
     ``edition`` numbers the market's rules. Under 1, which jobs from before it was written down have, the fee is taken
     where nobody is paid too, and a job's share is the one that was paid. Under 2 no fee is taken where nobody is paid,
@@ -49,6 +50,11 @@ class AgreedTerms(Document):
     compute: DeviceTimeTerms | None = None
     edition: int = 1
     grants: tuple[tuple[Grant, ...], ...] = ()
+    rows: tuple[RowsOffer, ...] = ()
+
+    def rows_offer(self, dataset: uuid.UUID) -> RowsOffer | None:
+        """What is asked for a dataset's rows; None: they come with the job."""
+        return next((offer for offer in self.rows if offer.dataset == dataset.hex), None)
 
 
 class LabelMix(Document):

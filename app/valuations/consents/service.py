@@ -21,6 +21,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository, service
 from app.valuations.consents.schemas import ConsentAnswer, JobConsent
+from app.valuations.orders.asking import least_of
 from app.valuations.results import answers
 from app.valuations.states import ConsentStatus, Reason, ValuationStatus
 from app.valuations.tables import Valuation, ValuationConsent
@@ -180,7 +181,7 @@ def _shown(session: Session, consent: ValuationConsent) -> ConsentAnswer:
     valuation = repository.of_id(session, consent.valuation_id)
     order, currency = valuation.order, valuation.currency
     datasets = [session.get_one(Dataset, dataset_id) for dataset_id in consent.dataset_ids]
-    reserves = [dataset.reserve_minor for dataset in datasets if dataset.reserve_minor is not None]
+    reserves = [least for dataset in datasets if (least := least_of(dataset, order.delivered))]
     return ConsentAnswer(
         valuation_id=valuation.id,
         status=consent.status,

@@ -24,6 +24,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.valuations import repository
 from app.valuations.orders import late_tests, named_datasets, stays_home, test_lots
+from app.valuations.orders.asking import least_of, price_notes, rows_offers
 from app.valuations.orders.deliverables import by_request, check_deliveries, consent_notes, delivery_notes, granted_by
 from app.valuations.orders.disclosures import drawn_by, overlap_notes, questions
 from app.valuations.orders.fitted_files import Fitted, Fitter, OrderFiles
@@ -38,6 +39,7 @@ from app.valuations.schemas import Model, NewValuation
 from contract.agents import Registration
 from contract.learning.learners import ARCHITECTURES, Architecture
 from contract.metrics import METRICS, Predicts
+from contract.orders.asking import RowsOffer
 from contract.orders.estimators import budget_fault
 from contract.orders.fit import FitAnswer, Offer, PlayerFitted
 from contract.orders.game import FrozenGame
@@ -67,6 +69,7 @@ class AdmittedPayee:
     part: PayeePart
     grants: tuple[Grant, ...]  # what the licences of all of its datasets grant
     segments: tuple[int, ...] = ()  # their numbers, where the order values segments
+    rows_offers: tuple[RowsOffer, ...] = ()  # what is asked for the rows of its datasets
     by_request: tuple[uuid.UUID, ...] = ()  # those of its datasets whose licence demands approval of each job
 
 
@@ -191,7 +194,7 @@ class Admission:
         read = self.read(order, licence_problems)
         chosen, fitted = read.chosen, read.fitted
         self._check_rows(order, read.groups, fitted.answer)
-        payees = _payees(read.groups, read.offers, fitted.answer)
+        payees = _payees(read.groups, read.offers, fitted.answer, order.delivered)
         _check_segments(fitted.answer)
         check_deliveries(order, [(payee.shown, payee.grants) for payee in payees], trained=chosen.trained)
         check_weights(chosen, fitted.shape, fitted.classes)
@@ -224,6 +227,7 @@ class Admission:
                 *stays_home.notes(read.groups, [offer.shown for offer in read.offers], read.away),
                 *(far_apart(measured) if licence_problems is None else ()),
                 *delivery_notes(order, [(payee.shown, payee.grants) for payee in payees]),
+                *price_notes(order, [(payee.shown, payee.rows_offers) for payee in payees]),
                 *consent_notes(order, self.settings, [payee.shown for payee in payees if payee.by_request]),
             ),
             findings=(*(left_out(each) for each in answer.unfit), *answer.findings),
@@ -419,7 +423,7 @@ def _check_budgets(order: NewValuation, groups: Sequence[Sequence[Dataset]]) -> 
 
 
 def _payees(
-    groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer
+    groups: Sequence[Sequence[Dataset]], offers: Sequence[Offer], answer: FitAnswer, delivered: Sequence[Grant]
 ) -> tuple[AdmittedPayee, ...]:
     """The payees, in the order of their players."""
     return tuple(
@@ -430,7 +434,8 @@ def _payees(
             datasets=tuple(uuid.UUID(dataset) for dataset in offers[at].datasets),
             digest=answer.members[at].digest,
             rows=answer.members[at].rows,
-            reserve=sum(dataset.reserve_minor or 0 for dataset in groups[at]),
+            reserve=sum(least_of(dataset, delivered) for dataset in groups[at]),
+            rows_offers=rows_offers(groups[at]),
             part=PayeePart(answer.members[at].seat, *answer.members[at].part),
             grants=granted_by(groups[at]),
             segments=answer.members[at].segments,
