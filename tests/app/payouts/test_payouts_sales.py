@@ -1,4 +1,4 @@
-"""A sale of rows: paid once, divided between provider and platform, refused without the money, and on both documents."""
+"""A sale of rows: paid once, divided by provider and platform, refused without the money, and on both documents."""
 
 import uuid
 from datetime import date

@@ -64,7 +64,7 @@ def test_rows_that_are_there_twice_match_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [6, 7])
 def test_the_chance_of_as_many_ascents_is_that_of_all_permutations(count: int) -> None:
-    """Against enumeration: within two points of the exact tail at every number of ascents, and above it at the far end."""
+    """Against enumeration: within two points of the exact tail everywhere, and above it at the far end."""
     rows = [np.array(each) for each in permutations(range(count))]
     ascents = np.array([(np.diff(each) > 0).sum() for each in rows])
     for least in range(count):
