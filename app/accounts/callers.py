@@ -66,6 +66,7 @@ _ROOMS = {
     # how one's people sign in is decided by whoever may invite them
     "sign-in-policy": "keys",
     "identity-provider": "keys",
+    "pseudonym": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
     "consents": "datasets",  # whoever may publish data may approve its use

@@ -36,6 +36,9 @@ class Account(Timestamped, Base):
     max_stored_bytes: Mapped[int | None] = mapped_column(BigInteger)
     # whether its people must sign in with a second factor
     second_factor_required: Mapped[bool] = mapped_column(server_default=false())
+    # whether providers see a pseudonym of a buyer, and what it is drawn from (``pseudonyms``)
+    pseudonymous: Mapped[bool] = mapped_column(server_default=false())
+    pseudonym_secret: Mapped[bytes | None] = mapped_column(LargeBinary(32), deferred=True)
 
 
 class ApiKey(Timestamped, Base):

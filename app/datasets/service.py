@@ -320,7 +320,7 @@ def withdrawn_among(session: Session, ids: Collection[uuid.UUID]) -> frozenset[u
 
 def disclosures(session: Session, settings: Settings, caller: Caller, dataset_id: uuid.UUID) -> DisclosureSummary:
     """What was told of one of the caller's own datasets, and to whom."""
-    return disclosure.summary(session, settings, get(session, caller, dataset_id).id)
+    return disclosure.summary(session, settings, get(session, caller, dataset_id).id, caller.account_id)
 
 
 def withdraw(session: Session, caller: Caller, dataset_id: uuid.UUID) -> Dataset:

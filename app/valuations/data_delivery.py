@@ -189,7 +189,7 @@ def manifest(
 def accesses(session: Session, caller: Caller, page: PageRequest) -> tuple[list[DataAccessAnswer], str | None]:
     """Who was given the calling provider's rows, newest first."""
     rows, cursor = delivered_data.accesses(session, caller.account_id, page)
-    names = delivered_data.buyers_of(session, [row.valuation_id for row in rows])
+    names = delivered_data.buyers_of(session, caller.account_id, [row.valuation_id for row in rows])
     answers = [
         DataAccessAnswer(
             dataset_id=row.dataset_id,
@@ -233,7 +233,7 @@ def trace(session: Session, blobs: BlobStore, caller: Caller, dataset_id: uuid.U
 def _traced(
     session: Session, dataset_id: uuid.UUID, copies: list[DataAccess], rows: fingerprint.Offsets, total: int
 ) -> TraceAnswer:
-    names = delivered_data.buyers_of(session, [each.valuation_id for each in copies])
+    names = delivered_data.buyers_of(session, copies[0].provider_id, [each.valuation_id for each in copies])
     # the uploaded order is one more that the file may have
     looked_at = len(copies) + 1
     uploaded = fingerprint.likeness(rows, fingerprint.ranks_of(None, total))

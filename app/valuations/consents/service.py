@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.datasets.tables import Dataset
 from app.errors import CherishError, Conflict, NotFound
 from app.http.ids import public_id
@@ -180,6 +181,7 @@ def _names(session: Session, rows: Sequence[ValuationConsent]) -> str:
 def _shown(session: Session, consent: ValuationConsent) -> ConsentAnswer:
     valuation = repository.of_id(session, consent.valuation_id)
     order, currency = valuation.order, valuation.currency
+    buyer = pseudonyms.shown_to(session, consent.provider_id, {valuation.buyer_id})[valuation.buyer_id]
     datasets = [session.get_one(Dataset, dataset_id) for dataset_id in consent.dataset_ids]
     reserves = [least for dataset in datasets if (least := least_of(dataset, order.delivered))]
     return ConsentAnswer(
@@ -188,8 +190,8 @@ def _shown(session: Session, consent: ValuationConsent) -> ConsentAnswer:
         job_status=valuation.status,
         datasets=consent.dataset_ids,
         rows=sum(dataset.rows or 0 for dataset in datasets),
-        buyer=repository.account_names(session, {valuation.buyer_id})[valuation.buyer_id],
-        buyer_id=valuation.buyer_id,
+        buyer=buyer.name,
+        buyer_id=buyer.id,
         purpose=order.purpose,
         territory=order.territory,
         deliver=list(order.deliver),

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.accounts.tables import Account
+from app.accounts import pseudonyms
 from app.datasets.licences import Licence
 from app.datasets.tables import Dataset, DatasetStatus
 from app.http.ids import public_id
@@ -99,10 +99,11 @@ def copies_of_job(session: Session, valuation_id: uuid.UUID, dataset_id: uuid.UU
     return session.scalars(select(DataAccess).where(of_job_).order_by(DataAccess.id)).all()
 
 
-def buyers_of(session: Session, valuation_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
-    """What the buyer of each job is called."""
-    statement = select(Valuation.id, Account.name).join(Account, Account.id == Valuation.buyer_id)
-    return {row[0]: row[1] for row in session.execute(statement.where(Valuation.id.in_(valuation_ids)))}
+def buyers_of(session: Session, provider_id: uuid.UUID, valuation_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """What the buyer of each job is called towards a provider."""
+    rows = session.execute(select(Valuation.id, Valuation.buyer_id).where(Valuation.id.in_(valuation_ids))).all()
+    shown = pseudonyms.shown_to(session, provider_id, {row.buyer_id for row in rows})
+    return {row.id: shown[row.buyer_id].name for row in rows}
 
 
 def _why_not(dataset: Dataset, player: ValuationPlayer, grants: Sequence[Grant]) -> str | None:

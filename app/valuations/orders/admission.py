@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.accounts import pseudonyms
 from app.datasets.tables import Dataset
 from app.disclosure import service as disclosure
 from app.disclosure.bands import Bands
@@ -252,7 +253,9 @@ class Admission:
         return late
 
     def _away_terms(self, order: NewValuation) -> AwayTerms:
-        buyer = public_id("acc", self.caller.account_id)
+        # one question goes to the agents of several providers
+        shown = pseudonyms.shown_to(self.session, pseudonyms.EVERYBODY, {self.caller.account_id})
+        buyer = public_id("acc", shown[self.caller.account_id].id)
         return AwayTerms(buyer=buyer, purpose=order.purpose, copies=order.payout.copies)
 
     def _check_device(self, order: NewValuation) -> None:

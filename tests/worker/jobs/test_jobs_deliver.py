@@ -264,7 +264,7 @@ def test_the_rows_go_to_the_buyer_who_paid_each_access_is_shown_and_a_withdrawal
     with market.factory() as session, pytest.raises(NotFound, match="no valuation"):
         data_delivery.fetch(session, market.blobs, other_buyer, job, market.datasets[0])
     with market.factory() as session:
-        assert delivered_data.buyers_of(session, [job]) == {job: "buyer"}
+        assert delivered_data.buyers_of(session, market.providers[0], [job]) == {job: "buyer"}
     withdraw(market, 0)
     gone = buyer.get(granted)
     assert (gone.status_code, "was withdrawn" in gone.json()["detail"]) == (409, True)
