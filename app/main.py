@@ -49,6 +49,8 @@ from app.valuations import handover_endpoints as handovers
 from app.valuations import participation_endpoints as participations
 from app.valuations.consents import endpoints as consents
 from app.valuations.explorations import endpoints as explorations
+from app.valuations.standing import endpoints as standing
+from app.wanted import endpoints as wanted
 from app.web import endpoints as web
 from app.web.rendering import error_page
 from app.webhooks import endpoints as webhooks
@@ -152,6 +154,8 @@ def _include_rooms(app: FastAPI) -> None:
     app.include_router(consents.router)
     app.include_router(consents.of_jobs)
     app.include_router(explorations.router)
+    app.include_router(standing.router)
+    app.include_router(wanted.router)
     app.include_router(erasure.router)
     app.include_router(erasure.unlearnings)
     app.include_router(webhooks.router)

@@ -52,6 +52,9 @@ AccountKind = (
 AccountStatus = Literal["pending", "active", "suspended"] | str
 
 
+AdStatus = Literal["open", "closed"] | str
+
+
 class AdditionAnswer(Record):
     """What one dataset adds to all the others: two models that were both trained, so no unlearning is in it."""
 
@@ -834,6 +837,9 @@ EventType = (
         "dataset.take_down_lifted",
         "checkpoint.unlearned",
         "checkpoint.erased",
+        "standing_order.posted",
+        "standing_order.held",
+        "wanted.matched",
         "payout.available",
         "webhook.disabled",
         "webhook.ping",
@@ -1525,6 +1531,14 @@ class NewPasskey(Record):
     name: str
 
 
+class NewStandingOrder(Record):
+    """Repeat a job of yours whenever a dataset of it has a new version, on the same terms."""
+
+    monthly_cap: str
+    name: str | None = None
+    valuation_id: str
+
+
 class NewValuation(Record):
     """An order: whose data, measured on what, for how much money, how precisely."""
 
@@ -1728,6 +1742,13 @@ class Page_MyValuation(Record):
     next_cursor: str | None = None
 
 
+class Page_StandingOrderAnswer(Record):
+    """As the API's document says."""
+
+    items: list[StandingOrderAnswer]
+    next_cursor: str | None = None
+
+
 class Page_StatementEntry(Record):
     """As the API's document says."""
 
@@ -1746,6 +1767,13 @@ class Page_ValuationSummary(Record):
     """As the API's document says."""
 
     items: list[ValuationSummary]
+    next_cursor: str | None = None
+
+
+class Page_WantedAdAnswer(Record):
+    """As the API's document says."""
+
+    items: list[WantedAdAnswer]
     next_cursor: str | None = None
 
 
@@ -1993,6 +2021,12 @@ class ProofAnswer(Record):
     sums: dict[str, str]
     transfers: int
     unsealed: int
+
+
+class Pseudonym(Record):
+    """Whether providers see a buyer under a pseudonym, another to each of them, in place of its name and id."""
+
+    pseudonymous: bool
 
 
 class PublishBody(Record):
@@ -2268,6 +2302,58 @@ class SignInPolicy(Record):
     """Whether an organisation's people must sign in with a second factor (code, passkey, or its own provider)."""
 
     second_factor_required: bool
+
+
+class StandingOrderAnswer(Record):
+    """A standing order. ``problem`` says why the last repeat was not posted, and ``next_try_at`` when it is again."""
+
+    created_at: datetime
+    currency: str
+    datasets: list[str]
+    id: str
+    jobs: list[str]
+    monthly_cap: str
+    name: str
+    next_try_at: datetime | None
+    pool: str
+    problem: str | None
+    repeats: str
+    spent_this_month: str
+    status: StandingStatus
+
+
+class StandingOrderHeld(Record):
+    """A standing order of the receiver's could not post its next job, for ``problem``; it is tried again then."""
+
+    id: str
+    next_try_at: datetime
+    problem: str
+
+
+class StandingOrderPosted(Record):
+    """A standing order of the receiver's posted a job, because a dataset has a new version."""
+
+    id: str
+    valuation_id: str
+
+
+StandingStatus = Literal["active", "paused", "cancelled"] | str
+
+
+class Standing_OrderHeldMessage(Record):
+    """As the API's document says."""
+
+    data: StandingOrderHeld
+    timestamp: datetime
+    type: Literal["standing_order.held"] | str
+
+
+class Standing_OrderPostedMessage(Record):
+    """As the API's document says."""
+
+    data: StandingOrderPosted
+    timestamp: datetime
+    type: Literal["standing_order.posted"] | str
 
 
 class StatementEntry(Record):
@@ -2632,6 +2718,53 @@ class WaitingQuestions(Record):
     """The questions that wait, oldest first; none where none came in the time that was waited."""
 
     questions: list[WaitingQuestion]
+
+
+class WantedAdAnswer(Record):
+    """A wanted ad. ``matches``: for its buyer the listings that fit, for a provider its own among them."""
+
+    buyer: str
+    closed_at: datetime | None
+    created_at: datetime
+    currency: str | None
+    description: str
+    id: str
+    matches: list[str]
+    min_rows: int | None
+    modality: Modality | None
+    price: str | None
+    status: AdStatus
+    target: str | None
+    title: str
+    words: str | None
+
+
+class WantedAdBody(Record):
+    """What you look for. Listings fit that match all of it; say at least words, a kind or a target."""
+
+    currency: str | None = None
+    description: str | None = None
+    min_rows: int | None = None
+    modality: Modality | None = None
+    price: str | None = None
+    target: str | None = None
+    title: str
+    words: str | None = None
+
+
+class WantedMatched(Record):
+    """Listings of the receiver's fit a buyer's wanted ad, which is at ``/v1/wanted-ads/{id}``."""
+
+    datasets: list[str]
+    id: str
+
+
+class WantedMatchedMessage(Record):
+    """As the API's document says."""
+
+    data: WantedMatched
+    timestamp: datetime
+    type: Literal["wanted.matched"] | str
 
 
 class WebhookAnswer(Record):

@@ -119,6 +119,16 @@ class Operations(Calls):
         )
         return answer
 
+    def cancel_standing_order(self, order_id: str, *, idempotency_key: str | None = None) -> m.StandingOrderAnswer:
+        """End it for good; jobs that it posted go on."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            f"/v1/standing-orders/{part(order_id)}/cancel",
+            {200: m.StandingOrderAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     def cancel_valuation(self, valuation_id: str, *, idempotency_key: str | None = None) -> m.ValuationAnswer:
         """Stop a job: work on devices ends within seconds, the pool goes back, what was computed stays stored."""
         answer: m.ValuationAnswer = self._call(
@@ -155,6 +165,16 @@ class Operations(Calls):
         """Change the URL, filter or note of an endpoint; disable it, or enable it again."""
         answer: m.WebhookAnswer = self._call(
             "PATCH", f"/v1/webhooks/{part(webhook_id)}", {200: m.WebhookAnswer}, body=body
+        )
+        return answer
+
+    def close_wanted_ad(self, ad_id: str, *, idempotency_key: str | None = None) -> m.WantedAdAnswer:
+        """Take your ad down."""
+        answer: m.WantedAdAnswer = self._call(
+            "POST",
+            f"/v1/wanted-ads/{part(ad_id)}/close",
+            {200: m.WantedAdAnswer},
+            header={"idempotency-key": idempotency_key},
         )
         return answer
 
@@ -239,6 +259,19 @@ class Operations(Calls):
         """Sign a browser in with a passkey, without password or code; the session is as that of `POST
         /v1/sessions`."""
         answer: m.SessionAnswer = self._call("POST", "/v1/sessions/passkey", {201: m.SessionAnswer}, body=body)
+        return answer
+
+    def create_standing_order(
+        self, body: m.NewStandingOrder | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.StandingOrderAnswer:
+        """Repeat a job of yours whenever one of its datasets has a new version, within a cap for the month."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            "/v1/standing-orders",
+            {201: m.StandingOrderAnswer},
+            header={"idempotency-key": idempotency_key},
+            body=body,
+        )
         return answer
 
     def create_valuation(
@@ -521,6 +554,11 @@ class Operations(Calls):
         answer: m.Payouts = self._call("GET", f"/v1/valuations/{part(valuation_id)}/payouts", {200: m.Payouts})
         return answer
 
+    def get_pseudonym(self) -> m.Pseudonym:
+        """Whether providers see a pseudonym of your organisation."""
+        answer: m.Pseudonym = self._call("GET", "/v1/me/pseudonym", {200: m.Pseudonym})
+        return answer
+
     def get_readiness(self) -> m.Ready:
         """Whether this process can do its work: database, migrations, blobs, and a turn at the connections as any
         other call needs it. 503 names what is away; without Redis it is degraded. Parts are looked at every few
@@ -560,6 +598,13 @@ class Operations(Calls):
     def get_sign_in_policy(self) -> m.SignInPolicy:
         """What one's organisation demands of how its people sign in."""
         answer: m.SignInPolicy = self._call("GET", "/v1/sign-in-policy", {200: m.SignInPolicy})
+        return answer
+
+    def get_standing_order(self, order_id: str) -> m.StandingOrderAnswer:
+        """One of them: what it posted, and why it waits, if it does."""
+        answer: m.StandingOrderAnswer = self._call(
+            "GET", f"/v1/standing-orders/{part(order_id)}", {200: m.StandingOrderAnswer}
+        )
         return answer
 
     def get_statement(
@@ -633,6 +678,11 @@ class Operations(Calls):
             {200: m.Values, 202: m.ValuesPending},
             query={"format": format, "metric": metric},
         )
+        return answer
+
+    def get_wanted_ad(self, ad_id: str) -> m.WantedAdAnswer:
+        """One ad, and the listings that fit it: all of them for its buyer, its own for a provider."""
+        answer: m.WantedAdAnswer = self._call("GET", f"/v1/wanted-ads/{part(ad_id)}", {200: m.WantedAdAnswer})
         return answer
 
     def get_webhook(self, webhook_id: str) -> m.WebhookAnswer:
@@ -890,6 +940,15 @@ class Operations(Calls):
         answer: m.QueuesAnswer = self._call("GET", "/v1/admin/queues", {200: m.QueuesAnswer})
         return answer
 
+    def list_standing_orders(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> m.Page_StandingOrderAnswer:
+        """Your standing orders, newest first."""
+        answer: m.Page_StandingOrderAnswer = self._call(
+            "GET", "/v1/standing-orders", {200: m.Page_StandingOrderAnswer}, query={"limit": limit, "cursor": cursor}
+        )
+        return answer
+
     def list_top_ups(self, valuation_id: str) -> m.Page_ValuationSummary:
         """The jobs that go on with this one, oldest first."""
         answer: m.Page_ValuationSummary = self._call(
@@ -924,6 +983,18 @@ class Operations(Calls):
             "GET",
             "/v1/valuations",
             {200: m.Page_ValuationSummary},
+            query={"status": status, "limit": limit, "cursor": cursor},
+        )
+        return answer
+
+    def list_wanted_ads(
+        self, *, status: m.AdStatus | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> m.Page_WantedAdAnswer:
+        """Your own ads; for a provider everybody's open ones. Newest first."""
+        answer: m.Page_WantedAdAnswer = self._call(
+            "GET",
+            "/v1/wanted-ads",
+            {200: m.Page_WantedAdAnswer},
             query={"status": status, "limit": limit, "cursor": cursor},
         )
         return answer
@@ -1003,6 +1074,16 @@ class Operations(Calls):
         )
         return answer
 
+    def pause_standing_order(self, order_id: str, *, idempotency_key: str | None = None) -> m.StandingOrderAnswer:
+        """Post nothing until it is resumed; versions that come meanwhile count then."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            f"/v1/standing-orders/{part(order_id)}/pause",
+            {200: m.StandingOrderAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     def ping_webhook(self, webhook_id: str, *, idempotency_key: str | None = None) -> m.DeliveryAnswer:
         """Send a `webhook.ping` to this endpoint once, whatever its filter; look at the delivery for what came
         back."""
@@ -1011,6 +1092,15 @@ class Operations(Calls):
             f"/v1/webhooks/{part(webhook_id)}/ping",
             {202: m.DeliveryAnswer},
             header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
+    def post_wanted_ad(
+        self, body: m.WantedAdBody | Mapping[str, Any], *, idempotency_key: str | None = None
+    ) -> m.WantedAdAnswer:
+        """Say what data you lack: providers see it, and those whose listing fits, now or later, are told."""
+        answer: m.WantedAdAnswer = self._call(
+            "POST", "/v1/wanted-ads", {201: m.WantedAdAnswer}, header={"idempotency-key": idempotency_key}, body=body
         )
         return answer
 
@@ -1258,6 +1348,16 @@ class Operations(Calls):
         )
         return answer
 
+    def resume_standing_order(self, order_id: str, *, idempotency_key: str | None = None) -> m.StandingOrderAnswer:
+        """Go on."""
+        answer: m.StandingOrderAnswer = self._call(
+            "POST",
+            f"/v1/standing-orders/{part(order_id)}/resume",
+            {200: m.StandingOrderAnswer},
+            header={"idempotency-key": idempotency_key},
+        )
+        return answer
+
     def reverse_deposit(
         self, transfer_id: str, body: m.ReversalBody | Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> m.ReversalAnswer:
@@ -1360,6 +1460,12 @@ class Operations(Calls):
         answer: m.IdentityProviderAnswer = self._call(
             "PUT", "/v1/identity-provider", {200: m.IdentityProviderAnswer}, body=body
         )
+        return answer
+
+    def set_pseudonym(self, body: m.Pseudonym | Mapping[str, Any]) -> m.Pseudonym:
+        """Be shown to providers under a pseudonym, another to each of them, or under your name again; for buyers.
+        It is the same in every job, those of before included."""
+        answer: m.Pseudonym = self._call("PUT", "/v1/me/pseudonym", {200: m.Pseudonym}, body=body)
         return answer
 
     def set_sign_in_policy(self, body: m.SignInPolicy | Mapping[str, Any]) -> m.SignInPolicy:

@@ -69,6 +69,9 @@ _ROOMS = {
     "pseudonym": "keys",
     # cheap jobs that pay nobody
     "explorations": "valuations",
+    "standing-orders": "valuations",
+    # what is said of data that is not there yet
+    "wanted-ads": "datasets",
     "consents": "datasets",  # whoever may publish data may approve its use
     # other people's datasets are read by whoever reads datasets
     "catalog": "datasets",

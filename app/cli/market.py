@@ -129,7 +129,7 @@ def trace(dataset_id: str, file: Path, key: _Key, api: _Api = _URL) -> None:
     if not file.is_file():
         raise InvalidInput(f"{file}: there is no such file; check the path")
     with Client(api, key) as client:
-        traced = client.trace_copy(dataset_id, file)
+        traced = client.api.trace_copy(dataset_id, file)
     _print(f"{traced.rows_found} rows found, {traced.copies} copies looked at. {traced.sentence}")
     for line in traced.items[:5]:
         alike = f"{100 * line.in_order:.1f} % in order\tby chance {line.chance:.1g}"
@@ -326,9 +326,9 @@ def rows(
     """Fetch the rows of a dataset that a job delivers; each access is shown to their provider."""
     with Client(api, key) as client:
         if buy:
-            bought = client.buy_delivered_data(valuation_id, dataset_id)
+            bought = client.api.buy_delivered_data(valuation_id, dataset_id)
             _print(f"bought\t{bought.amount} {bought.currency}")
-        content = client.get_delivered_data(valuation_id, dataset_id)
+        content = client.api.get_delivered_data(valuation_id, dataset_id)
     out.write_bytes(content)
     _print(f"{out}\t{len(content)} bytes")
 

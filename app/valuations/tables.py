@@ -29,7 +29,7 @@ from app.valuations.data_tables import DataAccess as DataAccess
 from app.valuations.data_tables import DataLink as DataLink
 from app.valuations.data_tables import DataPurchase as DataPurchase
 from app.valuations.schemas import NewValuation
-from app.valuations.states import ConsentStatus, ShardKind, ShardStatus, ValuationStatus
+from app.valuations.states import ConsentStatus, ShardKind, ShardStatus, StandingStatus, ValuationStatus
 from contract.orders.game import FrozenGame
 from contract.orders.job import JobInputs, JobProgress
 from contract.results.delivery import ReleasedModel
@@ -222,6 +222,43 @@ class EvidenceDocument(Base, Timestamped):
 
     game_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("games.id"), primary_key=True)
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class StandingOrder(Base, Timestamped):
+    """A job that is repeated when its datasets have new versions: the order in ``spec``, the content (hex digest) of
+    each dataset in ``basis`` that was valued last, and at most ``cap_minor`` of pools in a month (UTC). ``problem`` is
+    why the last repeat was not posted, and ``next_try_at`` when it is tried again."""
+
+    __tablename__ = "standing_orders"
+    __table_args__ = (
+        Index("ix_standing_orders_buyer_id_created_at_id", "buyer_id", "created_at", "id"),
+        Index("ix_standing_orders_active", "next_try_at", postgresql_where=text("status = 'active'")),
+    )
+
+    id: Mapped[PrimaryKey]
+    buyer_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"))
+    repeats: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"))
+    name: Mapped[str] = mapped_column(String(200))
+    spec: Mapped[dict[str, Any]]
+    basis: Mapped[dict[str, Any]]
+    cap_minor: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[StandingStatus] = mapped_column(name_of(StandingStatus), default=StandingStatus.ACTIVE)
+    problem: Mapped[str | None] = mapped_column(Text)
+    next_try_at: Mapped[datetime | None]
+
+    @property
+    def order(self) -> NewValuation:
+        """The order, as typed data."""
+        return NewValuation.stored(self.spec)
+
+
+class StandingRun(Base, Timestamped):
+    """A job that a standing order posted."""
+
+    __tablename__ = "standing_runs"
+
+    standing_order_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("standing_orders.id"), primary_key=True)
+    valuation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("valuations.id"), primary_key=True)
 
 
 class OtherMetric(Base, Timestamped):

@@ -13,17 +13,16 @@ from app.billing import documents
 from app.billing import service as billing
 from app.billing.issuing import issued
 from app.billing.schemas import BillingBody
-from app.errors import CherishError, FieldError, InvalidInput
+from app.errors import CherishError, InvalidInput
 from app.http.deps import PageDep, SessionDep, SettingsDep
 from app.http.headers import attachment
 from app.http.ids import KeyId
 from app.http.pages import PageRequest
-from app.http.validation import broken_rules
 from app.identity import Role
 from app.payouts import money, statements, withdrawals
 from app.payouts import schemas as payout_schemas
 from app.payouts import service as payouts
-from app.web.forms import PageForm, Texts, whole
+from app.web.forms import PageForm, Texts, refused_form, whole
 from app.web.rendering import page, see_other
 from app.web.routes import page_router
 from app.web.visitors import Visitor, visiting
@@ -111,9 +110,7 @@ def save_billing(
             try:
                 body = BillingBody.model_validate(said | {"country": form.country.upper()})
             except ValidationError as error:
-                faults = [FieldError(rule.pointer, rule.sentence, rule.kind) for rule in broken_rules(error.errors())]
-                detail = "; ".join(f"{fault.pointer.strip('/')}: {fault.detail}" for fault in faults)
-                raise InvalidInput(detail, errors=faults) from None
+                raise refused_form(error) from None
             billing.set_details(session, visitor.caller, body)
     except CherishError as refused:
         return _money_page(request, visitor, session, paging, refused, billed=True)
