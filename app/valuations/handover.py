@@ -26,7 +26,7 @@ from app.valuations.delivery.data import DeliveredDataset
 from app.valuations.delivery.package import digest_of_package, digests_of, files_of
 from app.valuations.delivery.settled import refuse_unsettled
 from app.valuations.results.data_schemas import DeliveredDataAnswer
-from app.valuations.results.schemas import (
+from app.valuations.results.delivery_schemas import (
     ForgottenAnswer,
     JobDeliveryAnswer,
     LeftOutAnswer,

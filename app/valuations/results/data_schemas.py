@@ -7,13 +7,12 @@ from pydantic import Field
 
 from app.http.ids import DatasetId, LinkId, ValuationId
 from app.http.schemas import Answer, Body, example
+from app.valuations.example_ids import DATASET, VALUATION
 
-_VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
-_DS = "ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"
 _LINK = "dl_019ab5f0c1d27e3f8a4b5c6d7e8f9a11"
 _NOW = "2026-11-23T13:00:00Z"
 DELIVERED_EXAMPLE: dict[str, Any] = {
-    "dataset_id": _DS, "provider": "Ward 1", "content": "ab" * 32, "format": "csv", "reason": None,
+    "dataset_id": DATASET, "provider": "Ward 1", "content": "ab" * 32, "format": "csv", "reason": None,
     "price": "200.00", "currency": "EUR", "share": None, "for_sale": False, "bought_at": _NOW,
 }  # fmt: skip
 
@@ -41,7 +40,7 @@ class PurchaseAnswer(Answer):
     """Rows that were bought: what the buyer paid, and what of it the platform keeps."""
 
     model_config = example(
-        valuation_id=_VAL, dataset_id=_DS, content="ab" * 32, amount="200.00", fee="5.00", currency="EUR",
+        valuation_id=VALUATION, dataset_id=DATASET, content="ab" * 32, amount="200.00", fee="5.00", currency="EUR",
         created_at=_NOW,
     )  # fmt: skip
 
@@ -93,8 +92,8 @@ class DataAccessAnswer(Answer):
     """A buyer was given the rows of one of your datasets."""
 
     model_config = example(
-        dataset_id=_DS, valuation_id=_VAL, buyer="City Hospital", content="ab" * 32, created_at=_NOW, by_link=False,
-        copy_digest="cd" * 32,
+        dataset_id=DATASET, valuation_id=VALUATION, buyer="City Hospital", content="ab" * 32, created_at=_NOW,
+        by_link=False, copy_digest="cd" * 32,
     )  # fmt: skip
 
     dataset_id: DatasetId
@@ -109,7 +108,7 @@ class DataAccessAnswer(Answer):
 _MANIFEST: dict[str, Any] = {
     "algorithm": "Ed25519", "public_key": "base64...", "signature": "base64...", "digest": "ab" * 32,
     "certificate": {
-        "format": "cherish-rows-1", "valuation": _VAL, "dataset": _DS, "version": 2, "content": "ab" * 32,
+        "format": "cherish-rows-1", "valuation": VALUATION, "dataset": DATASET, "version": 2, "content": "ab" * 32,
         "file_format": "csv", "rows": 412, "provider": "Hill Clinic", "buyer": "City Hospital", "licence": "CC-BY-4.0",
         "order": "drawn for each copy",
         "copies": [{"made_at": _NOW, "sha256": "cd" * 32, "seed_commitment": "ef" * 32, "link": None}],
@@ -130,8 +129,8 @@ class ManifestAnswer(Answer):
 
 
 _COPY: dict[str, Any] = {
-    "valuation_id": _VAL, "buyer": "City Hospital", "made_at": _NOW, "link_id": None, "in_order": 1.0, "chance": 1e-12,
-    "names_it": True,
+    "valuation_id": VALUATION, "buyer": "City Hospital", "made_at": _NOW, "link_id": None, "in_order": 1.0,
+    "chance": 1e-12, "names_it": True,
 }  # fmt: skip
 
 
@@ -154,7 +153,7 @@ class TraceAnswer(Answer):
     """Whose copy a file is: the likeliest copies of a dataset first, 20 at most."""
 
     model_config = example(
-        dataset_id=_DS, rows_found=400, copies=34, as_uploaded=False, sentence="It is the copy of City Hospital.",
+        dataset_id=DATASET, rows_found=400, copies=34, as_uploaded=False, sentence="It is the copy of City Hospital.",
         items=[_COPY],
     )  # fmt: skip
 

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from app.http.ids import DatasetId, StandingOrderId, ValuationId
 from app.http.schemas import Answer, Body, example
+from app.valuations.example_ids import VALUATION
 from app.valuations.states import StandingStatus
 
-_VAL = "val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0e"
-_SAID: dict[str, Any] = {"valuation_id": _VAL, "monthly_cap": "3000.00", "name": "Wards, every version"}
+_SAID: dict[str, Any] = {"valuation_id": VALUATION, "monthly_cap": "3000.00", "name": "Wards, every version"}
 
 
 class NewStandingOrder(Body):
@@ -29,7 +29,7 @@ class StandingOrderAnswer(Answer):
     """A standing order. ``problem`` says why the last repeat was not posted, and ``next_try_at`` when it is again."""
 
     model_config = example(
-        id="so_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", name="Wards, every version", status="active", repeats=_VAL,
+        id="so_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b", name="Wards, every version", status="active", repeats=VALUATION,
         datasets=["ds_019ab5f0c1d27e3f8a4b5c6d7e8f9a0b"], pool="1000.00", monthly_cap="3000.00", currency="EUR",
         spent_this_month="1000.00", jobs=["val_019ab5f0c1d27e3f8a4b5c6d7e8f9a0f"], problem=None, next_try_at=None,
         created_at="2026-11-23T12:00:00Z",

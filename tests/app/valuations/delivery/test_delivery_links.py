@@ -1,4 +1,4 @@
-"""Links to rows end by their time, by being taken back, and by a signature that is not ours; nothing comes unsettled."""
+"""Links to rows end by their time, by being taken back, and by a signature that is not ours; nothing unsettled."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
