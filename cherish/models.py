@@ -839,8 +839,8 @@ EventType = (
         "dataset.take_down_lifted",
         "checkpoint.unlearned",
         "checkpoint.erased",
-        "standing_order.posted",
-        "standing_order.held",
+        "standing.posted",
+        "standing.held",
         "wanted.matched",
         "payout.available",
         "webhook.disabled",
@@ -2313,6 +2313,14 @@ class SignInPolicy(Record):
     second_factor_required: bool
 
 
+class StandingHeldMessage(Record):
+    """As the API's document says."""
+
+    data: StandingOrderHeld
+    timestamp: datetime
+    type: Literal["standing.held"] | str
+
+
 class StandingOrderAnswer(Record):
     """A standing order. ``problem`` says why the last repeat was not posted, and ``next_try_at`` when it is again."""
 
@@ -2346,23 +2354,15 @@ class StandingOrderPosted(Record):
     valuation_id: str
 
 
-StandingStatus = Literal["active", "paused", "cancelled"] | str
-
-
-class Standing_OrderHeldMessage(Record):
-    """As the API's document says."""
-
-    data: StandingOrderHeld
-    timestamp: datetime
-    type: Literal["standing_order.held"] | str
-
-
-class Standing_OrderPostedMessage(Record):
+class StandingPostedMessage(Record):
     """As the API's document says."""
 
     data: StandingOrderPosted
     timestamp: datetime
-    type: Literal["standing_order.posted"] | str
+    type: Literal["standing.posted"] | str
+
+
+StandingStatus = Literal["active", "paused", "cancelled"] | str
 
 
 class StatementEntry(Record):

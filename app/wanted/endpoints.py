@@ -13,7 +13,7 @@ from app.http.routes import api_router
 from app.wanted import schemas, service
 from app.wanted.tables import AdStatus
 
-router = api_router("/v1/wanted-ads", "wanted")
+router = api_router("/v1/wanted-ads", "datasets")
 
 
 @router.post(

@@ -54,8 +54,8 @@ class EventType(StrEnum):
     DATASET_TAKE_DOWN_LIFTED = "dataset.take_down_lifted"
     CHECKPOINT_UNLEARNED = "checkpoint.unlearned"
     CHECKPOINT_ERASED = "checkpoint.erased"
-    STANDING_ORDER_POSTED = "standing_order.posted"
-    STANDING_ORDER_HELD = "standing_order.held"
+    STANDING_POSTED = "standing.posted"
+    STANDING_HELD = "standing.held"
     WANTED_MATCHED = "wanted.matched"
     PAYOUT_AVAILABLE = "payout.available"
     WEBHOOK_DISABLED = "webhook.disabled"
@@ -264,8 +264,8 @@ DATA: dict[EventType, type[Body]] = {
     EventType.DATASET_TAKE_DOWN_LIFTED: DatasetTakenDown,
     EventType.CHECKPOINT_UNLEARNED: CheckpointForgot,
     EventType.CHECKPOINT_ERASED: CheckpointForgot,
-    EventType.STANDING_ORDER_POSTED: StandingOrderPosted,
-    EventType.STANDING_ORDER_HELD: StandingOrderHeld,
+    EventType.STANDING_POSTED: StandingOrderPosted,
+    EventType.STANDING_HELD: StandingOrderHeld,
     EventType.WANTED_MATCHED: WantedMatched,
     EventType.PAYOUT_AVAILABLE: PayoutAvailable,
     EventType.WEBHOOK_DISABLED: WebhookDisabled,
@@ -290,8 +290,8 @@ SUMMARIES: dict[EventType, str] = {
     EventType.DATASET_UNREADABLE_FOR_ORDER: "A job went on without a dataset of the receiver's that does not fit.",
     EventType.CHECKPOINT_UNLEARNED: "A checkpoint of the receiver's has forgotten a dataset that was withdrawn.",
     EventType.CHECKPOINT_ERASED: "A checkpoint's weights were erased: they had seen a dataset that was withdrawn.",
-    EventType.STANDING_ORDER_POSTED: "A standing order of the receiver's posted a job.",
-    EventType.STANDING_ORDER_HELD: "A standing order of the receiver's could not post its next job.",
+    EventType.STANDING_POSTED: "A standing order of the receiver's posted a job.",
+    EventType.STANDING_HELD: "A standing order of the receiver's could not post its next job.",
     EventType.WANTED_MATCHED: "Listings of the receiver's fit a buyer's wanted ad.",
     EventType.PAYOUT_AVAILABLE: "An amount of the receiver's can be withdrawn.",
     EventType.WEBHOOK_DISABLED: "The service disabled another endpoint of the same account.",

@@ -123,7 +123,7 @@ def repeat(
     order.basis, order.problem, order.next_try_at = contents, None, None
     session.flush()
     data = {"id": order.id, "valuation_id": valuation.id}
-    webhooks.emit(session, order.buyer_id, EventType.STANDING_ORDER_POSTED, data)
+    webhooks.emit(session, order.buyer_id, EventType.STANDING_POSTED, data)
     return valuation.id
 
 
@@ -174,7 +174,7 @@ def _hold(session: Session, order: StandingOrder, problem: str, until: datetime)
     session.flush()
     if not told:
         data = {"id": order.id, "problem": problem, "next_try_at": until}
-        webhooks.emit(session, order.buyer_id, EventType.STANDING_ORDER_HELD, data)
+        webhooks.emit(session, order.buyer_id, EventType.STANDING_HELD, data)
 
 
 def _valued(session: Session, valuation: Valuation) -> dict[str, str]:
