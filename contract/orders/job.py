@@ -28,6 +28,8 @@ class DeviceTimeTerms(Document):
     most: int
 
 
+# what a player's file is called, before its dataset's id in hex
+_DATASET = "dataset ds_"
 # the rules of the market that a job posted now is settled by
 EDITION = 3
 
@@ -142,6 +144,12 @@ class JobInputs(Document):
     segments: tuple[Segment, ...] = ()
     # the payees' files, with all but the rows that were drawn as test rows left out
     lot: tuple[InputFile, ...] = ()
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """Dataset id in hex -> the digest of the content that is read of it; of none that was left out."""
+        files = (file for player in self.players for file in player if file.name.startswith(_DATASET))
+        return {file.name.removeprefix(_DATASET): file.digest for file in files}
 
     @property
     def test_files(self) -> tuple[InputFile, ...]:

@@ -179,9 +179,7 @@ def _hold(session: Session, order: StandingOrder, problem: str, until: datetime)
 
 def _valued(session: Session, valuation: Valuation) -> dict[str, str]:
     """The content that a job valued of each of its datasets; of one that it left out, the newest."""
-    files = [file for player in valuation.job_inputs.players for file in player]
-    used = {file.name.removeprefix("dataset ds_"): file.digest for file in files if file.name.startswith("dataset ds_")}
-    return repository.contents(session, valuation.order.datasets) | used
+    return repository.contents(session, valuation.order.datasets) | valuation.job_inputs.contents
 
 
 def _changed(order: StandingOrder, contents: dict[str, str]) -> bool:
